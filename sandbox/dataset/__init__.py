@@ -1,0 +1,17 @@
+"""A deterministic synthetic dataset: 90 days of a small software business, generated and loaded into the embedded ClickHouse."""
+
+from .directory import DatasetBusyError, DatasetError
+from .generate import Parameters, generate
+from .opening import open_dataset
+from .story import Story, newest_today, tell
+
+__all__ = [
+    "DatasetBusyError",
+    "DatasetError",
+    "Parameters",
+    "Story",
+    "generate",
+    "newest_today",
+    "open_dataset",
+    "tell",
+]

@@ -1,0 +1,133 @@
+"""The directory that a dataset lives in: one owner at a time, and a manifest that is written last."""
+
+import errno
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .generate import Parameters
+
+SCHEMA_VERSION = 1
+"""Raise it when the tables or the generated values change: kept directories of another version are made again."""
+
+_DATABASE, _MANIFEST, _LOCK = "clickhouse", "dataset.json", "dataset.lock"
+_BYTES_PER_EVENT = 1_200
+_BYTES_AT_LEAST = 200 * 1024**2
+
+
+class DatasetError(Exception):
+    """The dataset cannot be made or opened. The text names the remedy."""
+
+
+class DatasetBusyError(DatasetError):
+    """Another process, or another dataset of this process, holds the directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetDirectory:
+    """A locked directory; `database` is where ClickHouse keeps its files."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """ClickHouse's own directory."""
+        return self.path / _DATABASE
+
+    def holds(self, parameters: Parameters) -> bool:
+        """Whether a complete dataset made with these parameters is there."""
+        try:
+            return json.loads((self.path / _MANIFEST).read_text()) == _manifest(parameters)
+        except (OSError, ValueError):
+            return False
+
+    def clear(self, parameters: Parameters) -> None:
+        """Remove what is there of another or a half-made dataset. Raises DatasetError when the disk lacks room for the new one."""
+        (self.path / _MANIFEST).unlink(missing_ok=True)
+        if self.database.exists():
+            shutil.rmtree(self.database)
+        needed = _BYTES_AT_LEAST + parameters.events * _BYTES_PER_EVENT
+        free = shutil.disk_usage(self.path).free
+        if free < needed:
+            raise DatasetError(
+                f"{parameters.events:,} events need about {needed // 1024**2:,} MB of disk; {self.path} has {free // 1024**2:,} MB free. "
+                "Free some space, choose another directory, or ask for fewer events."
+            )
+
+    def complete(self, parameters: Parameters) -> None:
+        """Say that the dataset is complete: the last step, atomic."""
+        draft = self.path / f"{_MANIFEST}.new"
+        with draft.open("w") as file:
+            json.dump(_manifest(parameters), file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.path / _MANIFEST)
+
+
+def claim(path: Path | None, resources: ExitStack) -> DatasetDirectory:
+    """Lock a directory (made when missing) until `resources` are closed; without `path` a temporary one, removed then.
+
+    Raises DatasetBusyError when another process holds it, DatasetError when it cannot be used.
+    """
+    if path is None:
+        temporary = tempfile.TemporaryDirectory(prefix="maton-posthog-sandbox-", ignore_cleanup_errors=True)
+        path = Path(resources.enter_context(temporary))
+    with disk_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+        if (path / _DATABASE).exists() and not (path / _LOCK).exists():
+            raise DatasetError(
+                f"{path / _DATABASE} was not made by the sandbox and is left alone. Choose another directory."
+            )
+        resources.enter_context(_locked(path))
+    return DatasetDirectory(path.resolve())
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError of the directory into a DatasetError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise DatasetError(
+                f"The disk that holds {path} is full. Free some space or choose another directory."
+            ) from error
+        raise DatasetError(f"The directory {path} cannot be used: {error.strerror or error}.") from error
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    if sys.platform == "win32":
+        raise DatasetError("The sandbox does not run on Windows; use WSL or Linux.")
+    import fcntl  # not there on Windows
+
+    with (path / _LOCK).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().strip()
+            raise DatasetBusyError(
+                f"The sandbox directory {path} is in use{f' by process {owner}' if owner else ''}. "
+                "End that process, or choose another directory."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _manifest(parameters: Parameters) -> dict[str, object]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "events": parameters.events,
+        "seed": parameters.seed,
+        "today": parameters.today.isoformat(),
+        "hostile": parameters.hostile,
+    }

@@ -1,0 +1,227 @@
+"""The generator: persons live through the story one after another until the wanted number of events is reached."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from . import journeys
+from .chance import Chance, Weighted
+from .people import Company, Person, found_companies, meet
+from .rows import Batch, DistinctIdRow, PersonRow
+from .story import DAY, DAYS, SECOND, Story, tell
+from .visit import Visit
+from .vocabulary import DESKTOPS, DIRECT, LOCAL_HOURS, SOURCES
+
+_BATCH_EVENTS = 5_000
+
+_EVENTS_PER_COMPANY = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What decides every byte of a dataset."""
+
+    events: int
+    """Exact number of events, 1 at least."""
+    seed: int
+    today: date
+    """The last day of the data."""
+    hostile: bool = True
+    """Whether some values are hostile on purpose (prompt injection, control characters, very long text ...)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    story: Story
+    chance: Chance
+    companies: tuple[Company, ...]
+    arrivals: Weighted[int]
+    plant: bool
+
+
+def generate(parameters: Parameters) -> Iterator[Batch]:
+    """The rows of the dataset, person by person in batches of about 5,000 events (fewer in a small dataset); the groups come with the last batch.
+
+    Exactly `parameters.events` events in total: the last person's events are cut off at that number. Not sorted by time.
+    """
+    story, chance = tell(parameters.today), Chance(parameters.seed)
+    companies = found_companies(chance, max(4, parameters.events // _EVENTS_PER_COMPANY), story, parameters.hostile)
+    world = _World(story, chance, companies, Weighted(enumerate(story.day_activity)), parameters.hostile)
+    batch_size = min(_BATCH_EVENTS, parameters.events // 25)
+    batch, number, left = Batch(), 0, parameters.events
+    while left > 0:
+        number += 1
+        before = len(batch.events)
+        _record(batch, *_live(world, number), left, chance)
+        left -= len(batch.events) - before
+        if left > 0 and len(batch.events) >= batch_size:
+            yield batch
+            batch = Batch()
+    batch.groups.extend(company.row(story.end - DAY) for company in companies)
+    yield batch
+
+
+def _record(batch: Batch, person: Person, visits: list[Visit], left: int, chance: Chance) -> None:
+    """Add a person's rows to the batch, at most `left` events."""
+    first, last, used = None, 0, dict[str, None]()
+    for visit in visits:
+        del visit.events[left:]
+        if not visit.events:
+            continue
+        left -= len(visit.events)
+        batch.events.extend(visit.events)
+        first = first or visit.events[0].timestamp
+        last = visit.events[-1].timestamp
+        used |= dict.fromkeys(row.distinct_id for row in visit.events)
+        session = visit.session_row()
+        if session:
+            batch.sessions.append(session)
+            if chance.hit(0.3):
+                batch.replays.append(visit.replay_row())
+    if first is None or person.propertyless:
+        return
+    properties = person.properties
+    name = properties.get("email") or properties.get("name") or person.distinct_id
+    batch.persons.append(
+        PersonRow(
+            person.id, person.created_at, person.properties_json, person.identified, last, str(name), person.number
+        )
+    )
+    ids = [
+        distinct_id
+        for distinct_id in person.distinct_ids
+        if distinct_id in used or distinct_id == person.distinct_ids[0]
+    ]
+    batch.distinct_ids.extend(DistinctIdRow(distinct_id, person.id) for distinct_id in ids)
+
+
+def _live(world: _World, number: int) -> tuple[Person, list[Visit]]:
+    """One person's visits in order of time."""
+    chance = world.chance
+    kind = chance.unit()
+    customer = kind < 0.07
+    day = 0 if customer else chance.pick(world.arrivals)
+    person = meet(chance, number, _moment_on(world, day, 0), world.plant)
+    visits: list[Visit] = []
+    if customer:
+        journeys.known_customer(chance, person, _employer(world), world.plant)
+        _use(world, person, visits, day, engaged=True)
+    elif kind < 0.25:
+        _become_user(world, person, visits, day)
+    else:
+        person.propertyless = kind > 0.96
+        _look_around(world, person, visits, day, 1 + int(chance.skewed(0.45)))
+        if chance.hit(0.004):
+            visit = visits[-1]
+            journeys.forge(visit, chance, world.plant)
+    return person, visits
+
+
+def _become_user(world: _World, person: Person, visits: list[Visit], day: int) -> None:
+    """Look around, sign up, perhaps activate, then use the product for a while."""
+    chance = world.chance
+    if chance.hit(0.35):
+        day = _look_around(world, person, visits, day, 1)
+    visit = _visit(world, person, visits, day)
+    journeys.browse(visit, chance, chance.between(1, 4))
+    journeys.sign_up(visit, chance, _employer(world), world.plant)
+    activated = chance.hit(0.58)
+    if activated:
+        journeys.activate(visit, chance)
+    _close(visit)
+    _use(world, person, visits, day + 1, engaged=activated)
+
+
+def _look_around(world: _World, person: Person, visits: list[Visit], day: int, times: int) -> int:
+    """Visit the site some times; the day after the last visit."""
+    chance = world.chance
+    for _ in range(times):
+        visit = _visit(world, person, visits, day)
+        journeys.browse(visit, chance, 1 if chance.hit(0.4) else chance.between(2, 5))
+        _close(visit)
+        day += chance.between(1, 9)
+    return day
+
+
+def _use(world: _World, person: Person, visits: list[Visit], day: int, *, engaged: bool) -> None:
+    """Visits of a user from `day` until the person stops using the product."""
+    chance, story = world.chance, world.story
+    habit = chance.skewed(0.28) + 0.04
+    last = day + (10 + int(chance.skewed(75)) if engaged else int(chance.skewed(5)))
+    loyal = engaged and chance.hit(0.3)
+    surveyed = False
+    renewal, bought = 0, 0
+    while day < DAYS:
+        usual = habit if day <= last or loyal else 0.004
+        if chance.hit(usual * story.day_activity[day]):
+            start = _moment_on(world, day, person.country.offset)
+            visit = _work_visit(world, person, visits, max(start, person.free_at), engaged)
+            if engaged and visit.platform == "web":
+                if (
+                    chance.hit(0.17)
+                    and journeys.check_out(visit, chance, story)
+                    and person.plan != "free"
+                    and not bought
+                ):
+                    bought, renewal = visit.clock, 1
+                if not surveyed and visit.clock >= story.survey_from and chance.hit(0.15):
+                    surveyed = True
+                    journeys.answer_survey(visit, chance, world.plant)
+            _close(visit)
+        if bought and journeys.next_renewal(bought, renewal) < story.start + (day + 1) * DAY:
+            server = Visit(
+                person, story, chance, max(person.free_at, journeys.next_renewal(bought, renewal)), platform="server"
+            )
+            journeys.renew(server)
+            visits.append(server)
+            renewal += 1
+        day += 1
+
+
+def _work_visit(world: _World, person: Person, visits: list[Visit], start: int, engaged: bool) -> Visit:
+    """A visit of the application: on the phone, on a device used for the first time, or as always."""
+    chance = world.chance
+    luck = chance.unit()
+    if luck < 0.1:
+        visit = Visit(person, world.story, chance, start, platform="mobile", source=None)
+        visits.append(visit)
+        journeys.work_on_phone(visit, chance, world.plant)
+        return visit
+    visit = Visit(person, world.story, chance, start, source=DIRECT)
+    visits.append(visit)
+    if luck < 0.14:
+        visit.device = chance.pick(DESKTOPS)
+        journeys.log_in(visit, chance)
+    journeys.work(visit, chance, world.plant)
+    return visit
+
+
+def _visit(world: _World, person: Person, visits: list[Visit], day: int) -> Visit:
+    """A visit of the site on a day; the first one comes from the person's own source."""
+    chance = world.chance
+    start = max(person.created_at if not visits else _moment_on(world, day, person.country.offset), person.free_at)
+    source = person.source if not visits else DIRECT if chance.hit(0.6) else chance.pick(SOURCES)
+    visit = Visit(person, world.story, chance, start, source=source)
+    visits.append(visit)
+    return visit
+
+
+def _close(visit: Visit) -> None:
+    visit.leave()
+    visit.person.free_at = visit.clock + 1_800 * SECOND + 1
+
+
+def _employer(world: _World) -> Company | None:
+    """A company for a new user: for some none, for a few the product's own."""
+    chance = world.chance
+    luck = chance.unit()
+    if luck < 0.015:
+        return world.companies[0]
+    return world.companies[1 + chance.below(len(world.companies) - 1)] if luck < 0.62 else None
+
+
+def _moment_on(world: _World, day: int, offset: int) -> int:
+    """A moment on a day of the story, at an hour that is usual where the clock is `offset` hours from UTC."""
+    chance = world.chance
+    hour = (chance.pick(LOCAL_HOURS) - offset) % 24
+    return world.story.start + day * DAY + int((hour + chance.unit()) * 3_600 * SECOND)

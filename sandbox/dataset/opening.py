@@ -1,0 +1,60 @@
+"""Open a dataset: reuse what a directory holds, or generate it."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+
+from ..engine import Engine, EngineError
+from .directory import DatasetDirectory, DatasetError, claim, disk_errors
+from .generate import Parameters
+from .loading import load
+
+
+def open_dataset(
+    directory: Path | None,
+    *,
+    events: int = 100_000,
+    seed: int = 42,
+    today: date,
+    hostile: bool = True,
+    progress: Callable[[float, str], None] = lambda _fraction, _message: None,
+) -> Engine:
+    """The dataset of these parameters in an open engine. Blocking: a few seconds for 100,000 events, 0.1 s for a kept directory.
+
+    `directory` None makes a temporary one, removed when the engine is closed. A kept directory with the same parameters is opened as it is;
+    anything else that the sandbox left there is made again. `today` is the last day, filled from 00:00 to 06:00 UTC.
+
+    Raises DatasetBusyError (directory in use), DatasetError (disk full, unusable directory), EngineMissingError (chdb not installed).
+    """
+    if events < 1:
+        raise ValueError("A dataset has one event at least.")
+    parameters = Parameters(events=events, seed=seed, today=today, hostile=hostile)
+    with ExitStack() as resources:
+        claimed = claim(directory, resources)
+        with disk_errors(claimed.path):
+            engine = _open(claimed, parameters, progress)
+        engine.call_on_close(resources.pop_all().close)
+        return engine
+
+
+def _open(directory: DatasetDirectory, parameters: Parameters, progress: Callable[[float, str], None]) -> Engine:
+    if directory.holds(parameters):
+        engine = Engine(directory.database)
+        progress(1.0, f"{parameters.events:,} events ready")
+        return engine
+    directory.clear(parameters)
+    engine = Engine(directory.database)
+    with ExitStack() as on_failure:
+        on_failure.callback(engine.close)
+        try:
+            load(engine, parameters, progress)
+        except EngineError as error:
+            if error.code_name == "NOT_ENOUGH_SPACE" or "No space left on device" in error.message:
+                raise DatasetError(
+                    f"The disk that holds {directory.path} is full. Free some space, choose another directory, or ask for fewer events."
+                ) from error
+            raise
+        directory.complete(parameters)
+        on_failure.pop_all()
+    return engine

@@ -1,0 +1,113 @@
+"""The rows that the generator makes, one record per physical table. Moments are whole microseconds since 1970, UTC."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class EventRow(NamedTuple):
+    """One event; `properties`, `person_properties` and `group_0_properties` hold compact JSON objects."""
+
+    uuid: str
+    event: str
+    properties: str
+    timestamp: int
+    distinct_id: str
+    elements_chain: str
+    created_at: int
+    session_id: str
+    window_id: str
+    person_mode: str
+    group_0: str
+    person_id: str
+    person_created_at: int
+    person_properties: str
+    group_0_properties: str
+
+
+class PersonRow(NamedTuple):
+    """One person. `number` is the integer id that PostHog's retrieve endpoint shows."""
+
+    id: str
+    created_at: int
+    properties: str
+    is_identified: bool
+    last_seen_at: int
+    name: str
+    number: int
+
+
+class DistinctIdRow(NamedTuple):
+    """One of the ids under which a person sent events."""
+
+    distinct_id: str
+    person_id: str
+
+
+class GroupRow(NamedTuple):
+    """One group; `index` 0 is the group type `organization`."""
+
+    index: int
+    key: str
+    created_at: int
+    updated_at: int
+    properties: str
+
+
+class SessionRow(NamedTuple):
+    """One session: what PostHog derives from the events that share a `$session_id`."""
+
+    session_id: str
+    distinct_id: str
+    person_id: str
+    start: int
+    end: int
+    entry_current_url: str
+    entry_pathname: str
+    end_current_url: str
+    end_pathname: str
+    entry_referring_domain: str
+    entry_utm_source: str
+    entry_utm_campaign: str
+    entry_utm_medium: str
+    entry_utm_term: str
+    entry_utm_content: str
+    pageview_count: int
+    autocapture_count: int
+    screen_count: int
+    channel_type: str
+    session_duration: int
+    is_bounce: bool
+    urls: tuple[str, ...]
+    num_uniq_urls: int
+
+
+class ReplayRow(NamedTuple):
+    """One recorded session; times of activity in seconds."""
+
+    session_id: str
+    distinct_id: str
+    person_id: str
+    start_time: int
+    end_time: int
+    recording_duration: int
+    active_seconds: int
+    inactive_seconds: int
+    click_count: int
+    keypress_count: int
+    mouse_activity_count: int
+    console_log_count: int
+    console_warn_count: int
+    console_error_count: int
+    start_url: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """The rows of some persons; a dataset is a sequence of batches."""
+
+    events: list[EventRow] = field(default_factory=list[EventRow])
+    persons: list[PersonRow] = field(default_factory=list[PersonRow])
+    distinct_ids: list[DistinctIdRow] = field(default_factory=list[DistinctIdRow])
+    groups: list[GroupRow] = field(default_factory=list[GroupRow])
+    sessions: list[SessionRow] = field(default_factory=list[SessionRow])
+    replays: list[ReplayRow] = field(default_factory=list[ReplayRow])

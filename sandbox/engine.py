@@ -1,0 +1,223 @@
+"""The embedded ClickHouse (chdb) behind the sandbox. This is the only module that imports chdb.
+
+chdb runs one server inside a process and holds one data directory at a time; a second process cannot open the same directory.
+"""
+
+import json
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from .clickhouse_types import converter, without_low_cardinality
+
+MAX_RESULT_ROWS = 200_000
+MAX_RESULT_BYTES = 256 * 1024**2
+CONCURRENT_QUERIES = 4
+"""Queries that run at the same time; the others wait."""
+
+_GIBIBYTE = 1024**3
+
+
+class EngineError(Exception):
+    """ClickHouse refused or stopped a query.
+
+    `code_name` is ClickHouse's own name of the error (`UNKNOWN_IDENTIFIER`, `TIMEOUT_EXCEEDED`, `MEMORY_LIMIT_EXCEEDED` ...);
+    `message` is its text without the SQL, the stack and the version.
+    """
+
+    def __init__(self, code_name: str, message: str) -> None:
+        super().__init__(f"{code_name}: {message}")
+        self.code_name = code_name
+        self.message = message
+
+
+class EngineMissingError(Exception):
+    """chdb is not installed or does not exist for this platform. The text names the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The answer of a query, ready for JSON.
+
+    `types` are ClickHouse type names without `LowCardinality`. Date-times are ISO 8601 text in the time zone of their type, `Z` for UTC,
+    without fraction on whole seconds, else with six digits; dates `YYYY-MM-DD`; NaN and infinity None; arrays and tuples lists; maps dicts.
+    """
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[list[Any]]
+
+
+class _Result(Protocol):
+    def bytes(self) -> bytes: ...
+
+
+class _Inserter(Protocol):
+    def append(self, data: bytes) -> None: ...
+    def finish(self) -> object: ...
+    def cancel(self) -> None: ...
+
+
+class _Connection(Protocol):
+    def query(self, query: str, format: str = ...) -> _Result: ...  # noqa: A002
+    def send_insert(self, query: str, format: str = ...) -> _Inserter: ...  # noqa: A002
+    def close(self) -> None: ...
+
+
+class Engine:
+    """A data directory opened in the embedded ClickHouse. Blocking and thread-safe; `close` it, or use it in a `with` statement."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open `directory` (made when missing).
+
+        Raises EngineMissingError without chdb, EngineError when ClickHouse cannot open the directory.
+        """
+        self._connect = _load_chdb()
+        self._path = str(directory)
+        self._releases = ExitStack()
+        self._closing = threading.Event()
+        self._writing = threading.Lock()
+        self._slots = threading.BoundedSemaphore(CONCURRENT_QUERIES)
+        with _engine_errors():
+            self._writer = self._connect(self._path)
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 2 * _GIBIBYTE) -> Table:
+        """The answer of one SELECT, which must be our own (translated) SQL: ClickHouse itself would let a query read files.
+
+        Runs read-only within the given time (waiting for a free connection included) and memory. Raises EngineError.
+        """
+        settings = (
+            f"readonly = 2, max_execution_time = {max_seconds}, max_memory_usage = {max_memory_bytes}, "
+            f"max_result_rows = {MAX_RESULT_ROWS}, max_result_bytes = {MAX_RESULT_BYTES}, result_overflow_mode = 'throw', {_OUTPUT}"
+        )
+        if not self._slots.acquire(timeout=max_seconds):
+            raise EngineError("TIMEOUT_EXCEEDED", "Timeout exceeded: too many other queries are running.")
+        try:
+            with _engine_errors(), self._reader() as connection:
+                answer = connection.query(f"{sql}\nFORMAT JSONCompact\nSETTINGS {settings}", "JSONCompact").bytes()
+        finally:
+            self._slots.release()
+        return _table(answer)
+
+    def execute(self, sql: str) -> None:
+        """Run one statement that may write. For the sandbox's own table definitions only. Raises EngineError."""
+        with self._writing, _engine_errors():
+            self._writer.query(sql)
+
+    def insert(self, table: str, columns: Iterable[str], chunks: Iterable[bytes]) -> None:
+        """Append rows given as chunks of tab-separated text (ClickHouse's `TSV`) in the order of `columns`. Raises EngineError."""
+        names = ", ".join(f"`{column}`" for column in columns)
+        with self._writing, _engine_errors():
+            inserter = self._writer.send_insert(f"INSERT INTO {table} ({names})", "TSV")
+            try:
+                for chunk in chunks:
+                    inserter.append(chunk)
+                inserter.finish()
+            finally:
+                inserter.cancel()
+
+    def call_on_close(self, release: Callable[[], object]) -> None:
+        """Have `release` called once the database is closed, before those given earlier."""
+        self._releases.callback(release)
+
+    def close(self) -> None:
+        """Cancel the running queries and close the directory. May be called twice."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        with self._releases:
+            self._end_queries()
+            self._writer.close()
+
+    @contextmanager
+    def _reader(self) -> Iterator[_Connection]:
+        """A new connection for one query (0.3 ms).
+
+        Not reused: after a failed query chdb puts the rows sent before the failure in front of the connection's next answer.
+        """
+        if self._closing.is_set():
+            raise EngineError("QUERY_WAS_CANCELLED", "The sandbox is closing.")
+        with closing(self._connect(self._path)) as connection:
+            connection.query("SET readonly = 2")
+            yield connection
+
+    def _end_queries(self) -> None:
+        """Cancel what runs until all slots are free: a connection must not be closed under a running query."""
+        for _ in range(CONCURRENT_QUERIES):
+            while not self._slots.acquire(timeout=0.1):
+                with suppress(EngineError):
+                    self.execute("KILL QUERY WHERE query_id != queryID() ASYNC")
+
+
+_OUTPUT = (
+    "session_timezone = 'UTC', date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0, "
+    "output_format_json_quote_decimals = 0, output_format_json_quote_denormals = 0, output_format_json_named_tuples_as_objects = 0, "
+    "output_format_json_validate_utf8 = 1"
+)
+
+_ERROR = re.compile(
+    r"DB::\w*Exception: (?P<message>.*?)(?: \((?P<name>[A-Z][A-Z0-9_]+)\))?(?: \(version [^)]*\))?\s*$", re.DOTALL
+)
+_SQL_IN_MESSAGE = re.compile(
+    r"(?:: |\. |, )?(?:In scope |[Ww]hile (?:executing|processing|reading)|In query |Stack trace|\(at row \d+\)).*",
+    re.DOTALL,
+)
+_SYNTAX_DETAIL = re.compile(r"Syntax error.*", re.DOTALL)
+
+
+def _load_chdb() -> Callable[[str], _Connection]:
+    """chdb's `connect`. Imported here because it takes 0.3 to 5 seconds and 300 MB, which only a running sandbox should pay."""
+    try:
+        from chdb.state import connect  # pyright: ignore[reportMissingTypeStubs]
+    except ImportError as error:
+        platform = " chdb has no wheel for Windows; use WSL or Linux." if sys.platform == "win32" else ""
+        raise EngineMissingError(
+            "The sandbox needs chdb, the embedded ClickHouse (about 265 MB to download): "
+            f"pip install 'maton-posthog-mcp[sandbox]'. It is not there for Windows and musl (Alpine).{platform} ({error})"
+        ) from error
+    return cast("Callable[[str], _Connection]", connect)
+
+
+@contextmanager
+def _engine_errors() -> Iterator[None]:
+    """Turn chdb's RuntimeError, which carries ClickHouse's text, into an EngineError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise read_error(str(error)) from None
+
+
+def read_error(text: str) -> EngineError:
+    """The error in ClickHouse's text `Code: 47. DB::Exception: message. (UNKNOWN_IDENTIFIER) (version ...)`."""
+    found = _ERROR.search(text)
+    if found is None:
+        return EngineError("UNKNOWN_EXCEPTION", text.strip() or "ClickHouse gave no reason.")
+    message = _SQL_IN_MESSAGE.sub("", _SYNTAX_DETAIL.sub("Syntax error", found["message"])).strip().rstrip(":,")
+    return EngineError(found["name"] or "UNKNOWN_EXCEPTION", message if message.endswith(".") else f"{message}.")
+
+
+def _table(answer: bytes) -> Table:
+    try:
+        parsed = json.loads(answer)
+    except ValueError:
+        raise EngineError("SYNTAX_ERROR", "Only one statement at a time is allowed.") from None
+    names, types = [column["name"] for column in parsed["meta"]], [column["type"] for column in parsed["meta"]]
+    rows: list[list[Any]] = parsed["data"]
+    for position, type_name in enumerate(types):
+        convert = converter(type_name)
+        if convert:
+            for row in rows:
+                if row[position] is not None:
+                    row[position] = convert(row[position])
+    return Table(tuple(names), tuple(without_low_cardinality(type_name) for type_name in types), rows)
