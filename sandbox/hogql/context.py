@@ -1,0 +1,67 @@
+"""What a translation is given, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .values import PropertyType, Scope
+
+type PropertyTypes = Mapping[tuple[Scope, str], PropertyType]
+type Resolver = Callable[[int | str], str | None]
+"""From an id or a name to HogQL text, or None when there is no such thing."""
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 50_000
+
+
+def _no_types() -> PropertyTypes:
+    return {}
+
+
+def _no_values() -> Mapping[str, object]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The project, and the values a query refers to.
+
+    `timezone` is an IANA name; `property_types` the property definitions; `values` the placeholders (`{name}`),
+    `variables` those written `{variables.name}`: JSON scalars and arrays, always compiled to constants. `filters` is
+    the HogQL condition for `{filters}`. `cohorts` gives a query of person ids, `actions` a condition on events, both
+    as HogQL text. `group_types` names the group types by index. `week_start` is 0 for Sunday, 1 for Monday. `now`
+    fixes the clock; without it ClickHouse's is used.
+    """
+
+    timezone: str = "UTC"
+    property_types: PropertyTypes = field(default_factory=_no_types)
+    values: Mapping[str, object] = field(default_factory=_no_values)
+    variables: Mapping[str, object] = field(default_factory=_no_values)
+    filters: str | None = None
+    cohorts: Resolver | None = None
+    actions: Resolver | None = None
+    group_types: tuple[str, ...] = ()
+    week_start: int = 0
+    now: datetime | None = None
+    default_limit: int = DEFAULT_LIMIT
+    max_limit: int = MAX_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """One SELECT for ClickHouse.
+
+    `columns` are PostHog's names of the result columns; `hogql` is the query printed back. When
+    `default_limit_applied`, the query had no LIMIT: `sql` fetches one row more than `limit`, so that the caller can
+    tell whether there are more, and drops it. `tables` are the HogQL tables read.
+    """
+
+    sql: str
+    columns: tuple[str, ...]
+    hogql: str
+    default_limit_applied: bool
+    limit: int | None
+    offset: int | None
+    tables: tuple[str, ...]

@@ -1,0 +1,61 @@
+"""WITH: queries become common table expressions of ClickHouse under names of their own, expressions are compiled
+again wherever they are named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from . import ast, escape
+from .errors import query_error
+from .scope import CompiledCte, CteBinding, Environment, OutColumn
+
+
+def bind_ctes(ctes: tuple[ast.Cte, ...], environment: Environment) -> tuple[Environment, str]:
+    """The environment in which the expressions are known, and the WITH clause."""
+    bound: dict[str, CteBinding] = dict(environment.ctes)
+    environment = replace(environment, ctes=bound)
+    clauses: list[str] = []
+    for cte in ctes:
+        if cte.is_column or not isinstance(cte.expr, ast.Select | ast.SetQuery):
+            bound[cte.name] = cte.expr
+            continue
+        sql_name = environment.compilation.unique(cte.name)
+        if cte.recursive:
+            bound[cte.name] = CompiledCte(sql_name, _columns_of_first(cte, cte.expr, environment))
+        relation = environment.query(cte.expr)
+        bound[cte.name] = CompiledCte(sql_name, _named(cte, relation.columns))
+        clauses.append(f"{escape.identifier(sql_name)} AS ({relation.sql})")
+    keyword = "WITH RECURSIVE" if any(cte.recursive for cte in ctes) else "WITH"
+    return environment, f"{keyword} {', '.join(clauses)}" if clauses else ""
+
+
+def hoist_ctes(query: ast.SetQuery) -> ast.SetQuery:
+    """WITH before a UNION is written into its first SELECT, and holds for all of them."""
+    first: ast.Query = query
+    while isinstance(first, ast.SetQuery):
+        first = first.first
+    if not first.ctes:
+        return query
+    rest = tuple((operator, _with(first.ctes, member)) for operator, member in query.rest)
+    return replace(query, rest=rest)
+
+
+def _with(ctes: tuple[ast.Cte, ...], query: ast.Query) -> ast.Query:
+    if isinstance(query, ast.Select):
+        own = {cte.name for cte in query.ctes}
+        return replace(query, ctes=(*(cte for cte in ctes if cte.name not in own), *query.ctes))
+    return replace(query, first=_with(ctes, query.first))
+
+
+def _columns_of_first(cte: ast.Cte, query: ast.Query, environment: Environment) -> tuple[OutColumn, ...]:
+    """A recursive query refers to itself: its columns are those of the member that does not."""
+    start = query.first if isinstance(query, ast.SetQuery) else query
+    return _named(cte, environment.query(start).columns)
+
+
+def _named(cte: ast.Cte, columns: tuple[OutColumn, ...]) -> tuple[OutColumn, ...]:
+    if not cte.columns:
+        return columns
+    if len(cte.columns) != len(columns):
+        raise query_error(f"{len(cte.columns)} names for the {len(columns)} columns of `{cte.name}`.", cte.span)
+    return tuple(replace(column, name=name) for name, column in zip(cte.columns, columns, strict=True))

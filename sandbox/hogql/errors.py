@@ -1,0 +1,56 @@
+"""The one error of the HogQL compiler, and the hints it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import Literal
+
+type ErrorCode = Literal["hogql_syntax_error", "hogql_query_error"]
+type Span = tuple[int, int]
+"""Start and end of a piece of the query, as character offsets into its text."""
+
+
+class HogqlError(Exception):
+    """A query that PostHog would answer with status 400.
+
+    `code` is PostHog's name of the error (`hogql_syntax_error`: the text does not parse; `hogql_query_error`: it
+    parses, and means nothing here), `message` its `detail`, `start` and `end` the offending characters of the query.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, start: int | None = None, end: int | None = None) -> None:
+        super().__init__(message)
+        self.code: ErrorCode = code
+        self.message = message
+        self.start = start
+        self.end = end
+
+
+def query_error(message: str, span: Span | None = None) -> HogqlError:
+    """A well-formed query that cannot be answered."""
+    start, end = span or (None, None)
+    return HogqlError("hogql_query_error", message, start, end)
+
+
+@contextmanager
+def relocated(what: str, span: Span | None) -> Iterator[None]:
+    """Errors in text that stands elsewhere (a cohort, an action, a filter) point to where this query names it."""
+    try:
+        yield
+    except HogqlError as error:
+        start, end = span or (None, None)
+        raise HogqlError(error.code, f"In {what}: {error.message}", start, end) from None
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` most likely means, without regard to case."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    matches = get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[matches[0]] if matches else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message: " Did you mean `events`?", or nothing."""
+    candidate = nearest(name, known)
+    return f" Did you mean `{candidate}`?" if candidate else ""

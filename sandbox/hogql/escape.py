@@ -1,0 +1,66 @@
+"""How text of a query becomes a token of SQL: one function for strings, one for identifiers, one for numbers.
+
+Nothing a user wrote reaches SQL by another way.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from .ast import ConstantValue
+from .errors import query_error
+
+_CONTROL = {
+    "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0", "\a": "\\a", "\v": "\\v",
+}  # fmt: skip
+_STRING = str.maketrans({**_CONTROL, "\\": "\\\\", "'": "\\'"})
+_IDENTIFIER = str.maketrans({**_CONTROL, "\\": "\\\\", "`": "\\`"})
+_HOGQL_IDENTIFIER = str.maketrans({**_CONTROL, "\\": "\\\\", "`": "``"})
+_PLAIN_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+
+
+def string(text: str) -> str:
+    """A string literal, quotes included; the escapes are the same in ClickHouse and in HogQL."""
+    return f"'{_encodable(text).translate(_STRING)}'"
+
+
+def identifier(name: str) -> str:
+    """A ClickHouse identifier, always in backticks."""
+    return f"`{_encodable(name).translate(_IDENTIFIER)}`"
+
+
+def hogql_identifier(name: str) -> str:
+    """A HogQL identifier: bare where the grammar allows it, else in backticks."""
+    if _PLAIN_NAME.fullmatch(name):
+        return name
+    return f"`{_encodable(name).translate(_HOGQL_IDENTIFIER)}`"
+
+
+def constant(value: ConstantValue) -> str:
+    """A literal of any scalar type, valid in ClickHouse and in HogQL."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return _float(value)
+        case str():
+            return string(value)
+
+
+def _float(value: float) -> str:
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return repr(value)
+
+
+def _encodable(text: str) -> str:
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise query_error("A text of this query is not valid Unicode (it holds half of a surrogate pair).")
+    return text

@@ -1,0 +1,105 @@
+"""What a dotted name stands for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from . import ast, escape
+from .errors import Span, query_error
+from .properties import read_property
+from .scope import CompiledCte, Environment, Source, TableSource, VirtualSource, source_of, unresolved
+from .values import UNKNOWN, Fragment
+
+type Key = str | int
+
+
+def compile_field(node: ast.Field, environment: Environment) -> Fragment:
+    """The value of a name: an argument, an alias, a column, a property. Raises "Unable to resolve field: ..."."""
+    head, *rest = node.chain
+    name = str(head)
+    if name == "*" or "*" in rest:
+        raise query_error("`*` stands for columns only in a SELECT list and in count(*).", node.span)
+    if name in environment.arguments:
+        return access(environment.arguments[name], rest, environment, node.span)
+    source = environment.scope.source(name) if rest else None
+    if source is not None:
+        return _from_source(source, rest, environment, node.span)
+    if name in environment.scope.aliases:
+        return access(environment.scope.aliases[name], rest, environment, node.span)
+    source = source_of(name, environment, node.span)
+    if source is not None:
+        return _from_source(source, [name, *rest], environment, node.span)
+    binding = environment.ctes.get(name)
+    if binding is None or isinstance(binding, CompiledCte):
+        raise unresolved(name, environment.names(), node.span)
+    remaining = {key: value for key, value in environment.ctes.items() if key != name}
+    return access(replace(environment, ctes=remaining).compile(binding), rest, environment, node.span)
+
+
+def _from_source(
+    source: Source | VirtualSource, path: list[Key], environment: Environment, span: Span | None
+) -> Fragment:
+    """The column that a path leads to, through lazy joins."""
+    current: Source | VirtualSource = source
+    for position, key in enumerate(path):
+        column = current.column(str(key))
+        if column is not None:
+            return access(column, path[position + 1 :], environment, span)
+        following: TableSource | VirtualSource | None = current.descend(str(key))
+        if following is None:
+            raise unresolved(key, current.names(), span)
+        current = following
+    columns = [name for name in current.names() if not name.startswith("$")]
+    raise query_error(
+        f"Unable to resolve field: {path[-1]}. It is a table: name a column of it ({columns[0]} ...).", span
+    )
+
+
+def access(base: Fragment, path: list[Key], environment: Environment, span: Span | None) -> Fragment:
+    """A path into a value: of JSON its property, of a tuple its element."""
+    if not path:
+        return base
+    if base.type.properties_of is not None or base.type.holds_json:
+        return read_property(base, tuple(path), environment.context)
+    if base.type.kind not in ("unknown", "tuple", "array"):
+        raise query_error(f"Cannot read `{path[0]}` of a value of type {base.type.kind}.", span)
+    function = "arrayElement" if base.type.kind == "array" else "tupleElement"
+    element = Fragment(f"{function}({base.sql}, {escape.constant(path[0])})", UNKNOWN)
+    return access(element, path[1:], environment, span)
+
+
+def compile_array_access(node: ast.ArrayAccess, environment: Environment) -> Fragment:
+    """`a[1]`, `m['key']`, and properties in brackets."""
+    base, keys = _unwound(node)
+    if isinstance(base, ast.Field) and keys:
+        value = environment.compile(base)
+        if value.type.properties_of is not None or value.type.holds_json:
+            return environment.compile(ast.Field((*base.chain, *keys), node.span))
+    array, key = environment.compile(node.array), environment.compile(node.key)
+    if (array.type.properties_of or array.type.holds_json) and isinstance(node.key, ast.Constant):
+        return access(array, [_key(node.key)], environment, node.span)
+    if array.type.kind == "tuple" and isinstance(node.key, ast.Constant):
+        return Fragment(f"tupleElement({array.sql}, {key.sql})", UNKNOWN)
+    return Fragment(f"arrayElement({array.sql}, {key.sql})", UNKNOWN)
+
+
+def compile_tuple_access(node: ast.TupleAccess, environment: Environment) -> Fragment:
+    """`t.1`, and `properties.list.1`."""
+    value = environment.compile(node.tuple)
+    return access(value, [node.index], environment, node.span)
+
+
+def _unwound(node: ast.ArrayAccess) -> tuple[ast.Expr, list[Key]]:
+    """The expression before the brackets, and the constant keys in them; no keys when one is computed."""
+    keys: list[Key] = []
+    base: ast.Expr = node
+    while isinstance(base, ast.ArrayAccess):
+        if not isinstance(base.key, ast.Constant) or not isinstance(base.key.value, str | int):
+            return base, []
+        keys.append(_key(base.key))
+        base = base.array
+    return base, keys[::-1]
+
+
+def _key(node: ast.Constant) -> Key:
+    return node.value if isinstance(node.value, int) else str(node.value)

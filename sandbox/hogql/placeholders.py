@@ -1,0 +1,64 @@
+"""`{name}`, `{variables.name}` and `{filters}`: replaced in the tree, before anything is compiled.
+
+A value becomes a constant (or an array of constants) whatever it holds: it can never become syntax.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, cast
+
+from . import ast
+from .context import Context
+from .errors import Span, query_error
+from .parser import parse_expression
+
+
+def bind_placeholders(query: ast.Query, context: Context) -> ast.Query:
+    """The query with every placeholder replaced. Raises `HogqlError` for one that has no value."""
+    return cast(ast.Query, _bound(query, context))
+
+
+def _bound(item: Any, context: Context) -> Any:
+    if isinstance(item, ast.Placeholder):
+        return _value_of(item, context)
+    if isinstance(item, tuple):
+        members = cast(tuple[Any, ...], item)
+        replaced = tuple([_bound(member, context) for member in members])
+        return item if all(new is old for new, old in zip(replaced, members, strict=True)) else replaced
+    if not is_dataclass(item) or isinstance(item, ast.Constant | ast.Field):
+        return item
+    changes: dict[str, Any] = {}
+    for attribute in fields(item):
+        old = getattr(item, attribute.name)
+        new = _bound(old, context)
+        if new is not old:
+            changes[attribute.name] = new
+    return replace(cast(Any, item), **changes) if changes else item
+
+
+def _value_of(node: ast.Placeholder, context: Context) -> ast.Expr:
+    if not isinstance(node.expr, ast.Field):
+        raise query_error("A placeholder is a name in braces, such as {start}.", node.span)
+    match tuple(str(part) for part in node.expr.chain):
+        case ("filters",) if "filters" not in context.values:
+            return ast.Constant(True) if context.filters is None else parse_expression(context.filters)
+        case ("variables", name):
+            if name not in context.variables:
+                raise query_error(f"Variable {name} is missing from query", node.span)
+            return constant(context.variables[name], node.span)
+        case (name,) if name in context.values:
+            return constant(context.values[name], node.span)
+        case path:
+            shown = "{" + ".".join(path) + "}"
+            raise query_error(f"Unresolved placeholder: {shown}. Give it a value in `values`.", node.span)
+
+
+def constant(value: object, span: Span | None) -> ast.Expr:
+    """A JSON value as a constant: a scalar, or an array of values."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return ast.Constant(value, span)
+    if isinstance(value, list | tuple):
+        members = cast(list[object], value)
+        return ast.Array(tuple([constant(member, span) for member in members]), span)
+    raise query_error("The value of a placeholder is a text, a number, a boolean, null, or an array of these.", span)

@@ -1,0 +1,258 @@
+"""The tables that HogQL sees: their columns with types, and the joins that a dotted name makes by itself.
+
+Names and column order follow PostHog's `events`, `persons`, `groups`, `sessions`, `person_distinct_ids` and
+`session_replay_events`; each is backed by a table of the ClickHouse database `posthog`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from .values import ARRAY, BOOLEAN, DATETIME, FLOAT, INTEGER, STRING, UUID, Scope, Type
+
+DATABASE = "posthog"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`sql` is a template over `{table}`, the quoted name of the row's table; empty means the column itself.
+    `in_star` columns are what `select *` gives."""
+
+    name: str
+    type: Type
+    sql: str = ""
+    in_star: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LazyJoin:
+    """A table reached by a dotted name: joined (LEFT) when first used. `on` is a template over `{parent}`, `{child}`;
+    `where` narrows the joined table."""
+
+    table: str
+    on: str
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualTable:
+    """Columns of the table itself under a prefix; names it lacks are looked for through `otherwise`."""
+
+    columns: Mapping[str, Column]
+    otherwise: LazyJoin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    name: str
+    physical: str
+    columns: Mapping[str, Column]
+    joins: Mapping[str, LazyJoin] = field(default_factory=dict[str, LazyJoin])
+    virtual: Mapping[str, VirtualTable] = field(default_factory=dict[str, VirtualTable])
+    sample_key: str = ""
+
+    def names(self) -> list[str]:
+        """Everything that may follow the table's name and a dot."""
+        return [*self.columns, *self.virtual, *self.joins]
+
+
+_TEAM = Column("team_id", INTEGER, "materialize(toInt64(1))", in_star=False)
+
+
+def _columns(*columns: Column) -> dict[str, Column]:
+    return {column.name: column for column in columns}
+
+
+def _of(kind: Type, names: str) -> Iterable[Column]:
+    return (Column(name, kind) for name in names.split())
+
+
+def _hidden(name: str, kind: Type, sql: str) -> Column:
+    return Column(name, kind, sql, in_star=False)
+
+
+def _json(scope: Scope) -> Type:
+    return Type("json", properties_of=scope)
+
+
+def _text_matches(pattern: str) -> str:
+    """The distinct groups of a pattern in the chain of clicked elements (the pattern is ours)."""
+    return f"arrayDistinct(extractAll({{table}}.`elements_chain`, '{pattern}'))"
+
+
+_PERSON_BY_ID = "{child}.`id` = {parent}.`person_id`"
+_PERSON_ON_EVENT = VirtualTable(
+    _columns(
+        Column("id", UUID, "{table}.`person_id`"),
+        Column("created_at", DATETIME, "{table}.`person_created_at`"),
+        Column("properties", _json("person"), "{table}.`person_properties`"),
+    ),
+    otherwise=LazyJoin("persons", _PERSON_BY_ID),
+)
+_DISTINCT_ID = LazyJoin("person_distinct_ids", "{child}.`distinct_id` = {parent}.`distinct_id`")
+_GROUP_COUNT = 5
+
+EVENTS = Table(
+    name="events",
+    physical="events",
+    columns=_columns(
+        Column("uuid", UUID),
+        Column("event", STRING),
+        Column("properties", _json("event")),
+        Column("timestamp", DATETIME),
+        *_of(STRING, "distinct_id elements_chain"),
+        Column("created_at", DATETIME),
+        *_of(STRING, "$session_id $window_id"),
+        Column("person_id", UUID),
+        Column("person_mode", STRING),
+        *_of(STRING, " ".join(f"$group_{index}" for index in range(_GROUP_COUNT))),
+        Column("elements_chain_href", STRING, "extract({table}.`elements_chain`, 'href=\"(.*?)\"')"),
+        Column("elements_chain_texts", ARRAY, _text_matches('text="(.*?)"')),
+        Column("elements_chain_ids", ARRAY, _text_matches('attr_id="(.*?)"')),
+        Column("elements_chain_elements", ARRAY, _text_matches("(?:^|;)(a|button|form|input|select|textarea|label)")),
+        _hidden("event_person_id", UUID, "{table}.`person_id`"),
+        _hidden(
+            "event_issue_id",
+            Type("uuid", nullable=True),
+            "accurateCastOrNull(JSONExtractString({table}.`properties`, '$exception_issue_id'), 'UUID')",
+        ),
+        _hidden(
+            "issue_id",
+            Type("uuid", nullable=True),
+            "accurateCastOrNull(JSONExtractString({table}.`properties`, '$exception_issue_id'), 'UUID')",
+        ),
+    ),
+    joins={
+        "pdi": _DISTINCT_ID,
+        "session": LazyJoin("sessions", "{child}.`session_id` = {parent}.`$session_id`"),
+        **{
+            f"group_{index}": LazyJoin(
+                "groups", f"{{child}}.`key` = {{parent}}.`$group_{index}`", where=f"`index` = {index}"
+            )
+            for index in range(_GROUP_COUNT)
+        },
+    },
+    virtual={
+        "person": _PERSON_ON_EVENT,
+        "poe": VirtualTable(_PERSON_ON_EVENT.columns),
+        "goe_0": VirtualTable(
+            _columns(
+                Column("key", STRING, "{table}.`$group_0`"),
+                Column("properties", _json("group"), "{table}.`group_0_properties`"),
+            )
+        ),
+    },
+    sample_key="cityHash64(`distinct_id`)",
+)
+
+PERSONS = Table(
+    name="persons",
+    physical="persons",
+    columns=_columns(
+        Column("id", UUID),
+        Column("created_at", DATETIME),
+        Column("properties", _json("person")),
+        Column("is_identified", BOOLEAN),
+        _hidden("last_seen_at", DATETIME, ""),
+    ),
+    joins={"pdi": LazyJoin("person_distinct_ids", "{child}.`person_id` = {parent}.`id`")},
+)
+
+PERSON_DISTINCT_IDS = Table(
+    name="person_distinct_ids",
+    physical="person_distinct_ids",
+    columns=_columns(Column("distinct_id", STRING), Column("person_id", UUID)),
+    joins={"person": LazyJoin("persons", _PERSON_BY_ID)},
+)
+
+GROUPS = Table(
+    name="groups",
+    physical="groups",
+    columns=_columns(
+        Column("index", INTEGER),
+        Column("key", STRING),
+        Column("created_at", DATETIME),
+        Column("updated_at", DATETIME),
+        Column("properties", _json("group")),
+    ),
+)
+
+
+def _missing_text(names: str) -> Iterable[Column]:
+    """Columns that PostHog fills from advertising parameters, of which synthetic events have none."""
+    return (Column(name, STRING.or_null(), "CAST(NULL, 'Nullable(String)')") for name in names.split())
+
+
+SESSIONS = Table(
+    name="sessions",
+    physical="sessions",
+    columns=_columns(
+        Column("id", STRING, "{table}.`session_id`"),
+        Column("session_id", STRING),
+        _hidden("session_id_v7", INTEGER, "reinterpretAsUInt128(toUUID({table}.`session_id`))"),
+        Column("distinct_id", STRING),
+        Column("$start_timestamp", DATETIME),
+        Column("$end_timestamp", DATETIME),
+        Column("$urls", ARRAY),
+        Column("$num_uniq_urls", INTEGER),
+        *_of(STRING, "$entry_current_url $entry_pathname"),
+        Column("$entry_hostname", STRING, "domain({table}.`$entry_current_url`)"),
+        *_of(STRING, "$end_current_url $end_pathname"),
+        Column("$end_hostname", STRING, "domain({table}.`$end_current_url`)"),
+        *_of(STRING, "$entry_referring_domain $entry_utm_source $entry_utm_campaign $entry_utm_medium"),
+        *_of(STRING, "$entry_utm_term $entry_utm_content"),
+        *_missing_text("$entry_gclid $entry_gad_source $entry_gclsrc $entry_dclid $entry_gbraid $entry_wbraid"),
+        *_missing_text("$entry_fbclid $entry_msclkid $entry_twclid $entry_li_fat_id $entry_mc_cid $entry_igshid"),
+        *_missing_text("$entry_ttclid $entry__kx $entry_irclid"),
+        *_of(INTEGER, "$pageview_count $autocapture_count $screen_count"),
+        Column("$channel_type", STRING),
+        Column("$session_duration", INTEGER),
+        Column("duration", INTEGER, "{table}.`$session_duration`"),
+        Column("$is_bounce", BOOLEAN),
+        *_missing_text("$last_external_click_url"),
+        _hidden("$exit_current_url", STRING, "{table}.`$end_current_url`"),
+        _hidden("$exit_pathname", STRING, "{table}.`$end_pathname`"),
+        _hidden("$vitals_lcp", FLOAT.or_null(), "CAST(NULL, 'Nullable(Float64)')"),
+    ),
+)
+
+SESSION_REPLAY_EVENTS = Table(
+    name="session_replay_events",
+    physical="session_replays",
+    columns=_columns(
+        *_of(STRING, "session_id distinct_id"),
+        Column("start_time", DATETIME),
+        Column("end_time", DATETIME),
+        Column("first_url", STRING, "{table}.`start_url`"),
+        *_of(INTEGER, "click_count keypress_count mouse_activity_count"),
+        Column("active_milliseconds", INTEGER, "{table}.`active_seconds` * 1000"),
+        *_of(INTEGER, "console_log_count console_warn_count console_error_count"),
+        _hidden("person_id", UUID, ""),
+        _hidden("recording_duration", INTEGER, ""),
+    ),
+    joins={
+        "person": LazyJoin("persons", _PERSON_BY_ID),
+        "pdi": _DISTINCT_ID,
+        "session": LazyJoin("sessions", "{child}.`session_id` = {parent}.`session_id`"),
+    },
+)
+
+TABLES: Mapping[str, Table] = {
+    table.name: table for table in (EVENTS, GROUPS, PERSONS, SESSIONS, PERSON_DISTINCT_IDS, SESSION_REPLAY_EVENTS)
+}
+_RAW_NAMES: Mapping[str, Table] = {
+    f"raw_{name}": TABLES[name]
+    for name in ("groups", "persons", "sessions", "person_distinct_ids", "session_replay_events")
+}
+UNAVAILABLE_TABLES = frozenset(
+    """app_metrics batch_export_log_entries cohort_people console_logs_log_entries document_embeddings
+    error_tracking_issue_fingerprint_overrides exchange_rate groups_revenue_analytics heatmaps log_entries logs
+    person_distinct_id_overrides persons_revenue_analytics pg_embeddings query_log raw_cohort_people
+    raw_person_distinct_id_overrides raw_query_log static_cohort_people""".split()
+)
+"""Tables that PostHog has and this copy has no data for."""
+
+
+def find_table(name: str) -> Table | None:
+    return TABLES.get(name) or _RAW_NAMES.get(name)

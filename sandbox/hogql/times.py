@@ -1,0 +1,50 @@
+"""Times in the project's timezone: literals beside date-time columns, and the clock."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from . import ast, escape
+from .context import Context
+from .values import DATE, DATETIME, Fragment, Type
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def now(context: Context) -> Fragment:
+    """`now()`: ClickHouse's clock, or the fixed one, in the project's timezone."""
+    if context.now is None:
+        return Fragment(f"now64(6, {escape.string(context.timezone)})", DATETIME)
+    fixed = _utc(context.now)
+    return Fragment(f"toTimeZone({fixed}, {escape.string(context.timezone)})", DATETIME)
+
+
+def literal(node: ast.Expr, beside: Type, context: Context) -> Fragment | None:
+    """A text such as '2026-11-01' or '2026-11-01T10:00:00Z' as the date or time that it is compared with."""
+    if beside.kind not in ("datetime", "date") or not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        return None
+    text = node.value.strip()
+    if beside.kind == "date" and _DATE.fullmatch(text):
+        return Fragment(f"toDate({escape.string(text)})", DATE)
+    return time_literal(text, context.timezone)
+
+
+def time_literal(text: str, timezone: str) -> Fragment | None:
+    """A date or time in ISO 8601, read in `timezone` unless it names its own offset; None when it is neither."""
+    if not _DATE.match(text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is not None:
+        return Fragment(_utc(moment), DATETIME)
+    shown = escape.string(moment.isoformat(" ", "microseconds"))
+    return Fragment(f"toDateTime64({shown}, 6, {escape.string(timezone)})", DATETIME)
+
+
+def _utc(moment: datetime) -> str:
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    shown = aware.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return f"toDateTime64({escape.string(shown)}, 6, 'UTC')"

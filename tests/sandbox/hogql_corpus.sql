@@ -1,0 +1,440 @@
+-- top events of the week
+select event, count() from events where timestamp > now() - interval 7 day group by event order by count() desc limit 20
+
+-- daily active users
+SELECT toDate(timestamp) AS day, count(DISTINCT person_id) AS dau FROM events WHERE timestamp >= now() - INTERVAL 30 DAY GROUP BY day ORDER BY day
+
+-- weekly active users by week
+select toStartOfWeek(timestamp) as week, uniq(person_id) as wau from events where timestamp > now() - interval 12 week group by week order by week
+
+-- top pages
+SELECT properties.$current_url AS url, count() AS views, uniq(distinct_id) AS visitors FROM events WHERE event = '$pageview' GROUP BY url ORDER BY views DESC LIMIT 10
+
+-- top pathnames without query string
+select cutQueryString(properties.$current_url) as page, count() as c from events where event = '$pageview' and properties.$current_url is not null group by page order by c desc
+
+-- browsers
+select properties.$browser, count() from events where event = '$pageview' group by properties.$browser order by count() desc
+
+-- browser share
+select properties.$browser as browser, round(100 * count() / sum(count()) over (), 2) as pct from events group by browser order by pct desc
+
+-- revenue by utm source
+SELECT properties.utm_source AS source, sum(toFloat(properties.revenue)) AS revenue, count() AS orders FROM events WHERE event = 'purchase' GROUP BY source ORDER BY revenue DESC
+
+-- average order value per month
+SELECT toStartOfMonth(timestamp) AS month, avg(toFloat(properties.amount)) AS aov, quantile(0.5)(toFloat(properties.amount)) AS median FROM events WHERE event = 'purchase' GROUP BY month ORDER BY month
+
+-- conversion with windowFunnel
+SELECT level, count() FROM (SELECT person_id, windowFunnel(86400 * 14)(toDateTime(timestamp), event = '$pageview', event = 'signed_up', event = 'purchase') AS level FROM events WHERE timestamp > now() - INTERVAL 30 DAY GROUP BY person_id) GROUP BY level ORDER BY level
+
+-- cumulative funnel
+WITH levels AS (SELECT person_id, windowFunnel(1209600)(timestamp, event = '$pageview', event = 'sign_up', event = 'purchase') AS lvl FROM events GROUP BY person_id)
+SELECT countIf(lvl >= 1) AS step_1, countIf(lvl >= 2) AS step_2, countIf(lvl >= 3) AS step_3, round(step_3 / step_1 * 100, 1) AS conversion FROM levels
+
+-- simple funnel with countIf
+select uniqIf(person_id, event = '$pageview') as visitors, uniqIf(person_id, event = 'signed_up') as signups, if(visitors > 0, signups / visitors, 0) as rate from events
+
+-- weekly retention by cohort
+with first_seen as (
+    select person_id, min(toStartOfWeek(timestamp)) as cohort_week from events group by person_id
+), activity as (
+    select distinct person_id, toStartOfWeek(timestamp) as week from events
+)
+select f.cohort_week, dateDiff('week', f.cohort_week, a.week) as week_number, count(distinct a.person_id) as users
+from activity a join first_seen f on a.person_id = f.person_id
+group by f.cohort_week, week_number
+order by f.cohort_week, week_number
+
+-- retention function
+select sum(r[1]) as d0, sum(r[2]) as d1, sum(r[3]) as d7 from (
+  select person_id, retention(toDate(timestamp) = toDate(now() - interval 10 day), toDate(timestamp) = toDate(now() - interval 9 day), toDate(timestamp) = toDate(now() - interval 3 day)) as r
+  from events group by person_id
+)
+
+-- session duration
+select avg(session.$session_duration) as avg_duration, quantile(0.9)(session.$session_duration) as p90 from events where event = '$pageview'
+
+-- sessions by channel
+select $channel_type, count() as sessions, avg($session_duration) as avg_seconds, avg($pageview_count) as pages from sessions group by $channel_type order by sessions desc
+
+-- bounce rate by entry page
+select $entry_pathname as entry, count() as sessions, round(countIf($is_bounce) / count() * 100, 1) as bounce_rate from sessions where $start_timestamp > now() - interval 30 day group by entry having sessions > 1 order by sessions desc limit 25
+
+-- sessions per day
+select toDate($start_timestamp) as d, count(), avg(duration) from sessions group by d order by d desc limit 30
+
+-- persons by country property
+select properties.$geoip_country_name as country, count() from persons group by country order by 2 desc
+
+-- latest persons
+select id, created_at, properties.email, properties.name from persons order by created_at desc limit 10
+
+-- persons with email domain
+select splitByChar('@', assumeNotNull(properties.email))[2] as domain, count() from persons where properties.email ilike '%@%' group by domain order by count() desc
+
+-- events with person email
+select event, timestamp, person.properties.email from events where person.properties.email is not null order by timestamp desc limit 50
+
+-- active users by plan
+select person.properties.plan as plan, count(distinct person_id) as users from events where timestamp > now() - interval 7 day group by plan
+
+-- person created in period
+select count(distinct person.id) from events where person.created_at > now() - interval 30 day
+
+-- join events and persons
+select p.properties.email, count() as c from events e join persons p on e.person_id = p.id group by p.properties.email order by c desc limit 10
+
+-- left join with subquery
+select p.id, coalesce(e.c, 0) as events from persons p left join (select person_id, count() as c from events group by person_id) e on e.person_id = p.id order by events desc limit 10
+
+-- events by hour of day
+select toHour(timestamp) as hour, count() as c from events group by hour order by hour
+
+-- events by weekday name
+select toDayOfWeek(timestamp) as dow, formatDateTime(timestamp, '%W') as name, count() from events group by dow, name order by dow
+
+-- heatmap weekday by hour
+SELECT toDayOfWeek(timestamp) AS d, toHour(timestamp) AS h, count() AS c FROM events WHERE timestamp >= toStartOfDay(now()) - INTERVAL 4 WEEK GROUP BY d, h ORDER BY d, h LIMIT 200
+
+-- moving average
+select day, c, avg(c) over (order by day rows between 6 preceding and current row) as ma7 from (select toDate(timestamp) as day, count() as c from events group by day) order by day
+
+-- growth with lag
+select week, users, lagInFrame(users, 1) over (order by week rows between unbounded preceding and unbounded following) as previous, round((users - previous) / nullIf(previous, 0) * 100, 1) as growth from (select toStartOfWeek(timestamp) as week, uniq(person_id) as users from events group by week) order by week
+
+-- lag and lead
+select event, timestamp, lag(event) over (partition by person_id order by timestamp) as previous_event, lead(event) over (partition by person_id order by timestamp) as next_event from events limit 20
+
+-- running total
+select day, sum(c) over (order by day) as total from (select toStartOfDay(timestamp) as day, count() as c from events where event = 'signed_up' group by day) order by day
+
+-- first event of a person
+select person_id, argMin(event, timestamp) as first_event, argMax(event, timestamp) as last_event, min(timestamp), max(timestamp) from events group by person_id limit 10
+
+-- rank pages by source
+select source, page, c, row_number() over (partition by source order by c desc) as rank from (select properties.utm_source as source, properties.$pathname as page, count() as c from events where event = '$pageview' group by source, page) order by source, rank limit 50
+
+-- qualify
+select event, properties.$browser as browser, count() as c from events group by event, browser qualify row_number() over (partition by event order by c desc) = 1
+
+-- limit by
+select event, properties.$os as os, count() as c from events group by event, os order by event, c desc limit 3 by event
+
+-- distinct
+select distinct event from events order by event
+
+-- most common event sequences
+select arrayStringConcat(arraySlice(groupArray(event), 1, 5), ' > ') as path, count() as c from (select person_id, event, timestamp from events order by timestamp) group by person_id
+
+-- paths
+select path, count() as users from (select person_id, arrayStringConcat(arraySlice(arrayMap(x -> x.2, arraySort(x -> x.1, groupArray((timestamp, event)))), 1, 3), ' -> ') as path from events group by person_id) group by path order by users desc limit 20
+
+-- array functions
+select arrayFilter(x -> x != '$pageview', groupUniqArray(event)) as names, length(names), has(names, 'purchase') from events
+
+-- arrayJoin keys of properties
+select arrayJoin(JSONExtractKeys(properties)) as key, count() as c from events group by key order by c desc limit 30
+
+-- json
+select JSONExtractString(properties, '$browser') as b, JSONExtractFloat(properties, 'amount') as a, JSONHas(properties, 'utm_source') as has_utm from events limit 5
+
+-- nested json property
+select properties.$set.email, properties['$set']['plan'], properties.$feature_flags[1] from events limit 5
+
+-- bracket property
+select properties['$current_url'] from events where properties['$browser'] = 'Chrome' limit 5
+
+-- property with odd name
+select properties.`my-prop`, properties['weird key''s'], properties."quoted key" from events limit 3
+
+-- feature flags
+select properties['$feature/new-checkout'] as variant, uniq(person_id) from events where event = '$feature_flag_called' group by variant
+
+-- flag called
+select properties.$feature_flag as flag, properties.$feature_flag_response as response, count() from events where event = '$feature_flag_called' group by flag, response order by count() desc
+
+-- exceptions
+select properties.$exception_type as type, properties.$exception_message as message, count() as c, uniq(person_id) as users, max(timestamp) as last_seen from events where event = '$exception' group by type, message order by c desc limit 20
+
+-- quantiles
+select quantiles(0.5, 0.9, 0.99)(toFloat(properties.amount)) from events where event = 'purchase'
+
+-- median and stddev
+select median(toFloat(properties.amount)), stddevPop(toFloat(properties.amount)), min(toFloat(properties.amount)), max(toFloat(properties.amount)) from events where event = 'purchase'
+
+-- histogram
+select floor(toFloat(properties.amount) / 10) * 10 as bucket, count() from events where event = 'purchase' group by bucket order by bucket
+
+-- case when
+select case when properties.$device_type = 'Mobile' then 'mobile' when properties.$device_type = 'Tablet' then 'tablet' else 'desktop' end as device, count() from events group by device
+
+-- multiIf
+select multiIf(c = 1, 'once', c < 5, 'few', 'many') as bucket, count() from (select person_id, count() as c from events where event = 'purchase' group by person_id) group by bucket
+
+-- utm campaign performance
+select properties.utm_campaign as campaign, uniq(person_id) as visitors, uniqIf(person_id, event = 'signed_up') as signups, countIf(event = 'purchase') as purchases, sumIf(toFloat(properties.amount), event = 'purchase') as revenue from events where properties.utm_campaign != '' group by campaign order by revenue desc
+
+-- between dates
+select count() from events where timestamp between toDateTime('2026-11-01') and toDateTime('2026-11-15 23:59:59')
+
+-- date literal text
+select count() from events where timestamp >= '2026-11-01' and timestamp < '2026-12-01 00:00:00'
+
+-- dates of this month
+select count() from events where toStartOfMonth(timestamp) = toStartOfMonth(today())
+
+-- yesterday
+select count(), uniq(person_id) from events where toDate(timestamp) = yesterday()
+
+-- date functions
+select toYear(timestamp), toMonth(timestamp), dateTrunc('week', timestamp), date_trunc('month', timestamp), formatDateTime(timestamp, '%Y-%m'), toStartOfInterval(timestamp, interval 15 minute), toUnixTimestamp(timestamp), addDays(timestamp, 1), dateAdd(timestamp, interval 1 hour) from events limit 3
+
+-- dateDiff between first and second event
+select avg(dateDiff('hour', signup, purchase)) from (select person_id, minIf(timestamp, event = 'signed_up') as signup, minIf(timestamp, event = 'purchase') as purchase, countIf(event = 'signed_up') as s, countIf(event = 'purchase') as p from events group by person_id having s > 0 and p > 0)
+
+-- week over week
+select countIf(timestamp >= now() - interval 7 day) as this_week, countIf(timestamp < now() - interval 7 day and timestamp >= now() - interval 14 day) as last_week, (this_week - last_week) / last_week as change from events
+
+-- stickiness
+select active_days, count() as users from (select person_id, uniq(toDate(timestamp)) as active_days from events where timestamp > now() - interval 30 day group by person_id) group by active_days order by active_days
+
+-- dau wau ratio
+with daily as (select toDate(timestamp) as d, uniq(person_id) as dau from events where timestamp > now() - interval 30 day group by d), weekly as (select uniq(person_id) as wau from events where timestamp > now() - interval 7 day) select avg(dau) / any(wau) from daily cross join weekly
+
+-- scalar subquery
+select event, count() as c, c / (select count() from events) as share from events group by event order by share desc
+
+-- in subquery
+select count() from events where person_id in (select person_id from events where event = 'purchase') and event = '$pageview'
+
+-- not in subquery
+select count(distinct person_id) from events where person_id not in (select distinct person_id from events where event = 'purchase')
+
+-- union all
+select 'pageviews' as metric, count() as value from events where event = '$pageview' union all select 'purchases', count() from events where event = 'purchase'
+
+-- intersect
+select distinct person_id from events where event = '$pageview' intersect select distinct person_id from events where event = 'purchase'
+
+-- except
+select count() from (select distinct person_id from events where event = 'signed_up' except select distinct person_id from events where event = 'purchase')
+
+-- cohort comparison by CTE
+with buyers as (select distinct person_id from events where event = 'purchase'), all_users as (select person_id, count() as events, uniq($session_id) as sessions from events group by person_id)
+select if(b.person_id is not null, 'buyer', 'other') as segment, count() as people, avg(events), avg(sessions) from all_users u left join buyers b on u.person_id = b.person_id group by segment
+
+-- select star
+select * from events limit 5
+
+-- select star persons
+select * from persons limit 5
+
+-- star with where and order
+SELECT * FROM events WHERE event = '$pageview' AND timestamp > now() - INTERVAL 1 DAY ORDER BY timestamp DESC LIMIT 100
+
+-- distinct ids of a person
+select person_id, groupArray(distinct_id) as ids from person_distinct_ids group by person_id having length(ids) > 1 limit 10
+
+-- pdi
+select pdi.person_id, count() from events group by pdi.person_id limit 5
+
+-- pdi person
+select pdi.person.properties.email, count() from events group by pdi.person.properties.email limit 5
+
+-- groups
+select index, key, properties.name from groups limit 10
+
+-- events by company
+select $group_0 as company, uniq(person_id) as users, count() from events where $group_0 != '' group by company order by users desc limit 10
+
+-- group properties
+select group_0.properties.name as company, group_0.properties.industry, count() from events group by company, group_0.properties.industry order by count() desc limit 10
+
+-- regex
+select count() from events where properties.$current_url =~ '.*/pricing.*' and event !~ '^\\$'
+
+-- match and extract
+select extract(properties.$current_url, 'https?://([^/]+)') as host, count() from events where match(properties.$current_url, 'pricing|docs') group by host
+
+-- like and ilike
+select count() from events where properties.$current_url like '%pricing%' or properties.$pathname not ilike '%DOCS%'
+
+-- lower and upper and concat
+select lower(event), upper(event), concat(event, ' - ', properties.$browser), length(event), substring(event, 1, 3), replaceAll(event, '_', ' '), trim(event) from events limit 5
+
+-- domain functions
+select domain(properties.$referrer) as ref, count() from events where event = '$pageview' group by ref order by count() desc limit 10
+
+-- coalesce
+select coalesce(properties.utm_source, properties.$referring_domain, 'direct') as src, count() from events group by src
+
+-- null-safe property filter
+select count() from events where properties.$browser != 'Chrome'
+
+-- property in list
+select count() from events where properties.$browser in ('Chrome', 'Safari') and properties.$os not in ('Windows')
+
+-- is null
+select countIf(properties.utm_source is null), countIf(properties.utm_source is not null) from events
+
+-- numeric property comparison
+select count() from events where properties.amount > 50
+
+-- numeric cast
+select sum(toInt(properties.quantity)), avg(toFloat(properties.price)) from events
+
+-- cast syntax
+select cast(properties.amount as Float), toString(timestamp), properties.amount::float, toDecimal(properties.amount, 2) from events limit 2
+
+-- greatest least
+select greatest(1, 2), least(3, 4), abs(-5), round(3.14159, 2), ceil(1.2), floor(1.8), pow(2, 3), sqrt(16), intDiv(7, 2), 7 % 2
+
+-- numbers
+select number, today() - number as day from numbers(7)
+
+-- fill days from numbers
+select d.day as day, coalesce(e.c, 0) as c from (select toDate(now()) - number as day from numbers(30)) d left join (select toDate(timestamp) as day, count() as c from events group by day) e on e.day = d.day order by day
+
+-- array range expand
+select arrayJoin(arrayMap(i -> toDate(now()) - i, range(0, 7))) as day
+
+-- array join clause
+select event, tag from (select event, ['a', 'b'] as tags from events limit 3) array join tags as tag
+
+-- session id uniq
+select uniq($session_id) as sessions, count() / sessions as events_per_session from events where $session_id != ''
+
+-- events in session
+select $session_id, min(timestamp) as started, max(timestamp) as ended, dateDiff('second', started, ended) as seconds, count() as events from events where $session_id != '' group by $session_id order by seconds desc limit 10
+
+-- entry page by session
+select session.$entry_pathname, count() from events where event = 'purchase' group by session.$entry_pathname order by count() desc
+
+-- time to convert
+select quantile(0.5)(minutes), avg(minutes) from (select person_id, dateDiff('minute', minIf(timestamp, event = '$pageview'), minIf(timestamp, event = 'purchase')) as minutes from events group by person_id having countIf(event = 'purchase') > 0)
+
+-- power users
+select person_id, any(person.properties.email) as email, count() as events, uniq(toDate(timestamp)) as days from events where timestamp > now() - interval 30 day group by person_id having days >= 3 order by events desc limit 20
+
+-- churned users
+select count() from (select person_id, max(timestamp) as last_seen from events group by person_id having last_seen < now() - interval 14 day)
+
+-- new users per week
+select toStartOfWeek(first_seen) as week, count() as new_users from (select person_id, min(timestamp) as first_seen from events group by person_id) group by week order by week
+
+-- lifecycle
+select status, count() from (select person_id, multiIf(min(timestamp) > now() - interval 7 day, 'new', countIf(timestamp > now() - interval 14 day and timestamp <= now() - interval 7 day) > 0, 'returning', 'resurrecting') as status from events group by person_id having max(timestamp) > now() - interval 7 day) group by status
+
+-- top n with others
+select if(rank <= 5, browser, 'Other') as name, sum(c) as total from (select properties.$browser as browser, count() as c, row_number() over (order by c desc) as rank from events group by browser) group by name order by total desc
+
+-- countIf filters
+select count() filter (where event = '$pageview') as views, count() filter (where event = 'purchase') as buys from events
+
+-- group array of struct
+select person_id, groupArray(tuple(event, toString(timestamp))) from events group by person_id limit 1
+
+-- sumMap and topK
+select topK(5)(event), uniqExact(person_id), uniqHLL12(person_id) from events
+
+-- any and anyLast
+select any(event), anyLast(event), anyIf(event, event = 'purchase') from events
+
+-- ternary and null coalesce
+select properties.plan ?? 'free' as plan, count() > 10 ? 'a lot' : 'few' from events group by plan
+
+-- string concat operator
+select event || ':' || distinct_id from events limit 3
+
+-- order by expression and nulls
+select properties.amount from events where event = 'purchase' order by toFloat(properties.amount) desc nulls last limit 5
+
+-- having without alias
+select event from events group by event having count(distinct person_id) > 10
+
+-- positional group by
+select event, properties.$browser, count() from events group by 1, 2 order by 3 desc
+
+-- comment in query
+-- this finds clicks
+select count() /* all */ from events where event = '$autocapture' -- end
+
+-- elements chain
+select elements_chain, count() from events where event = '$autocapture' and elements_chain ilike '%button%' group by elements_chain order by count() desc limit 5
+
+-- lead time between pageviews
+select avg(gap) from (select dateDiff('second', timestamp, leadInFrame(timestamp) over (partition by $session_id order by timestamp rows between current row and unbounded following)) as gap from events where event = '$pageview') where gap > 0 and gap < 1800
+
+-- session count per person from sessions
+select person_id, count() from sessions group by person_id limit 5
+
+-- replay table
+select session_id, click_count, keypress_count, start_time from session_replay_events where start_time > now() - interval 7 day order by click_count desc limit 5
+
+-- experiment exposure
+with exposures as (select person_id, argMin(properties.$feature_flag_response, timestamp) as variant, min(timestamp) as exposed_at from events where event = '$feature_flag_called' and properties.$feature_flag = 'new-checkout' group by person_id)
+select variant, count(distinct x.person_id) as exposed, countIf(e.event = 'purchase' and e.timestamp > x.exposed_at) as conversions from exposures x left join events e on e.person_id = x.person_id group by variant
+
+-- median time on page by path
+select properties.$pathname as path, medianIf(toFloat(properties.$prev_pageview_duration), event = '$pageleave') as seconds from events group by path order by seconds desc nulls last limit 10
+
+-- multi touch attribution
+select arrayDistinct(arrayFilter(x -> x != '', groupArray(ifNull(properties.utm_source, '')))) as touchpoints, sum(toFloat(properties.amount)) as revenue from events group by person_id having revenue > 0 order by revenue desc limit 10
+
+-- timezones
+select toTimeZone(timestamp, 'America/New_York'), toDateTime('2026-11-01 10:00:00', 'Europe/Berlin'), timestamp from events limit 1
+
+-- parse date
+select parseDateTimeBestEffort('2026-11-01T10:00:00Z'), toDate('2026-11-01'), toStartOfQuarter(now()), toISOWeek(now()), toMonday(now()), toLastDayOfMonth(now())
+
+-- pivot with sumIf
+select toStartOfMonth(timestamp) as month, countIf(properties.$browser = 'Chrome') as chrome, countIf(properties.$browser = 'Safari') as safari, countIf(properties.$browser = 'Firefox') as firefox from events group by month order by month
+
+-- cross product of ctes
+with totals as (select count() as total from events) select event, count() as c, round(c / any(totals.total), 4) as share from events cross join totals group by event
+
+-- column cte
+with 7 as days, now() - toIntervalDay(days) as start select count() from events where timestamp >= start
+
+-- deep nesting
+select avg(x) from (select max(y) as x from (select count() as y, person_id from events group by person_id, toDate(timestamp)) group by person_id)
+
+-- union inside from
+select metric, sum(v) from (select 'a' as metric, count() as v from events union all select 'b' as metric, count() as v from persons) group by metric order by metric
+
+-- self join same session
+select a.event as first, b.event as second, count() as c from events a inner join events b on a.$session_id = b.$session_id where a.event = '$pageview' and b.event = 'purchase' and b.timestamp > a.timestamp group by first, second
+
+-- dictionary of counts
+select map('a', 1, 'b', 2)['a'], tupleElement((1, 'x'), 2), [1, 2, 3][2], arraySum([1, 2, 3]), arrayReverse([1, 2]), arrayElement([5, 6], 1), indexOf(['a', 'b'], 'b'), arrayZip([1], ['a']), arrayExists(x -> x > 1, [1, 2]), arrayCount(x -> x = 1, [1, 1]), arrayEnumerate(['a', 'b'])
+
+-- group by all
+select event, toDate(timestamp) as day, count() from events group by all order by day desc limit 10
+
+-- rollup
+select event, properties.$browser as b, count() from events group by event, b with rollup limit 20
+
+-- sample
+select count() from events sample 1
+
+-- hash and uuid
+select cityHash64(distinct_id) % 10 as bucket, uniq(person_id) from events group by bucket order by bucket
+
+-- url parameters
+select extractURLParameter(properties.$current_url, 'ref') as ref, path(properties.$current_url) as p, count() from events group by ref, p limit 10
+
+-- aggregates of booleans
+select avg(properties.$is_identified = 'true'), sum(event = 'purchase'), max(properties.plan = 'pro') from events
+
+-- boolean property
+select count() from events where properties.is_paid = true or properties.is_trial = false
+
+-- is identified
+select is_identified, count() from persons group by is_identified
+
+-- bool and or precedence
+select count() from events where (event = 'a' or event = 'b') and not (properties.x = '1' or properties.y is null)
+
+-- empty string checks
+select count() from events where notEmpty(properties.utm_source) and not empty(event)
