@@ -1,0 +1,64 @@
+"""When a request may be repeated, and after how long.
+
+Reads: at most 3 tries. Writes: only if nothing left this process, or the answer was 429. All calls share one quota, as botocore's
+standard mode does, so that an outage is not answered with a storm.
+"""
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+MAX_TRIES = 3
+LONGEST_WAIT_S = 20.0
+"""A longer Retry-After is reported instead of waited out."""
+
+
+def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3: seconds or an HTTP date); None if absent or nonsense."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+
+
+@dataclass(slots=True)
+class RetryQuota:
+    """Tokens shared by all calls: a repeat takes 14 (5 when throttled), a success gives 1 back; none left means no repeats."""
+
+    capacity: int = 500
+    _left: int = field(default=500, init=False)
+
+    def __post_init__(self) -> None:
+        self._left = self.capacity
+
+    def take(self, *, throttled: bool) -> bool:
+        """Whether one more repeat is allowed."""
+        cost = 5 if throttled else 14
+        if self._left < cost:
+            return False
+        self._left -= cost
+        return True
+
+    def give_back(self) -> None:
+        """Called for each request that succeeded at its first try."""
+        self._left = min(self.capacity, self._left + 1)
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Waits before a repeat: full jitter over 0.5 s, 1 s, …; never shorter than the server's Retry-After."""
+
+    random: random.Random = field(default_factory=random.Random)
+
+    def wait(self, tries: int, retry_after_s: float | None) -> float:
+        """Seconds to wait after `tries` failed tries (1 or more)."""
+        jitter = self.random.uniform(0, min(0.5 * 2 ** (tries - 1), 5.0))
+        return jitter if retry_after_s is None else retry_after_s + jitter * 0.1

@@ -1,0 +1,63 @@
+"""Input schemas as a host shows them to its model: every token costs each conversation.
+
+Dropped: titles, null branches, `default: null`, and `description` of the model itself. `project_id` is one line. References are
+put in place, because some hosts do not follow them.
+"""
+
+from typing import Any, cast
+
+from .base import Input
+
+_PROJECT_ID: dict[str, Any] = {"type": ["integer", "string"], "default": "@current"}
+_LARGEST_INTEGER = 2**53
+
+
+def input_schema(model: type[Input], *, pinned_project: bool = False) -> dict[str, Any]:
+    """The JSON schema (2020-12) of a tool's arguments. With `pinned_project`, `project_id` is not offered."""
+    natural = model.model_json_schema()
+    definitions = cast("dict[str, Any]", natural.pop("$defs", {}))
+    schema = cast("dict[str, Any]", _lean(natural, definitions))
+    schema.pop("description", None)
+    properties = cast("dict[str, Any]", schema.setdefault("properties", {}))
+    if "project_id" in properties:
+        properties["project_id"] = dict(_PROJECT_ID)
+    if "connection_id" in properties and "description" not in properties["connection_id"]:
+        properties["connection_id"] = {"type": "string"}
+    if pinned_project:
+        properties.pop("project_id", None)
+    ordered = {name: value for name, value in properties.items() if name not in ("project_id", "connection_id")}
+    ordered |= {name: properties[name] for name in ("project_id", "connection_id") if name in properties}
+    return {"type": "object", "properties": ordered} | {
+        key: schema[key] for key in ("required", "additionalProperties") if key in schema
+    }
+
+
+def _lean(node: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_lean(item, definitions) for item in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    fields = dict(cast("dict[str, Any]", node))
+    if reference := fields.pop("$ref", None):
+        fields = {**definitions[str(reference).rsplit("/", 1)[-1]], **fields}
+    if (branches := fields.get("anyOf")) is not None:
+        kept = [branch for branch in branches if branch != {"type": "null"}]
+        fields.pop("anyOf")
+        fields = {**kept[0], **fields} if len(kept) == 1 else {**fields, "anyOf": kept}
+        if "$ref" in fields:
+            return _lean(fields, definitions)
+    if "default" in fields and fields["default"] is None:
+        del fields["default"]
+    lean: dict[str, Any] = {}
+    for key, value in fields.items():
+        if key == "properties":
+            lean[key] = {name: _lean(item, definitions) for name, item in value.items()}
+        elif key in ("default", "enum", "const", "required"):
+            lean[key] = value
+        elif key == "title" or (key == "maximum" and value > _LARGEST_INTEGER):
+            continue
+        elif key == "minimum" and fields.get("type") == "integer" and value in (0, 1):
+            continue  # said by the error when it matters; not worth its tokens on every identifier
+        else:
+            lean[key] = _lean(value, definitions)
+    return lean
