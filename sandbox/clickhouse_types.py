@@ -32,9 +32,10 @@ def without_low_cardinality(text: str) -> str:
 
 
 def converter(text: str) -> Convert | None:
-    """What turns a value of this type, as ClickHouse's JSON output gives it, into the value to show; None when nothing is to be done.
+    """What turns a value that ClickHouse printed as JSON into the value to show; None when it is shown as it is.
 
-    Expects `date_time_output_format='iso'`. Date-times become ISO 8601 text in the type's time zone, floats and decimals become `float`.
+    Expects `date_time_output_format='iso'`. Date-times become ISO 8601 text in the type's time zone, floats and
+    decimals become `float`. Null must not be given to it.
     """
     head, arguments = parse(text)
     match head:
@@ -42,9 +43,7 @@ def converter(text: str) -> Convert | None:
             return _moment(_zone(arguments))
         case "Float32" | "Float64" | "BFloat16" | "Decimal" | "Decimal32" | "Decimal64" | "Decimal128" | "Decimal256":
             return float
-        case "Nullable":
-            return _optional(converter(arguments[0]))
-        case "LowCardinality":
+        case "Nullable" | "LowCardinality":
             return converter(arguments[0])
         case "SimpleAggregateFunction":
             return converter(arguments[1])
@@ -120,12 +119,8 @@ def _moment(zone: ZoneInfo | None) -> Convert:
     return in_zone if zone else in_utc
 
 
-def _optional(inner: Convert | None) -> Convert | None:
-    # NaN and infinity arrive as null too, so every converter must let None through.
-    return inner
-
-
 def _through(inner: Convert, value: Any) -> Any:
+    # NaN and infinity arrive as null too, so that null may stand where the type does not allow it.
     return None if value is None else inner(value)
 
 

@@ -1,13 +1,12 @@
 """The embedded ClickHouse (chdb) behind the sandbox. This is the only module that imports chdb.
 
-chdb runs one server inside a process and holds one data directory at a time; a second process cannot open the same directory.
+chdb runs one server inside a process and holds one data directory at a time; a second process cannot open the same one.
 """
 
 import json
 import re
-import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,8 @@ _GIBIBYTE = 1024**3
 class EngineError(Exception):
     """ClickHouse refused or stopped a query.
 
-    `code_name` is ClickHouse's own name of the error (`UNKNOWN_IDENTIFIER`, `TIMEOUT_EXCEEDED`, `MEMORY_LIMIT_EXCEEDED` ...);
-    `message` is its text without the SQL, the stack and the version.
+    `code_name` is ClickHouse's own name of the error: `UNKNOWN_IDENTIFIER`, `TIMEOUT_EXCEEDED`, `MEMORY_LIMIT_EXCEEDED`
+    and so on. `message` is its text without the SQL, the stack and the version.
     """
 
     def __init__(self, code_name: str, message: str) -> None:
@@ -44,8 +43,9 @@ class EngineMissingError(Exception):
 class Table:
     """The answer of a query, ready for JSON.
 
-    `types` are ClickHouse type names without `LowCardinality`. Date-times are ISO 8601 text in the time zone of their type, `Z` for UTC,
-    without fraction on whole seconds, else with six digits; dates `YYYY-MM-DD`; NaN and infinity None; arrays and tuples lists; maps dicts.
+    `types` are ClickHouse type names without `LowCardinality`. Date-times are ISO 8601 text in the time zone of their
+    type (`Z` for UTC), with six digits of fraction or none on whole seconds; dates are `YYYY-MM-DD`; NaN and infinity
+    are None; arrays and tuples are lists; maps are dicts.
     """
 
     columns: tuple[str, ...]
@@ -64,13 +64,13 @@ class _Inserter(Protocol):
 
 
 class _Connection(Protocol):
-    def query(self, query: str, format: str = ...) -> _Result: ...  # noqa: A002
-    def send_insert(self, query: str, format: str = ...) -> _Inserter: ...  # noqa: A002
+    def query(self, query: str, format: str = ...) -> _Result: ...
+    def send_insert(self, query: str, format: str = ...) -> _Inserter: ...
     def close(self) -> None: ...
 
 
 class Engine:
-    """A data directory opened in the embedded ClickHouse. Blocking and thread-safe; `close` it, or use it in a `with` statement."""
+    """A data directory opened in the embedded ClickHouse. Blocking and thread-safe; `close` it, or use `with`."""
 
     def __init__(self, directory: Path) -> None:
         """Open `directory` (made when missing).
@@ -93,13 +93,14 @@ class Engine:
         self.close()
 
     def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 2 * _GIBIBYTE) -> Table:
-        """The answer of one SELECT, which must be our own (translated) SQL: ClickHouse itself would let a query read files.
+        """The answer of one SELECT. The SQL must be our own (translated): ClickHouse itself would let it read files.
 
         Runs read-only within the given time (waiting for a free connection included) and memory. Raises EngineError.
         """
         settings = (
             f"readonly = 2, max_execution_time = {max_seconds}, max_memory_usage = {max_memory_bytes}, "
-            f"max_result_rows = {MAX_RESULT_ROWS}, max_result_bytes = {MAX_RESULT_BYTES}, result_overflow_mode = 'throw', {_OUTPUT}"
+            f"max_result_rows = {MAX_RESULT_ROWS}, max_result_bytes = {MAX_RESULT_BYTES}, "
+            f"result_overflow_mode = 'throw', {_OUTPUT}"
         )
         if not self._slots.acquire(timeout=max_seconds):
             raise EngineError("TIMEOUT_EXCEEDED", "Timeout exceeded: too many other queries are running.")
@@ -116,7 +117,7 @@ class Engine:
             self._writer.query(sql)
 
     def insert(self, table: str, columns: Iterable[str], chunks: Iterable[bytes]) -> None:
-        """Append rows given as chunks of tab-separated text (ClickHouse's `TSV`) in the order of `columns`. Raises EngineError."""
+        """Append rows given as chunks of ClickHouse's `TSV`, in the order of `columns`. Raises EngineError."""
         names = ", ".join(f"`{column}`" for column in columns)
         with self._writing, _engine_errors():
             inserter = self._writer.send_insert(f"INSERT INTO {table} ({names})", "TSV")
@@ -141,10 +142,10 @@ class Engine:
             self._writer.close()
 
     @contextmanager
-    def _reader(self) -> Iterator[_Connection]:
+    def _reader(self) -> Generator[_Connection]:
         """A new connection for one query (0.3 ms).
 
-        Not reused: after a failed query chdb puts the rows sent before the failure in front of the connection's next answer.
+        Not reused: after a failed query chdb puts the rows sent before the failure in front of the next answer.
         """
         if self._closing.is_set():
             raise EngineError("QUERY_WAS_CANCELLED", "The sandbox is closing.")
@@ -162,8 +163,8 @@ class Engine:
 
 _OUTPUT = (
     "session_timezone = 'UTC', date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0, "
-    "output_format_json_quote_decimals = 0, output_format_json_quote_denormals = 0, output_format_json_named_tuples_as_objects = 0, "
-    "output_format_json_validate_utf8 = 1"
+    "output_format_json_quote_decimals = 0, output_format_json_quote_denormals = 0, "
+    "output_format_json_named_tuples_as_objects = 0, output_format_json_validate_utf8 = 1"
 )
 
 _ERROR = re.compile(
@@ -177,20 +178,20 @@ _SYNTAX_DETAIL = re.compile(r"Syntax error.*", re.DOTALL)
 
 
 def _load_chdb() -> Callable[[str], _Connection]:
-    """chdb's `connect`. Imported here because it takes 0.3 to 5 seconds and 300 MB, which only a running sandbox should pay."""
+    """chdb's `connect`. Imported here: it takes up to 5 seconds and 300 MB, which only a running sandbox should pay."""
     try:
-        from chdb.state import connect  # pyright: ignore[reportMissingTypeStubs]
+        from chdb.state import connect
     except ImportError as error:
-        platform = " chdb has no wheel for Windows; use WSL or Linux." if sys.platform == "win32" else ""
         raise EngineMissingError(
             "The sandbox needs chdb, the embedded ClickHouse (about 265 MB to download): "
-            f"pip install 'maton-posthog-mcp[sandbox]'. It is not there for Windows and musl (Alpine).{platform} ({error})"
+            "pip install 'maton-posthog-mcp[sandbox]'. There is no wheel for Windows (use WSL) and Alpine. "
+            f"Python said: {error}."
         ) from error
     return cast("Callable[[str], _Connection]", connect)
 
 
 @contextmanager
-def _engine_errors() -> Iterator[None]:
+def _engine_errors() -> Generator[None]:
     """Turn chdb's RuntimeError, which carries ClickHouse's text, into an EngineError."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""A deterministic synthetic dataset: 90 days of a small software business, generated and loaded into the embedded ClickHouse."""
+"""A deterministic synthetic dataset: 90 days of a small software business, loaded into the embedded ClickHouse."""
 
 from .directory import DatasetBusyError, DatasetError
 from .generate import Parameters, generate

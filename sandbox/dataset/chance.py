@@ -1,7 +1,7 @@
 """Random draws that come out the same on every Python version and platform.
 
-Only `random.random()` and `random.getrandbits()` are used: their streams are fixed for a seed, while `choice`, `gauss` and friends have
-changed between Python releases, and `math.log` may differ in the last bit between C libraries.
+Only `random.random()` and `random.getrandbits()` are used: their streams are fixed for a seed, while `choice`, `gauss`
+and friends have changed between Python releases, and `math.log` may differ in the last bit between C libraries.
 """
 
 import random
@@ -32,7 +32,7 @@ class Chance:
     __slots__ = ("_bits", "unit")
 
     def __init__(self, seed: int) -> None:
-        source = random.Random(seed)  # noqa: S311  # synthetic data, not a secret
+        source = random.Random(seed)
         self.unit = source.random
         self._bits = source.getrandbits
 

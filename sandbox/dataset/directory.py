@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +48,7 @@ class DatasetDirectory:
             return False
 
     def clear(self, parameters: Parameters) -> None:
-        """Remove what is there of another or a half-made dataset. Raises DatasetError when the disk lacks room for the new one."""
+        """Remove another or a half-made dataset. Raises DatasetError when the disk lacks room for the new one."""
         (self.path / _MANIFEST).unlink(missing_ok=True)
         if self.database.exists():
             shutil.rmtree(self.database)
@@ -56,7 +56,8 @@ class DatasetDirectory:
         free = shutil.disk_usage(self.path).free
         if free < needed:
             raise DatasetError(
-                f"{parameters.events:,} events need about {needed // 1024**2:,} MB of disk; {self.path} has {free // 1024**2:,} MB free. "
+                f"{parameters.events:,} events need about {needed // 1024**2:,} MB of disk, "
+                f"and {free // 1024**2:,} MB are free at {self.path}. "
                 "Free some space, choose another directory, or ask for fewer events."
             )
 
@@ -89,7 +90,7 @@ def claim(path: Path | None, resources: ExitStack) -> DatasetDirectory:
 
 
 @contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
+def disk_errors(path: Path) -> Generator[None]:
     """Turn an OSError of the directory into a DatasetError that says what to do."""
     try:
         yield
@@ -102,7 +103,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Generator[None]:
     if sys.platform == "win32":
         raise DatasetError("The sandbox does not run on Windows; use WSL or Linux.")
     import fcntl  # not there on Windows

@@ -40,9 +40,10 @@ class _World:
 
 
 def generate(parameters: Parameters) -> Iterator[Batch]:
-    """The rows of the dataset, person by person in batches of about 5,000 events (fewer in a small dataset); the groups come with the last batch.
+    """The rows of the dataset, person by person, in batches of about 5,000 events (fewer in a small dataset).
 
-    Exactly `parameters.events` events in total: the last person's events are cut off at that number. Not sorted by time.
+    Exactly `parameters.events` events in total: the last person's events are cut off at that number. They are not
+    sorted by time. The groups come with the last batch.
     """
     story, chance = tell(parameters.today), Chance(parameters.seed)
     companies = found_companies(chance, max(4, parameters.events // _EVENTS_PER_COMPANY), story, parameters.hostile)
@@ -99,21 +100,20 @@ def _live(world: _World, number: int) -> tuple[Person, list[Visit]]:
     """One person's visits in order of time."""
     chance = world.chance
     kind = chance.unit()
-    customer = kind < 0.07
+    customer = kind < 0.04
     day = 0 if customer else chance.pick(world.arrivals)
     person = meet(chance, number, _moment_on(world, day, 0), world.plant)
     visits: list[Visit] = []
     if customer:
         journeys.known_customer(chance, person, _employer(world), world.plant)
         _use(world, person, visits, day, engaged=True)
-    elif kind < 0.25:
+    elif kind < 0.24:
         _become_user(world, person, visits, day)
     else:
         person.propertyless = kind > 0.96
         _look_around(world, person, visits, day, 1 + int(chance.skewed(0.45)))
         if chance.hit(0.004):
-            visit = visits[-1]
-            journeys.forge(visit, chance, world.plant)
+            journeys.forge(visits[-1], chance, world.plant)
     return person, visits
 
 
@@ -137,7 +137,7 @@ def _look_around(world: _World, person: Person, visits: list[Visit], day: int, t
     chance = world.chance
     for _ in range(times):
         visit = _visit(world, person, visits, day)
-        journeys.browse(visit, chance, 1 if chance.hit(0.4) else chance.between(2, 5))
+        journeys.browse(visit, chance, 1 if chance.hit(0.55) else chance.between(2, 5))
         _close(visit)
         day += chance.between(1, 9)
     return day
@@ -146,36 +146,39 @@ def _look_around(world: _World, person: Person, visits: list[Visit], day: int, t
 def _use(world: _World, person: Person, visits: list[Visit], day: int, *, engaged: bool) -> None:
     """Visits of a user from `day` until the person stops using the product."""
     chance, story = world.chance, world.story
-    habit = chance.skewed(0.28) + 0.04
-    last = day + (10 + int(chance.skewed(75)) if engaged else int(chance.skewed(5)))
-    loyal = engaged and chance.hit(0.3)
-    surveyed = False
-    renewal, bought = 0, 0
+    habit = chance.skewed(0.2) + 0.03
+    last = day + (8 + int(chance.skewed(50)) if engaged else int(chance.skewed(5)))
+    loyal = engaged and chance.hit(0.22)
     while day < DAYS:
         usual = habit if day <= last or loyal else 0.004
         if chance.hit(usual * story.day_activity[day]):
-            start = _moment_on(world, day, person.country.offset)
-            visit = _work_visit(world, person, visits, max(start, person.free_at), engaged)
+            start = max(_moment_on(world, day, person.country.offset), person.free_at)
+            visit = _work_visit(world, person, visits, start, engaged)
             if engaged and visit.platform == "web":
-                if (
-                    chance.hit(0.17)
-                    and journeys.check_out(visit, chance, story)
-                    and person.plan != "free"
-                    and not bought
-                ):
-                    bought, renewal = visit.clock, 1
-                if not surveyed and visit.clock >= story.survey_from and chance.hit(0.15):
-                    surveyed = True
-                    journeys.answer_survey(visit, chance, world.plant)
+                _be_asked(world, visit)
             _close(visit)
-        if bought and journeys.next_renewal(bought, renewal) < story.start + (day + 1) * DAY:
-            server = Visit(
-                person, story, chance, max(person.free_at, journeys.next_renewal(bought, renewal)), platform="server"
-            )
-            journeys.renew(server)
-            visits.append(server)
-            renewal += 1
+        _renew(world, person, visits, day)
         day += 1
+
+
+def _be_asked(world: _World, visit: Visit) -> None:
+    """What the product asks of an engaged user: to buy, and once to answer the survey."""
+    chance, story, person = world.chance, world.story, visit.person
+    if chance.hit(0.36):
+        journeys.check_out(visit, chance, story)
+    if not person.surveyed and visit.clock >= story.survey_from and chance.hit(0.15):
+        person.surveyed = True
+        journeys.answer_survey(visit, chance, world.plant)
+
+
+def _renew(world: _World, person: Person, visits: list[Visit], day: int) -> None:
+    """Renew a subscription that is due by the end of the day; the server does it, without a session."""
+    if not person.renews_at or person.renews_at >= world.story.start + (day + 1) * DAY:
+        return
+    server = Visit(person, world.story, world.chance, max(person.free_at, person.renews_at), platform="server")
+    journeys.renew(server)
+    visits.append(server)
+    person.renews_at += 30 * DAY
 
 
 def _work_visit(world: _World, person: Person, visits: list[Visit], start: int, engaged: bool) -> Visit:

@@ -1,12 +1,13 @@
 """What people do on a visit: look around, sign up, work, check out, answer the survey, meet an error."""
 
 from collections.abc import Mapping
+from uuid import NAMESPACE_URL, uuid5
 
 from . import hostile, product
 from .chance import Chance
 from .people import Company, Json, Person, account, first_known
 from .product import SITE
-from .story import BROKEN_BROWSER, BROKEN_VERSION, DAY, SECOND, Story
+from .story import BROKEN_BROWSER, BROKEN_VERSION, DAY, Story
 from .visit import Visit, iso
 from .vocabulary import APP_PHONES
 
@@ -76,12 +77,12 @@ def log_in(visit: Visit, chance: Chance) -> None:
 
 def work(visit: Visit, chance: Chance, plant: bool) -> None:
     """An ordinary visit of the application in a browser."""
-    for _ in range(1 + int(chance.skewed(2.2))):
+    for _ in range(1 + int(chance.skewed(1.5))):
         path = chance.pick(product.APP_PAGES).replace("{n}", str(1 + int(chance.skewed(40))))
         visit.page(path)
         if chance.hit(0.4):
             visit.click(chance.one_of(("Add task", "Filter", "Share", "Open")))
-        for _ in range(int(chance.skewed(1.6))):
+        for _ in range(int(chance.skewed(1.3))):
             _act(visit, chance, plant)
         _stumble(visit, chance, 0.012)
     if chance.hit(0.05):
@@ -99,8 +100,8 @@ def work_on_phone(visit: Visit, chance: Chance, plant: bool) -> None:
             _act(visit, chance, plant)
 
 
-def check_out(visit: Visit, chance: Chance, story: Story) -> bool:
-    """Start a checkout; True when it ends in a purchase. On the broken release the broken browser always fails."""
+def check_out(visit: Visit, chance: Chance, story: Story) -> None:
+    """Start a checkout, which may end in a purchase. On the broken release the broken browser always fails."""
     person = visit.person
     name, plan, price = chance.pick(product.PRODUCTS)
     visit.page("/upgrade")
@@ -123,21 +124,21 @@ def check_out(visit: Visit, chance: Chance, story: Story) -> bool:
     success = chance.hit(product.CHECKOUT_SUCCESS[person.variant or "control"])
     if visit.version == BROKEN_VERSION and visit.device.browser == BROKEN_BROWSER:
         fail(visit, chance)
-        return False
+        return
     if not success:
-        return False
+        return
     revenue = round(price * seats * (10 if yearly else 1), 2)
     visit.send(product.EVENT_PURCHASE, {**order, "revenue": revenue, "currency": "USD", "coupon_used": chance.hit(0.1)})
     if plan:
         person.plan = plan
+        person.renews_at = visit.clock + (365 if yearly else 30) * DAY
         person.learn({"plan": plan, "last_purchase_at": iso(visit.clock)})
         visit.changed()
-    return True
 
 
 def fail(visit: Visit, chance: Chance) -> None:
     """The broken checkout: the person presses the button again and again, in vain."""
-    for attempt in range(chance.between(1, 3)):
+    for attempt in range(chance.between(2, 4)):
         if attempt:
             visit.click("Pay now")
             visit.send("$rageclick", {"$event_type": "click", "$el_text": "Pay now"})
@@ -196,21 +197,18 @@ def raise_error(visit: Visit, error: tuple[str, str, str, str], *, handled: bool
         "mechanism": {"type": "onerror", "handled": handled, "synthetic": False},
         "stacktrace": {"type": "resolved", "frames": [frame]},
     }
+    fingerprint = f"{kind}:{source}:{function}"
     visit.send(
         "$exception",
         {
+            "$exception_issue_id": str(uuid5(NAMESPACE_URL, f"{SITE}/issues/{fingerprint}")),
             "$exception_list": [entry],
             "$exception_types": [kind],
             "$exception_values": [message],
             "$exception_level": "error",
-            "$exception_fingerprint": f"{kind}:{source}:{function}",
+            "$exception_fingerprint": fingerprint,
         },
     )
-
-
-def next_renewal(bought_at: int, months: int) -> int:
-    """When a monthly subscription renews for the `months`-th time."""
-    return bought_at + months * 30 * DAY + 3600 * SECOND
 
 
 def _act(visit: Visit, chance: Chance, plant: bool) -> None:
@@ -260,9 +258,11 @@ def _stumble(visit: Visit, chance: Chance, share: float) -> None:
 
 def known_customer(chance: Chance, person: Person, company: Company | None, plant: bool) -> None:
     """Turn a new person into somebody who signed up long before the story starts."""
-    person.created_at -= int((20 + 380 * chance.unit()) * DAY)
     person.company = company
     person.plan = chance.one_of(("free", "pro", "team"))
+    if person.plan != "free":
+        person.renews_at = person.created_at + int(chance.unit() * 30 * DAY)
+    person.created_at -= int((20 + 380 * chance.unit()) * DAY)
     person.learn(first_known(person, f"{SITE}/"))
     person.use_id(f"user_{person.number:06d}")
     person.identified = True

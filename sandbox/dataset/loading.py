@@ -1,19 +1,18 @@
 """Fill an opened database with a generated dataset."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..engine import Engine
 from .generate import Parameters, generate
 from .rows import Batch
-from .tables import DATABASE, EVENT_DEFINITIONS, PROPERTY_DEFINITIONS, TABLES, TARGETS, Target, array, text
+from .tables import DATABASE, EVENT_DEFINITIONS, EVENTS, GENERATED, PROPERTY_DEFINITIONS, TABLES, event_line, line
 
 type Progress = Callable[[float, str], None]
 
 _ROUND_EVENTS = 25_000
 """Events that are encoded and sent to ClickHouse together."""
-_CHUNK_ROWS = 2_000
 _GENERATED_SHARE = 0.95
 _SAMPLED_EVENTS = 1_000_000
 
@@ -39,6 +38,14 @@ _SESSION_PROPERTIES = (
     ("$session_duration", "Numeric"),
     ("$is_bounce", "Boolean"),
 )
+
+
+_PROPERTIES_OF = """
+SELECT pair.1 AS name, groupUniqArray(substring(pair.2, 1, 1)) AS starts, any(substring(pair.2, 1, 40)) AS example,
+    arraySort(groupUniqArray(owner)) AS owners
+FROM ({source}) ARRAY JOIN JSONExtractKeysAndValuesRaw(object) AS pair
+GROUP BY name ORDER BY name
+"""
 
 
 def load(engine: Engine, parameters: Parameters, progress: Progress) -> None:
@@ -80,24 +87,18 @@ def _rounds(parameters: Parameters, progress: Progress) -> Iterator[list[Batch]]
 
 
 def _write(engine: Engine, batches: list[Batch]) -> None:
-    for target in TARGETS:
-        lines = _lines(target, batches)
-        first = next(lines, None)
-        if first is not None:
-            engine.insert(f"{DATABASE}.{target.table.name}", target.columns, _chained(first, lines))
+    for table in GENERATED:
+        width = len(next((rows[0] for batch in batches if (rows := batch.by_table()[table.name])), ()))
+        if width:
+            engine.insert(f"{DATABASE}.{table.name}", table.names[:width], _encoded(table.name, batches))
 
 
-def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
-def _lines(target: Target, batches: list[Batch]) -> Iterator[bytes]:
-    line = target.line
+def _encoded(table: str, batches: list[Batch]) -> Iterator[bytes]:
     for batch in batches:
-        rows = tuple(target.rows(batch))
-        for start in range(0, len(rows), _CHUNK_ROWS):
-            yield "".join([line(row) for row in rows[start : start + _CHUNK_ROWS]]).encode()
+        if table == EVENTS.name:
+            yield "".join(map(event_line, batch.events)).encode()
+        else:
+            yield "".join(map(line, batch.by_table()[table])).encode()
 
 
 def _define_events(engine: Engine) -> None:
@@ -121,18 +122,15 @@ def _define_properties(engine: Engine, events: int) -> None:
         ("person", f"SELECT properties AS object, '' AS owner FROM {DATABASE}.persons"),
         ("group", f"SELECT properties AS object, '' AS owner FROM {DATABASE}.groups"),
     )
-    lines = [_definition_line(name, "session", kind, []) for name, kind in _SESSION_PROPERTIES]
+    definitions: list[tuple[object, ...]] = [
+        _definition(name, "session", kind, ()) for name, kind in _SESSION_PROPERTIES
+    ]
     for scope, source in sources:
-        found = engine.select(
-            f"SELECT pair.1 AS name, groupUniqArray(substring(pair.2, 1, 1)) AS starts, any(substring(pair.2, 1, 40)) AS example, "
-            f"arraySort(groupUniqArray(owner)) AS owners FROM ({source}) ARRAY JOIN JSONExtractKeysAndValuesRaw(object) AS pair "
-            "GROUP BY name ORDER BY name",
-            max_seconds=600,
-        )
+        found = engine.select(_PROPERTIES_OF.format(source=source), max_seconds=600)
         for name, starts, example, owners in found.rows:
-            lines.append(_definition_line(name, scope, _kind(starts, example), owners if scope == "event" else []))
-    columns = [name for name, _ in PROPERTY_DEFINITIONS.columns]
-    engine.insert(f"{DATABASE}.{PROPERTY_DEFINITIONS.name}", columns, ["".join(lines).encode()])
+            definitions.append(_definition(name, scope, _kind(starts, example), owners if scope == "event" else ()))
+    lines = "".join(map(line, definitions))
+    engine.insert(f"{DATABASE}.{PROPERTY_DEFINITIONS.name}", PROPERTY_DEFINITIONS.names, [lines.encode()])
 
 
 def _kind(starts: list[str], example: str) -> str | None:
@@ -147,6 +145,5 @@ def _kind(starts: list[str], example: str) -> str | None:
     return "DateTime" if first == {'"'} and _DATE_TIME.fullmatch(example) else "String"
 
 
-def _definition_line(name: str, scope: str, kind: str | None, owners: list[str]) -> str:
-    numerical = "true" if kind == "Numeric" else "false"
-    return f"{text(name)}\t{scope}\t{kind or '\\N'}\t{numerical}\t{array(owners)}\n"
+def _definition(name: str, scope: str, kind: str | None, owners: Iterable[str]) -> tuple[object, ...]:
+    return (name, scope, kind, kind == "Numeric", tuple(owners))

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from ..engine import Engine, EngineError
-from .directory import DatasetDirectory, DatasetError, claim, disk_errors
+from .directory import DatasetBusyError, DatasetDirectory, DatasetError, claim, disk_errors
 from .generate import Parameters
 from .loading import load
 
@@ -20,12 +20,15 @@ def open_dataset(
     hostile: bool = True,
     progress: Callable[[float, str], None] = lambda _fraction, _message: None,
 ) -> Engine:
-    """The dataset of these parameters in an open engine. Blocking: a few seconds for 100,000 events, 0.1 s for a kept directory.
+    """The dataset of these parameters in an open engine. Blocking: 4 s for 100,000 events, 0.5 s for a kept directory.
 
-    `directory` None makes a temporary one, removed when the engine is closed. A kept directory with the same parameters is opened as it is;
-    anything else that the sandbox left there is made again. `today` is the last day, filled from 00:00 to 06:00 UTC.
+    `directory` None makes a temporary one, removed when the engine is closed. A kept directory with the same parameters
+    is opened as it is; anything else that the sandbox left there is made again. Exactly `events` events are made.
+    `today` is the last day, filled from 00:00 to 06:00 UTC. `hostile` plants values as an attacker would send them.
+    `progress` is called with a fraction from 0 to 1 and a message, at least every 5 %.
 
-    Raises DatasetBusyError (directory in use), DatasetError (disk full, unusable directory), EngineMissingError (chdb not installed).
+    Raises DatasetBusyError (directory in use), DatasetError (disk full, unusable directory) and EngineMissingError
+    (chdb not installed).
     """
     if events < 1:
         raise ValueError("A dataset has one event at least.")
@@ -40,11 +43,11 @@ def open_dataset(
 
 def _open(directory: DatasetDirectory, parameters: Parameters, progress: Callable[[float, str], None]) -> Engine:
     if directory.holds(parameters):
-        engine = Engine(directory.database)
+        engine = _start(directory)
         progress(1.0, f"{parameters.events:,} events ready")
         return engine
     directory.clear(parameters)
-    engine = Engine(directory.database)
+    engine = _start(directory)
     with ExitStack() as on_failure:
         on_failure.callback(engine.close)
         try:
@@ -52,9 +55,19 @@ def _open(directory: DatasetDirectory, parameters: Parameters, progress: Callabl
         except EngineError as error:
             if error.code_name == "NOT_ENOUGH_SPACE" or "No space left on device" in error.message:
                 raise DatasetError(
-                    f"The disk that holds {directory.path} is full. Free some space, choose another directory, or ask for fewer events."
+                    f"The disk that holds {directory.path} is full. "
+                    "Free some space, choose another directory, or ask for fewer events."
                 ) from error
             raise
         directory.complete(parameters)
         on_failure.pop_all()
     return engine
+
+
+def _start(directory: DatasetDirectory) -> Engine:
+    try:
+        return Engine(directory.database)
+    except EngineError as error:
+        if "already initialized" in error.message:
+            raise DatasetBusyError("This process has another sandbox dataset open; close it first.") from error
+        raise

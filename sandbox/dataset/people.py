@@ -26,7 +26,7 @@ from .vocabulary import (
     Source,
 )
 
-type Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+type Json = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -54,7 +54,8 @@ class Company:
 class Person:
     """A person while its life is being told: what is known changes as it signs up and buys.
 
-    `distinct_id` is the id in use now, `distinct_ids` all of them; `propertyless` persons have no profile (`$process_person_profile` false).
+    `distinct_id` is the id in use now, `distinct_ids` all of them. A `propertyless` person has no profile
+    (`$process_person_profile` is false on its events).
     """
 
     id: str
@@ -70,6 +71,9 @@ class Person:
     company: Company | None = None
     plan: str = "free"
     variant: str = ""
+    surveyed: bool = False
+    renews_at: int = 0
+    """When its subscription renews next; 0 without a subscription."""
     free_at: int = 0
     """End of its latest visit: visits of a person do not overlap."""
     distinct_ids: list[str] = field(default_factory=list[str])
@@ -104,7 +108,7 @@ def found_companies(chance: Chance, count: int, story: Story, plant: bool) -> tu
 
 def meet(chance: Chance, number: int, arrival: int, plant: bool) -> Person:
     """A new anonymous person who arrives at `arrival`."""
-    mobile = chance.hit(0.3)
+    mobile = chance.hit(0.26)
     device = chance.pick(PHONES if mobile else DESKTOPS)
     distinct_id = chance.uuid7(arrival)
     odd = hostile.text(chance, "", 0.002, plant)[:200]

@@ -1,4 +1,4 @@
-"""The invented product, Quillboard: a project board sold by subscription. Fixed names that other parts of the sandbox refer to."""
+"""The invented product, Quillboard, a project board sold by subscription: names that other parts refer to."""
 
 from .chance import Weighted
 
@@ -10,7 +10,7 @@ OWN_DOMAIN = "quillboard.example"
 EXPERIMENT_FLAG = "new-checkout"
 EXPERIMENT_VARIANTS = ("control", "test")
 EXPERIMENT_PROPERTY = f"$feature/{EXPERIMENT_FLAG}"
-CHECKOUT_SUCCESS = {"control": 0.46, "test": 0.66}
+CHECKOUT_SUCCESS = {"control": 0.42, "test": 0.66}
 """Chance that a started checkout ends in a purchase, by variant; before the experiment everybody is on `control`."""
 
 BOOLEAN_FLAG = "command-palette"

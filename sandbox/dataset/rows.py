@@ -1,5 +1,6 @@
 """The rows that the generator makes, one record per physical table. Moments are whole microseconds since 1970, UTC."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -44,9 +45,9 @@ class DistinctIdRow(NamedTuple):
 
 
 class GroupRow(NamedTuple):
-    """One group; `index` 0 is the group type `organization`."""
+    """One group; `type_index` 0 is the group type `organization`."""
 
-    index: int
+    type_index: int
     key: str
     created_at: int
     updated_at: int
@@ -111,3 +112,14 @@ class Batch:
     groups: list[GroupRow] = field(default_factory=list[GroupRow])
     sessions: list[SessionRow] = field(default_factory=list[SessionRow])
     replays: list[ReplayRow] = field(default_factory=list[ReplayRow])
+
+    def by_table(self) -> Mapping[str, Sequence[tuple[object, ...]]]:
+        """The rows under the names of their tables."""
+        return {
+            "events": self.events,
+            "persons": self.persons,
+            "person_distinct_ids": self.distinct_ids,
+            "groups": self.groups,
+            "sessions": self.sessions,
+            "session_replays": self.replays,
+        }

@@ -1,4 +1,4 @@
-"""When things happen in the synthetic product: 90 days that end on a chosen day, with a slow week and a broken release in them."""
+"""When things happen: 90 days that end on a chosen day, with a slow week and a broken release in them."""
 
 from bisect import bisect_right
 from dataclasses import dataclass

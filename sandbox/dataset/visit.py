@@ -1,4 +1,4 @@
-"""One visit of a person: a row of events that share a session, and the session and replay rows that PostHog would derive from them."""
+"""One visit of a person: events that share a session, and the session and replay rows derived from them."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -62,7 +62,7 @@ DESKTOPS = Weighted(
         (Device("Desktop", "Windows", "10", "Chrome", 141, 1920, 1080), 34),
         (Device("Desktop", "Mac OS X", "10.15.7", "Chrome", 141, 1512, 982), 14),
         (Device("Desktop", "Linux", "", "Chrome", 140, 1920, 1080), 3),
-        (Device("Desktop", "Mac OS X", "10.15.7", "Safari", 26, 1440, 900), 25),
+        (Device("Desktop", "Mac OS X", "10.15.7", "Safari", 26, 1440, 900), 34),
         (Device("Desktop", "Windows", "10", "Microsoft Edge", 141, 1536, 864), 13),
         (Device("Desktop", "Windows", "10", "Firefox", 144, 1920, 1080), 7),
         (Device("Desktop", "Linux", "", "Firefox", 143, 2560, 1440), 4),
@@ -132,22 +132,26 @@ SOURCES = Weighted(
 DIRECT = Source("Direct", "$direct", "$direct", "", "", "")
 
 FIRST_NAMES = (
-    "Ada", "Amir", "Anna", "Ben", "Carla", "Chen", "Dana", "Diego", "Elif", "Emma", "Femi", "Grace", "Hana", "Ines", "Ivan", "Jonas",
-    "Kenji", "Lara", "Liam", "Lucía", "Marta", "Mei", "Milan", "Nadia", "Noah", "Nora", "Olga", "Omar", "Pavel", "Priya", "Quinn",
-    "Ravi", "Rosa", "Sami", "Sofia", "Tariq", "Tom", "Uma", "Vera", "Zoë",
+    "Ada", "Amir", "Anna", "Ben", "Carla", "Chen", "Dana", "Diego", "Elif", "Emma", "Femi", "Grace", "Hana",
+    "Ines", "Ivan", "Jonas", "Kenji", "Lara", "Liam", "Lucía", "Marta", "Mei", "Milan", "Nadia", "Noah", "Nora",
+    "Olga", "Omar", "Pavel", "Priya", "Quinn", "Ravi", "Rosa", "Sami", "Sofia", "Tariq", "Tom", "Uma", "Vera",
+    "Zoë",
 )  # fmt: skip
 LAST_NAMES = (
-    "Adeyemi", "Almeida", "Berg", "Castro", "Costa", "Dubois", "Evans", "Fischer", "Garcia", "Haddad", "Ito", "Jansen", "Kaur", "Kim",
-    "Kowalski", "Larsen", "Lopez", "Martin", "Meyer", "Mori", "Müller", "Nguyen", "Novak", "Okafor", "Patel", "Petrov", "Reyes",
-    "Rossi", "Santos", "Sato", "Schmidt", "Silva", "Singh", "Smith", "Tanaka", "Torres", "Walker", "Wang", "Weber", "Yilmaz",
+    "Adeyemi", "Almeida", "Berg", "Castro", "Costa", "Dubois", "Evans", "Fischer", "Garcia", "Haddad", "Ito",
+    "Jansen", "Kaur", "Kim", "Kowalski", "Larsen", "Lopez", "Martin", "Meyer", "Mori", "Müller", "Nguyen",
+    "Novak", "Okafor", "Patel", "Petrov", "Reyes", "Rossi", "Santos", "Sato", "Schmidt", "Silva", "Singh",
+    "Smith", "Tanaka", "Torres", "Walker", "Wang", "Weber", "Yilmaz",
 )  # fmt: skip
 COMPANY_FIRST = (
-    "Amber", "Blue", "Bright", "Cedar", "Clear", "Copper", "Delta", "Ember", "Fern", "Granite", "Harbor", "Indigo", "Juniper", "Lumen",
-    "Maple", "North", "Ochre", "Pine", "Quartz", "River", "Silver", "Stone", "Summit", "Willow",
+    "Amber", "Blue", "Bright", "Cedar", "Clear", "Copper", "Delta", "Ember", "Fern", "Granite", "Harbor",
+    "Indigo", "Juniper", "Lumen", "Maple", "North", "Ochre", "Pine", "Quartz", "River", "Silver", "Stone",
+    "Summit", "Willow",
 )  # fmt: skip
 COMPANY_SECOND = (
-    "Analytics", "Bakery", "Clinic", "Craft", "Design", "Energy", "Foods", "Freight", "Games", "Labs", "Legal", "Media", "Optics",
-    "Partners", "Press", "Robotics", "Schools", "Software", "Studio", "Systems", "Textiles", "Travel", "Works", "Yachts",
+    "Analytics", "Bakery", "Clinic", "Craft", "Design", "Energy", "Foods", "Freight", "Games", "Labs", "Legal",
+    "Media", "Optics", "Partners", "Press", "Robotics", "Schools", "Software", "Studio", "Systems", "Textiles",
+    "Travel", "Works", "Yachts",
 )  # fmt: skip
 INDUSTRIES = ("software", "education", "media", "manufacturing", "health", "retail", "agency")
 ROLES = Weighted((("member", 55), ("manager", 25), ("owner", 12), ("guest", 8)))
