@@ -1,0 +1,8 @@
+"""Shared by all tests: async tests run on asyncio."""
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
