@@ -4,7 +4,7 @@ Maton and PostHog share statuses (400, 401, 403, 404 and 429 come from either si
 body: PostHog's errors carry `type` and `detail`, Maton's a `message`, an `error.message`, or a `detail` alone.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -226,6 +226,3 @@ def outcome_unknown(source: Source = "maton", **fields: Any) -> GatewayError:
         source=source,
         **fields,
     )
-
-
-type ClockNow = Callable[[], float]

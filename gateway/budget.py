@@ -100,7 +100,8 @@ class Ledger:
         give_up = self._clock() + PATIENCE_S
         while True:
             now = self._clock()
-            if (closed := self._books(account).closed_until.get(budget, 0.0) - now) > 0:
+            closed = self._books(account).closed_until.get(budget, 0.0) - now
+            if now + closed > give_up:
                 raise _closed(budget, closed)
             wait = self._wait(account, budget, now)
             pause = self._pace.wait(now) if self._pace else 0.0
@@ -108,7 +109,7 @@ class Ledger:
                 if self._policy == "strict":
                     raise _spent(budget, wait)
                 wait = 0.0
-            if (pause := max(wait, pause)) <= 0:
+            if (pause := max(wait, pause, closed)) <= 0:
                 self._count(account, budget, now)
                 return
             await self._sleep(pause)

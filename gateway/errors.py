@@ -56,7 +56,8 @@ class GatewayError(Exception):
     """A call that failed in a way that the caller can read and act on."""
 
     source: Source = "local"
-    outcome: Outcome = "not_sent"
+    outcome: Outcome | None = "not_sent"
+    """None where there was nothing to change: the failed call was a read."""
 
     def __init__(
         self,
@@ -114,10 +115,15 @@ class Rejected(GatewayError):
     """Maton or PostHog answered that it will not do this."""
 
     source: Source = "posthog"
-    outcome: Outcome = "rejected"
+    outcome: Outcome | None = "rejected"
 
 
 class Failed(GatewayError):
     """There is no usable answer: unreachable, too slow, too large, not the expected shape, or lost on the way."""
 
-    outcome: Outcome = "unknown"
+    outcome: Outcome | None = "unknown"
+
+
+def read_only() -> Refused:
+    """The refusal of a write by a read-only server."""
+    return Refused("read_only", "This server is read-only.", "The operator set MATON_POSTHOG_READ_ONLY / --read-only.")

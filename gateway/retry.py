@@ -4,10 +4,10 @@ Reads: at most 3 tries. Writes: only if nothing left this process, or the answer
 standard mode does, so that an outage is not answered with a storm.
 """
 
-import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from random import Random
 
 MAX_TRIES = 3
 LONGEST_WAIT_S = 20.0
@@ -56,7 +56,7 @@ class RetryQuota:
 class Backoff:
     """Waits before a repeat: full jitter over 0.5 s, 1 s, …; never shorter than the server's Retry-After."""
 
-    random: random.Random = field(default_factory=random.Random)
+    random: Random = field(default_factory=Random)
 
     def wait(self, tries: int, retry_after_s: float | None) -> float:
         """Seconds to wait after `tries` failed tries (1 or more)."""

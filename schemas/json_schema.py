@@ -49,9 +49,11 @@ def _lean(node: Any, definitions: dict[str, Any]) -> Any:
     if "default" in fields and fields["default"] is None:
         del fields["default"]
     lean: dict[str, Any] = {}
+    value: Any
     for key, value in fields.items():
         if key == "properties":
-            lean[key] = {name: _lean(item, definitions) for name, item in value.items()}
+            properties = cast("dict[str, Any]", value)
+            lean[key] = {name: _lean(item, definitions) for name, item in properties.items()}
         elif key in ("default", "enum", "const", "required"):
             lean[key] = value
         elif key == "title" or (key == "maximum" and value > _LARGEST_INTEGER):

@@ -7,7 +7,7 @@ emoji joiners and CJK variation selectors stay. Secrets are replaced by `[redact
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 REDACTED = "[redacted]"
 
@@ -55,12 +55,13 @@ class Cleaner:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
+            fields = cast("dict[str, Any]", value)
             return {
-                self.text(str(key)): REDACTED if item and _SECRET_FIELD.match(str(key)) else self.value(item)
-                for key, item in value.items()  # pyright: ignore[reportUnknownVariableType]
+                self.text(key): REDACTED if item and _SECRET_FIELD.match(key) else self.value(item)
+                for key, item in fields.items()
             }
         if isinstance(value, (list, tuple)):
-            return [self.value(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+            return [self.value(item) for item in cast("Sequence[Any]", value)]
         return value
 
 
