@@ -1,27 +1,28 @@
-"""A recording stand-in for the gateway's `Call`: what a tool asked for, and PostHog's documented answers to it.
+"""A recording stand-in for the gateway: what a tool asked for, and PostHog's documented answers to it.
 
     api = FakeCall({"GET /api/projects/{project_id}/feature_flags/": page(answer("feature_flag"))})
     shown = await run(LIST_FLAGS, api, search="checkout")
     assert api.sent == [Sent("GET", "/api/projects/136209/feature_flags/", {"search": "checkout", ...})]
 
 Answers are keyed by "METHOD path-template", as operations write them; a soft delete and a restore are PATCH, a query is
-POST to `/api/projects/{project_id}/query/`. An answer is a JSON value, an exception to raise, or a function of what was
-sent. A request that has no answer fails the test.
+POST to `/api/projects/{project_id}/query/`, connections are `GET /connections` and so on. An answer is a JSON value, an
+exception to raise, or a function of what was sent. A request that has no answer fails the test.
 """
 
 import copy
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any, cast
-from zoneinfo import ZoneInfo
+from typing import Any, Self, cast
 
-from maton_posthog.gateway.call import Call
-from maton_posthog.gateway.paths import fill
+from maton_posthog.gateway.budget import Budget
+from maton_posthog.gateway.call import Call, Directory
+from maton_posthog.gateway.client import Request
+from maton_posthog.gateway.connections import Connection
 from maton_posthog.gateway.projects import Project
-from maton_posthog.tools.operation import Operation
+from maton_posthog.tools.operation import Effect, Operation
 
 PROJECT_ID = 136209
 QUERY_PATH = "/api/projects/{project_id}/query/"
@@ -32,15 +33,6 @@ _FREE_FORM = frozenset(
     {"query", "filters", "properties", "result", "results", "metadata", "values", "payloads", "tags"}
 )
 """Fields whose content tools may show as it is."""
-_RESOURCES = {
-    "feature_flags": "flag",
-    "dashboards": "dashboard",
-    "insights": "insight",
-    "cohorts": "cohort",
-    "actions": "action",
-    "annotations": "annotation",
-    "experiments": "experiment",
-}
 
 type Answer = Any | Exception | Callable[["Sent"], Any]
 
@@ -94,29 +86,6 @@ def marked(value: Any) -> Any:
     return {name: item if name in kept else marked(item) for name, item in fields.items()} | {LEAK: LEAK}
 
 
-class FakeControl:
-    """Maton's control plane with these connections, oldest first."""
-
-    def __init__(self, *connections: Mapping[str, Any]) -> None:
-        self.connections = [dict(connection) for connection in connections]
-        self.sent: list[tuple[str, Any]] = []
-
-    async def list(self, statuses: Sequence[str] = ("ACTIVE",)) -> list[dict[str, Any]]:
-        self.sent.append(("list", tuple(statuses)))
-        return [marked(row) for row in self.connections if row["status"] in statuses]
-
-    async def create(self) -> dict[str, Any]:
-        self.sent.append(("create", None))
-        return marked(connection("PENDING"))
-
-    async def get(self, connection_id: str) -> dict[str, Any]:
-        self.sent.append(("get", connection_id))
-        return next(marked(row) for row in self.connections if row["connection_id"] == connection_id)
-
-    async def delete(self, connection_id: str) -> None:
-        self.sent.append(("delete", connection_id))
-
-
 def connection(status: str = "ACTIVE", connection_id: str = "0b6f7a52-6f0e-4d0e-9d59-3c1e5d0c1a11") -> dict[str, Any]:
     """A connection as Maton documents it; its url holds a session token."""
     return {
@@ -131,83 +100,63 @@ def connection(status: str = "ACTIVE", connection_id: str = "0b6f7a52-6f0e-4d0e-
     }
 
 
-class FakeCall:
-    """Records what a tool sends; answers from `answers`."""
+class FakeCall(Call):
+    """The real `Call`, except that what it would send is recorded and answered from `answers`."""
 
     def __init__(
         self,
         answers: Mapping[str, Answer] | None = None,
         *,
         project: Project | None = Project(PROJECT_ID, "Default project"),  # noqa: B008 (immutable)
-        before: Project | None = None,
-        control: FakeControl | None = None,
+        connection: str | None = None,
     ) -> None:
-        self.project = project
-        self.connection: str | None = None
-        self.control = control or FakeControl()
-        self.sent: list[Sent] = []
         self._answers = dict(answers or {})
-        self._before = before
+        self._directory = Directory()
+        self._connection = Connection(connection) if connection else None
+        self._budget = Budget.CRUD
+        self._writes = True
+        self._given: dict[str, Any] = {}
+        self.project = project
+        self.wrote = False
+        self.sent: list[Sent] = []
+        self.forgot = 0
+        """How often the tool said that connections changed."""
 
     @property
     def last(self) -> Sent:
         return self.sent[-1]
 
-    async def get(self, path: str, query: Mapping[str, Any] | None = None, **identifiers: Any) -> Any:
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        return self._answer("GET", path, given, None, identifiers)
+    def as_for(self, effect: Effect) -> Self:
+        """A call of an operation with this effect: a read that writes fails."""
+        self._writes = effect.writes
+        return self
 
-    async def post(self, path: str, body: Mapping[str, Any], **identifiers: Any) -> Any:
-        return self._answer("POST", path, {}, dict(body), identifiers)
+    def forget_connections(self) -> None:
+        self.forgot += 1
+        super().forget_connections()
 
-    async def patch(self, path: str, body: Mapping[str, Any], **identifiers: Any) -> Any:
-        return self._answer("PATCH", path, {}, dict(body), identifiers)
+    async def get(self, path: str, query: Mapping[str, Any] | None = None, **identifiers: object) -> Any:
+        self._given = {name: value for name, value in (query or {}).items() if value is not None}
+        return await super().get(path, query, **identifiers)
 
-    async def query(self, body: Mapping[str, Any]) -> Any:
-        return self._answer("POST", QUERY_PATH, {}, dict(body), {})
-
-    async def soft_delete(self, path: str, **identifiers: Any) -> Any:
-        return await self._set_deleted(path, True, identifiers)
-
-    async def restore(self, path: str, **identifiers: Any) -> Any:
-        return await self._set_deleted(path, False, identifiers)
-
-    def undo(self, path: str, **identifiers: Any) -> dict[str, Any]:
-        assert self.project is not None
-        resource = next(name for part, name in _RESOURCES.items() if f"/{part}/" in path)
-        (identifier,) = identifiers.values()
-        arguments = {"resource": resource, "id": identifier, "project_id": self.project.id}
-        return {"undo": {"tool": "restore_deleted", "arguments": arguments}}
-
-    def moment(self, value: datetime | date) -> str:
-        assert self.project is not None
-        zone = ZoneInfo(self.project.timezone) if self.project.timezone != "UTC" else UTC
-        full = value if isinstance(value, datetime) else datetime.combine(value, time())
-        return (full if full.tzinfo else full.replace(tzinfo=zone)).isoformat()
-
-    async def fresh_project(self) -> tuple[Project, Project | None]:
-        assert self.project is not None
-        return self.project, self._before
-
-    async def _set_deleted(self, path: str, deleted: bool, identifiers: Mapping[str, Any]) -> Any:
-        stored = self._answer("PATCH", path, {}, {"deleted": deleted}, identifiers)
-        assert "deleted" not in stored or stored["deleted"] is deleted, "the gateway refuses such an answer"
-        return stored
-
-    def _answer(
-        self, method: str, path: str, query: dict[str, Any], body: dict[str, Any] | None, identifiers: Mapping[str, Any]
-    ) -> Any:
-        project = {"project_id": self.project.id} if self.project is not None else {}
-        sent = Sent(method, fill(path, {**project, **identifiers}), query, copy.deepcopy(body))
-        json.dumps([query, body], allow_nan=False)
+    async def _send(self, request: Request) -> Any:
+        query = self._given if set(self._given) == set(request.query) else dict(request.query)
+        body = None if request.body is None else json.loads(json.dumps(request.body, allow_nan=False))
+        sent = Sent(request.method, request.path, query, body)
         self.sent.append(sent)
-        assert f"{method} {path}" in self._answers, f"no answer for {method} {path}"
-        return marked(copy.deepcopy(_evaluate(self._answers[f"{method} {path}"], sent)))
+        given = self._answers[self._key(sent)]
+        return marked(copy.deepcopy(_evaluate(given, sent)))
+
+    def _key(self, sent: Sent) -> str:
+        exact = f"{sent.method} {sent.path}"
+        fitting = [key for key in self._answers if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", key), exact)]
+        assert fitting, f"no answer for {exact}"
+        return min(fitting, key=lambda key: key != exact)
 
 
 async def run(operation: Operation[Any], api: FakeCall, **arguments: Any) -> dict[str, Any]:
     """What the tool shows for these arguments, validated as a caller's are. Fails unless it is JSON without leaks."""
-    shown = await operation.run(cast("Call", api), operation.input.model_validate(arguments))
+    shown = await operation.run(api.as_for(operation.effect), operation.input.model_validate(arguments))
     text = json.dumps(dict(shown), allow_nan=False)
     assert LEAK not in text, f"{operation.name} shows a field that its view does not list: {text}"
     return cast("dict[str, Any]", json.loads(text))
