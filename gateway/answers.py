@@ -1,7 +1,8 @@
 """Reading an answer: bounded, strictly parsed, and turned into one of our errors when it says no.
 
-Maton and PostHog share statuses (400, 401, 403, 404 and 429 come from either side), so the sender is told by the shape of the
-body: PostHog's errors carry `type` and `detail`, Maton's a `message`, an `error.message`, or a `detail` alone.
+Maton and PostHog share statuses (400, 401, 403, 404 and 429 come from either side), so the sender is told by the
+shape of the body: PostHog's errors carry `type` and `detail`, Maton's a `message`, an `error.message`, or a `detail`
+alone.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -25,7 +26,6 @@ class Answer:
     body: bytes
     request_id: str | None = None
     retry_after: str | None = None
-    location: str | None = None
 
 
 async def read_bounded(chunks: AsyncIterator[bytes], limit: int = MAX_BODY_BYTES) -> bytes | None:
@@ -41,8 +41,8 @@ async def read_bounded(chunks: AsyncIterator[bytes], limit: int = MAX_BODY_BYTES
 def parse(answer: Answer) -> Any:
     """The JSON value of a successful answer; None for an empty body.
 
-    Raises Failed (`bad_upstream_response`) for anything but strict JSON: NaN, lone surrogates, nesting beyond 200 levels and
-    numbers of thousands of digits are refused, so that what we print is always valid.
+    Raises Failed (`bad_upstream_response`) for anything but strict JSON: NaN, lone surrogates, nesting beyond 200
+    levels and numbers of thousands of digits are refused, so that what we print is always valid.
     """
     if not answer.body.strip():
         return None
@@ -75,7 +75,9 @@ class Refusal:
 
 
 def read_refusal(body: bytes, control_plane: bool = False) -> Refusal:
-    """Who refused and in which words. A body that is not one of the known envelopes counts as Maton's (a proxy page, an empty 405)."""
+    """Who refused and in which words. A body that is not one of the known envelopes counts as Maton's (a proxy page,
+    an empty 405).
+    """
     try:
         value: Any = from_json(body, allow_inf_nan=False)
     except ValueError:
@@ -118,7 +120,7 @@ def _word(value: Any) -> str | None:
 
 
 _KEY_HINT = "Check MATON_API_KEY: copy the key from maton.ai/settings."
-_RECONNECT_HINT = (
+RECONNECT_HINT = (
     "Create a new connection (manage_connection, action create), have the user open its url, then delete the old one."
 )
 _HOST_HINT = "Maton may have moved: set MATON_GATEWAY_URL / MATON_CONTROL_URL (--gateway-url / --control-url), e.g. to https://api.maton.ai."
@@ -152,11 +154,11 @@ _MATON: Mapping[int, _Verdict] = {
 }
 _POSTHOG: Mapping[int, _Verdict] = {
     400: ("validation_failed", "PostHog refuses the arguments.", _FIX_HINT),
-    401: ("connection_expired", "PostHog no longer accepts this connection's authorisation.", _RECONNECT_HINT),
+    401: ("connection_expired", "PostHog no longer accepts this connection's authorisation.", RECONNECT_HINT),
     402: ("payment_required", "The PostHog plan does not include this.", "Ask the owner of the PostHog organization."),
-    403: ("permission_denied", "PostHog does not permit this.", "PostHog's words name the missing scope or project; another connection may have it."),
+    403: ("permission_denied", "PostHog does not permit this.", "PostHog names the missing scope or project."),
     404: ("not_found", "PostHog does not have this.", "Look it up with the matching list tool; check project_id."),
-    409: ("conflict", "The object was changed by somebody else meanwhile.", "Get it again and repeat the change on what is there now."),
+    409: ("conflict", "The object was changed by somebody else meanwhile.", "Get it again and repeat the change."),
     410: ("not_found", "PostHog no longer has this.", "Look it up with the matching list tool."),
     422: ("validation_failed", "PostHog refuses the arguments.", _FIX_HINT),
 }  # fmt: skip
@@ -199,9 +201,14 @@ def _rate_limited(said: Refusal, retry_after_s: float | None, common: dict[str, 
     who = "PostHog" if said.source == "posthog" else "Maton"
     wait = f"Wait {retry_after_s:g} s" if retry_after_s is not None else "Wait a few seconds"
     return Rejected(
-        "rate_limited", f"{who} limits the rate of requests.", f"{wait}, then call again; one query that returns more beats many.",
-        source=said.source, retryable=True, retry_after_s=retry_after_s, **common,
-    )  # fmt: skip
+        "rate_limited",
+        f"{who} limits the rate of requests.",
+        f"{wait}, then call again; one query that returns more beats many.",
+        source=said.source,
+        retryable=True,
+        retry_after_s=retry_after_s,
+        **common,
+    )
 
 
 def _server_error(said: Refusal, status: int, writes: bool, common: dict[str, Any]) -> GatewayError:

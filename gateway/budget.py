@@ -1,7 +1,8 @@
 """Courtesy budgets: how many requests of each class were sent, and whether the next one waits, goes, or is refused.
 
-Classes and rates are those that Maton's PostHog guide states; the 10 requests a second are Maton's own limit per key. PostHog's
-source suggests that its limits do not bind OAuth traffic, so by default a spent budget is only told; what the server says wins.
+Classes and rates are those that Maton's PostHog guide states; the 10 requests a second are Maton's own limit per key.
+PostHog's source suggests that its limits do not bind OAuth traffic, so by default a spent budget is only told; what
+the server says wins.
 """
 
 import time
@@ -94,8 +95,8 @@ class Ledger:
     async def spend(self, account: str, budget: Budget) -> None:
         """Count one request, waiting up to 2 s for room. Cancelled while waiting, it has counted nothing.
 
-        Raises Refused (`budget_spent`) under the strict policy when the wait is longer, and (`rate_limited`) under every policy
-        while a 429 of the server closes the class.
+        Raises Refused (`budget_spent`) under the strict policy when the wait is longer, and (`rate_limited`) under
+        every policy while a 429 of the server closes the class.
         """
         give_up = self._clock() + PATIENCE_S
         while True:

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from . import paths
+from .answers import RECONNECT_HINT
 from .budget import Budget
 from .client import Gateway, Request
 from .connections import ActiveConnections, Connection, ControlPlane
@@ -25,12 +26,32 @@ RESTORABLE: Mapping[str, str] = {
     "annotations": "annotation",
     "experiments": "experiment",
 }
-"""PostHog's resources that take a soft delete, and what `restore_deleted` calls them. Elsewhere `{"deleted": true}` is ignored
+"""PostHog's resources that take a soft delete, and what `restore_deleted` calls them. Elsewhere `{"deleted": true}`
+is ignored
 (surveys answer 200 and do nothing) or refused."""
 
 QUERY_PATH = "/api/projects/{project_id}/query/"
 QUERY_KINDS = frozenset(
-    ["HogQLQuery", "HogQLMetadata", "DatabaseSchemaQuery", "EventTaxonomyQuery", "TeamTaxonomyQuery", "EventsQuery", "ActorsQuery", "TrendsQuery", "FunnelsQuery", "RetentionQuery", "PathsQuery", "StickinessQuery", "LifecycleQuery", "ExperimentQuery", "ExperimentExposureQuery", "InsightVizNode", "DataVisualizationNode", "DataTableNode"]
+    [
+        "HogQLQuery",
+        "HogQLMetadata",
+        "DatabaseSchemaQuery",
+        "EventTaxonomyQuery",
+        "TeamTaxonomyQuery",
+        "EventsQuery",
+        "ActorsQuery",
+        "TrendsQuery",
+        "FunnelsQuery",
+        "RetentionQuery",
+        "PathsQuery",
+        "StickinessQuery",
+        "LifecycleQuery",
+        "ExperimentQuery",
+        "ExperimentExposureQuery",
+        "InsightVizNode",
+        "DataVisualizationNode",
+        "DataTableNode",
+    ]
 )
 """Query kinds that only read. PostHog has one that runs code (HogQuery); it is never sent."""
 
@@ -49,7 +70,9 @@ class Directory:
 
 
 class Call:
-    """What an operation sees of the gateway. Path templates stand literally in its calls; `project_id` is filled in here."""
+    """What an operation sees of the gateway. Path templates stand literally in its calls; `project_id` is filled in
+    here.
+    """
 
     def __init__(self, gateway: Gateway, directory: Directory, *, budget: Budget, writes: bool) -> None:
         self._gateway = gateway
@@ -65,8 +88,8 @@ class Call:
     async def aim(self, connection_id: str | None, project_id: int | Literal["@current"] | None) -> None:
         """Decide connection and project before anything else is sent (design: right project, nothing lost).
 
-        A write without a named connection goes through the oldest ACTIVE one, explicitly. `project_id` None: an account tool.
-        Raises Refused (`project_pinned`, `project_unresolved`, `missing_connection`).
+        A write without a named connection goes through the oldest ACTIVE one, explicitly. `project_id` None: an
+        account tool. Raises Refused (`project_pinned`, `project_unresolved`, `missing_connection`).
         """
         config = self._gateway.config
         if project_id is not None and config.project_id is not None:
@@ -77,10 +100,11 @@ class Call:
                     "Leave project_id out; the operator sets POSTHOG_PROJECT_ID / --project.",
                 )
             project_id = config.project_id
-        named = connection_id or config.connection_id
-        if named:
+        if self._budget is Budget.CONTROL:
+            return
+        if named := connection_id or config.connection_id:
             self._connection = Connection(named)
-        elif self._writes and self._budget is not Budget.CONTROL:
+        elif self._writes:
             self._permit_writes()
             self._connection = await self._directory.connections.oldest(self.control)
         if project_id is not None:
@@ -146,7 +170,9 @@ class Call:
         return {"undo": {"tool": "restore_deleted", "arguments": arguments}}
 
     def moment(self, value: datetime | date) -> str:
-        """ISO 8601 with an offset; a date alone is its midnight, a time without offset is local, both in the project's timezone."""
+        """ISO 8601 with an offset; a date alone is its midnight, a time without offset is local, both in the
+        project's timezone.
+        """
         moment = value if isinstance(value, datetime) else datetime.combine(value, clock_time.min)
         return (moment if moment.tzinfo else moment.replace(tzinfo=self._timezone())).isoformat()
 
@@ -163,7 +189,9 @@ class Call:
         return shown
 
     def settle(self, error: GatewayError) -> GatewayError:
-        """The error with its true outcome: a read changes nothing; a write may have been accepted before something failed."""
+        """The error with its true outcome: a read changes nothing; a write may have been accepted before something
+        failed.
+        """
         if isinstance(error, Failed) and error.code != "outcome_unknown":
             if not self._writes:
                 error.outcome = None
@@ -219,11 +247,10 @@ class Call:
             return
         active = self.connection is None
         if any(active or row["connection_id"] == self.connection for row in failed if row.get("status") == "FAILED"):
-            reconnect = "Create a new connection (manage_connection, action create), have the user open its url, then delete the old one."
             raise Failed(
                 "connection_expired",
                 "Maton failed, and the connection's authorisation is no longer valid.",
-                reconnect,
+                RECONNECT_HINT,
                 source="maton",
                 outcome=error.outcome,
                 status=error.status,
@@ -231,19 +258,21 @@ class Call:
             ) from error
         error.hint = f"{error.hint} If it stays so, the connection may need to be made anew (manage_connection)."
 
-    async def _set_deleted(self, path: str, identifiers: Mapping[str, object], *, deleted: bool) -> Any:
+    async def _set_deleted(self, path: str, identifiers: Mapping[str, object], *, deleted: bool) -> dict[str, Any]:
         if _resource(path) not in RESTORABLE:
             raise AssertionError(f"{path} takes no soft delete")
-        answer = await self._request("PATCH", self._fill(path, identifiers), writes=True, body={"deleted": deleted})
-        state: object = cast("dict[str, Any]", answer).get("deleted") if isinstance(answer, dict) else None
-        if state is not deleted:
+        answer: Any = await self._request(
+            "PATCH", self._fill(path, identifiers), writes=True, body={"deleted": deleted}
+        )
+        fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+        if fields.get("deleted") is not deleted:
             raise Failed(
                 "bad_upstream_response",
-                f"PostHog accepted the request, but does not say that the object is {'deleted' if deleted else 'restored'}.",
+                f"PostHog accepted the request, but its answer does not say deleted: {str(deleted).lower()}.",
                 "Look with the matching get tool.",
                 source="posthog",
             )
-        return answer
+        return fields
 
     def _check_kind(self, query: object) -> None:
         node = query

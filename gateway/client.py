@@ -1,7 +1,7 @@
 """The process-wide HTTP client. Everything that leaves the process leaves through `Gateway.send`.
 
-One call: permit -> budget and pace -> one try -> bounded read -> strict parse, or an error; repeated only where `retry` allows.
-Redirects are never followed, and no URL found in an answer is ever requested.
+One call: permit -> budget and pace -> one try -> bounded read -> strict parse, or an error; repeated only where
+`retry` allows. Redirects are never followed, and no URL found in an answer is ever requested.
 """
 
 import json
@@ -31,7 +31,9 @@ CONNECT_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayConfig:
-    """What a gateway needs to know. The first URL of each tuple is used; the next one only if the first cannot be reached."""
+    """What a gateway needs to know. The first URL of each tuple is used; the next one only if the first cannot be
+    reached.
+    """
 
     api_key: str | None = field(repr=False)
     gateway_urls: tuple[str, ...]
@@ -146,7 +148,7 @@ class Gateway:
             raise Refused(
                 "missing_api_key",
                 "MATON_API_KEY is not set.",
-                "Set it in the environment of this server (key from maton.ai/settings); to try without an account, start with --sandbox.",
+                "Set it in this server's environment (maton.ai/settings); without an account, use --sandbox.",
             )
         if request.writes and self.config.read_only:
             raise read_only()
@@ -169,11 +171,9 @@ class Gateway:
         hosts = self._hosts[request.plane]
         base = hosts.base
         prepared = self._prepare(http, base, request)
-        response: httpx2.Response | None = None
         try:
             with anyio.fail_after(max(0.0, deadline - time.monotonic())):
-                response = await http.send(prepared, stream=True)
-                body = await read_bounded(response.aiter_bytes())
+                return await _exchange(http, prepared)
         except TimeoutError:
             raise _Lost(sent=True, what="timeout") from None
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
@@ -182,18 +182,8 @@ class Gateway:
             raise _Lost(sent=False, what=type(error).__name__) from error
         except httpx2.PoolTimeout as error:
             raise _Lost(sent=False, what=type(error).__name__) from error
-        except httpx2.DecodingError as error:
-            raise _unreadable("bad_upstream_response", "The answer is not encoded as it says.", response) from error
         except httpx2.TransportError as error:
             raise _Lost(sent=True, what=type(error).__name__) from error
-        finally:
-            if response is not None:
-                with anyio.CancelScope(shield=True):
-                    await response.aclose()
-        if body is None:
-            raise _unreadable("response_too_large", "The answer is larger than 16 MiB.", response)
-        headers = response.headers
-        return Answer(response.status_code, body, headers.get("x-request-id"), headers.get("retry-after"))
 
     async def _client(self) -> httpx2.AsyncClient:
         """The connection pool, made in a thread at the first request: its TLS context takes 40 ms."""
@@ -282,11 +272,29 @@ class Gateway:
         return self._quota.take(throttled=throttled)
 
 
-def _unreadable(
-    code: Literal["bad_upstream_response", "response_too_large"], message: str, response: httpx2.Response | None
-) -> Failed:
-    narrower = "Ask for less: a smaller limit, fewer columns, a shorter time range."
-    status = response.status_code if response is not None else None
-    return Failed(
-        code, message, narrower if code == "response_too_large" else "Try again.", source="maton", status=status
-    )
+async def _exchange(http: httpx2.AsyncClient, prepared: httpx2.Request) -> Answer:
+    """Send, and read the whole answer. Raises Failed for an answer that is too large or not encoded as it says."""
+    response = await http.send(prepared, stream=True)
+    try:
+        body = await read_bounded(response.aiter_bytes())
+    except httpx2.DecodingError as error:
+        raise Failed(
+            "bad_upstream_response",
+            "The answer is not encoded as it says.",
+            "Try again.",
+            source="maton",
+            status=response.status_code,
+        ) from error
+    finally:
+        with anyio.CancelScope(shield=True):
+            await response.aclose()
+    if body is None:
+        raise Failed(
+            "response_too_large",
+            "The answer is larger than 16 MiB.",
+            "Ask for less: a smaller limit, fewer columns, a shorter time range.",
+            source="maton",
+            status=response.status_code,
+        )
+    headers = response.headers
+    return Answer(response.status_code, body, headers.get("x-request-id"), headers.get("retry-after"))

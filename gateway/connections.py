@@ -1,6 +1,7 @@
 """Maton's control plane: the connections of one API key, and which of them a call goes through.
 
-Endpoints: `GET /connections`, `POST /connections`, `GET /connections/{connection_id}`, `DELETE /connections/{connection_id}`.
+Endpoints: `GET /connections`, `POST /connections`, `GET /connections/{connection_id}`, `DELETE
+/connections/{connection_id}`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -27,8 +27,9 @@ def placeholders(template: str) -> frozenset[str]:
 def fill(template: str, values: Mapping[str, object]) -> str:
     """The path with each value put into one segment, and no further.
 
-    Raises Refused (`invalid_argument`) for a value that is empty, a dot segment, longer than 200 characters, or holds anything
-    but letters, digits and `_ @ $ : ~ . -`: PostHog's identifiers are integers, UUIDs, short ids and session ids.
+    Raises Refused (`invalid_argument`) for a value that is empty, a dot segment, longer than 200 characters, or holds
+    anything but letters, digits and `_ @ $ : ~ . -`: PostHog's identifiers are integers, UUIDs, short ids and session
+    ids.
     """
     for name in placeholders(template):
         text = str(values[name])
@@ -40,8 +41,8 @@ def fill(template: str, values: Mapping[str, object]) -> str:
 def check_base_url(url: str, setting: str) -> str:
     """The base URL without a trailing slash.
 
-    Raises ValueError with one line naming `setting` unless the URL is https, or http on a loopback address, and holds nothing but
-    scheme, host, port and path.
+    Raises ValueError with one line naming `setting` unless the URL is https, or http on a loopback address, and holds
+    nothing but scheme, host, port and path.
     """
     try:
         parts = urlsplit(url)
@@ -72,7 +73,9 @@ def is_loopback(host: str) -> bool:
 
 
 def join(base: str, path: str) -> str:
-    """`base` + `path`, re-checked after joining: no dot segment, no empty or encoded segment, no query, no way out of `base`."""
+    """`base` + `path`, re-checked after joining: no dot segment, no empty or encoded segment, no query, no way out of
+    `base`.
+    """
     segments = path.split("/")[1:]
     inner = segments[:-1] if segments and segments[-1] == "" else segments
     if not path.startswith("/") or not all(_SEGMENT.fullmatch(segment) for segment in inner):

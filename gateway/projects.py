@@ -1,4 +1,6 @@
-"""Which project a call acts in. PostHog's `@current` follows the web page of the user, so it is resolved once and remembered."""
+"""Which project a call acts in. PostHog's `@current` follows the web page of the user, so it is resolved once and
+remembered.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -52,7 +54,8 @@ class Projects:
     ) -> Project:
         """The project with its number, name and timezone: one request the first time, none later.
 
-        `GET /api/projects/@current/`; without the right to it, `team` of `GET /api/users/@me/`; without that, unresolved.
+        `GET /api/projects/@current/`; without the right to it, `team` of `GET /api/users/@me/`; without that,
+        unresolved.
         """
         key = (connection or "", project_id)
         async with self._locks.setdefault(key, anyio.Lock()):

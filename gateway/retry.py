@@ -1,7 +1,7 @@
 """When a request may be repeated, and after how long.
 
-Reads: at most 3 tries. Writes: only if nothing left this process, or the answer was 429. All calls share one quota, as botocore's
-standard mode does, so that an outage is not answered with a storm.
+Reads: at most 3 tries. Writes: only if nothing left this process, or the answer was 429. All calls share one quota,
+as botocore's standard mode does, so that an outage is not answered with a storm.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +15,9 @@ LONGEST_WAIT_S = 20.0
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3: seconds or an HTTP date); None if absent or nonsense."""
+    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3: seconds or an HTTP date); None if absent or
+    nonsense.
+    """
     if value is None:
         return None
     text = value.strip()
@@ -31,7 +33,9 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
 
 @dataclass(slots=True)
 class RetryQuota:
-    """Tokens shared by all calls: a repeat takes 14 (5 when throttled), a success gives 1 back; none left means no repeats."""
+    """Tokens shared by all calls: a repeat takes 14 (5 when throttled), a success gives 1 back; none left means no
+    repeats.
+    """
 
     capacity: int = 500
     _left: int = field(default=500, init=False)

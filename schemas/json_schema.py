@@ -1,7 +1,7 @@
 """Input schemas as a host shows them to its model: every token costs each conversation.
 
-Dropped: titles, null branches, `default: null`, and `description` of the model itself. `project_id` is one line. References are
-put in place, because some hosts do not follow them.
+Dropped: titles, null branches, `default: null`, and `description` of the model itself. `project_id` is one line.
+References are put in place, because some hosts do not follow them.
 """
 
 from typing import Any, cast

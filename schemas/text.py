@@ -15,7 +15,8 @@ _ZERO_WIDTH_JOINERS = "\u200c\u200d"
 INVISIBLE = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 controls but tab and newline: ANSI and OSC sequences begin with one
-    "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"  # soft hyphen, zero width, bidirectional controls
+    # Soft hyphen, zero-width characters, bidirectional controls.
+    "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f"  # Unicode tags: invisible ASCII
     "]"
     # Joiners and variation selectors only mean something inside emoji and non-Latin scripts.

@@ -1,4 +1,6 @@
-"""What an operation is. Two ways to make one: `route` or `listing` (most: one HTTP call), or a coroutine (the special ones)."""
+"""What an operation is. Two ways to make one: `route` or `listing` (most: one HTTP call), or a coroutine (the special
+ones).
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -89,10 +91,11 @@ def route[I: Input](
     toolset: Toolset,
     budget: Budget = Budget.CRUD,
 ) -> Operation[I]:
-    """An operation that is one HTTP call, written as PostHog's documentation writes it: `route("GET /api/projects/{project_id}/…", …)`.
+    """An operation that is one HTTP call, written as PostHog's documentation writes it: `route("GET
+    /api/projects/{project_id}/…", …)`.
 
-    Arguments named in the path fill it; the others are the query of a GET and the body of a POST or PATCH (only those given).
-    `SOFT_DELETE` is PATCH `{"deleted": true}`, checked in the answer. The answer is shown as `gives`.
+    Arguments named in the path fill it; the others are the query of a GET and the body of a POST or PATCH (only those
+    given). `SOFT_DELETE` is PATCH `{"deleted": true}`, checked in the answer. The answer is shown as `gives`.
     """
     method, path = _parse(call, takes, name)
 
@@ -140,7 +143,8 @@ def listing[P: Page](
 def show(view: type[View], answer: object) -> dict[str, Any]:
     """The answer cut down to its view, JSON-ready, null fields left out.
 
-    Raises Failed (`bad_upstream_response`) when the answer does not fit: that is PostHog's news, never the caller's mistake.
+    Raises Failed (`bad_upstream_response`) when the answer does not fit: that is PostHog's news, never the caller's
+    mistake.
     """
     try:
         return view.model_validate(answer).model_dump(mode="json", exclude_none=True, by_alias=True)
@@ -194,7 +198,9 @@ def _next_offset(url: str) -> int | None:
 
 
 def _parse(call: str, takes: type[Input], name: str) -> tuple[Method, str]:
-    """Method and path of `"GET /api/…"`. Raises TypeError at import when the path names an argument that the input lacks."""
+    """Method and path of `"GET /api/…"`. Raises TypeError at import when the path names an argument that the input
+    lacks.
+    """
     method, path = call.split(" ", 1)
     if method not in _EFFECTS or not path.startswith("/api/"):
         raise TypeError(f"{name}: {call} is not a call that operations make")
