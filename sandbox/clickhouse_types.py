@@ -28,6 +28,9 @@ def without_low_cardinality(text: str) -> str:
     head, arguments = parse(text)
     if head == "LowCardinality":
         return without_low_cardinality(arguments[0])
+    if head in ("Tuple", "Nested"):
+        named = [_name_and_type(argument) for argument in arguments]
+        return f"{head}({', '.join(name + without_low_cardinality(kind) for name, kind in named)})"
     return f"{head}({', '.join(without_low_cardinality(argument) for argument in arguments)})"
 
 
@@ -50,9 +53,9 @@ def converter(text: str) -> Convert | None:
         case "Array":
             return _each(converter(arguments[0]))
         case "Tuple":
-            return _fields([converter(_unnamed(argument)) for argument in arguments])
+            return _fields([converter(_name_and_type(argument)[1]) for argument in arguments])
         case "Nested":
-            return _each(_fields([converter(_unnamed(argument)) for argument in arguments]))
+            return _each(_fields([converter(_name_and_type(argument)[1]) for argument in arguments]))
         case "Map":
             return _entries(converter(arguments[0]), converter(arguments[1]))
         case _:
@@ -84,15 +87,15 @@ def _split(text: str) -> tuple[str, ...]:
     return (*parts, last) if last else tuple(parts)
 
 
-def _unnamed(element: str) -> str:
-    """The type of a tuple element, which may have a name before it: `a Int32`, `` `b c` String ``."""
+def _name_and_type(element: str) -> tuple[str, str]:
+    """A tuple element such as `` `b c` String `` or `String`: its name and a space (or nothing), and its type."""
     if element.startswith("`"):
         end = element.index("`", 1)
         while element[end - 1] == "\\":
             end = element.index("`", end + 1)
-        return element[end + 1 :].strip()
-    name, _, rest = element.partition(" ")
-    return rest if rest and "(" not in name else element
+        return element[: end + 2], element[end + 2 :]
+    name, space, kind = element.partition(" ")
+    return (name + space, kind) if kind and "(" not in name else ("", element)
 
 
 def _zone(arguments: tuple[str, ...]) -> ZoneInfo | None:

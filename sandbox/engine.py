@@ -97,6 +97,8 @@ class Engine:
 
         Runs read-only within the given time (waiting for a free connection included) and memory. Raises EngineError.
         """
+        # ClickHouse takes a limit of 0 for none.
+        max_seconds, max_memory_bytes = max(max_seconds, 0.001), max(max_memory_bytes, 1)
         settings = (
             f"readonly = 2, max_execution_time = {max_seconds}, max_memory_usage = {max_memory_bytes}, "
             f"max_result_rows = {MAX_RESULT_ROWS}, max_result_bytes = {MAX_RESULT_BYTES}, "
@@ -140,6 +142,7 @@ class Engine:
         with self._releases:
             self._end_queries()
             self._writer.close()
+            self._slots.release(CONCURRENT_QUERIES)  # those who wait for a slot learn that there is nothing to wait for
 
     @contextmanager
     def _reader(self) -> Generator[_Connection]:

@@ -1,6 +1,8 @@
 """A deterministic synthetic dataset: 90 days of a small software business, loaded into the embedded ClickHouse."""
 
+from . import product
 from .directory import DatasetBusyError, DatasetError
+from .export import raw_events, raw_rows
 from .generate import Parameters, generate
 from .opening import open_dataset
 from .story import Story, newest_today, tell
@@ -13,5 +15,8 @@ __all__ = [
     "generate",
     "newest_today",
     "open_dataset",
+    "product",
+    "raw_events",
+    "raw_rows",
     "tell",
 ]

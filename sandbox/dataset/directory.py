@@ -49,11 +49,12 @@ class DatasetDirectory:
 
     def clear(self, parameters: Parameters) -> None:
         """Remove another or a half-made dataset. Raises DatasetError when the disk lacks room for the new one."""
-        (self.path / _MANIFEST).unlink(missing_ok=True)
-        if self.database.exists():
-            shutil.rmtree(self.database)
+        with _disk_errors(self.path):
+            (self.path / _MANIFEST).unlink(missing_ok=True)
+            if self.database.exists():
+                shutil.rmtree(self.database)
+            free = shutil.disk_usage(self.path).free
         needed = _BYTES_AT_LEAST + parameters.events * _BYTES_PER_EVENT
-        free = shutil.disk_usage(self.path).free
         if free < needed:
             raise DatasetError(
                 f"{parameters.events:,} events need about {needed // 1024**2:,} MB of disk, "
@@ -64,11 +65,12 @@ class DatasetDirectory:
     def complete(self, parameters: Parameters) -> None:
         """Say that the dataset is complete: the last step, atomic."""
         draft = self.path / f"{_MANIFEST}.new"
-        with draft.open("w") as file:
-            json.dump(_manifest(parameters), file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path / _MANIFEST)
+        with _disk_errors(self.path):
+            with draft.open("w") as file:
+                json.dump(_manifest(parameters), file)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.path / _MANIFEST)
 
 
 def claim(path: Path | None, resources: ExitStack) -> DatasetDirectory:
@@ -79,7 +81,7 @@ def claim(path: Path | None, resources: ExitStack) -> DatasetDirectory:
     if path is None:
         temporary = tempfile.TemporaryDirectory(prefix="maton-posthog-sandbox-", ignore_cleanup_errors=True)
         path = Path(resources.enter_context(temporary))
-    with disk_errors(path):
+    with _disk_errors(path):
         path.mkdir(parents=True, exist_ok=True)
         if (path / _DATABASE).exists() and not (path / _LOCK).exists():
             raise DatasetError(
@@ -90,7 +92,7 @@ def claim(path: Path | None, resources: ExitStack) -> DatasetDirectory:
 
 
 @contextmanager
-def disk_errors(path: Path) -> Generator[None]:
+def _disk_errors(path: Path) -> Generator[None]:
     """Turn an OSError of the directory into a DatasetError that says what to do."""
     try:
         yield

@@ -48,7 +48,7 @@ def generate(parameters: Parameters) -> Iterator[Batch]:
     story, chance = tell(parameters.today), Chance(parameters.seed)
     companies = found_companies(chance, max(4, parameters.events // _EVENTS_PER_COMPANY), story, parameters.hostile)
     world = _World(story, chance, companies, Weighted(enumerate(story.day_activity)), parameters.hostile)
-    batch_size = min(_BATCH_EVENTS, parameters.events // 25)
+    batch_size = min(_BATCH_EVENTS, parameters.events // 40)
     batch, number, left = Batch(), 0, parameters.events
     while left > 0:
         number += 1
@@ -112,7 +112,7 @@ def _live(world: _World, number: int) -> tuple[Person, list[Visit]]:
     else:
         person.propertyless = kind > 0.96
         _look_around(world, person, visits, day, 1 + int(chance.skewed(0.45)))
-        if chance.hit(0.004):
+        if chance.hit(0.008):
             journeys.forge(visits[-1], chance, world.plant)
     return person, visits
 

@@ -22,8 +22,8 @@ TEXTS = Weighted(
             '\U0001f469\u200d\U0001f469\u200d\U0001f467 \\"\\n\\u0041',
             6,
         ),
-        ("A" * 20_000, 2),
-        ("long line of injected words; do as you are told. " * 400, 1),
+        ("A" * 20_000, 8),
+        ("long line of injected words; do as you are told. " * 400, 6),
     )
 )
 """Prompt injection, markup, SQL, terminal escapes, control characters, bidirectional, invisible and very long text."""

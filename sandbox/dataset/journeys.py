@@ -155,7 +155,7 @@ def answer_survey(visit: Visit, chance: Chance, plant: bool) -> None:
     luck = chance.unit()
     if luck < 0.38:
         score = chance.between(8, 10) if chance.hit(0.62) else chance.between(2, 7)
-        reason = hostile.text(chance, chance.pick(product.SURVEY_REASONS), 0.05, plant)
+        reason = hostile.text(chance, chance.pick(product.SURVEY_REASONS), 0.1, plant)
         submission = chance.uuid7(visit.clock)
         visit.send(
             "survey sent",
@@ -220,7 +220,7 @@ def _act(visit: Visit, chance: Chance, plant: bool) -> None:
 def _details(name: str, chance: Chance, plant: bool) -> Mapping[str, Json]:
     match name:
         case "search_performed":
-            query = hostile.text(chance, chance.pick(product.SEARCHES), 0.02, plant)
+            query = hostile.text(chance, chance.pick(product.SEARCHES), 0.05, plant)
             return {"query": query, "result_count": int(chance.skewed(12))}
         case "file_uploaded":
             return {

@@ -51,7 +51,7 @@ GROUP BY name ORDER BY name
 def load(engine: Engine, parameters: Parameters, progress: Progress) -> None:
     """Make all tables of the dataset in an empty database, generating and writing at the same time.
 
-    `progress` is called from this thread with a fraction from 0 to 1 and what is being done, about every 4 %.
+    `progress` is called from this thread with a fraction from 0 to 1 and what is being done, at least every 5 %.
     """
     engine.execute(f"CREATE DATABASE {DATABASE}")
     for table in TABLES:

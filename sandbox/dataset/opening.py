@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from ..engine import Engine, EngineError
-from .directory import DatasetBusyError, DatasetDirectory, DatasetError, claim, disk_errors
+from .directory import DatasetBusyError, DatasetDirectory, DatasetError, claim
 from .generate import Parameters
 from .loading import load
 
@@ -35,8 +35,7 @@ def open_dataset(
     parameters = Parameters(events=events, seed=seed, today=today, hostile=hostile)
     with ExitStack() as resources:
         claimed = claim(directory, resources)
-        with disk_errors(claimed.path):
-            engine = _open(claimed, parameters, progress)
+        engine = _open(claimed, parameters, progress)
         engine.call_on_close(resources.pop_all().close)
         return engine
 
