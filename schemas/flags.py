@@ -1,0 +1,189 @@
+"""Feature flags: `/api/projects/{project_id}/feature_flags/`."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from .base import Id, InProject, Page, View
+from .shown import Author, Fields, Items, Text
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number from 0 to 100")
+    return value
+
+
+def _whole_if_possible(value: float) -> float:
+    return int(value) if value.is_integer() else value
+
+
+type Percentage = Annotated[
+    float, Field(ge=0, le=100, allow_inf_nan=False), BeforeValidator(_number), AfterValidator(_whole_if_possible)
+]
+type FlagKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$", max_length=400)]
+
+
+class Variant(BaseModel):
+    """One variant of a multivariate flag."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    rollout_percentage: Percentage
+    name: str | None = None
+
+
+class ListFlags(Page):
+    search: str | None = None
+    active: bool | Literal["STALE"] | None = None
+    type: Literal["boolean", "multivariant", "experiment", "remote_config"] | None = None
+    tags: list[str] | None = None
+
+
+class GetFlag(InProject):
+    flag: Id | str
+    """Id or key."""
+    full: bool = False
+
+
+class CreateFlag(InProject):
+    key: FlagKey
+    name: str | None = None
+    """Description."""
+    active: bool = True
+    rollout_percentage: Percentage | None = None
+    """Of everybody."""
+    filters: dict[str, Any] | None = None
+    """For targeting: {"groups": [{"properties": [...], "rollout_percentage": 50}]}"""
+    variants: list[Variant] | None = None
+    """Their percentages add up to 100."""
+    tags: list[str] | None = None
+    create_usage_dashboard: bool = False
+
+    @model_validator(mode="after")
+    def _say_who_gets_it(self) -> Self:
+        if (self.rollout_percentage is None) == (self.filters is None):
+            raise ValueError(
+                "give rollout_percentage (0 to 100, of everybody) or filters (with groups): a rollout is not guessed"
+            )
+        if self.filters is not None:
+            check_filters(self.filters)
+            if self.variants and self.filters.get("multivariate"):
+                raise ValueError("give the variants in variants or in filters.multivariate, not in both")
+        check_variants([(variant.key, variant.rollout_percentage) for variant in self.variants or ()])
+        return self
+
+
+class UpdateFlag(InProject):
+    flag_id: Id
+    key: FlagKey | None = None
+    name: str | None = None
+    """Description."""
+    active: bool | None = None
+    rollout_percentage: Percentage | None = None
+    """Keeps the targeting."""
+    filters: dict[str, Any] | None = None
+    """Replaces all conditions, variants and payloads."""
+    tags: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _say_one_thing(self) -> Self:
+        if not self.changes() and self.rollout_percentage is None:
+            raise ValueError("name what to change: key, name, active, rollout_percentage, filters or tags")
+        if self.filters is not None:
+            if self.rollout_percentage is not None:
+                raise ValueError("give rollout_percentage or filters, not both: filters hold the rollout of each group")
+            check_filters(self.filters)
+        return self
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that PostHog stores as given."""
+        aim = {"flag_id", "project_id", "connection_id", "rollout_percentage"}
+        return self.model_dump(mode="json", exclude=aim, exclude_unset=True, exclude_none=True)
+
+
+class DeleteFlag(InProject):
+    flag_id: Id
+
+
+class FlagRow(View):
+    """A flag in a list. PostHog's `name` is the description; the key identifies."""
+
+    id: int
+    key: str
+    name: Text = None
+    active: bool | None = None
+    status: str | None = None
+    tags: Items = None
+    experiment_set: Items = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+class FlagView(FlagRow):
+    """A flag with its release conditions (`filters.groups`), variants (`filters.multivariate`) and payloads."""
+
+    filters: Fields = None
+    archived: bool | None = None
+    deleted: bool | None = None
+    created_by: Author = None
+    last_modified_by: Author = None
+    last_called_at: str | None = None
+    version: int | None = None
+    evaluation_runtime: str | None = None
+    evaluation_contexts: Items = None
+    ensure_experience_continuity: bool | None = None
+    is_remote_configuration: bool | None = None
+    has_encrypted_payloads: bool | None = None
+    usage_dashboard: int | None = None
+    can_edit: bool | None = None
+
+
+class FlagState(View):
+    """What is left of a flag after a delete."""
+
+    id: int
+    key: str
+    name: Text = None
+    active: bool | None = None
+    deleted: bool | None = None
+
+
+def check_filters(filters: dict[str, Any]) -> None:
+    """Raises ValueError unless the filters hold at least one release condition and variants that add up.
+
+    PostHog refuses a new flag without groups, and ignores the groups of a PATCH that lacks them.
+    """
+    groups: object = filters.get("groups")
+    conditions = cast("list[Any]", groups) if isinstance(groups, list) else []
+    if not conditions or not all(isinstance(condition, dict) for condition in conditions):
+        raise ValueError(
+            'filters.groups: a list with at least one condition, such as {"properties": [], "rollout_percentage": 100}'
+        )
+    multivariate: object = filters.get("multivariate")
+    variants: object = cast("dict[str, Any]", multivariate).get("variants") if isinstance(multivariate, dict) else None
+    if not isinstance(variants, list):
+        return
+    shares: list[tuple[str, float]] = []
+    for variant in cast("list[Any]", variants):
+        try:
+            read = Variant.model_validate(variant, extra="ignore")
+        except ValueError:
+            raise ValueError(
+                "filters.multivariate.variants: each has a key and a rollout_percentage (0 to 100)"
+            ) from None
+        shares.append((read.key, read.rollout_percentage))
+    check_variants(shares)
+
+
+def check_variants(shares: Sequence[tuple[str, float]]) -> None:
+    """Raises ValueError unless the keys differ and the percentages add up to 100, as PostHog demands."""
+    if not shares:
+        return
+    if len({key for key, _ in shares} - {""}) < len(shares):
+        raise ValueError("variants: each needs its own key")
+    total = sum(share for _, share in shares)
+    if abs(total - 100) > 1e-9:
+        raise ValueError(f"variants: the rollout_percentage of all variants must add up to 100, not {total:g}")

@@ -1,0 +1,253 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from maton_posthog.gateway.errors import Failed, Refused, Rejected
+from maton_posthog.schemas.flags import CreateFlag, UpdateFlag
+from maton_posthog.tools.flags import OPERATIONS
+from pydantic import ValidationError
+
+from .fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
+
+pytestmark = pytest.mark.anyio
+
+LIST, GET, CREATE, UPDATE, DELETE = OPERATIONS
+FLAGS = "/api/projects/{project_id}/feature_flags/"
+FLAG = FLAGS + "{flag_id}/"
+ONE = f"/api/projects/{PROJECT_ID}/feature_flags/42/"
+NOT_FOUND = Rejected("not_found", "PostHog does not have this.")
+
+
+def flag(**changes: Any) -> dict[str, Any]:
+    return answer("feature_flag", **changes)
+
+
+def with_groups(*groups: dict[str, Any], **others: Any) -> dict[str, Any]:
+    return flag(filters={"groups": list(groups), **others})
+
+
+def stored(sent: Sent) -> dict[str, Any]:
+    """PostHog's answer to a write: the flag with the fields of the body."""
+    body = sent.body or {}
+    return flag(**{name: value for name, value in body.items() if name in flag()})
+
+
+async def test_list_shows_what_one_needs_to_choose_and_where_to_go_on() -> None:
+    api = FakeCall({f"GET {FLAGS}": page(flag(tags=["beta"]), count=30, next_offset=20)})
+    shown = await run(LIST, api, search="check", active="STALE", tags=["beta"])
+    assert api.last.query == {"search": "check", "active": "STALE", "tags": ["beta"], "limit": 20, "offset": 0}
+    assert shown["count"] == 30
+    assert shown["next_offset"] == 20
+    assert shown["flags"] == [
+        {
+            "id": 42,
+            "key": "my-feature-flag",
+            "name": "My Feature Flag",
+            "active": True,
+            "status": "ACTIVE",
+            "tags": ["beta"],
+            "created_at": "2026-11-20T10:00:00.000000Z",
+            "updated_at": "2026-11-20T10:00:00.000000Z",
+        }
+    ]
+
+
+async def test_a_flag_is_found_by_its_id() -> None:
+    api = FakeCall({f"GET {FLAG}": flag()})
+    shown = await run(GET, api, flag=42)
+    assert api.sent == [Sent("GET", ONE)]
+    assert shown["filters"]["groups"][0]["rollout_percentage"] == 100
+    assert shown["created_by"] == "ann@example.com"
+
+
+async def test_a_flag_is_found_by_its_exact_key_over_pages() -> None:
+    others = page(flag(id=1, key="my-feature-flag-2"), next_offset=100)
+    api = FakeCall({f"GET {FLAGS}": in_turn(others, page(flag())), f"GET {FLAG}": flag()})
+    shown = await run(GET, api, flag="my-feature-flag")
+    assert shown["id"] == 42
+    assert [sent.query.get("offset") for sent in api.sent] == [0, 100, None]
+    assert api.last.path == ONE
+
+
+async def test_a_text_of_digits_is_an_id_first_and_a_key_second() -> None:
+    by_id = FakeCall({f"GET {FLAG}": flag()})
+    await run(GET, by_id, flag="42")
+    assert by_id.sent == [Sent("GET", ONE)]
+    by_key = FakeCall({f"GET {FLAG}": in_turn(NOT_FOUND, flag(key="2026")), f"GET {FLAGS}": page(flag(key="2026"))})
+    assert (await run(GET, by_key, flag="2026"))["key"] == "2026"
+
+
+async def test_an_unknown_key_is_answered_with_near_ones() -> None:
+    existing = page(flag(key="checkout-v2"), flag(key="other"))
+    api = FakeCall({f"GET {FLAGS}": in_turn(page(), existing)})
+    with pytest.raises(Rejected) as caught:
+        await run(GET, api, flag="chekout-v2")
+    assert caught.value.code == "not_found"
+    assert "checkout-v2" in str(caught.value.hint)
+    assert "other" not in str(caught.value.hint)
+
+
+async def test_full_shows_everything() -> None:
+    shown = await run(GET, FakeCall({f"GET {FLAG}": flag()}), flag=42, full=True)
+    assert shown["bucketing_identifier" if "bucketing_identifier" in shown else "features"] == []
+
+
+async def test_create_sends_one_condition_for_everybody_and_makes_no_dashboard() -> None:
+    api = FakeCall({f"POST {FLAGS}": stored})
+    shown = await run(CREATE, api, key="checkout-v2", rollout_percentage=25)
+    assert api.last.body == {
+        "key": "checkout-v2",
+        "active": True,
+        "filters": {"groups": [{"properties": [], "rollout_percentage": 25}]},
+        "_should_create_usage_dashboard": False,
+    }
+    assert shown["key"] == "checkout-v2"
+
+
+async def test_create_turns_variants_into_a_multivariate_flag() -> None:
+    api = FakeCall({f"POST {FLAGS}": stored})
+    variants = [{"key": "a", "rollout_percentage": 33.5}, {"key": "b", "rollout_percentage": 66.5, "name": "B"}]
+    await run(CREATE, api, key="x", rollout_percentage=100, variants=variants, create_usage_dashboard=True)
+    assert api.last.body is not None
+    assert api.last.body["filters"]["multivariate"] == {"variants": variants}
+    assert api.last.body["_should_create_usage_dashboard"] is True
+
+
+REFUSED_NEW: list[tuple[dict[str, Any], str]] = [
+    ({}, "not guessed"),
+    ({"rollout_percentage": 5, "filters": {"groups": [{}]}}, "not guessed"),
+    ({"rollout_percentage": 101}, "less than or equal to 100"),
+    ({"rollout_percentage": True}, "must be a number"),
+    ({"filters": {}}, "filters.groups"),
+    ({"filters": {"groups": []}}, "filters.groups"),
+    ({"filters": {"groups": ["everybody"]}}, "filters.groups"),
+    ({"filters": {"groups": [{}], "multivariate": {"variants": [{"key": "a"}]}}}, "multivariate.variants"),
+    (
+        {"filters": {"groups": [{}], "multivariate": {"variants": [{"key": "a", "rollout_percentage": 99}]}}},
+        "add up to 100, not 99",
+    ),
+    ({"rollout_percentage": 5, "variants": [{"key": "a", "rollout_percentage": 99.9}]}, "add up to 100, not 99.9"),
+    (
+        {
+            "rollout_percentage": 5,
+            "variants": [{"key": "a", "rollout_percentage": 50}, {"key": "a", "rollout_percentage": 50}],
+        },
+        "its own key",
+    ),
+    ({"key": "with space", "rollout_percentage": 5}, "pattern"),
+    ({"key": "umläut", "rollout_percentage": 5}, "pattern"),
+    ({"rollout_percentage": 5, "rollout": 5}, "Extra inputs"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), REFUSED_NEW)
+def test_a_flag_that_posthog_would_misread_is_refused(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        CreateFlag.model_validate({"key": "x", **arguments})
+
+
+@given(st.lists(st.integers(min_value=0, max_value=100), min_size=1, max_size=8))
+def test_variants_pass_exactly_when_they_add_up(shares: list[int]) -> None:
+    variants = [{"key": f"v{number}", "rollout_percentage": share} for number, share in enumerate(shares)]
+    arguments = {"key": "x", "rollout_percentage": 100, "variants": variants}
+    if sum(shares) == 100:
+        assert CreateFlag.model_validate(arguments).variants is not None
+    else:
+        with pytest.raises(ValidationError, match="add up to 100"):
+            CreateFlag.model_validate(arguments)
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_a_key_passes_exactly_when_posthog_takes_it(key: str) -> None:
+    fits = all(letter.isascii() and (letter.isalnum() or letter in "_-") for letter in key)
+    if fits:
+        assert CreateFlag.model_validate({"key": key, "rollout_percentage": 1}).key == key
+    else:
+        with pytest.raises(ValidationError):
+            CreateFlag.model_validate({"key": key, "rollout_percentage": 1})
+
+
+async def test_update_sends_only_what_was_asked() -> None:
+    api = FakeCall({f"PATCH {FLAG}": stored})
+    shown = await run(UPDATE, api, flag_id=42, active=False, name=None)
+    assert api.sent == [Sent("PATCH", ONE, {}, {"active": False})]
+    assert shown["active"] is False
+
+
+async def test_a_rollout_keeps_targeting_variants_and_payloads() -> None:
+    targeting = {"properties": [{"key": "plan", "type": "person", "value": ["pro"]}], "rollout_percentage": 10}
+    before = with_groups({**targeting, "variant": "b"}, multivariate={"variants": []}, payloads={"b": "1"})
+    api = FakeCall({f"GET {FLAG}": before, f"PATCH {FLAG}": stored})
+    shown = await run(UPDATE, api, flag_id=42, rollout_percentage=60)
+    filters = {**before["filters"], "groups": [{**targeting, "variant": "b", "rollout_percentage": 60}]}
+    assert api.last.body == {"filters": filters, "version": 1, "original_flag": {"filters": before["filters"]}}
+    assert shown["rollout_percentage"] == {"condition": 1, "before": 10, "after": 60}
+    assert shown["filters"] == filters
+
+
+async def test_of_several_conditions_the_one_for_everybody_is_meant() -> None:
+    staff = {"properties": [{"key": "email", "value": "@acme"}], "rollout_percentage": 100}
+    api = FakeCall({f"GET {FLAG}": with_groups(staff, {"properties": []}), f"PATCH {FLAG}": stored})
+    shown = await run(UPDATE, api, flag_id=42, rollout_percentage=60)
+    assert shown["filters"]["groups"] == [staff, {"properties": [], "rollout_percentage": 60}]
+    assert shown["rollout_percentage"] == {"condition": 2, "before": 100, "after": 60}
+
+
+async def test_a_flag_without_conditions_gets_one_for_everybody() -> None:
+    api = FakeCall({f"GET {FLAG}": flag(filters={}), f"PATCH {FLAG}": stored})
+    shown = await run(UPDATE, api, flag_id=42, rollout_percentage=60)
+    assert shown["filters"] == {"groups": [{"properties": [], "rollout_percentage": 60}]}
+
+
+async def test_a_rollout_of_several_targeted_conditions_is_refused_and_lists_them() -> None:
+    conditions = [{"properties": [{"key": key}], "rollout_percentage": 10} for key in ("plan", "country\u202e")]
+    api = FakeCall({f"GET {FLAG}": with_groups(*conditions)})
+    with pytest.raises(Refused) as caught:
+        await run(UPDATE, api, flag_id=42, rollout_percentage=60)
+    assert "1: plan 10%; 2: country 10%" in caught.value.message
+    assert [sent.method for sent in api.sent] == ["GET"]
+
+
+async def test_a_rollout_of_encrypted_payloads_is_refused() -> None:
+    api = FakeCall({f"GET {FLAG}": flag(has_encrypted_payloads=True)})
+    with pytest.raises(Refused, match="encrypted"):
+        await run(UPDATE, api, flag_id=42, rollout_percentage=60)
+
+
+async def test_a_rollout_that_posthog_did_not_store_is_an_error() -> None:
+    api = FakeCall({f"GET {FLAG}": flag(), f"PATCH {FLAG}": flag()})
+    with pytest.raises(Failed, match="stores a rollout of 100"):
+        await run(UPDATE, api, flag_id=42, rollout_percentage=60)
+
+
+REFUSED_CHANGES: list[tuple[dict[str, Any], str]] = [
+    ({}, "name what to change"),
+    ({"filters": {"payloads": {}}}, "filters.groups"),
+    ({"rollout_percentage": 5, "filters": {"groups": [{}]}}, "not both"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), REFUSED_CHANGES)
+def test_an_unclear_update_is_refused(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        UpdateFlag.model_validate({"flag_id": 42, **arguments})
+
+
+async def test_a_deleted_flag_comes_with_its_undo() -> None:
+    api = FakeCall({f"PATCH {FLAG}": flag(deleted=True)})
+    shown = await run(DELETE, api, flag_id=42)
+    assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
+    assert shown["deleted"] is True
+    assert shown["undo"] == {
+        "tool": "restore_deleted",
+        "arguments": {"resource": "flag", "id": 42, "project_id": PROJECT_ID},
+    }
+
+
+@pytest.mark.parametrize("field", [name for name in flag() if name not in ("id", "key")])
+async def test_older_servers_may_leave_out_any_field_but_id_and_key(field: str) -> None:
+    old = {name: value for name, value in flag().items() if name != field}
+    api = FakeCall({f"GET {FLAG}": old, f"GET {FLAGS}": page(old)})
+    assert (await run(GET, api, flag=42))["key"] == "my-feature-flag"
+    assert len((await run(LIST, api))["flags"]) == 1

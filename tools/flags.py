@@ -1,0 +1,199 @@
+"""Feature flags. PostHog finds them by id only, and replaces `filters` whole: a rollout is changed by reading first."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, cast
+
+from ..gateway.call import Call
+from ..gateway.errors import Failed, GatewayError, Refused, Rejected
+from ..schemas.flags import (
+    CreateFlag,
+    DeleteFlag,
+    FlagRow,
+    FlagState,
+    FlagView,
+    GetFlag,
+    ListFlags,
+    UpdateFlag,
+)
+from ..schemas.shown import Whole
+from ..schemas.text import excerpt
+from .operation import Effect, Operation, Result, Toolset, listing, route, show
+from .pages import rows
+
+FLAGS = "/api/projects/{project_id}/feature_flags/"
+FLAG = "/api/projects/{project_id}/feature_flags/{flag_id}/"
+_NEAR_KEYS = 5
+
+
+async def _get_flag(api: Call, args: GetFlag) -> Result:
+    return show(Whole if args.full else FlagView, await _find(api, args.flag))
+
+
+async def _find(api: Call, flag: int | str) -> Any:
+    """The flag with this id or key. A text of digits is an id unless only a flag with that key exists."""
+    if isinstance(flag, str) and not flag.isdecimal():
+        return await _by_key(api, flag)
+    try:
+        return await api.get(FLAG, flag_id=flag)
+    except GatewayError as error:
+        if isinstance(flag, int) or error.code != "not_found":
+            raise
+        return await _by_key(api, flag)
+
+
+async def _by_key(api: Call, key: str) -> Any:
+    """PostHog has no look-up by key: search for it and compare."""
+    seen: list[str] = []
+    async for row in rows(api, FLAGS, {"search": key}):
+        flag = _row(row)
+        if flag.key == key:
+            return await api.get(FLAG, flag_id=flag.id)
+        seen.append(flag.key)
+    if not seen:
+        seen = [_row(row).key async for row in rows(api, FLAGS, {}, pages=1)]
+    near = difflib.get_close_matches(key, dict.fromkeys(seen), n=_NEAR_KEYS, cutoff=0.5) or seen[:_NEAR_KEYS]
+    raise Rejected(
+        "not_found",
+        f"flag: no flag has the key {excerpt(key, 100)}.",
+        f"Near keys: {excerpt(', '.join(near))}. " * bool(near) + "Deleted and archived flags are only found by id.",
+    )
+
+
+def _row(row: object) -> FlagRow:
+    return FlagRow.model_validate(show(FlagRow, row))
+
+
+async def _create_flag(api: Call, args: CreateFlag) -> Result:
+    filters = args.filters or {"groups": [{"properties": [], "rollout_percentage": args.rollout_percentage}]}
+    if args.variants:
+        variants = [variant.model_dump(exclude_none=True) for variant in args.variants]
+        filters = {**filters, "multivariate": {"variants": variants}}
+    body = {
+        "key": args.key,
+        "name": args.name,
+        "active": args.active,
+        "filters": filters,
+        "tags": args.tags,
+        "_should_create_usage_dashboard": args.create_usage_dashboard,
+    }
+    return show(FlagView, await api.post(FLAGS, {name: value for name, value in body.items() if value is not None}))
+
+
+async def _update_flag(api: Call, args: UpdateFlag) -> Result:
+    changes = args.changes()
+    if args.rollout_percentage is None:
+        return show(FlagView, await api.patch(FLAG, changes, flag_id=args.flag_id))
+    flag = FlagView.model_validate(show(FlagView, before := await api.get(FLAG, flag_id=args.flag_id)))
+    filters, position, earlier = _with_rollout(flag, args.rollout_percentage)
+    changes["filters"] = filters
+    if flag.version is not None:
+        # With these two PostHog answers 409 when somebody changed the same fields since they were read.
+        original = {name: cast("dict[str, Any]", before).get(name) for name in changes}
+        changes |= {"version": flag.version, "original_flag": original}
+    stored = await api.patch(FLAG, changes, flag_id=args.flag_id)
+    shown = show(FlagView, stored)
+    later = _rollout(_groups(shown.get("filters"))[position : position + 1])
+    if later != args.rollout_percentage:
+        raise Failed(
+            "bad_upstream_response",
+            f"PostHog accepted the change, but stores a rollout of {later}, not {args.rollout_percentage}.",
+            "Look with get_flag.",
+            source="posthog",
+        )
+    return {"rollout_percentage": {"condition": position + 1, "before": earlier, "after": later}, **shown}
+
+
+def _with_rollout(flag: FlagView, rollout: float) -> tuple[dict[str, Any], int, float | None]:
+    """The flag's filters with the rollout of one condition changed, the condition's position, and its rollout before.
+
+    Raises Refused when it is not clear which condition is meant.
+    """
+    filters = flag.filters or {}
+    if flag.has_encrypted_payloads:
+        raise Refused(
+            "invalid_argument",
+            "rollout_percentage: this flag has encrypted payloads, which cannot be read and so cannot be sent back.",
+            "Change its rollout in PostHog.",
+        )
+    groups = _groups(filters)
+    if not groups:
+        return {**filters, "groups": [{"properties": [], "rollout_percentage": rollout}]}, 0, None
+    for_everybody = [position for position, group in enumerate(groups) if not group.get("properties")]
+    if len(groups) == 1:
+        position = 0
+    elif len(for_everybody) == 1:
+        position = for_everybody[0]
+    else:
+        raise Refused(
+            "invalid_argument",
+            f"rollout_percentage: this flag has {len(groups)} conditions, and it is not clear which one is meant: "
+            f"{excerpt('; '.join(map(_condition, range(1, len(groups) + 1), groups)), 400)}",
+            "Pass filters with all groups as get_flag shows them, changing the one you mean.",
+        )
+    changed = [{**group, "rollout_percentage": rollout} if at == position else group for at, group in enumerate(groups)]
+    return {**filters, "groups": changed}, position, _rollout(groups[position : position + 1])
+
+
+def _groups(filters: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    groups: object = (filters or {}).get("groups")
+    return [cast("dict[str, Any]", group) for group in cast("list[Any]", groups)] if isinstance(groups, list) else []
+
+
+def _rollout(groups: list[dict[str, Any]]) -> float | None:
+    """The rollout of the first group; PostHog reads a missing one as 100."""
+    if not groups:
+        return None
+    rollout = groups[0].get("rollout_percentage")
+    return 100 if rollout is None else rollout
+
+
+def _condition(number: int, group: Mapping[str, Any]) -> str:
+    """`2: plan, country 10%`: a release condition by the names of its properties."""
+    properties = cast("list[dict[str, Any]]", group.get("properties") or [])
+    names = ", ".join(str(item.get("key")) for item in properties) or "everybody"
+    return f"{number}: {names} {_rollout([dict(group)])}%"
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    listing(
+        "GET /api/projects/{project_id}/feature_flags/",
+        ListFlags,
+        FlagRow,
+        name="list_flags",
+        about="List feature flags, newest first, or find one by part of its key or description.",
+        toolset=Toolset.FLAGS,
+    ),
+    Operation(
+        name="get_flag",
+        about="Show one feature flag: who gets it (filters.groups), its variants and payloads.",
+        toolset=Toolset.FLAGS,
+        effect=Effect.READ,
+        input=GetFlag,
+        run=_get_flag,
+    ),
+    Operation(
+        name="create_flag",
+        about="Create a feature flag. Say who gets it: rollout_percentage, or filters for targeting.",
+        toolset=Toolset.FLAGS,
+        effect=Effect.CREATE,
+        input=CreateFlag,
+        run=_create_flag,
+    ),
+    Operation(
+        name="update_flag",
+        about="Change a feature flag: switch it on or off, change its rollout or targeting. Takes effect at once.",
+        toolset=Toolset.FLAGS,
+        effect=Effect.UPDATE,
+        input=UpdateFlag,
+        run=_update_flag,
+    ),
+    route(
+        "SOFT_DELETE /api/projects/{project_id}/feature_flags/{flag_id}/",
+        DeleteFlag,
+        FlagState,
+        name="delete_flag",
+        about="Delete a feature flag; it stops at once. restore_deleted brings it back until its key is used again.",
+        toolset=Toolset.FLAGS,
+    ),
+)
