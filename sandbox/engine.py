@@ -57,9 +57,14 @@ class _Result(Protocol):
     def bytes(self) -> bytes: ...
 
 
+class _Inserted(Protocol):
+    @property
+    def rows_written(self) -> int: ...
+
+
 class _Inserter(Protocol):
     def append(self, data: bytes) -> None: ...
-    def finish(self) -> object: ...
+    def finish(self) -> _Inserted: ...
     def cancel(self) -> None: ...
 
 
@@ -119,16 +124,24 @@ class Engine:
             self._writer.query(sql)
 
     def insert(self, table: str, columns: Iterable[str], chunks: Iterable[bytes]) -> None:
-        """Append rows given as chunks of ClickHouse's `TSV`, in the order of `columns`. Raises EngineError."""
+        """Append rows given as chunks of ClickHouse's `TSV`, in the order of `columns`.
+
+        Raises EngineError; its code `INSERT_LOST_ROWS` means that rows were not kept, most likely on a full disk.
+        """
         names = ", ".join(f"`{column}`" for column in columns)
         with self._writing, _engine_errors():
+            before = self._count(table)
             inserter = self._writer.send_insert(f"INSERT INTO {table} ({names})", "TSV")
             try:
                 for chunk in chunks:
                     inserter.append(chunk)
-                inserter.finish()
+                written = inserter.finish().rows_written
             finally:
                 inserter.cancel()
+            # chdb does not report a failure to store the last block, such as a full disk.
+            kept = self._count(table) - before
+        if kept != written:
+            raise EngineError("INSERT_LOST_ROWS", f"{written - kept} of {written} rows for {table} were not stored.")
 
     def call_on_close(self, release: Callable[[], object]) -> None:
         """Have `release` called once the database is closed, before those given earlier."""
@@ -155,6 +168,9 @@ class Engine:
         with closing(self._connect(self._path)) as connection:
             connection.query("SET readonly = 2")
             yield connection
+
+    def _count(self, table: str) -> int:
+        return int(self._writer.query(f"SELECT count() FROM {table}", "TSV").bytes())
 
     def _end_queries(self) -> None:
         """Cancel what runs until all slots are free: a connection must not be closed under a running query."""

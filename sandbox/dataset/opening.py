@@ -10,6 +10,8 @@ from .directory import DatasetBusyError, DatasetDirectory, DatasetError, claim
 from .generate import Parameters
 from .loading import load
 
+_OUT_OF_DISK = ("NOT_ENOUGH_SPACE", "INSERT_LOST_ROWS")
+
 
 def open_dataset(
     directory: Path | None,
@@ -52,9 +54,9 @@ def _open(directory: DatasetDirectory, parameters: Parameters, progress: Callabl
         try:
             load(engine, parameters, progress)
         except EngineError as error:
-            if error.code_name == "NOT_ENOUGH_SPACE" or "No space left on device" in error.message:
+            if error.code_name in _OUT_OF_DISK:
                 raise DatasetError(
-                    f"The disk that holds {directory.path} is full. "
+                    f"The events could not be stored: {directory.free_megabytes():,} MB are free at {directory.path}. "
                     "Free some space, choose another directory, or ask for fewer events."
                 ) from error
             raise

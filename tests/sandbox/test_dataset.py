@@ -30,7 +30,7 @@ from maton_posthog.sandbox.dataset import (
 )
 from maton_posthog.sandbox.dataset.rows import EventRow
 from maton_posthog.sandbox.dataset.tables import GENERATED, TIME
-from maton_posthog.sandbox.engine import Engine
+from maton_posthog.sandbox.engine import Engine, EngineError
 
 TODAY = date(2026, 11, 24)
 SMALL = Parameters(events=3_000, seed=7, today=TODAY)
@@ -238,12 +238,13 @@ def test_hostile_values_are_there_unless_switched_off() -> None:
     planted = list(raw_rows(Parameters(size, 42, TODAY)))
     clean = list(raw_rows(Parameters(size, 42, TODAY, hostile=False)))
 
-    def text(rows: list[tuple[str, dict[str, Any]]]) -> str:
-        return "\n".join(json.dumps(row, default=str, ensure_ascii=False) for _, row in rows)
+    texts = [
+        "\n".join(json.dumps(row, default=str, ensure_ascii=False) for _, row in rows) for rows in (planted, clean)
+    ]
 
     marks = ("Ignore all previous instructions", "\\u001b[", "<script>", "\u202e", "DROP TABLE", "A" * 20_000)
-    assert all(mark in text(planted) for mark in marks)
-    assert not any(mark in text(clean) for mark in marks)
+    assert all(mark in texts[0] for mark in marks)
+    assert not any(mark in texts[1] for mark in marks)
     assert [table for table, _ in planted] == [table for table, _ in clean]
     moments = [[row["timestamp"] for table, row in rows if table == "events"] for rows in (planted, clean)]
     assert moments[0] == moments[1]
@@ -396,6 +397,19 @@ def test_too_little_disk_is_said_before_anything_is_made(directory: Path, monkey
 
     with pytest.raises(DatasetError, match="Free some space"):
         open_dataset(directory, events=500, today=TODAY, progress=_ignore)
+
+
+def test_a_disk_that_fills_up_while_loading_is_told_and_nothing_is_kept(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = EngineError("INSERT_LOST_ROWS", "5 of 5 rows were not stored.")
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "insert", Mock(side_effect=lost))
+        with pytest.raises(DatasetError, match="Free some space"):
+            open_dataset(directory, events=500, today=TODAY, progress=_ignore)
+
+    with open_dataset(directory, events=500, today=TODAY, progress=_ignore) as engine:
+        assert _count(engine) == 500
 
 
 def test_a_path_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:

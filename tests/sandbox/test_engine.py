@@ -203,6 +203,14 @@ def test_inserted_rows_are_there_and_a_bad_row_is_an_engine_error(engine: Engine
     assert engine.select("SELECT count() FROM inserted").rows == [[2]]
 
 
+def test_rows_that_were_read_but_not_stored_are_noticed(engine: Engine) -> None:
+    engine.execute("CREATE TABLE forgetful (a UInt8) ENGINE = Null")
+
+    with pytest.raises(EngineError) as caught:
+        engine.insert("forgetful", ("a",), [b"1\n2\n"])
+    assert caught.value.code_name == "INSERT_LOST_ROWS"
+
+
 def test_without_chdb_the_error_names_the_command_and_the_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "chdb.state", None)
 
