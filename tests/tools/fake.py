@@ -30,7 +30,7 @@ LEAK = "do_not_leak"
 """A field that PostHog never sends and no view shows: `run` fails when it appears in a result."""
 
 _FREE_FORM = frozenset(
-    {"query", "filters", "properties", "result", "results", "metadata", "values", "payloads", "tags"}
+    ["query", "filters", "properties", "result", "results", "metadata", "values", "payloads", "test_account_filters"]
 )
 """Fields whose content tools may show as it is."""
 
@@ -47,7 +47,7 @@ class Sent:
     body: dict[str, Any] | None = None
 
 
-def answer(name: str, **changes: Any) -> dict[str, Any]:
+def answer(name: str, /, **changes: Any) -> dict[str, Any]:
     """One object of `answers.json` (invented values in PostHog's documented shapes), with `changes` on top."""
     return {**copy.deepcopy(_ANSWERS[name]), **changes}
 
