@@ -1,36 +1,23 @@
-"""The synthetic dataset: its rows, the story in them, and the directory that keeps it."""
+"""The synthetic dataset: its rows and the story in them."""
 
 import hashlib
 import json
-import shutil
-import subprocess
-import sys
 from collections import Counter, defaultdict
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
-from pathlib import Path
-from typing import Any, NamedTuple, cast
-from unittest.mock import Mock
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from maton_posthog.sandbox.dataset import (
-    DatasetBusyError,
-    DatasetError,
     Parameters,
     generate,
     newest_today,
-    open_dataset,
     product,
     raw_rows,
     tell,
 )
 from maton_posthog.sandbox.dataset.rows import EventRow
-from maton_posthog.sandbox.dataset.tables import GENERATED, TIME
-from maton_posthog.sandbox.engine import Engine, EngineError
 
 TODAY = date(2026, 11, 24)
 SMALL = Parameters(events=3_000, seed=7, today=TODAY)
@@ -48,11 +35,6 @@ def events() -> list[EventRow]:
     return [row for batch in generate(Parameters(events=100_000, seed=42, today=TODAY)) for row in batch.events]
 
 
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "kept"
-
-
 def told(events: list[EventRow], *names: str) -> list[Told]:
     return [Told(row, json.loads(row.properties)) for row in events if row.event in names]
 
@@ -64,9 +46,6 @@ def digest(parameters: Parameters) -> str:
             for row in rows:
                 total.update("\t".join(map(str, row)).encode())
     return total.hexdigest()
-
-
-# The generator
 
 
 @given(events=st.integers(1, 4_000), seed=st.integers(0, 2**63))
@@ -250,214 +229,5 @@ def test_hostile_values_are_there_unless_switched_off() -> None:
     assert moments[0] == moments[1]
 
 
-# Loading
-
-
-def test_what_is_loaded_is_what_was_generated_hostile_values_included() -> None:
-    parameters = Parameters(events=6_000, seed=42, today=TODAY)
-    expected: defaultdict[str, list[list[Any]]] = defaultdict(list)
-    for batch in generate(parameters):
-        for table, rows in batch.by_table().items():
-            expected[table].extend([_shown(value) for value in row] for row in rows)
-
-    with open_dataset(None, events=6_000, seed=42, today=TODAY, progress=_ignore) as engine:
-        for table in GENERATED:
-            names = table.names[: len(expected[table.name][0])]
-            columns = ", ".join(
-                f"toUnixTimestamp64Micro(`{name}`)" if kind == TIME else f"`{name}`"
-                for name, kind in table.columns[: len(names)]
-            )
-            loaded = engine.select(f"SELECT {columns} FROM posthog.{table.name}", max_seconds=60).rows
-            assert sorted(map(repr, loaded)) == sorted(map(repr, expected[table.name])), table.name
-
-
-def test_definitions_describe_the_stored_events_and_properties(directory: Path) -> None:
-    with open_dataset(directory, events=20_000, today=TODAY, progress=_ignore) as engine:
-        counted = engine.select("SELECT event, count() FROM posthog.events GROUP BY event ORDER BY event").rows
-        defined = engine.select("SELECT name, volume FROM posthog.event_definitions ORDER BY name").rows
-        kinds = {
-            (scope, name): kind
-            for scope, name, kind in engine.select(
-                "SELECT type, name, property_type FROM posthog.property_definitions"
-            ).rows
-        }
-        owners = engine.select("SELECT events FROM posthog.property_definitions WHERE name = 'revenue'").rows
-
-    assert defined == counted
-    assert kinds["event", "revenue"] == "Numeric"
-    assert kinds["event", "coupon_used"] == "Boolean"
-    assert kinds["event", "$browser"] == "String"
-    assert kinds["event", "$groups"] is None
-    assert kinds["person", "signed_up_at"] == "DateTime"
-    assert kinds["group", "employees"] == "Numeric"
-    assert kinds["session", "$session_duration"] == "Numeric"
-    assert owners == [[["purchase_completed", "subscription_renewed"]]]
-
-
-def test_progress_rises_to_one_in_small_steps() -> None:
-    fractions: list[float] = []
-    with open_dataset(None, events=10_000, today=TODAY, progress=lambda fraction, _: fractions.append(fraction)):
-        pass
-
-    assert fractions[0] == 0
-    assert fractions[-1] == 1
-    steps = [after - before for before, after in pairwise(fractions)]
-    assert all(0 <= step < 0.0501 for step in steps)
-
-
-# The directory
-
-
-def test_a_temporary_dataset_is_removed_when_it_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-
-    engine = open_dataset(None, events=500, today=TODAY, progress=_ignore)
-    assert len(list(tmp_path.iterdir())) == 1
-    engine.close()
-
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_kept_dataset_with_the_same_parameters_opens_without_generating(directory: Path) -> None:
-    open_dataset(directory, events=500, today=TODAY, progress=_ignore).close()
-    steps: list[tuple[float, str]] = []
-
-    def note(fraction: float, message: str) -> None:
-        steps.append((fraction, message))
-
-    with open_dataset(directory, events=500, today=TODAY, progress=note) as engine:
-        assert _count(engine) == 500
-    assert steps == [(1.0, "500 events ready")]
-
-
-@pytest.mark.parametrize(
-    "changed", [{"events": 501}, {"seed": 43}, {"today": TODAY - timedelta(days=1)}, {"hostile": False}]
-)
-def test_a_kept_dataset_with_other_parameters_is_made_again(directory: Path, changed: dict[str, Any]) -> None:
-    first: dict[str, Any] = {"events": 500, "seed": 42, "today": TODAY, "hostile": True}
-    open_dataset(directory, **first, progress=_ignore).close()
-    fractions: list[float] = []
-
-    wanted = first | changed
-    with open_dataset(directory, **wanted, progress=lambda fraction, _: fractions.append(fraction)) as engine:
-        assert _count(engine) == wanted["events"]
-    assert fractions[0] == 0
-
-
-def test_a_dataset_whose_making_was_killed_is_made_again(directory: Path) -> None:
-    with _opened_elsewhere(directory, events=200_000, say_at=0.1) as process:
-        process.kill()
-        process.wait()
-    assert (directory / "clickhouse").exists()
-
-    fractions: list[float] = []
-    with open_dataset(directory, events=2_000, today=TODAY, progress=lambda step, _: fractions.append(step)) as engine:
-        assert _count(engine) == 2_000
-    assert fractions[0] == 0
-
-
-def test_a_failure_while_loading_leaves_no_dataset_that_looks_complete(directory: Path) -> None:
-    def fail(fraction: float, _: str) -> None:
-        if fraction > 0.5:
-            raise BrokenPipeError
-
-    with pytest.raises(BrokenPipeError):
-        open_dataset(directory, events=2_000, today=TODAY, progress=fail)
-    with open_dataset(directory, events=2_000, today=TODAY, progress=_ignore) as engine:
-        assert _count(engine) == 2_000
-
-
-def test_a_directory_that_another_process_uses_is_busy_and_its_owner_named(directory: Path) -> None:
-    with (
-        _opened_elsewhere(directory, events=500, say_at=1) as process,
-        pytest.raises(DatasetBusyError, match=f"in use by process {process.pid}"),
-    ):
-        open_dataset(directory, events=500, today=TODAY, progress=_ignore)
-
-
-def test_one_process_holds_one_dataset_at_a_time(directory: Path, tmp_path: Path) -> None:
-    with open_dataset(directory, events=500, today=TODAY, progress=_ignore):
-        for second in (directory, tmp_path / "second"):
-            with pytest.raises(DatasetBusyError):
-                open_dataset(second, events=500, today=TODAY, progress=_ignore)
-
-
-def test_a_directory_of_somebody_else_is_left_alone(directory: Path) -> None:
-    foreign = directory / "clickhouse" / "precious"
-    foreign.mkdir(parents=True)
-
-    with pytest.raises(DatasetError, match="left alone"):
-        open_dataset(directory, events=500, today=TODAY, progress=_ignore)
-    assert foreign.exists()
-
-
-def test_too_little_disk_is_said_before_anything_is_made(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = shutil.disk_usage(directory.parent)._replace(free=1024**2)
-    monkeypatch.setattr(shutil, "disk_usage", Mock(return_value=usage))
-
-    with pytest.raises(DatasetError, match="Free some space"):
-        open_dataset(directory, events=500, today=TODAY, progress=_ignore)
-
-
-def test_a_disk_that_fills_up_while_loading_is_told_and_nothing_is_kept(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lost = EngineError("INSERT_LOST_ROWS", "5 of 5 rows were not stored.")
-    with monkeypatch.context() as patch:
-        patch.setattr(Engine, "insert", Mock(side_effect=lost))
-        with pytest.raises(DatasetError, match="Free some space"):
-            open_dataset(directory, events=500, today=TODAY, progress=_ignore)
-
-    with open_dataset(directory, events=500, today=TODAY, progress=_ignore) as engine:
-        assert _count(engine) == 500
-
-
-def test_a_path_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("")
-
-    with pytest.raises(DatasetError, match="cannot be used"):
-        open_dataset(path, events=500, today=TODAY, progress=_ignore)
-
-
-def test_a_dataset_without_events_is_refused() -> None:
-    with pytest.raises(ValueError, match="one event"):
-        open_dataset(None, events=0, today=TODAY, progress=_ignore)
-
-
-def _ignore(_fraction: float, _message: str) -> None:
-    """Progress that nobody looks at."""
-
-
-def _count(engine: Engine) -> int:
-    return engine.select("SELECT count() FROM posthog.events").rows[0][0]
-
-
 def _broken(event: Told) -> bool:
     return event.properties["app_version"] == "3.8.0"
-
-
-def _shown(value: object) -> object:
-    """A generated value as a query shows it."""
-    return list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
-
-
-@contextmanager
-def _opened_elsewhere(directory: Path, *, events: int, say_at: float) -> Generator[subprocess.Popen[bytes]]:
-    """A child process that opens a dataset, has said so at a given progress, and holds it until the block ends."""
-    code = (
-        "import sys; from datetime import date; from pathlib import Path\n"
-        "from maton_posthog.sandbox.dataset import open_dataset\n"
-        "path, events, say_at = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])\n"
-        "def say(fraction, _):\n"
-        "    if fraction >= say_at: print('there', flush=True)\n"
-        "engine = open_dataset(path, events=events, today=date.fromisoformat(sys.argv[4]), progress=say)\n"
-        "sys.stdin.read(); engine.close()"
-    )
-    command = [sys.executable, "-c", code, str(directory), str(events), str(say_at), TODAY.isoformat()]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"there\n"
-        yield process
-        if process.poll() is None:
-            process.communicate(timeout=30)
