@@ -15,7 +15,7 @@ def _not_a_boolean(value: object) -> object:
     return value
 
 
-type Id = Annotated[int, BeforeValidator(_not_a_boolean), Field(ge=1, le=2**63 - 1)]
+type Id = Annotated[int, Field(ge=1, le=2**63 - 1), BeforeValidator(_not_a_boolean)]
 """A numeric PostHog identifier; `"136209"` is accepted for 136209."""
 type ProjectId = Id | Literal["@current"]
 

@@ -9,7 +9,8 @@ from typing import Any, cast
 from .base import Input
 
 _PROJECT_ID: dict[str, Any] = {"type": ["integer", "string"], "default": "@current"}
-_LARGEST_INTEGER = 2**53
+_UNREACHED = 1_000_000
+"""Larger maxima only keep numbers in bounds; no caller meets them."""
 
 
 def input_schema(model: type[Input], *, pinned_project: bool = False) -> dict[str, Any]:
@@ -39,7 +40,8 @@ def _lean(node: Any, definitions: dict[str, Any]) -> Any:
         return node
     fields = dict(cast("dict[str, Any]", node))
     if reference := fields.pop("$ref", None):
-        fields = {**definitions[str(reference).rsplit("/", 1)[-1]], **fields}
+        definition = cast("dict[str, Any]", definitions[str(reference).rsplit("/", 1)[-1]])
+        fields = {name: value for name, value in definition.items() if name != "description"} | fields
     if (branches := fields.get("anyOf")) is not None:
         kept = [branch for branch in branches if branch != {"type": "null"}]
         fields.pop("anyOf")
@@ -56,7 +58,11 @@ def _lean(node: Any, definitions: dict[str, Any]) -> Any:
             lean[key] = {name: _lean(item, definitions) for name, item in properties.items()}
         elif key in ("default", "enum", "const", "required"):
             lean[key] = value
-        elif key == "title" or (key == "maximum" and value > _LARGEST_INTEGER):
+        elif (
+            key == "title"
+            or (key == "maximum" and value >= _UNREACHED)
+            or (key, value) == ("additionalProperties", True)
+        ):
             continue
         elif key == "minimum" and fields.get("type") == "integer" and value in (0, 1):
             continue  # said by the error when it matters; not worth its tokens on every identifier
