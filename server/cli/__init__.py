@@ -1,0 +1,69 @@
+"""The command line: `serve` (also without the word), `sandbox`, `demo`. Each command is imported when it is used."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+DISTRIBUTION = "maton-posthog-mcp"
+COMMANDS = ("serve", "sandbox", "demo")
+
+
+class Commands(click.Group):
+    """Sub-commands by name; options without a command belong to `serve`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f".{cmd_name}", __name__).command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS:
+            # Without the word itself: it may be a key that somebody put on the command line.
+            raise click.UsageError(f"There is no such command; there are {', '.join(COMMANDS)}.")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Without a command it serves, and takes the options of `serve`: maton-posthog-mcp --sandbox",
+)
+@click.version_option(package_name=DISTRIBUTION, prog_name=DISTRIBUTION, message="%(prog)s %(version)s")
+def commands() -> None:
+    """PostHog for LLM agents through the Maton gateway: an MCP server.
+
+    The Maton key is read from the environment variable MATON_API_KEY, never from the command line.
+    """
+
+
+def run(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process: exit code 0, or 2 after one line on stderr that names the remedy."""
+    try:
+        code = commands.main(args, prog_name=DISTRIBUTION, standalone_mode=False)
+    except click.exceptions.Abort:
+        fail("interrupted", code=130)
+    except click.NoSuchOption as error:
+        about_keys = " The key is read from MATON_API_KEY, never from the command line."
+        fail(error.format_message() + (about_keys if "key" in error.option_name else ""))
+    except click.ClickException as error:
+        fail(error.format_message())
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail(message: str, *, code: int = 2) -> NoReturn:
+    """End the process with one line on stderr."""
+    click.echo(f"{DISTRIBUTION}: {' '.join(message.split())}", err=True)
+    sys.exit(code)

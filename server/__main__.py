@@ -1,0 +1,19 @@
+"""The command `maton-posthog-mcp`; also `python -m maton_posthog.server`. Old Pythons must be able to parse this."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; ends the process."""
+    if sys.version_info < (3, 12):  # noqa: UP036 - started from a checkout, nothing else checks it
+        found = ".".join(map(str, sys.version_info[:2]))
+        sys.stderr.write("maton-posthog-mcp needs Python 3.12 or newer; this is " + found + ". Use python3.12.\n")
+        sys.exit(2)
+
+    from .cli import run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

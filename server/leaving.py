@@ -1,0 +1,52 @@
+"""Leaving in time: hosts stop a server by end of input, SIGINT or SIGTERM, and kill one that takes longer."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+DEADLINE_S = 4.5
+"""After this long the process ends whatever still blocks: a look-up of a host name, say, cannot be cancelled."""
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+def quietly_on_signals() -> None:
+    """End the process without a traceback when a signal comes while it is still loading."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _exit)
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+@contextmanager
+def on_signals(stop: Callable[[], object]) -> Generator[None]:
+    """Call `stop` in the running loop when a signal asks the process to end."""
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(stop)
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def leave_in_time(seconds: float = DEADLINE_S) -> None:
+    """From now on the process has `seconds` to close what it owns; then it ends with exit code 0 as it is."""
+    watch = threading.Timer(seconds, os._exit, (0,))
+    watch.daemon = True
+    watch.start()

@@ -1,0 +1,122 @@
+"""What one process shares between all transports and MCP connections: settings, operations, the gateway client."""
+
+import logging
+from importlib import metadata
+from typing import Any
+
+import anyio
+
+from ..gateway.call import Directory
+from ..gateway.client import Gateway, GatewayConfig
+from ..gateway.errors import Failed
+from ..tools import OPERATIONS
+from ..tools.operation import Operation, Toolset
+from .sandbox import Sandbox, SandboxError
+from .settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+
+class Runtime:
+    """Made once a process; whoever made it closes it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.operations: tuple[Operation[Any], ...] = tuple(
+            operation for operation in OPERATIONS if offered(operation, settings)
+        )
+        self.directory = Directory()
+        self._lock = anyio.Lock()
+        self._gateway: Gateway | None = None
+        self._sandbox: Sandbox | None = None
+        self._closed = False
+
+    @property
+    def version(self) -> str:
+        """The version of the installed distribution."""
+        return metadata.version("maton-posthog-mcp")
+
+    async def gateway(self) -> Gateway:
+        """The client, made at the first call and then the same for all.
+
+        With `--sandbox` this starts the sandbox process. When that process has ended, one call is told so, because what
+        was created in it is gone, and the call after that gets a new one. Raises Failed (`unavailable`).
+        """
+        if self._gateway is not None and (self._sandbox is None or self._sandbox.running):
+            return self._gateway
+        async with self._lock:
+            if self._closed:
+                raise Failed("unavailable", "This server is shutting down.", source="local", outcome="not_sent")
+            if self._sandbox is not None and not self._sandbox.running:
+                raise await self._bury(self._sandbox)
+            if self._gateway is None:
+                self._gateway = Gateway(await self._config())
+            return self._gateway
+
+    async def aclose(self) -> None:
+        """Close the client and end the sandbox."""
+        async with self._lock:
+            self._closed = True
+            await self._release()
+
+    async def _release(self) -> None:
+        gateway, self._gateway = self._gateway, None
+        sandbox, self._sandbox = self._sandbox, None
+        try:
+            if gateway is not None:
+                await gateway.aclose()
+        finally:
+            if sandbox is not None:
+                await sandbox.aclose()
+
+    async def _bury(self, sandbox: Sandbox) -> Failed:
+        reason = await sandbox.last_words()
+        _logger.warning("The sandbox process ended by itself: %s", reason)
+        await self._release()
+        return Failed(
+            "unavailable",
+            f"The sandbox process ended by itself ({reason}); what was created in it is gone.",
+            "Call again: that starts a new sandbox with fresh synthetic data.",
+            source="local",
+            outcome="not_sent",
+            retryable=True,
+        )
+
+    async def _config(self) -> GatewayConfig:
+        settings = self.settings
+        key, gateway_urls, control_urls = settings.key, settings.gateway_urls, settings.control_urls
+        if settings.sandbox:
+            self._sandbox = await self._start_sandbox()
+            addresses = self._sandbox.addresses
+            key, gateway_urls, control_urls = addresses.key, (addresses.gateway_url,), (addresses.control_url,)
+        return GatewayConfig(
+            api_key=key,
+            gateway_urls=gateway_urls,
+            control_urls=control_urls,
+            connection_id=settings.connection_id,
+            project_id=settings.project_id,
+            read_only=settings.read_only,
+            policy=settings.budgets,
+            pace=settings.requests_per_second,
+        )
+
+    async def _start_sandbox(self) -> Sandbox:
+        try:
+            return await Sandbox.start()
+        except SandboxError as error:
+            raise Failed(
+                "unavailable",
+                f"The sandbox did not start: {error}",
+                "Solve that and call again; nothing else needs a restart.",
+                source="local",
+                outcome="not_sent",
+            ) from error
+
+
+def offered(operation: Operation[Any], settings: Settings) -> bool:
+    """Whether a tool is listed and callable under these settings.
+
+    Read-only leaves `manage_connection`: it has reading actions too, and the gateway refuses the others.
+    """
+    reads = not operation.effect.writes or operation.toolset is Toolset.CONNECTIONS
+    return operation.toolset in settings.toolsets and (reads or not settings.read_only)

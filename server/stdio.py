@@ -1,0 +1,151 @@
+"""MCP over standard input and output: one connection of newline-delimited JSON-RPC.
+
+In place of the SDK's `stdio_server`, whose reader thread holds the process after SIGINT.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.server.lowlevel import Server
+from mcp.shared.message import SessionMessage
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+    jsonrpc_message_adapter,
+)
+
+from .wire import LONGEST_LINE, Line, LineReader, LineWriter
+
+LAST_ANSWERS_S = 1.0
+"""How long calls may still finish after the client closed its end: `printf … | maton-posthog-mcp` gets its answers."""
+
+_logger = logging.getLogger(__name__)
+
+
+async def serve(server: Server[Any], source: int, sink: int, *, at_end: Callable[[], object] = lambda: None) -> None:
+    """Serve the client on these two descriptors until it closes its end, or stops reading.
+
+    `at_end` is called when the client has closed its end, before calls in progress are given up. Cancelling this ends
+    it at once.
+    """
+    to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception]()
+    outgoing, from_server = anyio.create_memory_object_stream[SessionMessage]()
+    connection = _Connection(LineReader(source), LineWriter(sink), to_server, from_server)
+    async with anyio.create_task_group() as tasks:
+
+        async def send() -> None:
+            await connection.send()
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(send)
+        tasks.start_soon(connection.receive, at_end)
+        await server.run(incoming, outgoing, server.create_initialization_options())
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A line that is no JSON-RPC message, and what the client is told."""
+
+    answer: JSONRPCError
+
+
+def parse(line: Line) -> JSONRPCMessage | Malformed:
+    """The message in a line; for what is none, the error of JSON-RPC 2.0 section 5.1, with its id if it has one."""
+    if line is None:
+        return _malformed(None, INVALID_REQUEST, f"Message longer than {LONGEST_LINE} bytes.")
+    try:
+        return jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValueError:
+        pass
+    try:
+        content: object = json.loads(line)
+    except (ValueError, RecursionError):
+        return _malformed(None, PARSE_ERROR, "Not JSON.")
+    message = cast("dict[str, object]", content) if isinstance(content, dict) else {}
+    number = message.get("id")
+    known = number if isinstance(number, int) and not isinstance(number, bool) else None
+    return _malformed(known, INVALID_REQUEST, "Not a JSON-RPC 2.0 message.")
+
+
+def _malformed(number: RequestId | None, code: int, message: str) -> Malformed:
+    return Malformed(JSONRPCError(jsonrpc="2.0", id=number, error=ErrorData(code=code, message=message)))
+
+
+class _Connection:
+    """Carries messages between the lines of the wire and the streams of the server."""
+
+    def __init__(
+        self,
+        reader: LineReader,
+        writer: LineWriter,
+        to_server: MemoryObjectSendStream[SessionMessage | Exception],
+        from_server: MemoryObjectReceiveStream[SessionMessage],
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._to_server = to_server
+        self._from_server = from_server
+        self._unanswered: set[RequestId] = set()
+        self._answered = anyio.Event()
+
+    async def receive(self, at_end: Callable[[], object]) -> None:
+        """Hand every message to the server; at the end of the input, leave the calls in progress a moment."""
+        async with self._to_server:
+            async for line in self._reader:
+                if line is not None and not line.strip():
+                    continue
+                message = parse(line)
+                if isinstance(message, Malformed):
+                    await self._writer.write(encode(message.answer))
+                else:
+                    self._expect_answer(message)
+                    await self._to_server.send(SessionMessage(message))
+            at_end()
+            with anyio.move_on_after(LAST_ANSWERS_S):
+                while self._unanswered:
+                    await self._answered.wait()
+                    self._answered = anyio.Event()
+
+    async def send(self) -> None:
+        """Write every message of the server until it has no more, or nobody reads any more."""
+        async with self._from_server:
+            async for item in self._from_server:
+                try:
+                    await self._writer.write(encode(item.message))
+                except OSError as error:
+                    _logger.info("The client stopped reading (%s).", type(error).__name__)
+                    return
+                if isinstance(item.message, JSONRPCResponse | JSONRPCError) and item.message.id is not None:
+                    self._unanswered.discard(item.message.id)
+                    self._answered.set()
+
+    def _expect_answer(self, message: JSONRPCMessage) -> None:
+        if isinstance(message, JSONRPCRequest):
+            self._unanswered.add(message.id)
+        elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
+            cancelled = (message.params or {}).get("requestId")
+            if isinstance(cancelled, int | str):
+                self._unanswered.discard(cancelled)
+
+
+def encode(message: JSONRPCMessage) -> bytes:
+    """A message as one line of JSON. One that UTF-8 cannot carry becomes an error with the same id."""
+    try:
+        return message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+    except ValueError:
+        _logger.exception("A message could not be written as JSON.")
+    number = message.id if isinstance(message, JSONRPCResponse | JSONRPCError) else None
+    return encode(_malformed(number, INTERNAL_ERROR, "The answer could not be written as JSON.").answer)

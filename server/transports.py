@@ -1,0 +1,193 @@
+"""MCP over HTTP: one application with Streamable HTTP at /mcp, SSE at /sse and /messages/, and /healthz.
+
+Every request passes two checks first: Host and Origin, so that no web page reaches the server through the user's
+browser (DNS rebinding); then the bearer token, if there is one. What a client sends in `Authorization` stops there: it
+never reaches a tool or the gateway. The SDK's transports bound the size of bodies.
+"""
+
+import errno
+import hmac
+import logging
+import socket
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from mcp.server.lowlevel import Server
+from mcp.server.sse import SseServerTransport
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .settings import Settings
+
+MAX_SESSIONS = 1000
+"""Open sessions of Streamable HTTP in the older protocol era; each ends after half an hour without a request."""
+MAX_STREAMS = 200
+"""Open connections of the SSE transport."""
+LAST_ANSWERS_S = 1
+"""How long requests may still finish after a signal."""
+
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_logger = logging.getLogger(__name__)
+
+
+class PortError(OSError):
+    """The address cannot be listened on; one line that names the setting and the remedy."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises PortError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except socket.gaierror:
+        raise PortError(f"--host {host} is not an address of this machine.") from None
+    except OSError as error:
+        match error.errno:
+            case errno.EADDRINUSE:
+                remedy = f"--port {port} is already in use on {host}; choose another, or 0 for any free one."
+            case errno.EACCES:
+                remedy = f"--port {port} needs more rights; choose one from 1024 up, or 0 for any free one."
+            case _:
+                remedy = f"--host {host} is not an address of this machine."
+        raise PortError(remedy) from None
+
+
+async def serve(
+    server: Server[Any], settings: Settings, listener: socket.socket, *, at_end: Callable[[], object] = lambda: None
+) -> None:
+    """Serve on a listening socket until a signal asks the process to end; `at_end` is called then."""
+    config = uvicorn.Config(
+        http_app(server, settings),
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=LAST_ANSWERS_S,
+    )
+    host, port = listener.getsockname()[:2]
+    path = "/sse" if settings.transport == "sse" else "/mcp"
+    _logger.info("Serving MCP at http://%s:%s%s", f"[{host}]" if ":" in host else host, port, path)
+    await _Listener(config, at_end).serve(sockets=[listener])
+
+
+def http_app(server: Server[Any], settings: Settings) -> Starlette:
+    """The ASGI application; its lifespan holds the sessions."""
+    # Not stateless: only within a session can a client of the older era cancel a call or be asked something during one.
+    sessions = StreamableHTTPSessionManager(server, max_sessions=MAX_SESSIONS)
+    streams = SseServerTransport("/messages/")
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        async with sessions.run():
+            yield
+
+    token = None if settings.token is None else settings.token.get_secret_value()
+    return Starlette(
+        routes=[
+            Route("/mcp", endpoint=StreamableHTTPASGIApp(sessions)),
+            Route("/sse", endpoint=_SseEndpoint(server, streams), methods=["GET"]),
+            Mount("/messages/", app=streams.handle_post_message),
+            Route(HEALTH, endpoint=_healthy, methods=["GET"]),
+        ],
+        middleware=[Middleware(_Doorkeeper, security=security(settings.allowed_hosts), token=token)],
+        lifespan=lifespan,
+    )
+
+
+HEALTH = "/healthz"
+
+
+async def _healthy(_: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+def security(allowed_hosts: Iterable[str]) -> TransportSecuritySettings:
+    """The Host and Origin values that are let in: this machine under any port, and the names that the operator gave.
+
+    A name without a port stands for itself under any port.
+    """
+    hosts: list[str] = []
+    for name in (*_LOOPBACK, *allowed_hosts):
+        has_port = name.rpartition("]")[2].count(":") == 1
+        hosts += [name] if has_port else [name, f"{name}:*"]
+    return TransportSecuritySettings(
+        allowed_hosts=hosts, allowed_origins=[f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
+    )
+
+
+class _Doorkeeper:
+    """Lets a request in, or answers 421 (Host), 403 (Origin), 401 (token)."""
+
+    def __init__(self, app: ASGIApp, security: TransportSecuritySettings, token: str | None) -> None:
+        self._app = app
+        self._hosts = TransportSecurityMiddleware(security)
+        self._token = None if token is None else token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        refusal = await self._hosts.validate_request(request) or self._check_token(request)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        headers = [header for header in scope["headers"] if header[0] != b"authorization"]
+        await self._app({**scope, "headers": headers}, receive, send)
+
+    def _check_token(self, request: Request) -> Response | None:
+        if self._token is None or request.url.path == HEALTH:
+            return None
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), self._token):
+            return None
+        return PlainTextResponse(
+            "Send the token of this server as `Authorization: Bearer TOKEN`.\n",
+            status_code=401,
+            headers={"WWW-Authenticate": 'Bearer realm="maton-posthog-mcp"'},
+        )
+
+
+class _SseEndpoint:
+    """Opens one SSE connection and serves it until the client leaves."""
+
+    def __init__(self, server: Server[Any], streams: SseServerTransport) -> None:
+        self._server = server
+        self._streams = streams
+        self._open = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._open >= MAX_STREAMS:
+            refusal = PlainTextResponse("Too many open connections.\n", status_code=503, headers={"Retry-After": "60"})
+            await refusal(scope, receive, send)
+            return
+        self._open += 1
+        try:
+            async with self._streams.connect_sse(scope, receive, send) as (incoming, outgoing):
+                await self._server.run(incoming, outgoing, self._server.create_initialization_options())
+        finally:
+            self._open -= 1
+
+
+class _Listener(uvicorn.Server):
+    """uvicorn that ends with exit code 0 on a signal, instead of raising the signal again when it is done."""
+
+    def __init__(self, config: uvicorn.Config, at_end: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._at_end = at_end
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._at_end()
+        self.force_exit = self.should_exit
+        self.should_exit = True
