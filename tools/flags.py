@@ -19,7 +19,7 @@ from ..schemas.flags import (
 from ..schemas.shown import Whole
 from ..schemas.text import excerpt
 from .operation import Effect, Operation, Result, Toolset, listing, route, show
-from .pages import rows
+from .pages import Rows
 
 FLAGS = "/api/projects/{project_id}/feature_flags/"
 FLAG = "/api/projects/{project_id}/feature_flags/{flag_id}/"
@@ -45,13 +45,13 @@ async def _find(api: Call, flag: int | str) -> Any:
 async def _by_key(api: Call, key: str) -> Any:
     """PostHog has no look-up by key: search for it and compare."""
     seen: list[str] = []
-    async for row in rows(api, FLAGS, {"search": key}):
+    async for row in Rows(api, FLAGS, {"search": key}):
         flag = _row(row)
         if flag.key == key:
             return await api.get(FLAG, flag_id=flag.id)
         seen.append(flag.key)
     if not seen:
-        seen = [_row(row).key async for row in rows(api, FLAGS, {}, pages=1)]
+        seen = [_row(row).key async for row in Rows(api, FLAGS, {}, pages=1)]
     near = difflib.get_close_matches(key, dict.fromkeys(seen), n=_NEAR_KEYS, cutoff=0.5) or seen[:_NEAR_KEYS]
     raise Rejected(
         "not_found",

@@ -13,20 +13,38 @@ PAGE_SIZE = 100
 MAX_PAGES = 10
 
 
+class Rows:
+    """`async for row in Rows(api, path, query)`: the rows of at most `pages` pages of 100.
+
+    Offsets are counted here: PostHog's `next` only says whether there is more.
+    """
+
+    def __init__(self, api: Call, path: str, query: Mapping[str, Any], *, pages: int = MAX_PAGES) -> None:
+        self._api = api
+        self._path = path
+        self._query = query
+        self._pages = pages
+        self.cut = False
+        """Whether PostHog has more rows than were read; known after the last one."""
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        for number in range(self._pages):
+            query = {**self._query, "limit": PAGE_SIZE, "offset": number * PAGE_SIZE}
+            page = _Page.read(await self._api.get(self._path, query))
+            for row in page.results:
+                yield row
+            if not page.next or not page.results:
+                return
+        self.cut = True
+
+
 class _Page(View):
     results: list[Any]
     next: str | None = None
 
-
-async def rows(api: Call, path: str, query: Mapping[str, Any], *, pages: int = MAX_PAGES) -> AsyncIterator[Any]:
-    """The rows of at most `pages` pages of 100. Offsets are counted here: `next` only says whether there is more."""
-    for number in range(pages):
-        answer = await api.get(path, {**query, "limit": PAGE_SIZE, "offset": number * PAGE_SIZE})
+    @classmethod
+    def read(cls, answer: object) -> "_Page":
         try:
-            page = _Page.model_validate(answer)
+            return cls.model_validate(answer)
         except ValidationError as error:
-            raise unexpected_shape(_Page, error) from error
-        for row in page.results:
-            yield row
-        if not page.next or not page.results:
-            return
+            raise unexpected_shape(cls, error) from error
