@@ -13,7 +13,7 @@ from .functions import Function, find_function, unknown_function, with_filter
 from .parser import parse_expression
 from .scope import Environment
 from .times import now, time_literal
-from .values import BOOLEAN, DATE, DATETIME, INTEGER, STRING, UNKNOWN, Fragment, Type
+from .values import BOOLEAN, DATE, DATETIME, STRING, UNKNOWN, Fragment, Type
 
 type Special = Callable[[ast.Call, Environment], Fragment]
 
@@ -131,13 +131,14 @@ def _yesterday(node: ast.Call, environment: Environment) -> Fragment:
 
 def _to_date_time(node: ast.Call, environment: Environment) -> Fragment:
     """`toDateTime(text)` reads the text in the project's timezone, or in the one given, and gives null for bad text."""
-    value, context = environment.compile(node.args[0]), environment.context
+    text, context = node.args[0], environment.context
+    value = environment.compile(text)
     if len(node.args) > 1:
         timezone = environment.compile(node.args[1]).sql
     else:
         timezone = escape.string(context.timezone)
-        if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
-            constant = time_literal(node.args[0].value.strip(), context.timezone)
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+            constant = time_literal(text.value.strip(), context.timezone)
             if constant is not None:
                 return constant
     if value.type.kind == "string":
@@ -222,11 +223,21 @@ def _converted(type_name: str) -> Special:
 
 
 def _to_decimal(node: ast.Call, environment: Environment) -> Fragment:
+    value = environment.compile(node.args[0])
     scale = node.args[1] if len(node.args) > 1 else ast.Constant(2)
     if not isinstance(scale, ast.Constant) or not isinstance(scale.value, int):
         raise query_error("The second argument of toDecimal is a number of digits.", node.span)
-    value, type_name = environment.compile(node.args[0]), f"Decimal(18, {scale.value})"
-    return cast_to(value, type_name, True, environment.context, node.span)
+    return cast_to(value, f"Decimal(18, {scale.value})", True, environment.context, node.span)
+
+
+def _array_reduce(node: ast.Call, environment: Environment) -> Fragment:
+    """`arrayReduce('sum', list)`: the first argument names an aggregation, held to the allow-list like any other."""
+    name = node.args[0]
+    function = find_function(name.value) if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
+    if function is None or function.family != "aggregate":
+        raise query_error("The first argument of arrayReduce is the name of an aggregation, in quotes.", name.span)
+    args = _compiled(node.args[1:], environment)
+    return Fragment(f"arrayReduce({escape.string(function.name)}, {_joined(args)})", UNKNOWN)
 
 
 def _matches_action(node: ast.Call, environment: Environment) -> Fragment:
@@ -239,11 +250,6 @@ def _matches_action(node: ast.Call, environment: Environment) -> Fragment:
         raise query_error(f"{reason}.", action.span)
     with relocated(f"action {action.value}", action.span):
         return environment.compile(parse_expression(text))
-
-
-def _interval_days(node: ast.Call, environment: Environment) -> Fragment:
-    value = environment.compile(node.args[0])
-    return Fragment(f"toDayOfWeek({value.sql})", INTEGER)
 
 
 _SPECIAL: dict[str, tuple[int, int | None, Special]] = {
@@ -269,10 +275,11 @@ _SPECIAL: dict[str, tuple[int, int | None, Special]] = {
     "tofloat": (1, 1, _converted("Float64")),
     "touuid": (1, 1, _converted("UUID")),
     "todecimal": (1, 2, _to_decimal),
+    "arrayreduce": (2, None, _array_reduce),
     "matchesaction": (1, 1, _matches_action),
 }
-_SPECIAL_NAMES = frozenset(
-    "now now64 today yesterday toDateTime toDate toStartOfWeek dateAdd dateSub concat cast toInt toFloat toUUID "
-    "toDecimal matchesAction".split()
-) | frozenset(COMPARISONS)
+_SPECIAL_NAMES = frozenset({
+    "now", "today", "yesterday", "toDateTime", "toDate", "toStartOfWeek", "dateAdd", "dateSub", "concat", "cast",
+    "toInt", "toFloat", "toUUID", "toDecimal", "arrayReduce", "matchesAction", *COMPARISONS,
+})  # fmt: skip
 _COMPARISONS = {name.lower(): operator for name, operator in COMPARISONS.items()}

@@ -16,9 +16,11 @@ _SYNONYMS = {
 }  # fmt: skip
 _SCALARS = {
     name.lower(): name
-    for name in "Int8 Int16 Int32 Int64 Int128 UInt8 UInt16 UInt32 UInt64 UInt128 Float32 Float64 String Bool Date "
-    "Date32 DateTime DateTime64 UUID".split()
-}
+    for name in (
+        "Int8", "Int16", "Int32", "Int64", "Int128", "UInt8", "UInt16", "UInt32", "UInt64", "UInt128", "Float32",
+        "Float64", "String", "Bool", "Date", "Date32", "DateTime", "DateTime64", "UUID",
+    )
+}  # fmt: skip
 _DECIMAL = re.compile(r"decimal(?:32|64|128)?\s*\(\s*(\d{1,2})\s*(?:,\s*(\d{1,2})\s*)?\)", re.IGNORECASE)
 _WRAPPED = re.compile(r"(nullable|array)\s*\((.*)\)", re.IGNORECASE | re.DOTALL)
 

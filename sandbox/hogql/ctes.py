@@ -19,7 +19,7 @@ def bind_ctes(ctes: tuple[ast.Cte, ...], environment: Environment) -> tuple[Envi
         if cte.is_column or not isinstance(cte.expr, ast.Select | ast.SetQuery):
             bound[cte.name] = cte.expr
             continue
-        sql_name = environment.compilation.unique(cte.name)
+        sql_name = environment.compilation.names.take(cte.name)
         if cte.recursive:
             bound[cte.name] = CompiledCte(sql_name, _columns_of_first(cte, cte.expr, environment))
         relation = environment.query(cte.expr)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Literal
@@ -34,7 +34,7 @@ def query_error(message: str, span: Span | None = None) -> HogqlError:
 
 
 @contextmanager
-def relocated(what: str, span: Span | None) -> Iterator[None]:
+def relocated(what: str, span: Span | None) -> Generator[None]:
     """Errors in text that stands elsewhere (a cohort, an action, a filter) point to where this query names it."""
     try:
         yield

@@ -17,6 +17,7 @@ _CONTROL = {
 _STRING = str.maketrans({**_CONTROL, "\\": "\\\\", "'": "\\'"})
 _IDENTIFIER = str.maketrans({**_CONTROL, "\\": "\\\\", "`": "\\`"})
 _HOGQL_IDENTIFIER = str.maketrans({**_CONTROL, "\\": "\\\\", "`": "``"})
+_LARGEST = 1 << 256
 _PLAIN_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
@@ -45,6 +46,8 @@ def constant(value: ConstantValue) -> str:
         case bool():
             return "true" if value else "false"
         case int():
+            if abs(value) >= _LARGEST:
+                raise query_error("A number of this query is too large.")
             return str(value)
         case float():
             return _float(value)

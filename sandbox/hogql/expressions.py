@@ -9,7 +9,7 @@ from .comparisons import compile_between, compile_comparison, compile_distinct
 from .errors import query_error
 from .functions import find_function
 from .names import compile_array_access, compile_field, compile_tuple_access
-from .scope import MAX_DEPTH, MAX_EXPRESSIONS, MAX_SQL, Environment
+from .scope import MAX_DEPTH, MAX_EXPRESSIONS, MAX_SQL, MAX_WORK, Environment
 from .values import ARRAY, BOOLEAN, FLOAT, INTEGER, STRING, TUPLE, UNKNOWN, Fragment, Type
 from .windows import compile_over
 
@@ -27,12 +27,13 @@ def compile_expression(node: ast.Expr, environment: Environment) -> Fragment:
         raise query_error(f"The query is too large: more than {MAX_EXPRESSIONS:,} expressions.", node.span)
     fragment = _compile(node, environment)
     compilation.depth -= 1
-    if len(fragment.sql) > MAX_SQL:
+    compilation.characters += len(fragment.sql)
+    if len(fragment.sql) > MAX_SQL or compilation.characters > MAX_WORK:
         raise query_error(f"The query is too large: more than {MAX_SQL:,} characters of SQL.", node.span)
     return fragment
 
 
-def _compile(node: ast.Expr, environment: Environment) -> Fragment:  # noqa: PLR0911, PLR0912
+def _compile(node: ast.Expr, environment: Environment) -> Fragment:
     match node:
         case ast.Field():
             return compile_field(node, environment)

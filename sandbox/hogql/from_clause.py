@@ -113,7 +113,7 @@ def _source(join: ast.Join, environment: Environment) -> tuple[Source, str]:
         case ast.Select() | ast.SetQuery() as query:
             _refuse(join, arguments=True, sample=True)
             relation = environment.query(query)
-            name = environment.compilation.unique(join.alias or "subquery")
+            name = environment.compilation.names.take(join.alias or "subquery")
             source = QuerySource(join.alias or "", name, _renamed(relation, join))
             return source, f"({relation.sql})"
         case ast.Field(chain):
@@ -129,7 +129,7 @@ def _named(name: str, join: ast.Join, environment: Environment) -> tuple[Source,
     if isinstance(binding, CompiledCte):
         _refuse(join, arguments=True, sample=True)
         columns = _renamed(Relation("", binding.columns), join)
-        return QuerySource(alias, compilation.unique(alias), columns), escape.identifier(binding.sql_name)
+        return QuerySource(alias, compilation.names.take(alias), columns), escape.identifier(binding.sql_name)
     if name == "numbers" and join.table_args is not None:
         return _numbers(join, alias, environment)
     _refuse(join, arguments=True, renaming=True)
@@ -140,7 +140,7 @@ def _named(name: str, join: ast.Join, environment: Environment) -> tuple[Source,
         hint = did_you_mean(name, [*TABLES, *(key for key in environment.ctes)])
         raise query_error(f"Unknown table `{name}`.{hint}", join.span)
     compilation.tables[table.name] = None
-    source = TableSource(alias, compilation.unique(alias), table, compilation)
+    source = TableSource(alias, compilation.names.take(alias), table, compilation)
     return source, _sampled(join, source) if join.sample else source.from_sql()
 
 
@@ -171,7 +171,7 @@ def _numbers(join: ast.Join, alias: str, environment: Environment) -> tuple[Sour
     alone = replace(environment, scope=SelectScope())
     shown = ", ".join(alone.compile(argument).sql for argument in arguments)
     columns = _renamed(Relation("", (OutColumn("number", "number", INTEGER),)), join)
-    return QuerySource(alias, environment.compilation.unique(alias), columns), f"numbers({shown})"
+    return QuerySource(alias, environment.compilation.names.take(alias), columns), f"numbers({shown})"
 
 
 def _sampled(join: ast.Join, source: TableSource) -> str:

@@ -129,15 +129,18 @@ grouping 1 * integer! | timestampDiff 3 3 integer | lcase 1 1 string | ucase 1 1
 
 AGGREGATE = """
 count 0 * integer! | min 1 1 arg0 | max 1 1 arg0 | sum 1 1 unknown | avg 1 1 float | any 1 1 arg0 | anyLast 1 1 arg0
-anyHeavy 1 1 arg0 | any_value 1 1 arg0 | first_value 1 1 arg0? | last_value 1 1 arg0? | argMin 2 2 arg0 | argMax 2 2 arg0
+anyHeavy 1 1 arg0 | any_value 1 1 arg0 | first_value 1 1 arg0? | last_value 1 1 arg0? | argMin 2 2 arg0
+argMax 2 2 arg0
 stddevPop 1 1 float | stddevSamp 1 1 float | varPop 1 1 float | varSamp 1 1 float | covarPop 2 2 float
 covarSamp 2 2 float | corr 2 2 float | avgWeighted 2 2 float | kurtPop 1 1 float | kurtSamp 1 1 float
 skewPop 1 1 float | skewSamp 1 1 float | entropy 1 * float | groupArray 1 1 array! | groupUniqArray 1 1 array!
 groupArrayInsertAt 2 2 array! | groupArrayMovingAvg 1 1 array! | groupArrayMovingSum 1 1 array!
 groupArraySample 1 1 array! | groupArraySorted 1 1 array! | groupArrayLast 1 1 array! | groupArrayIntersect 1 1 array!
-groupBitAnd 1 1 integer | groupBitOr 1 1 integer | groupBitXor 1 1 integer | groupBitmap 1 1 integer | groupConcat 1 2 string
+groupBitAnd 1 1 integer | groupBitOr 1 1 integer | groupBitXor 1 1 integer | groupBitmap 1 1 integer
+groupConcat 1 2 string
 sumWithOverflow 1 1 unknown | sumKahan 1 1 float | sumCount 1 1 tuple | sumMap 1 * unknown | minMap 1 * unknown
-maxMap 1 * unknown | uniq 1 * integer! | uniqExact 1 * integer! | uniqCombined 1 * integer! | uniqCombined64 1 * integer!
+maxMap 1 * unknown | uniq 1 * integer! | uniqExact 1 * integer! | uniqCombined 1 * integer!
+uniqCombined64 1 * integer!
 uniqHLL12 1 * integer! | uniqTheta 1 * integer! | uniqUpTo 1 * integer! | quantile 1 1 float | quantiles 1 1 array
 quantileExact 1 1 arg0 | quantilesExact 1 1 array | quantileExactLow 1 1 arg0 | quantileExactHigh 1 1 arg0
 quantileExactInclusive 1 1 float | quantileExactExclusive 1 1 float | quantileExactWeighted 2 2 arg0
@@ -167,7 +170,8 @@ HOGQL_NAMES = {
     "trim": "trimBoth", "ltrim": "trimLeft", "rtrim": "trimRight", "char_length": "lengthUTF8",
     "charLength": "lengthUTF8", "ceiling": "ceil", "truncate": "trunc", "mod": "modulo", "substr": "substring",
     "mid": "substring", "lcase": "lower", "ucase": "upper", "date_trunc": "dateTrunc", "datetrunc": "dateTrunc",
-    "date_diff": "dateDiff", "timestamp_diff": "dateDiff", "date_format": "formatDateTime", "dayOfMonth": "toDayOfMonth",
+    "date_diff": "dateDiff", "timestamp_diff": "dateDiff", "date_format": "formatDateTime",
+    "dayOfMonth": "toDayOfMonth",
     "day": "toDayOfMonth", "month": "toMonth", "year": "toYear", "quarter": "toQuarter", "hour": "toHour",
     "minute": "toMinute", "second": "toSecond", "dayOfWeek": "toDayOfWeek", "dayOfYear": "toDayOfYear",
     "last_day": "toLastDayOfMonth", "from_unixtime": "fromUnixTimestamp", "toFloatOrZero": "toFloat64OrZero",

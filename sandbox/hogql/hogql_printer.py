@@ -32,10 +32,13 @@ def property_chain(node: ast.Expr) -> tuple[str | int, ...] | None:
         chain, key = property_chain(node.array), node.key.value
         if chain is not None and "properties" in chain and isinstance(key, str | int):
             return (*chain, key)
+    if isinstance(node, ast.TupleAccess):
+        chain = property_chain(node.tuple)
+        return None if chain is None else (*chain, node.index)
     return None
 
 
-def print_expression(node: ast.Expr) -> str:  # noqa: PLR0911
+def print_expression(node: ast.Expr) -> str:
     """One expression as HogQL."""
     match node:
         case ast.Constant(value):
@@ -62,7 +65,7 @@ def print_expression(node: ast.Expr) -> str:  # noqa: PLR0911
             return _composite(node)
 
 
-def _composite(  # noqa: PLR0911
+def _composite(
     node: ast.Between | ast.IsDistinctFrom | ast.Lambda | ast.Array | ast.Tuple | ast.Dict | ast.ArrayAccess
     | ast.ArraySlice | ast.TupleAccess | ast.Cast | ast.Placeholder | ast.Columns,
 ) -> str:  # fmt: skip
@@ -207,15 +210,10 @@ def _join(join: ast.Join) -> list[str]:
         right = "" if join.sample.right is None else f"/{print_expression(join.sample.right)}"
         pieces.append(f"SAMPLE {print_expression(join.sample.left)}{right}")
     if join.constraint is not None:
-        keyword = "USING" if join.constraint.using else "ON"
-        pieces.append(
-            f"{keyword} {_using(join.constraint.expr) if join.constraint.using else print_expression(join.constraint.expr)}"
-        )
+        condition = join.constraint.expr
+        using = f"USING ({_list(condition.exprs if isinstance(condition, ast.Tuple) else (condition,))})"
+        pieces.append(using if join.constraint.using else f"ON {print_expression(condition)}")
     return [*pieces, *(_join(join.next) if join.next is not None else ())]
-
-
-def _using(node: ast.Expr) -> str:
-    return f"({_list(node.exprs if isinstance(node, ast.Tuple) else (node,))})"
 
 
 def _cte(cte: ast.Cte) -> str:

@@ -85,6 +85,8 @@ def compile_array_access(node: ast.ArrayAccess, environment: Environment) -> Fra
 
 def compile_tuple_access(node: ast.TupleAccess, environment: Environment) -> Fragment:
     """`t.1`, and `properties.list.1`."""
+    if isinstance(node.tuple, ast.Field):
+        return environment.compile(ast.Field((*node.tuple.chain, node.index), node.span))
     value = environment.compile(node.tuple)
     return access(value, [node.index], environment, node.span)
 

@@ -8,35 +8,42 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, cast
-
-import hogql_parser_rs as rust
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Protocol, cast
 
 from . import ast
 from .errors import HogqlError, Span, query_error
+from .guard import check_text
 
 MAX_DEPTH = 100
 """Levels of nesting of one query; far above what people write, far below Python's recursion limit."""
-MAX_LENGTH = 100_000
-"""Characters of one query."""
 
 type _Json = dict[str, Any]
 
 
+class _RustParser(Protocol):
+    """The part of `hogql_parser_rs` used here; it ships no types."""
+
+    def parse_select_json(self, text: str, /) -> str: ...
+    def parse_expr_json(self, text: str, /) -> str: ...
+
+
+_rust = cast(_RustParser, import_module("hogql_parser_rs"))
+
+
 def parse_query(text: str) -> ast.Query:
     """The tree of one SELECT (or UNION of selects). Raises `HogqlError` with the place of a syntax error."""
-    return _query(_read(rust.parse_select_json, text))
+    return _query(_read(_rust.parse_select_json, text))
 
 
 def parse_expression(text: str) -> ast.Expr:
     """The tree of one expression, such as `event = 'purchase' and properties.amount > 10`."""
-    return _expr(_read(rust.parse_expr_json, text))
+    return _expr(_read(_rust.parse_expr_json, text))
 
 
 def _read(parse: Callable[[str], str], text: str) -> _Json:
-    if len(text) > MAX_LENGTH:
-        raise HogqlError("hogql_syntax_error", f"The query is too long: more than {MAX_LENGTH:,} characters.")
+    check_text(text)
     try:
         tree = cast(_Json, json.loads(parse(text)))
     except UnicodeEncodeError as error:
@@ -55,14 +62,7 @@ def _offset(position: object) -> int | None:
     return cast(_Json, position).get("offset") if isinstance(position, dict) else None
 
 
-_MISSPELT = (
-    ("bye", "by"),
-    ("form", "from"),
-    ("form", "from"),
-    ("wehre", "where"),
-    ("gruop", "group"),
-    ("slect", "select"),
-)
+_MISSPELT = {"bye": "by", "form": "from", "wehre": "where", "gruop": "group", "slect": "select", "oder": "order"}
 
 
 def _hint(text: str, start: int | None) -> str:
@@ -70,7 +70,7 @@ def _hint(text: str, start: int | None) -> str:
     if ";" in text.rstrip().rstrip(";"):
         return " Send one statement at a time."
     nearby = text[max(0, (start or 0) - 12) : (start or 0) + 24].lower()
-    for wrong, right in _MISSPELT:
+    for wrong, right in _MISSPELT.items():
         if re.search(rf"\b{wrong}\b", nearby):
             return f" Did you mean `{right}` instead of `{wrong}`?"
     return ""
@@ -85,8 +85,8 @@ def _bound_depth(tree: _Json) -> None:
     for _ in range(2 * MAX_DEPTH):  # a level of the tree is one or two of JSON
         deeper: list[Any] = []
         for item in level:
-            children = cast(Iterable[Any], item.values() if isinstance(item, dict) else item)
-            deeper.extend(child for child in children if isinstance(child, dict | list))
+            children = cast(_Json, item).values() if isinstance(item, dict) else cast(list[Any], item)
+            deeper += [child for child in children if isinstance(child, dict | list)]
         if not deeper:
             return
         level = deeper
@@ -103,9 +103,10 @@ def _unsupported(what: str, node: _Json) -> HogqlError:
 
 
 def _expr(node: _Json) -> ast.Expr:
-    build = _EXPRESSIONS.get(node["node"])
+    kind = str(node["node"])
+    build = _EXPRESSIONS.get(kind)
     if build is None:
-        raise _unsupported(_NAMES.get(node["node"], node["node"]), node)
+        raise _unsupported(_NAMES.get(kind, kind), node)
     return build(node)
 
 
@@ -113,15 +114,20 @@ def _optional(node: _Json | None) -> ast.Expr | None:
     return None if node is None else _expr(node)
 
 
+def _items(node: _Json | None) -> list[tuple[str, _Json]]:
+    return [] if node is None else list(node.items())
+
+
 def _exprs(nodes: list[_Json] | None) -> tuple[ast.Expr, ...]:
     return tuple(_expr(node) for node in nodes or ())
 
 
 def _constant(node: _Json) -> ast.Constant:
-    value = node.get("value")
     if node.get("value_type") == "number":
-        value = int(value) if re.fullmatch(r"-?[0-9]{1,80}", str(value)) else float(value)
-    return ast.Constant(value, _span(node))
+        digits = str(node["value"])
+        number = int(digits) if re.fullmatch(r"-?[0-9]{1,80}", digits) else float(digits)
+        return ast.Constant(number, _span(node))
+    return ast.Constant(node.get("value"), _span(node))
 
 
 def _field(node: _Json) -> ast.Field:
@@ -164,7 +170,7 @@ def _columns(node: _Json) -> ast.Columns:
     return ast.Columns(
         every=bool(node.get("all_columns")),
         exclude=tuple(node.get("exclude") or ()),
-        replace=tuple((name, _expr(value)) for name, value in (node.get("replace") or {}).items()),
+        replace=tuple((name, _expr(value)) for name, value in _items(node.get("replace"))),
         regex=node.get("regex"),
         columns=_exprs(node.get("columns")),
         span=_span(node),
@@ -270,7 +276,7 @@ def _select(node: _Json) -> ast.Select:
         group_by_mode=node.get("group_by_mode"),
         having=_optional(node.get("having")),
         qualify=_optional(node.get("qualify")),
-        windows=tuple((name, _window(window)) for name, window in (node.get("window_exprs") or {}).items()),
+        windows=tuple((name, _window(window)) for name, window in _items(node.get("window_exprs"))),
         order_by=tuple(_order(order) for order in node.get("order_by") or ()),
         limit_by=None
         if limit_by is None

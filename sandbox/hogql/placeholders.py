@@ -23,18 +23,11 @@ def _bound(item: Any, context: Context) -> Any:
     if isinstance(item, ast.Placeholder):
         return _value_of(item, context)
     if isinstance(item, tuple):
-        members = cast(tuple[Any, ...], item)
-        replaced = tuple([_bound(member, context) for member in members])
-        return item if all(new is old for new, old in zip(replaced, members, strict=True)) else replaced
+        return tuple([_bound(member, context) for member in cast(tuple[Any, ...], item)])
     if not is_dataclass(item) or isinstance(item, ast.Constant | ast.Field):
         return item
-    changes: dict[str, Any] = {}
-    for attribute in fields(item):
-        old = getattr(item, attribute.name)
-        new = _bound(old, context)
-        if new is not old:
-            changes[attribute.name] = new
-    return replace(cast(Any, item), **changes) if changes else item
+    node: Any = item
+    return replace(node, **{each.name: _bound(getattr(node, each.name), context) for each in fields(node)})
 
 
 def _value_of(node: ast.Placeholder, context: Context) -> ast.Expr:

@@ -41,8 +41,8 @@ def _set_query(query: ast.SetQuery, environment: Environment) -> Relation:
             raise query_error(f"{operator} is not supported here.", query.span)
         relation = compile_query(member, environment)
         if len(relation.columns) != len(columns):
-            message = f"{operator} needs the same number of columns on both sides: {len(columns)} and {len(relation.columns)}."
-            raise query_error(message, member.span)
+            counts = f"{len(columns)} and {len(relation.columns)}"
+            raise query_error(f"{operator} needs the same number of columns on both sides: {counts}.", member.span)
         pieces += [operator, f"({relation.sql})"]
         columns = tuple(_merged(left, right) for left, right in zip(columns, relation.columns, strict=True))
     sql = " ".join(pieces)

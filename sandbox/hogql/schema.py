@@ -245,12 +245,12 @@ _RAW_NAMES: Mapping[str, Table] = {
     f"raw_{name}": TABLES[name]
     for name in ("groups", "persons", "sessions", "person_distinct_ids", "session_replay_events")
 }
-UNAVAILABLE_TABLES = frozenset(
-    """app_metrics batch_export_log_entries cohort_people console_logs_log_entries document_embeddings
-    error_tracking_issue_fingerprint_overrides exchange_rate groups_revenue_analytics heatmaps log_entries logs
-    person_distinct_id_overrides persons_revenue_analytics pg_embeddings query_log raw_cohort_people
-    raw_person_distinct_id_overrides raw_query_log static_cohort_people""".split()
-)
+UNAVAILABLE_TABLES = frozenset({
+    "app_metrics", "batch_export_log_entries", "cohort_people", "console_logs_log_entries", "document_embeddings",
+    "error_tracking_issue_fingerprint_overrides", "exchange_rate", "groups_revenue_analytics", "heatmaps",
+    "log_entries", "logs", "person_distinct_id_overrides", "persons_revenue_analytics", "pg_embeddings", "query_log",
+    "raw_cohort_people", "raw_person_distinct_id_overrides", "raw_query_log", "static_cohort_people",
+})  # fmt: skip
 """Tables that PostHog has and this copy has no data for."""
 
 

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field, replace
 from . import ast, escape
 from .context import Context
 from .errors import Span, did_you_mean, query_error
+from .name_supply import NameSupply
 from .schema import DATABASE, Column, LazyJoin, Table, VirtualTable, find_table
 from .values import Fragment, Type
 
 MAX_EXPRESSIONS = 50_000
 MAX_DEPTH = 100
 MAX_SQL = 1_000_000
-_RESERVED = frozenset({"true", "false", "null", "team_id"})
+"""Characters of SQL of one expression."""
+MAX_WORK = 20_000_000
+"""Characters of SQL written in all, every expression counted on every level that contains it."""
 _RESERVED = frozenset({"true", "false", "null", "team_id"})
 
 
@@ -46,18 +49,11 @@ class Compilation:
     context: Context
     compile_expression: Callable[[ast.Expr, Environment], Fragment]
     compile_query: Callable[[ast.Query, Environment], Relation]
-    used_names: set[str] = field(default_factory=set[str])
+    names: NameSupply = field(default_factory=NameSupply)
     tables: dict[str, None] = field(default_factory=dict[str, None])
     expressions: int = 0
+    characters: int = 0
     depth: int = 0
-
-    def unique(self, name: str) -> str:
-        """A name for SQL that no other table of this translation has."""
-        candidate, number = name, 2
-        while candidate in self.used_names:
-            candidate, number = f"{name}__{number}", number + 1
-        self.used_names.add(candidate)
-        return candidate
 
 
 @dataclass(slots=True)
@@ -104,7 +100,7 @@ class TableSource:
             table = find_table(link.table)
             assert table is not None  # noqa: S101 - the schema refers to its own tables only
             self.compilation.tables[table.name] = None
-            sql_name = self.compilation.unique(f"{self.sql_name}__{name}")
+            sql_name = self.compilation.names.take(f"{self.sql_name}__{name}")
             source = self.lazy[name] = TableSource(name, sql_name, table, self.compilation, link=link)
         return source
 
@@ -275,8 +271,6 @@ def unresolved(name: object, known: list[str], span: Span | None) -> Exception:
 
 def source_of(name: str, environment: Environment, span: Span | None) -> Source | None:
     """The only source of FROM that has a column (or lazy join) of this name."""
-    if name in environment.scope.shared:
-        return environment.scope.shared[name]
     if name in environment.scope.shared:
         return environment.scope.shared[name]
     sources = [source for source in environment.scope.sources if source.has(name)]

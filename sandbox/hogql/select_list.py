@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from . import ast, escape
 from .errors import query_error
 from .hogql_printer import print_expression, property_chain
+from .name_supply import NameSupply
 from .scope import Environment, OutColumn, Source
 from .values import Fragment
 
@@ -27,12 +27,11 @@ def compile_select_list(select: ast.Select, environment: Environment) -> tuple[l
     items: list[_Item] = []
     for node in select.columns:
         items += _expand(node, environment)
-    taken = {item.name for item in items if item.is_alias}
+    names = NameSupply(environment.scope.aliases)
     shown: list[str] = []
     columns: list[OutColumn] = []
     for item in items:
-        sql_name = item.reference if item.is_alias else _free_name(item.reference, taken)
-        taken.add(sql_name)
+        sql_name = item.reference if item.is_alias else names.take(item.reference or "column")
         shown.append(f"{item.value.sql} AS {escape.identifier(sql_name)}")
         columns.append(OutColumn(item.reference, sql_name, item.value.type))
     return shown, tuple(columns)
@@ -53,13 +52,6 @@ def _shown_name(node: ast.Expr, column: OutColumn) -> str:
     if isinstance(node, ast.Alias) or (isinstance(node, ast.Field) and not column.type.holds_json):
         return column.name
     return print_expression(node)
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    candidate, number = name or "column", 2
-    while candidate in taken:
-        candidate, number = f"{name}__{number}", number + 1
-    return candidate
 
 
 def _is_star(node: ast.Expr) -> bool:
@@ -113,16 +105,12 @@ def _star(source: Source) -> list[_Item]:
 
 
 def _chosen(node: ast.Columns, environment: Environment) -> list[_Item]:
-    """`* exclude (...)`, `columns('regex')`, `columns(a, b)`."""
+    """`* exclude (...)`, `(* replace (...))`, `columns(a, b)`."""
+    if node.regex is not None:
+        raise query_error("COLUMNS with a regular expression is not supported here: name the columns.", node.span)
     if node.columns:
         return [item for column in node.columns for item in _expand(column, environment)]
     items = [item for source in environment.scope.sources for item in _star(source)]
-    if node.regex is not None:
-        try:
-            pattern = re.compile(node.regex)
-        except re.error as error:
-            raise query_error(f"COLUMNS takes a regular expression: {error}.", node.span) from None
-        return [item for item in items if pattern.search(item.name)]
     known = {item.name for item in items}
     replaced = dict(node.replace)
     for name in (*node.exclude, *replaced):

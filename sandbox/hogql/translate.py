@@ -30,7 +30,9 @@ def translate(query: str, context: Context) -> Translated:
 
 
 def _translate(text: str, context: Context) -> Translated:
-    query = bind_placeholders(parse_query(text), context)
+    query = parse_query(text)
+    if "{" in text:
+        query = bind_placeholders(query, context)
     defaulted = isinstance(query, ast.Select) and query.limit is None
     query = _limited(query, context, extra_row=1)
     compilation = Compilation(context, compile_expression, compile_query)

@@ -29,7 +29,7 @@ SELECT toStartOfMonth(timestamp) AS month, avg(toFloat(properties.amount)) AS ao
 SELECT level, count() FROM (SELECT person_id, windowFunnel(86400 * 14)(toDateTime(timestamp), event = '$pageview', event = 'signed_up', event = 'purchase') AS level FROM events WHERE timestamp > now() - INTERVAL 30 DAY GROUP BY person_id) GROUP BY level ORDER BY level
 
 -- cumulative funnel
-WITH levels AS (SELECT person_id, windowFunnel(1209600)(timestamp, event = '$pageview', event = 'sign_up', event = 'purchase') AS lvl FROM events GROUP BY person_id)
+WITH levels AS (SELECT person_id, windowFunnel(1209600)(toDateTime(timestamp), event = '$pageview', event = 'sign_up', event = 'purchase') AS lvl FROM events GROUP BY person_id)
 SELECT countIf(lvl >= 1) AS step_1, countIf(lvl >= 2) AS step_2, countIf(lvl >= 3) AS step_3, round(step_3 / step_1 * 100, 1) AS conversion FROM levels
 
 -- simple funnel with countIf
@@ -367,7 +367,7 @@ select elements_chain, count() from events where event = '$autocapture' and elem
 select avg(gap) from (select dateDiff('second', timestamp, leadInFrame(timestamp) over (partition by $session_id order by timestamp rows between current row and unbounded following)) as gap from events where event = '$pageview') where gap > 0 and gap < 1800
 
 -- session count per person from sessions
-select person_id, count() from sessions group by person_id limit 5
+select distinct_id, count() from sessions group by distinct_id limit 5
 
 -- replay table
 select session_id, click_count, keypress_count, start_time from session_replay_events where start_time > now() - interval 7 day order by click_count desc limit 5
