@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from .base import Id, InProject, Page, View
-from .shown import Author, Fields, Items, Text
+from .shown import Author, Fields, IfTrue, Items, Text
 
 
 def _number(value: object) -> object:
@@ -126,8 +126,8 @@ class FlagView(FlagRow):
     """A flag with its release conditions (`filters.groups`), variants (`filters.multivariate`) and payloads."""
 
     filters: Fields = None
-    archived: bool | None = None
-    deleted: bool | None = None
+    archived: IfTrue = None
+    deleted: IfTrue = None
     created_by: Author = None
     last_modified_by: Author = None
     last_called_at: str | None = None

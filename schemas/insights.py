@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from .base import Id, InProject, Page, View
-from .shown import Author, Fields, Items, Text
+from .shown import Author, Fields, IfTrue, Items, Text
 
 _CHARTS = ("TrendsQuery", "FunnelsQuery", "RetentionQuery", "PathsQuery", "StickinessQuery", "LifecycleQuery")
 _TABLES = ("EventsQuery", "ActorsQuery")
@@ -127,7 +127,7 @@ class InsightBrief(InsightName):
     """An insight where another object refers to it."""
 
     kind: Kind = Field(default=None, validation_alias="query")
-    deleted: bool | None = None
+    deleted: IfTrue = None
 
 
 class InsightFields(InsightName):

@@ -26,6 +26,8 @@ type Items = Annotated[list[Any] | None, BeforeValidator(_unless_empty)]
 """A list that is not shown when it is empty."""
 type Fields = Annotated[dict[str, Any] | None, BeforeValidator(_unless_empty)]
 """An object that is shown as it is, and not when it is empty."""
+type IfTrue = Annotated[bool | None, BeforeValidator(_unless_empty)]
+"""A boolean that is only shown when it is true."""
 
 
 class Whole(View):

@@ -1,0 +1,88 @@
+"""Dashboards: `/api/projects/{project_id}/dashboards/`."""
+
+from typing import Annotated, Any, Self, cast
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from .base import Id, InProject, Page, View
+from .insights import InsightBrief
+from .shown import Author, Fields, IfTrue, Items, Text
+
+
+class ListDashboards(Page):
+    search: str | None = None
+    tags: list[str] | None = None
+    """With any of these."""
+
+
+class GetDashboard(InProject):
+    dashboard_id: Id
+    full: bool = False
+
+
+class CreateDashboard(InProject):
+    name: str = Field(min_length=1, max_length=400)
+    description: str | None = None
+    pinned: bool | None = None
+    tags: list[str] | None = None
+
+
+class UpdateDashboard(InProject):
+    dashboard_id: Id
+    name: str | None = Field(default=None, max_length=400)
+    description: str | None = None
+    pinned: bool | None = None
+    tags: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _change_something(self) -> Self:
+        if not self.model_fields_set - {"dashboard_id", "project_id", "connection_id"}:
+            raise ValueError("name what to change: name, description, pinned or tags")
+        return self
+
+
+class DeleteDashboard(InProject):
+    dashboard_id: Id
+
+
+class DashboardRow(View):
+    """A dashboard in a list."""
+
+    id: int
+    name: Text = None
+    description: Text = None
+    pinned: bool | None = None
+    is_shared: bool | None = None
+    tags: Items = None
+    created_at: str | None = None
+    created_by: Author = None
+    last_accessed_at: str | None = None
+
+
+def _body(value: Any) -> Any:
+    return cast("dict[str, Any]", value).get("body") if isinstance(value, dict) else value
+
+
+class Tile(View):
+    """One place on a dashboard: an insight, without its result, or a text."""
+
+    id: int | None = None
+    insight: InsightBrief | None = None
+    text: Annotated[str | None, BeforeValidator(_body)] = None
+
+
+class DashboardView(DashboardRow):
+    """A dashboard with its tiles and the filters that apply to all of them."""
+
+    deleted: IfTrue = None
+    filters: Fields = None
+    variables: Fields = None
+    tiles: list[Tile] | None = None
+
+
+class DashboardState(View):
+    """What is left of a dashboard after a delete."""
+
+    id: int
+    name: Text = None
+    deleted: bool | None = None
