@@ -1,0 +1,36 @@
+"""Every operation the server offers, in the order it lists them."""
+
+from typing import Any
+
+from . import (
+    account,
+    actions,
+    annotations,
+    cohorts,
+    connections,
+    dashboards,
+    definitions,
+    flags,
+    insights,
+    persons,
+    query,
+    recordings,
+    restore,
+)
+from .operation import Operation
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    *query.OPERATIONS,
+    *insights.OPERATIONS,
+    *dashboards.OPERATIONS,
+    *flags.OPERATIONS,
+    *cohorts.OPERATIONS,
+    *actions.OPERATIONS,
+    *persons.OPERATIONS,
+    *recordings.OPERATIONS,
+    *annotations.OPERATIONS,
+    *definitions.OPERATIONS,
+    *restore.OPERATIONS,
+    *account.OPERATIONS,
+    *connections.OPERATIONS,
+)
