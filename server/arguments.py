@@ -38,7 +38,7 @@ def _say(fault: Any, accepted: Sequence[str]) -> str:
     match fault["type"]:
         case "extra_forbidden":
             near = get_close_matches(place[-1], accepted, n=1, cutoff=0.6) if len(place) == 1 else []
-            return f"{name} is not an argument{f', did you mean {near[0]}?' if near else ''}".rstrip("?")
+            return f"{name} is not an argument{f' (did you mean {near[0]}?)' if near else ''}"
         case "missing":
             return f"{name} is required"
         case "value_error":
