@@ -30,8 +30,18 @@ LEAK = "do_not_leak"
 """A field that PostHog never sends and no view shows: `run` fails when it appears in a result."""
 
 _FREE_FORM = frozenset(
-    ["query", "filters", "properties", "result", "results", "metadata", "values", "payloads", "variables"]
-    + ["test_account_filters"]
+    [
+        "query",
+        "filters",
+        "properties",
+        "result",
+        "results",
+        "metadata",
+        "values",
+        "payloads",
+        "variables",
+        "test_account_filters",
+    ]
 )
 """Fields whose content tools may show as it is."""
 

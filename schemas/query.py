@@ -1,0 +1,42 @@
+"""The query endpoint: `POST /api/projects/{project_id}/query/`."""
+
+from typing import Any
+
+from pydantic import Field
+
+from .base import InProject, View
+
+
+class RunHogql(InProject):
+    query: str = Field(min_length=1, max_length=50_000)
+    """One SELECT."""
+    values: dict[str, Any] | None = None
+    """Values of {placeholders}; bound, never formatted into the SQL."""
+    limit: int = Field(default=100, ge=1, le=10_000)
+    """Rows, when the SQL has no LIMIT."""
+    refresh: bool = False
+    """Compute anew."""
+    name: str | None = Field(default=None, max_length=200)
+    """What it is for, for PostHog's query log."""
+
+
+class QueryStatus(View):
+    """Of an asynchronous query: it runs, or has failed, or holds the whole answer in `results`."""
+
+    id: str | None = None
+    complete: bool = False
+    error: bool = False
+    error_message: str | None = None
+    results: Any = None
+
+
+class QueryAnswer(View):
+    """Rows of a query, or the status of one that still runs."""
+
+    columns: list[str] | None = None
+    results: list[list[Any]] | None = None
+    error: str | None = None
+    is_cached: bool | None = None
+    last_refresh: str | None = None
+    hasMore: bool | None = None  # noqa: N815 (PostHog's name)
+    query_status: QueryStatus | None = None
