@@ -4,8 +4,9 @@
 """
 
 from .context import Context, Resolver, Translated
+from .describe import describe_schema
 from .errors import HogqlError
 from .translate import translate
 from .values import PropertyType, Scope
 
-__all__ = ["Context", "HogqlError", "PropertyType", "Resolver", "Scope", "Translated", "translate"]
+__all__ = ["Context", "HogqlError", "PropertyType", "Resolver", "Scope", "Translated", "describe_schema", "translate"]

@@ -60,7 +60,7 @@ def compile_distinct(node: ast.IsDistinctFrom, environment: Environment) -> Frag
     """`a is distinct from b`: a comparison in which null equals null."""
     left, right = _sides(node.left, node.right, environment)
     same = f"ifNull(equals({left.sql}, {right.sql}), and(isNull({left.sql}), isNull({right.sql})))"
-    return Fragment(f"not({same})" if node.negated else same, BOOLEAN)
+    return Fragment(same if node.negated else f"not({same})", BOOLEAN)
 
 
 def _sides(left: ast.Expr, right: ast.Expr, environment: Environment) -> tuple[Fragment, Fragment]:
@@ -114,9 +114,8 @@ def _membership(node: ast.Comparison, environment: Environment) -> Fragment:
 
 def _contained(operator: str, left: Fragment, members: str) -> Fragment:
     sql = f"in({left.sql}, {members})"
-    if not _MEMBERSHIP[operator]:
-        return Fragment(sql, BOOLEAN)
-    return Fragment(f"not(ifNull({sql}, 0))" if left.type.nullable else f"not({sql})", BOOLEAN)
+    settled = f"ifNull({sql}, 0)" if left.type.nullable else sql
+    return Fragment(f"not({settled})" if _MEMBERSHIP[operator] else settled, BOOLEAN)
 
 
 def _members(node: ast.Expr, left: Fragment, environment: Environment) -> str:

@@ -123,7 +123,7 @@ isIPv6String 1 1 boolean | isIPAddressInRange 2 2 boolean | toIPv4OrNull 1 1 unk
 geoDistance 4 4 float | greatCircleDistance 4 4 float | greatCircleAngle 4 4 float | pointInPolygon 2 2 boolean
 transform 3 4 unknown? | bar 3 4 string | formatReadableSize 1 1 string | formatReadableQuantity 1 1 string
 formatReadableDecimalSize 1 1 string | formatReadableTimeDelta 1 3 string | materialize 1 1 arg0 | identity 1 1 arg0
-UUIDStringToNum 1 1 string | UUIDNumToString 1 1 string | toLowCardinality 1 1 arg0 | detectLanguage 1 1 string
+UUIDStringToNum 1 1 string | UUIDNumToString 1 1 string | toLowCardinality 1 1 arg0
 grouping 1 * integer! | timestampDiff 3 3 integer | lcase 1 1 string | ucase 1 1 string
 """
 
@@ -141,7 +141,7 @@ groupConcat 1 2 string
 sumWithOverflow 1 1 unknown | sumKahan 1 1 float | sumCount 1 1 tuple | sumMap 1 * unknown | minMap 1 * unknown
 maxMap 1 * unknown | uniq 1 * integer! | uniqExact 1 * integer! | uniqCombined 1 * integer!
 uniqCombined64 1 * integer!
-uniqHLL12 1 * integer! | uniqTheta 1 * integer! | uniqUpTo 1 * integer! | quantile 1 1 float | quantiles 1 1 array
+uniqHLL12 1 * integer! | uniqUpTo 1 * integer! | quantile 1 1 float | quantiles 1 1 array
 quantileExact 1 1 arg0 | quantilesExact 1 1 array | quantileExactLow 1 1 arg0 | quantileExactHigh 1 1 arg0
 quantileExactInclusive 1 1 float | quantileExactExclusive 1 1 float | quantileExactWeighted 2 2 arg0
 quantilesExactWeighted 2 2 array | quantileTiming 1 1 float | quantilesTiming 1 1 array | quantileTDigest 1 1 float

@@ -79,6 +79,11 @@ def _functions() -> dict[str, Function]:
     return table
 
 
+def allowed_functions() -> frozenset[Function]:
+    """Every function and aggregate that a query may call, aggregates without their combinators."""
+    return frozenset(_functions().values())
+
+
 def find_function(name: str) -> Function | None:
     """The function of this name, in any case; aggregates may carry combinators."""
     folded = name.lower()

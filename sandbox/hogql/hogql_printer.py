@@ -106,8 +106,10 @@ def _operand(node: ast.Expr) -> str:
     return f"({shown})" if isinstance(node, ast.Between | ast.IsDistinctFrom | ast.Lambda) else shown
 
 
-def _chain(chain: Iterable[str | int]) -> str:
-    return ".".join("*" if part == "*" else _name(part) for part in chain)
+def _chain(chain: tuple[str | int, ...]) -> str:
+    is_star = chain[-1] == "*" and "properties" not in chain
+    names = [_name(part) for part in (chain[:-1] if is_star else chain)]
+    return ".".join([*names, "*"] if is_star else names)
 
 
 def _name(part: str | int) -> str:

@@ -17,7 +17,7 @@ def compile_field(node: ast.Field, environment: Environment) -> Fragment:
     """The value of a name: an argument, an alias, a column, a property. Raises "Unable to resolve field: ..."."""
     head, *rest = node.chain
     name = str(head)
-    if name == "*" or "*" in rest:
+    if name == "*":
         raise query_error("`*` stands for columns only in a SELECT list and in count(*).", node.span)
     if name in environment.arguments:
         return access(environment.arguments[name], rest, environment, node.span)
@@ -49,10 +49,9 @@ def _from_source(
         if following is None:
             raise unresolved(key, current.names(), span)
         current = following
-    columns = [name for name in current.names() if not name.startswith("$")]
-    raise query_error(
-        f"Unable to resolve field: {path[-1]}. It is a table: name a column of it ({columns[0]} ...).", span
-    )
+    example = f"{path[-1]}.{current.names()[0]}"
+    message = f"Unable to resolve field: {path[-1]}. It is a table: name a column of it, like `{example}`."
+    raise query_error(message, span)
 
 
 def access(base: Fragment, path: list[Key], environment: Environment, span: Span | None) -> Fragment:

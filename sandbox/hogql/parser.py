@@ -52,7 +52,7 @@ def _read(parse: Callable[[str], str], text: str) -> _Json:
     except RecursionError:
         raise _too_deep() from None
     if tree.get("error"):
-        start, end = _offset(tree.get("start")), _offset(tree.get("end"))
+        start, end = _error_place(text, _offset(tree.get("start")), _offset(tree.get("end")))
         raise HogqlError("hogql_syntax_error", str(tree["message"]) + _hint(text, start), start, end)
     _bound_depth(tree)
     return tree
@@ -60,6 +60,16 @@ def _read(parse: Callable[[str], str], text: str) -> _Json:
 
 def _offset(position: object) -> int | None:
     return cast(_Json, position).get("offset") if isinstance(position, dict) else None
+
+
+def _error_place(text: str, start: int | None, end: int | None) -> tuple[int | None, int | None]:
+    """Errors count bytes of UTF-8, nodes count characters."""
+    if start is None or end is None or text.isascii():
+        return start, end
+    encoded = text.encode()
+    first = len(encoded[:start].decode(errors="ignore"))
+    last = len(encoded[:end].decode(errors="ignore"))
+    return first, max(last, first + 1) if end > start else last
 
 
 _MISSPELT = {"bye": "by", "form": "from", "wehre": "where", "gruop": "group", "slect": "select", "oder": "order"}

@@ -64,6 +64,10 @@ def _columns(*columns: Column) -> dict[str, Column]:
     return {column.name: column for column in columns}
 
 
+def _table_columns(*columns: Column) -> dict[str, Column]:
+    return _columns(*columns, _TEAM)
+
+
 def _of(kind: Type, names: str) -> Iterable[Column]:
     return (Column(name, kind) for name in names.split())
 
@@ -96,7 +100,7 @@ _GROUP_COUNT = 5
 EVENTS = Table(
     name="events",
     physical="events",
-    columns=_columns(
+    columns=_table_columns(
         Column("uuid", UUID),
         Column("event", STRING),
         Column("properties", _json("event")),
@@ -149,7 +153,7 @@ EVENTS = Table(
 PERSONS = Table(
     name="persons",
     physical="persons",
-    columns=_columns(
+    columns=_table_columns(
         Column("id", UUID),
         Column("created_at", DATETIME),
         Column("properties", _json("person")),
@@ -162,14 +166,14 @@ PERSONS = Table(
 PERSON_DISTINCT_IDS = Table(
     name="person_distinct_ids",
     physical="person_distinct_ids",
-    columns=_columns(Column("distinct_id", STRING), Column("person_id", UUID)),
+    columns=_table_columns(Column("distinct_id", STRING), Column("person_id", UUID)),
     joins={"person": LazyJoin("persons", _PERSON_BY_ID)},
 )
 
 GROUPS = Table(
     name="groups",
     physical="groups",
-    columns=_columns(
+    columns=_table_columns(
         Column("index", INTEGER),
         Column("key", STRING),
         Column("created_at", DATETIME),
@@ -187,7 +191,7 @@ def _missing_text(names: str) -> Iterable[Column]:
 SESSIONS = Table(
     name="sessions",
     physical="sessions",
-    columns=_columns(
+    columns=_table_columns(
         Column("id", STRING, "{table}.`session_id`"),
         Column("session_id", STRING),
         _hidden("session_id_v7", INTEGER, "reinterpretAsUInt128(toUUID({table}.`session_id`))"),
@@ -220,7 +224,7 @@ SESSIONS = Table(
 SESSION_REPLAY_EVENTS = Table(
     name="session_replay_events",
     physical="session_replays",
-    columns=_columns(
+    columns=_table_columns(
         *_of(STRING, "session_id distinct_id"),
         Column("start_time", DATETIME),
         Column("end_time", DATETIME),

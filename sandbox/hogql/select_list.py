@@ -49,9 +49,8 @@ def column_names(select: ast.Select, columns: tuple[OutColumn, ...]) -> tuple[st
 
 
 def _shown_name(node: ast.Expr, column: OutColumn) -> str:
-    if isinstance(node, ast.Alias) or (isinstance(node, ast.Field) and not column.type.holds_json):
-        return column.name
-    return print_expression(node)
+    is_column = isinstance(node, ast.Field) and "properties" not in node.chain[:-1] and not column.type.holds_json
+    return column.name if is_column or isinstance(node, ast.Alias) else print_expression(node)
 
 
 def _is_star(node: ast.Expr) -> bool:
