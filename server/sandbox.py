@@ -82,13 +82,16 @@ class Sandbox:
                 first = await ears.first_line()
                 if first is None:
                     raise SandboxError(await ears.last_words())
-            return cls(process, Addresses.read(first), ears)
+            addresses = Addresses.read(first)
         except BaseException as error:
             with anyio.CancelScope(shield=True):
                 await _end(process, ears)
             if isinstance(error, TimeoutError):
                 raise SandboxError(f"it gave no address within {START_S:.0f} seconds") from None
             raise
+        where = {"url": addresses.gateway_url, "pid": process.pid}
+        _logger.info("The sandbox runs: synthetic data, in a process of its own.", extra={"fields": where})
+        return cls(process, addresses, ears)
 
     @property
     def running(self) -> bool:

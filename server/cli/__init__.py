@@ -49,6 +49,12 @@ def commands() -> None:
     """
 
 
+def refuse_arguments(ctx: click.Context) -> None:
+    """For commands with options only. The argument is not repeated: it may be a key."""
+    if ctx.args:
+        raise click.UsageError(f"{ctx.info_name} takes options only.")
+
+
 def run(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process: exit code 0, or 2 after one line on stderr that names the remedy."""
     try:

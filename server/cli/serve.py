@@ -13,7 +13,7 @@ import click
 
 from ..leaving import leave_in_time, on_signals, quietly_on_signals
 from ..wire import claim
-from . import fail
+from . import fail, refuse_arguments
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
@@ -64,8 +64,7 @@ def command(ctx: click.Context, **flags: Any) -> None:
     Environment variables stand in brackets; a flag wins over its variable. MATON_API_KEY (your Maton key) and
     MATON_POSTHOG_TOKEN (what HTTP clients must send) have no flag.
     """
-    if ctx.args:
-        raise click.UsageError("serve takes options only.")  # not echoed: it may be a key
+    refuse_arguments(ctx)
     quietly_on_signals()
     # Before anything is imported that might print.
     wire = _claim_wire() if flags["transport"] in (None, "stdio") else None

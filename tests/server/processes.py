@@ -1,0 +1,266 @@
+"""The server as a host starts it: a real process with pipes."""
+
+import http.client
+import json
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+DEADLINE_S = 30.0
+"""For anything that is not a promise of the server; a busy machine may take long to load it."""
+EXIT_S = 5.0
+"""The promise: on end of input, SIGINT and SIGTERM the process is gone within this time."""
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - to see that it is refused, or guarded
+COMMAND = (sys.executable, "-m", "maton_posthog.server")
+INITIALIZE = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {},
+    "clientInfo": {"name": "test", "version": "1"},
+}
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This environment without settings of the server, and with these."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MATON_", "POSTHOG_"))}
+    return {**inherited, **variables}
+
+
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    """Wait until it holds; fails after a generous deadline."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not holds():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.02)
+
+
+class ServerProcess:
+    """A server process whose output lines are collected as they come."""
+
+    def __init__(self, *arguments: str, command: tuple[str, ...] = COMMAND, **variables: str) -> None:
+        self.process = subprocess.Popen(
+            [*command, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(**variables),
+        )
+        self.lines: list[str] = []
+        self._reading = True
+        self.errors: list[str] = []
+        self._messages: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._readers = [
+            threading.Thread(target=self._read_output, daemon=True),
+            threading.Thread(target=self._read_errors, daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(DEADLINE_S)
+        for reader in self._readers:
+            reader.join(DEADLINE_S)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            if not pipe.closed:
+                pipe.close()
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def send(self, method: str, params: Mapping[str, Any] | None = None, number: int | None = None) -> None:
+        message = {"jsonrpc": "2.0", "method": method, "params": params or {}}
+        self.write(json.dumps(message if number is None else {**message, "id": number}).encode() + b"\n")
+
+    def receive(self) -> dict[str, Any]:
+        return self._messages.get(timeout=DEADLINE_S)
+
+    def ask(self, method: str, params: Mapping[str, Any] | None = None, number: int = 1) -> dict[str, Any]:
+        """Send a request and return the answer to it; other messages are dropped."""
+        self.send(method, params, number)
+        while (answer := self.receive()).get("id") != number:
+            pass
+        return answer
+
+    def initialize(self) -> dict[str, Any]:
+        answer = self.ask("initialize", INITIALIZE, number=0)
+        self.send("notifications/initialized")
+        return answer
+
+    def close_input(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def exit_code(self, within: float = EXIT_S) -> int:
+        code = self.process.wait(within)
+        for reader in self._readers:
+            reader.join(DEADLINE_S)
+        return code
+
+    def wait_for_error_line(self, *parts: str) -> str:
+        """The first line on stderr that holds all these texts."""
+        found: list[str] = []
+
+        def look() -> bool:
+            found[:] = [line for line in self.errors if all(part in line for part in parts)]
+            return bool(found)
+
+        eventually(look, f"a line on stderr with {parts}")
+        return found[0]
+
+    def stop_reading(self) -> None:
+        """Close the client's end of stdout, after the next line that comes."""
+        self._reading = False
+        self.ask("ping", number=-1)
+
+    def _read_output(self) -> None:
+        assert self.process.stdout is not None
+        for raw in self.process.stdout:
+            self.lines.append(raw.decode())
+            self._messages.put(json.loads(raw))
+            if not self._reading:
+                self.process.stdout.close()
+                return
+
+    def _read_errors(self) -> None:
+        assert self.process.stderr is not None
+        self.errors.extend(raw.decode().rstrip("\n") for raw in self.process.stderr)
+
+
+class Stream:
+    """One HTTP exchange whose answer is read as it comes."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._received = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def read_until(self, mark: bytes) -> bytes:
+        """What came so far, at least up to the mark."""
+        while mark not in self._received:
+            chunk = self._connection.recv(65536)
+            assert chunk, f"the answer ended without {mark!r}: {self._received!r}"
+            self._received += chunk
+        return self._received
+
+    def read_all(self) -> bytes:
+        while chunk := self._connection.recv(65536):
+            self._received += chunk
+        return self._received
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def message(self) -> dict[str, Any]:
+        """The JSON-RPC message in the body, be it JSON or the data of an event."""
+        text = self.body.decode()
+        data = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: {")]
+        return json.loads(data[-1] if data else text)
+
+
+class HttpServer(ServerProcess):
+    """The server on a free port of this machine, spoken to in plain HTTP."""
+
+    def __init__(self, *arguments: str, host: str = "127.0.0.1", transport: str = "http", **variables: str) -> None:
+        where = ("--transport", transport, "--host", host, "--port", "0", "--log-json")
+        super().__init__("serve", *where, *arguments, **variables)
+        self._host = host
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        said = json.loads(self.wait_for_error_line("Serving MCP at"))["message"]
+        self.url = said.rpartition(" ")[2]
+        self.port = urlsplit(self.url).port or 0
+        return self
+
+    def open_stream(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Stream:
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_S)
+        lines = {"Host": f"127.0.0.1:{self.port}", **(headers or {})}
+        if body:
+            lines["Content-Length"] = str(len(body))
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        connection.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
+        return Stream(connection)
+
+    def fetch(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        try:
+            connection.request(method, path, body or None, dict(headers or {}))
+            response = connection.getresponse()
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+
+    @staticmethod
+    def request(method: str, params: Mapping[str, Any] | None = None, number: int = 1) -> bytes:
+        return json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params or {}}).encode()
+
+    @staticmethod
+    def headers(session: str | None = None, **more: str) -> dict[str, str]:
+        named = {name.replace("_", "-"): value for name, value in more.items()}
+        common = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        return {**common, **({"Mcp-Session-Id": session} if session else {}), **named}
+
+    def open_session(self, **headers: str) -> str:
+        """Open a session of the older era and return its id."""
+        answer = self.fetch("POST", "/mcp", self.headers(**headers), self.request("initialize", INITIALIZE))
+        assert answer.status == 200, answer
+        return answer.headers["mcp-session-id"]
+
+
+class SilentGateway:
+    """Takes requests and never answers, so that a call is in progress for as long as a test needs."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(DEADLINE_S)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._open: list[socket.socket] = []
+
+    def wait_for_request(self) -> bytes:
+        connection, _ = self._listener.accept()
+        self._open.append(connection)
+        connection.settimeout(DEADLINE_S)
+        return connection.recv(65536)
+
+    def close(self) -> None:
+        for connection in (*self._open, self._listener):
+            connection.close()
+
+
+@contextmanager
+def silent_gateway() -> Generator[SilentGateway]:
+    gateway = SilentGateway()
+    try:
+        yield gateway
+    finally:
+        gateway.close()

@@ -1,0 +1,209 @@
+"""MCP over HTTP: real sockets, both protocol eras, both HTTP transports, and what keeps strangers out."""
+
+import contextlib
+import json
+from collections.abc import Generator
+
+import pytest
+from maton_posthog.server.transports import MAX_STREAMS, security
+from mcp import Client
+from mcp.client.sse import sse_client
+
+from tests.server.processes import EVERYWHERE, HttpServer, eventually, silent_gateway
+
+pytestmark = pytest.mark.anyio
+
+TOKEN = "token-0123456789"
+MODERN = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+MODERN_HEADERS = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Generator[HttpServer]:
+    with HttpServer() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Generator[HttpServer]:
+    with HttpServer("--allowed-host", "mcp.example.com", host=EVERYWHERE, MATON_POSTHOG_TOKEN=TOKEN) as started:
+        yield started
+
+
+def authorization(token: str = TOKEN) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_both_eras_are_served_at_mcp(server: HttpServer, mode: str) -> None:
+    async with Client(f"http://127.0.0.1:{server.port}/mcp", mode=mode) as client:
+        listed = await client.list_tools()
+    assert listed.tools
+
+
+async def test_the_older_transport_is_served_at_sse(server: HttpServer) -> None:
+    async with Client(sse_client(f"http://127.0.0.1:{server.port}/sse"), mode="legacy") as client:
+        listed = await client.list_tools()
+    assert listed.tools
+
+
+@pytest.mark.parametrize(("transport", "path"), [("http", "/mcp"), ("sse", "/sse")])
+def test_the_address_of_the_chosen_transport_is_told(transport: str, path: str) -> None:
+    with HttpServer(transport=transport) as server:
+        assert server.url == f"http://127.0.0.1:{server.port}{path}"
+        assert server.fetch("GET", "/healthz").status == 200
+        assert server.open_session()
+
+
+def test_a_session_of_the_older_era_lives_until_it_is_deleted(server: HttpServer) -> None:
+    session = server.open_session()
+    listed = server.fetch("POST", "/mcp", server.headers(session), server.request("tools/list"))
+    assert listed.message()["result"]["tools"]
+    assert server.fetch("DELETE", "/mcp", server.headers(session)).status == 200
+    assert server.fetch("POST", "/mcp", server.headers(session), server.request("tools/list")).status == 404
+
+
+def test_the_newer_era_needs_no_session(server: HttpServer) -> None:
+    body = server.request("tools/list", {"_meta": MODERN})
+    answer = server.fetch("POST", "/mcp", {**server.headers(), **MODERN_HEADERS}, body)
+    assert answer.status == 200
+    assert "mcp-session-id" not in answer.headers
+    assert answer.message()["result"]["tools"]
+    assert server.fetch("GET", "/mcp", {**server.headers(), **MODERN_HEADERS}).status == 405
+
+
+def test_health_is_told_to_anybody_who_may_reach_the_server(guarded: HttpServer) -> None:
+    answer = guarded.fetch("GET", "/healthz")
+    assert (answer.status, answer.body) == (200, b"ok\n")
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/sse", "/messages/", "/healthz", "/nothing"])
+@pytest.mark.parametrize("host", ["evil.example.com", "127.0.0.1.evil.example.com", "127.0.0.1@evil.example.com", ""])
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_foreign_host_is_refused_whatever_the_bind(
+    server: HttpServer, guarded: HttpServer, path: str, host: str, everywhere: bool
+) -> None:
+    chosen = guarded if everywhere else server
+    method = "POST" if path in ("/mcp", "/messages/") else "GET"
+    assert chosen.fetch(method, path, {**chosen.headers(), **authorization(), "Host": host}).status == 421
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example.com", "null", "http://127.0.0.1.evil.example.com"])
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_foreign_origin_is_refused_whatever_the_bind(
+    server: HttpServer, guarded: HttpServer, origin: str, everywhere: bool
+) -> None:
+    chosen = guarded if everywhere else server
+    for method, path in (("POST", "/mcp"), ("GET", "/sse"), ("POST", "/messages/"), ("GET", "/healthz")):
+        headers = {**chosen.headers(), **authorization(), "Origin": origin}
+        assert chosen.fetch(method, path, headers, b"{}" if method == "POST" else b"").status == 403
+
+
+@pytest.mark.parametrize("host", ["mcp.example.com", "mcp.example.com:8443", "localhost", "127.0.0.1:1"])
+def test_the_named_hosts_and_this_machine_are_let_in(guarded: HttpServer, host: str) -> None:
+    headers = {**authorization(), "Host": host, "Origin": f"https://{host}"}
+    assert guarded.fetch("GET", "/healthz", headers).status == 200
+    assert guarded.open_session(**headers)
+
+
+def test_a_host_that_was_named_with_its_port_is_not_let_in_under_another() -> None:
+    settings = security(["mcp.example.com:8443", "[fd00::1]", "[fd00::2]:81"])
+    named = [host for host in settings.allowed_hosts if "localhost" not in host and "127.0.0.1" not in host]
+    assert named == ["[::1]", "[::1]:*", "mcp.example.com:8443", "[fd00::1]", "[fd00::1]:*", "[fd00::2]:81"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"Authorization": TOKEN},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer "},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": f"Bearer {TOKEN[:-1]}"},
+        {"Authorization": "Bearer \xe9\xff"},
+        {"X-Maton-Api-Key": TOKEN},
+    ],
+)
+def test_without_the_token_nothing_but_health_is_served(guarded: HttpServer, given: dict[str, str]) -> None:
+    for method, path in (("POST", "/mcp"), ("GET", "/mcp"), ("GET", "/sse"), ("POST", "/messages/"), ("GET", "/x")):
+        answer = guarded.fetch(method, path, given)
+        assert answer.status == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_a_session_id_alone_authorises_nothing(guarded: HttpServer) -> None:
+    session = guarded.open_session(**authorization())
+    body = guarded.request("tools/list")
+    assert guarded.fetch("POST", "/mcp", guarded.headers(session), body).status == 401
+    assert guarded.fetch("POST", "/mcp", {**guarded.headers(session), **authorization("x")}, body).status == 401
+    assert guarded.fetch("POST", "/mcp", {**guarded.headers(session), **authorization()}, body).status == 200
+
+
+def test_the_token_of_a_client_never_reaches_the_gateway() -> None:
+    with (
+        silent_gateway() as gateway,
+        HttpServer(MATON_API_KEY="matonkey", MATON_GATEWAY_URL=gateway.url, MATON_POSTHOG_TOKEN=TOKEN) as server,
+    ):
+        session = server.open_session(**authorization())
+        call = server.request("tools/call", {"name": "list_flags", "arguments": {"project_id": 1}})
+        headers = {**server.headers(session), **authorization(), "X-Maton-Api-Key": "other", "Cookie": "c=1"}
+        with server.open_stream("POST", "/mcp", headers, call):
+            request = gateway.wait_for_request()
+    assert b"authorization: bearer matonkey" in request.lower()
+    assert TOKEN.encode() not in request
+    assert b"other" not in request
+    assert b"c=1" not in request
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/messages/?session_id=00000000000000000000000000000000"])
+def test_a_form_post_is_refused(server: HttpServer, path: str) -> None:
+    headers = {**server.headers(), "Content-Type": "text/plain"}
+    assert server.fetch("POST", path, headers, server.request("ping")).status == 400
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/messages/"])
+def test_a_body_over_4_mib_is_refused(server: HttpServer, path: str) -> None:
+    headers = {**server.headers(), "Content-Length": str(5 * 1024 * 1024)}
+    with server.open_stream("POST", path, headers) as stream:
+        assert b" 413 " in stream.read_until(b"\r\n")
+
+
+def test_bad_bodies_are_answered_and_the_next_call_works(server: HttpServer) -> None:
+    session = server.open_session()
+    for body in (b"not json", b"[" * 100_000, b"\xff", b"[]", b'{"jsonrpc":"2.0","id":1,"method":5}'):
+        answer = server.fetch("POST", "/mcp", server.headers(session), body)
+        assert answer.status == 400
+        assert json.loads(answer.body)["error"]["code"] in (-32700, -32600, -32602)
+    assert server.fetch("POST", "/mcp", server.headers(session), server.request("ping")).status == 200
+
+
+def test_more_sse_connections_than_the_limit_are_refused_and_room_comes_back() -> None:
+    with HttpServer() as server, contextlib.ExitStack() as opened:
+        streams = [opened.enter_context(server.open_stream("GET", "/sse")) for _ in range(MAX_STREAMS)]
+        for stream in streams:
+            stream.read_until(b"session_id=")
+        refused = server.fetch("GET", "/sse")
+        assert refused.status == 503
+        assert refused.headers["retry-after"]
+        streams[0].close()
+
+        def room() -> bool:
+            with server.open_stream("GET", "/sse") as stream:
+                return b" 200 " in stream.read_until(b"\r\n")
+
+        eventually(room, "room for one more connection")
+
+
+def test_nothing_is_written_to_stdout() -> None:
+    with HttpServer("--log-level", "debug") as server:
+        server.open_session()
+        server.fetch("GET", "/nothing?secret=1")
+        server.process.terminate()
+        assert server.exit_code() == 0
+        assert server.lines == []
+        assert "secret" not in "\n".join(server.errors)

@@ -1,0 +1,131 @@
+"""How the process ends: exit code 0 within seconds, whatever it was doing, and nothing of it left."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.server.processes import (
+    DEADLINE_S,
+    HttpServer,
+    ServerProcess,
+    eventually,
+    silent_gateway,
+)
+
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+LIST_FLAGS = {"name": "list_flags", "arguments": {"project_id": 1}}
+
+
+@SIGNALS
+def test_a_signal_ends_an_idle_server(number: signal.Signals) -> None:
+    with ServerProcess() as server:
+        server.initialize()
+        server.process.send_signal(number)
+        assert server.exit_code() == 0
+        assert "Traceback" not in "\n".join(server.errors)
+
+
+@SIGNALS
+def test_a_signal_ends_a_server_in_the_middle_of_a_call(number: signal.Signals) -> None:
+    with silent_gateway() as gateway, ServerProcess(MATON_API_KEY="k", MATON_GATEWAY_URL=gateway.url) as server:
+        server.initialize()
+        server.send("tools/call", LIST_FLAGS, 1)
+        gateway.wait_for_request()
+        server.process.send_signal(number)
+        assert server.exit_code() == 0
+        assert "Traceback" not in "\n".join(server.errors)
+
+
+@SIGNALS
+def test_a_signal_while_it_loads_ends_the_process_quietly(number: signal.Signals) -> None:
+    with ServerProcess(command=(sys.executable, "-c", SIGNAL_WHILE_LOADING, str(int(number)))) as server:
+        assert server.exit_code(DEADLINE_S) == 0
+        assert server.errors == []
+
+
+SIGNAL_WHILE_LOADING = """
+import os, sys
+from maton_posthog.server import app
+from maton_posthog.server.__main__ import main
+
+number = int(sys.argv.pop())
+app.build = lambda runtime: os.kill(os.getpid(), number)
+main()
+"""
+
+
+def test_work_that_cannot_be_cancelled_does_not_hold_the_exit() -> None:
+    program = (
+        "import threading, time; from maton_posthog.server.leaving import leave_in_time; "
+        "leave_in_time(0.1); threading.Thread(target=time.sleep, args=(600,)).start()"
+    )
+    run = subprocess.run([sys.executable, "-c", program], timeout=DEADLINE_S, check=False, capture_output=True)
+    assert run.returncode == 0
+    assert run.stderr == b""
+
+
+@SIGNALS
+def test_open_streams_and_calls_do_not_hold_the_exit_of_the_http_server(number: signal.Signals) -> None:
+    with (
+        silent_gateway() as gateway,
+        HttpServer(MATON_API_KEY="k", MATON_GATEWAY_URL=gateway.url) as server,
+        server.open_stream("GET", "/sse") as stream,
+    ):
+        assert b"event: endpoint" in stream.read_until(b"session_id=")
+        session = server.open_session()
+        with (
+            server.open_stream("GET", "/mcp", {"Mcp-Session-Id": session, "Accept": "text/event-stream"}) as listening,
+            server.open_stream("POST", "/mcp", server.headers(session), server.request("tools/call", LIST_FLAGS)),
+        ):
+            assert b"200 OK" in listening.read_until(b"\r\n\r\n")
+            gateway.wait_for_request()
+            server.process.send_signal(number)
+            assert server.exit_code() == 0
+            assert "Traceback" not in "\n".join(server.errors)
+
+
+@pytest.mark.parametrize("how", ["EOF", "SIGINT", "SIGTERM"])
+def test_the_sandbox_ends_with_the_server(how: str) -> None:
+    with ServerProcess("--sandbox", "--log-json") as server:
+        address = start_sandbox(server)
+        if how == "EOF":
+            server.close_input()
+        else:
+            server.process.send_signal(getattr(signal, how))
+        assert server.exit_code() == 0
+        assert not listens(address)
+        assert "Traceback" not in "\n".join(server.errors)
+
+
+def test_the_sandbox_ends_when_the_server_is_killed() -> None:
+    with ServerProcess("--sandbox", "--log-json") as server:
+        address = start_sandbox(server)
+        server.process.kill()
+        server.process.wait(DEADLINE_S)
+        eventually(lambda: not listens(address), "the sandbox to end")
+
+
+def start_sandbox(server: ServerProcess) -> tuple[str, int]:
+    """Make a first call, and return where the sandbox listens."""
+    server.initialize()
+    answer = server.ask("tools/call", {"name": "get_project", "arguments": {}})
+    assert not answer["result"].get("isError"), answer
+    said = json.loads(server.wait_for_error_line("The sandbox runs"))
+    address = urlsplit(said["url"])
+    assert address.hostname is not None
+    assert address.port is not None
+    assert listens((address.hostname, address.port))
+    return address.hostname, address.port
+
+
+def listens(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=DEADLINE_S).close()
+    except ConnectionRefusedError:
+        return False
+    return True
