@@ -1,0 +1,51 @@
+"""Moments and the ends of date ranges, as a caller may write them.
+
+PostHog refuses no relative date: it searches the text for a letter, so that `yesterday` means today. The grammar is
+checked here, and holds only the forms that PostHog applies as they read.
+"""
+
+import re
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import PlainValidator, WithJsonSchema
+
+_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+_RELATIVE = re.compile(r"-[0-9]{1,4}[hdwmqy]|(-[0-9]{1,4})?([hdm](Start|End)|yStart)")
+
+
+def _moment(value: object) -> datetime | date:
+    if isinstance(value, date):
+        return value
+    if found := _read(value):
+        return found
+    raise ValueError("must be an ISO 8601 date or time, such as 2026-02-23 or 2026-02-23T09:30:00Z")
+
+
+def _bound(value: object) -> datetime | date | str:
+    if isinstance(value, date):
+        return value
+    if isinstance(value, str) and _RELATIVE.fullmatch(value):
+        return value
+    if found := _read(value):
+        return found
+    raise ValueError(
+        "must be an ISO 8601 date or time, or relative to now: -24h, -7d, -2w, -1m (months), -1y, dStart, -1mStart"
+    )
+
+
+def _read(value: object) -> datetime | date | None:
+    if not isinstance(value, str) or not _ISO.fullmatch(value):
+        return None
+    try:
+        return date.fromisoformat(value) if len(value) == len("2026-02-23") else datetime.fromisoformat(value)
+    except ValueError:
+        return None
+
+
+type Moment = Annotated[datetime | date, PlainValidator(_moment), WithJsonSchema({"type": "string"})]
+"""A moment as ISO 8601 text, never as a number. What lacks a time or an offset is read in the project's timezone."""
+type Bound = Annotated[datetime | date | str, PlainValidator(_bound), WithJsonSchema({"type": "string"})]
+"""One end of a range: a Moment, or PostHog's relative form (`-7d`)."""
