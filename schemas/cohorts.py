@@ -1,0 +1,206 @@
+"""Cohorts: `/api/projects/{project_id}/cohorts/`."""
+
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+
+from .base import Id, InProject, Page, View
+from .changes import Changes
+from .shown import Author, Fields, IfTrue, Items, Text
+
+DAYS = 30
+"""How far back "performed the event" looks in translated groups."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GroupCondition(_Strict):
+    """One property of a group: `{"key": "$pageview", "type": "event", "value": "performed_event"}`."""
+
+    key: str = Field(min_length=1)
+    type: Literal["event", "behavioral", "person", "cohort"] = "event"
+    value: Any = None
+    operator: str | None = None
+    negation: bool = False
+    event_type: Literal["events", "actions"] = "events"
+    time_value: int = Field(default=DAYS, ge=1)
+    time_interval: Literal["day", "week", "month", "year"] = "day"
+
+    @model_validator(mode="after")
+    def _mean_one_thing(self) -> Self:
+        if self.type in ("event", "behavioral") and self.value != "performed_event":
+            raise ValueError(
+                "PostHog would look for a person property here: for a person property say type person; "
+                "for an event say value performed_event; for an event with properties use filters"
+            )
+        if self.type == "person" and self.value is None and self.operator not in ("is_set", "is_not_set"):
+            raise ValueError("a condition of type person needs a value, or the operator is_set or is_not_set")
+        if self.type == "cohort" and type(self.value) is not int:
+            raise ValueError("a condition of type cohort needs the cohort's id as value")
+        return self
+
+    def as_filter(self) -> dict[str, Any]:
+        """The same condition as a leaf of `filters`."""
+        match self.type:
+            case "event" | "behavioral":
+                return _performed(
+                    self.key, self.event_type, self.time_value, self.time_interval, negation=self.negation
+                )
+            case "person":
+                leaf = {"type": "person", "key": self.key, "operator": self.operator or "exact"}
+                value = {} if self.value is None else {"value": self.value}
+                return leaf | value | {"negation": self.negation}
+            case "cohort":
+                return {"type": "cohort", "key": "id", "value": self.value, "negation": self.negation}
+
+
+class Group(_Strict):
+    """PostHog's deprecated form: properties that all hold, or an event or action performed in the last days."""
+
+    properties: list[GroupCondition] | None = Field(default=None, min_length=1)
+    event_id: str | None = None
+    action_id: int | None = None
+    days: int = Field(default=DAYS, ge=1)
+
+    @model_validator(mode="after")
+    def _hold_one_thing(self) -> Self:
+        if sum(item is not None for item in (self.properties, self.event_id, self.action_id)) != 1:
+            raise ValueError("a group holds properties, or event_id, or action_id")
+        return self
+
+    def as_filter(self) -> dict[str, Any]:
+        """The same group as a branch of `filters`."""
+        if self.properties:
+            leaves = [condition.as_filter() for condition in self.properties]
+        elif self.event_id is not None:
+            leaves = [_performed(self.event_id, "events", self.days, "day")]
+        else:
+            leaves = [_performed(cast("int", self.action_id), "actions", self.days, "day")]
+        return {"type": "AND", "values": leaves}
+
+
+def _performed(
+    key: str | int, event_type: str, time_value: int, time_interval: str, *, negation: bool = False
+) -> dict[str, Any]:
+    return {
+        "type": "behavioral",
+        "key": key,
+        "event_type": event_type,
+        "value": "performed_event",
+        "time_value": time_value,
+        "time_interval": time_interval,
+        "negation": negation,
+    }
+
+
+def filters_of(groups: list[Group]) -> dict[str, Any]:
+    """`filters` that mean what the groups say: any of the groups, and in each all of its properties.
+
+    PostHog reads a property of type `event` in `groups` as a person property, so that the cohort stays empty.
+    """
+    return {"properties": {"type": "OR", "values": [group.as_filter() for group in groups]}}
+
+
+def _check(filters: dict[str, Any]) -> dict[str, Any]:
+    if filters.keys() != {"properties"}:
+        raise ValueError('must be {"properties": {"type": "OR", "values": [...]}} and nothing beside it')
+    if not _conditions(filters["properties"], ("properties",)):
+        raise ValueError("needs at least one condition")
+    return filters
+
+
+def _conditions(node: object, path: tuple[str | int, ...]) -> int:
+    """The number of conditions in a tree of AND and OR. Raises ValueError where it is not one."""
+    fields = cast("dict[str, Any]", node) if isinstance(node, dict) else {}
+    values: object = fields.get("values")
+    if fields.get("type") in ("AND", "OR") and isinstance(values, list):
+        return sum(_conditions(item, (*path, number)) for number, item in enumerate(cast("list[Any]", values)))
+    if len(path) > 1 and fields.get("type") in ("behavioral", "person", "person_metadata", "cohort"):
+        return 1
+    raise ValueError(
+        f"{'.'.join(map(str, path))} must have the type AND or OR and values"
+        + (", or be a condition of type behavioral, person or cohort" if len(path) > 1 else "")
+    )
+
+
+type Filters = Annotated[dict[str, Any], AfterValidator(_check)]
+
+
+class ListCohorts(Page):
+    search: str | None = None
+
+
+class GetCohort(InProject):
+    cohort_id: Id
+
+
+class CreateCohort(InProject):
+    name: str = Field(min_length=1, max_length=400)
+    description: str | None = Field(default=None, max_length=1000)
+    filters: Filters | None = None
+    """{"properties": {"type": "OR", "values": [{"type": "AND", "values": [{"type": "behavioral", "key": "$pageview",
+    "event_type": "events", "value": "performed_event", "time_value": 30, "time_interval": "day"}, {"type": "person",
+    "key": "plan", "operator": "exact", "value": ["pro"]}]}]}}"""
+    groups: (
+        Annotated[list[Group], WithJsonSchema({"type": "array", "items": {"type": "object"}}), Field(min_length=1)]
+        | None
+    ) = None
+    """Old form, translated to filters."""
+
+    @model_validator(mode="after")
+    def _say_who(self) -> Self:
+        if (self.filters is None) == (self.groups is None):
+            raise ValueError("give filters or groups (one of them): they say who is in the cohort")
+        return self
+
+    def definition(self) -> dict[str, Any]:
+        """Who is in the cohort, as `filters`."""
+        return self.filters or filters_of(self.groups or [])
+
+
+class UpdateCohort(Changes):
+    cohort_id: Id
+    name: str | None = Field(default=None, min_length=1, max_length=400)
+    description: str | None = Field(default=None, max_length=1000)
+    filters: Filters | None = None
+    """Replaces who is in it."""
+
+
+class DeleteCohort(InProject):
+    cohort_id: Id
+
+
+class CohortRow(View):
+    """A cohort in a list. `count` is that of the last calculation."""
+
+    id: int
+    name: Text = None
+    description: Text = None
+    count: int | None = None
+    is_static: IfTrue = None
+    is_calculating: bool | None = None
+    last_calculation: str | None = None
+    created_at: str | None = None
+
+
+class CohortView(CohortRow):
+    """A cohort with who is in it: `filters`, or `groups` of an old one, or the `query` of a static one."""
+
+    filters: Fields = None
+    groups: Items = None
+    query: Fields = None
+    deleted: bool | None = None
+    created_by: Author = None
+    errors_calculating: int | None = None
+    last_error_message: Text = None
+    experiment_set: Items = None
+
+
+class CohortState(View):
+    """What is left of a cohort after a delete."""
+
+    id: int
+    name: Text = None
+    deleted: bool | None = None
