@@ -1,0 +1,126 @@
+"""Actions: `/api/projects/{project_id}/actions/`."""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from .base import Id, InProject, Page, View
+from .changes import Changes
+from .shown import Author, Items, Text
+
+type Matching = Literal["contains", "regex", "exact"]
+
+
+class Step(BaseModel):
+    """Conditions that one event must meet, all of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    event: str | None = None
+    url: str | None = None
+    url_matching: Matching | None = None
+    selector: str | None = None
+    text: str | None = None
+    text_matching: Matching | None = None
+    href: str | None = None
+    href_matching: Matching | None = None
+    tag_name: str | None = None
+    properties: list[dict[str, Any]] | None = None
+
+    @model_validator(mode="after")
+    def _match_something(self) -> Self:
+        conditions = (self.event, self.url, self.selector, self.text, self.href, self.tag_name, self.properties)
+        if not any(conditions):
+            raise ValueError("a step without conditions matches every event: give event, url, selector, text or href")
+        for name in ("url", "text", "href"):
+            if getattr(self, f"{name}_matching") and not getattr(self, name):
+                raise ValueError(f"{name}_matching says how {name} is compared: give {name} too")
+        return self
+
+    @field_validator("properties")
+    @classmethod
+    def _name_properties(cls, properties: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+        if any(not isinstance(item.get("key"), str) for item in properties or ()):
+            raise ValueError('each is an object such as {"key": "$browser", "value": ["Chrome"], "operator": "exact"}')
+        return properties
+
+
+class ListActions(Page):
+    search: str | None = None
+
+
+class GetAction(InProject):
+    action_id: Id
+
+
+class CreateAction(InProject):
+    name: str = Field(min_length=1, max_length=400)
+    steps: list[Step] = Field(min_length=1)
+    """An event counts when it matches any step. Matching: url contains, text and href exact, unless said."""
+    description: str | None = None
+    tags: list[str] | None = None
+
+
+class UpdateAction(Changes):
+    action_id: Id
+    name: str | None = Field(default=None, min_length=1, max_length=400)
+    steps: list[Step] | None = Field(default=None, min_length=1)
+    """Replaces all steps."""
+    description: str | None = None
+    tags: list[str] | None = None
+
+
+class DeleteAction(InProject):
+    action_id: Id
+
+
+class ActionRow(View):
+    """An action in a list."""
+
+    id: int
+    name: Text = None
+    description: Text = None
+    tags: Items = None
+    created_at: str | None = None
+    pinned_at: str | None = None
+
+
+class StepView(View):
+    """A step with the conditions that it has."""
+
+    event: str | None = None
+    url: Text = None
+    url_matching: str | None = None
+    selector: Text = None
+    text: Text = None
+    text_matching: str | None = None
+    href: Text = None
+    href_matching: str | None = None
+    tag_name: Text = None
+    properties: Items = None
+
+    @model_validator(mode="after")
+    def _leave_out_idle_matching(self) -> Self:
+        for name in ("url", "text", "href"):
+            if getattr(self, name) is None:
+                setattr(self, f"{name}_matching", None)
+        return self
+
+
+class ActionView(ActionRow):
+    """An action with its steps. `bytecode_error` says why PostHog cannot match it in real time."""
+
+    steps: list[StepView] | None = None
+    deleted: bool | None = None
+    created_by: Author = None
+    post_to_slack: bool | None = None
+    last_calculated_at: str | None = None
+    bytecode_error: Text = None
+
+
+class ActionState(View):
+    """What is left of an action after a delete."""
+
+    id: int
+    name: Text = None
+    deleted: bool | None = None

@@ -1,0 +1,100 @@
+"""Actions: events by their conditions. Older PostHog servers ignore paging and search here and return everything."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..gateway.call import Call
+from ..schemas.actions import (
+    ActionRow,
+    ActionState,
+    ActionView,
+    CreateAction,
+    DeleteAction,
+    GetAction,
+    ListActions,
+    UpdateAction,
+)
+from ..schemas.base import View
+from .operation import Effect, Operation, Result, Toolset, route, show, unexpected_shape
+
+ACTIONS = "/api/projects/{project_id}/actions/"
+
+
+class _Actions(View):
+    """PostHog's list of actions, which has no `next`."""
+
+    results: list[Any]
+    count: int | None = None
+
+
+async def _list_actions(api: Call, args: ListActions) -> Result:
+    query = {"search": args.search, "limit": args.limit, "offset": args.offset}
+    try:
+        answer = _Actions.model_validate(await api.get(ACTIONS, query))
+    except ValidationError as error:
+        raise unexpected_shape(_Actions, error) from error
+    rows = [show(ActionRow, item) for item in answer.results]
+    count = answer.count
+    if count is None or _is_everything(args, len(rows), count):
+        rows = [row for row in rows if _fits(row, args.search)]
+        count = len(rows)
+        rows = rows[args.offset : args.offset + args.limit]
+    shown: dict[str, Any] = {"actions": rows, "count": count}
+    if rows and count > args.offset + len(rows):
+        shown["next_offset"] = args.offset + len(rows)
+    return shown
+
+
+def _is_everything(args: ListActions, received: int, count: int) -> bool:
+    """Whether the server returned more rows than a page can have: it ignored `limit` or `offset`."""
+    return received > min(args.limit, max(0, count - args.offset))
+
+
+def _fits(row: dict[str, Any], search: str | None) -> bool:
+    text = f"{row.get('name', '')}\n{row.get('description', '')}".casefold()
+    return (search or "").casefold() in text
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        name="list_actions",
+        about="List actions (named groups of events), to find one by name.",
+        toolset=Toolset.ACTIONS,
+        effect=Effect.READ,
+        input=ListActions,
+        run=_list_actions,
+    ),
+    route(
+        "POST /api/projects/{project_id}/actions/",
+        CreateAction,
+        ActionView,
+        name="create_action",
+        about="Create an action: a name for the events that match any of its steps.",
+        toolset=Toolset.ACTIONS,
+    ),
+    route(
+        "GET /api/projects/{project_id}/actions/{action_id}/",
+        GetAction,
+        ActionView,
+        name="get_action",
+        about="Show one action with its steps.",
+        toolset=Toolset.ACTIONS,
+    ),
+    route(
+        "PATCH /api/projects/{project_id}/actions/{action_id}/",
+        UpdateAction,
+        ActionView,
+        name="update_action",
+        about="Change an action's name, steps, description or tags.",
+        toolset=Toolset.ACTIONS,
+    ),
+    route(
+        "SOFT_DELETE /api/projects/{project_id}/actions/{action_id}/",
+        DeleteAction,
+        ActionState,
+        name="delete_action",
+        about="Delete an action; its events stay. restore_deleted brings it back.",
+        toolset=Toolset.ACTIONS,
+    ),
+)
