@@ -1,0 +1,106 @@
+"""Persons: `/api/projects/{project_id}/persons/`."""
+
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+
+from .base import Id, InProject, Page, View
+
+SHOWN_DISTINCT_IDS = 10
+"""In a list; a person can have thousands. get_person shows all."""
+
+type Operator = Literal[
+    "exact",
+    "is_not",
+    "icontains",
+    "not_icontains",
+    "regex",
+    "not_regex",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "is_set",
+    "is_not_set",
+    "is_date_before",
+    "is_date_after",
+]
+_WITHOUT_VALUE = ("is_set", "is_not_set")
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise ValueError(
+            "must be a uuid from list_persons; list_persons with distinct_id or email finds a person otherwise"
+        ) from None
+
+
+type PersonId = Annotated[str, AfterValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+
+
+class PersonProperty(BaseModel):
+    """A condition on a property of the person."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str = Field(min_length=1)
+    value: str | int | float | bool | list[str | int | float | bool] | None = None
+    operator: Operator = "exact"
+
+    @model_validator(mode="after")
+    def _have_a_value(self) -> Self:
+        if self.operator not in _WITHOUT_VALUE and self.value in (None, []):
+            raise ValueError(f"{self.operator} needs a value")
+        return self
+
+    def as_filter(self) -> dict[str, Any]:
+        """PostHog's property filter; it wants a value even where there is none to compare."""
+        value = self.operator if self.operator in _WITHOUT_VALUE else self.value
+        return {"key": self.key, "value": value, "operator": self.operator, "type": "person"}
+
+
+class ListPersons(Page):
+    search: str | None = None
+    """Part of the email or name, or a whole distinct id."""
+    email: str | None = None
+    distinct_id: str | None = None
+    properties: list[PersonProperty] | None = None
+    """All must hold."""
+    cohort_id: Id | None = None
+
+
+class GetPerson(InProject):
+    person_id: PersonId
+
+
+class PersonRow(View):
+    """A person in a list, without properties: they are personal data, and get_person shows them."""
+
+    uuid: str
+    name: str | None = None
+    is_identified: bool | None = None
+    distinct_ids: list[str] | None = None
+    distinct_ids_in_all: int | None = None
+    """How many there are, when not all are shown."""
+
+    @model_validator(mode="after")
+    def _show_some_ids(self) -> Self:
+        if self.distinct_ids and len(self.distinct_ids) > SHOWN_DISTINCT_IDS:
+            self.distinct_ids_in_all = len(self.distinct_ids)
+            self.distinct_ids = self.distinct_ids[:SHOWN_DISTINCT_IDS]
+        return self
+
+
+class PersonView(View):
+    """A person with all properties. PostHog's `id` is an integer here and a uuid in lists: only `uuid` is shown."""
+
+    uuid: str
+    name: str | None = None
+    is_identified: bool | None = None
+    distinct_ids: list[str] | None = None
+    properties: dict[str, Any] | None = None
+    created_at: str | None = None
+    last_seen_at: str | None = None

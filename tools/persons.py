@@ -1,0 +1,45 @@
+"""Persons. PostHog does not count them; `next_offset` says that there are more."""
+
+from typing import Any
+
+from ..gateway.budget import Budget
+from ..gateway.call import Call
+from ..schemas.persons import GetPerson, ListPersons, PersonRow, PersonView
+from .operation import Effect, Operation, Result, Toolset, route, show_page
+
+PERSONS = "/api/projects/{project_id}/persons/"
+
+
+async def _list_persons(api: Call, args: ListPersons) -> Result:
+    query = {
+        "search": args.search,
+        "email": args.email,
+        "distinct_id": args.distinct_id,
+        "properties": [item.as_filter() for item in args.properties] if args.properties else None,
+        "cohort": args.cohort_id,
+        "limit": args.limit,
+        "offset": args.offset,
+    }
+    return show_page(PersonRow, await api.get(PERSONS, query), args, under="persons")
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        name="list_persons",
+        about="Find persons by email, distinct id, properties, cohort or search. To count or aggregate use run_hogql.",
+        toolset=Toolset.PERSONS,
+        effect=Effect.READ,
+        budget=Budget.ANALYTICS,
+        input=ListPersons,
+        run=_list_persons,
+    ),
+    route(
+        "GET /api/projects/{project_id}/persons/{person_id}/",
+        GetPerson,
+        PersonView,
+        name="get_person",
+        about="Show one person with all properties and distinct ids.",
+        toolset=Toolset.PERSONS,
+        budget=Budget.ANALYTICS,
+    ),
+)
