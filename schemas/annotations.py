@@ -1,0 +1,80 @@
+"""Annotations: `/api/projects/{project_id}/annotations/`. What PostHog calls `dashboard_item` is an insight."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from .base import Id, InProject, Page, View
+from .changes import Changes
+from .dates import Moment
+from .shown import Author, Items, Text
+
+type Scope = Literal["project", "organization", "dashboard", "insight"]
+
+
+class ListAnnotations(Page):
+    search: str | None = None
+    scope: Scope | None = None
+    date_from: Moment | None = None
+    """ISO 8601."""
+    date_to: Moment | None = None
+
+
+class CreateAnnotation(InProject):
+    content: str = Field(min_length=1, max_length=8192)
+    date_marker: Moment | None = None
+    """ISO 8601; default now."""
+    scope: Scope = "project"
+    insight_id: Id | None = None
+    """For scope insight."""
+    dashboard_id: Id | None = None
+    """For scope dashboard."""
+
+    @model_validator(mode="after")
+    def _fit_the_scope(self) -> Self:
+        for scope, identifier in (("insight", self.insight_id), ("dashboard", self.dashboard_id)):
+            if self.scope == scope and identifier is None:
+                raise ValueError(f"scope {scope} needs {scope}_id")
+            if self.scope != scope and identifier is not None:
+                raise ValueError(f"{scope}_id goes with scope {scope}, not with scope {self.scope}")
+        return self
+
+
+class UpdateAnnotation(Changes):
+    annotation_id: Id
+    content: str | None = Field(default=None, min_length=1, max_length=8192)
+    date_marker: Moment | None = None
+    """ISO 8601."""
+
+
+class DeleteAnnotation(InProject):
+    annotation_id: Id
+
+
+def _scope(value: Any) -> Any:
+    return "insight" if value == "dashboard_item" else value
+
+
+class AnnotationView(View):
+    """An annotation, in lists too: it is short. `scope` says on which charts it stands."""
+
+    id: int
+    content: Text = None
+    date_marker: str | None = None
+    scope: Annotated[str | None, BeforeValidator(_scope)] = None
+    insight_id: int | None = Field(default=None, validation_alias="dashboard_item")
+    insight_name: Text = None
+    dashboard_id: int | None = None
+    dashboard_name: Text = None
+    tags: Items = None
+    emoji: Text = None
+    created_by: Author = None
+    created_at: str | None = None
+
+
+class AnnotationState(View):
+    """What is left of an annotation after a delete."""
+
+    id: int
+    content: Text = None
+    deleted: bool | None = None
