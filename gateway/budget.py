@@ -5,10 +5,10 @@ PostHog's source suggests that its limits do not bind OAuth traffic, so by defau
 the server says wins.
 """
 
+import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -20,6 +20,10 @@ type Policy = Literal["adaptive", "strict", "off"]
 
 PATIENCE_S = 2.0
 """Waits up to this long are waited out."""
+LONGEST_PAUSE_S = 3600.0
+"""A Retry-After is believed this far."""
+_TICK_S = 0.001
+_MOST_ACCOUNTS = 64
 
 
 class Budget(StrEnum):
@@ -47,33 +51,35 @@ _INSTEAD = {
 }
 
 
-@dataclass(slots=True)
 class _Window:
-    limit: int
-    seconds: float
-    sent: deque[float] = field(default_factory=deque[float])
+    """At most `limit` requests in any `seconds`. Only the newest `limit` moments matter, so no more are kept."""
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self.limit = limit
+        self.seconds = seconds
+        self.sent: deque[float] = deque(maxlen=limit)
 
     def wait(self, now: float) -> float:
         """Seconds until one more request fits; 0 if it fits now."""
-        while self.sent and self.sent[0] <= now - self.seconds:
+        while self.sent and self.sent[0] + self.seconds <= now:
             self.sent.popleft()
-        if len(self.sent) < self.limit:
-            return 0.0
-        return self.sent[len(self.sent) - self.limit] + self.seconds - now
+        return self.sent[0] + self.seconds - now if len(self.sent) == self.limit else 0.0
 
 
-@dataclass(slots=True)
 class _Account:
     """What was sent with one key over one connection."""
 
-    windows: dict[Budget, tuple[_Window, ...]]
-    closed_until: dict[Budget, float] = field(default_factory=dict[Budget, float])
+    def __init__(self, limits: Mapping[Budget, Limits]) -> None:
+        self.windows = {budget: tuple(_Window(*window) for window in windows) for budget, windows in limits.items()}
+        self.turns = {budget: anyio.Lock(fast_acquire=True) for budget in limits}
+        self.closed_until: dict[Budget, float] = {}
 
 
 class Ledger:
     """Counts requests per key and connection; a request is counted in all its windows or in none.
 
-    `pace` is Maton's limit in requests a second (None: no pacing), shared by all connections of the key.
+    `pace` is Maton's limit in requests a second (None: no pacing), shared by all connections of the key. Requests of
+    a class go in the order in which they came, and so do those that wait for the pace.
     """
 
     def __init__(
@@ -81,7 +87,7 @@ class Ledger:
         policy: Policy = "adaptive",
         pace: int | None = None,
         *,
-        limits: dict[Budget, Limits] = LIMITS,
+        limits: Mapping[Budget, Limits] = LIMITS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
@@ -90,6 +96,8 @@ class Ledger:
         self._clock = clock
         self._sleep = sleep
         self._pace = _Window(pace, 1.0) if pace else None
+        self._pacing = anyio.Lock(fast_acquire=True)
+        self._closed_until = clock()
         self._accounts: dict[str, _Account] = {}
 
     async def spend(self, account: str, budget: Budget) -> None:
@@ -98,30 +106,35 @@ class Ledger:
         Raises Refused (`budget_spent`) under the strict policy when the wait is longer, and (`rate_limited`) under
         every policy while a 429 of the server closes the class.
         """
+        books = self._books(account)
         give_up = self._clock() + PATIENCE_S
-        while True:
-            now = self._clock()
-            closed = self._books(account).closed_until.get(budget, 0.0) - now
-            if now + closed > give_up:
-                raise _closed(budget, closed)
-            wait = self._wait(account, budget, now)
-            pause = self._pace.wait(now) if self._pace else 0.0
-            if now + wait > give_up:
-                if self._policy == "strict":
-                    raise _spent(budget, wait)
-                wait = 0.0
-            if (pause := max(wait, pause, closed)) <= 0:
-                self._count(account, budget, now)
-                return
-            await self._sleep(pause)
+        async with books.turns[budget]:
+            while True:
+                while (wait := self._wait(books, budget, give_up)) > 0:
+                    await self._sleep(max(wait, _TICK_S))
+                if self._pace is None:
+                    return self._count(books, budget)
+                async with self._pacing:
+                    while (wait := self._pace.wait(self._clock())) > 0:
+                        await self._sleep(max(wait, _TICK_S))
+                    # Meanwhile a 429 may have closed the class.
+                    if self._wait(books, budget, give_up) <= 0:
+                        return self._count(books, budget)
 
-    def close(self, account: str, budget: Budget, seconds: float) -> None:
-        """A 429 said to wait: no request of this class until then."""
-        closed = self._books(account).closed_until
-        closed[budget] = max(closed.get(budget, 0.0), self._clock() + seconds)
+    def close(self, account: str, budget: Budget | None, seconds: float) -> None:
+        """A 429 said to wait: no request of this class until then; of no class and connection if `budget` is None.
+
+        After an hour one goes out to ask again, whatever was said.
+        """
+        until = self._clock() + min(seconds, LONGEST_PAUSE_S)
+        if budget is None:
+            self._closed_until = max(self._closed_until, until)
+        else:
+            closed = self._books(account).closed_until
+            closed[budget] = max(closed.get(budget, until), until)
 
     def state(self, account: str, budget: Budget) -> dict[str, Any]:
-        """`{"class", "used", "limit", "resets_in_s"}` of the window with the least room."""
+        """`{"class", "used", "limit", "resets_in_s"}` of the window with the least room; `used` stops at the limit."""
         now = self._clock()
         windows = self._books(account).windows[budget]
         for window in windows:
@@ -134,26 +147,35 @@ class Ledger:
             "class": budget.value,
             "used": len(tightest.sent),
             "limit": tightest.limit,
-            "resets_in_s": max(0, round(resets)),
+            "resets_in_s": math.ceil(resets),
         }
 
     def _books(self, account: str) -> _Account:
-        found = self._accounts.get(account)
-        if found is None:
-            windows = {
-                budget: tuple(_Window(limit, seconds) for limit, seconds in windows)
-                for budget, windows in self._limits.items()
-            }
-            found = self._accounts[account] = _Account(windows)
+        """The account, now the newest; of very many, the one that was used longest ago is forgotten."""
+        found = self._accounts.pop(account, None) or _Account(self._limits)
+        self._accounts[account] = found
+        if len(self._accounts) > _MOST_ACCOUNTS:
+            del self._accounts[next(iter(self._accounts))]
         return found
 
-    def _wait(self, account: str, budget: Budget, now: float) -> float:
+    def _wait(self, books: _Account, budget: Budget, give_up: float) -> float:
+        """Seconds to wait before this class may send, if that is before `give_up`; else 0, or a refusal."""
+        now = self._clock()
+        closed = max(self._closed_until, books.closed_until.get(budget, now)) - now
+        if now + closed > give_up:
+            raise _closed(budget, closed)
+        wait = max((window.wait(now) for window in books.windows[budget]), default=0.0)
         if self._policy == "off":
-            return 0.0
-        return max((window.wait(now) for window in self._books(account).windows[budget]), default=0.0)
+            wait = 0.0
+        elif now + wait > give_up:
+            if self._policy == "strict":
+                raise _spent(budget, wait)
+            wait = 0.0
+        return max(wait, closed, 0.0)
 
-    def _count(self, account: str, budget: Budget, now: float) -> None:
-        for window in self._books(account).windows[budget]:
+    def _count(self, books: _Account, budget: Budget) -> None:
+        now = self._clock()
+        for window in books.windows[budget]:
             window.sent.append(now)
         if self._pace:
             self._pace.sent.append(now)
@@ -163,9 +185,9 @@ def _spent(budget: Budget, wait: float) -> Refused:
     return Refused(
         "budget_spent",
         f"The {budget} budget of this server is spent.",
-        f"Wait {wait:.0f} s. {_INSTEAD.get(budget, 'Then call again.')}",
+        f"Wait {math.ceil(wait)} s. {_INSTEAD.get(budget, 'Then call again.')}",
         retryable=True,
-        retry_after_s=round(wait, 1),
+        retry_after_s=math.ceil(wait),
     )
 
 
@@ -173,7 +195,7 @@ def _closed(budget: Budget, wait: float) -> Refused:
     return Refused(
         "rate_limited",
         f"The server asked to pause {budget} requests; nothing was sent.",
-        f"Wait {wait:.0f} s, then call again. {_INSTEAD.get(budget, '')}".strip(),
+        f"Wait {math.ceil(wait)} s, then call again. {_INSTEAD.get(budget, '')}".strip(),
         retryable=True,
-        retry_after_s=round(wait, 1),
+        retry_after_s=math.ceil(wait),
     )

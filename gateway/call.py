@@ -1,6 +1,7 @@
 """One tool call: where it goes (project, connection), what it is counted as, and how long it may take."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, tzinfo
@@ -10,12 +11,14 @@ from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from . import paths
-from .answers import RECONNECT_HINT
 from .budget import Budget
-from .client import Gateway, Request
-from .connections import ActiveConnections, Connection, ControlPlane
+from .client import Gateway
+from .connections import ActiveConnections, Connection, ControlPlane, Grants
 from .errors import Failed, GatewayError, Refused, read_only
 from .projects import CURRENT, Project, Projects, unresolved
+from .queries import QUERY_PATH, check_query
+from .refusals import RECONNECT_HINT
+from .request import Request
 
 RESTORABLE: Mapping[str, str] = {
     "feature_flags": "flag",
@@ -27,33 +30,8 @@ RESTORABLE: Mapping[str, str] = {
     "experiments": "experiment",
 }
 """PostHog's resources that take a soft delete, and what `restore_deleted` calls them. Elsewhere `{"deleted": true}`
-is ignored
-(surveys answer 200 and do nothing) or refused."""
-
-QUERY_PATH = "/api/projects/{project_id}/query/"
-QUERY_KINDS = frozenset(
-    [
-        "HogQLQuery",
-        "HogQLMetadata",
-        "DatabaseSchemaQuery",
-        "EventTaxonomyQuery",
-        "TeamTaxonomyQuery",
-        "EventsQuery",
-        "ActorsQuery",
-        "TrendsQuery",
-        "FunnelsQuery",
-        "RetentionQuery",
-        "PathsQuery",
-        "StickinessQuery",
-        "LifecycleQuery",
-        "ExperimentQuery",
-        "ExperimentExposureQuery",
-        "InsightVizNode",
-        "DataVisualizationNode",
-        "DataTableNode",
-    ]
-)
-"""Query kinds that only read. PostHog has one that runs code (HogQuery); it is never sent."""
+is ignored (surveys answer 200 and do nothing) or refused."""
+_ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
 
 
 class Directory:
@@ -62,17 +40,23 @@ class Directory:
     def __init__(self) -> None:
         self.connections = ActiveConnections()
         self.projects = Projects()
+        self.grants = Grants()
 
     def forget(self) -> None:
         """A connection was created or deleted."""
         self.connections.forget()
         self.projects.forget()
+        self.grants.forget()
 
 
 class Call:
     """What an operation sees of the gateway. Path templates stand literally in its calls; `project_id` is filled in
     here.
     """
+
+    _pinned = False
+    _met_now = False
+    """Whether this call resolved its project itself."""
 
     def __init__(self, gateway: Gateway, directory: Directory, *, budget: Budget, writes: bool) -> None:
         self._gateway = gateway
@@ -92,6 +76,7 @@ class Call:
         account tool. Raises Refused (`project_pinned`, `project_unresolved`, `missing_connection`).
         """
         config = self._gateway.config
+        self._pinned = config.project_id is not None
         if project_id is not None and config.project_id is not None:
             if project_id not in (CURRENT, config.project_id):
                 raise Refused(
@@ -102,15 +87,18 @@ class Call:
             project_id = config.project_id
         if self._budget is Budget.CONTROL:
             return
+        if self._writes and config.read_only:
+            raise read_only()
         if named := connection_id or config.connection_id:
-            self._connection = Connection(named)
+            self._connection = Connection(paths.connection_id(named))
         elif self._writes:
-            self._permit_writes()
             self._connection = await self._directory.connections.oldest(self.control)
         if project_id is not None:
-            self.project = await self._directory.projects.resolve(self._send, self.connection, project_id)
+            projects = self._directory.projects
+            self._met_now = projects.known(self.connection, project_id) is None
+            self.project = await projects.resolve(self._send, self.connection, project_id)
             if self._writes and not self.project.resolved:
-                raise unresolved()
+                raise unresolved(self.project)
 
     @property
     def connection(self) -> str | None:
@@ -120,19 +108,23 @@ class Call:
     @cached_property
     def control(self) -> ControlPlane:
         """Maton's connections."""
-        return ControlPlane(self._send)
+        return ControlPlane(self._dispatch)
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None, **identifiers: object) -> Any:
         """GET. Query values: booleans as true/false, lists and objects as JSON text, None left out."""
-        text = {name: _query_text(value) for name, value in (query or {}).items() if value is not None}
+        text = {name: _query_text(name, value) for name, value in (query or {}).items() if value is not None}
         return await self._request("GET", self._fill(path, identifiers), writes=False, query=text)
 
     async def post(self, path: str, body: Mapping[str, Any], **identifiers: object) -> Any:
-        """POST: creates something."""
+        """POST: creates something. A query is asked with `query`."""
+        if path == QUERY_PATH:
+            raise AssertionError("queries are sent by Call.query, which checks their kind")
         return await self._request("POST", self._fill(path, identifiers), writes=True, body=body)
 
     async def patch(self, path: str, body: Mapping[str, Any], **identifiers: object) -> Any:
-        """PATCH: changes the fields of `body`."""
+        """PATCH: changes the fields of `body`; deleting is `soft_delete`."""
+        if "deleted" in body:
+            raise AssertionError(f"{path}: objects are deleted by Call.soft_delete, which checks the answer")
         return await self._request("PATCH", self._fill(path, identifiers), writes=True, body=body)
 
     async def soft_delete(self, path: str, **identifiers: object) -> Any:
@@ -145,11 +137,15 @@ class Call:
 
     async def query(self, body: Mapping[str, Any]) -> Any:
         """`POST /api/projects/{project_id}/query/`, which only reads: kinds outside QUERY_KINDS are refused."""
-        self._check_kind(body.get("query"))
+        check_query(body.get("query"))
         return await self._request("POST", self._fill(QUERY_PATH, {}), writes=False, body=body)
 
     async def fresh_project(self) -> tuple[Project, Project | None]:
-        """`@current` resolved anew, and what it meant before (None: not asked before)."""
+        """`@current` resolved anew, and what it meant before (None: not asked before). A pinned project stays."""
+        if self._pinned and self.project:
+            return self.project, self.project
+        if self._met_now and self.project:
+            return self.project, None
         projects = self._directory.projects
         before = projects.known(self.connection, CURRENT)
         now = await projects.resolve(self._send, self.connection, CURRENT, afresh=True)
@@ -162,7 +158,10 @@ class Call:
 
     def undo(self, path: str, **identifiers: object) -> dict[str, Any]:
         """The exact `restore_deleted` call that undoes a soft delete of `path`."""
-        arguments: dict[str, Any] = {"resource": RESTORABLE[_resource(path)], "id": next(iter(identifiers.values()))}
+        arguments: dict[str, Any] = {
+            "resource": RESTORABLE[_resource(path) or ""],
+            "id": next(iter(identifiers.values())),
+        }
         if self.project and self.project.resolved:
             arguments["project_id"] = self.project.id
         if self.connection:
@@ -189,16 +188,16 @@ class Call:
         return shown
 
     def settle(self, error: GatewayError) -> GatewayError:
-        """The error with its true outcome: a read changes nothing; a write may have been accepted before something
-        failed.
+        """The error with the outcome of the call as a whole: a change that was accepted before something failed stays
+        made, and then nobody should repeat the call as it is.
         """
-        if isinstance(error, Failed) and error.code != "outcome_unknown":
-            if not self._writes:
-                error.outcome = None
-            elif self.wrote:
-                error.outcome = "applied"
-            elif error.outcome == "unknown":
-                error.outcome = "not_sent"
+        if error.outcome == "unknown":
+            return error
+        if self.wrote:
+            error.outcome = "applied"
+        elif error.outcome is None and self._writes:
+            error.outcome = "not_sent"
+        error.retryable = error.retryable and error.outcome != "applied"
         return error
 
     def _fill(self, path: str, identifiers: Mapping[str, object]) -> str:
@@ -214,8 +213,6 @@ class Call:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Any:
-        if writes and not self._writes:
-            raise AssertionError(f"an operation that reads tried to {method} {path}")
         request = Request(
             method=method,
             path=path,
@@ -225,8 +222,18 @@ class Call:
             query=query or {},
             body=body,
         )
-        answer = await self._send(request)
-        self.wrote = self.wrote or writes
+        return await self._dispatch(request)
+
+    async def _dispatch(self, request: Request) -> Any:
+        """Send what the operation asks for; from here on it is known whether it changed something."""
+        if request.writes and not self._writes:
+            raise AssertionError(f"an operation that reads tried to {request.method} {request.path}")
+        try:
+            answer = await self._send(request)
+        except GatewayError as error:
+            self.wrote = self.wrote or error.outcome == "applied"
+            raise
+        self.wrote = self.wrote or request.writes
         return answer
 
     async def _send(self, request: Request) -> Any:
@@ -235,72 +242,61 @@ class Call:
         except GatewayError as error:
             if error.code in ("connection_not_found", "connection_expired", "missing_connection"):
                 self._directory.forget()
-            if request.plane == "data" and error.status == 500 and error.source == "maton":
+            if request.plane == "data" and error.status == 500 and error.source == "maton":  # PostHog's own is no sign
                 await self._check_grant(error)
             raise
 
     async def _check_grant(self, error: GatewayError) -> None:
-        """A 500 of Maton often means a dead OAuth grant: look once, and say reconnect only with evidence."""
-        try:
-            failed = await self.control.list(("FAILED", "PENDING"))
-        except GatewayError:
+        """A 500 of Maton often means a dead OAuth grant: look, and say reconnect only with evidence."""
+        if not await self._directory.grants.is_dead(ControlPlane(self._send), self.connection):
+            error.hint = f"{error.hint} If it stays so, the connection may need to be made anew (manage_connection)."
             return
-        active = self.connection is None
-        if any(active or row["connection_id"] == self.connection for row in failed if row.get("status") == "FAILED"):
-            raise Failed(
-                "connection_expired",
-                "Maton failed, and the connection's authorisation is no longer valid.",
-                RECONNECT_HINT,
-                source="maton",
-                outcome=error.outcome,
-                status=error.status,
-                request_id=error.request_id,
-            ) from error
-        error.hint = f"{error.hint} If it stays so, the connection may need to be made anew (manage_connection)."
+        raise Failed(
+            "connection_expired",
+            "Maton failed, and the connection's authorisation is no longer valid.",
+            RECONNECT_HINT,
+            source="maton",
+            outcome=error.outcome,
+            status=error.status,
+            request_id=error.request_id,
+        ) from error
 
     async def _set_deleted(self, path: str, identifiers: Mapping[str, object], *, deleted: bool) -> dict[str, Any]:
         if _resource(path) not in RESTORABLE:
             raise AssertionError(f"{path} takes no soft delete")
-        answer: Any = await self._request(
-            "PATCH", self._fill(path, identifiers), writes=True, body={"deleted": deleted}
-        )
+        wrote = self.wrote
+        answer = await self._request("PATCH", self._fill(path, identifiers), writes=True, body={"deleted": deleted})
         fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
         if fields.get("deleted") is not deleted:
+            self.wrote = wrote
             raise Failed(
                 "bad_upstream_response",
                 f"PostHog accepted the request, but its answer does not say deleted: {str(deleted).lower()}.",
                 "Look with the matching get tool.",
                 source="posthog",
+                outcome="unknown",
             )
         return fields
-
-    def _check_kind(self, query: object) -> None:
-        node = query
-        while isinstance(node, dict):
-            fields = cast("dict[str, Any]", node)
-            if fields.get("kind") not in QUERY_KINDS:
-                raise Refused("invalid_argument", "query: its kind is not one that this server sends.", None)
-            node = fields.get("source")
-
-    def _permit_writes(self) -> None:
-        if self._gateway.config.read_only:
-            raise read_only()
 
     def _timezone(self) -> tzinfo:
         try:
             return ZoneInfo(self.project.timezone) if self.project else UTC
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             return UTC
 
 
-def _resource(path: str) -> str:
-    """`feature_flags` of `/api/projects/{project_id}/feature_flags/{flag_id}/`."""
-    return path.split("/")[4]
+def _resource(path: str) -> str | None:
+    """`feature_flags` of `/api/projects/{project_id}/feature_flags/{flag_id}/`; None for what is no such path."""
+    match = _ONE_RESOURCE.fullmatch(path)
+    return match[1] if match else None
 
 
-def _query_text(value: Any) -> str:
+def _query_text(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (list, tuple, dict)):
-        return json.dumps(value, separators=(",", ":"))
-    return str(value)
+    if not isinstance(value, (list, tuple, dict)):
+        return str(value)
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise Refused("invalid_argument", f"{name}: cannot be sent as JSON.", "Use finite numbers.") from error

@@ -4,6 +4,8 @@ Endpoints: `GET /connections`, `POST /connections`, `GET /connections/{connectio
 /connections/{connection_id}`.
 """
 
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -12,11 +14,14 @@ import anyio
 
 from . import paths
 from .budget import Budget
-from .client import Request
-from .errors import Failed, Refused
+from .errors import Failed, GatewayError, Refused
+from .request import Request
+from .retry import MAX_TRIES
 
 type Send = Callable[[Request], Awaitable[Any]]
 APP = "posthog"
+GRANTS_KNOWN_S = 60.0
+GRANT_CHECK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +38,10 @@ class ControlPlane:
     def __init__(self, send: Send) -> None:
         self._send = send
 
-    async def list(self, statuses: Sequence[str] = ("ACTIVE",)) -> list[dict[str, Any]]:
+    async def list(self, statuses: Sequence[str] = ("ACTIVE",), *, tries: int = MAX_TRIES) -> list[dict[str, Any]]:
         """All PostHog connections in one of the statuses (ACTIVE, PENDING, FAILED), oldest first."""
         status = {"status": statuses[0]} if len(statuses) == 1 else {}
-        answer = await self._request("GET", "/connections", query={"app": APP, **status})
+        answer = await self._request("GET", "/connections", query={"app": APP, **status}, tries=tries)
         rows: object = cast("dict[str, Any]", answer).get("connections") if isinstance(answer, dict) else answer
         if not isinstance(rows, list):
             raise _unexpected()
@@ -64,6 +69,7 @@ class ControlPlane:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         writes: bool = False,
+        tries: int = MAX_TRIES,
     ) -> Any:
         request = Request(
             method=method,
@@ -73,6 +79,7 @@ class ControlPlane:
             writes=writes,
             query=query or {},
             body=body,
+            tries=tries,
         )
         return await self._send(request)
 
@@ -82,26 +89,61 @@ class ActiveConnections:
 
     def __init__(self) -> None:
         self._known: Connection | None = None
+        self._changes = 0
         self._asking = anyio.Lock()
 
     def forget(self) -> None:
         """Connections changed: ask again."""
         self._known = None
+        self._changes += 1
 
     async def oldest(self, control: ControlPlane) -> Connection:
         """Raises Refused (`missing_connection`) when there is no ACTIVE connection."""
         async with self._asking:
-            if self._known is None:
-                active = await control.list()
-                if not active:
-                    raise Refused(
-                        "missing_connection",
-                        "This Maton key has no active PostHog connection.",
-                        "Call manage_connection with action create and have the user open the url.",
-                        source="maton",
-                    )
-                self._known = Connection(str(active[0]["connection_id"]), len(active) - 1)
-            return self._known
+            if self._known is not None:
+                return self._known
+            changes = self._changes
+            active = await control.list()
+            if not active:
+                raise Refused(
+                    "missing_connection",
+                    "This Maton key has no active PostHog connection.",
+                    "Call manage_connection with action create and have the user open the url.",
+                    source="maton",
+                )
+            found = Connection(active[0]["connection_id"], len(active) - 1)
+            if changes == self._changes:
+                self._known = found
+            return found
+
+
+class Grants:
+    """Whether PostHog's authorisation of a connection is known to be dead. Looked up at most once a minute, and once
+    only: it is asked after a failure, when the control plane may not be well either.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._asked_at = -math.inf
+        self._rows: Sequence[Mapping[str, Any]] = ()
+        self._asking = anyio.Lock()
+
+    def forget(self) -> None:
+        """Connections changed: ask again."""
+        self._asked_at = -math.inf
+
+    async def is_dead(self, control: ControlPlane, connection: str | None) -> bool:
+        """True only with evidence: the connection FAILED, or none is ACTIVE and one FAILED."""
+        async with self._asking:
+            if self._clock() - self._asked_at >= GRANTS_KNOWN_S:
+                self._asked_at, self._rows = self._clock(), ()
+                with anyio.move_on_after(GRANT_CHECK_S):
+                    try:
+                        self._rows = await control.list(("ACTIVE", "FAILED"), tries=1)
+                    except GatewayError:
+                        self._rows = ()
+        used = [row["status"] for row in self._rows if connection in (None, row["connection_id"])]
+        return "FAILED" in used and "ACTIVE" not in used
 
 
 def _one(connection_id: str) -> str:

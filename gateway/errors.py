@@ -3,7 +3,7 @@
     GatewayError
     ├── Refused    this server said no; nothing was sent                    outcome not_sent
     ├── Rejected   Maton or PostHog answered no; nothing was changed        outcome rejected
-    └── Failed     no usable answer                                         outcome not_sent, applied or unknown
+    └── Failed     no usable answer                                         outcome by what was sent before
 
 The codes are those of the table in the README; `as_json` is the object that a tool shows.
 """
@@ -57,7 +57,7 @@ class GatewayError(Exception):
 
     source: Source = "local"
     outcome: Outcome | None = "not_sent"
-    """None where there was nothing to change: the failed call was a read."""
+    """None until `Call.settle` says what became of the call; it stays None for a read, which changes nothing."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Rejected(GatewayError):
 class Failed(GatewayError):
     """There is no usable answer: unreachable, too slow, too large, not the expected shape, or lost on the way."""
 
-    outcome: Outcome | None = "unknown"
+    outcome: Outcome | None = None
 
 
 def read_only() -> Refused:

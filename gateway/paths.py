@@ -8,17 +8,26 @@ import ipaddress
 import re
 import string
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from functools import cache
+from urllib.parse import SplitResult, urlsplit
 
 from .errors import Refused
 
 DATA_PREFIX = "/posthog"
 """Maton proxies `{base}/posthog/{PostHog's own path}` to the PostHog instance of the connection."""
 
-_SEGMENT = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_@$:~.-]{1,200}")
+_SEGMENT = re.compile(r"(?!\.{1,2}(?![^/]))[A-Za-z0-9_@$:~.-]{1,200}")
+_PATH = re.compile(rf"(/{_SEGMENT.pattern})+/?")
+_RUNNING_QUERY = re.compile(r"/api/projects/[^/]+/query/[^/]+/")
 _IDENTIFIER_HINT = "Use the identifier exactly as a list or get tool returned it."
+_CONNECTION = re.compile(r"[0-9A-Za-z-]{8,64}")
+_LABEL = "[a-z0-9]([a-z0-9_-]*[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_BASE_PATH = re.compile(r"(/[A-Za-z0-9_~.-]+)*/?")
+_DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
+@cache
 def placeholders(template: str) -> frozenset[str]:
     """The names in `{braces}` of a path template."""
     return frozenset(name for _, name, _, _ in string.Formatter().parse(template) if name)
@@ -31,35 +40,81 @@ def fill(template: str, values: Mapping[str, object]) -> str:
     anything but letters, digits and `_ @ $ : ~ . -`: PostHog's identifiers are integers, UUIDs, short ids and session
     ids.
     """
+    texts: dict[str, str] = {}
     for name in placeholders(template):
-        text = str(values[name])
-        if not _SEGMENT.fullmatch(text):
+        value = values[name]
+        texts[name] = "" if value is None or isinstance(value, bool) else str(value)
+        if not _SEGMENT.fullmatch(texts[name]):
             raise Refused("invalid_argument", f"{name}: not a usable identifier.", _IDENTIFIER_HINT)
-    return template.format_map({name: str(value) for name, value in values.items()})
+    return template.format_map(texts)
+
+
+def confine(path: str) -> str:
+    """The path, re-checked as a whole: plain segments between single slashes; no dot segment, escape or query.
+
+    Raises Refused (`invalid_argument`).
+    """
+    if not _PATH.fullmatch(path):
+        raise Refused("invalid_argument", "The arguments do not form a usable path.", _IDENTIFIER_HINT)
+    return path
+
+
+def is_query(path: str) -> bool:
+    """Whether this is one query that runs at PostHog, the only thing there that takes a DELETE (it is cancelled)."""
+    return _RUNNING_QUERY.fullmatch(path) is not None
+
+
+def connection_id(value: str) -> str:
+    """A connection id that a header can carry. Raises Refused (`invalid_argument`)."""
+    if not _CONNECTION.fullmatch(value):
+        raise Refused(
+            "invalid_argument",
+            "connection_id (or the setting MATON_CONNECTION_ID): not a connection id.",
+            "Call manage_connection with action list for the ids.",
+        )
+    return value
 
 
 def check_base_url(url: str, setting: str) -> str:
-    """The base URL without a trailing slash.
+    """The base URL in its plain form: host in lower case, no default port, no trailing slash.
 
     Raises ValueError with one line naming `setting` unless the URL is https, or http on a loopback address, and holds
     nothing but scheme, host, port and path.
     """
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
+        port = parts.port
     except ValueError:
         raise ValueError(f"{setting}: not a URL.") from None
-    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
+    if "@" in parts.netloc:
         raise ValueError(f"{setting}: must not hold a user name or password.")
-    if parts.query or parts.fragment or "?" in url or "#" in url:
+    if "?" in url or "#" in url:
         raise ValueError(f"{setting}: must not hold a query or fragment.")
-    if not host or not re.fullmatch(r"[A-Za-z0-9.:-]+", host):
+    host = _host(parts)
+    if host is None or port == 0:
         raise ValueError(f"{setting}: has no usable host.")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host.strip("[]"))):
         raise ValueError(f"{setting}: must be https (http only on a loopback address such as http://127.0.0.1:8000).")
-    if any(segment in (".", "..") for segment in parts.path.split("/")) or re.search(r"[%\\;\s]", parts.path):
+    dots = any(segment in (".", "..") for segment in parts.path.split("/"))
+    if dots or not url.isascii() or not url.isprintable() or not _BASE_PATH.fullmatch(parts.path):
         raise ValueError(f"{setting}: its path must be plain.")
-    return url.rstrip("/")
+    where = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
+    return f"{parts.scheme}://{where}{parts.path.rstrip('/')}"
+
+
+def _host(parts: SplitResult) -> str | None:
+    """The host as a URL writes it, in lower case. An all-digit last label is only good in an IPv4 address: some
+    resolvers read `2130706433` or `0x7f.1` as one.
+    """
+    host = parts.hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        numeric = re.fullmatch(r"\d+|0x[0-9a-f]*", host.rsplit(".", 1)[-1])
+        return host if _HOST.fullmatch(host) and not numeric else None
+    if "%" in host:
+        return None
+    return str(address) if address.version == 4 else f"[{address}]"
 
 
 def is_loopback(host: str) -> bool:
@@ -70,14 +125,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def join(base: str, path: str) -> str:
-    """`base` + `path`, re-checked after joining: no dot segment, no empty or encoded segment, no query, no way out of
-    `base`.
-    """
-    segments = path.split("/")[1:]
-    inner = segments[:-1] if segments and segments[-1] == "" else segments
-    if not path.startswith("/") or not all(_SEGMENT.fullmatch(segment) for segment in inner):
-        raise Refused("invalid_argument", "The arguments do not form a usable path.", _IDENTIFIER_HINT)
-    return base + path

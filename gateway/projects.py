@@ -7,12 +7,16 @@ from typing import Any, Literal, cast
 
 import anyio
 
+from ..schemas.text import excerpt
 from .budget import Budget
-from .client import Request
 from .connections import Send
-from .errors import GatewayError, Refused
+from .errors import Failed, GatewayError, Refused
+from .request import Request
 
 CURRENT: Literal["@current"] = "@current"
+_MOST_PROJECTS = 1000
+
+type _Key = tuple[str, int | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class Project:
     id: int | Literal["@current"]
     name: str | None = None
     timezone: str = "UTC"
+    candidates: tuple[str, ...] = ()
+    """Of an unresolved project: what it may be, as `number name`."""
 
     @property
     def resolved(self) -> bool:
@@ -38,12 +44,14 @@ class Projects:
     """The projects met so far, for each connection."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int | str], Project] = {}
-        self._locks: dict[tuple[str, int | str], anyio.Lock] = {}
+        self._known: dict[_Key, Project] = {}
+        self._asking: dict[_Key, anyio.Lock] = {}
+        self._changes = 0
 
     def forget(self) -> None:
         """Connections changed: `@current` may mean another project now."""
         self._known.clear()
+        self._changes += 1
 
     def known(self, connection: str | None, project_id: int | str) -> Project | None:
         """What was resolved before, without a request."""
@@ -52,45 +60,64 @@ class Projects:
     async def resolve(
         self, send: Send, connection: str | None, project_id: int | Literal["@current"], *, afresh: bool = False
     ) -> Project:
-        """The project with its number, name and timezone: one request the first time, none later.
+        """The project with its number, name and timezone: one request the first time, none later; several calls at
+        once share it.
 
         `GET /api/projects/@current/`; without the right to it, `team` of `GET /api/users/@me/`; without that,
-        unresolved.
+        unresolved. Raises Failed (`bad_upstream_response`) when the answer is another project than was asked for.
         """
         key = (connection or "", project_id)
-        async with self._locks.setdefault(key, anyio.Lock()):
-            found = None if afresh else self._known.get(key)
-            if found is None:
-                found = await self._ask(send, connection, project_id)
-                self._known[key] = found
-                if found.resolved:
-                    self._known[(connection or "", found.id)] = found
-            return found
-
-    async def _ask(self, send: Send, connection: str | None, project_id: int | Literal["@current"]) -> Project:
+        if not afresh and (known := self._known.get(key)):
+            return known
+        lock = self._asking.setdefault(key, anyio.Lock())
         try:
-            return _read(await send(_get(f"/api/projects/{project_id}/", connection)), project_id)
-        except GatewayError as error:
-            if error.code != "permission_denied":
-                raise
-        if project_id != CURRENT:
-            return Project(project_id)
-        try:
-            user = await send(_get("/api/users/@me/", connection))
-        except GatewayError as error:
-            if error.code != "permission_denied":
-                raise
-            return Project(CURRENT)
-        team = cast("dict[str, Any]", user).get("team") if isinstance(user, dict) else None
-        return _read(team, CURRENT)
+            async with lock:
+                if not afresh and (known := self._known.get(key)):
+                    return known
+                changes = self._changes
+                found = await _ask(send, connection, project_id)
+                if changes == self._changes:
+                    self._remember(key, found)
+                return found
+        finally:
+            if not lock.statistics().tasks_waiting:
+                self._asking.pop(key, None)
+
+    def _remember(self, key: _Key, found: Project) -> None:
+        if len(self._known) >= _MOST_PROJECTS:
+            self._known.clear()
+        self._known[key] = found
+        if found.resolved:
+            self._known[key[0], found.id] = found
 
 
-def unresolved(candidates: str | None = None) -> Refused:
+async def _ask(send: Send, connection: str | None, project_id: int | Literal["@current"]) -> Project:
+    try:
+        return _read(await send(_get(f"/api/projects/{project_id}/", connection)), project_id)
+    except GatewayError as error:
+        if error.code != "permission_denied":
+            raise
+    if project_id != CURRENT:
+        return Project(project_id)
+    try:
+        user = await send(_get("/api/users/@me/", connection))
+    except GatewayError as error:
+        if error.code != "permission_denied":
+            raise
+        return Project(CURRENT)
+    fields = _object(user)
+    if isinstance(fields.get("team"), dict):
+        return _read(fields["team"], CURRENT)
+    return Project(CURRENT, candidates=_named(_object(fields.get("organization")).get("teams")))
+
+
+def unresolved(project: Project) -> Refused:
     """The refusal of a write whose project is not known for sure."""
+    candidates = f" (candidates: {', '.join(project.candidates)})" if project.candidates else ""
     return Refused(
         "project_unresolved",
         "The current project cannot be read with this connection, and a write must not land in the wrong one.",
-        f"Pass project_id as a number{f': {candidates}' if candidates else ''}; list_projects or the user can name it.",
+        f"Pass project_id as a number{candidates}; list_projects or the user can name it.",
     )
 
 
@@ -99,10 +126,23 @@ def _get(path: str, connection: str | None) -> Request:
 
 
 def _read(answer: object, asked: int | Literal["@current"]) -> Project:
-    fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+    fields = _object(answer)
     number, name, timezone = fields.get("id"), fields.get("name"), fields.get("timezone")
-    return Project(
-        number if isinstance(number, int) else asked,
-        name if isinstance(name, str) else None,
-        timezone if isinstance(timezone, str) else "UTC",
-    )
+    if not isinstance(number, int) or isinstance(number, bool) or asked not in (CURRENT, number):
+        raise Failed(
+            "bad_upstream_response",
+            f"PostHog answered, but not with project {asked}.",
+            "Try again; list_projects gives the ids.",
+            source="posthog",
+        )
+    return Project(number, name if isinstance(name, str) else None, timezone if isinstance(timezone, str) else "UTC")
+
+
+def _named(teams: object) -> tuple[str, ...]:
+    """`136209 Default project`, for at most ten."""
+    rows = [_object(team) for team in cast("list[object]", teams)[:10]] if isinstance(teams, list) else []
+    return tuple(excerpt(f"{row['id']} {row.get('name', '')}".strip(), 80) for row in rows if "id" in row)
+
+
+def _object(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import Random
 
+from .errors import GatewayError
+
 MAX_TRIES = 3
 LONGEST_WAIT_S = 20.0
 """A longer Retry-After is reported instead of waited out."""
@@ -31,6 +33,17 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
 
 
+def repeatable(error: GatewayError, writes: bool) -> bool:
+    """Whether the request that failed so may be sent again: it never left or was answered 429; a read also if it was
+    lost on the way or answered 502, 503 or 504.
+    """
+    if not error.retryable or (error.retry_after_s or 0.0) > LONGEST_WAIT_S:
+        return False
+    if error.code == "rate_limited" or error.outcome == "not_sent":
+        return True
+    return not writes and error.status in (None, 502, 503, 504)
+
+
 @dataclass(slots=True)
 class RetryQuota:
     """Tokens shared by all calls: a repeat takes 14 (5 when throttled), a success gives 1 back; none left means no
@@ -43,16 +56,16 @@ class RetryQuota:
     def __post_init__(self) -> None:
         self._left = self.capacity
 
-    def take(self, *, throttled: bool) -> bool:
-        """Whether one more repeat is allowed."""
-        cost = 5 if throttled else 14
+    def take(self, error: GatewayError) -> bool:
+        """Whether one more repeat, after this error, is allowed."""
+        cost = 5 if error.code == "rate_limited" else 14
         if self._left < cost:
             return False
         self._left -= cost
         return True
 
     def give_back(self) -> None:
-        """Called for each request that succeeded at its first try."""
+        """Called for each request that succeeded."""
         self._left = min(self.capacity, self._left + 1)
 
 

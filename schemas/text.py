@@ -1,31 +1,41 @@
 """Cleaning of text that other people wrote, before a model or a terminal sees it.
 
 PostHog's ingest key is public, so anybody can put text into event names, properties, person names and error messages.
-Characters that carry no visible text (controls, bidirectional overrides, Unicode tags, zero-width marks) are removed;
-emoji joiners and CJK variation selectors stay. Secrets are replaced by `[redacted]`.
+Characters that carry no visible text (controls, bidirectional overrides, Unicode tags, zero-width marks, halves of
+surrogate pairs) are removed; the joiners and variation selectors of emoji, CJK and Indic or Persian words stay. Secrets
+are replaced by `[redacted]`. This is best effort: it takes away hidden channels, not what a visible text says.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 REDACTED = "[redacted]"
 
-_ZERO_WIDTH_JOINERS = "\u200c\u200d"
-INVISIBLE = re.compile(
+_INVISIBLE = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 controls but tab and newline: ANSI and OSC sequences begin with one
-    # Soft hyphen, zero-width characters, bidirectional controls.
-    "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f"  # Unicode tags: invisible ASCII
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u3164\uffa0"  # soft hyphen, fillers
+    "\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"  # zero width, bidirectional controls
+    "\ud800-\udfff"  # cannot be written as UTF-8
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"  # Unicode tags: invisible ASCII
     "]"
-    # Joiners and variation selectors only mean something inside emoji and non-Latin scripts.
-    f"|(?<![^\x00-\x7f])[{_ZERO_WIDTH_JOINERS}\ufe00-\ufe0e]"
-    f"|[{_ZERO_WIDTH_JOINERS}](?![^\x00-\x7f])"
-    "|(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[\U000e0100-\U000e01ef]+"
 )
-SECRET = re.compile(r"\bph[xsar]_[A-Za-z0-9]{8,}|(?<=session_token=)[^&\"'\s\\]+")
-_SECRET_FIELD = re.compile(r"^(secret_api_token.*|live_events_token|personal_api_key)$")
+_JOINERS = "\u200c\u200d"
+_SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0e"
+_EMOJI_SELECTOR = "\ufe0f"
+_CJK_SELECTORS = "\U000e0100-\U000e01ef"
+_SHOWN = rf"[^\x00-\x7f{_JOINERS}{_SELECTORS}{_EMOJI_SELECTOR}{_CJK_SELECTORS}]"
+# These mean something only beside a visible character of an emoji or a non-Latin script, one at a time; a run of them
+# can spell out a hidden text.
+_MISPLACED = re.compile(
+    rf"(?<!{_SHOWN})(?<!{_SHOWN}{_EMOJI_SELECTOR})[{_JOINERS}]|[{_JOINERS}](?!{_SHOWN})"
+    rf"|(?<!{_SHOWN})(?!(?<=[0-9#*]){_EMOJI_SELECTOR}\u20e3)[{_SELECTORS}{_EMOJI_SELECTOR}]"
+    rf"|(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[{_CJK_SELECTORS}]"
+)
+_SECRET = re.compile(r"(?<![A-Za-z0-9])ph[xsar]_[A-Za-z0-9_-]{8,}|(?<=session_token=)[^&\"'\s\\]+")
+_SECRET_FIELD = re.compile(r"secret_api_token.*|live_events_token|personal_api_key|slack_incoming_webhook")
 
 
 class Cleaner:
@@ -40,33 +50,50 @@ class Cleaner:
         """Invisible characters removed so far."""
 
     def text(self, value: str) -> str:
-        """The text without invisible characters and secrets."""
-        if not value.isascii() or not value.isprintable():
-            value, removed = INVISIBLE.subn("", value)
-            self.removed += removed
+        """The text without invisible characters and secrets; lines end with a newline alone."""
+        value = self._visible(value)
         if "_" in value:
-            value = SECRET.sub(REDACTED, value)
-        for secret in self._secrets:
-            if secret in value:
-                value = value.replace(secret, REDACTED)
-        return value
+            value = _SECRET.sub(REDACTED, value)
+        return self._without_keys(value)
 
     def value(self, value: Any) -> Any:
         """The same JSON value with every string, keys included, cleaned."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            fields = cast("dict[str, Any]", value)
-            return {
-                self.text(key): REDACTED if item and _SECRET_FIELD.match(key) else self.value(item)
-                for key, item in fields.items()
-            }
+            return self._object(cast("dict[str, Any]", value))
         if isinstance(value, (list, tuple)):
             return [self.value(item) for item in cast("Sequence[Any]", value)]
+        return value
+
+    def _object(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        cleaned: dict[str, Any] = {}
+        for key, item in fields.items():
+            name = self.text(key)
+            while name in cleaned:  # keys that differed in what is not visible
+                name += " (again)"
+            cleaned[name] = REDACTED if item and _SECRET_FIELD.fullmatch(name) else self.value(item)
+        if cleaned.get("status") == "PENDING" and "connection_id" in cleaned and isinstance(fields.get("url"), str):
+            # A new connection's url is a capability that its user has to get: it holds the session token.
+            cleaned["url"] = self._without_keys(self._visible(fields["url"]))
+        return cleaned
+
+    def _visible(self, value: str) -> str:
+        if value.isascii() and value.isprintable():
+            return value
+        value, controls = _INVISIBLE.subn("", value.replace("\r\n", "\n"))
+        value, misplaced = _MISPLACED.subn("", value)
+        self.removed += controls + misplaced
+        return value
+
+    def _without_keys(self, value: str) -> str:
+        for secret in self._secrets:
+            if secret in value:
+                value = value.replace(secret, REDACTED)
         return value
 
 
 def excerpt(value: str, limit: int = 500) -> str:
     """The beginning of a foreign text, cleaned, on one line, at most `limit` characters."""
-    line = " ".join(Cleaner().text(value).split())
+    line = " ".join(Cleaner().text(value[: 40 * limit]).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -1,0 +1,64 @@
+"""Where requests go: the base URLs of a plane, and what proxy of the environment stands in between."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from . import paths
+
+logger = logging.getLogger("maton_posthog.gateway")
+
+
+class Hosts:
+    """The base URLs of one plane; moves to the next one at most once each."""
+
+    def __init__(self, urls: Iterable[str], prefix: str, setting: str) -> None:
+        self.setting = setting
+        self.all = tuple(paths.check_base_url(url, setting) + prefix for url in urls)
+        self._at = 0
+
+    @property
+    def base(self) -> str:
+        """The base URL in use, without a trailing slash."""
+        return self.all[self._at]
+
+    def advance(self, unreachable: str) -> bool:
+        """Whether there is another host to try instead of the one that could not be reached."""
+        if unreachable != self.base:
+            return True  # another call has moved on already
+        if self._at + 1 == len(self.all):
+            return False
+        self._at += 1
+        logger.warning("%s cannot be reached; using %s", netloc(unreachable), netloc(self.base))
+        return True
+
+
+def netloc(url: str) -> str:
+    """Host and port, as messages name a server."""
+    return urlsplit(url).netloc
+
+
+def direct(bases: Iterable[str]) -> tuple[str, ...]:
+    """URL patterns of the loopback hosts among `bases`. No proxy is asked for them: it could not reach this machine's
+    loopback, and plain http would show it the key.
+    """
+    hosts = {urlsplit(base).hostname or "" for base in bases}
+    return tuple(
+        f"all://[{host}]" if ":" in host else f"all://{host}" for host in sorted(hosts) if paths.is_loopback(host)
+    )
+
+
+def proxies(bases: Iterable[str], found: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`{host: proxy}` for the bases that a proxy of the environment (`HTTPS_PROXY`, `ALL_PROXY`) stands before, as host
+    and port: never its credentials.
+    """
+    known = getproxies() if found is None else found
+    named: dict[str, str] = {}
+    for base in bases:
+        parts = urlsplit(base)
+        host = parts.hostname or ""
+        proxy = known.get(parts.scheme) or known.get("all")
+        if proxy and not paths.is_loopback(host) and not proxy_bypass(host):
+            named[host] = netloc(proxy if "://" in proxy else f"http://{proxy}").rpartition("@")[2]
+    return named

@@ -1,0 +1,72 @@
+"""One HTTP request, before it is bound to a host, and how it is written on the wire."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+from urllib.parse import quote, urlencode
+
+from . import paths
+from .budget import Budget
+from .errors import Refused
+from .retry import MAX_TRIES
+
+type Plane = Literal["data", "control"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """`path` is filled (`paths.fill`); `query` holds texts; `writes` decides whether it may be repeated."""
+
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    path: str
+    writes: bool
+    budget: Budget
+    plane: Plane = "data"
+    connection: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: Mapping[str, Any] | None = None
+    tries: int = MAX_TRIES
+
+    @property
+    def names_connection(self) -> bool:
+        """Whether a connection was named that may turn out not to exist."""
+        return self.connection is not None or (self.plane == "control" and self.path != "/connections")
+
+    @property
+    def asks_hogql(self) -> bool:
+        """Whether the caller's SQL is what may be wrong."""
+        query: Any = (self.body or {}).get("query")
+        return isinstance(query, dict) and cast("dict[str, Any]", query).get("kind") == "HogQLQuery"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A request as bytes, but for its host."""
+
+    target: str
+    """Path and query below the base URL of the plane."""
+    content: bytes | None
+    headers: Mapping[str, str]
+
+
+def encode(request: Request) -> Encoded:
+    """Raises Refused (`invalid_argument`) for what has no place in a URL, a header or strict JSON."""
+    target = paths.confine(request.path)
+    headers: dict[str, str] = {}
+    if request.connection is not None:
+        headers["Maton-Connection"] = paths.connection_id(request.connection)
+    try:
+        if request.query:
+            target = f"{target}?{urlencode(request.query, quote_via=quote)}"
+        if request.body is None:
+            return Encoded(target, None, headers)
+        text = json.dumps(request.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        content = text.encode()
+    except (ValueError, RecursionError) as error:  # half a surrogate pair is a UnicodeEncodeError, a ValueError
+        raise Refused(
+            "invalid_argument",
+            "An argument cannot be sent as JSON or in a URL.",
+            "Use complete Unicode text, finite numbers and moderate nesting.",
+        ) from error
+    return Encoded(target, content, {**headers, "Content-Type": "application/json"})
