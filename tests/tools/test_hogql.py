@@ -147,7 +147,6 @@ PIECES = st.sampled_from(
         ";",
         ",",
         *CLAUSES,
-        *COMMENTS,
     ]
 )
 
