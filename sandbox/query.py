@@ -77,7 +77,7 @@ class QueryEndpoint:
             raise invalid(f"refresh: Input should be one of {', '.join(sorted(_REFRESH))}")
         if refresh in _ASYNC:
             return answer({"query_status": self._start(call, query)}, 202)
-        return answer(await self._answer(call, query))
+        return answer(await self.compute(call, query))
 
     async def poll(self, call: Call) -> Response:
         """202 while it runs, 200 with the answer in `query_status.results`, 400 or 500 with `error_message`."""
@@ -112,7 +112,7 @@ class QueryEndpoint:
         with job.scope:
             results, failed_with, message = None, 200, None
             try:
-                results = await self._answer(call, query)
+                results = await self.compute(call, query)
             except ApiError as error:
                 failed_with, message = error.status, _detail(error)
             job.failed_with = failed_with if failed_with in (200, 400) else 500
@@ -124,7 +124,8 @@ class QueryEndpoint:
                 "end_time": timestamp(call.services.clock()),
             }
 
-    async def _answer(self, call: Call, query: Row) -> Row:
+    async def compute(self, call: Call, query: Row) -> Row:
+        """The answer of a query, without its envelope. Raises ApiError."""
         while query.get("kind") in WRAPPERS:
             source = as_object(query.get("source"))
             if source is None:

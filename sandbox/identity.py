@@ -1,0 +1,37 @@
+"""Who and what the sandbox pretends to be: one organization, one user, two projects. All of it says "synthetic"."""
+
+from datetime import UTC, datetime, timedelta
+
+from .values import Row, stable_uuid, timestamp
+
+ORGANIZATION_ID = stable_uuid("organization")
+ORGANIZATION_NAME = "Sandbox (synthetic data)"
+USER_UUID = stable_uuid("user", 1)
+
+DATA_PROJECT = 1
+"""The project that the events belong to; every other project has none."""
+EMPTY_PROJECT = 2
+PROJECT_NAMES = {DATA_PROJECT: "Sandbox (synthetic data)", EMPTY_PROJECT: "Sandbox (empty project, synthetic)"}
+
+CONNECTION_ID = stable_uuid("connection", 1)
+"""The Maton connection that is there from the start."""
+
+
+def user_basic() -> Row:
+    """The user as other objects embed it (`created_by`, `last_modified_by`)."""
+    return {
+        "id": 1,
+        "uuid": USER_UUID,
+        "distinct_id": "sandbox-user",
+        "first_name": "Sandbox",
+        "last_name": "User",
+        "email": "sandbox@quillboard.example",
+        "is_email_verified": True,
+        "hedgehog_config": None,
+        "role_at_organization": "engineering",
+    }
+
+
+def founded(today: datetime) -> str:
+    """When organization, user and projects were made: 200 days before the last day of the events."""
+    return timestamp(today.astimezone(UTC) - timedelta(days=200))

@@ -1,0 +1,25 @@
+"""The resources of a project, one module per area."""
+
+from ..query import QueryEndpoint
+from ..resource import routes
+from ..routing import Route, Services
+from .account import ROUTES as ACCOUNT
+from .dashboards import DASHBOARDS
+from .flags import FLAGS
+from .insights import insight_routes
+
+
+def resource_routes() -> tuple[Route, ...]:
+    """Every route of the data plane."""
+    query = QueryEndpoint()
+    return (
+        *ACCOUNT,
+        *query.routes(),
+        *routes(DASHBOARDS),
+        *insight_routes(query.compute),
+        *routes(FLAGS),
+    )
+
+
+async def on_ready(services: Services) -> None:
+    """What is to be done once the events are there."""
