@@ -1,8 +1,9 @@
 """Actions: `/api/projects/{project_id}/actions/`."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from .base import Id, InProject, Page, View
 from .changes import Changes
@@ -21,9 +22,9 @@ class Step(BaseModel):
     url_matching: Matching | None = None
     selector: str | None = None
     text: str | None = None
-    text_matching: Matching | None = None
+    text_matching: SkipJsonSchema[Matching | None] = None
     href: str | None = None
-    href_matching: Matching | None = None
+    href_matching: SkipJsonSchema[Matching | None] = None
     tag_name: str | None = None
     properties: list[dict[str, Any]] | None = None
 
@@ -56,7 +57,7 @@ class GetAction(InProject):
 class CreateAction(InProject):
     name: str = Field(min_length=1, max_length=400)
     steps: list[Step] = Field(min_length=1)
-    """An event counts when it matches any step. Matching: url contains, text and href exact, unless said."""
+    """Any of them matches; in each, all conditions hold. Default url_matching: contains."""
     description: str | None = None
     tags: list[str] | None = None
 
@@ -64,8 +65,11 @@ class CreateAction(InProject):
 class UpdateAction(Changes):
     action_id: Id
     name: str | None = Field(default=None, min_length=1, max_length=400)
-    steps: list[Step] | None = Field(default=None, min_length=1)
-    """Replaces all steps."""
+    steps: (
+        Annotated[list[Step], WithJsonSchema({"type": "array", "items": {"type": "object"}}), Field(min_length=1)]
+        | None
+    ) = None
+    """As in create_action; replaces all."""
     description: str | None = None
     tags: list[str] | None = None
 

@@ -26,6 +26,10 @@ type Operator = Literal[
     "is_date_before",
     "is_date_after",
 ]
+type Value = Annotated[
+    str | int | float | bool | list[str | int | float | bool],
+    WithJsonSchema({"type": ["string", "number", "boolean", "array"], "items": {"type": ["string", "number"]}}),
+]
 _WITHOUT_VALUE = ("is_set", "is_not_set")
 
 
@@ -47,7 +51,7 @@ class PersonProperty(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: str = Field(min_length=1)
-    value: str | int | float | bool | list[str | int | float | bool] | None = None
+    value: Value | None = None
     operator: Operator = "exact"
 
     @model_validator(mode="after")
