@@ -10,12 +10,14 @@ from . import (
     connections,
     dashboards,
     definitions,
+    experiments,
     flags,
     insights,
     persons,
     query,
     recordings,
     restore,
+    surveys,
 )
 from .operation import Operation
 
@@ -29,6 +31,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *persons.OPERATIONS,
     *recordings.OPERATIONS,
     *annotations.OPERATIONS,
+    *surveys.OPERATIONS,
+    *experiments.OPERATIONS,
     *definitions.OPERATIONS,
     *restore.OPERATIONS,
     *account.OPERATIONS,
