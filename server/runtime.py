@@ -1,6 +1,7 @@
 """What one process shares between all transports and MCP connections: settings, operations, the gateway client."""
 
 import logging
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..gateway.client import Gateway, GatewayConfig
 from ..gateway.errors import Failed
 from ..tools import OPERATIONS
 from ..tools.operation import Operation, Toolset
-from .sandbox import Sandbox, SandboxError
+from .sandbox import COMMAND, Sandbox, SandboxError
 from .settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -20,8 +21,9 @@ _logger = logging.getLogger(__name__)
 class Runtime:
     """Made once a process; whoever made it closes it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, sandbox_command: Sequence[str] = COMMAND) -> None:
         self.settings = settings
+        self._sandbox_command = sandbox_command
         self.operations: tuple[Operation[Any], ...] = tuple(
             operation for operation in OPERATIONS if offered(operation, settings)
         )
@@ -102,7 +104,7 @@ class Runtime:
 
     async def _start_sandbox(self) -> Sandbox:
         try:
-            return await Sandbox.start()
+            return await Sandbox.start(self._sandbox_command)
         except SandboxError as error:
             raise Failed(
                 "unavailable",

@@ -190,12 +190,12 @@ class HttpServer(ServerProcess):
 
     def __init__(self, *arguments: str, host: str = "127.0.0.1", transport: str = "http", **variables: str) -> None:
         where = ("--transport", transport, "--host", host, "--port", "0", "--log-json")
-        super().__init__("serve", *where, *arguments, **variables)
+        super().__init__("serve", *where, *arguments, command=COMMAND, **variables)
         self._host = host
         self.port = 0
 
     def __enter__(self) -> Self:
-        said = json.loads(self.wait_for_error_line("Serving MCP at"))["message"]
+        said: str = json.loads(self.wait_for_error_line("Serving MCP at"))["message"]
         self.url = said.rpartition(" ")[2]
         self.port = urlsplit(self.url).port or 0
         return self

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 from maton_posthog.server.transports import MAX_STREAMS, security
@@ -14,7 +15,7 @@ from tests.server.processes import EVERYWHERE, HttpServer, eventually, silent_ga
 pytestmark = pytest.mark.anyio
 
 TOKEN = "token-0123456789"
-MODERN = {
+MODERN: dict[str, Any] = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
 }

@@ -115,8 +115,8 @@ def start_sandbox(server: ServerProcess) -> tuple[str, int]:
     server.initialize()
     answer = server.ask("tools/call", {"name": "get_project", "arguments": {}})
     assert not answer["result"].get("isError"), answer
-    said = json.loads(server.wait_for_error_line("The sandbox runs"))
-    address = urlsplit(said["url"])
+    url: str = json.loads(server.wait_for_error_line("The sandbox runs"))["url"]
+    address = urlsplit(url)
     assert address.hostname is not None
     assert address.port is not None
     assert listens((address.hostname, address.port))

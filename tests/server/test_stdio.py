@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -34,7 +35,7 @@ def test_requests_piped_in_are_answered_before_the_exit() -> None:
 
 
 def test_the_newer_era_is_served_on_the_same_pipe() -> None:
-    meta = {
+    meta: dict[str, Any] = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
     }
