@@ -4,9 +4,13 @@ from ..query import QueryEndpoint
 from ..resource import routes
 from ..routing import Route, Services
 from .account import ROUTES as ACCOUNT
+from .actions import ACTIONS
+from .cohorts import ROUTES as COHORTS
+from .cohorts import calculate_pending
 from .dashboards import DASHBOARDS
 from .flags import FLAGS
 from .insights import insight_routes
+from .persons import ROUTES as PERSONS
 
 
 def resource_routes() -> tuple[Route, ...]:
@@ -18,8 +22,12 @@ def resource_routes() -> tuple[Route, ...]:
         *routes(DASHBOARDS),
         *insight_routes(query.compute),
         *routes(FLAGS),
+        *COHORTS,
+        *routes(ACTIONS),
+        *PERSONS,
     )
 
 
 async def on_ready(services: Services) -> None:
     """What is to be done once the events are there."""
+    await calculate_pending(services)

@@ -1,0 +1,178 @@
+"""Persons, read from the events. Lists identify a person by UUID; retrieving one shows the number in `id`."""
+
+import json
+from collections.abc import AsyncGenerator
+
+from anyio import to_thread
+from starlette.responses import Response
+
+from ..errors import invalid, not_found
+from ..events import literal
+from ..filters import json_parameter, truth
+from ..paging import DEFAULT_LIMIT, absolute_url, positive, whole
+from ..responses import answer
+from ..routing import Call, Route
+from ..values import Row, as_object, integer_id, is_uuid
+from .cohort_rules import CohortError, persons_of
+from .person_filters import person_condition, property_text
+
+_COLUMNS = "toString(id), name, created_at, properties, is_identified, last_seen_at, number"
+_NOT_AN_ID = (
+    "The ID provided does not look like a personID. "
+    "If you are using a distinctId, please use /persons?distinct_id=X instead."
+)
+_EMAIL = property_text("email")
+
+
+async def _list(call: Call) -> Response:
+    conditions = [condition async for condition in _conditions(call)]
+    return answer(await person_page(call, conditions))
+
+
+async def person_page(call: Call, conditions: list[str]) -> Row:
+    """`{"results", "next", "previous"}` of the persons that satisfy all conditions: no `count` unless asked for.
+
+    `next` is there whenever the page is full, even when nothing follows.
+    """
+    limit, offset = positive(call.params.get("limit"), DEFAULT_LIMIT), whole(call.params.get("offset"))
+    where = await _where(call, conditions)
+    page = f"ORDER BY created_at DESC, id LIMIT {min(limit, 10**6)} OFFSET {offset}"
+    persons = await read_persons(call, f"{where} {page}")
+    results = [_listed(person) for person in persons]
+    after, before = {"limit": limit, "offset": offset + limit}, {"limit": limit, "offset": offset - limit}
+    body: Row = {
+        "results": results,
+        "next": absolute_url(call.path, call.query, after) if len(results) >= limit else None,
+        "previous": absolute_url(call.path, call.query, before) if offset >= limit else None,
+    }
+    if truth(call.params.get("include_total", "")):
+        counted = await call.services.events.rows(call.project_id, f"SELECT count() FROM posthog.persons {where}")
+        body["count"] = counted[0][0]
+    return body
+
+
+async def _conditions(call: Call) -> AsyncGenerator[str]:
+    params = call.params
+    if search := params.get("search"):
+        by_id = f"id IN ({_of_distinct_id(search)})"
+        yield f"({by_id} OR ifNull(positionCaseInsensitiveUTF8({_EMAIL}, {literal(search)}) > 0, false))"
+    if email := params.get("email"):
+        yield f"ifNull({_EMAIL} = {literal(email)}, false)"
+    if distinct_id := params.get("distinct_id"):
+        yield f"id IN ({_of_distinct_id(distinct_id)})"
+    if properties := params.get("properties"):
+        for item in json_parameter(properties, "properties"):
+            yield person_condition(as_object(item) or {})
+    if cohort := params.get("cohort"):
+        yield f"id IN ({await to_thread.run_sync(_cohort, call, cohort)})"
+
+
+def _cohort(call: Call, key: str) -> str:
+    number = integer_id(key)
+    with call.services.store.transaction() as rows:
+        cohort = None if number is None else rows.get("cohorts", number)
+        if cohort is None or cohort["_project"] != call.project_id or cohort["deleted"]:
+            raise invalid("Cohort does not exist", attr="cohort")
+        try:
+            return persons_of(rows, cohort)
+        except CohortError as error:
+            raise invalid(str(error), attr="cohort") from error
+
+
+def _of_distinct_id(distinct_id: str) -> str:
+    return f"SELECT person_id FROM posthog.person_distinct_ids WHERE distinct_id = {literal(distinct_id)}"
+
+
+async def _where(call: Call, conditions: list[str]) -> str:
+    removed = ", ".join(map(literal, await to_thread.run_sync(removed_keys, call, "persons")))
+    kept = [f"toString(id) NOT IN ({removed})"] if removed else []
+    return f"WHERE {' AND '.join(['true', *kept, *conditions])}"
+
+
+def removed_keys(call: Call, kind: str) -> list[str]:
+    """The keys of what was deleted for good, though the events still have it."""
+    with call.services.store.transaction() as rows:
+        return [row["key"] for row in rows.all("removed", call.project_id) if row["kind"] == kind]
+
+
+def remove_key(call: Call, kind: str, key: str) -> None:
+    """Delete something for good."""
+    with call.services.store.transaction() as rows:
+        rows.insert("removed", call.project_id, {"kind": kind, "key": key})
+
+
+async def read_persons(call: Call, clauses: str) -> list[Row]:
+    """The persons of these clauses (WHERE and what follows), each with all of its distinct ids."""
+    events = call.services.events
+    found = await events.rows(call.project_id, f"SELECT {_COLUMNS} FROM posthog.persons {clauses}")
+    ids = ", ".join(literal(row[0]) for row in found) or "''"
+    pairs = await events.rows(
+        call.project_id,
+        "SELECT toString(person_id), arraySort(groupArray(distinct_id)) FROM posthog.person_distinct_ids "
+        f"WHERE toString(person_id) IN ({ids}) GROUP BY person_id",
+    )
+    distinct_ids = dict(pairs)
+    return [_person(*row, distinct_ids=distinct_ids.get(row[0], [])) for row in found]
+
+
+def _person(
+    uuid: str,
+    name: str,
+    created_at: str,
+    properties: str,
+    is_identified: bool,
+    last_seen_at: str,
+    number: int,
+    *,
+    distinct_ids: list[str],
+) -> Row:
+    return {
+        "id": number,
+        "uuid": uuid,
+        "name": name,
+        "created_at": created_at,
+        "properties": json.loads(properties),
+        "is_identified": is_identified,
+        "distinct_ids": distinct_ids,
+        "last_seen_at": last_seen_at,
+    }
+
+
+def _listed(person: Row) -> Row:
+    extra: Row = {"matched_recordings": [], "value_at_data_point": None}
+    return {"type": "person", **person, "id": person["uuid"], **extra}
+
+
+def embedded_person(person: Row) -> Row:
+    """A person as recordings embed it and as retrieving it shows it: the number is the `id`."""
+    return {name: person[name] for name in ("id", "name", "distinct_ids", "properties", "created_at", "uuid")}
+
+
+async def _find(call: Call) -> Row:
+    key = call.arguments["id"]
+    number = integer_id(key)
+    if number is None and not is_uuid(key):
+        raise invalid(_NOT_AN_ID)
+    wanted = f"toString(id) = {literal(key.lower())}" if number is None else f"number = {number}"
+    persons = await read_persons(call, await _where(call, [wanted]))
+    if not persons:
+        raise not_found()
+    return persons[0]
+
+
+async def _get(call: Call) -> Response:
+    return answer(embedded_person(await _find(call)))
+
+
+async def _delete(call: Call) -> Response:
+    """Permanent; PostHog answers before it has happened."""
+    person = await _find(call)
+    await to_thread.run_sync(remove_key, call, "persons", person["uuid"])
+    return Response(status_code=202)
+
+
+ROUTES = (
+    Route("GET", "projects/{project_id}/persons", _list),
+    Route("GET", "projects/{project_id}/persons/{id}", _get),
+    Route("DELETE", "projects/{project_id}/persons/{id}", _delete),
+)
