@@ -8,7 +8,7 @@ import re
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
@@ -45,7 +45,7 @@ def _read(value: object) -> datetime | date | None:
         return None
 
 
-type Moment = Annotated[datetime | date, PlainValidator(_moment), WithJsonSchema({"type": "string"})]
+type Moment = Annotated[datetime | date, BeforeValidator(_moment), WithJsonSchema({"type": "string"})]
 """A moment as ISO 8601 text, never as a number. What lacks a time or an offset is read in the project's timezone."""
-type Bound = Annotated[datetime | date | str, PlainValidator(_bound), WithJsonSchema({"type": "string"})]
+type Bound = Annotated[datetime | date | str, BeforeValidator(_bound), WithJsonSchema({"type": "string"})]
 """One end of a range: a Moment, or PostHog's relative form (`-7d`)."""

@@ -1,0 +1,131 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from maton_posthog.gateway.projects import Project
+from maton_posthog.schemas.annotations import CreateAnnotation, UpdateAnnotation
+from maton_posthog.tools.annotations import OPERATIONS
+from pydantic import ValidationError
+
+from .fake import PROJECT_ID, FakeCall, Sent, answer, page, run
+
+pytestmark = pytest.mark.anyio
+
+LIST, CREATE, UPDATE, DELETE = OPERATIONS
+ANNOTATIONS = "/api/projects/{project_id}/annotations/"
+ANNOTATION = ANNOTATIONS + "{annotation_id}/"
+ONE = f"/api/projects/{PROJECT_ID}/annotations/5/"
+BERLIN = Project(PROJECT_ID, "Default project", "Europe/Berlin")
+
+
+def annotation(**changes: Any) -> dict[str, Any]:
+    return answer("annotation", **changes)
+
+
+def stored(sent: Sent) -> dict[str, Any]:
+    return annotation(**(sent.body or {}))
+
+
+async def test_list_always_sends_a_limit_and_calls_insights_insights() -> None:
+    row = annotation(scope="dashboard_item", dashboard_item=31, insight_name="DAU")
+    api = FakeCall({f"GET {ANNOTATIONS}": page(row)})
+    shown = await run(LIST, api, search="new", scope="insight")
+    assert api.last.query == {"search": "new", "scope": "dashboard_item", "limit": 20, "offset": 0}
+    assert shown["annotations"] == [
+        {
+            "id": 5,
+            "content": "New feature launched",
+            "date_marker": "2026-02-23T00:00:00Z",
+            "scope": "insight",
+            "insight_id": 31,
+            "insight_name": "DAU",
+            "created_by": "ann@example.com",
+            "created_at": "2026-11-20T10:00:00.000000Z",
+        }
+    ]
+
+
+async def test_a_range_of_dates_is_whole_days_of_the_project() -> None:
+    api = FakeCall({f"GET {ANNOTATIONS}": page()}, project=BERLIN)
+    await run(LIST, api, date_from="2026-02-20", date_to="2026-02-23")
+    assert api.last.query["date_from"] == "2026-02-20T00:00:00+01:00"
+    assert api.last.query["date_to"] == "2026-02-23T23:59:59.999999+01:00"
+
+
+async def test_create_marks_now_in_the_project_unless_told_otherwise() -> None:
+    api = FakeCall({f"POST {ANNOTATIONS}": stored})
+    before = datetime.now(UTC).replace(microsecond=0)
+    shown = await run(CREATE, api, content="Deployed")
+    assert api.last.body is not None
+    marked_at = datetime.fromisoformat(api.last.body.pop("date_marker"))
+    assert before <= marked_at <= datetime.now(UTC)
+    assert api.last.body == {"content": "Deployed", "scope": "project"}
+    assert shown["scope"] == "project"
+
+
+async def test_a_date_alone_is_its_midnight_in_the_project() -> None:
+    api = FakeCall({f"POST {ANNOTATIONS}": stored}, project=BERLIN)
+    await run(CREATE, api, content="x", date_marker="2026-02-23", scope="organization")
+    assert api.last.body == {"content": "x", "date_marker": "2026-02-23T00:00:00+01:00", "scope": "organization"}
+
+
+async def test_insights_and_dashboards_are_named_as_posthog_names_them() -> None:
+    api = FakeCall({f"POST {ANNOTATIONS}": stored})
+    when = "2026-02-23T00:00:00Z"
+    shown = await run(CREATE, api, content="x", date_marker=when, scope="insight", insight_id=31)
+    common = {"content": "x", "date_marker": "2026-02-23T00:00:00+00:00"}
+    assert api.last.body == {**common, "scope": "dashboard_item", "dashboard_item": 31}
+    assert (shown["scope"], shown["insight_id"]) == ("insight", 31)
+    await run(CREATE, api, content="x", date_marker=when, scope="dashboard", dashboard_id=9)
+    assert api.last.body == {**common, "scope": "dashboard", "dashboard_id": 9}
+
+
+@given(
+    st.sampled_from(["project", "organization", "dashboard", "insight"]),
+    st.none() | st.just(31),
+    st.none() | st.just(9),
+)
+def test_a_scope_passes_exactly_with_its_own_target(
+    scope: str, insight_id: int | None, dashboard_id: int | None
+) -> None:
+    arguments = {"content": "x", "scope": scope, "insight_id": insight_id, "dashboard_id": dashboard_id}
+    if (insight_id is not None) == (scope == "insight") and (dashboard_id is not None) == (scope == "dashboard"):
+        assert CreateAnnotation.model_validate(arguments).scope == scope
+    else:
+        with pytest.raises(ValidationError, match=r"needs|goes with"):
+            CreateAnnotation.model_validate(arguments)
+
+
+@pytest.mark.parametrize("marker", [1700000000, "yesterday", "-7d", "2026-02-30"])
+def test_a_moment_is_iso_text_only(marker: object) -> None:
+    with pytest.raises(ValidationError, match="ISO 8601"):
+        CreateAnnotation.model_validate({"content": "x", "date_marker": marker})
+
+
+async def test_update_sends_only_what_was_asked() -> None:
+    api = FakeCall({f"PATCH {ANNOTATION}": stored}, project=BERLIN)
+    shown = await run(UPDATE, api, annotation_id=5, date_marker="2026-02-24")
+    assert api.sent == [Sent("PATCH", ONE, {}, {"date_marker": "2026-02-24T00:00:00+01:00"})]
+    assert "note" not in shown
+    with pytest.raises(ValidationError, match="name what to change: content or date_marker"):
+        UpdateAnnotation.model_validate({"annotation_id": 5})
+
+
+async def test_an_annotation_of_the_organization_says_that_the_change_moved_it() -> None:
+    api = FakeCall({f"PATCH {ANNOTATION}": annotation(scope="organization")})
+    assert "belongs to this one" in (await run(UPDATE, api, annotation_id=5, content="x"))["note"]
+
+
+async def test_a_deleted_annotation_comes_with_its_undo() -> None:
+    api = FakeCall({f"PATCH {ANNOTATION}": annotation(deleted=True)})
+    shown = await run(DELETE, api, annotation_id=5)
+    assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
+    assert shown["undo"]["arguments"] == {"resource": "annotation", "id": 5, "project_id": PROJECT_ID}
+
+
+@pytest.mark.parametrize("field", [name for name in annotation() if name != "id"])
+async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+    old = {name: value for name, value in annotation().items() if name != field}
+    assert len((await run(LIST, FakeCall({f"GET {ANNOTATIONS}": page(old)})))["annotations"]) == 1

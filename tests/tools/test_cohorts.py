@@ -1,0 +1,176 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from maton_posthog.schemas.cohorts import CreateCohort, UpdateCohort
+from maton_posthog.tools.cohorts import OPERATIONS
+from pydantic import ValidationError
+
+from .fake import PROJECT_ID, FakeCall, Sent, answer, page, run
+
+pytestmark = pytest.mark.anyio
+
+LIST, GET, CREATE, UPDATE, DELETE = OPERATIONS
+COHORTS = "/api/projects/{project_id}/cohorts/"
+COHORT = COHORTS + "{cohort_id}/"
+ONE = f"/api/projects/{PROJECT_ID}/cohorts/7/"
+PAGEVIEW = {
+    "type": "behavioral",
+    "key": "$pageview",
+    "event_type": "events",
+    "value": "performed_event",
+    "time_value": 30,
+    "time_interval": "day",
+    "negation": False,
+}
+
+
+def cohort(**changes: Any) -> dict[str, Any]:
+    return answer("cohort", **changes)
+
+
+def stored(sent: Sent) -> dict[str, Any]:
+    return cohort(**(sent.body or {}))
+
+
+def tree(*leaves: dict[str, Any]) -> dict[str, Any]:
+    return {"properties": {"type": "OR", "values": [{"type": "AND", "values": list(leaves)}]}}
+
+
+async def test_list_shows_names_and_counts_but_no_filters() -> None:
+    api = FakeCall({f"GET {COHORTS}": page(cohort(count=12, is_calculating=False), count=3, next_offset=1)})
+    shown = await run(LIST, api, search="act", limit=1)
+    assert api.last.query == {"search": "act", "limit": 1, "offset": 0}
+    assert shown == {
+        "cohorts": [
+            {
+                "id": 7,
+                "name": "Active Users",
+                "count": 12,
+                "is_calculating": False,
+                "created_at": "2026-11-20T10:00:00.000000Z",
+            }
+        ],
+        "count": 3,
+        "next_offset": 1,
+    }
+
+
+async def test_get_shows_who_is_in_it() -> None:
+    api = FakeCall({f"GET {COHORT}": cohort()})
+    shown = await run(GET, api, cohort_id="7")
+    assert api.sent == [Sent("GET", ONE)]
+    assert shown["filters"] == tree(PAGEVIEW)
+    assert shown["created_by"] == "ann@example.com"
+    assert shown["deleted"] is False
+
+
+async def test_the_old_form_means_performed_in_the_last_30_days() -> None:
+    api = FakeCall({f"POST {COHORTS}": stored})
+    groups = [{"properties": [{"key": "$pageview", "type": "event", "value": "performed_event"}]}]
+    shown = await run(CREATE, api, name="Active Users", groups=groups)
+    assert api.last.body == {"name": "Active Users", "filters": tree(PAGEVIEW)}
+    assert shown["filters"] == tree(PAGEVIEW)
+    assert shown["is_calculating"] is True
+    assert "is_calculating is false" in shown["note"]
+
+
+async def test_person_conditions_stay_person_conditions_and_groups_are_alternatives() -> None:
+    api = FakeCall({f"POST {COHORTS}": stored})
+    groups = [
+        {
+            "properties": [
+                {"key": "plan", "type": "person", "value": ["pro"]},
+                {"key": "id", "type": "cohort", "value": 3},
+            ]
+        },
+        {"event_id": "paid", "days": 7},
+        {"action_id": 9},
+    ]
+    await run(CREATE, api, name="x", description="d", groups=groups)
+    assert api.last.body is not None
+    assert api.last.body["filters"]["properties"] == {
+        "type": "OR",
+        "values": [
+            {
+                "type": "AND",
+                "values": [
+                    {"type": "person", "key": "plan", "operator": "exact", "value": ["pro"], "negation": False},
+                    {"type": "cohort", "key": "id", "value": 3, "negation": False},
+                ],
+            },
+            {"type": "AND", "values": [PAGEVIEW | {"key": "paid", "time_value": 7}]},
+            {"type": "AND", "values": [PAGEVIEW | {"key": 9, "event_type": "actions"}]},
+        ],
+    }
+
+
+async def test_filters_are_sent_as_they_are() -> None:
+    api = FakeCall({f"POST {COHORTS}": lambda sent: cohort(is_calculating=False, **(sent.body or {}))})
+    shown = await run(CREATE, api, name="x", filters=tree(PAGEVIEW))
+    assert api.last.body == {"name": "x", "filters": tree(PAGEVIEW)}
+    assert "note" not in shown
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({}, "filters or groups"),
+    ({"filters": tree(PAGEVIEW), "groups": [{"event_id": "x"}]}, "filters or groups"),
+    ({"groups": []}, "at least 1"),
+    ({"groups": [{}]}, "a group holds"),
+    ({"groups": [{"event_id": "x", "action_id": 1}]}, "a group holds"),
+    ({"groups": [{"properties": [{"key": "$browser", "type": "event", "value": "Chrome"}]}]}, "say type person"),
+    ({"groups": [{"properties": [{"key": "plan", "value": "pro"}]}]}, "say type person"),
+    ({"groups": [{"properties": [{"key": "plan", "type": "person"}]}]}, "needs a value"),
+    ({"groups": [{"properties": [{"key": "id", "type": "cohort", "value": "3"}]}]}, "cohort's id"),
+    ({"groups": [{"event": "x"}]}, "Extra inputs"),
+    ({"filters": {}}, "nothing beside"),
+    ({"filters": {"type": "OR", "values": []}}, "nothing beside"),
+    ({"filters": {"properties": []}}, "type AND or OR"),
+    ({"filters": {"properties": PAGEVIEW}}, "type AND or OR"),
+    ({"filters": {"properties": {"type": "OR", "values": []}}}, "at least one condition"),
+    ({"filters": tree({"type": "event", "key": "x"})}, "properties.0.0 must"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), REFUSED)
+def test_a_cohort_that_would_be_empty_or_misread_is_refused(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        CreateCohort.model_validate({"name": "x", **arguments})
+
+
+@given(st.lists(st.lists(st.text(min_size=1), min_size=1, max_size=3), min_size=1, max_size=3))
+def test_every_event_of_the_old_form_becomes_one_behavioral_condition(groups: list[list[str]]) -> None:
+    properties = [[{"key": event, "value": "performed_event"} for event in events] for events in groups]
+    given_groups = [{"properties": conditions} for conditions in properties]
+    filters = CreateCohort.model_validate({"name": "x", "groups": given_groups}).definition()
+    branches = filters["properties"]["values"]
+    assert [[leaf["key"] for leaf in branch["values"]] for branch in branches] == groups
+    assert CreateCohort.model_validate({"name": "x", "filters": filters}).definition() == filters
+
+
+async def test_update_sends_only_what_was_asked() -> None:
+    api = FakeCall({f"PATCH {COHORT}": stored})
+    await run(UPDATE, api, cohort_id=7, description="d", name=None)
+    assert api.sent == [Sent("PATCH", ONE, {}, {"description": "d"})]
+
+
+def test_an_update_of_nothing_is_refused() -> None:
+    with pytest.raises(ValidationError, match="name what to change: name, description or filters"):
+        UpdateCohort.model_validate({"cohort_id": 7, "project_id": 1})
+
+
+async def test_a_deleted_cohort_comes_with_its_undo() -> None:
+    api = FakeCall({f"PATCH {COHORT}": cohort(deleted=True)})
+    shown = await run(DELETE, api, cohort_id=7)
+    assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
+    assert (shown["name"], shown["deleted"]) == ("Active Users", True)
+    assert shown["undo"]["arguments"] == {"resource": "cohort", "id": 7, "project_id": PROJECT_ID}
+
+
+@pytest.mark.parametrize("field", [name for name in cohort() if name != "id"])
+async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+    old = {name: value for name, value in cohort().items() if name != field}
+    api = FakeCall({f"GET {COHORT}": old, f"GET {COHORTS}": page(old)})
+    assert (await run(GET, api, cohort_id=7))["id"] == 7
+    assert len((await run(LIST, api))["cohorts"]) == 1

@@ -1,0 +1,162 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from maton_posthog.gateway.budget import Budget
+from maton_posthog.gateway.errors import Failed, Refused
+from maton_posthog.gateway.projects import Project
+from maton_posthog.schemas.recordings import ListRecordings
+from maton_posthog.tools.recordings import OPERATIONS
+from pydantic import ValidationError
+
+from .fake import PROJECT_ID, FakeCall, answer, run
+
+pytestmark = pytest.mark.anyio
+
+LIST, GET = OPERATIONS
+RECORDINGS = "/api/projects/{project_id}/session_recordings/"
+RECORDING = RECORDINGS + "{recording_id}/"
+ID = "019c8795-79e3-7a05-ac56-597b102f1960"
+PERSON = "5d79eecb-93e6-5c8b-90f9-8510ba4040b8"
+BERLIN = Project(PROJECT_ID, "Default project", "Europe/Berlin")
+
+
+async def test_list_shows_activity_and_where_to_go_on() -> None:
+    api = FakeCall({f"GET {RECORDINGS}": answer("session_recording_list_page")})
+    shown = await run(LIST, api, limit=1, offset=2, person_id=PERSON, order="click_count")
+    assert api.last.query == {
+        "date_from": "-7d",
+        "person_uuid": PERSON,
+        "order": "click_count",
+        "limit": 1,
+        "offset": 2,
+    }
+    assert shown == {
+        "recordings": [
+            {
+                "id": ID,
+                "start_time": "2026-11-20T10:00:00.000000Z",
+                "end_time": "2026-11-20T10:00:00.000000Z",
+                "recording_duration": 1807,
+                "active_seconds": 120,
+                "click_count": 0,
+                "keypress_count": 0,
+                "console_error_count": 0,
+                "start_url": "https://example.com/register",
+                "distinct_id": "user-1",
+                "viewed": False,
+            }
+        ],
+        "date_from": "-7d",
+        "next_offset": 3,
+    }
+
+
+async def test_the_last_page_has_no_next_offset() -> None:
+    page = "session_recording_list_page"
+    for last in (answer(page, has_next=False), answer(page, results=[])):
+        shown = await run(LIST, FakeCall({f"GET {RECORDINGS}": last}), distinct_id="user-1")
+        assert "next_offset" not in shown
+
+
+async def test_a_distinct_id_is_sent_as_a_list() -> None:
+    api = FakeCall({f"GET {RECORDINGS}": answer("session_recording_list_page")})
+    await run(LIST, api, distinct_id="user-1")
+    assert api.last.query["distinct_ids"] == ["user-1"]
+
+
+async def test_dates_are_whole_days_of_the_project() -> None:
+    api = FakeCall({f"GET {RECORDINGS}": answer("session_recording_list_page")}, project=BERLIN)
+    shown = await run(LIST, api, date_from="2026-02-20", date_to="2026-02-23")
+    assert api.last.query["date_from"] == "2026-02-20T00:00:00+01:00"
+    assert api.last.query["date_to"] == "2026-02-23T23:59:59.999999+01:00"
+    assert (shown["date_from"], shown["date_to"]) == (api.last.query["date_from"], api.last.query["date_to"])
+
+
+async def test_times_stay_as_given() -> None:
+    api = FakeCall({f"GET {RECORDINGS}": answer("session_recording_list_page")}, project=BERLIN)
+    await run(LIST, api, date_from="2026-02-20T08:00:00Z", date_to="2026-02-20T09:30")
+    assert api.last.query["date_from"] == "2026-02-20T08:00:00+00:00"
+    assert api.last.query["date_to"] == "2026-02-20T09:30:00+01:00"
+
+
+@pytest.mark.parametrize(
+    "relative", ["-24h", "-7d", "-2w", "-1m", "-1q", "-1y", "dStart", "-1dEnd", "mStart", "yStart"]
+)
+async def test_relative_dates_are_left_to_posthog(relative: str) -> None:
+    api = FakeCall({f"GET {RECORDINGS}": answer("session_recording_list_page")})
+    await run(LIST, api, date_from=relative, date_to=relative)
+    assert api.last.query["date_from"] == api.last.query["date_to"] == relative
+
+
+MISREAD = ["yesterday", "today", "7d", "-7", "-7 days", "-30M", "-1wStart", "yEnd", "all", "", "20260223", "1700000000"]
+NO_DATES = ["2026-02-30", "2026-2-3", "2026-02-23T25:00", "2026-02-23T10", "2026-02-23T10:00+99:00", 1700000000, True]
+
+
+@pytest.mark.parametrize("value", [*MISREAD, *NO_DATES])
+def test_dates_that_posthog_would_misread_are_refused(value: object) -> None:
+    with pytest.raises(ValidationError, match="ISO 8601"):
+        ListRecordings.model_validate({"date_from": value})
+
+
+@given(st.datetimes(timezones=st.none() | st.timezones(), allow_imaginary=False) | st.dates())
+def test_iso_text_is_read_as_it_was_written(value: Any) -> None:
+    text = value.isoformat()
+    try:
+        read = ListRecordings.model_validate({"date_from": text}).date_from
+    except ValidationError:
+        assert text.count(":") > 3  # an offset with seconds, as before standard time
+    else:
+        assert not isinstance(read, str)
+        assert read.isoformat() == text
+
+
+@given(st.text(max_size=8))
+def test_no_other_text_passes(text: str) -> None:
+    try:
+        read = ListRecordings.model_validate({"date_from": text}).date_from
+    except ValidationError:
+        return
+    assert isinstance(read, str)
+    assert text[0] == "-" or text.endswith(("Start", "End"))
+
+
+async def test_a_person_by_two_names_is_refused() -> None:
+    with pytest.raises(ValidationError, match="not both"):
+        ListRecordings.model_validate({"person_id": PERSON, "distinct_id": "d"})
+
+
+async def test_get_names_the_person_and_full_shows_the_rest() -> None:
+    api = FakeCall({f"GET {RECORDING}": answer("session_recording")})
+    shown = await run(GET, api, recording_id=ID)
+    assert api.last.path == f"/api/projects/{PROJECT_ID}/session_recordings/{ID}/"
+    assert shown["person"] == {"uuid": PERSON, "name": "user@example.com"}
+    assert (shown["inactive_seconds"], shown["activity_score"]) == (1687, 3.2)
+    full = await run(GET, api, recording_id=ID, full=True)
+    assert full["person"]["properties"] == {"email": "user@example.com"}
+
+
+@pytest.mark.parametrize("recording_id", ["../persons", "a/b", "..", "a b", "%2e%2e", "x?y"])
+async def test_an_id_cannot_leave_its_place_in_the_path(recording_id: str) -> None:
+    api = FakeCall({})
+    with pytest.raises(Refused):
+        await run(GET, api, recording_id=recording_id)
+    assert api.sent == []
+
+
+async def test_an_odd_answer_is_posthogs_news() -> None:
+    with pytest.raises(Failed, match="not as"):
+        await run(LIST, FakeCall({f"GET {RECORDINGS}": {"error": "x"}}))
+
+
+def test_recordings_are_counted_as_analytics() -> None:
+    assert {operation.budget for operation in OPERATIONS} == {Budget.ANALYTICS}
+
+
+@pytest.mark.parametrize("field", [name for name in answer("session_recording") if name != "id"])
+async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+    old = {name: value for name, value in answer("session_recording").items() if name != field}
+    api = FakeCall({f"GET {RECORDING}": old, f"GET {RECORDINGS}": {"results": [old]}})
+    assert (await run(GET, api, recording_id=ID))["id"] == ID
+    assert len((await run(LIST, api))["recordings"]) == 1
