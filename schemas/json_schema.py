@@ -1,6 +1,7 @@
 """Input schemas as a host shows them to its model: every token costs each conversation.
 
-Dropped: titles, null branches, `default: null`, and `description` of the model itself. `project_id` is one line.
+Dropped: titles, null branches, bounds and defaults that say little, the description of the model itself. `project_id` is
+one line.
 References are put in place, because some hosts do not follow them.
 """
 
@@ -9,6 +10,7 @@ from typing import Any, cast
 from .base import Input
 
 _PROJECT_ID: dict[str, Any] = {"type": ["integer", "string"], "default": "@current"}
+_LONG = 400
 _UNREACHED = 1_000_000
 """Larger maxima only keep numbers in bounds; no caller meets them."""
 
@@ -28,9 +30,8 @@ def input_schema(model: type[Input], *, pinned_project: bool = False) -> dict[st
         properties.pop("project_id", None)
     ordered = {name: value for name, value in properties.items() if name not in ("project_id", "connection_id")}
     ordered |= {name: properties[name] for name in ("project_id", "connection_id") if name in properties}
-    return {"type": "object", "properties": ordered} | {
-        key: schema[key] for key in ("required", "additionalProperties") if key in schema
-    }
+    required = {"required": schema["required"]} if "required" in schema else {}
+    return {"type": "object", "properties": ordered, **required, "additionalProperties": False}
 
 
 def _lean(node: Any, definitions: dict[str, Any]) -> Any:
@@ -48,7 +49,7 @@ def _lean(node: Any, definitions: dict[str, Any]) -> Any:
         fields = {**kept[0], **fields} if len(kept) == 1 else {**fields, "anyOf": kept}
         if "$ref" in fields:
             return _lean(fields, definitions)
-    if "default" in fields and fields["default"] is None:
+    if not fields.get("default", True):  # null, false, 0: what an absent argument means anyway
         del fields["default"]
     lean: dict[str, Any] = {}
     value: Any
@@ -58,14 +59,25 @@ def _lean(node: Any, definitions: dict[str, Any]) -> Any:
             lean[key] = {name: _lean(item, definitions) for name, item in properties.items()}
         elif key in ("default", "enum", "const", "required"):
             lean[key] = value
-        elif (
-            key == "title"
-            or (key == "maximum" and value >= _UNREACHED)
-            or (key, value) == ("additionalProperties", True)
-        ):
+        elif key == "description":
+            lean[key] = " ".join(str(value).split())
+        elif _says_little(key, value):
             continue
-        elif key == "minimum" and fields.get("type") == "integer" and value in (0, 1):
-            continue  # said by the error when it matters; not worth its tokens on every identifier
         else:
             lean[key] = _lean(value, definitions)
     return lean
+
+
+def _says_little(key: str, value: Any) -> bool:
+    """Whether a keyword is not worth its tokens: the error says it when it matters, and callers hardly ever meet it."""
+    match key:
+        case "title" | "additionalProperties":
+            return isinstance(value, (str, bool))
+        case "maximum":
+            return value >= _UNREACHED
+        case "minimum" | "minLength" | "minItems":
+            return value in (0, 1)
+        case "maxLength":
+            return value >= _LONG
+        case _:
+            return False
