@@ -1,0 +1,101 @@
+"""`maton-posthog-mcp demo`: the server at work, driven by a real MCP client.
+
+The server is a process of its own, spoken to over stdio; its sandbox is another one, spoken to over HTTP; HogQL runs in
+an embedded ClickHouse. Nothing leaves this machine.
+"""
+
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from . import fail, refuse_arguments
+from .hosts import claude_desktop, claude_desktop_file
+from .page import Page
+
+if TYPE_CHECKING:
+    from mcp import Client
+
+SERVER = ("-P", "-m", "maton_posthog.server", "--sandbox", "--log-json", "--log-level", "debug")
+_SETTINGS = ("MATON_", "POSTHOG_")
+
+
+@click.command("demo", context_settings={"allow_extra_args": True})
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Show the server at work on synthetic data; needs no key."""
+    refuse_arguments(ctx)
+    import anyio
+
+    page = Page.for_terminal()
+    try:
+        anyio.run(show, page)
+    except Exception as error:
+        page.progress_done()
+        fail(f"the demo stopped: {_cause(error)}", code=1)
+
+
+async def show(page: Page) -> None:
+    """Run the whole demo. Raises what stopped it, perhaps in groups."""
+    from .steps import Steps
+
+    page.heading("maton-posthog-mcp: PostHog for LLM agents, on synthetic data")
+    page.text(
+        "This starts the MCP server and a sandbox that stands in for Maton and PostHog: real HTTP, and real HogQL over "
+        "an embedded ClickHouse. It needs no account, and nothing leaves this machine."
+    )
+    async with _connected(page) as client:
+        await Steps(client, page).all()
+    page.heading("Now in Claude Desktop")
+    page.text(f"Put one of these into {claude_desktop_file()} and start Claude Desktop anew. With synthetic data:")
+    page.code(claude_desktop("--sandbox"))
+    page.text("With your own PostHog through Maton; the key is at maton.ai/settings:")
+    page.code(claude_desktop(MATON_API_KEY="your key"))
+
+
+@asynccontextmanager
+async def _connected(page: Page) -> AsyncGenerator["Client"]:
+    """A client of a server process of its own, whose log tells how far the data are."""
+    import anyio
+    from mcp import Client, StdioServerParameters, stdio_client
+
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+    server = StdioServerParameters(command=sys.executable, args=list(SERVER), env=environment)
+    source, sink = os.pipe()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_follow, source, page)
+            # Closed before the group ends: the end of the log is what ends `_follow`.
+            with os.fdopen(sink, "w") as log:
+                async with Client(stdio_client(server, errlog=log)) as client:
+                    yield client
+    finally:
+        os.close(source)
+
+
+async def _follow(source: int, page: Page) -> None:
+    """Show the progress that the server's log tells."""
+    from ..wire import LineReader
+
+    async for line in LineReader(source):
+        entry = _entry(line or b"")
+        if isinstance(fraction := entry.get("progress"), int | float):
+            page.progress(float(fraction), str(entry.get("message", "")).removeprefix("sandbox: "))
+
+
+def _entry(line: bytes) -> dict[str, object]:
+    try:
+        return dict(json.loads(line))
+    except (ValueError, TypeError):
+        return {}
+
+
+def _cause(error: BaseException) -> str:
+    """The first error of nested groups, on one line."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return str(error) or type(error).__name__

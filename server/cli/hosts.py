@@ -1,0 +1,35 @@
+"""The lines that a person pastes into an MCP host."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+SERVER_NAME = "posthog"
+_CONFIGURATIONS = {
+    "darwin": "~/Library/Application Support/Claude/claude_desktop_config.json",
+    "win32": "%APPDATA%\\Claude\\claude_desktop_config.json",
+}
+
+
+def claude_desktop_file() -> str:
+    """Where Claude Desktop keeps its configuration on this system."""
+    return _CONFIGURATIONS.get(sys.platform, "~/.config/Claude/claude_desktop_config.json")
+
+
+def command_in_use() -> tuple[str, ...]:
+    """The absolute command that starts this very installation: hosts start servers without the user's PATH."""
+    script = Path(sys.executable).parent / "maton-posthog-mcp"
+    found = shutil.which(str(script))
+    return (found,) if found else (sys.executable, "-P", "-m", "maton_posthog.server")
+
+
+def claude_desktop(*options: str, **environment: str) -> str:
+    """The configuration of one server, as JSON for Claude Desktop's file."""
+    command, *arguments = command_in_use()
+    server: dict[str, object] = {"command": command}
+    if arguments or options:
+        server["args"] = [*arguments, *options]
+    if environment:
+        server["env"] = environment
+    return json.dumps({"mcpServers": {SERVER_NAME: server}}, indent=2)

@@ -1,0 +1,137 @@
+"""The steps of the demo: each calls tools as a model would and shows what comes back."""
+
+import importlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import anyio
+from mcp import Client
+from mcp.types import TextContent, Tool
+
+from .page import Page
+
+PATIENCE_S = 300
+"""For the synthetic data; the server itself gives up a call after 55 seconds."""
+EVENTS = (
+    "SELECT event, count() AS events, uniq(person_id) AS persons FROM events "
+    "WHERE timestamp > now() - INTERVAL 30 DAY GROUP BY event ORDER BY events DESC LIMIT 8"
+)
+MISSPELT = "SELECT evnt, count() FROM events GROUP BY evnt"
+
+
+class DemoError(Exception):
+    """A step that did not do what it should; one line that says which and why."""
+
+
+class Steps:
+    """The steps, each a call or two over one MCP connection."""
+
+    def __init__(self, client: Client, page: Page) -> None:
+        self._client = client
+        self._page = page
+
+    async def all(self) -> None:
+        """Every step, in order. Raises DemoError."""
+        await self.tools()
+        await self.numbers()
+        await self.flag()
+        await self.annotation()
+        await self.errors()
+
+    async def tools(self) -> None:
+        """Which tools there are, and what they cost."""
+        tools = (await self._client.list_tools()).tools
+        counted, how = count_tokens(tools)
+        reading = [tool.name for tool in tools if tool.annotations and tool.annotations.read_only_hint]
+        writing = [tool.name for tool in tools if tool.name not in reading]
+        largest = sorted(counted.items(), key=lambda item: -item[1])[:3]
+        self._page.heading(f"{len(tools)} tools, {sum(counted.values()):,} tokens {how}")
+        self._page.facts(
+            [
+                ("reading", ", ".join(reading)),
+                ("writing", ", ".join(writing)),
+                ("largest", ", ".join(f"{name} {size}" for name, size in largest)),
+            ]
+        )
+
+    async def numbers(self) -> None:
+        """A question in HogQL, once the data are made."""
+        self._page.heading("HogQL")
+        self._page.call("run_hogql", EVENTS)
+        answer = await self._ask("run_hogql", patience=PATIENCE_S, query=EVENTS)
+        self._page.progress_done()
+        self._page.table(answer["columns"], answer["rows"])
+        self._page.facts([("project", answer["project"]["name"])])
+
+    async def flag(self) -> None:
+        """A flag through its life, with the undo that the delete itself gives."""
+        self._page.heading("A feature flag: created, rolled out, deleted, restored")
+        created = await self._show("create_flag", key="demo-new-checkout", name="New checkout", rollout_percentage=5)
+        number = created["id"]
+        updated = await self._show("update_flag", flag_id=number, rollout_percentage=25)
+        rollout = updated["rollout_percentage"]
+        self._page.facts([("rollout", f"{rollout['before']}% before, {rollout['after']}% now")])
+        deleted = await self._show("delete_flag", flag_id=number)
+        undo = deleted["undo"]
+        self._page.facts([("deleted", deleted["deleted"]), ("undo", json.dumps(undo))])
+        await self._show(undo["tool"], **undo["arguments"])
+        found = await self._show("get_flag", flag="demo-new-checkout")
+        self._page.facts([("found again", f"{found['key']}, id {found['id']}, active {found['active']}")])
+
+    async def annotation(self) -> None:
+        """A note on the time line."""
+        self._page.heading("An annotation")
+        stored = await self._show("create_annotation", content="New checkout at 25%")
+        self._page.facts([(name, stored[name]) for name in ("id", "content", "date_marker", "scope") if name in stored])
+
+    async def errors(self) -> None:
+        """Mistakes that a model makes, and what it is told."""
+        self._page.heading("Errors that teach")
+        await self._show_error("list_flags", serch="checkout")
+        await self._show_error("run_hogql", query=MISSPELT)
+
+    async def _show(self, name: str, /, **arguments: Any) -> dict[str, Any]:
+        self._page.call(name, json.dumps(arguments))
+        return await self._ask(name, **arguments)
+
+    async def _show_error(self, name: str, /, **arguments: Any) -> None:
+        self._page.call(name, json.dumps(arguments))
+        is_error, answer = await self._call(name, arguments)
+        if not is_error:
+            raise DemoError(f"{name} took what it should refuse")
+        error = answer["error"]
+        self._page.facts([(part, error[part]) for part in ("code", "message", "hint", "outcome") if part in error])
+
+    async def _ask(self, name: str, /, *, patience: float = 0, **arguments: Any) -> dict[str, Any]:
+        """The result of a tool; a timeout is asked again for as long as there is patience."""
+        deadline = anyio.current_time() + patience
+        while True:
+            is_error, answer = await self._call(name, arguments)
+            if not is_error:
+                return answer
+            error = answer["error"]
+            if error["code"] != "timeout" or anyio.current_time() > deadline:
+                raise DemoError(f"{name}: {error['message']} {error.get('hint', '')}")
+
+    async def _call(self, name: str, arguments: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
+        result = await self._client.call_tool(name, dict(arguments))
+        texts = [part.text for part in result.content if isinstance(part, TextContent)]
+        return bool(result.is_error), json.loads(texts[0])
+
+
+def count_tokens(tools: Sequence[Tool]) -> tuple[dict[str, int], str]:
+    """Tokens of each tool as a host hands it to its model, and how they were counted.
+
+    Counted as o200k_base where the package rs-bpe is installed, else estimated.
+    """
+    texts = {tool.name: json.dumps(_definition(tool), ensure_ascii=False, separators=(",", ":")) for tool in tools}
+    try:
+        encoding: Any = cast("Any", importlib.import_module("rs_bpe.bpe")).openai.o200k_base()
+    except ImportError:
+        return {name: len(text) // 4 for name, text in texts.items()}, "(estimated: a quarter of the characters)"
+    return {name: encoding.count(text) for name, text in texts.items()}, "(o200k_base)"
+
+
+def _definition(tool: Tool) -> dict[str, object]:
+    return {"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema}
