@@ -121,4 +121,5 @@ def offered(operation: Operation[Any], settings: Settings) -> bool:
     Read-only leaves `manage_connection`: it has reading actions too, and the gateway refuses the others.
     """
     reads = not operation.effect.writes or operation.toolset is Toolset.CONNECTIONS
-    return operation.toolset in settings.toolsets and (reads or not settings.read_only)
+    chosen = operation.toolset is None or operation.toolset in settings.toolsets
+    return chosen and (reads or not settings.read_only)

@@ -59,7 +59,8 @@ class Operation[I: Input]:
 
     name: str
     about: str
-    toolset: Toolset
+    toolset: Toolset | None
+    """None for what belongs to every area: it is offered whatever `--toolsets` chooses."""
     effect: Effect
     input: type[I]
     run: Callable[[Call, I], Awaitable[Result]]

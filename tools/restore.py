@@ -5,7 +5,7 @@ from typing import Any
 
 from ..gateway.call import Call
 from ..schemas.restore import Restorable, RestoreDeleted, RestoredView
-from .operation import Effect, Operation, Result, Toolset, show
+from .operation import Effect, Operation, Result, show
 
 PATHS: Mapping[Restorable, str] = {
     "flag": "/api/projects/{project_id}/feature_flags/{id}/",
@@ -28,7 +28,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         name="restore_deleted",
         about="Bring back a deleted flag, dashboard, insight, cohort, action, annotation or experiment. "
         "Delete tools give the exact call as undo.",
-        toolset=Toolset.FLAGS,
+        toolset=None,
         effect=Effect.UPDATE,
         input=RestoreDeleted,
         run=_restore_deleted,
