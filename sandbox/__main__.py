@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from .store import Store
 
@@ -39,7 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             store = _open_store(options.dir)
         except (OSError, sqlite3.Error) as error:
             return _fail(f"{options.dir}: {error}; free some space or choose another --dir.")
-        return asyncio.run(_run(options, listener, store))
+        if options.dir is not None:
+            return asyncio.run(_run(options, listener, store, options.dir))
+        # Ours, so that it goes even when the process has to end while the data are being made.
+        with TemporaryDirectory(prefix="maton-posthog-sandbox-", ignore_cleanup_errors=True) as temporary:
+            return asyncio.run(_run(options, listener, store, Path(temporary)))
 
 
 def _open_store(directory: Path | None) -> Store:
@@ -53,10 +58,11 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _run(options: argparse.Namespace, listener: socket.socket, store: Store) -> int:
+async def _run(options: argparse.Namespace, listener: socket.socket, store: Store, directory: Path) -> int:
     from .app import create_app
     from .dataset import DatasetError, newest_today, open_dataset
     from .events import EventSource
+    from .examples import fill
     from .serving import serve
 
     stop = asyncio.Event()
@@ -69,7 +75,7 @@ async def _run(options: argparse.Namespace, listener: socket.socket, store: Stor
     today: date = options.today or newest_today(_now())
     made = partial(
         open_dataset,
-        options.dir,
+        directory,
         events=options.events,
         seed=options.seed,
         today=today,
@@ -77,6 +83,7 @@ async def _run(options: argparse.Namespace, listener: socket.socket, store: Stor
         progress=_progress(as_json=options.json),
     )
     url = _url(listener)
+    await asyncio.to_thread(fill, store, today, url)
     app = create_app(store, EventSource(made), _now, lambda: url, failed)
     _announce(url, as_json=options.json)
     await serve(app, listener, exit_on_eof=options.exit_on_eof, stop=stop)

@@ -55,6 +55,12 @@ def seed_connection(rows: Rows, now: str, base_url: str) -> None:
         rows.insert("connections", 0, _new(CONNECTION_ID, "ACTIVE", now, base_url))
 
 
+def move_connections(rows: Rows, base_url: str) -> None:
+    """The pages of kept connections are where this sandbox is reached now."""
+    for row in rows.all("connections"):
+        rows.save("connections", {**row, "url": _page_url(base_url, row["_token"])})
+
+
 def web_routes(services: Services, base_url: Callable[[], str]) -> list[WebRoute]:
     """The control plane and the approval page. `base_url` is where this sandbox is reached."""
 
@@ -75,6 +81,7 @@ def web_routes(services: Services, base_url: Callable[[], str]) -> list[WebRoute
         WebRoute("/connections", guarded(create), methods=["POST"]),
         WebRoute("/connections/{id}", guarded(_get), methods=["GET"]),
         WebRoute("/connections/{id}", guarded(_delete), methods=["DELETE"]),
+        WebRoute("/sandbox/connections/{id}", guarded(_set_status), methods=["POST"]),
         WebRoute("/connect/{token}", partial(_approve, services), methods=["GET", "POST"]),
     ]
 
@@ -112,6 +119,16 @@ def _delete(store: Store, request: Request, _body: Row) -> Response:
     return answer({})
 
 
+def _set_status(store: Store, request: Request, body: Row) -> Response:
+    """What no client can do at Maton: `{"status": "FAILED"}` plays a grant that died."""
+    if body.get("status") not in STATUSES:
+        raise maton_invalid(["body", "status"], f"Input should be {', '.join(STATUSES)}")
+    row = _found(store, request)
+    with store.transaction() as rows:
+        rows.save("connections", {**row, "status": body["status"], "last_updated_time": rows.now})
+    return answer({"connection_id": row["id"], "status": body["status"]})
+
+
 async def _approve(services: Services, request: Request) -> Response:
     """The page that a person opens; its button makes the connection ACTIVE."""
     approved = request.method == "POST"
@@ -147,12 +164,16 @@ def _new(identity: str, status: str, now: str, base_url: str) -> Row:
         "status": status,
         "creation_time": now,
         "last_updated_time": now,
-        "url": f"{base_url}/connect/{token}?session_token={token}",
+        "url": _page_url(base_url, token),
         "app": _APP,
         "method": "OAUTH2",
         "metadata": {},
         "_token": token,
     }
+
+
+def _page_url(base_url: str, token: str) -> str:
+    return f"{base_url}/connect/{token}?session_token={token}"
 
 
 def _shown(row: Row) -> Row:

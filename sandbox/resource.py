@@ -191,9 +191,9 @@ def add_row(resource: Resource, change: Change) -> Row:
 
 def update_row(resource: Resource, call: Call) -> tuple[Row, Row]:
     """The stored row and how it is shown. PATCH and PUT differ only in the fields they must have."""
-    values = checked(resource.fields, call.body, partial=call.method == "PATCH")
     with call.services.store.transaction() as rows:
         before = reach(resource, rows, call)
+        values = checked(resource.fields, call.body, partial=call.method == "PATCH")
         change = Change(rows, call.project_id, call.body, values, before)
         row = change_row(resource, change, before)
         return row, (resource.show_saved or resource.show)(rows, row)

@@ -5,6 +5,7 @@ from ..resource import routes
 from ..routing import Route, Services
 from .account import ROUTES as ACCOUNT
 from .actions import ACTIONS
+from .annotations import ROUTES as ANNOTATIONS
 from .cohorts import ROUTES as COHORTS
 from .cohorts import calculate_pending
 from .dashboards import DASHBOARDS
@@ -25,6 +26,7 @@ def resource_routes() -> tuple[Route, ...]:
         *COHORTS,
         *routes(ACTIONS),
         *PERSONS,
+        *ANNOTATIONS,
     )
 
 

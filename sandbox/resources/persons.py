@@ -111,7 +111,7 @@ async def read_persons(call: Call, clauses: str) -> list[Row]:
         "SELECT toString(person_id), arraySort(groupArray(distinct_id)) FROM posthog.person_distinct_ids "
         f"WHERE toString(person_id) IN ({ids}) GROUP BY person_id",
     )
-    distinct_ids = dict(pairs)
+    distinct_ids: dict[str, list[str]] = {row[0]: row[1] for row in pairs}
     return [_person(*row, distinct_ids=distinct_ids.get(row[0], [])) for row in found]
 
 
