@@ -1,0 +1,241 @@
+"""What must hold of every operation, seen from both ends: an MCP client in front, a recording gateway behind."""
+
+import json
+import re
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Literal
+
+import pytest
+from mcp import Client
+from mcp.types import CallToolResult, TextContent
+
+from maton_posthog.schemas.base import InProject
+from maton_posthog.server.app import build
+from maton_posthog.server.runtime import Runtime
+from maton_posthog.server.settings import load
+from maton_posthog.tools import OPERATIONS
+from maton_posthog.tools.operation import Effect, Operation
+from tests.gateway.fake_gateway import CANARY, CONNECTION, FakeGateway, Peer, Received, raw
+from tests.tools.fake import LEAK, answer, connection, marked, page
+
+pytestmark = pytest.mark.anyio
+
+type Era = Literal["auto", "legacy"]
+ERAS = pytest.mark.parametrize("era", ["auto", "legacy"])
+EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+PERSON = "5d79eecb-93e6-5c8b-90f9-8510ba4040b8"
+PERFORMED = {"key": "$pageview", "type": "event", "value": "performed_event"}
+TRENDS = {"kind": "TrendsQuery", "series": [{"kind": "EventsNode", "event": "$pageview"}]}
+
+ARGUMENTS: Mapping[str, dict[str, Any]] = {
+    "manage_connection": {"action": "delete", "connection_id": CONNECTION},
+    "run_hogql": {"query": "select event from events limit 2"},
+    "get_insight": {"insight_id": 31},
+    "create_insight": {"name": "Daily Active Users", "query": TRENDS},
+    "update_insight": {"insight_id": 31, "name": "Daily Active Users"},
+    "delete_insight": {"insight_id": 31},
+    "get_dashboard": {"dashboard_id": 9},
+    "create_dashboard": {"name": "My Dashboard"},
+    "update_dashboard": {"dashboard_id": 9, "pinned": True},
+    "delete_dashboard": {"dashboard_id": 9},
+    "get_flag": {"flag": "my-feature-flag"},
+    "create_flag": {"key": "my-feature-flag", "rollout_percentage": 10},
+    "update_flag": {"flag_id": 42, "rollout_percentage": 25},
+    "delete_flag": {"flag_id": 42},
+    "get_cohort": {"cohort_id": 7},
+    "create_cohort": {"name": "Active Users", "groups": [{"properties": [PERFORMED]}]},
+    "update_cohort": {"cohort_id": 7, "name": "Active Users"},
+    "delete_cohort": {"cohort_id": 7},
+    "create_action": {"name": "Signed Up", "steps": [{"event": "$identify"}]},
+    "get_action": {"action_id": 3},
+    "update_action": {"action_id": 3, "name": "Signed Up"},
+    "delete_action": {"action_id": 3},
+    "get_person": {"person_id": PERSON},
+    "get_recording": {"recording_id": "019c8795-79e3-7a05-ac56-597b102f1960"},
+    "create_annotation": {"content": "New feature launched"},
+    "update_annotation": {"annotation_id": 5, "content": "New feature launched"},
+    "delete_annotation": {"annotation_id": 5},
+    "create_survey": {"name": "NPS", "type": "popover", "questions": [{"type": "rating", "question": "How likely?"}]},
+    "get_survey": {"survey_id": "0190bbbb-0000-7000-8000-000000000002"},
+    "update_survey": {"survey_id": "0190bbbb-0000-7000-8000-000000000002", "archived": True},
+    "create_experiment": {"name": "Button Color Test", "feature_flag_key": "button-color-test"},
+    "get_experiment": {"experiment_id": 11},
+    "update_experiment": {"experiment_id": 11, "name": "Button Color Test"},
+    "delete_experiment": {"experiment_id": 11},
+    "restore_deleted": {"resource": "flag", "id": 42},
+}  # fmt: skip
+"""The least that a tool needs to be called; nothing for the others."""
+
+_HOGQL = {
+    "columns": ["event"],
+    "types": [["event", "String"]],
+    "results": [["$pageview"], ["$identify"]],
+    "error": None,
+}
+_OBJECTS: Mapping[str, str] = {
+    "insights": "insight", "dashboards": "dashboard_retrieve", "feature_flags": "feature_flag", "cohorts": "cohort",
+    "actions": "action", "persons": "person_retrieve", "session_recordings": "session_recording",
+    "annotations": "annotation", "surveys": "survey", "experiments": "experiment",
+    "event_definitions": "event_definition", "property_definitions": "property_definition",
+}  # fmt: skip
+_ROWS: Mapping[str, str] = {"dashboards": "dashboard_list_row", "persons": "person_list_row"}
+
+
+def upstream(request: Received) -> Any:
+    """PostHog's or Maton's documented answer to a request, as far as operations need it."""
+    if request.path.startswith("/connections"):
+        return {"connections": [connection()]} if request.method == "GET" else {}
+    path = request.path.removeprefix("/posthog/api/")
+    if path == "organizations/@current/":
+        return answer("organization")
+    if path == "users/@me/":
+        return answer("user_me")
+    if path == "projects/":
+        return page(answer("project_list_row"))
+    if re.fullmatch(r"projects/(@current|\d+)/", path):
+        return answer("project_list_row")
+    resource, *rest = path.split("/")[2:-1]
+    if resource == "query":
+        return _HOGQL
+    if request.method == "GET" and not rest:
+        return page(answer(_ROWS.get(resource, _OBJECTS[resource])))
+    return answer(_OBJECTS[resource]) | _as_sent(request.json or {})
+
+
+def _as_sent(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name in ("deleted", "filters", "archived")}
+
+
+async def documented(request: Received, peer: Peer) -> None:
+    """Answer as documented, with a field in every object that no view lists."""
+    await peer.send(raw(200, json.dumps(marked(upstream(request))).encode()))
+
+
+@asynccontextmanager
+async def served(era: Era = "auto", **flags: Any) -> AsyncGenerator[tuple[Client, FakeGateway]]:
+    """A client of a whole server whose gateway is the recording one."""
+    async with FakeGateway() as fake:
+        fake.answers(documented)
+        with key_set():
+            runtime = Runtime(load(gateway_url=fake.url, control_url=fake.url, **flags))
+        try:
+            async with Client(build(runtime), mode=era) as client:
+                yield client, fake
+        finally:
+            await runtime.aclose()
+
+
+@contextmanager
+def key_set() -> Generator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MATON_API_KEY", CANARY)
+        yield
+
+
+def text_of(result: CallToolResult) -> str:
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    return content.text
+
+
+def methods(fake: FakeGateway) -> set[str]:
+    """What was sent, but the reads that every write starts with and queries, which read with POST."""
+    return {
+        request.method
+        for request in fake.received
+        if request.method != "GET" and not re.search(r"/query/$", request.path)
+    }
+
+
+@ERAS
+@EVERY
+async def test_it_answers_with_one_compact_object_that_names_project_and_keeps_to_its_view(
+    operation: Operation[Any], era: Era
+) -> None:
+    async with served(era) as (client, _):
+        result = await client.call_tool(operation.name, ARGUMENTS.get(operation.name, {}))
+    text = text_of(result)
+    shown = json.loads(text)
+    assert not result.is_error, text
+    assert LEAK not in text
+    assert CANARY not in text
+    assert text == json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+    if issubclass(operation.input, InProject):
+        assert shown["project"]["id"] == 136209
+    assert result.structured_content is None
+
+
+@EVERY
+async def test_its_hints_tell_what_it_sends(operation: Operation[Any]) -> None:
+    async with served() as (client, fake):
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        await client.call_tool(operation.name, ARGUMENTS.get(operation.name, {}))
+    hints = tools[operation.name].annotations
+    assert hints is not None
+    sent = methods(fake)
+    if hints.read_only_hint:
+        assert sent == set()
+    elif hints.destructive_hint:
+        assert sent == ({"DELETE"} if operation.name == "manage_connection" else {"PATCH"})
+    else:
+        assert sent == {"POST"}
+    assert hints.idempotent_hint is (operation.effect is not Effect.CREATE)
+    assert hints.open_world_hint is True
+
+
+@EVERY
+async def test_an_argument_it_does_not_have_is_refused_before_anything_is_sent(operation: Operation[Any]) -> None:
+    async with served() as (client, fake):
+        result = await client.call_tool(operation.name, {**ARGUMENTS.get(operation.name, {}), "no_such_argument": 1})
+    error = json.loads(text_of(result))["error"]
+    assert result.is_error
+    assert (error["code"], error["outcome"]) == ("invalid_argument", "not_sent")
+    assert "no_such_argument" in error["message"]
+    assert fake.received == []
+
+
+@EVERY
+async def test_an_answer_of_another_shape_is_never_blamed_on_the_caller(operation: Operation[Any]) -> None:
+    async with served(connection_id=CONNECTION, project_id=136209) as (client, fake):
+
+        async def odd(request: Received, peer: Peer) -> None:
+            is_project = re.fullmatch(r"/posthog/api/projects/\d+/", request.path)
+            await peer.send(raw(200, json.dumps(upstream(request) if is_project else ["odd"]).encode()))
+
+        fake.answers(odd)
+        arguments = ARGUMENTS.get(operation.name, {})
+        result = await client.call_tool(operation.name, {"action": "list"} if "action" in arguments else arguments)
+    if result.is_error:
+        error = json.loads(text_of(result))["error"]
+        assert error["code"] == "bad_upstream_response", error
+        assert error.get("outcome") in (None, "applied", "unknown", "not_sent")
+    else:
+        assert operation.name == "get_project"  # its answer is the one that stayed whole
+
+
+@EVERY
+async def test_no_request_leaves_the_project_or_uses_an_old_path(operation: Operation[Any]) -> None:
+    async with served() as (client, fake):
+        await client.call_tool(operation.name, ARGUMENTS.get(operation.name, {}))
+    for request in fake.received:
+        assert re.match(r"/posthog/api/(projects|organizations|users)/|/connections", request.path)
+        assert "/events/" not in request.path
+        assert "/environments/" not in request.path
+        if operation.name not in ("get_project", "list_projects") and request.path.startswith("/posthog/api/projects/"):
+            assert request.path.startswith(("/posthog/api/projects/136209/", "/posthog/api/projects/@current/"))
+
+
+@EVERY
+async def test_a_write_names_its_connection_and_a_read_only_server_does_not_offer_it(operation: Operation[Any]) -> None:
+    async with served(read_only=True) as (client, fake):
+        listed = {tool.name for tool in (await client.list_tools()).tools}
+        result = await client.call_tool(operation.name, ARGUMENTS.get(operation.name, {}))
+    assert (operation.name in listed) is (not operation.effect.writes or operation.name == "manage_connection")
+    if operation.effect.writes:
+        assert json.loads(text_of(result))["error"]["code"] == "read_only"
+        assert methods(fake) == set()
+        async with served() as (client, fake):
+            await client.call_tool(operation.name, ARGUMENTS.get(operation.name, {}))
+        changes = [request for request in fake.received if request.method in ("POST", "PATCH")]
+        assert all(request.headers["maton-connection"] == CONNECTION for request in changes)
