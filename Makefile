@@ -1,1 +1,80 @@
-all:
+# On a fresh machine with make and Python >= 3.12: `make demo` shows the server at work, `make test` tests it.
+# Everything goes into .venv, installed once; `make help` lists the rest. PYTHON=/path/to/python chooses the interpreter.
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3 python \
+	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python3 "$$HOME"/.local/share/uv/python/cpython-3.*/bin/python3)
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check coverage bench snapshots format clean
+
+help:  ## Show this list.
+	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+demo: $(VENV)/.installed-demo  ## Watch an MCP client use the server on synthetic data; no account needed.
+	@$(RUN) -m maton_posthog.server demo
+
+test: $(VENV)/.installed-dev  ## Run the tests; ARGS="-k flags" goes to pytest.
+	$(RUN) -m pytest $(ARGS)
+
+check: $(VENV)/.installed-dev  ## Format, lint, types, and imports that go down the floors only.
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m pyright
+	$(RUN) -m pytest -q tests/test_floors.py
+
+coverage: $(VENV)/.installed-dev  ## Run the tests with branch coverage; fails below 95%.
+	$(RUN) -m pytest --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+
+bench: $(VENV)/.installed-dev  ## Print what the server costs, as ratios to the least an MCP server can cost.
+	@$(RUN) -m bench $(ARGS)
+
+snapshots: $(VENV)/.installed-dev  ## Accept changed tools: schemas, toolsnaps and the README's tool table.
+	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q tests/test_operations.py tests/test_readme.py
+
+format: $(VENV)/.installed-dev  ## Format the code and sort its imports.
+	$(RUN) -m ruff check --select I --fix .
+	$(RUN) -m ruff format .
+
+clean:  ## Remove what tests and builds leave behind; .venv stays.
+	rm -rf dist build .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+
+# A candidate may be there and still not run (a pyenv shim whose version is not selected), or run without being able to
+# make environments (Debian ships those parts separately): so each one is tried.
+$(RUN):
+	@incomplete=; \
+	for python in $(CANDIDATES); do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || continue; \
+	    if "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	        echo "Making $(VENV) with $$("$$python" -V) ($$python)."; \
+	        "$$python" -m venv --clear $(VENV) && exit 0; \
+	        rm -rf $(VENV); exit 1; \
+	    fi; \
+	    incomplete=$$python; \
+	    package=$$("$$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+	done; \
+	if [ -n "$$incomplete" ]; then \
+	    echo "$$incomplete cannot make environments: install its venv module (Debian, Ubuntu: apt install $$package)." >&2; \
+	else \
+	    echo "Python 3.12 or newer was not found: install it, or name one with make PYTHON=/path/to/python." >&2; \
+	fi; \
+	exit 1
+
+$(VENV)/.installed-demo: pyproject.toml constraints.txt | $(RUN)
+	@$(call install,demo,300 MB,1 GB)
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(RUN)
+	@$(call install,dev,390 MB,1.3 GB)
+	@touch $@ $(VENV)/.installed-demo
+
+# $(1) the extra, $(2) what it downloads on an empty machine, $(3) what it takes on disk.
+define install
+ls -d $(VENV)/lib/python3.*/site-packages/chdb >/dev/null 2>&1 \
+    || echo "The first time this downloads about $(2), most of it ClickHouse for the sandbox; it takes $(3) in $(VENV)."; \
+$(RUN) -m pip install --disable-pip-version-check -c constraints.txt -e '.[$(1)]' \
+    || { echo "The installation failed, for the reason above: check network and disk space, then run make again." >&2; \
+         exit 1; }
+endef
