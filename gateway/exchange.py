@@ -14,15 +14,22 @@ class Departure:
     """Whether the request began to be written to its server. Until then nothing can have happened there.
 
     `__call__` is the trace hook of the HTTP library, which reports each step of a request; the CONNECT that asks a
-    proxy for a tunnel does not count.
+    proxy for a tunnel does not count. It also closes the socket of a TLS handshake that was cancelled: the library
+    leaves it to the garbage collector.
     """
 
     def __init__(self) -> None:
         self.left = False
+        self._socket: Any = None
 
     async def __call__(self, event: str, info: dict[str, Any]) -> None:
-        if event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
-            self.left = True
+        if event == "http11.send_request_headers.started":
+            self.left = info["request"].method != b"CONNECT"
+        elif event == "connection.connect_tcp.complete":
+            self._socket = info["return_value"]
+        elif event.endswith(".start_tls.failed") and self._socket is not None:
+            with anyio.CancelScope(shield=True):
+                await self._socket.aclose()
 
 
 async def exchange(http: httpx2.AsyncClient, prepared: httpx2.Request) -> Answer:

@@ -82,6 +82,8 @@ def check_base_url(url: str, setting: str) -> str:
     nothing but scheme, host, port and path.
     """
     try:
+        if not url.isascii() or not url.isprintable() or " " in url:
+            raise ValueError(url)  # urlsplit takes some of these away in silence
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
@@ -95,8 +97,7 @@ def check_base_url(url: str, setting: str) -> str:
         raise ValueError(f"{setting}: has no usable host.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host.strip("[]"))):
         raise ValueError(f"{setting}: must be https (http only on a loopback address such as http://127.0.0.1:8000).")
-    dots = any(segment in (".", "..") for segment in parts.path.split("/"))
-    if dots or not url.isascii() or not url.isprintable() or not _BASE_PATH.fullmatch(parts.path):
+    if not _BASE_PATH.fullmatch(parts.path) or any(segment in (".", "..") for segment in parts.path.split("/")):
         raise ValueError(f"{setting}: its path must be plain.")
     where = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
     return f"{parts.scheme}://{where}{parts.path.rstrip('/')}"

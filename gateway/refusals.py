@@ -63,7 +63,7 @@ def read_refusal(body: bytes, status: int, plane: Plane) -> Refusal:
     if "message" in fields:
         return Refusal("maton", _text(fields["message"]))
     if isinstance(detail, list):
-        return Refusal("maton", "; ".join(_located(item) for item in cast("list[Any]", detail)[:5]))
+        return Refusal("maton", excerpt("; ".join(filter(None, map(_located, cast("list[Any]", detail)[:5])))))
     written_by_hand = plane == "data" and _is_posthogs(_text(detail), _text(error), status)
     return Refusal("posthog" if written_by_hand else "maton", _text(detail) or _text(error))
 
@@ -78,8 +78,8 @@ def _is_posthogs(detail: str, error: str, status: int) -> bool:
 def _located(item: Any) -> str:
     fields = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
     place = fields.get("loc")
-    names = [_text(str(part)) for part in cast("list[Any]", place)] if isinstance(place, list) else []
-    return f"{'.'.join(names)}: {_text(fields.get('msg'))}"
+    name = ".".join(str(part) for part in cast("list[Any]", place)) if isinstance(place, list) else ""
+    return ": ".join(filter(None, [excerpt(name, 100), _text(fields.get("msg"))]))
 
 
 def _text(value: Any) -> str:

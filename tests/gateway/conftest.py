@@ -1,0 +1,85 @@
+"""A running fake gateway, and clients that talk to it without waiting between tries."""
+
+from collections.abc import AsyncIterator, Callable
+from random import Random
+from typing import Any
+
+import anyio.lowlevel
+import pytest
+from maton_posthog.gateway.budget import Ledger
+from maton_posthog.gateway.client import Gateway, GatewayConfig
+from maton_posthog.gateway.retry import Backoff
+
+from .fake_gateway import CANARY, FakeGateway
+
+
+class NoJitter(Random):
+    """The shortest wait of each range."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return min(a, b)
+
+
+class Clock:
+    """A clock that only moves when everybody sleeps on it, and then to the moment when the first one wakes."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+        self._wake: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.now + seconds
+        self.slept.append(seconds)
+        self._wake.append(until)
+        try:
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()
+            while min(self._wake) < until:
+                await anyio.lowlevel.checkpoint()
+            self.now = max(self.now, until)
+        finally:
+            self._wake.remove(until)
+
+
+class Waits(list[float]):
+    """Waits between tries, noted instead of slept."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.append(seconds)
+        await anyio.lowlevel.checkpoint()
+
+
+type Opener = Callable[..., Gateway]
+
+
+@pytest.fixture
+def waits() -> Waits:
+    return Waits()
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeGateway]:
+    async with FakeGateway() as running:
+        yield running
+
+
+@pytest.fixture
+async def gateway(fake: FakeGateway, waits: Waits) -> AsyncIterator[Opener]:
+    """Makes gateways to the fake, closed at the end: `gateway(read_only=True)`."""
+    made: list[Gateway] = []
+
+    def make(ledger: Ledger | None = None, **changes: Any) -> Gateway:
+        config = {"api_key": CANARY, "gateway_urls": (fake.url,), "control_urls": (fake.url,), "deadline_s": 10.0}
+        opened = Gateway(
+            GatewayConfig(**{**config, **changes}), ledger=ledger, backoff=Backoff(NoJitter()), sleep=waits.sleep
+        )
+        made.append(opened)
+        return opened
+
+    yield make
+    for opened in made:
+        await opened.aclose()

@@ -1,0 +1,168 @@
+import gzip
+import json
+import tracemalloc
+import zlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from maton_posthog.gateway.answers import MAX_BODY_BYTES, Answer, parse, read_bounded
+from maton_posthog.gateway.errors import Failed
+
+from .fake_gateway import bomb, gzipped
+
+pytestmark = pytest.mark.anyio
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+async def chunks(data: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+def ok(body: bytes, status: int = 200) -> Answer:
+    return Answer(status, body, request_id="req-1")
+
+
+@given(JSON)
+def test_strict_json_comes_through_as_it_is(value: Any) -> None:
+    assert parse(ok(json.dumps(value).encode()), writes=False) == value
+    assert parse(ok(json.dumps(value, ensure_ascii=False).encode()), writes=False) == value
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_strict_json_or_a_typed_error(body: bytes) -> None:
+    try:
+        value = parse(ok(body), writes=False)
+    except Failed as failed:
+        assert failed.code == "bad_upstream_response"
+        return
+    json.loads(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"\r\n\t "])
+def test_an_empty_body_is_nothing(body: bytes) -> None:
+    assert parse(ok(body, 204), writes=False) is None
+
+
+NOT_STRICT = {
+    "nan": b'{"a": NaN}',
+    "infinity": b"[Infinity]",
+    "minus infinity": b"[-Infinity]",
+    "infinite by exponent": b"[1e400]",
+    "infinite at the top": b"-1e999",
+    "infinite in an object": b'{"a": {"b": 1E+400 }}',
+    "infinite by digits": b"[" + b"9" * 400 + b".0]",
+    "infinite by digits and exponent": b"[" + b"9" * 250 + b".0e99]",
+    "an integer of 5000 digits": b"1" * 5000,
+    "nested 200,000 deep": b"[" * 200_000,
+    "nested and closed": b"[" * 5000 + b"]" * 5000,
+    "half a surrogate pair": b'"\\ud800"',
+    "half a surrogate pair in a key": b'{"\\udc00": 1}',
+    "not utf-8": b'"\xff"',
+    "utf-16": '{"a": 1}'.encode("utf-16"),
+    "latin-1": '{"a": "é"}'.encode("latin-1"),
+    "byte order mark": b"\xef\xbb\xbf{}",
+    "html": b"<!doctype html><h1>502 Bad Gateway</h1>",
+    "cut short": b'{"results": [1, 2',
+    "two values": b"{} {}",
+    "trailing comma": b"[1,]",
+    "a raw newline": b'"a\nb"',
+}
+
+
+@pytest.mark.parametrize("body", NOT_STRICT.values(), ids=NOT_STRICT.keys())
+@pytest.mark.parametrize("writes", [False, True])
+def test_what_is_not_strict_json_is_one_typed_error(body: bytes, writes: bool) -> None:
+    with pytest.raises(Failed, match="not valid JSON") as failed:
+        parse(ok(body), writes=writes)
+    assert failed.value.code == "bad_upstream_response"
+    assert failed.value.request_id == "req-1"
+    assert failed.value.outcome == ("applied" if writes else None)
+    assert ("do not repeat" in (failed.value.hint or "")) is writes
+
+
+@pytest.mark.parametrize("body", [b'["id-3e1234", 3e300, 1e-400]', b'{"a": "1e999"}', b'{"k": 1.5e308, "l": [true]}'])
+def test_numbers_that_only_look_infinite_come_through(body: bytes) -> None:
+    assert parse(ok(body), writes=False) == json.loads(body)
+
+
+def test_a_long_integer_stays_exact() -> None:
+    assert parse(ok(b"9" * 400), writes=False) == int("9" * 400)
+
+
+def test_the_last_of_two_equal_keys_wins() -> None:
+    assert parse(ok(b'{"a": 1, "a": 2}'), writes=False) == {"a": 2}
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [("too_large", "response_too_large"), ("badly_encoded", "bad_upstream_response")]
+)
+def test_a_success_that_cannot_be_read_is_an_error_but_a_write_was_applied(fault: Any, code: str) -> None:
+    for writes, outcome in ((False, None), (True, "applied")):
+        with pytest.raises(Failed) as failed:
+            parse(Answer(201, b"", fault=fault), writes=writes)
+        assert (failed.value.code, failed.value.outcome, failed.value.status) == (code, outcome, 201)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000_000])
+async def test_a_gzip_body_is_unpacked_whatever_the_chunks(size: int) -> None:
+    value = {"rows": list(range(1000))}
+    assert await read_bounded(chunks(gzipped(value), size), "gzip") == json.dumps(value).encode()
+
+
+async def test_a_plain_body_may_be_as_large_as_the_limit_and_no_larger() -> None:
+    assert await read_bounded(chunks(b"x" * 100, 30), "", limit=100) == b"x" * 100
+    assert await read_bounded(chunks(b"x" * 101, 30), "identity", limit=100) == "too_large"
+    assert await read_bounded(chunks(gzip.compress(b"x" * 100), 9), "gzip", limit=100) == b"x" * 100
+    assert await read_bounded(chunks(gzip.compress(b"x" * 101), 9), "gzip", limit=100) == "too_large"
+
+
+@pytest.mark.parametrize("size", [1024, 65_536, 1_000_000])
+async def test_a_gzip_bomb_is_not_unpacked_beyond_the_limit(size: int) -> None:
+    packed = bomb()
+    assert len(packed) < 200_000
+    tracemalloc.start()
+    try:
+        assert await read_bounded(chunks(packed, size), "gzip") == "too_large"
+        assert tracemalloc.get_traced_memory()[1] < 3 * MAX_BODY_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("cut", range(1, 10))
+async def test_a_gzip_body_that_ends_early_is_never_taken_for_whole(cut: int) -> None:
+    packed = gzipped({"rows": ["different", "words", "here"] * 10})
+    assert await read_bounded(chunks(packed[: len(packed) * cut // 10], 16), "gzip") == "badly_encoded"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", b'{"a": 1}'),
+        ("gzip", gzipped([1]) + b"more"),
+        ("gzip", gzipped([1]) + gzipped([2])),
+        ("br", b"\x0b\x02\x80[1]\x03"),
+        ("zstd", b"(\xb5/\xfd"),
+        ("deflate", zlib.compress(b"[1]")),
+        ("gzip, gzip", gzip.compress(gzipped([1]))),
+        ("nonsense", b"[1]"),
+    ],
+)
+async def test_an_encoding_that_was_not_asked_for_or_does_not_hold_is_a_fault(encoding: str, body: bytes) -> None:
+    assert await read_bounded(chunks(body, 1000), encoding) == "badly_encoded"
+
+
+async def test_nothing_at_all_is_an_empty_body_in_any_encoding() -> None:
+    assert await read_bounded(chunks(b"", 1), "gzip") == b""
+
+
+def test_an_answer_is_ok_from_200_to_299() -> None:
+    assert [status for status in range(100, 600) if Answer(status, b"").ok] == list(range(200, 300))

@@ -1,0 +1,256 @@
+import string
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from maton_posthog.gateway import paths
+from maton_posthog.gateway.budget import Budget
+from maton_posthog.gateway.client import Gateway
+from maton_posthog.gateway.errors import Refused
+from maton_posthog.gateway.request import Request, encode
+
+from .conftest import Opener
+from .fake_gateway import FakeGateway, reply
+
+pytestmark = pytest.mark.anyio
+
+FLAG = "/api/projects/{project_id}/feature_flags/{flag_id}/"
+NASTY = [
+    "..",
+    ".",
+    "../..",
+    "../../../slack/api/chat.postMessage",
+    "%2e%2e",
+    "%2E%2E/slack",
+    "..%2f..%2fslack",
+    "%2f",
+    "a/b",
+    "/",
+    "//",
+    "//evil.example/x",
+    "\\",
+    "..\\..\\slack",
+    "1?x=1",
+    "1#x",
+    "1;x",
+    "1&x=1",
+    "．．",  # noqa: RUF001 - full width dots
+    "1／2",  # noqa: RUF001
+    "１",  # noqa: RUF001
+    "\x00",
+    "1\x00",
+    "1\n",
+    "1\r\nHost: evil",
+    " ",
+    "",
+    "a b",
+    "é",
+    "\ud800",
+    "x" * 201,
+    "http://evil.example",
+    "{project_id}",
+]  # fmt: skip
+TEXTS = st.one_of(
+    st.sampled_from(NASTY),
+    st.text(max_size=30),
+    st.text(alphabet="./\\%2eEfF@:;?#&~$\x00 ", max_size=12),
+    st.from_regex(r"[A-Za-z0-9_@$:~.-]{1,40}", fullmatch=True),
+)
+
+
+@pytest.mark.parametrize("value", NASTY)
+async def test_a_nasty_identifier_is_refused_and_nothing_is_sent(
+    fake: FakeGateway, gateway: Opener, value: str
+) -> None:
+    with pytest.raises(Refused, match="flag_id") as refused:
+        await get(gateway(), paths.fill(FLAG, {"project_id": 1, "flag_id": value}))
+    assert refused.value.code == "invalid_argument"
+    assert fake.received == []
+
+
+@pytest.mark.parametrize("value", [value for value in NASTY if value != "a/b"])
+async def test_a_nasty_path_is_refused_once_more_by_the_client(fake: FakeGateway, gateway: Opener, value: str) -> None:
+    with pytest.raises(Refused):
+        await get(gateway(), f"/api/projects/1/{value}/x/")
+    assert fake.received == []
+
+
+@given(project=TEXTS, flag=TEXTS)
+@example("@current", "$builtin_$virt_x")
+@example("1", "0195-ab.cd~e:f")
+def test_a_path_is_refused_or_keeps_its_number_of_segments(project: str, flag: str) -> None:
+    try:
+        path = paths.fill(FLAG, {"project_id": project, "flag_id": flag})
+    except Refused:
+        return
+    target = encode(Request(method="GET", path=path, writes=False, budget=Budget.CRUD)).target
+    assert target.split("/") == ["", "api", "projects", project, "feature_flags", flag, ""]
+    assert set(target) <= set(string.ascii_letters + string.digits + "/_@$:~.-")
+
+
+@pytest.mark.parametrize("value", ["@current", "$builtin_$virt_x", "0195-ab.cd~e:f", "...", ".x", "-", "a" * 200])
+async def test_what_the_server_gets_is_the_path_as_it_was_filled(
+    fake: FakeGateway, gateway: Opener, value: str
+) -> None:
+    await get(gateway(), paths.fill(FLAG, {"project_id": value, "flag_id": 42}))
+    assert [request.target for request in fake.received] == [f"/posthog/api/projects/{value}/feature_flags/42/"]
+
+
+@given(query=st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=20), max_size=4))
+@example({"a b": "x&y=z#?%2e/ü😀"})
+@example({"a": "\x00\r\n"})
+def test_a_query_stays_behind_the_path(query: dict[str, str]) -> None:
+    request = Request(method="GET", path="/api/projects/1/", writes=False, budget=Budget.CRUD, query=query)
+    path, _, rest = encode(request).target.partition("?")
+    assert path == "/api/projects/1/"
+    assert set(rest) <= set(string.ascii_letters + string.digits + "%=&_.-~")
+
+
+async def test_query_values_arrive_as_they_were_given(fake: FakeGateway, gateway: Opener) -> None:
+    query = {"search": "a&b=c d+e/ü😀%2e#?", "empty": "", "json": '{"a":[1]}'}
+    request = Request(method="GET", path="/api/projects/1/x/", writes=False, budget=Budget.CRUD, query=query)
+    await gateway().send(request, float("inf"))
+    assert fake.received[0].path == "/posthog/api/projects/1/x/"
+    assert fake.received[0].query == query
+
+
+async def test_a_query_too_long_for_a_url_is_refused(fake: FakeGateway, gateway: Opener) -> None:
+    request = Request(method="GET", path="/api/x/", writes=False, budget=Budget.CRUD, query={"search": "x" * 70_000})
+    with pytest.raises(Refused, match="usable URL"):
+        await gateway().send(request, float("inf"))
+    assert fake.received == []
+
+
+@pytest.mark.parametrize("value", [None, True, False])
+def test_what_is_no_identifier_at_all_does_not_become_text(value: object) -> None:
+    with pytest.raises(Refused, match="flag_id"):
+        paths.fill(FLAG, {"project_id": 1, "flag_id": value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "short", "x" * 65, "0b6f7a52\r\nX-Evil: 1", "0b6f7a52\x00-6f0e", "../../slack", "0b6f 7a52", "0b6f7a52é"],
+)
+async def test_a_connection_id_that_no_header_should_carry_is_refused(
+    fake: FakeGateway, gateway: Opener, value: str
+) -> None:
+    request = Request(method="GET", path="/api/x/", writes=False, budget=Budget.CRUD, connection=value)
+    with pytest.raises(Refused, match="MATON_CONNECTION_ID") as refused:
+        await gateway().send(request, float("inf"))
+    assert refused.value.hint
+    assert "manage_connection" in refused.value.hint
+    assert fake.received == []
+
+
+@pytest.mark.parametrize(
+    ("path", "running"),
+    [
+        ("/api/projects/1/query/2fbd/", True),
+        ("/api/projects/1/query/", False),
+        ("/api/projects/1/feature_flags/query/", False),
+        ("/api/projects/1/query/a/b/", False),
+        ("/api/organizations/1/query/a/", False),
+    ],
+)
+async def test_no_delete_goes_to_posthog_but_for_a_running_query(
+    fake: FakeGateway, gateway: Opener, path: str, running: bool
+) -> None:
+    fake.answers(reply(204, b""))
+    request = Request(method="DELETE", path=path, writes=True, budget=Budget.CRUD)
+    if running:
+        assert await gateway().send(request, float("inf")) is None
+    else:
+        with pytest.raises(AssertionError):
+            await gateway().send(request, float("inf"))
+    assert len(fake.received) == running
+
+
+GOOD_URLS = [
+    ("https://api.maton.ai", "https://api.maton.ai"),
+    ("https://api.maton.ai/", "https://api.maton.ai"),
+    ("HTTPS://API.Maton.AI:443/", "https://api.maton.ai"),
+    ("https://api.maton.ai:8443/base/v1/", "https://api.maton.ai:8443/base/v1"),
+    ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+    ("http://127.8.9.1", "http://127.8.9.1"),
+    ("http://localhost:80/", "http://localhost"),
+    ("http://[::1]:8000/", "http://[::1]:8000"),
+    ("https://10.0.0.1", "https://10.0.0.1"),
+    ("https://my_gateway", "https://my_gateway"),
+]
+BAD_URLS = [
+    "",
+    "api.maton.ai",
+    "//api.maton.ai",
+    "ftp://api.maton.ai",
+    "file:///etc/passwd",
+    "http://api.maton.ai",
+    "http://10.0.0.1",
+    "http://localhost.evil.example",
+    "http://127.0.0.1.evil.example",
+    "https://",
+    "https://api.maton.ai@evil.example",
+    "https://key:secret@api.maton.ai",
+    "https://@api.maton.ai",
+    "https://api.maton.ai\\@evil.example",
+    "https:\\\\api.maton.ai",
+    "https://api.maton.ai?x=1",
+    "https://api.maton.ai?",
+    "https://api.maton.ai#x",
+    "https://api.maton.ai/../x",
+    "https://api.maton.ai/%2e%2e/x",
+    "https://api.maton.ai//x",
+    "https://api.maton.ai/a;b",
+    "https://api.maton.ai/a b",
+    "https://api.maton.ai\n.evil.example",
+    "https://api.maton.ai\t",
+    " https://api.maton.ai",
+    "https://api。maton。ai",
+    "https://аpi.maton.ai",  # noqa: RUF001 - a Cyrillic letter
+    "https://-api.maton.ai",
+    "https://api..maton.ai",
+    "https://api.maton.ai.",
+    "https://2130706433",
+    "https://0x7f.1",
+    "http://2130706433",
+    "http://0x7f000001",
+    "https://[fe80::1%25eth0]",
+    "https://[::1",
+    "https://api.maton.ai:99999",
+    "https://api.maton.ai:0",
+    "https://api.maton.ai:port",
+]
+
+
+@pytest.mark.parametrize(("url", "plain"), GOOD_URLS)
+def test_a_good_base_url_is_brought_into_its_plain_form(url: str, plain: str) -> None:
+    assert paths.check_base_url(url, "MATON_GATEWAY_URL") == plain
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+def test_a_bad_base_url_is_refused_in_one_line_without_its_text(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^MATON_GATEWAY_URL: [a-z][^\n]+\.$") as refused:
+        paths.check_base_url(url, "MATON_GATEWAY_URL")
+    assert "secret" not in str(refused.value)
+    assert "evil" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+async def test_a_gateway_is_not_made_for_a_bad_base_url(gateway: Opener, url: str) -> None:
+    with pytest.raises(ValueError, match="MATON_CONTROL_URL"):
+        gateway(control_urls=(url,))
+
+
+@given(st.text(alphabet="htps:/.@[]%\\?#;0127ax \n", max_size=40) | st.text(max_size=40))
+def test_any_text_is_a_base_url_or_a_value_error(text: str) -> None:
+    try:
+        plain = paths.check_base_url(f"https://{text}", "URL")
+    except ValueError as refused:
+        assert str(refused).startswith("URL: ")
+        return
+    assert paths.check_base_url(plain, "URL") == plain
+    assert plain.isascii()
+    assert plain.isprintable()
+
+
+async def get(client: Gateway, path: str) -> object:
+    return await client.send(Request(method="GET", path=path, writes=False, budget=Budget.CRUD), float("inf"))
