@@ -13,6 +13,7 @@ from ...schemas.text import excerpt
 _WIDEST = 100
 _NARROWEST = 40
 _LONGEST_CELL = 40
+_LONGEST_FACT = 2000
 _BAR = 24
 _PLAIN, _BOLD, _DIM, _CYAN = "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[36m"
 
@@ -57,7 +58,7 @@ class Page:
 
     def facts(self, facts: Iterable[tuple[str, object]]) -> None:
         """Names and values, one a line, wrapped under the value."""
-        pairs = [(name, excerpt(str(value), 300)) for name, value in facts]
+        pairs = [(name, excerpt(str(value), _LONGEST_FACT)) for name, value in facts]
         indent = max((len(name) for name, _ in pairs), default=0) + 6
         for name, value in pairs:
             lines = textwrap.wrap(value, self._width - indent, break_on_hyphens=False) or [""]

@@ -74,10 +74,10 @@ class Steps:
         self._page.facts([("rollout", f"{rollout['before']}% before, {rollout['after']}% now")])
         deleted = await self._show("delete_flag", flag_id=number)
         undo = deleted["undo"]
-        self._page.facts([("deleted", deleted["deleted"]), ("undo", json.dumps(undo))])
+        self._page.facts([("deleted", json.dumps(deleted["deleted"])), ("undo", json.dumps(undo))])
         await self._show(undo["tool"], **undo["arguments"])
         found = await self._show("get_flag", flag="demo-new-checkout")
-        self._page.facts([("found again", f"{found['key']}, id {found['id']}, active {found['active']}")])
+        self._page.facts([("restored", f"{found['key']}, id {found['id']}, active: {json.dumps(found['active'])}")])
 
     async def annotation(self) -> None:
         """A note on the time line."""

@@ -6,10 +6,10 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from maton_posthog.server.transports import MAX_STREAMS, security
 from mcp import Client
 from mcp.client.sse import sse_client
 
+from maton_posthog.server.transports import MAX_STREAMS, security
 from tests.server.processes import EVERYWHERE, HttpServer, eventually, silent_gateway
 
 pytestmark = pytest.mark.anyio

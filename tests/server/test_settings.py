@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from maton_posthog.server.settings import CONTROL_URLS, GATEWAY_URLS, Settings, SettingsError, load
 from maton_posthog.tools.operation import Toolset
-
 from tests.server.processes import EVERYWHERE
 
 CANARY = "mtk_CANARY_7f3a"
@@ -156,7 +156,7 @@ def test_a_base_url_that_could_lead_elsewhere_is_refused(setting: str, url: str)
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda value: not value.isalnum()))
 def test_an_error_never_shows_the_value(value: str) -> None:
-    marked = f"{CANARY} {value}"
+    marked = f"{CANARY} {value} x"
     for field in ("api_key", "token", "connection_id", "project_id", "gateway_url", "budgets", "toolsets"):
         with pytest.raises(SettingsError) as refused:
             load(**{field: marked})

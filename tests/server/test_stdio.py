@@ -13,10 +13,10 @@ import anyio.lowlevel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from maton_posthog.server.stdio import Malformed, encode, parse
-from maton_posthog.server.wire import LONGEST_LINE, Line, LineReader, LineWriter, split_lines
 from mcp_types import INTERNAL_ERROR, JSONRPCResponse
 
+from maton_posthog.server.stdio import Malformed, encode, parse
+from maton_posthog.server.wire import LONGEST_LINE, Line, LineReader, LineWriter, split_lines
 from tests.server.processes import COMMAND, DEADLINE_S, INITIALIZE, ServerProcess, environment, silent_gateway
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,119 @@
+"""Logs on stderr: one record a line, clean, and without what was in a request."""
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Generator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from maton_posthog.server import log
+
+SECRET = "mtk_CANARY_7f3a"
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_before() -> Generator[None]:
+    root, ours = logging.getLogger(), logging.getLogger(log.OURS)
+    handlers, level, our_level = root.handlers[:], root.level, ours.level
+    yield
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    ours.setLevel(our_level)
+
+
+def test_a_text_line_names_level_and_logger(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info")
+    logging.getLogger("maton_posthog.server").info("Ready", extra={"fields": {"port": 1, "url": "http://x/"}})
+    assert capsys.readouterr().err.endswith("INFO    maton_posthog.server: Ready port=1 url=http://x/\n")
+
+
+def test_a_json_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("debug", as_json=True)
+    logging.getLogger("maton_posthog.x").debug('a\n{"level": "forged"}', extra={"fields": {"progress": 0.5}})
+    (line,) = capsys.readouterr().err.splitlines()
+    entry = json.loads(line)
+    assert entry["message"] == 'a {"level": "forged"}'
+    assert (entry["level"], entry["logger"], entry["progress"]) == ("debug", "maton_posthog.x", 0.5)
+    assert entry["time"].endswith("Z")
+
+
+def test_libraries_stay_at_warning_whatever_our_level(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("debug")
+    for name in ("httpx2", "mcp.server", "uvicorn.error", "asyncio"):
+        logging.getLogger(name).info("https://maton.example.com/?query")
+    logging.getLogger("mcp.server").warning("heed")
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=60))
+def test_no_text_can_forge_a_line_or_steer_a_terminal(text: str) -> None:
+    stream = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stderr", stream)
+        log.configure("info")
+    logging.getLogger("maton_posthog").info("%s", text)
+    written = stream.getvalue()
+    assert written.count("\n") == 1
+    assert not [character for character in written[:-1] if ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0]
+
+
+def test_secrets_and_query_strings_are_taken_out(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", secrets=[SECRET, "k"])
+    logging.getLogger("maton_posthog").info("GET https://x.example.com/a?email=a@b.c&x=1 with %s, kept", SECRET)
+    assert "GET https://x.example.com/a?… with [redacted], kept" in capsys.readouterr().err
+
+
+def test_a_question_is_not_a_query_string(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info")
+    logging.getLogger("maton_posthog").info("Really? Yes = yes")
+    assert "Really? Yes = yes" in capsys.readouterr().err
+
+
+class Person(BaseModel):
+    age: int
+
+
+def test_an_exception_tells_where_and_what_but_not_the_values_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", secrets=[SECRET])
+    try:
+        try:
+            Person.model_validate({"age": "a@b.c"})
+        except ValidationError as error:
+            raise RuntimeError(f"no person with {SECRET}\nat all") from error
+    except RuntimeError:
+        logging.getLogger("maton_posthog").exception("It failed")
+    written = capsys.readouterr().err
+    assert "a@b.c" not in written
+    assert SECRET not in written
+    first, *rest = written.splitlines()
+    assert first.endswith("It failed")
+    assert all(line.startswith("    ") for line in rest)
+    assert "    ValidationError: Person: age" in rest
+    assert rest[-1] == "    RuntimeError: no person with [redacted] at all"
+
+
+def test_an_exception_is_part_of_the_json_object(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", as_json=True)
+    try:
+        raise KeyError("results")
+    except KeyError:
+        logging.getLogger("maton_posthog").exception("It failed")
+    entry = json.loads(capsys.readouterr().err)
+    assert entry["exception"][-1] == "KeyError: 'results'"
+    assert "test_log.py" in entry["exception"][0]
+
+
+def test_warnings_are_records_too(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", as_json=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=False)
+        logging.captureWarnings(capture=True)
+        warnings.warn("heed", stacklevel=1)
+    assert "heed" in json.loads(capsys.readouterr().err)["message"]
