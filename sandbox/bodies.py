@@ -1,6 +1,7 @@
 """Request bodies: read whole up to a size, parsed as strictly as PostHog's database would take them."""
 
 import json
+import math
 from typing import Any, Never
 
 from starlette.requests import Request
@@ -25,9 +26,9 @@ async def read_json(request: Request) -> Any:
 
 
 def parse_json(raw: bytes) -> Any:
-    """Strict JSON: no NaN, no half surrogate pairs. Raises ApiError 400."""
+    """Strict JSON: no NaN, no number beyond a double, no half surrogate pairs. Raises ApiError 400."""
     try:
-        value = json.loads(raw, parse_constant=_refuse)
+        value = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
         if b"\\u" in raw:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -49,6 +50,11 @@ async def read_object(request: Request) -> Row:
     if found is None:
         raise invalid(f"Invalid data. Expected a dictionary, but got {type(value).__name__}.")
     return found
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits)
 
 
 def _refuse(constant: str) -> Never:

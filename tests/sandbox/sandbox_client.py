@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx2
+
 from maton_posthog.sandbox.app import create_app
 from maton_posthog.sandbox.engine import Engine, Table
 from maton_posthog.sandbox.events import Database, EventSource
@@ -16,7 +17,7 @@ from maton_posthog.sandbox.store import Store
 TODAY = date(2026, 11, 23)
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 BASE_URL = "http://sandbox.test"
-FLAG = {"groups": [{"properties": [], "rollout_percentage": 20}]}
+FLAG: dict[str, Any] = {"groups": [{"properties": [], "rollout_percentage": 20}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,9 @@ class NoEvents:
     """A database for tests that never ask it anything."""
 
     def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 0) -> Table:
-        """One row that counts nothing."""
-        return Table(("count()",), ("UInt64",), [[0]])
+        """One row, in which every count is 0."""
+        counts = max(sql.count("count()"), 1)
+        return Table(("count()",) * counts, ("UInt64",) * counts, [[0] * counts])
 
     def close(self) -> None:
         """Nothing to close."""

@@ -1,0 +1,193 @@
+"""The sandbox as a gateway: keys, paths, bodies, faults on demand, the project that is current."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from .sandbox_client import FLAG, Serving, serving
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def sandbox() -> AsyncGenerator[Serving]:
+    async with serving() as running:
+        yield running
+
+
+async def faults(sandbox: Serving, *rules: Any) -> None:
+    answer = await sandbox.send("POST", "/sandbox/faults", list(rules))
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", "Basic sandbox", "Bearer sandböx"])
+@pytest.mark.parametrize("path", ["/posthog/api/users/@me/", "/connections", "/sandbox/faults"])
+async def test_any_other_key_gets_401_in_matons_envelope(sandbox: Serving, header: str, path: str) -> None:
+    answer = await sandbox.http.get(path, headers={b"Authorization": header.encode("latin-1")})
+
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == 401
+
+
+async def test_every_answer_is_marked_as_synthetic_and_has_an_id(sandbox: Serving) -> None:
+    answers = [
+        await sandbox.send("GET", path) for path in ("/", "/nowhere", "/posthog/api/users/@me/", "dashboards/0/")
+    ]
+
+    assert {answer.headers["x-sandbox"] for answer in answers} == {"synthetic"}
+    assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
+
+
+async def test_organization_projects_and_user_say_that_they_are_synthetic(sandbox: Serving) -> None:
+    organization = await sandbox.get("/posthog/api/organizations/@current/")
+    user = await sandbox.get("/posthog/api/users/@me/")
+    projects = await sandbox.get("/posthog/api/projects/")
+
+    assert organization["name"] == user["organization"]["name"] == "Sandbox (synthetic data)"
+    assert [(row["id"], row["name"]) for row in projects["results"]] == [
+        (1, "Sandbox (synthetic data)"),
+        (2, "Sandbox (empty project, synthetic)"),
+    ]
+    assert await sandbox.get(f"/posthog/api/organizations/{organization['id']}/") == organization
+
+
+async def test_the_current_project_moves_with_the_user(sandbox: Serving) -> None:
+    assert (await sandbox.get("/posthog/api/projects/@current/"))["id"] == 1
+    changed = await sandbox.patch("/posthog/api/users/@me/", {"set_current_team": 2})
+
+    assert changed["team"]["id"] == 2
+    assert (await sandbox.get("/posthog/api/projects/@current/"))["id"] == 2
+    assert (await sandbox.get("/posthog/api/projects/@current/feature_flags/"))["count"] == 0
+    assert (await sandbox.refused("PATCH", "/posthog/api/users/@me/", {"set_current_team": 3}))[1] == "does_not_exist"
+
+
+async def test_settings_of_a_project_can_be_changed_but_not_its_tokens(sandbox: Serving) -> None:
+    changed = await sandbox.patch("/posthog/api/projects/1/", {"timezone": "Europe/Berlin", "api_token": "mine"})
+
+    assert changed["timezone"] == "Europe/Berlin"
+    assert changed["api_token"] == "phc_synthetic_1"
+    assert (await sandbox.send("DELETE", "/posthog/api/projects/1/")).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("/posthog/api/projects/99/insights/", "Project not found."),
+        ("/posthog/api/projects/abc/", "Project not found."),
+        ("/posthog/api/projects/123456789012345678901234567890/", "Project not found."),
+        ("/posthog/api/organizations/nobody/", "Organization not found."),
+        ("/posthog/api/projects/1/unicorns/", "Endpoint not found."),
+        ("/posthog/api/events/", "Endpoint not found."),
+        ("/posthog/decide/", "Endpoint not found."),
+        ("/posthog/api/projects/1/dashboards/12345678901234567890/", "Not found."),
+        ("/posthog/api/projects/1/dashboards/@current/", "Not found."),
+    ],
+)
+async def test_what_is_not_there_says_what_is_missing(sandbox: Serving, path: str, detail: str) -> None:
+    assert await sandbox.refused("GET", path) == (404, "not_found", detail, None)
+
+
+async def test_the_slash_at_the_end_is_optional_and_environments_are_projects(sandbox: Serving) -> None:
+    for path in ("/posthog/api/projects/1/feature_flags", "/posthog/api/environments/1/feature_flags/"):
+        assert (await sandbox.get(path))["count"] > 0
+
+
+async def test_a_method_an_endpoint_lacks_is_405_with_an_envelope(sandbox: Serving) -> None:
+    assert await sandbox.refused("PUT", "dashboards/") == (
+        405,
+        "method_not_allowed",
+        'Method "PUT" not allowed.',
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "code"),
+    [
+        (b"{", "application/json", 400, "parse_error"),
+        (b'{"key": NaN}', "application/json", 400, "parse_error"),
+        (b'{"key": "\\ud800"}', "application/json", 400, "parse_error"),
+        (b'{"key": 1e999}', "application/json", 400, "parse_error"),
+        (b"[" * 200_000, "application/json", 400, "parse_error"),
+        (b'{"key": ' + b"1" * 5000 + b"}", "application/json", 400, "parse_error"),
+        (b"[]", "application/json", 400, "invalid_input"),
+        (b'{"key": "x"}', "text/plain", 415, "unsupported_media_type"),
+        (b"", "application/json", 400, "required"),
+    ],
+)
+async def test_a_body_that_is_no_json_object(
+    sandbox: Serving, content: bytes, kind: str, status: int, code: str
+) -> None:
+    path = "/posthog/api/projects/1/feature_flags/"
+    answer = await sandbox.http.post(path, content=content, headers={"content-type": kind})
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_a_fault_applies_as_often_as_it_says(sandbox: Serving) -> None:
+    rule = {"match": {"path": "*/users/*"}, "status": 429, "headers": {"Retry-After": 3}, "body": {"a": 1}, "times": 2}
+    await faults(sandbox, rule)
+    answers = [await sandbox.send("GET", "/posthog/api/users/@me/") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [429, 429, 200]
+    assert (answers[0].headers["retry-after"], answers[0].json()) == ("3", {"a": 1})
+
+
+async def test_a_fault_with_a_text_answers_it_as_it_is(sandbox: Serving) -> None:
+    html = {"status": 502, "body": "<html>Bad gateway</html>", "headers": {"content-type": "text/html"}}
+    await faults(sandbox, {"match": {"method": "get"}, **html})
+    answer = await sandbox.send("GET", "dashboards/")
+
+    assert (answer.status_code, answer.text) == (502, "<html>Bad gateway</html>")
+    assert (await sandbox.send("POST", "dashboards/", {})).status_code == 201
+
+
+async def test_faults_are_shown_and_taken_back(sandbox: Serving) -> None:
+    await faults(sandbox, {"status": 500})
+    assert [rule["status"] for rule in (await sandbox.get("/sandbox/faults"))["faults"]] == [500]
+
+    await sandbox.send("DELETE", "/sandbox/faults")
+    assert (await sandbox.send("GET", "dashboards/")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        [1],
+        [{"match": 1}],
+        [{"match": {"host": "x"}}],
+        [{"status": 99}],
+        [{"drop": "later"}],
+        [{"times": 0}],
+        [{"delay_s": -1}],
+        [{"unknown": 1}],
+    ],
+)
+async def test_a_fault_that_makes_no_sense_is_refused(sandbox: Serving, rules: Any) -> None:
+    assert (await sandbox.send("POST", "/sandbox/faults", rules)).status_code == 422
+
+
+async def test_a_dropped_answer_can_still_have_been_carried_out(sandbox: Serving) -> None:
+    await faults(sandbox, {"match": {"method": "POST"}, "drop": "after", "times": 1})
+    with pytest.raises(ConnectionAbortedError):
+        await sandbox.send("POST", "feature_flags/", {"key": "lost", "filters": FLAG})
+
+    assert (await sandbox.get("feature_flags/", search="lost"))["count"] == 1
+
+
+async def test_a_request_that_is_dropped_before_changes_nothing(sandbox: Serving) -> None:
+    await faults(sandbox, {"match": {"method": "POST"}, "drop": "before", "times": 1})
+    with pytest.raises(ConnectionAbortedError):
+        await sandbox.send("POST", "feature_flags/", {"key": "lost", "filters": FLAG})
+
+    assert (await sandbox.get("feature_flags/", search="lost"))["count"] == 0
+
+
+async def test_the_page_shows_requests_with_their_paths_escaped(sandbox: Serving) -> None:
+    await sandbox.send("GET", "/posthog/api/<script>/")
+    page = (await sandbox.send("GET", "/")).text
+
+    assert "/posthog/api/&lt;script&gt;/" in page
+    assert "<script>" not in page
