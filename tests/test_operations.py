@@ -1,0 +1,125 @@
+"""What must hold of the whole inventory: adding an operation adds its tests."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from maton_posthog.schemas.json_schema import input_schema
+from maton_posthog.server.app import as_tool, shipped_schemas
+from maton_posthog.server.cli.steps import count_tokens
+from maton_posthog.tools import OPERATIONS
+from maton_posthog.tools.operation import Effect, Operation, Toolset
+
+from .snapshots import ROOT, TOOLSNAPS, difference, dumps, strays
+from .test_mission import MISSION
+
+EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+READING = frozenset({"list", "get", "run", "query", "check", "describe"})
+WRITING = {
+    "create": Effect.CREATE,
+    "update": Effect.UPDATE,
+    "cancel": Effect.UPDATE,
+    "restore": Effect.UPDATE,
+    "delete": Effect.DELETE,
+    "manage": Effect.DELETE,  # it can delete, so its hints are those of a delete
+}
+AUTHORISING = re.compile(r"confirm|force|yes|sure|approve|really|skip", re.IGNORECASE)
+MOST_TOKENS, MOST_MISSION_TOKENS, MOST_TOOL_TOKENS = 10_000, 5_000, 600
+
+
+def test_the_shipped_schemas_are_those_of_the_models() -> None:
+    # The first test: in an update, those below need what this one writes.
+    schemas = {operation.name: input_schema(operation.input) for operation in OPERATIONS}
+    path = ROOT / "server" / "tool_schemas.json"
+    assert difference(path, dumps(schemas)) == ""
+    shipped_schemas.cache_clear()
+    assert shipped_schemas() == schemas
+
+
+@EVERY
+def test_its_name_is_verb_noun_and_the_verb_tells_the_effect(operation: Operation[Any]) -> None:
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)+", operation.name)
+    assert len(operation.name) <= 40
+    verb = operation.name.split("_")[0]
+    assert verb in READING or verb in WRITING
+    assert operation.effect is WRITING.get(verb, Effect.READ)
+
+
+@EVERY
+def test_its_input_is_named_in_the_same_words(operation: Operation[Any]) -> None:
+    assert operation.input.__name__ == "".join(word.capitalize() for word in operation.name.split("_"))
+
+
+@EVERY
+def test_its_description_is_plain_sentences(operation: Operation[Any]) -> None:
+    assert operation.about.isascii()
+    assert operation.about.endswith(".")
+    assert operation.about == " ".join(operation.about.split())
+
+
+@EVERY
+def test_nothing_but_a_token_of_this_server_will_ever_authorise(operation: Operation[Any]) -> None:
+    booleans = [name for name, schema in _fields(input_schema(operation.input)) if schema.get("type") == "boolean"]
+    assert [name for name in booleans if AUTHORISING.search(name)] == []
+
+
+@EVERY
+def test_its_schema_is_one_that_every_host_takes(operation: Operation[Any]) -> None:
+    schema = input_schema(operation.input)
+    assert schema["type"] == "object"
+    assert schema["additionalProperties"] is False
+    assert not schema.keys() & {"anyOf", "oneOf", "allOf", "title", "$defs"}
+    for name, field in _fields(schema):
+        assert "$ref" not in field, name
+        assert "title" not in field, name
+        assert {"type": "null"} not in field.get("anyOf", []), name
+        assert field.get("default", 0) is not None, name
+    aims = {name: schema["properties"].get(name) for name in ("project_id", "connection_id")}
+    assert aims["project_id"] in (None, {"type": ["integer", "string"], "default": "@current"})
+    assert aims["connection_id"] == {"type": "string"}
+
+
+def test_no_two_operations_share_a_name() -> None:
+    names = [operation.name for operation in OPERATIONS]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_every_area_offers_something() -> None:
+    assert {operation.toolset for operation in OPERATIONS if operation.toolset} == set(Toolset)
+
+
+def test_tools_are_cheap_to_hold() -> None:
+    tokens, how = count_tokens([as_tool(operation) for operation in OPERATIONS])
+    assert how == "(o200k_base)"
+    dearest = ", ".join(f"{name} {count}" for name, count in sorted(tokens.items(), key=lambda item: -item[1])[:10])
+    mission = sum(count for name, count in tokens.items() if name in MISSION)
+    told = f"all {sum(tokens.values())}, the mission's {mission}; the dearest: {dearest}"
+    assert sum(tokens.values()) <= MOST_TOKENS, told
+    assert mission <= MOST_MISSION_TOKENS, told
+    assert max(tokens.values()) <= MOST_TOOL_TOKENS, told
+
+
+@EVERY
+def test_hosts_see_what_its_snapshot_shows(operation: Operation[Any]) -> None:
+    tool = as_tool(operation).model_copy(update={"input_schema": input_schema(operation.input)})
+    shown = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+    assert difference(TOOLSNAPS / f"{operation.name}.json", dumps(shown)) == ""
+
+
+def test_no_snapshot_is_left_of_a_tool_that_is_gone() -> None:
+    assert strays({TOOLSNAPS / f"{operation.name}.json" for operation in OPERATIONS}) == []
+
+
+def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every named field of a schema, however deep."""
+    for name, field in schema.get("properties", {}).items():
+        yield name, field
+        yield from _fields(field)
+    for inner in (
+        *schema.get("anyOf", []),
+        *schema.get("oneOf", []),
+        *([schema["items"]] if "items" in schema else []),
+    ):
+        yield from _fields(inner)
