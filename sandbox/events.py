@@ -53,7 +53,8 @@ def literal(value: str | float | bool) -> str:
 class EventSource:
     """The engine once it is there. Owns it: `close` ends running queries."""
 
-    def __init__(self, open_engine: Callable[[], Engine | Database]) -> None:
+    def __init__(self, open_engine: Callable[[], Engine | Database], queue_seconds: float = QUEUE_SECONDS) -> None:
+        self._queue_seconds = queue_seconds
         self._open_engine = open_engine
         self._settled = Event()
         self._engine: Database | None = None
@@ -104,7 +105,7 @@ class EventSource:
         if engine is None:
             raise server_error(503, f"The sandbox has no events: {self._failure}")
         confined = _confined(project_id, sql)
-        await _turn(turns)
+        await self._turn(turns)
         try:
             return await to_thread.run_sync(
                 lambda: engine.select(confined, max_seconds=max_seconds), limiter=self._threads, abandon_on_cancel=True
@@ -112,15 +113,19 @@ class EventSource:
         finally:
             turns.release()
 
-
-async def _turn(turns: Semaphore) -> None:
-    """Wait for a turn. PostHog refuses a query that waited too long, without `Retry-After`."""
-    try:
-        with anyio.fail_after(QUEUE_SECONDS):
-            await turns.acquire()
-    except TimeoutError:
-        limit = f"Exceeded maximum concurrency limit: {RUNNING_QUERIES} for key: sandbox and task: query."
-        raise throttled(limit) from None
+    async def _turn(self, turns: Semaphore) -> None:
+        """Wait for a turn. PostHog refuses a query that waited too long, without `Retry-After`."""
+        try:
+            turns.acquire_nowait()
+            return
+        except anyio.WouldBlock:
+            pass
+        try:
+            with anyio.fail_after(self._queue_seconds):
+                await turns.acquire()
+        except TimeoutError:
+            limit = f"Exceeded maximum concurrency limit: {RUNNING_QUERIES} for key: sandbox and task: query."
+            raise throttled(limit) from None
 
 
 def _confined(project_id: int, sql: str) -> str:

@@ -9,6 +9,7 @@ from .annotations import ROUTES as ANNOTATIONS
 from .cohorts import ROUTES as COHORTS
 from .cohorts import calculate_pending
 from .dashboards import DASHBOARDS
+from .definitions import ROUTES as DEFINITIONS
 from .flags import FLAGS
 from .insights import insight_routes
 from .persons import ROUTES as PERSONS
@@ -27,6 +28,7 @@ def resource_routes() -> tuple[Route, ...]:
         *routes(ACTIONS),
         *PERSONS,
         *ANNOTATIONS,
+        *DEFINITIONS,
     )
 
 

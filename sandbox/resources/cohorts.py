@@ -108,14 +108,20 @@ def _start(call: Call, row: Row) -> None:
 
 
 async def calculate(services: Services, cohort_id: int) -> None:
-    """Count a cohort and store the outcome, an error included."""
+    """Count a cohort and store the outcome, an error included. If it was changed meanwhile, the next count is stored."""
+    version = await to_thread.run_sync(_pending_version, services, cohort_id)
     try:
         project_id, sql = await to_thread.run_sync(_definition, services, cohort_id)
         count = (await services.events.rows(project_id, f"SELECT count() FROM ({sql})"))[0][0]
         outcome: Row = {"count": count, "errors_calculating": 0, "last_error_message": None}
     except (CohortError, EngineError, ApiError) as error:
         outcome = {"last_error_message": str(error)}
-    await to_thread.run_sync(_finish, services, cohort_id, outcome)
+    await to_thread.run_sync(_finish, services, cohort_id, version, outcome)
+
+
+def _pending_version(services: Services, cohort_id: int) -> int | None:
+    with services.store.transaction() as rows:
+        return (rows.get("cohorts", cohort_id) or {}).get("pending_version")
 
 
 def _definition(services: Services, cohort_id: int) -> tuple[int, str]:
@@ -128,13 +134,13 @@ def _definition(services: Services, cohort_id: int) -> tuple[int, str]:
         return cohort["_project"], persons_of(rows, cohort)
 
 
-def _finish(services: Services, cohort_id: int, outcome: Row) -> None:
+def _finish(services: Services, cohort_id: int, version: int | None, outcome: Row) -> None:
     with services.store.transaction() as rows:
         cohort = rows.get("cohorts", cohort_id)
-        if cohort is None:
+        if cohort is None or cohort["pending_version"] != version:
             return
         failed = {} if "count" in outcome else {"errors_calculating": cohort["errors_calculating"] + 1}
-        done = {"is_calculating": False, "last_calculation": rows.now, "version": cohort["pending_version"]}
+        done = {"is_calculating": False, "last_calculation": rows.now, "version": version}
         rows.save("cohorts", {**cohort, **done, **failed, **outcome})
 
 
@@ -199,7 +205,8 @@ async def _add_persons(call: Call) -> Response:
             if not cohort["is_static"]:
                 raise invalid("Can only add users to static cohorts")
             members = list(dict.fromkeys([*cohort["_members"], *ids]))
-            return rows.save("cohorts", {**cohort, "_members": members, "is_calculating": True})
+            again = {"is_calculating": True, "pending_version": (cohort["pending_version"] or 0) + 1}
+            return rows.save("cohorts", {**cohort, "_members": members, **again})
 
     _start(call, await to_thread.run_sync(add))
     return answer({"success": True})

@@ -15,6 +15,7 @@ from ..routing import Call, Route
 from ..values import Row, as_object, integer_id, is_uuid
 from .cohort_rules import CohortError, persons_of
 from .person_filters import person_condition, property_text
+from .removals import remove_keys, removed_keys
 
 _COLUMNS = "toString(id), name, created_at, properties, is_identified, last_seen_at, number"
 _NOT_AN_ID = (
@@ -84,21 +85,9 @@ def _of_distinct_id(distinct_id: str) -> str:
 
 
 async def _where(call: Call, conditions: list[str]) -> str:
-    removed = ", ".join(map(literal, await to_thread.run_sync(removed_keys, call, "persons")))
+    removed = ", ".join(map(literal, await removed_keys(call, "person")))
     kept = [f"toString(id) NOT IN ({removed})"] if removed else []
     return f"WHERE {' AND '.join(['true', *kept, *conditions])}"
-
-
-def removed_keys(call: Call, kind: str) -> list[str]:
-    """The keys of what was deleted for good, though the events still have it."""
-    with call.services.store.transaction() as rows:
-        return [row["key"] for row in rows.all("removed", call.project_id) if row["kind"] == kind]
-
-
-def remove_key(call: Call, kind: str, key: str) -> None:
-    """Delete something for good."""
-    with call.services.store.transaction() as rows:
-        rows.insert("removed", call.project_id, {"kind": kind, "key": key})
 
 
 async def read_persons(call: Call, clauses: str) -> list[Row]:
@@ -167,7 +156,7 @@ async def _get(call: Call) -> Response:
 async def _delete(call: Call) -> Response:
     """Permanent; PostHog answers before it has happened."""
     person = await _find(call)
-    await to_thread.run_sync(remove_key, call, "persons", person["uuid"])
+    await remove_keys(call, "person", person["uuid"])
     return Response(status_code=202)
 
 
