@@ -108,7 +108,7 @@ def _start(call: Call, row: Row) -> None:
 
 
 async def calculate(services: Services, cohort_id: int) -> None:
-    """Count a cohort and store the outcome, an error included. If it was changed meanwhile, the next count is stored."""
+    """Count a cohort and store the outcome, an error included, unless the cohort was changed meanwhile."""
     version = await to_thread.run_sync(_pending_version, services, cohort_id)
     try:
         project_id, sql = await to_thread.run_sync(_definition, services, cohort_id)
