@@ -47,7 +47,10 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises PortError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024)
+        # Made anew from its descriptor it knows its protocol, so that asyncio sets TCP_NODELAY on what it accepts;
+        # without, an answer in two writes waits 40 ms for an ACK.
+        return socket.socket(fileno=listener.detach())
     except socket.gaierror:
         raise PortError(f"--host {host} is not an address of this machine.") from None
     except OSError as error:
