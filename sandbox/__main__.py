@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from .store import Store
 
@@ -40,11 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             store = _open_store(options.dir)
         except (OSError, sqlite3.Error) as error:
             return _fail(f"{options.dir}: {error}; free some space or choose another --dir.")
-        if options.dir is not None:
-            return asyncio.run(_run(options, listener, store, options.dir))
-        # Ours, so that it goes even when the process has to end while the data are being made.
-        with TemporaryDirectory(prefix="maton-posthog-sandbox-", ignore_cleanup_errors=True) as temporary:
-            return asyncio.run(_run(options, listener, store, Path(temporary)))
+        return asyncio.run(_run(options, listener, store))
 
 
 def _open_store(directory: Path | None) -> Store:
@@ -58,7 +53,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _run(options: argparse.Namespace, listener: socket.socket, store: Store, directory: Path) -> int:
+async def _run(options: argparse.Namespace, listener: socket.socket, store: Store) -> int:
     from .app import create_app
     from .dataset import DatasetError, newest_today, open_dataset
     from .events import EventSource
@@ -69,18 +64,19 @@ async def _run(options: argparse.Namespace, listener: socket.socket, store: Stor
     failures: list[Exception] = []
 
     def failed(error: Exception) -> None:
-        failures.append(error)
-        stop.set()
+        if not stop.is_set():
+            failures.append(error)
+            stop.set()
 
     today: date = options.today or newest_today(_now())
     made = partial(
         open_dataset,
-        directory,
+        options.dir,
         events=options.events,
         seed=options.seed,
         today=today,
         hostile=not options.no_hostile,
-        progress=_progress(as_json=options.json),
+        progress=_progress(stop.is_set, as_json=options.json),
     )
     url = _url(listener)
     await asyncio.to_thread(fill, store, today, url)
@@ -147,8 +143,16 @@ def _announce(url: str, *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _progress(*, as_json: bool) -> Callable[[float, str], None]:
+class _StoppedError(Exception):
+    """The process is asked to end while the data are being made."""
+
+
+def _progress(stopped: Callable[[], bool], *, as_json: bool) -> Callable[[float, str], None]:
+    """Tells how far the data are, and ends the making of them, files included, once `stopped`."""
+
     def tell(fraction: float, message: str) -> None:
+        if stopped():
+            raise _StoppedError
         line = (
             json.dumps({"progress": round(fraction, 3), "message": message})
             if as_json

@@ -66,7 +66,7 @@ class EventSource:
     async def open(self) -> None:
         """Make or open the data; those who wait go on afterwards. Raises what opening raised, after telling them."""
         try:
-            self._engine = await to_thread.run_sync(self._open_engine, abandon_on_cancel=True)
+            self._engine = await to_thread.run_sync(self._open_engine)
         except Exception as error:
             self._failure = str(error)
             raise

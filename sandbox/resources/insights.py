@@ -16,6 +16,7 @@ from ..errors import permission_denied
 from ..fields import Field, boolean, integer, integers, json_object, tags, text
 from ..filters import Filter, Ordering, Predicate, contains, created_by, equals, is_true, json_parameter, tagged
 from ..identity import user_basic
+from ..query import RUNNERS
 from ..resource import Change, Resource, alive_or_restored, by_id, get_row, public, routes
 from ..responses import answer
 from ..routing import Call, Endpoint, Route
@@ -213,9 +214,15 @@ INSIGHTS = Resource(
 
 
 async def _get(run_query: Callable[[Call, Row], Any], call: Call) -> Response:
-    """One insight. With `refresh=blocking` its query runs; by default only a cached result would come, so null."""
+    """One insight. With `refresh=blocking` its query runs; by default only a cached result would come, so null.
+
+    Queries of kinds that the query endpoint does not answer yet keep their null.
+    """
     shown = await to_thread.run_sync(get_row, INSIGHTS, call)
-    if call.params.get("refresh", "").lower() not in _COMPUTING or not shown["query"]:
+    if call.params.get("refresh", "").lower() not in _COMPUTING or query_kind(shown["query"]) not in {
+        "HogQLQuery",
+        *RUNNERS,
+    }:
         return answer(shown)
     result = await run_query(call, shown["query"])
     computed = {name: result[name] for name in _UNCOMPUTED if name in result}
