@@ -13,6 +13,7 @@ from .definitions import ROUTES as DEFINITIONS
 from .flags import FLAGS
 from .insights import insight_routes
 from .persons import ROUTES as PERSONS
+from .recordings import ROUTES as RECORDINGS
 
 
 def resource_routes() -> tuple[Route, ...]:
@@ -29,6 +30,7 @@ def resource_routes() -> tuple[Route, ...]:
         *PERSONS,
         *ANNOTATIONS,
         *DEFINITIONS,
+        *RECORDINGS,
     )
 
 

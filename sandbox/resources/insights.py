@@ -219,10 +219,8 @@ async def _get(run_query: Callable[[Call, Row], Any], call: Call) -> Response:
     Queries of kinds that the query endpoint does not answer yet keep their null.
     """
     shown = await to_thread.run_sync(get_row, INSIGHTS, call)
-    if call.params.get("refresh", "").lower() not in _COMPUTING or query_kind(shown["query"]) not in {
-        "HogQLQuery",
-        *RUNNERS,
-    }:
+    can_run = query_kind(shown["query"]) in {"HogQLQuery", *RUNNERS}
+    if call.params.get("refresh", "").lower() not in _COMPUTING or not can_run:
         return answer(shown)
     result = await run_query(call, shown["query"])
     computed = {name: result[name] for name in _UNCOMPUTED if name in result}
