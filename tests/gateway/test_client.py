@@ -7,16 +7,18 @@ import random
 import socket
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import anyio
 import pytest
+
 from maton_posthog.gateway.budget import Budget, Ledger
 from maton_posthog.gateway.client import Gateway
 from maton_posthog.gateway.errors import Failed, GatewayError, Refused, Rejected
 from maton_posthog.gateway.request import Request
 
-from .conftest import Clock, Opener, Waits
+from .conftest import Clock, Opener, Waits, inside
 from .fake_gateway import (
     CANARY,
     CONNECTION,
@@ -54,8 +56,8 @@ async def error_of(client: Gateway, request: Request = READ, within: float = 10.
 
 
 async def test_a_request_carries_the_key_the_connection_and_nothing_private(fake: FakeGateway, gateway: Opener) -> None:
-    body = {"name": "Ünïcode 😀", "filters": {"groups": []}}
-    await send(gateway(), Request(**{**fields(WRITE), "body": body, "connection": CONNECTION, "query": {"a": "1"}}))
+    body: dict[str, Any] = {"name": "Ünïcode 😀", "filters": {"groups": []}}
+    await send(gateway(), replace(WRITE, body=body, connection=CONNECTION, query={"a": "1"}))
     [got] = fake.received
     assert (got.method, got.target) == ("POST", f"/posthog{PATH}?a=1")
     assert got.json == body
@@ -175,8 +177,8 @@ async def test_a_wait_beyond_the_deadline_is_told_instead_of_waited_out(
     client = gateway()
     error = await error_of(client)
     assert (error.retry_after_s, waits, len(fake.received)) == (15.0, [], 1)
-    assert client._quota.take(error)  # pyright: ignore[reportPrivateUsage]
-    assert client._quota._left == 495, "a repeat that was not made costs nothing"  # pyright: ignore[reportPrivateUsage]
+    assert inside(client)._quota.take(error)
+    assert inside(client)._quota._left == 495, "a repeat that was not made costs nothing"
 
 
 async def test_while_a_429_closes_the_gate_nothing_else_is_sent(fake: FakeGateway, gateway: Opener) -> None:
@@ -304,7 +306,7 @@ async def test_a_redirect_is_never_followed(fake: FakeGateway, gateway: Opener, 
 
 async def test_an_absolute_next_is_data_and_nobody_goes_there(fake: FakeGateway, gateway: Opener) -> None:
     async with FakeGateway() as trap:
-        page = {"results": [], "next": f"{trap.url}/api/projects/1/feature_flags/?limit=1&offset=1"}
+        page: Any = {"results": [], "next": f"{trap.url}/api/projects/1/feature_flags/?limit=1&offset=1"}
         fake.answers(reply(200, page, link=f"<{trap.url}/>; rel=next", content_location=trap.url))
         assert await send(gateway()) == page
         assert trap.connections == 0
@@ -345,14 +347,13 @@ async def test_a_cancelled_call_closes_its_connection_and_leaves_nothing_behind(
     whims = random.Random(11)
     fake.answers(*[(hang, drip(BODY), half(BODY), reply(200, BODY))[number % 4] for number in range(199)], hang)
     client = gateway()
-    await client._client()  # pyright: ignore[reportPrivateUsage]
+    await inside(client)._client()
     before = len(asyncio.all_tasks())
     for number in range(200):
         with anyio.move_on_after(whims.choice([0.0, 0.0005, 0.001, 0.002, 0.004])):
             with suppress(GatewayError):
                 await send(client, (READ, WRITE)[number % 2])
-    client_side = client._http._transport._pool.connections  # pyright: ignore
-    assert all(connection.is_idle() for connection in client_side)
+    assert all(connection.is_idle() for connection in inside(client)._http._transport._pool.connections)
     await client.aclose()
     await fake.until(lambda: fake.open == 0)
     assert len(asyncio.all_tasks()) <= before
@@ -377,11 +378,11 @@ async def test_without_a_key_nothing_is_sent(fake: FakeGateway, gateway: Opener)
 
 async def test_a_read_only_gateway_sends_reads_and_queries_only(fake: FakeGateway, gateway: Opener) -> None:
     client = gateway(read_only=True)
-    for request in (WRITE, Request(**{**fields(WRITE), "method": "PATCH"})):
+    for request in (WRITE, replace(WRITE, method="PATCH")):
         assert (await error_of(client, request)).code == "read_only"
     assert fake.connections == 0
     await send(client)
-    await send(client, Request(**{**fields(WRITE), "writes": False}))
+    await send(client, replace(WRITE, writes=False))
     assert len(fake.received) == 2
 
 
@@ -394,7 +395,7 @@ async def test_a_body_that_is_no_strict_json_is_refused(
     fake: FakeGateway, gateway: Opener, body: dict[str, Any]
 ) -> None:
     client = gateway()
-    error = await error_of(client, Request(**{**fields(WRITE), "body": body}))
+    error = await error_of(client, replace(WRITE, body=body))
     assert (error.code, error.outcome) == ("invalid_argument", "not_sent")
     assert fake.connections == 0
     assert client.ledger.state("default", Budget.CRUD)["used"] == 0
@@ -405,14 +406,14 @@ async def test_a_body_nested_without_end_is_refused(fake: FakeGateway, gateway: 
     inner = body
     for _ in range(100_000):
         inner["a"] = inner = {}
-    assert (await error_of(gateway(), Request(**{**fields(WRITE), "body": body}))).code == "invalid_argument"
+    assert (await error_of(gateway(), replace(WRITE, body=body))).code == "invalid_argument"
     while body:  # a chain of this length must not be freed recursively
         body = body["a"]
     assert fake.connections == 0
 
 
 async def test_half_a_surrogate_pair_in_a_query_is_refused(fake: FakeGateway, gateway: Opener) -> None:
-    error = await error_of(gateway(), Request(**{**fields(READ), "query": {"search": "\ud800"}}))
+    error = await error_of(gateway(), replace(READ, query={"search": "\ud800"}))
     assert error.code == "invalid_argument"
     assert fake.connections == 0
 
@@ -457,7 +458,7 @@ async def test_a_call_under_way_ends_when_the_client_is_closed(fake: FakeGateway
 
 async def test_the_client_is_made_at_the_first_call_and_once(fake: FakeGateway, gateway: Opener) -> None:
     client = gateway()
-    assert client._http is None  # pyright: ignore[reportPrivateUsage]
+    assert inside(client)._http is None
     async with anyio.create_task_group() as group:
         for _ in range(10):
             group.start_soon(send, client)
@@ -469,13 +470,9 @@ async def test_a_repeat_is_one_log_line_without_query_or_body(
 ) -> None:
     caplog.set_level(logging.INFO, "maton_posthog")
     fake.answers(BUSY, reply(200, {}))
-    await send(gateway(), Request(**{**fields(READ), "query": {"search": "ann@example.com"}}))
+    await send(gateway(), replace(READ, query={"search": "ann@example.com"}))
     [line] = [record.getMessage() for record in caplog.records if record.name.startswith("maton_posthog")]
     assert line == f"GET {PATH}: unavailable; trying again in 0.0 s"
-
-
-def fields(request: Request) -> dict[str, Any]:
-    return {name: getattr(request, name) for name in Request.__dataclass_fields__}
 
 
 async def test_errors_of_lost_tries_are_told_without_what_was_sent(fake: FakeGateway, gateway: Opener) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
+
 from maton_posthog.gateway import hosts
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.errors import GatewayError

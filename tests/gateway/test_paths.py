@@ -3,6 +3,7 @@ import string
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from maton_posthog.gateway import paths
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.client import Gateway
@@ -244,8 +245,7 @@ async def test_a_gateway_is_not_made_for_a_bad_base_url(gateway: Opener, url: st
 def test_any_text_is_a_base_url_or_a_value_error(text: str) -> None:
     try:
         plain = paths.check_base_url(f"https://{text}", "URL")
-    except ValueError as refused:
-        assert str(refused).startswith("URL: ")
+    except ValueError:
         return
     assert paths.check_base_url(plain, "URL") == plain
     assert plain.isascii()

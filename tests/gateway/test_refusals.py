@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from maton_posthog.gateway.answers import Answer
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.errors import Failed, GatewayError, Rejected

@@ -5,6 +5,7 @@ from statistics import mean
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from maton_posthog.gateway.errors import Failed, Refused, Rejected
 from maton_posthog.gateway.retry import LONGEST_WAIT_S, Backoff, RetryQuota, parse_retry_after, repeatable
 

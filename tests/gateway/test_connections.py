@@ -1,0 +1,315 @@
+from typing import Any
+
+import anyio
+import pytest
+
+from maton_posthog.gateway.budget import Budget
+from maton_posthog.gateway.call import Call, Directory
+from maton_posthog.gateway.connections import Grants
+from maton_posthog.gateway.errors import GatewayError
+
+from .conftest import Clock, Opener, inside
+from .fake_gateway import (
+    CONNECTION,
+    OTHER_CONNECTION,
+    FakeGateway,
+    connections,
+    drop,
+    hang,
+    maton_connection,
+    reply,
+)
+
+pytestmark = pytest.mark.anyio
+
+LIST = "/connections"
+OLD = maton_connection(CONNECTION, created="2026-01-05")
+NEW = maton_connection(OTHER_CONNECTION, created="2026-02-05")
+FAILED = maton_connection(OTHER_CONNECTION, "FAILED")
+DEAD = maton_connection(CONNECTION, "FAILED")
+BROKEN = reply(500, {"message": "Internal Server Error"})
+
+
+@pytest.fixture
+def directory() -> Directory:
+    return Directory()
+
+
+def control(opened: Any, directory: Directory) -> Call:
+    return Call(opened, directory, budget=Budget.CONTROL, writes=True)
+
+
+async def write(opened: Any, directory: Directory, connection: str | None = None) -> Call:
+    call = Call(opened, directory, budget=Budget.CRUD, writes=True)
+    await call.aim(connection, None)
+    return call
+
+
+async def test_a_write_goes_through_the_oldest_active_connection_and_says_so(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", LIST, connections(NEW, FAILED, {**OLD, "app": "slack", "connection_id": "slack-one"}, OLD))
+    opened = gateway()
+    for _ in range(2):
+        call = await write(opened, directory)
+        await call.post("/api/projects/", {})
+        assert call.aimed() == {"connection": {"id": CONNECTION, "others": 1}}
+        assert fake.received[-1].headers["maton-connection"] == CONNECTION
+    assert len(fake.of("GET", LIST)) == 1
+    assert fake.of("GET", LIST)[0].query == {"app": "posthog", "status": "ACTIVE"}
+    assert "maton-connection" not in fake.of("GET", LIST)[0].headers
+
+
+async def test_32_writes_at_once_ask_for_the_connections_once(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", LIST, connections(OLD))
+    opened = gateway()
+    async with anyio.create_task_group() as group:
+        for _ in range(32):
+            group.start_soon(write, opened, directory)
+    assert len(fake.received) == 1
+
+
+async def test_a_named_connection_is_used_without_asking(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    call = await write(gateway(connection_id=OTHER_CONNECTION), directory, CONNECTION)
+    assert call.connection == CONNECTION
+    call = await write(gateway(connection_id=OTHER_CONNECTION), directory)
+    assert call.aimed() == {"connection": {"id": OTHER_CONNECTION}}
+    assert fake.received == []
+
+
+async def test_a_read_without_a_named_connection_sends_no_header(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    call = Call(gateway(), directory, budget=Budget.CRUD, writes=False)
+    await call.aim(None, None)
+    await call.get("/api/projects/")
+    assert call.aimed() == {}
+    assert "maton-connection" not in fake.received[0].headers
+
+
+async def test_a_write_without_any_active_connection_is_refused(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", LIST, connections(FAILED), connections(OLD))
+    opened = gateway()
+    with pytest.raises(GatewayError) as error:
+        await write(opened, directory)
+    assert (error.value.code, error.value.outcome) == ("missing_connection", "not_sent")
+    assert "action create" in str(error.value.hint)
+    assert (await write(opened, directory)).connection == CONNECTION
+
+
+@pytest.mark.parametrize("connection", ["x", "../../etc/passwd", "0b6f7a52\r\nX: 1"])
+async def test_a_connection_that_is_none_is_refused(
+    fake: FakeGateway, gateway: Opener, directory: Directory, connection: str
+) -> None:
+    with pytest.raises(GatewayError, match="connection_id"):
+        await write(gateway(), directory, connection)
+    assert fake.connections == 0
+
+
+async def test_what_was_asked_before_connections_changed_is_not_remembered(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    async def changes(request: Any, peer: Any) -> None:
+        directory.forget()
+        await connections(OLD)(request, peer)
+
+    fake.on("GET", LIST, changes, connections(NEW))
+    opened = gateway()
+    assert (await write(opened, directory)).connection == CONNECTION
+    assert (await write(opened, directory)).connection == OTHER_CONNECTION
+
+
+@pytest.mark.parametrize("status", [401, 404, 412])
+async def test_a_connection_that_is_gone_is_looked_for_anew(
+    fake: FakeGateway, gateway: Opener, directory: Directory, status: int
+) -> None:
+    error = (
+        {"type": "authentication_error", "detail": "Access token has expired."} if status == 401 else {"message": "x"}
+    )
+    fake.on("GET", LIST, connections(OLD), connections(NEW))
+    fake.answers(reply(status, error))
+    opened = gateway()
+    call = await write(opened, directory)
+    with pytest.raises(GatewayError):
+        await call.post("/api/projects/", {})
+    assert (await write(opened, directory)).connection == OTHER_CONNECTION
+
+
+async def test_the_control_plane_lists_sorts_and_filters(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", LIST, connections(NEW, FAILED, OLD))
+    call = control(gateway(), directory)
+    both = await call.control.list(("ACTIVE", "FAILED"))
+    assert [row["status"] for row in both] == ["FAILED", "ACTIVE", "ACTIVE"]
+    assert fake.received[0].query == {"app": "posthog"}
+    assert [row["connection_id"] for row in await call.control.list()] == [CONNECTION, OTHER_CONNECTION]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"connection_id": CONNECTION, "status": "PENDING"},
+        {"connection_Id": CONNECTION, "status": "PENDING"},
+        {"id": CONNECTION, "status": "PENDING"},
+        {"connection": {"id": CONNECTION, "status": "PENDING"}},
+    ],
+)
+async def test_every_known_form_of_a_new_connection_is_read(
+    fake: FakeGateway, gateway: Opener, directory: Directory, answer: Any
+) -> None:
+    fake.on("POST", LIST, reply(201, answer))
+    call = control(gateway(), directory)
+    made = await call.control.create()
+    assert (made["connection_id"], made["status"]) == (CONNECTION, "PENDING")
+    assert fake.received[0].json == {"app": "posthog"}
+    assert call.wrote
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"connections": {}}, {"connections": [1]}, {"connections": [{}]}])
+async def test_an_answer_without_connections_is_an_error(
+    fake: FakeGateway, gateway: Opener, directory: Directory, answer: Any
+) -> None:
+    fake.on("GET", LIST, reply(200, answer))
+    call = control(gateway(), directory)
+    with pytest.raises(GatewayError, match="not with connections"):
+        await call.control.list()
+
+
+async def test_a_bare_list_of_connections_is_read_too(fake: FakeGateway, gateway: Opener, directory: Directory) -> None:
+    fake.on("GET", LIST, reply(200, [OLD]))
+    assert await control(gateway(), directory).control.list() == [OLD]
+
+
+async def test_one_connection_is_got_and_deleted_by_its_id(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", f"{LIST}/{CONNECTION}", reply(200, {"connection": OLD}))
+    fake.on("DELETE", f"{LIST}/{CONNECTION}", reply(204, b""), reply(200, {"deleted": True}))
+    call = control(gateway(), directory)
+    assert await call.control.get(CONNECTION) == OLD
+    for _ in range(2):
+        await call.control.delete(CONNECTION)
+    with pytest.raises(GatewayError, match="connection_id"):
+        await call.control.delete("../x")
+    assert len(fake.received) == 3
+
+
+async def test_a_read_only_server_reads_connections_but_changes_none(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", LIST, connections(OLD))
+    call = control(gateway(read_only=True), directory)
+    await call.aim(None, None)
+    assert await call.control.list()
+    for change in (call.control.create(), call.control.delete(CONNECTION)):
+        with pytest.raises(GatewayError) as error:
+            await change
+        assert error.value.code == "read_only"
+    assert [request.method for request in fake.received] == ["GET"]
+
+
+async def read(opened: Any, directory: Directory, connection: str | None = None) -> GatewayError:
+    call = Call(opened, directory, budget=Budget.CRUD, writes=False)
+    await call.aim(connection, None)
+    with pytest.raises(GatewayError) as error:
+        await call.get("/api/projects/")
+    return call.settle(error.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "named", "dead"),
+    [
+        ([DEAD], None, True),
+        ([DEAD], CONNECTION, True),
+        ([DEAD, NEW], CONNECTION, True),
+        ([DEAD, NEW], None, False),
+        ([OLD, FAILED], CONNECTION, False),
+        ([OLD, FAILED], None, False),
+        ([OLD], None, False),
+        ([], CONNECTION, False),
+        ([maton_connection(CONNECTION, "PENDING")], CONNECTION, False),
+    ],
+)
+async def test_a_500_of_maton_means_reconnect_only_with_evidence(
+    fake: FakeGateway, gateway: Opener, directory: Directory, rows: list[Any], named: str | None, dead: bool
+) -> None:
+    fake.answers(BROKEN)
+    fake.on("GET", LIST, connections(*rows))
+    error = await read(gateway(), directory, named)
+    assert error.code == ("connection_expired" if dead else "unavailable")
+    assert ("Create a new connection" in str(error.hint)) is dead
+    assert "manage_connection" in str(error.hint)
+    assert error.status == 500
+    assert len(fake.received) == 2
+
+
+async def test_many_500s_are_looked_into_once_a_minute(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    clock = Clock()
+    directory.grants = Grants(clock)
+    fake.answers(BROKEN)
+    fake.on("GET", LIST, connections(DEAD))
+    opened = gateway()
+
+    async def one() -> None:
+        assert (await read(opened, directory)).code == "connection_expired"
+
+    async with anyio.create_task_group() as group:
+        for _ in range(10):
+            group.start_soon(one)
+    assert len(fake.of("GET", LIST)) == 1
+    clock.now += 59.9
+    await one()
+    assert len(fake.of("GET", LIST)) == 1
+    clock.now += 0.1
+    await one()
+    assert len(fake.of("GET", LIST)) == 2
+
+
+@pytest.mark.parametrize("behaviour", [drop, BROKEN, reply(401, {"message": "x"}), reply(200, b"<html>")])
+async def test_a_control_plane_that_fails_too_is_asked_once_and_proves_nothing(
+    fake: FakeGateway, gateway: Opener, directory: Directory, behaviour: Any
+) -> None:
+    fake.answers(BROKEN)
+    fake.on("GET", LIST, behaviour)
+    opened = gateway()
+    for _ in range(3):
+        assert (await read(opened, directory)).code == "unavailable"
+    assert len(fake.of("GET", LIST)) == 1
+
+
+async def test_a_control_plane_that_hangs_does_not_hold_up_the_error(
+    fake: FakeGateway, gateway: Opener, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maton_posthog.gateway.connections.GRANT_CHECK_S", 0.05)
+    fake.answers(BROKEN)
+    fake.on("GET", LIST, hang)
+    assert (await read(gateway(), directory)).code == "unavailable"
+
+
+async def test_a_500_of_posthog_is_no_sign_of_a_dead_grant(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.answers(reply(500, {"type": "server_error", "code": "error", "detail": "A server error occurred."}))
+    assert (await read(gateway(), directory)).source == "posthog"
+    assert len(fake.received) == 1
+
+
+async def test_a_write_that_hits_a_dead_grant_has_an_unknown_outcome(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.answers(BROKEN)
+    fake.on("GET", LIST, connections(DEAD))
+    call = await write(gateway(), directory, CONNECTION)
+    with pytest.raises(GatewayError) as error:
+        await call.post("/api/projects/", {})
+    assert (error.value.code, call.settle(error.value).outcome) == ("connection_expired", "unknown")
+    assert inside(error.value).__cause__.code == "outcome_unknown"

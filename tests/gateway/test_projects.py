@@ -1,0 +1,249 @@
+from typing import Any
+
+import anyio
+import pytest
+
+from maton_posthog.gateway.budget import Budget
+from maton_posthog.gateway.call import Call, Directory
+from maton_posthog.gateway.errors import GatewayError
+from maton_posthog.gateway.projects import CURRENT, Project
+
+from .conftest import Opener, inside
+from .fake_gateway import CONNECTION, OTHER_CONNECTION, FakeGateway, posthog, reply
+
+pytestmark = pytest.mark.anyio
+
+PROJECTS = "/posthog/api/projects"
+ME = "/posthog/api/users/@me/"
+FORBIDDEN = reply(403, posthog("API key missing required scope 'project:read'", "permission_denied"))
+
+
+def project(number: int = 136209, name: str = "Default project", **more: Any) -> Any:
+    return reply(200, {"id": number, "name": name, "timezone": "Europe/Berlin", "api_token": "phc_x", **more})
+
+
+async def aimed(
+    opened: Any, project_id: int | str = CURRENT, *, writes: bool = False, directory: Directory, connection: Any = None
+) -> Call:
+    call = Call(opened, directory, budget=Budget.CRUD, writes=writes)
+    await call.aim(connection, project_id)  # pyright: ignore[reportArgumentType]
+    return call
+
+
+@pytest.fixture
+def directory() -> Directory:
+    return Directory()
+
+
+async def test_the_current_project_is_asked_for_once_and_its_number_is_sent(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", f"{PROJECTS}/@current/", project(), project(7, "Moved on"))
+    opened = gateway()
+    for _ in range(3):
+        call = await aimed(opened, directory=directory)
+        await call.get("/api/projects/{project_id}/feature_flags/")
+        assert call.aimed() == {"project": {"id": 136209, "name": "Default project"}}
+    assert [request.path for request in fake.received] == [
+        f"{PROJECTS}/@current/",
+        *[f"{PROJECTS}/136209/feature_flags/"] * 3,
+    ]
+
+
+async def test_32_calls_at_once_share_one_question(fake: FakeGateway, gateway: Opener, directory: Directory) -> None:
+    fake.on("GET", f"{PROJECTS}/@current/", project())
+    opened = gateway()
+    found: list[Project | None] = []
+
+    async def one() -> None:
+        found.append((await aimed(opened, directory=directory)).project)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(32):
+            group.start_soon(one)
+    assert len(fake.received) == 1
+    assert set(found) == {Project(136209, "Default project", "Europe/Berlin")}
+    assert inside(directory.projects)._asking == {}
+
+
+async def test_the_name_of_an_explicit_number_is_asked_for_once(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", f"{PROJECTS}/42/", project(42, "Shop"))
+    opened = gateway()
+    for _ in range(2):
+        call = await aimed(opened, 42, directory=directory)
+        assert call.aimed() == {"project": {"id": 42, "name": "Shop"}}
+    assert len(fake.received) == 1
+
+
+async def test_the_number_of_the_current_project_needs_no_second_question(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", f"{PROJECTS}/@current/", project())
+    opened = gateway()
+    await aimed(opened, directory=directory)
+    assert (await aimed(opened, 136209, directory=directory)).project == Project(
+        136209, "Default project", "Europe/Berlin"
+    )
+    assert len(fake.received) == 1
+
+
+async def test_each_connection_has_a_current_project_of_its_own(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", f"{PROJECTS}/@current/", project(1), project(2))
+    opened = gateway()
+    first = await aimed(opened, directory=directory, connection=CONNECTION)
+    second = await aimed(opened, directory=directory, connection=OTHER_CONNECTION)
+    assert (first.project and first.project.id, second.project and second.project.id) == (1, 2)
+    assert [request.headers["maton-connection"] for request in fake.received] == [CONNECTION, OTHER_CONNECTION]
+
+
+async def test_without_the_right_to_projects_the_users_own_record_tells(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", f"{PROJECTS}/@current/", FORBIDDEN)
+    fake.on("GET", ME, reply(200, {"email": "a@b.c", "team": {"id": 5, "name": "Five", "timezone": "UTC"}}))
+    opened = gateway()
+    for _ in range(2):
+        assert (await aimed(opened, directory=directory, connection=CONNECTION, writes=True)).project == Project(
+            5, "Five"
+        )
+    assert [request.path for request in fake.received] == [f"{PROJECTS}/@current/", ME]
+
+
+async def test_an_unknown_project_is_read_as_current_and_said_to_be_unresolved(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", f"{PROJECTS}/@current/", FORBIDDEN)
+    fake.on("GET", ME, FORBIDDEN)
+    opened = gateway()
+    for _ in range(2):
+        call = await aimed(opened, directory=directory)
+        await call.get("/api/projects/{project_id}/insights/")
+        assert call.aimed() == {"project": {"resolved": False}}
+    assert [request.path for request in fake.received].count(f"{PROJECTS}/@current/insights/") == 2
+    assert len(fake.received) == 4
+
+
+@pytest.mark.parametrize(
+    ("user", "hint"),
+    [
+        (FORBIDDEN, "Pass project_id as a number; list_projects"),
+        (
+            reply(200, {"team": None, "organization": {"teams": [{"id": 1, "name": "One\u202e"}, {"id": 2}, {}]}}),
+            "Pass project_id as a number (candidates: 1 One, 2); list_projects",
+        ),
+        (reply(200, {"team": None, "organization": None}), "Pass project_id as a number; list_projects"),
+    ],
+)
+async def test_a_write_into_an_unknown_project_is_refused_with_the_candidates(
+    fake: FakeGateway, gateway: Opener, directory: Directory, user: Any, hint: str
+) -> None:
+    fake.on("GET", f"{PROJECTS}/@current/", FORBIDDEN)
+    fake.on("GET", ME, user)
+    with pytest.raises(GatewayError) as error:
+        await aimed(gateway(), directory=directory, writes=True, connection=CONNECTION)
+    assert (error.value.code, error.value.outcome) == ("project_unresolved", "not_sent")
+    assert str(error.value.hint).startswith(hint)
+    assert {request.method for request in fake.received} == {"GET"}
+
+
+async def test_an_explicit_number_needs_no_right_to_read_projects(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", f"{PROJECTS}/42/", FORBIDDEN)
+    call = await aimed(gateway(), 42, directory=directory, writes=True, connection=CONNECTION)
+    await call.post("/api/projects/{project_id}/annotations/", {"content": "x"})
+    assert call.aimed()["project"] == {"id": 42}
+    assert fake.received[-1].path == f"{PROJECTS}/42/annotations/"
+
+
+@pytest.mark.parametrize("project_id", [CURRENT, 42])
+@pytest.mark.parametrize("code", ["not_found", "unavailable"])
+async def test_other_failures_are_told_and_not_remembered(
+    fake: FakeGateway, gateway: Opener, directory: Directory, project_id: int | str, code: str
+) -> None:
+    failure = reply(404, posthog("Project not found.")) if code == "not_found" else reply(500, posthog("x"))
+    fake.on("GET", f"{PROJECTS}/{project_id}/", failure, project(42))
+    opened = gateway()
+    with pytest.raises(GatewayError) as error:
+        await aimed(opened, project_id, directory=directory)
+    assert error.value.code == code
+    assert (await aimed(opened, project_id, directory=directory)).project
+    assert inside(directory.projects)._asking == {}
+
+
+async def test_a_failing_user_record_is_told_too(fake: FakeGateway, gateway: Opener, directory: Directory) -> None:
+    fake.on("GET", f"{PROJECTS}/@current/", FORBIDDEN)
+    fake.on("GET", ME, reply(500, posthog("x")))
+    with pytest.raises(GatewayError) as error:
+        await aimed(gateway(), directory=directory)
+    assert error.value.code == "unavailable"
+
+
+@pytest.mark.parametrize("answer", [{}, [], None, {"id": "42"}, {"id": True}, {"id": 43, "name": "Other"}])
+async def test_an_answer_that_is_not_the_project_asked_for_is_never_taken_for_it(
+    fake: FakeGateway, gateway: Opener, directory: Directory, answer: Any
+) -> None:
+    fake.on("GET", f"{PROJECTS}/42/", reply(200, answer))
+    with pytest.raises(GatewayError, match="not with project 42") as error:
+        await aimed(gateway(), 42, directory=directory)
+    assert error.value.code == "bad_upstream_response"
+
+
+async def test_a_project_without_name_or_timezone_is_still_one(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", f"{PROJECTS}/42/", reply(200, {"id": 42, "name": None, "timezone": 5}))
+    call = await aimed(gateway(), 42, directory=directory)
+    assert call.project == Project(42)
+    assert call.aimed()["project"] == {"id": 42}
+
+
+async def test_a_project_that_was_asked_for_before_connections_changed_is_not_remembered(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    async def changes(request: Any, peer: Any) -> None:
+        directory.forget()
+        await project(1)(request, peer)
+
+    fake.on("GET", f"{PROJECTS}/@current/", changes, project(2))
+    opened = gateway()
+    await aimed(opened, directory=directory)
+    call = await aimed(opened, directory=directory)
+    assert call.project
+    assert call.project.id == 2
+
+
+async def test_fresh_tells_what_current_meant_before(fake: FakeGateway, gateway: Opener, directory: Directory) -> None:
+    fake.on("GET", f"{PROJECTS}/@current/", project(1, "One"), project(2, "Two"))
+    opened = gateway()
+    first = await aimed(opened, directory=directory)
+    assert await first.fresh_project() == (Project(1, "One", "Europe/Berlin"), None)
+    assert len(fake.received) == 1, "this call had just asked"
+    second = await aimed(opened, directory=directory)
+    now, before = await second.fresh_project()
+    assert (now.id, before and before.id) == (2, 1)
+    assert second.aimed()["project"]["id"] == 2
+    assert (await aimed(opened, directory=directory)).project == now
+
+
+async def test_a_pinned_project_does_not_move(fake: FakeGateway, gateway: Opener, directory: Directory) -> None:
+    fake.on("GET", f"{PROJECTS}/9/", project(9, "Pinned"))
+    call = await aimed(gateway(project_id=9), directory=directory)
+    now, before = await call.fresh_project()
+    assert now == before == call.project
+    assert [request.path for request in fake.received] == [f"{PROJECTS}/9/"]
+
+
+async def test_very_many_projects_do_not_fill_the_memory(
+    fake: FakeGateway, gateway: Opener, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maton_posthog.gateway.projects._MOST_PROJECTS", 10)
+    opened = gateway()
+    for number in range(1, 30):
+        fake.on("GET", f"{PROJECTS}/{number}/", project(number))
+        await aimed(opened, number, directory=directory)
+    assert len(inside(directory.projects)._known) <= 10

@@ -1,0 +1,207 @@
+import json
+import unicodedata
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from maton_posthog.schemas.text import REDACTED, Cleaner, excerpt
+
+KEPT = [
+    "plain",
+    "tab\tand\nnewline",
+    "Grüße, naïve café, Ελληνικά, русский, 日本語, 한국어, עברית, العربية",
+    "👨\u200d👩\u200d👧",
+    "❤\ufe0f\u200d🔥",
+    "🏳\ufe0f\u200d🌈",
+    "👩🏽\u200d💻",
+    "1\ufe0f\u20e3 #\ufe0f\u20e3",
+    "©\ufe0f",
+    "می\u200cخواهم",  # noqa: RUF001 - Persian
+    "क्\u200dष",
+    "葛\U000e0100飾区",
+    "葛\ufe00",
+    "e\u0301",
+    "\u2014 “quotes” …",
+    "\u00a0\u3000",
+    "\ufffd\ufffc",
+]
+HIDDEN = {
+    "unicode tags": ("a\U000e0001\U000e0041\U000e007fb", "ab", 3),
+    "bidirectional controls": ("\u202ea\u2066b\u2069\u202c\u200e\u200f\u061c", "ab", 7),
+    "zero width": ("i\u200bg\u2060n\ufeffore", "ignore", 3),
+    "soft hyphen": ("pass\u00adword", "password", 1),
+    "joiner in ascii": ("a\u200db\u200cc", "abc", 2),
+    "joiner at the edges": ("\u200d👩\u200d", "👩", 2),
+    "a run of joiners": ("é\u200d\u200c\u200d\u200cé", "éé", 4),
+    "selectors in ascii": ("a\ufe00b\ufe0fc\U000e0101d", "abcd", 3),
+    "a run of selectors": ("😀\ufe00\ufe01\ufe0e\U000e0100\U000e01ef", "😀\ufe00", 4),
+    "a run of selectors after a kanji": ("葛\U000e0100\U000e0101\U000e0102", "葛\U000e0100", 2),
+    "an emoji selector behind nothing": ("a\ufe0f\u200dé", "aé", 2),
+    "fillers": ("a\u3164\uffa0\u115f\u1160b", "ab", 4),
+    "mongolian vowel separator": ("a\u180eb", "ab", 1),
+    "interlinear": ("a\ufff9b\ufffbc", "abc", 2),
+    "osc hyperlink": ("\x1b]8;;http://evil\x1b\\x\x07", "]8;;http://evil\\x", 3),
+    "c1 csi": ("\x9b31mred", "31mred", 1),
+    "carriage return overwrites": ("safe\revil", "safeevil", 1),
+    "backspace and delete": ("a\x08\x7fb", "ab", 2),
+    "nul": ("a\x00b", "ab", 1),
+    "half a surrogate pair": ("a\ud83db\udc00", "ab", 2),
+    "musical controls": ("a\U0001d173b", "ab", 1),
+}
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_text_that_can_be_seen_stays_as_it_is(text: str) -> None:
+    cleaner = Cleaner()
+    assert cleaner.text(text) == text
+    assert cleaner.removed == 0
+
+
+@pytest.mark.parametrize(("text", "clean", "removed"), HIDDEN.values(), ids=HIDDEN.keys())
+def test_what_cannot_be_seen_is_removed_and_counted(text: str, clean: str, removed: int) -> None:
+    cleaner = Cleaner()
+    assert cleaner.text(text) == clean
+    assert cleaner.removed == removed
+
+
+def test_windows_line_ends_become_newlines_and_are_nothing_hidden() -> None:
+    cleaner = Cleaner()
+    assert cleaner.text("a\r\nb\r\n") == "a\nb\n"
+    assert cleaner.removed == 0
+
+
+TRICKY = st.text(
+    alphabet=st.sampled_from("a1é😀葛ا\u200c\u200d\ufe00\ufe0f\U000e0100\U000e0041\u20e3\u200b\x1b\r\n\t\ud800"),
+    max_size=20,
+)
+
+
+@given(TRICKY | st.text())
+@example("a\ufe0f\u200dé")
+def test_cleaning_is_complete_at_once_and_always_utf8(text: str) -> None:
+    clean = Cleaner().text(text)
+    again = Cleaner()
+    assert again.text(clean) == clean
+    assert again.removed == 0
+    clean.encode()
+    assert not any(unicodedata.category(character) == "Cc" for character in clean if character not in "\t\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("key phx_abcdefgh12345678 end", f"key {REDACTED} end"),
+        ("phs_synthetic_secret-9", REDACTED),
+        ("token=pha_0123456789", f"token={REDACTED}"),
+        ("x_phr_0123456789", f"x_{REDACTED}"),
+        ('{"a":"phx_0123456789"}', f'{{"a":"{REDACTED}"}}'),
+        ("ph\u200bx_0123456789", REDACTED),
+        (
+            "https://connect.maton.ai/?session_token=abc.def&x=1",
+            f"https://connect.maton.ai/?session_token={REDACTED}&x=1",
+        ),
+        ("phc_0123456789abcdef", "phc_0123456789abcdef"),
+        ("graphs_overview2026", "graphs_overview2026"),
+        ("alphas_and_omegas", "alphas_and_omegas"),
+        ("phx_short", "phx_short"),
+        ("session_token", "session_token"),
+    ],
+)
+def test_secrets_are_redacted_and_what_only_looks_like_one_is_not(text: str, clean: str) -> None:
+    assert Cleaner().text(text) == clean
+
+
+def test_literal_secrets_are_redacted_wherever_they_hide() -> None:
+    cleaner = Cleaner(["mtk_canary", ""])
+    value = {"a": ["Bearer mtk_canary"], "mtk_canary": {"b": "m\u200btk_\u2060canary"}}
+    assert cleaner.value(value) == {"a": [f"Bearer {REDACTED}"], REDACTED: {"b": REDACTED}}
+
+
+def test_secret_fields_are_redacted_unless_empty() -> None:
+    value = {
+        "secret_api_token": "x",
+        "secret_api_token_backup": {"deep": 1},
+        "live_events_token": "x",
+        "slack_incoming_webhook": "https://hooks.example/x",
+        "personal_api_key": None,
+        "api_token": "phc_public",
+    }
+    assert Cleaner().value({"projects": [value]}) == {
+        "projects": [
+            {
+                "secret_api_token": REDACTED,
+                "secret_api_token_backup": REDACTED,
+                "live_events_token": REDACTED,
+                "slack_incoming_webhook": REDACTED,
+                "personal_api_key": None,
+                "api_token": "phc_public",
+            }
+        ]
+    }
+
+
+def test_only_a_pending_connection_keeps_the_token_of_its_url() -> None:
+    url = "https://connect.maton.ai/?session_token=abc"
+    pending = {"connection_id": "x", "status": "PENDING", "url": f"{url}\u202e"}
+    assert Cleaner().value(pending)["url"] == url
+    assert Cleaner().value({"connection": pending})["connection"]["url"] == url
+    assert Cleaner(["abc"]).value(pending)["url"].endswith(REDACTED)
+    for other in ({**pending, "status": "ACTIVE"}, {"status": "PENDING", "url": url}, {**pending, "url": None}):
+        assert "abc" not in json.dumps(Cleaner().value(other))
+    assert Cleaner().value({**pending, "note": url})["note"] == f"https://connect.maton.ai/?session_token={REDACTED}"
+
+
+def test_keys_that_differ_only_in_what_is_hidden_lose_no_value() -> None:
+    cleaner = Cleaner()
+    assert cleaner.value({"a": 1, "a\u200b": 2, "\u200ba": 3, "b": 4}) == {
+        "a": 1,
+        "a (again)": 2,
+        "a (again) (again)": 3,
+        "b": 4,
+    }
+    assert cleaner.removed == 2
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TRICKY | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TRICKY | st.text(), inner, max_size=4),
+    max_leaves=15,
+)
+
+
+@given(JSON)
+def test_every_string_of_a_value_is_cleaned_and_its_shape_kept(value: Any) -> None:
+    clean = Cleaner().value(value)
+    json.dumps(clean, ensure_ascii=False).encode()
+    assert shape(clean) == shape(value)
+    again = Cleaner()
+    assert again.value(clean) == clean
+    assert again.removed == 0
+
+
+def shape(value: Any) -> Any:
+    if isinstance(value, (dict, list)):
+        items: Any = list(value.values() if isinstance(value, dict) else value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        return [shape(item) for item in items]
+    return str if isinstance(value, str) else value
+
+
+def test_tuples_become_lists() -> None:
+    assert Cleaner().value(("a", 1)) == ["a", 1]
+
+
+def test_an_excerpt_is_one_clean_line_of_bounded_length() -> None:
+    assert excerpt("a\r\n  b\t\u202ec\x1b[0m") == "a b c[0m"
+    assert excerpt("x" * 500) == "x" * 500
+    assert excerpt("x" * 501) == "x" * 499 + "…"
+    assert len(excerpt("y" * 10_000_000, 20)) == 20
+    assert excerpt("") == ""
+
+
+@given(st.text(max_size=60), st.integers(1, 30))
+def test_an_excerpt_never_exceeds_its_limit(text: str, limit: int) -> None:
+    line = excerpt(text, limit)
+    assert len(line) <= limit
+    assert len(line.splitlines()) <= 1
