@@ -15,15 +15,15 @@ from .errors import HogqlError
 MAX_LENGTH = 200_000
 """Characters of a query."""
 MAX_NESTING = 100
-"""Brackets and CASEs open at the same time."""
-MAX_CHAIN = 800
-"""Tokens of one expression, those of the expressions around it included."""
+"""Brackets open at the same time."""
+MAX_CHAIN = 2_000
+"""Tokens between two commas, with those of the brackets around them."""
 MAX_WORK = 5_000_000
 """The sum of the squares of those numbers: about one second of parsing."""
-MAX_TABLES = 30
+MAX_TABLES = 60
 """Tables in one FROM clause."""
-MAX_ALL_TABLES = 100
-"""Tables in all FROM clauses of a query."""
+MAX_JOIN_WORK = 60_000_000
+"""The sum of the fourth powers of those numbers: about one second of parsing."""
 
 _TOKEN = re.compile(
     r"""
@@ -36,44 +36,59 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _TEMPLATE = re.compile(r"f'(?P<body>(?:[^'\\{]|\\.|\{[^'{}]*\})*)'", re.DOTALL)
-_CLAUSES = frozenset(
-    {"select", "from", "where", "prewhere", "group", "having", "order", "limit", "union", "intersect", "except", "on"}
-)
+_CLAUSES = frozenset({"where", "prewhere", "group", "having", "order", "limit", "window", "qualify"})
+"""Keywords that end a FROM clause."""
+_BEFORE_NAMES = frozenset({"as", ".", ",", "from", "join", "("})
+"""After these a keyword is the name of a table or of an alias."""
 
 
 @dataclass(slots=True)
 class _Level:
-    """The tokens since the last comma or clause keyword inside one pair of brackets."""
+    """The tokens since the last comma inside one pair of brackets, and the tables of the current FROM clause.
 
-    tokens: int = 0
+    Where the parser cannot read a subquery it takes the brackets for a list of tables: in FROM, the columns of
+    `(select a, b, ...)` count as tables as well.
+    """
+
     in_from: bool = False
+    tokens: int = 0
     tables: int = 0
 
 
 @dataclass(slots=True)
 class _Reading:
     levels: list[_Level] = field(default_factory=lambda: [_Level()])
+    previous: str = ""
     chain: int = 0
-    tables: int = 0
     work: int = 0
+    join_work: int = 0
 
     def separate(self) -> None:
         level = self.levels[-1]
         self.work += level.tokens * self.chain
         self.chain -= level.tokens
         level.tokens = 0
+        if level.in_from:
+            level.tables += 1
 
     def open(self) -> None:
-        self.levels.append(_Level())
+        holds_tables = self.levels[-1].in_from and self.previous in ("from", "join", ",", "(")
+        self.levels.append(_Level(in_from=holds_tables))
 
     def close(self) -> None:
         if len(self.levels) > 1:
             self.separate()
+            self.end_from()
             self.levels.pop()
 
-    def table(self) -> None:
-        self.tables += 1
-        self.levels[-1].tables += 1
+    def begin_from(self) -> None:
+        self.end_from()
+        self.levels[-1].in_from = True
+
+    def end_from(self) -> None:
+        level = self.levels[-1]
+        self.join_work += level.tables**4
+        level.in_from, level.tables = False, 0
 
 
 def check_text(text: str) -> None:
@@ -99,31 +114,31 @@ def _scan(text: str, origin: int) -> None:
 
 
 def _count(reading: _Reading, piece: str) -> None:
+    """Commas and brackets bound an expression; keywords do not, for HogQL takes most of them as names too."""
     level = reading.levels[-1]
     level.tokens += 1
     reading.chain += 1
-    if piece in ("(", "[", "{", "case"):
+    is_name = reading.previous in _BEFORE_NAMES
+    if piece in ("(", "[", "{"):
         reading.open()
-    elif piece in (")", "]", "}", "end"):
+    elif piece in (")", "]", "}"):
         reading.close()
-    elif piece == "," or piece in _CLAUSES:
+    elif piece == ",":
         reading.separate()
-        if piece == "select":
-            level.tables = 0
-        if piece != ",":
-            level.in_from = piece in ("from", "on") and (level.in_from or piece == "from")
-        if piece == "from" or (piece == "," and level.in_from):
-            reading.table()
     elif piece == "join":
         level.in_from = True
-        reading.separate()
-        reading.table()
+        level.tables += 1
+    elif piece == "from" and not is_name:
+        reading.begin_from()
+    elif piece in _CLAUSES and not is_name:
+        reading.end_from()
+    reading.previous = piece
 
 
 def _bound(reading: _Reading, position: int) -> None:
     if len(reading.levels) > MAX_NESTING or reading.chain > MAX_CHAIN or reading.work > MAX_WORK:
         raise _refusal("The query is nested too deeply, or one of its expressions is too long.", position)
-    if reading.levels[-1].tables > MAX_TABLES or reading.tables > MAX_ALL_TABLES:
+    if reading.levels[-1].tables > MAX_TABLES or reading.join_work > MAX_JOIN_WORK:
         raise _refusal("The query joins too many tables.", position)
 
 

@@ -258,6 +258,8 @@ CHAINS = {
     "joins": ("select 1 from events", " join events on 1", "", "", ""),
     "tables": ("select 1 from events", ",events", "", "", ""),
     "subqueries": ("select * from ", "(select * from ", "events", ")", ""),
+    "keywords as names": ("select 1", " + case + from + 1 + end + where", "", "", ""),
+    "keywords as aliases": ("select 1 from events as a", ", events as where", "", "", ""),
     "tags": ("select ", "<a>", "", "</a>", ""),
     "template strings": ("select ", "f'{", "1", "}'", ""),
     "braces": ("select ", "{", "x", "}", ""),
