@@ -1,0 +1,114 @@
+"""`make bench`: medians of paired rounds, taken in turns in one run, so that a busy machine slows both sides alike.
+
+Budgets are on. A server counts 480 requests a minute; the rounds stay below, so that none of them is held back.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from .process import Process
+
+ROUNDS = 13
+CALLS = 30
+"""One at a time, in each round."""
+AT_ONCE = 32
+OURS, NOOP, PROXY, GATEWAY = "maton_posthog.server", "bench.noop", "bench.proxy", "bench.gateway"
+TOOL = "list_flags"
+ARGUMENTS: Mapping[str, Any] = {"limit": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """Seconds of both sides, round by round."""
+
+    ours: Sequence[float]
+    least: Sequence[float]
+
+    @property
+    def ratios(self) -> list[float]:
+        return [ours / least for ours, least in zip(self.ours, self.least, strict=True)]
+
+    def inverted(self) -> "Rounds":
+        """As rates: what is done in a second."""
+        return Rounds([1 / value for value in self.ours], [1 / value for value in self.least])
+
+    def scaled(self, factor: float) -> "Rounds":
+        return Rounds([value * factor for value in self.ours], [value * factor for value in self.least])
+
+
+def main() -> None:
+    print(f"{ROUNDS} paired rounds each: this server, and the least on the same SDK that does the same.")
+    print(f"{'':34} {'ours':>10} {'least':>10}   ratio (quartiles)     target")
+    show("start to the first tools/list", starts().scaled(1000), "ms", at_most=1.15)
+    with Process(GATEWAY) as gateway:
+        url = gateway.read_line().decode().strip()
+        show("a small proxied call", calls(url, CALLS, 1).scaled(1000), "ms", at_most=1.25)
+        show(f"{AT_ONCE} of them at once", calls(url, 1, AT_ONCE).inverted(), "/s", at_least=0.8)
+
+
+def starts() -> Rounds:
+    """From starting the process to having the tool list; the first round only warms the disk."""
+
+    def start(module: str) -> float:
+        began = time.perf_counter()
+        with Process(module) as server:
+            server.list_tools_at_once()
+            return time.perf_counter() - began
+
+    for module in (OURS, NOOP):
+        start(module)
+    return paired(lambda: start(OURS), lambda: start(NOOP))
+
+
+def calls(gateway_url: str, one_by_one: int, at_once: int) -> Rounds:
+    """Seconds per call, over servers that have called before."""
+    settings = {
+        "MATON_API_KEY": "bench-key",
+        "MATON_GATEWAY_URL": gateway_url,
+        "MATON_CONTROL_URL": gateway_url,
+        "MATON_POSTHOG_LOG": "error",
+    }
+
+    def call(server: Process) -> float:
+        began = time.perf_counter()
+        for _ in range(one_by_one):
+            server.call(TOOL, ARGUMENTS, at_once=at_once)
+        return (time.perf_counter() - began) / (one_by_one * at_once)
+
+    with ExitStack() as stack:
+        ours = stack.enter_context(Process(OURS, variables=settings))
+        least = stack.enter_context(Process(PROXY, gateway_url))
+        for server in (ours, least):
+            server.list_tools_at_once()
+            call(server)
+        return paired(lambda: call(ours), lambda: call(least))
+
+
+def paired(ours: Callable[[], float], least: Callable[[], float]) -> Rounds:
+    """Both sides in turns; who goes first changes from round to round."""
+    taken: list[tuple[float, float]] = []
+    for number in range(ROUNDS):
+        if number % 2:
+            second = least()
+            taken.append((ours(), second))
+        else:
+            taken.append((ours(), least()))
+    return Rounds([pair[0] for pair in taken], [pair[1] for pair in taken])
+
+
+def show(what: str, rounds: Rounds, unit: str, *, at_most: float | None = None, at_least: float | None = None) -> None:
+    """One line: medians of both sides, the median of the ratios of the rounds, the target and whether it is met."""
+    low, ratio, high = statistics.quantiles(rounds.ratios, n=4)
+    met = (at_most is None or ratio <= at_most) and (at_least is None or ratio >= at_least)
+    target = f"<= {at_most:.2f}" if at_most is not None else f">= {at_least:.2f}"
+    ours, least = (f"{statistics.median(side):,.1f} {unit}" for side in (rounds.ours, rounds.least))
+    verdict = "met" if met else "MISSED"
+    print(f"{what:34} {ours:>10} {least:>10}   {ratio:.2f}  ({low:.2f}-{high:.2f})    {target}  {verdict}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Maton, as far as the benchmark needs it: answers at once, on loopback, in a process of its own.
+
+Prints its URL as the first line and ends when its input does.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+PROJECT = {"id": 1, "name": "Bench", "organization": "0", "timezone": "UTC", "api_token": "phc_bench"}
+FLAG: Mapping[str, Any] = {
+    "id": 1,
+    "key": "new-checkout",
+    "name": "The checkout in one page",
+    "active": True,
+    "deleted": False,
+    "archived": False,
+    "tags": ["checkout"],
+    "version": 3,
+    "filters": {"groups": [{"properties": [], "rollout_percentage": 25}], "payloads": {}, "multivariate": None},
+    "created_at": "2026-01-05T10:00:00Z",
+    "updated_at": "2026-01-31T10:00:00Z",
+    "created_by": {"id": 1, "uuid": "0", "first_name": "Ada", "last_name": "L", "email": "ada@example.com"},
+    "rollout_percentage": 25,
+    "ensure_experience_continuity": False,
+    "experiment_set": [],
+    "surveys": [],
+    "usage_dashboard": None,
+    "analytics_dashboards": [],
+    "can_edit": True,
+    "status": "ACTIVE",
+}
+ANSWERS: Mapping[str, Any] = {
+    "/posthog/api/projects/@current/": PROJECT,
+    "/posthog/api/projects/1/": PROJECT,
+    "/posthog/api/projects/1/feature_flags/": {"count": 1, "next": None, "previous": None, "results": [FLAG]},
+}
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer the GET requests of one connection until its other end closes it."""
+    try:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            path = head.split(b" ", 2)[1].decode().split("?")[0]
+            found = ANSWERS.get(path)
+            body = json.dumps({"detail": "Not found."} if found is None else found).encode()
+            status = "404 Not Found" if found is None else "200 OK"
+            fields = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write(f"HTTP/1.1 {status}\r\n{fields}".encode() + body)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+
+async def main() -> None:
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
