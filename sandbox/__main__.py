@@ -58,9 +58,10 @@ async def _run(options: argparse.Namespace, listener: socket.socket, store: Stor
     from .dataset import DatasetError, newest_today, open_dataset
     from .events import EventSource
     from .examples import fill
-    from .serving import serve
+    from .serving import serve, watch_for_end
 
     stop = asyncio.Event()
+    watch_for_end(stop, exit_on_eof=options.exit_on_eof)
     failures: list[Exception] = []
 
     def failed(error: Exception) -> None:
@@ -82,7 +83,7 @@ async def _run(options: argparse.Namespace, listener: socket.socket, store: Stor
     await asyncio.to_thread(fill, store, today, url)
     app = create_app(store, EventSource(made), _now, lambda: url, failed)
     _announce(url, as_json=options.json)
-    await serve(app, listener, exit_on_eof=options.exit_on_eof, stop=stop)
+    await serve(app, listener, stop)
     if not failures:
         return 0
     if isinstance(failures[0], DatasetError):

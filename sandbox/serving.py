@@ -58,8 +58,18 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(app: ASGIApp, listener: socket.socket, *, exit_on_eof: bool, stop: asyncio.Event) -> None:
-    """Serve until SIGINT, SIGTERM, the end of standard input (if `exit_on_eof`), or `stop` is set."""
+def watch_for_end(stop: asyncio.Event, *, exit_on_eof: bool) -> None:
+    """Have `stop` set by SIGINT, SIGTERM and, if `exit_on_eof`, the end of standard input. Before the address is told:
+    who knows it may end the process."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    if exit_on_eof:
+        threading.Thread(target=_watch_input, args=(loop, stop), name="end of input", daemon=True).start()
+
+
+async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set; what is in progress then gets a moment."""
     config = uvicorn.Config(
         app,
         http=_Protocol,
@@ -70,11 +80,6 @@ async def serve(app: ASGIApp, listener: socket.socket, *, exit_on_eof: bool, sto
         timeout_graceful_shutdown=GRACE_S,
     )
     server = _Server(config)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    if exit_on_eof:
-        threading.Thread(target=_watch_input, args=(loop, stop), name="end of input", daemon=True).start()
 
     async def end() -> None:
         await stop.wait()
