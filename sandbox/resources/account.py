@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from anyio import to_thread
 from starlette.responses import Response
 
-from ..errors import missing_reference, not_found
+from ..errors import invalid, missing_reference, not_found
 from ..fields import Field, boolean, checked, choice, integer, json_list, json_object, json_value, text
 from ..identity import DATA_PROJECT, ORGANIZATION_ID, ORGANIZATION_NAME, PROJECT_NAMES, USER_UUID, founded, user_basic
 from ..paging import DEFAULT_LIMIT, limit_offset
@@ -14,6 +15,14 @@ from ..responses import answer
 from ..routing import Call, Route
 from ..store import Rows
 from ..values import Row, integer_id, stable_uuid
+
+
+def _timezone(value: object, name: str) -> str:
+    try:
+        return ZoneInfo(str(value)).key
+    except (ValueError, OSError, LookupError):
+        raise invalid(f'"{value}" is not a valid choice.', "invalid_choice", name) from None
+
 
 _BASIC = (
     "id",
@@ -39,7 +48,7 @@ _PROJECT_FIELDS = (
     Field("test_account_filters", json_list),
     Field("test_account_filters_default_checked", boolean, null=True),
     Field("path_cleaning_filters", json_list, null=True),
-    Field("timezone", text(240, blank=False)),
+    Field("timezone", _timezone),
     Field("data_attributes", json_list),
     Field("person_display_name_properties", json_list, null=True),
     Field("correlation_config", json_object, null=True),

@@ -66,6 +66,8 @@ async def test_settings_of_a_project_can_be_changed_but_not_its_tokens(sandbox: 
     changed = await sandbox.patch("/posthog/api/projects/1/", {"timezone": "Europe/Berlin", "api_token": "mine"})
 
     assert changed["timezone"] == "Europe/Berlin"
+    wrong = {"timezone": "Mars/Base"}
+    assert (await sandbox.refused("PATCH", "/posthog/api/projects/1/", wrong))[1] == "invalid_choice"
     assert changed["api_token"] == "phc_synthetic_1"
     assert (await sandbox.send("DELETE", "/posthog/api/projects/1/")).status_code == 405
 
