@@ -22,7 +22,7 @@ from ..schemas.text import excerpt
 
 START_S = 30.0
 """It prints its addresses before it makes its data, but loading the engine takes seconds on a slow disk."""
-END_S = 2.0
+END_S = 2.5
 """For ending by itself once its stdin is closed."""
 TERMINATE_S = 0.5
 """For ending on SIGTERM, before it is killed."""

@@ -51,7 +51,7 @@ def listen(host: str, port: int) -> socket.socket:
         # Made anew from its descriptor it knows its protocol, so that asyncio sets TCP_NODELAY on what it accepts;
         # without, an answer in two writes waits 40 ms for an ACK.
         return socket.socket(fileno=listener.detach())
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         raise PortError(f"--host {host} is not an address of this machine.") from None
     except OSError as error:
         match error.errno:

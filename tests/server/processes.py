@@ -69,8 +69,13 @@ class ServerProcess:
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(DEADLINE_S)
+            self.process.terminate()
+            try:
+                self.process.wait(DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(DEADLINE_S)
+                raise
         for reader in self._readers:
             reader.join(DEADLINE_S)
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):

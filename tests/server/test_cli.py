@@ -1,6 +1,7 @@
 """The command line as a user meets it: real processes."""
 
 import ast
+import errno
 import json
 import socket
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from maton_posthog.server.transports import PortError, listen
 from tests.server.processes import COMMAND, DEADLINE_S, EVERYWHERE, ServerProcess, environment
 
 CANARY = "mtk_CANARY_7f3a"
@@ -102,6 +104,38 @@ def test_a_busy_port_is_one_line() -> None:
     assert done.stderr == (
         f"maton-posthog-mcp: --port {port} is already in use on 127.0.0.1; choose another, or 0 for any free one.\n"
     )
+
+
+def test_an_address_of_another_machine_is_one_line() -> None:
+    with pytest.raises(PortError, match=r"^--host 192\.0\.2\.1 is not an address of this machine\.$"):
+        listen("192.0.2.1", 0)
+    with pytest.raises(PortError, match="--host"):
+        listen("a..b", 0)
+
+
+def test_a_port_that_needs_more_rights_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> socket.socket:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket, "create_server", refuse)
+    with pytest.raises(PortError, match="--port 80 needs more rights"):
+        listen("127.0.0.1", 80)
+
+
+def test_the_sandbox_command_is_the_sandbox() -> None:
+    assert "--events" in run("sandbox", "--help").stdout
+    with ServerProcess("sandbox", "--json", "--exit-on-eof", "--events", "10") as sandbox:
+        addresses = sandbox.receive()
+        assert addresses["key"] == "sandbox"
+        assert addresses["gateway_url"].startswith("http://127.0.0.1:")
+        sandbox.close_input()
+        assert sandbox.exit_code(DEADLINE_S) == 0
+
+
+def test_a_bad_option_of_the_sandbox_is_its_own_error() -> None:
+    done = run("sandbox", "--port", "x")
+    assert done.returncode == 2
+    assert "--port" in done.stderr
 
 
 def test_an_old_python_is_told_so_in_one_line() -> None:
