@@ -81,7 +81,7 @@ def _metric(value: Any, index: int, name: str) -> Row:
     if metric is None:
         raise invalid(f"Invalid metric at index {index}: must be a dict", attr=name)
     kind = metric.get("kind")
-    if kind in {"ExperimentTrendsQuery", "ExperimentFunnelsQuery"}:
+    if kind in ("ExperimentTrendsQuery", "ExperimentFunnelsQuery"):
         raise invalid(
             f"Invalid metric at index {index}: legacy metric kind '{kind}' is no longer supported for new experiments. "
             "Use 'ExperimentMetric' instead.",
@@ -102,13 +102,13 @@ def _metric(value: Any, index: int, name: str) -> Row:
 
 def metric_events(value: Any) -> set[str]:
     """The names of the events that metrics count."""
-    names = {node.get("event") for node in _nodes(value) if node.get("kind") == "EventsNode"}
+    names = [node.get("event") for node in _nodes(value) if node.get("kind") == "EventsNode"]
     return {name for name in names if isinstance(name, str) and name.strip()}
 
 
 def metric_actions(value: Any) -> set[int]:
     """The ids of the actions that metrics count."""
-    ids = {node.get("id") for node in _nodes(value) if node.get("kind") == "ActionsNode"}
+    ids = [node.get("id") for node in _nodes(value) if node.get("kind") == "ActionsNode"]
     return {id for id in ids if isinstance(id, int)}
 
 

@@ -158,7 +158,10 @@ def _with_iterations(row: Row) -> Row:
     if not (count and days and start):
         return row
     first = datetime.fromisoformat(start)
-    dates = [timestamp(first + timedelta(days=days * number)) for number in range(count)]
+    try:
+        dates = [timestamp(first + timedelta(days=days * number)) for number in range(count)]
+    except OverflowError:
+        raise invalid("The iterations end after the last date there is.", attr="iteration_count") from None
     iteration = {
         "current_iteration": row["current_iteration"] or 1,
         "current_iteration_start_date": row["current_iteration_start_date"] or start,
@@ -252,8 +255,8 @@ def _with_actions(rows: Rows, given: Row | None) -> Row | None:
     asked = [item.get("id") for item in objects(actions.get("values"))]
     if given is None or not asked:
         return given
-    found = [rows.get("actions", id) for id in asked if isinstance(id, int)]
-    return {**given, "actions": {"values": [public(rows, action) for action in found if action is not None]}}
+    found = [action for action in rows.all("actions") if action["id"] in asked]
+    return {**given, "actions": {"values": [public(rows, action) for action in found]}}
 
 
 def _show(rows: Rows, row: Row) -> Row:

@@ -139,6 +139,7 @@ async def test_a_flag_that_does_not_fit_is_400(api: Resources, keys: tuple[str, 
         ),
         ({"metrics": {}}, "metrics", "Metrics must be a list"),
         ({"metrics": [{"kind": "TrendsQuery"}]}, "metrics", "Invalid metric at index 0: metric kind must be"),
+        ({"metrics": [{"kind": ["x"]}]}, "metrics", "Invalid metric at index 0: metric kind must be"),
         ({"metrics": [metric(metric_type="sum")]}, "metrics", "Invalid metric at index 0: metric_type must be one"),
         ({"metrics": [metric(metric_type="ratio")]}, "metrics", "Invalid metric at index 0: numerator is required"),
         (

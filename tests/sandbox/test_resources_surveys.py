@@ -129,6 +129,11 @@ async def test_questions_get_ids_and_stay_as_they_are(api: Resources) -> None:
             None,
             "Question shuffling and question branching cannot be used together.",
         ),
+        (
+            {"iteration_count": 9, "iteration_frequency_days": 365, "start_date": "9999-01-01T00:00:00Z"},
+            "iteration_count",
+            "The iterations end after the last date there is.",
+        ),
         ({"type": "external_survey", "conditions": {"url": "/"}}, "conditions", "The following condition fields are"),
     ],
 )
