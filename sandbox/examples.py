@@ -7,14 +7,16 @@ from .connections import move_connections, seed_connection
 from .dataset import Story, product, tell
 from .example_insights import example_insights
 from .identity import DATA_PROJECT, EMPTY_PROJECT, founded
-from .resource import Change, Resource, add_row
+from .resource import Change, Resource, add_row, change_row
 from .resources.account import new_project
 from .resources.actions import ACTIONS
 from .resources.annotations import ANNOTATIONS
 from .resources.cohorts import COHORTS
 from .resources.dashboards import DASHBOARDS
+from .resources.experiments import EXPERIMENTS
 from .resources.flags import FLAGS
 from .resources.insights import INSIGHTS
+from .resources.surveys import SURVEYS
 from .store import Rows, Store
 from .values import Row, timestamp
 
@@ -34,6 +36,8 @@ def fill(store: Store, today: date, base_url: str) -> None:
         examples.add_flags()
         examples.add_dashboards()
         examples.add_people()
+        examples.add_experiments()
+        examples.add_survey()
         examples.add_annotations()
 
 
@@ -47,6 +51,10 @@ class _Examples:
     def _add(self, resource: Resource, at: datetime, values: Row, **unstored: object) -> Row:
         self._rows.now = timestamp(at)
         return add_row(resource, Change(self._rows, DATA_PROJECT, {**values, **unstored}, deepcopy(values), None))
+
+    def _change(self, resource: Resource, at: datetime, row: Row, values: Row) -> Row:
+        self._rows.now = timestamp(at)
+        return change_row(resource, Change(self._rows, DATA_PROJECT, values, values, row), row)
 
     def _days_ago(self, days: float) -> datetime:
         return _moment(self._story.end) - timedelta(days=days)
@@ -127,6 +135,61 @@ class _Examples:
         ]
         for name, steps in actions:
             self._add(ACTIONS, self._days_ago(55), {"name": name, "steps": steps})
+
+    def add_experiments(self) -> None:
+        """One that runs, with events; one that ended; one draft."""
+        purchases: Row = {
+            "kind": "ExperimentMetric",
+            "uuid": "6f0d3a52-8c1b-4b7e-9a45-2d0c7e1f9b63",
+            "name": "Purchases",
+            "metric_type": "funnel",
+            "series": [{"kind": "EventsNode", "event": product.EVENT_PURCHASE}],
+        }
+        started = _moment(self._story.experiment_from)
+        running: Row = {
+            "name": "One-page checkout",
+            "description": "Does a checkout on one page lead to more purchases?",
+            "feature_flag_key": product.EXPERIMENT_FLAG,
+            "start_date": timestamp(started),
+            "metrics": [purchases],
+        }
+        self._add(EXPERIMENTS, started, running)
+        ended: Row = {"name": "Onboarding checklist", "feature_flag_key": "onboarding-checklist"}
+        row = self._add(EXPERIMENTS, self._days_ago(80), {**ended, "start_date": timestamp(self._days_ago(80))})
+        end: Row = {"end_date": timestamp(self._days_ago(52)), "conclusion": "inconclusive"}
+        self._change(EXPERIMENTS, self._days_ago(52), row, end)
+        draft: Row = {"name": "Yearly billing first", "feature_flag_key": "yearly-billing-first"}
+        self._add(EXPERIMENTS, self._days_ago(3), draft)
+
+    def add_survey(self) -> None:
+        """The survey whose answers are among the events."""
+        rating: Row = {
+            "id": product.SURVEY_RATING_QUESTION_ID,
+            "type": "rating",
+            "question": product.SURVEY_RATING_QUESTION,
+            "display": "number",
+            "scale": 10,
+            "lowerBoundLabel": "Not likely at all",
+            "upperBoundLabel": "Very likely",
+        }
+        reason: Row = {
+            "id": product.SURVEY_TEXT_QUESTION_ID,
+            "type": "open",
+            "question": product.SURVEY_TEXT_QUESTION,
+            "optional": True,
+        }
+        at = _moment(self._story.survey_from)
+        values: Row = {
+            "id": product.SURVEY_ID,
+            "name": product.SURVEY_NAME,
+            "type": "popover",
+            "questions": [rating, reason],
+            "start_date": timestamp(at),
+        }
+        survey = self._add(SURVEYS, at, values)
+        flag = self._rows.get("feature_flags", survey["_internal_targeting_flag"])
+        if flag is not None:  # its key is random, and examples are the same every time
+            self._rows.save("feature_flags", {**flag, "key": "survey-targeting-0197d0c65b-custom"})
 
     def add_annotations(self) -> None:
         """Releases, the broken one among them, and what else happened."""

@@ -220,12 +220,3 @@ def _belongs(resource: Resource, rows: Rows, row: Row, project_id: int) -> bool:
     if row["_project"] == project_id:
         return True
     return any(seen["id"] == row["id"] for seen in resource.candidates(rows, resource.table, project_id))
-
-
-def updated(call: Call, resource: Resource, values: Row) -> tuple[Row, Row]:
-    """Change the row the path names by an action of ours, as a PATCH with these values would."""
-    with call.services.store.transaction() as rows:
-        before = reach(resource, rows, call)
-        change = Change(rows, call.project_id, values, values, before)
-        row = change_row(resource, change, before)
-        return row, resource.show(rows, row)

@@ -10,10 +10,12 @@ from .cohorts import ROUTES as COHORTS
 from .cohorts import calculate_pending
 from .dashboards import DASHBOARDS
 from .definitions import ROUTES as DEFINITIONS
+from .experiments import ROUTES as EXPERIMENTS
 from .flags import FLAGS
 from .insights import insight_routes
 from .persons import ROUTES as PERSONS
 from .recordings import ROUTES as RECORDINGS
+from .surveys import ROUTES as SURVEYS
 
 
 def resource_routes() -> tuple[Route, ...]:
@@ -29,6 +31,8 @@ def resource_routes() -> tuple[Route, ...]:
         *routes(ACTIONS),
         *PERSONS,
         *ANNOTATIONS,
+        *SURVEYS,
+        *EXPERIMENTS,
         *DEFINITIONS,
         *RECORDINGS,
     )
