@@ -20,6 +20,8 @@ from .resources.surveys import SURVEYS
 from .store import Rows, Store
 from .values import Row, timestamp
 
+_ENDED_FLAG, _DRAFT_FLAG = "onboarding-checklist", "yearly-billing-first"
+
 
 def fill(store: Store, today: date, base_url: str) -> None:
     """Fill a store that has no projects yet. A kept one is left as it is, but for the address it is now served at."""
@@ -60,13 +62,15 @@ class _Examples:
         return _moment(self._story.end) - timedelta(days=days)
 
     def add_flags(self) -> None:
-        """Six flags: two that the events know, and one of each other sort."""
+        """Two flags that the events know, those of the other experiments, and one of each other sort."""
         started = _moment(self._story.experiment_from)
-        halves = [{"key": key, "name": "", "rollout_percentage": 50} for key in product.EXPERIMENT_VARIANTS]
         everybody: Row = {"properties": [], "rollout_percentage": 100}
+        halves = [{"key": key, "name": "", "rollout_percentage": 50} for key in product.EXPERIMENT_VARIANTS]
+        tested: Row = {"groups": [everybody], "multivariate": {"variants": halves}}
         on_team: Row = {"key": "plan", "value": ["team"], "operator": "exact", "type": "person"}
         flags: list[tuple[str, str, float, Row, Row]] = [
             ("legacy-editor", "The old board editor", 85, {"groups": [everybody]}, {"active": False}),
+            (_ENDED_FLAG, "Onboarding checklist", 81, tested, {}),
             ("dark-mode", "Dark theme for everybody", 75, {"groups": [everybody]}, {"tags": ["design"]}),
             (
                 product.BOOLEAN_FLAG,
@@ -89,6 +93,7 @@ class _Examples:
                 {"groups": [everybody], "payloads": {"true": '{"text": "Two months free with yearly billing"}'}},
                 {"is_remote_configuration": True},
             ),
+            (_DRAFT_FLAG, "Yearly billing first", 4, tested, {"active": False}),
         ]
         for key, name, days, filters, more in flags:
             values = {"key": key, "name": name, "filters": filters, **more}
@@ -96,12 +101,7 @@ class _Examples:
         self._add(
             FLAGS,
             started - timedelta(days=2),
-            {
-                "key": product.EXPERIMENT_FLAG,
-                "name": "One-page checkout",
-                "filters": {"groups": [everybody], "multivariate": {"variants": halves}},
-                "tags": ["growth"],
-            },
+            {"key": product.EXPERIMENT_FLAG, "name": "One-page checkout", "filters": tested, "tags": ["growth"]},
             _should_create_usage_dashboard=False,
         )
 
@@ -154,11 +154,11 @@ class _Examples:
             "metrics": [purchases],
         }
         self._add(EXPERIMENTS, started, running)
-        ended: Row = {"name": "Onboarding checklist", "feature_flag_key": "onboarding-checklist"}
+        ended: Row = {"name": "Onboarding checklist", "feature_flag_key": _ENDED_FLAG}
         row = self._add(EXPERIMENTS, self._days_ago(80), {**ended, "start_date": timestamp(self._days_ago(80))})
         end: Row = {"end_date": timestamp(self._days_ago(52)), "conclusion": "inconclusive"}
         self._change(EXPERIMENTS, self._days_ago(52), row, end)
-        draft: Row = {"name": "Yearly billing first", "feature_flag_key": "yearly-billing-first"}
+        draft: Row = {"name": "Yearly billing first", "feature_flag_key": _DRAFT_FLAG}
         self._add(EXPERIMENTS, self._days_ago(3), draft)
 
     def add_survey(self) -> None:
