@@ -1,8 +1,9 @@
 """What is refused before it is parsed, from its tokens alone.
 
 The parser takes time that grows with the square of the length of an operator chain (`1 + 1 + ...`) and with the
-fourth power of the number of joined tables, holds the interpreter lock meanwhile, and overflows its stack on deeply
-nested template strings. These bounds are far above what people write and keep a query's parse within moments.
+fourth power of the number of joined tables, and that doubles with every nested `interval (...)`; it holds the
+interpreter lock meanwhile, and overflows its stack on deeply nested template strings. These bounds are far above what
+people write and keep the parse within moments.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ MAX_LENGTH = 200_000
 """Characters of a query."""
 MAX_NESTING = 100
 """Brackets open at the same time."""
-MAX_CHAIN = 2_000
+MAX_CHAIN = 1_500
 """Tokens between two commas, with those of the brackets around them."""
 MAX_WORK = 5_000_000
 """The sum of the squares of those numbers: about one second of parsing."""
 MAX_TABLES = 60
-"""Tables in one FROM clause."""
+"""Tables in one FROM clause, with those of the brackets around it."""
 MAX_JOIN_WORK = 60_000_000
 """The sum of the fourth powers of those numbers: about one second of parsing."""
+
+MAX_DOUBLING = 10
+"""`interval (...)` and `interval -...` in a query, `filter (...)` inside of each other: each may double the time."""
 
 _TOKEN = re.compile(
     r"""
@@ -51,6 +55,7 @@ class _Level:
     """
 
     in_from: bool = False
+    is_filter: bool = False
     tokens: int = 0
     tables: int = 0
 
@@ -60,6 +65,9 @@ class _Reading:
     levels: list[_Level] = field(default_factory=lambda: [_Level()])
     previous: str = ""
     chain: int = 0
+    tables: int = 0
+    filters: int = 0
+    intervals: int = 0
     work: int = 0
     join_work: int = 0
 
@@ -69,17 +77,22 @@ class _Reading:
         self.chain -= level.tokens
         level.tokens = 0
         if level.in_from:
-            level.tables += 1
+            self.add_table()
+
+    def add_table(self) -> None:
+        self.levels[-1].tables += 1
+        self.tables += 1
 
     def open(self) -> None:
         holds_tables = self.levels[-1].in_from and self.previous in ("from", "join", ",", "(")
-        self.levels.append(_Level(in_from=holds_tables))
+        self.levels.append(_Level(holds_tables, self.previous == "filter"))
+        self.filters += self.levels[-1].is_filter
 
     def close(self) -> None:
         if len(self.levels) > 1:
             self.separate()
             self.end_from()
-            self.levels.pop()
+            self.filters -= self.levels.pop().is_filter
 
     def begin_from(self) -> None:
         self.end_from()
@@ -87,7 +100,8 @@ class _Reading:
 
     def end_from(self) -> None:
         level = self.levels[-1]
-        self.join_work += level.tables**4
+        self.join_work += self.tables**4
+        self.tables -= level.tables
         level.in_from, level.tables = False, 0
 
 
@@ -118,6 +132,7 @@ def _count(reading: _Reading, piece: str) -> None:
     level = reading.levels[-1]
     level.tokens += 1
     reading.chain += 1
+    reading.intervals += reading.previous == "interval" and piece in ("-", "(", "interval")
     is_name = reading.previous in _BEFORE_NAMES
     if piece in ("(", "[", "{"):
         reading.open()
@@ -127,7 +142,7 @@ def _count(reading: _Reading, piece: str) -> None:
         reading.separate()
     elif piece == "join":
         level.in_from = True
-        level.tables += 1
+        reading.add_table()
     elif piece == "from" and not is_name:
         reading.begin_from()
     elif piece in _CLAUSES and not is_name:
@@ -138,7 +153,9 @@ def _count(reading: _Reading, piece: str) -> None:
 def _bound(reading: _Reading, position: int) -> None:
     if len(reading.levels) > MAX_NESTING or reading.chain > MAX_CHAIN or reading.work > MAX_WORK:
         raise _refusal("The query is nested too deeply, or one of its expressions is too long.", position)
-    if reading.levels[-1].tables > MAX_TABLES or reading.join_work > MAX_JOIN_WORK:
+    if reading.filters > MAX_DOUBLING or reading.intervals > MAX_DOUBLING:
+        raise _refusal("The query holds too many computed INTERVALs, or FILTERs inside of FILTERs.", position)
+    if reading.tables > MAX_TABLES or reading.join_work > MAX_JOIN_WORK:
         raise _refusal("The query joins too many tables.", position)
 
 

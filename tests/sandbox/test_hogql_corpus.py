@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+
 from maton_posthog.sandbox.dataset import open_dataset
 from maton_posthog.sandbox.engine import Engine
 from maton_posthog.sandbox.hogql import Context, PropertyType, Scope, translate

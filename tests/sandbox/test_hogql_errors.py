@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from maton_posthog.sandbox.hogql import Context, HogqlError, translate
 
 REFUSED = [

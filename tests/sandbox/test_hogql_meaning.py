@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+
 from maton_posthog.sandbox.dataset import open_dataset
 from maton_posthog.sandbox.engine import Engine, Table
 from maton_posthog.sandbox.hogql import Context, HogqlError, translate

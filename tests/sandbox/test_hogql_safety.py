@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from maton_posthog.sandbox.dataset import open_dataset
 from maton_posthog.sandbox.engine import Engine
 from maton_posthog.sandbox.hogql import Context, HogqlError, translate
@@ -260,6 +261,11 @@ CHAINS = {
     "subqueries": ("select * from ", "(select * from ", "events", ")", ""),
     "keywords as names": ("select 1", " + case + from + 1 + end + where", "", "", ""),
     "keywords as aliases": ("select 1 from events as a", ", events as where", "", "", ""),
+    "intervals": ("select ", "interval (", "1", ") day", ""),
+    "negative intervals": ("select ", "interval - ", "1 day", "", ""),
+    "filters": ("select ", "count() filter (where ", "1", ")", ""),
+    "bracketed joins": ("select * from ", "(", "events", " join events on 1)", ""),
+    "columns of a subquery": ("select * from (select ", ", event", "", "", ""),
     "tags": ("select ", "<a>", "", "</a>", ""),
     "template strings": ("select ", "f'{", "1", "}'", ""),
     "braces": ("select ", "{", "x", "}", ""),
