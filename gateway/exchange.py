@@ -39,8 +39,9 @@ async def exchange(http: httpx2.AsyncClient, prepared: httpx2.Request) -> Answer
         encoding = response.headers.get("content-encoding", "").strip().lower()
         read = await read_bounded(response.aiter_raw(), encoding)
     finally:
-        with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
-            await response.aclose()
+        if not response.is_closed:
+            with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
+                await response.aclose()
     headers = response.headers
     return Answer(
         response.status_code,

@@ -172,7 +172,10 @@ async def test_every_known_form_of_a_new_connection_is_read(
     assert call.wrote
 
 
-@pytest.mark.parametrize("answer", [None, {}, {"connections": {}}, {"connections": [1]}, {"connections": [{}]}])
+NO_CONNECTIONS: list[Any] = [None, {}, {"connections": {}}, {"connections": [1]}, {"connections": [{}]}]
+
+
+@pytest.mark.parametrize("answer", NO_CONNECTIONS)
 async def test_an_answer_without_connections_is_an_error(
     fake: FakeGateway, gateway: Opener, directory: Directory, answer: Any
 ) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from maton_posthog.gateway import paths
 from maton_posthog.gateway.budget import Budget
-from maton_posthog.gateway.client import Gateway
+from maton_posthog.gateway.client import Gateway, GatewayConfig
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.gateway.request import Request, encode
 
@@ -60,20 +60,19 @@ TEXTS = st.one_of(
 
 
 @pytest.mark.parametrize("value", NASTY)
-async def test_a_nasty_identifier_is_refused_and_nothing_is_sent(
-    fake: FakeGateway, gateway: Opener, value: str
-) -> None:
+def test_a_nasty_identifier_is_refused(value: str) -> None:
     with pytest.raises(Refused, match="flag_id") as refused:
-        await get(gateway(), paths.fill(FLAG, {"project_id": 1, "flag_id": value}))
+        paths.fill(FLAG, {"project_id": 1, "flag_id": value})
     assert refused.value.code == "invalid_argument"
-    assert fake.received == []
 
 
-@pytest.mark.parametrize("value", [value for value in NASTY if value != "a/b"])
-async def test_a_nasty_path_is_refused_once_more_by_the_client(fake: FakeGateway, gateway: Opener, value: str) -> None:
-    with pytest.raises(Refused):
-        await get(gateway(), f"/api/projects/1/{value}/x/")
-    assert fake.received == []
+async def test_a_nasty_path_is_refused_once_more_by_the_client(fake: FakeGateway, gateway: Opener) -> None:
+    client = gateway()
+    for value in NASTY:
+        if value != "a/b":
+            with pytest.raises(Refused):
+                await get(client, f"/api/projects/1/{value}/x/")
+    assert fake.connections == 0
 
 
 @given(project=TEXTS, flag=TEXTS)
@@ -235,10 +234,10 @@ def test_a_bad_base_url_is_refused_in_one_line_without_its_text(url: str) -> Non
     assert "evil" not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", BAD_URLS)
-async def test_a_gateway_is_not_made_for_a_bad_base_url(gateway: Opener, url: str) -> None:
-    with pytest.raises(ValueError, match="MATON_CONTROL_URL"):
-        gateway(control_urls=(url,))
+def test_a_gateway_is_not_made_for_a_bad_base_url() -> None:
+    for url in BAD_URLS:
+        with pytest.raises(ValueError, match="MATON_CONTROL_URL"):
+            Gateway(GatewayConfig(api_key=None, gateway_urls=("https://api.maton.ai",), control_urls=(url,)))
 
 
 @given(st.text(alphabet="htps:/.@[]%\\?#;0127ax \n", max_size=40) | st.text(max_size=40))

@@ -1,6 +1,6 @@
 import json
 import unicodedata
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import example, given
@@ -182,9 +182,10 @@ def test_every_string_of_a_value_is_cleaned_and_its_shape_kept(value: Any) -> No
 
 
 def shape(value: Any) -> Any:
-    if isinstance(value, (dict, list)):
-        items: Any = list(value.values() if isinstance(value, dict) else value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-        return [shape(item) for item in items]
+    if isinstance(value, dict):
+        return [shape(item) for item in cast("dict[str, Any]", value).values()]
+    if isinstance(value, list):
+        return [shape(item) for item in cast("list[Any]", value)]
     return str if isinstance(value, str) else value
 
 

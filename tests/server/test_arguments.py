@@ -1,0 +1,76 @@
+from typing import Any, Literal
+
+import pytest
+from pydantic import Field, ValidationError, model_validator
+
+from maton_posthog.gateway.errors import Refused
+from maton_posthog.schemas.base import Id, InProject
+from maton_posthog.server.arguments import invalid_arguments
+
+
+class Tool(InProject):
+    flag_id: Id
+    search: str | None = None
+    limit: int = Field(default=20, ge=1, le=100)
+    active: bool | None = None
+    kind: Literal["one", "two"] | None = None
+    tags: list[str] | None = None
+    name: str = Field(default="x", min_length=1, max_length=5)
+
+    @model_validator(mode="after")
+    def _not_both(self) -> "Tool":
+        if self.search and self.tags:
+            raise ValueError("give search or tags, not both.")
+        return self
+
+
+NAMES = ["flag_id", "search", "limit", "active", "kind", "tags", "name", "project_id", "connection_id"]
+
+
+def refusal(**arguments: Any) -> Refused:
+    with pytest.raises(ValidationError) as error:
+        Tool.model_validate(arguments)
+    return invalid_arguments("get_tool", error.value, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "get_tool: flag_id is required."),
+        ({"flag_id": None}, "get_tool: flag_id is required."),
+        ({"flag_id": 0}, "get_tool: flag_id: must be greater than or equal to 1."),
+        ({"flag_id": True}, "get_tool: flag_id: must be a number."),
+        ({"flag_id": 1, "limit": 101}, "get_tool: limit: must be less than or equal to 100."),
+        ({"flag_id": 1, "kind": "three"}, "get_tool: kind: must be 'one' or 'two'."),
+        ({"flag_id": 1, "name": ""}, "get_tool: name: must have at least 1 character."),
+        ({"flag_id": 1, "tags": "a"}, "get_tool: tags: must be a valid list."),
+        ({"flag_id": 1, "tags": ["a", 5]}, "get_tool: tags.1: must be a valid string."),
+        ({"flag_id": 1, "search": "a", "tags": ["b"]}, "get_tool: arguments: give search or tags, not both."),
+        ({"flag_id": 1, "serach": "a"}, "get_tool: serach is not an argument (did you mean search?)."),
+        ({"flag_id": 1, "projectId": 1}, "get_tool: projectId is not an argument (did you mean project_id?)."),
+        ({"flag_id": 1, "zzz": 1}, "get_tool: zzz is not an argument."),
+    ],
+)
+def test_an_error_names_the_field_and_what_is_accepted(arguments: dict[str, Any], message: str) -> None:
+    refused = refusal(**arguments)
+    assert refused.message == message
+    assert (refused.code, refused.outcome, refused.source) == ("invalid_argument", "not_sent", "local")
+
+
+def test_the_hint_lists_the_arguments_when_one_is_missing_or_unknown() -> None:
+    listed = f"Arguments of get_tool: {', '.join(NAMES)}."
+    assert refusal().hint == listed
+    assert refusal(flag_id=1, zzz=1).hint == listed
+    assert refusal(flag_id=1, limit=0).hint is None
+
+
+def test_four_faults_are_told_and_the_rest_counted() -> None:
+    refused = refusal(flag_id=0, limit=0, kind="x", name="", tags=5, active="x")
+    assert refused.message.count(";") == 4
+    assert refused.message.endswith("; and 2 more.")
+
+
+def test_values_are_never_told() -> None:
+    secret = "phx_very_secret_value"
+    refused = refusal(flag_id=secret, search=[secret], limit=secret, kind=secret, tags=secret, name=secret)
+    assert secret not in str(refused.as_json())
