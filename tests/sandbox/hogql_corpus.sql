@@ -699,3 +699,117 @@ SELECT toStartOfDay(timestamp) AS day, count() AS c FROM events GROUP BY day ORD
 
 -- second set, 90
 SELECT timestamp, timestamp + INTERVAL 1 DAY, timestamp - timestamp, now() > timestamp FROM events LIMIT 1
+
+-- third set, 1
+WITH base AS (SELECT person_id, toStartOfMonth(min(timestamp)) AS cohort_month FROM events WHERE event = 'signed_up' GROUP BY person_id) SELECT b.cohort_month, countDistinct(b.person_id) AS size, countDistinctIf(e.person_id, e.timestamp >= b.cohort_month + INTERVAL 1 MONTH) AS m1 FROM base b INNER JOIN events e ON e.person_id = b.person_id GROUP BY b.cohort_month ORDER BY b.cohort_month
+
+-- third set, 2
+SELECT person.properties.$initial_utm_source AS src, count(DISTINCT person_id) AS users, sum(toFloat(properties.revenue)) / users AS arpu FROM events GROUP BY src ORDER BY arpu DESC
+
+-- third set, 3
+SELECT properties.$geoip_country_code AS c, bar(count(), 0, 1000, 20) FROM events GROUP BY c ORDER BY count() DESC LIMIT 5
+
+-- third set, 4
+SELECT event, count() AS n, lagInFrame(n, 1, 0) OVER (ORDER BY n DESC) FROM events GROUP BY event
+
+-- third set, 5
+SELECT toStartOfFifteenMinutes(timestamp) AS slot, count() FROM events WHERE timestamp > now() - INTERVAL 1 DAY GROUP BY slot
+
+-- third set, 6
+SELECT arrayJoin(splitByChar(',', 'a,b,c')) AS x
+
+-- third set, 7
+SELECT sumMap(map(event, 1)) FROM events
+
+-- third set, 8
+SELECT groupArray((event, n)) FROM (SELECT event, count() n FROM events GROUP BY event ORDER BY n DESC LIMIT 3)
+
+-- third set, 9
+SELECT arrayMap((k, v) -> k || '=' || toString(v), ['a'], [1])
+
+-- third set, 10
+SELECT JSON_VALUE(properties, '$.plan') FROM events LIMIT 1
+
+-- third set, 11
+SELECT if(isNotNull(properties.utm_source), properties.utm_source, 'organic') s, count() FROM events GROUP BY s
+
+-- third set, 12
+SELECT toUUID('018f3f7e-0000-0000-0000-000000000000') = person_id FROM events LIMIT 1
+
+-- third set, 14
+SELECT * FROM events WHERE uuid = '018f3f7e-0000-0000-0000-000000000000'
+
+-- third set, 15
+SELECT session_id, dateDiff('minute', start_time, end_time) m FROM raw_session_replay_events ORDER BY m DESC LIMIT 5
+
+-- third set, 16
+SELECT count() FROM (SELECT DISTINCT $session_id FROM events WHERE event = '$rageclick')
+
+-- third set, 17
+SELECT p.properties.plan AS plan, avg(s.$session_duration) FROM sessions s JOIN person_distinct_ids d ON s.distinct_id = d.distinct_id JOIN persons p ON p.id = d.person_id GROUP BY plan
+
+-- third set, 18
+SELECT quantilesExact(0.25, 0.5, 0.75)($session_duration) FROM sessions
+
+-- third set, 19
+SELECT histogram(5)($session_duration) FROM sessions
+
+-- third set, 20
+SELECT uniqExact(person_id) FILTER (WHERE properties.$device_type = 'Mobile') FROM events
+
+-- third set, 21
+SELECT person_id, groupUniqArray(properties.$os) AS oses FROM events GROUP BY person_id HAVING length(oses) > 1
+
+-- third set, 22
+SELECT toDate(timestamp) AS date, count() FROM events GROUP BY date ORDER BY date DESC
+
+-- third set, 23
+SELECT day, event, c FROM (SELECT toDate(timestamp) AS day, event, count() AS c, rank() OVER (PARTITION BY toDate(timestamp) ORDER BY count() DESC) AS r FROM events GROUP BY day, event) WHERE r <= 3 ORDER BY day, c DESC
+
+-- third set, 24
+SELECT avg(total) FROM (SELECT sum(properties.revenue) AS total FROM events WHERE event = 'purchase_completed' GROUP BY person_id)
+
+-- third set, 25
+SELECT countIf(properties.$exception_level = 'error') AS errors, countIf(event = '$exception') / count(DISTINCT $session_id) FROM events
+
+-- third set, 26
+SELECT ifNull(toString(properties.$screen_width), 'n/a') || 'x' || ifNull(toString(properties.$screen_height), 'n/a') AS res, count() FROM events GROUP BY res
+
+-- third set, 27
+SELECT toMonth(timestamp) m, toYear(timestamp) y, count() FROM events GROUP BY y, m ORDER BY y, m
+
+-- third set, 28
+SELECT JSONExtractKeysAndValues(properties, 'String') FROM events LIMIT 1
+
+-- third set, 29
+SELECT event, min2(count(), 10), max2(1, 2), round(count() * 100.0 / (SELECT count() FROM events), 2) AS pct FROM events GROUP BY event
+
+-- third set, 30
+SELECT a.person_id FROM events AS a ANY LEFT JOIN persons AS b ON a.person_id = b.id LIMIT 3
+
+-- third set, 31
+SELECT e.distinct_id, e.session.$entry_utm_source, e.person.properties.name FROM events e WHERE e.event = 'purchase_completed'
+
+-- third set, 32
+SELECT timestamp AT FROM events LIMIT 1
+
+-- third set, 33
+SELECT count() FROM events WHERE timestamp >= toStartOfMonth(now() - interval 1 month) AND timestamp < toStartOfMonth(now())
+
+-- third set, 34
+SELECT arrayStringConcat(arrayMap(x -> x.2, arraySort(x -> x.1, groupArray(tuple(timestamp, properties.$pathname)))), ' → ') FROM events WHERE event = '$pageview' GROUP BY $session_id LIMIT 3
+
+-- third set, 35
+SELECT * FROM persons WHERE properties.email = 'a@b.c' OR id IN (SELECT person_id FROM person_distinct_ids WHERE distinct_id = 'x')
+
+-- third set, 36
+SELECT toStartOfWeek(timestamp, 1) w, count() FROM events GROUP BY w
+
+-- third set, 37
+SELECT corr(properties.seats, properties.revenue), simpleLinearRegression(toFloat(properties.seats), toFloat(properties.revenue)) FROM events WHERE event = 'purchase_completed'
+
+-- third set, 38
+SELECT ntile(4) OVER (ORDER BY c) AS q, person_id FROM (SELECT person_id, count() c FROM events GROUP BY person_id)
+
+-- third set, 40
+SELECT properties.$groups.company, count() FROM events GROUP BY 1
