@@ -144,7 +144,7 @@ class QueryEndpoint:
         try:
             translated = await to_thread.run_sync(translate, text, context)
         except HogqlError as error:
-            raise invalid(error.message, error.code) from error
+            raise _hogql_refusal(text, error) from error
         parsed = time.perf_counter()
         try:
             table = await call.services.events.query(call.project_id, translated.sql, max_seconds=LONGEST_SECONDS)
@@ -234,6 +234,16 @@ def _text(query: Row) -> str:
     if not isinstance(text, str):
         raise invalid("query.query: Field required")
     return text
+
+
+def _hogql_refusal(text: str, error: HogqlError) -> ApiError:
+    """400 with HogQL's code. A syntax error tells its place, which is all there is to find it by."""
+    message = error.message
+    if error.code == "hogql_syntax_error" and error.start is not None:
+        before = text[: error.start]
+        line, column = before.count("\n") + 1, error.start - before.rfind("\n")
+        message = f"{message} (line {line}, column {column})"
+    return invalid(message, error.code)
 
 
 def _engine_refusal(error: EngineError) -> ApiError:

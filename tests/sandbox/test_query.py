@@ -92,7 +92,7 @@ async def test_wrapped_queries_run(sandbox: Serving, wrapper: str) -> None:
     [
         ("select foo from events", "hogql_query_error", "Unable to resolve field: foo"),
         ("select 1 from nowhere", "hogql_query_error", "Unknown table `nowhere`"),
-        ("select event from events where (", "hogql_syntax_error", ""),
+        ("select event\nfrom events where (", "hogql_syntax_error", "(line 2, column 20)"),
         ("insert into events values (1)", "hogql_syntax_error", ""),
         ("select * from file('/etc/passwd')", "hogql_query_error", "file"),
         ("select toDateTime('x', 'Mars/Base') from events limit 1", "bad_arguments", "Mars/Base"),
