@@ -101,7 +101,9 @@ class Steps:
         if not is_error:
             raise DemoError(f"{name} took what it should refuse")
         error = answer["error"]
-        self._page.facts([(part, error[part]) for part in ("code", "message", "hint", "outcome") if part in error])
+        told = {**error, "PostHog says": error.get("upstream", {}).get("detail")}
+        parts = ("code", "message", "PostHog says", "hint", "outcome")
+        self._page.facts([(part, told[part]) for part in parts if told.get(part)])
 
     async def _ask(self, name: str, /, *, patience: float = 0, **arguments: Any) -> dict[str, Any]:
         """The result of a tool; a timeout is asked again for as long as there is patience."""
