@@ -1,6 +1,6 @@
 """Input schemas as a host shows them to its model: every token costs each conversation.
 
-Dropped: titles, null branches, bounds and defaults that say little, the description of the model itself. `project_id` is
+Dropped: titles, null branches, bounds and defaults that say little, the description of the model. `project_id` is
 one line.
 References are put in place, because some hosts do not follow them.
 """

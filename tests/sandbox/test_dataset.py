@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from maton_posthog.sandbox.dataset import (
     Parameters,
     generate,

@@ -13,6 +13,7 @@ from typing import Any, cast
 from unittest.mock import Mock
 
 import pytest
+
 from maton_posthog.sandbox.dataset import DatasetBusyError, DatasetError, Parameters, generate, open_dataset
 from maton_posthog.sandbox.dataset.tables import GENERATED, TIME
 from maton_posthog.sandbox.engine import Engine, EngineError

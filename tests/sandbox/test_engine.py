@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from maton_posthog.sandbox.clickhouse_types import converter, parse, without_low_cardinality
 from maton_posthog.sandbox.engine import MAX_RESULT_ROWS, Engine, EngineError, EngineMissingError, read_error
 

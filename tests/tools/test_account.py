@@ -1,11 +1,12 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+
 from maton_posthog.gateway.errors import Rejected
 from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.account import ListProjects
 from maton_posthog.tools.account import OPERATIONS
-from pydantic import ValidationError
 
 from .fake import PROJECT_ID, FakeCall, answer, in_turn, page, run
 

@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.annotations import CreateAnnotation, UpdateAnnotation
 from maton_posthog.tools.annotations import OPERATIONS
-from pydantic import ValidationError
 
 from .fake import PROJECT_ID, FakeCall, Sent, answer, page, run
 

@@ -2,10 +2,11 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+
 from maton_posthog.gateway.errors import Rejected
 from maton_posthog.schemas.connections import ManageConnection
 from maton_posthog.tools.connections import OPERATIONS
-from pydantic import ValidationError
 
 from .fake import FakeCall, connection, run
 

@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from maton_posthog.schemas.dashboards import CreateDashboard, UpdateDashboard
 from maton_posthog.tools.dashboards import OPERATIONS
-from pydantic import ValidationError
 
 from .fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
 

@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from maton_posthog.schemas.definitions import ListPropertyDefinitions
 from maton_posthog.tools.definitions import OPERATIONS
-from pydantic import ValidationError
 
 from .fake import FakeCall, answer, page, run
 

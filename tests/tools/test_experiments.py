@@ -3,11 +3,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from maton_posthog.gateway.errors import Rejected
 from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.experiments import CreateExperiment, UpdateExperiment
 from maton_posthog.tools.experiments import OPERATIONS
-from pydantic import ValidationError
 
 from .fake import PROJECT_ID, FakeCall, Sent, answer, page, run
 

@@ -3,10 +3,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from maton_posthog.gateway.errors import Failed, Refused, Rejected
 from maton_posthog.schemas.flags import CreateFlag, UpdateFlag
 from maton_posthog.tools.flags import OPERATIONS
-from pydantic import ValidationError
 
 from .fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
 

@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.tools.hogql import Plan, plan
 

@@ -1,4 +1,5 @@
 import pytest
+
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.tools import hogql_check
 from maton_posthog.tools.hogql_check import check

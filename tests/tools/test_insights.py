@@ -1,10 +1,11 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+
 from maton_posthog.gateway.errors import Rejected
 from maton_posthog.schemas.insights import CreateInsight, UpdateInsight
 from maton_posthog.tools.insights import OPERATIONS
-from pydantic import ValidationError
 
 from .fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
 

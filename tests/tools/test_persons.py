@@ -4,10 +4,11 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.schemas.persons import GetPerson, ListPersons
 from maton_posthog.tools.persons import OPERATIONS
-from pydantic import ValidationError
 
 from .fake import PROJECT_ID, FakeCall, Sent, answer, run
 

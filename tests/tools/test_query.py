@@ -3,11 +3,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from maton_posthog.gateway.errors import Failed, GatewayError, Refused, Rejected, Upstream
 from maton_posthog.schemas.query import RunHogql
 from maton_posthog.tools import query
 from maton_posthog.tools.query import OPERATIONS
-from pydantic import ValidationError
 
 from .fake import PROJECT_ID, QUERY_PATH, FakeCall, answer, in_turn, run
 

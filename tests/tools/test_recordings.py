@@ -3,12 +3,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.errors import Failed, Refused
 from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.recordings import ListRecordings
 from maton_posthog.tools.recordings import OPERATIONS
-from pydantic import ValidationError
 
 from .fake import PROJECT_ID, FakeCall, answer, run
 

@@ -1,12 +1,13 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+
 from maton_posthog.gateway.call import RESTORABLE
 from maton_posthog.gateway.errors import Failed
 from maton_posthog.schemas.restore import RestoreDeleted
 from maton_posthog.tools.operation import Effect
 from maton_posthog.tools.restore import OPERATIONS, PATHS
-from pydantic import ValidationError
 
 from .fake import PROJECT_ID, FakeCall, Sent, answer, run
 

@@ -3,10 +3,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.surveys import CreateSurvey, Question, UpdateSurvey
 from maton_posthog.tools.surveys import OPERATIONS
-from pydantic import ValidationError
 
 from .fake import PROJECT_ID, FakeCall, Sent, answer, page, run
 
