@@ -297,3 +297,31 @@ def test_the_limits_are_those_that_maton_states() -> None:
         Budget.CRUD: ((480, 60.0), (4800, 3600.0)),
         Budget.CONTROL: (),
     }
+
+
+async def test_nobody_overtakes_those_who_wait(clock: Clock) -> None:
+    ledger = Ledger("adaptive", 1, clock=clock, sleep=clock.sleep)
+    assert ledger.spend_now(ME, Budget.CRUD)
+    assert not ledger.spend_now(ME, Budget.CRUD)
+    order: list[str] = []
+
+    async def patient() -> None:
+        await ledger.spend(ME, Budget.CRUD)
+        order.append("patient")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(patient)
+        await anyio.lowlevel.checkpoint()
+        clock.now += 1.0  # there is room again, but not for whoever comes now
+        assert not ledger.spend_now(ME, Budget.CRUD)
+        assert not ledger.spend_now(YOU, Budget.QUERY)
+    assert order == ["patient"]
+
+
+async def test_spending_at_once_keeps_to_the_same_limits_and_gates(clock: Clock) -> None:
+    ledger = Ledger("strict", limits={Budget.CRUD: ((1, 1.5),)}, clock=clock, sleep=clock.sleep)
+    assert ledger.spend_now(ME, Budget.CRUD)
+    assert not ledger.spend_now(ME, Budget.CRUD), "a short wait is for `spend`"
+    ledger.close(ME, Budget.CRUD, 60.0)
+    with pytest.raises(Refused, match="asked to pause"):
+        ledger.spend_now(ME, Budget.CRUD)
