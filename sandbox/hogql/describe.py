@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from . import escape
-from .schema import TABLES, Column, LazyJoin, Table, VirtualTable
+from .catalog import SYSTEM_TABLES, TABLES
+from .schema import Column, LazyJoin, Table, VirtualTable
 from .values import Kind
 
 _FIELD_TYPES: dict[Kind, str] = {
@@ -22,10 +23,12 @@ _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def describe_schema(group_types: tuple[str, ...] = ()) -> dict[str, Any]:
     """`{"tables": {name: {"id", "name", "type", "row_count", "fields": {...}}}, "joins": []}`.
 
-    Like PostHog it lists `events`, `groups`, `persons` and `sessions`; the other tables can be queried, and are not
-    listed. `group_types` appear as fields of `events` under their names.
+    Like PostHog it lists `events`, `groups`, `persons`, `sessions` and `system.*`; the other tables can be queried, and
+    are not listed. `group_types` appear as fields of `events` under their names.
     """
-    return {"tables": {name: _table(TABLES[name], group_types) for name in _LISTED}, "joins": []}
+    listed = {name: _table(TABLES[name], group_types) for name in _LISTED}
+    system = {name: {**_table(table, ()), "type": "system"} for name, table in SYSTEM_TABLES.items()}
+    return {"tables": {**listed, **system}, "joins": []}
 
 
 def _table(table: Table, group_types: tuple[str, ...]) -> dict[str, Any]:

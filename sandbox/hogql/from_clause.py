@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from . import ast, escape
+from .catalog import SYSTEM_TABLES, TABLES, UNAVAILABLE_TABLES, find_table
 from .errors import did_you_mean, query_error
-from .schema import TABLES, UNAVAILABLE_TABLES, find_table
 from .scope import (
     CompiledCte,
     Environment,
@@ -135,9 +135,9 @@ def _named(name: str, join: ast.Join, environment: Environment) -> tuple[Source,
     _refuse(join, arguments=True, renaming=True)
     table = find_table(name)
     if table is None:
-        if name in UNAVAILABLE_TABLES or name.startswith("system."):
+        if name in UNAVAILABLE_TABLES:
             raise query_error(f"Table `{name}` exists in PostHog, but holds no data here.", join.span)
-        hint = did_you_mean(name, [*TABLES, *(key for key in environment.ctes)])
+        hint = did_you_mean(name, [*TABLES, *SYSTEM_TABLES, *environment.ctes])
         raise query_error(f"Unknown table `{name}`.{hint}", join.span)
     compilation.tables[table.name] = None
     source = TableSource(alias, compilation.names.take(alias), table, compilation)

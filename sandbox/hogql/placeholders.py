@@ -10,32 +10,34 @@ from typing import Any, cast
 
 from . import ast
 from .context import Context
-from .errors import Span, query_error
+from .errors import Span, query_error, relocated
 from .parser import parse_expression
 
 
 def bind_placeholders(query: ast.Query, context: Context) -> ast.Query:
     """The query with every placeholder replaced. Raises `HogqlError` for one that has no value."""
-    return cast(ast.Query, _bound(query, context))
+    return cast(ast.Query, _bound(query, context, None))
 
 
-def _bound(item: Any, context: Context) -> Any:
+def _bound(item: Any, context: Context, source: ast.Join | None) -> Any:
+    """`source` is what the innermost SELECT around the item reads."""
     if isinstance(item, ast.Placeholder):
-        return _value_of(item, context)
+        return _value_of(item, context, source)
     if isinstance(item, tuple):
-        return tuple([_bound(member, context) for member in cast(tuple[Any, ...], item)])
+        return tuple([_bound(member, context, source) for member in cast(tuple[Any, ...], item)])
     if not is_dataclass(item) or isinstance(item, ast.Constant | ast.Field):
         return item
     node: Any = item
-    return replace(node, **{each.name: _bound(getattr(node, each.name), context) for each in fields(node)})
+    inner = node.source if isinstance(node, ast.Select) else source
+    return replace(node, **{each.name: _bound(getattr(node, each.name), context, inner) for each in fields(node)})
 
 
-def _value_of(node: ast.Placeholder, context: Context) -> ast.Expr:
+def _value_of(node: ast.Placeholder, context: Context, source: ast.Join | None) -> ast.Expr:
     if not isinstance(node.expr, ast.Field):
         raise query_error("A placeholder is a name in braces, such as {start}.", node.span)
     match tuple(str(part) for part in node.expr.chain):
         case ("filters",) if "filters" not in context.values:
-            return ast.Constant(True) if context.filters is None else parse_expression(context.filters)
+            return _filters(node, context, source)
         case ("variables", name):
             if name not in context.variables:
                 raise query_error(f"Variable {name} is missing from query", node.span)
@@ -45,6 +47,24 @@ def _value_of(node: ast.Placeholder, context: Context) -> ast.Expr:
         case path:
             shown = "{" + ".".join(path) + "}"
             raise query_error(f"Unresolved placeholder: {shown}. Give it a value in `values`.", node.span)
+
+
+def _filters(node: ast.Placeholder, context: Context, source: ast.Join | None) -> ast.Expr:
+    """The condition for the first table of the SELECT that has one."""
+    if context.filters is None:
+        return ast.Constant(True)
+    tables: list[str] = []
+    while source is not None:
+        if isinstance(source.table, ast.Field):
+            tables.append(".".join(str(part) for part in source.table.chain))
+        source = source.next
+    for table in tables:
+        if table in context.filters:
+            with relocated("the filters", node.span):
+                return parse_expression(context.filters[table])
+    known = " or ".join(context.filters)
+    message = f"Cannot use the 'filters' placeholder in a SELECT that does not read {known}."
+    raise query_error(message, node.span)
 
 
 def constant(value: object, span: Span | None) -> ast.Expr:

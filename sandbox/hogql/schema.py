@@ -45,6 +45,8 @@ class VirtualTable:
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """`physical` is empty for a table whose rows `Context.relations` gives."""
+
     name: str
     physical: str
     columns: Mapping[str, Column]
@@ -64,7 +66,8 @@ def _columns(*columns: Column) -> dict[str, Column]:
     return {column.name: column for column in columns}
 
 
-def _table_columns(*columns: Column) -> dict[str, Column]:
+def table_columns(*columns: Column) -> dict[str, Column]:
+    """The columns of a table, and the project's number."""
     return _columns(*columns, _TEAM)
 
 
@@ -85,14 +88,14 @@ def _text_matches(pattern: str) -> str:
     return f"arrayDistinct(extractAll({{table}}.`elements_chain`, '{pattern}'))"
 
 
-_PERSON_BY_ID = "{child}.`id` = {parent}.`person_id`"
+PERSON_BY_ID = "{child}.`id` = {parent}.`person_id`"
 _PERSON_ON_EVENT = VirtualTable(
     _columns(
         Column("id", UUID, "{table}.`person_id`"),
         Column("created_at", DATETIME, "{table}.`person_created_at`"),
         Column("properties", _json("person"), "{table}.`person_properties`"),
     ),
-    otherwise=LazyJoin("persons", _PERSON_BY_ID),
+    otherwise=LazyJoin("persons", PERSON_BY_ID),
 )
 _DISTINCT_ID = LazyJoin("person_distinct_ids", "{child}.`distinct_id` = {parent}.`distinct_id`")
 _GROUP_COUNT = 5
@@ -100,7 +103,7 @@ _GROUP_COUNT = 5
 EVENTS = Table(
     name="events",
     physical="events",
-    columns=_table_columns(
+    columns=table_columns(
         Column("uuid", UUID),
         Column("event", STRING),
         Column("properties", _json("event")),
@@ -153,7 +156,7 @@ EVENTS = Table(
 PERSONS = Table(
     name="persons",
     physical="persons",
-    columns=_table_columns(
+    columns=table_columns(
         Column("id", UUID),
         Column("created_at", DATETIME),
         Column("properties", _json("person")),
@@ -166,14 +169,14 @@ PERSONS = Table(
 PERSON_DISTINCT_IDS = Table(
     name="person_distinct_ids",
     physical="person_distinct_ids",
-    columns=_table_columns(Column("distinct_id", STRING), Column("person_id", UUID)),
-    joins={"person": LazyJoin("persons", _PERSON_BY_ID)},
+    columns=table_columns(Column("distinct_id", STRING), Column("person_id", UUID)),
+    joins={"person": LazyJoin("persons", PERSON_BY_ID)},
 )
 
 GROUPS = Table(
     name="groups",
     physical="groups",
-    columns=_table_columns(
+    columns=table_columns(
         Column("index", INTEGER),
         Column("key", STRING),
         Column("created_at", DATETIME),
@@ -191,7 +194,7 @@ def _missing_text(names: str) -> Iterable[Column]:
 SESSIONS = Table(
     name="sessions",
     physical="sessions",
-    columns=_table_columns(
+    columns=table_columns(
         Column("id", STRING, "{table}.`session_id`"),
         Column("session_id", STRING),
         _hidden("session_id_v7", INTEGER, "reinterpretAsUInt128(toUUID({table}.`session_id`))"),
@@ -224,7 +227,7 @@ SESSIONS = Table(
 SESSION_REPLAY_EVENTS = Table(
     name="session_replay_events",
     physical="session_replays",
-    columns=_table_columns(
+    columns=table_columns(
         *_of(STRING, "session_id distinct_id"),
         Column("start_time", DATETIME),
         Column("end_time", DATETIME),
@@ -236,27 +239,8 @@ SESSION_REPLAY_EVENTS = Table(
         _hidden("recording_duration", INTEGER, ""),
     ),
     joins={
-        "person": LazyJoin("persons", _PERSON_BY_ID),
+        "person": LazyJoin("persons", PERSON_BY_ID),
         "pdi": _DISTINCT_ID,
         "session": LazyJoin("sessions", "{child}.`session_id` = {parent}.`session_id`"),
     },
 )
-
-TABLES: Mapping[str, Table] = {
-    table.name: table for table in (EVENTS, GROUPS, PERSONS, SESSIONS, PERSON_DISTINCT_IDS, SESSION_REPLAY_EVENTS)
-}
-_RAW_NAMES: Mapping[str, Table] = {
-    f"raw_{name}": TABLES[name]
-    for name in ("groups", "persons", "sessions", "person_distinct_ids", "session_replay_events")
-}
-UNAVAILABLE_TABLES = frozenset({
-    "app_metrics", "batch_export_log_entries", "cohort_people", "console_logs_log_entries", "document_embeddings",
-    "error_tracking_issue_fingerprint_overrides", "exchange_rate", "groups_revenue_analytics", "heatmaps",
-    "log_entries", "logs", "person_distinct_id_overrides", "persons_revenue_analytics", "pg_embeddings", "query_log",
-    "raw_cohort_people", "raw_person_distinct_id_overrides", "raw_query_log", "static_cohort_people",
-})  # fmt: skip
-"""Tables that PostHog has and this copy has no data for."""
-
-
-def find_table(name: str) -> Table | None:
-    return TABLES.get(name) or _RAW_NAMES.get(name)

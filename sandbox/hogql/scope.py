@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from . import ast, escape
+from .catalog import find_table
 from .context import Context
 from .errors import Span, did_you_mean, query_error
 from .name_supply import NameSupply
-from .schema import DATABASE, Column, LazyJoin, Table, VirtualTable, find_table
+from .schema import DATABASE, Column, LazyJoin, Table, VirtualTable
 from .values import Fragment, Type
 
 MAX_EXPRESSIONS = 50_000
@@ -54,6 +55,14 @@ class Compilation:
     expressions: int = 0
     characters: int = 0
     depth: int = 0
+
+    def relation(self, table: str) -> str:
+        """The SELECT behind a table that is not stored in the database."""
+        relations = self.context.relations
+        sql = None if relations is None else relations(table)
+        if sql is None:
+            raise query_error(f"Table `{table}` is not available here.")
+        return sql
 
 
 @dataclass(slots=True)
@@ -117,6 +126,8 @@ class TableSource:
         return Fragment(sql, column.type)
 
     def from_sql(self) -> str:
+        if not self.table.physical:
+            return f"({self.compilation.relation(self.table.name)})"
         return f"{escape.identifier(DATABASE)}.{escape.identifier(self.table.physical)}"
 
     def virtual_column(self, column: Column) -> Fragment:

@@ -49,7 +49,8 @@ def column_names(select: ast.Select, columns: tuple[OutColumn, ...]) -> tuple[st
 
 
 def _shown_name(node: ast.Expr, column: OutColumn) -> str:
-    is_column = isinstance(node, ast.Field) and "properties" not in node.chain[:-1] and not column.type.holds_json
+    inside_json = column.type.holds_json and column.type.kind != "json"
+    is_column = isinstance(node, ast.Field) and "properties" not in node.chain[:-1] and not inside_json
     return column.name if is_column or isinstance(node, ast.Alias) else print_expression(node)
 
 

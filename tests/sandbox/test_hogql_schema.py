@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 from maton_posthog.sandbox.hogql import Context, HogqlError, describe_schema, translate
-from maton_posthog.sandbox.hogql.schema import TABLES
+from maton_posthog.sandbox.hogql.catalog import SYSTEM_TABLES, TABLES, find_table
+
+CONTEXT = Context(relations=lambda _table: "SELECT 1")
 
 
 def test_the_schema_lists_the_tables_that_posthog_lists() -> None:
     schema = describe_schema()
-    assert list(schema["tables"]) == ["events", "groups", "persons", "sessions"]
+    names = list(schema["tables"])
+    assert names[:4] == ["events", "groups", "persons", "sessions"]
+    assert names[4:]
+    assert all(name.startswith("system.") and schema["tables"][name]["type"] == "system" for name in names[4:])
     assert schema["joins"] == []
     events = schema["tables"]["events"]
     assert {key: events[key] for key in ("id", "name", "type", "row_count")} == {
@@ -59,13 +64,15 @@ def test_group_types_are_fields_of_events() -> None:
 def test_the_team_is_left_out_of_the_listing_and_can_be_queried() -> None:
     for table, described in describe_schema()["tables"].items():
         assert "team_id" not in described["fields"]
-        assert translate(f"select team_id from {table}", Context()).columns == ("team_id",)
+        assert translate(f"select team_id from {table}", CONTEXT).columns == ("team_id",)
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", [*TABLES, *SYSTEM_TABLES])
 def test_every_column_of_every_table_can_be_selected(table: str) -> None:
-    for column in TABLES[table].columns:
-        assert translate(f"select t.`{column}` from {table} t", Context()).columns == (column,)
+    found = find_table(table)
+    assert found is not None
+    for column in found.columns:
+        assert translate(f"select t.`{column}` from {table} t", CONTEXT).columns == (column,)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -73,14 +80,14 @@ def test_every_lazy_join_leads_to_a_table(table: str) -> None:
     for join, link in TABLES[table].joins.items():
         for column in TABLES[link.table].columns:
             query = f"select {join}.`{column}` from {table}"
-            assert link.table in translate(query, Context()).tables
+            assert link.table in translate(query, CONTEXT).tables
 
 
 @pytest.mark.parametrize("name", ["persons", "groups", "sessions", "person_distinct_ids", "session_replay_events"])
 def test_raw_tables_read_the_same_rows(name: str) -> None:
-    assert translate(f"select count() from raw_{name}", Context()).tables == (name,)
+    assert translate(f"select count() from raw_{name}", CONTEXT).tables == (name,)
 
 
 def test_a_table_without_a_raw_form_is_unknown() -> None:
     with pytest.raises(HogqlError, match="Unknown table `raw_events`"):
-        translate("select 1 from raw_events", Context())
+        translate("select 1 from raw_events", CONTEXT)

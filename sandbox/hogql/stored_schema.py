@@ -1,0 +1,91 @@
+"""Tables that are not in the events' database: who is in which cohort, and `system.*`, the project's own objects.
+
+The columns of `system.*` follow the fields of PostHog's API. Their rows come from `Context.relations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .schema import PERSON_BY_ID, Column, LazyJoin, Table, table_columns
+from .values import BOOLEAN, DATETIME, INTEGER, STRING, UUID, Kind, Type
+
+JSON = Type("json", nullable=True, holds_json=True)
+_TYPES = {"text": STRING.or_null(), "integer": INTEGER.or_null(), "boolean": BOOLEAN.or_null(),
+          "time": DATETIME.or_null(), "json": JSON, "id": INTEGER, "uuid": STRING}  # fmt: skip
+_CLICKHOUSE: Mapping[Kind, str] = {
+    "string": "String", "integer": "Int64", "boolean": "Bool", "datetime": "DateTime64(6, 'UTC')", "json": "String",
+}  # fmt: skip
+
+
+def _cohort_table(name: str) -> Table:
+    columns = table_columns(Column("person_id", UUID), Column("cohort_id", INTEGER))
+    return Table(name, "", columns, joins={"person": LazyJoin("persons", PERSON_BY_ID)})
+
+
+def _system(name: str, fields: str) -> Table:
+    """`fields` are the columns in order, each with its kind: `key:text`."""
+    pairs = [field.split(":") for field in fields.split()]
+    return Table(f"system.{name}", "", table_columns(*(Column(field, _TYPES[kind]) for field, kind in pairs)))
+
+
+def clickhouse_columns(table: Table) -> tuple[tuple[str, str], ...]:
+    """The columns that a relation for this table must have, with their ClickHouse types."""
+    shown: list[tuple[str, str]] = []
+    for column in table.columns.values():
+        if not column.sql:
+            kind = _CLICKHOUSE[column.type.kind]
+            shown.append((column.name, f"Nullable({kind})" if column.type.nullable else kind))
+    return tuple(shown)
+
+
+COHORT_TABLES: Mapping[str, Table] = {name: _cohort_table(name) for name in ("cohort_people", "static_cohort_people")}
+SYSTEM_TABLES: Mapping[str, Table] = {
+    table.name: table
+    for table in (
+        _system(
+            "actions",
+            "id:id name:text description:text steps:json tags:json deleted:boolean created_at:time "
+            "last_calculated_at:time pinned_at:time",
+        ),
+        _system(
+            "annotations",
+            "id:id content:text scope:text creation_type:text dashboard_item:integer dashboard_id:integer "
+            "date_marker:time created_at:time updated_at:time deleted:boolean",
+        ),
+        _system(
+            "cohorts",
+            "id:id name:text description:text filters:json groups:json query:json is_static:boolean deleted:boolean "
+            "is_calculating:boolean count:integer version:integer errors_calculating:integer created_at:time "
+            "last_calculation:time",
+        ),
+        _system(
+            "dashboards",
+            "id:id name:text description:text filters:json variables:json tags:json pinned:boolean deleted:boolean "
+            "creation_mode:text created_at:time last_accessed_at:time",
+        ),
+        _system(
+            "experiments",
+            "id:id name:text description:text type:text feature_flag_id:integer parameters:json metrics:json "
+            "metrics_secondary:json exposure_criteria:json exposure_cohort:integer conclusion:text archived:boolean "
+            "deleted:boolean start_date:time end_date:time created_at:time updated_at:time",
+        ),
+        _system(
+            "feature_flags",
+            "id:id key:text name:text filters:json active:boolean archived:boolean deleted:boolean version:integer "
+            "ensure_experience_continuity:boolean evaluation_runtime:text tags:json created_at:time updated_at:time",
+        ),
+        _system(
+            "insights",
+            "id:id short_id:text name:text derived_name:text description:text query:json tags:json saved:boolean "
+            "favorited:boolean deleted:boolean created_at:time updated_at:time last_modified_at:time",
+        ),
+        _system(
+            "surveys",
+            "id:uuid name:text description:text type:text questions:json appearance:json conditions:json "
+            "start_date:time end_date:time archived:boolean responses_limit:integer linked_flag_id:integer "
+            "created_at:time",
+        ),
+        _system("teams", "id:id name:text timezone:text week_start_day:integer test_account_filters:json"),
+    )
+}
