@@ -86,6 +86,7 @@ class Call:
                 )
             project_id = config.project_id
         if self._budget is Budget.CONTROL:
+            self._connection = Connection(config.connection_id) if config.connection_id else None
             return
         if self._writes and config.read_only:
             raise read_only()
@@ -180,7 +181,7 @@ class Call:
         shown: dict[str, Any] = {}
         if self.project:
             shown["project"] = self.project.as_json()
-        if self._connection:
+        if self._connection and self._budget is not Budget.CONTROL:
             others = {"others": self._connection.others} if self._connection.others else {}
             shown["connection"] = {"id": self._connection.id} | others
         if self._budget is Budget.QUERY:

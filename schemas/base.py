@@ -38,7 +38,7 @@ class Input(BaseModel):
         return {
             name: _from_text(item) if name in containers and isinstance(item, str) else item
             for name, item in given.items()
-            if item is not None
+            if item is not None or name not in cls.model_fields
         }
 
 

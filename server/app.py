@@ -162,7 +162,9 @@ async def _call(runtime: Runtime, operation: Operation[Any], arguments: dict[str
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
         )
         result = await operation.run(call, args)
-        text, shown = render({**call.aimed(), **result}, secrets(runtime))
+        text, shown = render(
+            {**call.aimed(), **result}, secrets(runtime), offset=cast("int | None", getattr(args, "offset", None))
+        )
     except GatewayError as error:
         settled = call.settle(error) if call else error
         _note(operation, call, settled.code, started)

@@ -2,6 +2,7 @@
 private.
 """
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from ..gateway.errors import Refused
 
+_BRANCH = re.compile(r"(function-|constrained-|lax-|json-|literal\[|list\[|dict\[|(int|float|str|bool)$)")
 _SHOWN = 4
 """Faults told at once; more would bury the first."""
 
@@ -18,7 +20,10 @@ def invalid_arguments(tool: str, error: ValidationError, accepted: Sequence[str]
     """The refusal of a call whose arguments do not fit the tool's input."""
     faults = error.errors(include_url=False, include_input=False, include_context=True)
     unknown = [fault for fault in faults if fault["type"] == "extra_forbidden"]
-    messages = list(dict.fromkeys(_say(fault, accepted) for fault in faults))
+    said: dict[str, list[str]] = {}
+    for fault in faults:
+        said.setdefault(_place(fault), []).append(_say(fault, accepted))
+    messages = [f"{place}{_either(parts)}" for place, parts in said.items()]
     message = f"{tool}: {'; '.join(messages[:_SHOWN])}."
     if len(messages) > _SHOWN:
         message = f"{message[:-1]}; and {len(messages) - _SHOWN} more."
@@ -30,22 +35,34 @@ def invalid_arguments(tool: str, error: ValidationError, accepted: Sequence[str]
     return Refused("invalid_argument", message, hint)
 
 
+def _place(fault: Any) -> str:
+    """The argument, cut to a length that can be read; without the branches of a union that pydantic adds."""
+    place = [str(part)[:100] for part in fault["loc"] if not _BRANCH.match(str(part))]
+    return ".".join(place) or "arguments"
+
+
+def _either(parts: Sequence[str]) -> str:
+    """What each branch of a union accepts, as one sentence."""
+    first, *others = dict.fromkeys(parts)
+    return " or ".join([first, *(other.removeprefix(": must be ") for other in others)])
+
+
 def _say(fault: Any, accepted: Sequence[str]) -> str:
-    place = [
-        str(part) for part in fault["loc"] if not str(part).startswith(("function-", "constrained-", "lax-", "json-"))
-    ]
-    name = ".".join(place) or "arguments"
     match fault["type"]:
         case "extra_forbidden":
-            near = get_close_matches(place[-1], accepted, n=1, cutoff=0.6) if len(place) == 1 else []
-            return f"{name} is not an argument{f' (did you mean {near[0]}?)' if near else ''}"
+            near = get_close_matches(str(fault["loc"][-1])[:100], accepted, n=1, cutoff=0.6)
+            known = near and len(fault["loc"]) == 1
+            return f" is not an argument{f' (did you mean {near[0]}?)' if known else ''}"
         case "missing":
-            return f"{name} is required"
+            return " is required"
         case "value_error":
-            return f"{name}: {fault['ctx']['error']}".removesuffix(".")
+            return f": {fault['ctx']['error']}".removesuffix(".")
         case _:
-            return f"{name}: {_plain(fault['msg'])}".removesuffix(".")
+            return f": {_plain(fault['msg'])}".removesuffix(".")
 
 
 def _plain(message: str) -> str:
-    return message.replace("Input should be", "must be").replace("String should", "must").replace("List should", "must")
+    plain = (
+        message.replace("Input should be", "must be").replace("String should", "must").replace("List should", "must")
+    )
+    return plain.split(", unable to", 1)[0]

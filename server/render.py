@@ -16,12 +16,14 @@ _NOTE_BYTES = 600
 """Room for what is said about a cut."""
 
 
-def render(result: Mapping[str, Any], secrets: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
-    """The text of a result and the same object.
+def render(
+    result: Mapping[str, Any], secrets: Sequence[str] = (), *, offset: int | None = None
+) -> tuple[str, dict[str, Any]]:
+    """The text of a result and the same object. `offset` is where a page of a list begins; None: it is no page.
 
     Foreign text is cleaned (`hidden_characters_removed` counts it). Over 40 kB the longest list is cut at a whole
-    row, then long texts are cut; both are said under `truncated` and `how_to_continue`. Raises Failed
-    (`response_too_large`) if nothing helps.
+    row, and where not even one row fits, long texts are cut first; both are said under `truncated` and
+    `how_to_continue`. Raises Failed (`response_too_large`) if nothing helps.
     """
     cleaner = Cleaner(secrets)
     value = cast("dict[str, Any]", cleaner.value(result))
@@ -30,11 +32,11 @@ def render(result: Mapping[str, Any], secrets: Sequence[str] = ()) -> tuple[str,
     text = dumps(value)
     if len(text.encode()) <= MAX_TEXT_BYTES:
         return text, value
-    for shorter in (_cut_rows, _cut_texts):
-        value = shorter(value)
-        text = dumps(value)
-        if len(text.encode()) <= MAX_TEXT_BYTES:
-            return text, value
+    for shortened in (value, _cut_texts(value)):
+        for cut in (_cut_rows(shortened, offset), shortened):
+            text = dumps(cut)
+            if len(text.encode()) <= MAX_TEXT_BYTES:
+                return text, cut
     raise Failed(
         "response_too_large",
         f"The result is {len(text.encode()) // 1000} kB; at most {MAX_TEXT_BYTES // 1000} kB are shown.",
@@ -47,8 +49,8 @@ def dumps(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def _cut_rows(value: dict[str, Any]) -> dict[str, Any]:
-    """Without the last rows of the longest list, so that the rest fits."""
+def _cut_rows(value: dict[str, Any], offset: int | None) -> dict[str, Any]:
+    """Without the last rows of the longest list, so that the rest fits; unchanged if not even one row would."""
     lists = {name: cast("list[Any]", item) for name, item in value.items() if isinstance(item, list)}
     if not lists:
         return value
@@ -61,6 +63,8 @@ def _cut_rows(value: dict[str, Any]) -> dict[str, Any]:
         if room < 0:
             break
         kept += 1
+    if kept in (0, len(rows)):
+        return value
     cut = {**value, name: rows[:kept], "truncated": True}
     if name == "rows":
         cut["rows_returned"] = kept
@@ -68,14 +72,11 @@ def _cut_rows(value: dict[str, Any]) -> dict[str, Any]:
             f"Only {kept} of {len(rows)} rows fit into one answer. Select fewer columns, aggregate, or page by a key: "
             "ORDER BY a unique column and add WHERE that column > its last value here."
         )
-        return cut
-    offset = cast("int", value.get("next_offset") or 0)
-    start = max(0, offset - len(rows))
-    cut["how_to_continue"] = (
-        f"Only {kept} of {len(rows)} fit into one answer: use a smaller limit, and the offset below."
-    )
-    if "next_offset" in value or "count" in value:
-        cut["next_offset"] = start + kept
+    elif offset is None:
+        cut["how_to_continue"] = f"Only {kept} of {len(rows)} fit into one answer: ask for one of them by its id."
+    else:
+        cut["next_offset"] = offset + kept
+        cut["how_to_continue"] = f"Only {kept} of {len(rows)} fit into one answer: go on at next_offset."
     return cut
 
 

@@ -54,9 +54,10 @@ def test_null_means_absent() -> None:
     assert Everything.model_validate(arguments).model_fields_set == set()
 
 
-def test_an_unknown_argument_is_refused() -> None:
+@pytest.mark.parametrize("value", [1, None])
+def test_an_unknown_argument_is_refused_null_or_not(value: Any) -> None:
     with pytest.raises(ValidationError, match="projectid"):
-        accepted(projectid=1)
+        accepted(projectid=value)
 
 
 @pytest.mark.parametrize(

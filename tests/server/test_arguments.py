@@ -14,6 +14,7 @@ class Tool(InProject):
     limit: int = Field(default=20, ge=1, le=100)
     active: bool | None = None
     kind: Literal["one", "two"] | None = None
+    either: bool | Literal["STALE"] | None = None
     tags: list[str] | None = None
     name: str = Field(default="x", min_length=1, max_length=5)
 
@@ -49,6 +50,10 @@ def refusal(**arguments: Any) -> Refused:
         ({"flag_id": 1, "serach": "a"}, "get_tool: serach is not an argument (did you mean search?)."),
         ({"flag_id": 1, "projectId": 1}, "get_tool: projectId is not an argument (did you mean project_id?)."),
         ({"flag_id": 1, "zzz": 1}, "get_tool: zzz is not an argument."),
+        ({"flag_id": 1, "z" * 2000: 1}, f"get_tool: {'z' * 100} is not an argument."),
+        ({"flag_id": 1, "project_id": "x"}, "get_tool: project_id: must be a valid integer or '@current'."),
+        ({"flag_id": 1, "project_id": True}, "get_tool: project_id: must be a number or '@current'."),
+        ({"flag_id": 1, "either": []}, "get_tool: either: must be a valid boolean or 'STALE'."),
     ],
 )
 def test_an_error_names_the_field_and_what_is_accepted(arguments: dict[str, Any], message: str) -> None:

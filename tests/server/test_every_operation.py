@@ -16,7 +16,7 @@ from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
 from maton_posthog.tools import OPERATIONS
 from maton_posthog.tools.operation import Effect, Operation
-from tests.gateway.fake_gateway import CANARY, CONNECTION, FakeGateway, Peer, Received, raw
+from tests.gateway.fake_gateway import CANARY, CONNECTION, OTHER_CONNECTION, FakeGateway, Peer, Received, raw
 from tests.tools.fake import LEAK, answer, connection, marked, page
 
 pytestmark = pytest.mark.anyio
@@ -212,6 +212,14 @@ async def test_an_answer_of_another_shape_is_never_blamed_on_the_caller(operatio
         assert error.get("outcome") in (None, "applied", "unknown", "not_sent")
     else:
         assert operation.name == "get_project"  # its answer is the one that stayed whole
+
+
+async def test_the_configured_connection_is_the_default_that_manage_connection_tells() -> None:
+    async with served(connection_id=OTHER_CONNECTION) as (client, _):
+        result = await client.call_tool("manage_connection", {"action": "list"})
+    shown = json.loads(text_of(result))
+    assert shown["default"] == OTHER_CONNECTION
+    assert "connection" not in shown
 
 
 @EVERY

@@ -41,20 +41,27 @@ def test_rows_of_any_size_come_whole_and_in_order_or_say_that_they_are_cut(size:
         assert "truncated" not in shown
 
 
-@pytest.mark.parametrize("width", [50, 1_000, 3_900])
-def test_a_full_page_that_is_cut_goes_on_at_the_first_row_that_was_left_out(width: int) -> None:
-    everything = [{"id": number, "name": "x" * width} for number in range(100)]
+@pytest.mark.parametrize("width", [50, 1_000, 3_900, 60_000])
+def test_no_row_is_lost_or_shown_twice_over_the_pages_of_a_list(width: int) -> None:
+    everything = [{"id": number, "name": "x" * width} for number in range(90)]
     seen: list[Any] = []
-    offset = 0
-    while offset < 80:
+    offset: int | None = 0
+    while offset is not None:
         page = everything[offset : offset + 20]
-        _, shown = render({"things": page, "count": 100, "next_offset": offset + 20})
+        more = {"next_offset": offset + 20} if offset + 20 < len(everything) else {}
+        text, shown = render({"things": page, **more}, offset=offset)
+        assert len(text.encode()) <= MAX_TEXT_BYTES
+        assert shown["things"], "a page never comes empty"
+        assert ("truncated" in shown) is (len(dumps({"things": page, **more}).encode()) > MAX_TEXT_BYTES)
         seen += shown["things"]
-        assert shown["next_offset"] == offset + len(shown["things"])
-        assert shown["next_offset"] > offset
-        offset = shown["next_offset"]
-    assert seen == everything[: len(seen)]
-    assert len(seen) >= 80
+        offset = shown.get("next_offset")
+    assert [row["id"] for row in seen] == list(range(90))
+
+
+def test_a_list_that_is_no_page_gets_no_offset() -> None:
+    _, shown = render({"things": [{"id": number, "name": "x" * 5_000} for number in range(20)]})
+    assert "next_offset" not in shown
+    assert shown["how_to_continue"] == "Only 7 of 20 fit into one answer: ask for one of them by its id."
 
 
 def test_a_text_too_long_for_any_row_to_fit_is_cut_and_says_its_length() -> None:
