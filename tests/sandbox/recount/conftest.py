@@ -1,0 +1,28 @@
+"""One small dataset for the whole directory: in ClickHouse behind a sandbox, and as plain rows."""
+
+from collections.abc import AsyncGenerator, Iterator
+
+import pytest
+
+from maton_posthog.sandbox.dataset import open_dataset
+from maton_posthog.sandbox.engine import Engine
+
+from ..sandbox_client import TODAY, Serving, Shared, serving
+from .recounting import EVENTS, SEED, Rows, generated
+
+
+@pytest.fixture(scope="package")
+def engine() -> Iterator[Engine]:
+    with open_dataset(None, events=EVENTS, seed=SEED, today=TODAY) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="package")
+def rows() -> Rows:
+    return generated()
+
+
+@pytest.fixture
+async def sandbox(engine: Engine) -> AsyncGenerator[Serving]:
+    async with serving(Shared(engine)) as running:
+        yield running

@@ -1,0 +1,28 @@
+"""HogQL answers against the same counts in plain Python over the generated rows."""
+
+import pytest
+
+from ..sandbox_client import Serving
+from . import aggregates, filters, joins, journeys, shapes, times
+from .recounting import Case, Rows, agree
+
+pytestmark = pytest.mark.anyio
+
+CASES = (*filters.CASES, *joins.CASES, *aggregates.CASES, *shapes.CASES, *times.CASES, *journeys.CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+async def test_an_answer_is_what_a_recount_finds(sandbox: Serving, rows: Rows, case: Case) -> None:
+    if case.project:
+        await sandbox.patch("/posthog/api/projects/1/", case.project)
+    answer = await sandbox.query(case.query)
+    recounted = case.recount(rows)
+
+    assert recounted, "a recount that finds nothing proves nothing"
+    assert agree(answer["results"], recounted), (answer["results"][:5], recounted[:5])
+    assert all(len(row) == len(answer["columns"]) == len(answer["types"]) for row in answer["results"])
+
+
+def test_at_least_eighty_queries_are_recounted_under_names_of_their_own() -> None:
+    assert len(CASES) >= 80
+    assert len({case.name for case in CASES}) == len(CASES)
