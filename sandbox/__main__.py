@@ -12,7 +12,9 @@ from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
+from .clock import SettableClock
 from .store import Store
+from .values import Clock
 
 _USAGE_ERROR = 2
 
@@ -36,24 +38,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"cannot listen on {options.host} port {options.port} ({reason}); choose another --port, or 0.")
     with listener:
         try:
-            store = _open_store(options.dir)
+            clock = SettableClock(_now)
+            store = _open_store(options.dir, clock)
         except (OSError, sqlite3.Error) as error:
             return _fail(f"{options.dir}: {error}; free some space or choose another --dir.")
-        return asyncio.run(_run(options, listener, store))
+        return asyncio.run(_run(options, listener, store, clock))
 
 
-def _open_store(directory: Path | None) -> Store:
+def _open_store(directory: Path | None, clock: Clock) -> Store:
     if directory is None:
-        return Store(None, _now)
+        return Store(None, clock)
     directory.mkdir(parents=True, exist_ok=True)
-    return Store(directory / "rows.sqlite", _now)
+    return Store(directory / "rows.sqlite", clock)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _run(options: argparse.Namespace, listener: socket.socket, store: Store) -> int:
+async def _run(options: argparse.Namespace, listener: socket.socket, store: Store, clock: SettableClock) -> int:
     from .app import create_app
     from .dataset import DatasetError, newest_today, open_dataset
     from .events import EventSource
@@ -81,7 +84,7 @@ async def _run(options: argparse.Namespace, listener: socket.socket, store: Stor
     )
     url = _url(listener)
     await asyncio.to_thread(fill, store, today, url)
-    app = create_app(store, EventSource(made), _now, lambda: url, failed)
+    app = create_app(store, EventSource(made), clock, lambda: url, failed, rate=options.rate)
     _announce(url, as_json=options.json)
     await serve(app, listener, stop)
     if not failures:
@@ -105,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=42, help="the same seed gives the same data (default %(default)s)")
     parser.add_argument("--dir", type=Path, help="keep the data in this directory (default: a temporary one)")
     parser.add_argument("--no-hostile", action="store_true", help="leave out the values that an attacker would send")
+    parser.add_argument(
+        "--rate", type=_rate, default=0, help="answer 429 beyond so many requests a second, as Maton does at 10"
+    )
     parser.add_argument("--json", action="store_true", help="first line and progress as JSON")
     parser.add_argument("--exit-on-eof", action="store_true", help="end when standard input ends")
     return parser
@@ -122,6 +128,13 @@ def _events(text: str) -> int:
     if events < 1:
         raise argparse.ArgumentTypeError("takes a number from 1")
     return events
+
+
+def _rate(text: str) -> int:
+    rate = int(text)
+    if not 0 <= rate <= 1_000_000:
+        raise argparse.ArgumentTypeError("takes a number of requests per second, 0 for no limit")
+    return rate
 
 
 def _url(listener: socket.socket) -> str:

@@ -1,11 +1,9 @@
 """The sandbox as one ASGI application: both planes of the gateway, faults on demand, and a page to watch it."""
 
 import logging
-import time
-import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,24 +15,42 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route as WebRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .bodies import read_json, read_object
-from .connections import check_connection, check_key, web_routes
+from .admin import admin_routes
+from .bodies import read_object
+from .clock import SettableClock
+from .connections import check_connection, web_routes
+from .engine import EngineError
 from .errors import ApiError, method_not_allowed, not_found, server_error
 from .events import EventSource
-from .faults import Faults, FaultyApp, read_faults
+from .faults import Faults, FaultyApp
+from .keys import Key, check_key, check_reach, check_scope
+from .rate import RateLimited
+from .recording import Recorded, asked, note, refused
 from .resources import on_ready, resource_routes
-from .resources.account import find_project
+from .resources.account import find_organization, find_project
 from .responses import answer, error_answer
 from .routing import Call, Router, Services
 from .store import Store
-from .values import Clock
-from .web_page import Seen, overview_page, page_headers
+from .values import timestamp
+from .web_page import Overview, Seen, overview_page, page_headers
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _EVENT_TABLES = ("events", "persons", "sessions", "session_replays")
+_ROW_TABLES = (
+    "dashboards",
+    "insights",
+    "feature_flags",
+    "cohorts",
+    "actions",
+    "annotations",
+    "surveys",
+    "experiments",
+    "connections",
+)
 _REMEMBERED = 200
+_COUNTING_S = 0.5
+"""How long the page waits for its counts; a later look finds them."""
 _log = logging.getLogger(__name__)
 
 
@@ -44,33 +60,40 @@ class _Sandbox:
     base_url: Callable[[], str]
     router: Router
     faults: Faults
+    clock: SettableClock
+    rate: int
     seen: deque[Seen]
 
 
 def create_app(
     store: Store,
     events: EventSource,
-    clock: Clock,
+    clock: SettableClock,
     base_url: Callable[[], str],
     on_failure: Callable[[Exception], None] | None = None,
+    *,
+    rate: int = 0,
 ) -> Starlette:
     """The application. It owns `store` and `events`: its lifespan opens the events in the background and closes both.
 
     `base_url` is where it is reached, without a slash at the end; `on_failure` hears when the events cannot be made.
+    `rate` limits the requests per second, as Maton does; 0 does not.
     """
     background = _Background()
     services = Services(store, events, clock, background.start)
-    sandbox = _Sandbox(services, base_url, Router(resource_routes()), Faults(), deque(maxlen=_REMEMBERED))
+    router = Router(resource_routes())
+    sandbox = _Sandbox(services, base_url, router, Faults(), clock, rate, deque(maxlen=_REMEMBERED))
     return Starlette(
         routes=[
             WebRoute("/", partial(_overview, sandbox)),
             *web_routes(services, base_url),
-            WebRoute("/sandbox/faults", partial(_faults, sandbox), methods=["GET", "POST", "DELETE"]),
+            *admin_routes(sandbox.faults, clock),
             WebRoute("/posthog/{path:path}", partial(_data_plane, sandbox), methods=_METHODS),
             WebRoute("/{path:path}", _unknown, methods=_METHODS),
         ],
         middleware=[
-            Middleware(_Recorded, seen=sandbox.seen, clock=clock),
+            Middleware(Recorded, seen=sandbox.seen, clock=clock),
+            Middleware(RateLimited, rate=rate),
             Middleware(FaultyApp, faults=sandbox.faults),
         ],
         lifespan=partial(_lifespan, services, background, on_failure),
@@ -126,25 +149,28 @@ async def _open_events(services: Services, on_failure: Callable[[Exception], Non
 async def _data_plane(sandbox: _Sandbox, request: Request) -> Response:
     """One request of PostHog's API through the gateway, errors as answers."""
     try:
-        check_key(request.headers.get("authorization"))
-        return await _answer(sandbox, request)
+        return await _answer(sandbox, check_key(request.headers.get("authorization")), request)
     except ApiError as error:
+        note(request.scope, refused(error))
         return error_answer(error)
     except Exception:
         _log.exception("The sandbox failed on %s %s", request.method, request.url.path)
         return error_answer(server_error())
 
 
-async def _answer(sandbox: _Sandbox, request: Request) -> Response:
-    path = request.path_params["path"]
+async def _answer(sandbox: _Sandbox, key: Key, request: Request) -> Response:
+    path: str = request.path_params["path"]
     found = sandbox.router.find(path.removeprefix("api/")) if path.startswith("api/") else None
     endpoints, arguments = found or ({}, {})
-    project_id = await to_thread.run_sync(_enter, sandbox.services.store, request, arguments.get("project_id"))
+    segments: list[str] = path.removeprefix("api/").strip("/").split("/") if endpoints else []
+    project_id = await to_thread.run_sync(_enter, sandbox.services.store, key, request, segments)
     if not endpoints:
         raise not_found("Endpoint not found.")
     endpoint = endpoints.get(request.method)
     if endpoint is None:
         raise method_not_allowed(request.method, ", ".join(endpoints))
+    body = await read_object(request)
+    note(request.scope, asked(body))
     call = Call(
         services=sandbox.services,
         method=request.method,
@@ -152,70 +178,62 @@ async def _answer(sandbox: _Sandbox, request: Request) -> Response:
         query=request.url.query,
         params=request.query_params,
         headers=request.headers,
-        body=await read_object(request),
+        body=body,
         arguments=arguments,
         project_id=project_id,
     )
     return await endpoint(call)
 
 
-def _enter(store: Store, request: Request, project: str | None) -> int:
-    """Check the connection, then find the project of the path; 0 without one."""
+def _enter(store: Store, key: Key, request: Request, segments: Sequence[str]) -> int:
+    """Check the connection and what the key may do; then the project of the path, 0 without one."""
     with store.transaction() as rows:
         check_connection(rows, request.headers.get("maton-connection"))
-        return 0 if project is None else int(find_project(rows, project)["id"])
-
-
-async def _faults(sandbox: _Sandbox, request: Request) -> Response:
-    try:
-        check_key(request.headers.get("authorization"))
-        if request.method == "POST":
-            sandbox.faults.set(read_faults(await read_json(request)))
-    except ApiError as error:
-        return error_answer(error)
-    if request.method == "DELETE":
-        sandbox.faults.set([])
-    return answer({"faults": sandbox.faults.shown()})
+        match segments:
+            case ["projects" | "environments", wanted, *_]:
+                project = find_project(rows, wanted)
+                place = int(project["id"]), str(project["organization"])
+            case ["organizations", organization, "projects", wanted, *_]:
+                place = int(find_project(rows, wanted)["id"]), find_organization(rows, organization)
+            case ["organizations", organization, *_]:
+                place = 0, find_organization(rows, organization)
+            case _:
+                place = 0, None
+    if segments:
+        check_scope(key, request.method, segments)
+        check_reach(key, segments, *place)
+    return place[0]
 
 
 async def _overview(sandbox: _Sandbox, _request: Request) -> Response:
     stored = await to_thread.run_sync(sandbox.services.store.counts)
-    counts: Mapping[str, int | None] = {**await sandbox.services.events.counts(_EVENT_TABLES), **stored}
-    page = overview_page(sandbox.base_url(), counts, list(reversed(sandbox.seen)))
-    return HTMLResponse(page, headers=page_headers())
+    overview = Overview(
+        base_url=sandbox.base_url(),
+        events=await _event_counts(sandbox.services.events),
+        rows={table: stored[table] for table in _ROW_TABLES},
+        in_force=_in_force(sandbox),
+        requests=list(reversed(sandbox.seen)),
+    )
+    return HTMLResponse(overview_page(overview), headers=page_headers())
+
+
+async def _event_counts(events: EventSource) -> Mapping[str, int | None]:
+    with anyio.move_on_after(_COUNTING_S), suppress(ApiError, EngineError):
+        return await events.counts(_EVENT_TABLES)
+    return dict.fromkeys(_EVENT_TABLES)
+
+
+def _in_force(sandbox: _Sandbox) -> list[str]:
+    """What makes this sandbox behave differently from others, in words."""
+    faults, said = len(sandbox.faults.shown()), list[str]()
+    if faults:
+        said.append(f"Faults on demand: {faults} {'rule is' if faults == 1 else 'rules are'} in force.")
+    if sandbox.clock.shown()["is_set"]:
+        said.append(f"The clock is set: it is {timestamp(sandbox.clock().replace(microsecond=0))}.")
+    if sandbox.rate:
+        said.append(f"At most {sandbox.rate} requests a second are answered.")
+    return said
 
 
 async def _unknown(_request: Request) -> Response:
     return answer({"detail": "Not Found"}, 404)
-
-
-class _Recorded:
-    """Marks every answer as synthetic, gives it an id, and remembers it for the page."""
-
-    def __init__(self, app: ASGIApp, seen: deque[Seen], clock: Clock) -> None:
-        self._app = app
-        self._seen = seen
-        self._clock = clock
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        status = 0
-
-        async def marked(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                extra = [(b"x-sandbox", b"synthetic"), (b"x-request-id", uuid.uuid4().hex.encode())]
-                message = {**message, "headers": [*message["headers"], *extra]}
-            await send(message)
-
-        began, moment = time.perf_counter(), self._clock().strftime("%H:%M:%S")
-        try:
-            await self._app(scope, receive, marked)
-        finally:
-            if scope["path"] != "/":
-                took = round((time.perf_counter() - began) * 1000)
-                self._seen.append(Seen(moment, scope["method"], scope["path"], status, took))

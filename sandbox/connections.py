@@ -16,6 +16,7 @@ from starlette.routing import Route as WebRoute
 
 from .errors import ApiError, maton_error, maton_invalid, maton_not_found
 from .identity import CONNECTION_ID
+from .keys import check_key
 from .paging import DEFAULT_LIMIT
 from .responses import answer, error_answer
 from .routing import Services
@@ -23,16 +24,8 @@ from .store import Rows, Store
 from .values import Clock, Row, as_object, integer_id, timestamp
 from .web_page import approve_page, page_headers
 
-KEY = "sandbox"
-"""The only API key that the sandbox accepts. It is public."""
 STATUSES = ("ACTIVE", "PENDING", "FAILED")
 _APP = "posthog"
-
-
-def check_key(authorization: str | None) -> None:
-    """Raises ApiError 401 in Maton's envelope unless the header is `Bearer sandbox`."""
-    if not hmac.compare_digest((authorization or "").encode(), f"Bearer {KEY}".encode()):
-        raise maton_error(401, "Invalid API key. This is the sandbox: its key is 'sandbox'.")
 
 
 def check_connection(rows: Rows, wanted: str | None) -> None:

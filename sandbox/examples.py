@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from .connections import move_connections, seed_connection
 from .dataset import Story, product, tell
 from .example_insights import example_insights
-from .identity import DATA_PROJECT, EMPTY_PROJECT, founded
+from .identity import DATA_PROJECT, PROJECT_NAMES, founded
 from .resource import Change, Resource, add_row, change_row
 from .resources.account import new_project
 from .resources.actions import ACTIONS
@@ -31,7 +31,7 @@ def fill(store: Store, today: date, base_url: str) -> None:
             return
         since = founded(datetime.combine(today, time(), UTC))
         rows.insert("settings", 0, {"current_project": DATA_PROJECT})
-        for id in (DATA_PROJECT, EMPTY_PROJECT):
+        for id in PROJECT_NAMES:
             rows.insert("projects", 0, new_project(id, since))
         seed_connection(rows, since, base_url)
         examples = _Examples(rows, tell(today))

@@ -1,4 +1,4 @@
-"""Who and what the sandbox pretends to be: one organization, one user, two projects. All of it says "synthetic"."""
+"""Who and what the sandbox pretends to be: one user, two organizations, three projects. All of it says "synthetic"."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,12 +6,23 @@ from .values import Row, stable_uuid, timestamp
 
 ORGANIZATION_ID = stable_uuid("organization")
 ORGANIZATION_NAME = "Sandbox (synthetic data)"
+SECOND_ORGANIZATION_ID = stable_uuid("organization", 2)
+ORGANIZATION_NAMES = {
+    ORGANIZATION_ID: ORGANIZATION_NAME,
+    SECOND_ORGANIZATION_ID: "Sandbox (second organization, synthetic)",
+}
 USER_UUID = stable_uuid("user", 1)
 
 DATA_PROJECT = 1
 """The project that the events belong to; every other project has none."""
 EMPTY_PROJECT = 2
-PROJECT_NAMES = {DATA_PROJECT: "Sandbox (synthetic data)", EMPTY_PROJECT: "Sandbox (empty project, synthetic)"}
+FOREIGN_PROJECT = 3
+"""Empty too, and of the second organization."""
+PROJECT_NAMES = {
+    DATA_PROJECT: "Sandbox (synthetic data)",
+    EMPTY_PROJECT: "Sandbox (empty project, synthetic)",
+    FOREIGN_PROJECT: "Sandbox (project of the second organization, synthetic)",
+}
 
 CONNECTION_ID = stable_uuid("connection", 1)
 """The Maton connection that is there from the start."""

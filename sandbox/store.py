@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS {table} (
     document TEXT NOT NULL
 )
 """
+_COUNT = "SELECT count(*) FROM {table} WHERE json_extract(document, '$.deleted') IS NOT TRUE"
 
 
 class Rows:
@@ -109,10 +110,10 @@ class Store:
             self._connection.execute("COMMIT")
 
     def counts(self) -> dict[str, int]:
-        """How many rows each table has."""
+        """How many rows each table has, without those that are softly deleted."""
         with self._lock:
             ask = self._connection.execute
-            return {table: int(ask(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in TABLES}
+            return {table: int(ask(_COUNT.format(table=table)).fetchone()[0]) for table in TABLES}
 
     def close(self) -> None:
         """Close the database; a kept file stays."""

@@ -1,4 +1,5 @@
-"""Organization, projects and the user. `@current` is the project the user opened last; PATCH of the user moves it."""
+"""Organizations, projects and the user. `@current` is the project the user opened last, or its organization; PATCH of
+the user moves it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +10,17 @@ from starlette.responses import Response
 
 from ..errors import invalid, missing_reference, not_found
 from ..fields import Field, boolean, checked, choice, integer, json_list, json_object, json_value, text
-from ..identity import DATA_PROJECT, ORGANIZATION_ID, ORGANIZATION_NAME, PROJECT_NAMES, USER_UUID, founded, user_basic
+from ..identity import (
+    DATA_PROJECT,
+    FOREIGN_PROJECT,
+    ORGANIZATION_ID,
+    ORGANIZATION_NAMES,
+    PROJECT_NAMES,
+    SECOND_ORGANIZATION_ID,
+    USER_UUID,
+    founded,
+    user_basic,
+)
 from ..paging import DEFAULT_LIMIT, limit_offset
 from ..responses import answer
 from ..routing import Call, Route
@@ -87,11 +98,19 @@ def find_project(rows: Rows, key: str) -> Row:
     return project
 
 
+def find_organization(rows: Rows, key: str) -> str:
+    """The id of an organization in a path, or of `@current`. Raises ApiError 404."""
+    id = str(find_project(rows, "@current")["organization"]) if key == "@current" else key
+    if id not in ORGANIZATION_NAMES:
+        raise not_found("Organization not found.")
+    return id
+
+
 def new_project(id: int, since: str) -> Row:
     """The stored row of a project."""
     name = PROJECT_NAMES.get(id, f"Project {id} (synthetic)")
     return {
-        "organization": ORGANIZATION_ID,
+        "organization": SECOND_ORGANIZATION_ID if id == FOREIGN_PROJECT else ORGANIZATION_ID,
         "name": name,
         "product_description": "Quillboard, an invented project board sold by subscription. All data are synthetic.",
         "created_at": since,
@@ -154,12 +173,12 @@ def _team(project: Row) -> Row:
     return {**_basic(project), "project_id": project["id"]}
 
 
-def _organization(rows: Rows, since: str) -> Row:
-    projects = rows.all("projects")
+def _organization(rows: Rows, id: str, since: str) -> Row:
+    projects = [project for project in rows.all("projects") if project["organization"] == id]
     return {
-        "id": ORGANIZATION_ID,
-        "name": ORGANIZATION_NAME,
-        "slug": "sandbox-synthetic-data",
+        "id": id,
+        "name": ORGANIZATION_NAMES[id],
+        "slug": "sandbox-synthetic-data" if id == ORGANIZATION_ID else "sandbox-second-organization",
         "logo_media_id": None,
         "created_at": since,
         "updated_at": since,
@@ -169,7 +188,7 @@ def _organization(rows: Rows, since: str) -> Row:
         "projects": [
             {
                 "id": project["id"],
-                "organization_id": ORGANIZATION_ID,
+                "organization_id": id,
                 "api_token": project["api_token"],
                 "name": project["name"],
             }
@@ -192,7 +211,7 @@ def _organization(rows: Rows, since: str) -> Row:
 
 def _user(rows: Rows, call: Call) -> Row:
     since = founded(call.services.clock())
-    organization = _organization(rows, since)
+    organizations = {id: _organization(rows, id, since) for id in ORGANIZATION_NAMES}
     basic_keys = ("id", "name", "slug", "logo_media_id", "membership_level", "members_can_use_personal_api_keys")
     stored = (rows.all("settings") or [{}])[0].get("user", {})
     basics = user_basic()
@@ -211,8 +230,8 @@ def _user(rows: Rows, call: Call) -> Row:
         "is_impersonated_until": None,
         "sensitive_session_expires_at": rows.now,
         "team": _team(find_project(rows, "@current")),
-        "organization": organization,
-        "organizations": [{name: organization[name] for name in basic_keys}],
+        "organization": organizations[find_organization(rows, "@current")],
+        "organizations": [{name: each[name] for name in basic_keys} for each in organizations.values()],
         "events_column_config": {"active": "DEFAULT"},
         "is_2fa_enabled": False,
         "has_social_auth": False,
@@ -236,31 +255,42 @@ def _change_user(rows: Rows, call: Call) -> Row:
         if number is None or isinstance(number, bool) or rows.get("projects", number) is None:
             raise missing_reference(wanted, "set_current_team")
         settings["current_project"] = number
+    elif (organization := call.body.get("set_current_organization")) is not None:
+        ids = [project["id"] for project in rows.all("projects") if project["organization"] == organization]
+        if not ids:
+            raise missing_reference(organization, "set_current_organization")
+        settings["current_project"] = ids[0]
     rows.save("settings", settings)
     return _user(rows, call)
 
 
 def _get_organization(rows: Rows, call: Call) -> Row:
-    if call.arguments["id"] not in ("@current", ORGANIZATION_ID):
-        raise not_found("Organization not found.")
-    return _organization(rows, founded(call.services.clock()))
+    return _organization(rows, find_organization(rows, call.arguments["id"]), founded(call.services.clock()))
 
 
 def _list_organizations(rows: Rows, call: Call) -> Row:
-    found = [_organization(rows, founded(call.services.clock()))]
+    found = [_organization(rows, id, founded(call.services.clock())) for id in ORGANIZATION_NAMES]
     return limit_offset(call.path, call.query, call.params, found, lambda row: row, DEFAULT_LIMIT)
 
 
 def _list_projects(rows: Rows, call: Call) -> Row:
-    if call.arguments.get("organization_id", "@current") not in ("@current", ORGANIZATION_ID):
-        raise not_found("Organization not found.")
+    within = call.arguments.get("organization_id")
+    organization = None if within is None else find_organization(rows, within)
     wanted = call.params.get("search", "").casefold()
-    found = [project for project in rows.all("projects") if wanted in project["name"].casefold()]
+    found = [project for project in rows.all("projects") if _is_listed(project, organization, wanted)]
     return limit_offset(call.path, call.query, call.params, found, _basic, DEFAULT_LIMIT)
 
 
+def _is_listed(project: Row, organization: str | None, wanted: str) -> bool:
+    return organization in (None, project["organization"]) and wanted in project["name"].casefold()
+
+
 def _get_project(rows: Rows, call: Call) -> Row:
-    return _shown(find_project(rows, call.arguments["id"]))
+    project = find_project(rows, call.arguments["id"])
+    within = call.arguments.get("organization_id")
+    if within is not None and find_organization(rows, within) != project["organization"]:
+        raise not_found("Project not found.")
+    return _shown(project)
 
 
 def _change_project(rows: Rows, call: Call) -> Row:

@@ -70,11 +70,13 @@ def _check_parent(change: Change, table: str, name: str, refusal: Callable[[obje
 
 
 def _candidates(rows: Rows, table: str, project_id: int) -> list[Row]:
-    return [
-        row
-        for row in rows.all(table)
-        if (row["_project"] == project_id or row["scope"] == "organization") and _parent_is_there(rows, row)
-    ]
+    organization_of = {project["id"]: project["organization"] for project in rows.all("projects")}
+
+    def is_seen(row: Row) -> bool:
+        of_siblings = organization_of[row["_project"]] == organization_of[project_id]
+        return row["_project"] == project_id or (row["scope"] == "organization" and of_siblings)
+
+    return [row for row in rows.all(table) if is_seen(row) and _parent_is_there(rows, row)]
 
 
 def _find(rows: Rows, table: str, key: str) -> Row | None:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 
 from maton_posthog.sandbox.app import create_app
+from maton_posthog.sandbox.clock import SettableClock
 from maton_posthog.sandbox.engine import Engine, Table
 from maton_posthog.sandbox.events import Database, EventSource
 from maton_posthog.sandbox.examples import fill
@@ -90,11 +91,12 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(database: Database | None = None) -> AsyncGenerator[Serving]:
+async def serving(database: Database | None = None, *, rate: int = 0) -> AsyncGenerator[Serving]:
     """A sandbox with its example rows, and this database for its events."""
-    store = Store(None, lambda: NOW)
+    clock = SettableClock(lambda: NOW)
+    store = Store(None, clock)
     fill(store, TODAY, BASE_URL)
-    app = create_app(store, EventSource(lambda: database or NoEvents()), lambda: NOW, lambda: BASE_URL)
+    app = create_app(store, EventSource(lambda: database or NoEvents()), clock, lambda: BASE_URL, rate=rate)
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app=app)
         key = {"Authorization": "Bearer sandbox"}

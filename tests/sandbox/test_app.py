@@ -48,6 +48,7 @@ async def test_organization_projects_and_user_say_that_they_are_synthetic(sandbo
     assert [(row["id"], row["name"]) for row in projects["results"]] == [
         (1, "Sandbox (synthetic data)"),
         (2, "Sandbox (empty project, synthetic)"),
+        (3, "Sandbox (project of the second organization, synthetic)"),
     ]
     assert await sandbox.get(f"/posthog/api/organizations/{organization['id']}/") == organization
 
@@ -59,7 +60,7 @@ async def test_the_current_project_moves_with_the_user(sandbox: Serving) -> None
     assert changed["team"]["id"] == 2
     assert (await sandbox.get("/posthog/api/projects/@current/"))["id"] == 2
     assert (await sandbox.get("/posthog/api/projects/@current/feature_flags/"))["count"] == 0
-    assert (await sandbox.refused("PATCH", "/posthog/api/users/@me/", {"set_current_team": 3}))[1] == "does_not_exist"
+    assert (await sandbox.refused("PATCH", "/posthog/api/users/@me/", {"set_current_team": 9}))[1] == "does_not_exist"
 
 
 async def test_settings_of_a_project_can_be_changed_but_not_its_tokens(sandbox: Serving) -> None:
@@ -192,4 +193,4 @@ async def test_the_page_shows_requests_with_their_paths_escaped(sandbox: Serving
     page = (await sandbox.send("GET", "/")).text
 
     assert "/posthog/api/&lt;script&gt;/" in page
-    assert "<script>" not in page
+    assert "/<script>" not in page
