@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from .schema import EVENTS, GROUPS, PERSON_DISTINCT_IDS, PERSONS, SESSION_REPLAY_EVENTS, SESSIONS, Table
 from .stored_schema import COHORT_TABLES, SYSTEM_TABLES
+from .values import Kind
 
 TABLES: Mapping[str, Table] = {
     **{table.name: table for table in (EVENTS, GROUPS, PERSONS, SESSIONS, PERSON_DISTINCT_IDS, SESSION_REPLAY_EVENTS)},
@@ -27,3 +28,10 @@ UNAVAILABLE_TABLES = frozenset({
 def find_table(name: str) -> Table | None:
     """The table of this name; `system.*` and the `raw_` forms included."""
     return TABLES.get(name) or SYSTEM_TABLES.get(name) or _RAW_NAMES.get(name)
+
+
+def column_kind(table: str, name: str) -> Kind | None:
+    """The kind of a table's column; None when there is no such column."""
+    found = find_table(table)
+    column = None if found is None else found.columns.get(name)
+    return None if column is None else column.type.kind

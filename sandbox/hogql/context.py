@@ -13,6 +13,8 @@ type Resolver = Callable[[int | str], str | None]
 """From an id or a name to HogQL text, or None when there is no such thing."""
 type Relations = Callable[[str], str | None]
 """From a table that the database does not store to the SELECT, in ClickHouse SQL of our own, that gives its rows."""
+type Filters = Callable[[str], str | None]
+"""From a table to the HogQL condition for `{filters}`, or None when that table has none."""
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 50_000
@@ -32,7 +34,7 @@ class Context:
 
     `timezone` is an IANA name; `property_types` the property definitions; `values` the placeholders (`{name}`),
     `variables` those written `{variables.name}`: JSON scalars and arrays, always compiled to constants. `filters` is
-    the HogQL condition for `{filters}` by the table that the query reads, `events` or `sessions`. `cohorts` gives a
+    the condition for `{filters}`, by the table that the query reads. `cohorts` gives a
     query of person ids, `actions` a condition on events, both as HogQL text; `relations` is behind `cohort_people` and
     `system.*`. `group_types` names the group types by index. `week_start` is 0 for Sunday, 1 for Monday. `now` fixes
     the clock; without it ClickHouse's is used.
@@ -42,7 +44,7 @@ class Context:
     property_types: PropertyTypes = field(default_factory=_no_types)
     values: Mapping[str, object] = field(default_factory=_no_values)
     variables: Mapping[str, object] = field(default_factory=_no_values)
-    filters: Mapping[str, str] | None = None
+    filters: Filters | None = None
     cohorts: Resolver | None = None
     actions: Resolver | None = None
     relations: Relations | None = None

@@ -53,17 +53,14 @@ def _filters(node: ast.Placeholder, context: Context, source: ast.Join | None) -
     """The condition for the first table of the SELECT that has one."""
     if context.filters is None:
         return ast.Constant(True)
-    tables: list[str] = []
     while source is not None:
-        if isinstance(source.table, ast.Field):
-            tables.append(".".join(str(part) for part in source.table.chain))
+        table = ".".join(str(part) for part in source.table.chain) if isinstance(source.table, ast.Field) else ""
+        with relocated("the filters", node.span):
+            condition = context.filters(table)
+            if condition is not None:
+                return parse_expression(condition)
         source = source.next
-    for table in tables:
-        if table in context.filters:
-            with relocated("the filters", node.span):
-                return parse_expression(context.filters[table])
-    known = " or ".join(context.filters)
-    message = f"Cannot use the 'filters' placeholder in a SELECT that does not read {known}."
+    message = "Cannot use the 'filters' placeholder in a SELECT that does not read events or sessions."
     raise query_error(message, node.span)
 
 

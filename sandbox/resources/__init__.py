@@ -7,7 +7,7 @@ from .account import ROUTES as ACCOUNT
 from .actions import ACTIONS
 from .annotations import ROUTES as ANNOTATIONS
 from .cohorts import ROUTES as COHORTS
-from .cohorts import calculate_pending
+from .cohorts import calculate_pending, cohort_persons
 from .dashboards import DASHBOARDS
 from .definitions import ROUTES as DEFINITIONS
 from .experiments import ROUTES as EXPERIMENTS
@@ -20,7 +20,7 @@ from .surveys import ROUTES as SURVEYS
 
 def resource_routes() -> tuple[Route, ...]:
     """Every route of the data plane."""
-    query = QueryEndpoint()
+    query = QueryEndpoint(cohort_persons)
     return (
         *ACCOUNT,
         *query.routes(),

@@ -181,6 +181,16 @@ COHORTS = Resource(
 )
 
 
+def cohort_persons(rows: Rows, cohort: Row) -> str:
+    """A SELECT of the ids of a cohort's persons. Raises ApiError 400 for what cannot be calculated here."""
+    if cohort["query"] is not None and not cohort["_members"]:
+        raise invalid("The sandbox does not calculate cohorts from queries.")
+    try:
+        return persons_of(rows, cohort)
+    except CohortError as error:
+        raise invalid(str(error)) from error
+
+
 async def _persons(call: Call) -> Response:
     """The persons of a cohort, paged as the list of persons."""
 

@@ -317,7 +317,7 @@ def test_the_tables_that_were_read_are_named() -> None:
 def test_cohorts_actions_and_filters_are_hogql_of_the_project(engine: Engine) -> None:
     cohorts: dict[int | str, str] = {3: "select id from persons where properties.email != ''"}
     actions: dict[int | str, str] = {"view": "event = '$pageview'"}
-    context = replace(TYPED, cohorts=cohorts.get, actions=actions.get, filters={"events": "event = '$pageview'"})
+    context = replace(TYPED, cohorts=cohorts.get, actions=actions.get, filters={"events": "event = '$pageview'"}.get)
     counts = "select countIf(person_id in cohort 3), countIf(person_id not in cohort 3), count() from events"
     inside, outside, total = row(engine, counts, context)
     assert inside > 0
