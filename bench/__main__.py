@@ -3,6 +3,7 @@
 Budgets are on. A server counts 480 requests a minute; the rounds stay below, so that none of them is held back.
 """
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +11,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from . import hogql
 from .process import Process
 
 ROUNDS = 13
 CALLS = 30
 """One at a time, in each round."""
 AT_ONCE = 32
+EVENTS = 100_000
+HOGQL_ROUNDS, HOGQL_ROUNDS_OF_MANY = 15, 3
 OURS, NOOP, PROXY, GATEWAY = "maton_posthog.server", "bench.noop", "bench.proxy", "bench.gateway"
 TOOL = "list_flags"
 ARGUMENTS: Mapping[str, Any] = {"limit": 1}
@@ -41,6 +45,19 @@ class Rounds:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", choices=("server", "hogql"), help="one part of it")
+    parser.add_argument("--events", type=int, default=EVENTS, help="events of the HogQL part (default %(default)s)")
+    options = parser.parse_args()
+    if options.only != "hogql":
+        server()
+    if options.only != "server":
+        rounds = HOGQL_ROUNDS if options.events <= EVENTS else HOGQL_ROUNDS_OF_MANY
+        hogql.report(options.events, hogql.measure(options.events, rounds))
+
+
+def server() -> None:
+    """The MCP server, against the least on the same SDK."""
     print(f"{ROUNDS} paired rounds each: this server, and the least on the same SDK that does the same.")
     print(f"{'':34} {'ours':>10} {'least':>10}   ratio (quartiles)     target")
     show("start to the first tools/list", starts().scaled(1000), "ms", at_most=1.15)

@@ -19,17 +19,26 @@ INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo":
 class Process:
     """`python -m <module> <arguments>`, in this environment without the server's own settings but `variables`."""
 
-    def __init__(self, module: str, *arguments: str, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        variables: Mapping[str, str] | None = None,
+        longest_s: float = LONGEST_S,
+        quiet: bool = False,
+    ) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MATON_", "POSTHOG_"))}
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if quiet else None,
             cwd=ROOT,
             env={**inherited, **(variables or {})},
         )
         self._module = module
-        self._watchdog = threading.Timer(LONGEST_S, self._process.kill)
+        self._longest_s = longest_s
+        self._watchdog = threading.Timer(longest_s, self._process.kill)
         self._watchdog.start()
 
     def __enter__(self) -> Self:
@@ -53,7 +62,7 @@ class Process:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._module} ended, or took more than {LONGEST_S:.0f} s")
+            raise RuntimeError(f"{self._module} ended, or took more than {self._longest_s:.0f} s")
         return line
 
     def answer(self) -> dict[str, Any]:

@@ -1,0 +1,168 @@
+"""HogQL through the sandbox's HTTP endpoint, and the same ClickHouse SQL given straight to the engine.
+
+The sandbox runs in a process of its own over the same data; both sides answer each query in turns.
+"""
+
+import http.client
+import json
+import statistics
+import time
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit
+
+from maton_posthog.sandbox.dataset import open_dataset
+from maton_posthog.sandbox.engine import Engine
+
+from .process import Process
+
+TODAY = date(2026, 11, 23)
+SANDBOX = "maton_posthog.sandbox"
+LONGEST_S = 1800.0
+PATH = "/posthog/api/projects/1/query/"
+TARGET = 1.5
+_VIEWS = "event = '$pageview'"
+
+QUERIES: Mapping[str, str] = {
+    "all events": "select count() from events",
+    "events by name": "select event, count() as n from events group by event order by n desc",
+    "views by day": f"select toDate(timestamp) as day, count() from events where {_VIEWS} group by day order by day",
+    "visitors by week": "select toStartOfWeek(timestamp) as week, uniq(person_id) from events group by 1 order by 1",
+    "one week": "select count() from events where timestamp >= '2026-11-09' and timestamp < '2026-11-16'",
+    "browsers": "select properties.$browser, count() as n from events group by 1 order by n desc limit 10",
+    "not one country": "select count() from events where properties.$geoip_country_code != 'US'",
+    "revenue by plan": "select properties.plan, sum(properties.revenue), median(properties.revenue) from events "
+    "where event = 'purchase_completed' group by 1 order by 1",
+    "top pages": f"select properties.$pathname as path, count() as n from events where {_VIEWS} group by path "
+    "order by n desc limit 20",
+    "people on plans": "select person.properties.plan, uniq(person_id) from events group by 1 order by 1",
+    "channels of purchases": "select session.$channel_type, count() from events where event = 'purchase_completed' "
+    "group by 1 order by 1",
+    "industries": "select organization.properties.industry, count() from events where $group_0 != '' "
+    "group by 1 order by 1",
+    "bounce rate": "select $channel_type, avg($is_bounce), quantile(0.9)($session_duration) from sessions "
+    "group by 1 order by 1",
+    "funnel": "select level, count() from (select person_id, windowFunnel(1209600)(toDateTime(timestamp), "
+    "event = 'signed_up', event = 'checkout_started', event = 'purchase_completed') as level from events "
+    "group by person_id) group by level order by level",
+    "retention": f"with firsts as (select person_id, min(toStartOfWeek(timestamp)) as first from events where {_VIEWS} "
+    "group by person_id) select f.first, dateDiff('week', f.first, toStartOfWeek(e.timestamp)) as after, "
+    f"uniq(e.person_id) from events e join firsts f on e.person_id = f.person_id where e.{_VIEWS} group by 1, after "
+    "order by 1, after",
+    "running total": "select day, sum(n) over (order by day) from (select toDate(timestamp) as day, count() as n "
+    "from events where event = 'signed_up' group by day) order by day",
+    "latest of each": "select event, properties.$os as os, timestamp from events where os is not null "
+    "order by timestamp desc limit 1 by event limit 50",
+    "latest events": "select uuid, event, timestamp, distinct_id, properties from events order by timestamp desc "
+    "limit 100",
+    "buyers": "select properties.email from persons where id in (select person_id from events "
+    "where event = 'purchase_completed') and properties.email ilike '%.example' order by 1 limit 100",
+    "five thousand rows": "select uuid, event, timestamp, properties.$current_url from events order by timestamp "
+    "limit 5000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One query: seconds of both sides round by round, and the seconds that its translation took."""
+
+    name: str
+    through: list[float]
+    straight: list[float]
+    translation: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """Median of the ratios of the rounds."""
+        return statistics.median(a / b for a, b in zip(self.through, self.straight, strict=True))
+
+    @property
+    def share(self) -> float:
+        """Translation's part of the time through the sandbox."""
+        return statistics.median(a / b for a, b in zip(self.translation, self.through, strict=True))
+
+
+class Endpoint:
+    """The query endpoint over one connection that is kept open."""
+
+    def __init__(self, url: str) -> None:
+        address = urlsplit(url)
+        self._connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=LONGEST_S)
+
+    def post(self, query: str) -> bytes:
+        """The body of the answer. Raises RuntimeError when the query is refused."""
+        body = json.dumps({"query": {"kind": "HogQLQuery", "query": query}})
+        headers = {"Authorization": "Bearer sandbox", "Content-Type": "application/json"}
+        self._connection.request("POST", PATH, body, headers)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{query}: {content.decode()}")
+        return content
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def both_sides(events: int) -> Generator[tuple[Endpoint, Engine]]:
+    """A sandbox with so many events, and an engine of our own with the same ones, both ready."""
+    with ExitStack() as stack:
+        engine = stack.enter_context(open_dataset(None, events=events, today=TODAY))
+        options = ("--json", "--events", str(events), "--today", TODAY.isoformat())
+        process = stack.enter_context(Process(SANDBOX, *options, longest_s=LONGEST_S, quiet=True))
+        endpoint = Endpoint(json.loads(process.read_line())["gateway_url"])
+        stack.callback(endpoint.close)
+        endpoint.post("select count() from events")
+        yield endpoint, engine
+
+
+def measure(events: int, rounds: int) -> list[Measured]:
+    """All queries at this many events, in turns."""
+    with both_sides(events) as (endpoint, engine):
+        return [_one(endpoint, engine, name, query, rounds) for name, query in QUERIES.items()]
+
+
+def _one(endpoint: Endpoint, engine: Engine, name: str, query: str, rounds: int) -> Measured:
+    first: dict[str, Any] = json.loads(endpoint.post(query))
+    sql = first["clickhouse"]
+    if len(engine.select(sql).rows) < len(first["results"]):
+        raise RuntimeError(f"{name}: the two sides do not have the same rows")
+    measured = Measured(name, [], [], [])
+
+    def through() -> None:
+        began = time.perf_counter()
+        content = endpoint.post(query)
+        measured.through.append(time.perf_counter() - began)
+        timings: list[dict[str, Any]] = json.loads(content)["timings"]
+        measured.translation.append(next(step["t"] for step in timings if step["k"] == "./translate"))
+
+    def straight() -> None:
+        began = time.perf_counter()
+        engine.select(sql)
+        measured.straight.append(time.perf_counter() - began)
+
+    for number in range(rounds):
+        for side in (through, straight) if number % 2 else (straight, through):
+            side()
+    return measured
+
+
+def report(events: int, measured: list[Measured]) -> None:
+    """A line for each query, and one for the set."""
+    print(f"\nHogQL over {events:,} events: through the sandbox, and the same SQL given to the engine.")
+    print(f"{'':34} {'sandbox':>10} {'engine':>10}   ratio    translation")
+    for one in measured:
+        ours, least = (f"{statistics.median(side) * 1000:,.1f} ms" for side in (one.through, one.straight))
+        print(f"{one.name:34} {ours:>10} {least:>10}   {one.ratio:.2f}     {one.share:.0%}")
+    low, ratio, high = statistics.quantiles([one.ratio for one in measured], n=4)
+    share = statistics.median(one.share for one in measured)
+    verdict = "met" if ratio <= TARGET else "MISSED"
+    print(
+        f"{f'median of {len(measured)} queries':34} {'':>10} {'':>10}   {ratio:.2f}  ({low:.2f}-{high:.2f})    "
+        f"<= {TARGET:.2f}  {verdict}; translation {share:.0%}",
+        flush=True,
+    )
