@@ -16,6 +16,8 @@ from .clickhouse_types import converter, without_low_cardinality
 
 MAX_RESULT_ROWS = 200_000
 MAX_RESULT_BYTES = 256 * 1024**2
+MAX_QUERY_BYTES = 16 * 1024**2
+"""Length of a query's SQL, which may carry rows of its own."""
 CONCURRENT_QUERIES = 4
 """Queries that run at the same time; the others wait."""
 
@@ -166,7 +168,7 @@ class Engine:
         if self._closing.is_set():
             raise EngineError("QUERY_WAS_CANCELLED", "The sandbox is closing.")
         with closing(self._connect(self._path)) as connection:
-            connection.query("SET readonly = 2")
+            connection.query(f"SET max_query_size = {MAX_QUERY_BYTES}, readonly = 2")
             yield connection
 
     def _count(self, table: str) -> int:
