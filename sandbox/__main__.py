@@ -8,13 +8,19 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .clock import SettableClock
+from .keys import KEY, KEYS
 from .store import Store
 from .values import Clock
+
+if TYPE_CHECKING:
+    from .events import Database
 
 _USAGE_ERROR = 2
 
@@ -36,31 +42,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         reason = error.strerror or str(error)
         return _fail(f"cannot listen on {options.host} port {options.port} ({reason}); choose another --port, or 0.")
-    with listener:
-        try:
-            clock = SettableClock(_now)
-            store = _open_store(options.dir, clock)
-        except (OSError, sqlite3.Error) as error:
-            return _fail(f"{options.dir}: {error}; free some space or choose another --dir.")
-        return asyncio.run(_run(options, listener, store, clock))
+    with listener, ExitStack() as held:
+        return _serve(options, listener, held)
 
 
-def _open_store(directory: Path | None, clock: Clock) -> Store:
-    if directory is None:
-        return Store(None, clock)
-    directory.mkdir(parents=True, exist_ok=True)
-    return Store(directory / "rows.sqlite", clock)
+def _serve(options: argparse.Namespace, listener: socket.socket, held: ExitStack) -> int:
+    """Claim the directory before anything in it is touched, then serve until the end."""
+    from .dataset import DatasetError, claim, newest_today, open_dataset
+
+    today: date = options.today or newest_today(_now())
+    clock = SettableClock(_now)
+    try:
+        directory = None if options.dir is None else claim(options.dir, held)
+        store = _filled_store(None if directory is None else directory.path, clock, today, _url(listener))
+    except DatasetError as error:
+        return _fail(f"--dir: {error}")
+    except (OSError, sqlite3.Error) as error:
+        return _fail(f"{options.dir}: {error}; free some space or choose another --dir.")
+    made = partial(
+        open_dataset, directory, events=options.events, seed=options.seed, today=today, hostile=not options.no_hostile
+    )
+    return asyncio.run(_run(options, listener, store, clock, made))
+
+
+def _filled_store(directory: Path | None, clock: Clock, today: date, url: str) -> Store:
+    from .examples import fill
+
+    store = Store(None if directory is None else directory / "rows.sqlite", clock)
+    try:
+        fill(store, today, url)
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _run(options: argparse.Namespace, listener: socket.socket, store: Store, clock: SettableClock) -> int:
+async def _run(
+    options: argparse.Namespace,
+    listener: socket.socket,
+    store: Store,
+    clock: SettableClock,
+    made: "Callable[..., Database]",
+) -> int:
     from .app import create_app
-    from .dataset import DatasetError, newest_today, open_dataset
+    from .dataset import DatasetError
     from .events import EventSource
-    from .examples import fill
     from .serving import serve, watch_for_end
 
     stop = asyncio.Event()
@@ -72,19 +102,10 @@ async def _run(options: argparse.Namespace, listener: socket.socket, store: Stor
             failures.append(error)
             stop.set()
 
-    today: date = options.today or newest_today(_now())
-    made = partial(
-        open_dataset,
-        options.dir,
-        events=options.events,
-        seed=options.seed,
-        today=today,
-        hostile=not options.no_hostile,
-        progress=_progress(stop.is_set, as_json=options.json),
-    )
     url = _url(listener)
-    await asyncio.to_thread(fill, store, today, url)
-    app = create_app(store, EventSource(made), clock, lambda: url, failed, rate=options.rate)
+    progress = _progress(stop.is_set, as_json=options.json)
+    events = EventSource(partial(made, progress=progress))
+    app = create_app(store, events, clock, lambda: url, failed, rate=options.rate)
     _announce(url, as_json=options.json)
     await serve(app, listener, stop)
     if not failures:
@@ -144,13 +165,15 @@ def _url(listener: socket.socket) -> str:
 
 def _announce(url: str, *, as_json: bool) -> None:
     if as_json:
-        line = json.dumps({"gateway_url": url, "control_url": url, "key": "sandbox", "web_url": f"{url}/"})
+        line = json.dumps({"gateway_url": url, "control_url": url, "key": KEY, "web_url": f"{url}/"})
     else:
         line = (
             f"gateway {url}  control {url}\n"
             f"Key: sandbox. A page to watch it: {url}/\n"
             f"An MCP server:      MATON_API_KEY=sandbox maton-posthog-mcp --gateway-url {url} --control-url {url}\n"
             f"Any PostHog client: host {url}/posthog, personal API key: sandbox\n"
+            f"By hand:            curl -H 'Authorization: Bearer sandbox' {url}/posthog/api/projects/@current/\n"
+            f"Keys with limits:   {', '.join(key.name for key in KEYS[1:])}\n"
             "All data is synthetic. Ctrl+C ends it."
         )
     sys.stdout.write(line + "\n")

@@ -1,6 +1,7 @@
 """The sandbox as one ASGI application: both planes of the gateway, faults on demand, and a page to watch it."""
 
 import logging
+import sqlite3
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -153,6 +154,8 @@ async def _data_plane(sandbox: _Sandbox, request: Request) -> Response:
     except ApiError as error:
         note(request.scope, refused(error))
         return error_answer(error)
+    except sqlite3.OperationalError as error:
+        return error_answer(server_error(503, f"The sandbox cannot store rows in its directory: {error}."))
     except Exception:
         _log.exception("The sandbox failed on %s %s", request.method, request.url.path)
         return error_answer(server_error())
