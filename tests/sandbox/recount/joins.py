@@ -47,6 +47,13 @@ def _signed_up_and_bought(rows: Rows) -> Answer:
     return [[sum(1 for event in rows.named("purchase_completed") if event["person_id"] in signed_up)]]
 
 
+def _of_paying_people(rows: Rows) -> Answer:
+    people = rows.persons_by_id()
+    plans = [people[event["person_id"]]["properties"].get("plan") for event in rows.events
+             if event["person_id"] in people]  # fmt: skip
+    return [[sum(1 for plan in plans if plan is not None and plan != "free")]]
+
+
 def _pairs(rows: Rows) -> Answer:
     bought = groups((event["person_id"], event) for event in rows.named("purchase_completed"))
     return [[sum(len(bought.get(event["person_id"], [])) for event in rows.named("checkout_started"))]]
@@ -119,6 +126,8 @@ CASES = (
     Case("a join multiplies rows", "select count() from (select person_id from events where event = "
          "'checkout_started') a join (select person_id from events where event = 'purchase_completed') b "
          "on a.person_id = b.person_id", _pairs),
+    Case("null stays null in the condition of a join", "select count() from events e join persons p "
+         "on e.person_id = p.id and p.properties.plan != 'free'", _of_paying_people),
     Case("a left join keeps the rows without a match", "select count(), countIf(b.n > 0) from persons p left join "
          "(select person_id, count() as n from events where event = 'purchase_completed' group by person_id) b "
          "on p.id = b.person_id",
