@@ -13,10 +13,13 @@ import anyio
 from starlette.responses import Response
 
 from .errors import ApiError, invalid, not_found, required
+from .queries.actors_query import actors_query
+from .queries.events_query import events_query
 from .queries.hogql_query import database_schema, hogql_metadata, hogql_query
 from .queries.project import Projects
 from .queries.running import Runner
 from .queries.stored_tables import CohortPersons
+from .queries.taxonomy import event_taxonomy, team_taxonomy
 from .responses import answer
 from .routing import Call, Route
 from .values import Row, as_object, timestamp
@@ -155,5 +158,9 @@ RUNNERS: Mapping[str, Runner] = {
     "HogQLQuery": hogql_query,
     "HogQLMetadata": hogql_metadata,
     "DatabaseSchemaQuery": database_schema,
+    "EventTaxonomyQuery": event_taxonomy,
+    "TeamTaxonomyQuery": team_taxonomy,
+    "EventsQuery": events_query,
+    "ActorsQuery": actors_query,
 }
 """Who answers a kind."""

@@ -3,13 +3,13 @@
 `translate` compiles a query, `describe_schema` lists what can be queried, `HogqlError` says what is wrong.
 """
 
-from . import escape
+from . import ast, escape
 from .catalog import SYSTEM_TABLES, column_kind
 from .constant_rows import constant_rows
 from .context import Context, PropertyTypes, Resolver, Translated
 from .describe import describe_schema
 from .errors import HogqlError
-from .hogql_printer import print_expression
+from .functions import has_aggregate
 from .parser import parse_expression
 from .stored_schema import clickhouse_columns
 from .translate import translate
@@ -24,12 +24,13 @@ __all__ = [
     "Resolver",
     "Scope",
     "Translated",
+    "ast",
     "clickhouse_columns",
     "column_kind",
     "constant_rows",
     "describe_schema",
     "escape",
+    "has_aggregate",
     "parse_expression",
-    "print_expression",
     "translate",
 ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, lru_cache
-from typing import Literal, get_args
+from typing import Any, Literal, cast, get_args
 
-from . import function_names
+from . import ast, function_names
 from .errors import HogqlError, Span, nearest, query_error
 from .values import UNKNOWN, Fragment, Kind, Type
 
@@ -88,6 +88,19 @@ def find_function(name: str) -> Function | None:
     """The function of this name, in any case; aggregates may carry combinators."""
     folded = name.lower()
     return _functions().get(folded) or _combined(folded)
+
+
+def has_aggregate(item: Any) -> bool:
+    """Whether an expression aggregates rows; subqueries and windows do not count."""
+    if isinstance(item, tuple):
+        return any(has_aggregate(member) for member in cast(tuple[Any, ...], item))
+    if not is_dataclass(item) or isinstance(item, ast.Select | ast.SetQuery | ast.WindowCall):
+        return False
+    if isinstance(item, ast.Call):
+        function = find_function(item.name)
+        if function is not None and function.family == "aggregate":
+            return True
+    return any(has_aggregate(getattr(item, each.name)) for each in fields(item))
 
 
 @lru_cache(maxsize=1024)

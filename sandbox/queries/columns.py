@@ -1,0 +1,89 @@
+"""The `select`, `where` and `orderBy` of EventsQuery and ActorsQuery: lists of HogQL texts."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..errors import invalid
+from ..hogql import HogqlError, ast, escape, has_aggregate, parse_expression
+
+_DIRECTION = re.compile(r"\s+(?P<direction>asc|desc)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`shown` is the text that was sent, `name` that text without its comment, `hogql` what is selected for it,
+    `reference` what stands for it in GROUP BY and ORDER BY."""
+
+    shown: str
+    name: str
+    hogql: str
+    reference: str
+    is_aggregate: bool = False
+
+
+def read_column(shown: str, special: Mapping[str, str]) -> Column:
+    """A column; `special` are names that stand for another expression. Raises ApiError 400."""
+    name = without_comment(shown)
+    if name in special:
+        return Column(shown, name, special[name], special[name])
+    tree = _parsed(name)
+    reference = escape.hogql_identifier(tree.alias) if isinstance(tree, ast.Alias) else _line(name)
+    return Column(shown, name, _line(name), reference, has_aggregate(tree))
+
+
+def without_comment(text: str) -> str:
+    """The text before ` -- `."""
+    return text.split(" -- ", 1)[0].strip()
+
+
+def _parsed(text: str) -> ast.Expr:
+    try:
+        return parse_expression(text)
+    except HogqlError as error:
+        raise invalid(error.message, error.code) from error
+
+
+def _line(text: str) -> str:
+    """A text that is one expression, on a line that ends any comment in it."""
+    return f"{text}\n"
+
+
+def conditions(where: Iterable[str]) -> list[str]:
+    """Conditions that all must hold, each in brackets. Raises ApiError 400."""
+    texts = list(where)
+    for text in texts:
+        _parsed(text)
+    return [f"({_line(text)})" for text in texts]
+
+
+def grouped_by(columns: list[Column]) -> str:
+    """The columns that an aggregate among them is grouped by; empty without an aggregate."""
+    if not any(column.is_aggregate for column in columns):
+        return ""
+    return ", ".join(column.reference for column in columns if not column.is_aggregate)
+
+
+def ordered(orders: Iterable[str], special: Mapping[str, str]) -> str:
+    """`orderBy` as HogQL. Raises ApiError 400."""
+    shown: list[str] = []
+    for order in orders:
+        text = without_comment(order)
+        found = _DIRECTION.search(text)
+        expression = text[: found.start()].strip() if found else text
+        _parsed(expression)
+        shown.append(f"{special.get(expression, _line(expression))} {found['direction'].upper() if found else 'ASC'}")
+    return ", ".join(shown)
+
+
+def default_order(columns: list[Column], time: str) -> str:
+    """`count()` descending, else the first aggregate, else the time descending, else the first column."""
+    names = [column.name for column in columns]
+    if "count()" in names:
+        return "count() DESC"
+    aggregates = [column for column in columns if column.is_aggregate]
+    if aggregates:
+        return f"{aggregates[0].reference} DESC"
+    if time in names or "*" in names:
+        return f"{time} DESC"
+    return f"{columns[0].reference} ASC" if columns else ""
