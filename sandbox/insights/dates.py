@@ -1,0 +1,293 @@
+"""The date range of an insight and its intervals, in the project's timezone, as PostHog's insights read them."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo
+
+from ..hogql import escape
+from ..queries.moments import parse_moment
+from ..queries.project import Project
+from ..values import Row, as_object
+from .requests import malformed_query
+
+type Interval = Literal["minute", "hour", "day", "week", "month"]
+INTERVALS: tuple[Interval, ...] = get_args(Interval.__value__)
+MOST_BUCKETS = 10_000
+"""The most intervals that a range may have here."""
+
+_UNPADDED = re.compile(r"\d{4}-\d{1,2}-\d{1,2}", re.ASCII)
+_RELATIVE = re.compile(r"-?(?P<number>\d{1,4})?(?P<unit>[hdwmyqMsHDWYQ])(?:Start|End)?", re.ASCII)
+_DASH = "\N{EN DASH}"
+_STARTS = {
+    "minute": "toStartOfMinute({})",
+    "hour": "toStartOfHour({})",
+    "day": "toStartOfDay({})",
+    "week": "toStartOfWeek({})",
+    "month": "toStartOfMonth({})",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DateRange:
+    """From `start` to `end`, both included, both in the project's timezone, and how it is cut into intervals.
+
+    `lower` is where events are counted from: `start`, unless the interval widens it. `aligned` says that a previous
+    period begins one day later, so that weekdays meet.
+    """
+
+    start: datetime
+    end: datetime
+    interval: Interval
+    week_start: int = 0
+    lower: datetime | None = None
+    aligned: bool = False
+
+    @property
+    def from_moment(self) -> datetime:
+        """The first moment whose events count."""
+        return self.lower or self.start
+
+    def buckets(self) -> list[datetime]:
+        """The start of every interval, from that of `start` to that of `end`."""
+        first, last = (interval_start(moment, self.interval, self.week_start) for moment in (self.start, self.end))
+        found: list[datetime] = []
+        while first <= last:
+            found.append(first)
+            first = next_interval(first, self.interval)
+            if len(found) > MOST_BUCKETS:
+                raise malformed_query("dateRange", f"The range has more than {MOST_BUCKETS:,} intervals.")
+        return found
+
+    def days(self) -> list[str]:
+        """`buckets` as PostHog's `days`: `2026-11-01`, or `2026-11-01 10:00:00` for hours and minutes."""
+        return [day_text(bucket, self.interval) for bucket in self.buckets()]
+
+    def labels(self) -> list[str]:
+        """`buckets` as PostHog's `labels`."""
+        return [self._label(bucket) for bucket in self.buckets()]
+
+    def conditions(self, *, whole_seconds: bool = True) -> list[str]:
+        """HogQL conditions on the `timestamp` of events.
+
+        With `whole_seconds` the last second counts at its beginning only, as in PostHog's trends, stickiness and paths.
+        """
+        end = self.end.replace(microsecond=0) if whole_seconds else self.end
+        return [f"timestamp >= {moment_literal(self.from_moment)}", f"timestamp <= {moment_literal(end)}"]
+
+    def previous(self, compare_to: str | None = None) -> "DateRange":
+        """The range to compare with: both ends moved by `compare_to` (`-1w`), else the period before this one."""
+        zone = self.start.tzinfo
+        if compare_to is not None:
+            start, end, lower = (
+                parse_moment(compare_to, moment, str(zone)) for moment in (self.start, self.end, self.from_moment)
+            )
+            return replace(self, start=start, end=end, lower=lower)
+        length = self.end - self.start
+        earlier = self.start - length
+        start = datetime.combine(earlier.date(), self.start.timetz())
+        if self.aligned:
+            start += timedelta(days=1)
+        return replace(self, start=start, end=start + length, lower=start - (self.start - self.from_moment))
+
+    def resolved(self) -> Row:
+        """PostHog's `resolved_date_range`."""
+        return {"date_from": iso(self.start), "date_to": iso(self.end)}
+
+    def _label(self, bucket: datetime) -> str:
+        match self.interval:
+            case "minute" | "hour":
+                return f"{bucket.day}-{bucket:%b %H:%M}"
+            case "month":
+                return f"{bucket:%b %Y}"
+            case "day":
+                return _full(bucket.date())
+            case "week":
+                first = max(bucket.date(), self.start.date())
+                return week_label(first, min(bucket.date() + timedelta(days=6), self.end.date()))
+
+
+def week_label(first: date, last: date) -> str:
+    """A week from its first to its last day, with as much of the dates as differs."""
+    if first == last:
+        return _full(first)
+    if first.year != last.year:
+        return f"{_full(first)} {_DASH} {_full(last)}"
+    if first.month != last.month:
+        return f"{first.day}-{first:%b} {_DASH} {last.day}-{last:%b}"
+    return f"{first.day}{_DASH}{last.day} {last:%b}"
+
+
+def _full(day: date) -> str:
+    return f"{day.day}-{day:%b-%Y}"
+
+
+def interval_start(moment: datetime, interval: Interval, week_start: int) -> datetime:
+    """The start of the interval that a moment is in. `week_start` is 0 for Sunday, 1 for Monday."""
+    if interval == "minute":
+        return moment.replace(second=0, microsecond=0)
+    if interval == "hour":
+        return moment.replace(minute=0, second=0, microsecond=0)
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    if interval == "week":
+        return midnight - timedelta(days=midnight.weekday() if week_start == 1 else midnight.isoweekday() % 7)
+    return midnight.replace(day=1) if interval == "month" else midnight
+
+
+def next_interval(start: datetime, interval: Interval) -> datetime:
+    """The start of the interval after the one that begins at `start`, by the clock on the wall."""
+    if interval == "month":
+        year, month = divmod(start.year * 12 + start.month, 12)
+        return start.replace(year=year, month=month + 1)
+    spans: dict[Interval, timedelta] = {
+        "minute": timedelta(minutes=1),
+        "hour": timedelta(hours=1),
+        "day": timedelta(days=1),
+        "week": timedelta(weeks=1),
+    }
+    return start + spans[interval]
+
+
+def previous_interval(start: datetime, interval: Interval) -> datetime:
+    """The start of the interval before the one that begins at `start`."""
+    if interval == "month":
+        year, month = divmod(start.year * 12 + start.month - 2, 12)
+        return start.replace(year=year, month=month + 1)
+    return start - (next_interval(start, interval) - start)
+
+
+def bucket_expression(interval: Interval, moment: str = "timestamp") -> str:
+    """HogQL for the start of the interval of a time, in the project's timezone."""
+    return _STARTS[interval].format(moment)
+
+
+def bucket_key(value: object, interval: Interval) -> str:
+    """A value of `bucket_expression` in a result as it stands in `DateRange.days`."""
+    text = str(value)
+    return text[:10] if interval in ("day", "week", "month") else text[:19].replace("T", " ")
+
+
+def day_text(moment: datetime, interval: Interval) -> str:
+    """The start of an interval as PostHog's `days`."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if interval in ("hour", "minute") else f"{moment:%Y-%m-%d}"
+
+
+def moment_literal(moment: datetime) -> str:
+    """A moment as HogQL."""
+    return f"toDateTime({escape.string(moment.astimezone(UTC).isoformat())})"
+
+
+def iso(moment: datetime) -> str:
+    """A moment as PostHog's answers write it: with its offset, `Z` for UTC."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def read_interval(query: Row) -> Interval:
+    """The `interval` of a query. Raises ApiError 400 for one that does not exist."""
+    given = query.get("interval")
+    for interval in INTERVALS:
+        if given == interval:
+            return interval
+    if given is None:
+        return "day"
+    raise malformed_query("interval", "Input should be 'minute', 'hour', 'day', 'week' or 'month'")
+
+
+def wants_all(query: Row) -> bool:
+    """Whether the range begins at the earliest event, which `read_date_range` then has to be told."""
+    return (as_object(query.get("dateRange")) or {}).get("date_from") == "all"
+
+
+def read_date_range(
+    query: Row,
+    project: Project,
+    interval: Interval | None = None,
+    *,
+    exact: bool = False,
+    explicit_start: bool = False,
+    widen: bool = True,
+    earliest: datetime | None = None,
+) -> DateRange:
+    """The `dateRange` of a query. Raises ApiError 400 for ends that are not texts.
+
+    `exact` keeps the moment of a relative start and of a missing end (a single number). `explicit_start` keeps that of
+    a relative start when the query says `explicitDate`. `widen` counts from the start of the interval where PostHog's
+    trends and stickiness do. `earliest` is the earliest event, for `date_from` `all`.
+    """
+    interval = interval or read_interval(query)
+    given = as_object(query.get("dateRange")) or {}
+    explicit = given.get("explicitDate") is True
+    since, until = _end(given, "date_from"), _end(given, "date_to")
+    keep = exact or interval == "minute" or (explicit and explicit_start)
+    start = _start(since, project, keep=keep, earliest=earliest)
+    end = _finish(until, project, interval, explicit=explicit or (exact and until is None))
+    relative = since is None or relative_unit(since) is not None
+    week_start = project.context.week_start
+    lower = start
+    if widen and not explicit and not keep:
+        lower = _lower(start, interval, week_start, since, relative=relative)
+    return DateRange(start, end, interval, week_start, lower, _aligned(interval, since, until))
+
+
+def relative_unit(text: str) -> str | None:
+    """The unit letter of a relative date; None for an absolute one. `all` is absolute."""
+    if text == "all":
+        return None
+    stripped = text.strip()
+    if _UNPADDED.fullmatch(stripped):
+        return None
+    try:
+        datetime.fromisoformat(stripped)
+    except ValueError:
+        found = _RELATIVE.search(stripped)
+        return found["unit"] if found else ""
+    return None
+
+
+def _end(given: Row, name: str) -> str | None:
+    value = given.get(name)
+    if value is not None and not isinstance(value, str):
+        raise malformed_query(f"dateRange.{name}", "Input should be a valid string")
+    return value or None
+
+
+def _start(since: str | None, project: Project, *, keep: bool, earliest: datetime | None) -> datetime:
+    now, timezone = project.scope.now, project.context.timezone
+    if since == "all":
+        local = (earliest or now).astimezone(ZoneInfo(timezone))
+        return local.replace(hour=0, minute=0, second=0, microsecond=0)
+    moment = parse_moment(since or "-7d", now, timezone)
+    unit = "d" if since is None else relative_unit(since)
+    if unit is None or (keep and since is not None):
+        return moment
+    cut = moment.replace(minute=0, second=0, microsecond=0)
+    return cut if unit == "h" else cut.replace(hour=0)
+
+
+def _finish(until: str | None, project: Project, interval: Interval, *, explicit: bool) -> datetime:
+    end = parse_moment(until or "0d", project.scope.now, project.context.timezone)
+    if explicit:
+        return end
+    if interval in ("day", "week", "month"):
+        return end.replace(hour=23, minute=59, second=59, microsecond=999_999)
+    if until is not None and relative_unit(until) is None:
+        return end
+    return end.replace(minute=59 if interval == "hour" else end.minute, second=59, microsecond=999_999)
+
+
+def _lower(start: datetime, interval: Interval, week_start: int, since: str | None, *, relative: bool) -> datetime:
+    if since is not None and relative_unit(since) == "h" and interval == "day":
+        return start
+    if interval == "week":
+        return interval_start(start, "day", week_start)
+    if interval in ("hour", "minute"):
+        return start if relative else interval_start(start, "hour", week_start)
+    return interval_start(start, interval, week_start)
+
+
+def _aligned(interval: Interval, since: str | None, until: str | None) -> bool:
+    if interval != "day" or (until is not None and relative_unit(until) is not None):
+        return False
+    found = _RELATIVE.fullmatch(since or "-7d")
+    return found is not None and found["unit"] == "d" and int(found["number"] or 1) % 7 == 0
