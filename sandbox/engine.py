@@ -120,6 +120,15 @@ class Engine:
             self._slots.release()
         return _table(answer)
 
+    def stop(self, mark: str) -> None:
+        """End the running queries whose SQL begins with `mark`, a comment of letters and digits that nothing else has.
+
+        They raise EngineError `QUERY_WAS_CANCELLED`. Nothing happens when there is none.
+        """
+        with self._writing, suppress(EngineError), _engine_errors():
+            if not self._closing.is_set():
+                self._writer.query(f"KILL QUERY WHERE startsWith(query, '{mark}') ASYNC")
+
     def execute(self, sql: str) -> None:
         """Run one statement that may write. For the sandbox's own table definitions only. Raises EngineError."""
         with self._writing, _engine_errors():
@@ -156,7 +165,8 @@ class Engine:
         self._closing.set()
         with self._releases:
             self._end_queries()
-            self._writer.close()
+            with self._writing:
+                self._writer.close()
             self._slots.release(CONCURRENT_QUERIES)  # those who wait for a slot learn that there is nothing to wait for
 
     @contextmanager

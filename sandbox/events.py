@@ -1,7 +1,8 @@
 """The events behind an asynchronous door: requests wait for the data, queries run in threads, a few at a time."""
 
+import uuid
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import anyio
 from anyio import CapacityLimiter, Event, Semaphore, to_thread
@@ -38,6 +39,15 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Close the database."""
+        ...
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A database that can stop a query, known by the comment that its SQL begins with."""
+
+    def stop(self, mark: str) -> None:
+        """End that query, if it runs."""
         ...
 
 
@@ -108,12 +118,18 @@ class EventSource:
         engine = self._engine
         if engine is None:
             raise server_error(503, f"The sandbox has no events: {self._failure}")
-        confined = _confined(project_id, sql)
+        mark = f"/* {uuid.uuid4().hex} */" if isinstance(engine, Stoppable) else ""
+        marked = f"{mark} {_confined(project_id, sql)}".lstrip()
         await self._turn(turns)
         try:
             return await to_thread.run_sync(
-                lambda: engine.select(confined, max_seconds=max_seconds), limiter=self._threads, abandon_on_cancel=True
+                lambda: engine.select(marked, max_seconds=max_seconds), limiter=self._threads, abandon_on_cancel=True
             )
+        except anyio.get_cancelled_exc_class():
+            if isinstance(engine, Stoppable):
+                with anyio.CancelScope(shield=True):
+                    await to_thread.run_sync(engine.stop, mark)
+            raise
         finally:
             turns.release()
 

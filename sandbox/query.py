@@ -5,14 +5,15 @@ Kinds are answered by the functions of `RUNNERS` (in `queries/`); wrapper nodes 
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import anyio
 from starlette.responses import Response
 
-from .errors import ApiError, invalid, not_found, required
+from .errors import ApiError, invalid, not_found, required, server_error
 from .queries.actors_query import actors_query
 from .queries.events_query import events_query
 from .queries.hogql_query import database_schema, hogql_metadata, hogql_query
@@ -46,6 +47,7 @@ class QueryEndpoint:
 
     def __init__(self, cohort_persons: CohortPersons) -> None:
         self._jobs: dict[str, _Job] = {}
+        self._scopes: dict[tuple[int, str | None], anyio.CancelScope] = {}
         self._projects = Projects(cohort_persons)
 
     def routes(self) -> tuple[Route, ...]:
@@ -73,7 +75,21 @@ class QueryEndpoint:
             raise invalid(f"refresh: Input should be one of {', '.join(sorted(_REFRESH))}")
         if refresh in _ASYNC:
             return answer({"query_status": self._start(call, query)}, 202)
-        return answer(await self.compute(call, query))
+        with self._blocking(call) as scope, scope:
+            return answer(await self.compute(call, query))
+        raise server_error(503, "The query was cancelled.")
+
+    @contextmanager
+    def _blocking(self, call: Call) -> Generator[anyio.CancelScope]:
+        """Lets a request that names its query be cancelled by that name."""
+        key, scope = (call.project_id, _wanted_id(call)), anyio.CancelScope()
+        if key[1] is not None:
+            self._scopes[key] = scope
+        try:
+            yield scope
+        finally:
+            if self._scopes.get(key) is scope:
+                del self._scopes[key]
 
     async def poll(self, call: Call) -> Response:
         """202 while it runs, 200 with the answer in `query_status.results`, 400 or 500 with `error_message`."""
@@ -82,7 +98,11 @@ class QueryEndpoint:
         return answer({"query_status": job.status}, status)
 
     async def cancel(self, call: Call) -> Response:
-        """200 with a message; the query no longer counts."""
+        """200 with a message; the query is stopped in the engine, and an asynchronous one is forgotten."""
+        blocking = self._scopes.get((call.project_id, call.arguments["id"]))
+        if blocking is not None:
+            blocking.cancel()
+            return answer({"message": "Query task revoked"})
         job = self._job(call)
         job.scope.cancel()
         del self._jobs[call.arguments["id"]]
@@ -97,8 +117,7 @@ class QueryEndpoint:
     def _start(self, call: Call, query: Row) -> Row:
         now = time.monotonic()
         self._jobs = {key: job for key, job in self._jobs.items() if job.expires > now}
-        wanted = call.body.get("client_query_id")
-        identity = wanted if isinstance(wanted, str) and 0 < len(wanted) <= 200 else uuid.uuid4().hex
+        identity = _wanted_id(call) or uuid.uuid4().hex
         job = _Job(_status(call, identity), now + KEPT_SECONDS)
         self._jobs[identity] = job
         call.services.spawn(lambda: self._work(job, call, query))
@@ -131,6 +150,11 @@ class QueryEndpoint:
         if runner is None:
             raise invalid(f"The sandbox does not answer queries of kind {str(query.get('kind'))[:60]} yet.")
         return await runner(call, query, await self._projects.of(call))
+
+
+def _wanted_id(call: Call) -> str | None:
+    wanted = call.body.get("client_query_id")
+    return wanted if isinstance(wanted, str) and 0 < len(wanted) <= 200 else None
 
 
 def _status(call: Call, identity: str) -> Row:
