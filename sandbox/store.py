@@ -25,6 +25,8 @@ TABLES = (
     "property_types",
     "recording_views",
     "removed",
+    "person_properties",
+    "activity",
 )
 
 _CREATE = """
@@ -104,10 +106,11 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield Rows(self._connection, timestamp(self._clock()))
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk has already rolled it back
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def counts(self) -> dict[str, int]:
         """How many rows each table has, without those that are softly deleted."""

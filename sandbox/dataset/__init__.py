@@ -1,7 +1,7 @@
 """A deterministic synthetic dataset: 90 days of a small software business, loaded into the embedded ClickHouse."""
 
 from . import product
-from .directory import DatasetBusyError, DatasetError
+from .directory import DatasetBusyError, DatasetDirectory, DatasetError, claim
 from .export import raw_events, raw_rows
 from .generate import Parameters, generate
 from .opening import open_dataset
@@ -9,9 +9,11 @@ from .story import Story, newest_today, tell
 
 __all__ = [
     "DatasetBusyError",
+    "DatasetDirectory",
     "DatasetError",
     "Parameters",
     "Story",
+    "claim",
     "generate",
     "newest_today",
     "open_dataset",

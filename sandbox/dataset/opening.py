@@ -14,7 +14,7 @@ _OUT_OF_DISK = ("NOT_ENOUGH_SPACE", "INSERT_LOST_ROWS")
 
 
 def open_dataset(
-    directory: Path | None,
+    directory: Path | DatasetDirectory | None,
     *,
     events: int = 100_000,
     seed: int = 42,
@@ -25,7 +25,8 @@ def open_dataset(
     """The dataset of these parameters in an open engine. Blocking: 4 s for 100,000 events, 0.5 s for a kept directory.
 
     `directory` None makes a temporary one, removed when the engine is closed. A kept directory with the same parameters
-    is opened as it is; anything else that the sandbox left there is made again. Exactly `events` events are made.
+    is opened as it is; anything else that the sandbox left there is made again. A DatasetDirectory stays claimed when
+    the engine is closed. Exactly `events` events are made.
     `today` is the last day, filled from 00:00 to 06:00 UTC. `hostile` plants values as an attacker would send them.
     `progress` is called with a fraction from 0 to 1 and a message, at least every 5 %.
 
@@ -36,7 +37,7 @@ def open_dataset(
         raise ValueError("A dataset has one event at least.")
     parameters = Parameters(events=events, seed=seed, today=today, hostile=hostile)
     with ExitStack() as resources:
-        claimed = claim(directory, resources)
+        claimed = directory if isinstance(directory, DatasetDirectory) else claim(directory, resources)
         engine = _open(claimed, parameters, progress)
         engine.call_on_close(resources.pop_all().close)
         return engine
