@@ -57,6 +57,9 @@ _SCOPE_OBJECTS = {
     "event_definitions": "event_definition",
     "property_definitions": "property_definition",
     "query": "query",
+    "groups": "group",
+    "groups_types": "group",
+    "activity": "activity_log",
 }
 _READING_POSTS = {"bulk_keys", "user_blast_radius", "cancel", "viewed"}
 """Actions that are POST and only need to read."""
@@ -76,7 +79,8 @@ def check_scope(key: Key, method: str, segments: Sequence[str]) -> None:
     if "*" in key.scopes:
         return
     nested = len(segments) > 2 and segments[0] != "users"
-    scope_object = _SCOPE_OBJECTS.get(segments[2 if nested else 0])
+    named = "activity" if segments[-1] == "activity" else segments[2 if nested else 0]
+    scope_object = _SCOPE_OBJECTS.get(named)
     if scope_object is None:
         raise permission_denied("This action does not support personal API key access")
     reads = method == "GET" or scope_object == "query" or segments[-1] in _READING_POSTS

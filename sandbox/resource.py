@@ -186,6 +186,7 @@ def add_row(resource: Resource, change: Change) -> Row:
     row = resource.check(change, {**deepcopy(resource.defaults), **change.values, **stamps})
     row = change.rows.insert(resource.table, change.project_id, row)
     resource.stored(change, row)
+    _log(resource, change, row, "created")
     return row
 
 
@@ -205,7 +206,31 @@ def change_row(resource: Resource, change: Change, before: Row) -> Row:
     row = resource.check(change, {**before, **change.values, **stamps})
     change.rows.save(resource.table, row)
     resource.stored(change, row)
+    _log(resource, change, row, "deleted" if row.get("deleted") and not before.get("deleted") else "updated")
     return row
+
+
+def _log(resource: Resource, change: Change, row: Row, activity: str) -> None:
+    """Keep what was done, for `{id}/activity/`; what was done by itself is not."""
+    if row.get("_internal"):
+        return
+    before = change.before or {}
+    changes = [
+        {"field": name, "before": before.get(name), "after": row.get(name)}
+        for name in change.values
+        if change.before is not None and before.get(name) != row.get(name)
+    ]
+    logged: Row = {
+        "table": resource.table,
+        "item": row["id"],
+        "activity": activity,
+        "name": row.get("key") or row.get("name"),
+        "short_id": row.get("short_id"),
+        "changes": changes,
+        "user": user_basic(),
+        "created_at": change.rows.now,
+    }
+    change.rows.insert("activity", change.project_id, logged)
 
 
 def reach(resource: Resource, rows: Rows, call: Call) -> Row:

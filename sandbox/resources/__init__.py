@@ -5,6 +5,7 @@ from ..resource import routes
 from ..routing import Route, Services
 from .account import ROUTES as ACCOUNT
 from .actions import ACTIONS
+from .activity import ROUTES as ACTIVITY
 from .annotations import ROUTES as ANNOTATIONS
 from .cohorts import ROUTES as COHORTS
 from .cohorts import calculate_pending, cohort_persons
@@ -12,7 +13,9 @@ from .dashboards import DASHBOARDS
 from .definitions import ROUTES as DEFINITIONS
 from .experiments import ROUTES as EXPERIMENTS
 from .flags import FLAGS
+from .groups import ROUTES as GROUPS
 from .insights import insight_routes
+from .person_actions import ROUTES as PERSON_ACTIONS
 from .persons import ROUTES as PERSONS
 from .recordings import ROUTES as RECORDINGS
 from .surveys import ROUTES as SURVEYS
@@ -30,11 +33,14 @@ def resource_routes() -> tuple[Route, ...]:
         *COHORTS,
         *routes(ACTIONS),
         *PERSONS,
+        *PERSON_ACTIONS,
         *ANNOTATIONS,
         *SURVEYS,
         *EXPERIMENTS,
         *DEFINITIONS,
         *RECORDINGS,
+        *GROUPS,
+        *ACTIVITY,
     )
 
 

@@ -116,7 +116,7 @@ def new_project(id: int, since: str) -> Row:
         "created_at": since,
         "effective_membership_level": 15,
         "has_group_types": id == DATA_PROJECT,
-        "group_types": _group_types() if id == DATA_PROJECT else [],
+        "group_types": group_types(id),
         "live_events_token": f"synthetic-live-token-{id}",
         "updated_at": since,
         "uuid": stable_uuid("project", id),
@@ -157,7 +157,10 @@ _TEST_ACCOUNTS: list[Row] = [
 ]
 
 
-def _group_types() -> list[Row]:
+def group_types(project_id: int) -> list[Row]:
+    """The types of groups that the events of a project have."""
+    if project_id != DATA_PROJECT:
+        return []
     return [{"group_type": "organization", "group_type_index": 0, "name_singular": None, "name_plural": None}]
 
 

@@ -1,5 +1,7 @@
 """Persons, read from the events. Lists identify a person by UUID; retrieving one shows the number in `id`."""
 
+import csv
+import io
 import json
 from collections.abc import AsyncGenerator
 
@@ -14,20 +16,35 @@ from ..responses import answer
 from ..routing import Call, Route
 from ..values import Row, as_object, integer_id, is_uuid
 from .cohort_rules import CohortError, persons_of
+from .person_changes import people
 from .person_filters import person_condition, property_text
-from .removals import remove_keys, removed_keys
+from .removals import removed_keys
 
 _COLUMNS = "toString(id), name, created_at, properties, is_identified, last_seen_at, number"
 _NOT_AN_ID = (
     "The ID provided does not look like a personID. "
     "If you are using a distinctId, please use /persons?distinct_id=X instead."
 )
+_CSV_COLUMNS = ("id", "name", "created_at")
 _EMAIL = property_text("email")
 
 
 async def _list(call: Call) -> Response:
     conditions = [condition async for condition in _conditions(call)]
-    return answer(await person_page(call, conditions))
+    page = await person_page(call, conditions)
+    return _table(page["results"]) if call.params.get("format") == "csv" else answer(page)
+
+
+def _table(persons: list[Row]) -> Response:
+    """CSV: a column for each property that somebody on the page has."""
+    properties = sorted({name for person in persons for name in person["properties"]})
+    written = io.StringIO()
+    sheet = csv.writer(written)
+    sheet.writerow([*_CSV_COLUMNS, *(f"properties.{name}" for name in properties)])
+    for person in persons:
+        values = (person["properties"].get(name, "") for name in properties)
+        sheet.writerow([*(person[name] for name in _CSV_COLUMNS), *values])
+    return Response(written.getvalue().encode("utf-8", "replace"), media_type="text/csv")
 
 
 async def person_page(call: Call, conditions: list[str]) -> Row:
@@ -47,7 +64,8 @@ async def person_page(call: Call, conditions: list[str]) -> Row:
         "previous": absolute_url(call.path, call.query, before) if offset >= limit else None,
     }
     if truth(call.params.get("include_total", "")):
-        counted = await call.services.events.rows(call.project_id, f"SELECT count() FROM posthog.persons {where}")
+        sql = f"SELECT count() FROM {await people(call)} {where}"
+        counted = await call.services.events.rows(call.project_id, sql)
         body["count"] = counted[0][0]
     return body
 
@@ -93,7 +111,7 @@ async def _where(call: Call, conditions: list[str]) -> str:
 async def read_persons(call: Call, clauses: str) -> list[Row]:
     """The persons of these clauses (WHERE and what follows), each with all of its distinct ids."""
     events = call.services.events
-    found = await events.rows(call.project_id, f"SELECT {_COLUMNS} FROM posthog.persons {clauses}")
+    found = await events.rows(call.project_id, f"SELECT {_COLUMNS} FROM {await people(call)} {clauses}")
     ids = ", ".join(literal(row[0]) for row in found) or "''"
     pairs = await events.rows(
         call.project_id,
@@ -137,7 +155,8 @@ def embedded_person(person: Row) -> Row:
     return {name: person[name] for name in ("id", "name", "distinct_ids", "properties", "created_at", "uuid")}
 
 
-async def _find(call: Call) -> Row:
+async def find_person(call: Call) -> Row:
+    """The person of the path, by number or UUID. Raises ApiError 400 for neither, 404."""
     key = call.arguments["id"]
     number = integer_id(key)
     if number is None and not is_uuid(key):
@@ -150,18 +169,10 @@ async def _find(call: Call) -> Row:
 
 
 async def _get(call: Call) -> Response:
-    return answer(embedded_person(await _find(call)))
-
-
-async def _delete(call: Call) -> Response:
-    """Permanent; PostHog answers before it has happened."""
-    person = await _find(call)
-    await remove_keys(call, "person", person["uuid"])
-    return Response(status_code=202)
+    return answer(embedded_person(await find_person(call)))
 
 
 ROUTES = (
     Route("GET", "projects/{project_id}/persons", _list),
     Route("GET", "projects/{project_id}/persons/{id}", _get),
-    Route("DELETE", "projects/{project_id}/persons/{id}", _delete),
 )

@@ -1,0 +1,79 @@
+"""Who did what to a row: `{id}/activity/` of some resources, in pages of their own form."""
+
+from functools import partial
+
+from anyio import to_thread
+from starlette.responses import Response
+
+from ..paging import absolute_url, positive
+from ..resource import Resource, reach
+from ..responses import answer
+from ..routing import Call, Route
+from ..values import Row, stable_uuid
+from .cohorts import COHORTS
+from .flags import FLAGS
+from .insights import INSIGHTS
+from .persons import find_person
+from .surveys import SURVEYS
+
+_PAGE = 10
+_SCOPES = {"feature_flags": "FeatureFlag", "insights": "Insight", "cohorts": "Cohort", "surveys": "Survey"}
+
+
+def _read(resource: Resource, call: Call) -> list[Row]:
+    """What happened to the row of the path, latest first."""
+    scope = _SCOPES[resource.table]
+    with call.services.store.transaction() as rows:
+        item = reach(resource, rows, call)
+        logged = rows.all("activity", call.project_id)
+        found = [row for row in logged if row["table"] == resource.table and row["item"] == item["id"]]
+    return [_shown(scope, row) for row in reversed(found)]
+
+
+def _shown(scope: str, row: Row) -> Row:
+    changes = [{"type": scope, "action": "changed", **change} for change in row["changes"]]
+    return {
+        "id": stable_uuid("activity", row["id"]),
+        "user": {name: row["user"][name] for name in ("first_name", "last_name", "email")},
+        "activity": row["activity"],
+        "scope": scope,
+        "item_id": str(row["item"]),
+        "detail": {"name": row["name"], "changes": changes, "short_id": row["short_id"]},
+        "created_at": row["created_at"],
+        "unread": False,
+        "is_system": False,
+    }
+
+
+def _page(call: Call, found: list[Row]) -> Response:
+    """`{"results", "next", "previous", "total_count"}` of `?limit=10&page=1`."""
+    limit, page = positive(call.params.get("limit"), _PAGE), positive(call.params.get("page"), 1)
+    end = page * limit
+    turn = partial(absolute_url, call.path, call.query)
+    return answer(
+        {
+            "results": found[end - limit : end],
+            "next": turn({"limit": limit, "page": page + 1}) if end < len(found) else None,
+            "previous": turn({"limit": limit, "page": page - 1}) if page > 1 else None,
+            "total_count": len(found),
+        }
+    )
+
+
+async def _activity(resource: Resource, call: Call) -> Response:
+    return _page(call, await to_thread.run_sync(_read, resource, call))
+
+
+async def _of_person(call: Call) -> Response:
+    """Nobody logs what persons do: that is in the events."""
+    await find_person(call)
+    return _page(call, [])
+
+
+ROUTES = (
+    *(
+        Route("GET", f"projects/{{project_id}}/{resource.table}/{{id}}/activity", partial(_activity, resource))
+        for resource in (FLAGS, INSIGHTS, COHORTS, SURVEYS)
+    ),
+    Route("GET", "projects/{project_id}/persons/{id}/activity", _of_person),
+)

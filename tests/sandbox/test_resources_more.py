@@ -1,0 +1,227 @@
+"""What is done to persons, the log of activity and groups: two more forms of pages."""
+
+import csv
+import io
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from maton_posthog.sandbox.dataset import open_dataset
+from maton_posthog.sandbox.engine import Engine
+
+from .sandbox_client import FLAG, TODAY, Serving, Shared, serving
+
+pytestmark = pytest.mark.anyio
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with open_dataset(None, events=20_000, today=TODAY) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def sandbox(engine: Engine) -> AsyncGenerator[Serving]:
+    async with serving(Shared(engine)) as running:
+        yield running
+
+
+def query_of(url: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(url).query))
+
+
+async def somebody(sandbox: Serving) -> dict[str, Any]:
+    return (await sandbox.get("persons/", limit=1, search="@"))["results"][0]
+
+
+async def properties_of(sandbox: Serving, uuid: str) -> dict[str, Any]:
+    return (await sandbox.get(f"persons/{uuid}/"))["properties"]
+
+
+async def test_a_property_of_a_person_is_set_without_an_answer_and_shows_afterwards(sandbox: Serving) -> None:
+    person = await somebody(sandbox)
+    path = f"persons/{person['uuid']}/update_property/"
+    for value in ("it's \\ new", {"deep": ["ü"]}):
+        answer = await sandbox.send("POST", path, {"key": "plan", "value": value})
+        assert (answer.status_code, answer.content) == (202, b"")
+
+        assert await properties_of(sandbox, person["uuid"]) == {**person["properties"], "plan": value}
+
+
+async def test_lists_filter_by_changed_properties_and_other_persons_keep_theirs(sandbox: Serving) -> None:
+    total = (await sandbox.get("persons/", include_total="true"))["count"]
+    person = await somebody(sandbox)
+    await sandbox.send("PATCH", f"persons/{person['uuid']}/", {"properties": {"shoe": "42"}})
+    wanted = '[{"key":"shoe","value":"42","operator":"exact","type":"person"}]'
+    found = await sandbox.get("persons/", properties=wanted, include_total="true")
+
+    assert [row["uuid"] for row in found["results"]] == [person["uuid"]]
+    assert found["count"] == 1
+    assert (await sandbox.get("persons/", include_total="true"))["count"] == total
+
+
+async def test_a_property_of_a_person_is_taken_away(sandbox: Serving) -> None:
+    person = await somebody(sandbox)
+    path = f"persons/{person['uuid']}/delete_property/"
+    answer = await sandbox.send("POST", path, {"$unset": "email"})
+
+    assert (answer.status_code, answer.json()) == (201, {"success": True})
+    assert "email" not in await properties_of(sandbox, person["uuid"])
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "attr"),
+    [
+        ("update_property", {}, "value"),
+        ("update_property", {"value": 1}, "key"),
+        ("delete_property", {}, "$unset"),
+    ],
+)
+async def test_a_missing_field_is_told_with_code_and_detail_swapped(
+    sandbox: Serving, action: str, body: Any, attr: str
+) -> None:
+    person = await somebody(sandbox)
+
+    assert await sandbox.refused("POST", f"persons/{person['uuid']}/{action}/", body) == (
+        400,
+        "This field is required.",
+        "required",
+        attr,
+    )
+
+
+async def test_values_of_a_property_are_counted_and_searched(sandbox: Serving, engine: Engine) -> None:
+    found = await sandbox.get("persons/values/", key="email", value="@QUILLBOARD")
+    everything = await sandbox.get("persons/values/", key="email")
+
+    assert found
+    assert all("@quillboard" in row["name"].lower() and row["count"] >= 1 for row in found)
+    assert len(everything) == 20
+    assert await sandbox.get("persons/values/") == []
+
+
+async def test_the_cohorts_of_a_person_are_found(sandbox: Serving) -> None:
+    person = await somebody(sandbox)
+    body = {"name": "Hers", "is_static": True, "_create_static_person_ids": [person["uuid"]]}
+    made = await sandbox.make("cohorts/", body)
+
+    assert made["id"] in [
+        row["id"] for row in (await sandbox.get("persons/cohorts/", person_id=person["uuid"]))["results"]
+    ]
+    assert (await sandbox.get("persons/cohorts/", person_id=NOBODY))["results"] == []
+    assert (await sandbox.refused("GET", "persons/cohorts/", person_id="7"))[3] == "person_id"
+
+
+async def test_many_persons_are_deleted_at_once(sandbox: Serving) -> None:
+    first, second, third = (await sandbox.get("persons/", limit=3, search="@"))["results"]
+    kept = await sandbox.send("POST", "persons/bulk_delete/", {"ids": [third["id"]], "keep_person": True})
+    by_id = await sandbox.send("POST", "persons/bulk_delete/", {"ids": [first["id"], NOBODY, "'"]})
+    by_distinct_id = await sandbox.send("POST", "persons/bulk_delete/", {"distinct_ids": second["distinct_ids"]})
+    gone = [(await sandbox.send("GET", f"persons/{row['id']}/")).status_code for row in (first, second, third)]
+
+    assert {answer.status_code for answer in (kept, by_id, by_distinct_id)} == {202}
+    assert gone == [404, 404, 200]
+    assert (await sandbox.send("POST", "persons/bulk_delete/", {})).status_code == 400
+    assert (await sandbox.send("POST", "persons/bulk_delete/", {"ids": [NOBODY] * 1001})).status_code == 400
+
+
+async def test_deleting_only_the_events_of_a_person_keeps_the_person(sandbox: Serving) -> None:
+    path = f"persons/{(await somebody(sandbox))['id']}/"
+
+    assert (await sandbox.send("DELETE", path, delete_events="true", keep_person="true")).status_code == 202
+    assert (await sandbox.send("GET", path)).status_code == 200
+
+
+async def test_persons_come_as_a_table_when_asked_for(sandbox: Serving) -> None:
+    answer = await sandbox.send("GET", "persons/", format="csv", limit=5, search="@")
+    lines = list(csv.DictReader(io.StringIO(answer.text)))
+    persons = (await sandbox.get("persons/", limit=5, search="@"))["results"]
+
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert [line["id"] for line in lines] == [person["id"] for person in persons]
+    assert [line["properties.email"] for line in lines] == [person["properties"]["email"] for person in persons]
+
+
+async def test_activity_comes_in_numbered_pages_with_a_total(sandbox: Serving) -> None:
+    flag = await sandbox.make("feature_flags/", {"key": "watched", "filters": FLAG})
+    path = f"feature_flags/{flag['id']}/"
+    await sandbox.patch(path, {"active": False})
+    await sandbox.patch(path, {"deleted": True})
+    first = await sandbox.get(f"{path}activity/", limit=2, page=1)
+    second = await sandbox.get(f"{path}activity/", limit=2, page=2)
+
+    assert first.keys() == {"results", "next", "previous", "total_count"}
+    assert (first["total_count"], first["previous"], second["next"]) == (3, None, None)
+    assert query_of(first["next"]) == {"limit": "2", "page": "2"}
+    assert [row["activity"] for row in (*first["results"], *second["results"])] == ["deleted", "updated", "created"]
+    change = {"type": "FeatureFlag", "action": "changed", "field": "active", "before": True, "after": False}
+    assert first["results"][1]["detail"]["changes"] == [change]
+    assert {row["item_id"] for row in first["results"]} == {str(flag["id"])}
+
+
+@pytest.mark.parametrize("area", ["insights", "cohorts", "surveys"])
+async def test_other_rows_have_their_activity_too(sandbox: Serving, area: str) -> None:
+    row = (await sandbox.get(f"{area}/", limit=1))["results"][0]
+    found = await sandbox.get(f"{area}/{row.get('short_id') or row['id']}/activity/")
+
+    assert found["results"][-1]["activity"] == "created"
+    assert (await sandbox.send("GET", f"{area}/{NOBODY}/activity/")).status_code == 404
+
+
+async def test_a_person_has_no_logged_activity(sandbox: Serving) -> None:
+    person = await somebody(sandbox)
+
+    assert (await sandbox.get(f"persons/{person['uuid']}/activity/"))["total_count"] == 0
+
+
+async def test_groups_come_in_pages_with_a_cursor(
+    sandbox: Serving, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maton_posthog.sandbox.resources.groups._PAGE", 10)
+    total = engine.select("SELECT count() FROM posthog.groups WHERE index = 0").rows[0][0]
+    seen: list[str] = []
+    page = await sandbox.get("groups/", group_type_index=0)
+    for _ in range(total):
+        seen += [row["group_key"] for row in page["results"]]
+        if page["next"] is None:
+            break
+        page = await sandbox.get("groups/", **query_of(page["next"]))
+
+    assert total > 10
+    assert len(set(seen)) == len(seen) == total
+
+
+async def test_a_group_is_found_by_its_key(sandbox: Serving) -> None:
+    group = (await sandbox.get("groups/", group_type_index=0))["results"][0]
+
+    assert await sandbox.get("groups/find/", group_type_index=0, group_key=group["group_key"]) == group
+    assert group["group_key"] in [
+        row["group_key"]
+        for row in (await sandbox.get("groups/", group_type_index=0, search=group["group_key"]))["results"]
+    ]
+    assert (await sandbox.send("GET", "groups/find/", group_type_index=0, group_key="'")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({}, 400),
+        ({"group_type_index": "x"}, 400),
+        ({"group_type_index": 5}, 400),
+        ({"group_type_index": 0, "cursor": "bad"}, 404),
+        ({"group_type_index": 0, "cursor": "bz0tMQ"}, 404),
+    ],
+)
+async def test_a_list_of_groups_needs_a_type_and_a_cursor_of_its_own(
+    sandbox: Serving, query: dict[str, Any], status: int
+) -> None:
+    assert (await sandbox.send("GET", "groups/", **query)).status_code == status
+
+
+async def test_the_types_of_groups_are_those_of_the_project(sandbox: Serving) -> None:
+    assert [row["group_type"] for row in await sandbox.get("groups_types/")] == ["organization"]
+    assert await sandbox.get("/posthog/api/projects/2/groups_types/") == []
