@@ -15,6 +15,7 @@ _FIELD_TYPES: dict[Kind, str] = {
     "date": "date", "uuid": "string", "array": "array", "tuple": "unknown", "json": "json", "interval": "unknown",
     "unknown": "unknown",
 }  # fmt: skip
+_SHOWN_AS_JOINS = frozenset({"person"})
 _LISTED = ("events", "groups", "persons", "sessions")
 _UNLISTED_COLUMNS = frozenset({"team_id"})
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -52,7 +53,7 @@ def _lazy(name: str, link: LazyJoin) -> dict[str, Any]:
 
 
 def _virtual(name: str, virtual: VirtualTable, owner: Table) -> dict[str, Any]:
-    if virtual.otherwise is not None:
+    if virtual.otherwise is not None and name in _SHOWN_AS_JOINS:
         return _lazy(name, virtual.otherwise)
     return _field(name, "virtual_table", table=owner.name, fields=list(virtual.columns))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from .acquisition import CHANNEL_TYPE, DOMAIN_TYPE
 from .values import ARRAY, BOOLEAN, DATETIME, FLOAT, INTEGER, STRING, UUID, Scope, Type
 
 DATABASE = "posthog"
@@ -100,6 +101,24 @@ _PERSON_ON_EVENT = VirtualTable(
 _DISTINCT_ID = LazyJoin("person_distinct_ids", "{child}.`distinct_id` = {parent}.`distinct_id`")
 _GROUP_COUNT = 5
 
+
+def _group_join(index: int) -> LazyJoin:
+    return LazyJoin("groups", f"{{child}}.`key` = {{parent}}.`$group_{index}`", where=f"`index` = {index}")
+
+
+def _group_on_event(index: int) -> VirtualTable:
+    """The group as the event knew it; only the first type's properties are kept with events."""
+    return VirtualTable(
+        _columns(
+            Column("key", STRING, f"{{table}}.`$group_{index}`"),
+            Column(
+                "properties", _json("group"), "{table}.`group_0_properties`" if index == 0 else "materialize('{{}}')"
+            ),
+        ),
+        otherwise=_group_join(index),
+    )
+
+
 EVENTS = Table(
     name="events",
     physical="events",
@@ -133,22 +152,12 @@ EVENTS = Table(
     joins={
         "pdi": _DISTINCT_ID,
         "session": LazyJoin("sessions", "{child}.`session_id` = {parent}.`$session_id`"),
-        **{
-            f"group_{index}": LazyJoin(
-                "groups", f"{{child}}.`key` = {{parent}}.`$group_{index}`", where=f"`index` = {index}"
-            )
-            for index in range(_GROUP_COUNT)
-        },
+        **{f"group_{index}": _group_join(index) for index in range(_GROUP_COUNT)},
     },
     virtual={
         "person": _PERSON_ON_EVENT,
         "poe": VirtualTable(_PERSON_ON_EVENT.columns),
-        "goe_0": VirtualTable(
-            _columns(
-                Column("key", STRING, "{table}.`$group_0`"),
-                Column("properties", _json("group"), "{table}.`group_0_properties`"),
-            )
-        ),
+        **{f"goe_{index}": _group_on_event(index) for index in range(_GROUP_COUNT)},
     },
     sample_key="cityHash64(`distinct_id`)",
 )
@@ -161,6 +170,8 @@ PERSONS = Table(
         Column("created_at", DATETIME),
         Column("properties", _json("person")),
         Column("is_identified", BOOLEAN),
+        _hidden("$virt_initial_referring_domain_type", STRING.or_null(), DOMAIN_TYPE),
+        _hidden("$virt_initial_channel_type", STRING.or_null(), CHANNEL_TYPE),
         _hidden("last_seen_at", DATETIME, ""),
     ),
     joins={"pdi": LazyJoin("person_distinct_ids", "{child}.`person_id` = {parent}.`id`")},

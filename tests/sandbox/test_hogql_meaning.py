@@ -328,3 +328,39 @@ def test_cohorts_actions_and_filters_are_hogql_of_the_project(engine: Engine) ->
 
 def test_filters_without_a_filter_hold_for_every_row(engine: Engine) -> None:
     assert row(engine, "select count() from events where {filters}") == row(engine, "select count() from events")
+
+
+def test_the_group_of_an_event_is_read_from_the_event_and_joined_for_the_rest(engine: Engine) -> None:
+    grouped = "from events where $group_0 != '' and group_0.created_at > '2000-01-01' limit 1"
+    key, name, created = row(engine, f"select goe_0.key, goe_0.properties.name, goe_0.created_at {grouped}")
+    assert row(engine, f"select key, properties.name, created_at from groups where key = '{key}'") == [
+        key,
+        name,
+        created,
+    ]
+    assert name
+    assert row(engine, "select goe_3.key, goe_3.properties, goe_3.properties.name from events limit 1") == [
+        "",
+        "{}",
+        None,
+    ]
+
+
+def test_where_a_person_first_came_from_agrees_with_the_first_session(engine: Engine) -> None:
+    first = (
+        "select d.person_id as person_id, argMin(s.$channel_type, s.$start_timestamp) as channel "
+        "from sessions s join person_distinct_ids d on d.distinct_id = s.distinct_id group by d.person_id"
+    )
+    query = (
+        "select p.$virt_initial_channel_type as initial, f.channel as channel, count() from persons p "
+        f"join ({first}) f on f.person_id = p.id where not empty(p.properties.$initial_referrer) group by 1, 2"
+    )
+    found = run(engine, query).rows
+    agreeing = sum(count for initial, channel, count in found if initial == channel)
+
+    assert agreeing / sum(count for _, _, count in found) > 0.9, found
+    assert {initial for initial, _, _ in found} >= {"Direct", "Paid Search", "Organic Search", "Organic Social"}
+    kinds = {kind for (kind,) in run(engine, "select distinct $virt_initial_referring_domain_type from persons").rows}
+    assert kinds >= {"$direct", "Search", "Social"}
+    on_events = "select person.$virt_initial_channel_type from events where person.id is not null limit 1"
+    assert row(engine, on_events)[0]
