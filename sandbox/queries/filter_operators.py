@@ -39,7 +39,7 @@ type _Operator = Callable[[Operand, list[Any]], str]
 
 def condition(operand: Operand, operator: str, values: list[Any]) -> str:
     """The condition of an operator. Raises ApiError 400 for an unknown one, and for values that it cannot take."""
-    make = _OPERATORS.get(operator)
+    make = OPERATORS.get(operator)
     if make is None:
         raise invalid(f"The sandbox does not know the operator {operator[:40]}.", attr="properties")
     try:
@@ -241,7 +241,7 @@ def _wildcard(parts: list[int]) -> list[int]:
 
 _CONTAINS = _each("{text} ILIKE {value}", "OR", _substring)
 _LACKS = _each("{text} NOT ILIKE {value}", "AND", _substring)
-_OPERATORS: Mapping[str, _Operator] = {
+OPERATORS: Mapping[str, _Operator] = {
     "exact": _exact,
     "in": _exact,
     "is_not": _is_not,
