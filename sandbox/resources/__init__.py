@@ -12,8 +12,10 @@ from .cohorts import calculate_pending, cohort_persons
 from .dashboards import DASHBOARDS
 from .definitions import ROUTES as DEFINITIONS
 from .experiments import ROUTES as EXPERIMENTS
+from .flag_dependents import ROUTES as FLAG_DEPENDENTS
 from .flags import FLAGS
 from .groups import ROUTES as GROUPS
+from .insight_views import ROUTES as INSIGHT_VIEWS
 from .insights import insight_routes
 from .person_actions import ROUTES as PERSON_ACTIONS
 from .persons import ROUTES as PERSONS
@@ -41,6 +43,8 @@ def resource_routes() -> tuple[Route, ...]:
         *RECORDINGS,
         *GROUPS,
         *ACTIVITY,
+        *INSIGHT_VIEWS,
+        *FLAG_DEPENDENTS,
     )
 
 

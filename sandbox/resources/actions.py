@@ -83,6 +83,11 @@ ACTIONS = Resource(
     check=_check,
     show=_show,
     filters={"search": contains("name", "description"), "created_by": created_by, "tags": tagged},
-    ordering=Ordering("-created_at,-id", parameter="ordering", fields=("name", "created_at", "pinned_at")),
+    ordering=Ordering(
+        "-created_at,-id",
+        parameter="ordering",
+        fields=("name", "created_at", "pinned_at", "created_by"),
+        computed={"created_by": lambda row: row["created_by"]["id"]},
+    ),
     paginated=False,
 )

@@ -14,12 +14,12 @@ from starlette.responses import Response
 from ..dates import parse_date
 from ..errors import permission_denied
 from ..fields import Field, boolean, integer, integers, json_object, tags, text
-from ..filters import Filter, Ordering, Predicate, contains, created_by, equals, is_true, json_parameter, tagged
+from ..filters import Filter, Ordering, Predicate, contains, created_by, equals, is_true, json_parameter, tagged, truth
 from ..identity import user_basic
 from ..query import RUNNERS
-from ..resource import Change, Resource, alive_or_restored, by_id, get_row, public, routes
+from ..resource import Change, Resource, alive_or_restored, by_id, get_row, list_rows, public, routes
 from ..responses import answer
-from ..routing import Call, Endpoint, Route
+from ..routing import Call, Route
 from ..store import Rows
 from ..values import Row, as_object
 from .tiles import place_insight, tiles_of_insight
@@ -69,6 +69,7 @@ _UNCOMPUTED: Row = {
     "types": None,
     "resolved_date_range": None,
 }
+_RESULTS = _UNCOMPUTED.keys() - {"last_refresh"}
 _ALWAYS: Row = {
     "effective_restriction_level": 21,
     "effective_privilege_level": 37,
@@ -164,6 +165,12 @@ def _feature_flag(_rows: Rows, values: list[str]) -> Predicate:
     return lambda row: json.dumps(f"$feature/{values[-1]}") in json.dumps(row["query"])
 
 
+def _own(_rows: Rows, _values: list[str]) -> Predicate:
+    """`user` asks for one's own, whatever its value."""
+    own = user_basic()["id"]
+    return lambda row: row["created_by"]["id"] == own
+
+
 def _date(name: str, parameter: str, holds: Callable[[datetime, datetime], bool]) -> Filter:
     def make(rows: Rows, values: list[str]) -> Predicate:
         wanted = parse_date(values[-1], datetime.fromisoformat(rows.now), parameter)
@@ -193,6 +200,7 @@ INSIGHTS = Resource(
         "search": contains("name", "derived_name", "description"),
         "short_id": equals("short_id"),
         "created_by": created_by,
+        "user": _own,
         "favorited": is_true("favorited"),
         "saved": is_true("saved"),
         "insight": _kind,
@@ -213,6 +221,16 @@ INSIGHTS = Resource(
 )
 
 
+async def _list(call: Call) -> Response:
+    """A page of insights; with `basic=true` without the fields of results."""
+    page = await to_thread.run_sync(list_rows, INSIGHTS, call)
+    if truth(call.params.get("basic", "")) is True:
+        page["results"] = [
+            {name: value for name, value in row.items() if name not in _RESULTS} for row in page["results"]
+        ]
+    return answer(page)
+
+
 async def _get(run_query: Callable[[Call, Row], Any], call: Call) -> Response:
     """One insight. With `refresh=blocking` its query runs; by default only a cached result would come, so null.
 
@@ -229,8 +247,9 @@ async def _get(run_query: Callable[[Call, Row], Any], call: Call) -> Response:
 
 def insight_routes(run_query: Callable[[Call, Row], Any]) -> tuple[Route, ...]:
     """The routes of insights; `run_query` computes a query as the query endpoint does."""
-    get: Endpoint = partial(_get, run_query)
+    collection = "projects/{project_id}/insights"
+    own = {("GET", collection): _list, ("GET", f"{collection}/{{id}}"): partial(_get, run_query)}
     return tuple(
-        Route(route.method, route.path, get) if (route.method, route.path[-4:]) == ("GET", "{id}") else route
+        Route(route.method, route.path, own.get((route.method, route.path), route.endpoint))
         for route in routes(INSIGHTS)
     )

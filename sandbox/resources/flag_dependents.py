@@ -1,0 +1,29 @@
+"""`feature_flags/{id}/dependent_flags/`: the live flags with a condition on a flag."""
+
+from anyio import to_thread
+from starlette.responses import Response
+
+from ..resource import of_project, reach
+from ..responses import answer
+from ..routing import Call, Route
+from ..values import Row
+from .flag_rules import flag_properties
+from .flags import FLAGS
+
+
+def _dependents(call: Call) -> list[Row]:
+    with call.services.store.transaction() as rows:
+        asked = str(reach(FLAGS, rows, call)["id"])
+        return [
+            {"id": flag["id"], "key": flag["key"], "name": flag["name"]}
+            for flag in of_project(rows, "feature_flags", call.project_id)
+            if not flag["deleted"]
+            and any(str(item.get("key")) == asked for item in flag_properties(flag["filters"], "flag"))
+        ]
+
+
+async def _list(call: Call) -> Response:
+    return answer(await to_thread.run_sync(_dependents, call))
+
+
+ROUTES = (Route("GET", "projects/{project_id}/feature_flags/{id}/dependent_flags", _list),)
