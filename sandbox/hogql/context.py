@@ -56,12 +56,21 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to tell about a query that is answered all the same, and the characters of the query it is about."""
+
+    message: str
+    start: int | None
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Translated:
     """One SELECT for ClickHouse.
 
     `columns` are PostHog's names of the result columns; `hogql` is the query printed back. When
     `default_limit_applied`, the query had no LIMIT: `sql` fetches one row more than `limit`, so that the caller can
-    tell whether there are more, and drops it. `tables` are the HogQL tables read.
+    tell whether there are more, and drops it. `tables` are the HogQL tables read; `warnings` tell what was cut down.
     """
 
     sql: str
@@ -71,3 +80,4 @@ class Translated:
     limit: int | None
     offset: int | None
     tables: tuple[str, ...]
+    warnings: tuple[Notice, ...] = ()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from . import ast
-from .context import Context, Translated
+from .context import Context, Notice, Translated
 from .errors import query_error
 from .expressions import compile_expression
 from .hogql_printer import print_query
@@ -33,6 +34,7 @@ def _translate(text: str, context: Context) -> Translated:
     query = parse_query(text)
     if "{" in text:
         query = bind_placeholders(query, context)
+    warnings = tuple(_clamped_limits(query, context))
     defaulted = isinstance(query, ast.Select) and query.limit is None
     query = _limited(query, context, extra_row=1)
     compilation = Compilation(context, compile_expression, compile_query)
@@ -48,6 +50,7 @@ def _translate(text: str, context: Context) -> Translated:
         limit=context.default_limit if defaulted else None,
         offset=_offset(query) if defaulted else None,
         tables=tuple(compilation.tables),
+        warnings=warnings,
     )
 
 
@@ -64,6 +67,17 @@ def _limited(query: ast.Query, context: Context, extra_row: int) -> ast.Query:
         return replace(query, limit=_clamped(query.limit, context))
     limit = ast.Constant(context.default_limit + extra_row)
     return replace(query, limit=limit, offset=query.offset or (ast.Constant(0) if extra_row else None))
+
+
+def _clamped_limits(query: ast.Query, context: Context) -> Iterator[Notice]:
+    """A warning for each limit of the outermost selects that is above the greatest."""
+    limit = query.limit
+    if isinstance(limit, ast.Constant) and isinstance(limit.value, int) and limit.value > context.max_limit:
+        start, end = limit.span or (None, None)
+        yield Notice(f"LIMIT {limit.value} is above the maximum: {context.max_limit} rows are returned.", start, end)
+    if isinstance(query, ast.SetQuery):
+        for member in (query.first, *(member for _, member in query.rest)):
+            yield from _clamped_limits(member, context)
 
 
 def _clamped(limit: ast.Expr, context: Context) -> ast.Expr:

@@ -38,18 +38,44 @@ async def hogql_query(call: Call, query: Row, project: Project) -> Row:
 
 
 async def hogql_metadata(call: Call, query: Row, project: Project) -> Row:
-    """Whether a query translates, and what is wrong with it where; nothing runs."""
+    """Whether a query translates, and what is wrong with it where; nothing runs. Raises ApiError 400 for Hog programs.
+
+    With the language `hogQLExpr` the text is an expression on events.
+    """
     text, context = _text(query), with_filters(project, query, call.body)
+    language = query.get("language", "hogQL")
+    if language not in _FRAMES:
+        raise invalid(f"The sandbox checks the languages hogQL and hogQLExpr, not {str(language)[:40]}.")
+    before, after = _FRAMES[language]
     errors: list[Row] = []
     tables: list[str] = []
+    warnings: list[Row] = []
     try:
-        tables = list((await to_thread.run_sync(translate, text, context)).tables)
+        translated = await to_thread.run_sync(translate, f"{before}{text}{after}", context)
+        tables = list(translated.tables)
+        warnings = [_told(item.message, item.start, item.end, len(before)) for item in translated.warnings]
     except HogqlError as error:
-        errors = [{"message": error.message, "start": error.start, "end": error.end, "fix": None}]
+        errors = [_told(error.message, error.start, error.end, len(before))]
+    return {**_metadata(text, tables), "isValid": not errors, "errors": errors, "warnings": warnings}
+
+
+_FRAMES = {"hogQL": ("", ""), "hogQLExpr": ("SELECT ", "\nFROM events")}
+
+
+def _told(message: str, start: int | None, end: int | None, shift: int) -> Row:
     return {
-        "isValid": not errors,
+        "message": message,
+        "start": None if start is None else max(0, start - shift),
+        "end": None if end is None else max(0, end - shift),
+        "fix": None,
+    }
+
+
+def _metadata(text: str, tables: list[str]) -> Row:
+    return {
+        "isValid": True,
         "query": text,
-        "errors": errors,
+        "errors": [],
         "warnings": [],
         "notices": [],
         "isUsingIndices": "undecisive",

@@ -142,6 +142,32 @@ async def test_metadata_checks_without_running_and_without_results(sandbox: Serv
     assert "results" not in right
 
 
+async def test_metadata_warns_of_a_limit_that_is_cut_down(sandbox: Serving) -> None:
+    text = "select event from events limit 100000"
+    body = {"query": {"kind": "HogQLMetadata", "language": "hogQL", "query": text}}
+    answer = (await sandbox.send("POST", "query/", body)).json()
+
+    assert answer["isValid"] is True
+    assert [text[warning["start"] : warning["end"]] for warning in answer["warnings"]] == ["100000"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [("event = '$pageview'", None), ("count() -- all", None), ("foo = 1", "foo"), ("event) from events --", ")")],
+)
+async def test_metadata_checks_expressions_on_events(sandbox: Serving, text: str, error: str | None) -> None:
+    body = {"query": {"kind": "HogQLMetadata", "language": "hogQLExpr", "query": text}}
+    answer = (await sandbox.send("POST", "query/", body)).json()
+
+    assert answer["isValid"] is (error is None)
+    assert [text[found["start"] : found["end"]] for found in answer["errors"]] == ([] if error is None else [error])
+
+
+async def test_metadata_does_not_check_programs(sandbox: Serving) -> None:
+    body = {"query": {"kind": "HogQLMetadata", "language": "hog", "query": "return 1"}}
+    assert "hogQLExpr" in (await sandbox.refused("POST", "query/", body))[2]
+
+
 async def test_the_schema_has_tables_and_no_results(sandbox: Serving) -> None:
     answer = (await sandbox.send("POST", "query/", {"query": {"kind": "DatabaseSchemaQuery"}})).json()
 
