@@ -13,7 +13,10 @@ from datetime import timedelta
 import anyio
 from starlette.responses import Response
 
+from .engine import Progress
 from .errors import ApiError, invalid, not_found, required, server_error
+from .events import marked, new_mark
+from .insights.trends import trends_query
 from .queries.actors_query import actors_query
 from .queries.events_query import events_query
 from .queries.hogql_query import database_schema, hogql_metadata, hogql_query
@@ -39,6 +42,7 @@ class _Job:
     status: Row
     expires: float
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    mark: str = field(default_factory=new_mark)
     failed_with: int = 200
 
 
@@ -92,10 +96,15 @@ class QueryEndpoint:
                 del self._scopes[key]
 
     async def poll(self, call: Call) -> Response:
-        """202 while it runs, 200 with the answer in `query_status.results`, 400 or 500 with `error_message`."""
+        """202 while it runs, 200 with the answer in `query_status.results`, 400 or 500 with `error_message`.
+
+        With `show_progress=true` a running query tells how far it is.
+        """
         job = self._job(call)
-        status = 202 if not job.status["complete"] else job.failed_with
-        return answer({"query_status": job.status}, status)
+        shown = dict(job.status)
+        if not job.status["complete"] and call.params.get("show_progress", "").lower() == "true":
+            shown["query_progress"] = _shown(await call.services.events.progress(job.mark))
+        return answer({"query_status": shown}, 202 if not shown["complete"] else job.failed_with)
 
     async def cancel(self, call: Call) -> Response:
         """200 with a message; the query is stopped in the engine, and an asynchronous one is forgotten."""
@@ -127,7 +136,8 @@ class QueryEndpoint:
         with job.scope:
             results, failed_with, message = None, 200, None
             try:
-                results = await self.compute(call, query)
+                with marked(job.mark):
+                    results = await self.compute(call, query)
             except ApiError as error:
                 failed_with, message = error.status, _detail(error)
             job.failed_with = failed_with if failed_with in (200, 400) else 500
@@ -150,6 +160,18 @@ class QueryEndpoint:
         if runner is None:
             raise invalid(f"The sandbox does not answer queries of kind {str(query.get('kind'))[:60]} yet.")
         return await runner(call, query, await self._projects.of(call))
+
+
+def _shown(progress: Progress | None) -> Row | None:
+    if progress is None:
+        return None
+    return {
+        "active_cpu_time": progress.cpu_microseconds,
+        "bytes_read": progress.bytes,
+        "estimated_rows_total": progress.total_rows,
+        "rows_read": progress.rows,
+        "time_elapsed": progress.seconds,
+    }
 
 
 def _wanted_id(call: Call) -> str | None:
@@ -186,5 +208,6 @@ RUNNERS: Mapping[str, Runner] = {
     "TeamTaxonomyQuery": team_taxonomy,
     "EventsQuery": events_query,
     "ActorsQuery": actors_query,
+    "TrendsQuery": trends_query,
 }
 """Who answers a kind."""

@@ -1,0 +1,59 @@
+"""Running the HogQL of insights, and what their answers have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from anyio import to_thread
+
+from ..queries.project import Project
+from ..queries.running import answer_fields, run_hogql
+from ..routing import Call
+from ..values import Row
+from .counting import MOST_ROWS
+
+_EARLIEST = "1980-01-01"
+
+
+@dataclass(slots=True)
+class Session:
+    """The queries that one insight runs, with their timings and the HogQL of the first."""
+
+    call: Call
+    project: Project
+    timings: list[Row] = field(default_factory=list[Row])
+    hogql: str | None = None
+
+    async def rows(self, text: str) -> list[list[Any]]:
+        """The rows of a query. Raises ApiError."""
+        ran = await run_hogql(self.call, text, replace(self.project.context, max_limit=MOST_ROWS))
+        self.hogql = self.hogql or ran.translated.hogql
+        self.timings += ran.timings
+        return ran.table.rows
+
+    async def earliest(self, condition: str, since: str = _EARLIEST) -> datetime | None:
+        """When the first event happened that fulfils a condition, not before a day; None without one."""
+        where = f"({condition}) AND timestamp >= {_day(since)}"
+        found = await self.rows(f"SELECT min(timestamp), count() FROM events WHERE {where} LIMIT 1")
+        return datetime.fromisoformat(str(found[0][0])) if found and found[0][1] else None
+
+    def answer(self, query: Row, results: list[Row]) -> Row:
+        """The fields that the answers of all insights have."""
+        return {
+            **answer_fields(self.call, query, self.project),
+            "results": results,
+            "hogql": self.hogql or "",
+            "timings": self.timings,
+            "modifiers": {},
+            "error": "",
+        }
+
+
+def _day(text: str) -> str:
+    return f"toDateTime('{text}T00:00:00+00:00')"
+
+
+async def reading[T](read: Callable[[], T]) -> T:
+    """What a blocking function reads from the project's rows, off the event loop."""
+    return await to_thread.run_sync(read)
