@@ -1,4 +1,4 @@
-"""One small dataset for the whole directory: in ClickHouse behind a sandbox, and as plain rows."""
+"""One small dataset for each file: in ClickHouse behind a sandbox, and as plain rows."""
 
 from collections.abc import AsyncGenerator, Iterator
 
@@ -11,13 +11,13 @@ from ..sandbox_client import TODAY, Serving, Shared, serving
 from .recounting import EVENTS, SEED, Rows, generated
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     with open_dataset(None, events=EVENTS, seed=SEED, today=TODAY) as opened:
         yield opened
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def rows() -> Rows:
     return generated()
 
