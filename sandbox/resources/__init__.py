@@ -19,7 +19,7 @@ from .insight_views import ROUTES as INSIGHT_VIEWS
 from .insights import insight_routes
 from .person_actions import ROUTES as PERSON_ACTIONS
 from .persons import ROUTES as PERSONS
-from .recordings import ROUTES as RECORDINGS
+from .recordings import recording_routes
 from .surveys import ROUTES as SURVEYS
 
 
@@ -40,7 +40,7 @@ def resource_routes() -> tuple[Route, ...]:
         *SURVEYS,
         *EXPERIMENTS,
         *DEFINITIONS,
-        *RECORDINGS,
+        *recording_routes(query.compute),
         *GROUPS,
         *ACTIVITY,
         *INSIGHT_VIEWS,

@@ -10,7 +10,7 @@ from ..fields import choice
 from ..filters import json_parameter, truth
 from ..routing import Call
 from ..store import Rows
-from ..values import Row, as_list, is_uuid, objects
+from ..values import Row, as_list, integer_id, is_uuid, objects
 from .person_filters import person_condition, text_of
 
 ACTIVITY_SCORE = "round(100 * active_seconds / greatest(recording_duration, 1), 2)"
@@ -41,11 +41,24 @@ _CONSOLE = {
     "warn": "console_warn_count",
     "error": "console_error_count",
 }
-_UNSUPPORTED = ("actions",)
 
 
-def recording_conditions(rows: Rows, call: Call, now: datetime) -> list[str]:
-    """Conditions that all must hold. Raises ApiError 400 on a value that is refused, or unknown to the sandbox."""
+def wanted_actions(call: Call) -> list[int]:
+    """The ids in `actions`. Raises ApiError 400."""
+    ids = [integer_id(text_of(item.get("id"))) for item in _items(call, "actions")]
+    if any(item.get("properties") for item in _items(call, "actions")):
+        raise _unknown("actions", "properties on an action")
+    found = [id for id in ids if id is not None]
+    if len(found) < len(ids):
+        raise invalid("A valid integer is required.", attr="actions")
+    return found
+
+
+def recording_conditions(rows: Rows, call: Call, now: datetime, of_actions: Iterable[Iterable[str]]) -> list[str]:
+    """Conditions that all must hold. Raises ApiError 400 on a value that is refused, or unknown to the sandbox.
+
+    `of_actions` are the sessions in which each of the wanted actions happened.
+    """
     params = call.params
     start = parse_date(params.get("date_from") or _DEFAULT_FROM, now, "date_from")
     conditions = [f"start_time >= {_moment(start)}"]
@@ -61,18 +74,16 @@ def recording_conditions(rows: Rows, call: Call, now: datetime) -> list[str]:
     if truth(params.get("filter_test_accounts", "")):
         project = rows.get("projects", call.project_id) or {}
         conditions += [_property(item) for item in objects(project.get("test_account_filters"))]
-    return conditions + _combined(call)
+    return conditions + _combined(call, of_actions)
 
 
-def _combined(call: Call) -> list[str]:
+def _combined(call: Call, of_actions: Iterable[Iterable[str]]) -> list[str]:
     """The filters that `operand` combines."""
     params = call.params
     operand = params.get("operand") or "AND"
     choice("AND", "OR")(operand, "operand")
-    for name in _UNSUPPORTED:
-        if _items(call, name):
-            raise invalid(f"The sandbox does not filter recordings by `{name}`.", attr=name)
     terms = [
+        *(_one_of("session_id", sessions) for sessions in of_actions),
         *map(_event, _items(call, "events")),
         *map(_property, _items(call, "properties")),
         *map(_measure, _items(call, "having_predicates")),

@@ -3,6 +3,7 @@
 import base64
 import time
 from binascii import Error as NotBase64
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -16,12 +17,16 @@ from ..responses import answer
 from ..routing import Call, Route
 from ..values import Row, timestamp
 from .persons import embedded_person, read_persons
-from .recording_filters import ACTIVITY_SCORE, MEASURES, recording_conditions
+from .recording_filters import ACTIVITY_SCORE, MEASURES, recording_conditions, wanted_actions
 from .removals import remove_keys, removed_keys
+
+type RunQuery = Callable[[Call, Row], Awaitable[Row]]
+"""The answer of a query, without its envelope."""
 
 _KIND = "session_recording"
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 10_000
+_MOST_SESSIONS = 50_000
 _BULK = 100
 _RETENTION = timedelta(days=90)
 _ONGOING = timedelta(minutes=5)
@@ -43,7 +48,7 @@ _COLUMNS = (
 )
 
 
-async def _list(call: Call) -> Response:
+async def _list(run_query: RunQuery, call: Call) -> Response:
     """`{"results", "has_next", "version", "next_cursor"}`; the cursor only when more follow, for `after`."""
     began = time.perf_counter()
     limit = _number(call, "limit", 1, _DEFAULT_LIMIT)
@@ -52,7 +57,8 @@ async def _list(call: Call) -> Response:
     choice(*MEASURES)(order, "order")
     direction = call.params.get("order_direction") or "DESC"
     choice("ASC", "DESC")(direction, "order_direction")
-    conditions = await to_thread.run_sync(_conditions, call)
+    of_actions = [await _sessions_of(run_query, call, action) for action in wanted_actions(call)]
+    conditions = await to_thread.run_sync(_conditions, call, of_actions)
     page = f"ORDER BY {MEASURES[order]} {direction}, session_id {direction} LIMIT {limit + 1} OFFSET {offset}"
     found = await _read(call, f"{' AND '.join(conditions)} {page}")
     body: Row = {"results": found[:limit], "has_next": len(found) > limit, "version": 4}
@@ -63,9 +69,16 @@ async def _list(call: Call) -> Response:
     return response
 
 
-def _conditions(call: Call) -> list[str]:
+def _conditions(call: Call, of_actions: list[list[str]]) -> list[str]:
     with call.services.store.transaction() as rows:
-        return recording_conditions(rows, call, call.services.clock())
+        return recording_conditions(rows, call, call.services.clock(), of_actions)
+
+
+async def _sessions_of(run_query: RunQuery, call: Call, action: int) -> list[str]:
+    """The sessions with an event that is an action's."""
+    text = f"select distinct $session_id from events where matchesAction({action}) limit {_MOST_SESSIONS}"
+    found = await run_query(call, {"kind": "HogQLQuery", "query": text})
+    return [row[0] for row in found["results"]]
 
 
 def _number(call: Call, name: str, minimum: int, default: int) -> int:
@@ -177,12 +190,14 @@ async def _bulk_delete(call: Call) -> Response:
     return answer({"success": True, "deleted_count": len(known), "total_requested": len(asked), "failed_ids": failed})
 
 
-_COLLECTION = "projects/{project_id}/session_recordings"
-ROUTES = (
-    Route("GET", _COLLECTION, _list),
-    Route("POST", f"{_COLLECTION}/bulk_delete", _bulk_delete),
-    Route("GET", f"{_COLLECTION}/{{id}}", _get),
-    Route("PATCH", f"{_COLLECTION}/{{id}}", _update),
-    Route("PUT", f"{_COLLECTION}/{{id}}", _update),
-    Route("DELETE", f"{_COLLECTION}/{{id}}", _delete),
-)
+def recording_routes(run_query: RunQuery) -> tuple[Route, ...]:
+    """The routes of recordings; `run_query` finds the events of actions."""
+    collection = "projects/{project_id}/session_recordings"
+    return (
+        Route("GET", collection, partial(_list, run_query)),
+        Route("POST", f"{collection}/bulk_delete", _bulk_delete),
+        Route("GET", f"{collection}/{{id}}", _get),
+        Route("PATCH", f"{collection}/{{id}}", _update),
+        Route("PUT", f"{collection}/{{id}}", _update),
+        Route("DELETE", f"{collection}/{{id}}", _delete),
+    )

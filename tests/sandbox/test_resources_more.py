@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -225,3 +226,25 @@ async def test_a_list_of_groups_needs_a_type_and_a_cursor_of_its_own(
 async def test_the_types_of_groups_are_those_of_the_project(sandbox: Serving) -> None:
     assert [row["group_type"] for row in await sandbox.get("groups_types/")] == ["organization"]
     assert await sandbox.get("/posthog/api/projects/2/groups_types/") == []
+
+
+async def test_recordings_are_found_by_actions(sandbox: Serving, engine: Engine) -> None:
+    steps = [{"event": "purchase_completed"}, {"event": "$pageview", "url": "://app."}]
+    made = [await sandbox.make("actions/", {"name": step["event"], "steps": [step]}) for step in steps]
+    actions = json.dumps([{"id": row["id"], "type": "actions"} for row in made])
+    since = {"date_from": "-400d", "limit": 10_000}
+    both = await sandbox.get("session_recordings/", actions=actions, **since)
+    either = await sandbox.get("session_recordings/", actions=actions, operand="OR", **since)
+
+    bought = "countIf(event = 'purchase_completed') > 0"
+    in_app = "countIf(event = '$pageview' AND JSONExtractString(properties, '$current_url') LIKE '%://app.%') > 0"
+    for found, condition in ((both, f"{bought} AND {in_app}"), (either, f"{bought} OR {in_app}")):
+        sessions = f"SELECT `$session_id` FROM posthog.events GROUP BY 1 HAVING {condition}"
+        expected = engine.select(
+            f"SELECT session_id FROM posthog.session_replays WHERE session_id IN ({sessions})"
+        ).rows
+        assert {row["id"] for row in found["results"]} == {row[0] for row in expected} != set()
+
+
+async def test_an_action_that_does_not_exist_is_refused_by_the_list_of_recordings(sandbox: Serving) -> None:
+    assert (await sandbox.send("GET", "session_recordings/", actions='[{"id": 99999}]')).status_code == 400

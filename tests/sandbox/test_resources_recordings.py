@@ -9,7 +9,9 @@ import pytest
 
 from maton_posthog.sandbox.dataset import open_dataset
 from maton_posthog.sandbox.engine import Engine
-from maton_posthog.sandbox.resources.recordings import ROUTES
+from maton_posthog.sandbox.resources.recordings import recording_routes
+from maton_posthog.sandbox.routing import Call
+from maton_posthog.sandbox.values import Row
 
 from .resource_calls import NOW, Resources
 
@@ -25,9 +27,14 @@ def engine() -> Iterator[Engine]:
         yield opened
 
 
+async def unasked(_call: Call, _query: Row) -> Row:
+    """The query endpoint, for tests that name no actions."""
+    raise AssertionError
+
+
 @pytest.fixture
 def api(engine: Engine) -> Iterator[Resources]:
-    with closing(Resources(ROUTES, engine)) as opened:
+    with closing(Resources(recording_routes(unasked), engine)) as opened:
         yield opened
 
 
@@ -166,7 +173,8 @@ async def test_test_accounts_are_left_out_when_asked(api: Resources) -> None:
         ({"distinct_ids": "a,b"}, "distinct_ids"),
         ({"date_from": "yesterday"}, "date_from"),
         ({"operand": "XOR"}, "operand"),
-        ({"actions": [{"id": 1}]}, "actions"),
+        ({"actions": [{"id": "x"}]}, "actions"),
+        ({"actions": [{"id": 1, "properties": [{"key": "a"}]}]}, "actions"),
         ({"properties": [{"key": "x", "type": "cohort"}]}, "properties"),
         ({"having_predicates": [{"key": "duration", "operator": "gt", "value": "long"}]}, "having_predicates"),
         ({"console_log_filters": [{"key": "message", "value": ["x"]}]}, "console_log_filters"),

@@ -180,3 +180,22 @@ def test_the_curl_command_that_it_prints_works_as_it_stands() -> None:
         )
 
     assert json.loads(ended.stdout)["name"] == "Sandbox (synthetic data)"
+
+
+def test_requests_beyond_the_rate_that_was_asked_for_are_refused() -> None:
+    with running("--json", "--rate", "1") as process, process.client() as client:
+        answers = [client.get("/posthog/api/users/@me/") for _ in range(50)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+
+    assert answers[0].status_code == 200
+    assert refused
+    assert refused[0].json()["error"]["code"] == 429
+    assert refused[0].headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("rate", ["-1", "many"])
+def test_a_rate_that_is_no_number_is_refused(rate: str) -> None:
+    code, lines = failed("--rate", rate)
+
+    assert code == 2
+    assert "--rate" in lines[-1]
