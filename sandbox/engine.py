@@ -55,6 +55,17 @@ class Table:
     rows: list[list[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Of a running query: rows and bytes read, about how many rows there are, seconds, microseconds of processors."""
+
+    rows: int
+    bytes: int
+    total_rows: int
+    seconds: float
+    cpu_microseconds: int
+
+
 class _Result(Protocol):
     def bytes(self) -> bytes: ...
 
@@ -128,6 +139,19 @@ class Engine:
         with self._writing, suppress(EngineError), _engine_errors():
             if not self._closing.is_set():
                 self._writer.query(f"KILL QUERY WHERE startsWith(query, '{mark}') ASYNC")
+
+    def progress(self, mark: str) -> Progress | None:
+        """How far the running query is whose SQL begins with `mark`; None when there is none."""
+        sql = (
+            "SELECT read_rows, read_bytes, total_rows_approx, elapsed, ProfileEvents['OSCPUVirtualTimeMicroseconds'] "
+            f"FROM system.processes WHERE startsWith(query, '{mark}') LIMIT 1"
+        )
+        with self._writing, _engine_errors():
+            found = b"" if self._closing.is_set() else self._writer.query(sql, "TSV").bytes()
+        if not found.strip():
+            return None
+        rows, size, total, elapsed, cpu = found.decode().split("\t")
+        return Progress(int(rows), int(size), int(total), float(elapsed), int(cpu))
 
     def execute(self, sql: str) -> None:
         """Run one statement that may write. For the sandbox's own table definitions only. Raises EngineError."""

@@ -1,13 +1,15 @@
 """The events behind an asynchronous door: requests wait for the data, queries run in threads, a few at a time."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol, runtime_checkable
 
 import anyio
 from anyio import CapacityLimiter, Event, Semaphore, to_thread
 
-from .engine import Engine, EngineError, Table
+from .engine import Engine, EngineError, Progress, Table
 from .errors import server_error, throttled
 from .identity import DATA_PROJECT
 
@@ -50,6 +52,10 @@ class Stoppable(Protocol):
         """End that query, if it runs."""
         ...
 
+    def progress(self, mark: str) -> Progress | None:
+        """How far that query is, if it runs."""
+        ...
+
 
 def literal(value: str | float | bool) -> str:
     """A value as a ClickHouse literal."""
@@ -58,6 +64,24 @@ def literal(value: str | float | bool) -> str:
     if isinstance(value, int | float):
         return repr(value)
     return "'" + value.encode("utf-8", "replace").decode().translate(_ESCAPES) + "'"
+
+
+_mark: ContextVar[str | None] = ContextVar("mark", default=None)
+
+
+def new_mark() -> str:
+    """A comment that tells one query from all others."""
+    return f"/* {uuid.uuid4().hex} */"
+
+
+@contextmanager
+def marked(mark: str) -> Generator[None]:
+    """Give the queries of this task a mark, by which their progress can be asked for."""
+    token = _mark.set(mark)
+    try:
+        yield
+    finally:
+        _mark.reset(token)
 
 
 class EventSource:
@@ -97,6 +121,11 @@ class EventSource:
                 raise throttled("ClickHouse is at capacity. Try again later.") from error
             raise
 
+    async def progress(self, mark: str) -> Progress | None:
+        """How far the query with this mark is; None when it does not run."""
+        engine = self._engine
+        return await to_thread.run_sync(engine.progress, mark) if isinstance(engine, Stoppable) else None
+
     async def counts(self, tables: tuple[str, ...]) -> dict[str, int | None]:
         """How many rows these tables have; None as long as the data are being made."""
         if self._engine is None:
@@ -118,12 +147,12 @@ class EventSource:
         engine = self._engine
         if engine is None:
             raise server_error(503, f"The sandbox has no events: {self._failure}")
-        mark = f"/* {uuid.uuid4().hex} */" if isinstance(engine, Stoppable) else ""
-        marked = f"{mark} {_confined(project_id, sql)}".lstrip()
+        mark = (_mark.get() or new_mark()) if isinstance(engine, Stoppable) else ""
+        commented = f"{mark} {_confined(project_id, sql)}".lstrip()
         await self._turn(turns)
         try:
             return await to_thread.run_sync(
-                lambda: engine.select(marked, max_seconds=max_seconds), limiter=self._threads, abandon_on_cancel=True
+                lambda: engine.select(commented, max_seconds=max_seconds), limiter=self._threads, abandon_on_cancel=True
             )
         except anyio.get_cancelled_exc_class():
             if isinstance(engine, Stoppable):

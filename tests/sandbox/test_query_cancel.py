@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from maton_posthog.sandbox.dataset import open_dataset
-from maton_posthog.sandbox.engine import Engine
+from maton_posthog.sandbox.engine import Engine, Progress
 
 from .sandbox_client import TODAY, Serving, Shared, serving
 
@@ -28,6 +28,10 @@ class Stoppable(Shared):
     def stop(self, mark: str) -> None:
         """Stop them."""
         self.engine.stop(mark)
+
+    def progress(self, mark: str) -> Progress | None:
+        """Of one of them."""
+        return self.engine.progress(mark)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,29 @@ async def test_an_asynchronous_query_stops_in_the_engine_when_it_is_cancelled(en
 
         assert (cancelled.status_code, list(cancelled.json())) == (200, ["message"])
         assert (await sandbox.send("GET", "query/endless/")).status_code == 404
+
+
+async def test_a_running_query_tells_how_far_it_is_when_asked(engine: Engine) -> None:
+    async with serving(Stoppable(engine)) as sandbox:
+        await sandbox.send("POST", "query/", body(refresh="force_async"))
+        silent = await sandbox.send("GET", "query/endless/")
+        status = 0
+        progress: dict[str, Any] = {}
+        with anyio.fail_after(30):
+            while not progress.get("rows_read"):
+                polled = await sandbox.send("GET", "query/endless/", show_progress="true")
+                status = polled.status_code
+                progress = polled.json()["query_status"]["query_progress"] or progress
+        await sandbox.send("DELETE", "query/endless/")
+        await until_running(engine, 0)
+
+        assert silent.json()["query_status"]["query_progress"] is None
+        assert status == 202
+        assert progress.keys() == {
+            "active_cpu_time", "bytes_read", "estimated_rows_total", "rows_read", "time_elapsed",
+        }  # fmt: skip
+        assert progress["bytes_read"] == 8 * progress["rows_read"]
+        assert engine.progress("/* nobody */") is None
 
 
 async def test_a_blocking_query_is_cancelled_by_the_id_it_was_given(engine: Engine) -> None:
