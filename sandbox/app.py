@@ -22,7 +22,7 @@ from .bodies import read_object
 from .clock import SettableClock
 from .connections import check_connection, web_routes
 from .engine import EngineError
-from .errors import ApiError, method_not_allowed, not_found, server_error
+from .errors import ApiError, maton_error, method_not_allowed, not_found, server_error
 from .events import EventSource
 from .faults import Faults, FaultyApp
 from .keys import Key, check_key, check_reach, check_scope
@@ -97,6 +97,7 @@ def create_app(
             Middleware(RateLimited, rate=rate),
             Middleware(FaultyApp, faults=sandbox.faults),
         ],
+        exception_handlers={sqlite3.OperationalError: _not_stored},
         lifespan=partial(_lifespan, services, background, on_failure),
     )
 
@@ -115,6 +116,8 @@ class _Background:
 async def _quietly(job: Callable[[], Awaitable[None]]) -> None:
     try:
         await job()
+    except sqlite3.OperationalError as error:
+        _log.warning("%s", _reason(error))
     except Exception:
         _log.exception("A background job of the sandbox failed")
 
@@ -155,7 +158,7 @@ async def _data_plane(sandbox: _Sandbox, request: Request) -> Response:
         note(request.scope, refused(error))
         return error_answer(error)
     except sqlite3.OperationalError as error:
-        return error_answer(server_error(503, f"The sandbox cannot store rows in its directory: {error}."))
+        return error_answer(server_error(503, _reason(error)))
     except Exception:
         _log.exception("The sandbox failed on %s %s", request.method, request.url.path)
         return error_answer(server_error())
@@ -236,6 +239,15 @@ def _in_force(sandbox: _Sandbox) -> list[str]:
     if sandbox.rate:
         said.append(f"At most {sandbox.rate} requests a second are answered.")
     return said
+
+
+async def _not_stored(_request: Request, error: Exception) -> Response:
+    """A full disk, or another program that holds the rows, as the control plane tells it."""
+    return error_answer(maton_error(503, _reason(error)))
+
+
+def _reason(error: Exception) -> str:
+    return f"The sandbox cannot store rows in its directory: {error}."
 
 
 async def _unknown(_request: Request) -> Response:

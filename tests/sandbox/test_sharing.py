@@ -120,10 +120,12 @@ def test_rows_that_another_program_locks_are_an_error_of_the_request_only(tmp_pa
         with closing(sqlite3.connect(tmp_path / "rows.sqlite", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             refused = client.post(FLAGS, json=flag("locked"))
+            unconnected = client.post("/connections", json={"app": "posthog"})
             other.execute("ROLLBACK")
         stored = client.post(FLAGS, json=flag("free"))
 
     assert (refused.status_code, refused.json()["type"]) == (503, "server_error")
+    assert (unconnected.status_code, unconnected.json()["error"]["code"]) == (503, 503)
     assert stored.status_code == 201
     assert "Traceback" not in "".join(process.errors)
 
