@@ -95,7 +95,7 @@ class Store:
         self._connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.execute("PRAGMA busy_timeout = 5000")
+        self._connection.execute("PRAGMA busy_timeout = 1000")
         for table in TABLES:
             self._connection.execute(_CREATE.format(table=table))
 
