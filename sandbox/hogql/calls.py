@@ -11,7 +11,7 @@ from .errors import query_error, relocated
 from .function_names import COMPARISONS
 from .functions import Function, find_function, unknown_function, with_filter
 from .parser import parse_expression
-from .scope import Environment
+from .scope import Environment, SelectScope, TableSource
 from .times import now, time_literal
 from .values import BOOLEAN, DATE, DATETIME, STRING, UNKNOWN, Fragment, Type
 
@@ -249,7 +249,16 @@ def _matches_action(node: ast.Call, environment: Environment) -> Fragment:
         reason = "Actions are not available here" if resolve is None else f"Could not find an action {action.value!r}"
         raise query_error(f"{reason}.", action.span)
     with relocated(f"action {action.value}", action.span):
-        return environment.compile(parse_expression(text))
+        return _on_events(environment, node).compile(parse_expression(text))
+
+
+def _on_events(environment: Environment, node: ast.Call) -> Environment:
+    """The environment in which names mean the events of this SELECT, whatever else it joins."""
+    sources = environment.scope.sources
+    events = next((each for each in sources if isinstance(each, TableSource) and each.table.name == "events"), None)
+    if events is None:
+        raise query_error("matchesAction can only be used on events.", node.span)
+    return replace(environment, scope=SelectScope(sources=[events]), ctes={}, arguments={})
 
 
 _SPECIAL: dict[str, tuple[int, int | None, Special]] = {

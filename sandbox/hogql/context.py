@@ -36,7 +36,8 @@ class Context:
     `variables` those written `{variables.name}`: JSON scalars and arrays, always compiled to constants. `filters` is
     the condition for `{filters}`, by the table that the query reads. `cohorts` gives a
     query of person ids, `actions` a condition on events, both as HogQL text; `relations` is behind `cohort_people` and
-    `system.*`. `group_types` names the group types by index. `week_start` is 0 for Sunday, 1 for Monday. `now` fixes
+    `system.*`. `group_types` names the group types by index. With `current_persons`,
+    `person` on events is the person of today, not of the event. `week_start` is 0 for Sunday, 1 for Monday. `now` fixes
     the clock; without it ClickHouse's is used.
     """
 
@@ -49,6 +50,7 @@ class Context:
     actions: Resolver | None = None
     relations: Relations | None = None
     group_types: tuple[str, ...] = ()
+    current_persons: bool = False
     week_start: int = 0
     now: datetime | None = None
     default_limit: int = DEFAULT_LIMIT

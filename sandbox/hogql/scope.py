@@ -99,6 +99,8 @@ class TableSource:
         name = self._group_names().get(name, name)
         virtual = self.table.virtual.get(name)
         if virtual is not None:
+            if name == "person" and virtual.otherwise is not None and self.compilation.context.current_persons:
+                return self.join(name, virtual.otherwise)
             return VirtualSource(name, self, virtual)
         link = self.table.joins.get(name)
         return None if link is None else self.join(name, link)

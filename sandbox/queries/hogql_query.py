@@ -5,7 +5,7 @@ from anyio import to_thread
 from ..errors import invalid
 from ..hogql import HogqlError, describe_schema, translate
 from ..routing import Call
-from ..values import Row
+from ..values import Row, as_object
 from .project import Project, with_filters
 from .running import answer_fields, page_of, run_hogql
 
@@ -29,7 +29,7 @@ async def hogql_query(call: Call, query: Row, project: Project) -> Row:
         "error": None,
         "explain": None,
         "metadata": None,
-        "modifiers": {},
+        "modifiers": as_object(query.get("modifiers")) or {},
         "timings": ran.timings,
         **page,
         "query_status": None,

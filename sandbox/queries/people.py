@@ -1,27 +1,28 @@
 """Persons as the answers of EventsQuery and ActorsQuery show them."""
 
 import json
+from dataclasses import replace
+from itertools import batched
 from typing import Any
 
-from ..hogql import escape
 from ..routing import Call
 from ..values import Row, as_object
 from .project import Project
 from .running import run_hogql
 
-_MOST = 50_000
+_AT_ONCE = 2_000
+"""Persons looked for by one query."""
 
 
 async def persons_by_distinct_id(call: Call, project: Project, distinct_ids: set[str]) -> dict[str, Row]:
     """`{"uuid", "created_at", "properties", "distinct_id"}` of those that have a person."""
-    if not distinct_ids:
-        return {}
-    listed = ", ".join(escape.string(distinct_id) for distinct_id in sorted(distinct_ids))
-    text = (
+    rows = await _looked_up(
+        call,
+        project,
         "SELECT distinct_id, person.id, person.created_at, person.properties FROM person_distinct_ids "
-        f"WHERE distinct_id IN ({listed}) LIMIT {_MOST}"
+        "WHERE distinct_id IN {wanted}",
+        distinct_ids,
     )
-    rows = (await run_hogql(call, text, project.context)).table.rows
     return {
         row[0]: {"uuid": row[1], "created_at": row[2], "properties": as_json(row[3]), "distinct_id": row[0]}
         for row in rows
@@ -30,16 +31,12 @@ async def persons_by_distinct_id(call: Call, project: Project, distinct_ids: set
 
 async def persons_by_id(call: Call, project: Project, ids: set[str]) -> dict[str, Row]:
     """`{"id", "properties", "is_identified", "created_at", "distinct_ids"}` of those that exist."""
-    if not ids:
-        return {}
-    listed = ", ".join(escape.string(identity) for identity in sorted(ids))
-    people = f"SELECT id, properties, is_identified, created_at FROM persons WHERE id IN ({listed}) LIMIT {_MOST}"
+    people = "SELECT id, properties, is_identified, created_at FROM persons WHERE id IN {wanted}"
     known = (
         "SELECT person_id, arraySort(groupArray(distinct_id)) FROM person_distinct_ids "
-        f"WHERE person_id IN ({listed}) GROUP BY person_id LIMIT {_MOST}"
+        "WHERE person_id IN {wanted} GROUP BY person_id"
     )
-    distinct_ids = {row[0]: row[1] for row in (await run_hogql(call, known, project.context)).table.rows}
-    rows = (await run_hogql(call, people, project.context)).table.rows
+    distinct_ids = {row[0]: row[1] for row in await _looked_up(call, project, known, ids)}
     return {
         row[0]: {
             "id": row[0],
@@ -48,8 +45,17 @@ async def persons_by_id(call: Call, project: Project, ids: set[str]) -> dict[str
             "created_at": row[3],
             "distinct_ids": distinct_ids.get(row[0], []),
         }
-        for row in rows
+        for row in await _looked_up(call, project, people, ids)
     }
+
+
+async def _looked_up(call: Call, project: Project, text: str, wanted: set[str]) -> list[list[Any]]:
+    """The rows of a query for what is wanted, a part of it at a time."""
+    rows: list[list[Any]] = []
+    for part in batched(sorted(wanted), _AT_ONCE):
+        context = replace(project.context, values={"wanted": part})
+        rows += (await run_hogql(call, f"{text} LIMIT {_AT_ONCE}", context)).table.rows
+    return rows
 
 
 def display_name(person: Row | None, distinct_id: str) -> str:

@@ -22,6 +22,7 @@ from .property_filters import TRUE, FilterScope, Table, properties_condition
 from .stored_tables import CohortPersons, stored_relation
 
 _FILTERED: Mapping[str, Table] = {"events": "events", "sessions": "sessions"}
+_CURRENT_PERSONS = frozenset({"disabled", "person_id_override_properties_joined"})
 _TIMES: Mapping[Table, str] = {"events": "timestamp", "sessions": "$start_timestamp"}
 
 
@@ -106,10 +107,15 @@ def with_filters(project: Project, query: Row, body: Row) -> Context:
     has_filters = bool(properties or any(dates.values()) or test_accounts)
     return replace(
         project.context,
+        current_persons=_modifiers(query).get("personsOnEventsMode") in _CURRENT_PERSONS,
         values=as_object(query.get("values")) or {},
         variables=_variables(query, body),
         filters=partial(_filters, project, dates, properties, test_accounts) if has_filters else None,
     )
+
+
+def _modifiers(query: Row) -> Row:
+    return as_object(query.get("modifiers")) or {}
 
 
 def _given(values: Row, names: tuple[str, ...]) -> Row:

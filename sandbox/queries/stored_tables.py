@@ -15,8 +15,7 @@ type CohortPersons = Callable[[Rows, Row], str]
 """A SELECT of the ids of a cohort's persons. Raises ApiError 400 for a cohort that is not calculated here."""
 
 _NOBODY = "SELECT toUUID('00000000-0000-0000-0000-000000000000') AS person_id, toInt64(0) AS cohort_id WHERE 0"
-_TABLES = {"teams": "projects"}
-_HIDDEN = {"feature_flag_id": "_feature_flag", "linked_flag_id": "linked_flag_id"}
+_STORED_AS = {"feature_flag_id": "_feature_flag"}
 
 
 def stored_relation(rows: Rows, project_id: int, table: str, cohort_persons: CohortPersons) -> str | None:
@@ -45,15 +44,17 @@ def _members(rows: Rows, project_id: int, static: bool, cohort_persons: CohortPe
 
 def _system(rows: Rows, project_id: int, name: str) -> str:
     table = SYSTEM_TABLES[name]
-    stored = name.removeprefix("system.")
-    found = rows.all(_TABLES.get(stored, stored), None if stored == "teams" else project_id)
+    if name == "system.teams":
+        found = [row for row in rows.all("projects") if row["id"] == project_id]
+    else:
+        found = rows.all(name.removeprefix("system."), project_id)
     kinds = {column.name: column.type.kind for column in table.columns.values()}
     columns = clickhouse_columns(table)
     return constant_rows(columns, [[_value(row, column, kinds[column]) for column, _ in columns] for row in found])
 
 
 def _value(row: Row, name: str, kind: str) -> Any:
-    value = row.get(_HIDDEN.get(name, name))
+    value = row.get(_STORED_AS.get(name, name))
     if value is None:
         return None
     match kind:

@@ -218,6 +218,21 @@ async def test_times_are_shown_in_the_timezone_of_the_project(sandbox: Serving) 
     assert utc["cache_key"] == tokyo["cache_key"]
 
 
+async def test_the_person_of_an_event_is_of_the_event_or_of_today(sandbox: Serving) -> None:
+    text = "select countIf(person.properties.email is not null) from events"
+    joined = await sandbox.query(
+        "select countIf(p.properties.email is not null) from events e left join persons p on p.id = e.person_id"
+    )
+    counts: dict[str, int] = {}
+    for mode in ("disabled", "person_id_override_properties_on_events"):
+        answer = await sandbox.send("POST", "query/", hogql(text, modifiers={"personsOnEventsMode": mode}))
+        assert answer.json()["modifiers"] == {"personsOnEventsMode": mode}
+        counts[mode] = answer.json()["results"][0][0]
+
+    assert counts["disabled"] == joined["results"][0][0] > counts["person_id_override_properties_on_events"] > 0
+    assert (await sandbox.query(text))["results"][0][0] == counts["person_id_override_properties_on_events"]
+
+
 async def test_an_insight_runs_its_query_when_asked_to(sandbox: Serving) -> None:
     query = {"kind": "DataVisualizationNode", "source": hogql(COUNT)["query"]}
     made = await sandbox.make("insights/", {"name": "Events", "query": query})

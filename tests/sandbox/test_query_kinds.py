@@ -139,6 +139,16 @@ async def test_events_are_paged(sandbox: Serving) -> None:
     assert second["offset"] == 7
 
 
+async def test_the_persons_of_many_events_are_found(sandbox: Serving) -> None:
+    answer = await ask(sandbox, "EventsQuery", select=["person", "person_id"], after="all", limit=EVENTS)
+    people = await sandbox.query("select id from persons limit 50000")
+    known = {row[0] for row in people["results"]}
+
+    assert len(answer["results"]) == EVENTS
+    assert len({person["distinct_id"] for person, _ in answer["results"]}) > 100
+    assert all(("uuid" in person) == (person_id in known) for person, person_id in answer["results"])
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [

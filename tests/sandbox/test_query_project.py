@@ -170,6 +170,17 @@ async def test_an_action_in_a_query_is_what_its_steps_say(
     assert await scalar(sandbox, "select countIf(matchesAction('Did it')) from events") == expected
 
 
+async def test_an_action_means_the_events_among_joined_tables(sandbox: Serving) -> None:
+    steps = [{"event": "$pageview", "properties": [{"key": "$browser", "value": ["Chrome"], "type": "event"}]}]
+    await sandbox.make("actions/", {"name": "Did it", "steps": steps})
+    joined = "from events e join persons p on e.person_id = p.id"
+    expected = f"select count() {joined} where e.event = '$pageview' and e.properties.$browser = 'Chrome'"
+
+    found = await scalar(sandbox, f"select countIf(matchesAction('Did it')) as event {joined}")
+    assert found == await scalar(sandbox, expected) > 0
+    assert "only be used on events" in await refusal(sandbox, "select matchesAction('Did it') from persons")
+
+
 async def test_actions_that_cannot_be_matched(sandbox: Serving) -> None:
     await sandbox.make("actions/", {"name": "Odd", "steps": [{"event": "$autocapture", "selector": "a:has(b)"}]})
     await sandbox.make("actions/", {"name": "Empty", "steps": []})
@@ -223,6 +234,17 @@ async def test_system_tables_hold_what_the_lists_hold(sandbox: Serving, name: st
     body = {"query": {"kind": "HogQLQuery", "query": f"select count() from system.{name}"}}
     other = (await sandbox.send("POST", "/posthog/api/projects/2/query/", body)).json()
     assert other["results"] == [[0]]
+
+
+async def test_experiments_lead_to_their_flags_and_a_project_sees_itself_alone(sandbox: Serving) -> None:
+    answer = await sandbox.query(
+        "select e.name, f.key from system.experiments e join system.feature_flags f on e.feature_flag_id = f.id"
+    )
+    listed = {item["name"]: item["feature_flag_key"] for item in (await sandbox.get("experiments/"))["results"]}
+
+    assert listed.items() <= {name: key for name, key in answer["results"]}.items()
+    assert listed
+    assert await scalar(sandbox, "select groupArray(id) from system.teams") == [1]
 
 
 async def test_system_tables_join_with_events(sandbox: Serving) -> None:
