@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import urllib.request
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,24 +130,47 @@ def test_rows_that_another_program_locks_are_an_error_of_the_request_only(tmp_pa
     assert "Traceback" not in "".join(process.errors)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Generator[Path]:
-    """A disk of 64 KB."""
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], capture_output=True, text=True, check=False
-    )
+@contextmanager
+def small_disk(at: Path, size: str) -> Generator[None]:
+    """A disk of this size; skips the test where nothing can be mounted."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(at)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     if mounted.returncode:
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield tmp_path
-    subprocess.run(["umount", str(tmp_path)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(at)], check=True)
 
 
-def test_a_full_disk_is_one_line_that_names_the_remedy(small_disk: Path) -> None:
-    code, lines = failed("--dir", str(small_disk))
+def test_a_full_disk_is_one_line_that_names_the_remedy(tmp_path: Path) -> None:
+    with small_disk(tmp_path, "64k"):
+        code, lines = failed("--dir", str(tmp_path))
 
     assert code == 2
     assert len(lines) == 1
     assert "free some space" in lines[0]
+
+
+def test_a_disk_that_fills_up_while_it_runs_is_told_and_rows_are_stored_again_afterwards(tmp_path: Path) -> None:
+    path = "/posthog/api/projects/1/annotations/"
+    long = {"content": "a" * 8000, "scope": "project"}
+    with small_disk(tmp_path, "80m"), running("--json", "--dir", str(tmp_path)) as process, process.client() as client:
+        assert process.ready.wait(PATIENCE_S)
+        filling = tmp_path / "filling"
+        with suppress(OSError), filling.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(2**16))
+        statuses = [client.post(path, json=long).status_code for _ in range(20)]
+        read = client.get(path).status_code
+        filling.unlink()
+        stored = client.post(path, json=long).status_code
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.ended() == 0
+
+    assert statuses[-1] == 503
+    assert (read, stored) == (200, 201)
+    assert "Traceback" not in "".join(process.errors)
 
 
 def read_by_urllib(url: str, key: str) -> Any:
