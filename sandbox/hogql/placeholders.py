@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
 
 from . import ast
+from .catalog import find_table
 from .context import Context
 from .errors import Span, query_error, relocated
 from .parser import parse_expression
@@ -53,15 +54,34 @@ def _filters(node: ast.Placeholder, context: Context, source: ast.Join | None) -
     """The condition for the first table of the SELECT that has one."""
     if context.filters is None:
         return ast.Constant(True)
+    has_joins = source is not None and source.next is not None
     while source is not None:
         table = ".".join(str(part) for part in source.table.chain) if isinstance(source.table, ast.Field) else ""
         with relocated("the filters", node.span):
             condition = context.filters(table)
             if condition is not None:
-                return parse_expression(condition)
+                parsed = parse_expression(condition)
+                return _of_table(parsed, source.alias or table, table) if has_joins else parsed
         source = source.next
     message = "Cannot use the 'filters' placeholder in a SELECT that does not read events or sessions."
     raise query_error(message, node.span)
+
+
+def _of_table(item: Any, alias: str, table: str) -> Any:
+    """The condition with the columns of its table named by that table's alias, so that joined tables do not matter.
+
+    Subqueries have tables of their own.
+    """
+    if isinstance(item, ast.Field):
+        found = find_table(table)
+        own = found is not None and str(item.chain[0]) in found.names()
+        return replace(item, chain=(alias, *item.chain)) if own else item
+    if isinstance(item, tuple):
+        return tuple([_of_table(member, alias, table) for member in cast(tuple[Any, ...], item)])
+    if not is_dataclass(item) or isinstance(item, ast.Constant | ast.Select | ast.SetQuery):
+        return item
+    node: Any = item
+    return replace(node, **{each.name: _of_table(getattr(node, each.name), alias, table) for each in fields(node)})
 
 
 def constant(value: object, span: Span | None) -> ast.Expr:

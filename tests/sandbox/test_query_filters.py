@@ -224,6 +224,19 @@ async def test_filters_bound_the_time_of_events_and_of_sessions(sandbox: Serving
     assert "filters" in await refusal(sandbox, "select count() from groups where {filters}", filters=week)
 
 
+async def test_filters_mean_the_events_among_joined_tables(sandbox: Serving) -> None:
+    items = [BROWSER, {"key": "properties.$os = 'Windows'", "type": "hogql"}, {"key": "distinct_id", "type": "person"}]
+    filters = {"properties": items, "dateRange": {"date_from": "-60d"}}
+    joined = "from events e join persons p on e.person_id = p.id join sessions s on e.$session_id = s.session_id"
+    expected = (
+        f"select count() {joined} where e.properties.$browser = 'Chrome' and e.properties.$os = 'Windows' "
+        "and e.timestamp >= now() - interval 60 day"
+    )
+
+    found = await scalar(sandbox, f"select count() {joined} where {{filters}}", filters=filters)
+    assert found == await scalar(sandbox, expected) > 0
+
+
 async def test_filters_stand_in_a_subquery_and_are_named_by_the_request(sandbox: Serving) -> None:
     text = "select count() from (select uuid from events where {filters})"
     body = {

@@ -242,7 +242,7 @@ async def test_experiments_lead_to_their_flags_and_a_project_sees_itself_alone(s
     )
     listed = {item["name"]: item["feature_flag_key"] for item in (await sandbox.get("experiments/"))["results"]}
 
-    assert listed.items() <= {name: key for name, key in answer["results"]}.items()
+    assert listed.items() <= dict(answer["results"]).items()
     assert listed
     assert await scalar(sandbox, "select groupArray(id) from system.teams") == [1]
 
