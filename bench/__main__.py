@@ -53,7 +53,7 @@ def main() -> None:
         server()
     if options.only != "server":
         rounds = HOGQL_ROUNDS if options.events <= EVENTS else HOGQL_ROUNDS_OF_MANY
-        hogql.report(options.events, hogql.measure(options.events, rounds))
+        hogql.report(options.events, rounds)
 
 
 def server() -> None:
