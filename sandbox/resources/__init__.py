@@ -9,7 +9,7 @@ from .activity import ROUTES as ACTIVITY
 from .annotations import ROUTES as ANNOTATIONS
 from .cohorts import ROUTES as COHORTS
 from .cohorts import calculate_pending, cohort_persons
-from .dashboards import DASHBOARDS
+from .dashboards import dashboard_routes
 from .definitions import ROUTES as DEFINITIONS
 from .experiments import ROUTES as EXPERIMENTS
 from .flag_dependents import ROUTES as FLAG_DEPENDENTS
@@ -29,7 +29,7 @@ def resource_routes() -> tuple[Route, ...]:
     return (
         *ACCOUNT,
         *query.routes(),
-        *routes(DASHBOARDS),
+        *dashboard_routes(query.compute),
         *insight_routes(query.compute),
         *routes(FLAGS),
         *COHORTS,

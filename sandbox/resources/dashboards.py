@@ -1,12 +1,20 @@
 """Dashboards and what is on them. Their list knows no `search`: the parameter is passed over in silence."""
 
-from ..errors import invalid
+from contextlib import suppress
+from functools import partial
+
+from anyio import to_thread
+from starlette.responses import Response
+
+from ..errors import ApiError, invalid
 from ..fields import Field, boolean, choice, integer, json_list, json_object, json_value, tags, text
 from ..filters import Ordering, Predicate, equals, tagged, truth
-from ..resource import Change, Resource, add_row, alive_or_restored, public
+from ..resource import Change, Resource, add_row, alive_or_restored, get_row, public, routes
+from ..responses import answer
+from ..routing import Call, Route
 from ..store import Rows
 from ..values import Row, objects
-from .insights import INSIGHTS, show_insight
+from .insights import INSIGHTS, RunQuery, show_insight, with_result
 from .tiles import (
     change_tiles,
     copy_tiles,
@@ -150,6 +158,25 @@ DASHBOARDS = Resource(
     },
     ordering=Ordering("-pinned,name"),
 )
+
+
+async def _get(run_query: RunQuery, call: Call) -> Response:
+    """One dashboard. With `refresh=blocking` the queries of its tiles run; one that fails leaves its result null."""
+    shown = await to_thread.run_sync(get_row, DASHBOARDS, call)
+    for tile in shown["tiles"]:
+        if tile["insight"] is not None:
+            with suppress(ApiError):
+                tile["insight"] = await with_result(run_query, call, tile["insight"])
+    return answer(shown)
+
+
+def dashboard_routes(run_query: RunQuery) -> tuple[Route, ...]:
+    """The routes of dashboards; `run_query` computes a query as the query endpoint does."""
+    own = {("GET", "projects/{project_id}/dashboards/{id}"): partial(_get, run_query)}
+    return tuple(
+        Route(route.method, route.path, own.get((route.method, route.path), route.endpoint))
+        for route in routes(DASHBOARDS)
+    )
 
 
 def usage_dashboard(change: Change, flag: Row) -> int:

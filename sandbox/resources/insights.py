@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from anyio import to_thread
 from starlette.responses import Response
@@ -23,6 +22,9 @@ from ..routing import Call, Route
 from ..store import Rows
 from ..values import Row, as_object
 from .tiles import place_insight, tiles_of_insight
+
+type RunQuery = Callable[[Call, Row], Awaitable[Row]]
+"""The answer of a query, without its envelope."""
 
 _FIELDS = (
     Field("name", text(400), null=True),
@@ -231,21 +233,25 @@ async def _list(call: Call) -> Response:
     return answer(page)
 
 
-async def _get(run_query: Callable[[Call, Row], Any], call: Call) -> Response:
-    """One insight. With `refresh=blocking` its query runs; by default only a cached result would come, so null.
+async def with_result(run_query: RunQuery, call: Call, shown: Row) -> Row:
+    """The insight with its result if the request asks for one: `refresh=blocking` and the like.
 
-    Queries of kinds that the query endpoint does not answer yet keep their null.
+    By default only a cached result would come, so null. Queries of kinds that the query endpoint does not answer yet
+    keep their null.
     """
-    shown = await to_thread.run_sync(get_row, INSIGHTS, call)
     can_run = query_kind(shown["query"]) in {"HogQLQuery", *RUNNERS}
     if call.params.get("refresh", "").lower() not in _COMPUTING or not can_run:
-        return answer(shown)
+        return shown
     result = await run_query(call, shown["query"])
     computed = {name: result[name] for name in _UNCOMPUTED if name in result}
-    return answer({**shown, **computed, "result": result.get("results")})
+    return {**shown, **computed, "result": result.get("results")}
 
 
-def insight_routes(run_query: Callable[[Call, Row], Any]) -> tuple[Route, ...]:
+async def _get(run_query: RunQuery, call: Call) -> Response:
+    return answer(await with_result(run_query, call, await to_thread.run_sync(get_row, INSIGHTS, call)))
+
+
+def insight_routes(run_query: RunQuery) -> tuple[Route, ...]:
     """The routes of insights; `run_query` computes a query as the query endpoint does."""
     collection = "projects/{project_id}/insights"
     own = {("GET", collection): _list, ("GET", f"{collection}/{{id}}"): partial(_get, run_query)}

@@ -3,7 +3,6 @@
 import base64
 import time
 from binascii import Error as NotBase64
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -16,12 +15,10 @@ from ..fields import boolean, choice, integer, json_list
 from ..responses import answer
 from ..routing import Call, Route
 from ..values import Row, timestamp
+from .insights import RunQuery
 from .persons import embedded_person, read_persons
 from .recording_filters import ACTIVITY_SCORE, MEASURES, recording_conditions, wanted_actions
 from .removals import remove_keys, removed_keys
-
-type RunQuery = Callable[[Call, Row], Awaitable[Row]]
-"""The answer of a query, without its envelope."""
 
 _KIND = "session_recording"
 _DEFAULT_LIMIT = 50

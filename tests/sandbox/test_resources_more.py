@@ -246,5 +246,19 @@ async def test_recordings_are_found_by_actions(sandbox: Serving, engine: Engine)
         assert {row["id"] for row in found["results"]} == {row[0] for row in expected} != set()
 
 
+async def test_a_dashboard_is_computed_when_asked_for_and_a_failing_tile_stays_null(sandbox: Serving) -> None:
+    dashboard = await sandbox.make("dashboards/", {"name": "Computed"})
+    for name, text in (("good", "select count() as events from events"), ("bad", "select nothing_such from events")):
+        query = {"kind": "DataVisualizationNode", "source": {"kind": "HogQLQuery", "query": text}}
+        await sandbox.make("insights/", {"name": name, "query": query, "dashboards": [dashboard["id"]]})
+    path = f"dashboards/{dashboard['id']}/"
+
+    def results(shown: Any) -> dict[str, Any]:
+        return {tile["insight"]["name"]: tile["insight"]["result"] for tile in shown["tiles"]}
+
+    assert results(await sandbox.get(path)) == {"good": None, "bad": None}
+    assert results(await sandbox.get(path, refresh="blocking")) == {"good": [[20_000]], "bad": None}
+
+
 async def test_an_action_that_does_not_exist_is_refused_by_the_list_of_recordings(sandbox: Serving) -> None:
     assert (await sandbox.send("GET", "session_recordings/", actions='[{"id": 99999}]')).status_code == 400
