@@ -123,6 +123,7 @@ def both_sides(events: int) -> Generator[tuple[Endpoint, Engine]]:
     with ExitStack() as stack:
         options = ("--json", "--events", str(events), "--today", TODAY.isoformat())
         process = stack.enter_context(Process(SANDBOX, *options, longest_s=LONGEST_S, quiet=True))
+        stack.callback(process.end)
         endpoint = Endpoint(json.loads(process.read_line())["gateway_url"])
         stack.callback(endpoint.close)
         engine = stack.enter_context(open_dataset(None, events=events, today=TODAY))

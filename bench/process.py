@@ -51,6 +51,11 @@ class Process:
         self._watchdog.cancel()
         self._process.communicate()
 
+    def end(self) -> None:
+        """Ask it to end, so that it removes what it made, and wait for that."""
+        self._process.terminate()
+        self._process.wait()
+
     def write(self, *messages: Mapping[str, Any]) -> None:
         """Send JSON-RPC messages in one go."""
         assert self._process.stdin
