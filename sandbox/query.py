@@ -16,6 +16,7 @@ from starlette.responses import Response
 from .engine import Progress
 from .errors import ApiError, invalid, not_found, required, server_error
 from .events import marked, new_mark
+from .insights.funnels import funnels_query
 from .insights.trends import trends_query
 from .queries.actors_query import actors_query
 from .queries.events_query import events_query
@@ -209,5 +210,6 @@ RUNNERS: Mapping[str, Runner] = {
     "EventsQuery": events_query,
     "ActorsQuery": actors_query,
     "TrendsQuery": trends_query,
+    "FunnelsQuery": funnels_query,
 }
 """Who answers a kind."""

@@ -1,0 +1,193 @@
+"""How far one actor came in a funnel: PostHog's own definition over the actor's events, without any database.
+
+It is not ClickHouse's `windowFunnel`: an event never serves two steps of one attempt, events of the same instant are
+tried in step order, excluded events take the actor out of the funnel, and the times of the steps are kept.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+from typing import Literal, NamedTuple
+
+type Order = Literal["ordered", "strict", "unordered"]
+
+
+type Value = tuple[str, ...]
+"""A breakdown value: the texts of its properties."""
+
+
+class FunnelEvent(NamedTuple):
+    """An event: microseconds since 1970, the steps it matches and its breakdown value.
+
+    Steps count from 1, ascending. A negative step: the event is excluded between the step before and that one.
+    """
+
+    time: int
+    steps: tuple[int, ...]
+    value: Value = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunnelRules:
+    """The funnel: how many steps, the window in microseconds, steps that may be skipped.
+
+    `attributed_step` (from 1) is the step whose event must have the breakdown value for which an actor is counted.
+    """
+
+    steps: int
+    window: int
+    order: Order = "ordered"
+    optional: frozenset[int] = frozenset()
+    attributed_step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A way into the funnel. `times` are those of the required steps that were taken, `taken` the steps as bits."""
+
+    start: int
+    times: tuple[int, ...] = ()
+    taken: int = 0
+    events: tuple[int, ...] = ()
+    excluded: bool = False
+
+    @property
+    def timings(self) -> tuple[int, ...]:
+        """Microseconds from each required step to the next."""
+        return tuple(after - before for before, after in pairwise(self.times))
+
+
+def furthest(events: Sequence[FunnelEvent], rules: FunnelRules, value: Value = ()) -> Attempt | None:
+    """The attempt that came furthest; None when there is none or excluded events take the actor out.
+
+    `events` are in order of time.
+    """
+    if rules.order == "unordered":
+        return _unordered(events, rules, value)
+    walk = _Walk(rules, value)
+    numbered = enumerate(events)
+    for time, group in groupby(numbered, key=lambda item: item[1].time):
+        walk.at(time, list(group))
+        if walk.reached[rules.steps] is not None:
+            break
+    return None if walk.best is None or walk.best.excluded else walk.best
+
+
+class _Walk:
+    """The attempts of an actor while the events go by: for each step the latest that reached it."""
+
+    def __init__(self, rules: FunnelRules, value: Value) -> None:
+        self._rules = rules
+        self._value = value
+        self.reached: list[Attempt | None] = [None] * (rules.steps + 1)
+        self.best: Attempt | None = None
+        self._best_step = 0
+
+    def at(self, time: int, events: list[tuple[int, FunnelEvent]]) -> None:
+        """Take the events of one instant. Different ones are taken in order of their steps."""
+        self.reached[0] = Attempt(time)
+        if len({event.steps for _, event in events}) == 1:
+            for number, event in events:
+                for step in reversed(event.steps):
+                    self._take(number, event, step, tied=False)
+                if self._rules.order == "strict":
+                    self._forget_all_but(event.steps)
+            return
+        single = [(step, number, event) for number, event in events for step in event.steps if step > 0]
+        for step, number, event in sorted(single, key=lambda item: item[0]):
+            self._take(number, event, step, tied=True)
+
+    def _forget_all_but(self, steps: tuple[int, ...]) -> None:
+        for step in range(1, self._rules.steps + 1):
+            if step not in steps:
+                self.reached[step] = None
+
+    def _take(self, number: int, event: FunnelEvent, step: int, *, tied: bool) -> None:
+        target = abs(step)
+        before, attempt = self._before(event.time, target)
+        known = self.reached[target]
+        if attempt is None or (known is not None and known.start == attempt.start):
+            return
+        if step < 0:
+            self._exclude(event.time, before, attempt)
+        elif not (tied and number in attempt.events) and self._is_attributed(event, before):
+            self._reach(number, event, target, attempt)
+
+    def _before(self, time: int, target: int) -> tuple[int, Attempt | None]:
+        """The nearest step before from which `target` can be taken now, optional ones passed over, and its attempt."""
+        step = target - 1
+        while True:
+            attempt = self.reached[step]
+            if attempt is not None and time - attempt.start <= self._rules.window:
+                return step, attempt
+            if step not in self._rules.optional:
+                return step, None
+            step -= 1
+
+    def _is_attributed(self, event: FunnelEvent, before: int) -> bool:
+        return before + 1 != self._rules.attributed_step or event.value == self._value
+
+    def _exclude(self, time: int, before: int, attempt: Attempt) -> None:
+        if attempt.excluded:
+            return
+        self.reached[before] = replace(attempt, excluded=True)
+        best = self.best
+        if best is not None and self._best_step == before and time - best.start <= self._rules.window:
+            self.best = replace(best, excluded=True)
+
+    def _reach(self, number: int, event: FunnelEvent, step: int, attempt: Attempt) -> None:
+        is_required = step not in self._rules.optional
+        reached = Attempt(
+            attempt.start,
+            (*attempt.times, event.time) if is_required else attempt.times,
+            attempt.taken | 1 << (step - 1),
+            (*attempt.events, number) if is_required else attempt.events,
+            attempt.excluded,
+        )
+        if not attempt.excluded:
+            self.reached[step] = reached
+        if self.best is None or step > self._best_step or (step == self._best_step and self.best.excluded):
+            self.best, self._best_step = reached, step
+
+
+def unordered_attempts(events: Iterable[FunnelEvent], rules: FunnelRules, value: Value) -> Iterator[list[int]]:
+    """The times of the steps taken together in one window, in any order, whenever the earliest of them is given up.
+
+    An excluded event ends what is under way.
+    """
+    waiting = tuple(deque[int]() for _ in range(rules.steps))
+    for event in events:
+        while any(waiting):
+            firsts = _firsts(waiting)
+            if len(firsts) < rules.steps and event.time - firsts[0] <= rules.window:
+                break
+            yield firsts
+            _give_up_earliest(waiting)
+        if event.steps[0] < 0:
+            for times in waiting:
+                times.clear()
+        elif sum(map(bool, waiting)) + 1 != rules.attributed_step or event.value == value:
+            # The step that nothing serves yet, else the one last served longest ago.
+            matched = (waiting[step - 1] for step in event.steps)
+            min(matched, key=lambda times: times[-1] if times else -1).append(event.time)
+    while any(waiting):
+        yield _firsts(waiting)
+        _give_up_earliest(waiting)
+
+
+def _firsts(waiting: Sequence[deque[int]]) -> list[int]:
+    return sorted(times[0] for times in waiting if times)
+
+
+def _give_up_earliest(waiting: Sequence[deque[int]]) -> None:
+    min((times for times in waiting if times), key=lambda times: times[0]).popleft()
+
+
+def _unordered(events: Iterable[FunnelEvent], rules: FunnelRules, value: Value) -> Attempt | None:
+    best: list[int] = []
+    for times in unordered_attempts(events, rules, value):
+        best = times if len(times) > len(best) else best
+        if len(best) == rules.steps:
+            break
+    return Attempt(best[0], tuple(best), (1 << len(best)) - 1) if best else None
