@@ -17,6 +17,9 @@ from .engine import Progress
 from .errors import ApiError, invalid, not_found, required, server_error
 from .events import marked, new_mark
 from .insights.funnels import funnels_query
+from .insights.lifecycle import lifecycle_query
+from .insights.paths import paths_query
+from .insights.stickiness import stickiness_query
 from .insights.trends import trends_query
 from .queries.actors_query import actors_query
 from .queries.events_query import events_query
@@ -210,6 +213,9 @@ RUNNERS: Mapping[str, Runner] = {
     "EventsQuery": events_query,
     "ActorsQuery": actors_query,
     "TrendsQuery": trends_query,
+    "LifecycleQuery": lifecycle_query,
+    "StickinessQuery": stickiness_query,
     "FunnelsQuery": funnels_query,
+    "PathsQuery": paths_query,
 }
 """Who answers a kind."""

@@ -8,28 +8,15 @@ import pytest
 from maton_posthog.sandbox.engine import Engine
 
 from ..sandbox_client import Serving, Shared, serving
-from .hand_made import Event, Person, answer, at, open_engine, results
+from .hand_made import answer, open_engine, results
+from .vectors import insight, node, vector_events
 
 pytestmark = pytest.mark.anyio
-
-P1, P2, P3, P4 = (Person(f"p{number}") for number in range(1, 5))
-VIEWS = {P1: (11, 12, 13, 15, 17, 19), P2: (9, 12), P3: (12,), P4: (15,)}
-LEAVES = {P1: (11, 12, 13), P2: (13,), P3: (13,), P4: (16,)}
-BROWSERS = {P1: "Chrome", P2: "Firefox", P3: "", P4: "Edge"}
-
-
-def _events() -> list[Event]:
-    return [
-        Event(person, name, at(f"2020-01-{day:02}T12:00:00"), {"$browser": BROWSERS[person], "price": day})
-        for name, days_of in (("$pageview", VIEWS), ("$pageleave", LEAVES))
-        for person, days in days_of.items()
-        for day in days
-    ]
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with open_engine(tmp_path_factory.mktemp("trends") / "data", _events()) as opened:
+    with open_engine(tmp_path_factory.mktemp("trends") / "data", vector_events()) as opened:
         yield opened
 
 
@@ -39,15 +26,8 @@ async def sandbox(engine: Engine) -> AsyncGenerator[Serving]:
         yield running
 
 
-def node(event: str | None = "$pageview", **more: Any) -> dict[str, Any]:
-    return {"kind": "EventsNode", "event": event, **more}
-
-
-def trends(
-    *series: dict[str, Any], since: str = "2020-01-09", until: str = "2020-01-19", **more: Any
-) -> dict[str, Any]:
-    dates = {"date_from": since, "date_to": until}
-    return {"kind": "TrendsQuery", "series": list(series) or [node()], "dateRange": dates, **more}
+def trends(*series: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return insight("TrendsQuery", *series, **more)
 
 
 BOTH = (node(), node("$pageleave"))

@@ -1,0 +1,126 @@
+"""LifecycleQuery: how many persons are new, come back, come back after a pause, or stay away, per interval."""
+
+from typing import Any
+
+from ..queries.project import Project
+from ..routing import Call
+from ..values import Row
+from .dates import (
+    DateRange,
+    Interval,
+    bucket_expression,
+    bucket_key,
+    interval_start,
+    moment_literal,
+    next_interval,
+    previous_interval,
+    read_date_range,
+    wants_all,
+)
+from .filters import all_of, query_condition, sampling_factor
+from .requests import malformed_query, options
+from .running import Session, reading
+from .series import Series, read_series
+
+STATUSES = ("new", "returning", "resurrecting", "dormant")
+_UNITS: dict[Interval, str] = {
+    "minute": "Minutes",
+    "hour": "Hours",
+    "day": "Days",
+    "week": "Weeks",
+    "month": "Months",
+}
+_WITH_PERSON = "ifNull(toString(properties.$process_person_profile), '') != 'false'"
+
+
+async def lifecycle_query(call: Call, query: Row, project: Project) -> Row:
+    """Four results, one per status, of the first series. Raises ApiError 400."""
+    series = await reading(lambda: _series(call, query, project))
+    session = Session(call, project)
+    earliest = await session.earliest(series.condition) if wants_all(query) else None
+    ends = read_date_range(query, project, explicit_start=True, widen=False, earliest=earliest)
+    condition = all_of([series.condition, query_condition(query, project), _WITH_PERSON])
+    rows = await session.rows(_query(ends, condition, _group_index(query)))
+    results = _results(series, ends, rows, sampling_factor(query))
+    return {**session.answer(query, results), "resolved_date_range": ends.resolved()}
+
+
+def _series(call: Call, query: Row, project: Project) -> Series:
+    options(query, "lifecycleFilter")
+    found = read_series(call, query, project)
+    if not found:
+        raise malformed_query("series", "List should have at least 1 item")
+    return found[0]
+
+
+def _group_index(query: Row) -> int | None:
+    index = query.get("aggregation_group_type_index")
+    if index is not None and (not isinstance(index, int) or isinstance(index, bool) or not 0 <= index <= 4):
+        raise malformed_query("aggregation_group_type_index", "Input should be a number from 0 to 4")
+    return index
+
+
+def _query(ends: DateRange, condition: str, group: int | None) -> str:
+    """Rows of interval, status and number of actors. Whole intervals are read, from the one before the first."""
+    interval, week_start = ends.interval, ends.week_start
+    since = previous_interval(interval_start(ends.start, interval, week_start), interval)
+    until = next_interval(interval_start(ends.end, interval, week_start), interval)
+    actor, created = ("person_id", "person.created_at")
+    terms = [f"timestamp >= {moment_literal(since)}", f"timestamp < {moment_literal(until)}", condition]
+    if group is not None:
+        actor, created = f"$group_{group}", f"group_{group}.created_at"
+        terms.append(f"$group_{group} != ''")
+    before, after = f"subtract{_UNITS[interval]}", f"add{_UNITS[interval]}"
+    actors = (
+        f"SELECT {actor} AS insight_actor, groupUniqArray({bucket_expression(interval)}) AS insight_active, "
+        f"min({bucket_expression(interval)}) AS insight_first, "
+        f"min({bucket_expression(interval, created)}) AS insight_created "
+        f"FROM events WHERE {all_of(terms)} GROUP BY insight_actor"
+    )
+    active = (
+        "arrayMap(start -> tuple(start, multiIf(start = insight_first AND start = insight_created, 'new', "
+        f"has(insight_active, {before}(start, 1)), 'returning', 'resurrecting')), insight_active)"
+    )
+    gone = (
+        f"arrayMap(start -> tuple({after}(start, 1), 'dormant'), "
+        f"arrayFilter(start -> not(has(insight_active, {after}(start, 1))), insight_active))"
+    )
+    pairs = f"SELECT arrayJoin(arrayConcat({active}, {gone})) AS insight_pair FROM ({actors})"
+    return (
+        "SELECT tupleElement(insight_pair, 1) AS insight_bucket, tupleElement(insight_pair, 2) AS insight_status, "
+        f"count() FROM ({pairs}) GROUP BY insight_bucket, insight_status LIMIT 50000"
+    )
+
+
+def _results(series: Series, ends: DateRange, rows: list[list[Any]], sampling: float) -> list[Row]:
+    counts = {(bucket_key(row[0], ends.interval), row[1]): row[2] for row in rows}
+    results: list[Row] = []
+    for status in STATUSES:
+        sign = -1 if status == "dormant" else 1
+        found = [counts.get((day, status), 0) for day in ends.days()]
+        data = [float(sign * (round(count / sampling) if sampling < 1 else count)) or 0.0 for count in found]
+        results.append(
+            {
+                "action": _action(series),
+                "data": data,
+                "count": sum(data),
+                "labels": ends.labels(),
+                "days": ends.days(),
+                "label": f"{series.label} - {status}",
+                "status": status,
+            }
+        )
+    return results
+
+
+def _action(series: Series) -> Row:
+    named = {} if series.custom_name is None else {"custom_name": series.custom_name}
+    identity = series.key if series.kind == "events" else str(series.key)
+    return {
+        "id": identity,
+        "name": series.label,
+        "type": series.kind,
+        "order": series.order,
+        "math": "total",
+        **named,
+    }

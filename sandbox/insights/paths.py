@@ -1,0 +1,227 @@
+"""PathsQuery: from which page or event to which, by position within the paths of persons."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from ..hogql import escape
+from ..queries.project import Project
+from ..queries.running import answer_fields
+from ..routing import Call
+from ..values import Row, as_list, objects
+from .actors import actor_rows, date_range_of, expression, not_answered
+from .filters import all_of, any_of, query_condition, sampling_factor
+from .requests import malformed_query, number, options
+
+_PLACE = "pathsFilter."
+_GAP = 30 * 60 * 1_000_000
+"""Microseconds after which a new path begins."""
+_STEPS, _EDGES = 5, 50
+_KINDS = ("$pageview", "$screen", "custom_event", "hogql")
+_CUT = "..."
+
+type Visit = tuple[str, int]
+"""An item and its time in microseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """A `pathsFilter`. `item` is the HogQL of an event's item; weights of 0 are no limit."""
+
+    item: str
+    kinds: tuple[str, ...]
+    excluded: tuple[str, ...]
+    start: str | None
+    end: str | None
+    steps: int
+    edges: int
+    least: int
+    most: int
+
+
+async def paths_query(call: Call, query: Row, project: Project) -> Row:
+    """The edges between items, the heaviest first. Raises ApiError 400."""
+    if query.get("pathsFilter") is None:
+        raise malformed_query("pathsFilter", "Field required")
+    if query.get("funnelPathsFilter") is not None:
+        raise not_answered("paths with a funnelPathsFilter")
+    request = _read(query, project)
+    within = await date_range_of(call, query, project, "day")
+    terms = [*within.conditions(), query_condition(query, project), *_kind_conditions(request)]
+    ran = await actor_rows(
+        call,
+        project,
+        f"SELECT groupArray((path_time, path_item)) FROM (SELECT person_id, toUnixTimestamp64Micro(timestamp) "
+        f"AS path_time, {request.item} AS path_item FROM events WHERE {all_of(terms)}) GROUP BY person_id",
+    )
+    excluded = set(request.excluded)
+    paths = (
+        path
+        for (visits,) in ran.table.rows
+        for path in _paths(sorted((time, item) for time, item in visits if item not in excluded))
+    )
+    return {
+        **answer_fields(call, query, project),
+        "results": _edges(paths, request, sampling_factor(query)),
+        "hogql": ran.translated.hogql,
+        "timings": ran.timings,
+        "modifiers": {},
+        "error": None,
+    }
+
+
+def _read(query: Row, project: Project) -> _Request:
+    wanted = options(query, "pathsFilter")
+    kinds = _texts(wanted, "includeEventTypes")
+    for kind in kinds:
+        if kind not in _KINDS:
+            raise malformed_query(f"{_PLACE}includeEventTypes", f"Input should be {', '.join(map(repr, _KINDS))}")
+    start, end = _text(wanted, "startPoint"), _text(wanted, "endPoint")
+    if start is None or end is None:
+        start, end = _without_slash(start), _without_slash(end)
+    return _Request(
+        item=_item(wanted, project, kinds),
+        kinds=kinds,
+        excluded=_texts(wanted, "excludeEvents") if kinds else (),
+        start=start,
+        end=end,
+        steps=number(wanted, "stepLimit", _PLACE, _STEPS) or _STEPS,
+        edges=number(wanted, "edgeLimit", _PLACE, _EDGES) or _EDGES,
+        least=number(wanted, "minEdgeWeight", _PLACE, 0),
+        most=number(wanted, "maxEdgeWeight", _PLACE, 0),
+    )
+
+
+def _item(wanted: Row, project: Project, kinds: tuple[str, ...]) -> str:
+    """The text of an event in a path. With `kinds`, only those read their own property."""
+    item, given, groupings = "event", _text(wanted, "pathsHogQLExpression"), _texts(wanted, "pathGroupings")
+    if given is not None and (not kinds or "hogql" in kinds):
+        item = f"toString({expression(given)})"
+    if not kinds or "$pageview" in kinds:
+        url = r"replaceRegexpAll(ifNull(properties.$current_url, ''), '(.)/$', '\\1')"
+        item = f"if(event = '$pageview', {url}, {item})"
+    if not kinds or "$screen" in kinds:
+        item = f"if(event = '$screen', properties.$screen_name, {item})"
+    item = f"ifNull({item}, '')"
+    rules = list(project.scope.path_cleaning) if wanted.get("pathReplacements") is True else []
+    rules += [(str(r.get("regex")), str(r.get("alias"))) for r in objects(wanted.get("localPathCleaningFilters"))]
+    for pattern, alias in rules:
+        item = f"replaceRegexpAll({item}, {escape.string(pattern)}, {escape.string(alias)})"
+    if not groupings:
+        return item
+    branches = (f"match({item}, {_pattern(grouping)}), {escape.string(grouping)}" for grouping in groupings)
+    return f"multiIf({', '.join(branches)}, {item})"
+
+
+def _pattern(grouping: str) -> str:
+    return escape.string(re.escape(grouping).replace("\\*", ".*"))
+
+
+def _kind_conditions(request: _Request) -> list[str]:
+    conditions = {
+        "$pageview": "event = '$pageview'",
+        "$screen": "event = '$screen'",
+        "custom_event": "NOT startsWith(event, '$')",
+    }
+    terms = [conditions[kind] for kind in request.kinds if kind in conditions]
+    return [any_of(terms)] if terms else []
+
+
+def _paths(visits: list[Any]) -> Iterator[list[Visit]]:
+    """One person's visits in order of time, cut where nothing happened for half an hour; equal neighbours are one.
+
+    Of equal neighbours the time of the last counts. An empty item at the end of a path falls away, as at PostHog.
+    """
+    path: list[Visit] = []
+    before: int | None = None
+    for time, item in visits:
+        if before is not None and time - before >= _GAP:
+            yield _compact(path)
+            path = []
+        path.append((item, time))
+        before = time
+    if path:
+        yield _compact(path)
+
+
+def _compact(path: list[Visit]) -> list[Visit]:
+    following = [*(item for item, _ in path[1:]), ""]
+    return [visit for visit, after in zip(path, following, strict=True) if visit[0] != after]
+
+
+def _edges(paths: Iterator[list[Visit]], request: _Request, sampling: float) -> list[Row]:
+    times: dict[tuple[str, str], list[int]] = {}
+    for path in paths:
+        cut = _cut(path, request)
+        for place, ((source, left), (target, reached)) in enumerate(pairwise(cut), 1):
+            times.setdefault((f"{place}_{source}", f"{place + 1}_{target}"), []).append(reached - left)
+    ranked = sorted(times.items(), key=lambda edge: (-len(edge[1]), edge[0]))
+    kept = [
+        edge for edge in ranked if len(edge[1]) >= request.least and (not request.most or len(edge[1]) <= request.most)
+    ][: request.edges]
+    reachable = _reachable([edge for edge, _ in kept])
+    return [
+        {
+            "source": source,
+            "target": target,
+            "value": round(len(spans) / sampling),
+            "average_conversion_time": sum(spans) / len(spans) / 1_000,
+        }
+        for (source, target), spans in kept
+        if source in reachable
+    ]
+
+
+def _cut(path: list[Visit], request: _Request) -> list[Visit]:
+    """The part of a path that is asked for; nothing when it misses the start or the end."""
+    items = [item for item, _ in path]
+    if request.start is not None:
+        if request.start not in items:
+            return []
+        path = path[items.index(request.start) :]
+        items = [item for item, _ in path]
+    if request.end is not None:
+        if request.end not in items:
+            return []
+        path = path[: items.index(request.end) + 1]
+    if request.start is None or request.end is None:
+        return path[-request.steps :] if request.end is not None else path[: request.steps]
+    if len(path) <= request.steps:
+        return path
+    half = request.steps // 2
+    return [*path[:half], (_CUT, path[half][1]), *path[len(path) - half :]]
+
+
+def _reachable(edges: list[tuple[str, str]]) -> set[str]:
+    """The nodes that can be reached from one at the first position."""
+    targets: dict[str, list[str]] = {}
+    for source, target in edges:
+        targets.setdefault(source, []).append(target)
+    found: set[str] = set()
+    waiting = [source for source in targets if source.startswith("1_")]
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting += targets.get(node, [])
+    return found
+
+
+def _without_slash(text: str | None) -> str | None:
+    return text[:-1] if text is not None and len(text) > 1 and text.endswith("/") else text
+
+
+def _text(wanted: Row, name: str) -> str | None:
+    value = wanted.get(name)
+    if value is not None and not isinstance(value, str):
+        raise malformed_query(f"{_PLACE}{name}", "Input should be a valid string")
+    return value or None
+
+
+def _texts(wanted: Row, name: str) -> tuple[str, ...]:
+    values = as_list(wanted.get(name) if wanted.get(name) is not None else [])
+    if values is None or not all(isinstance(value, str) for value in values):
+        raise malformed_query(f"{_PLACE}{name}", "Input should be a valid list of strings")
+    return tuple(str(value) for value in values)
