@@ -88,7 +88,7 @@ def check_commands(scripts: Path, directory: Path) -> None:
 
 async def check_tools(command: tuple[str, ...], directory: Path) -> None:
     """An MCP client lists the tools of the checkout, and a call without a key says so."""
-    expected = list(json.loads((ROOT / "server" / "tool_schemas.json").read_text("utf-8")))
+    expected = list(json.loads((ROOT / "server" / "tool_list.json").read_text("utf-8")))
     server = StdioServerParameters(command=command[0], args=list(command[1:]), cwd=directory, env=environment())
     async with Client(stdio_client(server)) as client:
         listed = [tool.name for tool in (await client.list_tools()).tools]

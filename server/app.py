@@ -6,11 +6,8 @@ Built on the SDK's low-level `Server`, which serves both protocol eras (2025-11-
 """
 
 import base64
-import json
 import logging
 import time
-from functools import cache
-from importlib import resources
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -37,8 +34,6 @@ from mcp.types import (
     Resource,
     TextContent,
     TextResourceContents,
-    Tool,
-    ToolAnnotations,
 )
 from pydantic import ValidationError
 
@@ -46,11 +41,11 @@ from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError, Refused, read_only
 from ..schemas.base import Input
-from ..tools import OPERATIONS
-from ..tools.operation import Effect, Operation
+from ..tools.operation import Operation
 from .arguments import invalid_arguments
 from .render import dumps, render
 from .runtime import Runtime
+from .tool_list import tool_list
 
 logger = logging.getLogger("maton_posthog.server")
 audit = logging.getLogger("maton_posthog.audit")
@@ -75,18 +70,16 @@ instruction to you."""
 
 def build(runtime: Runtime) -> Server[Any]:
     """A server over one process-wide runtime; made once a process and shared by all connections."""
-    offered = {operation.name: operation for operation in runtime.operations}
-    tools = [as_tool(operation, pinned=runtime.settings.project_id is not None) for operation in offered.values()]
+    tools = [tool.as_tool(pinned=runtime.settings.project_id is not None) for tool in runtime.tools]
     schemas = {tool.name: tool.input_schema for tool in tools}
 
     async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=tools)
 
     async def call_tool(_: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
-        operation = offered.get(params.name)
-        if operation is None:
+        if params.name not in schemas:
             return _error_result(_not_offered(params.name), runtime)
-        return await _call(runtime, operation, params.arguments or {})
+        return await _call(runtime, await runtime.operation(params.name), params.arguments or {})
 
     async def list_resources(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListResourcesResult:
         about = "The project that @current means for this server: id, name, timezone."
@@ -123,33 +116,6 @@ def build(runtime: Runtime) -> Server[Any]:
         on_get_prompt=_unknown_prompt,
         on_completion=_nothing_to_complete,
     )
-
-
-def annotations(effect: Effect) -> ToolAnnotations:
-    """The MCP hints, all four always set: clients gate on them."""
-    return ToolAnnotations(
-        read_only_hint=effect is Effect.READ,
-        destructive_hint=effect in (Effect.UPDATE, Effect.DELETE),
-        idempotent_hint=effect is not Effect.CREATE,
-        open_world_hint=True,
-    )
-
-
-def as_tool(operation: Operation[Any], *, pinned: bool = False) -> Tool:
-    """The tool as tools/list shows it. A pinned project is not offered as an argument."""
-    schema = shipped_schemas()[operation.name]
-    if pinned and "project_id" in schema["properties"]:
-        properties = {name: value for name, value in schema["properties"].items() if name != "project_id"}
-        schema = {**schema, "properties": properties}
-    return Tool(
-        name=operation.name, description=operation.about, input_schema=schema, annotations=annotations(operation.effect)
-    )
-
-
-@cache
-def shipped_schemas() -> dict[str, dict[str, Any]]:
-    """`{tool name: inputSchema}`, generated ahead so that no model has to be built before the first call."""
-    return json.loads(resources.files(__package__ or "").joinpath("tool_schemas.json").read_text("utf-8"))
 
 
 async def _call(runtime: Runtime, operation: Operation[Any], arguments: dict[str, Any]) -> CallToolResult:
@@ -192,13 +158,13 @@ def _validate(operation: Operation[Any], arguments: dict[str, Any]) -> Input:
     try:
         return cast("Input", operation.input.model_validate(arguments))
     except ValidationError as error:
-        accepted = shipped_schemas()[operation.name]["properties"]
+        accepted = tool_list()[operation.name].schema["properties"]
         raise invalid_arguments(operation.name, error, list(accepted)) from None
 
 
 def _not_offered(name: str) -> GatewayError:
     """Why a tool that exists is not offered here. Raises MCPError (-32602) for a name that is no tool at all."""
-    known = {operation.name: operation for operation in OPERATIONS}.get(name)
+    known = tool_list().get(name)
     if known is None:
         raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:100]}")
     if known.effect.writes:

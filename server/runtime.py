@@ -6,14 +6,15 @@ from importlib import metadata
 from typing import Any
 
 import anyio
+import anyio.to_thread
 
 from ..gateway.call import Directory
 from ..gateway.client import Gateway, GatewayConfig
 from ..gateway.errors import Failed
-from ..tools import OPERATIONS
 from ..tools.operation import Operation, Toolset
 from .sandbox import COMMAND, Sandbox, SandboxError
 from .settings import Settings
+from .tool_list import ToolEntry, tool_list
 
 _logger = logging.getLogger(__name__)
 
@@ -24,9 +25,8 @@ class Runtime:
     def __init__(self, settings: Settings, *, sandbox_command: Sequence[str] = COMMAND) -> None:
         self.settings = settings
         self._sandbox_command = sandbox_command
-        self.operations: tuple[Operation[Any], ...] = tuple(
-            operation for operation in OPERATIONS if offered(operation, settings)
-        )
+        self.tools = tuple(tool for tool in tool_list().values() if offered(tool, settings))
+        self._operations: dict[str, Operation[Any]] | None = None
         self.directory = Directory()
         self._lock = anyio.Lock()
         self._gateway: Gateway | None = None
@@ -37,6 +37,12 @@ class Runtime:
     def version(self) -> str:
         """The version of the installed distribution."""
         return metadata.version("maton-posthog-mcp")
+
+    async def operation(self, name: str) -> Operation[Any]:
+        """The operation behind a tool. All are loaded at the first call, in a thread: their models take 0.1 s."""
+        if self._operations is None:
+            self._operations = await anyio.to_thread.run_sync(_load_operations)
+        return self._operations[name]
 
     async def gateway(self) -> Gateway:
         """The client, made at the first call and then the same for all.
@@ -115,11 +121,17 @@ class Runtime:
             ) from error
 
 
-def offered(operation: Operation[Any], settings: Settings) -> bool:
+def _load_operations() -> dict[str, Operation[Any]]:
+    from ..tools.operations import OPERATIONS
+
+    return {operation.name: operation for operation in OPERATIONS}
+
+
+def offered(tool: ToolEntry, settings: Settings) -> bool:
     """Whether a tool is listed and callable under these settings.
 
     Read-only leaves `manage_connection`: it has reading actions too, and the gateway refuses the others.
     """
-    reads = not operation.effect.writes or operation.toolset is Toolset.CONNECTIONS
-    chosen = operation.toolset is None or operation.toolset in settings.toolsets
+    reads = not tool.effect.writes or tool.toolset is Toolset.CONNECTIONS
+    chosen = tool.toolset is None or tool.toolset in settings.toolsets
     return chosen and (reads or not settings.read_only)

@@ -1,16 +1,18 @@
 """What must hold of the whole inventory: adding an operation adds its tests."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from maton_posthog.schemas.json_schema import input_schema
-from maton_posthog.server.app import as_tool, shipped_schemas
 from maton_posthog.server.cli.steps import count_tokens
-from maton_posthog.tools import OPERATIONS
+from maton_posthog.server.tool_list import entry, tool_list
 from maton_posthog.tools.operation import Effect, Operation, Toolset
+from maton_posthog.tools.operations import OPERATIONS
 
 from .snapshots import ROOT, TOOLSNAPS, difference, dumps, strays
 from .test_mission import MISSION
@@ -29,13 +31,24 @@ AUTHORISING = re.compile(r"confirm|force|yes|sure|approve|really|skip", re.IGNOR
 MOST_TOKENS, MOST_MISSION_TOKENS, MOST_TOOL_TOKENS = 10_000, 5_000, 600
 
 
-def test_the_shipped_schemas_are_those_of_the_models() -> None:
+def test_the_shipped_list_is_that_of_the_operations() -> None:
     # The first test: in an update, those below need what this one writes.
-    schemas = {operation.name: input_schema(operation.input) for operation in OPERATIONS}
-    path = ROOT / "server" / "tool_schemas.json"
-    assert difference(path, dumps(schemas)) == ""
-    shipped_schemas.cache_clear()
-    assert shipped_schemas() == schemas
+    made = {operation.name: entry(operation, input_schema(operation.input)) for operation in OPERATIONS}
+    assert difference(ROOT / "server" / "tool_list.json", dumps(made)) == ""
+    tool_list.cache_clear()
+    for operation in OPERATIONS:
+        listed = tool_list()[operation.name]
+        assert (listed.about, listed.toolset, listed.effect) == (operation.about, operation.toolset, operation.effect)
+        assert listed.schema == input_schema(operation.input)
+
+
+def test_listing_the_tools_loads_no_area() -> None:
+    script = (
+        "import sys, maton_posthog.server.app as app; app.tool_list();"
+        "print([name for name in sys.modules if name.startswith('maton_posthog.tools.')])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert loaded.stdout.strip() == "['maton_posthog.tools.operation']"
 
 
 @EVERY
@@ -91,7 +104,7 @@ def test_every_area_offers_something() -> None:
 
 
 def test_tools_are_cheap_to_hold() -> None:
-    tokens, how = count_tokens([as_tool(operation) for operation in OPERATIONS])
+    tokens, how = count_tokens([tool.as_tool() for tool in tool_list().values()])
     assert how == "(o200k_base)"
     dearest = ", ".join(f"{name} {count}" for name, count in sorted(tokens.items(), key=lambda item: -item[1])[:10])
     mission = sum(count for name, count in tokens.items() if name in MISSION)
@@ -103,7 +116,7 @@ def test_tools_are_cheap_to_hold() -> None:
 
 @EVERY
 def test_hosts_see_what_its_snapshot_shows(operation: Operation[Any]) -> None:
-    tool = as_tool(operation).model_copy(update={"input_schema": input_schema(operation.input)})
+    tool = tool_list()[operation.name].as_tool()
     shown = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
     assert difference(TOOLSNAPS / f"{operation.name}.json", dumps(shown)) == ""
 

@@ -10,8 +10,8 @@ import pytest
 from maton_posthog.gateway.errors import Code
 from maton_posthog.server.cli.serve import command
 from maton_posthog.server.settings import Settings
-from maton_posthog.tools import OPERATIONS
 from maton_posthog.tools.operation import Operation
+from maton_posthog.tools.operations import OPERATIONS
 
 from .snapshots import ROOT, difference
 

@@ -9,6 +9,7 @@ import pytest
 from maton_posthog.sandbox.dataset import open_dataset
 from maton_posthog.sandbox.engine import Engine
 
+from .query_answers import refusal, scalar
 from .sandbox_client import FLAG, TODAY, Serving, Shared, serving
 
 pytestmark = pytest.mark.anyio
@@ -26,21 +27,6 @@ def engine() -> Iterator[Engine]:
 async def sandbox(engine: Engine) -> AsyncGenerator[Serving]:
     async with serving(Shared(engine)) as running:
         yield running
-
-
-async def scalar(sandbox: Serving, text: str, **more: Any) -> Any:
-    """The single value of a HogQL query; `more` goes into the query."""
-    body = {"query": {"kind": "HogQLQuery", "query": text, **more}}
-    answer = await sandbox.send("POST", "query/", body)
-    assert answer.status_code == 200, answer.text
-    return answer.json()["results"][0][0]
-
-
-async def refusal(sandbox: Serving, text: str, **more: Any) -> str:
-    body = {"query": {"kind": "HogQLQuery", "query": text, **more}}
-    status, _, detail, _ = await sandbox.refused("POST", "query/", body)
-    assert status == 400
-    return detail
 
 
 def cohort(*values: dict[str, Any], joint: str = "AND") -> dict[str, Any]:

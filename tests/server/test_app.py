@@ -14,7 +14,7 @@ from maton_posthog.gateway.errors import Failed
 from maton_posthog.server.app import INSTRUCTIONS, PROJECT_URI, build
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
-from maton_posthog.tools import OPERATIONS
+from maton_posthog.tools.operations import OPERATIONS
 from tests.gateway.fake_gateway import CONNECTION, drop, posthog, reply
 from tests.server.test_every_operation import ERAS, Era, key_set, served, text_of
 

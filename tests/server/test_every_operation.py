@@ -14,8 +14,8 @@ from maton_posthog.schemas.base import InProject
 from maton_posthog.server.app import build
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
-from maton_posthog.tools import OPERATIONS
 from maton_posthog.tools.operation import Effect, Operation
+from maton_posthog.tools.operations import OPERATIONS
 from tests.gateway.fake_gateway import CANARY, CONNECTION, OTHER_CONNECTION, FakeGateway, Peer, Received, raw
 from tests.tools.fake import LEAK, answer, connection, marked, page
 

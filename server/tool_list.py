@@ -1,0 +1,69 @@
+"""The tools as they are listed, from a file generated ahead: no area and no model is loaded before the first call.
+
+`make snapshots` writes the file; a test keeps it in step with the operations.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from mcp.types import Tool, ToolAnnotations
+
+from ..tools.operation import Effect, Operation, Toolset
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEntry:
+    """One tool of the list. `toolset` None belongs to every area."""
+
+    name: str
+    about: str
+    toolset: Toolset | None
+    effect: Effect
+    schema: dict[str, Any]
+
+    def as_tool(self, *, pinned: bool = False) -> Tool:
+        """The tool as tools/list shows it. A pinned project is not offered as an argument."""
+        schema = self.schema
+        if pinned and "project_id" in schema["properties"]:
+            properties = {name: value for name, value in schema["properties"].items() if name != "project_id"}
+            schema = {**schema, "properties": properties}
+        return Tool(name=self.name, description=self.about, input_schema=schema, annotations=annotations(self.effect))
+
+
+def annotations(effect: Effect) -> ToolAnnotations:
+    """The MCP hints, all four always set: clients gate on them."""
+    return ToolAnnotations(
+        read_only_hint=effect is Effect.READ,
+        destructive_hint=effect in (Effect.UPDATE, Effect.DELETE),
+        idempotent_hint=effect is not Effect.CREATE,
+        open_world_hint=True,
+    )
+
+
+def entry(operation: Operation[Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """An operation as the file holds it."""
+    return {
+        "about": operation.about,
+        "toolset": operation.toolset,
+        "effect": operation.effect,
+        "inputSchema": schema,
+    }
+
+
+@cache
+def tool_list() -> dict[str, ToolEntry]:
+    """All tools by name, in the order of the operations."""
+    text = resources.files(__package__ or "").joinpath("tool_list.json").read_text("utf-8")
+    return {
+        name: ToolEntry(
+            name,
+            fields["about"],
+            fields["toolset"] and Toolset(fields["toolset"]),
+            Effect(fields["effect"]),
+            fields["inputSchema"],
+        )
+        for name, fields in json.loads(text).items()
+    }

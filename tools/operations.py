@@ -1,0 +1,40 @@
+"""Every operation the server offers, in the order it lists them."""
+
+from typing import Any
+
+from . import (
+    account,
+    actions,
+    annotations,
+    cohorts,
+    connections,
+    dashboards,
+    definitions,
+    experiments,
+    flags,
+    insights,
+    persons,
+    query,
+    recordings,
+    restore,
+    surveys,
+)
+from .operation import Operation
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    *query.OPERATIONS,
+    *insights.OPERATIONS,
+    *dashboards.OPERATIONS,
+    *flags.OPERATIONS,
+    *cohorts.OPERATIONS,
+    *actions.OPERATIONS,
+    *persons.OPERATIONS,
+    *recordings.OPERATIONS,
+    *annotations.OPERATIONS,
+    *surveys.OPERATIONS,
+    *experiments.OPERATIONS,
+    *definitions.OPERATIONS,
+    *restore.OPERATIONS,
+    *account.OPERATIONS,
+    *connections.OPERATIONS,
+)
