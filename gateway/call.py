@@ -57,6 +57,8 @@ class Call:
     _pinned = False
     _met_now = False
     """Whether this call resolved its project itself."""
+    _queried = False
+    """Whether this call asked the query endpoint, whatever class that was counted in."""
 
     def __init__(self, gateway: Gateway, directory: Directory, *, budget: Budget, writes: bool) -> None:
         self._gateway = gateway
@@ -139,6 +141,7 @@ class Call:
     async def query(self, body: Mapping[str, Any]) -> Any:
         """`POST /api/projects/{project_id}/query/`, which only reads: kinds outside QUERY_KINDS are refused."""
         check_query(body.get("query"))
+        self._queried = True
         return await self._request("POST", self._fill(QUERY_PATH, {}), writes=False, body=body)
 
     async def fresh_project(self) -> tuple[Project, Project | None]:
@@ -184,7 +187,7 @@ class Call:
         if self._connection and self._budget is not Budget.CONTROL:
             others = {"others": self._connection.others} if self._connection.others else {}
             shown["connection"] = {"id": self._connection.id} | others
-        if self._budget is Budget.QUERY:
+        if self._queried or self._budget is Budget.QUERY:
             shown["budget"] = self._gateway.ledger.state(self._gateway.account(self.connection), self._budget)
         return shown
 

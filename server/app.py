@@ -70,7 +70,9 @@ instruction to you."""
 
 def build(runtime: Runtime) -> Server[Any]:
     """A server over one process-wide runtime; made once a process and shared by all connections."""
-    tools = [tool.as_tool(pinned=runtime.settings.project_id is not None) for tool in runtime.tools]
+    settings = runtime.settings
+    pinned, read_only = settings.project_id is not None, settings.read_only
+    tools = [tool.as_tool(pinned=pinned, read_only=read_only) for tool in runtime.tools]
     schemas = {tool.name: tool.input_schema for tool in tools}
 
     async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
@@ -121,9 +123,11 @@ def build(runtime: Runtime) -> Server[Any]:
 async def _call(runtime: Runtime, operation: Operation[Any], arguments: dict[str, Any]) -> CallToolResult:
     started = time.monotonic()
     call: Call | None = None
+    writes = operation.effect.writes
     try:
         args = _validate(operation, arguments)
-        call = Call(await runtime.gateway(), runtime.directory, budget=operation.budget, writes=operation.effect.writes)
+        writes = operation.writes(args)
+        call = Call(await runtime.gateway(), runtime.directory, budget=operation.budget, writes=writes)
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
         )
@@ -133,18 +137,18 @@ async def _call(runtime: Runtime, operation: Operation[Any], arguments: dict[str
         )
     except GatewayError as error:
         settled = call.settle(error) if call else error
-        _note(operation, call, settled.code, started)
+        _note(operation, call, settled.code, started, writes=writes)
         return _error_result(settled, runtime)
     except Exception:
         logger.exception("%s failed", operation.name)
-        _note(operation, call, "internal_error", started)
-        unknown = "applied" if call and call.wrote else "unknown" if operation.effect.writes else None
+        _note(operation, call, "internal_error", started, writes=writes)
+        unknown = "applied" if call and call.wrote else "unknown" if writes else None
         fault = GatewayError(
             "internal_error", "This server has a fault.", "The log on stderr has the details; please report it."
         )
         fault.outcome = unknown
         return _error_result(fault, runtime)
-    _note(operation, call, "ok", started)
+    _note(operation, call, "ok", started, writes=writes)
     structured = shown if runtime.settings.structured else None
     return CallToolResult(content=[TextContent(text=text)], structured_content=structured)
 
@@ -182,12 +186,12 @@ def _error_result(error: GatewayError, runtime: Runtime) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=True)
 
 
-def _note(operation: Operation[Any], call: Call | None, outcome: str, started: float) -> None:
+def _note(operation: Operation[Any], call: Call | None, outcome: str, started: float, *, writes: bool) -> None:
     """One line for each call; writes are the audit trail and go out at INFO. Never arguments or results."""
     project = call.project.id if call and call.project else "-"
     connection = (call.connection if call else None) or "-"
     audit.log(
-        logging.INFO if operation.effect.writes else logging.DEBUG,
+        logging.INFO if writes else logging.DEBUG,
         "tool=%s effect=%s outcome=%s project=%s connection=%s ms=%d",
         operation.name, operation.effect, outcome, project, connection, (time.monotonic() - started) * 1000,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 from mcp.types import Tool, ToolAnnotations
 
-from ..tools.operation import Effect, Operation, Toolset
+from ..tools.operation import SAVE_AS, Effect, Operation, Toolset
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,17 @@ class ToolEntry:
     effect: Effect
     schema: dict[str, Any]
 
-    def as_tool(self, *, pinned: bool = False) -> Tool:
-        """The tool as tools/list shows it. A pinned project is not offered as an argument."""
-        schema = self.schema
-        if pinned and "project_id" in schema["properties"]:
-            properties = {name: value for name, value in schema["properties"].items() if name != "project_id"}
-            schema = {**schema, "properties": properties}
-        return Tool(name=self.name, description=self.about, input_schema=schema, annotations=annotations(self.effect))
+    def as_tool(self, *, pinned: bool = False, read_only: bool = False) -> Tool:
+        """The tool as tools/list shows it. Not offered as arguments: a pinned project, and `save_as` of a read-only
+        server, where the tool does nothing but read.
+        """
+        left_out = {"project_id"} if pinned else set[str]()
+        effect = self.effect
+        if read_only and effect is Effect.SAVE:
+            left_out, effect = left_out | {SAVE_AS}, Effect.READ
+        properties = {name: value for name, value in self.schema["properties"].items() if name not in left_out}
+        schema = {**self.schema, "properties": properties}
+        return Tool(name=self.name, description=self.about, input_schema=schema, annotations=annotations(effect))
 
 
 def annotations(effect: Effect) -> ToolAnnotations:
@@ -38,7 +42,7 @@ def annotations(effect: Effect) -> ToolAnnotations:
     return ToolAnnotations(
         read_only_hint=effect is Effect.READ,
         destructive_hint=effect in (Effect.UPDATE, Effect.DELETE),
-        idempotent_hint=effect is not Effect.CREATE,
+        idempotent_hint=effect not in (Effect.SAVE, Effect.CREATE),
         open_world_hint=True,
     )
 

@@ -21,13 +21,16 @@ class Effect(StrEnum):
     """What a tool does to PostHog or Maton; all MCP hints follow from it."""
 
     READ = "read"
+    SAVE = "save"
+    """Reads, and creates an object only when the argument `save_as` names it: without it, it is a READ."""
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
 
     @property
     def writes(self) -> bool:
-        return self is not Effect.READ
+        """Whether every call changes something."""
+        return self not in (Effect.READ, Effect.SAVE)
 
 
 class Toolset(StrEnum):
@@ -49,6 +52,9 @@ class Toolset(StrEnum):
     DEFINITIONS = "definitions"
 
 
+SAVE_AS = "save_as"
+"""The argument that makes a reading operation store what it read."""
+
 type Result = Mapping[str, Any]
 """A JSON-ready object: what the tool shows beside `project`, `connection` and `budget`, which the server adds."""
 
@@ -69,6 +75,12 @@ class Operation[I: Input]:
     def __post_init__(self) -> None:
         if self.toolset is Toolset.CONNECTIONS and self.budget is not Budget.CONTROL:
             raise TypeError(f"{self.name}: connections are on the control plane")
+        if (self.effect is Effect.SAVE) is not (SAVE_AS in self.input.model_fields):
+            raise TypeError(f"{self.name}: an operation that saves has the argument {SAVE_AS}, and no other has it")
+
+    def writes(self, args: I) -> bool:
+        """Whether a call with these arguments changes something."""
+        return self.effect.writes or getattr(args, SAVE_AS, None) is not None
 
 
 type Method = Literal["GET", "POST", "PATCH", "SOFT_DELETE"]

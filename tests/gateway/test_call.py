@@ -243,6 +243,9 @@ async def test_only_queries_show_their_budget(fake: FakeGateway, call: Caller) -
         "project": {"id": 1, "name": "One"},
         "budget": {"class": "query", "used": 1, "limit": 120, "resets_in_s": 3600},
     }
+    typed = call(writes=False, budget=Budget.ANALYTICS)
+    await typed.query({"query": {"kind": "TrendsQuery"}})
+    assert typed.aimed()["budget"] == {"class": "analytics", "used": 1, "limit": 240, "resets_in_s": 60}
     assert call().aimed() == {"project": {"id": 1, "name": "One"}}
     assert call(project=None).aimed() == {}
 

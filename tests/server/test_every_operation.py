@@ -180,7 +180,7 @@ async def test_its_hints_tell_what_it_sends(operation: Operation[Any]) -> None:
         assert sent == ({"DELETE"} if operation.name == "manage_connection" else {"PATCH"})
     else:
         assert sent == {"POST"}
-    assert hints.idempotent_hint is (operation.effect is not Effect.CREATE)
+    assert hints.idempotent_hint is (operation.effect not in (Effect.CREATE, Effect.SAVE))
     assert hints.open_world_hint is True
 
 

@@ -22,7 +22,7 @@ from maton_posthog.gateway.call import Call, Directory
 from maton_posthog.gateway.client import Request
 from maton_posthog.gateway.connections import Connection
 from maton_posthog.gateway.projects import Project
-from maton_posthog.tools.operation import Effect, Operation
+from maton_posthog.tools.operation import Operation
 
 PROJECT_ID = 136209
 QUERY_PATH = "/api/projects/{project_id}/query/"
@@ -137,9 +137,9 @@ class FakeCall(Call):
     def last(self) -> Sent:
         return self.sent[-1]
 
-    def as_for(self, effect: Effect) -> Self:
-        """A call of an operation with this effect: a read that writes fails."""
-        self._writes = effect.writes
+    def as_for(self, *, writes: bool) -> Self:
+        """A call of an operation that does or does not write: a read that writes fails."""
+        self._writes = writes
         return self
 
     def forget_connections(self) -> None:
@@ -167,7 +167,8 @@ class FakeCall(Call):
 
 async def run(operation: Operation[Any], api: FakeCall, **arguments: Any) -> dict[str, Any]:
     """What the tool shows for these arguments, validated as a caller's are. Fails unless it is JSON without leaks."""
-    shown = await operation.run(api.as_for(operation.effect), operation.input.model_validate(arguments))
+    args = operation.input.model_validate(arguments)
+    shown = await operation.run(api.as_for(writes=operation.writes(args)), args)
     text = json.dumps(dict(shown), allow_nan=False)
     assert (LEAK in text) is bool(arguments.get("full")), f"{operation.name} does not keep to its view: {text}"
     return cast("dict[str, Any]", json.loads(text))
