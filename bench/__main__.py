@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from . import hogql
+from . import hogql, insights
 from .process import Process
 
 ROUNDS = 13
@@ -19,7 +19,7 @@ CALLS = 30
 """One at a time, in each round."""
 AT_ONCE = 32
 EVENTS = 100_000
-HOGQL_ROUNDS, HOGQL_ROUNDS_OF_MANY = 15, 3
+SANDBOX_ROUNDS, SANDBOX_ROUNDS_OF_MANY = 15, 3
 OURS, NOOP, PROXY, GATEWAY = "maton_posthog.server", "bench.noop", "bench.proxy", "bench.gateway"
 TOOL = "list_flags"
 ARGUMENTS: Mapping[str, Any] = {"limit": 1}
@@ -46,14 +46,16 @@ class Rounds:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", choices=("server", "hogql"), help="one part of it")
-    parser.add_argument("--events", type=int, default=EVENTS, help="events of the HogQL part (default %(default)s)")
+    parser.add_argument("--only", choices=("server", "hogql", "insights"), help="one part of it")
+    parser.add_argument("--events", type=int, default=EVENTS, help="events of the sandbox (default %(default)s)")
     options = parser.parse_args()
-    if options.only != "hogql":
+    rounds = SANDBOX_ROUNDS if options.events <= EVENTS else SANDBOX_ROUNDS_OF_MANY
+    if options.only in (None, "server"):
         server()
-    if options.only != "server":
-        rounds = HOGQL_ROUNDS if options.events <= EVENTS else HOGQL_ROUNDS_OF_MANY
+    if options.only in (None, "hogql"):
         hogql.report(options.events, rounds)
+    if options.only in (None, "insights"):
+        insights.report(options.events, rounds)
 
 
 def server() -> None:

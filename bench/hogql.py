@@ -102,8 +102,12 @@ class Endpoint:
             self._connection.connect()
 
     def post(self, query: str) -> bytes:
-        """The body of the answer. Raises RuntimeError when the query is refused."""
-        body = json.dumps({"query": {"kind": "HogQLQuery", "query": query}})
+        """The body of the answer to a HogQL query. Raises RuntimeError when it is refused."""
+        return self.ask({"kind": "HogQLQuery", "query": query})
+
+    def ask(self, query: Mapping[str, Any]) -> bytes:
+        """The body of the answer to a query of any kind. Raises RuntimeError when it is refused."""
+        body = json.dumps({"query": query})
         headers = {"Authorization": "Bearer sandbox", "Content-Type": "application/json"}
         self._connection.request("POST", PATH, body, headers)
         answer = self._connection.getresponse()
