@@ -31,7 +31,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event of a person. `group` is the key of group type 0."""
+    """An event of a person. `group` is the key of group type 0; without a `distinct_id` it is the person's name."""
 
     person: Person
     event: str
@@ -39,6 +39,11 @@ class Event:
     properties: dict[str, Any] = field(default_factory=dict[str, Any])
     group: str = ""
     session: str = ""
+    distinct_id: str = ""
+
+    @property
+    def sent_as(self) -> str:
+        return self.distinct_id or self.person.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,10 @@ def open_engine(
     persons = {event.person.name: event.person for event in events}
     _insert(engine, "events", [_event_row(index, event) for index, event in enumerate(events)])
     _insert(engine, "persons", [_person_row(index, person) for index, person in enumerate(persons.values())])
-    _insert(engine, "person_distinct_ids", [{"distinct_id": name, "person_id": p.id} for name, p in persons.items()])
+    distinct_ids = {person.name: person for person in persons.values()}
+    distinct_ids |= {event.sent_as: event.person for event in events}
+    rows = [{"distinct_id": name, "person_id": person.id} for name, person in distinct_ids.items()]
+    _insert(engine, "person_distinct_ids", rows)
     _insert(engine, "groups", [_group_row(group) for group in groups or []])
     _insert(engine, "sessions", _session_rows(events))
     definitions = [
@@ -104,7 +112,7 @@ def _event_row(index: int, event: Event) -> dict[str, Any]:
         "event": event.event,
         "properties": {**event.properties, **({"$session_id": event.session} if event.session else {})},
         "timestamp": event.timestamp,
-        "distinct_id": event.person.name,
+        "distinct_id": event.sent_as,
         "created_at": event.timestamp,
         "$session_id": event.session,
         "person_mode": "full",
@@ -148,7 +156,7 @@ def _session_rows(events: list[Event]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "session_id": session,
-                "distinct_id": members[0].person.name,
+                "distinct_id": members[0].sent_as,
                 "person_id": members[0].person.id,
                 "$start_timestamp": first,
                 "$end_timestamp": last,
