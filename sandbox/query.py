@@ -16,6 +16,8 @@ from starlette.responses import Response
 from .engine import Progress
 from .errors import ApiError, invalid, not_found, required, server_error
 from .events import marked, new_mark
+from .insights.experiment_exposures import experiment_exposure_query
+from .insights.experiments import experiment_query
 from .insights.funnels import funnels_query
 from .insights.lifecycle import lifecycle_query
 from .insights.paths import paths_query
@@ -217,5 +219,7 @@ RUNNERS: Mapping[str, Runner] = {
     "StickinessQuery": stickiness_query,
     "FunnelsQuery": funnels_query,
     "PathsQuery": paths_query,
+    "ExperimentQuery": experiment_query,
+    "ExperimentExposureQuery": experiment_exposure_query,
 }
 """Who answers a kind."""

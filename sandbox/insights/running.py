@@ -18,17 +18,19 @@ _EARLIEST = "1980-01-01"
 
 @dataclass(slots=True)
 class Session:
-    """The queries that one insight runs, with their timings and the HogQL of the first."""
+    """The queries that one insight runs, with their timings and the HogQL and SQL of the first."""
 
     call: Call
     project: Project
     timings: list[Row] = field(default_factory=list[Row])
     hogql: str | None = None
+    sql: str | None = None
 
     async def rows(self, text: str) -> list[list[Any]]:
         """The rows of a query. Raises ApiError."""
         ran = await run_hogql(self.call, text, replace(self.project.context, max_limit=MOST_ROWS))
         self.hogql = self.hogql or ran.translated.hogql
+        self.sql = self.sql or ran.translated.sql
         self.timings += ran.timings
         return ran.table.rows
 
