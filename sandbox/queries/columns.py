@@ -8,6 +8,7 @@ from ..errors import invalid
 from ..hogql import HogqlError, ast, escape, has_aggregate, parse_expression
 
 _DIRECTION = re.compile(r"\s+(?P<direction>asc|desc)$", re.IGNORECASE)
+_NEXT_ORDER = re.compile(r"(?<=\sasc),\s*|(?<=\sdesc),\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,11 @@ class Column:
     hogql: str
     reference: str
     is_aggregate: bool = False
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is the same in every row, so that nothing is grouped by it."""
+        return self.hogql.isdecimal()
 
 
 def read_column(shown: str, special: Mapping[str, str]) -> Column:
@@ -65,10 +71,9 @@ def grouped_by(columns: list[Column]) -> str:
 
 
 def ordered(orders: Iterable[str], special: Mapping[str, str]) -> str:
-    """`orderBy` as HogQL. Raises ApiError 400."""
+    """`orderBy` as HogQL; a text may name several orders, each with its direction. Raises ApiError 400."""
     shown: list[str] = []
-    for order in orders:
-        text = without_comment(order)
+    for text in (part for order in orders for part in _NEXT_ORDER.split(without_comment(order))):
         found = _DIRECTION.search(text)
         expression = text[: found.start()].strip() if found else text
         _parsed(expression)

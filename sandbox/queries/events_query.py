@@ -7,12 +7,12 @@ from ..errors import invalid
 from ..hogql import escape
 from ..routing import Call
 from ..values import Row, as_list, is_uuid
-from .columns import Column, conditions, default_order, grouped_by, ordered, read_column
+from .columns import Column, conditions, default_order, ordered, read_column
 from .elements import elements_of
 from .people import as_json, display_name, persons_by_distinct_id
 from .project import Project
-from .property_filters import TRUE
 from .running import answer_fields, page_of, run_hogql, texts, whole_number
+from .selection import Selection
 
 _STAR = ("uuid", "event", "properties", "timestamp", "distinct_id", "elements_chain", "created_at", "person_mode")
 _SPECIAL = {
@@ -28,17 +28,10 @@ async def events_query(call: Call, query: Row, project: Project) -> Row:
     """`columns` as they were sent, `types` as texts, `*` and `person` as objects. Raises ApiError 400."""
     columns = [read_column(text, _SPECIAL) for text in texts(query, "select") or ["*"]]
     limit, offset = whole_number(query, "limit", _DEFAULT_LIMIT), whole_number(query, "offset", 0, 10**9)
-    terms = [term for term in _terms(call, query, project) if term != TRUE]
-    groups = grouped_by(columns)
+    terms = _terms(call, query, project)
     order = ordered(texts(query, "orderBy"), _SPECIAL) or default_order(columns, "timestamp")
-    pieces = [
-        f"SELECT {', '.join(column.hogql for column in columns)} FROM events",
-        f"WHERE {' AND '.join(terms)}" if terms else "",
-        f"GROUP BY {groups}" if groups else "",
-        f"ORDER BY {order}" if order else "",
-        f"LIMIT {limit + 1} OFFSET {offset}",
-    ]
-    ran = await run_hogql(call, " ".join(piece for piece in pieces if piece), project.context)
+    selection = Selection(columns=columns, source="events", terms=terms, order=order, limit=limit, offset=offset)
+    ran = await run_hogql(call, selection.hogql(), project.context)
     rows, page = page_of(ran, limit, offset)
     return {
         **answer_fields(call, query, project),

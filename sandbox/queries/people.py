@@ -6,7 +6,7 @@ from itertools import batched
 from typing import Any
 
 from ..routing import Call
-from ..values import Row, as_object
+from ..values import Row, as_object, is_uuid
 from .project import Project
 from .running import run_hogql
 
@@ -31,6 +31,7 @@ async def persons_by_distinct_id(call: Call, project: Project, distinct_ids: set
 
 async def persons_by_id(call: Call, project: Project, ids: set[str]) -> dict[str, Row]:
     """`{"id", "properties", "is_identified", "created_at", "distinct_ids"}` of those that exist."""
+    ids = {identity for identity in ids if is_uuid(identity)}
     people = "SELECT id, properties, is_identified, created_at FROM persons WHERE id IN {wanted}"
     known = (
         "SELECT person_id, arraySort(groupArray(distinct_id)) FROM person_distinct_ids "
@@ -47,6 +48,29 @@ async def persons_by_id(call: Call, project: Project, ids: set[str]) -> dict[str
         }
         for row in await _looked_up(call, project, people, ids)
     }
+
+
+async def groups_by_key(call: Call, project: Project, index: int, keys: set[str]) -> dict[str, Row]:
+    """`{"id", "type", "properties", "group_key", "group_type_index", "created_at", "group_properties"}` by key."""
+    text = f"SELECT key, properties, created_at FROM groups WHERE index = {index} AND key IN {{wanted}}"
+    found: dict[str, Row] = {}
+    for key, properties, created_at in await _looked_up(call, project, text, keys):
+        found[key] = {
+            "id": key,
+            "type": "group",
+            "properties": as_json(properties),
+            "group_key": key,
+            "group_type_index": index,
+            "created_at": created_at,
+            "group_properties": as_json(properties),
+        }
+    return found
+
+
+async def recorded_sessions(call: Call, project: Project, sessions: set[str]) -> set[str]:
+    """The sessions among these that were recorded."""
+    text = "SELECT DISTINCT session_id FROM session_replay_events WHERE session_id IN {wanted}"
+    return {row[0] for row in await _looked_up(call, project, text, sessions)}
 
 
 async def _looked_up(call: Call, project: Project, text: str, wanted: set[str]) -> list[list[Any]]:

@@ -1,0 +1,214 @@
+"""The events and the actors behind a number of a trend."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from ..errors import invalid
+from ..hogql import escape
+from ..queries.project import Project
+from ..routing import Call
+from ..values import Row, as_list
+from .actor_source import ActorSource
+from .breakdowns import OTHER, Breakdown, Pass, read_breakdown
+from .counting import Counting, counting_query
+from .dates import DateRange, moment_literal, next_interval, read_date_range, read_interval, wants_all
+from .filters import all_of, any_of, query_condition
+from .requests import choice, malformed_query, number
+from .running import Session, reading
+from .series import Series, read_series
+from .trends_request import TrendsRequest, read_trends_request
+
+_ACTIVE_DAYS = {"weekly_active": 7, "monthly_active": 30}
+_FIRST_TIME = ("first_time_for_user", "first_matching_event_for_user")
+_MATCHING = "groupUniqArray(100)((timestamp, uuid, $session_id, $window_id)) AS matching_events"
+
+
+@dataclass(frozen=True, slots=True)
+class _Trend:
+    """A TrendsQuery as far as the actors of one of its series need it. `series` is None for an unknown action."""
+
+    every: tuple[Series, ...]
+    series: Series | None
+    request: TrendsRequest
+    breakdown: Breakdown
+    condition: str
+
+
+async def events_of_trend(call: Call, query: Row, project: Project) -> tuple[str, Series | None]:
+    """The HogQL condition of the events that an InsightActorsQuery over a TrendsQuery is about, and their series.
+
+    Numbers of a bucket and their events agree: both are cut off at the ends of the range. Raises ApiError 400.
+    """
+    source: Row = query["source"]
+    trend = await reading(lambda: _read(call, source, project, number(query, "series", "", 0)))
+    if trend.series is None:
+        return "false", None
+    earliest = None
+    if wants_all(source):
+        earliest = await Session(call, project).earliest(any_of([series.condition for series in trend.every]))
+    aggregate = trend.request.aggregate
+    ends = read_date_range(
+        source,
+        project,
+        "day" if aggregate else read_interval(source),
+        exact=trend.request.display == "BoldNumber",
+        earliest=earliest,
+    )
+    start, ends = _bucket(query, aggregate, ends, trend.request, project)
+    value = query.get("breakdown")
+    counting = Counting(
+        series=trend.series,
+        range=ends,
+        condition=all_of([trend.condition, _pass_of(trend.breakdown, value).condition]),
+        breakdowns=trend.breakdown.expressions,
+        bucketed=not aggregate,
+        cumulative=False,
+        project=project,
+    )
+    counting_query(counting)
+    return _condition(counting, start, _wanted(trend.breakdown, value)), trend.series
+
+
+async def actors_of_trend(call: Call, query: Row, project: Project) -> ActorSource:
+    """The actors of an InsightActorsQuery over a TrendsQuery, with how many of the events are theirs."""
+    condition, series = await events_of_trend(call, query, project)
+    group = _group(series)
+    actor = "person_id" if group is None else f"$group_{group}"
+    if group is not None:
+        condition = all_of([condition, f"{actor} != ''"])
+    columns = [f"{actor} AS actor_id", "count() AS event_count"]
+    if group is None:
+        columns.append("arraySort(groupUniqArray(distinct_id)) AS event_distinct_ids")
+    if query.get("includeRecordings") is True:
+        columns.append(_MATCHING)
+    if series is None or series.math not in _FIRST_TIME:
+        columns.append("max(timestamp) AS last_seen")
+    text = f"SELECT {', '.join(columns)} FROM events WHERE {condition} GROUP BY actor_id"
+    return ActorSource(hogql=text, context=project.context, group=group)
+
+
+def _read(call: Call, source: Row, project: Project, index: int) -> _Trend:
+    nodes = as_list(source.get("series")) or []
+    every = read_series(call, source, project, unknown_actions=True)
+    if index >= len(nodes):
+        raise malformed_query("series", f"Input should be less than {len(nodes)}, the number of series")
+    request = read_trends_request(source, len(nodes))
+    return _Trend(
+        every=every,
+        series=next((series for series in every if series.order == index), None),
+        request=request,
+        breakdown=read_breakdown(call, source, project, request.breakdown_limit),
+        condition=query_condition(source, project),
+    )
+
+
+def _group(series: Series | None) -> int | None:
+    index = series.node.get("math_group_type_index") if series and series.math == "unique_group" else None
+    return index if isinstance(index, int) else None
+
+
+def _bucket(
+    query: Row, aggregate: bool, ends: DateRange, request: TrendsRequest, project: Project
+) -> tuple[datetime | None, DateRange]:
+    """The start of the interval that is asked for, None for the whole range, and the range that it is in.
+
+    `day` names an interval of the current period, for the previous one too: it stands for its place.
+    """
+    day = query.get("day")
+    if aggregate and day is not None:
+        raise invalid("A `day` is forbidden for trends actors queries with total value aggregation")
+    if not aggregate and day is None:
+        raise invalid("A `day` is required for trends actors queries without total value aggregation")
+    start = None if aggregate else _moment(day, project)
+    wants_previous = choice(query, "compare", "", ("current", "previous"), "current") == "previous"
+    if not (wants_previous and request.compare):
+        return start, ends
+    previous = ends.previous(request.compare_to)
+    if start is not None:
+        places = dict(zip(ends.buckets(), previous.buckets(), strict=False))
+        start = places.get(start, start - (ends.start - previous.start))
+    return start, previous
+
+
+def _moment(day: object, project: Project) -> datetime:
+    try:
+        moment = datetime.fromisoformat(day.strip()) if isinstance(day, str) else None
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise malformed_query("day", "Input should be a date such as 2026-11-23, or 2026-11-23T10:00:00 for an hour")
+    zone = ZoneInfo(project.context.timezone)
+    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
+
+
+def _pass_of(breakdown: Breakdown, value: object) -> Pass:
+    """The cohort that a value of a breakdown by cohorts names; everybody otherwise. Raises ApiError 400."""
+    if not breakdown.by_cohort or value is None:
+        return Pass()
+    names = as_list(value) or [value]
+    found = next((each for each in breakdown.passes if str(each.value) == str(names[0])), None)
+    if found is None:
+        raise invalid(f"The insight has no breakdown by cohort {str(names[0])[:60]}.")
+    return found
+
+
+def _wanted(breakdown: Breakdown, value: object) -> tuple[str | None, ...]:
+    """The text that each breakdown must have, None for any. `Other` holds for every event, as at PostHog."""
+    if breakdown.by_cohort or value is None:
+        return (None,) * len(breakdown.expressions)
+    listed = as_list(value)
+    values = [value] if listed is None else listed
+    texts = [str(item).lower() if isinstance(item, bool) else str(item) for item in values]
+    padded = [*texts, *[OTHER] * len(breakdown.expressions)][: len(breakdown.expressions)]
+    return tuple(None if text == OTHER else text for text in padded)
+
+
+def _condition(counting: Counting, start: datetime | None, wanted: tuple[str | None, ...]) -> str:
+    if counting.math in _FIRST_TIME:
+        return f"uuid IN ({_first_events(counting, start, wanted)})"
+    equal = _equations(counting.breakdowns, wanted)
+    return all_of([*_within(counting, start), counting.series.condition, counting.condition, *equal])
+
+
+def _equations(expressions: tuple[str, ...], wanted: tuple[str | None, ...]) -> list[str]:
+    pairs = zip(expressions, wanted, strict=True)
+    return [f"{expression} = {escape.string(text)}" for expression, text in pairs if text is not None]
+
+
+def _within(counting: Counting, start: datetime | None, moment: str = "timestamp") -> list[str]:
+    """When the events behind a number happened, as conditions on `moment`."""
+    ends, days = counting.range, _ACTIVE_DAYS.get(counting.math)
+    if start is None:
+        since = ends.end - timedelta(days=days) if days else ends.from_moment
+        return _ends(replace(ends, start=since, lower=since), moment)
+    since, until = max(start, ends.from_moment), next_interval(start, ends.interval)
+    if days and ends.interval == "hour":
+        since = start.astimezone(UTC) - timedelta(hours=days * 24 - 1)
+    elif days:
+        since, until = start - timedelta(days=days - 1), start + timedelta(days=1)
+    return [*_ends(replace(ends, start=since, lower=since), moment), f"{moment} < {moment_literal(until)}"]
+
+
+def _ends(ends: DateRange, moment: str) -> list[str]:
+    return [term.replace("timestamp", moment, 1) for term in ends.conditions()]
+
+
+def _first_events(counting: Counting, start: datetime | None, wanted: tuple[str | None, ...]) -> str:
+    """HogQL for the ids of each person's first event ever, of those that a number counts."""
+    series = counting.series
+    filters = all_of([series.filters, counting.condition])
+    matching = counting.math == "first_matching_event_for_user"
+    columns = [
+        "argMin(uuid, timestamp) AS insight_uuid",
+        "min(timestamp) AS insight_first",
+        f"argMin({'true' if matching else filters}, timestamp) AS insight_passes",
+        *(
+            f"argMin({text}, timestamp) AS {name}"
+            for text, name in zip(counting.breakdowns, counting.names, strict=True)
+        ),
+    ]
+    where = all_of([counting.range.conditions()[1], series.entity, *([filters] if matching else [])])
+    firsts = f"SELECT {', '.join(columns)} FROM events WHERE {where} GROUP BY person_id"
+    kept = ["insight_passes", *_within(counting, start, "insight_first"), *_equations(tuple(counting.names), wanted)]
+    return f"SELECT insight_uuid FROM ({firsts}) WHERE {all_of(kept)}"

@@ -1,0 +1,35 @@
+"""The SELECT of EventsQuery and ActorsQuery: chosen columns, grouped when one of them aggregates, a page at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .columns import Column, grouped_by
+from .property_filters import TRUE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """A page of the rows of `source`, which is HogQL for FROM. `terms` are conditions that all must hold.
+
+    `order` is HogQL for ORDER BY, empty for none.
+    """
+
+    columns: Sequence[Column]
+    source: str
+    terms: Sequence[str]
+    order: str
+    limit: int
+    offset: int
+
+    def hogql(self) -> str:
+        """The query. It fetches one row more than `limit`, which tells whether there are more."""
+        terms = [term for term in self.terms if term != TRUE]
+        groups = grouped_by([column for column in self.columns if not column.is_constant])
+        pieces = [
+            f"SELECT {', '.join(column.hogql for column in self.columns)} FROM {self.source}",
+            f"WHERE {' AND '.join(terms)}" if terms else "",
+            f"GROUP BY {groups}" if groups else "",
+            f"ORDER BY {self.order}" if self.order else "",
+            f"LIMIT {self.limit + 1} OFFSET {self.offset}",
+        ]
+        return " ".join(piece for piece in pieces if piece)
