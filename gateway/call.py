@@ -177,7 +177,15 @@ class Call:
         project's timezone.
         """
         moment = value if isinstance(value, datetime) else datetime.combine(value, clock_time.min)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=self._timezone())).isoformat()
+        return (moment if moment.tzinfo else moment.replace(tzinfo=self.timezone)).isoformat()
+
+    @property
+    def timezone(self) -> tzinfo:
+        """The project's; UTC when it has none that this machine knows."""
+        try:
+            return ZoneInfo(self.project.timezone) if self.project else UTC
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            return UTC
 
     def aimed(self) -> dict[str, Any]:
         """`project`, `connection` and, for queries, `budget`, as every result carries them."""
@@ -282,12 +290,6 @@ class Call:
                 outcome="unknown",
             )
         return fields
-
-    def _timezone(self) -> tzinfo:
-        try:
-            return ZoneInfo(self.project.timezone) if self.project else UTC
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            return UTC
 
 
 def _resource(path: str) -> str | None:
