@@ -10,10 +10,13 @@ from .casts import cast_to
 from .errors import query_error, relocated
 from .function_names import COMPARISONS
 from .functions import Function, find_function, unknown_function, with_filter
+from .macros import expand, macro_names
 from .parser import parse_expression
 from .scope import Environment, SelectScope, TableSource
-from .times import now, time_literal
+from .surveys import survey_response, unique_submissions
+from .times import is_date, now, time_literal
 from .values import BOOLEAN, DATE, DATETIME, STRING, UNKNOWN, Fragment, Type
+from .zones import best_effort, make_date_time, parse_date_time, to_date_time_64, to_time_zone, uuid_time
 
 type Special = Callable[[ast.Call, Environment], Fragment]
 
@@ -32,9 +35,12 @@ def compile_call(node: ast.Call, environment: Environment) -> Fragment:
         _plain(node)
         Function(node.name, 2, 2, "unknown", "", "function").check_count(len(node.args), node.name, node.span)
         return environment.compile(ast.Comparison(operator, node.args[0], node.args[1], node.span))
+    written_out = expand(node)
+    if written_out is not None:
+        return environment.compile(written_out)
     function = find_function(node.name)
     if function is None:
-        raise unknown_function(node.name, _SPECIAL_NAMES, node.span)
+        raise unknown_function(node.name, _SPECIAL_NAMES | macro_names(), node.span)
     if function.family == "aggregate":
         return _aggregate(function, node, environment)
     if function.family == "window":
@@ -147,7 +153,10 @@ def _to_date_time(node: ast.Call, environment: Environment) -> Fragment:
 
 
 def _to_date(node: ast.Call, environment: Environment) -> Fragment:
-    value = environment.compile(node.args[0])
+    text = node.args[0]
+    if isinstance(text, ast.Constant) and isinstance(text.value, str) and is_date(text.value.strip()):
+        return Fragment(f"toDate({escape.string(text.value.strip())})", DATE)
+    value = environment.compile(text)
     if value.type.kind == "string":
         return Fragment(f"toDateOrNull({value.sql})", DATE.or_null())
     return Fragment(f"toDate({value.sql})", replace(DATE, nullable=value.type.nullable))
@@ -163,7 +172,7 @@ def _to_start_of_week(node: ast.Call, environment: Environment) -> Fragment:
 
 def _date_add(node: ast.Call, environment: Environment) -> Fragment:
     """`dateAdd('day', 1, x)` and `dateAdd(x, interval 1 day)`; `dateSub` alike."""
-    sign = "plus" if node.name.lower() in ("dateadd", "date_add") else "minus"
+    sign = "plus" if node.name.lower().endswith("add") else "minus"
     if len(node.args) == 2:
         moment, interval = environment.compile(node.args[0]), environment.compile(node.args[1])
     else:
@@ -222,6 +231,10 @@ def _converted(type_name: str) -> Special:
     return convert
 
 
+def _rewritten(rewrite: Callable[[ast.Call], ast.Expr]) -> Special:
+    return lambda node, environment: environment.compile(rewrite(node))
+
+
 def _to_decimal(node: ast.Call, environment: Environment) -> Fragment:
     value = environment.compile(node.args[0])
     scale = node.args[1] if len(node.args) > 1 else ast.Constant(2)
@@ -264,16 +277,34 @@ def _on_events(environment: Environment, node: ast.Call) -> Environment:
 _SPECIAL: dict[str, tuple[int, int | None, Special]] = {
     "now": (0, 0, _now),
     "now64": (0, 2, _now),
+    "nowinblock": (0, 1, _now),
+    "current_timestamp": (0, 0, _now),
     "today": (0, 0, _today),
     "current_date": (0, 0, _today),
     "yesterday": (0, 0, _yesterday),
     "todatetime": (1, 2, _to_date_time),
+    "todatetimeus": (1, 2, best_effort(us=True)),
+    "todatetime64": (1, 3, to_date_time_64),
+    "parsedatetime": (2, 3, parse_date_time),
+    "parsedatetimeornull": (2, 3, parse_date_time),
+    "parsedatetimebesteffort": (1, 2, best_effort(us=False)),
+    "parsedatetimebesteffortornull": (1, 2, best_effort(us=False)),
+    "parsedatetimebesteffortus": (1, 2, best_effort(us=True)),
+    "totimezone": (1, 2, to_time_zone),
+    "make_timestamp": (6, 7, make_date_time),
+    "makedatetime": (6, 7, make_date_time),
+    "uuidv7todatetime": (1, 2, uuid_time),
     "todate": (1, 1, _to_date),
+    "to_date": (1, 1, _to_date),
+    "_todate": (1, 1, _to_date),
     "tostartofweek": (1, 2, _to_start_of_week),
     "dateadd": (2, 3, _date_add),
     "date_add": (2, 3, _date_add),
     "datesub": (2, 3, _date_add),
     "date_sub": (2, 3, _date_add),
+    "date_subtract": (2, 3, _date_add),
+    "timestampadd": (2, 3, _date_add),
+    "timestampsub": (2, 3, _date_add),
     "concat": (1, None, _concat),
     "_casewithexpression": (4, None, _case),
     "exists": (1, 1, _exists),
@@ -286,9 +317,13 @@ _SPECIAL: dict[str, tuple[int, int | None, Special]] = {
     "todecimal": (1, 2, _to_decimal),
     "arrayreduce": (2, None, _array_reduce),
     "matchesaction": (1, 1, _matches_action),
+    "getsurveyresponse": (1, 3, _rewritten(survey_response)),
+    "uniquesurveysubmissionsfilter": (1, 3, _rewritten(unique_submissions)),
 }
 _SPECIAL_NAMES = frozenset({
     "now", "today", "yesterday", "toDateTime", "toDate", "toStartOfWeek", "dateAdd", "dateSub", "concat", "cast",
-    "toInt", "toFloat", "toUUID", "toDecimal", "arrayReduce", "matchesAction", *COMPARISONS,
+    "toInt", "toFloat", "toUUID", "toDecimal", "arrayReduce", "matchesAction", "toDateTime64", "toDateTimeUS",
+    "parseDateTime", "parseDateTimeBestEffort", "toTimeZone", "getSurveyResponse", "uniqueSurveySubmissionsFilter",
+    *COMPARISONS,
 })  # fmt: skip
 _COMPARISONS = {name.lower(): operator for name, operator in COMPARISONS.items()}

@@ -8,6 +8,7 @@ from .casts import cast_to
 from .comparisons import compile_between, compile_comparison, compile_distinct
 from .errors import query_error
 from .functions import find_function
+from .hogqlx import value_of
 from .names import compile_array_access, compile_field, compile_tuple_access
 from .scope import MAX_DEPTH, MAX_EXPRESSIONS, MAX_SQL, MAX_WORK, Environment
 from .values import ARRAY, BOOLEAN, FLOAT, INTEGER, STRING, TUPLE, UNKNOWN, Fragment, Type
@@ -80,7 +81,7 @@ def _compile_composite(
         case ast.Tuple():
             return Fragment(f"tuple({_list(node.exprs, environment)})", TUPLE)
         case ast.Dict():
-            return Fragment(f"map({_list([part for item in node.items for part in item], environment)})", UNKNOWN)
+            return environment.compile(value_of(node))
         case ast.ArraySlice():
             return _slice(node, environment)
         case ast.Lambda():

@@ -40,7 +40,7 @@ def compile_from(join: ast.Join | None, environment: Environment) -> list[FromPa
     parts: list[FromPart] = []
     while join is not None:
         source, table = _source(join, environment)
-        if environment.scope.source(source.name) is not None:
+        if source.name and environment.scope.source(source.name) is not None:
             name = escape.hogql_identifier(source.name)
             raise query_error(f'Already have joined a table called "{name}". Can\'t redefine.', join.span)
         earlier = list(environment.scope.sources)

@@ -55,7 +55,7 @@ toUnixTimestamp 1 2 integer | toUnixTimestamp64Milli 1 1 integer | toUnixTimesta
 toUnixTimestamp64Nano 1 1 integer | fromUnixTimestamp 1 1 datetime | fromUnixTimestamp64Milli 1 2 datetime
 fromUnixTimestamp64Micro 1 2 datetime | toStartOfYear 1 1 date | toStartOfISOYear 1 1 date | toStartOfQuarter 1 1 date
 toStartOfMonth 1 1 date | toLastDayOfMonth 1 1 date | toLastDayOfWeek 1 2 date | toMonday 1 1 date
-toStartOfDay 1 1 datetime | toStartOfHour 1 1 datetime | toStartOfMinute 1 1 datetime | toStartOfSecond 1 1 datetime
+toStartOfDay 1 2 datetime | toStartOfHour 1 1 datetime | toStartOfMinute 1 1 datetime | toStartOfSecond 1 1 datetime
 toStartOfFiveMinutes 1 1 datetime | toStartOfTenMinutes 1 1 datetime | toStartOfFifteenMinutes 1 1 datetime
 toStartOfInterval 2 4 datetime | toTime 1 1 datetime | toRelativeYearNum 1 1 integer | toRelativeMonthNum 1 1 integer
 toRelativeWeekNum 1 1 integer | toRelativeDayNum 1 1 integer | toRelativeHourNum 1 1 integer | toISOYear 1 1 integer
@@ -125,6 +125,48 @@ transform 3 4 unknown? | bar 3 4 string | formatReadableSize 1 1 string | format
 formatReadableDecimalSize 1 1 string | formatReadableTimeDelta 1 3 string | materialize 1 1 arg0 | identity 1 1 arg0
 UUIDStringToNum 1 1 string | UUIDNumToString 1 1 string | toLowCardinality 1 1 arg0
 grouping 1 * integer! | timestampDiff 3 3 integer | lcase 1 1 string | ucase 1 1 string
+toUInt128 1 1 integer | timeSlots 2 3 array | toModifiedJulianDayOrNull 1 1 integer?
+fromModifiedJulianDayOrNull 1 1 string? | fromUnixTimestamp64Nano 1 2 datetime
+isValidUTF8 1 1 boolean | tryBase58Decode 1 1 string
+positionCaseInsensitiveUTF8 2 3 integer | multiSearchAllPositions 2 2 array
+multiSearchAllPositionsUTF8 2 2 array | multiSearchAllPositionsCaseInsensitive 2 2 array
+multiSearchAllPositionsCaseInsensitiveUTF8 2 2 array | multiSearchFirstPosition 2 2 integer
+multiSearchFirstPositionUTF8 2 2 integer | multiSearchFirstPositionCaseInsensitive 2 2 integer
+multiSearchFirstPositionCaseInsensitiveUTF8 2 2 integer | multiSearchFirstIndexUTF8 2 2 integer
+multiSearchFirstIndexCaseInsensitive 2 2 integer | multiSearchFirstIndexCaseInsensitiveUTF8 2 2 integer
+multiSearchAnyUTF8 2 2 boolean | multiSearchAnyCaseInsensitiveUTF8 2 2 boolean | multiMatchAllIndices 2 2 array
+multiFuzzyMatchAny 3 3 boolean | multiFuzzyMatchAnyIndex 3 3 integer | multiFuzzyMatchAllIndices 3 3 array
+extractAllGroupsHorizontal 2 2 array | extractAllGroupsVertical 2 2 array | ngramDistanceUTF8 2 2 float
+ngramDistanceCaseInsensitive 2 2 float | ngramDistanceCaseInsensitiveUTF8 2 2 float | ngramSearch 2 2 float
+ngramSearchUTF8 2 2 float | ngramSearchCaseInsensitive 2 2 float | ngramSearchCaseInsensitiveUTF8 2 2 float
+countSubstringsCaseInsensitiveUTF8 2 3 integer | countMatchesCaseInsensitive 2 2 integer | hasSubsequence 2 2 boolean
+hasSubsequenceUTF8 2 2 boolean | hasSubsequenceCaseInsensitive 2 2 boolean
+hasSubsequenceCaseInsensitiveUTF8 2 2 boolean | hasTokenOrNull 2 2 boolean? | hasTokenCaseInsensitiveOrNull 2 2 boolean?
+hasAllTokens 2 2 boolean | hasAnyTokens 2 2 boolean | tokens 1 2 array
+intExp2 1 1 integer | intExp10 1 1 integer | acosh 1 1 float | asinh 1 1 float | atanh 1 1 float
+mapPopulateSeries 1 3 unknown | mapContainsKeyLike 2 2 boolean | mapExtractKeyLike 2 2 unknown | mapUpdate 2 2 unknown
+bitRotateLeft 2 2 integer | bitRotateRight 2 2 integer | bitSlice 2 3 string | bitTestAll 3 * boolean
+bitTestAny 3 * boolean | bitHammingDistance 2 2 integer | bitmapToArray 1 1 array | bitmapSubsetInRange 3 3 unknown
+bitmapSubsetLimit 3 3 unknown | subBitmap 3 3 unknown | bitmapContains 2 2 boolean | bitmapHasAny 2 2 boolean
+bitmapHasAll 2 2 boolean | bitmapCardinality 1 1 integer | bitmapMin 1 1 integer | bitmapMax 1 1 integer
+bitmapTransform 3 3 unknown | bitmapAnd 2 2 unknown | bitmapOr 2 2 unknown | bitmapXor 2 2 unknown
+bitmapAndnot 2 2 unknown | bitmapAndCardinality 2 2 integer | bitmapOrCardinality 2 2 integer
+bitmapXorCardinality 2 2 integer | bitmapAndnotCardinality 2 2 integer
+pointInEllipses 6 * boolean | geohashEncode 2 3 string | geohashDecode 1 1 tuple | geohashesInBox 5 5 array
+h3IsValid 1 1 boolean | h3GetResolution 1 1 integer | geoToH3 3 3 integer | h3ToGeo 1 1 tuple | h3kRing 2 2 array
+h3ToString 1 1 string | stringToH3 1 1 integer | h3ToParent 2 2 integer
+tupleHammingDistance 2 2 integer | tupleToNameValuePairs 1 1 array | tupleMultiply 2 2 tuple | tupleDivide 2 2 tuple
+tupleNegate 1 1 tuple | tupleMultiplyByNumber 2 2 tuple | tupleDivideByNumber 2 2 tuple | dotProduct 2 2 float
+tumble 2 3 tuple | hop 3 4 tuple | tumbleStart 1 3 datetime | tumbleEnd 1 3 datetime | hopStart 1 3 datetime
+hopEnd 1 3 datetime | L1Norm 1 1 float | L2Norm 1 1 float | LinfNorm 1 1 float | LpNorm 2 2 float | L1Distance 2 2 float
+L2Distance 2 2 float | LinfDistance 2 2 float | LpDistance 3 3 float | L1Normalize 1 1 tuple | L2Normalize 1 1 tuple
+LinfNormalize 1 1 tuple | LpNormalize 2 2 tuple | cosineDistance 2 2 float | indexHint 1 * boolean
+reinterpretAsUInt8 1 1 integer | reinterpretAsUInt16 1 1 integer | reinterpretAsUInt32 1 1 integer
+reinterpretAsUInt128 1 1 integer | reinterpretAsUInt256 1 1 integer | reinterpretAsInt8 1 1 integer
+reinterpretAsInt16 1 1 integer | reinterpretAsInt32 1 1 integer | reinterpretAsInt64 1 1 integer
+reinterpretAsInt128 1 1 integer | reinterpretAsInt256 1 1 integer | reinterpretAsFloat32 1 1 float
+reinterpretAsFloat64 1 1 float | reinterpretAsUUID 1 1 uuid | rowNumberInBlock 0 0 integer
+rowNumberInAllBlocks 0 0 integer
 """
 
 AGGREGATE = """
@@ -154,7 +196,9 @@ retention 1 * array | deltaSum 1 1 unknown | deltaSumTimestamp 2 2 unknown | bou
 exponentialMovingAverage 2 2 float | maxIntersections 2 2 integer | maxIntersectionsPosition 2 2 unknown
 intervalLengthSum 2 2 unknown | mannWhitneyUTest 2 2 tuple | studentTTest 2 2 tuple | welchTTest 2 2 tuple
 rankCorr 2 2 float | cramersV 2 2 float | contingency 2 2 float | categoricalInformationValue 2 * array
-singleValueOrNull 1 1 arg0?
+singleValueOrNull 1 1 arg0? | groupBitmapAnd 1 1 integer | groupBitmapOr 1 1 integer | groupBitmapXor 1 1 integer
+medianExactLow 1 1 arg0 | medianExactHigh 1 1 arg0 | medianTimingWeighted 2 2 float | medianTDigestWeighted 2 2 float
+cramersVBiasCorrected 2 2 float | theilsU 2 2 float
 """
 
 WINDOW = """
@@ -178,7 +222,12 @@ HOGQL_NAMES = {
     "toIntOrZero": "toInt64OrZero", "toFloatOrDefault": "toFloat64OrDefault", "toIntOrDefault": "toInt64OrDefault",
     "denseRank": "dense_rank", "splitByWhiteSpace": "splitByWhitespace", "regexp_extract": "regexpExtract",
     "stddev_pop": "stddevPop", "stddev_samp": "stddevSamp", "var_pop": "varPop", "var_samp": "varSamp",
-    "countDistinct": "countDistinct", "rand32": "rand",
+    "countDistinct": "countDistinct", "rand32": "rand", "toModifiedJulianDay": "toModifiedJulianDayOrNull",
+    "fromModifiedJulianDay": "fromModifiedJulianDayOrNull", "to_char": "formatDateTime", "make_date": "makeDate",
+    "lpad": "leftPad", "rpad": "rightPad", "btrim": "trimBoth", "width_bucket": "widthBucket",
+    "toNullableString": "toString", "array_agg": "groupArray", "uniqTheta": "uniq",
+    "_toInt8": "toInt8", "_toInt16": "toInt16", "_toInt32": "toInt32", "_toInt64": "toInt64",
+    "_toUInt64": "toUInt64", "_toUInt128": "toUInt128",
 }  # fmt: skip
 """Names of HogQL that ClickHouse calls otherwise."""
 

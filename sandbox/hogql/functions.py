@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, lru_cache
 from typing import Any, Literal, cast, get_args
 
-from . import ast, function_names
+from . import ast, function_names, macro_texts
 from .errors import HogqlError, Span, nearest, query_error
 from .values import UNKNOWN, Fragment, Kind, Type
 
@@ -98,7 +98,7 @@ def has_aggregate(item: Any) -> bool:
         return False
     if isinstance(item, ast.Call):
         function = find_function(item.name)
-        if function is not None and function.family == "aggregate":
+        if (function is not None and function.family == "aggregate") or item.name.lower() in macro_texts.AGGREGATES:
             return True
     return any(has_aggregate(getattr(item, each.name)) for each in fields(item))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from . import ast
+from . import ast, hogqlx
 from .errors import HogqlError, Span, query_error
 from .guard import check_text
 
@@ -200,6 +200,15 @@ def _dict(node: _Json) -> ast.Dict:
     return ast.Dict(tuple((_expr(key), _expr(value)) for key, value in node["items"]), _span(node))
 
 
+def _tag(node: _Json) -> ast.Expr:
+    attributes = tuple((str(each["name"]), _attribute(each["value"])) for each in node["attributes"])
+    return hogqlx.tag(str(node["kind"]), attributes, _span(node))
+
+
+def _attribute(value: _Json | list[_Json]) -> hogqlx.Value:
+    return _exprs(value) if isinstance(value, list) else _expr(value)
+
+
 def _window(node: _Json) -> ast.Window:
     return ast.Window(
         partition_by=_exprs(node.get("partition_by")),
@@ -315,7 +324,7 @@ def _query(node: _Json) -> ast.Query:
     return tree
 
 
-_NAMES = {"HogQLXTag": "A HogQLX tag (`<...>`)", "ValuesQuery": "VALUES", "Program": "A Hog program"}
+_NAMES = {"ValuesQuery": "VALUES", "Program": "A Hog program"}
 
 _EXPRESSIONS: dict[str, Callable[[_Json], ast.Expr]] = {
     "Constant": _constant,
@@ -342,6 +351,7 @@ _EXPRESSIONS: dict[str, Callable[[_Json], ast.Expr]] = {
     "Tuple": lambda node: ast.Tuple(_exprs(node["exprs"]), _span(node)),
     "GroupingSet": lambda node: ast.Tuple(_exprs(node["exprs"]), _span(node)),
     "Dict": _dict,
+    "HogQLXTag": _tag,
     "ArrayAccess": _array_access,
     "ArraySlice": _array_slice,
     "TupleAccess": lambda node: ast.TupleAccess(_expr(node["tuple"]), int(node["index"]), _span(node)),

@@ -28,11 +28,12 @@ _RESERVED = frozenset({"true", "false", "null", "team_id"})
 
 @dataclass(frozen=True, slots=True)
 class OutColumn:
-    """A column of a compiled query: its name in HogQL, its name in SQL, its type."""
+    """A column of a compiled query: its name in HogQL, its name in SQL, its type, and its name in an answer."""
 
     name: str
     sql_name: str
     type: Type
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

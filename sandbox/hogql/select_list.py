@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import ast, escape
 from .errors import query_error
 from .hogql_printer import print_expression, property_chain
 from .name_supply import NameSupply
-from .scope import Environment, OutColumn, Source
+from .scope import Environment, OutColumn, QuerySource, Source
 from .values import Fragment
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A column: `name` in HogQL's text; `reference` is the name by which an outer query reads it."""
+    """A column: `label` is its name in an answer, `reference` the name by which an outer query reads it."""
 
-    name: str
+    label: str
     reference: str
     value: Fragment
     is_alias: bool
@@ -33,29 +33,8 @@ def compile_select_list(select: ast.Select, environment: Environment) -> tuple[l
     for item in items:
         sql_name = item.reference if item.is_alias else names.take(item.reference or "column")
         shown.append(f"{item.value.sql} AS {escape.identifier(sql_name)}")
-        columns.append(OutColumn(item.reference, sql_name, item.value.type))
+        columns.append(OutColumn(item.reference, sql_name, item.value.type, item.label))
     return shown, tuple(columns)
-
-
-def column_names(select: ast.Select, columns: tuple[OutColumn, ...]) -> tuple[str, ...]:
-    """What PostHog calls the result columns: the alias, the column, or the expression printed back."""
-    names: list[str] = []
-    plain = [node for node in select.columns if not _is_star(node)]
-    if len(plain) == len(select.columns) == len(columns):
-        for node, column in zip(select.columns, columns, strict=True):
-            names.append(_shown_name(node, column))
-        return tuple(names)
-    return tuple(column.name for column in columns)
-
-
-def _shown_name(node: ast.Expr, column: OutColumn) -> str:
-    inside_json = column.type.holds_json and column.type.kind != "json"
-    is_column = isinstance(node, ast.Field) and "properties" not in node.chain[:-1] and not inside_json
-    return column.name if is_column or isinstance(node, ast.Alias) else print_expression(node)
-
-
-def _is_star(node: ast.Expr) -> bool:
-    return isinstance(node, ast.Columns) or (isinstance(node, ast.Field) and node.chain[-1] == "*")
 
 
 def _expand(node: ast.Expr, environment: Environment) -> list[_Item]:
@@ -71,7 +50,18 @@ def _expand(node: ast.Expr, environment: Environment) -> list[_Item]:
         case ast.Lambda():
             raise query_error("A lambda can only stand in the arguments of a function.", node.span)
         case _:
-            return [_Item("", _reference(node), environment.compile(node), is_alias=False)]
+            value = environment.compile(node)
+            return [_Item(_label(node, value, environment), _reference(node), value, is_alias=False)]
+
+
+def _label(node: ast.Expr, value: Fragment, environment: Environment) -> str:
+    """The column, or the expression printed back."""
+    if not isinstance(node, ast.Field):
+        return print_expression(node)
+    head = environment.scope.source(str(node.chain[0])) if len(node.chain) == 2 else None
+    inside_json = value.type.holds_json and value.type.kind != "json"
+    is_column = "properties" not in node.chain[:-1] and not inside_json
+    return _reference(node) if is_column or isinstance(head, QuerySource) else print_expression(node)
 
 
 def _reference(node: ast.Expr) -> str:
@@ -111,13 +101,13 @@ def _chosen(node: ast.Columns, environment: Environment) -> list[_Item]:
     if node.columns:
         return [item for column in node.columns for item in _expand(column, environment)]
     items = [item for source in environment.scope.sources for item in _star(source)]
-    known = {item.name for item in items}
+    known = {item.reference for item in items}
     replaced = dict(node.replace)
     for name in (*node.exclude, *replaced):
         if name not in known:
             raise query_error(f"Unable to resolve field: {name}", node.span)
+    kept = [item for item in items if item.reference not in node.exclude]
     return [
-        _Item(item.name, item.name, environment.compile(replaced[item.name]), False) if item.name in replaced else item
-        for item in items
-        if item.name not in node.exclude
+        replace(item, value=environment.compile(replaced[item.reference])) if item.reference in replaced else item
+        for item in kept
     ]

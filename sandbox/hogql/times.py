@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from . import ast, escape
 from .context import Context
 from .values import DATE, DATETIME, Fragment, Type
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_FIRST_YEAR = 1970
+"""Where ClickHouse's `Date` begins."""
 
 
 def now(context: Context) -> Fragment:
@@ -28,6 +30,14 @@ def literal(node: ast.Expr, beside: Type, context: Context) -> Fragment | None:
     if beside.kind == "date" and _DATE.fullmatch(text):
         return Fragment(f"toDate({escape.string(text)})", DATE)
     return time_literal(text, context.timezone)
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is a day of the calendar as `YYYY-MM-DD`."""
+    try:
+        return _DATE.fullmatch(text) is not None and date.fromisoformat(text).year >= _FIRST_YEAR
+    except ValueError:
+        return False
 
 
 def time_literal(text: str, timezone: str) -> Fragment | None:

@@ -14,7 +14,6 @@ from .parser import parse_query
 from .placeholders import bind_placeholders
 from .queries import compile_query
 from .scope import Compilation, Environment, SelectScope
-from .select_list import column_names
 
 
 def translate(query: str, context: Context) -> Translated:
@@ -39,12 +38,9 @@ def _translate(text: str, context: Context) -> Translated:
     query = _limited(query, context, extra_row=1)
     compilation = Compilation(context, compile_expression, compile_query)
     relation = compile_query(query, Environment(compilation, SelectScope(), {}))
-    first = query
-    while isinstance(first, ast.SetQuery):
-        first = first.first
     return Translated(
         sql=relation.sql,
-        columns=column_names(first, relation.columns),
+        columns=tuple(column.label for column in relation.columns),
         hogql=print_query(query),
         default_limit_applied=defaulted,
         limit=context.default_limit if defaulted else None,

@@ -71,7 +71,7 @@ REFUSED = [
     ("select row_number() over w from events", "Unknown window `w`.", "row_number() over w"),
     ("select tag from events array join [1] as x", "Unable to resolve field: tag", "tag"),
     ("select 1 union all select 2, 3", "UNION ALL needs the same number of columns on both sides: 1 and 2.", None),
-    ("select <a href='x' />", "A HogQLX tag (`<...>`) is not supported here.", "<a href='x' />"),
+    ("select <spam>x</spam>", "Unknown tag <spam>. Did you mean `span`?", "<spam>x</spam>"),
 ]
 
 

@@ -27,7 +27,7 @@ currentUser user currentDatabase getSetting getMacro getServerPort getOSKernelVe
 serverUUID tcpPort filesystemAvailable filesystemCapacity displayName hasColumnInTable sleep sleepEachRow
 throwIf addressToLine addressToSymbol demangle trap catboostEvaluate evalMLMethod initialQueryID queryID
 connectionId currentProfiles currentRoles enabledRoles defaultRoles structureToCapnProtoSchema formatQuery
-formatRow showCertificate tcpPort blockNumber rowNumberInAllBlocks initializeAggregation finalizeAggregation
+formatRow showCertificate tcpPort blockNumber initializeAggregation finalizeAggregation
 runningAccumulate lowCardinalityIndices generateRandomStructure encrypt decrypt aes_encrypt_mysql readWKT
 zookeeperSessionUptime buildId timezone serverTimezone
 """
