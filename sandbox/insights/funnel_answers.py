@@ -1,7 +1,8 @@
 """The results of a FunnelsQuery in PostHog's shapes: steps, time to convert, conversion over time."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
@@ -12,74 +13,68 @@ from .funnel_request import FunnelRequest
 from .funnel_steps import Attempt, FunnelRules, Value
 from .series import Series
 
-_OTHER = "Other"
+OTHER = "Other"
+"""The breakdown value of all those past the limit."""
 _MOST_POINTS = 1_000
 _MOST_AUTOMATIC_BINS = 60
 _SECOND = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """How far an actor came, for one breakdown value."""
-
-    attempt: Attempt
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class TrendPoint:
-    """An actor's entry in an interval, by its place in the range, and whether it converted."""
-
-    interval: int
-    converted: bool
-    value: Value
-
-
 @dataclass(slots=True)
-class _Tally:
-    """The actors of one breakdown value: how many took each step, and the seconds that it took them to get there."""
+class Tally:
+    """The actors of one breakdown value: how many took which steps (as bits), and the attempts of those who converted
+    at least once, by the microseconds between their steps."""
 
-    counts: list[int]
-    seconds: list[list[float]] = field(init=False)
+    taken: Counter[int] = field(default_factory=Counter[int])
+    timings: list[tuple[int, ...]] = field(default_factory=list[tuple[int, ...]])
 
-    def __post_init__(self) -> None:
-        self.seconds = [[] for _ in self.counts]
+    def add(self, attempt: Attempt) -> None:
+        self.taken[attempt.taken] += 1
+        if len(attempt.times) > 1:
+            self.timings.append(attempt.timings)
 
-    def add(self, attempt: Attempt, rules: FunnelRules) -> None:
-        required = [step for step in range(1, rules.steps + 1) if step not in rules.optional]
-        for step in range(1, rules.steps + 1):
-            self.counts[step - 1] += attempt.taken >> (step - 1) & 1
-        for step, timing in zip(required[1:], attempt.timings, strict=False):
-            if timing > 0:
-                self.seconds[step - 1].append(timing / _SECOND)
+    def join(self, other: "Tally") -> None:
+        self.taken += other.taken
+        self.timings += other.timings
 
-    def join(self, other: "_Tally") -> None:
-        self.counts = [one + two for one, two in zip(self.counts, other.counts, strict=True)]
-        for mine, theirs in zip(self.seconds, other.seconds, strict=True):
-            mine.extend(theirs)
+    def counts(self, rules: FunnelRules) -> list[int]:
+        """How many actors took each step."""
+        return [sum(count for taken, count in self.taken.items() if taken >> place & 1) for place in range(rules.steps)]
+
+    def seconds(self, rules: FunnelRules) -> list[list[float]]:
+        """For each step the times that it took from the required one before; those of an instant are left out."""
+        required = [place for place in range(rules.steps) if place + 1 not in rules.optional]
+        found: list[list[float]] = [[] for _ in range(rules.steps)]
+        for number, place in enumerate(required[1:]):
+            found[place] = [t[number] / _SECOND for t in self.timings if len(t) > number and t[number] > 0]
+        return found
 
 
 def step_rows(
-    reached: Iterable[Reached], request: FunnelRequest, breakdown: Breakdown | None, sampling: float
+    tallies: Mapping[Value, Tally], request: FunnelRequest, breakdown: Breakdown | None, sampling: float
 ) -> list[Row] | list[list[Row]]:
     """A row for each step; with a breakdown a list of them for each value. Nothing when nobody entered."""
-    tallies: dict[Value, _Tally] = {}
-    for item in reached:
-        tally = tallies.setdefault(item.value, _Tally([0] * request.rules.steps))
-        tally.add(item.attempt, request.rules)
     if breakdown is None:
         return [row for tally in tallies.values() for row in _steps(request, tally, sampling)]
-    ranked = sorted(tallies.items(), key=lambda item: ([-count for count in reversed(item[1].counts)], item[0]))
-    kept = dict(ranked[: breakdown.limit] if breakdown.is_limited else ranked)
-    for _, tally in ranked[len(kept) :]:
-        kept.setdefault((_OTHER,), _Tally([0] * request.rules.steps)).join(tally)
     return [
         [{**row, **shown(value, breakdown)} for row in _steps(request, tally, sampling)]
-        for value, tally in kept.items()
+        for value, tally in _limited(tallies, request, breakdown).items()
     ]
 
 
-def _steps(request: FunnelRequest, tally: _Tally, sampling: float) -> list[Row]:
+def _limited(tallies: Mapping[Value, Tally], request: FunnelRequest, breakdown: Breakdown) -> dict[Value, Tally]:
+    """The values by the actors at the last step, then at the one before and so on; those past the limit as one."""
+    counts = {value: tally.counts(request.rules)[::-1] for value, tally in tallies.items()}
+    ranked = sorted(tallies, key=lambda value: ([-count for count in counts[value]], value))
+    shown_values = ranked[: breakdown.limit] if breakdown.is_limited else ranked
+    kept = {value: tallies[value] for value in shown_values}
+    for value in ranked[len(kept) :]:
+        kept.setdefault((OTHER,), Tally()).join(tallies[value])
+    return kept
+
+
+def _steps(request: FunnelRequest, tally: Tally, sampling: float) -> list[Row]:
+    counts, taken = tally.counts(request.rules), tally.seconds(request.rules)
     return [
         {
             **_named(step, request.rules),
@@ -90,7 +85,7 @@ def _steps(request: FunnelRequest, tally: _Tally, sampling: float) -> list[Row]:
             "average_conversion_time": fmean(seconds) if seconds else None,
             "median_conversion_time": median(seconds) if seconds else None,
         }
-        for place, (step, count, seconds) in enumerate(zip(request.series, tally.counts, tally.seconds, strict=True))
+        for place, (step, count, seconds) in enumerate(zip(request.series, counts, taken, strict=True))
     ]
 
 
@@ -101,12 +96,13 @@ def _named(step: Series, rules: FunnelRules) -> Row:
     return {"action_id": None, "name": f"Completed {done} step{'' if done == 1 else 's'}", "custom_name": None}
 
 
-def time_to_convert(reached: Iterable[Reached], request: FunnelRequest) -> Row:
+def time_to_convert(tallies: Iterable[Tally], request: FunnelRequest) -> Row:
     """How many actors took how long from `from_step` to `to_step`, in bins of whole seconds."""
     seconds = [
-        sum(item.attempt.timings[request.from_step : request.to_step]) / _SECOND
-        for item in reached
-        if len(item.attempt.times) > request.to_step
+        sum(timings[request.from_step : request.to_step]) / _SECOND
+        for tally in tallies
+        for timings in tally.timings
+        if len(timings) >= request.to_step
     ]
     bins = request.bins or _automatic_bins(len(seconds))
     least, most = math.floor(min(seconds, default=0)), math.ceil(max(seconds, default=0))
@@ -126,14 +122,14 @@ def _automatic_bins(actors: int) -> int:
     return min(max(root + (root**3 < actors), 1), _MOST_AUTOMATIC_BINS)
 
 
-def trend_rows(points: Sequence[TrendPoint], within: DateRange, breakdown: Breakdown | None) -> list[Row]:
+type Entered = list[list[int]]
+"""For each interval of the range how many actors entered in it, and how many of them converted."""
+
+
+def trend_rows(by_value: Mapping[Value, Entered], within: DateRange, breakdown: Breakdown | None) -> list[Row]:
     """The conversion rate in percent for each interval; with a breakdown for each value, the largest first."""
     buckets = within.buckets()
-    entered: dict[Value, list[list[int]]] = {} if breakdown else {(): [[0, 0] for _ in buckets]}
-    for point in points:
-        counts = entered.setdefault(point.value, [[0, 0] for _ in buckets])[point.interval]
-        counts[0] += 1
-        counts[1] += point.converted
+    entered = by_value if breakdown or by_value else {(): [[0, 0] for _ in buckets]}
     ranked = sorted(entered.items(), key=lambda item: (sum(counts[0] for counts in item[1]), item[0]), reverse=True)
     most = _MOST_POINTS
     if breakdown is not None and breakdown.is_limited:

@@ -6,7 +6,7 @@ tried in step order, excluded events take the actor out of the funnel, and the t
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Literal, NamedTuple
 
@@ -18,21 +18,22 @@ type Value = tuple[str, ...]
 
 
 class FunnelEvent(NamedTuple):
-    """An event: microseconds since 1970, the steps it matches and its breakdown value.
+    """An event: microseconds since some moment, and the steps that it matches.
 
     Steps count from 1, ascending. A negative step: the event is excluded between the step before and that one.
+    `is_attributed` tells whether it has the breakdown value that the actor is counted for.
     """
 
     time: int
     steps: tuple[int, ...]
-    value: Value = ()
+    is_attributed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunnelRules:
     """The funnel: how many steps, the window in microseconds, steps that may be skipped.
 
-    `attributed_step` (from 1) is the step whose event must have the breakdown value for which an actor is counted.
+    `attributed_step` (from 1) is the step whose event must have the breakdown value that the actor is counted for.
     """
 
     steps: int
@@ -42,8 +43,7 @@ class FunnelRules:
     attributed_step: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A way into the funnel. `times` are those of the required steps that were taken, `taken` the steps as bits."""
 
     start: int
@@ -58,14 +58,14 @@ class Attempt:
         return tuple(after - before for before, after in pairwise(self.times))
 
 
-def furthest(events: Sequence[FunnelEvent], rules: FunnelRules, value: Value = ()) -> Attempt | None:
+def furthest(events: Sequence[FunnelEvent], rules: FunnelRules) -> Attempt | None:
     """The attempt that came furthest; None when there is none or excluded events take the actor out.
 
     `events` are in order of time.
     """
     if rules.order == "unordered":
-        return _unordered(events, rules, value)
-    walk = _Walk(rules, value)
+        return _unordered(events, rules)
+    walk = _Walk(rules)
     numbered = enumerate(events)
     for time, group in groupby(numbered, key=lambda item: item[1].time):
         walk.at(time, list(group))
@@ -77,9 +77,8 @@ def furthest(events: Sequence[FunnelEvent], rules: FunnelRules, value: Value = (
 class _Walk:
     """The attempts of an actor while the events go by: for each step the latest that reached it."""
 
-    def __init__(self, rules: FunnelRules, value: Value) -> None:
+    def __init__(self, rules: FunnelRules) -> None:
         self._rules = rules
-        self._value = value
         self.reached: list[Attempt | None] = [None] * (rules.steps + 1)
         self.best: Attempt | None = None
         self._best_step = 0
@@ -126,15 +125,15 @@ class _Walk:
             step -= 1
 
     def _is_attributed(self, event: FunnelEvent, before: int) -> bool:
-        return before + 1 != self._rules.attributed_step or event.value == self._value
+        return before + 1 != self._rules.attributed_step or event.is_attributed
 
     def _exclude(self, time: int, before: int, attempt: Attempt) -> None:
         if attempt.excluded:
             return
-        self.reached[before] = replace(attempt, excluded=True)
+        self.reached[before] = attempt._replace(excluded=True)
         best = self.best
         if best is not None and self._best_step == before and time - best.start <= self._rules.window:
-            self.best = replace(best, excluded=True)
+            self.best = best._replace(excluded=True)
 
     def _reach(self, number: int, event: FunnelEvent, step: int, attempt: Attempt) -> None:
         is_required = step not in self._rules.optional
@@ -151,7 +150,7 @@ class _Walk:
             self.best, self._best_step = reached, step
 
 
-def unordered_attempts(events: Iterable[FunnelEvent], rules: FunnelRules, value: Value) -> Iterator[list[int]]:
+def unordered_attempts(events: Iterable[FunnelEvent], rules: FunnelRules) -> Iterator[list[int]]:
     """The times of the steps taken together in one window, in any order, whenever the earliest of them is given up.
 
     An excluded event ends what is under way.
@@ -167,7 +166,7 @@ def unordered_attempts(events: Iterable[FunnelEvent], rules: FunnelRules, value:
         if event.steps[0] < 0:
             for times in waiting:
                 times.clear()
-        elif sum(map(bool, waiting)) + 1 != rules.attributed_step or event.value == value:
+        elif sum(map(bool, waiting)) + 1 != rules.attributed_step or event.is_attributed:
             # The step that nothing serves yet, else the one last served longest ago.
             matched = (waiting[step - 1] for step in event.steps)
             min(matched, key=lambda times: times[-1] if times else -1).append(event.time)
@@ -184,9 +183,9 @@ def _give_up_earliest(waiting: Sequence[deque[int]]) -> None:
     min((times for times in waiting if times), key=lambda times: times[0]).popleft()
 
 
-def _unordered(events: Iterable[FunnelEvent], rules: FunnelRules, value: Value) -> Attempt | None:
+def _unordered(events: Iterable[FunnelEvent], rules: FunnelRules) -> Attempt | None:
     best: list[int] = []
-    for times in unordered_attempts(events, rules, value):
+    for times in unordered_attempts(events, rules):
         best = times if len(times) > len(best) else best
         if len(best) == rules.steps:
             break

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .funnel_steps import FunnelEvent, FunnelRules, Value, unordered_attempts
+from .funnel_steps import FunnelEvent, FunnelRules, unordered_attempts
 
 type IntervalOf = Callable[[int], int]
 """From a time in microseconds to the interval that it is in."""
@@ -22,16 +22,16 @@ class _Entry:
 
 
 def entries(
-    events: Sequence[FunnelEvent], rules: FunnelRules, interval_of: IntervalOf, from_step: int, value: Value = ()
+    events: Sequence[FunnelEvent], rules: FunnelRules, interval_of: IntervalOf, from_step: int
 ) -> dict[int, bool]:
     """For each interval in which the actor reached `from_step` (from 1): whether the last step was reached from there.
 
     `events` are in order of time. Exclusions drop the entries that had not converted before.
     """
     if rules.order == "unordered":
-        return _unordered_entries(events, rules, interval_of, from_step, value)
-    walk = _Walk(rules, value)
-    for event in sorted(events, key=lambda event: (event.time, event.steps)):
+        return _unordered_entries(events, rules, interval_of, from_step)
+    walk = _Walk(rules)
+    for event in events:
         walk.take(event, interval_of(event.time))
     found = dict.fromkeys(walk.converted, True)
     if all(entry.exclusion != "full" for entry in walk.open.values()):
@@ -44,15 +44,14 @@ def entries(
 class _Walk:
     """The open entries of an actor by interval while the events go by, and the intervals that converted."""
 
-    def __init__(self, rules: FunnelRules, value: Value) -> None:
+    def __init__(self, rules: FunnelRules) -> None:
         self._rules = rules
-        self._value = value
         self.open: dict[int, _Entry] = {}
         self.converted: set[int] = set()
 
     def take(self, event: FunnelEvent, interval: int) -> None:
         for step in reversed(event.steps):
-            counts = abs(step) != self._rules.attributed_step or event.value == self._value
+            counts = abs(step) != self._rules.attributed_step or event.is_attributed
             if step == 1:
                 if counts and interval not in self.converted:
                     self._enter(event.time, interval)
@@ -107,10 +106,10 @@ def _forget_all_but(entry: _Entry, steps: tuple[int, ...]) -> None:
 
 
 def _unordered_entries(
-    events: Sequence[FunnelEvent], rules: FunnelRules, interval_of: IntervalOf, from_step: int, value: Value
+    events: Sequence[FunnelEvent], rules: FunnelRules, interval_of: IntervalOf, from_step: int
 ) -> dict[int, bool]:
     reached: dict[int, int] = {}
-    for times in unordered_attempts(events, rules, value):
+    for times in unordered_attempts(events, rules):
         interval = interval_of(times[0])
         reached[interval] = max(reached.get(interval, 0), len(times))
     return {interval: steps == rules.steps for interval, steps in reached.items() if steps >= from_step}

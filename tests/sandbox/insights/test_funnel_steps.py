@@ -118,10 +118,10 @@ def test_an_excluded_event_ends_an_unordered_attempt() -> None:
 
 def test_an_attributed_step_must_have_the_value() -> None:
     rules = FunnelRules(steps=2, window=WINDOW, attributed_step=2)
-    events = [FunnelEvent(0, (1,), ("a",)), FunnelEvent(1, (2,), ("b",))]
+    with_value = [[FunnelEvent(0, (1,), is_attributed=not last), FunnelEvent(1, (2,), last)] for last in (False, True)]
 
-    by_value = [furthest(events, rules, (value,)) for value in "ab"]
-    assert [found.taken if found else 0 for found in by_value] == [0b1, 0b11]
+    found = [furthest(events, rules) for events in with_value]
+    assert [attempt.taken if attempt else 0 for attempt in found] == [0b1, 0b11]
 
 
 times = st.lists(st.integers(0, 40), unique=True, max_size=9).map(lambda found: sorted(found))
