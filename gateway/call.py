@@ -1,20 +1,23 @@
 """One tool call: where it goes (project, connection), what it is counted as, and how long it may take."""
 
+import copy
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from datetime import UTC, date, datetime, tzinfo
 from datetime import time as clock_time
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from . import paths
+from .background import Background, Progress
 from .budget import Budget
 from .client import Gateway
 from .connections import ActiveConnections, Connection, ControlPlane, Grants
 from .errors import Failed, GatewayError, Refused, read_only
+from .kept import Aged, Kept
 from .projects import CURRENT, Project, Projects, unresolved
 from .queries import QUERY_PATH, check_query
 from .refusals import RECONNECT_HINT
@@ -41,12 +44,19 @@ class Directory:
         self.connections = ActiveConnections()
         self.projects = Projects()
         self.grants = Grants()
+        self.kept = Kept()
+        self.queries = Background()
+
+    async def aclose(self) -> None:
+        """End the queries that still run in the background."""
+        await self.queries.aclose()
 
     def forget(self) -> None:
         """A connection was created or deleted."""
         self.connections.forget()
         self.projects.forget()
         self.grants.forget()
+        self.kept.forget()
 
 
 class Call:
@@ -57,6 +67,8 @@ class Call:
     _pinned = False
     _met_now = False
     """Whether this call resolved its project itself."""
+    progress: Progress | None = None
+    """Tells a waiting client how far the call is; None when it did not ask."""
     _queried = False
     """Whether this call asked the query endpoint, whatever class that was counted in."""
 
@@ -143,6 +155,42 @@ class Call:
         check_query(body.get("query"))
         self._queried = True
         return await self._request("POST", self._fill(QUERY_PATH, {}), writes=False, body=body)
+
+    async def cancel_query(self, query_id: str) -> None:
+        """`DELETE /api/projects/{project_id}/query/{query_id}/`: PostHog stops the query. Raises GatewayError."""
+        path = self._fill("/api/projects/{project_id}/query/{query_id}/", {"query_id": query_id})
+        await self._dispatch(
+            Request(method="DELETE", path=path, writes=False, budget=Budget.CRUD, connection=self.connection, tries=1)
+        )
+
+    async def remembered[T](self, topic: Hashable, max_age_s: float, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
+        """What `ask` answered for this project and connection within the last `max_age_s`, or what it answers now.
+
+        Calls that ask at the same time share one answer. `topic` names the question.
+        """
+        return await self._directory.kept.get((*self.place, topic), max_age_s, ask)
+
+    @property
+    def place(self) -> tuple[str | None, int | str | None]:
+        """Connection and project: what is remembered holds for one of each."""
+        return self.connection, self.project.id if self.project else None
+
+    @property
+    def queries(self) -> Background:
+        """The queries of this process that run or ran, apart from the calls that started them."""
+        return self._directory.queries
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the deadline of this call."""
+        return self._deadline - time.monotonic()
+
+    def detached(self, seconds: float) -> Self:
+        """The same aim with a deadline of its own, for what goes on after this call was answered."""
+        other = copy.copy(self)
+        other._deadline = time.monotonic() + seconds
+        other.progress = None
+        return other
 
     async def fresh_project(self) -> tuple[Project, Project | None]:
         """`@current` resolved anew, and what it meant before (None: not asked before). A pinned project stays."""

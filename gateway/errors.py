@@ -9,7 +9,7 @@ The codes are those of the table in the README; `as_json` is the object that a t
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 type Source = Literal["local", "maton", "posthog"]
 type Outcome = Literal["not_sent", "rejected", "applied", "unknown"]
@@ -84,6 +84,12 @@ class GatewayError(Exception):
         self.status = status
         self.request_id = request_id
         self.upstream = upstream
+
+    def again(self) -> Self:
+        """The same error for another call that waited for the same answer: each call settles its own outcome."""
+        error = type(self).__new__(type(self), *self.args)
+        error.__dict__.update(self.__dict__)
+        return error
 
     def as_json(self) -> dict[str, Any]:
         """`{"error": {...}}` with the empty fields left out."""

@@ -1,0 +1,83 @@
+"""Answers that are kept for a while, and shared by everybody who asks while one is on its way."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from .errors import GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class Aged[T]:
+    """An answer, and how many seconds ago it was given."""
+
+    value: T
+    age_s: float
+
+
+@dataclass(slots=True)
+class _Asking:
+    """A question on its way. Without an answer and without an error when it was cancelled."""
+
+    done: anyio.Event = field(default_factory=anyio.Event)
+    answer: Aged[Any] | None = None
+    error: GatewayError | None = None
+
+
+class Kept:
+    """At most `most` answers, the ones used longest ago forgotten first."""
+
+    def __init__(self, most: int = 256, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._answers: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._asking: dict[Hashable, _Asking] = {}
+
+    def forget(self) -> None:
+        """Ask anew from now on."""
+        self._answers.clear()
+        self._asking.clear()
+
+    async def get[T](self, key: Hashable, max_age_s: float, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
+        """The answer kept under this key, not older than `max_age_s`; else that of `ask`.
+
+        One asks, the others wait for the same answer or the same GatewayError; when the one is cancelled, the next one
+        asks.
+        """
+        while True:
+            known = self._answers.get(key)
+            if known is not None and (age_s := self._clock() - known[0]) <= max_age_s:
+                self._answers.move_to_end(key)
+                return Aged(known[1], age_s)
+            asking = self._asking.get(key)
+            if asking is None:
+                return await self._ask(key, ask)
+            await asking.done.wait()
+            if asking.answer is not None:
+                return asking.answer
+            if asking.error is not None:
+                raise asking.error.again() from asking.error
+
+    async def _ask[T](self, key: Hashable, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
+        asking = self._asking[key] = _Asking()
+        try:
+            value = await ask()
+        except GatewayError as error:
+            asking.error = error
+            raise
+        else:
+            answer = asking.answer = Aged(value, 0.0)
+            if self._asking.get(key) is asking:  # else forgotten meanwhile
+                self._answers[key] = (self._clock(), value)
+                self._answers.move_to_end(key)
+                if len(self._answers) > self._most:
+                    self._answers.popitem(last=False)
+            return answer
+        finally:
+            asking.done.set()
+            if self._asking.get(key) is asking:
+                del self._asking[key]
