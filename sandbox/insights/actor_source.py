@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from ..hogql import Context
 from ..queries.project import Project
+from .requests import malformed_query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +38,15 @@ def listed_actors(
         context=replace(project.context, values={"insight_actors": json.dumps(list(actors))}),
         group=group,
     )
+
+
+def read_day(day: object, project: Project) -> datetime:
+    """A moment, in the project's timezone unless it has its own. Raises ApiError 400."""
+    try:
+        moment = datetime.fromisoformat(day.strip()) if isinstance(day, str) else None
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise malformed_query("day", "Input should be a date such as 2026-11-23, or 2026-11-23T10:00:00 for an hour")
+    zone = ZoneInfo(project.context.timezone)
+    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from ..errors import invalid
 from ..hogql import escape
 from ..queries.project import Project
 from ..routing import Call
 from ..values import Row, as_list
-from .actor_source import ActorSource
+from .actor_source import ActorSource, read_day
 from .breakdowns import OTHER, Breakdown, Pass, read_breakdown
 from .counting import Counting, counting_query
 from .dates import DateRange, moment_literal, next_interval, read_date_range, read_interval, wants_all
@@ -120,7 +119,7 @@ def _bucket(
         raise invalid("A `day` is forbidden for trends actors queries with total value aggregation")
     if not aggregate and day is None:
         raise invalid("A `day` is required for trends actors queries without total value aggregation")
-    start = None if aggregate else _moment(day, project)
+    start = None if aggregate else read_day(day, project)
     wants_previous = choice(query, "compare", "", ("current", "previous"), "current") == "previous"
     if not (wants_previous and request.compare):
         return start, ends
@@ -129,17 +128,6 @@ def _bucket(
         places = dict(zip(ends.buckets(), previous.buckets(), strict=False))
         start = places.get(start, start - (ends.start - previous.start))
     return start, previous
-
-
-def _moment(day: object, project: Project) -> datetime:
-    try:
-        moment = datetime.fromisoformat(day.strip()) if isinstance(day, str) else None
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise malformed_query("day", "Input should be a date such as 2026-11-23, or 2026-11-23T10:00:00 for an hour")
-    zone = ZoneInfo(project.context.timezone)
-    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
 
 
 def _pass_of(breakdown: Breakdown, value: object) -> Pass:

@@ -8,6 +8,7 @@ from ..routing import Call
 from ..values import Row, as_object
 from .actor_source import ActorSource
 from .actors import not_answered
+from .actors_of_statuses import actors_of_lifecycle, actors_of_stickiness
 from .actors_of_trends import actors_of_trend
 from .requests import malformed_query
 
@@ -18,6 +19,8 @@ KINDS = frozenset({"InsightActorsQuery", "FunnelsActorsQuery", "StickinessActors
 
 _SOURCES: Mapping[str, _Actors] = {
     "TrendsQuery": actors_of_trend,
+    "LifecycleQuery": actors_of_lifecycle,
+    "StickinessQuery": actors_of_stickiness,
 }
 _OWN_KINDS = {"FunnelsActorsQuery": "FunnelsQuery", "StickinessActorsQuery": "StickinessQuery"}
 

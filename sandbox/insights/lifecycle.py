@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from ..hogql import escape
 from ..queries.project import Project
 from ..routing import Call
-from ..values import Row
+from ..values import Row, as_object
 from .dates import (
     DateRange,
     Interval,
@@ -35,14 +36,33 @@ _WITH_PERSON = "ifNull(toString(properties.$process_person_profile), '') != 'fal
 
 async def lifecycle_query(call: Call, query: Row, project: Project) -> Row:
     """Four results, one per status, of the first series. Raises ApiError 400."""
-    series = await reading(lambda: _series(call, query, project))
     session = Session(call, project)
+    series, ends, actors = await lifecycle_actors(session, query)
+    rows = await session.rows(
+        "SELECT insight_bucket, insight_status, count() "
+        f"FROM ({actors}) GROUP BY insight_bucket, insight_status LIMIT 50000"
+    )
+    results = _results(series, ends, rows, sampling_factor(query), skipped=_skipped(query, ends))
+    return {**session.answer(query, results), "resolved_date_range": ends.resolved()}
+
+
+async def lifecycle_actors(session: Session, query: Row) -> tuple[Series, DateRange, str]:
+    """The series and the range of a query, and HogQL for a row for each actor and interval: `insight_actor`,
+    `insight_bucket` and `insight_status`. Raises ApiError 400."""
+    call, project = session.call, session.project
+    series = await reading(lambda: _series(call, query, project))
     earliest = await session.earliest(series.condition) if wants_all(query) else None
     ends = read_date_range(query, project, explicit_start=True, widen=False, earliest=earliest)
     condition = all_of([series.condition, query_condition(query, project), _WITH_PERSON])
-    rows = await session.rows(_query(ends, condition, _group_index(query)))
-    results = _results(series, ends, rows, sampling_factor(query))
-    return {**session.answer(query, results), "resolved_date_range": ends.resolved()}
+    return series, ends, _actors(ends, condition, group_index(query), project.context.timezone)
+
+
+def _skipped(query: Row, ends: DateRange) -> int:
+    """How many intervals at the start are left out: with `explicitDate` the one that begins before the range does."""
+    explicit = (as_object(query.get("dateRange")) or {}).get("explicitDate") is True
+    return int(
+        explicit and interval_start(ends.start, ends.interval, ends.week_start) < ends.start.replace(microsecond=0)
+    )
 
 
 def _series(call: Call, query: Row, project: Project) -> Series:
@@ -53,15 +73,16 @@ def _series(call: Call, query: Row, project: Project) -> Series:
     return found[0]
 
 
-def _group_index(query: Row) -> int | None:
+def group_index(query: Row) -> int | None:
+    """The group type that a query follows, None for persons. Raises ApiError 400."""
     index = query.get("aggregation_group_type_index")
     if index is not None and (not isinstance(index, int) or isinstance(index, bool) or not 0 <= index <= 4):
         raise malformed_query("aggregation_group_type_index", "Input should be a number from 0 to 4")
     return index
 
 
-def _query(ends: DateRange, condition: str, group: int | None) -> str:
-    """Rows of interval, status and number of actors. Whole intervals are read, from the one before the first."""
+def _actors(ends: DateRange, condition: str, group: int | None, timezone: str) -> str:
+    """Each actor with each interval that it has a status in. Whole intervals are read, from before the first on."""
     interval, week_start = ends.interval, ends.week_start
     since = previous_interval(interval_start(ends.start, interval, week_start), interval)
     until = next_interval(interval_start(ends.end, interval, week_start), interval)
@@ -85,27 +106,32 @@ def _query(ends: DateRange, condition: str, group: int | None) -> str:
         f"arrayMap(start -> tuple({after}(start, 1), 'dormant'), "
         f"arrayFilter(start -> not(has(insight_active, {after}(start, 1))), insight_active))"
     )
-    pairs = f"SELECT arrayJoin(arrayConcat({active}, {gone})) AS insight_pair FROM ({actors})"
+    pairs = f"SELECT insight_actor, arrayJoin(arrayConcat({active}, {gone})) AS insight_pair FROM ({actors})"
+    bucket = "tupleElement(insight_pair, 1)"
+    if interval not in ("week", "month"):
+        bucket = f"toTimeZone({bucket}, {escape.string(timezone)})"  # arrayConcat forgets the timezone of its times
     return (
-        "SELECT tupleElement(insight_pair, 1) AS insight_bucket, tupleElement(insight_pair, 2) AS insight_status, "
-        f"count() FROM ({pairs}) GROUP BY insight_bucket, insight_status LIMIT 50000"
+        f"SELECT insight_actor, {bucket} AS insight_bucket, "
+        f"tupleElement(insight_pair, 2) AS insight_status FROM ({pairs})"
     )
 
 
-def _results(series: Series, ends: DateRange, rows: list[list[Any]], sampling: float) -> list[Row]:
+def _results(series: Series, ends: DateRange, rows: list[list[Any]], sampling: float, *, skipped: int) -> list[Row]:
+    """The results by status; none when no interval is left, as at PostHog."""
+    days, labels = ends.days()[skipped:], ends.labels()[skipped:]
     counts = {(bucket_key(row[0], ends.interval), row[1]): row[2] for row in rows}
     results: list[Row] = []
-    for status in STATUSES:
+    for status in STATUSES if days else ():
         sign = -1 if status == "dormant" else 1
-        found = [counts.get((day, status), 0) for day in ends.days()]
+        found = [counts.get((day, status), 0) for day in days]
         data = [float(sign * (round(count / sampling) if sampling < 1 else count)) or 0.0 for count in found]
         results.append(
             {
                 "action": _action(series),
                 "data": data,
                 "count": sum(data),
-                "labels": ends.labels(),
-                "days": ends.days(),
+                "labels": labels,
+                "days": days,
                 "label": f"{series.label} - {status}",
                 "status": status,
             }

@@ -20,7 +20,7 @@ _EARLIEST = "2015-01-01"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Stickiness:
+class Stickiness:
     """A StickinessQuery that was read and checked. `criterion` is HogQL on `count()`, null for any event."""
 
     series: tuple[Series, ...]
@@ -32,31 +32,54 @@ class _Stickiness:
     sampling: float
 
 
+@dataclass(frozen=True, slots=True)
+class StickinessHalf:
+    """A series in one period, `current` or `previous`. `actors` is HogQL for a row for each actor: `insight_actor` and
+    `insight_intervals`, in how many intervals it was active."""
+
+    series: Series
+    range: DateRange
+    compare_label: str
+    actors: str
+
+
 async def stickiness_query(call: Call, query: Row, project: Project) -> Row:
     """One result per series, each followed by its previous period when they are compared. Raises ApiError 400."""
-    asked = await reading(lambda: _read(call, query, project))
     session = Session(call, project)
-    earliest = await session.earliest("true", _EARLIEST) if wants_all(query) else None
-    ends = read_date_range(query, project, explicit_start=True, earliest=earliest)
-    halves: list[tuple[str | None, DateRange]] = [("current" if asked.compare else None, ends)]
-    if asked.compare:
-        halves.append(("previous", ends.previous(asked.compare_to)))
+    asked, found = await stickiness_actors(session, query)
     results: list[Row] = []
-    for series in asked.series:
-        for label, half in halves:
-            rows = await session.rows(_query(asked, series, half))
-            compared = {} if label is None else {"compare": True, "compare_label": label}
-            results.append({**_result(asked, series, half, rows), **compared})
+    for half in found:
+        rows = await session.rows(
+            f"SELECT insight_intervals, count() FROM ({half.actors}) GROUP BY insight_intervals LIMIT 50000"
+        )
+        compared = {"compare": True, "compare_label": half.compare_label} if asked.compare else {}
+        results.append({**_result(asked, half.series, half.range, rows), **compared})
     return session.answer(query, results)
 
 
-def _read(call: Call, query: Row, project: Project) -> _Stickiness:
+async def stickiness_actors(session: Session, query: Row) -> tuple[Stickiness, list[StickinessHalf]]:
+    """What a query asks for, and its series, each followed by its previous period. Raises ApiError 400."""
+    asked = await reading(lambda: _read(session.call, query, session.project))
+    earliest = await session.earliest("true", _EARLIEST) if wants_all(query) else None
+    ends = read_date_range(query, session.project, explicit_start=True, earliest=earliest)
+    halves = [("current", ends)]
+    if asked.compare:
+        halves.append(("previous", ends.previous(asked.compare_to)))
+    found = [
+        StickinessHalf(series, half, label, _actors(asked, series, half))
+        for series in asked.series
+        for label, half in halves
+    ]
+    return asked, found
+
+
+def _read(call: Call, query: Row, project: Project) -> Stickiness:
     given = options(query, "stickinessFilter")
     computed = choice(given, "computedAs", "stickinessFilter.", ("non_cumulative", "cumulative"), "non_cumulative")
     if number(query, "intervalCount", "", 1, least=1) > 1:
         raise invalid("The sandbox does not answer an intervalCount above 1.")
     compare, compare_to = read_compare(query)
-    return _Stickiness(
+    return Stickiness(
         series=read_series(call, query, project, unknown_actions=True),
         condition=query_condition(query, project),
         criterion=_criterion(options(given, "stickinessCriteria")),
@@ -77,8 +100,8 @@ def _criterion(given: Row) -> str | None:
     return f"count() {_CRITERIA[operator]} {number(given, 'value', place, 1, least=1)}"
 
 
-def _query(asked: _Stickiness, series: Series, ends: DateRange) -> str:
-    """Rows of how many intervals, and how many actors were active in so many."""
+def _actors(asked: Stickiness, series: Series, ends: DateRange) -> str:
+    """Rows of an actor, and in how many intervals it was active."""
     where = all_of([*ends.conditions(), series.condition, asked.condition])
     intervals = (
         f"SELECT {_actor(series)} AS insight_actor, {bucket_expression(ends.interval)} AS insight_bucket "
@@ -86,11 +109,10 @@ def _query(asked: _Stickiness, series: Series, ends: DateRange) -> str:
     )
     if asked.criterion:
         intervals += f" HAVING {asked.criterion}"
-    actors = (
+    return (
         f"SELECT insight_actor, count() AS insight_intervals FROM ({intervals}) "
         "WHERE insight_actor IS NOT NULL GROUP BY insight_actor"
     )
-    return f"SELECT insight_intervals, count() FROM ({actors}) GROUP BY insight_intervals LIMIT 50000"
 
 
 def _actor(series: Series) -> str:
@@ -113,7 +135,7 @@ def _actor(series: Series) -> str:
     return "person_id"
 
 
-def _result(asked: _Stickiness, series: Series, ends: DateRange, rows: list[list[Any]]) -> Row:
+def _result(asked: Stickiness, series: Series, ends: DateRange, rows: list[list[Any]]) -> Row:
     found = {int(row[0]): round(row[1] / asked.sampling) if asked.sampling < 1 else int(row[1]) for row in rows}
     width = len(ends.buckets())
     exactly = [found.get(days, 0) for days in range(1, width + 1)]

@@ -1,0 +1,86 @@
+"""Numbers held against who is behind them: random insights, and for random cells of their answers the actors."""
+
+import json
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .recount.dataset import Setting, World
+from .recount.filters import drawn_properties
+from .recount.running import Asking, Refusal
+
+RANGES: tuple[Mapping[str, Any], ...] = (
+    {"date_from": "-7d"},
+    {"date_from": "-14d"},
+    {"date_from": "-30d"},
+    {"date_from": "-10d", "date_to": "-3d"},
+    {"date_from": "-3d", "explicitDate": True},
+    {"date_from": "-36h"},
+    {"date_from": "mStart"},
+    {"date_from": "-2m"},
+    {"date_from": "all"},
+    {},
+)
+"""Ranges that have events in every world."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A number of an answer and the actors query that names it. `counts` says what of the rows makes the number."""
+
+    number: float
+    actors: Mapping[str, Any]
+    counts: Callable[[list[list[Any]]], float] = len
+
+
+type Draw = Callable[[random.Random, World], Mapping[str, Any]]
+type Cells = Callable[[random.Random, Mapping[str, Any], Any], list[Cell]]
+"""From a query and its answer to some of its cells."""
+
+
+def drawn_filters(chance: random.Random, world: World) -> dict[str, Any]:
+    """Sometimes the properties of a query."""
+    return {"properties": drawn_properties(chance, world)} if chance.random() < 0.25 else {}
+
+
+def events_of(rows: list[list[Any]]) -> float:
+    """The sum of `event_count`, which is the second column."""
+    return sum(row[1] for row in rows)
+
+
+async def disagreements(asked: Asking, draw: Draw, cells: Cells, *, seed: int, cases: int) -> tuple[list[str], int]:
+    """The first few cells whose number is not that of their actors, and how many cells were looked at."""
+    chance = random.Random(seed)
+    settings = asked.world.settings()
+    found: list[str] = []
+    looked_at = 0
+    for turn, setting in enumerate(settings):
+        asked.settle(setting)
+        for _ in range(cases // len(settings) + (turn < cases % len(settings))):
+            query = draw(chance, asked.world)
+            answer = await asked.answer(query)
+            if isinstance(answer, Refusal):
+                found.append(f"\n{json.dumps(query)}\nrefused: {answer.detail}")
+                continue
+            for cell in cells(chance, query, answer["results"]):
+                looked_at += 1
+                told = await _told(asked.answer, cell)
+                if told:
+                    found.append(_place(setting, cell) + told)
+        if len(found) > 3:
+            break
+    return found[:4], looked_at
+
+
+async def _told(answer: Callable[[Mapping[str, Any]], Awaitable[Any]], cell: Cell) -> str:
+    columns = ["actor_id", "event_count"] if cell.counts is events_of else ["actor_id"]
+    found = await answer({"kind": "ActorsQuery", "source": cell.actors, "select": columns, "limit": 50_000})
+    if isinstance(found, Refusal):
+        return f"refused: {found.detail}"
+    counted = cell.counts(found["results"])
+    return "" if counted == cell.number else f"number {cell.number}, actors {counted}"
+
+
+def _place(setting: Setting, cell: Cell) -> str:
+    return f"\n{setting.zone}, week start {setting.week_start}, now {setting.now}\n{json.dumps(cell.actors)}\n"

@@ -1,0 +1,164 @@
+"""The number in an insight is the number of actors behind it: 300 random insights of each kind, over three worlds."""
+
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from maton_posthog.sandbox.engine import Engine
+
+from .agreement import RANGES, Cell, Cells, Draw, disagreements, drawn_filters, events_of
+from .recount.dataset import EVENT_NAMES, World, open_world, worlds
+from .recount.running import asking, opened
+
+pytestmark = pytest.mark.anyio
+
+CASES = 100
+"""For each world and kind."""
+WORLDS = {world.name: world for world in worlds()}
+UNIQUE = ("dau", "weekly_active", "monthly_active", "first_time_for_user", "first_matching_event_for_user")
+OTHER = "$$_posthog_breakdown_other_$$"
+
+
+@pytest.fixture(scope="module", params=list(WORLDS))
+def world(request: pytest.FixtureRequest) -> World:
+    return WORLDS[request.param]
+
+
+@pytest.fixture(scope="module")
+def engine(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with open_world(world, tmp_path_factory.mktemp("world") / "data") as made:
+        yield made
+
+
+async def agree(world: World, engine: Engine, draw: Draw, cells: Cells) -> None:
+    with asking(world, engine) as asked:
+        found, looked_at = await disagreements(await opened(asked), draw, cells, seed=len(world.name), cases=CASES)
+    assert not found, "".join(found)
+    assert looked_at >= CASES
+
+
+def node(chance: random.Random, world: World, **more: Any) -> dict[str, Any]:
+    """A series: an event, any event, or an action."""
+    if chance.random() < 0.2:
+        return {"kind": "ActionsNode", "id": chance.choice(world.actions).id, **more}
+    return {"kind": "EventsNode", "event": chance.choice((*EVENT_NAMES[:3], None)), **more}
+
+
+def drawn_trend(chance: random.Random, world: World) -> Mapping[str, Any]:
+    maths: list[dict[str, Any]] = [{"math": math} for math in (*UNIQUE, "total", "total")]
+    maths.append({"math": "unique_group", "math_group_type_index": 0})
+    breakdowns: list[dict[str, Any]] = [
+        {"breakdown": "$browser"},
+        {"breakdowns": [{"property": "$browser"}, {"property": "team", "type": "person"}], "breakdown_limit": 4},
+        {"breakdown_type": "cohort", "breakdown": [world.cohorts[0].id, world.cohorts[2].id, "all"]},
+    ]
+    query: dict[str, Any] = {
+        "kind": "TrendsQuery",
+        "series": [node(chance, world, **chance.choice(maths)) for _ in range(chance.choice((1, 2)))],
+        "interval": chance.choice(("day", "day", "week", "month", "hour")),
+        "dateRange": chance.choice(RANGES),
+        **drawn_filters(chance, world),
+    }
+    if chance.random() < 0.3:
+        query["breakdownFilter"] = chance.choice(breakdowns)
+    if chance.random() < 0.3 and query["dateRange"].get("date_from") != "all":
+        query["compareFilter"] = {"compare": True, **chance.choice(({}, {"compare_to": "-1w"}))}
+    if chance.random() < 0.2:
+        query["trendsFilter"] = {"display": chance.choice(("BoldNumber", "ActionsPie", "ActionsTable"))}
+    return query
+
+
+def cells_of_trend(chance: random.Random, query: Mapping[str, Any], results: Any) -> list[Cell]:
+    found: list[Cell] = []
+    current: Mapping[int, Any] = {result["order"]: result for result in reversed(results)}
+    shown = [result for result in results if OTHER not in str(result.get("breakdown_value"))]
+    for result in chance.sample(shown, min(1, len(shown))):
+        named: dict[str, Any] = {"kind": "InsightActorsQuery", "source": query, "series": result["order"]}
+        if "breakdown_value" in result:
+            named["breakdown"] = result["breakdown_value"]
+        if "compare_label" in result:
+            named["compare"] = result["compare_label"]
+        counts = events_of if result["action"]["math"] == "total" else len
+        if not result["days"]:
+            found.append(Cell(result["aggregated_value"], named, counts))
+            continue
+        days = current[result["order"]]["days"]
+        places = range(min(len(days), len(result["days"])))
+        busy = [place for place in places if result["data"][place]]
+        wanted = {chance.choice(busy or places), chance.choice(places)}
+        found += [Cell(result["data"][place], {**named, "day": days[place]}, counts) for place in wanted]
+    return found
+
+
+async def test_the_numbers_of_trends_are_those_of_their_actors(world: World, engine: Engine) -> None:
+    await agree(world, engine, drawn_trend, cells_of_trend)
+
+
+def drawn_lifecycle(chance: random.Random, world: World) -> Mapping[str, Any]:
+    group = {"aggregation_group_type_index": 0} if chance.random() < 0.25 else {}
+    return {
+        "kind": "LifecycleQuery",
+        "series": [node(chance, world)],
+        "interval": chance.choice(("day", "day", "week", "month", "hour")),
+        "dateRange": chance.choice(RANGES),
+        **group,
+        **drawn_filters(chance, world),
+    }
+
+
+def cells_of_lifecycle(chance: random.Random, query: Mapping[str, Any], results: Any) -> list[Cell]:
+    found: list[Cell] = []
+    for result in chance.sample(results, 2):
+        busy = [place for place, number in enumerate(result["data"]) if number]
+        place = chance.choice(busy or range(len(result["data"])))
+        named = {
+            "kind": "InsightActorsQuery",
+            "source": query,
+            "status": result["status"],
+            "day": result["days"][place],
+        }
+        found.append(Cell(abs(result["data"][place]), named))
+    return found
+
+
+async def test_the_statuses_of_a_lifecycle_are_those_of_its_actors(world: World, engine: Engine) -> None:
+    await agree(world, engine, drawn_lifecycle, cells_of_lifecycle)
+
+
+def drawn_stickiness(chance: random.Random, world: World) -> Mapping[str, Any]:
+    maths: tuple[dict[str, Any], ...] = ({}, {"math": "unique_group", "math_group_type_index": 0})
+    query: dict[str, Any] = {
+        "kind": "StickinessQuery",
+        "series": [node(chance, world, **chance.choice(maths)) for _ in range(chance.choice((1, 2)))],
+        "interval": chance.choice(("day", "day", "week", "month", "hour")),
+        "dateRange": chance.choice(RANGES),
+        "stickinessFilter": chance.choice(
+            ({}, {"computedAs": "cumulative"}, {"stickinessCriteria": {"operator": "gte", "value": 2}})
+        ),
+        **drawn_filters(chance, world),
+    }
+    if chance.random() < 0.3 and query["interval"] != "month" and query["dateRange"].get("date_from") != "all":
+        query["compareFilter"] = {"compare": True}
+    return query
+
+
+def cells_of_stickiness(chance: random.Random, query: Mapping[str, Any], results: Any) -> list[Cell]:
+    found: list[Cell] = []
+    for result in chance.sample(results, 1):
+        named: dict[str, Any] = {"source": query, "series": result["action"]["order"]}
+        if "compare_label" in result:
+            named["compare"] = result["compare_label"]
+        busy = [place for place, number in enumerate(result["data"]) if number]
+        place = chance.choice(busy or range(len(result["data"])))
+        found.append(Cell(result["data"][place], {"kind": "InsightActorsQuery", **named, "day": place + 1}))
+        most = {"kind": "StickinessActorsQuery", **named, "day": str(place + 1), "operator": "lte"}
+        if "computedAs" not in query["stickinessFilter"]:
+            found.append(Cell(sum(result["data"][: place + 1]), most))
+        found.append(Cell(result["count"], {"kind": "StickinessActorsQuery", **named}))
+    return found
+
+
+async def test_the_intervals_of_stickiness_are_those_of_its_actors(world: World, engine: Engine) -> None:
+    await agree(world, engine, drawn_stickiness, cells_of_stickiness)
