@@ -14,7 +14,7 @@ from .funnel_steps import Attempt, FunnelRules, Value
 from .series import Series
 
 OTHER = "Other"
-"""The breakdown value of all those past the limit."""
+"""What breakdown values past the limit are shown as."""
 _MOST_POINTS = 1_000
 _MOST_AUTOMATIC_BINS = 60
 _SECOND = 1_000_000
@@ -62,14 +62,19 @@ def step_rows(
     ]
 
 
-def _limited(tallies: Mapping[Value, Tally], request: FunnelRequest, breakdown: Breakdown) -> dict[Value, Tally]:
-    """The values by the actors at the last step, then at the one before and so on; those past the limit as one."""
+def shown_values(tallies: Mapping[Value, Tally], request: FunnelRequest, breakdown: Breakdown) -> dict[Value, Value]:
+    """The value that each one is shown as, itself or `Other`: those with the most actors at the last step first, then
+    at the one before and so on."""
     counts = {value: tally.counts(request.rules)[::-1] for value, tally in tallies.items()}
     ranked = sorted(tallies, key=lambda value: ([-count for count in counts[value]], value))
-    shown_values = ranked[: breakdown.limit] if breakdown.is_limited else ranked
-    kept = {value: tallies[value] for value in shown_values}
-    for value in ranked[len(kept) :]:
-        kept.setdefault((OTHER,), Tally()).join(tallies[value])
+    limit = breakdown.limit if breakdown.is_limited else len(ranked)
+    return {value: value if place < limit else (OTHER,) for place, value in enumerate(ranked)}
+
+
+def _limited(tallies: Mapping[Value, Tally], request: FunnelRequest, breakdown: Breakdown) -> dict[Value, Tally]:
+    kept: dict[Value, Tally] = {}
+    for value, shown_as in shown_values(tallies, request, breakdown).items():
+        kept.setdefault(shown_as, Tally()).join(tallies[value])
     return kept
 
 
@@ -145,11 +150,12 @@ def trend_rows(by_value: Mapping[Value, Entered], within: DateRange, breakdown: 
             "days": [day_text(bucket, within.interval) for bucket in kept],
             "labels": [f"{bucket.day}-{bucket:%b-%Y}" for bucket in kept],
         }
-        rows.append(row if breakdown is None else row | {"breakdown_value": _trend_value(value, breakdown)})
+        rows.append(row if breakdown is None else row | {"breakdown_value": trend_value(value, breakdown)})
     return rows
 
 
-def _trend_value(value: Value, breakdown: Breakdown) -> object:
+def trend_value(value: Value, breakdown: Breakdown) -> object:
+    """A breakdown value as conversion over time shows it."""
     if breakdown.form != "list":
         return shown(value, breakdown)["breakdown_value"]
     return [text or "None" for text in value]

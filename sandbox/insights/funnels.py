@@ -1,6 +1,6 @@
 """FunnelsQuery: the steps that actors took, the time that it took them, and the conversion over time."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from anyio import to_thread
 
@@ -20,24 +20,13 @@ from .funnel_walks import Walks, entered_intervals
 from .requests import options
 
 
-@dataclass(frozen=True, slots=True)
-class _Funnel:
-    """What a query asks for, read."""
-
-    request: FunnelRequest
-    breakdown: Breakdown | None
-
-
 async def funnels_query(call: Call, query: Row, project: Project) -> Row:
     """The answer for the `funnelVizType` of the query. Raises ApiError 400."""
-    interval = read_interval(query)
-    funnel = await to_thread.run_sync(_read, call, query, project)
-    if funnel.request.display == "flow":
-        raise not_answered("funnels with funnelVizType flow")
     if options(query, "compareFilter").get("compare") is True:
         raise not_answered("funnels with compareFilter")
-    within = await date_range_of(call, query, project, interval)
-    events = FunnelEvents(funnel.request, funnel.breakdown, within)
+    events = await read_events(call, query, project)
+    if events.request.display == "flow":
+        raise not_answered("funnels with funnelVizType flow")
     ran = await actor_rows(call, project, events.hogql(query, project, with_actors=False))
     results = await to_thread.run_sync(_results, events, ran, sampling_factor(query))
     return {
@@ -48,15 +37,22 @@ async def funnels_query(call: Call, query: Row, project: Project) -> Row:
         "timings": ran.timings,
         "modifiers": {},
         "error": None,
-        "resolved_date_range": within.resolved(),
+        "resolved_date_range": events.within.resolved(),
     }
 
 
-def _read(call: Call, query: Row, project: Project) -> _Funnel:
+async def read_events(call: Call, query: Row, project: Project) -> FunnelEvents:
+    """How the events of a FunnelsQuery are fetched and read. Raises ApiError 400."""
+    interval = read_interval(query)
+    request, breakdown = await to_thread.run_sync(_read, call, query, project)
+    return FunnelEvents(request, breakdown, await date_range_of(call, query, project, interval))
+
+
+def _read(call: Call, query: Row, project: Project) -> tuple[FunnelRequest, Breakdown | None]:
     request, breakdown = read_funnel(call, query, project), read_breakdown(call, query, several=False)
     if breakdown is not None and breakdown.form == "cohorts":  # whoever is in a cohort counts for it with every event
         request = replace(request, rules=replace(request.rules, attributed_step=None))
-    return _Funnel(request, breakdown)
+    return request, breakdown
 
 
 def _results(events: FunnelEvents, ran: Ran, sampling: float) -> object:
@@ -75,9 +71,8 @@ def _tally(walks: Walks, fetched: Fetched) -> Tally:
     tally = Tally()
     if fetched.entered:
         tally.taken[1] = fetched.entered
-    for attempt in walks.attempts(fetched):
-        if attempt is not None:
-            tally.add(attempt)
+    for attempt in filter(None, walks.attempts(fetched)):
+        tally.add(attempt)
     return tally
 
 
