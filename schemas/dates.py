@@ -49,3 +49,11 @@ type Moment = Annotated[datetime | date, BeforeValidator(_moment), WithJsonSchem
 """A moment as ISO 8601 text, never as a number. What lacks a time or an offset is read in the project's timezone."""
 type Bound = Annotated[datetime | date | str, BeforeValidator(_bound), WithJsonSchema({"type": "string"})]
 """One end of a range: a Moment, or PostHog's relative form (`-7d`)."""
+
+
+def _range_start(value: object) -> datetime | date | str:
+    return "all" if value == "all" else _bound(value)
+
+
+type RangeStart = Annotated[datetime | date | str, BeforeValidator(_range_start), WithJsonSchema({"type": "string"})]
+"""The beginning of a range: a Bound, or `all`, the first event there is."""

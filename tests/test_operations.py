@@ -18,8 +18,9 @@ from .snapshots import ROOT, TOOLSNAPS, difference, dumps, strays
 from .test_mission import MISSION
 
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-READING = frozenset({"list", "get", "run", "query", "check", "describe"})
+READING = frozenset({"list", "get", "run", "check", "describe"})
 WRITING = {
+    "query": Effect.SAVE,
     "create": Effect.CREATE,
     "update": Effect.UPDATE,
     "cancel": Effect.UPDATE,

@@ -39,6 +39,7 @@ class Toolset(StrEnum):
     CONNECTIONS = "connections"
     ACCOUNT = "account"
     QUERY = "query"
+    ANALYTICS = "analytics"
     INSIGHTS = "insights"
     DASHBOARDS = "dashboards"
     FLAGS = "flags"

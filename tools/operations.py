@@ -5,6 +5,7 @@ from typing import Any
 from . import (
     account,
     actions,
+    analytics,
     annotations,
     cohorts,
     connections,
@@ -23,6 +24,7 @@ from .operation import Operation
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     *query.OPERATIONS,
+    *analytics.OPERATIONS,
     *insights.OPERATIONS,
     *dashboards.OPERATIONS,
     *flags.OPERATIONS,

@@ -31,6 +31,12 @@ TRENDS = {"kind": "TrendsQuery", "series": [{"kind": "EventsNode", "event": "$pa
 ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "manage_connection": {"action": "delete", "connection_id": CONNECTION},
     "run_hogql": {"query": "select event from events limit 2"},
+    "query_trends": {"events": ["$pageview"], "save_as": "Page views"},
+    "query_funnel": {"steps": ["$pageview", "purchase"], "save_as": "Purchases"},
+    "query_retention": {"event": "$pageview", "save_as": "Retention"},
+    "query_paths": {"save_as": "Paths"},
+    "query_stickiness": {"events": ["$pageview"], "save_as": "Days of use"},
+    "query_lifecycle": {"event": "$pageview", "save_as": "Lifecycle"},
     "get_insight": {"insight_id": 31},
     "create_insight": {"name": "Daily Active Users", "query": TRENDS},
     "update_insight": {"insight_id": 31, "name": "Daily Active Users"},
@@ -73,6 +79,16 @@ _HOGQL = {
     "results": [["$pageview"], ["$identify"]],
     "error": None,
 }
+_DAYS = {"days": ["2026-11-22", "2026-11-23"], "data": [1.0, 2.0]}
+INSIGHTS: Mapping[str, Any] = {
+    "TrendsQuery": [{**_DAYS, "label": "$pageview", "count": 3.0, "action": {"order": 0}}],
+    "FunnelsQuery": [{"name": "$pageview", "order": 0, "count": 2}, {"name": "purchase", "order": 1, "count": 1}],
+    "RetentionQuery": [{"date": "2026-11-22T00:00:00Z", "values": [{"count": 2}, {"count": 1}]}],
+    "PathsQuery": [{"source": "1_/", "target": "2_/pricing", "value": 2, "average_conversion_time": 1000.0}],
+    "StickinessQuery": [{"data": [1, 1], "days": [1, 2], "count": 2, "label": "$pageview", "action": {"order": 0}}],
+    "LifecycleQuery": [{**_DAYS, "status": "new"}, {**_DAYS, "status": "dormant", "data": [0.0, -1.0]}],
+}
+"""Results of the typed queries."""
 _OBJECTS: Mapping[str, str] = {
     "insights": "insight", "dashboards": "dashboard_retrieve", "feature_flags": "feature_flag", "cohorts": "cohort",
     "actions": "action", "persons": "person_retrieve", "session_recordings": "session_recording",
@@ -97,7 +113,8 @@ def upstream(request: Received) -> Any:
         return answer("project_list_row")
     resource, *rest = path.split("/")[2:-1]
     if resource == "query":
-        return _HOGQL
+        kind = str((request.json or {}).get("query", {}).get("kind"))
+        return {"results": INSIGHTS[kind]} if kind in INSIGHTS else _HOGQL
     if request.method == "GET" and not rest:
         return page(answer(_ROWS.get(resource, _OBJECTS[resource])))
     return answer(_OBJECTS[resource]) | _as_sent(request.json or {})

@@ -1,0 +1,171 @@
+"""Funnels: who reached each step, where most were lost, and how long it took."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from ..schemas.analytics import QueryFunnel
+from ..schemas.analytics_results import ConversionTimes, FunnelResult, FunnelTrend
+from .analytics_asking import Asked, results
+from .analytics_dates import Range, intervals
+from .analytics_labels import OTHER, interval_marks, nothing_found, span_marks, value_label
+from .table import Answer, Cell, Table, change, given, mean, number, percent
+
+_COLUMNS = ("step", "persons", "from_previous_percent", "from_first_percent", "median_s", "average_s")
+_UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "month": 31 * 86_400}
+_LONGEST_S = 400 * 366 * 86_400.0
+
+
+def funnel_answer(args: QueryFunnel, asked: Asked, span: Range) -> Answer:
+    """The table and facts of a FunnelsQuery."""
+    marks = {**span_marks(asked.answer, span), **asked.marks()}
+    match args.view:
+        case "steps":
+            return _steps(args, asked, marks, _still_open(args, span))
+        case "trend":
+            return _trend(args, asked, span, marks)
+        case "time_to_convert":
+            return _times(args, asked, marks, _still_open(args, span))
+
+
+def _steps(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[str, ...]) -> Answer:
+    if not args.breakdown:
+        steps = results(asked.answer, list[FunnelResult])
+        table = Table("funnel", _COLUMNS, tuple(_rows(args, steps)))
+        return Answer(table, _facts(args, steps, asked), marks, (*_missing(args, steps), *notes))
+    groups = [(_value(group), group) for group in results(asked.answer, list[list[FunnelResult]])]
+    rows = tuple((value, *row) for value, group in groups for row in _rows(args, group))
+    if not groups:
+        notes = (nothing_found([args.steps[0].label], conditions=_has_conditions(args)), *notes)
+    if any(value == OTHER for value, _ in groups):
+        notes = (f"Only {args.breakdown_limit} values are named, the rest is {OTHER}: breakdown_limit.", *notes)
+    split = " / ".join(str(one.property) for one in args.breakdown)
+    return Answer(Table("funnel", (split, *_COLUMNS), rows), _best_and_worst(groups), marks, notes)
+
+
+def _rows(args: QueryFunnel, steps: Sequence[FunnelResult]) -> list[tuple[Cell, ...]]:
+    rows: list[tuple[Cell, ...]] = []
+    for at, step in enumerate(steps):
+        before = steps[at - 1].count if at else step.count
+        rows.append(
+            (
+                _name(args, at, step),
+                step.count,
+                percent(step.count, before) if at else None,
+                percent(step.count, steps[0].count),
+                _seconds(step.median_conversion_time),
+                _seconds(step.average_conversion_time),
+            )
+        )
+    return rows
+
+
+def _name(args: QueryFunnel, at: int, step: FunnelResult) -> str:
+    """Of unordered steps only how many were taken is known."""
+    if args.order == "unordered" or at >= len(args.steps):
+        return step.name or f"{at + 1} steps"
+    return args.steps[at].label
+
+
+def _facts(args: QueryFunnel, steps: Sequence[FunnelResult], asked: Asked) -> dict[str, Any]:
+    """Overall conversion, the transition that lost most persons, and the median time where PostHog tells it."""
+    if not steps:
+        return {"entered": 0}
+    first, last = steps[0], steps[-1]
+    facts: dict[str, Any] = {"entered": first.count, "completed": last.count}
+    facts |= given(conversion_percent=percent(last.count, first.count))
+    losses = [(steps[at - 1].count - steps[at].count, at) for at in range(1, len(steps))]
+    lost, at = max(losses, key=lambda loss: loss[0], default=(0, 0))
+    if lost > 0:
+        drop = {"from": _name(args, at - 1, steps[at - 1]), "to": _name(args, at, steps[at]), "lost": lost}
+        facts["biggest_drop"] = drop | given(lost_percent=percent(lost, steps[at - 1].count))
+    whole = last.median_conversion_time if len(steps) == 2 else asked.answer.total_median_conversion_time
+    return facts | given(median_total_s=_seconds(whole))
+
+
+def _best_and_worst(groups: Sequence[tuple[str, Sequence[FunnelResult]]]) -> dict[str, Any]:
+    """The values that convert most and least, with how many persons that is of; (other) is no value."""
+    told = [
+        {"value": value, "entered": group[0].count, "conversion_percent": percent(group[-1].count, group[0].count)}
+        for value, group in groups
+        if group and group[0].count and value != OTHER
+    ]
+    if len(told) < 2:
+        return {}
+    ranked = sorted(told, key=lambda one: -float(one["conversion_percent"] or 0))
+    return {"best": ranked[0], "worst": ranked[-1]}
+
+
+def _trend(args: QueryFunnel, asked: Asked, span: Range, marks: dict[str, Any]) -> Answer:
+    found = results(asked.answer, list[FunnelTrend])
+    names = [
+        value_label(one.breakdown_value, names_other=True) if args.breakdown else "conversion_percent" for one in found
+    ]
+    days = next((one.days for one in found), list[str]())
+    rows = [
+        (day, *(number(one.data[at]) if at < len(one.data) else None for one in found)) for at, day in enumerate(days)
+    ]
+    over = intervals(days, span, args.interval)
+    facts: list[dict[str, Any]] = []
+    for name, one in zip(names, found, strict=True):
+        values = [one.data[at] for at in over.complete() if at < len(one.data)]
+        fact: dict[str, Any] = {"series": name} | given(average_of_intervals=mean(values))
+        if values:
+            fact["last_complete"] = [over.days[over.complete()[-1]], number(values[-1])]
+        if len(values) > 1:
+            fact |= given(change_percent=change(values[-2], values[-1]))
+        facts.append(fact)
+    table = Table("time", (args.interval, *names), tuple(rows))
+    empty = () if any(any(one.data) for one in found) else (nothing_found_in(args),)
+    return Answer(table, facts[:5], marks | interval_marks(over, days), (*empty, *_still_open(args, span)))
+
+
+def _times(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[str, ...]) -> Answer:
+    found = results(asked.answer, ConversionTimes)
+    bins = found.bins or []
+    converted = sum(count for _, count in bins)
+    facts: dict[str, Any] = {"converted": converted} | given(average_s=_seconds(found.average_conversion_time))
+    passed = 0
+    for at, (edge, count) in enumerate(bins):
+        passed += count
+        if converted and 2 * passed >= converted:
+            upper = bins[at + 1][0] if at + 1 < len(bins) else None
+            facts["median_between_s"] = [number(edge), number(upper)]
+            break
+    table = Table("histogram", ("from_s", "persons"), tuple((number(edge), count) for edge, count in bins))
+    return Answer(table, facts, marks, notes if converted else (nothing_found_in(args), *notes))
+
+
+def nothing_found_in(args: QueryFunnel) -> str:
+    """The hint when nobody converted."""
+    return nothing_found([step.label for step in args.steps], conditions=_has_conditions(args))
+
+
+def _missing(args: QueryFunnel, steps: Sequence[FunnelResult]) -> tuple[str, ...]:
+    """The first step that nobody reached: perhaps it is misspelt."""
+    at = next((at for at, step in enumerate(steps) if not step.count), None if steps else 0)
+    if at is None:
+        return ()
+    return (nothing_found([args.steps[at].label], conditions=_has_conditions(args)),)
+
+
+def _still_open(args: QueryFunnel, span: Range) -> tuple[str, ...]:
+    """Conversions after the range do not count, so those who entered late had less than the window."""
+    window = timedelta(seconds=min(float(args.window * _UNIT_SECONDS[args.window_unit]), _LONGEST_S))
+    said = f"{args.window} {args.window_unit}{'s' if args.window > 1 else ''}"
+    since = min(span.now, span.end) - window
+    if span.start is not None and since <= span.start:
+        return (f"The range is no longer than the window ({said}): later conversions are not counted.",)
+    return (f"Who entered after {since:%Y-%m-%d %H:%M} had less than {said} to convert.",)
+
+
+def _has_conditions(args: QueryFunnel) -> bool:
+    return bool(args.filters or any(step.where for step in args.steps))
+
+
+def _value(group: Sequence[FunnelResult]) -> str:
+    return value_label(group[0].breakdown_value, names_other=True) if group else ""
+
+
+def _seconds(value: float | None) -> int | float | None:
+    return None if value is None else number(round(value, 1))
