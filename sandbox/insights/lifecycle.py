@@ -51,7 +51,7 @@ async def lifecycle_actors(session: Session, query: Row) -> tuple[Series, DateRa
     `insight_bucket` and `insight_status`. Raises ApiError 400."""
     call, project = session.call, session.project
     series = await reading(lambda: _series(call, query, project))
-    earliest = await session.earliest(series.condition) if wants_all(query) else None
+    earliest = await session.earliest(series.entity) if wants_all(query) else None
     ends = read_date_range(query, project, explicit_start=True, widen=False, earliest=earliest)
     condition = all_of([series.condition, query_condition(query, project), _WITH_PERSON])
     return series, ends, _actors(ends, condition, group_index(query), project.context.timezone)
@@ -92,10 +92,10 @@ def _actors(ends: DateRange, condition: str, group: int | None, timezone: str) -
         actor, created = f"$group_{group}", f"group_{group}.created_at"
         terms.append(f"$group_{group} != ''")
     before, after = f"subtract{_UNITS[interval]}", f"add{_UNITS[interval]}"
+    start = _start_expression(interval, "timestamp")
     actors = (
-        f"SELECT {actor} AS insight_actor, groupUniqArray({bucket_expression(interval)}) AS insight_active, "
-        f"min({bucket_expression(interval)}) AS insight_first, "
-        f"min({bucket_expression(interval, created)}) AS insight_created "
+        f"SELECT {actor} AS insight_actor, groupUniqArray({start}) AS insight_active, min({start}) AS insight_first, "
+        f"min({_start_expression(interval, created)}) AS insight_created "
         f"FROM events WHERE {all_of(terms)} GROUP BY insight_actor"
     )
     active = (
@@ -108,12 +108,18 @@ def _actors(ends: DateRange, condition: str, group: int | None, timezone: str) -
     )
     pairs = f"SELECT insight_actor, arrayJoin(arrayConcat({active}, {gone})) AS insight_pair FROM ({actors})"
     bucket = "tupleElement(insight_pair, 1)"
-    if interval not in ("week", "month"):
+    if interval in ("hour", "minute"):
         bucket = f"toTimeZone({bucket}, {escape.string(timezone)})"  # arrayConcat forgets the timezone of its times
     return (
         f"SELECT insight_actor, {bucket} AS insight_bucket, "
         f"tupleElement(insight_pair, 2) AS insight_status FROM ({pairs})"
     )
+
+
+def _start_expression(interval: Interval, moment: str) -> str:
+    """The start of an interval as HogQL; that of a day as a date, because arrays of times forget the timezone."""
+    start = bucket_expression(interval, moment)
+    return f"toDate({start})" if interval == "day" else start
 
 
 def _results(series: Series, ends: DateRange, rows: list[list[Any]], sampling: float, *, skipped: int) -> list[Row]:
