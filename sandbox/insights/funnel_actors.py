@@ -14,7 +14,7 @@ from .actors import actor_rows
 from .funnel_answers import Tally, shown_values, trend_value
 from .funnel_events import Fetched, FunnelEvents
 from .funnel_steps import Attempt, Value
-from .funnel_walks import Walks, entered_intervals
+from .funnel_walks import Walks
 from .funnels import read_events
 
 
@@ -92,10 +92,9 @@ def _step_names(events: FunnelEvents, tallies: Mapping[Value, Tally]) -> Mapping
 
 
 def _entered(events: FunnelEvents, fetched: list[Fetched]) -> Iterator[FunnelEntry]:
-    buckets, request, breakdown = events.within.buckets(), events.request, events.breakdown
+    walks, buckets, breakdown = Walks(events), events.within.buckets(), events.breakdown
     for found in fetched:
         name = None if breakdown is None else trend_value(found.value, breakdown)
-        entries = entered_intervals(found, events, request.trend_rules, request.from_step + 1)
-        for actor, entered in zip(found.actors, entries, strict=True):
+        for actor, entered in zip(found.actors, walks.entries(found), strict=True):
             for interval, converted in entered.items():
                 yield FunnelEntry(actor, name, buckets[interval], converted)

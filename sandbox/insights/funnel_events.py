@@ -173,6 +173,8 @@ class FunnelEvents:
         keys, group, value = f"arraySort(groupArray({self._key()}))", "funnel_actor", "[]"
         if self._by_step:
             return self._by_value_of_step(query, project, columns, entered)
+        if request.rules.order == "strict" and self._fits:
+            keys = self._without_repeats(keys)
         if self.breakdown is not None:
             if self.breakdown.form == "cohorts":  # whoever is in a cohort counts for it with every event
                 value = "arrayMap(x -> [x], groupUniqArrayArray(funnel_value))"
@@ -188,6 +190,19 @@ class FunnelEvents:
         if self.breakdown is None or self.breakdown.form != "cohorts":
             return grouped
         return f"SELECT funnel_actor, funnel_matched, funnel_keys, arrayJoin(funnel_for) AS funnel_for FROM ({grouped})"
+
+    def _without_repeats(self, keys: str) -> str:
+        """The keys without the events after an event that is of no step, as long as they are of none either. Those
+        beside others of the same instant stay: an instant of different events breaks nothing."""
+        bits = (1 << self.shift) - 1
+        kept = (
+            f"bitAnd(e, {bits}) != 0 OR bitAnd(before, {bits}) != 0 OR "
+            f"bitShiftRight(e, {self.shift}) = bitShiftRight(after, {self.shift})"
+        )
+        return (
+            f"arrayFilter((e, before, after) -> {kept}, {keys}, arrayPushFront(arrayPopBack({keys}), 0), "
+            f"arrayPushBack(arrayPopFront({keys}), -1))"
+        )
 
     def _by_value_of_step(self, query: Row, project: Project, columns: str, entered: int) -> str:
         """For attribution by step: each actor once for each value that an event of the step has."""

@@ -6,7 +6,9 @@ Most funnels and actors need few of PostHog's rules: for them there are short lo
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 
 from .funnel_events import Fetched, FunnelEvents
 from .funnel_steps import Attempt, FunnelEvent, FunnelRules, furthest
@@ -38,21 +40,18 @@ class Walks:
                 yield Attempt(times[0], times, (1 << len(times)) - 1) if times else None
 
     def _quick(self, keys: Sequence[int], rules: FunnelRules) -> tuple[int, ...] | None:
-        """The times of the steps of the attempt that came furthest; None when different events are at one instant."""
+        """The times of the steps of the attempt that came furthest; None when that takes a closer look: an event of
+        several steps beside different ones of the same instant."""
         shift, bits, steps_of, window, last = self._shift, self._bits, self._steps, rules.window, rules.steps
         is_strict = rules.order == "strict"
+        mixed = self._mixed(keys) if is_strict else frozenset[int]()
         starts = [_NEVER] * (last + 1)
         paths: list[tuple[int, ...]] = [()] * (last + 1)
         best: tuple[int, ...] = ()
-        key_before, time_before = -1, -1
         for key in keys:
-            time = key >> shift
-            if time == time_before and key != key_before:
+            time, steps = key >> shift, steps_of[key & bits]
+            if len(steps) > 1 and (mixed or self._mixed(keys)):
                 return None
-            key_before, time_before = key, time
-            if len(best) == last:
-                break
-            steps = steps_of[key & bits]
             for step in steps:
                 if step == 1:
                     starts[1], paths[1] = time, (time,)
@@ -64,11 +63,79 @@ class Walks:
                     paths[step] = (*paths[step - 1], time)
                     if step > len(best):
                         best = paths[step]
-            if is_strict:
+            if len(best) == last:
+                break
+            if is_strict and time not in mixed:
                 for step in range(1, last + 1):
                     if step not in steps:
                         starts[step] = _NEVER
         return best
+
+    def _mixed(self, keys: Sequence[int]) -> frozenset[int]:
+        """The instants of different events."""
+        shift = self._shift
+        return frozenset(
+            one >> shift for one, next_ in pairwise(keys) if one != next_ and one >> shift == next_ >> shift
+        )
+
+    def entries(self, fetched: Fetched) -> Iterator[Mapping[int, bool]]:
+        """For each actor the intervals, by their places in the range, in which it reached `from_step`, and whether it
+        came from there to `to_step`."""
+        request, within = self._events.request, self._events.within
+        rules, from_step = request.trend_rules, request.from_step + 1
+        starts = [(bucket - self._events.origin) // timedelta(microseconds=1) for bucket in within.buckets()]
+        is_quick = self._is_plain and rules.order == "ordered"
+        for keys in fetched.histories():
+            if is_quick:
+                yield self._quick_entries(keys, rules, starts, from_step)
+            else:
+                history = [_cut(self._events.event(key), rules.steps) for key in keys]
+                kept = [event for event in history if event.steps or rules.order == "strict"]
+                yield entries(kept, rules, lambda time: bisect_right(starts, time) - 1, from_step)
+
+    def _quick_entries(
+        self, keys: Sequence[int], rules: FunnelRules, starts: Sequence[int], from_step: int
+    ) -> Mapping[int, bool]:
+        """`waiting` has for each step the entries that the next such event takes: those with a new start before it."""
+        shift, bits, steps_of, window, last = self._shift, self._bits, self._steps, rules.window, rules.steps
+        waiting: list[dict[int, _Entry]] = [{} for _ in range(last + 2)]
+        entered: dict[int, _Entry] = {}
+        converted: dict[int, bool] = {}
+        for key in keys:
+            for step in steps_of[key & bits]:
+                time = key >> shift
+                if step == 1:
+                    interval = bisect_right(starts, time) - 1
+                    if interval not in converted:
+                        entry = entered.setdefault(interval, _Entry([_NEVER] * (last + 1)))
+                        if entry.started[1] != time:
+                            entry.started[1] = time
+                            waiting[2][interval] = entry
+                elif step <= last and waiting[step]:
+                    taken, waiting[step] = waiting[step], {}
+                    for interval, entry in taken.items():
+                        start = entry.started[step - 1]
+                        if time - start > window:
+                            continue
+                        entry.started[step] = start
+                        entry.furthest = max(entry.furthest, step)
+                        waiting[step + 1][interval] = entry
+                        if step == last:
+                            converted[interval] = True
+                            for others in waiting:
+                                others.pop(interval, None)
+        for interval, entry in entered.items():
+            if entry.furthest >= from_step:
+                converted.setdefault(interval, False)
+        return converted
+
+
+@dataclass(slots=True)
+class _Entry:
+    """The latest attempt of one interval: when that of each step began, from 1."""
+
+    started: list[int]
+    furthest: int = 1
 
 
 class _Descending(dict[int, tuple[int, ...]]):
@@ -80,18 +147,6 @@ class _Descending(dict[int, tuple[int, ...]]):
     def __missing__(self, bits: int) -> tuple[int, ...]:
         self[bits] = steps = self._events.steps(bits)[::-1]
         return steps
-
-
-def entered_intervals(
-    fetched: Fetched, events: FunnelEvents, rules: FunnelRules, from_step: int
-) -> Iterator[Mapping[int, bool]]:
-    """For each actor the intervals, by their places in the range, in which it reached `from_step`, and whether the
-    last step was reached from there."""
-    starts = [(bucket - events.origin) // timedelta(microseconds=1) for bucket in events.within.buckets()]
-    for keys in fetched.histories():
-        history = [_cut(events.event(key), rules.steps) for key in keys]
-        kept = [event for event in history if event.steps or rules.order == "strict"]
-        yield entries(kept, rules, lambda time: bisect_right(starts, time) - 1, from_step)
 
 
 def _cut(event: FunnelEvent, steps: int) -> FunnelEvent:

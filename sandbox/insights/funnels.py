@@ -16,7 +16,7 @@ from .funnel_answers import Entered, Tally, step_rows, time_to_convert, trend_ro
 from .funnel_events import Fetched, FunnelEvents
 from .funnel_request import FunnelRequest, read_funnel
 from .funnel_steps import Value
-from .funnel_walks import Walks, entered_intervals
+from .funnel_walks import Walks
 from .requests import options
 
 
@@ -77,12 +77,11 @@ def _tally(walks: Walks, fetched: Fetched) -> Tally:
 
 
 def _entered(events: FunnelEvents, fetched: list[Fetched]) -> dict[Value, Entered]:
-    request = events.request
-    intervals = len(events.within.buckets())
+    walks, intervals = Walks(events), len(events.within.buckets())
     by_value: dict[Value, Entered] = {}
     for found in fetched:
         counts: Entered = [[0, 0] for _ in range(intervals)]
-        for entered in entered_intervals(found, events, request.trend_rules, request.from_step + 1):
+        for entered in walks.entries(found):
             for interval, converted in entered.items():
                 counts[interval][0] += 1
                 counts[interval][1] += converted

@@ -1,0 +1,81 @@
+"""The short loops over keys of events give what the rules of PostHog give, told by `furthest` and `entries`."""
+
+from bisect import bisect_right
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maton_posthog.sandbox.insights.dates import DateRange
+from maton_posthog.sandbox.insights.funnel_events import Fetched, FunnelEvents
+from maton_posthog.sandbox.insights.funnel_request import FunnelRequest
+from maton_posthog.sandbox.insights.funnel_steps import FunnelEvent, FunnelRules, Order, furthest
+from maton_posthog.sandbox.insights.funnel_trends import entries
+from maton_posthog.sandbox.insights.funnel_walks import Walks
+from maton_posthog.sandbox.insights.series import Series
+
+DAY = 86_400_000_000
+STEPS = 3
+STEP = Series(order=0, node={}, kind="events", key=None, label="All events", entity="true", filters="true")
+WITHIN = DateRange(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 9, tzinfo=UTC), "day")
+
+times = st.integers(0, 30).map(lambda quarter: quarter * DAY // 4)
+histories = st.lists(st.tuples(times, st.integers(0, (1 << STEPS) - 1)), max_size=12)
+windows = st.integers(1, 20).map(lambda quarters: quarters * DAY // 4)
+
+
+def funnel(order: Order, window: int, from_step: int = 0, to_step: int = STEPS - 1) -> FunnelEvents:
+    request = FunnelRequest(
+        series=(STEP,) * STEPS,
+        exclusions=(),
+        rules=FunnelRules(steps=STEPS, window=window, order=order),
+        display="steps",
+        from_step=from_step,
+        to_step=to_step,
+        attribution="first_touch",
+        attributed_step=None,
+        bins=None,
+        actor=None,
+    )
+    return FunnelEvents(request, None, WITHIN)
+
+
+def keys(history: list[tuple[int, int]], order: Order) -> list[int]:
+    return sorted(time << STEPS | bits for time, bits in history if bits or order == "strict")
+
+
+def fetched(found: list[int]) -> Fetched:
+    return Fetched((), found, [len(found)], 0, [])
+
+
+@settings(max_examples=3000, deadline=None)
+@given(histories, windows, st.sampled_from(("ordered", "strict", "unordered")))
+def test_attempts_are_those_of_the_rules(history: list[tuple[int, int]], window: int, order: Order) -> None:
+    events = funnel(order, window)
+    found = keys(history, order)
+    expected = furthest([events.event(key) for key in found], events.request.rules)
+    (attempt,) = Walks(events).attempts(fetched(found))
+
+    assert (attempt and (attempt.times, attempt.taken)) == (expected and (expected.times, expected.taken))
+
+
+@settings(max_examples=3000, deadline=None)
+@given(histories, windows, st.sampled_from(((0, 1), (0, 2), (1, 2))))
+def test_entries_are_those_of_the_rules(history: list[tuple[int, int]], window: int, steps: tuple[int, int]) -> None:
+    events = funnel("ordered", window, *steps)
+    found = keys(history, "ordered")
+    starts = [(bucket - WITHIN.start) // timedelta(microseconds=1) for bucket in WITHIN.buckets()]
+    rules = replace(events.request.rules, steps=steps[1] + 1)
+    cut = [event._replace(steps=tuple(step for step in event.steps if step <= rules.steps)) for event in _events(found)]
+    expected = entries(
+        [event for event in cut if event.steps], rules, lambda time: bisect_right(starts, time) - 1, steps[0] + 1
+    )
+    (entered,) = Walks(events).entries(fetched(found))
+
+    assert entered == expected
+
+
+def _events(found: list[int]) -> list[FunnelEvent]:
+    events = funnel("ordered", 1)
+    return [events.event(key) for key in found]
