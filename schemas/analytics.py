@@ -158,7 +158,7 @@ class QueryPaths(Dated):
     """Item."""
     end: str | None = Field(default=None, min_length=1, max_length=2000)
     steps: int = Field(default=5, ge=2, le=20)
-    edges: int = Field(default=50, ge=1, le=500)
+    edges: int = Field(default=30, ge=1, le=500)
     """Most frequent ones."""
     groupings: list[str] | None = None
     """Wildcards: /user/*."""

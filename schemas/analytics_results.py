@@ -57,6 +57,7 @@ class FunnelResult(View):
     name: str | None = None
     average_conversion_time: float | None = None
     median_conversion_time: float | None = None
+    breakdown: Labels = None
     breakdown_value: Labels = None
 
 

@@ -32,7 +32,8 @@ def _bound(value: object) -> datetime | date | str:
     if found := _read(value):
         return found
     raise ValueError(
-        "must be an ISO 8601 date or time, or relative to now: -24h, -7d, -2w, -1m (months), -1y, dStart, -1mStart"
+        "must be an ISO 8601 date or time, or relative to now: -24h, -7d, -2w, -1m (months), -1y, dStart, -1mStart; "
+        "yesterday is -1dStart to -1dEnd"
     )
 
 

@@ -33,7 +33,7 @@ def _steps(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[
         steps = results(asked.answer, list[FunnelResult])
         table = Table("funnel", _COLUMNS, tuple(_rows(args, steps)))
         return Answer(table, _facts(args, steps, asked), marks, (*_missing(args, steps), *notes))
-    groups = [(_value(group), group) for group in results(asked.answer, list[list[FunnelResult]])]
+    groups = [(_value(args, group), group) for group in results(asked.answer, list[list[FunnelResult]])]
     rows = tuple((value, *row) for value, group in groups for row in _rows(args, group))
     if not groups:
         notes = (nothing_found([args.steps[0].label], conditions=_has_conditions(args)), *notes)
@@ -46,7 +46,7 @@ def _steps(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[
 def _rows(args: QueryFunnel, steps: Sequence[FunnelResult]) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = []
     for at, step in enumerate(steps):
-        before = steps[at - 1].count if at else step.count
+        before = steps[_before(args, at)].count
         rows.append(
             (
                 _name(args, at, step),
@@ -67,6 +67,15 @@ def _name(args: QueryFunnel, at: int, step: FunnelResult) -> str:
     return args.steps[at].label
 
 
+def _is_optional(args: QueryFunnel, at: int) -> bool:
+    return at < len(args.steps) and args.steps[at].optional
+
+
+def _before(args: QueryFunnel, at: int) -> int:
+    """The step before that nobody may leave out: conversion is told from there."""
+    return next((earlier for earlier in range(at - 1, -1, -1) if not _is_optional(args, earlier)), 0)
+
+
 def _facts(args: QueryFunnel, steps: Sequence[FunnelResult], asked: Asked) -> dict[str, Any]:
     """Overall conversion, the transition that lost most persons, and the median time where PostHog tells it."""
     if not steps:
@@ -74,11 +83,13 @@ def _facts(args: QueryFunnel, steps: Sequence[FunnelResult], asked: Asked) -> di
     first, last = steps[0], steps[-1]
     facts: dict[str, Any] = {"entered": first.count, "completed": last.count}
     facts |= given(conversion_percent=percent(last.count, first.count))
-    losses = [(steps[at - 1].count - steps[at].count, at) for at in range(1, len(steps))]
+    required = [at for at in range(1, len(steps)) if not _is_optional(args, at)]
+    losses = [(steps[_before(args, at)].count - steps[at].count, at) for at in required]
     lost, at = max(losses, key=lambda loss: loss[0], default=(0, 0))
     if lost > 0:
-        drop = {"from": _name(args, at - 1, steps[at - 1]), "to": _name(args, at, steps[at]), "lost": lost}
-        facts["biggest_drop"] = drop | given(lost_percent=percent(lost, steps[at - 1].count))
+        since = _before(args, at)
+        drop = {"from": _name(args, since, steps[since]), "to": _name(args, at, steps[at]), "lost": lost}
+        facts["biggest_drop"] = drop | given(lost_percent=percent(lost, steps[since].count))
     whole = last.median_conversion_time if len(steps) == 2 else asked.answer.total_median_conversion_time
     return facts | given(median_total_s=_seconds(whole))
 
@@ -113,7 +124,7 @@ def _trend(args: QueryFunnel, asked: Asked, span: Range, marks: dict[str, Any]) 
         if values:
             fact["last_complete"] = [over.days[over.complete()[-1]], number(values[-1])]
         if len(values) > 1:
-            fact |= given(change_percent=change(values[-2], values[-1]))
+            fact |= given(vs_one_before_percent=change(values[-2], values[-1]))
         facts.append(fact)
     table = Table("time", (args.interval, *names), tuple(rows))
     empty = () if any(any(one.data) for one in found) else (nothing_found_in(args),)
@@ -163,8 +174,12 @@ def _has_conditions(args: QueryFunnel) -> bool:
     return bool(args.filters or any(step.where for step in args.steps))
 
 
-def _value(group: Sequence[FunnelResult]) -> str:
-    return value_label(group[0].breakdown_value, names_other=True) if group else ""
+def _value(args: QueryFunnel, group: Sequence[FunnelResult]) -> str:
+    """Of a cohort its name."""
+    if not group:
+        return ""
+    by_cohort = args.breakdown is not None and args.breakdown[0].type == "cohort"
+    return value_label((by_cohort and group[0].breakdown) or group[0].breakdown_value, names_other=True)
 
 
 def _seconds(value: float | None) -> int | float | None:

@@ -14,6 +14,7 @@ from .table import Answer, Cell, Table, change, given, mean, number, percent
 
 MOST_FACTS = 5
 """Series told about; a breakdown has them largest first."""
+_WEEK = 7
 _UNIQUES = ("dau", "weekly_active", "monthly_active", "unique_session", "unique_group")
 
 
@@ -45,6 +46,8 @@ def trends_answer(args: QueryTrends, asked: Asked, span: Range) -> Answer:
     marks: dict[str, Any] = {**span_marks(asked.answer, span), **asked.marks()}
     notes = _notes(args, lines, cut=bool(asked.answer.hasMore))
     if args.interval == "total":
+        if span.end > span.now:
+            marks["incomplete_last"] = f"{span.now:%Y-%m-%d}"
         return Answer(_totals(args, lines, earlier), _shares(args, lines), marks, notes)
     days = next((line.result.days for line in lines if line.result.days), list[str]())
     over = intervals(days, span, args.interval)
@@ -62,10 +65,20 @@ def _lines(args: QueryTrends, found: Sequence[TrendResult]) -> list[_Line]:
     for result in found:
         order = result.action.order if result.action and result.action.order is not None else result.order
         base = min(max(order or 0, 0), len(names) - 1)
-        value = value_label(result.breakdown_value) if args.breakdown else None
+        value = _value(args, result) if args.breakdown else None
         label = names[base] if value is None else value if len(names) == 1 else f"{names[base]}: {value}"
         lines.append(_Line(base, label, value, result))
     return lines
+
+
+def _value(args: QueryTrends, result: TrendResult) -> str:
+    """The value of a breakdown; of a cohort its name, which PostHog gives where there is one series."""
+    named = result.label if _by_cohort(args) and len(args.events) == 1 and not args.formula else None
+    return named or value_label(result.breakdown_value)
+
+
+def _by_cohort(args: QueryTrends) -> bool:
+    return args.breakdown is not None and args.breakdown[0].type == "cohort"
 
 
 def _names(series: Sequence[TrendSeries]) -> list[str]:
@@ -117,9 +130,11 @@ def _shares(args: QueryTrends, lines: Sequence[_Line]) -> list[dict[str, Any]]:
     """The largest values of a breakdown and their part of the whole, where parts make a whole."""
     if not args.breakdown:
         return []
+    told = [(line, _share(args, line, lines)) for line in lines[:MOST_FACTS]]
     return [
-        {"series": line.label} | given(value=number(line.size), share_percent=_share(args, line, lines))
-        for line in lines[:MOST_FACTS]
+        {"series": line.label, "value": number(line.size), "share_percent": share}
+        for line, share in told
+        if share is not None
     ]
 
 
@@ -141,9 +156,11 @@ def _fact(
     if whole:
         fact["last_complete"] = [whole[-1][0], number(values[-1])]
     if len(values) > 1:
-        fact |= given(change_percent=change(values[-2], values[-1]))
+        fact |= given(vs_one_before_percent=change(values[-2], values[-1]))
+    if args.interval == "day" and len(values) > _WEEK:
+        fact |= given(vs_week_before_percent=change(values[-1 - _WEEK], values[-1]))
     if len(values) > 2:
-        fact |= given(since_first_percent=change(values[0], values[-1]))
+        fact |= given(vs_first_percent=change(values[0], values[-1]))
     if before is not None and values:
         fact["compared"] = _compared(
             [before.data[at] for at in over.complete() if at < len(before.data)], values, additive
@@ -164,7 +181,7 @@ def _additive(args: QueryTrends, line: _Line) -> bool:
 
 
 def _share(args: QueryTrends, line: _Line, lines: Sequence[_Line]) -> int | float | None:
-    if not _additive(args, line):
+    if not _additive(args, line) or _by_cohort(args):
         return None
     return percent(line.size, sum(other.size for other in lines if other.base == line.base))
 
@@ -175,12 +192,26 @@ def _notes(args: QueryTrends, lines: Sequence[_Line], *, cut: bool) -> tuple[str
     if cut or any(line.value == OTHER for line in lines):
         notes.append(f"Only the {args.breakdown_limit} largest values are named, the rest is {OTHER}: breakdown_limit.")
     if args.formula is None:
-        empty = [one.label for at, one in enumerate(series) if not any(line.size for line in lines if line.base == at)]
-        if empty:
-            conditions = bool(args.filters or any(one.where for one in series))
-            notes.append(nothing_found(empty, conditions=conditions))
+        notes += _nothing(args, lines)
         if args.interval != "total" and any(one.math in _UNIQUES for one in series):
             notes.append('Who is active in several intervals counts in each; interval "total" counts them once.')
     elif not any(line.size for line in lines):
         notes.append(nothing_found([one.label for one in series], conditions=bool(args.filters)))
     return tuple(notes)
+
+
+def _nothing(args: QueryTrends, lines: Sequence[_Line]) -> list[str]:
+    """Series without any event; PostHog leaves an action that it does not have out of the results."""
+    empty: list[str] = []
+    gone: list[str] = []
+    for at, series in enumerate(args.series()):
+        own = [line for line in lines if line.base == at]
+        if not own and series.action_id is not None and not args.breakdown:
+            gone.append(str(series.action_id))
+        elif not any(line.size for line in own):
+            empty.append(series.label)
+    notes = [f"There is no action {', '.join(gone)}: list_actions gives the ids."] if gone else []
+    if empty:
+        conditions = bool(args.filters or any(one.where for one in args.events))
+        notes.append(nothing_found(empty, conditions=conditions))
+    return notes

@@ -69,8 +69,11 @@ class Answer:
 
 
 def number(value: float | None) -> int | float | None:
-    """An integer where it is one: PostHog counts in floats."""
-    return int(value) if value is not None and float(value).is_integer() else value
+    """An integer where it is one, for PostHog counts in floats; else four decimals, or six digits below 1."""
+    if value is None:
+        return None
+    rounded = round(float(value), 4) if abs(value) >= 1 else float(f"{value:.6g}")
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def percent(part: float, whole: float) -> float | None:
