@@ -107,7 +107,7 @@ class Endpoint:
 
     def ask(self, query: Mapping[str, Any]) -> bytes:
         """The body of the answer to a query of any kind. Raises RuntimeError when it is refused."""
-        body = json.dumps({"query": query})
+        body = json.dumps({"query": query, "refresh": "force_blocking"})
         headers = {"Authorization": "Bearer sandbox", "Content-Type": "application/json"}
         self._connection.request("POST", PATH, body, headers)
         answer = self._connection.getresponse()

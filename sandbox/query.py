@@ -1,6 +1,7 @@
 """The query endpoint: POST runs a query, GET polls an asynchronous one, DELETE cancels it.
 
-Kinds are answered by the functions of `RUNNERS` (in `queries/`); wrapper nodes are unwrapped.
+Kinds are answered by the functions of `RUNNERS` (in `queries/` and `insights/`); wrapper nodes are unwrapped. Results
+are kept for a while, and `refresh` says whether one that was kept will do.
 """
 
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import anyio
+from anyio import to_thread
 from starlette.responses import Response
 
 from .engine import Progress
@@ -19,10 +21,13 @@ from .events import marked, new_mark
 from .insights.experiment_exposures import experiment_exposure_query
 from .insights.experiments import experiment_query
 from .insights.funnels import funnels_query
+from .insights.insight_actors import KINDS as ACTOR_KINDS
+from .insights.insight_actors import insight_actors_query
 from .insights.lifecycle import lifecycle_query
 from .insights.paths import paths_query
 from .insights.stickiness import stickiness_query
 from .insights.trends import trends_query
+from .overrides import with_filters_override
 from .queries.actors_query import actors_query
 from .queries.events_query import events_query
 from .queries.hogql_query import database_schema, hogql_metadata, hogql_query
@@ -31,14 +36,14 @@ from .queries.running import Runner
 from .queries.stored_tables import CohortPersons
 from .queries.taxonomy import event_taxonomy, team_taxonomy
 from .responses import answer
+from .results import MODES, Mode, ResultCache, cache_key, kept_result, mode_named
 from .routing import Call, Route
 from .values import Row, as_object, timestamp
 
 WRAPPERS = frozenset({"InsightVizNode", "DataVisualizationNode", "DataTableNode"})
 KEPT_SECONDS = 600.0
 """How long the answer of an asynchronous query can be fetched."""
-_ASYNC = frozenset({"async", "force_async", "lazy_async", "async_except_on_cache_miss"})
-_REFRESH = _ASYNC | {"blocking", "force_blocking", "force_cache"}
+_OVERRIDES = ("filters_override", "variables_override")
 
 
 @dataclass(slots=True)
@@ -59,6 +64,7 @@ class QueryEndpoint:
         self._jobs: dict[str, _Job] = {}
         self._scopes: dict[tuple[int, str | None], anyio.CancelScope] = {}
         self._projects = Projects(cohort_persons)
+        self._results = ResultCache()
 
     def routes(self) -> tuple[Route, ...]:
         """`query/`, `query/{Kind}/` and `query/{id}/`."""
@@ -80,14 +86,60 @@ class QueryEndpoint:
         if named is not None and named != kind:
             detail = f'Query kind mismatch: path kind "{named}" does not match body kind "{kind}".'
             raise invalid(detail)
-        refresh = call.body.get("refresh", "async" if call.body.get("async") is True else "blocking")
-        if not isinstance(refresh, bool) and refresh not in _REFRESH:
-            raise invalid(f"refresh: Input should be one of {', '.join(sorted(_REFRESH))}")
-        if refresh in _ASYNC:
-            return answer({"query_status": self._start(call, query)}, 202)
+        mode = _mode(call)
         with self._blocking(call) as scope, scope:
-            return answer(await self.compute(call, query))
+            shown = await self.obtain(call, query, mode, identity=_wanted_id(call) or uuid.uuid4().hex)
+            return answer(shown, 202 if _is_running(shown) else 200)
         raise server_error(503, "The query was cancelled.")
+
+    async def obtain(
+        self, call: Call, query: Row, mode: Mode, *, identity: str | None = None, of: Row | None = None
+    ) -> Row:
+        """The answer of a query as `mode` says: computed, kept before, or with the `query_status` of the job that
+        computes it. Without anything kept and nothing computed it is `cache_key` and `query_status` only.
+
+        The job is named `identity`, by default the key of the result. `of` tells whose query it is (`insight_id`,
+        `dashboard_id`). Raises ApiError.
+        """
+        source = with_filters_override(unwrapped(query), as_object(call.body.get("filters_override")) or {})
+        key = cache_key(call.project_id, source, await to_thread.run_sync(_settings, call))
+
+        def start() -> Row:
+            return self._start(call, source, key, identity or key, of or {})
+
+        if mode == "force_async":
+            return {"query_status": start()}
+        kept = None if mode == "force_blocking" else self._results.get(key)
+        if kept is None:
+            if mode in ("async", "lazy_async"):
+                return {"cache_key": key, "query_status": start()}
+            if mode == "force_cache":
+                return {"cache_key": key, "query_status": self._running(call, identity or key)}
+            return await self._computed(call, source, key)
+        now = call.services.clock()
+        status = self._running(call, identity or key)
+        if not kept.is_fresh(now) and mode != "force_cache":
+            if mode == "blocking":
+                return await self._computed(call, source, key)
+            if mode != "lazy_async" or not kept.is_fresh(now, lazily=True):
+                status = start()
+        return {**kept.answer, "is_cached": True, "query_status": status}
+
+    async def _computed(self, call: Call, source: Row, key: str) -> Row:
+        """The answer, computed now; kept for those who ask again if its kind is one that PostHog keeps."""
+        found = await self.compute(call, source)
+        if "cache_key" not in found:
+            return found
+        kept = kept_result(source, found, key, call.services.clock())
+        self._results.put(key, kept)
+        return kept.answer
+
+    def _running(self, call: Call, identity: str) -> Row | None:
+        """The status of a job that is under way."""
+        job = self._jobs.get(identity)
+        if job is None or job.status["complete"] or job.status["team_id"] != call.project_id:
+            return None
+        return dict(job.status)
 
     @contextmanager
     def _blocking(self, call: Call) -> Generator[anyio.CancelScope]:
@@ -129,21 +181,24 @@ class QueryEndpoint:
             raise not_found(f"Query {call.arguments['id']} not found for team {call.project_id}")
         return job
 
-    def _start(self, call: Call, query: Row) -> Row:
+    def _start(self, call: Call, source: Row, key: str, identity: str, of: Row) -> Row:
+        """The status of a new job, or of the one that does the same already."""
+        running = self._running(call, identity) if identity == key else None
+        if running is not None:
+            return running
         now = time.monotonic()
-        self._jobs = {key: job for key, job in self._jobs.items() if job.expires > now}
-        identity = _wanted_id(call) or uuid.uuid4().hex
-        job = _Job(_status(call, identity), now + KEPT_SECONDS)
+        self._jobs = {name: job for name, job in self._jobs.items() if job.expires > now}
+        job = _Job({**_status(call, identity), **of}, now + KEPT_SECONDS)
         self._jobs[identity] = job
-        call.services.spawn(lambda: self._work(job, call, query))
+        call.services.spawn(lambda: self._work(job, call, source, key))
         return dict(job.status)
 
-    async def _work(self, job: _Job, call: Call, query: Row) -> None:
+    async def _work(self, job: _Job, call: Call, source: Row, key: str) -> None:
         with job.scope:
             results, failed_with, message = None, 200, None
             try:
                 with marked(job.mark):
-                    results = await self.compute(call, query)
+                    results = await self._computed(call, source, key)
             except ApiError as error:
                 failed_with, message = error.status, _detail(error)
             job.failed_with = failed_with if failed_with in (200, 400) else 500
@@ -156,16 +211,46 @@ class QueryEndpoint:
             }
 
     async def compute(self, call: Call, query: Row) -> Row:
-        """The answer of a query, without its envelope. Raises ApiError."""
-        while query.get("kind") in WRAPPERS:
-            source = as_object(query.get("source"))
-            if source is None:
-                raise invalid("query.source: Field required")
-            query = source
-        runner = RUNNERS.get(str(query.get("kind")))
-        if runner is None:
-            raise invalid(f"The sandbox does not answer queries of kind {str(query.get('kind'))[:60]} yet.")
-        return await runner(call, query, await self._projects.of(call))
+        """The answer of a query, computed now, without its envelope. Raises ApiError."""
+        source = unwrapped(query)
+        return await RUNNERS[source["kind"]](call, source, await self._projects.of(call))
+
+
+def unwrapped(query: Row) -> Row:
+    """The query inside its wrapper nodes. Raises ApiError 400 for a kind that is not answered."""
+    while query.get("kind") in WRAPPERS:
+        source = as_object(query.get("source"))
+        if source is None:
+            raise invalid("query.source: Field required")
+        query = source
+    if str(query.get("kind")) not in RUNNERS:
+        raise invalid(f"The sandbox does not answer queries of kind {str(query.get('kind'))[:60]} yet.")
+    return query
+
+
+def _mode(call: Call) -> Mode:
+    """What the body's `refresh` says. Here `force_cache` computes what is not there. Raises ApiError 400."""
+    refresh = call.body.get("refresh")
+    if call.body.get("async") is True:
+        return "async"
+    if refresh is None or isinstance(refresh, bool):
+        return "force_blocking" if refresh else "blocking"
+    mode = mode_named(refresh)
+    if mode is None:
+        raise invalid(f"refresh: Input should be one of {', '.join(sorted(MODES))}")
+    return "blocking" if mode == "force_cache" else mode
+
+
+def _is_running(shown: Row) -> bool:
+    return (as_object(shown.get("query_status")) or {}).get("complete") is False
+
+
+def _settings(call: Call) -> Row:
+    """What a result depends on besides its query."""
+    with call.services.store.transaction() as rows:
+        project = rows.get("projects", call.project_id) or {}
+    overrides: Row = {name: call.body[name] for name in _OVERRIDES if call.body.get(name)}
+    return {**overrides, **{name: project.get(name) for name in ("timezone", "week_start_day")}}
 
 
 def _shown(progress: Progress | None) -> Row | None:
@@ -219,6 +304,7 @@ RUNNERS: Mapping[str, Runner] = {
     "StickinessQuery": stickiness_query,
     "FunnelsQuery": funnels_query,
     "PathsQuery": paths_query,
+    **dict.fromkeys(ACTOR_KINDS, insight_actors_query),
     "ExperimentQuery": experiment_query,
     "ExperimentExposureQuery": experiment_exposure_query,
 }

@@ -29,8 +29,8 @@ def resource_routes() -> tuple[Route, ...]:
     return (
         *ACCOUNT,
         *query.routes(),
-        *dashboard_routes(query.compute),
-        *insight_routes(query.compute),
+        *dashboard_routes(query.obtain),
+        *insight_routes(query.obtain),
         *routes(FLAGS),
         *COHORTS,
         *routes(ACTIONS),

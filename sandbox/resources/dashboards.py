@@ -1,12 +1,12 @@
 """Dashboards and what is on them. Their list knows no `search`: the parameter is passed over in silence."""
 
-from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from anyio import to_thread
 from starlette.responses import Response
 
-from ..errors import ApiError, invalid
+from ..errors import invalid
 from ..fields import Field, boolean, choice, integer, json_list, json_object, json_value, tags, text
 from ..filters import Ordering, Predicate, equals, tagged, truth
 from ..resource import Change, Resource, add_row, alive_or_restored, get_row, public, routes
@@ -14,7 +14,7 @@ from ..responses import answer
 from ..routing import Call, Route
 from ..store import Rows
 from ..values import Row, objects
-from .insights import INSIGHTS, RunQuery, show_insight, with_result
+from .insights import INSIGHTS, ObtainResult, overriding, show_insight, with_result
 from .tiles import (
     change_tiles,
     copy_tiles,
@@ -160,19 +160,25 @@ DASHBOARDS = Resource(
 )
 
 
-async def _get(run_query: RunQuery, call: Call) -> Response:
-    """One dashboard. With `refresh=blocking` the queries of its tiles run; one that fails leaves its result null."""
+async def _get(obtain: ObtainResult, call: Call) -> Response:
+    """One dashboard, its tiles with their results as `refresh` asks for them; one that fails leaves its result null.
+
+    Queries are computed with the filters of the dashboard, or those of the tile if it has its own.
+    """
     shown = await to_thread.run_sync(get_row, DASHBOARDS, call)
     for tile in shown["tiles"]:
         if tile["insight"] is not None:
-            with suppress(ApiError):
-                tile["insight"] = await with_result(run_query, call, tile["insight"])
+            laid_over = overriding(call, shown["filters"], shown["variables"] or {})
+            if tile["filters_overrides"]:
+                laid_over = replace(laid_over, body={**laid_over.body, "filters_override": tile["filters_overrides"]})
+            insight = await with_result(obtain, laid_over, tile["insight"], shown["id"])
+            tile |= {name: insight[name] for name in ("is_cached", "last_refresh")} | {"insight": insight}
     return answer(shown)
 
 
-def dashboard_routes(run_query: RunQuery) -> tuple[Route, ...]:
-    """The routes of dashboards; `run_query` computes a query as the query endpoint does."""
-    own = {("GET", "projects/{project_id}/dashboards/{id}"): partial(_get, run_query)}
+def dashboard_routes(obtain: ObtainResult) -> tuple[Route, ...]:
+    """The routes of dashboards; `obtain` gives the results of queries as the query endpoint does."""
+    own = {("GET", "projects/{project_id}/dashboards/{id}"): partial(_get, obtain)}
     return tuple(
         Route(route.method, route.path, own.get((route.method, route.path), route.endpoint))
         for route in routes(DASHBOARDS)

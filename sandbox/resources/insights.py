@@ -3,28 +3,39 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from copy import deepcopy
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
 from anyio import to_thread
 from starlette.responses import Response
 
 from ..dates import parse_date
-from ..errors import permission_denied
+from ..errors import ApiError, invalid, permission_denied
 from ..fields import Field, boolean, integer, integers, json_object, tags, text
 from ..filters import Filter, Ordering, Predicate, contains, created_by, equals, is_true, json_parameter, tagged, truth
 from ..identity import user_basic
 from ..query import RUNNERS
 from ..resource import Change, Resource, alive_or_restored, by_id, get_row, list_rows, public, routes
 from ..responses import answer
+from ..results import Mode, mode_named
 from ..routing import Call, Route
 from ..store import Rows
 from ..values import Row, as_object
 from .tiles import place_insight, tiles_of_insight
 
 type RunQuery = Callable[[Call, Row], Awaitable[Row]]
-"""The answer of a query, without its envelope."""
+"""The answer of a query, computed now, without its envelope."""
+
+
+class ObtainResult(Protocol):
+    """The answer of a query, computed or kept, as `QueryEndpoint.obtain` gives it."""
+
+    async def __call__(self, call: Call, query: Row, mode: Mode, *, of: Row | None = None) -> Row: ...
+
 
 _FIELDS = (
     Field("name", text(400), null=True),
@@ -86,7 +97,7 @@ _KINDS = {
     "STICKINESS": "StickinessQuery",
     "LIFECYCLE": "LifecycleQuery",
 }
-_COMPUTING = frozenset({"blocking", "force_blocking", "async", "force_async", "lazy_async", "true"})
+_TRUE, _FALSE = frozenset({"true", "1", "yes", ""}), frozenset({"false", "0", "no"})
 
 
 def _check(change: Change, row: Row) -> Row:
@@ -223,38 +234,91 @@ INSIGHTS = Resource(
 )
 
 
-async def _list(call: Call) -> Response:
-    """A page of insights; with `basic=true` without the fields of results."""
+async def _list(obtain: ObtainResult, call: Call) -> Response:
+    """A page of insights with what was computed of them; with `basic=true` without the fields of results."""
     page = await to_thread.run_sync(list_rows, INSIGHTS, call)
     if truth(call.params.get("basic", "")) is True:
         page["results"] = [
             {name: value for name, value in row.items() if name not in _RESULTS} for row in page["results"]
         ]
-    return answer(page)
+        return answer(page)
+    return answer({**page, "results": [await with_result(obtain, call, row) for row in page["results"]]})
 
 
-async def with_result(run_query: RunQuery, call: Call, shown: Row) -> Row:
-    """The insight with its result if the request asks for one: `refresh=blocking` and the like.
+def refresh_mode(call: Call) -> Mode:
+    """What the `refresh` of a request for insights says: by default, and by what it does not know, `force_cache`."""
+    given = call.params.get("refresh")
+    if given is None or given.lower() in _FALSE:
+        return "force_cache"
+    if given.lower() in _TRUE:
+        return "force_blocking"
+    return mode_named(given) or "force_cache"
 
-    By default only a cached result would come, so null. Queries of kinds that the query endpoint does not answer yet
-    keep their null.
+
+def overriding(call: Call, filters: Row, variables: Row) -> Call:
+    """The request with what a dashboard, or its parameters `filters_override` and `variables_override`, lay over
+    queries. Raises ApiError 400 for parameters that are no JSON objects."""
+    given = {"filters_override": filters, "variables_override": variables}
+    for name in given:
+        if text := call.params.get(name):
+            given[name] = _json_object(text, name)
+    return replace(call, body={name: value for name, value in given.items() if value})
+
+
+def _json_object(text: str, name: str) -> Row:
+    try:
+        found = as_object(json.loads(text))
+    except ValueError:
+        found = None
+    if found is None:
+        raise invalid(f"Invalid JSON passed in {name} parameter", attr=name)
+    return found
+
+
+async def with_result(obtain: ObtainResult, call: Call, shown: Row, dashboard_id: int | None = None) -> Row:
+    """The insight with its result as `refresh` asks for it; one that cannot be computed has none. No ApiError."""
+    with suppress(ApiError):
+        return await with_own_result(obtain, call, shown, dashboard_id)
+    return shown
+
+
+async def with_own_result(obtain: ObtainResult, call: Call, shown: Row, dashboard_id: int | None = None) -> Row:
+    """The insight with its result as `refresh` asks for it. Raises ApiError.
+
+    By default only a kept result comes, null if there is none. Queries of kinds that the query endpoint does not
+    answer have null.
     """
-    can_run = query_kind(shown["query"]) in {"HogQLQuery", *RUNNERS}
-    if call.params.get("refresh", "").lower() not in _COMPUTING or not can_run:
+    if query_kind(shown["query"]) not in RUNNERS:
         return shown
-    result = await run_query(call, shown["query"])
+    of: Row = {"insight_id": shown["id"], "dashboard_id": dashboard_id}
+    result = await obtain(call, shown["query"], refresh_mode(call), of=of)
     computed = {name: result[name] for name in _UNCOMPUTED if name in result}
     return {**shown, **computed, "result": result.get("results")}
 
 
-async def _get(run_query: RunQuery, call: Call) -> Response:
-    return answer(await with_result(run_query, call, await to_thread.run_sync(get_row, INSIGHTS, call)))
+async def _get(obtain: ObtainResult, call: Call) -> Response:
+    """One insight; `from_dashboard` computes it as that dashboard does."""
+    shown, dashboard = await to_thread.run_sync(_with_dashboard, call)
+    laid_over = overriding(call, dashboard.get("filters") or {}, dashboard.get("variables") or {})
+    return answer(await with_own_result(obtain, laid_over, shown, dashboard.get("id")))
 
 
-def insight_routes(run_query: RunQuery) -> tuple[Route, ...]:
-    """The routes of insights; `run_query` computes a query as the query endpoint does."""
+def _with_dashboard(call: Call) -> tuple[Row, Row]:
+    shown = get_row(INSIGHTS, call)
+    wanted = call.params.get("from_dashboard", "")
+    if not wanted.isdecimal() or int(wanted) not in shown["dashboards"]:
+        return shown, {}
+    with call.services.store.transaction() as rows:
+        return shown, rows.get("dashboards", int(wanted)) or {}
+
+
+def insight_routes(obtain: ObtainResult) -> tuple[Route, ...]:
+    """The routes of insights; `obtain` gives the results of queries as the query endpoint does."""
     collection = "projects/{project_id}/insights"
-    own = {("GET", collection): _list, ("GET", f"{collection}/{{id}}"): partial(_get, run_query)}
+    own = {
+        ("GET", collection): partial(_list, obtain),
+        ("GET", f"{collection}/{{id}}"): partial(_get, obtain),
+    }
     return tuple(
         Route(route.method, route.path, own.get((route.method, route.path), route.endpoint))
         for route in routes(INSIGHTS)
