@@ -1,0 +1,407 @@
+"""Experiments recounted in plain Python: exposures, each entity's value, sums by variant, funnels after an exposure.
+
+Events and experiments are drawn at random; flags are seen late, early, never and in several variants.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ..hand_made import Event, Person
+
+FLAG = "checkout flow"
+VARIANTS = ("control", "test", "other")
+INTERNAL = [{"key": "email", "value": "@internal.test", "operator": "not_icontains", "type": "person"}]
+"""The project's filters against test accounts."""
+ON_PRO = {"key": "plan", "value": ["pro"], "operator": "exact", "type": "event"}
+FIRST = datetime(2026, 3, 20, tzinfo=UTC)
+NOW = datetime(2026, 4, 15, 9, 30, 15, 250_000, tzinfo=UTC)
+ZONES = ("UTC", "Europe/Berlin", "America/New_York")
+
+_HOURS = 30 * 24
+_PRICES: tuple[Any, ...] = (10, 2.5, -4, 0, "3", "x", None, 7, 20)
+_PLAIN = ("viewed", "paid", "left")
+_UNITS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """An experiment and one metric of it. Without a `start` it is a draft."""
+
+    zone: str
+    start: datetime | None
+    end: datetime | None
+    by_group: bool
+    criteria: Mapping[str, Any] | None
+    metric: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """An entity that an experiment counts."""
+
+    variant: str
+    first: datetime
+
+
+def drawn_events(seed: int, persons: int = 60) -> list[Event]:
+    """The events of so many persons: flag calls, others that carry the flag, and plain ones, some at one instant."""
+    draw = random.Random(seed)
+    found: list[Event] = []
+    for number in range(persons):
+        domain = "internal.test" if draw.random() < 0.15 else "example.com"
+        person = Person(f"p{seed}-{number}", properties={"email": f"p{number}@{domain}"})
+        usual = draw.choice(VARIANTS)
+        for _ in range(draw.randint(0, 14)):
+            found.append(_event(draw, person, usual, len(found)))
+    return found
+
+
+def _event(draw: random.Random, person: Person, usual: str, number: int) -> Event:
+    at = FIRST + timedelta(hours=draw.randrange(_HOURS), seconds=draw.choice((0, 0, 0, 1, 59)))
+    name = draw.choice(("$feature_flag_called", "$feature_flag_called", "bought", *_PLAIN, *_PLAIN))
+    seen = usual if draw.random() < 0.85 else draw.choice(VARIANTS)
+    properties: dict[str, Any] = {"plan": draw.choice(("free", "pro")), "price": draw.choice(_PRICES)}
+    if properties["price"] is None:
+        del properties["price"]
+    if name == "$feature_flag_called":
+        flag = draw.choice((FLAG, FLAG, FLAG, "another flag"))
+        properties |= {"$feature_flag": flag, "$feature_flag_response": draw.choice((seen, seen, seen, "true"))}
+    if name in ("$feature_flag_called", "bought"):
+        properties[f"$feature/{FLAG}"] = seen
+        at += timedelta(microseconds=number + 1)  # no two exposures at one instant: which is first is then certain
+    group, session = draw.choice(("acme", "umbrella", "initech", "")), draw.choice(("s1", "s2", "s3", ""))
+    return Event(person, name, at, properties, group, f"{person.name}-{session}" if session else "")
+
+
+def drawn_case(draw: random.Random, events: Sequence[Event], metric: Callable[[random.Random], dict[str, Any]]) -> Case:
+    """An experiment that starts and ends at moments of events, or around them."""
+    moments = sorted(
+        draw.choice(events).timestamp + timedelta(milliseconds=draw.choice((0, 0, -400, 700))) for _ in "ab"
+    )
+    start = None if draw.random() < 0.05 else moments[0] if draw.random() < 0.5 else FIRST
+    end = moments[1] if draw.random() < 0.5 and moments[1] > (start or NOW) else None
+    return Case(
+        zone=draw.choice(ZONES),
+        start=start,
+        end=end,
+        by_group=draw.random() < 0.2,
+        criteria=_criteria(draw),
+        metric=metric(draw),
+    )
+
+
+def _criteria(draw: random.Random) -> dict[str, Any] | None:
+    if draw.random() < 0.15:
+        return None
+    found: dict[str, Any] = {}
+    if draw.random() < 0.6:
+        found["filterTestAccounts"] = draw.random() < 0.5
+    if draw.random() < 0.6:
+        found["multiple_variant_handling"] = draw.choice(("exclude", "first_seen"))
+    if draw.random() < 0.5:
+        event = draw.choice(("bought", "bought", "$feature_flag_called"))
+        properties = [ON_PRO] if draw.random() < 0.4 else []
+        found["exposure_config"] = {"kind": "ExperimentEventExposureConfig", "event": event, "properties": properties}
+    return found
+
+
+def drawn_mean(draw: random.Random) -> dict[str, Any]:
+    """A mean metric, some with a window, a threshold or outliers cut."""
+    found: dict[str, Any] = {"metric_type": "mean", "source": _source(draw), **_window(draw)}
+    if draw.random() < 0.3:
+        found |= _bounds(draw)
+    if draw.random() < 0.15:
+        found["threshold"] = draw.choice((1, 2, 5.5))
+    return {"kind": "ExperimentMetric", **found}
+
+
+def drawn_ratio(draw: random.Random) -> dict[str, Any]:
+    """A ratio metric."""
+    found: dict[str, Any] = {"metric_type": "ratio", "numerator": _source(draw), "denominator": _source(draw)}
+    for name in ("numerator", "denominator"):
+        if draw.random() < 0.25:
+            found[f"{name}_outlier_handling"] = _bounds(draw)
+    return {"kind": "ExperimentMetric", **found, **_window(draw)}
+
+
+def drawn_funnel(draw: random.Random) -> dict[str, Any]:
+    """A funnel of one to three different events."""
+    names = draw.sample(_PLAIN, draw.randint(1, 3))
+    series = [{"kind": "EventsNode", "event": name, "properties": _maybe_pro(draw)} for name in names]
+    found: dict[str, Any] = {"metric_type": "funnel", "series": series, **_window(draw)}
+    if draw.random() < 0.4:
+        found["funnel_order_type"] = draw.choice(("ordered", "unordered"))
+    return {"kind": "ExperimentMetric", **found}
+
+
+def _maybe_pro(draw: random.Random) -> list[dict[str, Any]]:
+    return [ON_PRO] if draw.random() < 0.3 else []
+
+
+def _source(draw: random.Random) -> dict[str, Any]:
+    node: dict[str, Any] = {"kind": "EventsNode", "event": draw.choice(("paid", "bought", "viewed", None))}
+    if draw.random() < 0.3:
+        node["properties"] = [ON_PRO]
+    math = draw.choice((None, "total", "sum", "sum", "min", "max", "avg", "unique_session", "dau", "hogql"))
+    if math is not None:
+        node["math"] = math
+    if math in ("sum", "min", "max", "avg") and draw.random() < 0.9:
+        node["math_property"] = "price"
+    if math == "hogql":
+        node["math_hogql"] = draw.choice(tuple(_HOGQL))
+    return node
+
+
+def _window(draw: random.Random) -> dict[str, Any]:
+    if draw.random() < 0.5:
+        return {}
+    return {"conversion_window": draw.choice((1, 2, 5, 36)), "conversion_window_unit": draw.choice(tuple(_UNITS))}
+
+
+def _bounds(draw: random.Random) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if draw.random() < 0.6:
+        found["lower_bound_percentile"] = draw.choice((0, 0.05, 0.25))
+    if draw.random() < 0.8:
+        found["upper_bound_percentile"] = draw.choice((0.5, 0.9, 0.99, 1))
+        found["ignore_zeros"] = draw.random() < 0.3
+    return found
+
+
+def exposures(case: Case, events: Sequence[Event]) -> dict[str, Exposed]:
+    """Whom the experiment counts, by entity; `$multiple` for those who saw several variants, where that is asked."""
+    seen: dict[str, list[Event]] = {}
+    for event in events:
+        if _is_exposure(case, event):
+            seen.setdefault(entity_of(case, event), []).append(event)
+    found: dict[str, Exposed] = {}
+    for entity, own in seen.items():
+        first = min(own, key=lambda event: event.timestamp)
+        names = {_variant(case, event) for event in own}
+        keep_first = (case.criteria or {}).get("multiple_variant_handling") == "first_seen"
+        variant = _variant(case, first) if keep_first or len(names) == 1 else "$multiple"
+        found[entity] = Exposed(variant, first.timestamp)
+    return found
+
+
+def window_of(case: Case) -> tuple[datetime, datetime]:
+    """The experiment's time, in whole seconds; a draft's begins with the day a week ago."""
+    local = NOW.astimezone(_zone(case))
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=7)
+    return (case.start or midnight).replace(microsecond=0), (case.end or NOW).replace(microsecond=0)
+
+
+def entity_of(case: Case, event: Event) -> str:
+    """Who is counted: the group or the person of an event."""
+    return event.group if case.by_group else event.person.id
+
+
+def _is_exposure(case: Case, event: Event) -> bool:
+    criteria = case.criteria or {}
+    config: Mapping[str, Any] = criteria.get("exposure_config") or {"event": "$feature_flag_called", "properties": []}
+    if event.event != config["event"]:
+        return False
+    start, end = window_of(case)
+    if not start <= event.timestamp <= end:
+        return False
+    if config["properties"] and event.properties.get("plan") != "pro":
+        return False
+    if criteria.get("filterTestAccounts", True) and "@internal.test" in event.person.properties["email"]:
+        return False
+    if config["event"] == "$feature_flag_called" and event.properties["$feature_flag"] != FLAG:
+        return False
+    return _variant(case, event) in VARIANTS
+
+
+def _variant(case: Case, event: Event) -> str:
+    config = (case.criteria or {}).get("exposure_config") or {"event": "$feature_flag_called"}
+    name = "$feature_flag_response" if config["event"] == "$feature_flag_called" else f"$feature/{FLAG}"
+    return str(event.properties.get(name))
+
+
+def _seconds(metric: Mapping[str, Any]) -> int:
+    return (
+        metric["conversion_window"] * _UNITS[metric["conversion_window_unit"]] if "conversion_window" in metric else 0
+    )
+
+
+def _matches(node: Mapping[str, Any], event: Event) -> bool:
+    return node.get("event") in (None, event.event) and (
+        not node.get("properties") or event.properties.get("plan") == "pro"
+    )
+
+
+def sums(case: Case, events: Sequence[Event]) -> dict[str, list[float]]:
+    """By variant: samples, sum and sum of squares; for a ratio also those of the denominator and of the products."""
+    counted = exposures(case, events)
+    metric = case.metric
+    if metric["metric_type"] == "ratio":
+        over, under = (
+            _cut(_values(case, events, counted, metric[name]), metric.get(f"{name}_outlier_handling") or {})
+            for name in ("numerator", "denominator")
+        )
+    else:
+        over = _cut(_values(case, events, counted, metric["source"]), metric)
+        under = None
+        if "threshold" in metric and not _is_cut(metric):
+            over = {entity: float(value >= metric["threshold"]) for entity, value in over.items()}
+    found: dict[str, list[float]] = {}
+    for entity, exposed in counted.items():
+        value = over[entity]
+        row = [1, value, value**2]
+        if under is not None:
+            row += [under[entity], under[entity] ** 2, value * under[entity]]
+        total = found.setdefault(exposed.variant, [0.0] * len(row))
+        found[exposed.variant] = [before + more for before, more in zip(total, row, strict=True)]
+    return {variant: row for variant, row in found.items() if variant != "$multiple"}
+
+
+def _values(
+    case: Case, events: Sequence[Event], counted: Mapping[str, Exposed], node: Mapping[str, Any]
+) -> dict[str, float]:
+    window = timedelta(seconds=_seconds(case.metric))
+    start, end = window_of(case)
+    own: dict[str, list[Event]] = {entity: [] for entity in counted}
+    for event in events:
+        exposed = counted.get(entity_of(case, event))
+        if exposed is None or not _matches(node, event) or not start <= event.timestamp < end + window:
+            continue
+        if event.timestamp >= exposed.first and (not window or event.timestamp < exposed.first + window):
+            own[entity_of(case, event)].append(event)
+    return {entity: _value(node, found) for entity, found in own.items()}
+
+
+def _value(node: Mapping[str, Any], own: list[Event]) -> float:
+    math = node.get("math")
+    if not own:
+        return 0.0
+    if math == "unique_session":
+        return len({event.session for event in own} - {""})
+    if math == "dau":
+        return len({event.person.name for event in own})
+    if math == "hogql":
+        return _HOGQL[node["math_hogql"]](own)
+    if math not in ("sum", "min", "max", "avg"):
+        return len(own)
+    values = [_price(event) for event in own] if "math_property" in node else [1.0] * len(own)
+    return {"sum": sum(values), "min": min(values), "max": max(values), "avg": sum(values) / len(values)}[math]
+
+
+def _price(event: Event) -> float:
+    try:
+        return float(event.properties.get("price", 0))
+    except ValueError:
+        return 0.0
+
+
+_HOGQL: Mapping[str, Callable[[list[Event]], float]] = {
+    "sum(toFloat(properties.price)) + 1": lambda own: _present(own) + 1,
+    "count(distinct properties.plan)": lambda own: len({event.properties["plan"] for event in own}),
+    "toFloat(properties.price) * 2": lambda own: 2 * sum(map(_price, own)),
+}
+
+
+def _present(own: list[Event]) -> float:
+    """The sum of the prices that are numbers; a sum of none is no number, which counts as 0 at the end."""
+    found = [_price(event) for event in own if event.properties.get("price") not in (None, "x")]
+    return sum(found) if found else -1.0
+
+
+def _is_cut(bounds: Mapping[str, Any]) -> bool:
+    return "lower_bound_percentile" in bounds or "upper_bound_percentile" in bounds
+
+
+def _cut(values: dict[str, float], bounds: Mapping[str, Any]) -> dict[str, float]:
+    """Values beyond the quantiles of all of them are drawn to these."""
+    if not values or not _is_cut(bounds):
+        return values
+    low, high = min(values.values()), max(values.values())
+    if "lower_bound_percentile" in bounds:
+        low = _quantile(list(values.values()), bounds["lower_bound_percentile"])
+    if "upper_bound_percentile" in bounds:
+        kept = [value for value in values.values() if value != 0 or not bounds["ignore_zeros"]]
+        high = _quantile(kept, bounds["upper_bound_percentile"]) if kept else high
+    return {entity: min(max(value, low), high) for entity, value in values.items()}
+
+
+def _quantile(values: list[float], level: float) -> float:
+    """The smallest value that has at least this share of the others below it, as ClickHouse's `quantileExact`."""
+    ordered = sorted(values)
+    return ordered[min(int(level * len(ordered)), len(ordered) - 1)]
+
+
+def conversions(case: Case, events: Sequence[Event]) -> dict[str, list[int]]:
+    """By variant: samples, and how many came at least as far as each step after the exposure."""
+    metric = case.metric
+    counted = exposures(case, events)
+    by_entity: dict[str, list[Event]] = {}
+    for event in sorted(events, key=lambda event: event.timestamp):
+        by_entity.setdefault(entity_of(case, event), []).append(event)
+    found: dict[str, list[int]] = {}
+    for entity, exposed in counted.items():
+        if exposed.variant == "$multiple":
+            continue
+        own = by_entity[entity]
+        steps = [(event.timestamp, step) for event in own for step in _steps(case, event)]
+        window = timedelta(seconds=_seconds(metric) or 3 * 365 * 86_400)
+        if metric.get("funnel_order_type") == "unordered":
+            steps = [(at, step) for at, step in steps if at >= exposed.first]
+            reached = max(len({step for at, step in steps if start <= at <= start + window}) for start, _ in steps) - 1
+        else:
+            reached = max(_ordered(steps, start, window) for start, step in steps if step == 0)
+        row = found.setdefault(exposed.variant, [0] * (len(metric["series"]) + 1))
+        for step in range(reached + 1):
+            row[step] += 1
+    return found
+
+
+def _steps(case: Case, event: Event) -> list[int]:
+    start, end = window_of(case)
+    found = [0] if _is_exposure(case, event) else []
+    if start <= event.timestamp <= end + timedelta(seconds=_seconds(case.metric)):
+        found += [place for place, node in enumerate(case.metric["series"], 1) if _matches(node, event)]
+    return found
+
+
+def _ordered(steps: list[tuple[datetime, int]], start: datetime, window: timedelta) -> int:
+    """The last step that comes in order after this start; steps of one instant come in their order."""
+    reached = 0
+    for at, same in groupby(steps, key=lambda item: item[0]):
+        if start <= at <= start + window:
+            here = {step for _, step in same}
+            while reached + 1 in here:
+                reached += 1
+    return reached
+
+
+def _zone(case: Case) -> ZoneInfo:
+    return ZoneInfo(case.zone)
+
+
+def daily(case: Case, events: Sequence[Event]) -> dict[str, list[float]]:
+    """By variant: how many were exposed until the end of each day of the experiment, by the project's clock.
+
+    The last day of one that runs is that of UTC.
+    """
+    if case.start is None:
+        return {}
+    zone = _zone(case)
+    last = case.end.astimezone(zone).date() if case.end else NOW.date()
+    day, days = case.start.astimezone(zone).date(), list[date]()
+    while day <= last:
+        days.append(day)
+        day += timedelta(days=1)
+    counted = exposures(case, events).values()
+    names = [*VARIANTS, "$multiple"]
+    found: dict[str, list[float]] = {}
+    for name in names:
+        firsts = [one.first.astimezone(zone).date() for one in counted if one.variant == name]
+        row = [float(sum(first <= day for first in firsts)) for day in days]
+        if days and (name in VARIANTS or row[-1]):
+            found[name] = row
+    return found
