@@ -1,13 +1,14 @@
 """Who is behind a number of an insight: a HogQL query with a row for each actor."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from ..hogql import Context
+from ..hogql import Context, escape
 from ..queries.project import Project
+from ..values import is_uuid
 from .requests import malformed_query
 
 
@@ -25,17 +26,22 @@ class ActorSource:
 
 
 def listed_actors(
-    project: Project, actors: Iterable[tuple[str, int]], *, group: int | None = None, persons: bool = True
+    project: Project, ids: Sequence[str], *, counts: Sequence[int] | None = None, group: int | None = None
 ) -> ActorSource:
-    """Actors that were found outside of the database, with their `event_count`. `persons` have UUIDs as ids."""
-    identity = "tupleElement(insight_pair, 1)"
-    pairs = "arrayJoin(JSONExtract({insight_actors}, 'Array(Tuple(String, UInt64))'))"
+    """Actors that were found outside of the database: ids of persons, keys of groups or other texts.
+
+    `counts` are their `event_count`, if they have one.
+    """
+    actors, kind, identity, count = list(ids), "Array(String)", "insight_listed", ""
+    if counts is not None:
+        actors, kind = list(zip(ids, counts, strict=True)), "Array(Tuple(String, UInt64))"
+        identity, count = "tupleElement(insight_listed, 1)", ", tupleElement(insight_listed, 2) AS event_count"
+    if group is None and all(map(is_uuid, ids)):
+        identity = f"toUUID({identity})"
+    listed = f"arrayJoin(JSONExtract({{insight_actors}}, {escape.string(kind)})) AS insight_listed"
     return ActorSource(
-        hogql=(
-            f"SELECT {f'toUUID({identity})' if persons else identity} AS actor_id, "
-            f"tupleElement(insight_pair, 2) AS event_count FROM (SELECT {pairs} AS insight_pair)"
-        ),
-        context=replace(project.context, values={"insight_actors": json.dumps(list(actors))}),
+        hogql=f"SELECT {identity} AS actor_id{count} FROM (SELECT {listed})",
+        context=replace(project.context, values={"insight_actors": json.dumps(actors)}),
         group=group,
     )
 

@@ -1,6 +1,6 @@
 """The events and the actors behind a number of a trend."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ..errors import invalid
@@ -125,8 +125,9 @@ def _bucket(
         return start, ends
     previous = ends.previous(request.compare_to)
     if start is not None:
-        places = dict(zip(ends.buckets(), previous.buckets(), strict=False))
-        start = places.get(start, start - (ends.start - previous.start))
+        instants = [bucket.astimezone(UTC) for bucket in ends.buckets()]
+        places = dict(zip(instants, previous.buckets(), strict=False))
+        start = places.get(start.astimezone(UTC), start - (ends.start - previous.start))
     return start, previous
 
 
@@ -167,19 +168,16 @@ def _equations(expressions: tuple[str, ...], wanted: tuple[str | None, ...]) -> 
 def _within(counting: Counting, start: datetime | None, moment: str = "timestamp") -> list[str]:
     """When the events behind a number happened, as conditions on `moment`."""
     ends, days = counting.range, _ACTIVE_DAYS.get(counting.math)
+    last = ends.conditions()[1].replace("timestamp", moment, 1)
     if start is None:
         since = ends.end - timedelta(days=days) if days else ends.from_moment
-        return _ends(replace(ends, start=since, lower=since), moment)
-    since, until = max(start, ends.from_moment), next_interval(start, ends.interval)
+        return [f"{moment} >= {moment_literal(since)}", last]
+    since, until = max(start, ends.from_moment, key=datetime.timestamp), next_interval(start, ends.interval)
     if days and ends.interval == "hour":
         since = start.astimezone(UTC) - timedelta(hours=days * 24 - 1)
     elif days:
         since, until = start - timedelta(days=days - 1), start + timedelta(days=1)
-    return [*_ends(replace(ends, start=since, lower=since), moment), f"{moment} < {moment_literal(until)}"]
-
-
-def _ends(ends: DateRange, moment: str) -> list[str]:
-    return [term.replace("timestamp", moment, 1) for term in ends.conditions()]
+    return [f"{moment} >= {moment_literal(since)}", f"{moment} < {moment_literal(until)}", last]
 
 
 def _first_events(counting: Counting, start: datetime | None, wanted: tuple[str | None, ...]) -> str:

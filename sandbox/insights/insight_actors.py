@@ -8,8 +8,10 @@ from ..routing import Call
 from ..values import Row, as_object
 from .actor_source import ActorSource
 from .actors import not_answered
+from .actors_of_funnels import actors_of_funnel
+from .actors_of_paths import actors_of_paths
 from .actors_of_statuses import actors_of_lifecycle, actors_of_stickiness
-from .actors_of_trends import actors_of_trend
+from .actors_of_trends import actors_of_trend, events_of_trend
 from .requests import malformed_query
 
 type _Actors = Callable[[Call, Row, Project], Awaitable[ActorSource]]
@@ -21,6 +23,8 @@ _SOURCES: Mapping[str, _Actors] = {
     "TrendsQuery": actors_of_trend,
     "LifecycleQuery": actors_of_lifecycle,
     "StickinessQuery": actors_of_stickiness,
+    "PathsQuery": actors_of_paths,
+    "FunnelsQuery": actors_of_funnel,
 }
 _OWN_KINDS = {"FunnelsActorsQuery": "FunnelsQuery", "StickinessActorsQuery": "StickinessQuery"}
 
@@ -37,6 +41,18 @@ async def insight_actors(call: Call, query: Row, project: Project) -> ActorSourc
     if actors is None:
         raise not_answered(f"the actors of {kind[:60]}")
     return await actors(call, query, project)
+
+
+async def insight_events(call: Call, query: Row, project: Project) -> str:
+    """The HogQL condition of the events behind a number of a trend. Raises ApiError 400."""
+    if query.get("kind") != "InsightActorsQuery":
+        raise malformed_query("source.kind", "Input should be 'InsightActorsQuery'")
+    source = as_object(query.get("source"))
+    if source is None:
+        raise malformed_query("source.source", "Field required")
+    if source.get("kind") != "TrendsQuery":
+        raise not_answered(f"the events of {str(source.get('kind'))[:60]}")
+    return (await events_of_trend(call, query, project))[0]
 
 
 async def insight_actors_query(call: Call, query: Row, project: Project) -> Row:

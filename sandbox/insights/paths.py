@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from ..hogql import escape
 from ..queries.project import Project
-from ..queries.running import answer_fields
+from ..queries.running import Ran, answer_fields
 from ..routing import Call
 from ..values import Row, as_list, objects
 from .actors import actor_rows, date_range_of, expression, not_answered
+from .dates import interval_start
 from .filters import all_of, any_of, query_condition, sampling_factor
 from .requests import malformed_query, number, options
 
@@ -41,35 +42,52 @@ class _Request:
     most: int
 
 
+@dataclass(frozen=True, slots=True)
+class CutPaths:
+    """The paths of every person, each cut to the part that its query asks for, and the query that read them."""
+
+    ran: Ran
+    request: _Request
+
+    def __iter__(self) -> Iterator[tuple[str, list[Visit]]]:
+        """The id of a person with one of their paths, which may be empty."""
+        excluded = set(self.request.excluded)
+        for person, visits in self.ran.table.rows:
+            for path in _paths(sorted((time, item) for time, item in visits if item not in excluded)):
+                yield person, _cut(path, self.request)
+
+
 async def paths_query(call: Call, query: Row, project: Project) -> Row:
     """The edges between items, the heaviest first. Raises ApiError 400."""
+    paths = await read_paths(call, query, project)
+    return {
+        **answer_fields(call, query, project),
+        "results": _edges((path for _, path in paths), paths.request, sampling_factor(query)),
+        "hogql": paths.ran.translated.hogql,
+        "timings": paths.ran.timings,
+        "modifiers": {},
+        "error": None,
+    }
+
+
+async def read_paths(call: Call, query: Row, project: Project) -> CutPaths:
+    """The paths of a PathsQuery. Raises ApiError 400."""
     if query.get("pathsFilter") is None:
         raise malformed_query("pathsFilter", "Field required")
     if query.get("funnelPathsFilter") is not None:
         raise not_answered("paths with a funnelPathsFilter")
     request = _read(query, project)
     within = await date_range_of(call, query, project, "day")
+    within = replace(within, lower=interval_start(within.start, "day", within.week_start))
     terms = [*within.conditions(), query_condition(query, project), *_kind_conditions(request)]
     ran = await actor_rows(
         call,
         project,
-        f"SELECT groupArray((path_time, path_item)) FROM (SELECT person_id, toUnixTimestamp64Micro(timestamp) "
-        f"AS path_time, {request.item} AS path_item FROM events WHERE {all_of(terms)}) GROUP BY person_id",
+        f"SELECT toString(person_id), groupArray((path_time, path_item)) FROM (SELECT person_id, "
+        f"toUnixTimestamp64Micro(timestamp) AS path_time, {request.item} AS path_item "
+        f"FROM events WHERE {all_of(terms)}) GROUP BY person_id",
     )
-    excluded = set(request.excluded)
-    paths = (
-        path
-        for (visits,) in ran.table.rows
-        for path in _paths(sorted((time, item) for time, item in visits if item not in excluded))
-    )
-    return {
-        **answer_fields(call, query, project),
-        "results": _edges(paths, request, sampling_factor(query)),
-        "hogql": ran.translated.hogql,
-        "timings": ran.timings,
-        "modifiers": {},
-        "error": None,
-    }
+    return CutPaths(ran, request)
 
 
 def _read(query: Row, project: Project) -> _Request:
@@ -82,7 +100,7 @@ def _read(query: Row, project: Project) -> _Request:
     if start is None or end is None:
         start, end = _without_slash(start), _without_slash(end)
     return _Request(
-        item=_item(wanted, project, kinds),
+        item=_item(wanted, project),
         kinds=kinds,
         excluded=_texts(wanted, "excludeEvents") if kinds else (),
         start=start,
@@ -94,15 +112,16 @@ def _read(query: Row, project: Project) -> _Request:
     )
 
 
-def _item(wanted: Row, project: Project, kinds: tuple[str, ...]) -> str:
-    """The text of an event in a path. With `kinds`, only those read their own property."""
+def _item(wanted: Row, project: Project) -> str:
+    """The text of an event in a path."""
+    reads = _own_text(wanted)
     item, given, groupings = "event", _text(wanted, "pathsHogQLExpression"), _texts(wanted, "pathGroupings")
-    if given is not None and (not kinds or "hogql" in kinds):
+    if given is not None and "hogql" in reads:
         item = f"toString({expression(given)})"
-    if not kinds or "$pageview" in kinds:
+    if "$pageview" in reads:
         url = r"replaceRegexpAll(ifNull(properties.$current_url, ''), '(.)/$', '\\1')"
         item = f"if(event = '$pageview', {url}, {item})"
-    if not kinds or "$screen" in kinds:
+    if "$screen" in reads:
         item = f"if(event = '$screen', properties.$screen_name, {item})"
     item = f"ifNull({item}, '')"
     rules = list(project.scope.path_cleaning) if wanted.get("pathReplacements") is True else []
@@ -113,6 +132,12 @@ def _item(wanted: Row, project: Project, kinds: tuple[str, ...]) -> str:
         return item
     branches = (f"match({item}, {_pattern(grouping)}), {escape.string(grouping)}" for grouping in groupings)
     return f"multiIf({', '.join(branches)}, {item})"
+
+
+def _own_text(wanted: Row) -> set[str]:
+    """The kinds whose events have another text than their name: those asked for, else all but the excluded events."""
+    kinds, excluded = _texts(wanted, "includeEventTypes"), _texts(wanted, "excludeEvents")
+    return set(kinds) if kinds else set(_KINDS) - set(excluded)
 
 
 def _pattern(grouping: str) -> str:
@@ -154,8 +179,7 @@ def _compact(path: list[Visit]) -> list[Visit]:
 def _edges(paths: Iterator[list[Visit]], request: _Request, sampling: float) -> list[Row]:
     times: dict[tuple[str, str], list[int]] = {}
     for path in paths:
-        cut = _cut(path, request)
-        for place, ((source, left), (target, reached)) in enumerate(pairwise(cut), 1):
+        for place, ((source, left), (target, reached)) in enumerate(pairwise(path), 1):
             times.setdefault((f"{place}_{source}", f"{place + 1}_{target}"), []).append(reached - left)
     ranked = sorted(times.items(), key=lambda edge: (-len(edge[1]), edge[0]))
     kept = [

@@ -5,8 +5,9 @@ from typing import Any
 
 from ..errors import invalid
 from ..hogql import escape
+from ..insights.insight_actors import insight_events
 from ..routing import Call
-from ..values import Row, as_list, is_uuid
+from ..values import Row, as_list, as_object, is_uuid
 from .columns import Column, conditions, default_order, ordered, read_column
 from .elements import elements_of
 from .people import as_json, display_name, persons_by_distinct_id
@@ -28,7 +29,7 @@ async def events_query(call: Call, query: Row, project: Project) -> Row:
     """`columns` as they were sent, `types` as texts, `*` and `person` as objects. Raises ApiError 400."""
     columns = [read_column(text, _SPECIAL) for text in texts(query, "select") or ["*"]]
     limit, offset = whole_number(query, "limit", _DEFAULT_LIMIT), whole_number(query, "offset", 0, 10**9)
-    terms = _terms(call, query, project)
+    terms = [*await _source_terms(call, query, project), *_terms(call, query, project)]
     order = ordered(texts(query, "orderBy"), _SPECIAL) or default_order(columns, "timestamp")
     selection = Selection(columns=columns, source="events", terms=terms, order=order, limit=limit, offset=offset)
     ran = await run_hogql(call, selection.hogql(), project.context)
@@ -47,10 +48,18 @@ async def events_query(call: Call, query: Row, project: Project) -> Row:
     }
 
 
+async def _source_terms(call: Call, query: Row, project: Project) -> list[str]:
+    """The condition of the events that the `source`, an InsightActorsQuery, is about. All others hold as well."""
+    if query.get("source") is None:
+        return []
+    source = as_object(query["source"])
+    if source is None:
+        raise invalid("query.source: Input should be a valid dictionary")
+    return [f"({await insight_events(call, source, project)})"]
+
+
 def _terms(call: Call, query: Row, project: Project) -> list[str]:
     """The conditions on events. Both bounds of the time are exclusive."""
-    if query.get("source") is not None:
-        raise invalid("The sandbox does not answer EventsQuery with a source yet.")
     after, before = query.get("after") or _DEFAULT_AFTER, query.get("before")
     soon = (call.services.clock() + timedelta(seconds=5)).isoformat()
     terms = [f"timestamp < {project.moment(str(before or soon))}"]

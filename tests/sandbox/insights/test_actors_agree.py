@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -85,7 +86,7 @@ def cells_of_trend(chance: random.Random, query: Mapping[str, Any], results: Any
             found.append(Cell(result["aggregated_value"], named, counts))
             continue
         days = current[result["order"]]["days"]
-        places = range(min(len(days), len(result["days"])))
+        places = [place for place in range(min(len(days), len(result["days"]))) if days.count(days[place]) == 1]
         busy = [place for place in places if result["data"][place]]
         wanted = {chance.choice(busy or places), chance.choice(places)}
         found += [Cell(result["data"][place], {**named, "day": days[place]}, counts) for place in wanted]
@@ -110,9 +111,9 @@ def drawn_lifecycle(chance: random.Random, world: World) -> Mapping[str, Any]:
 
 def cells_of_lifecycle(chance: random.Random, query: Mapping[str, Any], results: Any) -> list[Cell]:
     found: list[Cell] = []
-    for result in chance.sample(results, 2):
-        busy = [place for place, number in enumerate(result["data"]) if number]
-        place = chance.choice(busy or range(len(result["data"])))
+    for result in chance.sample(results, min(2, len(results))):
+        places = [place for place, day in enumerate(result["days"]) if result["days"].count(day) == 1]
+        place = chance.choice([place for place in places if result["data"][place]] or places)
         named = {
             "kind": "InsightActorsQuery",
             "source": query,
@@ -162,3 +163,81 @@ def cells_of_stickiness(chance: random.Random, query: Mapping[str, Any], results
 
 async def test_the_intervals_of_stickiness_are_those_of_its_actors(world: World, engine: Engine) -> None:
     await agree(world, engine, drawn_stickiness, cells_of_stickiness)
+
+
+def drawn_paths(chance: random.Random, world: World) -> Mapping[str, Any]:
+    wanted: dict[str, Any] = chance.choice(
+        (
+            {},
+            {"includeEventTypes": ["$pageview"], "stepLimit": 4},
+            {"includeEventTypes": ["$pageview", "custom_event"], "edgeLimit": 8},
+            {"startPoint": "buy"},
+            {"endPoint": "sign up"},
+            {"pathGroupings": ["https://example.com/*"]},
+        )
+    )
+    return {
+        "kind": "PathsQuery",
+        "pathsFilter": wanted,
+        "dateRange": chance.choice(RANGES),
+        **drawn_filters(chance, world),
+    }
+
+
+def cells_of_paths(chance: random.Random, query: Mapping[str, Any], results: Any) -> list[Cell]:
+    found: list[Cell] = []
+    for edge in chance.sample(results, min(2, len(results))):
+        keys = {"pathStartKey": edge["source"], "pathEndKey": edge["target"]}
+        source = {**query, "pathsFilter": {**query["pathsFilter"], **keys}}
+        found.append(Cell(edge["value"], {"kind": "InsightActorsQuery", "source": source}, events_of))
+    return found
+
+
+async def test_the_edges_of_paths_are_those_of_their_persons(world: World, engine: Engine) -> None:
+    await agree(world, engine, drawn_paths, cells_of_paths)
+
+
+def drawn_funnel(chance: random.Random, world: World) -> Mapping[str, Any]:
+    events = chance.sample(("$pageview", "buy", "$pageleave", "sign up", None), chance.choice((2, 3)))
+    series: list[dict[str, Any]] = [{"kind": "EventsNode", "event": event} for event in events]
+    order = chance.choice(("ordered", "ordered", "strict", "unordered"))
+    wanted: dict[str, Any] = {
+        "funnelVizType": chance.choice(("steps", "steps", "trends")),
+        "funnelOrderType": order,
+        "funnelWindowInterval": chance.choice((1, 14)),
+    }
+    if len(series) == 3 and order != "unordered" and wanted["funnelVizType"] == "steps" and chance.random() < 0.4:
+        series[1]["optionalInFunnel"] = True
+    query: dict[str, Any] = {
+        "kind": "FunnelsQuery",
+        "series": series,
+        "funnelsFilter": wanted,
+        "interval": chance.choice(("day", "week")),
+        "dateRange": chance.choice(RANGES),
+        **drawn_filters(chance, world),
+    }
+    if chance.random() < 0.3:
+        query["breakdownFilter"] = {"breakdown": "$browser", "breakdown_type": "event", "breakdown_limit": 2}
+    if chance.random() < 0.2:
+        query["aggregation_group_type_index"] = 0
+    return query
+
+
+def cells_of_funnel(chance: random.Random, query: Mapping[str, Any], results: Any) -> list[Cell]:
+    named: dict[str, Any] = {"kind": "FunnelsActorsQuery", "source": query}
+    if query["funnelsFilter"]["funnelVizType"] == "trends":
+        return []
+    found: list[Cell] = []
+    for steps in chance.sample(results, 1) if results and isinstance(results[0], list) else [results]:
+        if steps and "breakdown_value" in steps[0]:
+            named = {**named, "funnelStepBreakdown": steps[0]["breakdown_value"]}
+        found += [Cell(step["count"], {**named, "funnelStep": step["order"] + 1}) for step in steps]
+        for before, step in pairwise(steps):
+            if not any(node.get("optionalInFunnel") for node in query["series"]):
+                lost = {**named, "funnelStep": -(step["order"] + 1)}
+                found.append(Cell(before["count"] - step["count"], lost))
+    return found
+
+
+async def test_the_steps_of_funnels_are_those_of_their_actors(world: World, engine: Engine) -> None:
+    await agree(world, engine, drawn_funnel, cells_of_funnel)
