@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..queries.running import Ran, answer_fields
 from ..routing import Call
 from ..values import Row, as_list, objects
 from .actors import actor_rows, date_range_of, expression, not_answered
-from .dates import interval_start
+from .dates import DateRange, interval_start
 from .filters import all_of, any_of, query_condition, sampling_factor
 from .requests import malformed_query, number, options
 
@@ -78,7 +78,7 @@ async def read_paths(call: Call, query: Row, project: Project) -> CutPaths:
         raise not_answered("paths with a funnelPathsFilter")
     request = _read(query, project)
     within = await date_range_of(call, query, project, "day")
-    within = replace(within, lower=interval_start(within.start, "day", within.week_start))
+    within = DateRange(interval_start(within.start, "day", within.week_start), within.end, "day")
     terms = [*within.conditions(), query_condition(query, project), *_kind_conditions(request)]
     ran = await actor_rows(
         call,
