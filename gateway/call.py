@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from datetime import UTC, date, datetime, tzinfo
 from datetime import time as clock_time
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, Self, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -69,6 +70,8 @@ class Call:
     """Whether this call resolved its project itself."""
     progress: Progress | None = None
     """Tells a waiting client how far the call is; None when it did not ask."""
+    export_dir: Path | None = None
+    """Where the operator lets results be written as files; None: nowhere."""
     _queried = False
     """Whether this call asked the query endpoint, whatever class that was counted in."""
 
@@ -190,6 +193,12 @@ class Call:
         other = copy.copy(self)
         other._deadline = time.monotonic() + seconds
         other.progress = None
+        return other
+
+    def counted_as(self, budget: Budget) -> Self:
+        """The same call, for reads of another budget class: a look at a running query is no query."""
+        other = copy.copy(self)
+        other._budget = budget
         return other
 
     async def fresh_project(self) -> tuple[Project, Project | None]:

@@ -1,10 +1,13 @@
 """The query endpoint: `POST /api/projects/{project_id}/query/`."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from .base import InProject, View
+
+type QueryId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+"""Of a query that this server started."""
 
 
 class RunHogql(InProject):
@@ -18,6 +21,29 @@ class RunHogql(InProject):
     """Compute anew."""
     name: str | None = Field(default=None, max_length=200)
     """What it is for, for PostHog's query log."""
+    check: Literal["full", "off"] = "full"
+    """off sends it unchecked."""
+    background: bool = False
+    """For a long query."""
+    export: Literal["csv", "parquet"] | None = None
+    """All rows into a file."""
+
+
+class GetQueryResult(InProject):
+    query_id: QueryId
+    offset: int = Field(default=0, ge=0)
+    limit: int = Field(default=1000, ge=1, le=10_000)
+
+
+class CancelQuery(InProject):
+    query_id: QueryId
+
+
+class QueryProgress(View):
+    """How far PostHog is with an asynchronous query."""
+
+    rows_read: int | None = None
+    estimated_rows_total: int | None = None
 
 
 class QueryStatus(View):
@@ -28,12 +54,14 @@ class QueryStatus(View):
     error: bool = False
     error_message: str | None = None
     results: Any = None
+    query_progress: QueryProgress | None = None
 
 
 class QueryAnswer(View):
     """Rows of a query, or the status of one that still runs."""
 
     columns: list[str] | None = None
+    types: list[Any] | None = None
     results: list[list[Any]] | None = None
     error: str | None = None
     is_cached: bool | None = None

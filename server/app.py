@@ -5,11 +5,8 @@ Built on the SDK's low-level `Server`, which serves both protocol eras (2025-11-
 2026-07-28).
 """
 
-import base64
 import logging
-import time
-from typing import Any, cast
-from urllib.parse import quote
+from typing import Any
 
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
@@ -32,20 +29,15 @@ from mcp.types import (
     ReadResourceRequestParams,
     ReadResourceResult,
     Resource,
-    TextContent,
     TextResourceContents,
 )
-from pydantic import ValidationError
 
 from ..gateway.budget import Budget
 from ..gateway.call import Call
-from ..gateway.errors import GatewayError, Refused, read_only
-from ..schemas.base import Input
-from ..tools.operation import Operation
-from .arguments import invalid_arguments
-from .render import dumps, render
+from ..gateway.errors import GatewayError
+from .calling import call_tool, error_result, not_offered
+from .render import dumps
 from .runtime import Runtime
-from .tool_list import tool_list
 
 logger = logging.getLogger("maton_posthog.server")
 audit = logging.getLogger("maton_posthog.audit")
@@ -72,16 +64,18 @@ def build(runtime: Runtime) -> Server[Any]:
     """A server over one process-wide runtime; made once a process and shared by all connections."""
     settings = runtime.settings
     pinned, read_only = settings.project_id is not None, settings.read_only
-    tools = [tool.as_tool(pinned=pinned, read_only=read_only) for tool in runtime.tools]
+    exports = settings.export_dir is not None
+    tools = [tool.as_tool(pinned=pinned, read_only=read_only, exports=exports) for tool in runtime.tools]
     schemas = {tool.name: tool.input_schema for tool in tools}
 
     async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=tools)
 
-    async def call_tool(_: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
+    async def on_call_tool(context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         if params.name not in schemas:
-            return _error_result(_not_offered(params.name), runtime)
-        return await _call(runtime, await runtime.operation(params.name), params.arguments or {})
+            return error_result(not_offered(params.name), runtime)
+        operation = await runtime.operation(params.name)
+        return await call_tool(runtime, operation, params.arguments or {}, context)
 
     async def list_resources(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListResourcesResult:
         about = "The project that @current means for this server: id, name, timezone."
@@ -110,7 +104,7 @@ def build(runtime: Runtime) -> Server[Any]:
         },
         get_tool_input_schema=schemas.get,
         on_list_tools=list_tools,
-        on_call_tool=call_tool,
+        on_call_tool=on_call_tool,
         on_list_resources=list_resources,
         on_list_resource_templates=_no_templates,
         on_read_resource=read_resource,
@@ -118,83 +112,6 @@ def build(runtime: Runtime) -> Server[Any]:
         on_get_prompt=_unknown_prompt,
         on_completion=_nothing_to_complete,
     )
-
-
-async def _call(runtime: Runtime, operation: Operation[Any], arguments: dict[str, Any]) -> CallToolResult:
-    started = time.monotonic()
-    call: Call | None = None
-    writes = operation.effect.writes
-    try:
-        args = _validate(operation, arguments)
-        writes = operation.writes(args)
-        call = Call(await runtime.gateway(), runtime.directory, budget=operation.budget, writes=writes)
-        await call.aim(
-            getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
-        )
-        result = await operation.run(call, args)
-        text, shown = render(
-            {**call.aimed(), **result}, secrets(runtime), offset=cast("int | None", getattr(args, "offset", None))
-        )
-    except GatewayError as error:
-        settled = call.settle(error) if call else error
-        _note(operation, call, settled.code, started, writes=writes)
-        return _error_result(settled, runtime)
-    except Exception:
-        logger.exception("%s failed", operation.name)
-        _note(operation, call, "internal_error", started, writes=writes)
-        unknown = "applied" if call and call.wrote else "unknown" if writes else None
-        fault = GatewayError(
-            "internal_error", "This server has a fault.", "The log on stderr has the details; please report it."
-        )
-        fault.outcome = unknown
-        return _error_result(fault, runtime)
-    _note(operation, call, "ok", started, writes=writes)
-    structured = shown if runtime.settings.structured else None
-    return CallToolResult(content=[TextContent(text=text)], structured_content=structured)
-
-
-def _aims(operation: Operation[Any]) -> bool:
-    """Whether `connection_id` says where the call goes; in manage_connection it is the target itself."""
-    return operation.budget is not Budget.CONTROL
-
-
-def _validate(operation: Operation[Any], arguments: dict[str, Any]) -> Input:
-    try:
-        return cast("Input", operation.input.model_validate(arguments))
-    except ValidationError as error:
-        accepted = tool_list()[operation.name].schema["properties"]
-        raise invalid_arguments(operation.name, error, list(accepted)) from None
-
-
-def _not_offered(name: str) -> GatewayError:
-    """Why a tool that exists is not offered here. Raises MCPError (-32602) for a name that is no tool at all."""
-    known = tool_list().get(name)
-    if known is None:
-        raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:100]}")
-    if known.effect.writes:
-        return read_only()
-    return Refused(
-        "toolset_off",
-        f"{name} is in the toolset {known.toolset}, which this server does not offer.",
-        "The operator sets MATON_POSTHOG_TOOLSETS / --toolsets.",
-    )
-
-
-def _error_result(error: GatewayError, runtime: Runtime) -> CallToolResult:
-    text, shown = render(error.as_json(), secrets(runtime))
-    structured = shown if runtime.settings.structured else None
-    return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=True)
-
-
-def _note(operation: Operation[Any], call: Call | None, outcome: str, started: float, *, writes: bool) -> None:
-    """One line for each call; writes are the audit trail and go out at INFO. Never arguments or results."""
-    project = call.project.id if call and call.project else "-"
-    connection = (call.connection if call else None) or "-"
-    audit.log(
-        logging.INFO if writes else logging.DEBUG,
-        "tool=%s effect=%s outcome=%s project=%s connection=%s ms=%d",
-        operation.name, operation.effect, outcome, project, connection, (time.monotonic() - started) * 1000,
-    )  # fmt: skip
 
 
 async def _read_project(runtime: Runtime) -> str:
@@ -205,14 +122,6 @@ async def _read_project(runtime: Runtime) -> str:
         raise MCPError(code=-32000, message=error.message, data=error.as_json()) from error
     timezone = {"timezone": call.project.timezone} if call.project and call.project.resolved else {}
     return dumps({**call.aimed(), **timezone})
-
-
-def secrets(runtime: Runtime) -> tuple[str, ...]:
-    """The Maton key in every form that must not leave in an answer."""
-    key = runtime.settings.api_key.get_secret_value() if runtime.settings.api_key else ""
-    if len(key) < 8:  # the sandbox's public key
-        return ()
-    return (key, base64.b64encode(key.encode()).decode().rstrip("="), quote(key, safe=""))
 
 
 async def _no_templates(_: object, __: object) -> ListResourceTemplatesResult:

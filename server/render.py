@@ -68,16 +68,24 @@ def _cut_rows(value: dict[str, Any], offset: int | None) -> dict[str, Any]:
     cut = {**value, name: rows[:kept], "truncated": True}
     if name == "rows":
         cut["rows_returned"] = kept
-        cut["how_to_continue"] = (
-            f"Only {kept} of {len(rows)} rows fit into one answer. Select fewer columns, aggregate, or page by a key: "
-            "ORDER BY a unique column and add WHERE that column > its last value here."
-        )
-    elif offset is None:
-        cut["how_to_continue"] = f"Only {kept} of {len(rows)} fit into one answer: ask for one of them by its id."
-    else:
+    if offset is not None:
         cut["next_offset"] = offset + kept
-        cut["how_to_continue"] = f"Only {kept} of {len(rows)} fit into one answer: go on at next_offset."
+    cut["how_to_continue"] = _how_to_continue(value, name, kept, len(rows), offset)
     return cut
+
+
+def _how_to_continue(value: dict[str, Any], name: str, kept: int, count: int, offset: int | None) -> str:
+    if offset is not None:
+        return f"Only {kept} of {count} fit into one answer: go on at next_offset."
+    if name != "rows":
+        return f"Only {kept} of {count} fit into one answer: ask for one of them by its id."
+    said = f"Only {kept} of {count} rows fit into one answer."
+    if "query_id" in value:
+        return f"{said} get_query_result with this query_id and offset {kept} shows the others, without another query."
+    return (
+        f"{said} Select fewer columns, aggregate, or page by a key: "
+        "ORDER BY a unique column and add WHERE that column > its last value here."
+    )
 
 
 def _cut_texts(value: Any) -> dict[str, Any]:

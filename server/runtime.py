@@ -71,6 +71,7 @@ class Runtime:
         gateway, self._gateway = self._gateway, None
         sandbox, self._sandbox = self._sandbox, None
         try:
+            await self.directory.aclose()
             if gateway is not None:
                 await gateway.aclose()
         finally:

@@ -6,6 +6,7 @@ in process lists.
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -73,6 +74,13 @@ def _base_url(value: str) -> str:
         raise ValueError(str(error).removeprefix("url: ").rstrip(".")) from None
 
 
+def _directory(value: Path) -> Path:
+    if not value.is_dir():
+        raise ValueError("is not a directory that exists; make it first")
+    return value.resolve()
+
+
+type Directory = Annotated[Path, AfterValidator(_directory)]
 type ConnectionId = Annotated[str, AfterValidator(_connection)]
 type Credential = Annotated[SecretStr, AfterValidator(_credential)]
 type HostName = Annotated[str, AfterValidator(_host_name)]
@@ -110,6 +118,7 @@ class Settings(BaseSettings):
     budgets: Policy = _env("MATON_POSTHOG_BUDGETS", "--budgets", "adaptive")
     pace: int | None = _env("MATON_POSTHOG_PACE", "--pace", ge=0, le=1000)
     structured: bool = _env("MATON_POSTHOG_STRUCTURED", "--structured", False)
+    export_dir: Directory | None = _env("MATON_POSTHOG_EXPORT_DIR", "--export-dir")
     log_level: LogLevel = _env("MATON_POSTHOG_LOG", "--log-level", "info")
     log_json: bool = _flag("--log-json", False)
     sandbox: bool = _flag("--sandbox", False)
@@ -210,7 +219,13 @@ def _reason(message: str) -> str:
 
 def _check_exposure(settings: Settings) -> None:
     """Refuse a bind beyond this machine that just anybody, or any web page, could use."""
-    if settings.transport == "stdio" or is_loopback(settings.host):
+    if settings.transport == "stdio":
+        return
+    if settings.export_dir is not None:
+        raise SettingsError(
+            "MATON_POSTHOG_EXPORT_DIR (--export-dir) works on stdio only: HTTP clients may be on other machines."
+        )
+    if is_loopback(settings.host):
         return
     reachable = f"--host {settings.host} can be reached from other machines:"
     if settings.token is None:

@@ -24,11 +24,11 @@ class ToolEntry:
     effect: Effect
     schema: dict[str, Any]
 
-    def as_tool(self, *, pinned: bool = False, read_only: bool = False) -> Tool:
-        """The tool as tools/list shows it. Not offered as arguments: a pinned project, and `save_as` of a read-only
-        server, where the tool does nothing but read.
+    def as_tool(self, *, pinned: bool = False, read_only: bool = False, exports: bool = False) -> Tool:
+        """The tool as tools/list shows it. Not offered as arguments: a pinned project, `export` where no directory is
+        allowed for it, and `save_as` of a read-only server, where the tool does nothing but read.
         """
-        left_out = {"project_id"} if pinned else set[str]()
+        left_out = ({"project_id"} if pinned else set[str]()) | (set[str]() if exports else {"export"})
         effect = self.effect
         if read_only and effect is Effect.SAVE:
             left_out, effect = left_out | {SAVE_AS}, Effect.READ

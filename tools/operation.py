@@ -60,6 +60,35 @@ type Result = Mapping[str, Any]
 """A JSON-ready object: what the tool shows beside `project`, `connection` and `budget`, which the server adds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG beside the text of a result."""
+
+    png: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FileLink:
+    """A file that a call wrote, as MCP's resource link."""
+
+    uri: str
+    name: str
+    mime_type: str
+    size: int
+    """In bytes."""
+
+
+type Attachment = Picture | FileLink
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A result with what goes beside its text."""
+
+    result: Result
+    attachments: tuple[Attachment, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation[I: Input]:
     """One tool: what `tools/list` shows and what `tools/call` runs."""
@@ -70,7 +99,7 @@ class Operation[I: Input]:
     """None for what belongs to every area: it is offered whatever `--toolsets` chooses."""
     effect: Effect
     input: type[I]
-    run: Callable[[Call, I], Awaitable[Result]]
+    run: Callable[[Call, I], Awaitable[Result | Reply]]
     budget: Budget = Budget.CRUD
 
     def __post_init__(self) -> None:

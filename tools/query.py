@@ -1,120 +1,125 @@
-"""HogQL: PostHog's SQL over events, persons, sessions and groups."""
+"""HogQL: PostHog's SQL over events, persons, sessions and groups, and the answers of queries that ran."""
 
+import json
 from typing import Any
 
-import anyio
-from pydantic import ValidationError
-
+from ..gateway.background import KEPT_S, Query
 from ..gateway.budget import Budget
 from ..gateway.call import Call
-from ..gateway.errors import Failed, GatewayError, Rejected, Upstream
-from ..schemas.query import QueryAnswer, QueryStatus, RunHogql
-from ..schemas.text import excerpt
-from .hogql import MOST_ROWS, Plan, plan
-from .hogql_check import check
-from .operation import Effect, Operation, Result, Toolset, unexpected_shape
+from ..gateway.errors import Refused
+from ..schemas.query import CancelQuery, GetQueryResult, RunHogql
+from .hogql import MOST_ROWS, plan
+from .operation import Effect, Operation, Reply, Result, Toolset
+from .query_check import checked
+from .query_export import export, export_directory
+from .query_running import Question, Rows, ask
 
-_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0)
-"""Between looks at a query that PostHog runs in the background; the deadline of the call ends it earlier."""
-_FIX = "Fix what PostHog names; list_event_definitions and list_property_definitions give the real names."
+_FOR_THE_ANSWER_S = 5.0
+"""Kept free of the deadline, to answer in."""
+_LARGE_BYTES = 30_000
+"""Rows beyond this may not fit into one answer."""
 
 
-async def _run_hogql(api: Call, args: RunHogql) -> Result:
+async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
+    directory = export_directory(api, args.export) if args.export else None
     values = args.values or {}
-    planned = plan(args.query, args.limit, values)
-    check(args.query, values)
-    query = {"kind": "HogQLQuery", "query": planned.sql} | ({"values": values} if values else {})
-    body: dict[str, Any] = {"query": query}
-    if args.refresh:
-        body["refresh"] = "force_blocking"
-    if args.name:
-        body["name"] = args.name
-    try:
-        answer = await _finished(api, _read(await api.query(body)))
-    except GatewayError as error:
-        raise _about_the_query(error) from error
-    return _show(answer, planned)
+    planned = plan(args.query, MOST_ROWS - 1 if args.export else args.limit, values)
+    warnings = await checked(api, args.query, values) if args.check == "full" else ()
+    query = ask(
+        api,
+        Question(plan=planned, values=values, name=args.name, refresh=args.refresh, background=args.background),
+    )
+    said: dict[str, Any] = {"warnings": list(warnings)} if warnings else {}
+    if not await _wait(api, query):
+        return _running(query) | said
+    answer: Rows = query.answer
+    if args.export and directory:
+        return await export(directory, args.export, args.name, answer.columns, _visible(answer), _cut(answer) | said)
+    return _whole(query) | said
 
 
-def _read(answer: object) -> QueryAnswer:
-    try:
-        return QueryAnswer.model_validate(answer)
-    except ValidationError as error:
-        raise unexpected_shape(QueryAnswer, error) from error
+async def _get_query_result(api: Call, args: GetQueryResult) -> Result:
+    query = _find(api, args.query_id)
+    if not await _wait(api, query):
+        return _running(query)
+    answer: Rows = query.answer
+    visible = _visible(answer)
+    rows = visible[args.offset : args.offset + args.limit]
+    shown = {"columns": answer.columns, "rows": rows, "rows_returned": len(rows), "rows_total": len(visible)}
+    end = args.offset + len(rows)
+    return shown | ({"next_offset": end} if end < len(visible) else _cut(answer)) | _age(query)
 
 
-async def _finished(api: Call, answer: QueryAnswer) -> QueryAnswer:
-    """The answer with its rows; a query that PostHog made asynchronous is waited for, within the call's deadline."""
-    status = answer.query_status
-    for pause in _PAUSES_S:
-        if status is None or answer.results is not None:
-            return answer
-        if status.error:
-            raise _failed_query(status.error_message or "The query failed.")
-        if status.complete:
-            return _read(status.results)
-        await anyio.sleep(pause)
-        polled = await api.get("/api/projects/{project_id}/query/{query_id}/", query_id=status.id or "")
-        answer = _read(polled)
-        status = answer.query_status
-    raise _still_running(status)
-
-
-def _still_running(status: QueryStatus | None) -> Failed:
-    name = f" (id {status.id})" if status and status.id else ""
-    return Failed(
-        "timeout",
-        f"PostHog still runs the query{name}.",
-        "Narrow it: a shorter time range, fewer events, less to group by.",
-        source="posthog",
+async def _cancel_query(api: Call, args: CancelQuery) -> Result:
+    query = _find(api, args.query_id)
+    cancelled = query.cancel()
+    return {"query_id": query.id, "cancelled": cancelled} | (
+        {} if cancelled else {"note": "It had finished before; get_query_result shows it."}
     )
 
 
-def _about_the_query(error: GatewayError) -> GatewayError:
-    """PostHog refuses bad HogQL under ClickHouse's many codes: on this endpoint a refusal is about the query."""
-    if error.code != "validation_failed" or error.source != "posthog":
-        return error
-    return Rejected(
-        "hogql_query_error",
-        "PostHog refuses the HogQL.",
-        _FIX,
-        status=error.status,
-        request_id=error.request_id,
-        upstream=error.upstream,
-    )
+async def _wait(api: Call, query: Query) -> bool:
+    return await query.wait(max(api.left_s - _FOR_THE_ANSWER_S, 0.0), api.progress)
 
 
-def _failed_query(detail: str) -> Rejected:
-    return Rejected("hogql_query_error", "PostHog could not run the HogQL.", _FIX, upstream=Upstream(excerpt(detail)))
-
-
-def _show(answer: QueryAnswer, planned: Plan) -> Result:
-    """Columns and rows, and whether these are all."""
-    if answer.error:
-        raise _failed_query(answer.error)
-    if answer.results is None:
-        raise Failed(
-            "bad_upstream_response",
-            "PostHog answered without rows.",
-            "Call again with refresh: true.",
-            source="posthog",
+def _find(api: Call, query_id: str) -> Query:
+    query = api.queries.find(query_id, api.place)
+    if query is None:
+        raise Refused(
+            "not_found",
+            f"query_id: no such query here; answers are kept {KEPT_S / 60:.0f} minutes, for their own project.",
+            "Run the query again with run_hogql.",
         )
-    rows = answer.results if planned.shown is None else answer.results[: planned.shown]
-    shown: dict[str, Any] = {"columns": answer.columns or [], "rows": rows, "rows_returned": len(rows)}
-    if planned.shown is not None:
-        shown["limit"] = planned.shown
-    if len(rows) < len(answer.results) or answer.hasMore:
-        shown |= {"truncated": True, "how_to_continue": _how_to_continue(len(rows), planned)}
-    elif planned.own_limit is not None and rows and len(rows) == min(planned.own_limit, MOST_ROWS):
-        shown["limit_reached"] = True
-    if answer.is_cached and answer.last_refresh:
-        shown["computed_at"] = answer.last_refresh
-    return shown
+    return query
 
 
-def _how_to_continue(count: int, planned: Plan) -> str:
+def _running(query: Query) -> dict[str, Any]:
+    return {
+        "status": "running",
+        "query_id": query.id,
+        "seconds": round(query.seconds),
+        "progress": query.news,
+        "how_to_continue": "get_query_result waits for it, without another query; cancel_query stops it.",
+    }
+
+
+def _whole(query: Query) -> dict[str, Any]:
+    """Columns and rows, and whether these are all."""
+    answer: Rows = query.answer
+    rows = _visible(answer)
+    shown: dict[str, Any] = {"columns": answer.columns, "rows": rows, "rows_returned": len(rows)}
+    if len(json.dumps(rows, ensure_ascii=False)) > _LARGE_BYTES:
+        shown["query_id"] = query.id
+    if answer.plan.shown is not None:
+        shown["limit"] = answer.plan.shown
+    return shown | _cut(answer) | _age(query)
+
+
+def _visible(answer: Rows) -> list[list[Any]]:
+    """Without the row that was asked for only to see whether there are more."""
+    return answer.rows if answer.plan.shown is None else answer.rows[: answer.plan.shown]
+
+
+def _cut(answer: Rows) -> dict[str, Any]:
+    """What is missing, and how to get it."""
+    count, own_limit = len(_visible(answer)), answer.plan.own_limit
+    if count < len(answer.rows) or answer.more:
+        return {"truncated": True, "how_to_continue": _how_to_continue(count, ordered=answer.plan.ordered)}
+    if own_limit is not None and count and count == min(own_limit, MOST_ROWS):
+        return {"limit_reached": True}
+    return {}
+
+
+def _age(query: Query) -> dict[str, Any]:
+    """When PostHog computed the answer, and how long ago this server got it."""
+    answer: Rows = query.answer
+    computed = {"computed_at": answer.computed_at} if answer.computed_at else {}
+    return computed | ({"age_s": round(query.age_s)} if query.age_s >= 1 else {})
+
+
+def _how_to_continue(count: int, *, ordered: bool) -> str:
     """Keyset paging; PostHog refuses OFFSET for keys, and with it pages overlap while events arrive."""
-    arbitrary = "" if planned.ordered else " Without ORDER BY it is chance which rows these are."
+    arbitrary = "" if ordered else " Without ORDER BY it is chance which rows these are."
     return (
         f"There are more than these {count} rows.{arbitrary} Aggregate, raise limit (up to 10000), or page by a key: "
         "ORDER BY a unique column and add WHERE that column > its last value here."
@@ -131,5 +136,23 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.QUERY,
         input=RunHogql,
         run=_run_hogql,
+    ),
+    Operation(
+        name="get_query_result",
+        about="More rows of a run_hogql answer, or the answer of one that still ran, without another query.",
+        toolset=Toolset.QUERY,
+        effect=Effect.READ,
+        budget=Budget.QUERY,
+        input=GetQueryResult,
+        run=_get_query_result,
+    ),
+    Operation(
+        name="cancel_query",
+        about="Stop a run_hogql query that still runs.",
+        toolset=Toolset.QUERY,
+        effect=Effect.READ,
+        budget=Budget.QUERY,
+        input=CancelQuery,
+        run=_cancel_query,
     ),
 )

@@ -51,6 +51,7 @@ _logger = logging.getLogger(__name__)
 )
 @click.option("--pace", metavar="N", help="Requests a second towards Maton; 0 for no limit. [MATON_POSTHOG_PACE]")
 @click.option("--structured", is_flag=True, default=None, help="Also structuredContent. [MATON_POSTHOG_STRUCTURED=1]")
+@click.option("--export-dir", metavar="PATH", help="Let results be written there as files. [MATON_POSTHOG_EXPORT_DIR]")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),

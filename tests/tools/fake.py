@@ -12,6 +12,7 @@ exception to raise, or a function of what was sent. A request that has no answer
 import copy
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from maton_posthog.gateway.call import Call, Directory
 from maton_posthog.gateway.client import Request
 from maton_posthog.gateway.connections import Connection
 from maton_posthog.gateway.projects import Project
-from maton_posthog.tools.operation import Operation
+from maton_posthog.tools.operation import Operation, Reply
 
 PROJECT_ID = 136209
 QUERY_PATH = "/api/projects/{project_id}/query/"
@@ -125,6 +126,7 @@ class FakeCall(Call):
         self._directory = Directory()
         self._connection = Connection(connection) if connection else None
         self._budget = Budget.CRUD
+        self._deadline = time.monotonic() + 55
         self._writes = True
         self._given: dict[str, Any] = {}
         self.project = project
@@ -141,6 +143,10 @@ class FakeCall(Call):
         """A call of an operation that does or does not write: a read that writes fails."""
         self._writes = writes
         return self
+
+    def end_in(self, seconds: float) -> None:
+        """The deadline of the call is so far away."""
+        self._deadline = time.monotonic() + seconds
 
     def forget_connections(self) -> None:
         self.forgot += 1
@@ -169,6 +175,7 @@ async def run(operation: Operation[Any], api: FakeCall, **arguments: Any) -> dic
     """What the tool shows for these arguments, validated as a caller's are. Fails unless it is JSON without leaks."""
     args = operation.input.model_validate(arguments)
     shown = await operation.run(api.as_for(writes=operation.writes(args)), args)
+    shown = shown.result if isinstance(shown, Reply) else shown
     text = json.dumps(dict(shown), allow_nan=False)
     assert (LEAK in text) is bool(arguments.get("full")), f"{operation.name} does not keep to its view: {text}"
     return cast("dict[str, Any]", json.loads(text))

@@ -1,21 +1,29 @@
+import re
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from maton_posthog.gateway import background
 from maton_posthog.gateway.errors import Failed, GatewayError, Refused, Rejected, Upstream
+from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.query import RunHogql
-from maton_posthog.tools import query
+from maton_posthog.tools import query_running
 from maton_posthog.tools.query import OPERATIONS
 
-from .fake import PROJECT_ID, QUERY_PATH, FakeCall, answer, in_turn, run
+from .fake import PROJECT_ID, QUERY_PATH, FakeCall, Sent, answer, in_turn, run
 
 pytestmark = pytest.mark.anyio
 
-(RUN,) = OPERATIONS
+(RUN, RESULT, CANCEL) = OPERATIONS
 POST = f"POST {QUERY_PATH}"
+DELETE = "DELETE /api/projects/{project_id}/query/{query_id}/"
 POLL = "GET /api/projects/{project_id}/query/{query_id}/"
 SQL = "SELECT event, count() FROM events GROUP BY event ORDER BY event"
 
@@ -30,10 +38,21 @@ def sent_sql(api: FakeCall) -> str:
     return api.last.body["query"]["query"]
 
 
+def sent_body(api: FakeCall) -> dict[str, Any]:
+    """The body of the last request, but for the id that cancels the query."""
+    return sent_body_of(api.last)
+
+
+def sent_body_of(sent: Sent) -> dict[str, Any]:
+    assert sent.body is not None
+    assert re.fullmatch("[0-9a-f]{32}", sent.body["client_query_id"])
+    return {name: value for name, value in sent.body.items() if name != "client_query_id"}
+
+
 async def test_a_whole_answer_is_columns_and_rows() -> None:
     api = FakeCall({POST: rows(2)})
     shown = await run(RUN, api, query=SQL)
-    assert api.last.body == {"query": {"kind": "HogQLQuery", "query": f"{SQL} LIMIT 101"}}
+    assert sent_body(api) == {"query": {"kind": "HogQLQuery", "query": f"{SQL} LIMIT 101"}}
     assert shown == {
         "columns": ["event", "count()"],
         "rows": [["event 0", 0], ["event 1", 1]],
@@ -78,7 +97,7 @@ async def test_values_refresh_and_name_go_where_posthog_reads_them() -> None:
     api = FakeCall({POST: rows(1)})
     sql = "SELECT event FROM events WHERE event = {ev}"
     await run(RUN, api, query=sql, values={"ev": "$pageview"}, refresh=True, name="top events")
-    assert api.last.body == {
+    assert sent_body(api) == {
         "query": {"kind": "HogQLQuery", "query": f"{sql} LIMIT 101", "values": {"ev": "$pageview"}},
         "refresh": "force_blocking",
         "name": "top events",
@@ -131,7 +150,7 @@ async def test_a_refusal_of_the_query_endpoint_is_about_the_hogql() -> None:
 async def test_other_refusals_stay_what_they_are(error: GatewayError) -> None:
     with pytest.raises(Rejected) as caught:
         await run(RUN, FakeCall({POST: error}), query=SQL)
-    assert caught.value is error
+    assert (caught.value.code, caught.value.source) == (error.code, error.source)
 
 
 @pytest.mark.parametrize("odd", [None, [], {"results": None}, {"results": 1}, {"results": [1]}, {}])
@@ -143,7 +162,7 @@ async def test_an_answer_without_rows_is_posthogs_fault(odd: Any) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query, "_PAUSES_S", (0, 0, 0))
+    monkeypatch.setattr(query_running, "_PAUSES_S", (0,))
 
 
 @pytest.mark.usefixtures("impatient")
@@ -165,13 +184,124 @@ async def test_a_background_query_that_fails_is_a_failure() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_background_query_that_does_not_end_is_said_to_run_on() -> None:
-    api = FakeCall({POST: answer("query_async_202"), POLL: answer("query_async_202")})
-    with pytest.raises(Failed) as caught:
-        await run(RUN, api, query=SQL)
-    assert caught.value.code == "timeout"
-    assert "2fbd4b19413342a4ad08c307155187bc" in caught.value.message
+async def test_a_query_that_outlasts_the_call_is_found_again_by_its_id() -> None:
+    release, done = anyio.Event(), answer("query_poll_done_200")
+    api = FakeCall(
+        {POST: answer("query_async_202"), POLL: lambda _: done if release.is_set() else answer("query_async_202")}
+    )
+    api.end_in(5.0)  # what is kept free to answer in: nothing is left to wait
+    running = await run(RUN, api, query=SQL, background=True)
+    assert (running["status"], running["progress"]) == ("running", "PostHog computes")
+    assert sent_body_of(api.sent[0])["refresh"] == "async"
+    assert "get_query_result" in running["how_to_continue"]
+    release.set()
+    api.end_in(30.0)
+    shown = await run(RESULT, api, query_id=running["query_id"])
+    assert (shown["rows_returned"], shown["rows_total"]) == (2, 2)
+    assert sum(sent.method == "POST" for sent in api.sent) == 1, "no second query"
+
+
+async def test_a_cancelled_call_cancels_the_query_at_posthog() -> None:
+    api = FakeCall({POST: answer("query_async_202"), POLL: answer("query_async_202"), DELETE: {"message": "revoked"}})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(run, RUN, api, query=SQL))
+        while not api.sent:
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+    with anyio.fail_after(5):
+        while api.last.method != "DELETE":
+            await anyio.lowlevel.checkpoint()
+    assert api.sent[0].body is not None
+    assert api.last.path.endswith(f"/query/{api.sent[0].body['client_query_id']}/")
+
+
+async def test_a_query_is_cancelled_by_its_id_and_then_says_so() -> None:
+    api = FakeCall({POST: answer("query_async_202"), POLL: answer("query_async_202"), DELETE: {"message": "revoked"}})
+    api.end_in(5.0)
+    running = await run(RUN, api, query=SQL)
+    assert await run(CANCEL, api, query_id=running["query_id"]) == {"query_id": running["query_id"], "cancelled": True}
+    api.end_in(30.0)
+    with pytest.raises(Failed, match="cancelled"):
+        await run(RESULT, api, query_id=running["query_id"])
+    assert api.last.method == "DELETE"
+
+
+async def test_a_query_that_is_unknown_or_of_another_project_is_not_found() -> None:
+    api = FakeCall({POST: rows(3)})
+    await run(RUN, api, query=SQL)
+    assert api.last.body is not None
+    known = api.last.body["client_query_id"]
+    assert (await run(RESULT, api, query_id=known))["rows_total"] == 3
+    for place, query_id in [(PROJECT_ID, "0" * 32), (PROJECT_ID + 1, known)]:
+        api.project = Project(place, "another")
+        with pytest.raises(Refused) as caught:
+            await run(RESULT, api, query_id=query_id)
+        assert caught.value.code == "not_found"
+
+
+async def test_equal_queries_at_the_same_time_make_one_request() -> None:
+    api = FakeCall({POST: rows(2)})
+    shown: list[dict[str, Any]] = []
+
+    async def ask() -> None:
+        shown.append(await run(RUN, api, query=SQL))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(200):
+            tasks.start_soon(ask)
+    assert len(api.sent) == 1
+    assert [answer["rows"] for answer in shown] == [[["event 0", 0], ["event 1", 1]]] * 200
+
+
+async def test_an_equal_query_within_a_minute_is_answered_from_here_and_refresh_asks_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(background, "time", SimpleNamespace(monotonic=lambda: now))
+    api = FakeCall({POST: rows(2)})
+    assert "age_s" not in await run(RUN, api, query=SQL)
+    now += 59
+    assert (await run(RUN, api, query=SQL, name="another name"))["age_s"] == 59
+    assert len(api.sent) == 1
+    await run(RUN, api, query=SQL, refresh=True)
+    await run(RUN, api, query=SQL, limit=5)
+    assert len(api.sent) == 3
+    now += 61
+    await run(RUN, api, query=SQL)
     assert len(api.sent) == 4
+
+
+async def test_a_failed_query_is_asked_anew() -> None:
+    api = FakeCall({POST: in_turn(Failed("unavailable", "no"), rows(1))})
+    with pytest.raises(Failed):
+        await run(RUN, api, query=SQL)
+    assert (await run(RUN, api, query=SQL))["rows_returned"] == 1
+
+
+async def test_the_rows_of_a_large_answer_are_paged_from_here() -> None:
+    wide = answer(
+        "hogql_response_with_limit_in_sql", results=[[f"event {number:040}", number] for number in range(900)]
+    )
+    api = FakeCall({POST: wide})
+    shown = await run(RUN, api, query=SQL, limit=1000)
+    seen: list[Any] = []
+    offset: int | None = 0
+    while offset is not None:
+        page = await run(RESULT, api, query_id=shown["query_id"], offset=offset, limit=400)
+        seen += page["rows"]
+        offset = page.get("next_offset")
+    assert seen == shown["rows"] == wide["results"]
+    assert len(api.sent) == 1
+
+
+async def test_a_small_answer_needs_no_id() -> None:
+    assert "query_id" not in await run(RUN, FakeCall({POST: rows(9)}), query=SQL)
+
+
+async def test_unchecked_sql_is_sent_as_it_is() -> None:
+    api = FakeCall({POST: rows(1)})
+    await run(RUN, api, query="SELECT count( FROM events", check="off")
+    assert len(api.sent) == 1
 
 
 @pytest.mark.parametrize(

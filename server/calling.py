@@ -1,0 +1,137 @@
+"""tools/call: arguments in, one MCP result out. Whatever fails becomes an error object that tells the next step."""
+
+import base64
+import logging
+import time
+from typing import Any, cast
+from urllib.parse import quote
+
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
+from pydantic import ValidationError
+
+from ..gateway.background import Progress
+from ..gateway.budget import Budget
+from ..gateway.call import Call
+from ..gateway.errors import GatewayError, Refused, read_only
+from ..schemas.base import Input
+from ..tools.operation import Attachment, FileLink, Operation, Reply
+from .arguments import invalid_arguments
+from .render import render
+from .runtime import Runtime
+from .tool_list import tool_list
+
+logger = logging.getLogger("maton_posthog.server")
+audit = logging.getLogger("maton_posthog.audit")
+
+
+async def call_tool(
+    runtime: Runtime, operation: Operation[Any], arguments: dict[str, Any], context: ServerRequestContext[Any]
+) -> CallToolResult:
+    """Run an operation for a client. Never raises; a cancelled call ends its task."""
+    started = time.monotonic()
+    call: Call | None = None
+    writes = operation.effect.writes
+    try:
+        args = _validate(operation, arguments)
+        writes = operation.writes(args)
+        call = Call(await runtime.gateway(), runtime.directory, budget=operation.budget, writes=writes)
+        await call.aim(
+            getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
+        )
+        call.progress = _progress(context)
+        call.export_dir = runtime.settings.export_dir
+        given = await operation.run(call, args)
+        reply = given if isinstance(given, Reply) else Reply(given)
+        text, shown = render(
+            {**call.aimed(), **reply.result}, secrets(runtime), offset=cast("int | None", getattr(args, "offset", None))
+        )
+    except GatewayError as error:
+        settled = call.settle(error) if call else error
+        _note(operation, call, settled.code, started, writes=writes)
+        return error_result(settled, runtime)
+    except Exception:
+        logger.exception("%s failed", operation.name)
+        _note(operation, call, "internal_error", started, writes=writes)
+        unknown = "applied" if call and call.wrote else "unknown" if writes else None
+        fault = GatewayError(
+            "internal_error", "This server has a fault.", "The log on stderr has the details; please report it."
+        )
+        fault.outcome = unknown
+        return error_result(fault, runtime)
+    _note(operation, call, "ok", started, writes=writes)
+    structured = shown if runtime.settings.structured else None
+    content: list[ContentBlock] = [TextContent(text=text), *map(_content, reply.attachments)]
+    return CallToolResult(content=content, structured_content=structured)
+
+
+def _progress(context: ServerRequestContext[Any]) -> Progress | None:
+    """Seconds gone by as progress: they only grow, and nobody knows the whole."""
+    if context.meta is None or "progress_token" not in context.meta:
+        return None
+
+    async def tell(seconds: float, news: str) -> None:
+        await context.session.report_progress(seconds, message=news)
+
+    return tell
+
+
+def _content(attachment: Attachment) -> ContentBlock:
+    match attachment:
+        case FileLink(uri, name, mime_type, size):
+            return ResourceLink(uri=uri, name=name, mime_type=mime_type, size=size)
+        case picture:
+            return ImageContent(data=base64.b64encode(picture.png).decode(), mime_type="image/png")
+
+
+def _aims(operation: Operation[Any]) -> bool:
+    """Whether `connection_id` says where the call goes; in manage_connection it is the target itself."""
+    return operation.budget is not Budget.CONTROL
+
+
+def _validate(operation: Operation[Any], arguments: dict[str, Any]) -> Input:
+    try:
+        return cast("Input", operation.input.model_validate(arguments))
+    except ValidationError as error:
+        accepted = tool_list()[operation.name].schema["properties"]
+        raise invalid_arguments(operation.name, error, list(accepted)) from None
+
+
+def not_offered(name: str) -> GatewayError:
+    """Why a tool that exists is not offered here. Raises MCPError (-32602) for a name that is no tool at all."""
+    known = tool_list().get(name)
+    if known is None:
+        raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:100]}")
+    if known.effect.writes:
+        return read_only()
+    return Refused(
+        "toolset_off",
+        f"{name} is in the toolset {known.toolset}, which this server does not offer.",
+        "The operator sets MATON_POSTHOG_TOOLSETS / --toolsets.",
+    )
+
+
+def error_result(error: GatewayError, runtime: Runtime) -> CallToolResult:
+    text, shown = render(error.as_json(), secrets(runtime))
+    structured = shown if runtime.settings.structured else None
+    return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=True)
+
+
+def _note(operation: Operation[Any], call: Call | None, outcome: str, started: float, *, writes: bool) -> None:
+    """One line for each call; writes are the audit trail and go out at INFO. Never arguments or results."""
+    project = call.project.id if call and call.project else "-"
+    connection = (call.connection if call else None) or "-"
+    audit.log(
+        logging.INFO if writes else logging.DEBUG,
+        "tool=%s effect=%s outcome=%s project=%s connection=%s ms=%d",
+        operation.name, operation.effect, outcome, project, connection, (time.monotonic() - started) * 1000,
+    )  # fmt: skip
+
+
+def secrets(runtime: Runtime) -> tuple[str, ...]:
+    """The Maton key in every form that must not leave in an answer."""
+    key = runtime.settings.api_key.get_secret_value() if runtime.settings.api_key else ""
+    if len(key) < 8:  # the sandbox's public key
+        return ()
+    return (key, base64.b64encode(key.encode()).decode().rstrip("="), quote(key, safe=""))
