@@ -47,12 +47,14 @@ class Table:
 
     `types` are ClickHouse type names without `LowCardinality`. Date-times are ISO 8601 text in the time zone of their
     type (`Z` for UTC), with six digits of fraction or none on whole seconds; dates are `YYYY-MM-DD`; NaN and infinity
-    are None; arrays and tuples are lists; maps are dicts.
+    are None; arrays and tuples are lists; maps are dicts. `read_rows` and `read_bytes` tell what it took.
     """
 
     columns: tuple[str, ...]
     types: tuple[str, ...]
     rows: list[list[Any]]
+    read_rows: int = 0
+    read_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,4 +278,6 @@ def _table(answer: bytes) -> Table:
             for row in rows:
                 if row[position] is not None:
                     row[position] = convert(row[position])
-    return Table(tuple(names), tuple(without_low_cardinality(type_name) for type_name in types), rows)
+    read: dict[str, Any] = parsed.get("statistics", {})
+    shown = tuple(without_low_cardinality(type_name) for type_name in types)
+    return Table(tuple(names), shown, rows, read.get("rows_read", 0), read.get("bytes_read", 0))

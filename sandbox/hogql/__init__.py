@@ -6,24 +6,32 @@
 from . import ast, escape
 from .catalog import SYSTEM_TABLES, column_kind
 from .constant_rows import constant_rows
-from .context import Context, PropertyTypes, Resolver, Translated
+from .context import Context, Notice, PropertyTypes, Resolver, Translated
 from .describe import describe_schema
 from .errors import HogqlError
 from .functions import has_aggregate
+from .information_schema import information_schema_rows
+from .inspection import index_use, property_notices
 from .parser import parse_expression
-from .stored_schema import clickhouse_columns
+from .schema import Table
+from .stored_schema import INFORMATION_SCHEMA, QUERY_LOG, clickhouse_columns
 from .translate import translate
-from .values import PropertyType, Scope
+from .values import PropertyType, Scope, Type
 
 __all__ = [
+    "INFORMATION_SCHEMA",
+    "QUERY_LOG",
     "SYSTEM_TABLES",
     "Context",
     "HogqlError",
+    "Notice",
     "PropertyType",
     "PropertyTypes",
     "Resolver",
     "Scope",
+    "Table",
     "Translated",
+    "Type",
     "ast",
     "clickhouse_columns",
     "column_kind",
@@ -31,6 +39,9 @@ __all__ = [
     "describe_schema",
     "escape",
     "has_aggregate",
+    "index_use",
+    "information_schema_rows",
     "parse_expression",
+    "property_notices",
     "translate",
 ]

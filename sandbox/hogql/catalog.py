@@ -4,30 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .schema import EVENTS, GROUPS, PERSON_DISTINCT_IDS, PERSONS, SESSION_REPLAY_EVENTS, SESSIONS, Table
-from .stored_schema import COHORT_TABLES, SYSTEM_TABLES
+from .schema import (
+    EVENTS,
+    GROUPS,
+    PERSON_DISTINCT_ID_OVERRIDES,
+    PERSON_DISTINCT_IDS,
+    PERSONS,
+    RAW_SESSION_REPLAY_EVENTS,
+    SESSION_REPLAY_EVENTS,
+    SESSIONS,
+    Table,
+)
+from .stored_schema import COHORT_TABLES, INFORMATION_SCHEMA, QUERY_LOG, SYSTEM_TABLES
 from .values import Kind
 
+__all__ = ["INFORMATION_SCHEMA", "SYSTEM_TABLES", "TABLES", "UNAVAILABLE_TABLES", "column_kind", "find_table"]
+
 TABLES: Mapping[str, Table] = {
-    **{table.name: table for table in (EVENTS, GROUPS, PERSONS, SESSIONS, PERSON_DISTINCT_IDS, SESSION_REPLAY_EVENTS)},
+    **{
+        table.name: table
+        for table in (
+            EVENTS,
+            GROUPS,
+            PERSONS,
+            SESSIONS,
+            PERSON_DISTINCT_IDS,
+            PERSON_DISTINCT_ID_OVERRIDES,
+            SESSION_REPLAY_EVENTS,
+            QUERY_LOG,
+        )
+    },
     **COHORT_TABLES,
 }
 _RAW_NAMES: Mapping[str, Table] = {
     f"raw_{name}": TABLES[name]
-    for name in ("groups", "persons", "sessions", "person_distinct_ids", "session_replay_events")
-} | {"raw_cohort_people": COHORT_TABLES["cohort_people"]}
+    for name in ("groups", "persons", "sessions", "person_distinct_ids", "person_distinct_id_overrides")
+} | {
+    "raw_cohort_people": COHORT_TABLES["cohort_people"],
+    "raw_session_replay_events": RAW_SESSION_REPLAY_EVENTS,
+}
 UNAVAILABLE_TABLES = frozenset({
     "app_metrics", "batch_export_log_entries", "console_logs_log_entries", "document_embeddings",
     "error_tracking_issue_fingerprint_overrides", "exchange_rate", "groups_revenue_analytics", "heatmaps",
-    "log_entries", "logs", "person_distinct_id_overrides", "persons_revenue_analytics", "pg_embeddings", "query_log",
-    "raw_person_distinct_id_overrides", "raw_query_log",
+    "log_entries", "logs", "persons_revenue_analytics", "pg_embeddings", "raw_query_log",
 })  # fmt: skip
 """Tables that PostHog has and this copy has no data for."""
 
 
 def find_table(name: str) -> Table | None:
     """The table of this name; `system.*` and the `raw_` forms included."""
-    return TABLES.get(name) or SYSTEM_TABLES.get(name) or _RAW_NAMES.get(name)
+    return TABLES.get(name) or SYSTEM_TABLES.get(name) or INFORMATION_SCHEMA.get(name) or _RAW_NAMES.get(name)
 
 
 def column_kind(table: str, name: str) -> Kind | None:

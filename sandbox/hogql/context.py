@@ -20,6 +20,10 @@ DEFAULT_LIMIT = 100
 MAX_LIMIT = 50_000
 
 
+def _no_texts() -> Mapping[str, str]:
+    return {}
+
+
 def _no_types() -> PropertyTypes:
     return {}
 
@@ -36,7 +40,8 @@ class Context:
     `variables` those written `{variables.name}`: JSON scalars and arrays, always compiled to constants. `filters` is
     the condition for `{filters}`, by the table that the query reads. `cohorts` gives a
     query of person ids, `actions` a condition on events, both as HogQL text; `relations` is behind `cohort_people` and
-    `system.*`. `group_types` names the group types by index. With `current_persons`,
+    `system.*`. `overlays` gives, by its stored name, the SELECT that stands for a table of which rows were changed.
+    `group_types` names the group types by index. With `current_persons`,
     `person` on events is the person of today, not of the event. `week_start` is 0 for Sunday, 1 for Monday. `now` fixes
     the clock; without it ClickHouse's is used.
     """
@@ -49,6 +54,7 @@ class Context:
     cohorts: Resolver | None = None
     actions: Resolver | None = None
     relations: Relations | None = None
+    overlays: Mapping[str, str] = field(default_factory=_no_texts)
     group_types: tuple[str, ...] = ()
     current_persons: bool = False
     week_start: int = 0

@@ -16,7 +16,7 @@ _FIELD_TYPES: dict[Kind, str] = {
     "unknown": "unknown",
 }  # fmt: skip
 _SHOWN_AS_JOINS = frozenset({"person"})
-_LISTED = ("events", "groups", "persons", "sessions")
+_LISTED = ("events", "groups", "persons", "sessions", "query_log")
 _UNLISTED_COLUMNS = frozenset({"team_id"})
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -24,8 +24,8 @@ _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def describe_schema(group_types: tuple[str, ...] = ()) -> dict[str, Any]:
     """`{"tables": {name: {"id", "name", "type", "row_count", "fields": {...}}}, "joins": []}`.
 
-    Like PostHog it lists `events`, `groups`, `persons`, `sessions` and `system.*`; the other tables can be queried, and
-    are not listed. `group_types` appear as fields of `events` under their names.
+    Like PostHog it lists `events`, `groups`, `persons`, `sessions`, `query_log` and `system.*`; the other
+    tables can be queried, and are not listed. `group_types` appear as fields of `events` under their names.
     """
     listed = {name: _table(TABLES[name], group_types) for name in _LISTED}
     system = {name: {**_table(table, ()), "type": "system"} for name, table in SYSTEM_TABLES.items()}

@@ -36,7 +36,7 @@ COMPUTED = f"""
 date_part(part, moment) = multiIf({_ARMS}, null)
 make_interval({", ".join(unit.lower() for unit in _UNITS)}) = {_SUM}
 sortableSemVer(version) = arrayMap(_n -> toInt64OrNull(_n), splitByChar('.', \
-ifNull(nullIf(extract(ifNull({{version}}, ''), '{_SEMVER}'), ''), '_')))
+ifNull(nullIf(extract(ifNull(toString({{version}}), ''), '{_SEMVER}'), ''), '_')))
 """
 
 _LANGUAGES = """

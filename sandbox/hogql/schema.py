@@ -98,7 +98,8 @@ _PERSON_ON_EVENT = VirtualTable(
     ),
     otherwise=LazyJoin("persons", PERSON_BY_ID),
 )
-_DISTINCT_ID = LazyJoin("person_distinct_ids", "{child}.`distinct_id` = {parent}.`distinct_id`")
+_BY_DISTINCT_ID = "{child}.`distinct_id` = {parent}.`distinct_id`"
+_DISTINCT_ID = LazyJoin("person_distinct_ids", _BY_DISTINCT_ID)
 _GROUP_COUNT = 5
 
 
@@ -151,6 +152,7 @@ EVENTS = Table(
     ),
     joins={
         "pdi": _DISTINCT_ID,
+        "override": LazyJoin("person_distinct_id_overrides", _BY_DISTINCT_ID),
         "session": LazyJoin("sessions", "{child}.`session_id` = {parent}.`$session_id`"),
         **{f"group_{index}": _group_join(index) for index in range(_GROUP_COUNT)},
     },
@@ -183,6 +185,14 @@ PERSON_DISTINCT_IDS = Table(
     columns=table_columns(Column("distinct_id", STRING), Column("person_id", UUID)),
     joins={"person": LazyJoin("persons", PERSON_BY_ID)},
 )
+
+PERSON_DISTINCT_ID_OVERRIDES = Table(
+    name="person_distinct_id_overrides",
+    physical="",
+    columns=table_columns(Column("distinct_id", STRING), Column("person_id", UUID)),
+    joins={"person": LazyJoin("persons", PERSON_BY_ID)},
+)
+"""The ids whose person was merged into another: their events carry the person that came of it."""
 
 GROUPS = Table(
     name="groups",
@@ -235,6 +245,30 @@ SESSIONS = Table(
     ),
 )
 
+_REPLAY_COUNTS = tuple(
+    _of(
+        INTEGER,
+        "click_count keypress_count mouse_activity_count console_log_count console_warn_count console_error_count",
+    )
+)
+_REPLAY_REST = (
+    Column("first_url", STRING, "{table}.`start_url`"),
+    Column("active_milliseconds", INTEGER, "{table}.`active_seconds` * 1000"),
+    *_REPLAY_COUNTS,
+    _hidden("all_urls", ARRAY, "[{table}.`start_url`]"),
+    _hidden(
+        "event_count", INTEGER, "{table}.`click_count` + {table}.`keypress_count` + {table}.`mouse_activity_count`"
+    ),
+    _hidden("snapshot_source", STRING, "materialize('web')"),
+    _hidden("person_id", UUID, ""),
+    _hidden("recording_duration", INTEGER, ""),
+)
+_REPLAY_JOINS = {
+    "person": LazyJoin("persons", PERSON_BY_ID),
+    "pdi": _DISTINCT_ID,
+    "session": LazyJoin("sessions", "{child}.`session_id` = {parent}.`session_id`"),
+}
+
 SESSION_REPLAY_EVENTS = Table(
     name="session_replay_events",
     physical="session_replays",
@@ -242,16 +276,20 @@ SESSION_REPLAY_EVENTS = Table(
         *_of(STRING, "session_id distinct_id"),
         Column("start_time", DATETIME),
         Column("end_time", DATETIME),
-        Column("first_url", STRING, "{table}.`start_url`"),
-        *_of(INTEGER, "click_count keypress_count mouse_activity_count"),
-        Column("active_milliseconds", INTEGER, "{table}.`active_seconds` * 1000"),
-        *_of(INTEGER, "console_log_count console_warn_count console_error_count"),
-        _hidden("person_id", UUID, ""),
-        _hidden("recording_duration", INTEGER, ""),
+        *_REPLAY_REST,
     ),
-    joins={
-        "person": LazyJoin("persons", PERSON_BY_ID),
-        "pdi": _DISTINCT_ID,
-        "session": LazyJoin("sessions", "{child}.`session_id` = {parent}.`session_id`"),
-    },
+    joins=_REPLAY_JOINS,
 )
+
+RAW_SESSION_REPLAY_EVENTS = Table(
+    name="raw_session_replay_events",
+    physical="session_replays",
+    columns=table_columns(
+        *_of(STRING, "session_id distinct_id"),
+        Column("min_first_timestamp", DATETIME, "{table}.`start_time`"),
+        Column("max_last_timestamp", DATETIME, "{table}.`end_time`"),
+        *_REPLAY_REST,
+    ),
+    joins=_REPLAY_JOINS,
+)
+"""The parts of recordings as they are stored; here each recording is one part."""

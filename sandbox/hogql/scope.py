@@ -131,6 +131,9 @@ class TableSource:
     def from_sql(self) -> str:
         if not self.table.physical:
             return f"({self.compilation.relation(self.table.name)})"
+        overlay = self.compilation.context.overlays.get(self.table.physical)
+        if overlay is not None:
+            return f"({overlay})"
         return f"{escape.identifier(DATABASE)}.{escape.identifier(self.table.physical)}"
 
     def virtual_column(self, column: Column) -> Fragment:

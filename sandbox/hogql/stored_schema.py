@@ -1,4 +1,5 @@
-"""Tables that are not in the events' database: who is in which cohort, and `system.*`, the project's own objects.
+"""Tables that are not in the events' database: who is in which cohort, the queries that ran, and `system.*`, the
+project's own objects and the catalog itself.
 
 The columns of `system.*` follow the fields of PostHog's API. Their rows come from `Context.relations`.
 """
@@ -8,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .schema import PERSON_BY_ID, Column, LazyJoin, Table, table_columns
-from .values import BOOLEAN, DATETIME, INTEGER, STRING, UUID, Kind, Type
+from .values import BOOLEAN, DATE, DATETIME, FLOAT, INTEGER, STRING, UUID, Kind, Type
 
 JSON = Type("json", nullable=True, holds_json=True)
 _TYPES = {"text": STRING.or_null(), "integer": INTEGER.or_null(), "boolean": BOOLEAN.or_null(),
-          "time": DATETIME.or_null(), "json": JSON, "id": INTEGER, "uuid": STRING}  # fmt: skip
+          "time": DATETIME.or_null(), "json": JSON, "id": INTEGER, "uuid": STRING, "name": STRING, "date": DATE,
+          "count": INTEGER, "moment": DATETIME, "flag": BOOLEAN, "share": FLOAT.or_null()}  # fmt: skip
 _CLICKHOUSE: Mapping[Kind, str] = {
     "string": "String", "integer": "Int64", "boolean": "Bool", "datetime": "DateTime64(6, 'UTC')", "json": "String",
+    "date": "Date", "float": "Float64",
 }  # fmt: skip
 
 
@@ -25,8 +28,12 @@ def _cohort_table(name: str) -> Table:
 
 def _system(name: str, fields: str) -> Table:
     """`fields` are the columns in order, each with its kind: `key:text`."""
+    return Table(f"system.{name}", "", _columns(fields))
+
+
+def _columns(fields: str) -> dict[str, Column]:
     pairs = [field.split(":") for field in fields.split()]
-    return Table(f"system.{name}", "", table_columns(*(Column(field, _TYPES[kind]) for field, kind in pairs)))
+    return table_columns(*(Column(field, _TYPES[kind]) for field, kind in pairs))
 
 
 def clickhouse_columns(table: Table) -> tuple[tuple[str, str], ...]:
@@ -65,6 +72,11 @@ SYSTEM_TABLES: Mapping[str, Table] = {
             "creation_mode:text created_at:time last_accessed_at:time",
         ),
         _system(
+            "dashboard_tiles",
+            "id:id dashboard_id:integer insight_id:integer text_id:integer layouts:json color:text "
+            "filters_overrides:json deleted:boolean",
+        ),
+        _system(
             "experiments",
             "id:id name:text description:text type:text feature_flag_id:integer parameters:json metrics:json "
             "metrics_secondary:json exposure_criteria:json exposure_cohort:integer conclusion:text archived:boolean "
@@ -73,8 +85,10 @@ SYSTEM_TABLES: Mapping[str, Table] = {
         _system(
             "feature_flags",
             "id:id key:text name:text filters:json active:boolean archived:boolean deleted:boolean version:integer "
-            "ensure_experience_continuity:boolean evaluation_runtime:text tags:json created_at:time updated_at:time",
+            "rollout_percentage:integer ensure_experience_continuity:boolean evaluation_runtime:text tags:json "
+            "created_at:time updated_at:time",
         ),
+        _system("insight_variables", "id:uuid name:text code_name:text type:text default_value:json created_at:time"),
         _system(
             "insights",
             "id:id short_id:text name:text derived_name:text description:text query:json tags:json saved:boolean "
@@ -89,3 +103,38 @@ SYSTEM_TABLES: Mapping[str, Table] = {
         _system("teams", "id:id name:text timezone:text week_start_day:integer test_account_filters:json"),
     )
 }
+INFORMATION_SCHEMA: Mapping[str, Table] = {
+    table.name: table
+    for table in (
+        _system(
+            "information_schema.tables",
+            "table_catalog:name table_schema:name table_name:name table_type:name description:text row_count:integer "
+            "certification:text",
+        ),
+        _system(
+            "information_schema.columns",
+            "table_schema:name table_name:name column_name:name ordinal_position:count data_type:name is_nullable:flag "
+            "is_array:flag field_kind:name description:text null_fraction:share min_value:text max_value:text",
+        ),
+        _system(
+            "information_schema.relationships",
+            "source_table:name source_column:text target_table:name target_column:text relationship_kind:name "
+            "via:text confidence:share reasoning:text",
+        ),
+        _system("information_schema.data_types", "type_name:name description:name"),
+    )
+}
+"""The catalog as tables of its own."""
+
+QUERY_LOG = Table(
+    "query_log",
+    "",
+    _columns(
+        "event_date:date event_time:moment query_id:name endpoint:name query:name query_start_time:moment "
+        "query_duration_ms:count hogql_name:name created_by:count read_rows:count read_bytes:count result_rows:count "
+        "result_bytes:count memory_usage:count status:name exception_code:count is_personal_api_key_request:flag "
+        "api_key_label:name api_key_mask:name cpu_microseconds:count RealTimeMicroseconds:count S3ListObjects:count "
+        "S3HeadObject:count S3GetObjectAttributes:count S3GetObject:count ReadBufferFromS3Bytes:count"
+    ),
+)
+"""The HogQL queries that ran."""

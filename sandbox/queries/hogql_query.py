@@ -1,19 +1,23 @@
-"""HogQLQuery and HogQLMetadata."""
+"""HogQLQuery, HogQLMetadata and DatabaseSchemaQuery."""
+
+import time
+import uuid
 
 from anyio import to_thread
 
-from ..errors import invalid
-from ..hogql import HogqlError, describe_schema, translate
+from ..engine import EngineError
+from ..errors import ApiError, invalid
+from ..hogql import Context, HogqlError, Notice, describe_schema, index_use, property_notices, translate
 from ..routing import Call
 from ..values import Row, as_object
 from .project import Project, with_filters
-from .running import answer_fields, page_of, run_hogql
+from .running import Ran, answer_fields, page_of, run_hogql
 
 
 async def hogql_query(call: Call, query: Row, project: Project) -> Row:
     """Rows with `columns` and `types` as pairs. `hasMore`, `limit`, `offset` only without a LIMIT of its own."""
     text = _text(query)
-    ran = await run_hogql(call, text, with_filters(project, query, call.body))
+    ran = await _logged(call, query, project)
     translated = ran.translated
     rows, page = ran.table.rows, {"hasMore": None, "limit": translated.limit, "offset": translated.offset}
     if translated.default_limit_applied and translated.limit is not None:
@@ -37,9 +41,24 @@ async def hogql_query(call: Call, query: Row, project: Project) -> Row:
     }
 
 
+async def _logged(call: Call, query: Row, project: Project) -> Ran:
+    """The query run, and what became of it kept for `query_log`. What is refused before it runs is not kept."""
+    identity, started = str(call.body.get("client_query_id") or uuid.uuid4().hex), time.perf_counter()
+    try:
+        ran = await run_hogql(call, _text(query), with_filters(project, query, call.body))
+    except ApiError as error:
+        if isinstance(error.__cause__, EngineError):
+            project.log.failed(call, identity, query, time.perf_counter() - started, error.__cause__)
+        raise
+    project.log.finished(call, identity, query, time.perf_counter() - started, ran.table)
+    return ran
+
+
 async def hogql_metadata(call: Call, query: Row, project: Project) -> Row:
     """Whether a query translates, and what is wrong with it where; nothing runs. Raises ApiError 400 for Hog programs.
 
+    `warnings` tell what is cut down, `notices` the types of properties, `isUsingIndices` whether events are read by
+    time.
     With the language `hogQLExpr` the text is an expression on events.
     """
     text, context = _text(query), with_filters(project, query, call.body)
@@ -47,26 +66,31 @@ async def hogql_metadata(call: Call, query: Row, project: Project) -> Row:
     if language not in _FRAMES:
         raise invalid(f"The sandbox checks the languages hogQL and hogQLExpr, not {str(language)[:40]}.")
     before, after = _FRAMES[language]
-    errors: list[Row] = []
-    tables: list[str] = []
-    warnings: list[Row] = []
+    return await to_thread.run_sync(_checked, text, before, after, context)
+
+
+def _checked(text: str, before: str, after: str, context: Context) -> Row:
+    """What is told of a text that stands between two others. Blocking: large queries take a second."""
+    whole = f"{before}{text}{after}"
     try:
-        translated = await to_thread.run_sync(translate, f"{before}{text}{after}", context)
-        tables = list(translated.tables)
-        warnings = [_told(item.message, item.start, item.end, len(before)) for item in translated.warnings]
+        translated = translate(whole, context)
+        told = {"warnings": translated.warnings, "notices": property_notices(whole, context)}
+        use = index_use(whole)
     except HogqlError as error:
-        errors = [_told(error.message, error.start, error.end, len(before))]
-    return {**_metadata(text, tables), "isValid": not errors, "errors": errors, "warnings": warnings}
+        errors = [_told(Notice(error.message, error.start, error.end), len(before))]
+        return {**_metadata(text, []), "isValid": False, "errors": errors}
+    shown = {name: [_told(notice, len(before)) for notice in notices] for name, notices in told.items()}
+    return {**_metadata(text, list(translated.tables)), **shown, "isUsingIndices": use}
 
 
 _FRAMES = {"hogQL": ("", ""), "hogQLExpr": ("SELECT ", "\nFROM events")}
 
 
-def _told(message: str, start: int | None, end: int | None, shift: int) -> Row:
+def _told(notice: Notice, shift: int) -> Row:
     return {
-        "message": message,
-        "start": None if start is None else max(0, start - shift),
-        "end": None if end is None else max(0, end - shift),
+        "message": notice.message,
+        "start": None if notice.start is None else max(0, notice.start - shift),
+        "end": None if notice.end is None else max(0, notice.end - shift),
         "fix": None,
     }
 

@@ -18,7 +18,9 @@ from ..store import Rows, Store
 from ..values import Row, as_list, as_object, objects
 from .action_steps import action_condition
 from .moments import parse_moment
+from .person_overlays import person_overlays
 from .property_filters import TRUE, FilterScope, Table, properties_condition
+from .query_log import QueryLog
 from .stored_tables import CohortPersons, stored_relation
 
 _FILTERED: Mapping[str, Table] = {"events": "events", "sessions": "sessions"}
@@ -28,11 +30,13 @@ _TIMES: Mapping[Table, str] = {"events": "timestamp", "sessions": "$start_timest
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as its queries see it. `context` has everything but the filters and variables of a query."""
+    """A project as its queries see it. `context` has everything but the filters and variables of a query; `log` keeps
+    the HogQL queries that ran."""
 
     row: Row
     context: Context
     scope: FilterScope
+    log: QueryLog
 
     def test_accounts(self, table: Table = "events") -> str:
         """The condition of the project's filters against internal and test users."""
@@ -53,6 +57,7 @@ class Projects:
 
     def __init__(self, cohort_persons: CohortPersons) -> None:
         self._cohort_persons = cohort_persons
+        self._log = QueryLog()
         self._types: PropertyTypes | None = None
         self._reading = anyio.Lock()
 
@@ -65,11 +70,13 @@ class Projects:
         store = call.services.store
         with store.transaction() as rows:
             row = rows.get("projects", call.project_id) or {}
+            overlays = person_overlays(rows, call.project_id)
         context = Context(
             timezone=str(row.get("timezone") or "UTC"),
             week_start=int(row.get("week_start_day") or 0),
             group_types=("organization",),
             property_types=types,
+            overlays=overlays,
             now=call.services.clock(),
         )
         cleaning = [
@@ -80,9 +87,9 @@ class Projects:
             context,
             cohorts=partial(_cohort, store, call.project_id, self._cohort_persons),
             actions=partial(_action, store, call.project_id, scope),
-            relations=partial(_relation, store, call.project_id, self._cohort_persons),
+            relations=partial(_relation, store, call.project_id, self._cohort_persons, self._log),
         )
-        return Project(row, resolved, scope)
+        return Project(row, resolved, scope, self._log)
 
     async def _property_types(self, events: EventSource) -> PropertyTypes:
         async with self._reading:
@@ -186,9 +193,9 @@ def _action(store: Store, project_id: int, scope: FilterScope, key: int | str) -
         return action_condition(action, scope)
 
 
-def _relation(store: Store, project_id: int, persons: CohortPersons, table: str) -> str | None:
+def _relation(store: Store, project_id: int, persons: CohortPersons, log: QueryLog, table: str) -> str | None:
     with store.transaction() as rows:
-        return stored_relation(rows, project_id, table, persons)
+        return stored_relation(rows, project_id, table, persons, log)
 
 
 @contextmanager

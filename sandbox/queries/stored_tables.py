@@ -1,4 +1,6 @@
-"""The rows behind `cohort_people`, `static_cohort_people` and `system.*`: the project's own objects."""
+"""The rows behind the tables that are not in the events' database: who is in which cohort, merged ids, the queries that
+ran, and `system.*`, the project's own objects and the catalog.
+"""
 
 import json
 from collections.abc import Callable
@@ -7,24 +9,49 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..errors import ApiError
-from ..hogql import SYSTEM_TABLES, clickhouse_columns, constant_rows
+from ..hogql import (
+    INFORMATION_SCHEMA,
+    QUERY_LOG,
+    SYSTEM_TABLES,
+    Table,
+    Type,
+    clickhouse_columns,
+    constant_rows,
+    information_schema_rows,
+)
 from ..store import Rows
-from ..values import Row
+from ..values import Row, as_object, objects
+from .query_log import QueryLog
 
 type CohortPersons = Callable[[Rows, Row], str]
 """A SELECT of the ids of a cohort's persons. Raises ApiError 400 for a cohort that is not calculated here."""
 
 _NOBODY = "SELECT toUUID('00000000-0000-0000-0000-000000000000') AS person_id, toInt64(0) AS cohort_id WHERE 0"
 _STORED_AS = {"feature_flag_id": "_feature_flag"}
+_OVERRIDES = (
+    "SELECT distinct_id, person_id FROM posthog.person_distinct_ids WHERE distinct_id IN ("
+    "SELECT JSONExtractString(properties, '$anon_distinct_id') FROM posthog.events "
+    "WHERE event = '$identify' AND NOT JSONHas(properties, '$set'))"
+)
+"""The ids of devices that somebody used before logging in on them: the person behind such an id was merged."""
+_EMPTY = {"integer": 0, "boolean": False}
 
 
-def stored_relation(rows: Rows, project_id: int, table: str, cohort_persons: CohortPersons) -> str | None:
+def stored_relation(
+    rows: Rows, project_id: int, table: str, cohort_persons: CohortPersons, log: QueryLog
+) -> str | None:
     """The SELECT of a table that the store knows, in ClickHouse SQL of our own; None for other tables."""
     match table:
         case "cohort_people":
             return _members(rows, project_id, False, cohort_persons)
         case "static_cohort_people":
             return _members(rows, project_id, True, cohort_persons)
+        case "person_distinct_id_overrides":
+            return _OVERRIDES
+        case "query_log":
+            return _constant(QUERY_LOG, log.rows(project_id))
+        case name if name in INFORMATION_SCHEMA:
+            return _constant(INFORMATION_SCHEMA[name], [dict(row) for row in information_schema_rows(name)])
         case name if name in SYSTEM_TABLES:
             return _system(rows, project_id, name)
         case _:
@@ -43,21 +70,36 @@ def _members(rows: Rows, project_id: int, static: bool, cohort_persons: CohortPe
 
 
 def _system(rows: Rows, project_id: int, name: str) -> str:
-    table = SYSTEM_TABLES[name]
-    if name == "system.teams":
-        found = [row for row in rows.all("projects") if row["id"] == project_id]
-    else:
-        found = rows.all(name.removeprefix("system."), project_id)
-    kinds = {column.name: column.type.kind for column in table.columns.values()}
+    match name:
+        case "system.teams":
+            found = [row for row in rows.all("projects") if row["id"] == project_id]
+        case "system.insight_variables":
+            found = []
+        case "system.feature_flags":
+            found = [{**row, "rollout_percentage": _rollout(row)} for row in rows.all("feature_flags", project_id)]
+        case _:
+            found = rows.all(name.removeprefix("system."), project_id)
+    return _constant(SYSTEM_TABLES[name], found)
+
+
+def _rollout(flag: Row) -> Any:
+    """The share of a flag with one group and no conditions; null for any other."""
+    groups = objects((as_object(flag.get("filters")) or {}).get("groups"))
+    plain = len(groups) == 1 and not groups[0].get("properties")
+    return groups[0].get("rollout_percentage") if plain else None
+
+
+def _constant(table: Table, found: list[Row]) -> str:
+    kinds = {column.name: column.type for column in table.columns.values()}
     columns = clickhouse_columns(table)
     return constant_rows(columns, [[_value(row, column, kinds[column]) for column, _ in columns] for row in found])
 
 
-def _value(row: Row, name: str, kind: str) -> Any:
+def _value(row: Row, name: str, type: Type) -> Any:
     value = row.get(_STORED_AS.get(name, name))
     if value is None:
-        return None
-    match kind:
+        return None if type.nullable else _EMPTY.get(type.kind, "")
+    match type.kind:
         case "json":
             return json.dumps(value)
         case "datetime":

@@ -1,5 +1,5 @@
 """Changed properties of persons. The events and their persons stay as they were made; what was set since is laid over
-them for the endpoints of persons and recordings. HogQL sees the original values.
+them, here for the endpoints of persons and recordings, in `queries.person_overlays` for HogQL.
 """
 
 import json

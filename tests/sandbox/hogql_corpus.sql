@@ -740,7 +740,7 @@ SELECT toUUID('018f3f7e-0000-0000-0000-000000000000') = person_id FROM events LI
 SELECT * FROM events WHERE uuid = '018f3f7e-0000-0000-0000-000000000000'
 
 -- third set, 15
-SELECT session_id, dateDiff('minute', start_time, end_time) m FROM raw_session_replay_events ORDER BY m DESC LIMIT 5
+SELECT session_id, dateDiff('minute', min_first_timestamp, max_last_timestamp) m FROM raw_session_replay_events ORDER BY m DESC LIMIT 5
 
 -- third set, 16
 SELECT count() FROM (SELECT DISTINCT $session_id FROM events WHERE event = '$rageclick')
@@ -813,3 +813,42 @@ SELECT ntile(4) OVER (ORDER BY c) AS q, person_id FROM (SELECT person_id, count(
 
 -- third set, 40
 SELECT properties.$groups.company, count() FROM events GROUP BY 1
+
+-- tags, 1
+SELECT event, <strong>{event} by {distinct_id}</strong> AS shown, <a href={f'https://quillboard.example/{properties.$pathname}'}>open</a> FROM events WHERE event = '$pageview' LIMIT 5
+
+-- tags, 2
+SELECT <Sparkline data={groupArray(n)} labels={['a', 'b']} color='red' /> FROM (SELECT toDate(timestamp) AS day, count() AS n FROM events GROUP BY day ORDER BY day)
+
+-- tags, 3
+SELECT recordingButton(session_id), min_first_timestamp, person.properties.email FROM raw_session_replay_events ORDER BY min_first_timestamp DESC LIMIT 3
+
+-- sparkline of hours
+SELECT properties.$browser AS browser, sparkline(arrayMap(h -> countEqual(groupArray(toHour(timestamp)), h), range(0, 24))) FROM events GROUP BY browser
+
+-- traffic
+SELECT getTrafficType(properties.$raw_user_agent) AS kind, countIf(isLikelyBot(properties.$raw_user_agent)) FROM events GROUP BY kind
+
+-- versions
+SELECT DISTINCT properties.$browser_version FROM events ORDER BY sortableSemVer(properties.$browser_version) DESC LIMIT 5
+
+-- two unnamed subqueries
+SELECT pages, purchases FROM (SELECT count() AS pages FROM events WHERE event = '$pageview'), (SELECT count() AS purchases FROM events WHERE event = 'purchase_completed')
+
+-- zero filled days
+SELECT toDate(timestamp) AS day, count() FROM events WHERE event = 'purchase_completed' GROUP BY day ORDER BY day WITH FILL FROM toDate('2026-08-01') TO toDate('2026-11-25')
+
+-- zero filled days of the clock
+SELECT toStartOfDay(timestamp) AS day, count() FROM events GROUP BY day ORDER BY day WITH FILL STEP toIntervalDay(1)
+
+-- postgres words
+SELECT date_part('year', timestamp), date_bin(interval 15 minute, timestamp, toDateTime('2026-01-01')), split_part(properties.$current_url, '/', 3), to_char(timestamp, '%Y'), timezone('Asia/Tokyo', timestamp), date_subtract(timestamp, interval 1 day) FROM events LIMIT 3
+
+-- postgres aggregates
+SELECT string_agg(event, ', '), json_agg(event), every(timestamp > '2020-01-01'), array_agg(event) FROM (SELECT event, timestamp FROM events LIMIT 5)
+
+-- answers of a survey
+SELECT getSurveyResponse(0) AS score, count() FROM events WHERE event = 'survey sent' GROUP BY score
+
+-- submissions of a survey
+SELECT count() FROM events WHERE uniqueSurveySubmissionsFilter('0190c1f4-0000-7000-8000-000000000001', '2026-01-01')

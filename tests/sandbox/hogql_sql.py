@@ -68,7 +68,8 @@ def _is_function(name: str) -> bool:
 
 def _assert_table(found: list[tuple[str, str]], index: int, defined: set[str]) -> None:
     kind, text = found[index]
-    if kind == "number" or text == "(" or (text == "numbers" and found[index + 1][1] == "("):
+    is_call = found[index + 1][1] == "("
+    if kind == "number" or text == "(" or (is_call and text in ("numbers", "toDate", "toDateTime64")):
         return  # FROM of WITH FILL, a subquery, numbers()
     if found[index + 1][1] == ".":
         assert text == "`posthog`"

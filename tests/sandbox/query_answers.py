@@ -6,8 +6,8 @@ from .sandbox_client import Serving
 
 
 async def scalar(sandbox: Serving, text: str, **more: Any) -> Any:
-    """The single value of a HogQL query; `more` goes into the query."""
-    body = {"query": {"kind": "HogQLQuery", "query": text, **more}}
+    """The single value of a HogQL query, computed anew; `more` goes into the query."""
+    body = {"query": {"kind": "HogQLQuery", "query": text, **more}, "refresh": "force_blocking"}
     answer = await sandbox.send("POST", "query/", body)
     assert answer.status_code == 200, answer.text
     return answer.json()["results"][0][0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maton_posthog.sandbox.hogql import Context, HogqlError, describe_schema, translate
-from maton_posthog.sandbox.hogql.catalog import SYSTEM_TABLES, TABLES, find_table
+from maton_posthog.sandbox.hogql.catalog import INFORMATION_SCHEMA, SYSTEM_TABLES, TABLES, find_table
 
 CONTEXT = Context(relations=lambda _table: "SELECT 1")
 
@@ -13,9 +13,9 @@ CONTEXT = Context(relations=lambda _table: "SELECT 1")
 def test_the_schema_lists_the_tables_that_posthog_lists() -> None:
     schema = describe_schema()
     names = list(schema["tables"])
-    assert names[:4] == ["events", "groups", "persons", "sessions"]
-    assert names[4:]
-    assert all(name.startswith("system.") and schema["tables"][name]["type"] == "system" for name in names[4:])
+    assert names[:5] == ["events", "groups", "persons", "sessions", "query_log"]
+    assert names[5:]
+    assert all(name.startswith("system.") and schema["tables"][name]["type"] == "system" for name in names[5:])
     assert schema["joins"] == []
     events = schema["tables"]["events"]
     assert {key: events[key] for key in ("id", "name", "type", "row_count")} == {
@@ -67,7 +67,7 @@ def test_the_team_is_left_out_of_the_listing_and_can_be_queried() -> None:
         assert translate(f"select team_id from {table}", CONTEXT).columns == ("team_id",)
 
 
-@pytest.mark.parametrize("table", [*TABLES, *SYSTEM_TABLES])
+@pytest.mark.parametrize("table", [*TABLES, *SYSTEM_TABLES, *INFORMATION_SCHEMA, "raw_session_replay_events"])
 def test_every_column_of_every_table_can_be_selected(table: str) -> None:
     found = find_table(table)
     assert found is not None
@@ -83,7 +83,9 @@ def test_every_lazy_join_leads_to_a_table(table: str) -> None:
             assert link.table in translate(query, CONTEXT).tables
 
 
-@pytest.mark.parametrize("name", ["persons", "groups", "sessions", "person_distinct_ids", "session_replay_events"])
+@pytest.mark.parametrize(
+    "name", ["persons", "groups", "sessions", "person_distinct_ids", "person_distinct_id_overrides"]
+)
 def test_raw_tables_read_the_same_rows(name: str) -> None:
     assert translate(f"select count() from raw_{name}", CONTEXT).tables == (name,)
 
