@@ -18,6 +18,7 @@ from starlette.responses import Response
 from .engine import Progress
 from .errors import ApiError, invalid, not_found, required, server_error
 from .events import marked, new_mark
+from .insights.actors_options import actors_options
 from .insights.experiment_exposures import experiment_exposure_query
 from .insights.experiments import experiment_query
 from .insights.funnels import funnels_query
@@ -305,6 +306,7 @@ RUNNERS: Mapping[str, Runner] = {
     "FunnelsQuery": funnels_query,
     "PathsQuery": paths_query,
     **dict.fromkeys(ACTOR_KINDS, insight_actors_query),
+    "InsightActorsQueryOptions": actors_options,
     "ExperimentQuery": experiment_query,
     "ExperimentExposureQuery": experiment_exposure_query,
 }

@@ -24,49 +24,67 @@ _MATCHING = "groupUniqArray(100)((timestamp, uuid, $session_id, $window_id)) AS 
 
 
 @dataclass(frozen=True, slots=True)
-class _Trend:
-    """A TrendsQuery as far as the actors of one of its series need it. `series` is None for an unknown action."""
+class AskedTrend:
+    """A TrendsQuery as far as its actors need it. Series of unknown actions are left out of `series`; `nodes` is how
+    many series there are with these."""
 
-    every: tuple[Series, ...]
-    series: Series | None
+    series: tuple[Series, ...]
+    nodes: int
     request: TrendsRequest
     breakdown: Breakdown
     condition: str
 
 
+async def read_trend(call: Call, query: Row, project: Project) -> tuple[AskedTrend, DateRange]:
+    """A TrendsQuery and the range that its numbers are counted over. Raises ApiError 400."""
+    trend = await reading(lambda: _read(call, query, project))
+    earliest = None
+    if wants_all(query):
+        earliest = await Session(call, project).earliest(any_of([series.condition for series in trend.series]))
+    interval = "day" if trend.request.aggregate else read_interval(query)
+    exact = trend.request.display == "BoldNumber"
+    return trend, read_date_range(query, project, interval, exact=exact, earliest=earliest)
+
+
+def _read(call: Call, query: Row, project: Project) -> AskedTrend:
+    series = read_series(call, query, project, unknown_actions=True)
+    nodes = len(as_list(query.get("series")) or [])
+    request = read_trends_request(query, nodes)
+    return AskedTrend(
+        series=series,
+        nodes=nodes,
+        request=request,
+        breakdown=read_breakdown(call, query, project, request.breakdown_limit),
+        condition=query_condition(query, project),
+    )
+
+
 async def events_of_trend(call: Call, query: Row, project: Project) -> tuple[str, Series | None]:
     """The HogQL condition of the events that an InsightActorsQuery over a TrendsQuery is about, and their series.
 
-    Numbers of a bucket and their events agree: both are cut off at the ends of the range. Raises ApiError 400.
+    The series is None for an unknown action. The numbers of an insight and these events agree: PostHog shows the whole
+    first and last interval of a range, here both are cut off at its ends. Raises ApiError 400.
     """
-    source: Row = query["source"]
-    trend = await reading(lambda: _read(call, source, project, number(query, "series", "", 0)))
-    if trend.series is None:
+    trend, whole = await read_trend(call, query["source"], project)
+    index = number(query, "series", "", 0)
+    if index >= trend.nodes:
+        raise malformed_query("series", f"Input should be less than {trend.nodes}, the number of series")
+    series = next((item for item in trend.series if item.order == index), None)
+    if series is None:
         return "false", None
-    earliest = None
-    if wants_all(source):
-        earliest = await Session(call, project).earliest(any_of([series.condition for series in trend.every]))
-    aggregate = trend.request.aggregate
-    ends = read_date_range(
-        source,
-        project,
-        "day" if aggregate else read_interval(source),
-        exact=trend.request.display == "BoldNumber",
-        earliest=earliest,
-    )
-    start, ends = _bucket(query, aggregate, ends, trend.request, project)
+    start, ends = _bucket(query, trend.request, whole, project)
     value = query.get("breakdown")
     counting = Counting(
-        series=trend.series,
+        series=series,
         range=ends,
         condition=all_of([trend.condition, _pass_of(trend.breakdown, value).condition]),
         breakdowns=trend.breakdown.expressions,
-        bucketed=not aggregate,
+        bucketed=not trend.request.aggregate,
         cumulative=False,
         project=project,
     )
-    counting_query(counting)
-    return _condition(counting, start, _wanted(trend.breakdown, value)), trend.series
+    counting_query(counting)  # refuses what the series lacks
+    return _condition(counting, start, _wanted(trend.breakdown, value)), series
 
 
 async def actors_of_trend(call: Call, query: Row, project: Project) -> ActorSource:
@@ -87,34 +105,17 @@ async def actors_of_trend(call: Call, query: Row, project: Project) -> ActorSour
     return ActorSource(hogql=text, context=project.context, group=group)
 
 
-def _read(call: Call, source: Row, project: Project, index: int) -> _Trend:
-    nodes = as_list(source.get("series")) or []
-    every = read_series(call, source, project, unknown_actions=True)
-    if index >= len(nodes):
-        raise malformed_query("series", f"Input should be less than {len(nodes)}, the number of series")
-    request = read_trends_request(source, len(nodes))
-    return _Trend(
-        every=every,
-        series=next((series for series in every if series.order == index), None),
-        request=request,
-        breakdown=read_breakdown(call, source, project, request.breakdown_limit),
-        condition=query_condition(source, project),
-    )
-
-
 def _group(series: Series | None) -> int | None:
     index = series.node.get("math_group_type_index") if series and series.math == "unique_group" else None
     return index if isinstance(index, int) else None
 
 
-def _bucket(
-    query: Row, aggregate: bool, ends: DateRange, request: TrendsRequest, project: Project
-) -> tuple[datetime | None, DateRange]:
+def _bucket(query: Row, request: TrendsRequest, ends: DateRange, project: Project) -> tuple[datetime | None, DateRange]:
     """The start of the interval that is asked for, None for the whole range, and the range that it is in.
 
     `day` names an interval of the current period, for the previous one too: it stands for its place.
     """
-    day = query.get("day")
+    day, aggregate = query.get("day"), request.aggregate
     if aggregate and day is not None:
         raise invalid("A `day` is forbidden for trends actors queries with total value aggregation")
     if not aggregate and day is None:

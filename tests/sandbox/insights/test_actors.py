@@ -273,6 +273,41 @@ async def test_the_queries_of_actors_are_answered_by_themselves(sandbox: Serving
     assert (await answer(sandbox, stickiness))["results"] == [[P2.id]]
 
 
+async def test_what_can_be_chosen_of_an_insight_is_listed(sandbox: Serving) -> None:
+    async def options(source: dict[str, Any]) -> dict[str, Any]:
+        return await answer(sandbox, {"kind": "InsightActorsQueryOptions", "source": behind(source)})
+
+    trend = insight(
+        "TrendsQuery",
+        node("opened"),
+        node("opened", math="dau"),
+        since="2020-01-15",
+        compareFilter={"compare": True},
+        breakdownFilter={"breakdown": "plan"},
+    )
+    found = await options(trend)
+    assert found["day"][0] == {"label": "15-Jan-2020", "value": "2020-01-15T00:00:00Z"}
+    assert found["series"] == [{"label": "opened", "value": 0}, {"label": "opened", "value": 1}]
+    assert [item["value"] for item in found["compare"]] == ["current", "previous"]
+    none = {"label": "None (i.e. no value)", "value": "$$_posthog_breakdown_null_$$"}
+    assert found["breakdown"] == [{"label": "pro", "value": "pro"}, {"label": "free", "value": "free"}, none]
+    assert (found["breakdowns"], found["status"], found["interval"]) == (None, None, None)
+    day = {"day": found["day"][0]["value"], "breakdown": "free"}
+    assert await persons(sandbox, behind(trend, series=1, **day)) == ["p1"]
+
+    several = {"breakdowns": [{"property": "plan"}, {"property": "$browser"}]}
+    found = await options(insight("TrendsQuery", node("opened"), breakdownFilter=several))
+    assert [[item["label"] for item in each["values"]] for each in found["breakdowns"]] == [
+        ["pro", "None (i.e. no value)", "free"],
+        ["None (i.e. no value)"],
+    ]
+    lifecycle = await options(insight("LifecycleQuery"))
+    assert (len(lifecycle["day"]), len(lifecycle["status"]), lifecycle["series"]) == (11, 4, None)
+    assert (await options(insight("FunnelsQuery", node(), node("opened"))))["day"] is None
+    query = {"kind": "InsightActorsQueryOptions", "source": insight("TrendsQuery")}
+    assert "source.kind" in await refusal(sandbox, query)
+
+
 @pytest.mark.parametrize(
     ("source", "says"),
     [
