@@ -66,10 +66,8 @@ async def call_tool(
     return CallToolResult(content=content, structured_content=structured)
 
 
-def _progress(context: ServerRequestContext[Any]) -> Progress | None:
-    """Seconds gone by as progress: they only grow, and nobody knows the whole."""
-    if context.meta is None or "progress_token" not in context.meta:
-        return None
+def _progress(context: ServerRequestContext[Any]) -> Progress:
+    """Seconds gone by as progress: they only grow, and nobody knows the whole. Nothing is sent unless a client asked."""
 
     async def tell(seconds: float, news: str) -> None:
         await context.session.report_progress(seconds, message=news)

@@ -114,6 +114,8 @@ def upstream(request: Received) -> Any:
     if re.fullmatch(r"projects/(@current|\d+)/", path):
         return answer("project_list_row")
     resource, *rest = path.split("/")[2:-1]
+    if request.method == "DELETE":
+        return {"message": "Query task revoked"}
     if resource == "query":
         kind = cast("dict[str, Any]", request.json)["query"]["kind"]
         return {"results": INSIGHTS[kind]} if kind in INSIGHTS else _HOGQL

@@ -1,0 +1,144 @@
+"""Queries that take long, as a client of the whole server sees them."""
+
+import json
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp.types import CallToolResult, ResourceLink
+
+from maton_posthog.gateway import background
+from maton_posthog.tools import query
+
+from ..gateway.fake_gateway import FakeGateway, Peer, Received, raw
+from .test_every_operation import served, text_of
+
+pytestmark = pytest.mark.anyio
+
+PATH = "/posthog/api/projects/136209/query/"
+SQL = "SELECT event FROM events WHERE timestamp > now() - INTERVAL 1 DAY"
+ANSWER: dict[str, Any] = {"columns": ["event"], "results": [["$pageview"], ["$identify"]]}
+
+
+class Slow:
+    """An endpoint that answers when it is released."""
+
+    def __init__(self) -> None:
+        self.released = anyio.Event()
+
+    async def __call__(self, _: Received, peer: Peer) -> None:
+        await self.released.wait()
+        await peer.send(raw(200, json.dumps(ANSWER).encode()))
+
+
+def shown(result: CallToolResult) -> dict[str, Any]:
+    return json.loads(text_of(result))
+
+
+async def ready(client: Client, fake: FakeGateway) -> Slow:
+    """Everything but the query itself is answered at once."""
+    await client.call_tool("run_hogql", {"query": SQL})
+    slow = Slow()
+    fake.on("POST", PATH, slow)
+    return slow
+
+
+def cancelled(fake: FakeGateway) -> list[str]:
+    return [request.path for request in fake.received if request.method == "DELETE"]
+
+
+async def test_a_long_query_tells_its_progress_and_outlives_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "PROGRESS_EVERY_S", 0.02)
+    told: list[tuple[float, str | None]] = []
+    halfway = anyio.Event()
+
+    async def progress(seconds: float, _: float | None, message: str | None) -> None:
+        told.append((seconds, message))
+        if len(told) == 3:
+            halfway.set()
+
+    async with served() as (client, fake):
+        slow = await ready(client, fake)
+        before = len(fake.of("POST", PATH))
+        monkeypatch.setattr(query, "_FOR_THE_ANSWER_S", 54.5)
+        running = shown(await client.call_tool("run_hogql", {"query": f"{SQL} LIMIT 9"}, progress_callback=progress))
+        assert (running["status"], "rows" in running) == ("running", False)
+        with anyio.fail_after(5):
+            await halfway.wait()
+        assert [seconds for seconds, _ in told] == sorted({seconds for seconds, _ in told})
+        assert {message for _, message in told} == {"PostHog computes"}
+        monkeypatch.setattr(query, "_FOR_THE_ANSWER_S", 5.0)
+        slow.released.set()
+        answer = shown(await client.call_tool("get_query_result", {"query_id": running["query_id"]}))
+        assert (answer["rows"], answer["rows_total"]) == (ANSWER["results"], 2)
+        assert len(fake.of("POST", PATH)) == before + 1
+        assert cancelled(fake) == []
+
+
+async def test_a_client_that_cancels_its_call_cancels_the_query_at_posthog() -> None:
+    async with served() as (client, fake):
+        await ready(client, fake)
+        with pytest.raises(MCPError):
+            await client.call_tool("run_hogql", {"query": f"{SQL} LIMIT 9"}, read_timeout_seconds=0.5)
+        await fake.until(lambda: cancelled(fake) != [])
+        sent = fake.of("POST", PATH)[-1].json["client_query_id"]
+        assert cancelled(fake) == [f"{PATH}{sent}/"]
+
+
+async def test_a_query_that_another_call_waits_for_is_not_cancelled() -> None:
+    async with served() as (client, fake):
+        slow = await ready(client, fake)
+        arguments = {"query": f"{SQL} LIMIT 9"}
+        answers: list[dict[str, Any]] = []
+
+        async def wait() -> None:
+            answers.append(shown(await client.call_tool("run_hogql", arguments)))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await fake.until(lambda: len(fake.of("POST", PATH)) == 2)
+            with pytest.raises(MCPError):
+                await client.call_tool("run_hogql", arguments, read_timeout_seconds=0.2)
+            slow.released.set()
+        assert answers[0]["rows"] == ANSWER["results"]
+        assert cancelled(fake) == []
+
+
+async def test_the_end_of_the_server_stops_what_still_runs_at_posthog() -> None:
+    async with served() as (client, fake):
+        await ready(client, fake)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(query, "_FOR_THE_ANSWER_S", 54.9)
+            running = shown(await client.call_tool("run_hogql", {"query": f"{SQL} LIMIT 9"}))
+        assert running["status"] == "running"
+    assert cancelled(fake) == [f"{PATH}{running['query_id']}/"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+async def test_a_whole_result_becomes_a_file_that_the_answer_links(kind: str, tmp_path: Any) -> None:
+    async with served(export_dir=tmp_path) as (client, fake):
+        tool = next(tool for tool in (await client.list_tools()).tools if tool.name == "run_hogql")
+        assert "export" in tool.input_schema["properties"]
+        result = await client.call_tool("run_hogql", {"query": SQL, "export": kind, "name": "Daily events!"})
+    text, link = result.content
+    answer = json.loads(getattr(text, "text", ""))
+    assert (answer["rows_written"], answer["columns"]) == (2, ["event"])
+    assert "rows" not in answer
+    (path,) = tmp_path.iterdir()
+    assert answer["file"] == str(path)
+    assert path.name.endswith(f"-daily-events.{kind}")
+    assert isinstance(link, ResourceLink)
+    assert (str(link.uri), link.size) == (path.as_uri(), path.stat().st_size)
+    assert path.stat().st_mode & 0o077 == 0
+    assert fake.received[-1].json["query"]["query"].endswith("LIMIT 50000")
+
+
+async def test_without_a_directory_export_is_neither_offered_nor_done() -> None:
+    async with served() as (client, fake):
+        tool = next(tool for tool in (await client.list_tools()).tools if tool.name == "run_hogql")
+        assert "export" not in tool.input_schema["properties"]
+        result = await client.call_tool("run_hogql", {"query": SQL, "export": "csv"})
+        assert shown(result)["error"]["code"] == "invalid_argument"
+        assert fake.of("POST", PATH) == []
