@@ -103,7 +103,7 @@ class QueryEndpoint:
         `dashboard_id`). Raises ApiError.
         """
         source = with_filters_override(unwrapped(query), as_object(call.body.get("filters_override")) or {})
-        key = cache_key(call.project_id, source, await to_thread.run_sync(_settings, call))
+        key = cache_key(call.project_id, source, await to_thread.run_sync(_settings, call, source))
 
         def start() -> Row:
             return self._start(call, source, key, identity or key, of or {})
@@ -246,12 +246,19 @@ def _is_running(shown: Row) -> bool:
     return (as_object(shown.get("query_status")) or {}).get("complete") is False
 
 
-def _settings(call: Call) -> Row:
-    """What a result depends on besides its query."""
+def _settings(call: Call, source: Row) -> Row:
+    """What a result depends on besides its query. Blocking.
+
+    As in PostHog it is not everything: after another change of an experiment or an action a kept result stays.
+    """
+    found: Row = {name: call.body[name] for name in _OVERRIDES if call.body.get(name)}
+    measured = source.get("experiment_id") if source["kind"] == "ExperimentQuery" else None
     with call.services.store.transaction() as rows:
         project = rows.get("projects", call.project_id) or {}
-    overrides: Row = {name: call.body[name] for name in _OVERRIDES if call.body.get(name)}
-    return {**overrides, **{name: project.get(name) for name in ("timezone", "week_start_day")}}
+        experiment = rows.get("experiments", measured) if isinstance(measured, int) else None
+    if experiment is not None:
+        found["stats_method"] = (as_object(experiment["stats_config"]) or {}).get("method")
+    return {**found, **{name: project.get(name) for name in ("timezone", "week_start_day")}}
 
 
 def _shown(progress: Progress | None) -> Row | None:

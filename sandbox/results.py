@@ -127,11 +127,13 @@ class ResultCache:
         return found
 
     def put(self, key: str, kept: Kept) -> None:
-        """Keep a result; those that were not asked for longest go."""
+        """Keep a result; those that were not asked for longest go. One that is too large for all is not kept."""
         self._drop(key)
+        if _weight(kept) > _MOST_ROWS:
+            return
         self._kept[key] = kept
         self._rows += _weight(kept)
-        while self._rows > _MOST_ROWS and self._kept:
+        while self._rows > _MOST_ROWS:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, key: str) -> None:
