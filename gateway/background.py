@@ -94,7 +94,7 @@ class Query:
             with anyio.move_on_after(PROGRESS_EVERY_S):
                 await self._done.wait()
             if progress is not None and not self._done.is_set():
-                await progress(round(self.seconds, 1), self.news)
+                await progress(round(self.seconds, 3), self.news)
 
 
 class Background:

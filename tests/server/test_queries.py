@@ -54,8 +54,9 @@ async def test_a_long_query_tells_its_progress_and_outlives_its_call(monkeypatch
     told: list[tuple[float, str | None]] = []
     halfway = anyio.Event()
 
-    async def progress(seconds: float, _: float | None, message: str | None) -> None:
-        told.append((seconds, message))
+    async def tell(progress: float, total: float | None, message: str | None) -> None:
+        assert total is None
+        told.append((progress, message))
         if len(told) == 3:
             halfway.set()
 
@@ -63,7 +64,7 @@ async def test_a_long_query_tells_its_progress_and_outlives_its_call(monkeypatch
         slow = await ready(client, fake)
         before = len(fake.of("POST", PATH))
         monkeypatch.setattr(query, "_FOR_THE_ANSWER_S", 54.5)
-        running = shown(await client.call_tool("run_hogql", {"query": f"{SQL} LIMIT 9"}, progress_callback=progress))
+        running = shown(await client.call_tool("run_hogql", {"query": f"{SQL} LIMIT 9"}, progress_callback=tell))
         assert (running["status"], "rows" in running) == ("running", False)
         with anyio.fail_after(5):
             await halfway.wait()
