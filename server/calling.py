@@ -67,7 +67,7 @@ async def call_tool(
 
 
 def _progress(context: ServerRequestContext[Any]) -> Progress:
-    """Seconds gone by as progress: they only grow, and nobody knows the whole. Nothing is sent unless a client asked."""
+    """Seconds gone by as progress: they only grow, and nobody knows the whole. Sent only to clients that asked."""
 
     async def tell(seconds: float, news: str) -> None:
         await context.session.report_progress(seconds, message=news)

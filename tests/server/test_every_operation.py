@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, cast, Literal
+from typing import Any, Literal, cast
 
 import pytest
 from mcp import Client
