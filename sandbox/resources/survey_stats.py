@@ -13,11 +13,13 @@ from ..responses import answer
 from ..routing import Call, Route
 from ..values import Row, timestamp
 
-_EVENTS = ("survey shown", "survey dismissed", "survey sent")
+_EVENTS = _SHOWN, _DISMISSED, _SENT = ("survey shown", "survey dismissed", "survey sent")
 _SURVEY_ID = "JSONExtractString(properties, '$survey_id')"
 _SUBMISSION_ID = "JSONExtractString(properties, '$survey_submission_id')"
 _SUBMISSION = f"if({_SUBMISSION_ID} = '', toString(uuid), {_SUBMISSION_ID})"
 """A submission may be sent in parts, which share an id and count once."""
+_OF_A_PART = "JSONExtractRaw(properties, '$survey_partially_completed') IN ('true', '\"true\"')"
+"""What a survey that was left half answered sends as dismissed; it was answered."""
 
 
 async def _stats_of_one(call: Call) -> Response:
@@ -102,18 +104,27 @@ def _of_surveys(ids: list[str]) -> str:
 
 
 async def _stats(call: Call, surveys: list[str], start: datetime | None, end: datetime | None) -> Row:
-    """`{"stats": by event, "rates": percentages}`."""
-    conditions = [_of_surveys(surveys)]
-    conditions += [f"timestamp >= {_moment(start)}"] if start else []
-    conditions += [f"timestamp <= {_moment(end)}"] if end else []
-    source = f"FROM posthog.events WHERE event IN ({', '.join(map(literal, _EVENTS))}) AND {' AND '.join(conditions)}"
+    """`{"stats": by event, "rates": percentages}`. Of the parts of a submission the latest counts."""
+    dates = [f"timestamp >= {_moment(start)}"] if start else []
+    dates += [f"timestamp <= {_moment(end)}"] if end else []
+    latest = (
+        f"SELECT argMax(uuid, timestamp) FROM posthog.events "
+        f"WHERE {' AND '.join(['event = ' + literal(_SENT), *dates])} GROUP BY {_SUBMISSION}"
+    )
+    conditions = [
+        f"event IN ({', '.join(map(literal, _EVENTS))})",
+        _of_surveys(surveys),
+        *dates,
+        f"(event != {literal(_DISMISSED)} OR NOT {_OF_A_PART})",
+    ]
+    source = f"FROM posthog.events WHERE {' AND '.join(conditions)}"
     counted = (
-        f"SELECT event, uniqExact(if(event = 'survey sent', {_SUBMISSION}, toString(uuid))), uniqExact(person_id), "
-        f"min(timestamp), max(timestamp) {source} GROUP BY event"
+        "SELECT event, count(), uniqExact(person_id), min(timestamp), max(timestamp) "
+        f"{source} AND (event != {literal(_SENT)} OR uuid IN ({latest})) GROUP BY event"
     )
     both = (
         f"SELECT count() FROM (SELECT person_id {source} GROUP BY person_id "
-        "HAVING countIf(event = 'survey dismissed') > 0 AND countIf(event = 'survey sent') > 0)"
+        f"HAVING countIf(event = {literal(_DISMISSED)}) > 0 AND countIf(event = {literal(_SENT)}) > 0)"
     )
     stats = {event: _counts() for event in _EVENTS}
     for event, *values in await call.services.events.rows(call.project_id, counted):
@@ -121,7 +132,7 @@ async def _stats(call: Call, surveys: list[str], start: datetime | None, end: da
     answered = await call.services.events.rows(call.project_id, both)
     shown, dismissed, sent = (stats[event] for event in _EVENTS)
     # Who first dismissed and then answered counts as one who answered.
-    dismissed["unique_persons"] -= answered[0][0] if answered else 0
+    dismissed["unique_persons"] = max(dismissed["unique_persons"] - (answered[0][0] if answered else 0), 0)
     for name in ("total_count", "unique_persons"):
         shown[f"{name}_only_seen"] = max(shown[name] - dismissed[name] - sent[name], 0)
     return {"stats": stats, "rates": _rates(stats)}
@@ -139,15 +150,17 @@ def _counts(total: int = 0, persons: int = 0, first: str | None = None, last: st
 
 
 def _rates(stats: Row | None) -> dict[str, float]:
+    """Percentages of those who were shown a survey, 0 when nobody was."""
+
     def rate(event: str, name: str) -> float:
-        of = stats["survey shown"][name] if stats else 0
+        of = stats[_SHOWN][name] if stats else 0
         return round(stats[event][name] / of * 100, 2) if stats and of else 0.0
 
     return {
-        "response_rate": rate("survey sent", "total_count"),
-        "dismissal_rate": rate("survey dismissed", "total_count"),
-        "unique_users_response_rate": rate("survey sent", "unique_persons"),
-        "unique_users_dismissal_rate": rate("survey dismissed", "unique_persons"),
+        "response_rate": rate(_SENT, "total_count"),
+        "dismissal_rate": rate(_DISMISSED, "total_count"),
+        "unique_users_response_rate": rate(_SENT, "unique_persons"),
+        "unique_users_dismissal_rate": rate(_DISMISSED, "unique_persons"),
     }
 
 
