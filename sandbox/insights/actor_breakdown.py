@@ -17,6 +17,7 @@ ALL_USERS = 0
 """The id that stands for everybody among cohorts; a query may say `all`."""
 
 _KINDS = ("event", "person", "group", "session", "cohort", "hogql", "event_metadata")
+_LIMITED_IN_FUNNELS = ("event", "person", "group")
 _DEFAULT_LIMIT = 25
 
 
@@ -25,18 +26,15 @@ class Breakdown:
     """`values` are HogQL expressions, each a text that is empty when the property is missing.
 
     `form` says how a value is shown: a list of texts, one text, or the `cohorts` (id and name) that persons are in;
-    then each of the `values` is a condition, in the order of the cohorts.
+    then each of the `values` is a condition, in the order of the cohorts. `is_limited` says whether the values past the
+    limit become one.
     """
 
     values: tuple[str, ...]
     form: Form
     limit: int
     cohorts: tuple[tuple[int, str], ...] = ()
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether values past the limit become one."""
-        return self.form != "cohorts"
+    is_limited: bool = True
 
 
 def read_breakdown(call: Call, query: Row, *, several: bool) -> Breakdown | None:
@@ -63,9 +61,11 @@ def read_breakdown(call: Call, query: Row, *, several: bool) -> Breakdown | None
     items = as_list(wanted) or [wanted]
     if kind == "cohort":
         cohorts = tuple(_cohort(call, item) for item in items)
-        return Breakdown(tuple(_membership(identity) for identity, _ in cohorts), "cohorts", limit, cohorts)
+        conditions = tuple(_membership(identity) for identity, _ in cohorts)
+        return Breakdown(conditions, "cohorts", limit, cohorts, is_limited=False)
     values = tuple(_value(kind, str(item), given) for item in items)
-    return Breakdown(values, "text" if kind in ("group", "session") else "list", limit)
+    form = "text" if kind in ("group", "session") else "list"
+    return Breakdown(values, form, limit, is_limited=several or kind in _LIMITED_IN_FUNNELS)
 
 
 def shown(value: Value, breakdown: Breakdown) -> Row:

@@ -1,7 +1,7 @@
 """Who is behind the numbers of a FunnelsQuery: how far each actor came, and in which intervals it entered."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from anyio import to_thread
@@ -16,6 +16,7 @@ from .funnel_events import Fetched, FunnelEvents
 from .funnel_steps import Attempt, Value
 from .funnel_walks import Walks
 from .funnels import read_events
+from .trends_request import read_compare
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +50,30 @@ class FunnelEntry:
     converted: bool
 
 
-async def funnel_actors(call: Call, query: Row, project: Project) -> tuple[FunnelActor, ...]:
-    """Everybody whom a FunnelsQuery of steps counts, in order of the ids. Raises ApiError 400."""
-    events, fetched = await _fetched(call, query, project)
+async def funnel_actors(call: Call, query: Row, project: Project, *, previous: bool = False) -> tuple[FunnelActor, ...]:
+    """Everybody whom a FunnelsQuery of steps counts, in order of the ids. Raises ApiError 400.
+
+    With `previous` those of the period that it compares with.
+    """
+    events, fetched = await _fetched(call, query, project, previous=previous)
     return await to_thread.run_sync(lambda: tuple(sorted(_reached(events, fetched), key=lambda item: item.actor)))
 
 
-async def funnel_entries(call: Call, query: Row, project: Project) -> tuple[FunnelEntry, ...]:
-    """Every entry that a FunnelsQuery of trends counts, in order of the ids. Raises ApiError 400."""
-    events, fetched = await _fetched(call, query, project)
+async def funnel_entries(
+    call: Call, query: Row, project: Project, *, previous: bool = False
+) -> tuple[FunnelEntry, ...]:
+    """Every entry that a FunnelsQuery of trends counts, in order of the ids. Raises ApiError 400.
+
+    With `previous` those of the period that it compares with.
+    """
+    events, fetched = await _fetched(call, query, project, previous=previous)
     return await to_thread.run_sync(lambda: tuple(sorted(_entered(events, fetched), key=lambda item: item.actor)))
 
 
-async def _fetched(call: Call, query: Row, project: Project) -> tuple[FunnelEvents, list[Fetched]]:
+async def _fetched(call: Call, query: Row, project: Project, *, previous: bool) -> tuple[FunnelEvents, list[Fetched]]:
     events = await read_events(call, query, project)
+    if previous:
+        events = replace(events, within=events.within.previous(read_compare(query)[1]))
     ran = await actor_rows(call, project, events.hogql(query, project, with_actors=True))
     return events, events.read(ran.table.rows)
 
@@ -77,8 +88,8 @@ def _reached(events: FunnelEvents, fetched: list[Fetched]) -> Iterator[FunnelAct
                 attempts.setdefault(found.value, []).append((actor, attempt))
                 tallies.setdefault(found.value, Tally()).add(attempt)
     names = _step_names(events, tallies)
-    for value, reached in attempts.items():
-        for actor, attempt in reached:
+    for value in names:
+        for actor, attempt in attempts[value]:
             times = tuple(events.origin + timedelta(microseconds=time) for time in attempt.times)
             yield FunnelActor(actor, names[value], attempt.taken, times)
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
@@ -16,6 +16,7 @@ from .series import Series
 OTHER = "Other"
 """What breakdown values past the limit are shown as."""
 _MOST_POINTS = 1_000
+_MOST_UNLIMITED = 100
 _MOST_AUTOMATIC_BINS = 60
 _SECOND = 1_000_000
 
@@ -52,10 +53,10 @@ class Tally:
 
 def step_rows(
     tallies: Mapping[Value, Tally], request: FunnelRequest, breakdown: Breakdown | None, sampling: float
-) -> list[Row] | list[list[Row]]:
-    """A row for each step; with a breakdown a list of them for each value. Nothing when nobody entered."""
+) -> list[list[Row]]:
+    """A row for each step, in a list for each breakdown value, or one list. Nothing when nobody entered."""
     if breakdown is None:
-        return [row for tally in tallies.values() for row in _steps(request, tally, sampling)]
+        return [_steps(request, tally, sampling) for tally in tallies.values()]
     return [
         [{**row, **shown(value, breakdown)} for row in _steps(request, tally, sampling)]
         for value, tally in _limited(tallies, request, breakdown).items()
@@ -63,19 +64,21 @@ def step_rows(
 
 
 def shown_values(tallies: Mapping[Value, Tally], request: FunnelRequest, breakdown: Breakdown) -> dict[Value, Value]:
-    """The value that each one is shown as, itself or `Other`: those with the most actors at the last step first, then
-    at the one before and so on."""
+    """The value that each one is shown as: itself, `Other`, or not at all. Those with the most actors at the last step
+    come first, then at the one before and so on."""
     counts = {value: tally.counts(request.rules)[::-1] for value, tally in tallies.items()}
     ranked = sorted(tallies, key=lambda value: ([-count for count in counts[value]], value))
-    limit = breakdown.limit if breakdown.is_limited else len(ranked)
-    return {value: value if place < limit else (OTHER,) for place, value in enumerate(ranked)}
+    if breakdown.is_limited:
+        return {value: value if place < breakdown.limit else (OTHER,) for place, value in enumerate(ranked)}
+    return {value: value for value in ranked[:_MOST_UNLIMITED]}
 
 
 def _limited(tallies: Mapping[Value, Tally], request: FunnelRequest, breakdown: Breakdown) -> dict[Value, Tally]:
     kept: dict[Value, Tally] = {}
     for value, shown_as in shown_values(tallies, request, breakdown).items():
         kept.setdefault(shown_as, Tally()).join(tallies[value])
-    return kept
+    ranked = sorted(kept.items(), key=lambda item: [-count for count in item[1].counts(request.rules)[::-1]])
+    return dict(ranked)
 
 
 def _steps(request: FunnelRequest, tally: Tally, sampling: float) -> list[Row]:
@@ -96,27 +99,41 @@ def _steps(request: FunnelRequest, tally: Tally, sampling: float) -> list[Row]:
 
 def _named(step: Series, rules: FunnelRules) -> Row:
     if rules.order != "unordered":
-        return {"action_id": step.key, "name": step.label, "custom_name": step.custom_name}
+        name = None if step.key is None and step.node.get("kind") == "EventsNode" else step.label
+        return {"action_id": step.key, "name": name, "custom_name": step.custom_name}
     done = step.order + 1
     return {"action_id": None, "name": f"Completed {done} step{'' if done == 1 else 's'}", "custom_name": None}
 
 
-def time_to_convert(tallies: Iterable[Tally], request: FunnelRequest) -> Row:
-    """How many actors took how long from `from_step` to `to_step`, in bins of whole seconds."""
-    seconds = [
+def times_to_convert(periods: Sequence[Iterable[Tally]], request: FunnelRequest) -> list[Row]:
+    """For each period how many actors took how long from `from_step` to `to_step`, in bins of whole seconds.
+
+    Periods that are compared share their bins; there are none when nobody converted.
+    """
+    taken = [_seconds_taken(tallies, request) for tallies in periods]
+    together = [seconds for one in taken for seconds in one]
+    bins = request.bins or _automatic_bins(len(together))
+    least, most = math.floor(min(together, default=0)), math.ceil(max(together, default=0))
+    width = math.ceil((most - least) / bins) or 60
+    edges = range(0, 0) if len(periods) > 1 and not together else range(least, least + (bins + 1) * width, width)
+    return [_histogram(seconds, edges) for seconds in taken]
+
+
+def _seconds_taken(tallies: Iterable[Tally], request: FunnelRequest) -> list[float]:
+    return [
         sum(timings[request.from_step : request.to_step]) / _SECOND
         for tally in tallies
         for timings in tally.timings
         if len(timings) >= request.to_step
     ]
-    bins = request.bins or _automatic_bins(len(seconds))
-    least, most = math.floor(min(seconds, default=0)), math.ceil(max(seconds, default=0))
-    width = math.ceil((most - least) / bins) or 60
-    counts = [0] * (bins + 1)
+
+
+def _histogram(seconds: list[float], edges: range) -> Row:
+    counts = [0] * len(edges)
     for taken in seconds:
-        counts[math.floor((taken - least) / width)] += 1
+        counts[math.floor((taken - edges.start) / edges.step)] += 1
     return {
-        "bins": [[least + place * width, count] for place, count in enumerate(counts)],
+        "bins": [[edge, count] for edge, count in zip(edges, counts, strict=True)],
         "average_conversion_time": fmean(seconds) if seconds else None,
     }
 

@@ -21,7 +21,6 @@ from .series import Series
 
 _KEY_BITS = 63
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_HAS_VALUE = "arrayExists(x -> x != '', funnel_value)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +174,8 @@ class FunnelEvents:
             return self._by_value_of_step(query, project, columns, entered)
         if request.rules.order == "strict" and self._fits:
             keys = self._without_repeats(keys)
+        if request.rules.order == "unordered" and request.display != "trends":
+            keys = self._ends_of_runs()
         if self.breakdown is not None:
             if self.breakdown.form == "cohorts":  # whoever is in a cohort counts for it with every event
                 value = "arrayMap(x -> [x], groupUniqArrayArray(funnel_value))"
@@ -182,7 +183,9 @@ class FunnelEvents:
                 value, group = "funnel_value", "funnel_actor, funnel_value"
             else:
                 touch = "argMinIf" if request.attribution == "first_touch" else "argMaxIf"
-                value = f"{touch}(funnel_value, {self._key()}, {_HAS_VALUE})"
+                # A missing property of a group is an empty text, which PostHog does not tell from a value.
+                has_value = "true" if self.breakdown.form == "text" else "arrayExists(x -> x != '', funnel_value)"
+                value = f"{touch}(funnel_value, {self._key()}, {has_value})"
         grouped = (
             f"SELECT {columns}, {keys} AS funnel_keys, {value} AS funnel_for FROM ({self._events(query, project)}) "
             f"GROUP BY {group} HAVING bitAnd(funnel_matched, {entered}) != 0"
@@ -204,13 +207,36 @@ class FunnelEvents:
             f"arrayPushBack(arrayPopFront({keys}), -1))"
         )
 
+    def _ends_of_runs(self) -> str:
+        """The keys without events in the midst of others that match the same one step and have the same value.
+
+        PostHog leaves them out before its walk. In unordered funnels that decides which event's time is taken.
+        """
+        value = "funnel_value" if self.breakdown is not None else "1"
+        events = f"arraySort(groupArray(tuple(funnel_time, funnel_bits, {value}, {self._key()})))"
+        alike = " AND ".join(
+            f"tupleElement(e, {part}) = tupleElement({other}, {part})"
+            for part in (2, 3)
+            for other in ("before", "after")
+        )
+        inside = (
+            f"bitCount(tupleElement(e, 2)) <= 1 AND {alike} AND tupleElement(before, 1) < tupleElement(e, 1) "
+            "AND tupleElement(e, 1) < tupleElement(after, 1)"
+        )
+        kept = f"(e, before, after) -> NOT ({inside})"
+        neighbours = f"arrayRotateRight({events}, 1), arrayRotateLeft({events}, 1)"
+        return f"arrayMap(e -> tupleElement(e, 4), arrayFilter({kept}, {events}, {neighbours}))"
+
     def _by_value_of_step(self, query: Row, project: Project, columns: str, entered: int) -> str:
         """For attribution by step: each actor once for each value that an event of the step has."""
         step = 1 << (self.request.attributed_step or 0)
         of_step = "true" if self.request.rules.order == "unordered" else f"bitAnd(funnel_bits, {step}) != 0"
+        values = f"groupUniqArrayIf(funnel_value, {of_step})"
+        if self.breakdown is not None and self.breakdown.form == "text":  # PostHog takes other events for empty values
+            values = f"groupUniqArray(if({of_step}, funnel_value, ['']))"
         grouped = (
             f"SELECT {columns}, groupArray(tuple({self._key()}, {self._key('1')}, funnel_value)) AS funnel_events, "
-            f"groupUniqArrayIf(funnel_value, {of_step}) AS funnel_values FROM ({self._events(query, project)}) "
+            f"{values} AS funnel_values FROM ({self._events(query, project)}) "
             f"GROUP BY funnel_actor HAVING bitAnd(funnel_matched, {entered}) != 0"
         )
         chosen = (

@@ -1,9 +1,12 @@
 """What a FunnelsQuery asks for, with PostHog's refusals."""
 
+import json
+from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal, cast
 
-from ..errors import invalid
+from ..errors import ApiError, invalid
 from ..queries.project import Project
 from ..routing import Call
 from ..values import Row, objects
@@ -18,6 +21,7 @@ _DEFAULT_WINDOW = 14
 _PLACE = "funnelsFilter."
 _MOST_BINS = 90
 _MOST_STEPS = 30
+_MOST_EXCLUSIONS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +64,13 @@ def read_funnel(call: Call, query: Row, project: Project) -> FunnelRequest:
         raise malformed_query("series", f"List should have at most {_MOST_STEPS} items")
     order = cast(Order, choice(wanted, "funnelOrderType", _PLACE, ("ordered", "strict", "unordered"), "ordered"))
     from_step, to_step = _step_range(wanted, len(series))
-    exclusions = _exclusions(call, wanted, project, series)
+    exclusions = _exclusions(call, wanted, project)
+    display = choice(wanted, "funnelVizType", _PLACE, ("steps", "time_to_convert", "trends", "flow"), "steps")
+    _check_exclusions(order, exclusions, series)
+    optional = _optional(series, order, display)
     attribution, attributed_step = _attribution(wanted, len(series))
-    _check_unordered(order, exclusions, attributed_step, len(series))
+    if order == "unordered" and attributed_step:
+        raise invalid("Only the first step can be used for breakdown attribution in unordered funnels")
     bins, actor = wanted.get("binCount"), wanted.get("funnelAggregateByHogQL")
     return FunnelRequest(
         series=series,
@@ -71,10 +79,10 @@ def read_funnel(call: Call, query: Row, project: Project) -> FunnelRequest:
             steps=len(series),
             window=_window(wanted),
             order=order,
-            optional=_optional(series) if order != "unordered" else frozenset(),
+            optional=optional,
             attributed_step=None if attributed_step is None else attributed_step + 1,
         ),
-        display=choice(wanted, "funnelVizType", _PLACE, ("steps", "time_to_convert", "trends", "flow"), "steps"),
+        display=display,
         from_step=from_step,
         to_step=to_step,
         attribution=attribution,
@@ -94,32 +102,67 @@ def _step_range(wanted: Row, steps: int) -> tuple[int, int]:
     from_step = number(wanted, "funnelFromStep", _PLACE, 0, least=-1_000)
     to_step = number(wanted, "funnelToStep", _PLACE, steps - 1, least=-1_000)
     if not 0 <= from_step <= steps - 2:
-        raise invalid(f"funnelFromStep is out of bounds. It must be between 0 and {steps - 2}.")
+        raise _bad_range(f"funnelFromStep is out of bounds. It must be between 0 and {steps - 2}.")
     if not 1 <= to_step <= steps - 1:
-        raise invalid(f"funnelToStep is out of bounds. It must be between 1 and {steps - 1}.")
+        raise _bad_range(f"funnelToStep is out of bounds. It must be between 1 and {steps - 1}.")
     if to_step <= from_step:
-        raise invalid("Funnel step range is invalid. funnelToStep should be greater than funnelFromStep.")
+        raise _bad_range("Funnel step range is invalid. funnelToStep should be greater than funnelFromStep.")
     return from_step, to_step
 
 
-def _exclusions(call: Call, wanted: Row, project: Project, series: tuple[Series, ...]) -> tuple[Exclusion, ...]:
+def _bad_range(detail: str) -> ApiError:
+    return invalid(detail, "funnel_step_range_invalid")
+
+
+def _exclusions(call: Call, wanted: Row, project: Project) -> tuple[Exclusion, ...]:
     found: list[Exclusion] = []
-    for order, node in enumerate(objects(wanted.get("exclusions"))):
+    nodes = objects(wanted.get("exclusions"))
+    if len(nodes) > _MOST_EXCLUSIONS:
+        raise malformed_query(f"{_PLACE}exclusions", f"List should have at most {_MOST_EXCLUSIONS} items")
+    for order, node in enumerate(nodes):
         excluded = read_node(call, node, project, order)
         if excluded is None:
             raise unknown_action(node.get("id"))
-        from_step = number(node, "funnelFromStep", f"{_PLACE}exclusions.{order}.", 0)
-        to_step = number(node, "funnelToStep", f"{_PLACE}exclusions.{order}.", len(series) - 1)
-        if from_step >= to_step or to_step >= len(series):
-            raise invalid("Exclusion event range is invalid. End of range should be greater than start.")
-        if any(_same(excluded, step) for step in series[from_step : to_step + 1]):
-            raise invalid("Exclusion steps cannot contain an event that's part of funnel steps.")
+        place = f"{_PLACE}exclusions.{order}."
+        if missing := [name for name in ("funnelFromStep", "funnelToStep") if node.get(name) is None]:
+            raise malformed_query(f"{place}{missing[0]}", "Field required")
+        from_step, to_step = number(node, "funnelFromStep", place, 0), number(node, "funnelToStep", place, 0)
         found.append(Exclusion(excluded, from_step, to_step))
     return tuple(found)
 
 
-def _same(one: Series, other: Series) -> bool:
-    return (one.kind, one.key, one.filters, one.entity) == (other.kind, other.key, other.filters, other.entity)
+def _check_exclusions(order: Order, exclusions: tuple[Exclusion, ...], series: tuple[Series, ...]) -> None:
+    last = len(series) - 1
+    if order == "unordered" and any((item.from_step, item.to_step) != (0, last) for item in exclusions):
+        raise _bad_exclusion("Partial Exclusions not allowed in unordered funnels")
+    for item in exclusions:
+        if item.from_step >= item.to_step:
+            raise _bad_exclusion("Exclusion event range is invalid. End of range should be greater than start.")
+        if item.from_step >= last:
+            raise _bad_exclusion("Exclusion event range is invalid. Start of range is greater than number of steps.")
+        if item.to_step > last:
+            raise _bad_exclusion("Exclusion event range is invalid. End of range is greater than number of steps.")
+        if any(_covers(step, item.series) for step in series[item.from_step : item.to_step + 1]):
+            raise _bad_exclusion("Exclusion steps cannot contain an event that's part of funnel steps.")
+
+
+def _bad_exclusion(detail: str) -> ApiError:
+    return invalid(detail, "funnel_exclusions_invalid")
+
+
+def _covers(step: Series, other: Series) -> bool:
+    """Whether a step is of the same event or action and asks for nothing that the other does not ask for."""
+    if (step.node.get("kind"), step.key) != (other.node.get("kind"), other.key):
+        return False
+    return all(_asked(step, name) <= _asked(other, name) for name in ("properties", "fixedProperties"))
+
+
+def _asked(series: Series, name: str) -> Counter[str]:
+    filters = [item for item in objects(series.node.get(name)) if item]
+    return Counter(
+        json.dumps([item.get("type"), item.get("key"), item.get("operator") or "exact", item.get("value")])
+        for item in filters
+    )
 
 
 def _attribution(wanted: Row, steps: int) -> tuple[Attribution, int | None]:
@@ -133,17 +176,22 @@ def _attribution(wanted: Row, steps: int) -> tuple[Attribution, int | None]:
     return kind, step
 
 
-def _check_unordered(order: Order, exclusions: tuple[Exclusion, ...], attributed: int | None, steps: int) -> None:
-    if order != "unordered":
-        return
-    if any(exclusion.from_step != 0 or exclusion.to_step != steps - 1 for exclusion in exclusions):
-        raise invalid("Partial Exclusions not allowed in unordered funnels")
-    if attributed:
-        raise invalid("Only the first step can be used for breakdown attribution in unordered funnels")
-
-
-def _optional(series: tuple[Series, ...]) -> frozenset[int]:
+def _optional(series: tuple[Series, ...], order: Order, display: str) -> frozenset[int]:
     optional = frozenset(order for order, step in enumerate(series, 1) if step.node.get("optionalInFunnel") is True)
+    if not optional:
+        return optional
+    if order == "unordered" or display not in ("steps", "flow"):
+        raise _bad_optional(
+            "Optional funnel steps are only supported in funnels with step order Sequential or Strict and the graph "
+            'type "Conversion Steps".'
+        )
     if 1 in optional:
-        raise invalid("The first step of a funnel cannot be optional.")
+        raise _bad_optional("The first step of a funnel cannot be optional.")
+    for place, (step, following) in enumerate(pairwise(series), 1):
+        if place in optional and place + 1 not in optional and _covers(following, step):
+            raise _bad_optional("An optional step cannot be the same as the following required step.")
     return optional
+
+
+def _bad_optional(detail: str) -> ApiError:
+    return invalid(detail, "funnel_optional_steps_invalid")

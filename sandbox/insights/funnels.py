@@ -9,32 +9,33 @@ from ..queries.running import Ran, answer_fields
 from ..routing import Call
 from ..values import Row
 from .actor_breakdown import Breakdown, read_breakdown
-from .actors import actor_rows, date_range_of, not_answered
+from .actors import actor_rows, date_range_of
 from .dates import read_interval
 from .filters import sampling_factor
-from .funnel_answers import Entered, Tally, step_rows, time_to_convert, trend_rows
+from .funnel_answers import Entered, Tally, step_rows, times_to_convert, trend_rows
+from .funnel_compare import compared_groups, compared_rows
 from .funnel_events import Fetched, FunnelEvents
 from .funnel_request import FunnelRequest, read_funnel
 from .funnel_steps import Value
 from .funnel_walks import Walks
-from .requests import options
+from .trends_request import read_compare
 
 
 async def funnels_query(call: Call, query: Row, project: Project) -> Row:
     """The answer for the `funnelVizType` of the query. Raises ApiError 400."""
-    if options(query, "compareFilter").get("compare") is True:
-        raise not_answered("funnels with compareFilter")
     events = await read_events(call, query, project)
-    if events.request.display == "flow":
-        raise not_answered("funnels with funnelVizType flow")
-    ran = await actor_rows(call, project, events.hogql(query, project, with_actors=False))
-    results = await to_thread.run_sync(_results, events, ran, sampling_factor(query))
+    periods = [events]
+    compare, compare_to = read_compare(query)
+    if compare and events.request.display != "flow":
+        periods.append(replace(events, within=events.within.previous(compare_to)))
+    ran = [await actor_rows(call, project, period.hogql(query, project, with_actors=False)) for period in periods]
+    results = await to_thread.run_sync(_answer, periods, ran, sampling_factor(query))
     return {
         **answer_fields(call, query, project),
         "results": results,
         "isUdf": True,
-        "hogql": ran.translated.hogql,
-        "timings": ran.timings,
+        "hogql": ran[0].translated.hogql,
+        "timings": [timing for one in ran for timing in one.timings],
         "modifiers": {},
         "error": None,
         "resolved_date_range": events.within.resolved(),
@@ -55,16 +56,28 @@ def _read(call: Call, query: Row, project: Project) -> tuple[FunnelRequest, Brea
     return request, breakdown
 
 
-def _results(events: FunnelEvents, ran: Ran, sampling: float) -> object:
-    request, breakdown = events.request, events.breakdown
-    fetched = events.read(ran.table.rows)
+def _answer(periods: list[FunnelEvents], ran: list[Ran], sampling: float) -> object:
+    """The results; of two periods those of the first, the current one, and of the one before it."""
+    request, breakdown = periods[0].request, periods[0].breakdown
+    fetched = [events.read(one.table.rows) for events, one in zip(periods, ran, strict=True)]
     if request.display == "trends":
-        return trend_rows(_entered(events, fetched), events.within, breakdown)
-    walks = Walks(events)
-    tallies = {found.value: tally for found in fetched if (tally := _tally(walks, found)).taken}
+        rows = [
+            trend_rows(_entered(events, found), events.within, breakdown)
+            for events, found in zip(periods, fetched, strict=True)
+        ]
+        return compared_rows(*rows) if len(rows) == 2 else rows[0]
+    tallies = [_tallies(events, found) for events, found in zip(periods, fetched, strict=True)]
     if request.display == "time_to_convert":
-        return time_to_convert(tallies.values(), request)
-    return step_rows(tallies, request, breakdown, sampling)
+        found = times_to_convert([one.values() for one in tallies], request)
+        return compared_rows(*([one] for one in found)) if len(found) == 2 else found[0]
+    steps = [step_rows(one, request, breakdown, sampling) for one in tallies]
+    groups = compared_groups(*steps) if len(steps) == 2 else steps[0]
+    return groups if breakdown else [row for group in groups for row in group]
+
+
+def _tallies(events: FunnelEvents, fetched: list[Fetched]) -> dict[Value, Tally]:
+    walks = Walks(events)
+    return {found.value: tally for found in fetched if (tally := _tally(walks, found)).taken}
 
 
 def _tally(walks: Walks, fetched: Fetched) -> Tally:

@@ -62,6 +62,9 @@ def _events() -> list[Event]:
         *_converting(SLOW, 7200),
         *_converting(EXCLUDED, 100_000),
         Event(EXCLUDED, "cancel", at("2020-01-10T01:00:00")),
+        *(Event(SLOW, "again", at(f"2020-01-{day}T12:00:00")) for day in ("20", "21")),
+        Event(SLOW, "again", at("2020-01-21T23:00:00")),
+        Event(SLOW, "done", at("2020-01-22T00:00:00")),
         *RANDOM_EVENTS,
     ]
 
@@ -226,9 +229,9 @@ async def test_values_past_the_limit_become_other(sandbox: Serving) -> None:
     by_plan = {"breakdown": ["plan"], "breakdown_type": "event", "breakdown_limit": 2}
     found = await results(sandbox, funnel("start", "finish", breakdownFilter=by_plan))
 
-    assert [rows[0]["breakdown"] for rows in found] == [["excluded"], ["later"], ["Other"]]
-    assert [counts(rows) for rows in found] == [[1, 1], [1, 1], [2, 2]]
-    assert found[2][1]["average_conversion_time"] == 5400.0
+    assert [rows[0]["breakdown"] for rows in found] == [["Other"], ["excluded"], ["later"]]
+    assert [counts(rows) for rows in found] == [[2, 2], [1, 1], [1, 1]]
+    assert found[0][1]["average_conversion_time"] == 5400.0
 
 
 async def test_groups_can_be_counted_instead_of_persons(sandbox: Serving) -> None:
@@ -258,7 +261,98 @@ async def test_a_step_can_be_narrowed_to_the_first_such_event_ever(sandbox: Serv
     assert await results(sandbox, funnel(series=[first, step("buy")], dateRange=later)) == []
 
 
+COMPARED = {"compareFilter": {"compare": True, "compare_to": "-3d"}}
+AFTERWARDS = {"date_from": "2020-01-11", "date_to": "2020-01-13"}
+"""The day after the funnel's events, two more, and as many before."""
+
+
+async def test_a_compared_funnel_has_the_steps_of_both_periods_and_none_for_the_empty_one(sandbox: Serving) -> None:
+    rows = await results(sandbox, funnel("start", "finish", dateRange=AFTERWARDS) | COMPARED)
+
+    assert [(row["compare_label"], row["count"]) for row in rows] == [
+        ("current", 0),
+        ("current", 0),
+        ("previous", 4),
+        ("previous", 3),
+    ]
+    assert rows[1]["average_conversion_time"] is None
+    assert rows[3]["average_conversion_time"] == 6000.0
+
+
+async def test_a_compared_breakdown_has_every_value_in_both_periods(sandbox: Serving) -> None:
+    by_plan = {"breakdown": "plan", "breakdown_type": "event"}
+    days = {"date_from": "2020-03-02", "date_to": "2020-03-03"}
+    query = funnel("A", "B", dateRange=days, breakdownFilter=by_plan) | {"compareFilter": {"compare": True}}
+    groups = await results(sandbox, query)
+    values = [(rows[0]["compare_label"], rows[0]["breakdown_value"]) for rows in groups]
+    half = len(values) // 2
+
+    assert [label for label, _ in values] == ["current"] * half + ["previous"] * half
+    assert [value for _, value in values[:half]] == [value for _, value in values[half:]]
+    assert half >= 2
+
+
+async def test_compared_times_to_convert_share_their_bins(sandbox: Serving) -> None:
+    query = funnel("start", "finish", dateRange=AFTERWARDS, funnelVizType="time_to_convert") | COMPARED
+    current, previous = await results(sandbox, query)
+
+    assert current["compare_label"] == "current"
+    assert [edge for edge, _ in current["bins"]] == [edge for edge, _ in previous["bins"]]
+    assert [sum(count for _, count in period["bins"]) for period in (current, previous)] == [0, 3]
+    assert current["average_conversion_time"] is None
+
+
+async def test_times_to_convert_of_two_periods_without_conversions_have_no_bins(sandbox: Serving) -> None:
+    query = funnel("finish", "start", funnelVizType="time_to_convert") | COMPARED
+    found = await results(sandbox, query)
+
+    assert [period["bins"] for period in found] == [[], []]
+
+
+async def test_compared_conversion_over_time_has_the_days_of_each_period(sandbox: Serving) -> None:
+    query = funnel("start", "finish", dateRange=AFTERWARDS, funnelVizType="trends") | COMPARED
+    current, previous = await results(sandbox, query)
+
+    assert current["days"] == ["2020-01-11", "2020-01-12", "2020-01-13"]
+    assert previous["days"] == ["2020-01-08", "2020-01-09", "2020-01-10"]
+    assert (sum(current["data"]), previous["data"][2]) == (0, 75.0)
+
+
+async def test_a_flow_is_answered_as_steps_and_never_compared(sandbox: Serving) -> None:
+    steps = await results(sandbox, funnel("start", "finish"))
+
+    assert await results(sandbox, funnel("start", "finish", funnelVizType="flow") | COMPARED) == steps
+
+
+async def test_a_step_of_every_event_has_no_name(sandbox: Serving) -> None:
+    rows = await results(sandbox, funnel(series=[step("start"), step(None)]))
+
+    assert (rows[1]["action_id"], rows[1]["name"]) == (None, None)
+
+
+async def test_a_step_of_several_events_is_named_by_them(sandbox: Serving) -> None:
+    either = {"kind": "GroupNode", "operator": "OR", "nodes": [step("sign up"), step("start")]}
+    rows = await results(sandbox, funnel(series=[either, step("finish")]))
+
+    assert counts(rows) == [7, 4]
+    assert rows[0]["name"] == "sign up, start"
+
+
+async def test_other_kinds_of_breakdowns_than_properties_have_no_limit(sandbox: Serving) -> None:
+    by_text = {"breakdown": ["properties.plan"], "breakdown_type": "hogql", "breakdown_limit": 2}
+    found = await results(sandbox, funnel("start", "finish", breakdownFilter=by_text))
+
+    assert [rows[0]["breakdown"] for rows in found] == [["excluded"], ["later"], ["slow"], ["soon"]]
+
+
+async def test_the_last_of_a_run_of_events_counts_for_the_times_of_an_unordered_funnel(sandbox: Serving) -> None:
+    rows = await results(sandbox, funnel("again", "done", funnelOrderType="unordered", funnelWindowInterval=1))
+
+    assert (counts(rows), rows[1]["average_conversion_time"]) == ([1, 1], 3600.0)
+
+
 CANCEL = step("cancel")
+PAID = {"type": "event", "key": "plan", "operator": "exact", "value": "paid"}
 
 
 @pytest.mark.parametrize(
@@ -294,6 +388,27 @@ CANCEL = step("cancel")
         (
             {"series": [step("start", optionalInFunnel=True), step("finish")]},
             "The first step of a funnel cannot be optional.",
+        ),
+        (
+            {"series": [step("a"), step("b", optionalInFunnel=True), step("c")], "funnelVizType": "trends"},
+            "Optional funnel steps are only supported in funnels with step order Sequential or Strict and the graph",
+        ),
+        (
+            {"series": [step("a"), step("b", optionalInFunnel=True), step("b")]},
+            "An optional step cannot be the same as the following required step.",
+        ),
+        (
+            {"exclusions": [CANCEL | {"funnelFromStep": 2, "funnelToStep": 3}]},
+            "Exclusion event range is invalid. Start of range is greater than number of steps.",
+        ),
+        (
+            {"exclusions": [CANCEL | {"funnelFromStep": 0, "funnelToStep": 3}]},
+            "Exclusion event range is invalid. End of range is greater than number of steps.",
+        ),
+        ({"exclusions": [CANCEL]}, "1 validation error for QueryRequest"),
+        (
+            {"exclusions": [step("start", properties=[PAID]) | {"funnelFromStep": 0, "funnelToStep": 1}]},
+            "Exclusion steps cannot contain an event that's part of funnel steps.",
         ),
         ({"series": [step("start"), {"kind": "ActionsNode", "id": 999}]}, "Action ID 999 does not exist!"),
         ({"funnelWindowInterval": 0}, "1 validation error for QueryRequest"),
