@@ -83,7 +83,7 @@ def check(start: End, end: End, span: Range, *, interval: str) -> None:
         raise Refused(
             "invalid_argument",
             f"date_from: {_said(start)} is after date_to, {_said(end)}.",
-            "Swap them; relative dates count back from now: date_from -14d, date_to -7d.",
+            "Give a date_from before date_to; relative dates count back from now: date_from -14d, date_to -7d.",
         )
     if first is not None and interval in _LENGTHS and (span.end - first) / _LENGTHS[interval] > MOST_INTERVALS:
         raise Refused(
