@@ -7,7 +7,7 @@ from ..errors import invalid
 from ..hogql import HogqlError, escape, has_aggregate, parse_expression
 from ..queries.project import Project
 from ..values import Row
-from .dates import DateRange, bucket_expression, interval_start, moment_literal
+from .dates import DateRange, bucket_expression, interval_start, later, moment_literal
 from .filters import all_of
 from .series import ACTOR_MATHS, PROPERTY_MATHS, Series
 
@@ -44,8 +44,9 @@ class Counting:
 
     @property
     def where(self) -> str:
-        """Everything that an event of the series in the range fulfils."""
-        return all_of([*self.range.conditions(), self.series.condition, self.condition])
+        """Everything that an event of the series in the range fulfils. Groups are counted where there is one."""
+        grouped = [f"{_group_key(self.series.node)} != ''"] if self.math == "unique_group" else []
+        return all_of([*self.range.conditions(), self.series.condition, self.condition, *grouped])
 
     def bucket(self, moment: str = "timestamp") -> str:
         """The column of the interval, empty text for the whole range."""
@@ -75,7 +76,7 @@ def counting_query(counting: Counting) -> str:
     actor = _actor(counting)
     if math in ("first_time_for_user", "first_matching_event_for_user"):
         text = _first_time(counting)
-    elif counting.cumulative and actor is not None:
+    elif counting.cumulative and math in ("dau", "unique_group") and actor is not None:
         text = _first_appearances(counting, actor)
     elif math in _WINDOWS:
         text = _active(counting, _WINDOWS[math])
@@ -94,14 +95,18 @@ def _actor(counting: Counting) -> str | None:
         case "dau":
             return "person_id"
         case "unique_group":
-            index = counting.series.node.get("math_group_type_index")
-            if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index <= 4:
-                raise invalid("math_group_type_index is required for math unique_group: a number from 0 to 4.")
-            return f"nullIf($group_{index}, '')"
+            return _group_key(counting.series.node)
         case "unique_session":
             return "nullIf($session_id, '')"
         case _:
             return None
+
+
+def _group_key(node: Row) -> str:
+    index = node.get("math_group_type_index")
+    if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index <= 4:
+        raise invalid("math_group_type_index is required for math unique_group: a number from 0 to 4.")
+    return f"$group_{index}"
 
 
 def _aggregate(counting: Counting, actor: str | None) -> str:
@@ -221,15 +226,15 @@ def _active(counting: Counting, days: int) -> str:
     """Persons of the days that end with an interval's first one; for the whole range, with its end."""
     ends = counting.range
     if not counting.bucketed:
-        last = replace(ends, start=ends.end - timedelta(days=days), lower=ends.end - timedelta(days=days))
+        last = replace(ends, start=ends.end.replace(microsecond=0) - timedelta(days=days), widened_to=None)
         return _plain(replace(counting, range=last), "count(DISTINCT person_id)")
     if ends.interval == "minute":
         raise invalid("The sandbox does not count weekly or monthly active users by minute.")
     hourly = ends.interval == "hour"
     unit, count, add = ("hour", days * 24, "addHours") if hourly else ("day", days, "addDays")
     first = interval_start(ends.start, ends.interval, ends.week_start)
-    reach = first - (timedelta(hours=count - 1) if hourly else timedelta(days=count - 1))
-    wide = replace(ends, start=reach, lower=reach)
+    reach = later(first, -timedelta(hours=count - 1)) if hourly else first - timedelta(days=count - 1)
+    wide = replace(ends, start=reach, widened_to=None)
     columns = [
         f"{'toStartOfHour' if unit == 'hour' else 'toDate'}(timestamp) AS insight_active",
         *counting.values,

@@ -33,7 +33,7 @@ _STARTS = {
 class DateRange:
     """From `start` to `end`, both included, both in the project's timezone, and how it is cut into intervals.
 
-    `lower` is where events are counted from: `start`, unless the interval widens it. `aligned` says that a previous
+    Events are counted from `start`, or from the start of its interval `widened_to`. `aligned` says that a previous
     period begins one day later, so that weekdays meet.
     """
 
@@ -41,24 +41,28 @@ class DateRange:
     end: datetime
     interval: Interval
     week_start: int = 0
-    lower: datetime | None = None
+    widened_to: Interval | None = None
     aligned: bool = False
 
     @property
     def from_moment(self) -> datetime:
         """The first moment whose events count."""
-        return self.lower or self.start
+        return interval_start(self.start, self.widened_to, self.week_start) if self.widened_to else self.start
 
     def buckets(self) -> list[datetime]:
         """The start of every interval, from that of `start` to that of `end`."""
         first, last = (interval_start(moment, self.interval, self.week_start) for moment in (self.start, self.end))
         found: list[datetime] = []
-        while first <= last:
+        while first.astimezone(UTC) <= last.astimezone(UTC):  # two times of one zone compare by their clocks alone
             found.append(first)
             first = next_interval(first, self.interval)
             if len(found) > MOST_BUCKETS:
                 raise malformed_query("dateRange", f"The range has more than {MOST_BUCKETS:,} intervals.")
         return found
+
+    def keys(self) -> list[str]:
+        """`buckets` as `bucket_instant` gives them: the two hours of one clock time in autumn differ."""
+        return [bucket_instant(bucket.isoformat(), self.interval) for bucket in self.buckets()]
 
     def days(self) -> list[str]:
         """`buckets` as PostHog's `days`: `2026-11-01`, or `2026-11-01 10:00:00` for hours and minutes."""
@@ -77,19 +81,22 @@ class DateRange:
         return [f"timestamp >= {moment_literal(self.from_moment)}", f"timestamp <= {moment_literal(end)}"]
 
     def previous(self, compare_to: str | None = None) -> "DateRange":
-        """The range to compare with: both ends moved by `compare_to` (`-1w`), else the period before this one."""
-        zone = self.start.tzinfo
+        """The range to compare with: both ends moved by `compare_to` (`-1w`), else the period before this one.
+
+        By the minute it ends where this one starts; otherwise it starts at the same time of day.
+        """
         if compare_to is not None:
-            start, end, lower = (
-                parse_moment(compare_to, moment, str(zone)) for moment in (self.start, self.end, self.from_moment)
-            )
-            return replace(self, start=start, end=end, lower=lower)
+            zone = str(self.start.tzinfo)
+            start, end = (parse_moment(compare_to, moment, zone) for moment in (self.start, self.end))
+            return replace(self, start=start, end=end)
         length = self.end - self.start
         earlier = self.start - length
+        if self.interval == "minute":
+            return replace(self, start=earlier, end=self.start)
         start = datetime.combine(earlier.date(), self.start.timetz())
         if self.aligned:
             start += timedelta(days=1)
-        return replace(self, start=start, end=start + length, lower=start - (self.start - self.from_moment))
+        return replace(self, start=start, end=start + length)
 
     def resolved(self) -> Row:
         """PostHog's `resolved_date_range`."""
@@ -126,9 +133,9 @@ def _full(day: date) -> str:
 def interval_start(moment: datetime, interval: Interval, week_start: int) -> datetime:
     """The start of the interval that a moment is in. `week_start` is 0 for Sunday, 1 for Monday."""
     if interval == "minute":
-        return moment.replace(second=0, microsecond=0)
+        return later(moment, timedelta()).replace(second=0, microsecond=0)  # a time that a clock change skips is moved
     if interval == "hour":
-        return moment.replace(minute=0, second=0, microsecond=0)
+        return later(moment, timedelta()).replace(minute=0, second=0, microsecond=0)
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     if interval == "week":
         return midnight - timedelta(days=midnight.weekday() if week_start == 1 else midnight.isoweekday() % 7)
@@ -136,25 +143,33 @@ def interval_start(moment: datetime, interval: Interval, week_start: int) -> dat
 
 
 def next_interval(start: datetime, interval: Interval) -> datetime:
-    """The start of the interval after the one that begins at `start`, by the clock on the wall."""
-    if interval == "month":
-        year, month = divmod(start.year * 12 + start.month, 12)
-        return start.replace(year=year, month=month + 1)
-    spans: dict[Interval, timedelta] = {
-        "minute": timedelta(minutes=1),
-        "hour": timedelta(hours=1),
-        "day": timedelta(days=1),
-        "week": timedelta(weeks=1),
-    }
-    return start + spans[interval]
+    """The start of the interval after the one that begins at `start`: days and longer by the clock on the wall."""
+    return _moved(start, interval, 1)
 
 
 def previous_interval(start: datetime, interval: Interval) -> datetime:
     """The start of the interval before the one that begins at `start`."""
-    if interval == "month":
-        year, month = divmod(start.year * 12 + start.month - 2, 12)
-        return start.replace(year=year, month=month + 1)
-    return start - (next_interval(start, interval) - start)
+    return _moved(start, interval, -1)
+
+
+def _moved(start: datetime, interval: Interval, number: int) -> datetime:
+    match interval:
+        case "month":
+            year, month = divmod(start.year * 12 + start.month - 1 + number, 12)
+            return start.replace(year=year, month=month + 1)
+        case "week":
+            return start + timedelta(weeks=number)
+        case "day":
+            return start + timedelta(days=number)
+        case "hour":
+            return later(start, timedelta(hours=number))
+        case "minute":
+            return later(start, timedelta(minutes=number))
+
+
+def later(moment: datetime, span: timedelta) -> datetime:
+    """The moment after so much time, whatever the clocks on the wall do meanwhile."""
+    return (moment.astimezone(UTC) + span).astimezone(moment.tzinfo)
 
 
 def bucket_expression(interval: Interval, moment: str = "timestamp") -> str:
@@ -166,6 +181,14 @@ def bucket_key(value: object, interval: Interval) -> str:
     """A value of `bucket_expression` in a result as it stands in `DateRange.days`."""
     text = str(value)
     return text[:10] if interval in ("day", "week", "month") else text[:19].replace("T", " ")
+
+
+def bucket_instant(value: object, interval: Interval) -> str:
+    """A value of `bucket_expression` in a result as it stands in `DateRange.keys`."""
+    text = str(value)
+    return (
+        text[:10] if interval in ("day", "week", "month") else datetime.fromisoformat(text).astimezone(UTC).isoformat()
+    )
 
 
 def day_text(moment: datetime, interval: Interval) -> str:
@@ -222,12 +245,9 @@ def read_date_range(
     keep = exact or interval == "minute" or (explicit and explicit_start)
     start = _start(since, project, keep=keep, earliest=earliest)
     end = _finish(until, project, interval, explicit=explicit or (exact and until is None))
-    relative = since is None or relative_unit(since) is not None
     week_start = project.context.week_start
-    lower = start
-    if widen and not explicit and not keep:
-        lower = _lower(start, interval, week_start, since, relative=relative)
-    return DateRange(start, end, interval, week_start, lower, _aligned(interval, since, until))
+    widened = _widened_to(interval, since) if widen and not explicit and not exact else None
+    return DateRange(start, end, interval, week_start, widened, _aligned(interval, since, until))
 
 
 def relative_unit(text: str) -> str | None:
@@ -276,18 +296,23 @@ def _finish(until: str | None, project: Project, interval: Interval, *, explicit
     return end.replace(minute=59 if interval == "hour" else end.minute, second=59, microsecond=999_999)
 
 
-def _lower(start: datetime, interval: Interval, week_start: int, since: str | None, *, relative: bool) -> datetime:
-    if since is not None and relative_unit(since) == "h" and interval == "day":
-        return start
-    if interval == "week":
-        return interval_start(start, "day", week_start)
-    if interval in ("hour", "minute"):
-        return start if relative else interval_start(start, "hour", week_start)
-    return interval_start(start, interval, week_start)
+def _widened_to(interval: Interval, since: str | None) -> Interval | None:
+    unit = "d" if since is None else relative_unit(since)
+    match interval:
+        case "week":
+            return "day"
+        case "day":
+            return None if unit == "h" else "day"
+        case "hour" | "minute":
+            return interval if unit is None else None
+        case "month":
+            return "month"
 
 
 def _aligned(interval: Interval, since: str | None, until: str | None) -> bool:
     if interval != "day" or (until is not None and relative_unit(until) is not None):
         return False
     found = _RELATIVE.fullmatch(since or "-7d")
-    return found is not None and found["unit"] == "d" and int(found["number"] or 1) % 7 == 0
+    return (
+        found is not None and found["unit"] == "d" and int(found["number"] or 0) > 0 and int(found["number"]) % 7 == 0
+    )

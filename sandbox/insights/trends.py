@@ -54,7 +54,7 @@ async def trends_query(call: Call, query: Row, project: Project) -> Row:
     session = Session(call, project)
     earliest = None
     if wants_all(query):
-        earliest = await session.earliest(any_of([series.condition for series in trend.series]))
+        earliest = await session.earliest(any_of([series.entity for series in trend.series]))
     aggregate = trend.request.aggregate
     interval = "day" if aggregate else read_interval(query)
     exact = trend.request.display == "BoldNumber"

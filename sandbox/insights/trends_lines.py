@@ -7,7 +7,7 @@ from math import floor
 from typing import Any
 
 from .breakdowns import NULL, OTHER, Breakdown, Value, ranked
-from .dates import DateRange, bucket_key
+from .dates import DateRange, bucket_instant
 from .trends_request import NamedFormula, TrendsRequest
 
 type Numbers = tuple[float, ...]
@@ -37,11 +37,11 @@ class Lines:
 
 def lines_of(rows: list[list[Any]], ends: DateRange, breakdown: Breakdown, request: TrendsRequest) -> Lines:
     """Rows of bucket, breakdown values and number, filled up with zeros, ranked and limited."""
-    keys = [""] if request.aggregate else ends.days()
+    keys = [""] if request.aggregate else ends.keys()
     places = {key: index for index, key in enumerate(keys)}
     found: dict[Value, list[float]] = {} if breakdown.expressions else {(): [0] * len(keys)}
     for row in rows:
-        place = places.get("" if request.aggregate else bucket_key(row[0], ends.interval))
+        place = places.get("" if request.aggregate else bucket_instant(row[0], ends.interval))
         if place is not None:
             numbers = found.setdefault(tuple(row[1:-1]), [0] * len(keys))
             numbers[place] += row[-1] or 0

@@ -3,13 +3,15 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from .dataset import Setting, World
 from .running import Asking, Refusal, agree
 
 type Recount = Callable[[Mapping[str, Any], World, Setting], Any]
-"""What the `results` of a query are; of an object only the fields that it gives are compared."""
+"""What the `results` of a query are, or an object with fields of its answer.
+
+Of objects only the fields that the recount gives are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ async def disagreements(asked: Asking, cases: Iterable[Case], recount: Recount, 
         answers = await asked.answers(queries)
         for query, answer in zip(queries, answers, strict=True):
             recounted = recount(query, asked.world, setting)
-            answered = answer if isinstance(answer, Refusal) else answer["results"]
+            answered = answer if isinstance(answer, Refusal) or isinstance(recounted, dict) else answer["results"]
             if not agree(answered, recounted):
                 found.append(_told(setting, query, answered, recounted))
                 if len(found) >= shown:
@@ -40,7 +42,38 @@ async def disagreements(asked: Asking, cases: Iterable[Case], recount: Recount, 
 
 
 def _told(setting: Setting, query: Mapping[str, Any], answered: Any, recounted: Any) -> str:
-    return (
-        f"\n{setting.zone}, week start {setting.week_start}, now {setting.now.isoformat()}\n{json.dumps(query)}"
-        f"\nanswered  {answered}\nrecounted {recounted}\n"
-    )
+    places = list(_differences(answered, recounted, ""))
+    told = f"\n{setting.zone}, week start {setting.week_start}, now {setting.now.isoformat()}\n{json.dumps(query)}"
+    return "\n  ".join((told, *places[:4])) + "\n"
+
+
+def _differences(answered: Any, recounted: Any, place: str) -> Iterable[str]:
+    """Where two values differ, as deep inside as they can be told apart."""
+    if agree(answered, recounted):
+        return
+    match answered, recounted:
+        case dict(), dict():
+            one, other = cast("dict[str, Any]", answered), cast("dict[str, Any]", recounted)
+            for name, value in other.items():
+                yield from _differences(one.get(name), value, f"{place}.{name}")
+        case list(), list():
+            left, right = cast("list[Any]", answered), cast("list[Any]", recounted)
+            if len(left) == len(right) and right and isinstance(right[0], dict):
+                for index, value in enumerate(right):
+                    yield from _differences(left[index], value, f"{place}[{index}]")
+            elif right and isinstance(right[0], dict):
+                yield f"{place}: answered {[_name(item) for item in left]}, recounted {[_name(item) for item in right]}"
+            else:
+                yield f"{place}: answered {_short(answered)}, recounted {_short(recounted)}"
+        case _:
+            yield f"{place}: answered {_short(answered)}, recounted {_short(recounted)}"
+
+
+def _name(result: dict[str, Any]) -> str:
+    shown = [result.get(name) for name in ("label", "breakdown_value", "compare_label", "order")]
+    return " ".join(str(value) for value in shown if value is not None)
+
+
+def _short(value: Any) -> str:
+    told = str(value)
+    return told if len(told) < 400 else f"{told[:300]} ... {told[-100:]}"

@@ -6,7 +6,7 @@ A world is a few hundred events drawn with a seed. Its events exist twice: as re
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ MISSING: Any = object()
 
 _NUMBERS = (1, 2, 2.5, 10, -4, 0, 0.1, "3", "x", "", "1e2", None, MISSING, True, [1], {"a": 1})
 _VALUES: Mapping[str, tuple[Any, ...]] = {
-    "plan": ("free", "pro", "Pro", "a::b", "%_", 'it\'s \\ "so"', "", None, MISSING, "free"),
+    "plan": ("free", "pro", "Pro", "a::b", "%_", "it's 100% so", "", None, MISSING, "free"),
     "amount": _NUMBERS,
     "price": _NUMBERS,
     "beta": (True, False, None, MISSING, True),
@@ -92,7 +92,7 @@ class Cohort:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Events with all that they belong to. `actions` and `cohorts` have their ids once the world is served."""
+    """Events in the order of time with all that they belong to. A world has actions and cohorts once it is served."""
 
     name: str
     now: datetime
@@ -123,6 +123,13 @@ def worlds() -> tuple[World, ...]:
     )
 
 
+def without_ties(world: World) -> World:
+    """The world without the later of two events that a person did at the very same moment: which is first is open."""
+    events = {(event.person.name, event.timestamp): event for event in reversed(world.events)}
+    kept = tuple(sorted(events.values(), key=lambda event: event.timestamp))
+    return replace(world, events=kept, session_seconds=_session_seconds(kept))
+
+
 def open_world(world: World, directory: Path) -> Engine:
     """An engine with the events of a world. The caller closes it; a process has one at a time."""
     return open_engine(directory, list(world.events), list(world.groups.values()), dict(TYPES))
@@ -132,9 +139,9 @@ def _world(name: str, seed: int, now: datetime, edges: tuple[date, ...], size: i
     chance = random.Random(seed)
     persons = tuple(_person(chance, number, now) for number in range(14))
     groups = {key: _group(chance, key, now) for key in ("acme", "globex", "o'neil")}
-    times = sorted(_moment(chance, now, edges) for _ in range(size))
+    times = [_moment(chance, now, edges) for _ in range(size)]
     times += times[:6]  # some happen at the very same moment
-    events = tuple(_event(chance, persons, groups, moment) for moment in times)
+    events = tuple(_event(chance, persons, groups, moment) for moment in sorted(times))
     return World(name, now, events, persons, groups, session_seconds=_session_seconds(events))
 
 

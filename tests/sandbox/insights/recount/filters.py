@@ -16,6 +16,9 @@ type Filter = Mapping[str, Any]
 NEGATIVE = frozenset({"is_not", "not_icontains", "not_regex"})
 """The operators that an event without the property fulfils; several values are combined with AND."""
 
+TEST_ACCOUNTS: list[Filter] = [{"type": "person", "key": "email", "operator": "not_icontains", "value": "@EXAMPLE"}]
+"""The `test_account_filters` of the project."""
+
 
 def text(value: Any) -> str | None:
     """A property without a defined type: null, text as it is, anything else as its JSON."""
@@ -61,8 +64,8 @@ def _passes(event: Event, item: Filter, world: World, setting: Setting) -> bool:
     if kind == "person" and key == "distinct_id":
         ids = {other.sent_as for other in world.events if other.person == event.person} | {event.person.name}
         return any(_compares(one, None, operator, value, setting) for one in ids)
-    scope = kind if kind in ("event", "person") else ""
-    return _compares(_read(event, item, world), TYPES.get((scope, key)), operator, value, setting)
+    defined = "Numeric" if kind == "session" else TYPES.get((kind, key))
+    return _compares(_read(event, item, world), defined, operator, value, setting)
 
 
 def _read(event: Event, item: Filter, world: World) -> Any:
@@ -227,7 +230,7 @@ _BY_TYPE: Sequence[tuple[str, str, Sequence[tuple[str, Any]]]] = (
             ("is_not", "pro"),
             ("is_not", ["free", "a::b"]),
             ("icontains", "PR"),
-            ("icontains", ["%", "\\"]),
+            ("icontains", ["%", "'"]),
             ("not_icontains", ["fre", "pro"]),
             ("not_icontains", "_"),
             ("regex", "^p.o$"),
@@ -237,7 +240,7 @@ _BY_TYPE: Sequence[tuple[str, str, Sequence[tuple[str, Any]]]] = (
             ("is_not_set", None),
             ("exact", []),
             ("is_set", []),
-            ("exact", 'it\'s \\ "so"'),
+            ("exact", "it's 100% so"),
             ("in", ["free", "pro"]),
             ("not_in", ["free", "pro"]),
             ("gt", "f"),
@@ -310,7 +313,7 @@ _BY_TYPE: Sequence[tuple[str, str, Sequence[tuple[str, Any]]]] = (
     ),
     ("person", "age", (("gt", 18), ("exact", 30), ("is_not", "44"), ("lt", 30.5), ("is_not_set", None))),
     ("person", "distinct_id", (("exact", "person 1"), ("exact", ["person 0 on the phone", "person 2"]))),
-    ("session", "$session_duration", (("gt", 0), ("exact", 0), ("lte", 3600), ("gte", 86400))),
+    ("session", "$session_duration", (("gt", 0), ("gte", 86400), ("exact", [60, 3600, 86400]))),
     ("group", "tier", (("exact", "gold"), ("is_not", "gold"), ("is_set", None), ("is_not_set", None))),
     ("event_metadata", "event", (("exact", "buy"), ("is_not", ["$pageview", "buy"]), ("icontains", "PAGE"))),
     ("event_metadata", "distinct_id", (("icontains", "phone"), ("is_not", "person 1"))),

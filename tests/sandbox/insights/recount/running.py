@@ -26,6 +26,7 @@ from maton_posthog.sandbox.store import Store
 
 from ...sandbox_client import BASE_URL, NOW, Shared
 from .dataset import Action, Cohort, Setting, World
+from .filters import TEST_ACCOUNTS
 
 PROJECT = 1
 _AT_ONCE = 2
@@ -70,8 +71,8 @@ class Asking:
         with self.services.store.transaction() as rows:
             project = rows.get("projects", PROJECT)
             assert project is not None
-            changed = {"timezone": setting.zone, "week_start_day": setting.week_start, **row}
-            rows.save("projects", {**project, **changed})
+            changed = {"timezone": setting.zone, "week_start_day": setting.week_start}
+            rows.save("projects", {**project, **changed, "test_account_filters": TEST_ACCOUNTS, **row})
 
     async def answer(self, query: Mapping[str, Any]) -> Answer:
         """What the sandbox answers to a query."""
