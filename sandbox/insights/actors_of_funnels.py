@@ -7,7 +7,8 @@ from ..routing import Call
 from ..values import Row, as_list, objects
 from .actor_source import ActorSource, listed_actors
 from .funnel_actors import FunnelActor, FunnelEntry, funnel_actors, funnel_entries
-from .requests import malformed_query, options
+from .requests import choice, malformed_query, options
+from .trends_request import read_compare
 
 
 async def actors_of_funnel(call: Call, query: Row, project: Project) -> ActorSource:
@@ -34,7 +35,7 @@ async def _of_step(call: Call, query: Row, source: Row, project: Project) -> lis
         problem = f"Input should be a step from 1, or from -2 to -{len(steps)} for those who dropped off before it"
         raise malformed_query("funnelStep", problem)
     before = _required_before(steps, -step)
-    found = await funnel_actors(call, source, project)
+    found = await funnel_actors(call, source, project, previous=_wants_previous(query, source))
     return [actor.actor for actor in found if _is_of_step(actor, step, before) and _is_of_value(query, actor)]
 
 
@@ -57,13 +58,19 @@ async def _of_interval(call: Call, query: Row, source: Row, project: Project) ->
     if not isinstance(start, str) or not start:
         raise invalid("Actors parameter `funnelTrendsEntrancePeriodStart` must be provided funnel trends persons!")
     moment = parse_moment(start, project.scope.now, project.context.timezone)
+    found = await funnel_entries(call, source, project, previous=_wants_previous(query, source))
     return [
         entry.actor
-        for entry in await funnel_entries(call, source, project)
+        for entry in found
         if entry.interval.timestamp() == moment.timestamp()
         and entry.converted is not (dropped is True)
         and _is_of_value(query, entry)
     ]
+
+
+def _wants_previous(query: Row, source: Row) -> bool:
+    wanted = choice(query, "compare", "", ("current", "previous"), "current")
+    return wanted == "previous" and read_compare(source)[0]
 
 
 def _is_of_value(query: Row, actor: FunnelActor | FunnelEntry) -> bool:

@@ -27,11 +27,15 @@ RANGES: tuple[Mapping[str, Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number of an answer and the actors query that names it. `counts` says what of the rows makes the number."""
+    """A number of an answer and the actors query that names it. `counts` says what of the rows makes the number.
+
+    With `others` the number is a rate: how many in a hundred of both are `actors`.
+    """
 
     number: float
     actors: Mapping[str, Any]
     counts: Callable[[list[list[Any]]], float] = len
+    others: Mapping[str, Any] | None = None
 
 
 type Draw = Callable[[random.Random, World], Mapping[str, Any]]
@@ -75,11 +79,17 @@ async def disagreements(asked: Asking, draw: Draw, cells: Cells, *, seed: int, c
 
 async def _told(answer: Callable[[Mapping[str, Any]], Awaitable[Any]], cell: Cell) -> str:
     columns = ["actor_id", "event_count"] if cell.counts is events_of else ["actor_id"]
-    found = await answer({"kind": "ActorsQuery", "source": cell.actors, "select": columns, "limit": 50_000})
-    if isinstance(found, Refusal):
-        return f"refused: {found.detail}"
-    counted = cell.counts(found["results"])
-    return "" if counted == cell.number else f"number {cell.number}, actors {counted}"
+    counted: list[float] = []
+    for source in (cell.actors, cell.others):
+        if source is not None:
+            found = await answer({"kind": "ActorsQuery", "source": source, "select": columns, "limit": 50_000})
+            if isinstance(found, Refusal):
+                return f"refused: {found.detail}"
+            counted.append(cell.counts(found["results"]))
+    number = counted[0]
+    if cell.others is not None:
+        number = round(number / sum(counted) * 100, 2) if number else 0
+    return "" if number == cell.number else f"number {cell.number}, actors {counted}"
 
 
 def _place(setting: Setting, cell: Cell) -> str:

@@ -220,23 +220,45 @@ def drawn_funnel(chance: random.Random, world: World) -> Mapping[str, Any]:
         query["breakdownFilter"] = {"breakdown": "$browser", "breakdown_type": "event", "breakdown_limit": 2}
     if chance.random() < 0.2:
         query["aggregation_group_type_index"] = 0
+    if chance.random() < 0.2 and query["dateRange"].get("date_from") != "all":
+        query["compareFilter"] = {"compare": True}
     return query
 
 
 def cells_of_funnel(chance: random.Random, query: Mapping[str, Any], results: Any) -> list[Cell]:
-    named: dict[str, Any] = {"kind": "FunnelsActorsQuery", "source": query}
     if query["funnelsFilter"]["funnelVizType"] == "trends":
-        return []
+        return [point(query, row, chance) for row in chance.sample(results, min(1, len(results)))]
+    groups: list[list[Mapping[str, Any]]] = results
+    if results and not isinstance(results[0], list):
+        labels = dict.fromkeys(step.get("compare_label") for step in results)
+        groups = [[step for step in results if step.get("compare_label") == label] for label in labels]
     found: list[Cell] = []
-    for steps in chance.sample(results, 1) if results and isinstance(results[0], list) else [results]:
-        if steps and "breakdown_value" in steps[0]:
-            named = {**named, "funnelStepBreakdown": steps[0]["breakdown_value"]}
+    for steps in chance.sample(groups, min(1, len(groups))):
+        named = named_funnel(query, steps[0])
         found += [Cell(step["count"], {**named, "funnelStep": step["order"] + 1}) for step in steps]
-        for before, step in pairwise(steps):
-            if not any(node.get("optionalInFunnel") for node in query["series"]):
-                lost = {**named, "funnelStep": -(step["order"] + 1)}
-                found.append(Cell(before["count"] - step["count"], lost))
+        if not any(node.get("optionalInFunnel") for node in query["series"]):
+            found += [
+                Cell(before["count"] - step["count"], {**named, "funnelStep": -(step["order"] + 1)})
+                for before, step in pairwise(steps)
+            ]
     return found
+
+
+def named_funnel(query: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """The query of the actors behind a row, but for which of its numbers is meant."""
+    named: dict[str, Any] = {"kind": "FunnelsActorsQuery", "source": query}
+    if "breakdown_value" in row:
+        named["funnelStepBreakdown"] = row["breakdown_value"]
+    return {**named, "compare": row["compare_label"]} if "compare_label" in row else named
+
+
+def point(query: Mapping[str, Any], row: Mapping[str, Any], chance: random.Random) -> Cell:
+    """A rate of conversion: those who converted among all who entered on a day."""
+    busy = [place for place, rate in enumerate(row["data"]) if rate]
+    place = chance.choice(busy or range(len(row["data"])))
+    named = {**named_funnel(query, row), "funnelTrendsEntrancePeriodStart": row["days"][place]}
+    converted, dropped = ({**named, "funnelTrendsDropOff": dropped} for dropped in (False, True))
+    return Cell(row["data"][place], converted, others=dropped)
 
 
 async def test_the_steps_of_funnels_are_those_of_their_actors(world: World, engine: Engine) -> None:
