@@ -11,6 +11,7 @@ from .schema import (
     PERSON_DISTINCT_IDS,
     PERSONS,
     RAW_SESSION_REPLAY_EVENTS,
+    RAW_SESSIONS,
     SESSION_REPLAY_EVENTS,
     SESSIONS,
     Table,
@@ -37,11 +38,11 @@ TABLES: Mapping[str, Table] = {
     **COHORT_TABLES,
 }
 _RAW_NAMES: Mapping[str, Table] = {
-    f"raw_{name}": TABLES[name]
-    for name in ("groups", "persons", "sessions", "person_distinct_ids", "person_distinct_id_overrides")
+    f"raw_{name}": TABLES[name] for name in ("groups", "persons", "person_distinct_ids", "person_distinct_id_overrides")
 } | {
     "raw_cohort_people": COHORT_TABLES["cohort_people"],
     "raw_session_replay_events": RAW_SESSION_REPLAY_EVENTS,
+    "raw_sessions": RAW_SESSIONS,
 }
 UNAVAILABLE_TABLES = frozenset({
     "app_metrics", "batch_export_log_entries", "console_logs_log_entries", "document_embeddings",
@@ -52,7 +53,8 @@ UNAVAILABLE_TABLES = frozenset({
 
 
 def find_table(name: str) -> Table | None:
-    """The table of this name; `system.*` and the `raw_` forms included."""
+    """The table of this name; `system.*`, the `raw_` forms and `posthog.` before any of PostHog's own included."""
+    name = name.removeprefix("posthog.")
     return TABLES.get(name) or SYSTEM_TABLES.get(name) or INFORMATION_SCHEMA.get(name) or _RAW_NAMES.get(name)
 
 

@@ -35,8 +35,9 @@ _PARENT, _CHILD = re.compile(r"\{parent\}\.`([^`]+)`"), re.compile(r"\{child\}\.
 
 
 def information_schema_rows(table: str) -> list[CatalogRow]:
-    """The rows of `system.information_schema.tables`, `.columns`, `.relationships` or `.data_types`."""
-    return list(_ROWS[table.rpartition(".")[2]]())
+    """The rows of `system.information_schema.tables`, `.columns`, `.relationships` or `.data_types`; none of others."""
+    rows = _ROWS.get(table.rpartition(".")[2])
+    return [] if rows is None else list(rows())
 
 
 def _tables() -> Iterator[tuple[Table, str, str]]:

@@ -92,6 +92,31 @@ isLikelyBot(agent) = getBotName({{agent}}) != ''
 """
 """A short list of well-known user agents stands in for PostHog's."""
 
-ALL = (SHOWN, POSTGRES, COMPUTED, LANGUAGES, TRAFFIC)
+_SEARCH = "google|bing|duckduckgo|yahoo|baidu|yandex|ecosia|brave"
+_SOCIAL = "facebook|instagram|linkedin|reddit|twitter|tiktok|pinterest|threads|mastodon|quora"
+_VIDEO = "youtube|vimeo|twitch|dailymotion"
+_SHOPS = "amazon|ebay|etsy|alibaba"
+
+
+def _site(prefix: str) -> str:
+    kinds = ((_SEARCH, "Search"), (_SOCIAL, "Social"), (_VIDEO, "Video"), (_SHOPS, "Shopping"))
+    arms = ", ".join(
+        f"match(ifNull({{site}}, ''), '(^|[.])({names})([.]|$)'), '{prefix}{kind}'" for names, kind in kinds
+    )
+    return f"multiIf({arms}, null)"
+
+
+CHANNELS = f"""
+lookupDomainType(site) = {_site("")}
+lookupDomainType(site, kind) = lookupDomainType({{site}})
+lookupPaidSourceType(site) = {_site("Paid ")}
+lookupOrganicSourceType(site) = {_site("Organic ")}
+lookupPaidMediumType(medium) = transform({{medium}}, ['paid_social', 'video'], ['Paid Social', 'Paid Video'], null)
+lookupOrganicMediumType(medium) = transform({{medium}}, ['email', 'affiliate', 'sms', 'push', 'audio', 'social'], \
+['Email', 'Affiliate', 'SMS', 'Push', 'Audio', 'Organic Social'], null)
+"""
+"""A short list of well-known sites stands in for PostHog's."""
+
+ALL = (SHOWN, POSTGRES, COMPUTED, LANGUAGES, TRAFFIC, CHANNELS)
 AGGREGATES = frozenset({"string_agg", "json_agg", "every"})
 """Macros that aggregate rows."""

@@ -7,10 +7,10 @@ Names and column order follow PostHog's `events`, `persons`, `groups`, `sessions
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .acquisition import CHANNEL_TYPE, DOMAIN_TYPE
-from .values import ARRAY, BOOLEAN, DATETIME, FLOAT, INTEGER, STRING, UUID, Scope, Type
+from .values import ARRAY, BOOLEAN, DATETIME, FLOAT, INTEGER, STRING, UNKNOWN, UUID, Scope, Type
 
 DATABASE = "posthog"
 
@@ -245,6 +245,17 @@ SESSIONS = Table(
     ),
 )
 
+RAW_SESSIONS = replace(
+    SESSIONS,
+    name="raw_sessions",
+    columns={
+        **SESSIONS.columns,
+        "min_timestamp": _hidden("min_timestamp", DATETIME, "{table}.`$start_timestamp`"),
+        "max_timestamp": _hidden("max_timestamp", DATETIME, "{table}.`$end_timestamp`"),
+    },
+)
+"""The parts of sessions as they are stored; here each session is one part."""
+
 _REPLAY_COUNTS = tuple(
     _of(
         INTEGER,
@@ -252,7 +263,6 @@ _REPLAY_COUNTS = tuple(
     )
 )
 _REPLAY_REST = (
-    Column("first_url", STRING, "{table}.`start_url`"),
     Column("active_milliseconds", INTEGER, "{table}.`active_seconds` * 1000"),
     *_REPLAY_COUNTS,
     _hidden("all_urls", ARRAY, "[{table}.`start_url`]"),
@@ -260,6 +270,7 @@ _REPLAY_REST = (
         "event_count", INTEGER, "{table}.`click_count` + {table}.`keypress_count` + {table}.`mouse_activity_count`"
     ),
     _hidden("snapshot_source", STRING, "materialize('web')"),
+    _hidden("retention_period_days", INTEGER, "materialize(toInt64(30))"),
     _hidden("person_id", UUID, ""),
     _hidden("recording_duration", INTEGER, ""),
 )
@@ -276,6 +287,7 @@ SESSION_REPLAY_EVENTS = Table(
         *_of(STRING, "session_id distinct_id"),
         Column("start_time", DATETIME),
         Column("end_time", DATETIME),
+        Column("first_url", STRING, "{table}.`start_url`"),
         *_REPLAY_REST,
     ),
     joins=_REPLAY_JOINS,
@@ -288,8 +300,12 @@ RAW_SESSION_REPLAY_EVENTS = Table(
         *_of(STRING, "session_id distinct_id"),
         Column("min_first_timestamp", DATETIME, "{table}.`start_time`"),
         Column("max_last_timestamp", DATETIME, "{table}.`end_time`"),
+        _hidden("first_url", UNKNOWN, "arrayReduce('argMinState', [{table}.`start_url`], [{table}.`start_time`])"),
+        _hidden("_timestamp", DATETIME, "{table}.`end_time`"),
+        _hidden("is_deleted", INTEGER, "materialize(toInt64(0))"),
+        _hidden("surfacing_score", FLOAT.or_null(), "CAST(NULL, 'Nullable(Float64)')"),
         *_REPLAY_REST,
     ),
     joins=_REPLAY_JOINS,
 )
-"""The parts of recordings as they are stored; here each recording is one part."""
+"""The parts of recordings as they are stored; here each recording is one part. `first_url` is a state to be merged."""

@@ -14,7 +14,8 @@ from .values import BOOLEAN, DATE, DATETIME, FLOAT, INTEGER, STRING, UUID, Kind,
 JSON = Type("json", nullable=True, holds_json=True)
 _TYPES = {"text": STRING.or_null(), "integer": INTEGER.or_null(), "boolean": BOOLEAN.or_null(),
           "time": DATETIME.or_null(), "json": JSON, "id": INTEGER, "uuid": STRING, "name": STRING, "date": DATE,
-          "count": INTEGER, "moment": DATETIME, "flag": BOOLEAN, "share": FLOAT.or_null()}  # fmt: skip
+          "count": INTEGER, "moment": DATETIME, "flag": BOOLEAN, "share": FLOAT.or_null(),
+          "bit": INTEGER.or_null()}  # fmt: skip
 _CLICKHOUSE: Mapping[Kind, str] = {
     "string": "String", "integer": "Int64", "boolean": "Bool", "datetime": "DateTime64(6, 'UTC')", "json": "String",
     "date": "Date", "float": "Float64",
@@ -22,7 +23,8 @@ _CLICKHOUSE: Mapping[Kind, str] = {
 
 
 def _cohort_table(name: str) -> Table:
-    columns = table_columns(Column("person_id", UUID), Column("cohort_id", INTEGER))
+    version = Column("version", INTEGER, "materialize(toInt64(1))", in_star=False)
+    columns = table_columns(Column("person_id", UUID), Column("cohort_id", INTEGER), version)
     return Table(name, "", columns, joins={"person": LazyJoin("persons", PERSON_BY_ID)})
 
 
@@ -52,53 +54,82 @@ SYSTEM_TABLES: Mapping[str, Table] = {
     for table in (
         _system(
             "actions",
-            "id:id name:text description:text steps:json tags:json deleted:boolean created_at:time "
-            "last_calculated_at:time pinned_at:time",
+            "id:id name:text description:text steps:json tags:json deleted:bit created_at:time "
+            "last_calculated_at:time pinned_at:time "
+            "updated_at:time steps_json:json post_to_slack:boolean slack_message_format:text "
+            "is_calculating:boolean bytecode_error:text summary:text created_by_id:integer",
         ),
         _system(
             "annotations",
             "id:id content:text scope:text creation_type:text dashboard_item:integer dashboard_id:integer "
-            "date_marker:time created_at:time updated_at:time deleted:boolean",
+            "date_marker:time created_at:time updated_at:time deleted:bit "
+            "dashboard_item_id:integer created_by_id:integer",
         ),
         _system(
             "cohorts",
-            "id:id name:text description:text filters:json groups:json query:json is_static:boolean deleted:boolean "
+            "id:id name:text description:text filters:json groups:json query:json is_static:bit deleted:bit "
             "is_calculating:boolean count:integer version:integer errors_calculating:integer created_at:time "
-            "last_calculation:time",
+            "last_calculation:time "
+            "pending_version:integer last_error_at:time cohort_type:text created_by_id:integer",
         ),
         _system(
             "dashboards",
-            "id:id name:text description:text filters:json variables:json tags:json pinned:boolean deleted:boolean "
-            "creation_mode:text created_at:time last_accessed_at:time",
+            "id:id name:text description:text filters:json variables:json tags:json pinned:boolean deleted:bit "
+            "creation_mode:text created_at:time last_accessed_at:time "
+            "restriction_level:integer created_by_id:integer breakdown_colors:json data_color_theme_id:integer "
+            "last_refresh:time",
         ),
         _system(
             "dashboard_tiles",
             "id:id dashboard_id:integer insight_id:integer text_id:integer layouts:json color:text "
-            "filters_overrides:json deleted:boolean",
+            "filters_overrides:json deleted:bit",
         ),
         _system(
             "experiments",
             "id:id name:text description:text type:text feature_flag_id:integer parameters:json metrics:json "
-            "metrics_secondary:json exposure_criteria:json exposure_cohort:integer conclusion:text archived:boolean "
-            "deleted:boolean start_date:time end_date:time created_at:time updated_at:time",
+            "metrics_secondary:json exposure_criteria:json exposure_cohort:integer conclusion:text archived:bit "
+            "deleted:bit start_date:time end_date:time created_at:time updated_at:time "
+            "filters:json secondary_metrics:json created_by_id:integer exposure_cohort_id:integer "
+            "holdout_id:integer variants:json stats_config:json conclusion_comment:text scheduling_config:json "
+            "primary_metrics_ordered_uuids:json secondary_metrics_ordered_uuids:json",
         ),
         _system(
             "feature_flags",
-            "id:id key:text name:text filters:json active:boolean archived:boolean deleted:boolean version:integer "
+            "id:id key:text name:text filters:json active:boolean archived:bit deleted:bit version:integer "
             "rollout_percentage:integer ensure_experience_continuity:boolean evaluation_runtime:text tags:json "
-            "created_at:time updated_at:time",
+            "created_at:time updated_at:time "
+            "rollback_conditions:json performed_rollback:boolean created_by_id:integer usage_dashboard_id:integer "
+            "has_enriched_analytics:boolean is_remote_configuration:boolean has_encrypted_payloads:boolean "
+            "last_modified_by_id:integer last_called_at:time bucketing_identifier:text",
+        ),
+        _system(
+            "group_type_mappings", "id:id group_type:text group_type_index:integer name_singular:text name_plural:text"
+        ),
+        _system(
+            "cohort_calculation_history",
+            "id:uuid cohort_id:integer count:integer started_at:time finished_at:time error:text error_code:text",
+        ),
+        _system(
+            "early_access_features",
+            "id:uuid name:text description:text stage:text feature_flag_id:integer deleted:bit created_at:time",
         ),
         _system("insight_variables", "id:uuid name:text code_name:text type:text default_value:json created_at:time"),
         _system(
             "insights",
-            "id:id short_id:text name:text derived_name:text description:text query:json tags:json saved:boolean "
-            "favorited:boolean deleted:boolean created_at:time updated_at:time last_modified_at:time",
+            "id:id short_id:text name:text derived_name:text description:text query:json tags:json saved:bit "
+            "favorited:bit deleted:bit created_at:time updated_at:time last_modified_at:time "
+            "filters:json filters_hash:text query_metadata:json order:integer refreshing:bit is_sample:bit "
+            "refresh_attempt:integer created_by_id:integer last_modified_by_id:integer",
         ),
         _system(
             "surveys",
             "id:uuid name:text description:text type:text questions:json appearance:json conditions:json "
-            "start_date:time end_date:time archived:boolean responses_limit:integer linked_flag_id:integer "
-            "created_at:time",
+            "start_date:time end_date:time archived:bit responses_limit:integer linked_flag_id:integer "
+            "created_at:time "
+            "updated_at:time created_by_id:integer targeting_flag_id:integer internal_targeting_flag_id:integer "
+            "linked_insight_id:integer iteration_count:integer iteration_frequency_days:integer "
+            "current_iteration:integer schedule:text enable_partial_responses:boolean "
+            "enable_iframe_embedding:boolean",
         ),
         _system("teams", "id:id name:text timezone:text week_start_day:integer test_account_filters:json"),
     )
@@ -122,6 +153,10 @@ INFORMATION_SCHEMA: Mapping[str, Table] = {
             "via:text confidence:share reasoning:text",
         ),
         _system("information_schema.data_types", "type_name:name description:name"),
+        _system(
+            "information_schema.metrics",
+            "name:name description:text status:name is_drifted:flag definition_kind:name definition:json unit:text",
+        ),
     )
 }
 """The catalog as tables of its own."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from ..errors import ApiError
 from ..hogql import (
@@ -27,7 +28,7 @@ type CohortPersons = Callable[[Rows, Row], str]
 """A SELECT of the ids of a cohort's persons. Raises ApiError 400 for a cohort that is not calculated here."""
 
 _NOBODY = "SELECT toUUID('00000000-0000-0000-0000-000000000000') AS person_id, toInt64(0) AS cohort_id WHERE 0"
-_STORED_AS = {"feature_flag_id": "_feature_flag"}
+_STORED_AS = {"feature_flag_id": "_feature_flag", "steps_json": "steps"}
 _OVERRIDES = (
     "SELECT distinct_id, person_id FROM posthog.person_distinct_ids WHERE distinct_id IN ("
     "SELECT JSONExtractString(properties, '$anon_distinct_id') FROM posthog.events "
@@ -73,13 +74,30 @@ def _system(rows: Rows, project_id: int, name: str) -> str:
     match name:
         case "system.teams":
             found = [row for row in rows.all("projects") if row["id"] == project_id]
-        case "system.insight_variables":
+        case "system.insight_variables" | "system.early_access_features":
             found = []
+        case "system.group_type_mappings":
+            found = [{"id": 1, "group_type": "organization", "group_type_index": 0}]
+        case "system.cohort_calculation_history":
+            found = [row for cohort in rows.all("cohorts", project_id) for row in _calculations(cohort)]
+        case "system.cohorts":
+            cohorts = rows.all("cohorts", project_id)
+            found = [{**row, "cohort_type": "static" if row["is_static"] else None} for row in cohorts]
         case "system.feature_flags":
             found = [{**row, "rollout_percentage": _rollout(row)} for row in rows.all("feature_flags", project_id)]
         case _:
             found = rows.all(name.removeprefix("system."), project_id)
     return _constant(SYSTEM_TABLES[name], found)
+
+
+def _calculations(cohort: Row) -> list[Row]:
+    """The latest calculation of a cohort, as its history of one."""
+    moment = cohort.get("last_calculation")
+    if not moment:
+        return []
+    identity = str(uuid5(NAMESPACE_OID, f"cohort {cohort['id']} {moment}"))
+    times = {"started_at": moment, "finished_at": moment}
+    return [{"id": identity, "cohort_id": cohort["id"], "count": cohort.get("count"), **times}]
 
 
 def _rollout(flag: Row) -> Any:
@@ -96,7 +114,7 @@ def _constant(table: Table, found: list[Row]) -> str:
 
 
 def _value(row: Row, name: str, type: Type) -> Any:
-    value = row.get(_STORED_AS.get(name, name))
+    value = _stored(row, name)
     if value is None:
         return None if type.nullable else _EMPTY.get(type.kind, "")
     match type.kind:
@@ -108,6 +126,16 @@ def _value(row: Row, name: str, type: Type) -> Any:
             return str(value)
         case _:
             return value
+
+
+def _stored(row: Row, name: str) -> Any:
+    """A field of the row; `x_id` is the `x` of the row, or the id of what stands there."""
+    known = _STORED_AS.get(name, name)
+    if known in row or not name.endswith("_id"):
+        return row.get(known)
+    related = row.get(name.removesuffix("_id"))
+    whole = as_object(related)
+    return related if whole is None else whole.get("id")
 
 
 def _time(value: object) -> str | None:

@@ -852,3 +852,9 @@ SELECT getSurveyResponse(0) AS score, count() FROM events WHERE event = 'survey 
 
 -- submissions of a survey
 SELECT count() FROM events WHERE uniqueSurveySubmissionsFilter('0190c1f4-0000-7000-8000-000000000001', '2026-01-01')
+
+-- channels of sites
+SELECT lookupDomainType(properties.$referring_domain) AS kind, lookupOrganicSourceType(properties.$referring_domain), lookupPaidSourceType(properties.utm_source), count() FROM events GROUP BY ALL
+
+-- a table under its own name
+SELECT e.event, count() FROM posthog.events e WHERE e.timestamp > now() - interval 7 day GROUP BY e.event

@@ -17,7 +17,7 @@ REFUSED = [
     ("select properties.$browser from event", "Unknown table `event`. Did you mean `events`?", "event"),
     ("select 1 from foo", "Unknown table `foo`.", "foo"),
     ("select 1 from events e join foo f on 1", "Unknown table `foo`.", None),
-    ("select 1 from posthog.events", "Unknown table `posthog.events`. Did you mean `events`?", None),
+    ("select 1 from default.events", "Unknown table `default.events`. Did you mean `events`?", None),
     ("select 1 from heatmaps", "Table `heatmaps` exists in PostHog, but holds no data here.", "heatmaps"),
     (
         "select countt() from events",

@@ -61,7 +61,7 @@ def test_functions_that_reach_outside_are_refused_in_any_case_and_place(name: st
         "select * from `system`.`tables`",
         "select * from information_schema.tables",
         "select * from INFORMATION_SCHEMA.tables",
-        "select * from posthog.events",
+        "select * from posthog.property_definitions",
         "select * from default.x",
         "select * from events.persons",
         "select * from event_definitions",

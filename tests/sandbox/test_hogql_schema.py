@@ -83,9 +83,7 @@ def test_every_lazy_join_leads_to_a_table(table: str) -> None:
             assert link.table in translate(query, CONTEXT).tables
 
 
-@pytest.mark.parametrize(
-    "name", ["persons", "groups", "sessions", "person_distinct_ids", "person_distinct_id_overrides"]
-)
+@pytest.mark.parametrize("name", ["persons", "groups", "person_distinct_ids", "person_distinct_id_overrides"])
 def test_raw_tables_read_the_same_rows(name: str) -> None:
     assert translate(f"select count() from raw_{name}", CONTEXT).tables == (name,)
 

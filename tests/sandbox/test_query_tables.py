@@ -114,6 +114,26 @@ async def test_a_flag_shows_its_share_and_a_dashboard_its_tiles(sandbox: Serving
     assert await scalar(sandbox, "select count() from system.insight_variables") == 0
 
 
+async def test_rows_lead_to_their_authors_and_to_what_they_are_about(sandbox: Serving) -> None:
+    made = await sandbox.make("annotations/", {"content": "here", "scope": "project", "date_marker": "2026-11-01"})
+    text = f"select created_by_id, dashboard_item_id, deleted from system.annotations where id = {made['id']}"
+    assert (await sandbox.query(text))["results"] == [[made["created_by"]["id"], None, 0]]
+    steps = "select JSONExtractString(steps_json, 1, 'event') from system.actions where steps_json != '[]' limit 1"
+    assert await scalar(sandbox, steps)
+    assert await scalar(sandbox, "select count() from system.cohort_calculation_history where count > 0") > 0
+    kinds = "select group_type from system.group_type_mappings"
+    assert (await sandbox.query(kinds))["results"] == [["organization"]]
+
+
+async def test_stored_parts_of_recordings_and_sessions_are_merged(sandbox: Serving) -> None:
+    merged = "select session_id, argMinMerge(first_url), min(min_first_timestamp) from raw_session_replay_events"
+    whole = "select session_id, first_url, start_time from session_replay_events"
+    found = (await sandbox.query(f"{merged} group by session_id order by session_id limit 50"))["results"]
+    assert found == (await sandbox.query(f"{whole} order by session_id limit 50"))["results"]
+    text = "select min(min_timestamp) = min($start_timestamp) from posthog.raw_sessions"
+    assert await scalar(sandbox, text) == 1
+
+
 async def test_a_changed_property_is_read_from_persons_and_not_from_events_that_were(sandbox: Serving) -> None:
     seen = "select person_id from events where person.properties.email is not null limit 1"
     person = await scalar(sandbox, seen)
