@@ -26,6 +26,7 @@ from .insights.insight_actors import KINDS as ACTOR_KINDS
 from .insights.insight_actors import insight_actors_query
 from .insights.lifecycle import lifecycle_query
 from .insights.paths import paths_query
+from .insights.retention import retention_query
 from .insights.stickiness import stickiness_query
 from .insights.trends import trends_query
 from .overrides import with_filters_override
@@ -312,6 +313,7 @@ RUNNERS: Mapping[str, Runner] = {
     "StickinessQuery": stickiness_query,
     "FunnelsQuery": funnels_query,
     "PathsQuery": paths_query,
+    "RetentionQuery": retention_query,
     **dict.fromkeys(ACTOR_KINDS, insight_actors_query),
     "InsightActorsQueryOptions": actors_options,
     "ExperimentQuery": experiment_query,
