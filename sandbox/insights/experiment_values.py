@@ -1,6 +1,6 @@
 """Mean and ratio metrics: each exposed entity's value, and its sums by variant, as HogQL."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from .requests import malformed_query
 from .running import Session
 
 _STATISTICS = ("sum", "min", "max", "avg")
+_SESSION_PROPERTIES = ("$session_duration", "$pageview_count", "$autocapture_count", "$screen_count")
 _NO_PERSON = "00000000-0000-0000-0000-000000000000"
 
 
@@ -36,12 +37,16 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Which events give a value, the aggregate over an entity's events, and how outliers are treated."""
+    """Which events give a value, the aggregate over an entity's events, and how outliers are treated.
+
+    With a `session_property` the aggregate is the name of a function over sessions: each counts once.
+    """
 
     condition: str
     aggregate: str
     window: int
     bounds: Bounds
+    session_property: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +67,18 @@ def read_value_metric(call: Call, project: Project, metric: Row) -> ValueMetric:
         )
         return ValueMetric(numerator=numerator, denominator=denominator)
     numerator = _source(call, project, metric, "source", metric)
+    if name := _session_property(as_object(metric["source"]) or {}):
+        math = metric["source"].get("math")
+        function = str(math) if math in _STATISTICS else "sum"
+        numerator = replace(numerator, session_property=name, aggregate=function)
     return ValueMetric(numerator=numerator, threshold=_number(metric.get("threshold"), "metric.threshold"))
+
+
+def _session_property(node: Row) -> str | None:
+    """The property of sessions that a mean metric is over; PostHog knows the duration without being told the type."""
+    name = node.get("math_property")
+    of_sessions = name == "$session_duration" or node.get("math_property_type") == "session_properties"
+    return str(name) if of_sessions and name in _SESSION_PROPERTIES else None
 
 
 def _source(call: Call, project: Project, metric: Row, name: str, outliers: object) -> Source:
@@ -95,8 +111,6 @@ def _number(value: object, place: str) -> float | None:
 def _aggregate(node: Row) -> str:
     """The aggregate over the events of one entity. A math that PostHog's experiments do not know counts events."""
     math = node.get("math")
-    if node.get("math_property") == "$session_duration" or node.get("math_property_type") == "session_properties":
-        raise invalid("The sandbox does not answer metrics of experiments over session properties yet.")
     if math in _STATISTICS:
         name = node.get("math_property")
         value = f"coalesce(toFloat(properties.{property_name(str(name))}), 0)" if name else "1"
@@ -137,9 +151,12 @@ def entity_values(metric: ValueMetric, exposures: Exposures) -> str:
     for name, source in sources.items():
         if source is not None:
             columns.append(f"coalesce({name}_values.experiment_value, 0) AS {name}")
+            # Entities without a session are left out of a metric over sessions.
+            values, join = _values(source, exposures), "LEFT JOIN"
+            if source.session_property is not None:
+                values, join = _session_values(source, exposures, source.session_property), "JOIN"
             joined += (
-                f" LEFT JOIN ({_values(source, exposures)}) AS {name}_values "
-                f"ON exposed.experiment_entity = {name}_values.experiment_entity"
+                f" {join} ({values}) AS {name}_values ON exposed.experiment_entity = {name}_values.experiment_entity"
             )
     return f"SELECT {', '.join(columns)} FROM {joined}"
 
@@ -155,6 +172,27 @@ def _values(source: Source, exposures: Exposures) -> str:
         f"SELECT exposed.experiment_entity AS experiment_entity, toFloat({source.aggregate}) AS experiment_value "
         f"FROM events JOIN ({exposures.query()}) AS exposed ON {exposures.entity} = exposed.experiment_entity "
         f"WHERE {all_of(terms)} GROUP BY exposed.experiment_entity"
+    )
+
+
+def _session_values(source: Source, exposures: Exposures, name: str) -> str:
+    """HogQL of one row for each entity with sessions whose first event of a source is after the first exposure."""
+    end = exposures.end + timedelta(seconds=source.window)
+    terms = [*within(exposures.start, end, including_end=False), source.condition, "ifNull($session_id, '') != ''"]
+    sessions = (
+        f"SELECT {exposures.entity} AS session_entity, $session_id AS session_name, "
+        f"toFloat(any(session.{property_name(name)})) AS session_value, min(timestamp) AS session_first "
+        f"FROM events WHERE {all_of(terms)} GROUP BY session_entity, session_name"
+    )
+    times = ["sessions.session_first >= exposed.experiment_first"]
+    if source.window:
+        times.append(f"sessions.session_first < exposed.experiment_first + toIntervalSecond({source.window})")
+    value = f"{source.aggregate}(coalesce(sessions.session_value, 0))"
+    return (
+        f"SELECT exposed.experiment_entity AS experiment_entity, toFloat({value}) AS experiment_value "
+        f"FROM ({sessions}) AS sessions JOIN ({exposures.query()}) AS exposed "
+        f"ON sessions.session_entity = exposed.experiment_entity WHERE {all_of(times)} "
+        "GROUP BY exposed.experiment_entity"
     )
 
 

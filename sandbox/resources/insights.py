@@ -22,7 +22,7 @@ from ..query import RUNNERS
 from ..resource import Change, Resource, alive_or_restored, by_id, get_row, list_rows, public, routes
 from ..responses import answer
 from ..results import Mode, mode_named
-from ..routing import Call, Route
+from ..routing import Call, Endpoint, Route
 from ..store import Rows
 from ..values import Row, as_object
 from .tiles import place_insight, tiles_of_insight
@@ -247,10 +247,10 @@ async def _list(obtain: ObtainResult, call: Call) -> Response:
 
 def refresh_mode(call: Call) -> Mode:
     """What the `refresh` of a request for insights says: by default, and by what it does not know, `force_cache`."""
-    given = call.params.get("refresh")
-    if given is None or given.lower() in _FALSE:
+    given = str(call.params.get("refresh", call.body.get("refresh", False))).lower()
+    if given in _FALSE:
         return "force_cache"
-    if given.lower() in _TRUE:
+    if given in _TRUE:
         return "force_blocking"
     return mode_named(given) or "force_cache"
 
@@ -312,14 +312,23 @@ def _with_dashboard(call: Call) -> tuple[Row, Row]:
         return shown, rows.get("dashboards", int(wanted)) or {}
 
 
+async def _saved(save: Endpoint, obtain: ObtainResult, call: Call) -> Response:
+    """The insight that was made or changed, with its result as a reader would get it."""
+    saved = await save(call)
+    shown: Row = json.loads(bytes(saved.body))
+    reading = replace(call, body={"refresh": call.body.get("refresh", False)})
+    return answer(await with_result(obtain, reading, shown), saved.status_code)
+
+
 def insight_routes(obtain: ObtainResult) -> tuple[Route, ...]:
     """The routes of insights; `obtain` gives the results of queries as the query endpoint does."""
     collection = "projects/{project_id}/insights"
-    own = {
-        ("GET", collection): partial(_list, obtain),
-        ("GET", f"{collection}/{{id}}"): partial(_get, obtain),
-    }
-    return tuple(
-        Route(route.method, route.path, own.get((route.method, route.path), route.endpoint))
-        for route in routes(INSIGHTS)
-    )
+    one = f"{collection}/{{id}}"
+    own = {("GET", collection): partial(_list, obtain), ("GET", one): partial(_get, obtain)}
+    saving = {("POST", collection), ("PATCH", one), ("PUT", one)}
+
+    def endpoint(route: Route) -> Endpoint:
+        key = (route.method, route.path)
+        return partial(_saved, route.endpoint, obtain) if key in saving else own.get(key, route.endpoint)
+
+    return tuple(replace(route, endpoint=endpoint(route)) for route in routes(INSIGHTS))

@@ -242,6 +242,19 @@ async def test_an_insight_tells_the_job_that_computes_it(sandbox: Serving, refre
     assert (after["is_cached"], after["query_status"]) == (True, None)
 
 
+async def test_a_changed_insight_comes_back_with_what_was_computed_of_its_query(sandbox: Serving) -> None:
+    path = await insight(sandbox)
+    computed = await sandbox.get(path, refresh="blocking")
+    renamed = await sandbox.patch(path, {"name": "Renamed"})
+    other = {"kind": "InsightVizNode", "source": {**VIEWS, "interval": "hour"}}
+    changed = await sandbox.patch(path, {"query": other})
+    forced = await sandbox.patch(path, {"name": "Again", "refresh": "blocking"})
+
+    assert (renamed["name"], renamed["is_cached"], renamed["result"]) == ("Renamed", True, computed["result"])
+    assert (changed["result"], changed["last_refresh"]) == (None, None)
+    assert len(forced["result"][0]["data"]) > 24
+
+
 async def test_the_list_of_insights_shows_what_was_computed(sandbox: Serving) -> None:
     path = await insight(sandbox)
     computed = await sandbox.get(path, refresh="blocking")

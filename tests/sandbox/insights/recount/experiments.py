@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
+from statistics import fmean
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -118,6 +119,12 @@ def drawn_mean(draw: random.Random) -> dict[str, Any]:
     if draw.random() < 0.15:
         found["threshold"] = draw.choice((1, 2, 5.5))
     return {"kind": "ExperimentMetric", **found}
+
+
+def drawn_session(draw: random.Random) -> dict[str, Any]:
+    """A mean metric over the durations of sessions."""
+    source = {**_source(draw), "math": draw.choice(("sum", "avg", "min", "max")), "math_property": "$session_duration"}
+    return {"kind": "ExperimentMetric", "metric_type": "mean", "source": source, **_window(draw)}
 
 
 def drawn_ratio(draw: random.Random) -> dict[str, Any]:
@@ -246,7 +253,11 @@ def sums(case: Case, events: Sequence[Event]) -> dict[str, list[float]]:
             for name in ("numerator", "denominator")
         )
     else:
-        over = _cut(_values(case, events, counted, metric["source"]), metric)
+        over = _values(case, events, counted, metric["source"])
+        if metric["source"].get("math_property") == "$session_duration":
+            over = _session_values(case, events, counted, metric["source"])
+            counted = {entity: exposed for entity, exposed in counted.items() if entity in over}
+        over = _cut(over, metric)
         under = None
         if "threshold" in metric and not _is_cut(metric):
             over = {entity: float(value >= metric["threshold"]) for entity, value in over.items()}
@@ -274,6 +285,27 @@ def _values(
         if event.timestamp >= exposed.first and (not window or event.timestamp < exposed.first + window):
             own[entity_of(case, event)].append(event)
     return {entity: _value(node, found) for entity, found in own.items()}
+
+
+def _session_values(
+    case: Case, events: Sequence[Event], counted: Mapping[str, Exposed], node: Mapping[str, Any]
+) -> dict[str, float]:
+    """Of those with sessions whose first such event is after the exposure, each session once."""
+    window = timedelta(seconds=_seconds(case.metric))
+    start, end = window_of(case)
+    times: dict[str, list[datetime]] = {}
+    firsts: dict[tuple[str, str], datetime] = {}
+    for event in sorted(events, key=lambda event: event.timestamp):
+        times.setdefault(event.session, []).append(event.timestamp)
+        if event.session and _matches(node, event) and start <= event.timestamp < end + window:
+            firsts.setdefault((entity_of(case, event), event.session), event.timestamp)
+    own: dict[str, list[float]] = {}
+    for (entity, session), first in firsts.items():
+        exposed = counted.get(entity)
+        if exposed and first >= exposed.first and (not window or first < exposed.first + window):
+            own.setdefault(entity, []).append(int((times[session][-1] - times[session][0]).total_seconds()))
+    functions: dict[str, Callable[[list[float]], float]] = {"sum": sum, "min": min, "max": max, "avg": fmean}
+    return {entity: functions[node["math"]](found) for entity, found in own.items()}
 
 
 def _value(node: Mapping[str, Any], own: list[Event]) -> float:
