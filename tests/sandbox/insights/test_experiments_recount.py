@@ -43,6 +43,7 @@ pytestmark = pytest.mark.anyio
 
 PROJECT, EXPERIMENT = 1, 1
 SEEDS = (11, 12, 13)
+EVEN, UNEVEN = (34, 33, 33), (50, 25, 25)
 CASES = 170
 """For each metric and data set: 510 of each metric, and a third as many over sessions."""
 
@@ -76,8 +77,8 @@ def shown(moment: Any) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def flag_filters(case: Case) -> dict[str, Any]:
-    variants = [{"key": key, "rollout_percentage": share} for key, share in zip(VARIANTS, (34, 33, 33), strict=True)]
+def flag_filters(case: Case, shares: tuple[int, ...] = EVEN) -> dict[str, Any]:
+    variants = [{"key": key, "rollout_percentage": share} for key, share in zip(VARIANTS, shares, strict=True)]
     return {"multivariate": {"variants": variants}, "aggregation_group_type_index": 0 if case.by_group else None}
 
 
@@ -154,16 +155,25 @@ async def test_conversions_of_each_variant_are_those_of_a_recount(asking: Asking
 
 
 async def test_exposures_by_day_are_those_of_a_recount(asking: Asking, recorded: Any) -> None:
-    for case in drawn(asking, recorded[0], drawn_mean):
+    biased = 0
+    for number, case in enumerate(drawn(asking, recorded[0], drawn_mean)):
+        shares = (EVEN, UNEVEN)[number % 2]
         answer = await asking.answer(
             case,
             kind="ExperimentExposureQuery",
             experiment_name="Any",
-            feature_flag={"key": FLAG, "filters": flag_filters(case)},
+            feature_flag={"key": FLAG, "filters": flag_filters(case, shares)},
             start_date=shown(case.start),
             end_date=shown(case.end),
             exposure_criteria=case.criteria,
         )
         expected = daily(case, asking.events)
         assert {one["variant"]: one["exposure_counts"] for one in answer["timeseries"]} == expected, case
-        assert answer["total_exposures"] == {variant: counts[-1] for variant, counts in expected.items()}, case
+        totals = {variant: counts[-1] for variant, counts in expected.items()}
+        assert answer["total_exposures"] == totals, case
+        risk = None
+        if shares == UNEVEN and case.end is None and totals.get("$multiple"):
+            risk = {"multiple_variant_percentage": pytest.approx(100 * totals["$multiple"] / sum(totals.values()))}
+        assert answer["bias_risk"] == risk, case
+        biased += risk is not None
+    assert biased > 3
