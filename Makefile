@@ -28,7 +28,7 @@ check: $(VENV)/.installed-dev  ## Format, lint, types, and imports that go down 
 coverage: $(VENV)/.installed-dev  ## Run the tests with branch coverage; fails below 95%.
 	$(RUN) -m pytest --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
-bench: $(VENV)/.installed-dev  ## Print what the server costs, as ratios to the least an MCP server can cost.
+bench: $(VENV)/.installed-dev  ## Print costs as ratios; ARGS="--only hogql --events 5000000" measures HogQL.
 	@$(RUN) -m bench $(ARGS)
 
 snapshots: $(VENV)/.installed-dev  ## Accept changed tools: schemas, toolsnaps and the README's tool table.

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ SCHEMA_VERSION = 1
 """Raise it when the tables or the generated values change: kept directories of another version are made again."""
 
 _DATABASE, _MANIFEST, _LOCK = "clickhouse", "dataset.json", "dataset.lock"
+_TEMPORARY = "maton-posthog-sandbox-"
 _BYTES_PER_EVENT = 600
 """What is needed while ClickHouse merges; about 200 remain."""
 _BYTES_AT_LEAST = 50 * 1024**2
@@ -44,9 +45,11 @@ class DatasetDirectory:
     def holds(self, parameters: Parameters) -> bool:
         """Whether a complete dataset made with these parameters is there."""
         try:
-            return json.loads((self.path / _MANIFEST).read_text()) == _manifest(parameters)
+            is_made = json.loads((self.path / _MANIFEST).read_text()) == _manifest(parameters)
         except (OSError, ValueError):
             return False
+        # ClickHouse does not open what a copy made of its symbolic links.
+        return is_made and (self.database / "metadata" / "posthog").is_symlink()
 
     def free_megabytes(self) -> int:
         """Free space on its disk."""
@@ -82,18 +85,21 @@ class DatasetDirectory:
 def claim(path: Path | None, resources: ExitStack) -> DatasetDirectory:
     """Lock a directory (made when missing) until `resources` are closed; without `path` a temporary one, removed then.
 
+    Before a temporary one is made, those that killed processes left behind are removed.
     Raises DatasetBusyError when another process holds it, DatasetError when it cannot be used.
     """
+    temporary = path is None
     if path is None:
-        temporary = tempfile.TemporaryDirectory(prefix="maton-posthog-sandbox-", ignore_cleanup_errors=True)
-        path = Path(resources.enter_context(temporary))
+        _remove_abandoned(Path(tempfile.gettempdir()))
+        made = tempfile.TemporaryDirectory(prefix=_TEMPORARY, ignore_cleanup_errors=True)
+        path = Path(resources.enter_context(made))
     with _disk_errors(path):
         path.mkdir(parents=True, exist_ok=True)
         if (path / _DATABASE).exists() and not (path / _LOCK).exists():
             raise DatasetError(
                 f"{path / _DATABASE} was not made by the sandbox and is left alone. Choose another directory."
             )
-        resources.enter_context(_locked(path))
+        resources.enter_context(_locked(path, temporary=temporary))
     return DatasetDirectory(path.resolve())
 
 
@@ -111,12 +117,14 @@ def _disk_errors(path: Path) -> Generator[None]:
 
 
 @contextmanager
-def _locked(path: Path) -> Generator[None]:
+def _locked(path: Path, *, temporary: bool) -> Generator[None]:
+    """A temporary directory gets its lock file only once that is locked, so that nobody takes it for abandoned."""
     if sys.platform == "win32":
         raise DatasetError("The sandbox does not run on Windows; use WSL or Linux.")
     import fcntl  # not there on Windows
 
-    with (path / _LOCK).open("a+") as file:
+    lock = path / _LOCK
+    with (path / f"{_LOCK}.new" if temporary else lock).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -129,7 +137,27 @@ def _locked(path: Path) -> Generator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
+        if temporary:
+            Path(file.name).rename(lock)
         yield
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove the temporary datasets of this user that no process holds: their owners were killed."""
+    if sys.platform == "win32":
+        return
+    import fcntl  # not there on Windows
+
+    for path in parent.glob(f"{_TEMPORARY}*"):
+        with suppress(OSError):  # held by its owner, not ours, or being removed by another
+            if path.is_symlink() or path.stat().st_uid != os.getuid():
+                continue
+            descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 def _manifest(parameters: Parameters) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Open a dataset: reuse what a directory holds, or generate it."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import date
 from pathlib import Path
 
@@ -25,8 +25,8 @@ def open_dataset(
     """The dataset of these parameters in an open engine. Blocking: 4 s for 100,000 events, 0.5 s for a kept directory.
 
     `directory` None makes a temporary one, removed when the engine is closed. A kept directory with the same parameters
-    is opened as it is; anything else that the sandbox left there is made again. A DatasetDirectory stays claimed when
-    the engine is closed. Exactly `events` events are made.
+    is opened as it is; anything else that the sandbox left there, and what cannot be opened, is made again. A
+    DatasetDirectory stays claimed when the engine is closed. Exactly `events` events are made.
     `today` is the last day, filled from 00:00 to 06:00 UTC. `hostile` plants values as an attacker would send them.
     `progress` is called with a fraction from 0 to 1 and a message, at least every 5 %.
 
@@ -45,9 +45,11 @@ def open_dataset(
 
 def _open(directory: DatasetDirectory, parameters: Parameters, progress: Callable[[float, str], None]) -> Engine:
     if directory.holds(parameters):
-        engine = _start(directory)
-        progress(1.0, f"{parameters.events:,} events ready")
-        return engine
+        # What cannot be opened is made again: the same events.
+        with suppress(EngineError):
+            engine = _start(directory)
+            progress(1.0, f"{parameters.events:,} events ready")
+            return engine
     directory.clear(parameters)
     engine = _start(directory)
     with ExitStack() as on_failure:

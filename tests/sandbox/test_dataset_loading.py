@@ -1,11 +1,13 @@
 """Loading the synthetic dataset into the engine, and the directory that keeps it."""
 
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +16,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from maton_posthog.sandbox.dataset import DatasetBusyError, DatasetError, Parameters, generate, open_dataset
+from maton_posthog.sandbox.dataset import DatasetBusyError, DatasetError, Parameters, claim, generate, open_dataset
 from maton_posthog.sandbox.dataset.tables import GENERATED, TIME
 from maton_posthog.sandbox.engine import Engine, EngineError
 
@@ -227,3 +229,43 @@ def _opened_elsewhere(directory: Path, *, events: int, say_at: float) -> Generat
         yield process
         if process.poll() is None:
             process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize("keeps_links", [True, False])
+def test_a_copied_directory_opens(directory: Path, tmp_path: Path, keeps_links: bool) -> None:
+    with open_dataset(directory, events=500, today=TODAY) as engine:
+        made = engine.select("SELECT count(), sum(cityHash64(*)) FROM posthog.events").rows
+    copy = tmp_path / "copy"
+    shutil.copytree(directory, copy, symlinks=keeps_links)
+
+    with open_dataset(copy, events=500, today=TODAY) as engine:
+        assert engine.select("SELECT count(), sum(cityHash64(*)) FROM posthog.events").rows == made
+
+
+def test_what_a_killed_sandbox_left_is_removed_and_what_another_one_holds_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = (
+        "import sys; from contextlib import ExitStack; from maton_posthog.sandbox.dataset import claim; "
+        "held = ExitStack(); print(claim(None, held).path, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as other:  # fmt: skip
+        assert other.stdout is not None
+        left = Path(other.stdout.readline().strip())
+        stranger = tmp_path / "maton-posthog-sandbox-stranger"
+        stranger.mkdir()
+        with ExitStack() as held:
+            mine = claim(None, held).path
+            assert left.is_dir()
+            other.kill()
+            other.wait()
+            with ExitStack() as second:
+                claim(None, second)
+                assert not left.exists()
+                assert mine.is_dir()
+                assert stranger.is_dir()
+        assert not mine.exists()
