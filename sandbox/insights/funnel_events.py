@@ -146,11 +146,11 @@ class FunnelEvents:
         """HogQL for the events: actor, time, bits, breakdown value."""
         request = self.request
         actor, has_actor = actor_of(query)
-        if request.actor is not None:
-            actor = f"ifNull(toString({expression(request.actor)}), '')"
-            has_actor = f"{actor} != ''"
-        elif has_actor == "true":
+        if has_actor == "true":  # no group is asked for, which goes before an expression
             actor = "person_id"  # is grouped faster than its text
+            if request.actor is not None:
+                actor = f"ifNull(toString({expression(request.actor)}), '')"
+                has_actor = f"{actor} != ''"
         matches = [_step_condition(step) for step in request.series]
         matches += [exclusion.series.condition for exclusion in request.exclusions]
         terms = [*self.within.conditions(whole_seconds=False), query_condition(query, project), has_actor]
@@ -174,7 +174,7 @@ class FunnelEvents:
             return self._by_value_of_step(query, project, columns, entered)
         if request.rules.order == "strict" and self._fits:
             keys = self._without_repeats(keys)
-        if request.rules.order == "unordered" and request.display != "trends":
+        if request.rules.order == "unordered" and request.display != "trends" and self.breakdown is not None:
             keys = self._ends_of_runs()
         if self.breakdown is not None:
             if self.breakdown.form == "cohorts":  # whoever is in a cohort counts for it with every event
@@ -212,8 +212,7 @@ class FunnelEvents:
 
         PostHog leaves them out before its walk. In unordered funnels that decides which event's time is taken.
         """
-        value = "funnel_value" if self.breakdown is not None else "1"
-        events = f"arraySort(groupArray(tuple(funnel_time, funnel_bits, {value}, {self._key()})))"
+        events = f"arraySort(groupArray(tuple(funnel_time, funnel_bits, funnel_value, {self._key()})))"
         alike = " AND ".join(
             f"tupleElement(e, {part}) = tupleElement({other}, {part})"
             for part in (2, 3)

@@ -12,7 +12,7 @@ from maton_posthog.sandbox.insights.funnel_events import Fetched, FunnelEvents
 from maton_posthog.sandbox.insights.funnel_request import FunnelRequest
 from maton_posthog.sandbox.insights.funnel_steps import FunnelEvent, FunnelRules, Order, furthest
 from maton_posthog.sandbox.insights.funnel_trends import entries
-from maton_posthog.sandbox.insights.funnel_walks import Walks
+from maton_posthog.sandbox.insights.funnel_walks import Walks, ends_of_runs
 from maton_posthog.sandbox.insights.series import Series
 
 DAY = 86_400_000_000
@@ -20,7 +20,8 @@ STEPS = 3
 STEP = Series(order=0, node={}, kind="events", key=None, label="All events", entity="true", filters="true")
 WITHIN = DateRange(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 9, tzinfo=UTC), "day")
 
-times = st.integers(0, 30).map(lambda quarter: quarter * DAY // 4)
+times = st.integers(0, 12).map(lambda quarter: quarter * DAY // 4)
+"""Few enough for several events at one instant."""
 histories = st.lists(st.tuples(times, st.integers(0, (1 << STEPS) - 1)), max_size=12)
 windows = st.integers(1, 20).map(lambda quarters: quarters * DAY // 4)
 
@@ -54,10 +55,20 @@ def fetched(found: list[int]) -> Fetched:
 def test_attempts_are_those_of_the_rules(history: list[tuple[int, int]], window: int, order: Order) -> None:
     events = funnel(order, window)
     found = keys(history, order)
-    expected = furthest([events.event(key) for key in found], events.request.rules)
+    walked = ends_of_runs(found, events.shift) if order == "unordered" else found
+    expected = furthest([events.event(key) for key in walked], events.request.rules)
     (attempt,) = Walks(events).attempts(fetched(found))
 
     assert (attempt and (attempt.times, attempt.taken)) == (expected and (expected.times, expected.taken))
+
+
+def test_of_a_run_of_events_of_one_step_the_ends_are_kept() -> None:
+    def run(*events: tuple[int, int]) -> list[int]:
+        return [time << STEPS | bits for time, bits in events]
+
+    assert ends_of_runs(run((1, 1), (2, 1), (3, 1), (4, 2)), STEPS) == run((1, 1), (3, 1), (4, 2))
+    assert ends_of_runs(run((1, 1), (2, 1), (2, 1), (3, 1)), STEPS) == run((1, 1), (2, 1), (2, 1), (3, 1))
+    assert ends_of_runs(run((1, 3), (2, 3), (3, 3)), STEPS) == run((1, 3), (2, 3), (3, 3))
 
 
 @settings(max_examples=3000, deadline=None)

@@ -246,6 +246,12 @@ async def test_an_expression_can_be_counted_instead_of_persons(sandbox: Serving)
     assert counts(rows) == [2, 2]
 
 
+async def test_groups_go_before_an_expression(sandbox: Serving) -> None:
+    query = funnel("finish", "finish", funnelAggregateByHogQL="distinct_id") | {"aggregation_group_type_index": 0}
+
+    assert counts(await results(sandbox, query)) == [1, 1]
+
+
 async def test_all_persons_are_a_cohort_of_a_breakdown(sandbox: Serving) -> None:
     everybody = {"breakdown": ["all"], "breakdown_type": "cohort"}
     (rows,) = await results(sandbox, funnel("start", "finish", breakdownFilter=everybody))
