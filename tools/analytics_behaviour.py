@@ -83,7 +83,7 @@ def lifecycle_answer(args: QueryLifecycle, asked: Asked, span: Range) -> Answer:
             "last_complete": {"interval": days[over.complete()[-1]], "active": number(active[-1])},
             "net_growth": number(last[0] + last[2] + last[3]),
             "totals": {status: number(sum(one[at] for one in whole)) for at, status in enumerate(_STATUSES)},
-        } | given(quick_ratio=round(gained / lost, 2) if lost else None)
+        } | given(quick_ratio=number(round(gained / lost, 2)) if lost else None)
         if len(active) > 1:
             facts["last_complete"] |= given(vs_one_before_percent=change(active[-2], active[-1]))
     marks = {**span_marks(asked.answer, span), **asked.marks(), **interval_marks(over, days)}

@@ -8,7 +8,7 @@ from ..schemas.analytics import QueryFunnel
 from ..schemas.analytics_results import ConversionTimes, FunnelResult, FunnelTrend
 from .analytics_asking import Asked, results
 from .analytics_dates import Range, intervals
-from .analytics_labels import OTHER, interval_marks, nothing_found, span_marks, value_label
+from .analytics_labels import OTHER, interval_marks, nobody_reached, nothing_found, span_marks, split_name, value_label
 from .table import Answer, Cell, Table, change, given, mean, number, percent
 
 _COLUMNS = ("step", "persons", "from_previous_percent", "from_first_percent", "median_s", "average_s")
@@ -39,8 +39,7 @@ def _steps(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[
         notes = (nothing_found([args.steps[0].label], conditions=_has_conditions(args)), *notes)
     if any(value == OTHER for value, _ in groups):
         notes = (f"Only {args.breakdown_limit} values are named, the rest is {OTHER}: breakdown_limit.", *notes)
-    split = " / ".join(str(one.property) for one in args.breakdown)
-    return Answer(Table("funnel", (split, *_COLUMNS), rows), _best_and_worst(groups), marks, notes)
+    return Answer(Table("funnel", (split_name(args.breakdown), *_COLUMNS), rows), _best_and_worst(groups), marks, notes)
 
 
 def _rows(args: QueryFunnel, steps: Sequence[FunnelResult]) -> list[tuple[Cell, ...]]:
@@ -127,7 +126,7 @@ def _trend(args: QueryFunnel, asked: Asked, span: Range, marks: dict[str, Any]) 
             fact |= given(vs_one_before_percent=change(values[-2], values[-1]))
         facts.append(fact)
     table = Table("time", (args.interval, *names), tuple(rows))
-    empty = () if any(any(one.data) for one in found) else (nothing_found_in(args),)
+    empty = () if any(any(one.data) for one in found) else (_nobody_converted(args),)
     return Answer(table, facts[:5], marks | interval_marks(over, days), (*empty, *_still_open(args, span)))
 
 
@@ -144,12 +143,11 @@ def _times(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[
             facts["median_between_s"] = [number(edge), number(upper)]
             break
     table = Table("histogram", ("from_s", "persons"), tuple((number(edge), count) for edge, count in bins))
-    return Answer(table, facts, marks, notes if converted else (nothing_found_in(args), *notes))
+    return Answer(table, facts, marks, notes if converted else (_nobody_converted(args), *notes))
 
 
-def nothing_found_in(args: QueryFunnel) -> str:
-    """The hint when nobody converted."""
-    return nothing_found([step.label for step in args.steps], conditions=_has_conditions(args))
+def _nobody_converted(args: QueryFunnel) -> str:
+    return nobody_reached(" or ".join(step.label for step in args.steps))
 
 
 def _missing(args: QueryFunnel, steps: Sequence[FunnelResult]) -> tuple[str, ...]:
@@ -157,7 +155,8 @@ def _missing(args: QueryFunnel, steps: Sequence[FunnelResult]) -> tuple[str, ...
     at = next((at for at, step in enumerate(steps) if not step.count), None if steps else 0)
     if at is None:
         return ()
-    return (nothing_found([args.steps[at].label], conditions=_has_conditions(args)),)
+    label = args.steps[at].label
+    return (nobody_reached(label) if at else nothing_found([label], conditions=_has_conditions(args)),)
 
 
 def _still_open(args: QueryFunnel, span: Range) -> tuple[str, ...]:

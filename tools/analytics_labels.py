@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from ..schemas.analytics_events import Breakdown
 from ..schemas.analytics_results import InsightAnswer, Labels
 from .analytics_dates import Intervals, Range
 
 NONE, OTHER = "(none)", "(other)"
+_LOOK = "Is the name right? list_event_definitions gives the real ones."
 _MARKERS = {
     "$$_posthog_breakdown_null_$$": NONE,
     "$$_posthog_breakdown_other_$$": OTHER,
@@ -48,9 +50,18 @@ def interval_marks(found: Intervals, labels: Sequence[str]) -> dict[str, Any]:
 
 def nothing_found(names: Sequence[str], *, conditions: bool) -> str:
     """The hint for events that did not happen at all in the range. `conditions`: filters may be the reason too."""
-    filtered = " Or no event meets the filters." if conditions else ""
-    named = ", ".join(names)
-    return f"Nothing counted for {named}. No such event? list_event_definitions gives the real names.{filtered}"
+    filtered = " Or nothing meets the filters." if conditions else ""
+    return f"Nothing counted in this range: {', '.join(names)}. {_LOOK}{filtered}"
+
+
+def nobody_reached(name: str) -> str:
+    """The hint for a later event that nobody came to."""
+    return f"Nobody came to {name}. {_LOOK}"
+
+
+def split_name(breakdowns: Sequence[Breakdown]) -> str:
+    """The column of the values of a breakdown."""
+    return " / ".join("cohort" if one.type == "cohort" else str(one.property) for one in breakdowns)
 
 
 def _local(said: str | None, span: Range) -> datetime | None:

@@ -8,7 +8,7 @@ from ..schemas.analytics import QueryRetention
 from ..schemas.analytics_results import RetentionRow
 from .analytics_asking import Asked, results
 from .analytics_dates import Range, interval_end
-from .analytics_labels import OTHER, nothing_found, value_label
+from .analytics_labels import OTHER, nobody_reached, nothing_found, split_name, value_label
 from .table import Answer, Cell, Table, given, number, percent
 
 type _Group = list[tuple[datetime, RetentionRow]]
@@ -23,7 +23,7 @@ def retention_answer(args: QueryRetention, asked: Asked, span: Range) -> Answer:
         groups.setdefault(value, []).append((_begin(row.date, args.period, span), row))
     width = max((len(row.values) for row in found), default=1)
     periods = [f"{args.period} {number}" for number in range(1, width)]
-    split = (str(args.breakdown.property),) if args.breakdown else ()
+    split = (split_name([args.breakdown]),) if args.breakdown else ()
     rows: list[tuple[Cell, ...]] = []
     for value, group in groups.items():
         for at, (begin, row) in enumerate(group):
@@ -36,7 +36,7 @@ def retention_answer(args: QueryRetention, asked: Asked, span: Range) -> Answer:
         if open_last := interval_end(begin, args.period.lower()) > span.now:
             marks["incomplete_last"] = _shown(begin, args.period)
     facts = [_fact(args, value, group, periods, open_last) for value, group in list(groups.items())[:5]]
-    table = Table("retention", (*split, "cohort", "size", *periods), tuple(rows))
+    table = Table("retention", (*split, "began", "size", *periods), tuple(rows))
     return Answer(table, facts if split else facts[0] if facts else {}, marks, _notes(args, groups))
 
 
@@ -63,12 +63,11 @@ def _fact(args: QueryRetention, value: str, group: _Group, periods: Sequence[str
 def _notes(args: QueryRetention, groups: dict[str, _Group]) -> tuple[str, ...]:
     began = any(row.values and row.values[0].count for group in groups.values() for _, row in group)
     returned = any(cell.count for group in groups.values() for _, row in group for cell in row.values[1:])
-    conditions = bool(args.filters or args.event.where or (args.returning_event and args.returning_event.where))
     notes: list[str] = []
     if not began:
-        notes.append(nothing_found([args.event.label], conditions=conditions))
+        notes.append(nothing_found([args.event.label], conditions=bool(args.filters or args.event.where)))
     elif not returned:
-        notes.append(nothing_found([(args.returning_event or args.event).label], conditions=conditions))
+        notes.append(nobody_reached(args.returning_event.label) if args.returning_event else "Nobody came back.")
     if OTHER in groups:
         notes.append(f"Values beyond the 25 largest are {OTHER}.")
     return tuple(notes)

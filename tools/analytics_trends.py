@@ -9,7 +9,7 @@ from ..schemas.analytics_events import ADDITIVE_MATHS, PROPERTY_MATHS, TrendSeri
 from ..schemas.analytics_results import TrendResult
 from .analytics_asking import Asked, results
 from .analytics_dates import Intervals, Range, intervals
-from .analytics_labels import OTHER, interval_marks, nothing_found, span_marks, value_label
+from .analytics_labels import OTHER, interval_marks, nothing_found, span_marks, split_name, value_label
 from .table import Answer, Cell, Table, change, given, mean, number, percent
 
 MOST_FACTS = 5
@@ -114,7 +114,7 @@ def _over_time(args: QueryTrends, lines: Sequence[_Line], earlier: dict[str, _Li
 def _totals(args: QueryTrends, lines: Sequence[_Line], earlier: dict[str, _Line]) -> Table:
     """A row a series or value of the breakdown, with one number for the whole range."""
     single = len(args.events) == 1 or args.formula
-    split = " / ".join(str(one.property) for one in args.breakdown) if args.breakdown and single else "series"
+    split = split_name(args.breakdown) if args.breakdown and single else "series"
     columns = (split, "value", "before", "change_percent") if args.compare else (split, "value")
     rows: list[tuple[Cell, ...]] = []
     for line in lines:
