@@ -10,6 +10,7 @@ from .actor_source import ActorSource
 from .actors import not_answered
 from .actors_of_funnels import actors_of_funnel
 from .actors_of_paths import actors_of_paths
+from .actors_of_retention import actors_of_retention
 from .actors_of_statuses import actors_of_lifecycle, actors_of_stickiness
 from .actors_of_trends import actors_of_trend, events_of_trend
 from .requests import malformed_query
@@ -25,6 +26,7 @@ _SOURCES: Mapping[str, _Actors] = {
     "StickinessQuery": actors_of_stickiness,
     "PathsQuery": actors_of_paths,
     "FunnelsQuery": actors_of_funnel,
+    "RetentionQuery": actors_of_retention,
 }
 _OWN_KINDS = {"FunnelsActorsQuery": "FunnelsQuery", "StickinessActorsQuery": "StickinessQuery"}
 

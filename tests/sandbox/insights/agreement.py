@@ -27,14 +27,12 @@ RANGES: tuple[Mapping[str, Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number of an answer and the actors query that names it. `counts` says what of the rows makes the number.
-
-    With `others` the number is a rate: how many in a hundred of both are `actors`.
-    """
+    """A number of an answer and the actors query that names it. The number is that of the actors, or their sum of a
+    `column`. With `others` it is a rate: how many in a hundred of both are `actors`."""
 
     number: float
     actors: Mapping[str, Any]
-    counts: Callable[[list[list[Any]]], float] = len
+    column: str | None = None
     others: Mapping[str, Any] | None = None
 
 
@@ -46,11 +44,6 @@ type Cells = Callable[[random.Random, Mapping[str, Any], Any], list[Cell]]
 def drawn_filters(chance: random.Random, world: World) -> dict[str, Any]:
     """Sometimes the properties of a query."""
     return {"properties": drawn_properties(chance, world)} if chance.random() < 0.25 else {}
-
-
-def events_of(rows: list[list[Any]]) -> float:
-    """The sum of `event_count`, which is the second column."""
-    return sum(row[1] for row in rows)
 
 
 async def disagreements(asked: Asking, draw: Draw, cells: Cells, *, seed: int, cases: int) -> tuple[list[str], int]:
@@ -78,14 +71,15 @@ async def disagreements(asked: Asking, draw: Draw, cells: Cells, *, seed: int, c
 
 
 async def _told(answer: Callable[[Mapping[str, Any]], Awaitable[Any]], cell: Cell) -> str:
-    columns = ["actor_id", "event_count"] if cell.counts is events_of else ["actor_id"]
+    columns = ["actor_id"] if cell.column is None else ["actor_id", cell.column]
     counted: list[float] = []
     for source in (cell.actors, cell.others):
         if source is not None:
             found = await answer({"kind": "ActorsQuery", "source": source, "select": columns, "limit": 50_000})
             if isinstance(found, Refusal):
                 return f"refused: {found.detail}"
-            counted.append(cell.counts(found["results"]))
+            rows: list[list[Any]] = found["results"]
+            counted.append(len(rows) if cell.column is None else sum(row[1] for row in rows))
     number = counted[0]
     if cell.others is not None:
         number = round(number / sum(counted) * 100, 2) if number else 0

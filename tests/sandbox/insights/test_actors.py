@@ -186,6 +186,21 @@ async def test_an_edge_of_paths_is_its_persons(sandbox: Serving) -> None:
     assert (await answer(sandbox, counted))["results"] == [[P1.id, 3]]
 
 
+async def test_a_row_of_a_retention_is_its_persons_with_the_cells_that_they_count_in(sandbox: Serving) -> None:
+    dates = {"date_from": "2020-01-11", "date_to": "2020-01-14"}
+    retention = {"kind": "RetentionQuery", "dateRange": dates, "retentionFilter": {"totalIntervals": 3}}
+
+    assert await persons(sandbox, behind(retention, interval=0)) == ["p1"]
+    assert await persons(sandbox, behind(retention, interval=1)) == ["p1", "p2", "p3"]
+    assert await persons(sandbox, behind(retention, interval=3)) == []
+    source = behind(retention, interval=1)
+    sent = await answer(sandbox, actors(source, "person", "appearances", "day_1", orderBy=["length(appearances) DESC"]))
+    person, appearances, returned = sent["results"][0]
+    assert (person["id"], appearances, bool(returned)) == (P1.id, [0, 1], True)
+    assert [row[1] for row in sent["results"][1:]] == [[0], [0]]
+    assert "interval" in await refusal(sandbox, actors(behind(retention, interval="first")))
+
+
 async def test_a_step_of_a_funnel_and_its_drop_off_are_their_actors(sandbox: Serving) -> None:
     funnel = insight("FunnelsQuery", node(), node("opened"))
 

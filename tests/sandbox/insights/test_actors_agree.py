@@ -9,7 +9,7 @@ import pytest
 
 from maton_posthog.sandbox.engine import Engine
 
-from .agreement import RANGES, Cell, Cells, Draw, disagreements, drawn_filters, events_of
+from .agreement import RANGES, Cell, Cells, Draw, disagreements, drawn_filters
 from .recount.dataset import EVENT_NAMES, World, open_world, worlds
 from .recount.running import asking, opened
 
@@ -81,15 +81,15 @@ def cells_of_trend(chance: random.Random, query: Mapping[str, Any], results: Any
             named["breakdown"] = result["breakdown_value"]
         if "compare_label" in result:
             named["compare"] = result["compare_label"]
-        counts = events_of if result["action"]["math"] == "total" else len
+        column = "event_count" if result["action"]["math"] == "total" else None
         if not result["days"]:
-            found.append(Cell(result["aggregated_value"], named, counts))
+            found.append(Cell(result["aggregated_value"], named, column))
             continue
         days = current[result["order"]]["days"]
         places = [place for place in range(min(len(days), len(result["days"]))) if days.count(days[place]) == 1]
         busy = [place for place in places if result["data"][place]]
         wanted = {chance.choice(busy or places), chance.choice(places)}
-        found += [Cell(result["data"][place], {**named, "day": days[place]}, counts) for place in wanted]
+        found += [Cell(result["data"][place], {**named, "day": days[place]}, column) for place in wanted]
     return found
 
 
@@ -140,7 +140,7 @@ def drawn_stickiness(chance: random.Random, world: World) -> Mapping[str, Any]:
         ),
         **drawn_filters(chance, world),
     }
-    if chance.random() < 0.3 and query["interval"] != "month" and query["dateRange"].get("date_from") != "all":
+    if chance.random() < 0.3 and query["dateRange"].get("date_from") != "all":
         query["compareFilter"] = {"compare": True}
     return query
 
@@ -189,7 +189,7 @@ def cells_of_paths(chance: random.Random, query: Mapping[str, Any], results: Any
     for edge in chance.sample(results, min(2, len(results))):
         keys = {"pathStartKey": edge["source"], "pathEndKey": edge["target"]}
         source = {**query, "pathsFilter": {**query["pathsFilter"], **keys}}
-        found.append(Cell(edge["value"], {"kind": "InsightActorsQuery", "source": source}, events_of))
+        found.append(Cell(edge["value"], {"kind": "InsightActorsQuery", "source": source}, "event_count"))
     return found
 
 
@@ -263,3 +263,48 @@ def point(query: Mapping[str, Any], row: Mapping[str, Any], chance: random.Rando
 
 async def test_the_steps_of_funnels_are_those_of_their_actors(world: World, engine: Engine) -> None:
     await agree(world, engine, drawn_funnel, cells_of_funnel)
+
+
+def drawn_retention(chance: random.Random, world: World) -> Mapping[str, Any]:
+    entities: tuple[dict[str, Any], ...] = (
+        {"id": "$pageview", "type": "events"},
+        {"id": "buy", "type": "events"},
+        {"id": None, "type": "events"},
+        {"id": world.actions[0].id, "type": "actions"},
+    )
+    kinds = ("retention_recurring", "retention_first_time", "retention_first_ever_occurrence")
+    wanted: dict[str, Any] = {
+        "period": chance.choice(("Day", "Day", "Week", "Month")),
+        "retentionType": chance.choice(kinds),
+        "targetEntity": chance.choice(entities),
+        "returningEntity": chance.choice(entities),
+        "totalIntervals": chance.choice((5, 8)),
+        **chance.choice(({}, {}, {"minimumOccurrences": 2}, {"timeWindowMode": "24_hour_windows"})),
+    }
+    query: dict[str, Any] = {"kind": "RetentionQuery", "retentionFilter": wanted, **drawn_filters(chance, world)}
+    if chance.random() < 0.4:
+        query["dateRange"] = chance.choice(({"date_from": "-10d"}, {"date_from": "-30d", "date_to": "-5d"}))
+    if chance.random() < 0.25:
+        query["breakdownFilter"] = {"breakdowns": [{"property": "$browser", "type": "event"}]}
+    if chance.random() < 0.2:
+        query["aggregation_group_type_index"] = 0
+    return query
+
+
+def cells_of_retention(chance: random.Random, query: Mapping[str, Any], results: Any) -> list[Cell]:
+    found: list[Cell] = []
+    busy = [row for row in results if row["values"][0]["count"]] or results
+    for row in chance.sample(busy, min(2, len(busy))):
+        period, number = row["label"].split()
+        named: dict[str, Any] = {"kind": "InsightActorsQuery", "source": query, "interval": int(number)}
+        if row["breakdown_value"] is not None:
+            named["breakdown"] = [row["breakdown_value"]]
+        places = range(len(row["values"]))
+        place = chance.choice([place for place in places if row["values"][place]["count"]] or places)
+        found.append(Cell(row["values"][place]["count"], named, f"{period.lower()}_{place}"))
+        found.append(Cell(row["values"][0]["count"], named))
+    return found
+
+
+async def test_the_cells_of_retention_are_those_of_their_actors(world: World, engine: Engine) -> None:
+    await agree(world, engine, drawn_retention, cells_of_retention)
