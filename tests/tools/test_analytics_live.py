@@ -246,6 +246,28 @@ async def test_stickiness_is_the_days_of_each_person(sandbox: LiveSandbox, event
     assert cumulative["facts"] == shown["facts"]
 
 
+async def test_retention_counts_who_came_back_by_day(sandbox: LiveSandbox, events: list[Event]) -> None:
+    shown = await sandbox.call("query_retention", event="signed_up", returning_event="$pageview", periods=8)
+    first: dict[str, date] = {}
+    for event in of(events, "signed_up"):
+        first.setdefault(event.person, event.day)
+    seen = {(event.person, event.day) for event in of(events, "$pageview")}
+    assert shown["columns"] == ["began", "size", *(f"Day {number}" for number in range(1, 8))]
+    assert [row[0] for row in shown["rows"]] == [f"{day}" for day in DAYS_7]
+    for day, (_, size, *returned) in zip(DAYS_7, shown["rows"], strict=True):
+        cohort = {person for person, began in first.items() if began == day}
+        assert size == len(cohort)
+        for ahead, count in enumerate(returned, start=1):
+            later = day + timedelta(days=ahead)
+            came = sum(1 for person in cohort if (person, later) in seen)
+            assert count == (came if later <= TODAY else None)
+    whole = DAYS_7[:-2]  # for the others the day after is today, or to come
+    began = {person: day for person, day in first.items() if day in whole}
+    back = sum(1 for person, day in began.items() if (person, day + timedelta(days=1)) in seen)
+    assert shown["facts"]["returned_percent"]["Day 1"] == percent(back, len(began))
+    assert shown["incomplete_last"] == "2026-11-23"
+
+
 async def test_lifecycle_rows_add_up_to_who_was_active(sandbox: LiveSandbox, events: list[Event]) -> None:
     shown = await sandbox.call("query_lifecycle", event="$pageview", date_from="-7d")
     views = [event for event in of(events, "$pageview") if event.has_profile]
@@ -306,6 +328,8 @@ def _sittings(own: list[Event]) -> list[list[str]]:
         ("query_funnel", {"steps": ["$pageview", ABSENT_EVENT], "view": "time_to_convert"}),
         ("query_stickiness", {"events": ["$pageview", ABSENT_EVENT]}),
         ("query_lifecycle", {"event": ABSENT_EVENT}),
+        ("query_retention", {"event": ABSENT_EVENT}),
+        ("query_retention", {"event": "$pageview", "returning_event": ABSENT_EVENT}),
     ],
 )  # fmt: skip
 async def test_an_event_that_never_happened_is_named_with_where_to_look(
