@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from ..hogql import Context, escape
+from ..errors import invalid
+from ..hogql import Context, HogqlError, escape
 from ..queries.project import Project
 from ..values import is_uuid
 from .requests import malformed_query
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +49,21 @@ def listed_actors(
     )
 
 
+def text_literal(text: str) -> str:
+    """A text of a query as HogQL. Raises ApiError 400 when it is not valid Unicode."""
+    try:
+        return escape.string(text)
+    except HogqlError as error:
+        raise invalid(error.message, error.code) from error
+
+
 def read_day(day: object, project: Project) -> datetime:
     """A moment, in the project's timezone unless it has its own. Raises ApiError 400."""
     try:
         moment = datetime.fromisoformat(day.strip()) if isinstance(day, str) else None
     except ValueError:
         moment = None
-    if moment is None:
+    if moment is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise malformed_query("day", "Input should be a date such as 2026-11-23, or 2026-11-23T10:00:00 for an hour")
     zone = ZoneInfo(project.context.timezone)
     return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)

@@ -1,5 +1,6 @@
 """ActorsQuery over insights: who is behind a number, over the events of PostHog's tests."""
 
+import json
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
@@ -288,6 +289,17 @@ async def test_the_queries_of_actors_are_answered_by_themselves(sandbox: Serving
     assert (await answer(sandbox, stickiness))["results"] == [[P2.id]]
 
 
+async def test_a_text_that_is_not_unicode_is_refused(sandbox: Serving) -> None:
+    half = "\ud800"
+    for source in (
+        behind(insight("LifecycleQuery"), status=half),
+        behind(insight("TrendsQuery", breakdownFilter={"breakdown": "plan"}), day="2020-01-15", breakdown=half),
+    ):
+        content = json.dumps({"query": actors(source)})
+        sent = await sandbox.http.post("/posthog/api/projects/1/query/", content=content)
+        assert (sent.status_code, "Unicode" in sent.json()["detail"]) == (400, True)
+
+
 async def test_what_can_be_chosen_of_an_insight_is_listed(sandbox: Serving) -> None:
     async def options(source: dict[str, Any]) -> dict[str, Any]:
         return await answer(sandbox, {"kind": "InsightActorsQueryOptions", "source": behind(source)})
@@ -335,6 +347,7 @@ async def test_what_can_be_chosen_of_an_insight_is_listed(sandbox: Serving) -> N
         (behind(insight("TrendsQuery"), day="someday"), "day"),
         (behind(insight("TrendsQuery"), day=3), "day"),
         (behind(insight("TrendsQuery"), day="2020-01-15", compare="before"), "compare"),
+        (behind(insight("TrendsQuery"), day="9999-12-31"), "day"),
         (behind(insight("LifecycleQuery"), day="someday"), "day"),
         (behind(insight("StickinessQuery"), day="two"), "day"),
         (behind(insight("StickinessQuery"), "StickinessActorsQuery", day=1, operator="about"), "operator"),
