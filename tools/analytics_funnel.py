@@ -60,10 +60,11 @@ def _rows(args: QueryFunnel, steps: Sequence[FunnelResult]) -> list[tuple[Cell, 
 
 
 def _name(args: QueryFunnel, at: int, step: FunnelResult) -> str:
-    """Of unordered steps only how many were taken is known."""
+    """Of unordered steps only how many were taken is known; an action asked for by its id has a name."""
     if args.order == "unordered" or at >= len(args.steps):
         return step.name or f"{at + 1} steps"
-    return args.steps[at].label
+    asked = args.steps[at]
+    return step.name if asked.action_id is not None and not asked.name and step.name else asked.label
 
 
 def _is_optional(args: QueryFunnel, at: int) -> bool:

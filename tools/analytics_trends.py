@@ -44,7 +44,7 @@ def trends_answer(args: QueryTrends, asked: Asked, span: Range) -> Answer:
     lines = _lines(args, [result for result in found if result.compare_label != "previous"])
     earlier = {line.label: line for line in _lines(args, [one for one in found if one.compare_label == "previous"])}
     marks: dict[str, Any] = {**span_marks(asked.answer, span), **asked.marks()}
-    notes = _notes(args, lines, cut=bool(asked.answer.hasMore))
+    notes = (*_notes(args, lines, cut=bool(asked.answer.hasMore)), *_gone(lines, earlier))
     if args.interval == "total":
         if span.end > span.now:
             marks["incomplete_last"] = f"{span.now:%Y-%m-%d}"
@@ -66,9 +66,17 @@ def _lines(args: QueryTrends, found: Sequence[TrendResult]) -> list[_Line]:
         order = result.action.order if result.action and result.action.order is not None else result.order
         base = min(max(order or 0, 0), len(names) - 1)
         value = _value(args, result) if args.breakdown else None
-        label = names[base] if value is None else value if len(names) == 1 else f"{names[base]}: {value}"
+        name = names[base] if args.formula or value is not None else _named(series[base], names[base], result)
+        label = name if value is None else value if len(names) == 1 else f"{name}: {value}"
         lines.append(_Line(base, label, value, result))
     return lines
+
+
+def _named(series: TrendSeries, name: str, result: TrendResult) -> str:
+    """With the name of an action that was asked for by its id."""
+    if series.action_id is None or series.name or not result.label:
+        return name
+    return name.replace(series.label, result.label, 1)
 
 
 def _value(args: QueryTrends, result: TrendResult) -> str:
@@ -120,10 +128,17 @@ def _totals(args: QueryTrends, lines: Sequence[_Line], earlier: dict[str, _Line]
     for line in lines:
         row: tuple[Cell, ...] = (line.label, number(line.size))
         if args.compare:
-            before = earlier[line.label].size if line.label in earlier else 0
-            row = (*row, number(before), change(before, line.size))
+            row = (*row, *_before(line, earlier))
         rows.append(row)
     return Table("bars", columns, tuple(rows))
+
+
+def _before(line: _Line, earlier: dict[str, _Line]) -> tuple[Cell, Cell]:
+    """The number of the period before, and the change. What had no number of its own then may be in its (other)."""
+    if line.label in earlier:
+        before = earlier[line.label].size
+        return number(before), change(before, line.size)
+    return (None, None) if any(one.value == OTHER for one in earlier.values()) else (0, None)
 
 
 def _shares(args: QueryTrends, lines: Sequence[_Line]) -> list[dict[str, Any]]:
@@ -198,6 +213,16 @@ def _notes(args: QueryTrends, lines: Sequence[_Line], *, cut: bool) -> tuple[str
     elif not any(line.size for line in lines):
         notes.append(nothing_found([one.label for one in series], conditions=bool(args.filters)))
     return tuple(notes)
+
+
+def _gone(lines: Sequence[_Line], earlier: dict[str, _Line]) -> tuple[str, ...]:
+    """Values that are named in the period before alone: no row would tell."""
+    gone = [label for label in earlier if label not in {line.label for line in lines}]
+    if not gone:
+        return ()
+    told = [f"{label} ({number(earlier[label].size)})" for label in gone[:MOST_FACTS]]
+    more = f" and {len(gone) - len(told)} more" if len(gone) > len(told) else ""
+    return (f"Only the period before names {', '.join(told)}{more}.",)
 
 
 def _nothing(args: QueryTrends, lines: Sequence[_Line]) -> list[str]:

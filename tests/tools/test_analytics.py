@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from maton_posthog.gateway.errors import Failed, GatewayError, Refused, Rejected
+from maton_posthog.gateway.projects import Project
 from maton_posthog.tools import analytics_asking
 from maton_posthog.tools.analytics import OPERATIONS
 from maton_posthog.tools.operation import Effect, Operation
@@ -90,6 +91,49 @@ async def test_two_series_of_one_event_are_told_apart() -> None:
         TRENDS, answered(lines), events=["$pageview", {"event": "$pageview", "math": "dau"}, {"event": "$pageview"}]
     )
     assert shown["columns"] == ["day", "$pageview", "$pageview (dau)", "$pageview #3"]
+
+
+async def test_actions_are_told_by_name() -> None:
+    lines = [{**VIEWS, "label": "Signed up", "action": {"order": order}} for order in range(2)]
+    asked = [{"action_id": 3}, {"action_id": 3, "math": "dau"}]
+    assert (await run(TRENDS, answered(lines), events=asked))["columns"] == ["day", "Signed up", "Signed up (dau)"]
+    named = await run(TRENDS, answered(lines[:1]), events=[{"action_id": 3, "name": "Users won"}])
+    assert named["columns"] == ["day", "Users won"]
+    steps = [step("$pageview", 3), step("Signed up", 2)]
+    funnel = await run(FUNNEL, answered(steps), steps=["$pageview", {"action_id": 3}])
+    assert funnel["facts"]["biggest_drop"]["to"] == "Signed up"
+
+
+def compared(value: str, number: float, when: str) -> dict[str, Any]:
+    return {"aggregated_value": number, "breakdown_value": [value], "compare": True, "compare_label": when, "data": []}
+
+
+async def test_a_comparison_hides_no_value_and_invents_no_zero() -> None:
+    now = [compared("Chrome", 6, "current"), compared("Arc", 2, "current")]
+    before = [compared("Chrome", 4, "previous"), compared("Opera", 3, "previous")]
+    asked = {"events": ["x"], "breakdown": "$browser", "compare": True, "interval": "total"}
+    shown = await run(TRENDS, answered(now + before), **asked)
+    assert shown["rows"] == [["Chrome", 6, 4, 50], ["Arc", 2, 0, None]]
+    assert shown["notes"] == ["Only the period before names Opera (3)."]
+    shown = await run(TRENDS, answered([*now, *before, compared(OTHER, 9, "previous")]), **asked)
+    assert shown["rows"] == [["Chrome", 6, 4, 50], ["Arc", 2, None, None]]
+
+
+async def test_which_day_is_not_over_is_decided_by_the_projects_clock() -> None:
+    api = answered([VIEWS], last_refresh="2026-11-24T02:00:00Z")
+    api.project = Project(PROJECT_ID, "New York", "America/New_York")
+    assert (await run(TRENDS, api, events=["$pageview"]))["incomplete_last"] == "2026-11-23"
+    api.project = Project(PROJECT_ID, "Berlin", "Europe/Berlin")
+    assert "incomplete_last" not in await run(TRENDS, api, events=["$pageview"], date_to="2026-11-23")
+
+
+async def test_a_day_is_also_told_against_the_same_day_of_the_week_before() -> None:
+    days = [f"2026-11-{day:02}" for day in range(10, 24)]
+    line = {**VIEWS, "days": days, "data": [float(at) for at in range(1, 15)]}
+    (fact,) = (await run(TRENDS, answered([line]), events=["$pageview"], date_from="-13d"))["facts"]
+    assert fact["last_complete"] == ["2026-11-22", 13]
+    assert fact["vs_week_before_percent"] == 116.7
+    assert fact["vs_first_percent"] == 1200
 
 
 async def test_a_formula_is_one_series_without_a_total() -> None:
