@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from ..errors import invalid
-from ..hogql import Context, HogqlError, escape
+from ..hogql import Context, escape
 from ..queries.project import Project
 from ..values import is_uuid
 from .requests import malformed_query
@@ -47,14 +46,6 @@ def listed_actors(
         context=replace(project.context, values={"insight_actors": json.dumps(actors)}),
         group=group,
     )
-
-
-def text_literal(text: str) -> str:
-    """A text of a query as HogQL. Raises ApiError 400 when it is not valid Unicode."""
-    try:
-        return escape.string(text)
-    except HogqlError as error:
-        raise invalid(error.message, error.code) from error
 
 
 def read_day(day: object, project: Project) -> datetime:

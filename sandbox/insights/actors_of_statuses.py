@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
+from ..hogql import escape
 from ..queries.project import Project
 from ..routing import Call
 from ..values import Row
-from .actor_source import ActorSource, read_day, text_literal
+from .actor_source import ActorSource, read_day
 from .dates import DateRange, interval_start, moment_literal
 from .filters import all_of
 from .lifecycle import group_index, lifecycle_actors
@@ -25,7 +26,7 @@ async def actors_of_lifecycle(call: Call, query: Row, project: Project) -> Actor
     if query.get("day") is not None:
         terms.append(_is_interval(ends, read_day(query["day"], project)))
     if query.get("status") is not None:
-        terms.append(f"insight_status = {text_literal(str(query['status']))}")
+        terms.append(f"insight_status = {escape.string(str(query['status']))}")
     text = f"SELECT DISTINCT insight_actor AS actor_id FROM ({actors}) WHERE {all_of(terms)}"
     return ActorSource(hogql=text, context=project.context, group=group_index(source))
 

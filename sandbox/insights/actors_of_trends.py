@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ..errors import invalid
+from ..hogql import escape
 from ..queries.project import Project
 from ..routing import Call
 from ..values import Row, as_list
-from .actor_source import ActorSource, read_day, text_literal
+from .actor_source import ActorSource, read_day
 from .breakdowns import OTHER, Breakdown, Pass, read_breakdown
 from .counting import Counting, counting_query
 from .dates import DateRange, moment_literal, next_interval, read_date_range, read_interval, wants_all
@@ -162,7 +163,7 @@ def _condition(counting: Counting, start: datetime | None, wanted: tuple[str | N
 
 def _equations(expressions: tuple[str, ...], wanted: tuple[str | None, ...]) -> list[str]:
     pairs = zip(expressions, wanted, strict=True)
-    return [f"{expression} = {text_literal(text)}" for expression, text in pairs if text is not None]
+    return [f"{expression} = {escape.string(text)}" for expression, text in pairs if text is not None]
 
 
 def _within(counting: Counting, start: datetime | None, moment: str = "timestamp") -> list[str]:

@@ -8,7 +8,7 @@ from anyio import to_thread
 
 from ..errors import invalid
 from ..hogql import HogqlError, escape, translate
-from ..insights.actor_source import ActorSource, text_literal
+from ..insights.actor_source import ActorSource
 from ..insights.insight_actors import KINDS, insight_actors
 from ..routing import Call
 from ..values import Row, as_object
@@ -156,7 +156,7 @@ def _search(text: object, strategy: _Strategy) -> str:
     if not isinstance(text, str) or not text.strip():
         return TRUE
     plain = text.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    pattern = text_literal(f"%{plain}%")
+    pattern = escape.string(f"%{plain}%")
     places = [f"{place} ILIKE {pattern}" for place in strategy.searched]
     if strategy is _PERSONS:
         places.append(f"id IN (SELECT person_id FROM person_distinct_ids WHERE distinct_id ILIKE {pattern})")

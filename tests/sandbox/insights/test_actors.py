@@ -1,6 +1,5 @@
 """ActorsQuery over insights: who is behind a number, over the events of PostHog's tests."""
 
-import json
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
@@ -287,17 +286,6 @@ async def test_the_queries_of_actors_are_answered_by_themselves(sandbox: Serving
     assert (await answer(sandbox, funnel))["results"] == [[P3.id]]
     stickiness = behind(insight("StickinessQuery", node()), "StickinessActorsQuery", day=2)
     assert (await answer(sandbox, stickiness))["results"] == [[P2.id]]
-
-
-async def test_a_text_that_is_not_unicode_is_refused(sandbox: Serving) -> None:
-    half = "\ud800"
-    for source in (
-        behind(insight("LifecycleQuery"), status=half),
-        behind(insight("TrendsQuery", breakdownFilter={"breakdown": "plan"}), day="2020-01-15", breakdown=half),
-    ):
-        content = json.dumps({"query": actors(source)})
-        sent = await sandbox.http.post("/posthog/api/projects/1/query/", content=content)
-        assert (sent.status_code, "Unicode" in sent.json()["detail"]) == (400, True)
 
 
 async def test_what_can_be_chosen_of_an_insight_is_listed(sandbox: Serving) -> None:
