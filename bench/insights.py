@@ -122,6 +122,21 @@ _PAIRS: Mapping[str, Pair] = {
     ),
     "funnel trends": Pair(_funnel(*_VISIT, funnelVizType="trends"), _levels_by_day(_VISIT)),
     "funnel time to convert": Pair(_funnel(*_SIGN_UP, funnelVizType="time_to_convert"), _times(_SIGN_UP)),
+    "retention": Pair(
+        {
+            "kind": "RetentionQuery",
+            "dateRange": _RANGE,
+            "retentionFilter": {
+                "period": "Week",
+                "targetEntity": {"id": "$pageview", "type": "events"},
+                "returningEntity": {"id": "$pageview", "type": "events"},
+            },
+        },
+        "SELECT first, after, uniqExact(person_id) FROM (SELECT person_id, arrayJoin(weeks) AS first, "
+        "dateDiff('week', first, arrayJoin(arrayFilter(x -> x >= first, weeks))) AS after FROM (SELECT person_id, "
+        f"groupUniqArray(toStartOfWeek(timestamp)) AS weeks FROM posthog.events WHERE {_VIEWS} GROUP BY person_id)) "
+        "GROUP BY first, after ORDER BY first, after",
+    ),
     "lifecycle": Pair(
         _query("LifecycleQuery", _series("$pageview")),
         "SELECT day, countIf(before = day - 1), countIf(before != day - 1) FROM (SELECT person_id, day, "

@@ -116,6 +116,10 @@ class FunnelEvents:
         return breakdown is not None and breakdown.form != "cohorts" and self.request.attribution == "step"
 
     @property
+    def _leaves_out(self) -> bool:
+        return self.request.rules.order == "unordered" and self.request.display != "trends"
+
+    @property
     def _flags(self) -> int:
         return 1 if self._by_step else 0
 
@@ -170,12 +174,12 @@ class FunnelEvents:
         entered = (1 << len(request.series)) - 1 if request.rules.order == "unordered" else 1
         columns = "funnel_actor, groupBitOr(toUInt64(funnel_bits)) AS funnel_matched"
         keys, group, value = f"arraySort(groupArray({self._key()}))", "funnel_actor", "[]"
-        if self._by_step:
-            return self._by_value_of_step(query, project, columns, entered)
+        if self._by_step or (self._leaves_out and self.breakdown and request.attribution == "all_events"):
+            return self._by_value(query, project, columns, entered)
         if request.rules.order == "strict" and self._fits:
             keys = self._without_repeats(keys)
-        if request.rules.order == "unordered" and request.display != "trends" and self.breakdown is not None:
-            keys = self._ends_of_runs()
+        if self._leaves_out and self.breakdown is not None:
+            keys = f"arrayMap(e -> tupleElement(e, 4), {self._ordered_events()})"
         if self.breakdown is not None:
             if self.breakdown.form == "cohorts":  # whoever is in a cohort counts for it with every event
                 value = "arrayMap(x -> [x], groupUniqArrayArray(funnel_value))"
@@ -207,12 +211,16 @@ class FunnelEvents:
             f"arrayPushBack(arrayPopFront({keys}), -1))"
         )
 
-    def _ends_of_runs(self) -> str:
-        """The keys without events in the midst of others that match the same one step and have the same value.
+    def _ordered_events(self) -> str:
+        """Of each event time, bits, value, key and the key with the attributed value, in order of time.
 
-        PostHog leaves them out before its walk. In unordered funnels that decides which event's time is taken.
+        PostHog leaves events out before its walk that are in the midst of others that match the same one step and have
+        the same value. In unordered funnels that decides which event's time is taken.
         """
-        events = f"arraySort(groupArray(tuple(funnel_time, funnel_bits, funnel_value, {self._key()})))"
+        event = f"tuple(funnel_time, funnel_bits, funnel_value, {self._key()}, {self._key('1')})"
+        events = f"arraySort(groupArray({event}))"
+        if not self._leaves_out:
+            return events
         alike = " AND ".join(
             f"tupleElement(e, {part}) = tupleElement({other}, {part})"
             for part in (2, 3)
@@ -222,30 +230,32 @@ class FunnelEvents:
             f"bitCount(tupleElement(e, 2)) <= 1 AND {alike} AND tupleElement(before, 1) < tupleElement(e, 1) "
             "AND tupleElement(e, 1) < tupleElement(after, 1)"
         )
-        kept = f"(e, before, after) -> NOT ({inside})"
         neighbours = f"arrayRotateRight({events}, 1), arrayRotateLeft({events}, 1)"
-        return f"arrayMap(e -> tupleElement(e, 4), arrayFilter({kept}, {events}, {neighbours}))"
+        return f"arrayFilter((e, before, after) -> NOT ({inside}), {events}, {neighbours})"
 
-    def _by_value_of_step(self, query: Row, project: Project, columns: str, entered: int) -> str:
-        """For attribution by step: each actor once for each value that an event of the step has."""
+    def _by_value(self, query: Row, project: Project, columns: str, entered: int) -> str:
+        """Each actor once for each value that an event has; for attribution by step, an event of that step."""
         step = 1 << (self.request.attributed_step or 0)
-        of_step = "true" if self.request.rules.order == "unordered" else f"bitAnd(funnel_bits, {step}) != 0"
+        counts = f"bitAnd(funnel_bits, {step}) != 0" if self._by_step else "true"
+        of_step = "true" if self.request.rules.order == "unordered" else counts
         values = f"groupUniqArrayIf(funnel_value, {of_step})"
         if self.breakdown is not None and self.breakdown.form == "text":  # PostHog takes other events for empty values
             values = f"groupUniqArray(if({of_step}, funnel_value, ['']))"
         grouped = (
-            f"SELECT {columns}, groupArray(tuple({self._key()}, {self._key('1')}, funnel_value)) AS funnel_events, "
-            f"{values} AS funnel_values FROM ({self._events(query, project)}) "
-            f"GROUP BY funnel_actor HAVING bitAnd(funnel_matched, {entered}) != 0"
+            f"SELECT {columns}, {self._ordered_events()} AS funnel_events, {values} AS funnel_values "
+            f"FROM ({self._events(query, project)}) GROUP BY funnel_actor HAVING bitAnd(funnel_matched, {entered}) != 0"
         )
+        has_value = "tupleElement(e, 3) = funnel_for"
         chosen = (
-            "arrayMap(e -> if(tupleElement(e, 3) = funnel_for, tupleElement(e, 2), tupleElement(e, 1)), funnel_events)"
+            f"arraySort(arrayMap(e -> if({has_value}, tupleElement(e, 5), tupleElement(e, 4)), funnel_events))"
+            if self._by_step
+            else f"arrayMap(e -> tupleElement(e, 4), arrayFilter(e -> {has_value}, funnel_events))"
         )
         by_value = (
             "SELECT funnel_actor, funnel_matched, funnel_events, arrayJoin(funnel_values) AS funnel_for "
             f"FROM ({grouped})"
         )
-        return f"SELECT funnel_actor, funnel_matched, arraySort({chosen}) AS funnel_keys, funnel_for FROM ({by_value})"
+        return f"SELECT funnel_actor, funnel_matched, {chosen} AS funnel_keys, funnel_for FROM ({by_value})"
 
 
 def _step_condition(step: Series) -> str:

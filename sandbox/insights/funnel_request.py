@@ -19,6 +19,8 @@ type Attribution = Literal["first_touch", "last_touch", "all_events", "step"]
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "month": 31 * 86_400}
 _DEFAULT_WINDOW = 14
 _PLACE = "funnelsFilter."
+_SHOWN_AS = {"funnelStepReference": ("total", "previous"), "layout": ("horizontal", "vertical")}
+"""Choices that only PostHog's pages read."""
 _MOST_BINS = 90
 _MOST_STEPS = 30
 _MOST_EXCLUSIONS = 30
@@ -65,6 +67,8 @@ def read_funnel(call: Call, query: Row, project: Project) -> FunnelRequest:
     order = cast(Order, choice(wanted, "funnelOrderType", _PLACE, ("ordered", "strict", "unordered"), "ordered"))
     from_step, to_step = _step_range(wanted, len(series))
     exclusions = _exclusions(call, wanted, project)
+    for name, allowed in _SHOWN_AS.items():
+        choice(wanted, name, _PLACE, allowed, allowed[0])
     display = choice(wanted, "funnelVizType", _PLACE, ("steps", "time_to_convert", "trends", "flow"), "steps")
     _check_exclusions(order, exclusions, series)
     optional = _optional(series, order, display)
@@ -87,7 +91,9 @@ def read_funnel(call: Call, query: Row, project: Project) -> FunnelRequest:
         to_step=to_step,
         attribution=attribution,
         attributed_step=attributed_step,
-        bins=None if bins is None else min(max(number(wanted, "binCount", _PLACE, 1), 1), _MOST_BINS),
+        bins=None
+        if bins is None
+        else min(max(number(wanted, "binCount", _PLACE, 1, least=-_MOST_BINS), 1), _MOST_BINS),
         actor=actor if isinstance(actor, str) and actor else None,
     )
 

@@ -62,7 +62,8 @@ def _events() -> list[Event]:
         *_converting(SLOW, 7200),
         *_converting(EXCLUDED, 100_000),
         Event(EXCLUDED, "cancel", at("2020-01-10T01:00:00")),
-        *(Event(SLOW, "again", at(f"2020-01-{day}T12:00:00")) for day in ("20", "21")),
+        Event(SLOW, "again", at("2020-01-20T12:00:00")),
+        Event(SLOW, "again", at("2020-01-21T12:00:00"), {"plan": "b"}),
         Event(SLOW, "again", at("2020-01-21T23:00:00")),
         Event(SLOW, "done", at("2020-01-22T00:00:00")),
         *RANDOM_EVENTS,
@@ -355,6 +356,26 @@ async def test_the_last_of_a_run_of_events_counts_for_the_times_of_an_unordered_
     rows = await results(sandbox, funnel("again", "done", funnelOrderType="unordered", funnelWindowInterval=1))
 
     assert (counts(rows), rows[1]["average_conversion_time"]) == ([1, 1], 3600.0)
+
+
+@pytest.mark.parametrize(
+    ("attribution", "expected"),
+    [
+        ("first_touch", {"b": 43_200.0}),
+        ("all_events", {"b": None, "": 3600.0}),
+        ("step", {"b": 43_200.0, "": 43_200.0}),
+    ],
+)
+async def test_an_event_of_another_value_is_not_in_the_midst_of_a_run(
+    sandbox: Serving, attribution: str, expected: dict[str, float | None]
+) -> None:
+    by_plan = {"breakdown": "plan", "breakdown_type": "event"}
+    wanted = {"funnelOrderType": "unordered", "breakdownAttributionType": attribution, "breakdownAttributionValue": 0}
+    query = funnel("again", "done", funnelWindowInterval=1, breakdownFilter=by_plan, **wanted)
+
+    assert {rows[0]["breakdown"][0]: rows[1]["average_conversion_time"] for rows in await results(sandbox, query)} == (
+        expected
+    )
 
 
 CANCEL = step("cancel")
