@@ -220,6 +220,30 @@ async def test_actors_are_narrowed_ordered_and_counted(sandbox: Serving) -> None
     assert "source" in await refusal(sandbox, "ActorsQuery", source={"kind": "InsightActorsQuery"})
 
 
+async def test_the_recordings_of_the_sessions_behind_a_number_are_matched(sandbox: Serving) -> None:
+    trend = {
+        "kind": "TrendsQuery",
+        "series": [{"kind": "EventsNode", "event": "$pageview"}],
+        "dateRange": {"date_from": "-30d"},
+        "trendsFilter": {"display": "BoldNumber"},
+    }
+    source = {"kind": "InsightActorsQuery", "source": trend, "includeRecordings": True}
+    select = ["actor", "matched_recordings", "event_count"]
+    answer = await ask(sandbox, "ActorsQuery", source=source, select=select, limit=1000)
+
+    assert answer["columns"] == [*select, "event_distinct_ids"]
+    matched = [recording for row in answer["results"] for recording in row[1]]
+    assert matched
+    assert all(recording.keys() == {"session_id", "events"} for recording in matched)
+    assert all(
+        event.keys() == {"uuid", "timestamp", "window_id"} for recording in matched for event in recording["events"]
+    )
+    ids = [recording["session_id"] for recording in matched]
+    listed = ", ".join(f"'{identity}'" for identity in set(ids))
+    recorded = await scalar(sandbox, f"select count() from session_replay_events where session_id in ({listed})")
+    assert recorded == len(set(ids)) == len(ids)
+
+
 async def test_the_team_taxonomy_counts_the_events_of_thirty_days(sandbox: Serving) -> None:
     answer = await ask(sandbox, "TeamTaxonomyQuery")
     expected = await sandbox.query(
