@@ -1,13 +1,13 @@
 """Faults on demand: rules that make chosen requests slow, wrong or broken, for tests of clients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 import anyio
 import anyio.lowlevel
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import ApiError, maton_invalid
@@ -17,6 +17,10 @@ from .values import Row, as_list, as_object
 DISCONNECT = "sandbox.disconnect"
 """ASGI extension of our server: a callable that cuts the connection."""
 
+_LONGEST_S = 600
+_MOST_BYTES = 2_000_000_000
+_PIECE = 65_536
+
 type Drop = Literal["before", "after", "half"]
 
 
@@ -25,7 +29,8 @@ class Fault:
     """One rule. `path` is a glob over the whole path; the first rule that matches a request applies.
 
     `delay_s` waits first. `drop`: `before` cuts the connection unhandled, `after` once the request was handled, `half`
-    sends half of the body. With `status` or `body` the request is not handled and this is the answer.
+    sends half of the body, `drip_s` sends it byte by byte with this wait between them. With `status`, `body` or
+    `body_bytes` (a JSON text of so many bytes) the request is not handled and this is the answer.
     """
 
     method: str | None = None
@@ -33,7 +38,9 @@ class Fault:
     status: int | None = None
     headers: Mapping[str, str] | None = None
     body: Any = None
+    body_bytes: int | None = None
     delay_s: float = 0.0
+    drip_s: float = 0.0
     drop: Drop | None = None
     times: int | None = None
 
@@ -43,10 +50,12 @@ class Fault:
 
     def answer(self) -> Response | None:
         """The answer instead of PostHog's, if the rule has one."""
-        if self.status is None and self.body is None:
+        if self.status is None and self.body is None and self.body_bytes is None:
             return None
         status = self.status or 200
-        if isinstance(self.body, str):
+        if self.body_bytes is not None:
+            response = StreamingResponse(_text_of(self.body_bytes), status, media_type="application/json")
+        elif isinstance(self.body, str):
             response = Response(self.body, status)
         else:
             response = Response(status_code=status) if self.body is None else answer(self.body, status)
@@ -60,7 +69,9 @@ class Fault:
             "status": self.status,
             "headers": self.headers,
             "body": self.body,
+            "body_bytes": self.body_bytes,
             "delay_s": self.delay_s,
+            "drip_s": self.drip_s,
             "drop": self.drop,
             "times": self.times,
         }
@@ -75,15 +86,15 @@ def read_faults(sent: object) -> list[Fault]:
 
 
 def _read(rule: Row | None, number: int) -> Fault:
-    known = {"match", "status", "headers", "body", "delay_s", "drop", "times"}
+    known = {"match", "status", "headers", "body", "body_bytes", "delay_s", "drip_s", "drop", "times"}
     match = {} if rule is None else as_object(rule.get("match") or {})
     if rule is None or match is None or not rule.keys() <= known or not match.keys() <= {"method", "path"}:
         raise _wrong(number, f"a rule is an object with {sorted(known)}; match has method and path")
-    status, delay, times, drop = rule.get("status"), rule.get("delay_s", 0), rule.get("times"), rule.get("drop")
+    status, times, drop, size = (rule.get(name) for name in ("status", "times", "drop", "body_bytes"))
     if status is not None and not (isinstance(status, int) and 200 <= status <= 599):
         raise _wrong(number, "status is a number from 200 to 599")
-    if not isinstance(delay, int | float) or not 0 <= delay <= 600:
-        raise _wrong(number, "delay_s is a number of seconds up to 600")
+    if size is not None and not (isinstance(size, int) and 2 <= size <= _MOST_BYTES):
+        raise _wrong(number, f"body_bytes is a number from 2 to {_MOST_BYTES}")
     if drop not in (None, "before", "after", "half"):
         raise _wrong(number, "drop is before, after or half")
     if times is not None and not (isinstance(times, int) and times > 0):
@@ -96,10 +107,19 @@ def _read(rule: Row | None, number: int) -> Fault:
         status=status,
         headers=None if headers is None else {name: str(value) for name, value in headers.items()},
         body=rule.get("body"),
-        delay_s=float(delay),
+        body_bytes=size,
+        delay_s=_seconds(rule, "delay_s", number),
+        drip_s=_seconds(rule, "drip_s", number),
         drop=drop,
         times=times,
     )
+
+
+def _seconds(rule: Row, name: str, number: int) -> float:
+    value = rule.get(name, 0)
+    if not isinstance(value, int | float) or not 0 <= value <= _LONGEST_S:
+        raise _wrong(number, f"{name} is a number of seconds up to {_LONGEST_S}")
+    return float(value)
 
 
 def _wrong(number: int, message: str) -> ApiError:
@@ -149,7 +169,7 @@ class FaultyApp:
             await _disconnect(scope)
             return
         inner = fault.answer() or self._app
-        if fault.drop is None:
+        if fault.drop is None and not fault.drip_s:
             await inner(scope, receive, send)
             return
         kept: list[Message] = []
@@ -158,6 +178,9 @@ class FaultyApp:
             kept.append(message)
 
         await inner(scope, receive, keep)
+        if fault.drop is None:
+            await _drip(kept, fault.drip_s, send)
+            return
         if fault.drop == "half":
             await _send_half(kept, send)
         await _disconnect(scope)
@@ -168,6 +191,23 @@ async def _send_half(messages: list[Message], send: Send) -> None:
     await send(messages[0])
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
     await anyio.sleep(0.05)  # let the half leave before the connection is cut
+
+
+async def _drip(messages: list[Message], seconds: float, send: Send) -> None:
+    body = b"".join(message.get("body", b"") for message in messages)
+    await send(messages[0])
+    for position in range(len(body)):
+        await send({"type": "http.response.body", "body": body[position : position + 1], "more_body": True})
+        await anyio.sleep(seconds)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _text_of(size: int) -> Iterator[bytes]:
+    """A JSON text of this many bytes, a piece at a time."""
+    yield b'"'
+    for start in range(0, size - 2, _PIECE):
+        yield b"x" * min(_PIECE, size - 2 - start)
+    yield b'"'
 
 
 async def _disconnect(scope: Scope) -> None:

@@ -146,6 +146,14 @@ async def test_a_fault_with_a_text_answers_it_as_it_is(sandbox: Serving) -> None
     assert (await sandbox.send("POST", "dashboards/", {})).status_code == 201
 
 
+async def test_a_body_can_be_of_any_size_and_drip(sandbox: Serving) -> None:
+    await faults(sandbox, {"body_bytes": 300_000, "times": 1}, {"body": "slow", "drip_s": 0.001})
+    large, slow = [await sandbox.send("GET", "dashboards/") for _ in range(2)]
+
+    assert (len(large.content), len(large.json())) == (300_000, 299_998)
+    assert slow.text == "slow"
+
+
 async def test_faults_are_shown_and_taken_back(sandbox: Serving) -> None:
     await faults(sandbox, {"status": 500})
     assert [rule["status"] for rule in (await sandbox.get("/sandbox/faults"))["faults"]] == [500]
@@ -165,6 +173,8 @@ async def test_faults_are_shown_and_taken_back(sandbox: Serving) -> None:
         [{"drop": "later"}],
         [{"times": 0}],
         [{"delay_s": -1}],
+        [{"drip_s": 601}],
+        [{"body_bytes": 1}],
         [{"unknown": 1}],
     ],
 )
