@@ -58,10 +58,12 @@ async def insight_events(call: Call, query: Row, project: Project) -> str:
 
 
 async def insight_actors_query(call: Call, query: Row, project: Project) -> Row:
-    """The rows of actors as a HogQLQuery answers them, 100 of them. Raises ApiError 400."""
+    """The rows of actors as a HogQLQuery answers them, 100 of them or of each series. Raises ApiError 400."""
     source = await insight_actors(call, query, project)
     ran = await run_hogql(call, source.hogql, source.context)
-    rows, page = page_of(ran, ran.translated.limit or 0, 0)
+    rows, page = ran.table.rows, {"hasMore": None, "limit": None, "offset": None}
+    if ran.translated.limit is not None:
+        rows, page = page_of(ran, ran.translated.limit, 0)
     return {
         **answer_fields(call, query, project),
         "clickhouse": ran.translated.sql,

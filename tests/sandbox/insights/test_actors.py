@@ -286,6 +286,8 @@ async def test_the_queries_of_actors_are_answered_by_themselves(sandbox: Serving
     assert (await answer(sandbox, funnel))["results"] == [[P3.id]]
     stickiness = behind(insight("StickinessQuery", node()), "StickinessActorsQuery", day=2)
     assert (await answer(sandbox, stickiness))["results"] == [[P2.id]]
+    stickiness = behind(insight("StickinessQuery", node(), node("opened")), day=1)
+    assert len((await answer(sandbox, stickiness))["results"]) == 5
 
 
 async def test_what_can_be_chosen_of_an_insight_is_listed(sandbox: Serving) -> None:
