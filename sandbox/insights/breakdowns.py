@@ -16,6 +16,7 @@ NULL = "$$_posthog_breakdown_null_$$"
 OTHER = "$$_posthog_breakdown_other_$$"
 MOST_BREAKDOWNS = 3
 TYPES = ("event", "person", "group", "session", "cohort", "hogql", "event_metadata")
+MOST_BINS = 1_000
 _LIMIT = 25
 
 type Value = tuple[str, ...]
@@ -35,14 +36,28 @@ class Pass:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakdown:
     """`expressions` are HogQL texts, none without a breakdown. `listed`: a result's value is a list. `limit` values are
-    kept per series, the others are summed up in one, or dropped with `hide_other`."""
+    kept per series, the others are summed up in one, or dropped with `hide_other`.
+
+    An expression with a number of `bins` gives a number; `binned` makes it a text once the numbers are known."""
 
     expressions: tuple[str, ...] = ()
     passes: tuple[Pass, ...] = (Pass(),)
     listed: bool = False
     limit: int = _LIMIT
     hide_other: bool = False
-    bins: int | None = None
+    bins: tuple[int | None, ...] = ()
+
+    @property
+    def has_bins(self) -> bool:
+        """Whether any expression is a histogram."""
+        return any(bins is not None for bins in self.bins)
+
+    def binned(self, ends: list[tuple[float, float] | None]) -> tuple[str, ...]:
+        """The expressions as texts. `ends` has the least and the greatest value of each; None when there is none."""
+        return tuple(
+            text if bins is None else _bins(text, bins, end)
+            for text, bins, end in zip(self.expressions, self.bins, ends, strict=True)
+        )
 
     @property
     def by_cohort(self) -> bool:
@@ -60,6 +75,7 @@ def read_breakdown(call: Call, query: Row, project: Project, default_limit: int 
     place = "breakdownFilter."
     kind = choice(given, "breakdown_type", place, TYPES, "event")
     several, single = objects(given.get("breakdowns")), given.get("breakdown")
+    cleaning = given.get("breakdown_path_cleaning") is True
     make = partial(
         Breakdown,
         limit=number(given, "breakdown_limit", place, default_limit, least=1),
@@ -68,24 +84,54 @@ def read_breakdown(call: Call, query: Row, project: Project, default_limit: int 
     if several:
         if len(several) > MOST_BREAKDOWNS:
             raise invalid(f"An insight has {MOST_BREAKDOWNS} breakdowns at most.")
-        return make(expressions=tuple(_of(item, project, index) for index, item in enumerate(several)), listed=True)
+        bins = tuple(_bin_count(item, "histogram_bin_count", f"{place}breakdowns.") for item in several)
+        texts = [_of(item, project, index, cleaning=cleaning) for index, item in enumerate(several)]
+        return make(expressions=tuple(texts), bins=bins, listed=True)
     if single is None or single == "" or single == []:
         return make()
     if kind == "cohort":
         return make(passes=tuple(_cohort(call, value) for value in as_list(single) or [single]))
-    if given.get("breakdown_histogram_bin_count") is not None:
-        raise invalid("The sandbox does not answer histograms of breakdowns yet.")
+    bins = _bin_count(given, "breakdown_histogram_bin_count", place)
     item = {
         "property": single,
         "type": kind,
         "group_type_index": given.get("breakdown_group_type_index"),
         "normalize_url": given.get("breakdown_normalize_url"),
+        "histogram_bin_count": bins,
     }
-    return make(expressions=(_of(item, project, 0),))
+    return make(expressions=(_of(item, project, 0, cleaning=cleaning),), bins=(bins,))
 
 
-def _of(item: Row, project: Project, index: int) -> str:
-    """The text that an event has: a missing or an empty value is the null marker."""
+def _bin_count(given: Row, name: str, place: str) -> int | None:
+    if given.get(name) is None:
+        return None
+    bins = number(given, name, place, 1, least=1)
+    if bins > MOST_BINS:
+        raise malformed_query(f"{place}{name}", f"Input should be less than or equal to {MOST_BINS}")
+    return bins
+
+
+def _bins(expression: str, bins: int, ends: tuple[float, float] | None) -> str:
+    """The bin of a number, `[10,20]`: bins of the same width from the least to just above the greatest value."""
+    if ends is None:
+        return escape.string(NULL)
+    least, greatest = ends
+    width = (greatest - least) / bins
+    terms: list[str] = []
+    for index in range(bins):
+        lower, upper = width * index + least, width * (index + 1) + least + (0.01 if index + 1 == bins else 0)
+        shown = escape.string(f"[{_shown_number(lower)},{_shown_number(upper)}]")
+        within = f"{expression} >= {escape.constant(lower)} AND {expression} < {escape.constant(upper)}"
+        terms += [within, shown]
+    return f"multiIf({', '.join(terms)}, {escape.string(NULL)})"
+
+
+def _shown_number(value: float) -> str:
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def _of(item: Row, project: Project, index: int, *, cleaning: bool) -> str:
+    """The text that an event has: a missing or an empty value is the null marker. A histogram's is a number."""
     place = f"breakdownFilter.breakdowns.{index}."
     key = item.get("property")
     listed = as_list(key)
@@ -94,10 +140,12 @@ def _of(item: Row, project: Project, index: int) -> str:
     if not isinstance(key, str) or not key:
         raise malformed_query(f"{place}property", "Input should be a valid string")
     kind = choice(item, "type", place, TYPES, "event")
-    if item.get("histogram_bin_count") is not None:
-        raise invalid("The sandbox does not answer histograms of breakdowns yet.")
     try:
         text = f"toString({_expression(kind, key, item, project)})"
+        if item.get("histogram_bin_count") is not None:
+            return f"toFloat({text})"
+        for regex, alias in project.scope.path_cleaning if cleaning else ():
+            text = f"replaceRegexpAll({text}, {escape.string(regex)}, {escape.string(alias)})"
     except HogqlError as error:
         raise invalid(error.message, error.code) from error
     if item.get("normalize_url") is True:

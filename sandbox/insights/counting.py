@@ -7,6 +7,7 @@ from ..errors import invalid
 from ..hogql import HogqlError, escape, has_aggregate, parse_expression
 from ..queries.project import Project
 from ..values import Row
+from .breakdowns import NULL, OTHER
 from .dates import DateRange, bucket_expression, interval_start, later, moment_literal
 from .filters import all_of
 from .series import ACTOR_MATHS, PROPERTY_MATHS, Series
@@ -22,7 +23,8 @@ _QUANTILES = {"median": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counting:
     """A series to count over a range. `condition` is what the insight itself asks of events; `breakdowns` are HogQL
-    texts. Without `bucketed` the range is one whole. `cumulative` counts a person where they appear first."""
+    texts. Without `bucketed` the range is one whole. `cumulative` counts a person where they appear first. With a
+    `limit` only so many breakdown values keep a row of their own, in PostHog's order; the others are summed up."""
 
     series: Series
     range: DateRange
@@ -31,6 +33,7 @@ class Counting:
     bucketed: bool
     cumulative: bool
     project: Project
+    limit: int | None = None
 
     @property
     def names(self) -> list[str]:
@@ -86,7 +89,23 @@ def counting_query(counting: Counting) -> str:
         text = _per_session(counting, math)
     else:
         text = _plain(counting, _aggregate(counting, actor))
+    if counting.limit is not None and counting.breakdowns:
+        text = _limited(counting, text, counting.limit)
     return f"{text} LIMIT {MOST_ROWS}"
+
+
+def _limited(counting: Counting, text: str, limit: int) -> str:
+    """The same rows with the values past the limit as one, `OTHER`."""
+    names = counting.names
+    null = " OR ".join(f"{name} = {escape.string(NULL)}" for name in names)
+    total = f"sum(insight_value) OVER (PARTITION BY {', '.join(names)}) AS insight_total"
+    numbered = f"SELECT {', '.join([*_keys(counting), 'insight_value', total])} FROM ({text})"
+    order = ", ".join([f"({null})", "insight_total DESC", *names])
+    rank = f"dense_rank() OVER (ORDER BY {order}) AS insight_rank"
+    ranked = f"SELECT {', '.join([*_keys(counting), 'insight_value', rank])} FROM ({numbered})"
+    kept = [f"if(insight_rank > {limit}, {escape.string(OTHER)}, {name}) AS insight_kept_{name}" for name in names]
+    outer = ["insight_bucket", *kept, "sum(insight_value)"]
+    return _select(outer, f"({ranked})", "true", ["insight_bucket", *(f"insight_kept_{name}" for name in names)])
 
 
 def _actor(counting: Counting) -> str | None:
@@ -173,7 +192,8 @@ def _plain(counting: Counting, aggregate: str) -> str:
 def _per_actor(counting: Counting, math: str) -> str:
     columns = [counting.bucket(), *counting.values, "person_id AS insight_actor", "count() AS insight_events"]
     inner = _select(columns, "events", counting.where, [*_keys(counting), "insight_actor"])
-    return _select([*_keys(counting), _statistic(math, "insight_events")], f"({inner})", "true", _keys(counting))
+    statistic = f"{_statistic(math, 'insight_events')} AS insight_value"
+    return _select([*_keys(counting), statistic], f"({inner})", "true", _keys(counting))
 
 
 def _per_session(counting: Counting, math: str) -> str:
@@ -185,7 +205,8 @@ def _per_session(counting: Counting, math: str) -> str:
         "any(session.$session_duration) AS insight_duration",
     ]
     inner = _select(columns, "events", counting.where, [*_keys(counting), "insight_session"])
-    return _select([*_keys(counting), _statistic(math, "insight_duration")], f"({inner})", "true", _keys(counting))
+    statistic = f"{_statistic(math, 'insight_duration')} AS insight_value"
+    return _select([*_keys(counting), statistic], f"({inner})", "true", _keys(counting))
 
 
 def _first_appearances(counting: Counting, actor: str) -> str:
@@ -245,4 +266,5 @@ def _active(counting: Counting, days: int) -> str:
     )
     spread = f"arrayJoin(arrayMap(step -> {add}(insight_active, step), range(0, {count}))) AS insight_bucket"
     middle = f"SELECT {', '.join([spread, *counting.names, 'insight_actor'])} FROM ({inner})"
-    return _select([*_keys(counting), "count(DISTINCT insight_actor)"], f"({middle})", "true", _keys(counting))
+    counted = "count(DISTINCT insight_actor) AS insight_value"
+    return _select([*_keys(counting), counted], f"({middle})", "true", _keys(counting))

@@ -134,8 +134,9 @@ def _action(call: Call, node: Row, project: Project, order: int, filters: str) -
 
 
 def _group(call: Call, node: Row, project: Project, order: int, filters: str) -> Series | None:
-    if node.get("operator", "OR") != "OR":
-        raise malformed_query(f"series.{order}.operator", "The sandbox combines events by 'OR' only")
+    operator = node.get("operator") or "OR"
+    if operator not in ("AND", "OR"):
+        raise malformed_query(f"series.{order}.operator", "Input should be 'AND' or 'OR'")
     members = [read_node(call, member, project, order) for member in objects(node.get("nodes"))]
     known = [member for member in members if member is not None]
     if not known:
@@ -147,7 +148,7 @@ def _group(call: Call, node: Row, project: Project, order: int, filters: str) ->
         kind="events",
         key=None,
         label=name if isinstance(name, str) and name else ", ".join(member.label for member in known),
-        entity=any_of([member.condition for member in known]),
+        entity=(all_of if operator == "AND" else any_of)([member.condition for member in known]),
         filters=filters,
     )
 

@@ -1,13 +1,13 @@
 """TrendsQuery: numbers over time, or one number each, for events and actions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..queries.project import Project
 from ..routing import Call
 from ..values import Row
 from .breakdowns import Breakdown, Pass, read_breakdown
-from .counting import ROUNDED_MATHS, Counting, counting_query
+from .counting import MOST_ROWS, ROUNDED_MATHS, Counting, counting_query
 from .dates import DateRange, iso, read_date_range, read_interval, wants_all
 from .filters import all_of, any_of, query_condition, sampling_factor
 from .requests import options
@@ -89,7 +89,11 @@ def _read(call: Call, query: Row, project: Project) -> _Trend:
 
 async def _lines(session: Session, trend: _Trend, series: Series, ends: DateRange, each: Pass) -> Lines:
     counting = trend.counting(series, ends, each, session.project)
+    if trend.breakdown.has_bins:
+        counting = replace(counting, breakdowns=trend.breakdown.binned(await _ends_of_values(session, counting)))
     rows = await session.rows(counting_query(counting))
+    if len(rows) >= MOST_ROWS:
+        rows = await session.rows(counting_query(replace(counting, limit=trend.breakdown.limit)))
     lines = lines_of(rows, ends, trend.breakdown, trend.request)
     if trend.sampling < 1 and counting.math in ROUNDED_MATHS:
         lines = scaled(lines, trend.sampling)
@@ -98,6 +102,14 @@ async def _lines(session: Session, trend: _Trend, series: Series, ends: DateRang
     if trend.request.smoothing > 1 and not trend.request.aggregate:
         lines = smoothed(lines, trend.request.smoothing)
     return lines
+
+
+async def _ends_of_values(session: Session, counting: Counting) -> list[tuple[float, float] | None]:
+    """The least and the greatest value of each breakdown; None when it has none."""
+    columns = ", ".join(f"min({text}), max({text})" for text in counting.breakdowns)
+    ((*found,),) = await session.rows(f"SELECT {columns} FROM events WHERE {counting.where} LIMIT 1")
+    pairs = zip(found[::2], found[1::2], strict=True)
+    return [None if least is None or isinstance(least, str) else (least, greatest) for least, greatest in pairs]
 
 
 def _results(trend: _Trend, half: _Half, each: Pass, found: list[Lines]) -> list[Row]:

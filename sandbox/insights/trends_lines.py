@@ -47,8 +47,11 @@ def lines_of(rows: list[list[Any]], ends: DateRange, breakdown: Breakdown, reque
             numbers[place] += row[-1] or 0
     if not breakdown.expressions:
         return Lines((Line((), tuple(found[()])),))
+    summed = found.pop((OTHER,) * len(breakdown.expressions), None)
     shown, rest = ranked({value: sum(numbers) for value, numbers in found.items()}, breakdown)
     lines = [Line(value, tuple(found[value])) for value in shown]
+    if summed is not None:
+        found[()], rest = summed, [*rest, ()]
     if rest and not breakdown.hide_other:
         other = tuple(sum(column) for column in zip(*(found[value] for value in rest), strict=True))
         lines.append(Line((OTHER,) * len(breakdown.expressions), other))
@@ -61,8 +64,13 @@ def scaled(lines: Lines, factor: float) -> Lines:
 
 
 def accumulated(lines: Lines) -> Lines:
-    """Running totals."""
-    return replace(lines, lines=tuple(replace(line, numbers=tuple(accumulate(line.numbers))) for line in lines.lines))
+    """Running totals, in the order of their sums."""
+    found = [replace(line, numbers=tuple(accumulate(line.numbers))) for line in lines.lines]
+
+    def rank(line: Line) -> tuple[bool, bool, float, Value]:
+        return OTHER in line.value, NULL in line.value, -line.total, line.value
+
+    return replace(lines, lines=tuple(sorted(found, key=rank)))
 
 
 def smoothed(lines: Lines, intervals: int) -> Lines:

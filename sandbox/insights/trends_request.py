@@ -19,8 +19,13 @@ DISPLAYS = (
     "ActionsBarValue",
     "ActionsTable",
     "WorldMap",
+    "CalendarHeatmap",
+    "Auto",
 )
-AGGREGATE_DISPLAYS = frozenset({"BoldNumber", "ActionsPie", "ActionsBarValue", "ActionsTable", "WorldMap"})
+AGGREGATE_DISPLAYS = frozenset(
+    {"BoldNumber", "ActionsPie", "ActionsBarValue", "ActionsTable", "WorldMap", "CalendarHeatmap"}
+)
+_UNANSWERED = ("Metric", "TwoDimensionalHeatmap", "BoxPlot", "SlopeGraph")
 _WORLD_MAP_LIMIT = 250
 _LIMIT = 25
 
@@ -71,8 +76,8 @@ def read_trends_request(query: Row, series: int) -> TrendsRequest:
     place = "trendsFilter."
     compare, compare_to = read_compare(query)
     display = given.get("display")
-    if display == "CalendarHeatmap":
-        raise invalid("The sandbox does not answer the display CalendarHeatmap.")
+    if display in _UNANSWERED:
+        raise invalid(f"The sandbox does not answer the display {display}.")
     return TrendsRequest(
         display=choice(given, "display", place, DISPLAYS, DISPLAYS[0]),
         formulas=_formulas(given, series),

@@ -15,7 +15,7 @@ from .recount.trends_drawing import drawn_trends
 
 pytestmark = pytest.mark.anyio
 
-CASES = 100
+CASES = 90
 """Drawn for each of three worlds, four zones and two starts of the week."""
 
 
@@ -39,5 +39,22 @@ async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine)
             for setting in world.settings()
             for _ in range(CASES)
         ]
+        wrong = await disagreements(asked, cases, trends)
+    assert not wrong, "".join(wrong)
+
+
+async def test_values_past_the_limit_are_summed_up_alike_when_there_are_too_many_rows(
+    world: World, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maton_posthog.sandbox.insights.trends.MOST_ROWS", 1)
+    with asking(world, engine) as asked:
+        await opened(asked)
+        chance = random.Random(f"many rows of {world.name}")
+        drawn = (
+            (setting, drawn_trends(chance, asked.world, setting))
+            for setting in world.settings()[:2]
+            for _ in range(100)
+        )
+        cases = [Case(setting, query) for setting, query in drawn if "breakdownFilter" in query]
         wrong = await disagreements(asked, cases, trends)
     assert not wrong, "".join(wrong)

@@ -1,13 +1,14 @@
 """Breakdowns in plain Python: the value of an event, the values that are kept, and what becomes of the rest."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..hand_made import Event
 from .counting import part
 from .dataset import TYPES, Setting, World
-from .filters import number, property_of, text
+from .filters import PATH_CLEANING, number, property_of, text
 
 NULL = "$$_posthog_breakdown_null_$$"
 OTHER = "$$_posthog_breakdown_other_$$"
@@ -27,9 +28,24 @@ class Breakdown:
     limit: int
     hides_other: bool
     normalizes: bool
+    cleans: bool
+    ends: tuple[tuple[float, float] | None, ...] = ()
+
+    def over(self, events: Sequence[Event], world: World) -> "Breakdown":
+        """The same with the bins of its histograms over these events."""
+        ends: list[tuple[float, float] | None] = []
+        for each in self.parts:
+            numbers = [value for event in events if (value := number(_raw(event, each, world))) is not None]
+            ends.append((min(numbers), max(numbers)) if numbers and each.get("histogram_bin_count") else None)
+        return replace(self, ends=tuple(ends))
 
     def value(self, event: Event, world: World, setting: Setting) -> Value:
-        return tuple(_value(event, part, self.normalizes, world, setting) for part in self.parts)
+        return tuple(
+            _bin(number(_raw(event, part, world)), part["histogram_bin_count"], end)
+            if part.get("histogram_bin_count")
+            else _value(event, part, self, world, setting)
+            for part, end in zip(self.parts, self.ends, strict=True)
+        )
 
     def shown(self, value: Value) -> Any:
         return list(value) if self.is_list else value[0]
@@ -46,6 +62,7 @@ def breakdown_of(query: Mapping[str, Any]) -> Breakdown | None:
     is_list = bool(parts)
     if not parts and given.get("breakdown") is not None and given.get("breakdown_type") != "cohort":
         parts = [{"property": given["breakdown"], "type": given.get("breakdown_type") or "event"}]
+        parts[0] = {**parts[0], "histogram_bin_count": given.get("breakdown_histogram_bin_count")}
     if not parts:
         return None
     display = part(query, "trendsFilter").get("display")
@@ -55,10 +72,33 @@ def breakdown_of(query: Mapping[str, Any]) -> Breakdown | None:
         given.get("breakdown_limit") or (WORLD_MAP_LIMIT if display == "WorldMap" else DEFAULT_LIMIT),
         bool(given.get("breakdown_hide_other_aggregation")),
         bool(given.get("breakdown_normalize_url")),
+        bool(given.get("breakdown_path_cleaning")),
     )
 
 
-def _value(event: Event, part: Mapping[str, Any], normalizes: bool, world: World, setting: Setting) -> str:
+def _raw(event: Event, part: Mapping[str, Any], world: World) -> Any:
+    of_person = part.get("type") == "person"
+    return (event.person.properties if of_person else event.properties).get(part["property"])
+
+
+def _bin(value: float | None, bins: int, ends: tuple[float, float] | None) -> str:
+    """The half-open bin of a number; the last one goes on a little."""
+    if value is None or ends is None:
+        return NULL
+    least, greatest = ends
+    width = (greatest - least) / bins
+    for place in range(bins):
+        lower, upper = width * place + least, width * (place + 1) + least + (0.01 if place + 1 == bins else 0)
+        if lower <= value < upper:
+            return f"[{_plain(lower)},{_plain(upper)}]"
+    return NULL
+
+
+def _plain(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+def _value(event: Event, part: Mapping[str, Any], breakdown: Breakdown, world: World, setting: Setting) -> str:
     name, kind = part["property"], part.get("type") or "event"
     read: str | None
     match kind:
@@ -73,7 +113,10 @@ def _value(event: Event, part: Mapping[str, Any], normalizes: bool, world: World
             read = {"properties.plan": text(event.properties.get("plan")), "upper(event)": event.event.upper()}[name]
         case _:
             read = _shown(property_of(event, name), TYPES.get(("event", name)))
-    if read is not None and (normalizes or part.get("normalize_url")):
+    if read is not None and breakdown.cleans:
+        for rule in PATH_CLEANING:
+            read = re.sub(rule["regex"], rule["alias"], read)
+    if read is not None and (breakdown.normalizes or part.get("normalize_url")):
         read = read.rstrip("/?#") or "/"
     return read or NULL
 

@@ -18,6 +18,8 @@ NEGATIVE = frozenset({"is_not", "not_icontains", "not_regex"})
 
 TEST_ACCOUNTS: list[Filter] = [{"type": "person", "key": "email", "operator": "not_icontains", "value": "@EXAMPLE"}]
 """The `test_account_filters` of the project."""
+PATH_CLEANING = [{"regex": "/a[?].*", "alias": "/<a>"}, {"regex": "pri[a-z]+", "alias": "price"}]
+"""Its `path_cleaning_filters`."""
 
 
 def text(value: Any) -> str | None:

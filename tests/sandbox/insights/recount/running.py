@@ -26,7 +26,7 @@ from maton_posthog.sandbox.store import Store
 
 from ...sandbox_client import BASE_URL, NOW, Shared
 from .dataset import Action, Cohort, Setting, World
-from .filters import TEST_ACCOUNTS
+from .filters import PATH_CLEANING, TEST_ACCOUNTS
 
 PROJECT = 1
 _AT_ONCE = 2
@@ -72,7 +72,8 @@ class Asking:
             project = rows.get("projects", PROJECT)
             assert project is not None
             changed = {"timezone": setting.zone, "week_start_day": setting.week_start}
-            rows.save("projects", {**project, **changed, "test_account_filters": TEST_ACCOUNTS, **row})
+            filters = {"test_account_filters": TEST_ACCOUNTS, "path_cleaning_filters": PATH_CLEANING}
+            rows.save("projects", {**project, **changed, **filters, **row})
 
     async def answer(self, query: Mapping[str, Any]) -> Answer:
         """What the sandbox answers to a query."""

@@ -15,7 +15,7 @@ from .filters import passes
 from .formula import formulas_of, value_of
 from .maths import number_of
 
-AGGREGATE = frozenset({"BoldNumber", "ActionsPie", "ActionsBarValue", "ActionsTable", "WorldMap"})
+AGGREGATE = frozenset({"BoldNumber", "ActionsPie", "ActionsBarValue", "ActionsTable", "WorldMap", "CalendarHeatmap"})
 CUMULATIVE = "ActionsLineGraphCumulative"
 _FIRST = ("first_time_for_user", "first_matching_event_for_user")
 
@@ -48,7 +48,8 @@ class Asked:
     def is_counted(self, event: Event, node: Node) -> bool:
         """Whether a series counts an event, whenever it happened."""
         if node["kind"] == "GroupNode":
-            inner = any(self.is_counted(event, one) for one in node["nodes"])
+            combine = all if node["operator"] == "AND" else any
+            inner = combine(self.is_counted(event, one) for one in node["nodes"])
             return inner and passes(event, node.get("properties"), self.world, self.setting)
         return is_counted(event, self.query, node, self.world, self.setting)
 
@@ -197,6 +198,7 @@ def _series(asked: Asked, order: int, node: Node) -> tuple[list[Line], bool]:
     breakdown = breakdown_of(asked.query)
     if breakdown is None:
         return [Line(order, None, name, *_numbers(asked, node, events))], False
+    breakdown = breakdown.over([event for event in events if asked.span.has(event.timestamp)], asked.world)
     by_value: dict[Value, list[Event]] = {}
     for event in events:
         by_value.setdefault(breakdown.value(event, asked.world, asked.setting), []).append(event)
@@ -205,8 +207,13 @@ def _series(asked: Asked, order: int, node: Node) -> tuple[list[Line], bool]:
         for value, members in by_value.items()
         if _is_seen(asked, node, members, *(found := _numbers(asked, node, members)))
     }
-    totals = {value: aggregate + _total(asked, data) for value, (data, aggregate) in numbers.items()}
+    totals = {
+        value: aggregate + (data[-1] if data and asked.display == CUMULATIVE else sum(data))
+        for value, (data, aggregate) in numbers.items()
+    }
     shown, rest = kept(ranked(totals), breakdown)
+    if asked.display == CUMULATIVE:  # the limit goes by the totals, the order by the sums of what is shown
+        shown = ranked({value: sum(numbers[value][0]) for value in shown})
     found = [(value, *numbers[value]) for value in shown]
     if rest and not breakdown.hides_other:
         data: list[float] = [sum(column) for column in zip(*(numbers[value][0] for value in rest), strict=True)]

@@ -51,6 +51,8 @@ def drawn_trends(chance: random.Random, world: World, setting: Setting) -> dict[
         query["trendsFilter"] = trends_filter
     if chance.random() < 0.45 and "smoothingIntervals" not in trends_filter:
         breakdown = _drawn_breakdown(chance, world, trends_filter)
+        if not any("active" in node.get("math", "") or "first" in node.get("math", "") for node in series):
+            breakdown = _with_bins(chance, breakdown)
         if breakdown:
             query["breakdownFilter"] = breakdown
     compare = drawn_compare(chance)
@@ -96,7 +98,8 @@ def _drawn_breakdown(chance: random.Random, world: World, trends_filter: dict[st
             names = chance.sample(_PROPERTIES, chance.randrange(1, 4))
             drawn["breakdowns"] = [{"property": name, "type": kind} for name, kind in names]
         case 3:
-            drawn = {"breakdown": "$current_url", "breakdown_type": "event", "breakdown_normalize_url": True}
+            drawn = {"breakdown": "$current_url", "breakdown_type": "event"}
+            drawn[chance.choice(("breakdown_normalize_url", "breakdown_path_cleaning"))] = True
         case 4:
             drawn = {"breakdown": "tier", "breakdown_type": "group", "breakdown_group_type_index": 0}
         case _:
@@ -112,10 +115,27 @@ def _drawn_breakdown(chance: random.Random, world: World, trends_filter: dict[st
     return drawn
 
 
+def _with_bins(chance: random.Random, breakdown: dict[str, Any]) -> dict[str, Any]:
+    """Histograms of what has numbers."""
+    drawn = dict(breakdown)
+    if drawn.get("breakdown") in ("price", "amount", "age") and chance.random() < 0.5:
+        drawn["breakdown_histogram_bin_count"] = chance.randrange(1, 6)
+    if "breakdowns" in drawn and chance.random() < 0.4:
+        numeric = ("price", "amount", "age")
+        drawn["breakdowns"] = [
+            {**item, "histogram_bin_count": 3} if item["property"] in numeric else item for item in drawn["breakdowns"]
+        ]
+    return drawn
+
+
 def _drawn_node(chance: random.Random, world: World, interval: str, display: str | None) -> dict[str, Any]:
     node = drawn_node(chance, world)
     if chance.random() < 0.07:
-        node = {"kind": "GroupNode", "operator": "OR", "nodes": [node, drawn_node(chance, world)]}
+        node = {
+            "kind": "GroupNode",
+            "operator": chance.choice(("OR", "OR", "AND")),
+            "nodes": [node, drawn_node(chance, world)],
+        }
     cumulative = display == CUMULATIVE
     match chance.randrange(14):
         case 0 | 1:
