@@ -72,8 +72,8 @@ def lifecycle_answer(args: QueryLifecycle, asked: Asked, span: Range) -> Answer:
     found = {one.status: one for one in results(asked.answer, list[LifecycleResult])}
     days = next((one.days for one in found.values()), list[str]())
     lines = [found[status].data if status in found else [0.0] * len(days) for status in _STATUSES]
-    rows = [(day, *(number(line[at]) if at < len(line) else None for line in lines)) for at, day in enumerate(days)]
     over = intervals(days, span, args.interval, widened=True)
+    rows = [(days[at], *(number(line[at]) if at < len(line) else None for line in lines)) for at in over.begun()]
     whole = [[line[at] for line in lines] for at in over.complete() if all(at < len(line) for line in lines)]
     facts: dict[str, Any] = {}
     if whole:
@@ -86,11 +86,11 @@ def lifecycle_answer(args: QueryLifecycle, asked: Asked, span: Range) -> Answer:
         } | given(quick_ratio=number(round(gained / lost, 2)) if lost else None)
         if len(active) > 1:
             facts["last_complete"] |= given(vs_one_before_percent=change(active[-2], active[-1]))
-    marks = {**span_marks(asked.answer, span), **asked.marks(), **interval_marks(over, days)}
+    marks = {**span_marks(asked.answer, span), **asked.marks(), **interval_marks(over)}
     notes: list[str] = []
     if not any(any(line) for line in lines):
         notes.append(nothing_found([args.event.label], conditions=bool(args.filters or args.event.where)))
-    elif over.incomplete_last:
+    elif over.incomplete_last is not None:
         notes.append("In the last interval dormant holds everybody who has not come back yet.")
     return Answer(Table("time", (args.interval, *_STATUSES), tuple(rows)), facts, marks, tuple(notes))
 

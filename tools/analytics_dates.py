@@ -38,15 +38,25 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """The intervals of a result, by their first moments, and which of them are only in part counted."""
+    """The intervals of a result, by their first moments, and which of them are wholly counted."""
 
     days: tuple[str, ...]
+    over: int = 0
+    """How many of them are over; the next one is not, and others are still to come."""
     incomplete_first: bool = False
-    incomplete_last: bool = False
+
+    @property
+    def incomplete_last(self) -> str | None:
+        """The one that is not over."""
+        return self.days[self.over] if self.over < len(self.days) else None
 
     def complete(self) -> range:
         """The positions of those that are wholly counted."""
-        return range(int(self.incomplete_first), len(self.days) - int(self.incomplete_last))
+        return range(int(self.incomplete_first), self.over)
+
+    def begun(self) -> range:
+        """The positions of those that are not still to come."""
+        return range(min(self.over + 1, len(self.days)))
 
 
 def resolve(start: End, end: End, *, now: datetime, zone: tzinfo, interval: str) -> Range:
@@ -113,10 +123,12 @@ def intervals(days: Sequence[str], span: Range, interval: str, *, widened: bool 
         return Intervals(())
     zone = span.now.tzinfo
     first = datetime.fromisoformat(days[0]).replace(tzinfo=zone)
-    over = interval_end(datetime.fromisoformat(days[-1]).replace(tzinfo=zone), interval)
     counted_to = span.now if widened else min(span.now, span.end + timedelta(seconds=1))
+    over = len(days)
+    while over and interval_end(datetime.fromisoformat(days[over - 1]).replace(tzinfo=zone), interval) > counted_to:
+        over -= 1
     begins_late = not widened and interval != "month" and span.start is not None and span.start > first
-    return Intervals(tuple(days), begins_late, over > counted_to)
+    return Intervals(tuple(days), over, begins_late)
 
 
 def interval_end(start: datetime, interval: str) -> datetime:

@@ -113,10 +113,8 @@ def _trend(args: QueryFunnel, asked: Asked, span: Range, marks: dict[str, Any]) 
         value_label(one.breakdown_value, names_other=True) if args.breakdown else "conversion_percent" for one in found
     ]
     days = next((one.days for one in found), list[str]())
-    rows = [
-        (day, *(number(one.data[at]) if at < len(one.data) else None for one in found)) for at, day in enumerate(days)
-    ]
     over = intervals(days, span, args.interval)
+    rows = [(days[at], *(number(one.data[at]) if at < len(one.data) else None for one in found)) for at in over.begun()]
     facts: list[dict[str, Any]] = []
     for name, one in zip(names, found, strict=True):
         values = [one.data[at] for at in over.complete() if at < len(one.data)]
@@ -128,7 +126,7 @@ def _trend(args: QueryFunnel, asked: Asked, span: Range, marks: dict[str, Any]) 
         facts.append(fact)
     table = Table("time", (args.interval, *names), tuple(rows))
     empty = () if any(any(one.data) for one in found) else (_nobody_converted(args),)
-    return Answer(table, facts[:5], marks | interval_marks(over, days), (*empty, *_still_open(args, span)))
+    return Answer(table, facts[:5], marks | interval_marks(over), (*empty, *_still_open(args, span)))
 
 
 def _times(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[str, ...]) -> Answer:

@@ -38,13 +38,13 @@ def span_marks(answer: InsightAnswer, span: Range) -> dict[str, Any]:
     return {"range": [_shown(start, "00:00") if start else "all", _shown(end, "23:59")]}
 
 
-def interval_marks(found: Intervals, labels: Sequence[str]) -> dict[str, Any]:
+def interval_marks(found: Intervals) -> dict[str, Any]:
     """`{"incomplete_last", "incomplete_first"}`: the intervals whose numbers are not to be compared."""
     marks: dict[str, Any] = {}
-    if found.incomplete_last:
-        marks["incomplete_last"] = labels[-1]
-    if found.incomplete_first and len(labels) > 1:
-        marks["incomplete_first"] = labels[0]
+    if found.incomplete_last is not None:
+        marks["incomplete_last"] = found.incomplete_last
+    if found.incomplete_first and len(found.days) > 1:
+        marks["incomplete_first"] = found.days[0]
     return marks
 
 

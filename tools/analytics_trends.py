@@ -51,11 +51,11 @@ def trends_answer(args: QueryTrends, asked: Asked, span: Range) -> Answer:
         return Answer(_totals(args, lines, earlier), _shares(args, lines), marks, notes)
     days = next((line.result.days for line in lines if line.result.days), list[str]())
     over = intervals(days, span, args.interval)
-    marks |= interval_marks(over, days)
+    marks |= interval_marks(over)
     if previous := next((line.result.days for line in earlier.values()), None):
         marks["previous_range"] = [previous[0], previous[-1]]
     facts = [_fact(args, line, earlier.get(line.label), over, lines) for line in lines[:MOST_FACTS]]
-    return Answer(_over_time(args, lines, earlier, days), facts, marks, notes)
+    return Answer(_over_time(args, lines, earlier, over), facts, marks, notes)
 
 
 def _lines(args: QueryTrends, found: Sequence[TrendResult]) -> list[_Line]:
@@ -102,7 +102,7 @@ def _math(series: TrendSeries) -> str:
     return f"{series.math} of {series.property}" if series.math in PROPERTY_MATHS else str(series.math)
 
 
-def _over_time(args: QueryTrends, lines: Sequence[_Line], earlier: dict[str, _Line], days: Sequence[str]) -> Table:
+def _over_time(args: QueryTrends, lines: Sequence[_Line], earlier: dict[str, _Line], over: Intervals) -> Table:
     """A row an interval; a column a series, and with a comparison a second one of the period before."""
     columns = [args.interval]
     data: list[list[float]] = []
@@ -113,8 +113,7 @@ def _over_time(args: QueryTrends, lines: Sequence[_Line], earlier: dict[str, _Li
             columns.append(f"{line.label} before")
             data.append(earlier[line.label].data if line.label in earlier else [])
     rows = [
-        (day, *(number(values[position]) if position < len(values) else None for values in data))
-        for position, day in enumerate(days)
+        (over.days[at], *(number(values[at]) if at < len(values) else None for values in data)) for at in over.begun()
     ]
     return Table("time", tuple(columns), tuple(rows))
 

@@ -178,7 +178,7 @@ def test_a_date_alone_as_the_end_includes_its_day_whatever_the_interval(last: da
 def test_an_interval_is_incomplete_when_it_is_not_over_or_the_range_cuts_it(
     days: list[str], found: Range, interval: str, first: bool, last: bool
 ) -> None:
-    assert intervals(days, found, interval) == Intervals(tuple(days), first, last)
+    assert intervals(days, found, interval) == Intervals(tuple(days), len(days) - last, first)
 
 
 @given(st.integers(0, 400), MOMENTS, ZONES)
@@ -189,11 +189,19 @@ def test_the_days_before_today_are_complete_and_today_is_not(count: int, now: da
     days = [f"{found.start.date() + timedelta(days=at):%Y-%m-%d}" for at in range(count + 1)]
     marked = intervals(days, found, "day")
     assert list(marked.complete()) == list(range(count))
-    assert marked.incomplete_last
+    assert marked.incomplete_last == days[-1]
 
 
 def test_whole_intervals_are_read_whatever_the_range_says() -> None:
     days = ["2026-11-08", "2026-11-15"]
     found = span("2026-11-10", "2026-11-17T23:59:59.999999")
-    assert intervals(days, found, "week", widened=True) == Intervals(tuple(days))
+    assert intervals(days, found, "week", widened=True) == Intervals(tuple(days), 2)
     assert list(intervals([], found, "week").complete()) == []
+
+
+def test_hours_to_come_are_neither_over_nor_begun() -> None:
+    days = [f"2026-11-23 {hour:02}:00:00" for hour in range(24)]
+    found = intervals(days, span("2026-11-23", "2026-11-23T23:59:59"), "hour")
+    assert found.incomplete_last == "2026-11-23 07:00:00"
+    assert list(found.complete()) == list(range(7))
+    assert list(found.begun()) == list(range(8))

@@ -84,6 +84,16 @@ async def test_a_trend_counts_events_by_day_and_marks_today(sandbox: LiveSandbox
     assert shown["budget"]["class"] == "analytics"
 
 
+async def test_hours_of_today_that_are_to_come_are_not_shown_as_zeros(
+    sandbox: LiveSandbox, events: list[Event]
+) -> None:
+    today = f"{TODAY}"
+    shown = await sandbox.call("query_trends", events=["*"], interval="hour", date_from=today, date_to=today)
+    counted = Counter(event.at.hour for event in events if event.day == TODAY)
+    assert shown["rows"] == [[f"{TODAY} {hour:02}:00:00", counted[hour]] for hour in range(13)]
+    assert shown["incomplete_last"] == f"{TODAY} 12:00:00"
+
+
 async def test_a_total_counts_a_user_once_where_days_would_count_her_on_each(
     sandbox: LiveSandbox, events: list[Event]
 ) -> None:
