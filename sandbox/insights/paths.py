@@ -134,10 +134,10 @@ def _item(wanted: Row, project: Project) -> str:
     return f"multiIf({', '.join(branches)}, {item})"
 
 
-def _own_text(wanted: Row) -> set[str]:
+def _own_text(wanted: Row) -> frozenset[str]:
     """The kinds whose events have another text than their name: those asked for, else all but the excluded events."""
     kinds, excluded = _texts(wanted, "includeEventTypes"), _texts(wanted, "excludeEvents")
-    return set(kinds) if kinds else set(_KINDS) - set(excluded)
+    return frozenset(kinds or _KINDS) - frozenset(() if kinds else excluded)
 
 
 def _pattern(grouping: str) -> str:

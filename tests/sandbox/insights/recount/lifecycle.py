@@ -121,8 +121,9 @@ def drawn_lifecycle(chance: random.Random, world: World, setting: Setting) -> di
         "series": [drawn_node(chance, world)],
         **drawn_common(chance, world, setting, interval),
     }
-    if query["series"][0].get("event") == "never" and (query.get("dateRange") or {}).get("date_from") == "all":
-        query["dateRange"]["date_from"] = "-3m"
+    dates: dict[str, Any] = query.get("dateRange") or {}
+    if query["series"][0].get("event") == "never" and dates.get("date_from") == "all":
+        dates["date_from"] = "-3m"
     if interval != "day" or chance.random() < 0.5:
         query["interval"] = interval
     if chance.random() < 0.3:

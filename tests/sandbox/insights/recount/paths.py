@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from ..hand_made import Event
+from .changing import with_events
 from .counting import Query, earliest_event, passes_query
 from .dataset import Setting, World
 from .dates import highest, lowest, midnight
@@ -129,7 +130,7 @@ def _visits(query: Query, world: World, setting: Setting) -> Iterable[list[Visit
     dates: Mapping[str, Any] = query.get("dateRange") or {}
     since = midnight(lowest(dates, setting, "day", exact=False, earliest=earliest_event(world))).astimezone(UTC)
     until = highest(dates, setting, "day").astimezone(UTC).replace(microsecond=0)
-    kinds = wanted.get("includeEventTypes") or []
+    kinds: list[str] = wanted.get("includeEventTypes") or []
     found: dict[str, list[Visit]] = {}
     for event in sorted(world.events, key=lambda event: event.timestamp):
         if not since <= event.timestamp <= until or not _is_of_kinds(event, kinds):
@@ -151,7 +152,8 @@ def _is_of_kinds(event: Event, kinds: Sequence[str]) -> bool:
 
 def item_of(event: Event, wanted: Mapping[str, Any]) -> str:
     """The text of an event in a path."""
-    kinds, excluded = wanted.get("includeEventTypes") or [], wanted.get("excludeEvents") or []
+    kinds: list[str] = wanted.get("includeEventTypes") or []
+    excluded: list[str] = wanted.get("excludeEvents") or []
 
     def reads(kind: str) -> bool:
         return kind in kinds if kinds else kind not in excluded
@@ -186,14 +188,14 @@ def _plan(event: Event) -> str:
     return _property(event, "plan")
 
 
-def _hour(event: Event) -> str:
+def _sender(event: Event) -> str:
     return event.sent_as
 
 
 EXPRESSIONS: Mapping[str, Callable[[Event], str]] = {
     "upper(event)": _upper,
     "properties.plan": _plan,
-    "distinct_id": _hour,
+    "distinct_id": _sender,
 }
 """The expressions that drawn queries have."""
 
@@ -224,16 +226,7 @@ def walked(world: World) -> World:
                 (GAP, GAP - timedelta(microseconds=1), GAP + timedelta(seconds=1), *[timedelta(seconds=7)] * 3)
             ) + timedelta(seconds=chance.choice((0, 0, 0, 61)))
     taken: dict[tuple[str, datetime], Event] = {(event.person.id, event.timestamp): event for event in events}
-    walks = sorted(taken.values(), key=lambda event: event.timestamp)
-    return replace(world, events=tuple(walks), session_seconds=_session_seconds(walks))
-
-
-def _session_seconds(events: list[Event]) -> dict[str, int]:
-    times: dict[str, list[datetime]] = {}
-    for event in events:
-        if event.session:
-            times.setdefault(event.session, []).append(event.timestamp)
-    return {session: (moments[-1] - moments[0]) // timedelta(seconds=1) for session, moments in times.items()}
+    return with_events(world, taken.values())
 
 
 def _step(chance: random.Random, event: Event, time: datetime) -> Event:
