@@ -23,6 +23,8 @@ _FLAG_CALLED = "$feature_flag_called"
 _FLAG_EVENTS = (_FLAG_CALLED, "$experiment_exposure")
 _HANDLINGS = ("exclude", "first_seen")
 _DRAFT_DAYS = 7
+UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "month": 2_592_000}
+"""The units of conversion windows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,11 +190,8 @@ def conversion_seconds(metric: Row) -> int:
     length = metric.get("conversion_window")
     if length is not None and (not isinstance(length, int) or isinstance(length, bool)):
         raise malformed_query("metric.conversion_window", "Input should be a valid integer")
-    unit = choice(metric, "conversion_window_unit", "metric.", tuple(_SECONDS), "")
-    return length * _SECONDS[unit] if length and unit else 0
-
-
-_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "month": 2_592_000}
+    unit = choice(metric, "conversion_window_unit", "metric.", tuple(UNIT_SECONDS), "")
+    return length * UNIT_SECONDS[unit] if length and unit else 0
 
 
 def metric_of(query: Row) -> Row:
@@ -209,8 +208,6 @@ def metric_of(query: Row) -> Row:
         raise invalid("Maximum of 3 breakdowns are supported for experiment metrics")
     if breakdowns:
         raise _not_answered("metrics of experiments with breakdowns")
-    if metric["metric_type"] == "retention":
-        raise _not_answered("retention metrics of experiments")
     return metric
 
 

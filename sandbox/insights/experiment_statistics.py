@@ -8,7 +8,7 @@ from ..errors import ApiError, invalid
 from ..values import Row, as_object
 from .distributions import normal_above, normal_interval, t_beyond, t_reach
 
-type MetricType = Literal["mean", "funnel", "ratio"]
+type MetricType = Literal["mean", "funnel", "ratio", "retention"]
 type Method = Literal["bayesian", "frequentist"]
 
 _FEWEST_SAMPLES = 50
@@ -19,7 +19,7 @@ _NO_MEAN = 1e-10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantNumbers:
-    """A variant's sums over its samples. The denominator's are those of ratio metrics, the steps those of funnels."""
+    """A variant's sums over its samples. Ratios and retention have a denominator, funnels steps."""
 
     key: str
     samples: int = 0
@@ -127,7 +127,7 @@ def _result(numbers: VariantNumbers, metric: MetricType, control: Estimate | Non
 
 def _failures(numbers: VariantNumbers, metric: MetricType, *, is_baseline: bool) -> list[str]:
     found = ["not-enough-exposures"] if numbers.samples < _FEWEST_SAMPLES else []
-    if metric == "funnel" and numbers.total < _FEWEST_CONVERSIONS:
+    if metric in ("funnel", "retention") and numbers.total < _FEWEST_CONVERSIONS:
         found.append("not-enough-metric-data")
     if is_baseline and numbers.total == 0:
         found.append("baseline-mean-is-zero")
@@ -153,7 +153,8 @@ def _shown(numbers: VariantNumbers, failures: list[str]) -> dict[str, Any]:
 
 
 def estimated(numbers: VariantNumbers, metric: MetricType) -> Estimate | None:
-    """The mean and its spread; None where they cannot be computed. A ratio's come by the delta method."""
+    """The mean and its spread; None where they cannot be computed. A ratio's come by the delta method: retention is
+    one too, since who starts is not given beforehand."""
     if metric == "funnel":
         share = numbers.total / numbers.samples
         return Estimate(numbers.samples, share, share * (1 - share))

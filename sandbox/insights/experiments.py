@@ -1,5 +1,7 @@
 """ExperimentQuery: how a metric of an experiment did for each variant, and whether that decides."""
 
+from collections.abc import Callable, Mapping
+
 from anyio import to_thread
 
 from ..queries.project import Project
@@ -15,9 +17,12 @@ from .experiment_request import (
     read_exposures,
     stored_experiment,
 )
+from .experiment_retention import RetentionMetric, read_retention_metric, retention_numbers
 from .experiment_statistics import MetricType, StatsConfig, VariantNumbers, read_stats_config, summarized
 from .experiment_values import ValueMetric, read_value_metric, value_numbers
 from .running import Session
+
+type _Metric = FunnelMetric | RetentionMetric | ValueMetric
 
 _LEGACY = (
     "insight",
@@ -39,6 +44,8 @@ async def experiment_query(call: Call, query: Row, project: Project) -> Row:
     session = Session(call, project)
     if isinstance(metric, FunnelMetric):
         found = await funnel_numbers(session, metric, exposures)
+    elif isinstance(metric, RetentionMetric):
+        found = await retention_numbers(session, metric, exposures)
     else:
         found = await value_numbers(session, metric, exposures)
     return {
@@ -53,18 +60,22 @@ async def experiment_query(call: Call, query: Row, project: Project) -> Row:
     }
 
 
-def _read(
-    call: Call, query: Row, project: Project
-) -> tuple[MetricType, FunnelMetric | ValueMetric, Exposures, StatsConfig]:
+def _read(call: Call, query: Row, project: Project) -> tuple[MetricType, _Metric, Exposures, StatsConfig]:
     experiment, flag = stored_experiment(call, query)
     given = metric_of(query)
     config = read_stats_config(experiment["stats_config"])
     start, end = analysis_window(project, experiment["start_date"], experiment["end_date"])
     exposures = read_exposures(call, project, flag=flag, criteria=experiment["exposure_criteria"], start=start, end=end)
-    if given["metric_type"] == "funnel":
-        return "funnel", read_funnel_metric(call, project, given), exposures, config
-    kind: MetricType = "ratio" if given["metric_type"] == "ratio" else "mean"
-    return kind, read_value_metric(call, project, given), exposures, config
+    kind: MetricType = given["metric_type"]
+    return kind, _METRICS[kind](call, project, given), exposures, config
+
+
+_METRICS: Mapping[MetricType, Callable[[Call, Project, Row], _Metric]] = {
+    "mean": read_value_metric,
+    "ratio": read_value_metric,
+    "funnel": read_funnel_metric,
+    "retention": read_retention_metric,
+}
 
 
 def _in_order(found: list[VariantNumbers], exposures: Exposures) -> list[VariantNumbers]:

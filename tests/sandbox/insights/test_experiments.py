@@ -146,6 +146,18 @@ async def test_a_ratio_metric_has_the_sums_of_its_denominator(sandbox: Serving) 
         assert one["step_counts"] is one["step_sessions"] is None
 
 
+async def test_a_retention_metric_is_judged_as_a_ratio(sandbox: Serving) -> None:
+    viewed = {"kind": "EventsNode", "event": "$pageview"}
+    window = {"retention_window_start": 1, "retention_window_end": 7, "retention_window_unit": "day"}
+    metric = {"metric_type": "retention", "start_event": viewed, "completion_event": viewed, **window}
+    sent = await measured(sandbox, {"kind": "ExperimentMetric", "start_handling": "first_seen", **metric})
+
+    for one in (sent["baseline"], *sent["variant_results"]):
+        assert one["denominator_sum"] == one["number_of_samples"] > one["sum"] > 0
+        assert one["numerator_denominator_sum_product"] == one["sum"] == one["sum_squares"]
+    assert 0 < sent["variant_results"][0]["chance_to_win"] < 1
+
+
 async def test_a_frequentist_experiment_has_p_values(sandbox: Serving) -> None:
     experiment = await running_experiment(sandbox)
     await sandbox.patch(f"experiments/{experiment['id']}/", {"stats_config": {"method": "frequentist"}})
@@ -247,7 +259,7 @@ async def test_exposures_may_be_those_of_an_action_and_carry_the_flag(sandbox: S
             {"experiment_id": 1, "metric": {**REVENUE, "breakdownFilter": {"breakdowns": [{"property": "a"}] * 4}}},
             "Maximum of 3 breakdowns are supported for experiment metrics",
         ),
-        ({"experiment_id": 1, "metric": {"metric_type": "retention"}}, "does not answer retention"),
+        ({"experiment_id": 1, "metric": {"metric_type": "retention"}}, "query.metric.retention_window_start"),
     ],
 )
 async def test_a_query_that_cannot_be_read_is_refused(sandbox: Serving, query: dict[str, Any], says: str) -> None:

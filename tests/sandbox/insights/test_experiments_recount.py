@@ -35,7 +35,9 @@ from .recount.experiments import (
     drawn_funnel,
     drawn_mean,
     drawn_ratio,
+    drawn_retention,
     drawn_session,
+    retained,
     sums,
 )
 
@@ -152,6 +154,21 @@ async def test_conversions_of_each_variant_are_those_of_a_recount(asking: Asking
                 assert [len(sessions) for sessions in found["step_sessions"]] == stopped
             converted += row[-1]
     assert converted > CASES
+
+
+async def test_those_who_came_back_are_those_of_a_recount(asking: Asking, recorded: Any) -> None:
+    names = ("number_of_samples", "denominator_sum", "denominator_sum_squares")
+    back = ("sum", "sum_squares", "numerator_denominator_sum_product")
+    counted = 0
+    for case in drawn(asking, recorded[0], drawn_retention):
+        answer = await asking.answer(case, kind="ExperimentQuery", metric=case.metric)
+        expected = retained(case, asking.events)
+        for key, found in variants_of(answer).items():
+            row = expected.get(key, [0, 0])
+            agree(case, [found[name] or 0 for name in names], [row[0]] * 3)
+            agree(case, [found[name] or 0 for name in back], [row[1]] * 3)
+            counted += row[1]
+    assert counted > CASES // 2
 
 
 async def test_exposures_by_day_are_those_of_a_recount(asking: Asking, recorded: Any) -> None:

@@ -146,6 +146,22 @@ def drawn_funnel(draw: random.Random) -> dict[str, Any]:
     return {"kind": "ExperimentMetric", **found}
 
 
+def drawn_retention(draw: random.Random) -> dict[str, Any]:
+    """Coming back after a start, to another event or, where no two happen at one instant, to the same."""
+    names = draw.choice((("viewed", "paid"), ("paid", "left"), ("bought", "bought")))
+    start, completion = ({"kind": "EventsNode", "event": name, "properties": _maybe_pro(draw)} for name in names)
+    unit = draw.choice(("day", "day", "hour", "week", "minute"))
+    earliest, longer = draw.choice((0, 0, 1, 2)), {"hour": 24, "minute": 1440}.get(unit, 1)
+    found: dict[str, Any] = {
+        "retention_window_start": earliest,
+        "retention_window_end": earliest + longer * draw.choice((0, 1, 5, 14)),
+        "retention_window_unit": unit,
+        "start_handling": draw.choice(("first_seen", "last_seen")),
+    }
+    events = {"start_event": start, "completion_event": completion}
+    return {"kind": "ExperimentMetric", "metric_type": "retention", **events, **found, **_window(draw)}
+
+
 def _maybe_pro(draw: random.Random) -> list[dict[str, Any]]:
     return [ON_PRO] if draw.random() < 0.3 else []
 
@@ -390,6 +406,55 @@ def conversions(case: Case, events: Sequence[Event]) -> dict[str, list[int]]:
         for step in range(reached + 1):
             row[step] += 1
     return found
+
+
+def retained(case: Case, events: Sequence[Event]) -> dict[str, list[int]]:
+    """By variant: who started after the exposure, and who of them came back in the window."""
+    metric, zone = case.metric, _zone(case)
+    since, until = window_of(case)
+    unit, window = metric["retention_window_unit"], timedelta(seconds=_seconds(metric))
+    reach = timedelta(seconds=metric["retention_window_end"] * _UNITS[unit])
+    found: dict[str, list[int]] = {}
+    for entity, exposed in exposures(case, events).items():
+        own = [event for event in events if entity_of(case, event) == entity and event.timestamp >= since]
+        starts = [
+            event
+            for event in own
+            if _matches(metric["start_event"], event)
+            and exposed.first <= event.timestamp < until + window
+            and (not window or event.timestamp <= exposed.first + window)
+        ]
+        if exposed.variant == "$multiple" or not starts:
+            continue
+        pick = min if metric["start_handling"] == "first_seen" else max
+        start = pick(starts, key=lambda event: event.timestamp)
+        back = any(
+            _is_back(metric, start.timestamp.astimezone(zone), event.timestamp.astimezone(zone))
+            for event in own
+            if _matches(metric["completion_event"], event)
+            and event is not start
+            and start.timestamp <= event.timestamp < until + window + reach
+        )
+        row = found.setdefault(exposed.variant, [0, 0])
+        found[exposed.variant] = [row[0] + 1, row[1] + back]
+    return found
+
+
+def _is_back(metric: Mapping[str, Any], start: datetime, back: datetime) -> bool:
+    """Days are those of the calendar, hours those of the clock; other units are counted from the start."""
+    unit = metric["retention_window_unit"]
+    span = timedelta(seconds=_UNITS[unit])
+    if back.astimezone(UTC) - start.astimezone(UTC) > span * (
+        metric["retention_window_end"] + (unit in ("day", "hour"))
+    ):
+        return False
+    if unit == "day":
+        start, back = (moment.replace(hour=0, minute=0, second=0, microsecond=0) for moment in (start, back))
+    elif unit == "hour":
+        start, back = (moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0) for moment in (start, back))
+    elif unit == "minute":
+        start, back = start.astimezone(UTC), back.astimezone(UTC)
+    return start + span * metric["retention_window_start"] <= back <= start + span * metric["retention_window_end"]
 
 
 def _steps(case: Case, event: Event) -> list[int]:
