@@ -29,6 +29,11 @@ class RunHogql(InProject):
     """All rows into a file."""
 
 
+class CheckHogql(InProject):
+    query: str = Field(min_length=1, max_length=50_000)
+    values: dict[str, Any] | None = None
+
+
 class GetQueryResult(InProject):
     query_id: QueryId
     offset: int = Field(default=0, ge=0)
@@ -37,6 +42,22 @@ class GetQueryResult(InProject):
 
 class CancelQuery(InProject):
     query_id: QueryId
+
+
+class MetadataProblem(View):
+    """An error or a warning of HogQLMetadata; `start` in characters."""
+
+    message: str
+    start: int | None = None
+    fix: str | None = None
+
+
+class MetadataAnswer(View):
+    """PostHog's own verdict on a statement, without running it."""
+
+    isValid: bool | None = None  # noqa: N815 (PostHog's name)
+    errors: tuple[MetadataProblem, ...] = ()
+    warnings: tuple[MetadataProblem, ...] = ()
 
 
 class QueryProgress(View):

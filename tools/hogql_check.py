@@ -1,114 +1,161 @@
-"""Checks HogQL with PostHog's own parser before it costs one of the scarce queries.
+"""Checks HogQL before it costs one of the scarce queries: syntax, tables, columns, placeholders, functions.
 
-The parser (`hogql-parser-rs`, not on Windows) holds the interpreter lock, takes time that grows with the square of the
-length of an operator chain and the fourth power of the number of joined tables (500 terms: a second), and overflows its
-stack on nested template strings. So only statements that parse within moments are checked; PostHog checks all.
+An error is what PostHog would refuse; a warning is what it would answer, probably not as meant. What cannot be judged
+passes.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from importlib import import_module
-from typing import Any, Protocol, cast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
-from ..gateway.errors import Refused
+from ..gateway.errors import Code, Refused
 from ..schemas.text import excerpt
 from .hogql import Token, tokenize
+from .hogql_functions import unknown_function
+from .hogql_mistakes import suspect
+from .hogql_names import Findings, Unknown, find
+from .hogql_parse import Node, Unparsed, available, children, parse
+from .hogql_parse import place as place_of
+from .nearest import nearest
+from .project_schema import Schema
 
-MAX_WORK = 60_000
-"""Over all tokens, the sum of how many tokens of the same expression, and of those around it, come before."""
-MAX_JOINS = 15
-MAX_LENGTH = 20_000
-"""Characters."""
-
-type _Node = dict[str, Any]
+_MOST_PROBLEMS = 5
+_LINE_WIDTH = 80
 
 
-def check(sql: str, values: Mapping[str, Any]) -> None:
-    """Raises Refused: `hogql_syntax_error` with the place, `hogql_query_error` for a clause that HogQL lacks,
-    `invalid_argument` for a placeholder without a value. Statements that would take long to parse are let through.
-    """
-    parser = _parser()
-    if parser is None or len(sql) > MAX_LENGTH or not _is_quick(tokenize(sql)):
-        return
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. `fixes`: what it probably should be, best first."""
+
+    code: Code
+    message: str
+    place: int | None = None
+    fixes: tuple[str, ...] = ()
+
+    def as_json(self, sql: str) -> dict[str, Any]:
+        """`{"message", "line", "column", "at", "fix"}`; `at` is the line with a caret below the place."""
+        shown: dict[str, Any] = {"message": self.message}
+        if self.place is not None:
+            line, column = position(sql, self.place)
+            shown |= {"line": line, "column": column, "at": caret(sql, self.place)}
+        return shown | ({"fix": list(self.fixes)} if self.fixes else {})
+
+    def refusal(self, sql: str) -> Refused:
+        """The same as the error of a call."""
+        message, hint = f"query: {self.message}.", "Send one SELECT in HogQL, texts in single quotes."
+        if self.place is not None:
+            line, column = position(sql, self.place)
+            message = f"query, line {line}, column {column}: {self.message}.\n{caret(sql, self.place)}"
+        if self.fixes:
+            hint = f"Did you mean {' or '.join(f'`{fix}`' for fix in self.fixes)}?"
+        return Refused(self.code, message, f'{hint} check: "off" sends it all the same.')
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known of a statement. `judged`: why not all of it, None if all."""
+
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    findings: Findings | None = None
+    unjudged: str | None = None
+
+
+def judge(sql: str, values: Mapping[str, Any], schema: Schema | None) -> Verdict:
+    """The verdict on a statement: `read`, then `resolve`."""
+    tree = read(sql, values)
+    return tree if isinstance(tree, Verdict) else resolve(sql, tree, schema)
+
+
+def read(sql: str, values: Mapping[str, Any]) -> Node | Verdict:
+    """The tree of a statement, or the verdict on one that has none. Raises Refused for brackets nested too deep."""
+    if not available():
+        return Verdict(unjudged="the HogQL parser is not installed here")
+    tokens = tokenize(sql)
+    tree = parse(sql, tokens)
+    if tree is None:
+        return Verdict(unjudged="it is too long to be parsed here")
+    if isinstance(tree, Unparsed):
+        return Verdict((_syntax(sql, tokens, tree),))
+    missing = _placeholders(tree, values)
+    return Verdict((missing,)) if missing else tree
+
+
+def resolve(sql: str, tree: Node, schema: Schema | None) -> Verdict:
+    """The verdict on the names of a statement; without a schema its tables and columns are not judged."""
     try:
-        tree = cast("_Node", json.loads(parser.parse_select_json(sql)))
-    except UnicodeEncodeError:
-        raise Refused("hogql_syntax_error", "query: it holds half of a surrogate pair.", "Send Unicode text.") from None
-    if tree.get("error"):
-        raise _refusal(sql, tree)
-    _check_placeholders(tree, values)
+        findings = find(tree, schema or Schema())
+    except RecursionError:
+        return Verdict(unjudged="it is nested too deeply to be checked here")
+    errors = [_unknown(sql, each) for each in findings.unknown[:_MOST_PROBLEMS]] if schema else []
+    return Verdict(tuple(errors), tuple(_warnings(findings)), findings)
 
 
-class _Parser(Protocol):
-    """The part of `hogql_parser_rs` used here; it ships no types."""
-
-    def parse_select_json(self, text: str, /) -> str: ...
-
-
-@cache
-def _parser() -> _Parser | None:
-    try:
-        return cast("_Parser", import_module("hogql_parser_rs"))
-    except ImportError:
-        return None
+def position(sql: str, place: int) -> tuple[int, int]:
+    """Line and column, both from 1."""
+    before = sql[:place]
+    return before.count("\n") + 1, place - before.rfind("\n")
 
 
-def _is_quick(tokens: Sequence[Token]) -> bool:
-    if sum(token.word == "JOIN" for token in tokens) > MAX_JOINS:
-        return False
-    work, runs = len(tokens), [0]
-    for before, token in zip([None, *tokens], tokens, strict=False):
-        if token.word == "'" and before is not None and before.word == "F" and before.end == token.start:
-            return False
-        while len(runs) <= token.depth:
-            runs.append(0)
-        del runs[max(token.depth, 0) + 1 :]
-        runs[-1] = 0 if token.word in _ENDS_OF_CHAINS else runs[-1] + 1
-        work += sum(runs)
-        if work > MAX_WORK:
-            return False
-    return True
+def caret(sql: str, place: int) -> str:
+    """The line of a place, cut around it, and below it a caret."""
+    start = sql.rfind("\n", 0, place) + 1
+    end = sql.find("\n", place)
+    line = sql[start : len(sql) if end < 0 else end].replace("\t", " ")
+    column = place - start
+    first = max(0, column - _LINE_WIDTH // 2)
+    return f"{line[first : first + _LINE_WIDTH]}\n{' ' * (column - first)}^"
 
 
-_ENDS_OF_CHAINS = frozenset(
-    [",", "SELECT", "FROM", "WHERE", "PREWHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "INTERSECT", "EXCEPT"]
-)
+def _syntax(sql: str, tokens: Sequence[Token], found: Unparsed) -> Problem:
+    message = excerpt(found.message, 200)
+    if (suspected := suspect(sql, tokens, found.place)) is not None:
+        return Problem("hogql_syntax_error", suspected.message, suspected.place, suspected.fixes)
+    if found.unsupported:
+        return Problem("hogql_query_error", f"HogQL cannot do this: {message}", found.place)
+    return Problem("hogql_syntax_error", message, found.place)
 
 
-def _refusal(sql: str, error: _Node) -> Refused:
-    message = excerpt(str(error.get("message")), 200)
-    if error.get("type") != "SyntaxError":
-        return Refused("hogql_query_error", f"query: HogQL cannot do this: {message}.", "Leave that clause out.")
-    place = cast("_Node", error.get("start") or {}).get("offset")
-    if isinstance(place, int):
-        place = len(sql.encode()[:place].decode(errors="ignore"))  # errors count bytes
-        message = f"{message}, at character {place}: `{excerpt(sql[max(0, place - 20) : place + 20], 50)}`"
-    return Refused("hogql_syntax_error", f"query: {message}.", "Send one SELECT in HogQL, texts in single quotes.")
+def _unknown(sql: str, unknown: Unknown) -> Problem:
+    name, where = excerpt(unknown.name, 60), f" in {unknown.owner}" if unknown.owner else ""
+    at = unknown.place
+    if at is not None and sql[at : at + 1] == '"' and unknown.kind == "column":
+        text = f"'{name}'"
+        return Problem("hogql_query_error", f"no column `{name}`; texts take single quotes", at, (text,))
+    message = f"unknown {unknown.kind} `{name}`{where}"
+    if name.startswith("$") and unknown.kind == "column" and not unknown.owner:
+        return Problem("hogql_query_error", message, at, (f"properties.{name}",))
+    return Problem("hogql_query_error", message, at, nearest(unknown.name, unknown.known))
 
 
-def _check_placeholders(tree: _Node, values: Mapping[str, Any]) -> None:
+def _placeholders(tree: Node, values: Mapping[str, Any]) -> Problem | None:
     """PostHog fills `{filters}` and `{variables.x}` itself; every other placeholder needs a value."""
-    names = {_name(node) for node in _nodes(tree) if node.get("node") == "Placeholder"}
-    if missing := sorted(names - {"", "filters", "variables"} - set(values)):
-        raise Refused(
-            "invalid_argument",
-            f"values: no value for {', '.join('{' + excerpt(name, 50) + '}' for name in missing)}.",
-            "Give each placeholder of the query its value in values.",
-        )
+    names = {_name(node): place_of(node) for node in _nodes(tree) if node.get("node") == "Placeholder"}
+    missing = sorted(names.keys() - {"", "filters", "variables"} - values.keys())
+    if not missing:
+        return None
+    listed = ", ".join("{" + excerpt(name, 50) + "}" for name in missing)
+    return Problem(
+        "invalid_argument", f"values has no value for {listed}", names[missing[0]], nearest(missing[0], values)
+    )
 
 
-def _name(placeholder: _Node) -> str:
-    chain: object = cast("_Node", placeholder.get("expr") or {}).get("chain")
+def _warnings(findings: Findings) -> Iterable[Problem]:
+    for used in findings.functions:
+        if (fixes := unknown_function(used.name)) is not None:
+            yield Problem("hogql_query_error", f"unknown function `{excerpt(used.name, 60)}`", used.place, fixes)
+    for place in findings.untimed[:1]:
+        yield Problem("hogql_query_error", "no condition on timestamp: all events there are will be read", place)
+
+
+def _name(placeholder: Node) -> str:
+    chain: object = cast("Node", placeholder.get("expr") or {}).get("chain")
     return str(cast("list[Any]", chain)[0]) if isinstance(chain, list) and chain else ""
 
 
-def _nodes(tree: _Node) -> Iterator[_Node]:
-    waiting: list[Any] = [tree]
+def _nodes(tree: Node) -> Iterable[Node]:
+    waiting = [tree]
     while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            yield cast("_Node", item)
-            waiting += cast("_Node", item).values()
-        elif isinstance(item, list):
-            waiting += cast("list[Any]", item)
+        node = waiting.pop()
+        yield node
+        waiting += children(node)

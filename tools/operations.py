@@ -16,6 +16,7 @@ from . import (
     insights,
     persons,
     query,
+    query_check,
     recordings,
     restore,
     surveys,
@@ -24,6 +25,7 @@ from .operation import Operation
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     *query.OPERATIONS,
+    *query_check.OPERATIONS,
     *analytics.OPERATIONS,
     *insights.OPERATIONS,
     *dashboards.OPERATIONS,

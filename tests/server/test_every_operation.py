@@ -32,6 +32,7 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "manage_connection": {"action": "delete", "connection_id": CONNECTION},
     "get_query_result": {"query_id": "0" * 32},
     "cancel_query": {"query_id": "0" * 32},
+    "check_hogql": {"query": "select event from events limit 2"},
     "run_hogql": {"query": "select event from events limit 2"},
     "query_trends": {"events": ["$pageview"], "save_as": "Page views"},
     "query_funnel": {"steps": ["$pageview", "purchase"], "save_as": "Purchases"},
@@ -81,6 +82,11 @@ _HOGQL = {
     "results": [["$pageview"], ["$identify"]],
     "error": None,
 }
+_SCHEMA = {
+    "tables": {
+        "events": {"type": "posthog", "fields": {"event": {"type": "string"}, "timestamp": {"type": "datetime"}}}
+    }
+}
 _DAYS = {"days": ["2026-11-22", "2026-11-23"], "data": [1.0, 2.0]}
 INSIGHTS: Mapping[str, Any] = {
     "TrendsQuery": [{**_DAYS, "label": "$pageview", "count": 3.0, "action": {"order": 0}}],
@@ -118,6 +124,8 @@ def upstream(request: Received) -> Any:
         return {"message": "Query task revoked"}
     if resource == "query":
         kind = cast("dict[str, Any]", request.json)["query"]["kind"]
+        if kind == "DatabaseSchemaQuery":
+            return _SCHEMA
         return {"results": INSIGHTS[kind]} if kind in INSIGHTS else _HOGQL
     if request.method == "GET" and not rest:
         return page(answer(_ROWS.get(resource, _OBJECTS[resource])))
@@ -241,7 +249,8 @@ async def test_an_answer_of_another_shape_is_never_blamed_on_the_caller(operatio
         assert error["code"] == "bad_upstream_response", error
         assert error.get("outcome") in (None, "applied", "unknown", "not_sent")
     else:
-        assert operation.name == "get_project"  # its answer is the one that stayed whole
+        # The answer about the project is the one that stayed whole; a check says what it could not look up.
+        assert operation.name in ("get_project", "check_hogql")
 
 
 async def test_the_configured_connection_is_the_default_that_manage_connection_tells() -> None:

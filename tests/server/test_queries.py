@@ -13,7 +13,7 @@ from maton_posthog.gateway import background
 from maton_posthog.tools import query
 
 from ..gateway.fake_gateway import FakeGateway, Peer, Received, raw
-from .test_every_operation import served, text_of
+from .test_every_operation import documented, served, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,10 @@ class Slow:
     def __init__(self) -> None:
         self.released = anyio.Event()
 
-    async def __call__(self, _: Received, peer: Peer) -> None:
+    async def __call__(self, request: Received, peer: Peer) -> None:
+        if request.json["query"]["kind"] != "HogQLQuery":
+            await documented(request, peer)
+            return
         await self.released.wait()
         await peer.send(raw(200, json.dumps(ANSWER).encode()))
 
@@ -43,6 +46,11 @@ async def ready(client: Client, fake: FakeGateway) -> Slow:
     slow = Slow()
     fake.on("POST", PATH, slow)
     return slow
+
+
+def asked(fake: FakeGateway) -> list[Received]:
+    """The HogQL queries that arrived."""
+    return [request for request in fake.of("POST", PATH) if request.json["query"]["kind"] == "HogQLQuery"]
 
 
 def cancelled(fake: FakeGateway) -> list[str]:
@@ -62,7 +70,7 @@ async def test_a_long_query_tells_its_progress_and_outlives_its_call(monkeypatch
 
     async with served() as (client, fake):
         slow = await ready(client, fake)
-        before = len(fake.of("POST", PATH))
+        before = len(asked(fake))
         monkeypatch.setattr(query, "_FOR_THE_ANSWER_S", 54.5)
         running = shown(await client.call_tool("run_hogql", {"query": f"{SQL} LIMIT 9"}, progress_callback=tell))
         assert (running["status"], "rows" in running) == ("running", False)
@@ -74,7 +82,7 @@ async def test_a_long_query_tells_its_progress_and_outlives_its_call(monkeypatch
         slow.released.set()
         answer = shown(await client.call_tool("get_query_result", {"query_id": running["query_id"]}))
         assert (answer["rows"], answer["rows_total"]) == (ANSWER["results"], 2)
-        assert len(fake.of("POST", PATH)) == before + 1
+        assert len(asked(fake)) == before + 1
         assert cancelled(fake) == []
 
 
@@ -84,7 +92,7 @@ async def test_a_client_that_cancels_its_call_cancels_the_query_at_posthog() -> 
         with pytest.raises(MCPError):
             await client.call_tool("run_hogql", {"query": f"{SQL} LIMIT 9"}, read_timeout_seconds=0.5)
         await fake.until(lambda: cancelled(fake) != [])
-        sent = fake.of("POST", PATH)[-1].json["client_query_id"]
+        sent = asked(fake)[-1].json["client_query_id"]
         assert cancelled(fake) == [f"{PATH}{sent}/"]
 
 
@@ -99,7 +107,7 @@ async def test_a_query_that_another_call_waits_for_is_not_cancelled() -> None:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
-            await fake.until(lambda: len(fake.of("POST", PATH)) == 2)
+            await fake.until(lambda: len(asked(fake)) == 2)
             with pytest.raises(MCPError):
                 await client.call_tool("run_hogql", arguments, read_timeout_seconds=0.2)
             slow.released.set()
@@ -133,7 +141,7 @@ async def test_a_whole_result_becomes_a_file_that_the_answer_links(kind: str, tm
     assert isinstance(link, ResourceLink)
     assert (str(link.uri), link.size) == (path.as_uri(), path.stat().st_size)
     assert path.stat().st_mode & 0o077 == 0
-    assert fake.received[-1].json["query"]["query"].endswith("LIMIT 50000")
+    assert asked(fake)[-1].json["query"]["query"].endswith("LIMIT 50000")
 
 
 async def test_without_a_directory_export_is_neither_offered_nor_done() -> None:
@@ -142,4 +150,4 @@ async def test_without_a_directory_export_is_neither_offered_nor_done() -> None:
         assert "export" not in tool.input_schema["properties"]
         result = await client.call_tool("run_hogql", {"query": SQL, "export": "csv"})
         assert shown(result)["error"]["code"] == "invalid_argument"
-        assert fake.of("POST", PATH) == []
+        assert asked(fake) == []

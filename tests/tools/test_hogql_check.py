@@ -1,29 +1,69 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from maton_posthog.gateway.errors import Refused
-from maton_posthog.tools import hogql_check
-from maton_posthog.tools.hogql_check import check
+from maton_posthog.sandbox.hogql.describe import describe_schema
+from maton_posthog.tools import hogql_parse
+from maton_posthog.tools.hogql_check import Problem, Verdict, caret, judge, position
+from maton_posthog.tools.project_schema import read_schema
 
-pytest.importorskip("hogql_parser_rs")
+pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for this platform")
+
+SCHEMA = read_schema(describe_schema(("organization",)))
+
+
+def error(sql: str, **values: object) -> Problem:
+    (found, *_) = judge(sql, values, SCHEMA).errors
+    return found
 
 
 @pytest.mark.parametrize(
-    ("sql", "code", "says"),
+    ("sql", "code", "says", "place"),
     [
-        ("SELECT FROM WHERE", "hogql_syntax_error", "at character"),
-        ("SELECT 'ü', 'ü' FROM", "hogql_syntax_error", "at character 20"),
-        ("SELECT 1; SELECT 2", "hogql_syntax_error", "trailing"),
-        ("INSERT INTO events VALUES (1)", "hogql_syntax_error", "mismatched"),
-        ("SELECT 1 SETTINGS max_threads = 1", "hogql_query_error", "cannot do this"),
-        ("SELECT '\ud800'", "hogql_syntax_error", "surrogate"),
-        ("SELECT {ev}, {other}, {filters}, {variables.x}", "invalid_argument", "no value for {other}."),
+        ("SELECT FROM events", "hogql_syntax_error", "nothing is selected", 7),
+        ("SELECT 'ü', 'ü' FROM", "hogql_syntax_error", "", 20),
+        ("SELECT 1; SELECT 2", "hogql_syntax_error", "several statements", 8),
+        ("INSERT INTO events VALUES (1)", "hogql_syntax_error", "INSERT is not run here", 0),
+        ("SELECT 1 SETTINGS max_threads = 1", "hogql_query_error", "cannot do this", 9),
+        ("SELECT '\ud800'", "hogql_syntax_error", "surrogate", None),
+        ("SELECT {ev}, {other}, {filters}, {variables.x}", "invalid_argument", "no value for {other}", 13),
     ],
 )
-def test_what_posthog_would_refuse_costs_no_query(sql: str, code: str, says: str) -> None:
-    with pytest.raises(Refused) as caught:
-        check(sql, {"ev": 1})
-    assert caught.value.code == code
-    assert says in caught.value.message
+def test_what_posthog_would_refuse_costs_no_query(sql: str, code: str, says: str, place: int | None) -> None:
+    found = error(sql, ev=1)
+    assert found.code == code
+    assert says in found.message
+    assert found.place == place
+
+
+def test_a_refusal_shows_the_place_and_what_was_probably_meant() -> None:
+    sql = "SELECT event,\n\tevnt\nFROM events"
+    refusal = error(sql).refusal(sql)
+    assert refusal.message == "query, line 2, column 2: unknown column `evnt`.\n evnt\n ^"
+    assert refusal.hint == 'Did you mean `event`? check: "off" sends it all the same.'
+    assert (refusal.source, refusal.outcome) == ("local", "not_sent")
+
+
+@pytest.mark.parametrize(
+    ("sql", "fix"),
+    [
+        ("SELECT e.evnt FROM events e", "event"),
+        ("SELECT p.emial FROM (SELECT person_id AS email FROM events) AS p", "email"),
+        ("WITH a AS (SELECT event AS kind FROM events) SELECT knd FROM a", "kind"),
+        ("SELECT x.y FROM (SELECT e.timestmp AS y FROM (SELECT timestamp FROM events) e) x", "timestamp"),
+        ("SELECT person.create_at FROM events", "created_at"),
+        ("SELECT e.person.is_identifed FROM events e", "is_identified"),
+        ("SELECT arrayMap(x -> x + evnt, [1]) FROM events", "event"),
+        ("SELECT event FROM events WHERE person_id IN (SELECT person_idd FROM events)", "person_id"),
+        ("SELECT event FROM events JOIN persons p ON p.idd = events.person_id", "id"),
+        ("SELECT event FROM evnts", "events"),
+        ("SELECT key FROM system.feature_flag", "system.feature_flags"),
+        ('SELECT event FROM events WHERE event = "signed_up"', "'signed_up'"),
+        ("SELECT $current_url FROM events", "properties.$current_url"),
+    ],
+)
+def test_names_are_found_wrong_through_aliases_subqueries_joins_and_lambdas(sql: str, fix: str) -> None:
+    assert fix in error(sql).fixes
 
 
 @pytest.mark.parametrize(
@@ -32,10 +72,44 @@ def test_what_posthog_would_refuse_costs_no_query(sql: str, code: str, says: str
         "SELECT event, count() FROM events WHERE timestamp > now() - INTERVAL 7 DAY GROUP BY event ORDER BY 2 DESC",
         "WITH a AS (SELECT 1) SELECT * FROM a UNION ALL SELECT 2",
         "SELECT properties.$browser, person.properties.email FROM events WHERE {filters} AND event = {ev}",
+        "SELECT anything, e.anything FROM raw_persons e",
+        "SELECT a.b.c, d FROM numbers(3) AS a",
+        "SELECT n + 1 AS m, m * 2 FROM (SELECT 1 AS n)",
+        "SELECT x FROM (SELECT * FROM {table}) WHERE y",
+        "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t) SELECT n FROM t",
+        "SELECT toDate(timestamp) AS day, day + 1 FROM events ARRAY JOIN [1, 2] AS step",
+        "SELECT team_id, organization.properties.industry, group_0.key FROM events",
     ],
 )
-def test_good_statements_pass(sql: str) -> None:
-    check(sql, {"ev": 1})
+def test_good_statements_and_what_cannot_be_judged_pass(sql: str) -> None:
+    assert judge(sql, {"ev": 1, "table": 1}, SCHEMA).errors == ()
+
+
+def test_without_a_schema_tables_and_columns_are_not_judged() -> None:
+    assert judge("SELECT evnt FROM evnts", {}, None).errors == ()
+    assert judge("SELECT count(", {}, None).errors != ()
+
+
+@pytest.mark.parametrize(
+    ("sql", "says", "fix"),
+    [
+        ("SELECT countt() FROM events WHERE timestamp > now()", "unknown function `countt`", "count"),
+        ("SELECT len(event) FROM events WHERE timestamp > now()", "unknown function `len`", "length"),
+        ("SELECT event FROM events", "no condition on timestamp", None),
+        ("SELECT 1 FROM (SELECT event FROM events) WHERE 1", "no condition on timestamp", None),
+    ],
+)
+def test_what_is_answered_but_probably_not_meant_is_a_warning(sql: str, says: str, fix: str | None) -> None:
+    verdict = judge(sql, {}, SCHEMA)
+    assert verdict.errors == ()
+    (warning,) = verdict.warnings
+    assert says in warning.message
+    assert warning.fixes[:1] == ((fix,) if fix else ())
+
+
+@pytest.mark.parametrize("name", ["countIf", "SUMARRAYIF", "uniqExactIfOrNull", "JSONExtractString", "Now", "dateDiff"])
+def test_functions_are_known_in_any_case_and_with_combinators(name: str) -> None:
+    assert judge(f"SELECT {name}(1) FROM persons", {}, SCHEMA).warnings == ()
 
 
 SLOW = [
@@ -54,15 +128,40 @@ def test_what_would_take_long_to_parse_is_left_to_posthog(sql: str, monkeypatch:
     class Parser:
         def parse_select_json(self, text: str) -> str:
             parsed.append(text)
-            return "{}"
+            return '{"node": "SelectQuery"}'
 
-    monkeypatch.setattr(hogql_check, "_parser", Parser)
-    check(sql, {})
+    monkeypatch.setattr(hogql_parse, "_parser", Parser)
+    assert judge(sql, {}, SCHEMA).unjudged == "it is too long to be parsed here"
     assert parsed == []
-    check("SELECT 1", {})
+    judge("SELECT 1", {}, SCHEMA)
     assert parsed == ["SELECT 1"]
 
 
 def test_without_the_parser_everything_is_left_to_posthog(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hogql_check, "_parser", lambda: None)
-    check("SELECT FROM", {})
+    monkeypatch.setattr(hogql_parse, "_parser", lambda: None)
+    assert judge("SELECT FROM", {}, SCHEMA) == Verdict(unjudged="the HogQL parser is not installed here")
+
+
+@given(st.text(max_size=60), st.integers(0, 60))
+def test_line_column_and_caret_point_at_the_same_character(text: str, place: int) -> None:
+    text = text.replace("\t", " ")
+    place = min(place, len(text))
+    line, column = position(text, place)
+    lines = text.split("\n")
+    assert "\n".join(lines[: line - 1]) == text[: max(0, place - column)]
+    shown, below = caret(text, place).rsplit("\n", 1)
+    assert lines[line - 1][column - 1 :].startswith(shown[len(below) - 1 :])
+
+
+WORDS = (
+    "select", "from", "events", "where", "event", "=", "'a'", "(", ")", ",", "count", "1", "e", ".", "group", "by",
+    "as", "union", "all", "->", "{x}", '"', "properties", "$a",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join))
+def test_any_text_gets_a_verdict(sql: str) -> None:
+    verdict = judge(sql, {"x": 1}, SCHEMA)
+    for problem in (*verdict.errors, *verdict.warnings):
+        assert problem.place is None or 0 <= problem.place <= len(sql)
+        assert problem.as_json(sql)["message"]

@@ -15,9 +15,11 @@ from maton_posthog.gateway.errors import Failed, GatewayError, Refused, Rejected
 from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.query import RunHogql
 from maton_posthog.tools import query_running
+from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.query import OPERATIONS
 
-from .fake import PROJECT_ID, QUERY_PATH, FakeCall, Sent, answer, in_turn, run
+from . import fake
+from .fake import PROJECT_ID, QUERY_PATH, FakeCall, Sent, answer, in_turn
 
 pytestmark = pytest.mark.anyio
 
@@ -26,6 +28,12 @@ POST = f"POST {QUERY_PATH}"
 DELETE = "DELETE /api/projects/{project_id}/query/{query_id}/"
 POLL = "GET /api/projects/{project_id}/query/{query_id}/"
 SQL = "SELECT event, count() FROM events GROUP BY event ORDER BY event"
+
+
+async def run(operation: Operation[Any], api: FakeCall, **arguments: Any) -> dict[str, Any]:
+    """Queries go out unchecked: what is looked up for a check is the matter of test_query_check.py."""
+    unchecked = {"check": "off"} if operation is RUN else {}
+    return await fake.run(operation, api, **(unchecked | arguments))
 
 
 def rows(count: int, **changes: Any) -> dict[str, Any]:
@@ -119,9 +127,9 @@ async def test_a_cached_answer_says_when_it_was_computed() -> None:
 
 
 async def test_a_statement_that_does_not_parse_is_not_sent() -> None:
-    api = FakeCall()
+    api = FakeCall({POST: answer("query_async_202")})
     with pytest.raises(Refused) as caught:
-        await run(RUN, api, query="SELECT count( FROM events")
+        await run(RUN, api, query="SELECT count( FROM events", check="full")
     assert caught.value.code == "hogql_syntax_error"
     assert api.sent == []
 

@@ -1,0 +1,358 @@
+"""Resolves the names of a HogQL statement against a project's schema: which tables and columns there are not, and which
+events, properties and functions it uses.
+
+What cannot be judged (a table that the schema does not list, a column of an expression) counts as right: PostHog
+decides.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from .hogql_parse import Node, children, place
+from .project_schema import Column, Schema
+
+_UNLISTED = """person_distinct_ids person_distinct_id_overrides cohort_people static_cohort_people session_replay_events
+    log_entries console_logs_log_entries batch_export_log_entries app_metrics heatmaps query_log exchange_rate
+    document_embeddings pg_embeddings logs metrics spans ai_events numbers preaggregation_results
+    error_tracking_issue_fingerprint_overrides error_tracking_fingerprint_issue_state web_pre_aggregated_stats
+    web_pre_aggregated_bounces persons_revenue_analytics groups_revenue_analytics raw_persons raw_groups raw_sessions
+    raw_sessions_v3 raw_person_distinct_ids raw_person_distinct_id_overrides raw_cohort_people
+    raw_session_replay_events raw_query_log raw_error_tracking_issue_fingerprint_overrides"""
+UNLISTED_TABLES = frozenset(_UNLISTED.split())
+"""Tables that PostHog answers and DatabaseSchemaQuery does not list (PostHog's `hogql/database/database.py`)."""
+UNLISTED_COLUMNS = frozenset({"team_id", "_timestamp", "inserted_at", "_offset"})
+_QUERIES = ("SelectQuery", "SelectSetQuery")
+_OTHER = Column("", "unknown")
+
+type Columns = Mapping[str, Column]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A table or column that there is not. `known`: the names that there are in its place."""
+
+    kind: str
+    """`table` or `column`."""
+    name: str
+    place: int | None
+    known: tuple[str, ...]
+    owner: str = ""
+    """What the column was looked for in, when the statement says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A name of an event, a property or a function that a statement uses."""
+
+    name: str
+    place: int | None
+    kind: str
+    """`event`, `function`, or of a property its type: `event`, `person`, `group`."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a statement names."""
+
+    unknown: list[Unknown] = field(default_factory=list[Unknown])
+    events: list[Used] = field(default_factory=list[Used])
+    properties: list[Used] = field(default_factory=list[Used])
+    functions: list[Used] = field(default_factory=list[Used])
+    untimed: list[int | None] = field(default_factory=list["int | None"])
+    """Where `events` is read without a condition on `timestamp`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A table or subquery in FROM. `columns` None: which ones it has is not known."""
+
+    names: frozenset[str]
+    columns: Columns | None
+    table: str = ""
+    place: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What a statement, or an expression in it, can name."""
+
+    tables: Mapping[str, Columns | None]
+    """Subqueries of WITH."""
+    sources: tuple[_Source, ...] = ()
+    names: frozenset[str] = frozenset()
+    """Aliases, arguments of lambdas, expressions of WITH; what is behind them is not known."""
+    outer: "_Scope | None" = None
+
+    def within(self, names: frozenset[str]) -> "_Scope":
+        return _Scope(self.tables, self.sources, self.names | names, self.outer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a chain of names leads to."""
+
+    column: Column = _OTHER
+    missing: tuple[str, tuple[str, ...], str] | None = None
+    """A name that is not there, the names that are, and where."""
+    property: tuple[str, str] | None = None
+    """The name of a property and its type."""
+
+
+def find(tree: Node, schema: Schema) -> Findings:
+    """What the statement names, and what of it there is not."""
+    resolver = _Resolver(schema)
+    resolver.query(tree, _Scope({}))
+    return resolver.findings
+
+
+class _Resolver:
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self.findings = Findings()
+
+    def query(self, node: Node, outer: _Scope) -> Columns | None:
+        """Resolves a query; its columns as those around it see them, None when they are not known."""
+        if node.get("node") == "SelectSetQuery":
+            columns = self.query(node["initial_select_query"], outer)
+            for member in cast("list[Node]", node["subsequent_select_queries"]):
+                self.query(member["select_query"], outer)
+            return columns
+        if node.get("node") != "SelectQuery":
+            return None
+        return self._select(node, outer)
+
+    def _select(self, node: Node, outer: _Scope) -> Columns | None:
+        tables, expressions = self._with(node, outer)
+        joins = list(_joins(node.get("select_from")))
+        sources = tuple(self._source(join, _Scope(tables, outer=outer)) for join in joins)
+        array_joins = cast("list[Node]", node.get("array_join_list") or [])
+        names = frozenset(expressions) | _aliases(node) | {_last(item) for item in array_joins}
+        scope = _Scope(tables, sources, names, outer)
+        for key, value in node.items():
+            if key not in ("ctes", "select_from", "start", "end", "node"):
+                for child in children([value]):
+                    self._walk(child, scope)
+        for expression in expressions.values():
+            self._walk(expression, scope)
+        for join in joins:
+            for child in children([join.get("constraint")]):
+                self._walk(child, scope)
+        self._time(node, sources, joins)
+        return self._columns(cast("list[Node]", node.get("select") or []), scope)
+
+    def _with(self, node: Node, outer: _Scope) -> tuple[dict[str, Columns | None], dict[str, Node]]:
+        tables, expressions = dict(outer.tables), dict[str, Node]()
+        for cte in cast("list[Node]", node.get("ctes") or []):
+            name, value = str(cte["name"]), cast("Node", cte["expr"])
+            if cte.get("cte_type") == "column":
+                expressions[name] = value
+                continue
+            if cte.get("recursive"):
+                tables[name] = None
+            columns = self.query(value, _Scope(dict(tables), outer=outer))
+            tables[name] = None if cte.get("columns") or cte.get("recursive") else columns
+        return tables, expressions
+
+    def _source(self, join: Node, scope: _Scope) -> _Source:
+        table, alias = cast("Node", join["table"]), join.get("alias")
+        names = frozenset({alias} if alias else ())
+        if join.get("column_aliases"):
+            return _Source(names, None)
+        if table.get("node") in _QUERIES:
+            return _Source(names, self.query(table, scope), place=place(table))
+        if table.get("node") != "Field":
+            self._walk(table, scope)
+            return _Source(names, None)
+        chain = [str(part) for part in table["chain"]]
+        name = ".".join(chain).removeprefix("posthog.")
+        if join.get("table_args") is not None:
+            return _Source(names, None)
+        names = names or frozenset({name, chain[-1]})
+        if name in scope.tables:
+            return _Source(names, scope.tables[name])
+        if (columns := self._schema.tables.get(name)) is not None:
+            return _Source(names, columns, name, place(table))
+        if name not in UNLISTED_TABLES:
+            known = (*self._schema.tables, *scope.tables, *UNLISTED_TABLES)
+            self.findings.unknown.append(Unknown("table", name, place(table), known))
+        return _Source(names, None, name, place(table))
+
+    def _walk(self, node: Node, scope: _Scope) -> None:
+        kind = node.get("node")
+        if kind in _QUERIES:
+            self.query(node, _Scope(scope.tables, outer=scope))
+            return
+        if kind == "Field":
+            self._field(node, scope)
+        elif kind == "Lambda":
+            scope = scope.within(frozenset(map(str, node["args"])))
+        elif kind == "Call":
+            self.findings.functions.append(Used(str(node["name"]), place(node), "function"))
+        elif kind == "CompareOperation":
+            self._comparison(node, scope)
+        elif kind == "Placeholder":
+            return
+        for child in children(node):
+            self._walk(child, scope)
+
+    def _field(self, node: Node, scope: _Scope) -> None:
+        chain = [str(part) for part in node["chain"]]
+        if chain[0] == "*":
+            return
+        found = self._resolve(chain, scope)
+        if found is None:
+            known = {name: None for source in scope.sources for name in source.columns or ()}
+            known |= dict.fromkeys(sorted(scope.names - {""}))
+            self.findings.unknown.append(Unknown("column", chain[0], place(node), tuple(known)))
+        elif found.missing is not None:
+            name, known, owner = found.missing
+            self.findings.unknown.append(Unknown("column", name, place(node), known, owner))
+        elif found.property is not None:
+            name, kind = found.property
+            self.findings.properties.append(Used(name, place(node), kind))
+
+    def _resolve(self, chain: list[str], scope: _Scope | None) -> "_Found | None":
+        """What a chain names; None when nothing in the scope has its first name."""
+        if scope is None:
+            return None
+        for source in scope.sources:
+            if rest := _after(chain, source):
+                return self._column(rest, source)
+        if len(chain) == 1 and (chain[0] in scope.tables or any(chain[0] in each.names for each in scope.sources)):
+            return _Found()
+        for source in scope.sources:
+            if source.columns is not None and chain[0] in source.columns:
+                return self._column(chain, source)
+        if chain[0] in scope.names or any(source.columns is None for source in scope.sources):
+            return _Found()
+        if chain[0] in UNLISTED_COLUMNS and scope.sources:
+            return _Found()
+        return self._resolve(chain, scope.outer)
+
+    def _column(self, chain: list[str], source: _Source) -> "_Found":
+        if source.columns is None or chain[0] == "*" or chain[0] in UNLISTED_COLUMNS:
+            return _Found()
+        column = source.columns.get(chain[0])
+        if column is None:
+            owner = source.table or min(source.names, default="")
+            return _Found(missing=(chain[0], tuple(source.columns), owner))
+        return self._behind(column, chain[1:], source.table)
+
+    def _behind(self, column: Column, rest: list[str], table: str) -> "_Found":
+        """What `rest` names behind a column: a property, a column of a joined table, or what is not judged."""
+        if not rest:
+            return _Found(replace(column, table=column.table or table))
+        if column.type == "json":
+            return _Found(property=(rest[0], _property_type(column.table or table)))
+        if column.type not in ("lazy_table", "virtual_table") or rest[0] in UNLISTED_COLUMNS or rest[0] == "*":
+            return _Found()
+        joined = self._schema.tables.get(column.table or "") if column.type == "lazy_table" else None
+        known = (*column.fields, *(joined or ()))
+        if rest[0] not in known:
+            return _Found(missing=(rest[0], known, column.name)) if known else _Found()
+        inner = joined.get(rest[0]) if joined else None
+        if inner is None:
+            inner = Column(rest[0], "json" if rest[0] == "properties" else "unknown")
+        return self._behind(inner, rest[1:], column.name if column.type == "virtual_table" else column.table or "")
+
+    def _comparison(self, node: Node, scope: _Scope) -> None:
+        """Texts that are compared with the name of an event."""
+        for one, other in ((node["left"], node["right"]), (node["right"], node["left"])):
+            if one.get("node") != "Field":
+                continue
+            column = self._of(one, scope)
+            if (column.name, column.table) == ("event", "events"):
+                self.findings.events += [Used(text, at, "event") for text, at in _texts(other)]
+
+    def _time(self, node: Node, sources: tuple[_Source, ...], joins: list[Node]) -> None:
+        bounded = [node.get("where"), node.get("prewhere"), *(join.get("constraint") for join in joins)]
+        if any(_bounds_time(condition) for condition in bounded if condition):
+            return
+        self.findings.untimed += [source.place for source in sources if source.table == "events"]
+
+    def _columns(self, select: list[Node], scope: _Scope) -> Columns | None:
+        columns: dict[str, Column] = {}
+        for item in select:
+            kind = item.get("node")
+            if kind == "Alias":
+                columns[str(item["alias"])] = self._of(item["expr"], scope)
+            elif kind == "Field" and item["chain"][-1] == "*":
+                chosen = [
+                    source for source in scope.sources if len(item["chain"]) == 1 or item["chain"][0] in source.names
+                ]
+                for source in chosen:
+                    if source.columns is None:
+                        return None
+                    columns |= source.columns
+            elif kind == "Field":
+                columns[str(item["chain"][-1])] = self._of(item, scope)
+            elif kind == "ColumnsExpr":
+                return None
+        return columns
+
+    def _of(self, node: Node, scope: _Scope) -> Column:
+        if node.get("node") != "Field":
+            return _OTHER
+        found = self._resolve([str(part) for part in node["chain"]], scope)
+        return found.column if found else _OTHER
+
+
+def _after(chain: list[str], source: _Source) -> list[str]:
+    """What follows the name of a source in a chain; nothing when the chain does not begin with it."""
+    for length in range(1, len(chain)):
+        if ".".join(chain[:length]) in source.names:
+            return chain[length:]
+    return []
+
+
+def _joins(join: Any) -> Iterator[Node]:
+    while isinstance(join, dict):
+        yield cast("Node", join)
+        join = cast("Node", join).get("next_join")
+
+
+def _aliases(node: Node) -> frozenset[str]:
+    """Aliases anywhere in a SELECT, which HogQL lets be used anywhere in it; not those of subqueries."""
+    found: set[str] = set()
+    waiting = [
+        child for key, value in node.items() if key not in ("ctes", "select_from") for child in children([value])
+    ]
+    while waiting:
+        item = waiting.pop()
+        if item.get("node") in _QUERIES:
+            continue
+        if item.get("node") == "Alias":
+            found.add(str(item["alias"]))
+        waiting += children(item)
+    return frozenset(found)
+
+
+def _last(node: Node) -> str:
+    """The name that an ARRAY JOIN gives to an array without an alias."""
+    return str(node["chain"][-1]) if node.get("node") == "Field" else ""
+
+
+def _property_type(owner: str) -> str:
+    """Whose properties a table, or a virtual table of events, holds."""
+    if owner in ("persons", "raw_persons", "person", "poe"):
+        return "person"
+    return "group" if owner.startswith(("group", "goe", "raw_groups")) else "event"
+
+
+def _texts(node: Node) -> Iterator[tuple[str, int | None]]:
+    if node.get("node") == "Constant" and isinstance(node.get("value"), str):
+        yield node["value"], place(node)
+    elif node.get("node") in ("Tuple", "Array"):
+        for item in cast("list[Node]", node.get("exprs") or []):
+            yield from _texts(item)
+
+
+def _bounds_time(condition: Node) -> bool:
+    waiting = list(children([condition]))
+    while waiting:
+        item = waiting.pop()
+        if item.get("node") == "Placeholder" or (item.get("node") == "Field" and item["chain"][-1] == "timestamp"):
+            return True
+        waiting += children(item)
+    return False

@@ -1,0 +1,49 @@
+"""Which name was probably meant."""
+
+import difflib
+from collections.abc import Iterable
+
+_MOST = 3
+_MEANT = {
+    "user_id": ("person_id", "distinct_id"),
+    "userid": ("person_id", "distinct_id"),
+    "user": ("person_id", "distinct_id"),
+    "users": ("persons",),
+    "people": ("persons",),
+    "person": ("persons", "person_id"),
+    "time": ("timestamp",),
+    "ts": ("timestamp",),
+    "date": ("timestamp",),
+    "datetime": ("timestamp",),
+    "event_time": ("timestamp",),
+    "event_name": ("event",),
+    "event_type": ("event",),
+    "name": ("event",),
+    "props": ("properties",),
+    "session_id": ("$session_id",),
+    "session": ("sessions",),
+    "feature_flags": ("system.feature_flags",),
+    "flags": ("system.feature_flags",),
+}
+"""What people of other databases call things."""
+
+
+def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Up to three known names that `name` is probably a slip of, best first; nothing when none is near."""
+    names = list(dict.fromkeys(known))
+    by_lower = {candidate.lower(): candidate for candidate in names}
+    wanted = name.lower()
+    found = [candidate for candidate in (by_lower.get(wanted), *_MEANT.get(wanted, ())) if candidate in names]
+    bare = {_bare(candidate): candidate for candidate in names}
+    if _bare(name) in bare:
+        found.append(bare[_bare(name)])
+    close = difflib.get_close_matches(wanted, by_lower, n=_MOST, cutoff=0.6)
+    found += [by_lower[candidate] for candidate in close]
+    if len(wanted) >= 4:
+        found += sorted((candidate for candidate in names if wanted in candidate.lower()), key=len)
+    return tuple(dict.fromkeys(found))[:_MOST]
+
+
+def _bare(name: str) -> str:
+    """Without what only conventions differ in: `$current_url`, `currentUrl`, `current-url`, `Current URL`."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
