@@ -90,7 +90,8 @@ def _reached(events: FunnelEvents, fetched: list[Fetched]) -> Iterator[FunnelAct
     names = _step_names(events, tallies)
     for value in names:
         for actor, attempt in attempts[value]:
-            times = tuple(events.origin + timedelta(microseconds=time) for time in attempt.times)
+            moments = (events.origin + timedelta(microseconds=time) for time in attempt.times)
+            times = tuple(moment.astimezone(events.within.start.tzinfo) for moment in moments)
             yield FunnelActor(actor, names[value], attempt.taken, times)
 
 

@@ -60,7 +60,11 @@ class FunnelEvents:
 
     @property
     def origin(self) -> datetime:
-        return self.within.from_moment
+        return self.within.from_moment.astimezone(UTC)  # in a zone of its own Python would subtract clocks on the wall
+
+    def since_origin(self, moment: datetime) -> int:
+        """Microseconds from `origin` to a moment."""
+        return (moment.astimezone(UTC) - self.origin) // timedelta(microseconds=1)
 
     @property
     def shift(self) -> int:
@@ -126,8 +130,7 @@ class FunnelEvents:
     @property
     def _fits(self) -> bool:
         """Whether a key is a number that ClickHouse has; else it is the time and the bits."""
-        longest = (self.within.end - self.origin) // timedelta(microseconds=1)
-        return longest.bit_length() + self.shift <= _KEY_BITS
+        return self.since_origin(self.within.end).bit_length() + self.shift <= _KEY_BITS
 
     def _key(self, flag: str = "0") -> str:
         bits = f"funnel_bits * {1 << self._flags} + {flag}" if self._flags else "funnel_bits"

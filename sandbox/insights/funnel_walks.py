@@ -7,7 +7,6 @@ Most funnels and actors need few of PostHog's rules: for them there are short lo
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 
 from .funnel_events import Fetched, FunnelEvents
 from .funnel_steps import Attempt, FunnelEvent, FunnelRules, furthest
@@ -135,7 +134,7 @@ class Walks:
         came from there to `to_step`."""
         request, within = self._events.request, self._events.within
         rules, from_step = request.trend_rules, request.from_step + 1
-        starts = [(bucket - self._events.origin) // timedelta(microseconds=1) for bucket in within.buckets()]
+        starts = [self._events.since_origin(bucket) for bucket in within.buckets()]
         is_quick = self._is_plain and rules.order == "ordered"
         for keys in fetched.histories():
             if is_quick:

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,3 +91,14 @@ def test_entries_are_those_of_the_rules(history: list[tuple[int, int]], window: 
 def _events(found: list[int]) -> list[FunnelEvent]:
     events = funnel("ordered", 1)
     return [events.event(key) for key in found]
+
+
+def test_buckets_begin_at_midnight_also_after_a_change_of_the_clocks() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    within = DateRange(datetime(2026, 3, 28, tzinfo=berlin), datetime(2026, 3, 31, 23, 59, tzinfo=berlin), "day")
+    events = replace(funnel("ordered", DAY), within=within)
+    after_midnight = datetime(2026, 3, 31, 0, 30, tzinfo=berlin)
+    key = events.since_origin(after_midnight) << events.shift | 0b1
+    (entered,) = Walks(events).entries(fetched([key]))
+
+    assert entered == {3: False}
