@@ -1,4 +1,4 @@
-"""Who did what to a row: `{id}/activity/` of some resources, in pages of their own form."""
+"""Who did what to a row: `{id}/activity/` of some resources, in pages of their own form, and `activity_log/` of all."""
 
 from functools import partial
 
@@ -17,7 +17,16 @@ from .persons import find_person
 from .surveys import SURVEYS
 
 _PAGE = 10
-_SCOPES = {"feature_flags": "FeatureFlag", "insights": "Insight", "cohorts": "Cohort", "surveys": "Survey"}
+_SCOPES = {
+    "feature_flags": "FeatureFlag",
+    "insights": "Insight",
+    "cohorts": "Cohort",
+    "surveys": "Survey",
+    "dashboards": "Dashboard",
+    "experiments": "Experiment",
+    "actions": "Action",
+    "annotations": "Annotation",
+}
 
 
 def _read(resource: Resource, call: Call) -> list[Row]:
@@ -64,6 +73,21 @@ async def _activity(resource: Resource, call: Call) -> Response:
     return _page(call, await to_thread.run_sync(_read, resource, call))
 
 
+def _read_all(call: Call) -> list[Row]:
+    """What happened in the project, latest first; `?scope=`, `?scopes=a,b` and `?item_id=` narrow it."""
+    params = call.params
+    scopes = {scope for scope in (params.get("scope", ""), *params.get("scopes", "").split(",")) if scope}
+    with call.services.store.transaction() as rows:
+        logged = [row for row in rows.all("activity", call.project_id) if row["table"] in _SCOPES]
+    shown = [_shown(_SCOPES[row["table"]], row) for row in reversed(logged)]
+    item = params.get("item_id")
+    return [row for row in shown if (not scopes or row["scope"] in scopes) and item in (None, row["item_id"])]
+
+
+async def _log(call: Call) -> Response:
+    return _page(call, await to_thread.run_sync(_read_all, call))
+
+
 async def _of_person(call: Call) -> Response:
     """Nobody logs what persons do: that is in the events."""
     await find_person(call)
@@ -76,4 +100,5 @@ ROUTES = (
         for resource in (FLAGS, INSIGHTS, COHORTS, SURVEYS)
     ),
     Route("GET", "projects/{project_id}/persons/{id}/activity", _of_person),
+    Route("GET", "projects/{project_id}/activity_log", _log),
 )

@@ -9,7 +9,7 @@ from ..engine import EngineError
 from ..errors import ApiError, invalid, required
 from ..fields import Field, boolean, choice, json_list, json_object, text
 from ..filters import Ordering, Predicate, contains, created_by, truth
-from ..resource import Change, Resource, public, reach, routes
+from ..resource import Change, Resource, add_row, public, reach, routes
 from ..responses import answer
 from ..routing import Call, Route, Services
 from ..store import Rows
@@ -222,8 +222,32 @@ async def _add_persons(call: Call) -> Response:
     return answer({"success": True})
 
 
+async def _duplicate(call: Call) -> Response:
+    """A static cohort of the persons that are in a cohort now. It is made by a GET, as at PostHog."""
+
+    def find() -> tuple[Row, str]:
+        with call.services.store.transaction() as rows:
+            cohort = reach(COHORTS, rows, call)
+            return cohort, cohort_persons(rows, cohort)
+
+    cohort, sql = await to_thread.run_sync(find)
+    members = [row[0] for row in await call.services.events.rows(call.project_id, f"SELECT toString(id) FROM ({sql})")]
+
+    def make() -> tuple[Row, Row]:
+        values = {"name": f"{cohort['name']} (static copy)", "is_static": True}
+        body = {**values, "_create_static_person_ids": members}
+        with call.services.store.transaction() as rows:
+            row = add_row(COHORTS, Change(rows, call.project_id, body, values, None))
+            return row, COHORTS.show(rows, row)
+
+    row, shown = await to_thread.run_sync(make)
+    _start(call, row)
+    return answer(shown)
+
+
 ROUTES = (
     *routes(COHORTS),
+    Route("GET", "projects/{project_id}/cohorts/{id}/duplicate_as_static_cohort", _duplicate),
     Route("GET", "projects/{project_id}/cohorts/{id}/persons", _persons),
     Route("PATCH", "projects/{project_id}/cohorts/{id}/add_persons_to_static_cohort", _add_persons),
 )

@@ -1,4 +1,4 @@
-"""`feature_flags/{id}/dependent_flags/`: the live flags with a condition on a flag."""
+"""What is asked about one flag: `{id}/dependent_flags/`, the live flags with a condition on it, and `{id}/status/`."""
 
 from anyio import to_thread
 from starlette.responses import Response
@@ -8,7 +8,7 @@ from ..responses import answer
 from ..routing import Call, Route
 from ..values import Row
 from .flag_rules import flag_properties
-from .flags import FLAGS
+from .flags import FLAGS, flag_status
 
 
 def _dependents(call: Call) -> list[Row]:
@@ -26,4 +26,25 @@ async def _list(call: Call) -> Response:
     return answer(await to_thread.run_sync(_dependents, call))
 
 
-ROUTES = (Route("GET", "projects/{project_id}/feature_flags/{id}/dependent_flags", _list),)
+_REASONS = {
+    "ACTIVE": "Flag is in use",
+    "INACTIVE": "Flag is disabled",
+    "STALE": "Flag has been rolled out to everybody for more than 30 days",
+    "DELETED": "Flag has been deleted",
+}
+
+
+def _status(call: Call) -> Row:
+    with call.services.store.transaction() as rows:
+        status = flag_status(reach(FLAGS, rows, call), rows.now)
+    return {"status": status, "reason": _REASONS[status]}
+
+
+async def _tell_status(call: Call) -> Response:
+    return answer(await to_thread.run_sync(_status, call))
+
+
+ROUTES = (
+    Route("GET", "projects/{project_id}/feature_flags/{id}/dependent_flags", _list),
+    Route("GET", "projects/{project_id}/feature_flags/{id}/status", _tell_status),
+)

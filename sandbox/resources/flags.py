@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 
 from ..errors import conflict, invalid, required
 from ..fields import Field, boolean, choice, integers, json_list, json_object, json_value, tags, text
-from ..filters import Ordering, Predicate, contains, created_by, equals, not_tagged, tagged, truth
+from ..filters import Ordering, Predicate, contains, created_by, equals, json_or_words, not_tagged, tagged, truth
 from ..identity import user_basic
 from ..resource import Change, Resource, public
 from ..store import Rows
@@ -239,6 +239,12 @@ def _type(rows: Rows, values: list[str]) -> Predicate:
     return lambda row: values[-1] in kinds(row)
 
 
+def _not_keyed(_rows: Rows, values: list[str]) -> Predicate:
+    """`excluded_properties` is PostHog's name for keys of flags to leave out."""
+    keys = {str(key) for key in json_or_words(values[-1])}
+    return lambda row: row["key"] not in keys
+
+
 def _has_contexts(_rows: Rows, values: list[str]) -> Predicate:
     wanted = truth(values[-1])
     return lambda row: bool(row["evaluation_contexts"]) == bool(wanted)
@@ -259,6 +265,7 @@ FLAGS = Resource(
         "created_by_id": created_by,
         "tags": tagged,
         "excluded_tags": not_tagged,
+        "excluded_properties": _not_keyed,
         "evaluation_runtime": equals("evaluation_runtime"),
         "has_evaluation_contexts": _has_contexts,
     },

@@ -262,3 +262,45 @@ async def test_a_dashboard_is_computed_when_asked_for_and_a_failing_tile_stays_n
 
 async def test_an_action_that_does_not_exist_is_refused_by_the_list_of_recordings(sandbox: Serving) -> None:
     assert (await sandbox.send("GET", "session_recordings/", actions='[{"id": 99999}]')).status_code == 400
+
+
+async def test_the_log_of_a_project_has_what_was_done_to_all_of_it(sandbox: Serving) -> None:
+    flag = await sandbox.make("feature_flags/", {"key": "logged", "filters": FLAG})
+    board = await sandbox.make("dashboards/", {"name": "Logged"})
+    await sandbox.patch(f"feature_flags/{flag['id']}/", {"name": "again"})
+
+    found = (await sandbox.get("activity_log/", limit=2))["results"]
+    assert [(row["scope"], row["activity"], row["item_id"]) for row in found] == [
+        ("FeatureFlag", "updated", str(flag["id"])),
+        ("Dashboard", "created", str(board["id"])),
+    ]
+    of_flag = await sandbox.get("activity_log/", scope="FeatureFlag", item_id=flag["id"])
+    assert [row["activity"] for row in of_flag["results"]] == ["updated", "created"]
+    several = await sandbox.get("activity_log/", scopes="FeatureFlag,Survey", limit=1000)
+    assert {row["scope"] for row in several["results"]} == {"FeatureFlag", "Survey"}
+    assert (await sandbox.get("activity_log/", scope="Nothing"))["total_count"] == 0
+
+
+async def test_a_flag_tells_its_status_and_lists_leave_out_keys(sandbox: Serving) -> None:
+    flag = await sandbox.make("feature_flags/", {"key": "told", "filters": FLAG})
+    path = f"feature_flags/{flag['id']}/"
+    assert (await sandbox.get(f"{path}status/"))["status"] == "ACTIVE"
+    await sandbox.patch(path, {"active": False})
+    assert (await sandbox.get(f"{path}status/"))["status"] == "INACTIVE"
+    assert (await sandbox.send("GET", "feature_flags/999999/status/")).status_code == 404
+
+    every = await sandbox.get("feature_flags/")
+    others = await sandbox.get("feature_flags/", excluded_properties='["told"]')
+    assert others["count"] == every["count"] - 1
+    assert "told" not in {row["key"] for row in others["results"]}
+
+
+async def test_a_cohort_is_duplicated_as_the_persons_it_has_now(sandbox: Serving) -> None:
+    definition = {"type": "person", "key": "email", "operator": "is_set", "value": "is_set"}
+    filters = {"properties": {"type": "OR", "values": [{"type": "AND", "values": [definition]}]}}
+    cohort = await sandbox.make("cohorts/", {"name": "Known", "filters": filters})
+    copy = await sandbox.get(f"cohorts/{cohort['id']}/duplicate_as_static_cohort/")
+
+    assert (copy["name"], copy["is_static"], copy["id"] != cohort["id"]) == ("Known (static copy)", True, True)
+    persons = [await sandbox.get(f"cohorts/{row['id']}/persons/", limit=1000) for row in (cohort, copy)]
+    assert persons[0]["results"] == persons[1]["results"] != []
