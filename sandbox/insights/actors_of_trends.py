@@ -11,11 +11,12 @@ from ..values import Row, as_list
 from .actor_source import ActorSource, read_day
 from .breakdowns import OTHER, Breakdown, Pass, read_breakdown
 from .counting import Counting, counting_query
-from .dates import DateRange, moment_literal, next_interval, read_date_range, read_interval, wants_all
-from .filters import all_of, any_of, query_condition
+from .dates import DateRange, moment_literal, next_interval
+from .filters import all_of, query_condition
 from .requests import choice, malformed_query, number
 from .running import Session, reading
 from .series import Series, read_series
+from .trends_range import trend_range
 from .trends_request import TrendsRequest, read_trends_request
 
 _ACTIVE_DAYS = {"weekly_active": 7, "monthly_active": 30}
@@ -38,12 +39,7 @@ class AskedTrend:
 async def read_trend(call: Call, query: Row, project: Project) -> tuple[AskedTrend, DateRange]:
     """A TrendsQuery and the range that its numbers are counted over. Raises ApiError 400."""
     trend = await reading(lambda: _read(call, query, project))
-    earliest = None
-    if wants_all(query):
-        earliest = await Session(call, project).earliest(any_of([series.condition for series in trend.series]))
-    interval = "day" if trend.request.aggregate else read_interval(query)
-    exact = trend.request.display == "BoldNumber"
-    return trend, read_date_range(query, project, interval, exact=exact, earliest=earliest)
+    return trend, await trend_range(Session(call, project), query, trend.series, trend.request)
 
 
 def _read(call: Call, query: Row, project: Project) -> AskedTrend:

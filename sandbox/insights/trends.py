@@ -1,6 +1,7 @@
 """TrendsQuery: numbers over time, or one number each, for events and actions."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ..queries.project import Project
@@ -8,12 +9,13 @@ from ..routing import Call
 from ..values import Row
 from .breakdowns import Breakdown, Pass, read_breakdown
 from .counting import MOST_ROWS, ROUNDED_MATHS, Counting, counting_query
-from .dates import DateRange, iso, read_date_range, read_interval, wants_all
-from .filters import all_of, any_of, query_condition, sampling_factor
+from .dates import DateRange, iso
+from .filters import all_of, query_condition, sampling_factor
 from .requests import options
-from .running import Session, reading
+from .running import Session, all_of_them, reading
 from .series import Series, read_series
 from .trends_lines import Line, Lines, accumulated, combined, lines_of, scaled, smoothed
+from .trends_range import trend_range
 from .trends_request import NamedFormula, TrendsRequest, read_trends_request
 
 
@@ -52,23 +54,22 @@ async def trends_query(call: Call, query: Row, project: Project) -> Row:
     """One result per series, formula, breakdown value and period. Raises ApiError 400."""
     trend = await reading(lambda: _read(call, query, project))
     session = Session(call, project)
-    earliest = None
-    if wants_all(query):
-        earliest = await session.earliest(any_of([series.entity for series in trend.series]))
-    aggregate = trend.request.aggregate
-    interval = "day" if aggregate else read_interval(query)
-    exact = trend.request.display == "BoldNumber"
-    ends = read_date_range(query, project, interval, exact=exact, earliest=earliest)
+    ends = await trend_range(session, query, trend.series, trend.request)
     halves = [_Half(ends, "current" if trend.request.compare else None)]
     if trend.request.compare:
         halves.append(_Half(ends.previous(trend.request.compare_to), "previous"))
+    parts = [(half, each) for half in halves for each in trend.breakdown.passes]
+    jobs = [
+        partial(_lines, trend=trend, series=series, ends=half.range, each=each)
+        for half, each in parts
+        for series in trend.series
+    ]
+    lines = await all_of_them(session, jobs)
+    width = len(trend.series)
     results: list[Row] = []
-    cut = False
-    for half in halves:
-        for each in trend.breakdown.passes:
-            found = [await _lines(session, trend, series, half.range, each) for series in trend.series]
-            cut = cut or any(lines.cut for lines in found)
-            results += _results(trend, half, each, found)
+    for place, (half, each) in enumerate(parts):
+        results += _results(trend, half, each, lines[place * width : (place + 1) * width])
+    cut = any(found.cut for found in lines)
     if trend.request.formulas:
         results.sort(key=lambda result: result["order"])
     return {**session.answer(query, results), "hasMore": cut, "resolved_date_range": ends.resolved()}
@@ -87,7 +88,7 @@ def _read(call: Call, query: Row, project: Project) -> _Trend:
     )
 
 
-async def _lines(session: Session, trend: _Trend, series: Series, ends: DateRange, each: Pass) -> Lines:
+async def _lines(session: Session, *, trend: _Trend, series: Series, ends: DateRange, each: Pass) -> Lines:
     counting = trend.counting(series, ends, each, session.project)
     if trend.breakdown.has_bins:
         counting = replace(counting, breakdowns=trend.breakdown.binned(await _ends_of_values(session, counting)))
