@@ -39,7 +39,8 @@ def _actors(request: RetentionRequest, periods: Periods, condition: str) -> str:
     if request.kind == RECURRING or request.value is not None:
         columns.append(_periods_with(request.target.condition, request, periods, "retention_starts"))
     columns.append(_periods_with(request.returning.condition, request, periods, "retention_returns"))
-    columns += _first_columns(request)
+    if request.kind != RECURRING:
+        columns += _first_columns(request)
     range_conditions = periods.conditions if request.kind == RECURRING else [periods.until]
     where = all_of([*range_conditions, *_conditions(request, condition)])
     return f"SELECT {', '.join(columns)} FROM events WHERE {where} GROUP BY {_keys(request)}"
@@ -67,13 +68,17 @@ def _keys(request: RetentionRequest) -> str:
 
 
 def _first_columns(request: RetentionRequest) -> list[str]:
-    """When the actor's first target event was, and the first of any properties."""
-    if request.kind == RECURRING:
-        return []
-    columns = [f"minIf(timestamp, {request.target.condition}) AS retention_first"]
+    """How often there was a target event, when the first was, and the first of any properties."""
+    target = request.target.condition
+    columns = [f"countIf({target}) AS retention_begun", f"minIf(timestamp, {target}) AS retention_first"]
     if request.kind == FIRST_EVER:
         columns.append(f"minIf(timestamp, {request.target.entity}) AS retention_first_ever")
     return columns
+
+
+def _begins(request: RetentionRequest) -> str:
+    """The condition on `_first_columns` that the actor begins at all."""
+    return "retention_begun > 0" + (" AND retention_first = retention_first_ever" if request.kind == FIRST_EVER else "")
 
 
 def _periods_with(event: str, request: RetentionRequest, periods: Periods, name: str) -> str:
@@ -91,10 +96,8 @@ def _rows(request: RetentionRequest, periods: Periods) -> str:
     """The rows that an actor counts in, as an array."""
     if request.kind == RECURRING:
         return "retention_starts" if request.value is None else _distinct_places("retention_starts")
-    terms = [periods.holds("retention_first")]
-    if request.kind == FIRST_EVER:
-        terms.append("retention_first = retention_first_ever")
-    return f"if({all_of(terms)}, [{periods.place('retention_first')}], [])"
+    begins = all_of([_begins(request), periods.holds("retention_first")])
+    return f"if({begins}, [{periods.place('retention_first')}], [])"
 
 
 def _distinct_places(events: str) -> str:
@@ -149,20 +152,17 @@ def _in_windows(request: RetentionRequest, periods: Periods, condition: str) -> 
     Rows are windows from the start of the range, so a month is 30 days there too. Brackets and the least number of
     occurrences change nothing; returns after the range count for first events.
     """
-    target, first_ever = request.target.condition, request.kind == FIRST_EVER
     columns = [
         f"{actor_of(request)} AS retention_actor",
         f"{_value(request)} AS retention_value",
-        f"countIf({target}) AS retention_begun",
-        f"minIf(timestamp, {target}) AS retention_first",
-        f"minIf(timestamp, {request.target.entity}) AS retention_first_ever" if first_ever else "",
+        *_first_columns(request),
         "max(timestamp) AS retention_last",
         f"groupUniqArrayIf({periods.tick()}, {request.returning.condition}) AS retention_ticks",
     ]
     range_conditions = periods.conditions if request.kind == RECURRING else []
     where = all_of([*range_conditions, *_conditions(request, condition)])
-    by_value = f"SELECT {', '.join(filter(None, columns))} FROM events WHERE {where} GROUP BY {_keys(request)}"
-    begins = "retention_begun > 0" + (" AND retention_first = retention_first_ever" if first_ever else "")
+    by_value = f"SELECT {', '.join(columns)} FROM events WHERE {where} GROUP BY {_keys(request)}"
+    begins = _begins(request)
     by_actor = (
         "SELECT retention_actor, "
         f"minIf(retention_first, {begins}) AS retention_begin, "

@@ -14,7 +14,7 @@ from .dates import (
     previous_interval,
     read_date_range,
 )
-from .requests import options
+from .requests import malformed_query, options
 
 PERIODS: Mapping[str, Interval] = {"Hour": "hour", "Day": "day", "Week": "week", "Month": "month"}
 _TICKS: Mapping[str, int] = {"Hour": 1, "Day": 24, "Week": 7, "Month": 30}
@@ -50,11 +50,11 @@ class Periods:
             case "Hour":
                 return f"intDiv(toUnixTimestamp({moment}) - {int(first.timestamp())}, 3600)"
             case "Week":
-                return f"intDiv({_days(first, moment)}, 7)"
+                return f"intDiv({_passed('day', moment)} - {(first.date() - _EPOCH).days}, 7)"
             case "Month":
-                return f"dateDiff('month', toDate('{first:%Y-%m-%d}'), toDate({moment}))"
+                return f"{_passed('month', moment)} - {(first.year - _EPOCH.year) * 12 + first.month - 1}"
             case _:
-                return _days(first, moment)
+                return f"{_passed('day', moment)} - {(first.date() - _EPOCH).days}"
 
     @property
     def ticks(self) -> int:
@@ -76,11 +76,12 @@ class Periods:
         """
         if self.name in ("Hour", "Day"):
             return f"intDiv(toUnixTimestamp(toStartOfHour({moment})), 3600)"
-        return _days(_EPOCH, moment)
+        return _passed("day", moment)
 
 
-def _days(first: date, moment: str) -> str:
-    return f"dateDiff('day', toDate('{first:%Y-%m-%d}'), toDate({moment}))"
+def _passed(unit: str, moment: str) -> str:
+    """HogQL for the days or months from 1970 to a moment. ClickHouse's dates do not begin earlier, ranges may."""
+    return f"dateDiff('{unit}', toDate('{_EPOCH}'), toDate({moment}))"
 
 
 def read_periods(query: Row, project: Project, name: str, total: int, earliest: datetime | None) -> Periods:
@@ -88,6 +89,13 @@ def read_periods(query: Row, project: Project, name: str, total: int, earliest: 
 
     `earliest` is the project's first event, for `date_from` `all`. Raises ApiError 400.
     """
+    try:
+        return _periods(query, project, name, total, earliest)
+    except (OverflowError, ValueError) as error:
+        raise malformed_query("dateRange", "The range reaches past the years 1 to 9999.") from error
+
+
+def _periods(query: Row, project: Project, name: str, total: int, earliest: datetime | None) -> Periods:
     interval, week_start = PERIODS[name], project.context.week_start
     ends = read_date_range(query, project, interval, widen=False, earliest=earliest)
     last = interval_start(ends.end, interval, week_start)
