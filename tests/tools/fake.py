@@ -42,6 +42,7 @@ _FREE_FORM = frozenset(
         "payloads",
         "variables",
         "test_account_filters",
+        "tables",
     ]
 )
 """Fields whose content tools may show as it is."""
