@@ -22,7 +22,7 @@ type Mode = Literal[
 MODES: tuple[Mode, ...] = get_args(Mode.__value__)
 """The values of `refresh`."""
 
-_MOST_ROWS = 300_000
+_MOST_ROWS = 100_000
 _ALREADY_PAST = timedelta(seconds=10)
 _NEXT_REFRESH = timedelta(minutes=1)
 _TIMES = ("last_refresh", "cache_target_age", "next_allowed_client_refresh")

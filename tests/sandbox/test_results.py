@@ -343,11 +343,11 @@ def test_a_range_that_was_over_when_it_was_computed_never_gets_stale() -> None:
 def test_the_results_that_were_not_asked_for_longest_make_room() -> None:
     cache = ResultCache()
     for name in ("first", "second", "third"):
-        cache.put(name, kept(90_000))
+        cache.put(name, kept(30_000))
     assert cache.get("first") is not None
-    cache.put("fourth", kept(90_000))
+    cache.put("fourth", kept(30_000))
 
     assert [name for name in ("first", "second", "third", "fourth") if cache.get(name)] == ["first", "third", "fourth"]
-    cache.put("huge", kept(400_000))
+    cache.put("huge", kept(100_000))
     assert cache.get("huge") is None
     assert cache.get("fourth") is not None
