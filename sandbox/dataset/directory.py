@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ SCHEMA_VERSION = 1
 
 _DATABASE, _MANIFEST, _LOCK = "clickhouse", "dataset.json", "dataset.lock"
 _TEMPORARY = "maton-posthog-sandbox-"
+_YOUNG_S = 60
+"""A temporary directory that was just made is nobody's to remove, locked or not."""
 _BYTES_PER_EVENT = 600
 """What is needed while ClickHouse merges; about 200 remain."""
 _BYTES_AT_LEAST = 50 * 1024**2
@@ -150,7 +153,8 @@ def _remove_abandoned(parent: Path) -> None:
 
     for path in parent.glob(f"{_TEMPORARY}*"):
         with suppress(OSError):  # held by its owner, not ours, or being removed by another
-            if path.is_symlink() or path.stat().st_uid != os.getuid():
+            seen = path.lstat()
+            if seen.st_uid != os.getuid() or time.time() - seen.st_mtime < _YOUNG_S:
                 continue
             descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
             try:

@@ -265,6 +265,11 @@ def test_what_a_killed_sandbox_left_is_removed_and_what_another_one_holds_is_not
             other.wait()
             with ExitStack() as second:
                 claim(None, second)
+                assert left.is_dir()  # too young to be taken for abandoned
+            for directory in tmp_path.iterdir():
+                os.utime(directory, (0, 0))
+            with ExitStack() as second:
+                claim(None, second)
                 assert not left.exists()
                 assert mine.is_dir()
                 assert stranger.is_dir()
