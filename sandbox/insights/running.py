@@ -1,12 +1,13 @@
 """Running the HogQL of insights, and what their answers have in common."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from anyio import to_thread
+from anyio import CapacityLimiter, create_task_group, to_thread
 
+from ..errors import ApiError
 from ..queries.project import Project
 from ..queries.running import answer_fields, run_hogql
 from ..routing import Call
@@ -14,6 +15,8 @@ from ..values import Row
 from .counting import MOST_ROWS
 
 _EARLIEST = "1980-01-01"
+_AT_ONCE = 2
+"""Queries of one insight that run at once: more would take every turn that the others wait for."""
 
 
 @dataclass(slots=True)
@@ -33,6 +36,11 @@ class Session:
         self.sql = self.sql or ran.translated.sql
         self.timings += ran.timings
         return ran.table.rows
+
+    def join(self, other: "Session") -> None:
+        """Take over what another session of the same insight ran."""
+        self.hogql = self.hogql or other.hogql
+        self.timings += other.timings
 
     async def earliest(self, condition: str, since: str = _EARLIEST) -> datetime | None:
         """When the first event happened that fulfils a condition, not before a day; None without one."""
@@ -59,3 +67,33 @@ def _day(text: str) -> str:
 async def reading[T](read: Callable[[], T]) -> T:
     """What a blocking function reads from the project's rows, off the event loop."""
     return await to_thread.run_sync(read)
+
+
+async def all_of_them[T](session: Session, jobs: Sequence[Callable[[Session], Awaitable[T]]]) -> list[T]:
+    """What jobs give that query for one insight, in their order; a few run at once.
+
+    Raises the ApiError of the first job that has one.
+    """
+    if len(jobs) == 1:
+        return [await jobs[0](session)]
+    sessions = [Session(session.call, session.project) for _ in jobs]
+    found: dict[int, T] = {}
+    failed: dict[int, ApiError] = {}
+    limiter = CapacityLimiter(_AT_ONCE)
+
+    async def run(place: int, job: Callable[[Session], Awaitable[T]]) -> None:
+        async with limiter:
+            try:
+                if not failed:
+                    found[place] = await job(sessions[place])
+            except ApiError as error:
+                failed[place] = error
+
+    async with create_task_group() as running:
+        for place, job in enumerate(jobs):
+            running.start_soon(run, place, job)
+    if failed:
+        raise failed[min(failed)]
+    for other in sessions:
+        session.join(other)
+    return [found[place] for place in range(len(jobs))]
