@@ -47,9 +47,10 @@ PROJECT_URI = "posthog://project"
 INSTRUCTIONS = """PostHog product analytics through the Maton gateway.
 Project: project_id is a number or "@current" (default), resolved once and kept; every result names its project. Check
 it before you report numbers or write. connection_id picks a PostHog account; leave it out unless there are several.
-Numbers: run_hogql (ClickHouse-like SQL over events, persons, sessions). Look up real names first:
-list_event_definitions, list_property_definitions. Properties are properties.$browser, person.properties.email. Filter
-events by timestamp. HogQL is scarce (120 an hour): aggregate, one good query instead of many.
+Numbers: query_trends, query_funnel, query_retention and the like for usual questions (incomplete_last is not over yet),
+run_hogql (ClickHouse-like SQL) for others. Look up real names first: list_event_definitions,
+list_property_definitions. In SQL properties are properties.$browser, person.properties.email; filter events by
+timestamp. HogQL is scarce (120 an hour): aggregate, one good query instead of many.
 Lists: 20 rows by default; next_offset only when there is more. "truncated": true means incomplete; how_to_continue
 says how to go on. An absent field is null.
 Writes report what is stored. Deletes are soft and carry an exact undo (restore_deleted). update_flag with
