@@ -12,7 +12,7 @@ from .errors import HogqlError
 from .functions import has_aggregate
 from .information_schema import information_schema_rows
 from .inspection import index_use, property_notices
-from .parser import parse_expression
+from .parser import parse_expression, parse_query
 from .schema import Table
 from .stored_schema import INFORMATION_SCHEMA, QUERY_LOG, clickhouse_columns
 from .translate import translate
@@ -42,6 +42,7 @@ __all__ = [
     "index_use",
     "information_schema_rows",
     "parse_expression",
+    "parse_query",
     "property_notices",
     "translate",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 from anyio import to_thread
 
 from ..errors import invalid
-from ..hogql import HogqlError, escape, translate
+from ..hogql import HogqlError, ast, escape, parse_query, translate
 from ..insights.actor_source import ActorSource
 from ..insights.insight_actors import KINDS, insight_actors
 from ..routing import Call
@@ -23,6 +23,7 @@ _DEFAULT_LIMIT = 100
 _EVENT_IDS = "event_distinct_ids"
 _RECORDINGS = "matched_recordings"
 _NAME = "person_display_name"
+_ID_ALIASES = ("group_key", "actor_id", "person_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +119,39 @@ async def _source(call: Call, query: Row, project: Project) -> ActorSource | Non
 
 
 def _hogql_source(call: Call, source: Row, project: Project) -> ActorSource:
-    """The actors in a HogQL query: in the first column named for them, else in the first with `id` in its name."""
+    """The actors in a HogQL query. Raises ApiError 400."""
     text = source.get("query")
     if not isinstance(text, str):
         raise invalid("query.source.query: Field required")
     context = with_filters(project, source, call.body)
     try:
-        names = translate(text, context).columns
+        translate(text, context)
+        identity = _id_column(parse_query(text))
     except HogqlError as error:
         raise invalid(error.message, error.code) from error
-    named = [name for name in names if name in ("group_key", "actor_id", "person_id")]
-    named += [name for name in names if "id" in name.lower()]
-    if not named:
+    if identity is None:
         raise invalid("Source query must have an id column")
-    return ActorSource(hogql=text.rstrip().rstrip(";"), context=context, id_column=named[0])
+    return ActorSource(hogql=text.rstrip().rstrip(";"), context=context, id_column=identity)
+
+
+def _id_column(query: ast.Query) -> str | None:
+    """What names the actors, as PostHog finds it: a column called so by AS, else the first with `id` in its name.
+
+    Only names are looked at: `*` and other expressions never name them.
+    """
+    while isinstance(query, ast.SetQuery):
+        query = query.first
+    aliases = [column.alias for column in query.columns if isinstance(column, ast.Alias)]
+    found = [alias for alias in aliases if alias in _ID_ALIASES]
+    for column in query.columns:
+        match column:
+            case ast.Alias(alias) if "id" in alias:
+                found.append(alias)
+            case ast.Field(chain) if any("id" in str(part).lower() for part in chain):
+                found.append(str(chain[-1]))
+            case _:
+                pass
+    return found[0] if found else None
 
 
 def _select(query: Row, strategy: _Strategy) -> list[str]:

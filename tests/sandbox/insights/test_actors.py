@@ -236,15 +236,19 @@ async def test_a_point_of_a_funnel_over_time_is_those_who_converted_or_not(sandb
 
 
 async def test_the_actors_of_a_hogql_query_are_in_the_column_named_for_them(sandbox: Serving) -> None:
-    text = "select distinct_id, person_id, count() as n from events where event = {name} group by 1, 2 -- all;"
+    text = "select distinct_id, person_id as actor_id, count() as n from events where event = {name} group by 1, 2 --;"
     source = {"kind": "HogQLQuery", "query": text, "values": {"name": "opened"}}
     sent = await answer(sandbox, actors(source, "person", "n", orderBy=["n DESC"], limit=1))
 
     ((person, count),) = sent["results"]
     assert (person["id"], count) == (P1.id, 2)
     assert sorted(row[0] for row in (await answer(sandbox, actors(source, "created_at")))["results"])
-    wrong = {"kind": "HogQLQuery", "query": "select event from events"}
-    assert await refusal(sandbox, actors(wrong)) == "Source query must have an id column"
+    for text in ("select event from events", "select * from persons", "select toString(person_id) from events"):
+        wrong = {"kind": "HogQLQuery", "query": text}
+        assert await refusal(sandbox, actors(wrong)) == "Source query must have an id column"
+    first = {"kind": "HogQLQuery", "query": "select distinct_id, person_id from events where event = 'opened' limit 1"}
+    sent = await answer(sandbox, actors(first, "person"))
+    assert (sent["missing_actors_count"], sent["results"]) == (1, [[{"id": "p1"}]])
     for text in ("select 1) union all (select 2", "selec person_id", "select person_id from events; select 1"):
         await refusal(sandbox, actors({"kind": "HogQLQuery", "query": text}))
 
