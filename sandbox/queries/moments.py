@@ -55,19 +55,20 @@ def _shifted(moment: datetime, found: re.Match[str]) -> datetime:
 
 
 def _placed(moment: datetime, found: re.Match[str]) -> datetime:
-    """`Start` and `End` of the unit. The end of a year is the last day of the current month, as at PostHog."""
+    """`Start` and `End` of the unit. Months and years keep the time of day, and the end of a year is the last day of
+    the current month, as at PostHog."""
     unit, position = found["unit"], found["position"]
     if position is None or unit not in "hdmy":
         return moment
+    if unit in "my":
+        if position == "End":
+            return moment.replace(day=monthrange(moment.year, moment.month)[1])
+        return moment.replace(day=1, month=1 if unit == "y" else moment.month)
     if position == "Start":
         start = moment.replace(minute=0, second=0, microsecond=0)
-        start = start if unit == "h" else start.replace(hour=0)
-        return start.replace(day=1, month=1 if unit == "y" else start.month) if unit in "my" else start
+        return start if unit == "h" else start.replace(hour=0)
     end = moment.replace(minute=59, second=59, microsecond=999_999)
-    if unit == "h":
-        return end
-    last_day = monthrange(end.year, end.month)[1] if unit in "my" else end.day
-    return end.replace(hour=23, day=last_day)
+    return end if unit == "h" else end.replace(hour=23)
 
 
 def _months_back(moment: datetime, months: int) -> datetime:
