@@ -17,6 +17,7 @@ INTERVALS: tuple[Interval, ...] = get_args(Interval.__value__)
 MOST_BUCKETS = 10_000
 """The most intervals that a range may have here."""
 
+_FIRST_YEAR, _LAST_YEAR = 1901, 2298
 _UNPADDED = re.compile(r"\d{4}-\d{1,2}-\d{1,2}", re.ASCII)
 _RELATIVE = re.compile(r"-?(?P<number>\d{1,4})?(?P<unit>[hdwmyqMsHDWYQ])(?:Start|End)?", re.ASCII)
 _DASH = "\N{EN DASH}"
@@ -88,15 +89,15 @@ class DateRange:
         if compare_to is not None:
             zone = str(self.start.tzinfo)
             start, end = (parse_moment(compare_to, moment, zone) for moment in (self.start, self.end))
-            return replace(self, start=start, end=end)
+            return replace(self, start=_storable(start), end=_storable(end))
         length = self.end - self.start
         earlier = self.start - length
         if self.interval == "minute":
-            return replace(self, start=earlier, end=self.start)
+            return replace(self, start=_storable(earlier), end=self.start)
         start = datetime.combine(earlier.date(), self.start.timetz())
         if self.aligned:
             start += timedelta(days=1)
-        return replace(self, start=start, end=start + length)
+        return replace(self, start=_storable(start), end=_storable(start + length))
 
     def resolved(self) -> Row:
         """PostHog's `resolved_date_range`."""
@@ -243,8 +244,8 @@ def read_date_range(
     explicit = given.get("explicitDate") is True
     since, until = _end(given, "date_from"), _end(given, "date_to")
     keep = exact or interval == "minute" or (explicit and explicit_start)
-    start = _start(since, project, keep=keep, earliest=earliest)
-    end = _finish(until, project, interval, explicit=explicit or (exact and until is None))
+    start = _storable(_start(since, project, keep=keep, earliest=earliest))
+    end = _storable(_finish(until, project, interval, explicit=explicit or (exact and until is None)))
     week_start = project.context.week_start
     widened = _widened_to(interval, since) if widen and not explicit and not exact else None
     return DateRange(start, end, interval, week_start, widened, _aligned(interval, since, until))
@@ -272,12 +273,25 @@ def _end(given: Row, name: str) -> str | None:
     return value or None
 
 
+def _parsed(text: str, project: Project) -> datetime:
+    try:
+        return parse_moment(text, project.scope.now, project.context.timezone)
+    except OverflowError:
+        raise malformed_query("dateRange", f"{text[:60]} is no date that there is") from None
+
+
+def _storable(moment: datetime) -> datetime:
+    """The nearest moment that ClickHouse has."""
+    if moment.year < _FIRST_YEAR:
+        return moment.replace(year=_FIRST_YEAR, month=1, day=1)
+    return moment.replace(year=_LAST_YEAR, month=12, day=31) if moment.year > _LAST_YEAR else moment
+
+
 def _start(since: str | None, project: Project, *, keep: bool, earliest: datetime | None) -> datetime:
-    now, timezone = project.scope.now, project.context.timezone
     if since == "all":
-        local = (earliest or now).astimezone(ZoneInfo(timezone))
+        local = (earliest or project.scope.now).astimezone(ZoneInfo(project.context.timezone))
         return local.replace(hour=0, minute=0, second=0, microsecond=0)
-    moment = parse_moment(since or "-7d", now, timezone)
+    moment = _parsed(since or "-7d", project)
     unit = "d" if since is None else relative_unit(since)
     if unit is None or (keep and since is not None):
         return moment
@@ -286,7 +300,7 @@ def _start(since: str | None, project: Project, *, keep: bool, earliest: datetim
 
 
 def _finish(until: str | None, project: Project, interval: Interval, *, explicit: bool) -> datetime:
-    end = parse_moment(until or "0d", project.scope.now, project.context.timezone)
+    end = _parsed(until or "0d", project)
     if explicit:
         return end
     if interval in ("day", "week", "month"):
