@@ -38,9 +38,10 @@ def _operation[A: Analysis](
     answer: Callable[[A, Asked, Range], Answer],
     *,
     dates: Callable[[A], tuple[End, str]],
+    sent: Callable[[dict[str, Any]], dict[str, Any]] = dict,
 ) -> Operation[A]:
     """A typed query: compiled, sent, told; and with `save_as` stored once it is known to run. `dates` gives where the
-    range begins, and the interval that it is cut by.
+    range begins, and the interval that it is cut by; `sent` makes of the query that is stored the one that is asked.
     """
 
     async def run(api: Call, args: A) -> Result:
@@ -48,7 +49,7 @@ def _operation[A: Analysis](
         span = resolve(start, args.date_to, now=datetime.now(UTC), zone=zone, interval=interval)
         check(start, args.date_to, span, interval=interval)
         query = compiled(args)
-        asked = await ask(api, query, tool=name, refresh=args.refresh)
+        asked = await ask(api, sent(query), tool=name, refresh=args.refresh)
         counted = resolve(start, args.date_to, now=asked.computed_at, zone=zone, interval=interval)
         shown: Mapping[str, Any] = answer(args, asked, counted).as_json()
         return {**shown, "saved": await save(api, args.save_as, query)} if args.save_as else shown
@@ -96,6 +97,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         queries.paths,
         paths_answer,
         dates=lambda args: (args.date_from, "day"),
+        sent=queries.with_all_edges,
     ),
     _operation(
         "query_stickiness",

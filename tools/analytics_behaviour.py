@@ -8,6 +8,7 @@ from ..schemas.analytics_results import LifecycleResult, PathEdge, StickinessRes
 from .analytics_asking import Asked, results
 from .analytics_dates import Range, intervals
 from .analytics_labels import interval_marks, nothing_found, span_marks
+from .analytics_queries import MOST_EDGES
 from .table import Answer, Table, change, given, number, percent
 
 _NODE = re.compile(r"([0-9]+)_(.*)", re.DOTALL)
@@ -26,21 +27,17 @@ def paths_answer(args: QueryPaths, asked: Asked, span: Range) -> Answer:
     for step, item, _, count, _ in rows:
         if step == 1:
             starts[item] = starts.get(item, 0) + (count or 0)
-    marks = {**span_marks(asked.answer, span), **asked.marks(), "most_edges": args.edges}
-    notes = (
-        [f"These are the {args.edges} most frequent edges; there may be more: edges."]
-        if len(edges) >= args.edges
-        else []
-    )
-    facts: dict[str, Any] = {}
-    if rows:
-        first = sorted(starts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_STARTS]
-        _, source, target, count, _ = rows[0]
-        facts = {"most_frequent": {"from": source, "to": target, "paths": count}, "starts": dict(first)}
-    else:
-        notes.append(_no_paths(args))
-    table = Table("paths", ("step", "from", "to", "paths", "average_s"), tuple(rows))
-    return Answer(table, facts, marks, tuple(notes))
+    marks = {**span_marks(asked.answer, span), **asked.marks()}
+    table = Table("paths", ("step", "from", "to", "paths", "average_s"), tuple(rows[: args.edges]))
+    if not rows:
+        return Answer(table, {}, marks, (_no_paths(args),))
+    _, source, target, count, _ = rows[0]
+    first = sorted(starts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_STARTS]
+    facts = {"most_frequent": {"from": source, "to": target, "paths": count}, "starts": dict(first)}
+    more = len(rows) - args.edges
+    of = f"{len(rows)}{' or more' if len(rows) >= MOST_EDGES else ''}"
+    notes = (f"These are the {args.edges} most frequent of {of} edges: edges.",) if more > 0 else ()
+    return Answer(table, facts, marks, notes)
 
 
 def stickiness_answer(args: QueryStickiness, asked: Asked, span: Range) -> Answer:

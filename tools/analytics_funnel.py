@@ -32,14 +32,15 @@ def _steps(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[
     if not args.breakdown:
         steps = results(asked.answer, list[FunnelResult])
         table = Table("funnel", _COLUMNS, tuple(_rows(args, steps)))
-        return Answer(table, _facts(args, steps, asked), marks, (*_missing(args, steps), *notes))
+        return Answer(table, _facts(args, steps, asked), marks, (*_missing(args, [one.count for one in steps]), *notes))
     groups = [(_value(args, group), group) for group in results(asked.answer, list[list[FunnelResult]])]
     rows = tuple((value, *row) for value, group in groups for row in _rows(args, group))
-    if not groups:
-        notes = (nothing_found([args.steps[0].label], conditions=_has_conditions(args)), *notes)
+    sizes = [sum(counts) for counts in zip(*([one.count for one in group] for _, group in groups), strict=False)]
+    notes = (*_missing(args, sizes), *notes)
     if any(value == OTHER for value, _ in groups):
         notes = (f"Only {args.breakdown_limit} values are named, the rest is {OTHER}: breakdown_limit.", *notes)
-    return Answer(Table("funnel", (split_name(args.breakdown), *_COLUMNS), rows), _best_and_worst(groups), marks, notes)
+    facts = _facts(args, groups[0][1], asked) if len(groups) == 1 else _best_and_worst(groups)
+    return Answer(Table("funnel", (split_name(args.breakdown), *_COLUMNS), rows), facts, marks, notes)
 
 
 def _rows(args: QueryFunnel, steps: Sequence[FunnelResult]) -> list[tuple[Cell, ...]]:
@@ -149,9 +150,9 @@ def _nobody_converted(args: QueryFunnel) -> str:
     return nobody_reached(" or ".join(step.label for step in args.steps))
 
 
-def _missing(args: QueryFunnel, steps: Sequence[FunnelResult]) -> tuple[str, ...]:
+def _missing(args: QueryFunnel, counts: Sequence[int]) -> tuple[str, ...]:
     """The first step that nobody reached: perhaps it is misspelt."""
-    at = next((at for at, step in enumerate(steps) if not step.count), None if steps else 0)
+    at = next((at for at, count in enumerate(counts) if not count), None if counts else 0)
     if at is None:
         return ()
     label = args.steps[at].label

@@ -21,6 +21,7 @@ type Query = dict[str, Any]
 
 TOTAL = "ActionsBarValue"
 """The display of one number for the whole range: its range is that of a chart, not that of a BoldNumber."""
+MOST_EDGES = 1000
 _VIEWS = {"steps": "steps", "trend": "trends", "time_to_convert": "time_to_convert"}
 
 
@@ -94,6 +95,13 @@ def paths(args: QueryPaths) -> Query:
         "pathGroupings": args.groupings,
     }
     return {**_shared("PathsQuery", args, args.date_from, "day"), "pathsFilter": _unless_empty(**shown)}
+
+
+def with_all_edges(query: Query) -> Query:
+    """The same PathsQuery for as many edges as one could want. PostHog applies `edgeLimit` first and then leaves out
+    the edges that no longer hang together, so that nobody can tell whether there were more.
+    """
+    return {**query, "pathsFilter": {**query["pathsFilter"], "edgeLimit": MOST_EDGES}}
 
 
 def stickiness(args: QueryStickiness) -> Query:

@@ -181,6 +181,13 @@ async def test_a_funnel_says_the_biggest_drop_between_steps_that_nobody_may_leav
     }
 
 
+async def test_a_funnel_with_one_value_or_a_step_that_nobody_took_says_what_it_can() -> None:
+    group = [{**step(name, count), "breakdown_value": ["Chrome"]} for name, count in (("a", 5), ("b", 2), ("c", 0))]
+    shown = await run(FUNNEL, answered([group]), steps=["a", "b", "c"], breakdown="$browser")
+    assert shown["facts"]["biggest_drop"] == {"from": "a", "to": "b", "lost": 3, "lost_percent": 60}
+    assert shown["notes"][0].startswith("Nobody came to c.")
+
+
 async def test_a_median_is_not_made_up_from_those_of_the_steps() -> None:
     steps = [step("a", 9), step("b", 5, 10.0), step("c", 4, 10.0)]
     assert "median_total_s" not in (await run(FUNNEL, answered(steps), steps=["a", "b", "c"]))["facts"]
@@ -275,11 +282,18 @@ async def test_paths_are_told_apart_in_steps_and_items() -> None:
         {"source": "1_/", "target": "2_/pricing", "value": 1, "average_conversion_time": None},
         {"source": "2_/pricing", "target": "3_\n", "value": 1, "average_conversion_time": 60000.0},
     ]
-    shown = await run(PATHS, answered(edges), edges=3)
+    api = answered(edges)
+    shown = await run(PATHS, api, edges=3)
     assert shown["rows"] == [[1, "/", "/a_b", 2, 420], [1, "/", "/pricing", 1, None], [2, "/pricing", "\n", 1, 60]]
     assert shown["facts"] == {"most_frequent": {"from": "/", "to": "/a_b", "paths": 2}, "starts": {"/": 3}}
-    assert "3 most frequent" in shown["notes"][0]
-    assert "notes" not in await run(PATHS, answered(edges), edges=4)
+    assert "notes" not in shown
+    assert api.last.body
+    assert api.last.body["query"]["pathsFilter"]["edgeLimit"] == 1000
+    cut = await run(PATHS, answered(edges), edges=2)
+    assert (cut["rows"], cut["facts"]) == (shown["rows"][:2], shown["facts"])
+    assert cut["notes"] == ["These are the 2 most frequent of 3 edges: edges."]
+    many = await run(PATHS, answered(edges[:1] * 1000))
+    assert many["notes"] == ["These are the 30 most frequent of 1000 or more edges: edges."]
     assert "whole URLs" in (await run(PATHS, answered([]), start="/pricing"))["notes"][0]
 
 
@@ -336,6 +350,13 @@ async def test_save_as_stores_the_query_that_was_counted() -> None:
         "saved": True,
     }
     assert shown["saved"].keys() >= {"id", "short_id"}
+
+
+async def test_paths_are_stored_with_the_edges_that_are_shown() -> None:
+    api = FakeCall({POST: {"results": []}, f"POST {INSIGHTS}": answer("insight")})
+    await run(PATHS, api, edges=12, save_as="Paths")
+    assert api.last.body
+    assert api.last.body["query"]["source"]["pathsFilter"]["edgeLimit"] == 12
 
 
 async def test_what_cannot_be_counted_is_not_stored() -> None:
