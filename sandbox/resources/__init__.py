@@ -7,8 +7,7 @@ from .account import ROUTES as ACCOUNT
 from .actions import ACTIONS
 from .activity import ROUTES as ACTIVITY
 from .annotations import ROUTES as ANNOTATIONS
-from .cohorts import ROUTES as COHORTS
-from .cohorts import calculate_pending, cohort_persons
+from .cohorts import calculate_pending, cohort_persons, cohort_routes
 from .dashboards import dashboard_routes
 from .definitions import ROUTES as DEFINITIONS
 from .experiments import ROUTES as EXPERIMENTS
@@ -32,7 +31,7 @@ def resource_routes() -> tuple[Route, ...]:
         *dashboard_routes(query.obtain),
         *insight_routes(query.obtain),
         *routes(FLAGS),
-        *COHORTS,
+        *cohort_routes(query.compute),
         *routes(ACTIONS),
         *PERSONS,
         *PERSON_ACTIONS,

@@ -1,5 +1,6 @@
 """Cohorts: groups of persons. They are calculated in the background: `is_calculating`, then `count`."""
 
+from dataclasses import replace
 from functools import partial
 
 from anyio import to_thread
@@ -17,6 +18,7 @@ from ..values import Row, as_list, is_uuid
 from .cohort_rules import CohortError, check_filters, persons_of
 from .flag_rules import flag_properties
 from .persons import person_page
+from .query_cohorts import Compute, check_query, persons_of_query, reason
 
 _FIELDS = (
     Field("name", text(400), required=True, null=True),
@@ -53,6 +55,8 @@ def _check(change: Change, row: Row) -> Row:
     before = change.before
     if row["query"] is not None and not row["is_static"]:
         raise invalid("A cohort with a query must be static.", attr="query")
+    if change.values.get("query") is not None:
+        check_query(change.values["query"])
     if before is None and not row["is_static"] and row["filters"] is None and not row["groups"]:
         raise required("filters")
     if change.values.get("filters") is not None and not row["is_static"]:
@@ -107,6 +111,32 @@ def _start(call: Call, row: Row) -> None:
         call.services.spawn(partial(calculate, call.services, row["id"]))
 
 
+def _start_computed(compute: Compute, call: Call, row: Row) -> None:
+    if row["is_calculating"] and row["query"] is not None:
+        call.services.spawn(partial(_fill, compute, call, row))
+    else:
+        _start(call, row)
+
+
+async def _fill(compute: Compute, call: Call, row: Row) -> None:
+    """Put the persons of its query into a static cohort, and count them."""
+    services, version = call.services, row["pending_version"]
+    try:
+        members = await persons_of_query(compute, call, row["query"])
+    except ApiError as error:
+        await to_thread.run_sync(_finish, services, row["id"], version, {"last_error_message": reason(error)})
+        return
+    await to_thread.run_sync(_keep_members, services, row["id"], version, members)
+    await calculate(services, row["id"])
+
+
+def _keep_members(services: Services, cohort_id: int, version: int | None, members: list[str]) -> None:
+    with services.store.transaction() as rows:
+        cohort = rows.get("cohorts", cohort_id)
+        if cohort is not None and cohort["pending_version"] == version:
+            rows.save("cohorts", {**cohort, "_members": members})
+
+
 async def calculate(services: Services, cohort_id: int) -> None:
     """Count a cohort and store the outcome, an error included, unless the cohort was changed meanwhile."""
     version = await to_thread.run_sync(_pending_version, services, cohort_id)
@@ -129,8 +159,6 @@ def _definition(services: Services, cohort_id: int) -> tuple[int, str]:
         cohort = rows.get("cohorts", cohort_id)
         if cohort is None:
             raise CohortError("The cohort is gone.")
-        if cohort["query"] is not None:
-            raise CohortError("The sandbox does not calculate cohorts from queries.")
         return cohort["_project"], persons_of(rows, cohort)
 
 
@@ -183,8 +211,6 @@ COHORTS = Resource(
 
 def cohort_persons(rows: Rows, cohort: Row) -> str:
     """A SELECT of the ids of a cohort's persons. Raises ApiError 400 for what cannot be calculated here."""
-    if cohort["query"] is not None and not cohort["_members"]:
-        raise invalid("The sandbox does not calculate cohorts from queries.")
     try:
         return persons_of(rows, cohort)
     except CohortError as error:
@@ -245,9 +271,12 @@ async def _duplicate(call: Call) -> Response:
     return answer(shown)
 
 
-ROUTES = (
-    *routes(COHORTS),
-    Route("GET", "projects/{project_id}/cohorts/{id}/duplicate_as_static_cohort", _duplicate),
-    Route("GET", "projects/{project_id}/cohorts/{id}/persons", _persons),
-    Route("PATCH", "projects/{project_id}/cohorts/{id}/add_persons_to_static_cohort", _add_persons),
-)
+def cohort_routes(compute: Compute) -> tuple[Route, ...]:
+    """The routes of cohorts; `compute` answers the queries that some are made from."""
+    item = "projects/{project_id}/cohorts/{id}"
+    return (
+        *routes(replace(COHORTS, after=partial(_start_computed, compute))),
+        Route("GET", f"{item}/duplicate_as_static_cohort", _duplicate),
+        Route("GET", f"{item}/persons", _persons),
+        Route("PATCH", f"{item}/add_persons_to_static_cohort", _add_persons),
+    )

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import anyio
 import pytest
 
 from maton_posthog.sandbox.dataset import open_dataset
@@ -304,3 +305,45 @@ async def test_a_cohort_is_duplicated_as_the_persons_it_has_now(sandbox: Serving
     assert (copy["name"], copy["is_static"], copy["id"] != cohort["id"]) == ("Known (static copy)", True, True)
     persons = [await sandbox.get(f"cohorts/{row['id']}/persons/", limit=1000) for row in (cohort, copy)]
     assert persons[0]["results"] == persons[1]["results"] != []
+
+
+async def calculated(sandbox: Serving, identity: int) -> dict[str, Any]:
+    """The cohort once its calculation is over."""
+    with anyio.fail_after(30):
+        while True:
+            cohort = await sandbox.get(f"cohorts/{identity}/")
+            if not cohort["is_calculating"]:
+                return cohort
+            await anyio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"kind": "HogQLQuery",
+         "query": "select person_id, count() from events where event = 'signed_up' group by 1 -- all"},
+        {"kind": "ActorsQuery", "source": {"kind": "HogQLQuery",
+         "query": "select distinct person_id from events where event = 'signed_up' limit 10000"}},
+    ],
+)  # fmt: skip
+async def test_a_static_cohort_is_made_of_the_persons_of_a_query(sandbox: Serving, query: dict[str, Any]) -> None:
+    cohort = await sandbox.make("cohorts/", {"name": "Signed up", "is_static": True, "query": query})
+    done = await calculated(sandbox, cohort["id"])
+    people = "select count() from persons where id in (select person_id from events where event = 'signed_up')"
+    wanted = (await sandbox.query(people))["results"][0][0]
+
+    assert (done["count"], done["errors_calculating"], done["last_error_message"]) == (wanted, 0, None)
+    inside = f"select count() from persons where id in cohort {cohort['id']}"
+    assert (await sandbox.query(inside))["results"] == [[wanted]]
+    assert wanted > 100
+
+
+async def test_a_query_that_names_no_persons_makes_a_cohort_with_an_error(sandbox: Serving) -> None:
+    for text, told in (("select event from events", "person_id"), ("select foo from events", "foo")):
+        query = {"kind": "HogQLQuery", "query": text}
+        cohort = await sandbox.make("cohorts/", {"name": "Nobody", "is_static": True, "query": query})
+        done = await calculated(sandbox, cohort["id"])
+        assert (done["count"], done["errors_calculating"]) == (None, 1)
+        assert told in done["last_error_message"]
+    refused = {"name": "No", "is_static": True, "query": {"kind": "TrendsQuery"}}
+    assert (await sandbox.refused("POST", "cohorts/", refused))[3] == "query"
