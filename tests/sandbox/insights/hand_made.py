@@ -115,7 +115,7 @@ def _event_row(index: int, event: Event) -> dict[str, Any]:
         "distinct_id": event.sent_as,
         "created_at": event.timestamp,
         "$session_id": event.session,
-        "person_mode": "full",
+        "person_mode": "propertyless" if event.properties.get("$process_person_profile") is False else "full",
         "$group_0": event.group,
         "person_id": event.person.id,
         "person_created_at": event.person.created_at,

@@ -73,7 +73,7 @@ def _sorted(answer: Answer) -> Any:
         return answer
     results: Any = answer["results"]
     if not isinstance(results, list):
-        return cast("Any", results)
+        return results
     rows = cast("list[Any]", results)
     return sorted(rows, key=_value) if rows and "breakdown_value" in _first(rows[0]) else rows
 
