@@ -60,6 +60,7 @@ _SCOPE_OBJECTS = {
     "groups": "group",
     "groups_types": "group",
     "activity": "activity_log",
+    "activity_log": "activity_log",
 }
 _READING_POSTS = {"bulk_keys", "user_blast_radius", "cancel", "viewed"}
 """Actions that are POST and only need to read."""

@@ -11,6 +11,7 @@ from .cohorts import calculate_pending, cohort_persons, cohort_routes
 from .dashboards import dashboard_routes
 from .definitions import ROUTES as DEFINITIONS
 from .experiments import ROUTES as EXPERIMENTS
+from .flag_copies import ROUTES as FLAG_COPIES
 from .flag_dependents import ROUTES as FLAG_DEPENDENTS
 from .flags import FLAGS
 from .groups import ROUTES as GROUPS
@@ -44,6 +45,7 @@ def resource_routes() -> tuple[Route, ...]:
         *ACTIVITY,
         *INSIGHT_VIEWS,
         *FLAG_DEPENDENTS,
+        *FLAG_COPIES,
     )
 
 

@@ -347,3 +347,37 @@ async def test_a_query_that_names_no_persons_makes_a_cohort_with_an_error(sandbo
         assert told in done["last_error_message"]
     refused = {"name": "No", "is_static": True, "query": {"kind": "TrendsQuery"}}
     assert (await sandbox.refused("POST", "cohorts/", refused))[3] == "query"
+
+
+COPY = "/posthog/api/organizations/@current/feature_flags/copy_flags/"
+
+
+async def test_a_flag_is_copied_into_other_projects_of_its_organization(sandbox: Serving) -> None:
+    flag = await sandbox.make("feature_flags/", {"key": "shared", "name": "First", "filters": FLAG})
+    sent = {"feature_flag_key": "shared", "from_project": 1, "target_project_ids": [2, 999]}
+    copied = (await sandbox.send("POST", COPY, sent)).json()
+
+    assert [(row["key"], row["name"], row["filters"]) for row in copied["success"]] == [
+        ("shared", "First", flag["filters"])
+    ]
+    assert copied["failed"] == [{"project_id": 999, "error_message": "Target project not found."}]
+    await sandbox.patch(f"feature_flags/{flag['id']}/", {"name": "Second"})
+    again = (await sandbox.send("POST", COPY, {**sent, "target_project_ids": [2], "disable_copied_flag": True})).json()
+    assert [(row["id"], row["name"], row["active"]) for row in again["success"]] == [
+        (copied["success"][0]["id"], "Second", False)
+    ]
+    there = await sandbox.get("/posthog/api/projects/2/feature_flags/", search="shared")
+    assert [row["id"] for row in there["results"]] == [again["success"][0]["id"]]
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        ({"feature_flag_key": "shared"}, "Missing required fields"),
+        ({"feature_flag_key": "nothing", "from_project": 1, "target_project_ids": [2]},
+         "Feature flag to copy does not exist."),
+    ],
+)  # fmt: skip
+async def test_a_copy_without_a_flag_is_refused(sandbox: Serving, sent: dict[str, Any], error: str) -> None:
+    answer = await sandbox.send("POST", COPY, sent)
+    assert (answer.status_code, answer.json()) == (400, {"error": error})
