@@ -1,5 +1,7 @@
 """The actors behind a step of a FunnelsQuery, behind its drop-off, or behind a point of its conversion over time."""
 
+from collections.abc import Callable
+
 from ..errors import invalid
 from ..queries.moments import parse_moment
 from ..queries.project import Project
@@ -27,16 +29,24 @@ async def actors_of_funnel(call: Call, query: Row, project: Project) -> ActorSou
 
 
 async def _of_step(call: Call, query: Row, source: Row, project: Project) -> list[str]:
-    step = query.get("funnelStep")
+    is_of_step = step_condition(query.get("funnelStep"), source)
+    found = await funnel_actors(call, source, project, previous=_wants_previous(query, source))
+    return [actor.actor for actor in found if is_of_step(actor) and _is_of_value(query, actor)]
+
+
+def step_condition(step: object, source: Row) -> Callable[[FunnelActor], bool]:
+    """Whether an actor of a funnel took a step, or with -n took the one before step n but not that.
+
+    Raises ApiError 400 for a step that the funnel does not have.
+    """
+    steps = objects(source.get("series"))
     if step is None:
         raise invalid("Missing funnelStep in actors query")
-    steps = objects(source.get("series"))
     if not isinstance(step, int) or isinstance(step, bool) or step in (0, -1) or step < -len(steps):
         problem = f"Input should be a step from 1, or from -2 to -{len(steps)} for those who dropped off before it"
         raise malformed_query("funnelStep", problem)
     before = _required_before(steps, -step)
-    found = await funnel_actors(call, source, project, previous=_wants_previous(query, source))
-    return [actor.actor for actor in found if _is_of_step(actor, step, before) and _is_of_value(query, actor)]
+    return lambda actor: _is_of_step(actor, step, before)
 
 
 def _required_before(steps: list[Row], step: int) -> int:

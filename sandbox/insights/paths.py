@@ -11,14 +11,16 @@ from ..queries.project import Project
 from ..queries.running import Ran, answer_fields
 from ..routing import Call
 from ..values import Row, as_list, objects
-from .actors import actor_rows, date_range_of, expression, not_answered
+from .actors import actor_rows, date_range_of, expression
 from .dates import DateRange, interval_start
 from .filters import all_of, any_of, query_condition, sampling_factor
+from .funnel_paths import FunnelPaths, read_funnel_paths
 from .requests import malformed_query, number, options
 
 _PLACE = "pathsFilter."
-_GAP = 30 * 60 * 1_000_000
-"""Microseconds after which a new path begins."""
+_SECOND = 1_000_000
+_GAP = 30 * 60 * _SECOND
+"""Microseconds after which a new path begins, unless a funnel's window decides."""
 _STEPS, _EDGES = 5, 50
 _KINDS = ("$pageview", "$screen", "custom_event", "hogql")
 _CUT = "..."
@@ -48,12 +50,19 @@ class CutPaths:
 
     ran: Ran
     request: _Request
+    funnel: FunnelPaths | None
 
     def __iter__(self) -> Iterator[tuple[str, list[Visit]]]:
         """The id of a person with one of their paths, which may be empty."""
-        excluded = set(self.request.excluded)
+        excluded, funnel = set(self.request.excluded), self.funnel
+        gap = _GAP if funnel is None else funnel.gap * _SECOND
         for person, visits in self.ran.table.rows:
-            for path in _paths(sorted((time, item) for time, item in visits if item not in excluded)):
+            seen = sorted(
+                (time, item)
+                for time, item, actor in visits
+                if item not in excluded and (funnel is None or funnel.has(actor, time))
+            )
+            for path in _paths(seen, gap):
                 yield person, _cut(path, self.request)
 
 
@@ -74,20 +83,20 @@ async def read_paths(call: Call, query: Row, project: Project) -> CutPaths:
     """The paths of a PathsQuery. Raises ApiError 400."""
     if query.get("pathsFilter") is None:
         raise malformed_query("pathsFilter", "Field required")
-    if query.get("funnelPathsFilter") is not None:
-        raise not_answered("paths with a funnelPathsFilter")
     request = _read(query, project)
+    funnel = await read_funnel_paths(call, query, project)
     within = await date_range_of(call, query, project, "day")
     within = DateRange(interval_start(within.start, "day", within.week_start), within.end, "day")
     terms = [*within.conditions(), query_condition(query, project), *_kind_conditions(request)]
+    actor = "''" if funnel is None else funnel.actor
     ran = await actor_rows(
         call,
         project,
-        f"SELECT toString(person_id), groupArray((path_time, path_item)) FROM (SELECT person_id, "
-        f"toUnixTimestamp64Micro(timestamp) AS path_time, {request.item} AS path_item "
+        f"SELECT toString(person_id), groupArray((path_time, path_item, path_actor)) FROM (SELECT person_id, "
+        f"toUnixTimestamp64Micro(timestamp) AS path_time, {request.item} AS path_item, {actor} AS path_actor "
         f"FROM events WHERE {all_of(terms)}) GROUP BY person_id",
     )
-    return CutPaths(ran, request)
+    return CutPaths(ran, request, funnel)
 
 
 def _read(query: Row, project: Project) -> _Request:
@@ -154,15 +163,15 @@ def _kind_conditions(request: _Request) -> list[str]:
     return [any_of(terms)] if terms else []
 
 
-def _paths(visits: list[Any]) -> Iterator[list[Visit]]:
-    """One person's visits in order of time, cut where nothing happened for half an hour; equal neighbours are one.
+def _paths(visits: list[Any], gap: int) -> Iterator[list[Visit]]:
+    """One person's visits in order of time, cut where nothing happened for `gap`; equal neighbours are one.
 
     Of equal neighbours the time of the last counts. An empty item at the end of a path falls away, as at PostHog.
     """
     path: list[Visit] = []
     before: int | None = None
     for time, item in visits:
-        if before is not None and time - before >= _GAP:
+        if before is not None and time - before >= gap:
             yield _compact(path)
             path = []
         path.append((item, time))
