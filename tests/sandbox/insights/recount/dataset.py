@@ -29,9 +29,12 @@ TYPES: Mapping[tuple[str, str], str] = {
 MISSING: Any = object()
 """Stands in `_VALUES` for a property that is not there."""
 
+QUOTED = 'say "hi" \\ bye'
+"""A text that JSON escapes."""
+
 _NUMBERS = (1, 2, 2.5, 10, -4, 0, 0.1, "3", "x", "", "1e2", None, MISSING, True, [1], {"a": 1})
 _VALUES: Mapping[str, tuple[Any, ...]] = {
-    "plan": ("free", "pro", "Pro", "a::b", "%_", "it's 100% so", "", None, MISSING, "free"),
+    "plan": ("free", "pro", "Pro", "a::b", "%_", "it's 100% so", QUOTED, "", None, MISSING, "free"),
     "amount": _NUMBERS,
     "price": _NUMBERS,
     "beta": (True, False, None, MISSING, True),

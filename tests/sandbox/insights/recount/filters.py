@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from ..hand_made import Event
-from .dataset import TYPES, Action, Setting, World
+from .dataset import QUOTED, TYPES, Action, Setting, World
 from .dates import parsed
 
 type Filter = Mapping[str, Any]
@@ -23,10 +23,10 @@ PATH_CLEANING = [{"regex": "/a[?].*", "alias": "/<a>"}, {"regex": "pri[a-z]+", "
 
 
 def text(value: Any) -> str | None:
-    """A property without a defined type: null, text as it is, anything else as its JSON."""
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """A property without a defined type: null, or its JSON without the quotes around it. Escapes stay."""
+    if value is None:
+        return None
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).removeprefix('"').removesuffix('"')
 
 
 def number(value: Any) -> float | None:
@@ -131,9 +131,10 @@ def _between(value: float | None, values: Sequence[Any], operator: str) -> bool:
 
 def _holds(value: Any, kind: str | None, operator: str, wanted: Any, setting: Setting) -> bool:
     read = typed(value, kind, setting)
+    # What a query asks for is text already, not JSON.
+    other = wanted if isinstance(wanted, str) and kind is None else typed(wanted, kind, setting)
     match operator:
         case "exact" | "is_not":
-            other = typed(wanted, kind, setting)
             return (read is not None and read == other) == (operator == "exact")
         case "is_set" | "is_not_set":
             return (read is not None) == (operator == "is_set")
@@ -144,7 +145,7 @@ def _holds(value: Any, kind: str | None, operator: str, wanted: Any, setting: Se
             shown = text(value)
             return (shown is not None and re.search(wanted, shown) is not None) == (operator == "regex")
         case "gt" | "gte" | "lt" | "lte" | "min" | "max":
-            return read is not None and _ordered(read, typed(wanted, kind, setting), operator)
+            return read is not None and _ordered(read, other, operator)
         case "is_date_exact" | "is_date_before" | "is_date_after":
             return _dated(moment(value, setting), wanted, operator, setting)
         case _:
@@ -243,6 +244,9 @@ _BY_TYPE: Sequence[tuple[str, str, Sequence[tuple[str, Any]]]] = (
             ("exact", []),
             ("is_set", []),
             ("exact", "it's 100% so"),
+            ("exact", QUOTED),
+            ("is_not", [QUOTED, "free"]),
+            ("icontains", '"'),
             ("in", ["free", "pro"]),
             ("not_in", ["free", "pro"]),
             ("gt", "f"),
