@@ -52,11 +52,12 @@ class Exposures:
             return f"argMin({self.variant}, timestamp)"
         return f"if(uniqExact({self.variant}) > 1, {escape.string(MULTIPLE)}, any({self.variant}))"
 
-    def query(self) -> str:
-        """HogQL of one row for each entity: `experiment_entity`, `experiment_variant`, `experiment_first`."""
+    def query(self, *, with_variant: bool = True) -> str:
+        """HogQL of one row for each entity: `experiment_entity`, `experiment_first`, `experiment_variant`."""
+        variant = f", {self.attributed} AS experiment_variant" if with_variant else ""
         return (
-            f"SELECT {self.entity} AS experiment_entity, {self.attributed} AS experiment_variant, "
-            f"min(timestamp) AS experiment_first FROM events WHERE {self.where} GROUP BY experiment_entity"
+            f"SELECT {self.entity} AS experiment_entity, min(timestamp) AS experiment_first{variant} "
+            f"FROM events WHERE {self.where} GROUP BY experiment_entity"
         )
 
 

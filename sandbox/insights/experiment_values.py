@@ -170,7 +170,8 @@ def _values(source: Source, exposures: Exposures) -> str:
         terms.append(f"timestamp < exposed.experiment_first + toIntervalSecond({source.window})")
     return (
         f"SELECT exposed.experiment_entity AS experiment_entity, toFloat({source.aggregate}) AS experiment_value "
-        f"FROM events JOIN ({exposures.query()}) AS exposed ON {exposures.entity} = exposed.experiment_entity "
+        f"FROM events JOIN ({exposures.query(with_variant=False)}) AS exposed "
+        f"ON {exposures.entity} = exposed.experiment_entity "
         f"WHERE {all_of(terms)} GROUP BY exposed.experiment_entity"
     )
 
@@ -190,7 +191,7 @@ def _session_values(source: Source, exposures: Exposures, name: str) -> str:
     value = f"{source.aggregate}(coalesce(sessions.session_value, 0))"
     return (
         f"SELECT exposed.experiment_entity AS experiment_entity, toFloat({value}) AS experiment_value "
-        f"FROM ({sessions}) AS sessions JOIN ({exposures.query()}) AS exposed "
+        f"FROM ({sessions}) AS sessions JOIN ({exposures.query(with_variant=False)}) AS exposed "
         f"ON sessions.session_entity = exposed.experiment_entity WHERE {all_of(times)} "
         "GROUP BY exposed.experiment_entity"
     )
