@@ -203,11 +203,11 @@ class FunnelEvents:
 
     def _without_repeats(self, keys: str) -> str:
         """The keys without the events after an event that is of no step, as long as they are of none either. Those
-        beside others of the same instant stay: an instant of different events breaks nothing."""
+        beside a step at the same instant stay: an instant of different events breaks nothing."""
         bits = (1 << self.shift) - 1
         kept = (
             f"bitAnd(e, {bits}) != 0 OR bitAnd(before, {bits}) != 0 OR "
-            f"bitShiftRight(e, {self.shift}) = bitShiftRight(after, {self.shift})"
+            f"(bitAnd(after, {bits}) != 0 AND bitShiftRight(e, {self.shift}) = bitShiftRight(after, {self.shift}))"
         )
         return (
             f"arrayFilter((e, before, after) -> {kept}, {keys}, arrayPushFront(arrayPopBack({keys}), 0), "

@@ -149,6 +149,8 @@ class Walks:
     ) -> Mapping[int, bool]:
         """`waiting` has for each step the entries that the next such event takes: those with a new start before it."""
         shift, bits, steps_of, window, last = self._shift, self._bits, self._steps, rules.window, rules.steps
+        if from_step == 1 and {key & bits for key in keys} == {1}:  # nothing but first steps
+            return {bisect_right(starts, key >> shift) - 1: False for key in keys}
         waiting: list[dict[int, _Entry]] = [{} for _ in range(last + 2)]
         entered: dict[int, _Entry] = {}
         interval = until = 0
