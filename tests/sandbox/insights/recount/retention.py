@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..hand_made import Event
+from .breakdowns import OTHER
 from .counting import Node, Query, earliest_event, is_counted, is_of, part, passes_query
 from .dataset import EVENT_NAMES, Setting, World
 from .dates import floored, following, highest, lowest
 from .drawing import drawn_common, names_edge
-from .filters import drawn_properties
+from .filters import drawn_properties, text
 
+_LIMIT = 25
 _WINDOWS = {"hour": 1, "day": 24, "week": 7, "month": 30}
 """How long a window is: in hours, weeks and months in days."""
 
@@ -84,14 +86,29 @@ def retention(query: Query, world: World, setting: Setting) -> list[dict[str, An
     given = part(query, "breakdownFilter")
     if not given:
         return _rows(asked, world.events, None)
-    name = given["breakdowns"][0]["property"]
     events: dict[str, list[Event]] = {}
     for event in world.events:
-        events.setdefault(str(event.person.properties.get(name) or ""), []).append(event)
+        events.setdefault(_value(event, given["breakdowns"][0]), []).append(event)
     tables = {value: _rows(asked, members, value) for value, members in events.items()}
     sizes = {value: sum(row["values"][0]["count"] for row in rows) for value, rows in tables.items()}
     ranked = sorted((value for value in tables if sizes[value]), key=lambda value: (-sizes[value], value))
-    return [row for value in ranked for row in tables[value]]
+    shown = [row for value in ranked[:_LIMIT] for row in tables[value]]
+    return [*shown, *_summed([tables[value] for value in ranked[_LIMIT:]])]
+
+
+def _value(event: Event, breakdown: Mapping[str, Any]) -> str:
+    properties = event.person.properties if breakdown["type"] == "person" else event.properties
+    return text(properties.get(breakdown["property"])) or ""
+
+
+def _summed(tables: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The rows of the values past the limit as those of one value."""
+    rows: list[dict[str, Any]] = []
+    for members in zip(*tables, strict=True):
+        cells = zip(*(row["values"] for row in members), strict=True)
+        values = [{**cell[0], "count": sum(each["count"] for each in cell)} for cell in cells]
+        rows.append({**members[0], "values": values, "breakdown_value": OTHER})
+    return rows
 
 
 def _rows(asked: Asked, events: Sequence[Event], value: str | None) -> list[dict[str, Any]]:
@@ -262,8 +279,14 @@ def drawn_retention(chance: random.Random, world: World, setting: Setting) -> di
     if chance.random() < 0.12:
         query["aggregation_group_type_index"] = 0
     elif chance.random() < 0.15:
-        query["breakdownFilter"] = {"breakdowns": [{"property": "team", "type": "person"}]}
+        query["breakdownFilter"] = {"breakdowns": [_drawn_breakdown(chance, drawn)]}
     return query
+
+
+def _drawn_breakdown(chance: random.Random, drawn: Mapping[str, Any]) -> dict[str, Any]:
+    if drawn.get("retentionType") == "retention_first_ever_occurrence" or "timeWindowMode" in drawn:
+        return {"property": "team", "type": "person"}  # which event gives the value is not defined
+    return {"property": chance.choice(("$browser", "$many", "plan")), "type": "event"}
 
 
 def _drawn_entity(chance: random.Random, world: World) -> dict[str, Any]:
