@@ -173,5 +173,6 @@ def _aggregated(given: Row, project: Project) -> str | None:
         read = f"{'person.' if person else ''}properties.{escape.hogql_identifier(key)}"
     except HogqlError as error:
         raise invalid(error.message, error.code) from error
-    is_number = project.context.property_types.get(("person" if person else "event", key)) in (None, "Numeric", "String")
-    return f"ifNull(toFloat({read if is_number else f'toString({read})'}), 0)"
+    type_of = project.context.property_types.get(("person" if person else "event", key))
+    number = read if type_of in (None, "Numeric", "String") else f"toString({read})"
+    return f"ifNull(toFloat({number}), 0)"
