@@ -145,13 +145,19 @@ def relative(text: str, local: datetime) -> datetime:
         raise AssertionError(f"{text} is not of the grammar that inputs accept")
     number, unit = int(found["number"] or 0), found["unit"]
     moment = _back(local, number, unit)
-    match found["edge"]:
+    edge, length = found["edge"], "hour" if unit == "h" else "day"
+    if edge and unit in "my":  # PostHog sets the day and keeps the time
+        last = monthrange(moment.year, moment.month)[1]
+        return (
+            moment.replace(day=last)
+            if edge == "End"
+            else moment.replace(day=1, month=1 if unit == "y" else moment.month)
+        )
+    match edge:
         case "Start":
-            return _floor(moment, {"h": "hour", "m": "month", "y": "year"}.get(unit, "day"))
+            return _floor(moment, length)
         case "End":
-            day = moment.replace(day=monthrange(moment.year, moment.month)[1]) if unit == "m" else moment
-            length = "hour" if unit == "h" else "day"
-            return interval_end(_floor(day, length), length) - _MICROSECOND
+            return interval_end(_floor(moment, length), length) - _MICROSECOND
         case _:
             return moment
 
@@ -204,14 +210,7 @@ def _floor(moment: datetime, unit: str) -> datetime:
         case "hour":
             return moment.replace(minute=0, second=0, microsecond=0)
         case _:
-            day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-    match unit:
-        case "year":
-            return day.replace(month=1, day=1)
-        case "month":
-            return day.replace(day=1)
-        case _:
-            return day
+            return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _too_old() -> Refused:
