@@ -1,8 +1,8 @@
 """The query endpoint: `POST /api/projects/{project_id}/query/`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .base import InProject, View
 
@@ -89,3 +89,40 @@ class QueryAnswer(View):
     last_refresh: str | None = None
     hasMore: bool | None = None  # noqa: N815 (PostHog's name)
     query_status: QueryStatus | None = None
+
+
+class DescribeData(InProject):
+    search: str | None = Field(default=None, min_length=1, max_length=100)
+    table: str | None = Field(default=None, min_length=1, max_length=200)
+    event: str | None = Field(default=None, min_length=1, max_length=400)
+    property: str | None = Field(default=None, min_length=1, max_length=400)
+    """Its values: on event, else of persons."""
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        asked = [name for name in ("search", "table", "event") if getattr(self, name) is not None]
+        if len(asked) > 1 or (self.property is not None and asked not in ([], ["event"])):
+            raise ValueError("give one of search, table, event, property; only event and property go together")
+        return self
+
+
+class EventCount(View):
+    """A row of TeamTaxonomyQuery: an event and how often it came in 30 days."""
+
+    event: str
+    count: int
+
+
+class PropertySample(View):
+    """A row of EventTaxonomyQuery: a property and some of its values."""
+
+    property: str
+    sample_values: list[Any] = Field(default_factory=list[Any])
+    sample_count: int | None = None
+
+
+class PersonValue(View):
+    """A value of a person property, and how many persons have it."""
+
+    name: Any = None
+    count: int | None = None

@@ -123,9 +123,9 @@ def _unknown(sql: str, unknown: Unknown) -> Problem:
         text = f"'{name}'"
         return Problem("hogql_query_error", f"no column `{name}`; texts take single quotes", at, (text,))
     message = f"unknown {unknown.kind} `{name}`{where}"
-    if name.startswith("$") and unknown.kind == "column" and not unknown.owner:
-        return Problem("hogql_query_error", message, at, (f"properties.{name}",))
-    return Problem("hogql_query_error", message, at, nearest(unknown.name, unknown.known))
+    is_property = name.startswith("$") and "properties" in unknown.known and not unknown.owner
+    fixes = (f"properties.{name}",) if is_property else nearest(unknown.name, unknown.known)
+    return Problem("hogql_query_error", message, at, fixes)
 
 
 def _placeholders(tree: Node, values: Mapping[str, Any]) -> Problem | None:

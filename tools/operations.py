@@ -17,6 +17,7 @@ from . import (
     persons,
     query,
     query_check,
+    query_describe,
     recordings,
     restore,
     surveys,
@@ -26,6 +27,7 @@ from .operation import Operation
 OPERATIONS: tuple[Operation[Any], ...] = (
     *query.OPERATIONS,
     *query_check.OPERATIONS,
+    *query_describe.OPERATIONS,
     *analytics.OPERATIONS,
     *insights.OPERATIONS,
     *dashboards.OPERATIONS,

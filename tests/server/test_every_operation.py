@@ -126,6 +126,8 @@ def upstream(request: Received) -> Any:
         kind = cast("dict[str, Any]", request.json)["query"]["kind"]
         if kind == "DatabaseSchemaQuery":
             return _SCHEMA
+        if kind == "TeamTaxonomyQuery":
+            return {"results": [{"event": "$pageview", "count": 2}]}
         return {"results": INSIGHTS[kind]} if kind in INSIGHTS else _HOGQL
     if request.method == "GET" and not rest:
         return page(answer(_ROWS.get(resource, _OBJECTS[resource])))
