@@ -59,13 +59,9 @@ class _Funnel:
 
 def funnels(query: Query, world: World, setting: Setting) -> Any:
     """The results of a FunnelsQuery, those of a breakdown in order of the value. None where PostHog's are unknown."""
-    wanted: Mapping[str, Any] = query.get("funnelsFilter") or {}
     interval = str(query.get("interval") or "day")
-    dates: Mapping[str, Any] = query.get("dateRange") or {}
-    since = lowest(dates, setting, interval, exact=False, earliest=earliest_event(world)).astimezone(UTC)
-    until = highest(dates, setting, interval).astimezone(UTC)
-    funnel = _Funnel(query, world, setting, Range(since, until, since), wanted)
-    match wanted.get("funnelVizType"):
+    funnel = _read(query, interval, world, setting)
+    match funnel.wanted.get("funnelVizType"):
         case "time_to_convert":
             return _time_to_convert(funnel)
         case "trends":
@@ -74,12 +70,30 @@ def funnels(query: Query, world: World, setting: Setting) -> Any:
             return _steps(funnel)
 
 
+def _read(query: Query, interval: str, world: World, setting: Setting) -> _Funnel:
+    dates: Mapping[str, Any] = query.get("dateRange") or {}
+    since = lowest(dates, setting, interval, exact=False, earliest=earliest_event(world)).astimezone(UTC)
+    until = highest(dates, setting, interval).astimezone(UTC)
+    return _Funnel(query, world, setting, Range(since, until, since), query.get("funnelsFilter") or {})
+
+
+def actors_with_attempts(query: Query, world: World, setting: Setting) -> dict[str, Attempt]:
+    """The attempts that a funnel without a breakdown counts, by actor."""
+    funnel = _read(query, "day", world, setting)
+    found: dict[str, Attempt] = {}
+    for history in _actors(funnel):
+        attempt = best_attempt(_seen([happened for _, happened in history]), funnel.rules)
+        if attempt is not None:
+            found[actor_of(query, history[0][0])] = attempt
+    return found
+
+
 def _actors(funnel: _Funnel) -> list[list[tuple[Event, Happened]]]:
     """The events of each actor, by time. A strict funnel reads all, the others those that match something."""
     firsts = [_firsts(funnel, node) for node in funnel.nodes]
     found: dict[str, list[tuple[Event, Happened]]] = {}
     for event in sorted(funnel.world.events, key=lambda event: event.timestamp):
-        actor = _actor(funnel, event)
+        actor = actor_of(funnel.query, event)
         if not actor or not funnel.span.since <= event.timestamp <= funnel.span.until:
             continue
         if not passes_query(event, funnel.query, funnel.world, funnel.setting):
@@ -96,11 +110,13 @@ def _actors(funnel: _Funnel) -> list[list[tuple[Event, Happened]]]:
     return list(found.values())
 
 
-def _actor(funnel: _Funnel, event: Event) -> str:
-    group = funnel.query.get("aggregation_group_type_index")
+def actor_of(query: Query, event: Event) -> str:
+    """The actor of an event in a funnel; empty for nobody."""
+    group = query.get("aggregation_group_type_index")
     if group is not None:
         return event.group if group == 0 else ""
-    match funnel.wanted.get("funnelAggregateByHogQL"):
+    wanted: Mapping[str, Any] = query.get("funnelsFilter") or {}
+    match wanted.get("funnelAggregateByHogQL"):
         case "properties.$session_id":
             return event.session
         case "distinct_id":

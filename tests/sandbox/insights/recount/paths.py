@@ -15,15 +15,11 @@ from .counting import Query, earliest_event, passes_query
 from .dataset import Setting, World
 from .dates import highest, lowest, midnight
 from .drawing import drawn_common
+from .filters import PATH_CLEANING
+from .funnel_paths import Walks, drawn_funnel_paths, walks_of
 
 GAP = timedelta(minutes=30)
 CUT = "..."
-RULES: Sequence[Mapping[str, str]] = (
-    {"alias": "/item/<id>", "regex": r"/item/\d+"},
-    {"alias": r"/\1", "regex": r"^https?://[^/]+/([a-z]*)"},
-    {"alias": "", "regex": r"\?.*$"},
-)
-"""The project's path cleaning rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +37,9 @@ def paths(query: Query, world: World, setting: Setting) -> list[dict[str, Any]]:
     """The results of a PathsQuery."""
     wanted: Mapping[str, Any] = query["pathsFilter"]
     times: dict[tuple[str, str], list[timedelta]] = {}
-    for visits in _visits(query, world, setting):
-        for path in split(visits):
+    walks = walks_of(query, world, setting)
+    for visits in _visits(query, walks, world, setting):
+        for path in split(visits, GAP if walks is None else walks.gap):
             cut = cut_out(collapsed(path), wanted)
             for place, (left, right) in enumerate(pairwise(cut), 1):
                 edge = (f"{place}_{left.item}", f"{place + 1}_{right.item}")
@@ -60,11 +57,11 @@ def paths(query: Query, world: World, setting: Setting) -> list[dict[str, Any]]:
     ]
 
 
-def split(visits: Iterable[Visit]) -> list[list[Visit]]:
-    """A new path begins where nothing happened for half an hour."""
+def split(visits: Iterable[Visit], gap: timedelta) -> list[list[Visit]]:
+    """A new path begins where nothing happened for half an hour, or for the window of a funnel."""
     found: list[list[Visit]] = []
     for visit in visits:
-        if not found or visit.time - found[-1][-1].time >= GAP:
+        if not found or visit.time - found[-1][-1].time >= gap:
             found.append([])
         found[-1].append(visit)
     return found
@@ -124,7 +121,7 @@ def edges(weights: Mapping[tuple[str, str], int], wanted: Mapping[str, Any]) -> 
         reached |= more
 
 
-def _visits(query: Query, world: World, setting: Setting) -> Iterable[list[Visit]]:
+def _visits(query: Query, walks: Walks | None, world: World, setting: Setting) -> Iterable[list[Visit]]:
     """The visits of each person, by time."""
     wanted: Mapping[str, Any] = query["pathsFilter"]
     dates: Mapping[str, Any] = query.get("dateRange") or {}
@@ -138,7 +135,7 @@ def _visits(query: Query, world: World, setting: Setting) -> Iterable[list[Visit
         item = item_of(event, wanted)
         if kinds and item in (wanted.get("excludeEvents") or []):
             continue
-        if passes_query(event, query, world, setting):
+        if passes_query(event, query, world, setting) and (walks is None or walks.has(event)):
             found.setdefault(event.person.id, []).append(Visit(item, event.timestamp))
     return found.values()
 
@@ -165,7 +162,10 @@ def item_of(event: Event, wanted: Mapping[str, Any]) -> str:
         item = re.sub(r"(.)/$", r"\1", _property(event, "$current_url"))
     if reads("$screen") and event.event == "$screen":
         item = _property(event, "$screen_name")
-    for rule in [*(RULES if wanted.get("pathReplacements") else ()), *(wanted.get("localPathCleaningFilters") or ())]:
+    for rule in [
+        *(PATH_CLEANING if wanted.get("pathReplacements") else ()),
+        *(wanted.get("localPathCleaningFilters") or ()),
+    ]:
         item = re.sub(rule["regex"], rule["alias"], item)
     for pattern in wanted.get("pathGroupings") or ():
         if re.search(".*".join(map(re.escape, pattern.split("*"))), item):
@@ -250,10 +250,12 @@ _POINTS = (
 
 def drawn_paths(chance: random.Random, world: World, setting: Setting) -> dict[str, Any]:
     """A PathsQuery. Wildcards are drawn so that an item matches one at most."""
+    funnel = {"funnelPathsFilter": drawn_funnel_paths(chance, world, setting)} if chance.random() < 0.2 else {}
     return {
         "kind": "PathsQuery",
         "pathsFilter": {**_drawn_items(chance), **_drawn_limits(chance)},
         **drawn_common(chance, world, setting, "day"),
+        **funnel,
     }
 
 
@@ -265,13 +267,17 @@ def _drawn_items(chance: random.Random) -> dict[str, Any]:
     if chance.random() < 0.3:
         wanted["pathsHogQLExpression"] = chance.choice([*EXPRESSIONS, None])
     if chance.random() < 0.3:
-        choices = ("$pageview", "hogql", "buy", "", "https://example.com", "Home", "/item/<id>")
+        choices = ("$pageview", "hogql", "buy", "", "https://example.com", "Home", "<any>")
         wanted["excludeEvents"] = chance.sample(choices, chance.randrange(3))
     if chance.random() < 0.3:
         wanted["pathReplacements"] = chance.choice((True, True, False, None))
     if chance.random() < 0.3:
         wanted["localPathCleaningFilters"] = chance.choice(
-            ([], [{"alias": "<any>", "regex": r"item/\d+"}], [RULES[2], {"alias": "site", "regex": "example"}])
+            (
+                [],
+                [{"alias": "<any>", "regex": r"item/\d+"}],
+                [{"alias": "", "regex": r"\?.*$"}, {"alias": r"/\1", "regex": "^https?://[^/]+/([a-z]*)"}],
+            )
         )
     if chance.random() < 0.3:
         wanted["pathGroupings"] = chance.choice(
