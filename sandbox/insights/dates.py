@@ -178,12 +178,6 @@ def bucket_expression(interval: Interval, moment: str = "timestamp") -> str:
     return _STARTS[interval].format(moment)
 
 
-def bucket_key(value: object, interval: Interval) -> str:
-    """A value of `bucket_expression` in a result as it stands in `DateRange.days`."""
-    text = str(value)
-    return text[:10] if interval in ("day", "week", "month") else text[:19].replace("T", " ")
-
-
 def bucket_instant(value: object, interval: Interval) -> str:
     """A value of `bucket_expression` in a result as it stands in `DateRange.keys`."""
     text = str(value)
@@ -289,8 +283,7 @@ def _storable(moment: datetime) -> datetime:
 
 def _start(since: str | None, project: Project, *, keep: bool, earliest: datetime | None) -> datetime:
     if since == "all":
-        local = (earliest or project.scope.now).astimezone(ZoneInfo(project.context.timezone))
-        return local.replace(hour=0, minute=0, second=0, microsecond=0)
+        return (earliest or project.scope.now).astimezone(ZoneInfo(project.context.timezone))
     moment = _parsed(since or "-7d", project)
     unit = "d" if since is None else relative_unit(since)
     if unit is None or (keep and since is not None):

@@ -10,7 +10,7 @@ from .dates import (
     DateRange,
     Interval,
     bucket_expression,
-    bucket_key,
+    bucket_instant,
     interval_start,
     moment_literal,
     next_interval,
@@ -126,12 +126,12 @@ def _start_expression(interval: Interval, moment: str) -> str:
 
 def _results(series: Series, ends: DateRange, rows: list[list[Any]], sampling: float, *, skipped: int) -> list[Row]:
     """The results by status; none when no interval is left, as at PostHog."""
-    days, labels = ends.days()[skipped:], ends.labels()[skipped:]
-    counts = {(bucket_key(row[0], ends.interval), row[1]): row[2] for row in rows}
+    keys, days, labels = ends.keys()[skipped:], ends.days()[skipped:], ends.labels()[skipped:]
+    counts = {(bucket_instant(row[0], ends.interval), row[1]): row[2] for row in rows}
     results: list[Row] = []
     for status in STATUSES if days else ():
         sign = -1 if status == "dormant" else 1
-        found = [counts.get((day, status), 0) for day in days]
+        found = [counts.get((key, status), 0) for key in keys]
         data = [float(sign * (round(count / sampling) if sampling < 1 else count)) or 0.0 for count in found]
         results.append(
             {

@@ -54,7 +54,7 @@ def _drawn_dates(chance: random.Random, world: World, setting: Setting, interval
         dates["date_from"] = _absolute(chance, since, setting, interval)
         if chance.random() < 0.9 or interval in ("minute", "hour"):
             dates["date_to"] = _absolute(chance, until, setting, interval)
-    if interval in ("week", "month") and chance.random() < 0.1:
+    if interval in ("day", "week", "month") and chance.random() < 0.1:
         dates["date_from"] = "all"
     if chance.random() < 0.1 and not names_edge(dates):
         dates["explicitDate"] = True

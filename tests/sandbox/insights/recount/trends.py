@@ -155,7 +155,14 @@ def trends(query: Query, world: World, setting: Setting) -> dict[str, Any]:
     if not formulas_of(query):
         for half, asked in halves.items():
             results += [_compared(half, _result(asked, line)) for line in found[half][0]]
-    return {"results": results, "hasMore": any(more for _, more in found.values())}
+    ends = next(iter(halves.values())).span
+    resolved = {name: _iso(moment, setting) for name, moment in (("date_from", ends.first), ("date_to", ends.until))}
+    has_more = any(more for _, more in found.values())
+    return {"results": results, "hasMore": has_more, "resolved_date_range": resolved}
+
+
+def _iso(moment: datetime, setting: Setting) -> str:
+    return moment.astimezone(setting.timezone).isoformat().replace("+00:00", "Z")
 
 
 def _compared(half: str, result: dict[str, Any]) -> dict[str, Any]:
