@@ -1,5 +1,6 @@
 """The events and the actors behind a number of a trend."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ from ..queries.project import Project
 from ..routing import Call
 from ..values import Row, as_list
 from .actor_source import ActorSource, read_day
-from .breakdowns import OTHER, Breakdown, Pass, read_breakdown
+from .breakdowns import NULL, OTHER, Breakdown, Pass, read_breakdown
 from .counting import Counting, counting_query
 from .dates import DateRange, moment_literal, next_interval
 from .filters import all_of, query_condition
@@ -21,6 +22,8 @@ from .trends_request import TrendsRequest, read_trends_request
 
 _ACTIVE_DAYS = {"weekly_active": 7, "monthly_active": 30}
 _FIRST_TIME = ("first_time_for_user", "first_matching_event_for_user")
+_NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+_BIN = re.compile(rf"\[\s*(?P<lower>{_NUMBER})\s*,\s*(?P<upper>{_NUMBER})\s*\]", re.ASCII)
 _MATCHING = "groupUniqArray(100)((timestamp, uuid, $session_id, $window_id)) AS matching_events"
 
 
@@ -139,27 +142,43 @@ def _pass_of(breakdown: Breakdown, value: object) -> Pass:
     return found
 
 
-def _wanted(breakdown: Breakdown, value: object) -> tuple[str | None, ...]:
-    """The text that each breakdown must have, None for any. `Other` holds for every event, as at PostHog."""
+type _Wanted = tuple[tuple[str | None, bool], ...]
+"""The value that each breakdown must have, None for any, and whether it is a bin of numbers: `[10,20]`."""
+
+
+def _wanted(breakdown: Breakdown, value: object) -> _Wanted:
+    """What a `breakdown` asks for. `Other` holds for every event, as at PostHog."""
     if breakdown.by_cohort or value is None:
-        return (None,) * len(breakdown.expressions)
+        return ((None, False),) * len(breakdown.expressions)
     listed = as_list(value)
     values = [value] if listed is None else listed
     texts = [str(item).lower() if isinstance(item, bool) else str(item) for item in values]
     padded = [*texts, *[OTHER] * len(breakdown.expressions)][: len(breakdown.expressions)]
-    return tuple(None if text == OTHER else text for text in padded)
+    binned = (bins is not None for bins in breakdown.bins)
+    return tuple((None if text == OTHER else text, bins) for text, bins in zip(padded, binned, strict=True))
 
 
-def _condition(counting: Counting, start: datetime | None, wanted: tuple[str | None, ...]) -> str:
+def _condition(counting: Counting, start: datetime | None, wanted: _Wanted) -> str:
     if counting.math in _FIRST_TIME:
         return f"uuid IN ({_first_events(counting, start, wanted)})"
     equal = _equations(counting.breakdowns, wanted)
     return all_of([*_within(counting, start), counting.series.condition, counting.condition, *equal])
 
 
-def _equations(expressions: tuple[str, ...], wanted: tuple[str | None, ...]) -> list[str]:
+def _equations(expressions: tuple[str, ...], wanted: _Wanted) -> list[str]:
     pairs = zip(expressions, wanted, strict=True)
-    return [f"{expression} = {escape.string(text)}" for expression, text in pairs if text is not None]
+    return [_has_value(expression, text, binned) for expression, (text, binned) in pairs if text is not None]
+
+
+def _has_value(expression: str, text: str, binned: bool) -> str:
+    if not binned:
+        return f"{expression} = {escape.string(text)}"
+    if text == NULL:
+        return f"{expression} IS NULL"
+    ends = _BIN.fullmatch(text)
+    if ends is None:
+        raise invalid("Breakdown value must be a valid JSON array of two numbers, such as [10,20].")
+    return f"{expression} >= {float(ends['lower'])!r} AND {expression} < {float(ends['upper'])!r}"
 
 
 def _within(counting: Counting, start: datetime | None, moment: str = "timestamp") -> list[str]:
@@ -177,7 +196,7 @@ def _within(counting: Counting, start: datetime | None, moment: str = "timestamp
     return [f"{moment} >= {moment_literal(since)}", f"{moment} < {moment_literal(until)}", last]
 
 
-def _first_events(counting: Counting, start: datetime | None, wanted: tuple[str | None, ...]) -> str:
+def _first_events(counting: Counting, start: datetime | None, wanted: _Wanted) -> str:
     """HogQL for the ids of each person's first event ever, of those that a number counts."""
     series = counting.series
     filters = all_of([series.filters, counting.condition])

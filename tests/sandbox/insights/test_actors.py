@@ -105,6 +105,20 @@ async def test_a_trend_is_narrowed_by_series_breakdown_and_period(sandbox: Servi
     assert await persons(sandbox, behind(compared, day="2020-01-17", compare="previous")) == ["p1", "p2", "p3"]
 
 
+async def test_a_bin_of_a_histogram_is_the_persons_with_numbers_in_it(sandbox: Serving) -> None:
+    bins = {"breakdown": "price", "breakdown_histogram_bin_count": 2}
+    trend = insight("TrendsQuery", node(math="dau"), trendsFilter={"display": "ActionsPie"}, breakdownFilter=bins)
+    results = (await answer(sandbox, trend))["results"]
+
+    assert len(results) == 2
+    for result in results:
+        found = await persons(sandbox, behind(trend, breakdown=result["breakdown_value"]))
+        assert len(found) == result["aggregated_value"] > 0
+    null = behind(trend, breakdown="$$_posthog_breakdown_null_$$")
+    assert await persons(sandbox, null) == []
+    assert "JSON array" in await refusal(sandbox, actors(behind(trend, breakdown="ten")))
+
+
 async def test_a_number_of_the_whole_range_has_no_day(sandbox: Serving) -> None:
     total = insight("TrendsQuery", node(math="dau"), trendsFilter={"display": "BoldNumber"})
 
