@@ -78,7 +78,9 @@ def drawn_funnel_paths(chance: random.Random, world: World, setting: Setting) ->
     source = {
         "kind": "FunnelsQuery",
         "series": [_drawn_step(chance, world) for _ in range(steps)],
-        "dateRange": chance.choice(({"date_from": "all"}, drawn_dates(chance, world, setting, "day"))),
+        "dateRange": chance.choice(
+            ({"date_from": "all"}, {"date_from": "-60d"}, drawn_dates(chance, world, setting, "day"))
+        ),
         "funnelsFilter": wanted,
     }
     step = chance.choice((*range(1, steps + 1), *range(-steps, -1)))
@@ -89,4 +91,6 @@ def _drawn_step(chance: random.Random, world: World) -> dict[str, Any]:
     node = drawn_node(chance, world)
     if chance.random() < 0.8:
         node.pop("properties", None)
+    if node.get("event") == "never":
+        node["event"] = "$pageview"
     return node

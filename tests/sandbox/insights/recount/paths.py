@@ -250,13 +250,16 @@ _POINTS = (
 
 def drawn_paths(chance: random.Random, world: World, setting: Setting) -> dict[str, Any]:
     """A PathsQuery. Wildcards are drawn so that an item matches one at most."""
-    funnel = {"funnelPathsFilter": drawn_funnel_paths(chance, world, setting)} if chance.random() < 0.2 else {}
-    return {
+    query = {
         "kind": "PathsQuery",
         "pathsFilter": {**_drawn_items(chance), **_drawn_limits(chance)},
         **drawn_common(chance, world, setting, "day"),
-        **funnel,
     }
+    if chance.random() < 0.5:  # so that most have an answer
+        query |= {"dateRange": {"date_from": chance.choice(("all", "-80d", "-40d"))}, "properties": None}
+    if chance.random() < 0.2:
+        query["funnelPathsFilter"] = drawn_funnel_paths(chance, world, setting)
+    return query
 
 
 def _drawn_items(chance: random.Random) -> dict[str, Any]:
@@ -288,9 +291,9 @@ def _drawn_items(chance: random.Random) -> dict[str, Any]:
 
 def _drawn_limits(chance: random.Random) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
-    if chance.random() < 0.35:
+    if chance.random() < 0.2:
         wanted["startPoint"] = chance.choice(_POINTS)
-    if chance.random() < 0.35:
+    if chance.random() < 0.2:
         wanted["endPoint"] = chance.choice(_POINTS)
     if chance.random() < 0.5:
         wanted["stepLimit"] = chance.choice((1, 2, 3, 4, 6, 7, 10, None))
