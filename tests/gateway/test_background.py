@@ -1,0 +1,138 @@
+import logging
+from dataclasses import dataclass
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from maton_posthog.gateway import background
+from maton_posthog.gateway.background import Background, Query
+from maton_posthog.gateway.errors import Failed, GatewayError
+
+pytestmark = pytest.mark.anyio
+PLACE = ("connection", 1)
+
+
+@dataclass
+class Cells:
+    weight: int = 1
+
+
+class Work:
+    """A query that answers when it is let go, and knows when it was stopped."""
+
+    def __init__(self, result: Cells | Exception | None = None) -> None:
+        self.result = result or Cells()
+        self.let_go = anyio.Event()
+        self.stopped: list[str] = []
+
+    async def run(self, _: Query) -> Cells:
+        await self.let_go.wait()
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+    async def stop(self, query: Query) -> None:
+        self.stopped.append(query.id)
+
+
+def started(queries: Background, work: Work, key: str = "key") -> Query:
+    return queries.start(PLACE, key, work.run, work.stop)
+
+
+async def test_a_query_that_takes_too_long_goes_on_and_is_found_by_its_id_in_its_own_place() -> None:
+    queries, work = Background(), Work()
+    query = started(queries, work)
+    assert await query.wait(0) is False
+    assert queries.find(query.id, PLACE) is query
+    assert queries.find(query.id, ("connection", 2)) is None
+    assert queries.find("0" * 32, PLACE) is None
+    work.let_go.set()
+    assert await query.wait(10) is True
+    assert query.answer is work.result
+    assert work.stopped == []
+    await queries.aclose()
+
+
+async def test_the_last_call_that_gives_up_stops_the_query() -> None:
+    queries, work = Background(), Work()
+    query = started(queries, work)
+    first, second = anyio.CancelScope(), anyio.CancelScope()
+
+    async def wait(scope: anyio.CancelScope) -> None:
+        with scope:
+            await query.wait(60)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait, first)
+        tasks.start_soon(wait, second)
+        for _ in range(5):
+            await anyio.lowlevel.checkpoint()
+        first.cancel()
+        for _ in range(5):
+            await anyio.lowlevel.checkpoint()
+        assert work.stopped == []
+        second.cancel()
+    await queries.aclose()
+    assert work.stopped == [query.id]
+
+
+async def test_a_query_whose_id_was_given_out_is_stopped_only_by_that() -> None:
+    queries, work = Background(), Work()
+    query = started(queries, work)
+    await query.wait(0)
+    with anyio.move_on_after(0.01):
+        await query.wait(60)
+    assert work.stopped == []
+    assert query.cancel()
+    with pytest.raises(Failed, match="cancelled"):
+        await query.wait(10)
+    await queries.aclose()
+    assert work.stopped == [query.id]
+    assert not query.cancel(), "there is nothing left to stop"
+
+
+async def test_an_error_reaches_everybody_who_waits_and_serves_nobody_later() -> None:
+    queries, work = Background(), Work(Failed("unavailable", "no"))
+    query = started(queries, work)
+    work.let_go.set()
+    for _ in range(2):
+        with pytest.raises(Failed) as caught:
+            await query.wait(10)
+        assert caught.value is not work.result
+    assert queries.shared("key", 60) is None
+    await queries.aclose()
+
+
+async def test_a_fault_of_ours_is_logged_and_told_as_one(caplog: pytest.LogCaptureFixture) -> None:
+    queries, work = Background(), Work(ValueError("a fault"))
+    query = started(queries, work)
+    work.let_go.set()
+    with caplog.at_level(logging.ERROR), pytest.raises(GatewayError) as caught:
+        await query.wait(10)
+    assert caught.value.code == "internal_error"
+    assert "a fault" in caplog.text
+    await queries.aclose()
+
+
+async def test_closing_stops_what_runs_and_waits_for_its_end() -> None:
+    queries, work = Background(), Work()
+    query = started(queries, work)
+    await anyio.lowlevel.checkpoint()
+    await queries.aclose()
+    assert work.stopped == [query.id]
+
+
+async def test_the_oldest_answers_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "MOST_WEIGHT", 10)
+    queries = Background()
+    done: list[Query] = []
+    for number in range(4):
+        work = Work(Cells(4))
+        done.append(started(queries, work, key=f"key {number}"))
+        work.let_go.set()
+        await done[-1].wait(10)
+    await queries.aclose()
+    assert [queries.find(query.id, PLACE) is query for query in done] == [False, False, True, True]
+    assert queries.shared("key 0", 60) is None
+    assert queries.shared("key 3", 60) is done[3]

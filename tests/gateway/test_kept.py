@@ -1,0 +1,131 @@
+from collections.abc import Awaitable, Callable
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from maton_posthog.gateway.errors import Failed, GatewayError
+from maton_posthog.gateway.kept import Kept
+
+pytestmark = pytest.mark.anyio
+
+
+class Upstream:
+    """Counts how often it is asked; answers when it is let go."""
+
+    def __init__(self, *, error: GatewayError | None = None) -> None:
+        self.asked = 0
+        self.error = error
+        self.let_go = anyio.Event()
+
+    async def __call__(self) -> int:
+        self.asked += 1
+        number = self.asked
+        await self.let_go.wait()
+        if self.error is not None:
+            raise self.error
+        return number
+
+
+def answered() -> Upstream:
+    upstream = Upstream()
+    upstream.let_go.set()
+    return upstream
+
+
+async def test_an_answer_is_kept_as_long_as_it_may_be_old_and_says_its_age() -> None:
+    now = 100.0
+    kept, upstream = Kept(clock=lambda: now), answered()
+    assert (await kept.get("key", 60, upstream)).age_s == 0
+    now = 160.0
+    aged = await kept.get("key", 60, upstream)
+    assert (aged.value, aged.age_s) == (1, 60)
+    now = 160.5
+    assert (await kept.get("key", 60, upstream)).value == 2
+
+
+async def test_those_who_ask_at_the_same_time_share_one_answer() -> None:
+    kept, upstream = Kept(), Upstream()
+    answers: list[int] = []
+
+    async def ask() -> None:
+        answers.append((await kept.get("key", 60, upstream)).value)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(ask)
+        await until(lambda: upstream.asked == 1)
+        upstream.let_go.set()
+    assert answers == [1] * 50
+    assert upstream.asked == 1
+
+
+async def test_an_error_is_shared_by_those_who_wait_and_not_kept() -> None:
+    kept, upstream = Kept(), Upstream(error=Failed("unavailable", "no"))
+    errors: list[GatewayError] = []
+
+    async def ask() -> None:
+        with pytest.raises(Failed) as caught:
+            await kept.get("key", 60, upstream)
+        errors.append(caught.value)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(ask)
+        await until(lambda: upstream.asked == 1)
+        await anyio.lowlevel.checkpoint()
+        upstream.let_go.set()
+    assert upstream.asked == 1
+    assert len({id(error) for error in errors}) == 3, "each call settles an error of its own"
+    assert {(error.code, error.message) for error in errors} == {("unavailable", "no")}
+    assert (await kept.get("key", 60, answered())).value == 1
+
+
+async def test_when_the_one_who_asks_is_cancelled_the_next_one_asks() -> None:
+    kept, upstream = Kept(), Upstream()
+    answers: list[int] = []
+    first = anyio.CancelScope()
+
+    async def ask(scope: anyio.CancelScope) -> None:
+        with scope:
+            answers.append((await kept.get("key", 60, upstream)).value)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, first)
+        await until(lambda: upstream.asked == 1)
+        tasks.start_soon(ask, anyio.CancelScope())
+        await anyio.lowlevel.checkpoint()
+        first.cancel()
+        await until(lambda: upstream.asked == 2)
+        upstream.let_go.set()
+    assert answers == [2]
+
+
+async def test_what_was_used_longest_ago_is_forgotten_first() -> None:
+    kept, upstream = Kept(most=2), answered()
+    for key in ("a", "b", "a", "c"):
+        await kept.get(key, 60, upstream)
+    assert [(await kept.get(key, 60, upstream)).value for key in ("a", "c", "b")] == [1, 3, 4]
+
+
+async def test_an_answer_on_its_way_when_all_is_forgotten_is_not_kept() -> None:
+    kept, upstream = Kept(), Upstream()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(kept.get, "key", 60, upstream)
+        await until(lambda: upstream.asked == 1)
+        kept.forget()
+        upstream.let_go.set()
+    assert (await kept.get("key", 60, upstream)).value == 2
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async def wait() -> None:
+        while not holds():
+            await anyio.lowlevel.checkpoint()
+
+    await within_seconds(wait)
+
+
+async def within_seconds(work: Callable[[], Awaitable[None]]) -> None:
+    with anyio.fail_after(10):
+        await work()
