@@ -14,7 +14,7 @@ from .dates import (
     previous_interval,
     read_date_range,
 )
-from .requests import malformed_query, options
+from .requests import options
 
 PERIODS: Mapping[str, Interval] = {"Hour": "hour", "Day": "day", "Week": "week", "Month": "month"}
 _TICKS: Mapping[str, int] = {"Hour": 1, "Day": 24, "Week": 7, "Month": 30}
@@ -89,13 +89,6 @@ def read_periods(query: Row, project: Project, name: str, total: int, earliest: 
 
     `earliest` is the project's first event, for `date_from` `all`. Raises ApiError 400.
     """
-    try:
-        return _periods(query, project, name, total, earliest)
-    except (OverflowError, ValueError) as error:
-        raise malformed_query("dateRange", "The range reaches past the years 1 to 9999.") from error
-
-
-def _periods(query: Row, project: Project, name: str, total: int, earliest: datetime | None) -> Periods:
     interval, week_start = PERIODS[name], project.context.week_start
     ends = read_date_range(query, project, interval, widen=False, earliest=earliest)
     last = interval_start(ends.end, interval, week_start)

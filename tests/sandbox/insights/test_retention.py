@@ -244,3 +244,11 @@ async def test_who_only_returns_begins_nowhere_whatever_the_range(sandbox: Servi
                 ("2020-03", 1),
             ]
             assert [cell["count"] for cell in rows[-4]["values"]] == [1, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize("period", ["Hour", "Day", "Week", "Month"])
+async def test_ranges_at_the_ends_of_the_calendar_are_empty(sandbox: Serving, period: str) -> None:
+    for dates in ((None, "9999-12-31"), (None, "0001-01-01"), ("9999-12-31", "9999-12-31")):
+        rows = await results(sandbox, retention(dates=dates, period=period, totalIntervals=400))
+        assert rows
+        assert not any(cell["count"] for row in rows for cell in row["values"])
