@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..errors import invalid
 from ..hogql import escape
 from ..queries.project import Project
 from ..routing import Call
@@ -71,7 +72,7 @@ def _series(call: Call, query: Row, project: Project) -> Series:
     options(query, "lifecycleFilter")
     found = read_series(call, query, project)
     if not found:
-        raise malformed_query("series", "List should have at least 1 item")
+        raise invalid("Lifecycle insights require at least one series.", "insight_requires_at_least_one_series")
     return found[0]
 
 

@@ -106,4 +106,8 @@ async def test_an_action_is_named_and_an_unknown_one_refused(sandbox: Serving) -
 async def test_a_query_without_series_is_refused(sandbox: Serving) -> None:
     refused = await sandbox.refused("POST", "query/", {"query": {"kind": "LifecycleQuery", "series": []}})
 
-    assert refused[:2] == (400, "parse_error")
+    assert refused[:3] == (
+        400,
+        "insight_requires_at_least_one_series",
+        "Lifecycle insights require at least one series.",
+    )
