@@ -62,6 +62,25 @@ class Findings:
     untimed: list[int | None] = field(default_factory=list["int | None"])
     """Where `events` is read without a condition on `timestamp`."""
 
+    def in_order(self) -> "Findings":
+        """As the statement has them, each unknown name once."""
+        unknown = {(each.kind, each.name, each.owner): each for each in sorted(self.unknown, key=_from_the_end)}
+        return Findings(
+            sorted(unknown.values(), key=_place),
+            sorted(self.events, key=_place),
+            sorted(self.properties, key=_place),
+            sorted(self.functions, key=_place),
+            self.untimed,
+        )
+
+
+def _place(each: Unknown | Used) -> int:
+    return each.place or 0
+
+
+def _from_the_end(each: Unknown) -> int:
+    return -_place(each)
+
 
 @dataclass(frozen=True, slots=True)
 class _Source:
@@ -103,7 +122,7 @@ def find(tree: Node, schema: Schema) -> Findings:
     """What the statement names, and what of it there is not."""
     resolver = _Resolver(schema)
     resolver.query(tree, _Scope({}))
-    return resolver.findings
+    return resolver.findings.in_order()
 
 
 class _Resolver:

@@ -6,6 +6,7 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TextIO
 
 from ...schemas.text import excerpt
@@ -13,6 +14,7 @@ from ...schemas.text import excerpt
 _WIDEST = 100
 _NARROWEST = 40
 _LONGEST_CELL = 40
+_MOST_LINES = 3
 _LONGEST_FACT = 2000
 _BAR = 24
 _PLAIN, _BOLD, _DIM, _CYAN = "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[36m"
@@ -58,10 +60,11 @@ class Page:
 
     def facts(self, facts: Iterable[tuple[str, object]]) -> None:
         """Names and values, one a line, wrapped under the value."""
-        pairs = [(name, excerpt(str(value), _LONGEST_FACT)) for name, value in facts]
+        pairs = [(name, str(value).splitlines()[:_MOST_LINES]) for name, value in facts]
         indent = max((len(name) for name, _ in pairs), default=0) + 6
         for name, value in pairs:
-            lines = textwrap.wrap(value, self._width - indent, break_on_hyphens=False) or [""]
+            wrapped = [textwrap.wrap(_kept(line), self._width - indent, break_on_hyphens=False) for line in value]
+            lines = list(chain.from_iterable(wrapped)) or [""]
             self._line(self._style(_DIM, f"    {name:<{indent - 6}}  ") + lines[0])
             for line in lines[1:]:
                 self._line(" " * indent + line)
@@ -145,3 +148,9 @@ def _cell(value: object) -> str:
 def _pad(text: str, width: int, *, right: bool) -> str:
     space = " " * (width - columns_of(text))
     return space + text if right else text + space
+
+
+def _kept(line: str) -> str:
+    """A line without what could act on a terminal; the blanks before it stay, for a caret stands where they end."""
+    text = line.lstrip(" ")
+    return " " * (len(line) - len(text)) + excerpt(text, _LONGEST_FACT)
