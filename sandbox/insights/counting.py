@@ -267,4 +267,19 @@ def _active(counting: Counting, days: int) -> str:
     spread = f"arrayJoin(arrayMap(step -> {add}(insight_active, step), range(0, {count}))) AS insight_bucket"
     middle = f"SELECT {', '.join([spread, *counting.names, 'insight_actor'])} FROM ({inner})"
     counted = "count(DISTINCT insight_actor) AS insight_value"
-    return _select([*_keys(counting), counted], f"({middle})", "true", _keys(counting))
+    return _select([*_keys(counting), counted], f"({middle})", _within(ends), _keys(counting))
+
+
+def _within(ends: DateRange) -> str:
+    """Whether a bucket, an hour or a day, is one of those that are shown."""
+    buckets = ends.buckets()
+    if not buckets:
+        return "false"
+    if ends.interval == "hour":
+        first, last = moment_literal(buckets[0]), moment_literal(buckets[-1])
+    else:
+        first, last = (f"toDate('{bucket:%Y-%m-%d}')" for bucket in (buckets[0], buckets[-1]))
+    terms = [f"insight_bucket >= {first}", f"insight_bucket <= {last}"]
+    if ends.interval == "week":
+        terms.append(f"{bucket_expression('week', 'insight_bucket')} = insight_bucket")
+    return all_of(terms)

@@ -42,7 +42,9 @@ def drawn_trends(chance: random.Random, world: World, setting: Setting) -> dict[
     while display == "BoldNumber" and names_edge(common.get("dateRange")):
         common = drawn_common(chance, world, setting, "day")
     if part(common, "dateRange").get("date_from") == "all":
-        series[0] = {"kind": "EventsNode", "event": "buy"}  # the range of a query without any event is not defined
+        # Where all time begins is not defined for groups of events, and for a query without any event.
+        bought = {"kind": "EventsNode", "event": "buy"}
+        series = [bought, *(bought if node["kind"] == "GroupNode" else node for node in series[1:])]
     query: dict[str, Any] = {"kind": "TrendsQuery", "series": series, **common}
     if interval != "day" or chance.random() < 0.5:
         query["interval"] = interval
