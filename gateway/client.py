@@ -98,13 +98,14 @@ class Gateway:
         """The parsed answer of a request; raises GatewayError. `deadline` is a `time.monotonic()` moment."""
         self._permit(request)
         encoded = encode(request)
+        allowed_s = deadline - time.monotonic()
         tries = 0
         while True:
             await self._await_turn(request, deadline)
             try:
                 answer = await self._try(request, encoded, deadline)
             except _Lost as lost:
-                error = self._lost(request, lost)
+                error = self._lost(request, lost, allowed_s)
                 error.__cause__ = lost
             else:
                 if answer.ok:
@@ -204,14 +205,14 @@ class Gateway:
             },
         )
 
-    def _lost(self, request: Request, lost: _Lost) -> GatewayError:
+    def _lost(self, request: Request, lost: _Lost, allowed_s: float) -> GatewayError:
         if lost.sent and request.writes:
             return outcome_unknown()
         outcome = None if lost.sent else "not_sent"
         if lost.what == "timeout":
             return Failed(
                 "timeout",
-                f"No answer within {self.config.deadline_s:g} s.",
+                f"No answer within {max(allowed_s, 0):.0f} s.",
                 "Narrow the query (a shorter time range, fewer events) or try again.",
                 source="maton",
                 outcome=outcome,
