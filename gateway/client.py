@@ -212,7 +212,7 @@ class Gateway:
         if lost.what == "timeout":
             return Failed(
                 "timeout",
-                f"No answer within {max(allowed_s, 0):.0f} s.",
+                f"No answer within {round(max(allowed_s, 0.0), 1):g} s.",
                 "Narrow the query (a shorter time range, fewer events) or try again.",
                 source="maton",
                 outcome=outcome,
