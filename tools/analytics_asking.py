@@ -38,20 +38,35 @@ async def ask(api: Call, query: Mapping[str, Any], *, tool: str, refresh: bool) 
     """The answer to an insight query. Raises Rejected (`validation_failed`) with PostHog's words when it refuses or
     cannot run it, Failed (`timeout`) when it still runs after half a minute.
     """
+    answer = await answered(api, query, InsightAnswer, tool=tool, refresh=refresh)
+    if answer.results is None:
+        raise without_results()
+    return Asked(answer, computed_at(answer.last_refresh))
+
+
+async def answered[A: InsightAnswer](
+    api: Call, query: Mapping[str, Any], view: type[A], *, tool: str, refresh: bool
+) -> A:
+    """The whole answer to a query of any kind that insights have, waited for. Raises as `ask` does, but for results,
+    which not every kind calls so.
+    """
     body: dict[str, Any] = {"query": query, "name": tool}
     if refresh:
         body["refresh"] = "force_blocking"
-    answer = await _finished(api, _read(await api.query(body)))
+    answer = await _finished(api, _read(await api.query(body), view), view)
     if answer.error:
         raise _failed(answer.error)
-    if answer.results is None:
-        raise Failed(
-            "bad_upstream_response",
-            "PostHog answered without results.",
-            "Call again with refresh: true.",
-            source="posthog",
-        )
-    return Asked(answer, _moment(answer.last_refresh))
+    return answer
+
+
+def without_results() -> Failed:
+    """The error for an answer that should hold numbers, and holds none."""
+    return Failed(
+        "bad_upstream_response",
+        "PostHog answered without results.",
+        "Call again with refresh: true.",
+        source="posthog",
+    )
 
 
 async def save(api: Call, name: str, query: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,14 +83,14 @@ def results[T](answer: InsightAnswer, shape: type[T]) -> T:
         raise _unexpected(error) from error
 
 
-def _read(answer: object) -> InsightAnswer:
+def _read[A: InsightAnswer](answer: object, view: type[A]) -> A:
     try:
-        return InsightAnswer.model_validate(answer)
+        return view.model_validate(answer)
     except ValidationError as error:
         raise _unexpected(error) from error
 
 
-async def _finished(api: Call, answer: InsightAnswer) -> InsightAnswer:
+async def _finished[A: InsightAnswer](api: Call, answer: A, view: type[A]) -> A:
     """The answer with its results; a query that PostHog made asynchronous is waited for."""
     status = answer.query_status
     for pause in _PAUSES_S:
@@ -84,9 +99,9 @@ async def _finished(api: Call, answer: InsightAnswer) -> InsightAnswer:
         if status.error:
             raise _failed(status.error_message or "The query failed.")
         if status.complete:
-            return _read(status.results)
+            return _read(status.results, view)
         await anyio.sleep(pause)
-        answer = _read(await api.get(_STATUS, query_id=status.id or ""))
+        answer = _read(await api.get(_STATUS, query_id=status.id or ""), view)
         status = answer.query_status
     raise Failed("timeout", "PostHog still runs the query.", _NARROWER, source="posthog")
 
@@ -97,7 +112,8 @@ def _failed(detail: str) -> Rejected:
     )
 
 
-def _moment(text: str | None) -> datetime:
+def computed_at(text: str | None) -> datetime:
+    """When numbers were computed, by PostHog's `last_refresh`; just now when it says nothing."""
     try:
         moment = datetime.fromisoformat(text or "")
     except ValueError:

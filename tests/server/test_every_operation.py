@@ -70,6 +70,7 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "update_survey": {"survey_id": "0190bbbb-0000-7000-8000-000000000002", "archived": True},
     "create_experiment": {"name": "Button Color Test", "feature_flag_key": "button-color-test"},
     "get_experiment": {"experiment_id": 11},
+    "get_experiment_results": {"experiment_id": 11},
     "update_experiment": {"experiment_id": 11, "name": "Button Color Test"},
     "delete_experiment": {"experiment_id": 11},
     "restore_deleted": {"resource": "flag", "id": 42},

@@ -1,0 +1,69 @@
+"""Results of experiments, surveys, insights and dashboards against a sandbox in its own process, and the same numbers
+counted in plain Python.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from .live import NOW, LiveSandbox, running_sandbox
+
+pytestmark = pytest.mark.anyio
+
+UNTIL = f"timestamp <= toDateTime('{NOW[:19].replace('T', ' ')}')"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Generator[LiveSandbox]:
+    with running_sandbox(60_000) as running:
+        yield running
+
+
+async def test_the_demo_experiment_is_won_with_the_numbers_that_the_events_give(sandbox: LiveSandbox) -> None:
+    listed = await sandbox.call("list_experiments")
+    (one,) = [row for row in listed["experiments"] if row["status"] == "running"]
+    shown = await sandbox.call("get_experiment_results", experiment_id=one["id"])
+    called = await sandbox.rows(
+        "SELECT toString(person_id), properties.$feature_flag_response, toString(timestamp) FROM events WHERE "
+        f"event = '$feature_flag_called' AND properties.$feature_flag = '{one['feature_flag_key']}' AND {UNTIL} "
+        f"AND timestamp >= toDateTime('{one['start_date'][:19].replace('T', ' ')}') "
+        "AND NOT ifNull(person.properties.email, '') ILIKE '%@quillboard.example%'"  # the project's test accounts
+    )
+    bought = await sandbox.rows(
+        f"SELECT toString(person_id), toString(timestamp) FROM events WHERE event = 'purchase_completed' AND {UNTIL}"
+    )
+    variants: dict[str, set[str]] = defaultdict(set)
+    first: dict[str, str] = {}
+    for person, variant, at in called:
+        variants[person].add(variant)
+        first[person] = min(at, first.get(person, at))
+    exposed = Counter(next(iter(seen)) for seen in variants.values() if len(seen) == 1)
+    buyers = {person for person, at in bought if person in first and at >= first[person]}
+    converted = Counter(next(iter(variants[person])) for person in buyers if len(variants[person]) == 1)
+    assert {row[0]: row[1] for row in shown["exposures"]["rows"] if row[0] != "$multiple"} == exposed
+    (metric,) = shown["metrics"]
+    control, test = ({"control": row, "test": row}[row[0]] for row in metric["rows"])
+    for row in (control, test):
+        assert row[1:4] == [
+            exposed[row[0]],
+            converted[row[0]],
+            round(100 * converted[row[0]] / exposed[row[0]], 2),
+        ]
+    lift = (converted["test"] / exposed["test"]) / (converted["control"] / exposed["control"]) - 1
+    assert test[4] == pytest.approx(100 * lift, abs=0.06)
+    assert test[5] < test[4] < test[6]
+    assert test[7] > 95
+    assert shown["verdict"] == {"may_be_called": True, "outcomes": ["test wins on Purchases"]}
+
+
+async def test_a_draft_and_one_that_nobody_saw_may_not_be_called(sandbox: LiveSandbox) -> None:
+    listed: list[dict[str, Any]] = (await sandbox.call("list_experiments", status="all"))["experiments"]
+    said = {
+        row["status"]: (await sandbox.call("get_experiment_results", experiment_id=row["id"]))["verdict"]
+        for row in listed
+    }
+    assert "draft" in said["draft"]["reasons"][0]
+    assert "Nobody was exposed" in said["stopped"]["reasons"][0]
+    assert said["draft"]["may_be_called"] is said["stopped"]["may_be_called"] is False
