@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import anyio
-from pydantic import ValidationError
 
 from ..gateway.budget import Budget
 from ..gateway.call import Call
@@ -18,7 +17,8 @@ from .analytics_asking import answered, computed_at, without_results
 from .experiment_metrics import Metric, chosen, failed, metrics_of, read
 from .experiment_verdict import Shares, days_run, draft, notes, verdict
 from .experiments import EXPERIMENT
-from .operation import Effect, Operation, Result, Toolset, unexpected_shape
+from .operation import Effect, Operation, Result, Toolset
+from .operation import read as read_view
 
 _NAME = "get_experiment_results"
 _AT_ONCE = 3
@@ -27,7 +27,8 @@ _OLD_KINDS = ("ExperimentTrendsQuery", "ExperimentFunnelsQuery")
 
 
 async def _get_experiment_results(api: Call, args: GetExperimentResults) -> Result:
-    experiment = await _experiment(api, args.experiment_id)
+    stored = await api.counted_as(Budget.CRUD).get(EXPERIMENT, experiment_id=args.experiment_id)
+    experiment = read_view(ExperimentSource, stored)
     metrics = metrics_of(experiment)
     asked = chosen(metrics, args.metric)
     named = experiment.model_dump(mode="json", exclude_none=True, include=_NAMED)
@@ -53,14 +54,6 @@ async def _get_experiment_results(api: Call, args: GetExperimentResults) -> Resu
 
 
 _NAMED = {"id", "name", "feature_flag_key", "status", "start_date", "end_date", "conclusion"}
-
-
-async def _experiment(api: Call, experiment_id: int) -> ExperimentSource:
-    answer = await api.counted_as(Budget.CRUD).get(EXPERIMENT, experiment_id=experiment_id)
-    try:
-        return ExperimentSource.model_validate(answer)
-    except ValidationError as error:
-        raise unexpected_shape(ExperimentSource, error) from error
 
 
 async def _ask_all(

@@ -101,7 +101,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="get_experiment",
-        about="Show one experiment: variants, metrics, flag, status. Not its results.",
+        about="Show one experiment: variants, metrics, flag, status. Results: get_experiment_results.",
         toolset=Toolset.EXPERIMENTS,
         effect=Effect.READ,
         input=GetExperiment,

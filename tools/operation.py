@@ -184,13 +184,18 @@ def listing[P: Page](
 
 
 def show(view: type[View], answer: object) -> dict[str, Any]:
-    """The answer cut down to its view, JSON-ready, null fields left out.
+    """The answer cut down to its view, JSON-ready, null fields left out. Raises as `read` does."""
+    return read(view, answer).model_dump(mode="json", exclude_none=True, by_alias=True)
+
+
+def read[V: View](view: type[V], answer: object) -> V:
+    """The answer as its view.
 
     Raises Failed (`bad_upstream_response`) when the answer does not fit: that is PostHog's news, never the caller's
     mistake.
     """
     try:
-        return view.model_validate(answer).model_dump(mode="json", exclude_none=True, by_alias=True)
+        return view.model_validate(answer)
     except ValidationError as error:
         raise unexpected_shape(view, error) from error
 

@@ -21,6 +21,7 @@ from . import (
     query_describe,
     recordings,
     restore,
+    survey_stats,
     surveys,
 )
 from .operation import Operation
@@ -39,6 +40,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *recordings.OPERATIONS,
     *annotations.OPERATIONS,
     *surveys.OPERATIONS,
+    *survey_stats.OPERATIONS,
     *experiments.OPERATIONS,
     *experiment_results.OPERATIONS,
     *definitions.OPERATIONS,

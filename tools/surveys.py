@@ -63,7 +63,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="get_survey",
-        about="Show one survey: questions, where it shows, status. Its answers are events: use run_hogql.",
+        about="Show one survey: questions, where it shows, status. Answers: get_survey_stats.",
         toolset=Toolset.SURVEYS,
         effect=Effect.READ,
         input=GetSurvey,

@@ -67,6 +67,7 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "delete_annotation": {"annotation_id": 5},
     "create_survey": {"name": "NPS", "type": "popover", "questions": [{"type": "rating", "question": "How likely?"}]},
     "get_survey": {"survey_id": "0190bbbb-0000-7000-8000-000000000002"},
+    "get_survey_stats": {"survey_id": "0190bbbb-0000-7000-8000-000000000002"},
     "update_survey": {"survey_id": "0190bbbb-0000-7000-8000-000000000002", "archived": True},
     "create_experiment": {"name": "Button Color Test", "feature_flag_key": "button-color-test"},
     "get_experiment": {"experiment_id": 11},
@@ -88,6 +89,7 @@ _SCHEMA = {
         "events": {"type": "posthog", "fields": {"event": {"type": "string"}, "timestamp": {"type": "datetime"}}}
     }
 }
+_SURVEY_STATS = {"stats": {"survey shown": {"total_count": 2}, "survey sent": {"total_count": 1}}}
 _DAYS = {"days": ["2026-11-22", "2026-11-23"], "data": [1.0, 2.0]}
 INSIGHTS: Mapping[str, Any] = {
     "TrendsQuery": [{**_DAYS, "label": "$pageview", "count": 3.0, "action": {"order": 0}}],
@@ -129,7 +131,11 @@ def upstream(request: Received) -> Any:
             return _SCHEMA
         if kind == "TeamTaxonomyQuery":
             return {"results": [{"event": "$pageview", "count": 2}]}
+        if kind == "EventsQuery":
+            return {"results": [["s-1", "9", None]]}
         return {"results": INSIGHTS[kind]} if kind in INSIGHTS else _HOGQL
+    if request.method == "GET" and rest[-1:] == ["stats"]:
+        return _SURVEY_STATS
     if request.method == "GET" and not rest:
         return page(answer(_ROWS.get(resource, _OBJECTS[resource])))
     return answer(_OBJECTS[resource]) | _as_sent(request.json or {})

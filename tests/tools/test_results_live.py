@@ -67,3 +67,36 @@ async def test_a_draft_and_one_that_nobody_saw_may_not_be_called(sandbox: LiveSa
     assert "draft" in said["draft"]["reasons"][0]
     assert "Nobody was exposed" in said["stopped"]["reasons"][0]
     assert said["draft"]["may_be_called"] is said["stopped"]["may_be_called"] is False
+
+
+async def test_a_survey_counts_what_the_events_hold(sandbox: LiveSandbox) -> None:
+    (one,) = (await sandbox.call("list_surveys"))["surveys"]
+    shown = await sandbox.call("get_survey_stats", survey_id=one["id"])
+    found = await sandbox.rows(
+        "SELECT event, toString(person_id), toFloat(properties.$survey_response), properties.$survey_response_1 "
+        f"FROM events WHERE event LIKE 'survey %' AND properties.$survey_id = '{one['id']}' AND {UNTIL}"
+    )
+    times = Counter(event for event, *_ in found)
+    assert [row[1] for row in shown["rows"]] == [times[f"survey {what}"] for what in ("shown", "dismissed", "sent")]
+    assert shown["response_rate_percent"] == round(100 * times["survey sent"] / times["survey shown"], 2)
+    scores = [score for event, _, score, _ in found if event == "survey sent"]
+    rating, reason = shown["questions"]
+    assert rating["answered"] == len(scores) > 20
+    assert rating["average"] == round(sum(scores) / len(scores), 2)
+    assert {float(score): count for score, count in rating["counts"].items()} == Counter(scores)
+    net = sum((score >= 9) - (score <= 6) for score in scores)
+    assert rating["nps"]["score"] == round(100 * net / len(scores), 1)
+    assert reason["answered"] == sum(bool(text) for event, *_, text in found if event == "survey sent")
+    assert 1 <= len(reason["respondents_wrote"]) <= 5
+
+
+async def test_the_statistics_of_a_few_days_are_of_these_days(sandbox: LiveSandbox) -> None:
+    (one,) = (await sandbox.call("list_surveys"))["surveys"]
+    shown = await sandbox.call("get_survey_stats", survey_id=one["id"], date_from="2026-10-10", date_to="2026-11-05")
+    found = await sandbox.rows(
+        f"SELECT event FROM events WHERE properties.$survey_id = '{one['id']}' "
+        "AND toDate(timestamp) BETWEEN '2026-10-10' AND '2026-11-05'"
+    )
+    times = Counter(event for (event,) in found)
+    assert [row[1] for row in shown["rows"]] == [times[f"survey {what}"] for what in ("shown", "dismissed", "sent")]
+    assert shown["questions"][0]["answered"] == times["survey sent"] > 0
