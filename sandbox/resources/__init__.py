@@ -4,15 +4,18 @@ from ..query import QueryEndpoint
 from ..resource import routes
 from ..routing import Route, Services
 from .account import ROUTES as ACCOUNT
-from .actions import ACTIONS
+from .action_references import ROUTES as ACTIONS
 from .activity import ROUTES as ACTIVITY
 from .annotations import ROUTES as ANNOTATIONS
 from .cohorts import calculate_pending, cohort_persons, cohort_routes
 from .dashboards import dashboard_routes
 from .definitions import ROUTES as DEFINITIONS
+from .experiment_copies import ROUTES as EXPERIMENT_COPIES
 from .experiments import ROUTES as EXPERIMENTS
+from .flag_bulk import ROUTES as FLAG_BULK
 from .flag_copies import ROUTES as FLAG_COPIES
 from .flag_dependents import ROUTES as FLAG_DEPENDENTS
+from .flag_evaluation import ROUTES as FLAG_EVALUATION
 from .flags import FLAGS
 from .groups import ROUTES as GROUPS
 from .insight_views import ROUTES as INSIGHT_VIEWS
@@ -33,7 +36,7 @@ def resource_routes() -> tuple[Route, ...]:
         *insight_routes(query.obtain),
         *routes(FLAGS),
         *cohort_routes(query.compute),
-        *routes(ACTIONS),
+        *ACTIONS,
         *PERSONS,
         *PERSON_ACTIONS,
         *ANNOTATIONS,
@@ -46,6 +49,9 @@ def resource_routes() -> tuple[Route, ...]:
         *INSIGHT_VIEWS,
         *FLAG_DEPENDENTS,
         *FLAG_COPIES,
+        *FLAG_BULK,
+        *FLAG_EVALUATION,
+        *EXPERIMENT_COPIES,
     )
 
 

@@ -74,11 +74,13 @@ async def _activity(resource: Resource, call: Call) -> Response:
 
 
 def _read_all(call: Call) -> list[Row]:
-    """What happened in the project, latest first; `?scope=`, `?scopes=a,b` and `?item_id=` narrow it."""
+    """What happened in the project, latest first; `?scope=`, `?scopes=a,b`, `?item_id=` and `?user=` narrow it."""
     params = call.params
     scopes = {scope for scope in (params.get("scope", ""), *params.get("scopes", "").split(",")) if scope}
     with call.services.store.transaction() as rows:
         logged = [row for row in rows.all("activity", call.project_id) if row["table"] in _SCOPES]
+    if user := params.get("user"):
+        logged = [row for row in logged if user in {str(row["user"]["id"]), row["user"]["uuid"]}]
     shown = [_shown(_SCOPES[row["table"]], row) for row in reversed(logged)]
     item = params.get("item_id")
     return [row for row in shown if (not scopes or row["scope"] in scopes) and item in (None, row["item_id"])]

@@ -116,6 +116,7 @@ def _performed(rows: Rows, item: Row) -> str:
     if item.get("event_type") != "events" or item["value"] not in {"performed_event", "performed_event_multiple"}:
         raise CohortError(f"The sandbox does not calculate the behaviour {item['value']} on {item.get('event_type')}.")
     since = literal(_since(rows, item).strftime("%Y-%m-%d %H:%M:%S"))
+    wanted_of_it = "".join(f" AND {_of_event(part)}" for part in objects(item.get("event_filters")))
     having = ""
     if item["value"] == "performed_event_multiple":
         operator = _COUNTS.get(str(item.get("operator", "gte")))
@@ -125,8 +126,18 @@ def _performed(rows: Rows, item: Row) -> str:
         having = f" GROUP BY person_id HAVING count() {operator} {wanted}"
     return (
         f"SELECT person_id FROM posthog.events WHERE event = {literal(str(item['key']))} "
-        f"AND timestamp >= toDateTime64({since}, 6, 'UTC'){having}"
+        f"AND timestamp >= toDateTime64({since}, 6, 'UTC'){wanted_of_it}{having}"
     )
+
+
+def _of_event(item: Row) -> str:
+    """The condition of a property that the event must have."""
+    if item.get("type", "event") != "event":
+        raise CohortError(f"The sandbox does not know properties of type {item.get('type')} on the event of a cohort.")
+    try:
+        return person_condition(item)
+    except ApiError as error:
+        raise CohortError(str(error.body["detail"])) from error
 
 
 def _since(rows: Rows, item: Row) -> datetime:

@@ -1,10 +1,12 @@
 """Dashboards and what is on them. Their list knows no `search`: the parameter is passed over in silence."""
 
+import json
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from functools import partial
 
 from anyio import to_thread
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from ..errors import invalid
 from ..fields import Field, boolean, choice, integer, json_list, json_object, json_value, tags, text
@@ -161,27 +163,53 @@ DASHBOARDS = Resource(
 
 
 async def _get(obtain: ObtainResult, call: Call) -> Response:
-    """One dashboard, its tiles with their results as `refresh` asks for them; one that fails leaves its result null.
-
-    Queries are computed with the filters of the dashboard, or those of the tile if it has its own.
-    """
+    """One dashboard, its tiles with their results as `refresh` asks for them; one that fails leaves its result null."""
     shown = await to_thread.run_sync(get_row, DASHBOARDS, call)
     for tile in shown["tiles"]:
-        if tile["insight"] is not None:
-            laid_over = overriding(call, shown["filters"], shown["variables"] or {})
-            if tile["filters_overrides"]:
-                laid_over = replace(laid_over, body={**laid_over.body, "filters_override": tile["filters_overrides"]})
-            insight = await with_result(obtain, laid_over, tile["insight"], shown["id"])
-            tile |= {name: insight[name] for name in ("is_cached", "last_refresh")} | {"insight": insight}
+        await _compute(obtain, call, shown, tile)
     return answer(shown)
+
+
+async def _compute(obtain: ObtainResult, call: Call, shown: Row, tile: Row) -> None:
+    """Put a result into a tile: with the filters of the dashboard, or those of the tile if it has its own."""
+    if tile["insight"] is None:
+        return
+    laid_over = overriding(call, shown["filters"], shown["variables"] or {})
+    if tile["filters_overrides"]:
+        laid_over = replace(laid_over, body={**laid_over.body, "filters_override": tile["filters_overrides"]})
+    insight = await with_result(obtain, laid_over, tile["insight"], shown["id"])
+    tile |= {name: insight[name] for name in ("is_cached", "last_refresh")} | {"insight": insight}
+
+
+async def _stream(obtain: ObtainResult, call: Call) -> Response:
+    """The dashboard as server-sent events: `metadata` without tiles, each `tile` with its result, and `complete`."""
+    shown = await to_thread.run_sync(get_row, DASHBOARDS, call)
+    overriding(call, {}, {})  # refuse what cannot be read while there still is a status
+
+    async def events() -> AsyncGenerator[str]:
+        yield _event({"type": "metadata", "dashboard": {**shown, "tiles": []}})
+        for order, tile in enumerate(shown["tiles"]):
+            await _compute(obtain, call, shown, tile)
+            yield _event({"type": "tile", "order": order, "tile": tile})
+        yield _event({"type": "complete"})
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+
+
+def _event(data: Row) -> str:
+    return f"data: {json.dumps(data)}\n\n"
 
 
 def dashboard_routes(obtain: ObtainResult) -> tuple[Route, ...]:
     """The routes of dashboards; `obtain` gives the results of queries as the query endpoint does."""
-    own = {("GET", "projects/{project_id}/dashboards/{id}"): partial(_get, obtain)}
-    return tuple(
-        Route(route.method, route.path, own.get((route.method, route.path), route.endpoint))
-        for route in routes(DASHBOARDS)
+    item = "projects/{project_id}/dashboards/{id}"
+    own = {("GET", item): partial(_get, obtain)}
+    return (
+        *(
+            Route(route.method, route.path, own.get((route.method, route.path), route.endpoint))
+            for route in routes(DASHBOARDS)
+        ),
+        Route("GET", f"{item}/stream_tiles", partial(_stream, obtain)),
     )
 
 

@@ -103,6 +103,12 @@ async def _one(definitions: Callable[[Call], Awaitable[list[Row]]], call: Call) 
     return row
 
 
+async def _metrics(call: Call) -> Response:
+    """How often the event was asked for lately. The sandbox keeps no log of queries: always 0."""
+    await _one(_event_definitions, call)
+    return answer({"query_usage_30_day": 0})
+
+
 async def _change_event(call: Call) -> Response:
     await _one(_event_definitions, call)
     raise payment_required()
@@ -298,5 +304,6 @@ ROUTES = (
         _change_property,
         partial(_delete, _PROPERTY_KIND, _property_definitions),
     ),
+    Route("GET", "projects/{project_id}/event_definitions/{id}/metrics", _metrics),
     Route("GET", "projects/{project_id}/property_definitions/seen_together", _seen_together),
 )

@@ -88,6 +88,7 @@ _ALWAYS: Row = {
     "effective_privilege_level": 37,
     "user_access_level": "editor",
     "alerts": [],
+    "search_match_type": None,
 }
 _KINDS = {
     "TRENDS": "TrendsQuery",

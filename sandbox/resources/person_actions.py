@@ -65,6 +65,12 @@ async def _delete_property(call: Call) -> Response:
     return answer({"success": True}, 201)
 
 
+async def _split(call: Call) -> Response:
+    """PostHog gives every distinct id a person of its own, some time after its 201."""
+    await find_person(call)
+    raise invalid("The sandbox does not split persons: the persons of its events stay as they were made.")
+
+
 async def _bulk_delete(call: Call) -> Response:
     """Up to 1000 persons by UUID, or by distinct id; those that do not exist are passed over."""
     keep = "keep_person" in call.body and boolean(call.body["keep_person"], "keep_person")
@@ -131,6 +137,7 @@ ROUTES = (
     Route("DELETE", f"{_COLLECTION}/{{id}}", _delete),
     Route("POST", f"{_COLLECTION}/{{id}}/update_property", _update_property),
     Route("POST", f"{_COLLECTION}/{{id}}/delete_property", _delete_property),
+    Route("POST", f"{_COLLECTION}/{{id}}/split", _split),
     Route("POST", f"{_COLLECTION}/bulk_delete", _bulk_delete),
     Route("GET", f"{_COLLECTION}/values", _values),
     Route("GET", f"{_COLLECTION}/cohorts", _cohorts),

@@ -1,4 +1,4 @@
-"""Session recordings: what the events of a session say about it. No snapshots: there is nothing to play."""
+"""Session recordings: what the events of a session say about it. There is nothing to play: no snapshots."""
 
 import base64
 import time
@@ -157,6 +157,14 @@ async def _get(call: Call) -> Response:
     return answer(await _one(call))
 
 
+async def _snapshots(call: Call) -> Response:
+    """No sources, as of a recording whose blocks are gone, and so nothing to read of any."""
+    await _one(call)
+    if call.params.get("source"):
+        raise not_found("Snapshots not found")
+    return answer({"sources": []})
+
+
 async def _update(call: Call) -> Response:
     """Only that somebody watched it. `deleted` is no field of a recording."""
     recording = await _one(call)
@@ -194,6 +202,7 @@ def recording_routes(run_query: RunQuery) -> tuple[Route, ...]:
         Route("GET", collection, partial(_list, run_query)),
         Route("POST", f"{collection}/bulk_delete", _bulk_delete),
         Route("GET", f"{collection}/{{id}}", _get),
+        Route("GET", f"{collection}/{{id}}/snapshots", _snapshots),
         Route("PATCH", f"{collection}/{{id}}", _update),
         Route("PUT", f"{collection}/{{id}}", _update),
         Route("DELETE", f"{collection}/{{id}}", _delete),

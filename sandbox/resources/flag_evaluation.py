@@ -1,0 +1,177 @@
+"""What flags say to somebody, and whom a condition reaches: `evaluation_reasons/` and `user_blast_radius/`.
+
+Who falls into a rollout is decided as PostHog's SDKs do for local evaluation: SHA-1 of the key and the distinct id.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from anyio import to_thread
+from starlette.responses import Response
+
+from ..errors import ApiError, invalid
+from ..events import literal
+from ..resource import of_project
+from ..responses import answer
+from ..routing import Call, Route
+from ..store import Rows
+from ..values import Row, as_object, objects
+from .cohort_rules import CohortError, persons_of
+from .flag_rules import flag_variants
+from .person_changes import people
+from .person_filters import person_condition
+from .removals import removed_keys
+
+_MOST = float(0xFFFFFFFFFFFFFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """One condition set of a flag. `sql` is true for the persons whose properties fit; None when the sandbox cannot
+    tell (it asks for groups or for other flags)."""
+
+    share: float
+    variant: str | None
+    sql: str | None
+
+
+async def _reasons(call: Call) -> Response:
+    """`{key: {"value", "evaluation": {"reason", "condition_index"}}}` of every flag for `?distinct_id=`."""
+    distinct_id = call.params.get("distinct_id")
+    if not distinct_id:
+        raise invalid("distinct_id is required")
+    try:
+        groups = as_object(json.loads(call.params.get("groups") or "{}"))
+    except (ValueError, RecursionError):
+        groups = None
+    if groups is None:
+        raise invalid("Invalid JSON passed in groups parameter", attr="groups")
+    flags = await to_thread.run_sync(_flags, call)
+    matching = await _matching(call, distinct_id, [condition for _, found in flags for condition in found])
+    answers: Row = {}
+    for flag, conditions in flags:
+        fitting, matching = matching[: len(conditions)], matching[len(conditions) :]
+        answers[flag["key"]] = _evaluated(flag, conditions, fitting, distinct_id)
+    return answer(answers)
+
+
+def _flags(call: Call) -> list[tuple[Row, list[_Condition]]]:
+    with call.services.store.transaction() as rows:
+        flags = [flag for flag in of_project(rows, "feature_flags", call.project_id) if not flag["deleted"]]
+        return [(flag, [_condition(rows, flag, item) for item in objects(flag["filters"]["groups"])]) for flag in flags]
+
+
+def _condition(rows: Rows, flag: Row, item: Row) -> _Condition:
+    share = item.get("rollout_percentage")
+    by_group = flag["filters"].get("aggregation_group_type_index") is not None
+    sql = None if by_group else _sql(rows, flag["_project"], objects(item.get("properties")))
+    return _Condition(100 if share is None else share, item.get("variant"), sql)
+
+
+def _sql(rows: Rows, project_id: int, properties: list[Row]) -> str | None:
+    """Persons who have all of the properties and are in all of the cohorts, as a condition on `posthog.persons`."""
+    terms = ["true"]
+    for item in properties:
+        kind = item.get("type") or "person"
+        if kind == "cohort":
+            cohort = rows.get("cohorts", item["value"]) if isinstance(item.get("value"), int) else None
+            if cohort is None or cohort["_project"] != project_id:
+                return None
+            try:
+                inside = f"id IN ({persons_of(rows, cohort)})"
+            except CohortError:
+                return None
+            terms.append(f"NOT {inside}" if item.get("operator") == "not_in" else inside)
+        elif kind == "person":
+            try:
+                terms.append(person_condition(item))
+            except ApiError:
+                return None
+        else:
+            return None
+    return f"({' AND '.join(terms)})"
+
+
+async def _matching(call: Call, distinct_id: str, conditions: list[_Condition]) -> list[bool]:
+    """Whether the person of the distinct id fits each condition. Somebody unknown has no properties."""
+    if not conditions:
+        return []
+    person = "id IN (SELECT person_id FROM posthog.person_distinct_ids WHERE distinct_id = {})"
+    tests = [condition.sql or "false" for condition in conditions]
+    source = f"FROM {await people(call)} WHERE {person.format(literal(distinct_id))} LIMIT 1"
+    sql = f"SELECT {', '.join(f'{test} AS fits_{index}' for index, test in enumerate(tests))} {source}"
+    found = await call.services.events.rows(call.project_id, sql)
+    if found:
+        return [bool(value) for value in found[0]]
+    return [condition.sql == "(true)" for condition in conditions]
+
+
+def _evaluated(flag: Row, conditions: list[_Condition], fitting: list[bool], distinct_id: str) -> Row:
+    if not flag["active"]:
+        return _told(False, "disabled", None)
+    if flag["filters"].get("aggregation_group_type_index") is not None:
+        return _told(False, "no_group_type", None)
+    outside: int | None = None
+    for index, (condition, fits) in enumerate(zip(conditions, fitting, strict=True)):
+        if fits and _draw(flag["key"], distinct_id) <= condition.share / 100:
+            return _told(_variant(flag, condition, distinct_id) or True, "condition_match", index)
+        if fits and outside is None:
+            outside = index
+    if outside is not None:
+        return _told(False, "out_of_rollout_bound", outside)
+    return _told(False, "no_condition_match", max(len(conditions) - 1, 0))
+
+
+def _told(value: Any, reason: str, index: int | None) -> Row:
+    return {"value": value, "evaluation": {"reason": reason, "condition_index": index}}
+
+
+def _variant(flag: Row, condition: _Condition, distinct_id: str) -> str | None:
+    """The variant of a condition, or the one that somebody falls into; None of a boolean flag."""
+    variants = flag_variants(flag["filters"])
+    if condition.variant in [variant["key"] for variant in variants]:
+        return condition.variant
+    drawn, reached = _draw(flag["key"], distinct_id, "variant"), 0.0
+    for variant in variants:
+        reached += (variant.get("rollout_percentage") or 0) / 100
+        if drawn < reached:
+            return str(variant["key"])
+    return None
+
+
+def _draw(key: str, distinct_id: str, salt: str = "") -> float:
+    """From 0 to 1, the same for the same flag and person."""
+    digest = hashlib.sha1(f"{key}.{distinct_id}{salt}".encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+    return int(digest[:15], 16) / _MOST
+
+
+async def _blast_radius(call: Call) -> Response:
+    """`{"affected", "total"}`: persons whose properties fit, whatever the rollout."""
+    if "condition" not in call.body:
+        raise invalid("Missing condition for which to get blast radius")
+    if call.body.get("group_type_index") is not None:
+        raise invalid("The sandbox counts persons only.", attr="group_type_index")
+    properties = objects((as_object(call.body["condition"]) or {}).get("properties"))
+    condition = await to_thread.run_sync(_reached, call, properties)
+    removed = ", ".join(map(literal, sorted(await removed_keys(call, "person"))))
+    kept = f"WHERE toString(id) NOT IN ({removed})" if removed else ""
+    sql = f"SELECT countIf({condition}), count() FROM {await people(call)} {kept}"
+    [[affected, total]] = await call.services.events.rows(call.project_id, sql)
+    return answer({"affected": affected, "total": total})
+
+
+def _reached(call: Call, properties: list[Row]) -> str:
+    with call.services.store.transaction() as rows:
+        condition = _sql(rows, call.project_id, properties)
+    if condition is None:
+        raise invalid("The sandbox cannot count whom this condition reaches.", attr="condition")
+    return condition
+
+
+_COLLECTION = "projects/{project_id}/feature_flags"
+ROUTES = (
+    Route("GET", f"{_COLLECTION}/evaluation_reasons", _reasons),
+    Route("POST", f"{_COLLECTION}/user_blast_radius", _blast_radius),
+)
