@@ -1,0 +1,16 @@
+"""All questions, by theme."""
+
+from . import broken, changes, coming_back, funnels, how_many, money, odd, people, visits
+from .question import Question
+
+QUESTIONS: tuple[Question, ...] = (
+    *how_many.QUESTIONS,
+    *changes.QUESTIONS,
+    *money.QUESTIONS,
+    *funnels.QUESTIONS,
+    *coming_back.QUESTIONS,
+    *people.QUESTIONS,
+    *broken.QUESTIONS,
+    *visits.QUESTIONS,
+    *odd.QUESTIONS,
+)

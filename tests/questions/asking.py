@@ -1,0 +1,97 @@
+"""Asks the questions of a real MCP server over a sandbox in a process of its own, and counts what the answers cost."""
+
+import importlib
+import json
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
+
+import pytest
+from mcp import Client
+from mcp.types import TextContent
+
+from maton_posthog.server.app import build
+from maton_posthog.server.runtime import Runtime
+from maton_posthog.server.settings import load
+from tests.tools.live import running_sandbox
+
+from .question import Question, Shown
+from .world import EVENTS
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answers to a question: what the last call showed, and the tokens (o200k_base) of all texts."""
+
+    shown: Shown
+    errors: tuple[str, ...]
+    described_tokens: int
+    tokens: int
+    """Of the calls after describe_data."""
+    hogql_queries: int
+
+
+@contextmanager
+def sandbox() -> Generator[str]:
+    """The address of a sandbox that lives as long as the block."""
+    with running_sandbox(EVENTS) as running:
+        yield running.url
+
+
+@asynccontextmanager
+async def client_of(url: str) -> AsyncGenerator[Client]:
+    """A client of a server of its own, which has asked nothing yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MATON_API_KEY", "sandbox")
+        runtime = Runtime(load(gateway_url=url, control_url=url))
+    try:
+        async with Client(build(runtime)) as client:
+            yield client
+    finally:
+        await runtime.aclose()
+
+
+async def ask_all(url: str, questions: Sequence[Question]) -> tuple[Answered, ...]:
+    """The answers in the order of the questions, each by a server that knows nothing of the others."""
+    return tuple([await ask(url, question) for question in questions])
+
+
+async def ask(url: str, question: Question) -> Answered:
+    """Make the calls of a question, one after the other."""
+    errors: list[str] = []
+    spent: list[int] = []
+    shown: Shown = {}
+    described_tokens = tokens = 0
+    async with client_of(url) as client:
+        if question.described is not None:
+            text, failed = await _call(client, "describe_data", dict(question.described))
+            described_tokens = count_tokens(text)
+            shown = json.loads(text)
+            errors += [text] if failed else []
+        for step in question.steps:
+            text, failed = await _call(client, step.tool, dict(step.after(shown)))
+            tokens += count_tokens(text)
+            shown = json.loads(text)
+            errors += [text] if failed else []
+            budget: dict[str, Any] = shown.get("budget", {})
+            spent += [budget["used"]] if budget.get("class") == "query" else []
+    return Answered(shown, tuple(errors), described_tokens, tokens, max(spent, default=0))
+
+
+async def _call(client: Client, tool: str, arguments: dict[str, Any]) -> tuple[str, bool]:
+    result = await client.call_tool(tool, arguments)
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    return content.text, bool(result.is_error)
+
+
+@cache
+def _encoding() -> Any:
+    return cast("Any", importlib.import_module("rs_bpe.bpe")).openai.o200k_base()
+
+
+def count_tokens(text: str) -> int:
+    """Tokens of a text in o200k_base."""
+    return _encoding().count(text)
