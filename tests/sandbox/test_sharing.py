@@ -8,7 +8,8 @@ import sqlite3
 import subprocess
 import urllib.request
 from collections.abc import Generator
-from contextlib import closing, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 
 from tests.server.processes import ServerProcess
 
-from .test_process import PATIENCE_S, failed, running
+from .test_process import PATIENCE_S, Process, failed, running
 
 FLAGS = "/posthog/api/projects/1/feature_flags/"
 
@@ -66,6 +67,25 @@ def test_two_sandboxes_on_one_machine_do_not_collide() -> None:
 
     assert [count["results"] for count in counts] == [[[500]], [[700]]]
     assert seen == [True, False]
+
+
+def test_sandboxes_that_start_at_the_same_time_all_get_their_own_events_and_an_address(tmp_path: Path) -> None:
+    """They share the directory in which each makes its temporary one, and looks for what killed ones left."""
+    sizes = (300, 400, 500)
+    query = {"query": {"kind": "HogQLQuery", "query": "select count() from events"}}
+
+    with ExitStack() as stack, ThreadPoolExecutor(len(sizes)) as pool:
+
+        def start(size: int) -> Process:
+            return stack.enter_context(running("--json", "--events", str(size), TMPDIR=str(tmp_path)))
+
+        started = list(pool.map(start, sizes))
+        clients = [stack.enter_context(process.client()) for process in started]
+        answers = [client.post("/posthog/api/projects/1/query/", json=query).json() for client in clients]
+        addresses = {str(client.base_url) for client in clients}
+
+    assert [answer["results"] for answer in answers] == [[[size]] for size in sizes]
+    assert len(addresses) == len(sizes)
 
 
 def test_a_second_process_on_a_directory_gets_one_line_and_changes_nothing_there(tmp_path: Path) -> None:
