@@ -48,7 +48,7 @@ def trends_answer(args: QueryTrends, asked: Asked, span: Range) -> Answer:
     if args.interval == "total":
         if span.end > span.now:
             marks["incomplete_last"] = f"{span.now:%Y-%m-%d}"
-        return Answer(_totals(args, lines, earlier), _shares(args, lines), marks, notes)
+        return Answer(_totals(args, lines, earlier), (), marks, notes)
     days = next((line.result.days for line in lines if line.result.days), list[str]())
     over = intervals(days, span, args.interval)
     marks |= interval_marks(over)
@@ -119,17 +119,21 @@ def _over_time(args: QueryTrends, lines: Sequence[_Line], earlier: dict[str, _Li
 
 
 def _totals(args: QueryTrends, lines: Sequence[_Line], earlier: dict[str, _Line]) -> Table:
-    """A row a series or value of the breakdown, with one number for the whole range."""
+    """A row a series or value of the breakdown, with one number for the whole range, and its part of the whole where
+    parts make a whole.
+    """
     single = len(args.events) == 1 or args.formula
     split = split_name(args.breakdown) if args.breakdown and single else "series"
-    columns = (split, "value", "before", "change_percent") if args.compare else (split, "value")
+    shares = [_share(args, line, lines) if args.breakdown else None for line in lines]
+    shared = any(share is not None for share in shares)
+    compared = ("before", "change_percent") if args.compare else ()
     rows: list[tuple[Cell, ...]] = []
-    for line in lines:
+    for line, share in zip(lines, shares, strict=True):
         row: tuple[Cell, ...] = (line.label, number(line.size))
         if args.compare:
             row = (*row, *_before(line, earlier))
-        rows.append(row)
-    return Table("bars", columns, tuple(rows))
+        rows.append((*row, share) if shared else row)
+    return Table("bars", (split, "value", *compared, *(("share_percent",) if shared else ())), tuple(rows))
 
 
 def _before(line: _Line, earlier: dict[str, _Line]) -> tuple[Cell, Cell]:
@@ -138,18 +142,6 @@ def _before(line: _Line, earlier: dict[str, _Line]) -> tuple[Cell, Cell]:
         before = earlier[line.label].size
         return number(before), change(before, line.size)
     return (None, None) if any(one.value == OTHER for one in earlier.values()) else (0, None)
-
-
-def _shares(args: QueryTrends, lines: Sequence[_Line]) -> list[dict[str, Any]]:
-    """The largest values of a breakdown and their part of the whole, where parts make a whole."""
-    if not args.breakdown:
-        return []
-    told = [(line, _share(args, line, lines)) for line in lines[:MOST_FACTS]]
-    return [
-        {"series": line.label, "value": number(line.size), "share_percent": share}
-        for line, share in told
-        if share is not None
-    ]
 
 
 def _fact(

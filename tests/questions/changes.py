@@ -112,7 +112,7 @@ QUESTIONS = (
     Question(
         "Was it one channel that dropped in the week of 12 October, or all of them?",
         call("query_trends", events=["$pageview"], breakdown="session.$channel_type", **_SLOW),
-        lambda shown: {name: [now, before] for name, now, before, _ in rows(shown)},
+        lambda shown: {name: [now, before] for name, now, before, *_ in rows(shown)},
         _by_channel,
         described={"table": "sessions"},
     ),

@@ -4,7 +4,7 @@ from datetime import date
 from math import floor
 from typing import Any
 
-from .question import Question, Shown, call, cell, hogql, rows
+from .question import Question, Shown, call, cell, hogql, pairs, rows
 from .world import World, ago, by, has, percent, person_has, persons, revenue
 
 _FIRST = date(2026, 11, 1)
@@ -44,7 +44,7 @@ def _with_coupon(world: World) -> float:
 
 
 def _coupon_share(shown: Shown) -> float:
-    return next(one["share_percent"] for one in shown["facts"] if one["series"] == "true")
+    return next(share for value, _, share in rows(shown) if value == "true")
 
 
 def _best_plan(world: World) -> list[object]:
@@ -95,7 +95,7 @@ QUESTIONS = (
     Question(
         "Which products bring how much?",
         call("query_trends", events=[_SUM], breakdown="product", interval="total", date_from="-90d"),
-        rows,
+        pairs,
         _by_product,
         described=_PURCHASE,
     ),
@@ -137,7 +137,7 @@ QUESTIONS = (
             "query_trends", events=["subscription_renewed"], math="sum", property="revenue", breakdown="plan",
             interval="total", date_from="-60d",
         ),
-        lambda shown: rows(shown)[0],
+        lambda shown: pairs(shown)[0],
         _best_plan,
         described={"event": "subscription_renewed"},
     ),

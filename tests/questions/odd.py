@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from .question import Question, call, cell, hogql, rows
+from .question import Question, call, cell, hogql, pairs, rows
 from .world import World, ago, by, has, persons, top
 
 _NEW_YORK, _TOKYO = ZoneInfo("America/New_York"), ZoneInfo("Asia/Tokyo")
@@ -108,7 +108,7 @@ QUESTIONS = (
     Question(
         "What do people search for, oddities included?",
         call("query_trends", events=["search_performed"], breakdown="query", interval="total", date_from="-90d"),
-        lambda shown: {name.replace("\\n", "\n"): count for name, count in rows(shown)},
+        lambda shown: {name.replace("\\n", "\n"): count for name, count in pairs(shown)},
         _searches,
         described={"search": "search"},
     ),
@@ -147,7 +147,7 @@ QUESTIONS = (
             "query_trends", events=["survey sent"], breakdown="$survey_response_1", breakdown_limit=1,
             interval="total", date_from="-90d",
         ),
-        lambda shown: rows(shown)[:1],
+        lambda shown: pairs(shown)[:1],
         _reasons,
         described={"event": "survey sent"},
     ),

@@ -58,6 +58,11 @@ def rows(shown: Shown) -> list[list[Any]]:
     return shown["rows"]
 
 
+def pairs(shown: Shown) -> list[list[Any]]:
+    """The first two columns: names and their numbers."""
+    return [row[:2] for row in rows(shown)]
+
+
 def cell(shown: Shown) -> Any:
     """The last cell of the first row: where an answer is one number."""
     return shown["rows"][0][-1]

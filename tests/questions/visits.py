@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import mean, median
 
-from .question import Question, Shown, call, fact, hogql, rows
+from .question import Question, Shown, call, fact, hogql, pairs, rows
 from .world import TODAY, Row, World, ago, by, has, percent, person_has, persons, top
 
 _GAP = timedelta(minutes=30)
@@ -107,7 +107,7 @@ def _on_phones(world: World) -> float:
 
 
 def _mobile_share(shown: Shown) -> float:
-    return next(one["share_percent"] for one in shown["facts"] if one["series"] == "Mobile")
+    return next(share for device, _, share in rows(shown) if device == "Mobile")
 
 
 def _screens(world: World) -> list[list[object]]:
@@ -158,7 +158,7 @@ QUESTIONS = (
             "query_trends", events=["signed_up"], breakdown="person.$initial_utm_campaign", interval="total",
             date_from="-60d",
         ),
-        lambda shown: [row for row in rows(shown) if row[0] != "(none)"][:3],
+        lambda shown: [pair for pair in pairs(shown) if pair[0] != "(none)"][:3],
         _by_campaign,
         described={"search": "utm_campaign"},
     ),
@@ -194,7 +194,7 @@ QUESTIONS = (
             "query_trends", events=["$screen"], breakdown="$screen_name", breakdown_limit=3, interval="total",
             date_from="-30d",
         ),
-        lambda shown: rows(shown)[:3],
+        lambda shown: pairs(shown)[:3],
         _screens,
         described={"search": "screen"},
     ),

@@ -113,10 +113,10 @@ async def test_a_comparison_hides_no_value_and_invents_no_zero() -> None:
     before = [compared("Chrome", 4, "previous"), compared("Opera", 3, "previous")]
     asked = {"events": ["x"], "breakdown": "$browser", "compare": True, "interval": "total"}
     shown = await run(TRENDS, answered(now + before), **asked)
-    assert shown["rows"] == [["Chrome", 6, 4, 50], ["Arc", 2, 0, None]]
+    assert shown["rows"] == [["Chrome", 6, 4, 50, 75], ["Arc", 2, 0, None, 25]]
     assert shown["notes"] == ["Only the period before names Opera (3)."]
     shown = await run(TRENDS, answered([*now, *before, compared(OTHER, 9, "previous")]), **asked)
-    assert shown["rows"] == [["Chrome", 6, 4, 50], ["Arc", 2, None, None]]
+    assert shown["rows"] == [["Chrome", 6, 4, 50, 75], ["Arc", 2, None, None, 25]]
 
 
 async def test_which_day_is_not_over_is_decided_by_the_projects_clock() -> None:
