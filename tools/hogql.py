@@ -82,7 +82,7 @@ def _survey(tokens: list[Token]) -> _Survey:
         raise Refused(
             "hogql_query_error",
             "query: one SELECT (or WITH and SELECT) is run, nothing else.",
-            "Rewrite it as a SELECT.",
+            "Rewrite it as a SELECT; describe_data shows tables and columns.",
         )
     outer = [at for at, token in enumerate(tokens) if token.depth == tokens[0].depth]
     cuts = [at for at in outer if _is_set_operator(tokens, at)]
@@ -91,8 +91,10 @@ def _survey(tokens: list[Token]) -> _Survey:
     limits = [at for at in outer if _is_keyword(tokens, at, "LIMIT") and not _limits_by(tokens, at)]
     if limits:
         return _Survey(limit=tokens[limits[-1] + 1 :])
-    if tokens[0].word == "(":
-        return _survey(tokens[1 : outer[1] if len(outer) > 1 else len(tokens)])
+    if not any(tokens[at].word == "SELECT" for at in outer):  # it stands in brackets, perhaps after a WITH
+        opened = max((at for at in outer if tokens[at].word == "("), default=0)
+        closed = next((at for at in outer if at > opened), len(tokens))
+        return _survey(tokens[opened + 1 : closed])
     return _Survey([tokens[-1].end], ordered=any(_is_keyword(tokens, at, "ORDER") for at in outer))
 
 

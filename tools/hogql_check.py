@@ -11,9 +11,10 @@ from typing import Any, cast
 from ..gateway.errors import Code, Refused
 from ..schemas.text import excerpt
 from .hogql import Token, tokenize
+from .hogql_findings import Findings, Unknown
 from .hogql_functions import unknown_function
 from .hogql_mistakes import suspect
-from .hogql_names import Findings, Unknown, find
+from .hogql_names import find
 from .hogql_parse import Node, Unparsed, available, children, parse
 from .hogql_parse import place as place_of
 from .nearest import nearest
@@ -74,7 +75,7 @@ def read(sql: str, values: Mapping[str, Any]) -> Node | Verdict:
     tokens = tokenize(sql)
     tree = parse(sql, tokens)
     if tree is None:
-        return Verdict(unjudged="it is too long to be parsed here")
+        return Verdict(unjudged="it would take too long to be parsed here")
     if isinstance(tree, Unparsed):
         return Verdict((_syntax(sql, tokens, tree),))
     missing = _placeholders(tree, values)
@@ -144,8 +145,15 @@ def _warnings(findings: Findings) -> Iterable[Problem]:
     for used in findings.functions:
         if (fixes := unknown_function(used.name)) is not None:
             yield Problem("hogql_query_error", f"unknown function `{excerpt(used.name, 60)}`", used.place, fixes)
+    for used in findings.outer[:1]:
+        message = f"`{excerpt(used.name, 60)}` is a column of the query around; subqueries in HogQL do not see those"
+        yield Problem("hogql_query_error", message, used.place, ("a JOIN", "IN (SELECT …)"))
+    for used in findings.stars[:1]:
+        star = (f"{used.name}.*",) if used.name else ()
+        yield Problem("hogql_query_error", "`*` over several tables is refused", used.place, star)
     for place in findings.untimed[:1]:
-        yield Problem("hogql_query_error", "no condition on timestamp: all events there are will be read", place)
+        message = "no condition on timestamp: it asks for the events of all time"
+        yield Problem("hogql_query_error", message, place, ("timestamp >= now() - INTERVAL 30 DAY",))
 
 
 def _name(placeholder: Node) -> str:

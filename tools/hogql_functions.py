@@ -6,50 +6,53 @@ from importlib import resources
 from .nearest import nearest
 
 _OTHER_DIALECTS = {
-    "len": "length", "char_length": "length", "charindex": "position", "instr": "position", "getdate": "now",
-    "sysdate": "now", "current_timestamp": "now", "curdate": "today", "current_date": "today", "datepart": "dateTrunc",
-    "date_part": "dateTrunc", "extract_year": "toYear", "to_date": "toDate", "to_char": "formatDateTime",
-    "strftime": "formatDateTime", "date_format": "formatDateTime", "string_agg": "groupArray",
-    "array_agg": "groupArray", "group_concat": "groupArray", "listagg": "groupArray", "nvl": "ifNull",
-    "isnull": "isNull", "iif": "if", "json_extract": "JSONExtractString", "json_value": "JSONExtractString",
-    "get_json_object": "JSONExtractString", "approx_count_distinct": "uniq", "count_distinct": "uniq",
-    "countdistinct": "uniq", "percentile": "quantile", "percentile_cont": "quantile", "percentile_disc": "quantile",
-    "stddev": "stddevPop", "variance": "varPop", "mean": "avg", "average": "avg", "regexp_matches": "match",
-    "regexp_like": "match", "regexp_extract": "extract", "split_part": "splitByChar", "split": "splitByChar",
-    "generate_series": "range", "unnest": "arrayJoin", "explode": "arrayJoin", "first": "argMin", "last": "argMax",
-    "first_value": "argMin", "last_value": "argMax", "ucase": "upper", "lcase": "lower", "to_timestamp": "toDateTime",
-    "date_add": "dateAdd", "date_sub": "dateSub", "datediff": "dateDiff", "date_diff": "dateDiff",
-    "dateadd": "dateAdd", "datesub": "dateSub", "weekday": "toDayOfWeek", "dayofweek": "toDayOfWeek",
-    "year": "toYear", "month": "toMonth", "day": "toDayOfMonth", "hour": "toHour", "week": "toISOWeek",
-    "convert": "toString", "str": "toString", "concat_ws": "arrayStringConcat", "substr": "substring",
+    "len": "length", "charindex": "position", "instr": "position", "getdate": "now", "sysdate": "now",
+    "curdate": "today", "datepart": "dateTrunc", "datetime_trunc": "dateTrunc", "timestamp_trunc": "dateTrunc",
+    "extract_year": "toYear", "strftime": "formatDateTime",
+    "group_concat": "groupArray", "listagg": "groupArray", "array_to_string": "arrayStringConcat", "nvl": "ifNull",
+    "zeroifnull": "ifNull", "iif": "if", "decode": "multiIf", "json_extract": "JSONExtractString",
+    "json_extract_scalar": "JSONExtractString", "json_extract_path_text": "JSONExtractString",
+    "get_json_object": "JSONExtractString", "approx_count_distinct": "uniq", "approx_distinct": "uniq",
+    "count_distinct": "uniq", "percentile": "quantile", "percentile_cont": "quantile", "percentile_disc": "quantile",
+    "approx_percentile": "quantile", "stddev": "stddevPop", "variance": "varPop", "mean": "avg", "average": "avg",
+    "count_if": "countIf", "sum_if": "sumIf", "avg_if": "avgIf", "countif": "countIf", "safe_divide": "divide",
+    "regexp_matches": "match", "regexp_like": "match", "regexp_replace": "replaceRegexpAll",
+    "regexp_substr": "extract", "split": "splitByChar", "string_split": "splitByChar", "generate_series": "range",
+    "unnest": "arrayJoin", "explode": "arrayJoin", "first": "argMin", "last": "argMax",
+    "weekday": "toDayOfWeek", "dow": "toDayOfWeek", "week": "toISOWeek",
+    "unix_timestamp": "toUnixTimestamp", "convert": "toString", "str": "toString", "to_number": "toFloat",
+    "todouble": "toFloat", "tofloat64": "toFloat", "toint32": "toInt", "toint64": "toInt", "touint64": "toInt",
+    "concat_ws": "arrayStringConcat",
 }  # fmt: skip
 
 
 def unknown_function(name: str) -> tuple[str, ...] | None:
-    """The nearest functions of an unknown one, None for one that there is (upper and lower case count alike)."""
+    """The nearest functions of an unknown one, None for one that there is.
+
+    Names in small letters may be written in capitals, too; the others are what they are (PostHog's
+    `hogql/functions/core.py`).
+    """
     known = _known()
-    lower = name.lower()
-    if _bare(lower, known):
+    if _is_known(name, known):
         return None
-    other = _OTHER_DIALECTS.get(lower)
-    return tuple(dict.fromkeys(((other,) if other else ()) + nearest(name, known.values())))[:3]
+    other = _OTHER_DIALECTS.get(name.lower())
+    return tuple(dict.fromkeys(((other,) if other else ()) + nearest(name, known)))[:3]
 
 
 _COMBINATORS = (
-    "if", "array", "distinct", "ornull", "ordefault", "orzero", "state", "merge", "map", "foreach", "argmin", "argmax",
+    "If", "Array", "Distinct", "OrNull", "OrDefault", "OrZero", "State", "Merge", "Map", "ForEach", "ArgMin", "ArgMax",
 )  # fmt: skip
 """What may follow the name of an aggregate (ClickHouse, "Aggregate Function Combinators")."""
 
 
-def _bare(name: str, known: dict[str, str]) -> bool:
+def _is_known(name: str, known: frozenset[str]) -> bool:
     """Whether it is a known name, alone or with combinators."""
-    if name in known:
+    if name in known or name.lower() in known:
         return True
     endings = (ending for ending in _COMBINATORS if name.endswith(ending) and name != ending)
-    return any(_bare(name.removesuffix(ending), known) for ending in endings)
+    return any(_is_known(name.removesuffix(ending), known) for ending in endings)
 
 
 @cache
-def _known() -> dict[str, str]:
-    text = resources.files(__package__ or "").joinpath("hogql_functions.txt").read_text("utf-8")
-    return {name.lower(): name for name in text.split()}
+def _known() -> frozenset[str]:
+    return frozenset(resources.files(__package__ or "").joinpath("hogql_functions.txt").read_text("utf-8").split())

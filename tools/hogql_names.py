@@ -5,10 +5,11 @@ What cannot be judged (a table that the schema does not list, a column of an exp
 decides.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from .hogql_findings import Findings, Unknown, Used
 from .hogql_parse import Node, children, place
 from .project_schema import Column, Schema
 
@@ -26,60 +27,6 @@ _QUERIES = ("SelectQuery", "SelectSetQuery")
 _OTHER = Column("", "unknown")
 
 type Columns = Mapping[str, Column]
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A table or column that there is not. `known`: the names that there are in its place."""
-
-    kind: str
-    """`table` or `column`."""
-    name: str
-    place: int | None
-    known: tuple[str, ...]
-    owner: str = ""
-    """What the column was looked for in, when the statement says it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """A name of an event, a property or a function that a statement uses."""
-
-    name: str
-    place: int | None
-    kind: str
-    """`event`, `function`, or of a property its type: `event`, `person`, `group`."""
-
-
-@dataclass(slots=True)
-class Findings:
-    """What a statement names."""
-
-    unknown: list[Unknown] = field(default_factory=list[Unknown])
-    events: list[Used] = field(default_factory=list[Used])
-    properties: list[Used] = field(default_factory=list[Used])
-    functions: list[Used] = field(default_factory=list[Used])
-    untimed: list[int | None] = field(default_factory=list["int | None"])
-    """Where `events` is read without a condition on `timestamp`."""
-
-    def in_order(self) -> "Findings":
-        """As the statement has them, each unknown name once."""
-        unknown = {(each.kind, each.name, each.owner): each for each in sorted(self.unknown, key=_from_the_end)}
-        return Findings(
-            sorted(unknown.values(), key=_place),
-            sorted(self.events, key=_place),
-            sorted(self.properties, key=_place),
-            sorted(self.functions, key=_place),
-            self.untimed,
-        )
-
-
-def _place(each: Unknown | Used) -> int:
-    return each.place or 0
-
-
-def _from_the_end(each: Unknown) -> int:
-    return -_place(each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +63,8 @@ class _Found:
     """A name that is not there, the names that are, and where."""
     property: tuple[str, str] | None = None
     """The name of a property and its type."""
+    outer: bool = False
+    """It is a column of the query around."""
 
 
 def find(tree: Node, schema: Schema) -> Findings:
@@ -133,7 +82,12 @@ class _Resolver:
     def query(self, node: Node, outer: _Scope) -> Columns | None:
         """Resolves a query; its columns as those around it see them, None when they are not known."""
         if node.get("node") == "SelectSetQuery":
-            columns = self.query(node["initial_select_query"], outer)
+            first = cast("Node", node["initial_select_query"])
+            if first.get("ctes"):  # all members see them
+                tables, expressions = self._with(first, outer)
+                outer = _Scope(tables, names=frozenset(expressions), outer=outer)
+                first = {**first, "ctes": [cte for cte in first["ctes"] if cte.get("cte_type") == "column"]}
+            columns = self.query(first, outer)
             for member in cast("list[Node]", node["subsequent_select_queries"]):
                 self.query(member["select_query"], outer)
             return columns
@@ -142,6 +96,7 @@ class _Resolver:
         return self._select(node, outer)
 
     def _select(self, node: Node, outer: _Scope) -> Columns | None:
+        untimed = len(self.findings.untimed)
         tables, expressions = self._with(node, outer)
         joins = list(_joins(node.get("select_from")))
         sources = tuple(self._source(join, _Scope(tables, outer=outer)) for join in joins)
@@ -157,7 +112,7 @@ class _Resolver:
         for join in joins:
             for child in children([join.get("constraint")]):
                 self._walk(child, scope)
-        self._time(node, sources, joins)
+        self._time(node, scope, joins, untimed)
         return self._columns(cast("list[Node]", node.get("select") or []), scope)
 
     def _with(self, node: Node, outer: _Scope) -> tuple[dict[str, Columns | None], dict[str, Node]]:
@@ -169,7 +124,7 @@ class _Resolver:
                 continue
             if cte.get("recursive"):
                 tables[name] = None
-            columns = self.query(value, _Scope(dict(tables), outer=outer))
+            columns = self.query(value, _Scope(dict(tables), names=frozenset(expressions), outer=outer))
             tables[name] = None if cte.get("columns") or cte.get("recursive") else columns
         return tables, expressions
 
@@ -192,7 +147,7 @@ class _Resolver:
             return _Source(names, scope.tables[name])
         if (columns := self._schema.tables.get(name)) is not None:
             return _Source(names, columns, name, place(table))
-        if name not in UNLISTED_TABLES:
+        if name not in UNLISTED_TABLES and "information_schema" not in chain:
             known = (*self._schema.tables, *scope.tables, *UNLISTED_TABLES)
             self.findings.unknown.append(Unknown("table", name, place(table), known))
         return _Source(names, None, name, place(table))
@@ -230,6 +185,8 @@ class _Resolver:
         elif found.property is not None:
             name, kind = found.property
             self.findings.properties.append(Used(name, place(node), kind))
+        if found is not None and found.outer:
+            self.findings.outer.append(Used(".".join(chain), place(node), "column"))
 
     def _resolve(self, chain: list[str], scope: _Scope | None) -> "_Found | None":
         """What a chain names; None when nothing in the scope has its first name."""
@@ -247,7 +204,10 @@ class _Resolver:
             return _Found()
         if chain[0] in UNLISTED_COLUMNS and scope.sources:
             return _Found()
-        return self._resolve(chain, scope.outer)
+        found = self._resolve(chain, scope.outer)
+        around = scope.outer.sources if scope.outer else ()
+        named = any(_after(chain, source) or chain[0] in (source.columns or ()) for source in around)
+        return replace(found, outer=True) if found and named else found
 
     def _column(self, chain: list[str], source: _Source) -> "_Found":
         if source.columns is None or chain[0] == "*" or chain[0] in UNLISTED_COLUMNS:
@@ -284,11 +244,17 @@ class _Resolver:
             if (column.name, column.table) == ("event", "events"):
                 self.findings.events += [Used(text, at, "event") for text, at in _texts(other)]
 
-    def _time(self, node: Node, sources: tuple[_Source, ...], joins: list[Node]) -> None:
-        bounded = [node.get("where"), node.get("prewhere"), *(join.get("constraint") for join in joins)]
-        if any(_bounds_time(condition) for condition in bounded if condition):
-            return
-        self.findings.untimed += [source.place for source in sources if source.table == "events"]
+    def _time(self, node: Node, scope: _Scope, joins: list[Node], before: int) -> None:
+        """Notes where events are read without a condition on their time, here or in what reads them from here.
+
+        `before` is how many of such places had been noted before this query.
+        """
+        conditions = [node.get(key) for key in ("where", "prewhere", "having", "qualify")]
+        conditions += [join.get("constraint") for join in joins]
+        if not any(_bounds_time(each, _times(node)) for each in conditions if each):
+            self.findings.untimed += [source.place for source in scope.sources if source.table == "events"]
+        elif any(not source.table for source in scope.sources):
+            del self.findings.untimed[before:]
 
     def _columns(self, select: list[Node], scope: _Scope) -> Columns | None:
         columns: dict[str, Column] = {}
@@ -297,6 +263,9 @@ class _Resolver:
             if kind == "Alias":
                 columns[str(item["alias"])] = self._of(item["expr"], scope)
             elif kind == "Field" and item["chain"][-1] == "*":
+                if len(item["chain"]) == 1 and len(scope.sources) > 1:
+                    names = min(scope.sources[0].names, default="")
+                    self.findings.stars.append(Used(names, place(item), "table"))
                 chosen = [
                     source for source in scope.sources if len(item["chain"]) == 1 or item["chain"][0] in source.names
                 ]
@@ -367,11 +336,20 @@ def _texts(node: Node) -> Iterator[tuple[str, int | None]]:
             yield from _texts(item)
 
 
-def _bounds_time(condition: Node) -> bool:
+def _bounds_time(condition: Node, times: Container[str]) -> bool:
     waiting = list(children([condition]))
     while waiting:
         item = waiting.pop()
-        if item.get("node") == "Placeholder" or (item.get("node") == "Field" and item["chain"][-1] == "timestamp"):
+        if item.get("node") == "Placeholder" or (item.get("node") == "Field" and item["chain"][-1] in times):
             return True
         waiting += children(item)
     return False
+
+
+def _times(node: Node) -> set[str]:
+    """`timestamp` and the aliases of a SELECT that stand for something made of it."""
+    times = {"timestamp"}
+    for item in cast("list[Node]", node.get("select") or []):
+        if item.get("node") == "Alias" and _bounds_time(item, times):
+            times.add(str(item["alias"]))
+    return times

@@ -1,11 +1,13 @@
 """HogQL to a syntax tree, by PostHog's own parser, where that takes no more than moments.
 
 The parser (`hogql-parser-rs`, not on Windows) holds the interpreter lock, takes time that grows with the square of the
-length of an operator chain and the fourth power of the number of joined tables (500 terms: a second), and overflows its
-stack on nested template strings. So only statements that parse within moments are parsed; PostHog checks all.
+length of an operator chain and the fourth power of the number of joined tables, commas included (500 terms: a second),
+and overflows its stack on nested template strings. So only statements that parse within moments are parsed; PostHog
+checks all.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +19,9 @@ from .hogql import Token
 MAX_WORK = 60_000
 """Over all tokens, the sum of how many tokens of the same expression, and of those around it, come before."""
 MAX_JOINS = 15
+"""`JOIN`s, and commas between the tables of FROM."""
+MAX_TEMPLATES = 10
+"""Template strings, which may be nested in each other."""
 MAX_LENGTH = 20_000
 """Characters."""
 
@@ -36,7 +41,7 @@ class Unparsed:
 def parse(sql: str, tokens: Sequence[Token]) -> Node | Unparsed | None:
     """The tree of a statement, why there is none, or None for one that is left to PostHog."""
     parser = _parser()
-    if parser is None or len(sql) > MAX_LENGTH or not _is_quick(tokens):
+    if parser is None or len(sql) > MAX_LENGTH or not _is_quick(sql, tokens):
         return None
     try:
         tree = cast("Node", json.loads(parser.parse_select_json(sql)))
@@ -90,13 +95,11 @@ def _parser() -> _Parser | None:
         return None
 
 
-def _is_quick(tokens: Sequence[Token]) -> bool:
-    if sum(token.word == "JOIN" for token in tokens) > MAX_JOINS:
+def _is_quick(sql: str, tokens: Sequence[Token]) -> bool:
+    if _joined(tokens) > MAX_JOINS or len(_TEMPLATE.findall(sql)) > MAX_TEMPLATES:
         return False
     work, runs = len(tokens), [0]
-    for before, token in zip([None, *tokens], tokens, strict=False):
-        if token.word == "'" and before is not None and before.word == "F" and before.end == token.start:
-            return False
+    for token in tokens:
         while len(runs) <= token.depth:
             runs.append(0)
         del runs[max(token.depth, 0) + 1 :]
@@ -107,6 +110,20 @@ def _is_quick(tokens: Sequence[Token]) -> bool:
     return True
 
 
+def _joined(tokens: Sequence[Token]) -> int:
+    """How often a table is joined, by a word or a comma, in all FROM clauses together."""
+    joined, from_clauses = 0, set[int]()
+    for token in tokens:
+        if token.word == "FROM":
+            from_clauses.add(token.depth)
+        elif token.word in _ENDS_OF_FROM or token.word in ")]}":
+            from_clauses.discard(token.depth + (token.word in ")]}"))
+        joined += token.word == "JOIN" or (token.word == "," and token.depth in from_clauses)
+    return joined
+
+
+_TEMPLATE = re.compile(r"[fF]'")
+_ENDS_OF_FROM = frozenset(["SELECT", "WHERE", "PREWHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "WINDOW", "QUALIFY"])
 _ENDS_OF_CHAINS = frozenset(
     [",", "SELECT", "FROM", "WHERE", "PREWHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "INTERSECT", "EXCEPT"]
 )

@@ -13,7 +13,7 @@ from ..schemas.query import CheckHogql, MetadataAnswer, MetadataProblem
 from ..schemas.text import excerpt
 from .hogql import plan
 from .hogql_check import Problem, Verdict, position, read, resolve
-from .hogql_names import Findings, Used
+from .hogql_findings import Findings, Used
 from .nearest import nearest
 from .operation import Effect, Operation, Result, Toolset, unexpected_shape
 from .project_names import Names, property_names, unseen_events, unseen_properties

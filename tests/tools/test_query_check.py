@@ -80,7 +80,7 @@ BROKEN: tuple[tuple[str, str], ...] = (
     (f"SELECT count_distinct(person_id) FROM events WHERE {LAST_WEEK}", "uniq"),
     (f"SELECT len(event) FROM events WHERE {LAST_WEEK}", "length"),
     (f"SELECT percentile_cont(0.5) FROM events WHERE {LAST_WEEK}", "quantile"),
-    (f"SELECT string_agg(event) FROM events WHERE {LAST_WEEK}", "groupArray"),
+    (f"SELECT group_concat(event) FROM events WHERE {LAST_WEEK}", "groupArray"),
     # syntax
     ("SELECT count(*) form events", "FROM"),
     (f"SELECT event FROM events WEHRE {LAST_WEEK}", "WHERE"),
