@@ -24,6 +24,7 @@ from .analytics_asking import Asked, ask, save
 from .analytics_behaviour import lifecycle_answer, paths_answer, stickiness_answer
 from .analytics_dates import End, Range, check, resolve
 from .analytics_funnel import funnel_answer
+from .analytics_names import with_names
 from .analytics_retention import retention_answer
 from .analytics_trends import trends_answer
 from .operation import Effect, Operation, Result, Toolset
@@ -51,7 +52,7 @@ def _operation[A: Analysis](
         query = compiled(args)
         asked = await ask(api, sent(query), tool=name, refresh=args.refresh)
         counted = resolve(start, args.date_to, now=asked.computed_at, zone=zone, interval=interval)
-        shown: Mapping[str, Any] = answer(args, asked, counted).as_json()
+        shown: Mapping[str, Any] = (await with_names(api, args, answer(args, asked, counted))).as_json()
         return {**shown, "saved": await save(api, args.save_as, query)} if args.save_as else shown
 
     return Operation(

@@ -8,7 +8,16 @@ from ..schemas.analytics import QueryFunnel
 from ..schemas.analytics_results import ConversionTimes, FunnelResult, FunnelTrend
 from .analytics_asking import Asked, results
 from .analytics_dates import Range, intervals
-from .analytics_labels import OTHER, interval_marks, nobody_reached, nothing_found, span_marks, split_name, value_label
+from .analytics_labels import (
+    OTHER,
+    Doubt,
+    interval_marks,
+    nobody_reached,
+    nothing_found,
+    span_marks,
+    split_name,
+    value_label,
+)
 from .table import Answer, Cell, Table, change, given, mean, number, percent
 
 _COLUMNS = ("step", "persons", "from_previous_percent", "from_first_percent", "median_s", "average_s")
@@ -146,7 +155,7 @@ def _times(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[
     return Answer(table, facts, marks, notes if converted else (_nobody_converted(args), *notes))
 
 
-def _nobody_converted(args: QueryFunnel) -> str:
+def _nobody_converted(args: QueryFunnel) -> Doubt:
     return nobody_reached(" or ".join(step.label for step in args.steps))
 
 

@@ -9,7 +9,6 @@ from ..schemas.analytics_results import InsightAnswer, Labels
 from .analytics_dates import Intervals, Range
 
 NONE, OTHER = "(none)", "(other)"
-_LOOK = "Is the name right? list_event_definitions gives the real ones."
 _MARKERS = {
     "$$_posthog_breakdown_null_$$": NONE,
     "$$_posthog_breakdown_other_$$": OTHER,
@@ -48,15 +47,21 @@ def interval_marks(found: Intervals) -> dict[str, Any]:
     return marks
 
 
-def nothing_found(names: Sequence[str], *, conditions: bool) -> str:
-    """The hint for events that did not happen at all in the range. `conditions`: filters may be the reason too."""
-    filtered = " Or nothing meets the filters." if conditions else ""
-    return f"Nothing counted in this range: {', '.join(names)}. {_LOOK}{filtered}"
+class Doubt(str):
+    """A note that something counted nothing: perhaps its name is misspelt."""
+
+    __slots__ = ()
 
 
-def nobody_reached(name: str) -> str:
-    """The hint for a later event that nobody came to."""
-    return f"Nobody came to {name}. {_LOOK}"
+def nothing_found(names: Sequence[str], *, conditions: bool) -> Doubt:
+    """The note on events that did not happen at all in the range. `conditions`: filters may be the reason too."""
+    filtered = " Perhaps nothing meets the filters." if conditions else ""
+    return Doubt(f"Nothing counted in this range: {', '.join(names)}.{filtered}")
+
+
+def nobody_reached(name: str) -> Doubt:
+    """The note on a later event that nobody came to."""
+    return Doubt(f"Nobody came to {name}.")
 
 
 def split_name(breakdowns: Sequence[Breakdown]) -> str:

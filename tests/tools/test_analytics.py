@@ -10,7 +10,7 @@ from maton_posthog.tools import analytics_asking
 from maton_posthog.tools.analytics import OPERATIONS
 from maton_posthog.tools.operation import Effect, Operation
 
-from .fake import PROJECT_ID, QUERY_PATH, FakeCall, answer, in_turn, run
+from .fake import PROJECT_ID, QUERY_PATH, FakeCall, answer, in_turn, page, run
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,10 @@ NULL, OTHER = "$$_posthog_breakdown_null_$$", "$$_posthog_breakdown_other_$$"
 
 
 def answered(results: Any, **changes: Any) -> FakeCall:
-    return FakeCall({POST: {"results": results, "error": "", "last_refresh": COMPUTED, **changes}})
+    """PostHog's answer; the project has seen these events."""
+    seen = page(*({"name": name} for name in ("$pageview", "signed_up", "purchase_completed", "a", "b", "c")))
+    told = {"results": results, "error": "", "last_refresh": COMPUTED, **changes}
+    return FakeCall({POST: told, "GET /api/projects/{project_id}/event_definitions/": seen})
 
 
 def step(name: str, count: int, median: float | None = None) -> dict[str, Any]:
@@ -268,7 +271,8 @@ async def test_retention_by_property_has_a_grid_for_each_value() -> None:
 )  # fmt: skip
 async def test_retention_of_an_event_that_never_happened_names_it(rows: list[Any], named: str) -> None:
     shown = await run(RETENTION, answered(rows), event="signed_up", returning_event="bought")
-    assert f" {named}. Is the name right?" in shown["notes"][0]
+    assert f" {named}." in shown["notes"][0]
+    assert shown["notes"][1] == "`bought` has never been seen: describe_data with search finds names."
 
 
 async def test_hours_of_retention_are_told_in_the_projects_time() -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 TODAY = date(2026, 11, 23)
 DAYS_7 = [TODAY - timedelta(days=back) for back in range(7, -1, -1)]
-ABSENT_EVENT = "sign_up_compleet"
+ABSENT_EVENT = "signedup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,12 +342,12 @@ def _sittings(own: list[Event]) -> list[list[str]]:
         ("query_retention", {"event": "$pageview", "returning_event": ABSENT_EVENT}),
     ],
 )  # fmt: skip
-async def test_an_event_that_never_happened_is_named_with_where_to_look(
+async def test_an_event_that_never_happened_is_named_with_what_was_meant(
     sandbox: LiveSandbox, tool: str, arguments: dict[str, Any]
 ) -> None:
     shown = await sandbox.call(tool, **arguments)
-    (said,) = [note for note in shown["notes"] if "list_event_definitions" in note]
-    assert ABSENT_EVENT in said
+    (said,) = [note for note in shown["notes"] if "never been seen" in note]
+    assert said == f"`{ABSENT_EVENT}` has never been seen: did you mean `signed_up`?"
 
 
 async def test_an_unknown_action_is_said_where_posthog_drops_it(sandbox: LiveSandbox) -> None:
