@@ -1,5 +1,6 @@
 """The requests as they come: what the page lists, and the headers that mark every answer."""
 
+import json
 import time
 import uuid
 from collections import deque
@@ -8,6 +9,7 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .descriptions import described
 from .errors import ApiError
 from .values import Clock, Row, as_object
 from .web_page import Seen
@@ -24,14 +26,14 @@ def note(scope: Scope, words: str) -> None:
 
 
 def asked(body: Row) -> str:
-    """What the body of a request is about: the query, or the name of what is written."""
+    """What the body of a request is about: the name of what is written, the query, or else the fields that are sent."""
     query = as_object(body.get("query"))
-    if query is not None:
-        source = as_object(query.get("source")) or query
-        return str(source.get("query") or source.get("kind") or "")
     named = body.get("key") or body.get("name")
-    deleted = "" if body.get("deleted") is not True else "deleted"
-    return str(named) if isinstance(named, str) else deleted
+    said = [named] if isinstance(named, str) else []
+    said += [] if query is None else [described(query)]
+    if said:
+        return ": ".join(said)
+    return ", ".join(f"{name} {json.dumps(value)}" if isinstance(value, bool) else name for name, value in body.items())
 
 
 def refused(error: ApiError) -> str:

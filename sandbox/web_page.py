@@ -21,8 +21,8 @@ dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)
 dl div { background: var(--soft); border: 1px solid var(--line); border-radius: .4rem; padding: .35rem .6rem; }
 dt { font-size: .85rem; opacity: .75; } dd { margin: 0; font-size: 1.1rem; font-variant-numeric: tabular-nums; }
 ol { list-style: none; margin: 0; padding: 0; }
-li { display: grid; grid-template-columns: 4.6rem 2.6rem 4rem 1fr 5rem; gap: 0 .5rem; padding: .3rem 0;
-  border-top: 1px solid var(--line); }
+li { display: grid; grid-template-columns: 4.6rem 2.6rem 4rem 1fr 5rem; gap: 0 .5rem; align-items: baseline;
+  padding: .3rem 0; border-top: 1px solid var(--line); }
 li .note { grid-column: 4 / -1; }
 .time, .took { font-variant-numeric: tabular-nums; opacity: .75; } .took { text-align: right; }
 .good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); } b { font-weight: 600; }
