@@ -1,12 +1,15 @@
-"""What is asked about one flag: `{id}/dependent_flags/`, the live flags with a condition on it, and `{id}/status/`."""
+"""What belongs to one flag: `{id}/dependent_flags/`, the live flags with a condition on it, `{id}/status/`, and
+`{id}/dashboard/`, which makes the dashboard of its usage when there is none.
+"""
 
 from anyio import to_thread
 from starlette.responses import Response
 
-from ..resource import of_project, reach
+from ..resource import Change, of_project, reach
 from ..responses import answer
 from ..routing import Call, Route
 from ..values import Row
+from .dashboards import usage_dashboard
 from .flag_rules import flag_properties
 from .flags import FLAGS, flag_status
 
@@ -44,7 +47,22 @@ async def _tell_status(call: Call) -> Response:
     return answer(await to_thread.run_sync(_status, call))
 
 
+def _make_dashboard(call: Call) -> Row:
+    with call.services.store.transaction() as rows:
+        flag = reach(FLAGS, rows, call)
+        made = rows.get("dashboards", flag["usage_dashboard"]) if flag["usage_dashboard"] else None
+        if made is None or made["deleted"]:
+            change = Change(rows, call.project_id, {}, {}, flag)
+            rows.save("feature_flags", {**flag, "usage_dashboard": usage_dashboard(change, flag)})
+    return {"success": True}
+
+
+async def _dashboard(call: Call) -> Response:
+    return answer(await to_thread.run_sync(_make_dashboard, call))
+
+
 ROUTES = (
     Route("GET", "projects/{project_id}/feature_flags/{id}/dependent_flags", _list),
     Route("GET", "projects/{project_id}/feature_flags/{id}/status", _tell_status),
+    Route("POST", "projects/{project_id}/feature_flags/{id}/dashboard", _dashboard),
 )

@@ -1,4 +1,5 @@
-"""What flags say to somebody, and whom a condition reaches: `evaluation_reasons/` and `user_blast_radius/`.
+"""What flags say to somebody (`evaluation_reasons/`, `my_flags/`), what SDKs need to find out themselves
+(`local_evaluation/`), and whom a condition reaches (`user_blast_radius/`).
 
 Who falls into a rollout is decided as PostHog's SDKs do for local evaluation: SHA-1 of the key and the distinct id.
 """
@@ -13,13 +14,16 @@ from starlette.responses import Response
 
 from ..errors import ApiError, invalid
 from ..events import literal
+from ..identity import user_basic
 from ..resource import of_project
 from ..responses import answer
 from ..routing import Call, Route
 from ..store import Rows
 from ..values import Row, as_object, objects
+from .account import group_types
 from .cohort_rules import CohortError, persons_of
-from .flag_rules import flag_variants
+from .flag_rules import flag_properties, flag_variants
+from .flags import minimal_flag
 from .person_changes import people
 from .person_filters import person_condition
 from .removals import removed_keys
@@ -48,13 +52,45 @@ async def _reasons(call: Call) -> Response:
         groups = None
     if groups is None:
         raise invalid("Invalid JSON passed in groups parameter", attr="groups")
+    return answer({flag["key"]: told for flag, told in await _evaluate_all(call, distinct_id)})
+
+
+async def _evaluate_all(call: Call, distinct_id: str) -> list[tuple[Row, Row]]:
+    """Every flag that is not deleted, and what it says to somebody."""
     flags = await to_thread.run_sync(_flags, call)
     matching = await _matching(call, distinct_id, [condition for _, found in flags for condition in found])
-    answers: Row = {}
+    answers: list[tuple[Row, Row]] = []
     for flag, conditions in flags:
         fitting, matching = matching[: len(conditions)], matching[len(conditions) :]
-        answers[flag["key"]] = _evaluated(flag, conditions, fitting, distinct_id)
-    return answer(answers)
+        answers.append((flag, _evaluated(flag, conditions, fitting, distinct_id)))
+    return answers
+
+
+async def _my_flags(call: Call) -> Response:
+    """`[{"feature_flag", "value"}]` of the user, as of the person whose distinct id the user has."""
+    found = await _evaluate_all(call, user_basic()["distinct_id"])
+    return answer([{"feature_flag": minimal_flag(flag), "value": told["value"]} for flag, told in reversed(found)])
+
+
+def _definitions(call: Call) -> Row:
+    with call.services.store.transaction() as rows:
+        flags = [flag for flag in of_project(rows, "feature_flags", call.project_id) if not flag["deleted"]]
+        ids = {item.get("value") for flag in flags for item in flag_properties(flag["filters"], "cohort")}
+        cohorts = [row for row in of_project(rows, "cohorts", call.project_id) if row["id"] in ids]
+    mapping = {str(kind["group_type_index"]): kind["group_type"] for kind in group_types(call.project_id)}
+    dynamic = {
+        str(row["id"]): row["filters"]["properties"] for row in cohorts if not row["is_static"] and row["filters"]
+    }
+    return {
+        "flags": [minimal_flag(flag) for flag in flags],
+        "group_type_mapping": mapping,
+        "cohorts": dynamic if "send_cohorts" in call.params else {},
+    }
+
+
+async def _local_evaluation(call: Call) -> Response:
+    """`{"flags", "group_type_mapping", "cohorts"}`; the cohorts that flags ask for only with `send_cohorts`."""
+    return answer(await to_thread.run_sync(_definitions, call))
 
 
 def _flags(call: Call) -> list[tuple[Row, list[_Condition]]]:
@@ -173,5 +209,7 @@ def _reached(call: Call, properties: list[Row]) -> str:
 _COLLECTION = "projects/{project_id}/feature_flags"
 ROUTES = (
     Route("GET", f"{_COLLECTION}/evaluation_reasons", _reasons),
+    Route("GET", f"{_COLLECTION}/my_flags", _my_flags),
+    Route("GET", f"{_COLLECTION}/local_evaluation", _local_evaluation),
     Route("POST", f"{_COLLECTION}/user_blast_radius", _blast_radius),
 )

@@ -127,6 +127,41 @@ async def test_variants_fall_to_distinct_ids_in_their_shares_and_always_the_same
     assert 5 < first.count("control") < 25
 
 
+async def test_the_user_and_the_sdks_get_the_flags_of_the_project(sandbox: Serving) -> None:
+    everybody: list[dict[str, Any]] = [{"properties": [], "rollout_percentage": 100}]
+    flag = await sandbox.make("feature_flags/", {"key": "mine", "filters": {"groups": everybody}})
+    mine = await sandbox.get("feature_flags/my_flags/")
+    definitions = await sandbox.get("feature_flags/local_evaluation/", send_cohorts="")
+
+    assert mine[0]["feature_flag"]["id"] == flag["id"]
+    assert mine[0]["value"] is True
+    assert "mine" in {item["key"] for item in definitions["flags"]}
+    assert definitions["group_type_mapping"] == {"0": "organization"}
+    with_cohort = {"key": "id", "type": "cohort", "operator": "in"}
+    named = {"type": "person", "key": "email", "operator": "is_set", "value": "is_set"}
+    values = {"properties": {"type": "OR", "values": [{"type": "AND", "values": [named]}]}}
+    cohort = await sandbox.make("cohorts/", {"name": "With mail", "filters": values})
+    filters = {"groups": [{"properties": [{**with_cohort, "value": cohort["id"]}], "rollout_percentage": 100}]}
+    await sandbox.make("feature_flags/", {"key": "for-a-cohort", "filters": filters})
+    sent = await sandbox.get("feature_flags/local_evaluation/", send_cohorts="")
+    assert sent["cohorts"][str(cohort["id"])] == values["properties"]
+    assert (await sandbox.get("feature_flags/local_evaluation/"))["cohorts"] == {}
+    person = (await sandbox.get(f"cohorts/{cohort['id']}/persons/", limit=1))["results"][0]
+    for distinct_id, value in ((person["distinct_ids"][0], True), ("nobody at all", False)):
+        found = await sandbox.get("feature_flags/evaluation_reasons/", distinct_id=distinct_id)
+        assert found["for-a-cohort"]["value"] is value
+
+
+async def test_a_flag_without_a_dashboard_gets_one_and_only_one(sandbox: Serving) -> None:
+    body = {"key": "unwatched", "filters": FLAG, "_should_create_usage_dashboard": False}
+    path = f"feature_flags/{(await sandbox.make('feature_flags/', body))['id']}/"
+    answers = [(await sandbox.send("POST", f"{path}dashboard/")).json() for _ in range(2)]
+    dashboards = [row for row in (await sandbox.get("dashboards/"))["results"] if "unwatched" in row["name"]]
+
+    assert answers == [{"success": True}] * 2
+    assert [row["id"] for row in dashboards] == [(await sandbox.get(path))["usage_dashboard"]]
+
+
 async def test_many_flags_are_deleted_and_each_refusal_is_told(sandbox: Serving) -> None:
     free = await sandbox.make("feature_flags/", {"key": "free", "filters": FLAG})
     base = await sandbox.make("feature_flags/", {"key": "needed", "filters": FLAG})
