@@ -1,6 +1,6 @@
 """All questions, by theme."""
 
-from . import broken, changes, coming_back, funnels, how_many, money, odd, people, visits
+from . import broken, changes, coming_back, funnels, how_many, money, odd, people, verdicts, visits
 from .question import Question
 
 QUESTIONS: tuple[Question, ...] = (
@@ -13,4 +13,5 @@ QUESTIONS: tuple[Question, ...] = (
     *broken.QUESTIONS,
     *visits.QUESTIONS,
     *odd.QUESTIONS,
+    *verdicts.QUESTIONS,
 )
