@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self, cast
 from pydantic import BeforeValidator, Field, model_validator
 
 from .base import Id, InProject, Page, View
-from .insights import InsightBrief
+from .insights import InsightBrief, InsightView
 from .shown import Author, Fields, IfTrue, Items, Text
 
 
@@ -18,6 +18,10 @@ class ListDashboards(Page):
 class GetDashboard(InProject):
     dashboard_id: Id
     full: bool = False
+    numbers: bool = False
+    """Each tile's headline number."""
+    refresh: bool = False
+    """Computes them."""
 
 
 class CreateDashboard(InProject):
@@ -78,6 +82,18 @@ class DashboardView(DashboardRow):
     filters: Fields = None
     variables: Fields = None
     tiles: list[Tile] | None = None
+
+
+class NumberedTile(View):
+    """A place on a dashboard with the computed result of its insight."""
+
+    insight: InsightView | None = None
+
+
+class NumberedTiles(View):
+    """The tiles of a dashboard, with results."""
+
+    tiles: tuple[NumberedTile, ...] = ()
 
 
 class DashboardState(View):

@@ -170,14 +170,16 @@ class StoredInsight(InsightFields):
     last_modified_by: Author = None
 
 
-class InsightView(StoredInsight):
-    """An insight with its last computed result."""
+class InsightView(InsightName):
+    """An insight with its last computed result, as it is read."""
 
+    deleted: bool | None = None
+    query: Any = None
     last_refresh: str | None = None
     is_cached: bool | None = None
-    timezone: str | None = None
-    columns: Items = None
+    columns: list[Any] | None = None
     hasMore: bool | None = None  # noqa: N815 (PostHog's name)
+    resolved_date_range: Any = None
     result: Any = None
 
 

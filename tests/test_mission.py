@@ -23,7 +23,7 @@ MISSION: Mapping[str, str] = {
     "list_persons": f"{PAGE} search email distinct_id properties cohort_id",
     "get_person": "*person_id",
     "list_dashboards": f"{PAGE} search tags",
-    "get_dashboard": "*dashboard_id full",
+    "get_dashboard": "*dashboard_id full numbers refresh",
     "create_dashboard": "*name description pinned tags",
     "update_dashboard": "*dashboard_id name description pinned tags",
     "list_insights": f"{PAGE} search saved insight dashboards",

@@ -13,11 +13,11 @@ from ..gateway.errors import Failed, Rejected, Upstream
 from ..schemas.analytics_results import InsightAnswer
 from ..schemas.insights import InsightName, wrapped
 from ..schemas.text import excerpt
-from .insights import INSIGHTS
 from .operation import show
 
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0)
 """Between looks at a query that PostHog runs in the background; the deadline of the call ends it earlier."""
+INSIGHTS = "/api/projects/{project_id}/insights/"
 _STATUS = "/api/projects/{project_id}/query/{query_id}/"
 _NARROWER = "Narrow it: a shorter range, a longer interval, fewer events or no breakdown."
 

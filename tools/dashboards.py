@@ -11,10 +11,12 @@ from ..schemas.dashboards import (
     DeleteDashboard,
     GetDashboard,
     ListDashboards,
+    NumberedTiles,
     UpdateDashboard,
 )
 from ..schemas.shown import Whole
-from .operation import Effect, Operation, Result, Toolset, route, show, show_page
+from .dashboard_numbers import numbers_of
+from .operation import Effect, Operation, Result, Toolset, read, route, show, show_page
 from .pages import MAX_PAGES, PAGE_SIZE, Rows
 
 DASHBOARDS = "/api/projects/{project_id}/dashboards/"
@@ -55,7 +57,12 @@ def _fits(row: dict[str, Any], args: ListDashboards) -> bool:
 
 async def _get_dashboard(api: Call, args: GetDashboard) -> Result:
     answer = await api.get(DASHBOARD, dashboard_id=args.dashboard_id)
-    return _without_results(show(Whole, answer)) if args.full else show(DashboardView, answer)
+    shown = _without_results(show(Whole, answer)) if args.full else show(DashboardView, answer)
+    if not (args.numbers or args.refresh):
+        return shown
+    told = await numbers_of(api, args.dashboard_id, read(NumberedTiles, answer), refresh=args.refresh)
+    kept = shown if args.full else {name: value for name, value in shown.items() if name != "tiles"}
+    return {**kept, **told}
 
 
 def _without_results(dashboard: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +95,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="get_dashboard",
-        about="Show one dashboard and the insights on it; get_insight shows their numbers.",
+        about="Show one dashboard and the insights on it, with their numbers if asked.",
         toolset=Toolset.DASHBOARDS,
         effect=Effect.READ,
         input=GetDashboard,

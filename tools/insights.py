@@ -1,6 +1,6 @@
 """Insights: saved charts and SQL. A bare query is put into the node that PostHog needs to draw it."""
 
-from typing import Any, cast
+from typing import Any
 
 from ..gateway.budget import Budget
 from ..gateway.call import Call
@@ -17,15 +17,11 @@ from ..schemas.insights import (
     UpdateInsight,
 )
 from ..schemas.shown import Whole
-from .operation import Effect, Operation, Result, Toolset, show, show_page
+from .analytics_asking import INSIGHTS
+from .insight_results import INSIGHT, age_of, told
+from .operation import Effect, Operation, Result, Toolset, read, show, show_page
 
-INSIGHTS = "/api/projects/{project_id}/insights/"
-INSIGHT = "/api/projects/{project_id}/insights/{insight_id}/"
 _AIM = {"project_id", "connection_id", "insight_id"}
-_BULKY = frozenset(
-    ["filter", "action", "persons_urls", "people", "people_url", "converted_people_url", "dropped_people_url"]
-)
-"""Fields of a result that repeat the query or are links into PostHog's page."""
 
 
 async def _list_insights(api: Call, args: ListInsights) -> Result:
@@ -39,11 +35,12 @@ async def _get_insight(api: Call, args: GetInsight) -> Result:
     answer = await _read(api, args)
     if args.full:
         shown = show(Whole, answer)
+        result: Any = shown.get("result")
     else:
-        shown = show(InsightView, answer)
-        if "result" in shown:
-            shown["result"] = _lean(shown["result"])
-    if shown.get("result") is None:
+        insight = read(InsightView, answer)
+        result = insight.result
+        shown = {**show(StoredInsight, answer), **age_of(insight), **told(insight, api.timezone).shown}
+    if result is None:
         shown["note"] = (
             "PostHog computed no result; open it there, or run its query."
             if args.refresh
@@ -65,17 +62,6 @@ async def _read(api: Call, args: GetInsight) -> Any:
         if not found or found[0].get("short_id") != args.insight_id:
             raise
         return await api.get(INSIGHT, query, insight_id=found[0]["id"])
-
-
-def _lean(result: Any) -> Any:
-    """The numbers of a result: without links, repeated queries, and day labels that repeat the days."""
-    if isinstance(result, list):
-        return [_lean(item) for item in cast("list[Any]", result)]
-    if not isinstance(result, dict):
-        return result
-    fields = cast("dict[str, Any]", result)
-    doubled = {"labels"} if fields.get("days") else set[str]()
-    return {name: value for name, value in fields.items() if name not in _BULKY | doubled and value is not None}
 
 
 async def _create_insight(api: Call, args: CreateInsight) -> Result:
@@ -106,7 +92,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="get_insight",
-        about="Show one insight with its query and last computed result.",
+        about="Show one insight: query, headline number, last computed result.",
         toolset=Toolset.INSIGHTS,
         effect=Effect.READ,
         budget=Budget.ANALYTICS,

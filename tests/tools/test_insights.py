@@ -72,28 +72,38 @@ async def test_an_insight_without_a_computed_result_says_so() -> None:
     assert shown["created_by"] == "ann@example.com"
 
 
-async def test_refresh_computes_and_the_result_is_shown_without_what_repeats_the_query() -> None:
+async def test_refresh_computes_and_the_result_is_told_as_the_typed_query_tells_it() -> None:
     series = {
         "label": "$pageview",
         "count": 3,
         "data": [1, 2],
         "days": ["2026-01-01", "2026-01-02"],
         "labels": ["1-Jan-2026", "2-Jan-2026"],
-        "action": {"id": "$pageview"},
+        "action": {"id": "$pageview", "order": 0},
         "persons_urls": [{"url": "api/..."}],
         "filter": {"insight": "TRENDS"},
     }
-    api = FakeCall({f"GET {INSIGHT}": insight(result=[series], is_cached=False)})
+    api = FakeCall({f"GET {INSIGHT}": insight(result=[series], is_cached=False, last_refresh="2026-01-03T09:00:00Z")})
     shown = await run(GET, api, insight_id="AaVQ8Ijw", refresh=True)
     assert api.last.query == {"refresh": "blocking"}
-    assert shown["result"] == [{"label": "$pageview", "count": 3, "data": [1, 2], "days": ["2026-01-01", "2026-01-02"]}]
+    assert shown["columns"] == ["day", "$pageview (dau)"]
+    assert shown["rows"] == [["2026-01-01", 1], ["2026-01-02", 2]]
+    assert shown["headline"] == {
+        "what": "$pageview (dau): 2026-01-02",
+        "value": 2,
+        "change_percent": 100,
+        "change_of": "2026-01-02 against the day before",
+    }
+    assert shown["last_refresh"] == "2026-01-03T09:00:00Z"
+    assert shown["age_s"] > 0
     assert "note" not in shown
+    assert "result" not in shown
     whole = await run(GET, api, insight_id=31, full=True)
     assert whole["result"] == [series]
 
 
-@pytest.mark.parametrize("result", [[], [["a", 1]], [[{"name": "step", "count": 2}]], {"value": 1}, 0])
-async def test_results_of_any_shape_are_shown(result: Any) -> None:
+@pytest.mark.parametrize("result", [[["a", 1]], [[{"name": "step", "count": 2}]], {"value": 1}, 0])
+async def test_results_that_are_not_as_the_query_says_are_shown_as_they_are(result: Any) -> None:
     shown = await run(GET, FakeCall({f"GET {INSIGHT}": insight(result=result)}), insight_id=31)
     assert shown["result"] == result
     assert "note" not in shown

@@ -100,3 +100,44 @@ async def test_the_statistics_of_a_few_days_are_of_these_days(sandbox: LiveSandb
     times = Counter(event for (event,) in found)
     assert [row[1] for row in shown["rows"]] == [times[f"survey {what}"] for what in ("shown", "dismissed", "sent")]
     assert shown["questions"][0]["answered"] == times["survey sent"] > 0
+
+
+async def test_a_stored_insight_is_told_as_its_typed_query_is(sandbox: LiveSandbox) -> None:
+    listed = (await sandbox.call("list_insights"))["insights"]
+    ids = {row["name"]: row["id"] for row in listed}
+    assert "note" in await sandbox.call("get_insight", insight_id=ids["Daily active users"])
+    asked = {
+        "Daily active users": ("query_trends", {"events": "$pageview", "math": "dau", "date_from": "-30d"}),
+        "Revenue by day": (
+            "query_trends",
+            {"events": "purchase_completed", "math": "sum", "property": "revenue", "date_from": "-30d"},
+        ),
+        "Sign-up to purchase": ("query_funnel", {"steps": ["$pageview", "signed_up", "purchase_completed"]}),
+        "Weekly retention": ("query_retention", {"event": "$pageview", "period": "Week"}),
+        "Days of use": ("query_stickiness", {"events": "task_created"}),
+        "New, returning, resurrecting and dormant users": (
+            "query_lifecycle",
+            {"event": "$pageview", "interval": "week"},
+        ),
+    }
+    for name, (tool, arguments) in asked.items():
+        stored = await sandbox.call("get_insight", insight_id=ids[name], refresh=True)
+        typed = await sandbox.call(tool, **arguments)
+        same = ("columns", "rows", "facts", "range", "incomplete_last", "notes")
+        assert {part: stored.get(part) for part in same} == {part: typed.get(part) for part in same}, name
+        assert stored["headline"]["value"] is not None, name
+
+
+async def test_the_headlines_of_a_dashboard_are_those_of_its_insights(sandbox: LiveSandbox) -> None:
+    (one,) = [row for row in (await sandbox.call("list_dashboards"))["dashboards"] if row["name"] == "Revenue"]
+    shown = await sandbox.call("get_dashboard", dashboard_id=one["id"], refresh=True)
+    revenue, browsers = (dict(zip(shown["columns"], row, strict=True)) for row in shown["rows"])
+    ((total, number),) = await sandbox.rows(
+        "SELECT sum(toFloat(properties.revenue)), uniq(properties.$browser) FROM events WHERE "
+        "event = 'purchase_completed' AND toDate(timestamp) >= '2026-10-24' AND toDate(timestamp) <= '2026-11-23'"
+    )
+    assert (revenue["insight"], revenue["what"]) == ("Revenue by day", "purchase_completed (sum of revenue): total")
+    assert revenue["value"] == pytest.approx(total)
+    assert (browsers["what"], browsers["value"]) == ("rows", number)
+    kept = await sandbox.call("get_dashboard", dashboard_id=one["id"], numbers=True)
+    assert [row[:4] for row in kept["rows"]] == [row[:4] for row in shown["rows"]]
