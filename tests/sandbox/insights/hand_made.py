@@ -4,6 +4,7 @@ import json
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMESPACE = uuid.UUID("2d8e0d4e-7c43-4a53-9f0e-6b3c5f2a9b11")
 
 
+@cache
+def _id(name: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, name))
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """A person of the distinct id `name`."""
@@ -26,7 +32,7 @@ class Person:
 
     @property
     def id(self) -> str:
-        return str(uuid.uuid5(_NAMESPACE, self.name))
+        return _id(self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from maton_posthog.sandbox.engine import Engine
 
 from .recount.checking import Case, disagreements
 from .recount.dataset import World, open_world, worlds
-from .recount.retention import drawn_retention, retention
+from .recount.retention import retention
+from .recount.retention_drawing import drawn_retention
 from .recount.running import asking, opened
 
 pytestmark = pytest.mark.anyio

@@ -1,104 +1,116 @@
 """Retention in plain Python: who came back, by period."""
 
-import random
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..hand_made import Event
 from .breakdowns import OTHER
-from .counting import Node, Query, earliest_event, is_counted, is_of, part, passes_query
-from .dataset import EVENT_NAMES, Setting, World
-from .dates import floored, following, highest, lowest
-from .drawing import drawn_common, names_edge
-from .filters import drawn_properties, text
+from .counting import Query, part, passes_query
+from .dataset import Setting, World
+from .dates import floored
+from .filters import text
+from .retention_histories import FIRSTS, Asked, Histories, History, histories_of
 
 _LIMIT = 25
 _WINDOWS = {"hour": 1, "day": 24, "week": 7, "month": 30}
 """How long a window is: in hours, weeks and months in days."""
 
-type Times = Mapping[str, Sequence[datetime]]
-"""When each actor did something, in the order of time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A query with what its numbers depend on."""
-
-    query: Query
-    world: World
-    setting: Setting
-
-    @property
-    def filter(self) -> Mapping[str, Any]:
-        return part(self.query, "retentionFilter")
-
-    @property
-    def period(self) -> str:
-        return str(self.filter.get("period") or "Day")
-
-    @property
-    def interval(self) -> str:
-        return self.period.lower()
-
-    @property
-    def total(self) -> int:
-        """How many cells a row has when no brackets are given."""
-        return int(self.filter.get("totalIntervals") or 8)
-
-    @property
-    def brackets(self) -> Sequence[int]:
-        return self.filter.get("retentionCustomBrackets") or ()
-
-    def entity(self, name: str) -> Node:
-        """An entity of the query as a series."""
-        given: Mapping[str, Any] = self.filter.get(name) or {"id": "$pageview", "type": "events"}
-        kind = {"kind": "ActionsNode", "id": given["id"]}
-        if given["type"] == "events":
-            kind = {"kind": "EventsNode", "event": given["id"]}
-        return {**kind, "properties": given.get("properties")}
-
-    def actor(self, event: Event) -> str:
-        """Who an event counts for, empty for nobody."""
-        return event.person.id if self.query.get("aggregation_group_type_index") is None else event.group
-
-    def starts(self) -> tuple[list[datetime], datetime]:
-        """The starts of the periods, and the end of the last."""
-        dates = part(self.query, "dateRange")
-        last = floored(highest(dates, self.setting, self.interval).astimezone(UTC), self.interval, self.setting)
-        end = following(last, self.interval, self.setting)
-        if dates.get("date_from"):
-            since = lowest(dates, self.setting, self.interval, exact=False, earliest=earliest_event(self.world))
-            start = floored(since.astimezone(UTC), self.interval, self.setting)
-        else:
-            start = following(end, self.interval, self.setting, -self.total)
-        found: list[datetime] = []
-        while start < end:
-            found.append(start)
-            start = following(start, self.interval, self.setting)
-        return found, end
-
 
 def retention(query: Query, world: World, setting: Setting) -> list[dict[str, Any]]:
     """The results of a RetentionQuery."""
     asked = Asked(query, world, setting)
-    given = part(query, "breakdownFilter")
-    if not given:
-        return _rows(asked, world.events, None)
-    events: dict[str, list[Event]] = {}
-    for event in world.events:
-        events.setdefault(_value(event, given["breakdowns"][0]), []).append(event)
-    tables = {value: _rows(asked, members, value) for value, members in events.items()}
+    breakdown = _breakdown(asked)
+    if breakdown is None:
+        return _rows(asked, histories_of(asked, world.events), None)
+    tables = {value: _rows(asked, found, value) for value, found in _by_value(asked, breakdown).items()}
     sizes = {value: sum(row["values"][0]["count"] for row in rows) for value, rows in tables.items()}
     ranked = sorted((value for value in tables if sizes[value]), key=lambda value: (-sizes[value], value))
-    shown = [row for value in ranked[:_LIMIT] for row in tables[value]]
-    return [*shown, *_summed([tables[value] for value in ranked[_LIMIT:]])]
+    limit = part(query, "breakdownFilter").get("breakdown_limit") or _LIMIT
+    shown = [row for value in ranked[:limit] for row in tables[value]]
+    return [*shown, *_summed([tables[value] for value in ranked[limit:]])]
 
 
-def _value(event: Event, breakdown: Mapping[str, Any]) -> str:
-    properties = event.person.properties if breakdown["type"] == "person" else event.properties
-    return text(properties.get(breakdown["property"])) or ""
+def _breakdown(asked: Asked) -> Mapping[str, Any] | None:
+    """What retention is broken down by: a property and its type, or cohorts."""
+    given = part(asked.query, "breakdownFilter")
+    parts: Sequence[Mapping[str, Any]] = given.get("breakdowns") or ()
+    if not parts and given.get("breakdown") is None:
+        return None
+    if not parts:
+        return {"property": given["breakdown"], "type": given.get("breakdown_type") or "event"}
+    if parts[0]["type"] == "cohort":
+        return {"type": "cohort", "property": [each["property"] or "all" for each in parts]}
+    return parts[0]
+
+
+def _of_cohort(asked: Asked, cohort: int | str) -> Sequence[Event]:
+    if isinstance(cohort, str):
+        return asked.world.events
+    persons = asked.world.cohort(cohort).persons
+    return [event for event in asked.world.events if event.person.id in persons]
+
+
+def _by_value(asked: Asked, breakdown: Mapping[str, Any]) -> dict[str, Histories]:
+    """What actors did, by breakdown value.
+
+    First ever: an actor has the value of the first target event, whatever its filters. In windows: an actor begins
+    once, and is counted for every value that an event since then has. Otherwise each value is a retention of its own.
+    """
+    if breakdown["type"] == "cohort":
+        names = {cohort: "0" if cohort == "all" else str(cohort) for cohort in breakdown["property"]}
+        return {name: histories_of(asked, _of_cohort(asked, cohort)) for cohort, name in names.items()}
+    if asked.kind == "retention_first_ever_occurrence":
+        firsts: dict[str, str] = {}
+        for event in asked.world.events:
+            passes_all = passes_query(event, asked.query, asked.world, asked.setting)
+            if passes_all and asked.is_named(event, "targetEntity"):
+                firsts.setdefault(asked.actor(event), _value(asked, event, breakdown))
+        found: dict[str, Histories] = {}
+        for actor, history in histories_of(asked, asked.world.events).items():
+            if actor in firsts:
+                found.setdefault(firsts[actor], {})[actor] = history
+        return found
+    events: dict[str, list[Event]] = {}
+    for event in asked.world.events:
+        events.setdefault(_value(asked, event, breakdown), []).append(event)
+    if not asked.in_windows:
+        return {value: histories_of(asked, members) for value, members in events.items()}
+    everything = histories_of(asked, asked.world.events)
+    return {value: _since_begun(asked, everything, members) for value, members in events.items()}
+
+
+def _since_begun(asked: Asked, histories: Histories, events: Sequence[Event]) -> Histories:
+    """The actors who did one of these events since they began, with those that are returns."""
+    found: Histories = {}
+    starts, end = asked.starts()
+    returns = {actor: history.returns for actor, history in histories_of(asked, events).items()}
+    for event in events:
+        actor = asked.actor(event)
+        first = _first(asked, histories[actor], starts[0], end) if actor in histories else None
+        if first is None or event.timestamp < first or not (asked.kind in FIRSTS or event.timestamp < end):
+            continue
+        is_either = any(asked.is_done(event, name) for name in ("targetEntity", "returningEntity"))
+        if is_either and passes_query(event, asked.query, asked.world, asked.setting):
+            found[actor] = replace(histories[actor], returns=returns[actor])
+    return found
+
+
+def _value(asked: Asked, event: Event, breakdown: Mapping[str, Any]) -> str:
+    name = breakdown["property"]
+    match breakdown["type"]:
+        case "person":
+            read = event.person.properties.get(name)
+        case "group":
+            group = asked.world.groups.get(event.group)
+            read = group.properties.get(name) if group else None
+        case "hogql":
+            return event.event.upper()
+        case _:
+            read = event.properties.get(name)
+    return text(read) or ""
 
 
 def _summed(tables: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -106,20 +118,24 @@ def _summed(tables: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for members in zip(*tables, strict=True):
         cells = zip(*(row["values"] for row in members), strict=True)
-        values = [{**cell[0], "count": sum(each["count"] for each in cell)} for cell in cells]
-        rows.append({**members[0], "values": values, "breakdown_value": OTHER})
+        rows.append({**members[0], "values": [_together(cell) for cell in cells], "breakdown_value": OTHER})
     return rows
 
 
-def _rows(asked: Asked, events: Sequence[Event], value: str | None) -> list[dict[str, Any]]:
+def _together(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    numbers = [name for name in cells[0] if name != "label"]
+    return {**cells[0], **{name: sum(cell[name] for cell in cells) for name in numbers}}
+
+
+def _rows(asked: Asked, histories: Histories, value: str | None) -> list[dict[str, Any]]:
     starts, end = asked.starts()
-    targets, returns = _targets(asked, events), _returns(asked, events)
-    cells = _window_cells if asked.filter.get("timeWindowMode") == "24_hour_windows" else _calendar_cells
+    labels = _labels(asked)
+    cells = _window_cells if asked.in_windows else _summing_cells if asked.sums else _calendar_cells
     return [
         {
             "values": [
-                {"count": len(actors), "label": text}
-                for actors, text in zip(cells(asked, targets, returns, starts, end, row), _labels(asked), strict=True)
+                {**cell, "label": label}
+                for cell, label in zip(cells(asked, histories, starts, end, row), labels, strict=True)
             ],
             "label": f"{asked.period} {row}",
             "date": _iso(start.astimezone(asked.setting.timezone)),
@@ -146,51 +162,94 @@ def _bracket_places(brackets: Sequence[int]) -> list[range]:
 
 
 def _calendar_cells(
-    asked: Asked, targets: Times, returns: Times, starts: Sequence[datetime], end: datetime, row: int
-) -> list[set[str]]:
-    """The actors of each cell of a row, by the periods of the calendar."""
-    until = following(starts[row], asked.interval, asked.setting)
-    actors = {actor for actor, times in targets.items() if _within(times, starts[row], until)}
-    if asked.brackets:
-        return [
-            actors,
-            *(
-                _returned(asked, actors, returns, starts[row], end, places)
-                for places in _bracket_places(asked.brackets)
-            ),
-        ]
-    found = [_returned(asked, actors, returns, starts[row], end, [place]) for place in range(1, asked.total)]
-    if asked.filter.get("cumulative"):
-        found = [set[str]().union(*found[place:]) for place in range(len(found))]
-    return [actors, *found]
+    asked: Asked, histories: Histories, starts: Sequence[datetime], end: datetime, row: int
+) -> list[dict[str, Any]]:
+    """The cells of a row by the periods of the calendar."""
+    until = asked.later(starts[row], 1)
+    actors = [history for history in histories.values() if _within(history.begins, starts[row], until)]
+    places = [_places(asked, history, starts, end, row) for history in actors]
+    cells = [sum(place in found for found in places) for place in range(1, len(_labels(asked)))]
+    return [{"count": count} for count in (len(actors), *cells)]
 
 
-def _returned(
-    asked: Asked, actors: set[str], returns: Times, start: datetime, end: datetime, places: Sequence[int]
-) -> set[str]:
-    """The actors of a row who came back in one of these periods after it, often enough."""
+def _places(asked: Asked, history: History, starts: Sequence[datetime], end: datetime, row: int) -> set[int]:
+    """The cells of a row that an actor came back in."""
     least = asked.filter.get("minimumOccurrences") or 1
-    found: set[str] = set()
-    for place in places:
-        since = following(start, asked.interval, asked.setting, place)
-        until = min(following(start, asked.interval, asked.setting, place + 1), end)
-        found |= {actor for actor in actors if len(_within(returns.get(actor, ()), since, until)) >= least}
-    return found
+    found: dict[int, int] = {}
+    for event in history.returns:
+        if starts[0] <= event.timestamp < end:
+            period = bisect_right(starts, event.timestamp) - 1
+            found[period] = found.get(period, 0) + 1
+    since = row
+    if asked.brackets:  # which count from the first period of the actor, whichever row it is
+        since = bisect_right(starts, _within(history.begins, starts[0], end)[0]) - 1
+    passed = {period - since for period, number in found.items() if number >= least and period > since}
+    if asked.brackets:
+        return {
+            number
+            for number, bracket in enumerate(_bracket_places(asked.brackets), 1)
+            if any(place in bracket for place in passed)
+        }
+    if asked.filter.get("cumulative"):
+        return set(range(1, max((place for place in passed if place < asked.total), default=0) + 1))
+    return passed
+
+
+def _summing_cells(
+    asked: Asked, histories: Histories, starts: Sequence[datetime], end: datetime, row: int
+) -> list[dict[str, Any]]:
+    """The cells of a row with the sum, or the average by actor, of a property.
+
+    What an actor began with counts in cell 0, with the returns of the same period after it when these are another
+    event.
+    """
+    until = asked.later(starts[row], 1)
+    amounts: list[dict[str, float]] = [{} for _ in _labels(asked)]
+
+    def add(place: int, actor: str, event: Event) -> None:
+        if place < len(amounts):
+            amounts[place][actor] = amounts[place].get(actor, 0) + asked.amount(event)
+
+    for actor, history in histories.items():
+        if not _within(history.begins, starts[row], until):
+            continue
+        begun = [event for event in history.targets if starts[row] <= event.timestamp < until]
+        for event in begun:
+            add(0, actor, event)
+        for event in history.returns:
+            if begun[0].timestamp < event.timestamp < end:
+                place = bisect_right(starts, event.timestamp) - 1 - row
+                if place > 0 or asked.differs:
+                    add(place, actor, event)
+    averages = asked.filter["aggregationType"] == "avg"
+    return [
+        {"count": len(cell), "aggregation_value": sum(cell.values()) / (len(cell) or 1 if averages else 1)}
+        for cell in amounts
+    ]
 
 
 def _window_cells(
-    asked: Asked, targets: Times, returns: Times, starts: Sequence[datetime], end: datetime, row: int
-) -> list[set[str]]:
+    asked: Asked, histories: Histories, starts: Sequence[datetime], end: datetime, row: int
+) -> list[dict[str, Any]]:
     """The same by windows that begin with the first target event of an actor, which belongs to one row."""
-    actors: dict[str, datetime] = {}
-    for actor, times in targets.items():
-        if times[0] >= starts[0] and _windows(asked, starts[0], times[0]) == row and times[0] < end:
-            actors[actor] = times[0]
-    passed = {
-        actor: {_windows(asked, first, moment) for moment in returns.get(actor, ())} for actor, first in actors.items()
-    }
-    later = [{actor for actor in actors if place in passed[actor]} for place in range(1, asked.total)]
-    return [set(actors), *later]
+    counts = [0] * len(_labels(asked))
+    for history in histories.values():
+        first = _first(asked, history, starts[0], end)
+        if first is None or not starts[0] <= first < end or _windows(asked, starts[0], first) != row:
+            continue
+        bounded = asked.kind not in FIRSTS
+        returns = [event.timestamp for event in history.returns if event.timestamp >= first]
+        passed = {_windows(asked, first, moment) for moment in returns if moment < end or not bounded}
+        for place in {0, *passed}:
+            if place < len(counts):
+                counts[place] += 1
+    return [{"count": count} for count in counts]
+
+
+def _first(asked: Asked, history: History, since: datetime, until: datetime) -> datetime | None:
+    """When an actor begins: with the first target event ever, or with the first in the range."""
+    begins = history.begins if asked.kind in FIRSTS else _within(history.begins, since, until)
+    return begins[0] if begins else None
 
 
 def _windows(asked: Asked, since: datetime, moment: datetime) -> int:
@@ -210,91 +269,3 @@ def _iso(moment: datetime) -> str:
 
 def _within(times: Sequence[datetime], since: datetime, until: datetime) -> list[datetime]:
     return [moment for moment in times if since <= moment < until]
-
-
-def _targets(asked: Asked, events: Sequence[Event]) -> dict[str, list[datetime]]:
-    """When each actor did what retention begins with, in the order of time."""
-    node, kind = asked.entity("targetEntity"), asked.filter.get("retentionType")
-    found: dict[str, list[datetime]] = {}
-    firsts: set[str] = set()
-    for event in events:
-        actor = asked.actor(event)
-        if not actor:
-            continue
-        passes = is_counted(event, asked.query, node, asked.world, asked.setting)
-        if kind == "retention_first_ever_occurrence":
-            candidate = is_of(event, node, asked.world, asked.setting)
-            candidate = candidate and passes_query(event, asked.query, asked.world, asked.setting)
-            if not candidate or actor in firsts:
-                continue
-            firsts.add(actor)
-        if not passes or (kind == "retention_first_time" and actor in found):
-            continue
-        found.setdefault(actor, []).append(event.timestamp)
-    return found
-
-
-def _returns(asked: Asked, events: Sequence[Event]) -> dict[str, list[datetime]]:
-    node = asked.entity("returningEntity")
-    found: dict[str, list[datetime]] = {}
-    for event in events:
-        if is_counted(event, asked.query, node, asked.world, asked.setting):
-            found.setdefault(asked.actor(event), []).append(event.timestamp)
-    return found
-
-
-def drawn_retention(chance: random.Random, world: World, setting: Setting) -> dict[str, Any]:
-    """A RetentionQuery."""
-    period = chance.choice(("Hour", "Day", "Day", "Day", "Week", "Week", "Month"))
-    common = drawn_common(chance, world, setting, period.lower())
-    while "explicitDate" in part(common, "dateRange") or names_edge(common.get("dateRange")):
-        common = drawn_common(chance, world, setting, period.lower())
-    dates = part(common, "dateRange")
-    if dates and chance.random() < 0.5:
-        common["dateRange"] = {name: value for name, value in dates.items() if name != "date_from"}
-    drawn: dict[str, Any] = {"totalIntervals": chance.choice((1, 2, 3, 5, 8, 11))}
-    if period != "Day" or chance.random() < 0.5:
-        drawn["period"] = period
-    for name in ("targetEntity", "returningEntity"):
-        if chance.random() < 0.8:
-            drawn[name] = _drawn_entity(chance, world)
-    kind = chance.choice((None, "retention_recurring", "retention_first_time", "retention_first_ever_occurrence"))
-    if kind:
-        drawn["retentionType"] = kind
-    match chance.randrange(8):
-        case 0:
-            drawn["cumulative"] = True
-        case 1:
-            drawn["minimumOccurrences"] = chance.choice((1, 2, 3))
-        case 2 if kind in ("retention_first_time", "retention_first_ever_occurrence"):
-            drawn["retentionCustomBrackets"] = chance.choice(([1, 3], [1, 3, 7], [2], [1, 1, 1]))
-        case 3:
-            if kind in ("retention_first_time", "retention_first_ever_occurrence"):
-                drawn["timeWindowMode"] = "24_hour_windows"
-        case 4:
-            drawn["timeWindowMode"] = "strict_calendar_dates"
-        case _:
-            pass
-    query = {"kind": "RetentionQuery", "retentionFilter": drawn, **common}
-    if chance.random() < 0.12:
-        query["aggregation_group_type_index"] = 0
-    elif chance.random() < 0.15:
-        query["breakdownFilter"] = {"breakdowns": [_drawn_breakdown(chance, drawn)]}
-    return query
-
-
-def _drawn_breakdown(chance: random.Random, drawn: Mapping[str, Any]) -> dict[str, Any]:
-    if drawn.get("retentionType") == "retention_first_ever_occurrence" or "timeWindowMode" in drawn:
-        return {"property": "team", "type": "person"}  # which event gives the value is not defined
-    return {"property": chance.choice(("$browser", "$many", "plan")), "type": "event"}
-
-
-def _drawn_entity(chance: random.Random, world: World) -> dict[str, Any]:
-    entity: dict[str, Any] = {"id": chance.choice((*EVENT_NAMES, "$pageview", "buy", None)), "type": "events"}
-    if chance.random() < 0.2:
-        action = chance.choice(world.actions)
-        entity = {"id": action.id, "type": "actions", "name": action.name}
-    properties = drawn_properties(chance, world) if chance.random() < 0.3 else None
-    if isinstance(properties, list):
-        entity["properties"] = properties
-    return entity
