@@ -9,6 +9,8 @@ from ..schemas.analytics_results import InsightAnswer, Labels
 from .analytics_dates import Intervals, Range
 
 NONE, OTHER = "(none)", "(other)"
+_LONGEST_VALUE = 200
+"""Anybody can send a value of any length, and it would stand in the columns, the rows and the facts."""
 _MARKERS = {
     "$$_posthog_breakdown_null_$$": NONE,
     "$$_posthog_breakdown_other_$$": OTHER,
@@ -26,6 +28,8 @@ def value_label(value: Labels, *, names_other: bool = False) -> str:
     if value is None:
         return NONE
     text = str(value)
+    if len(text) > _LONGEST_VALUE:
+        return f"{text[:_LONGEST_VALUE]}… ({len(text)} characters)"
     return text if text == "Other" and not names_other else _MARKERS.get(text, text)
 
 

@@ -88,6 +88,12 @@ async def test_the_markers_of_a_breakdown_are_words_and_a_cut_is_told() -> None:
     assert shown["notes"] == ["Only the 10 largest values are named, the rest is (other): breakdown_limit."]
 
 
+async def test_a_value_of_any_length_is_told_by_its_beginning() -> None:
+    lines = [{**VIEWS, "breakdown_value": [value]} for value in ("x" * 200, "y" * 20_000)]
+    shown = await run(TRENDS, answered(lines), events=["$pageview"], breakdown="$browser")
+    assert shown["columns"] == ["day", "x" * 200, f"{'y' * 200}… (20000 characters)"]
+
+
 async def test_two_series_of_one_event_are_told_apart() -> None:
     lines = [{**VIEWS, "action": {"order": order}} for order in range(3)]
     shown = await run(
