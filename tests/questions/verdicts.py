@@ -1,17 +1,18 @@
 """Experiments and surveys: did it win, may one say so yet, and what did people answer."""
 
 from .question import Question, Shown, Step, rows
-from .world import Row, World, by, has
+from .world import Row, World, by, has, person_has
 
 _ENOUGH = 50
 """Persons of a variant, below which PostHog does not judge (query semantics of experiments)."""
 
 
 def _arms(world: World) -> dict[str, dict[str, Row]]:
-    """The first exposure of each person, by variant."""
+    """The first exposure of each person, by variant. Experiments leave the project's own staff out."""
     arms: dict[str, dict[str, Row]] = {"control": {}, "test": {}}
     for event in world.of("$feature_flag_called"):
-        if has(event, "$feature_flag") == "new-checkout":
+        is_own = "@quillboard.example" in (person_has(event, "email") or "")
+        if has(event, "$feature_flag") == "new-checkout" and not is_own:
             arms[has(event, "$feature_flag_response")].setdefault(event["person_id"], event)
     return arms
 
