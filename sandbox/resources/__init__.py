@@ -18,7 +18,7 @@ from .flag_dependents import ROUTES as FLAG_DEPENDENTS
 from .flag_evaluation import ROUTES as FLAG_EVALUATION
 from .flags import FLAGS
 from .groups import ROUTES as GROUPS
-from .insight_views import ROUTES as INSIGHT_VIEWS
+from .insight_views import insight_view_routes
 from .insights import insight_routes
 from .person_actions import ROUTES as PERSON_ACTIONS
 from .persons import ROUTES as PERSONS
@@ -46,7 +46,7 @@ def resource_routes() -> tuple[Route, ...]:
         *recording_routes(query.compute),
         *GROUPS,
         *ACTIVITY,
-        *INSIGHT_VIEWS,
+        *insight_view_routes(query.cancel),
         *FLAG_DEPENDENTS,
         *FLAG_COPIES,
         *FLAG_BULK,

@@ -1,4 +1,6 @@
-"""Who did what to a row: `{id}/activity/` of some resources, in pages of their own form, and `activity_log/` of all."""
+"""Who did what: to a row in `{id}/activity/`, to all rows of a resource in `activity/`, to everything in
+`activity_log/`, in pages of their own form.
+"""
 
 from functools import partial
 
@@ -73,6 +75,16 @@ async def _activity(resource: Resource, call: Call) -> Response:
     return _page(call, await to_thread.run_sync(_read, resource, call))
 
 
+def _read_scope(table: str, call: Call) -> list[Row]:
+    with call.services.store.transaction() as rows:
+        logged = [row for row in rows.all("activity", call.project_id) if row["table"] == table]
+    return [_shown(_SCOPES[table], row) for row in reversed(logged)]
+
+
+async def _of_all(table: str, call: Call) -> Response:
+    return _page(call, await to_thread.run_sync(_read_scope, table, call))
+
+
 def _read_all(call: Call) -> list[Row]:
     """What happened in the project, latest first; `?scope=`, `?scopes=a,b`, `?item_id=` and `?user=` narrow it."""
     params = call.params
@@ -90,17 +102,27 @@ async def _log(call: Call) -> Response:
     return _page(call, await to_thread.run_sync(_read_all, call))
 
 
+async def _of_persons(call: Call) -> Response:
+    return _page(call, [])
+
+
 async def _of_person(call: Call) -> Response:
     """Nobody logs what persons do: that is in the events."""
     await find_person(call)
     return _page(call, [])
 
 
+_LOGGED = (FLAGS, INSIGHTS, COHORTS, SURVEYS)
 ROUTES = (
     *(
         Route("GET", f"projects/{{project_id}}/{resource.table}/{{id}}/activity", partial(_activity, resource))
-        for resource in (FLAGS, INSIGHTS, COHORTS, SURVEYS)
+        for resource in _LOGGED
     ),
+    *(
+        Route("GET", f"projects/{{project_id}}/{resource.table}/activity", partial(_of_all, resource.table))
+        for resource in _LOGGED
+    ),
+    Route("GET", "projects/{project_id}/persons/activity", _of_persons),
     Route("GET", "projects/{project_id}/persons/{id}/activity", _of_person),
     Route("GET", "projects/{project_id}/activity_log", _log),
 )

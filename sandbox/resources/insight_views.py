@@ -1,17 +1,21 @@
-"""Who looked at which insight: `viewed/`, `my_last_viewed/` and `trending/`. The sandbox has one user."""
+"""Who looked at which insight: `viewed/`, `my_last_viewed/` and `trending/`; and `cancel/`, for who does not wait to
+look. The sandbox has one user.
+"""
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from anyio import to_thread
 from starlette.responses import Response
 
-from ..errors import required
+from ..errors import ApiError, required
 from ..fields import integers
 from ..paging import positive
 from ..resource import not_deleted, of_project
 from ..responses import answer
-from ..routing import Call, Route
+from ..routing import Call, Endpoint, Route
 from ..values import Row
 from .insights import INSIGHTS
 
@@ -59,8 +63,22 @@ async def _trending(call: Call) -> Response:
     return answer(await to_thread.run_sync(partial(_latest, days), call))
 
 
-ROUTES = (
-    Route("POST", "projects/{project_id}/insights/viewed", _viewed),
-    Route("GET", "projects/{project_id}/insights/my_last_viewed", _my_last_viewed),
-    Route("GET", "projects/{project_id}/insights/trending", _trending),
-)
+async def _cancel(stop: Endpoint, call: Call) -> Response:
+    """201 without a body, whether the query ran or not."""
+    wanted = call.body.get("client_query_id")
+    if not isinstance(wanted, str) or not wanted:
+        raise required("client_query_id")
+    with suppress(ApiError):
+        await stop(replace(call, arguments={**call.arguments, "id": wanted}))
+    return Response(status_code=201)
+
+
+def insight_view_routes(stop: Endpoint) -> tuple[Route, ...]:
+    """The routes; `stop` cancels the query that the path names."""
+    collection = "projects/{project_id}/insights"
+    return (
+        Route("POST", f"{collection}/viewed", _viewed),
+        Route("GET", f"{collection}/my_last_viewed", _my_last_viewed),
+        Route("GET", f"{collection}/trending", _trending),
+        Route("POST", f"{collection}/cancel", partial(_cancel, stop)),
+    )

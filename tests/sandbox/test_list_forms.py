@@ -12,6 +12,46 @@ pytestmark = pytest.mark.anyio
 SQL = {"kind": "DataVisualizationNode", "source": {"kind": "HogQLQuery", "query": "select 1"}}
 
 
+FIELDS = {
+    "dashboards/": """
+        access_control_version created_at created_by creation_mode deleted description
+        effective_privilege_level effective_restriction_level id is_shared last_accessed_at last_refresh
+        last_viewed_at name pinned restriction_level tags team_id user_access_level
+    """,
+    "insights/": """
+        alerts cache_target_age columns created_at created_by dashboard_tiles dashboards deleted derived_name
+        description effective_privilege_level effective_restriction_level favorited filters hasMore hogql id
+        is_cached is_sample last_modified_at last_modified_by last_refresh last_viewed_at name
+        next_allowed_client_refresh order query query_status resolved_date_range result saved
+        search_match_type short_id tags timezone types updated_at user_access_level
+    """,
+    "feature_flags/": """
+        active analytics_dashboards archived bucketing_identifier can_edit created_at created_by deleted
+        ensure_experience_continuity evaluation_contexts evaluation_runtime experiment_set
+        experiment_set_metadata features filters has_encrypted_payloads has_enriched_analytics id
+        is_remote_configuration is_used_in_replay_settings key last_called_at last_modified_by name
+        performed_rollback rollback_conditions status surveys tags updated_at usage_dashboard
+        user_access_level version
+    """,
+    "cohorts/": """
+        cohort_type count created_at created_by deleted description errors_calculating experiment_set filters
+        groups id is_calculating is_static last_calculation last_error_message name pending_version query
+        version
+    """,
+    "actions/": """
+        bytecode_error created_at created_by creation_context deleted description id is_action is_calculating
+        last_calculated_at name pinned_at post_to_slack slack_message_format steps tags team_id
+        user_access_level
+    """,
+    "annotations/": """
+        content created_at created_by creation_type dashboard_id dashboard_item dashboard_name date_marker
+        deleted emoji hidden_in_user_interface id insight_derived_name insight_name insight_short_id scope
+        tags updated_at
+    """,
+}
+"""What PostHog shows of a row in each list."""
+
+
 @pytest.fixture
 async def sandbox() -> AsyncGenerator[Serving]:
     async with serving() as running:
@@ -85,3 +125,9 @@ async def test_beyond_the_end_a_page_is_empty_and_its_count_true(sandbox: Servin
 
     assert page["results"] == []
     assert page["count"] == len(await ids(sandbox, area)) > 0
+
+
+@pytest.mark.parametrize("area", FIELDS)
+async def test_a_row_of_a_list_has_the_fields_that_posthog_shows_and_no_others(sandbox: Serving, area: str) -> None:
+    for row in (await sandbox.get(area))["results"]:
+        assert sorted(row) == FIELDS[area].split()

@@ -106,6 +106,16 @@ async def test_a_blocking_query_is_cancelled_by_the_id_it_was_given(engine: Engi
     assert answers[0].json()["detail"] == "The query was cancelled."
 
 
+async def test_an_insight_nobody_waits_for_is_cancelled_by_the_id_of_its_query(engine: Engine) -> None:
+    async with serving(Stoppable(engine)) as sandbox:
+        await sandbox.send("POST", "query/", body(refresh="force_async"))
+        await until_running(engine, 1)
+        cancelled = await sandbox.send("POST", "insights/cancel/", {"client_query_id": "endless"})
+        await until_running(engine, 0)
+
+    assert cancelled.status_code == 201
+
+
 async def test_stopping_ends_the_marked_query_and_no_other(engine: Engine) -> None:
     stopped: list[str] = []
 

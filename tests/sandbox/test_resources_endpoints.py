@@ -308,3 +308,25 @@ async def test_the_log_of_a_project_is_narrowed_to_a_user(sandbox: Serving) -> N
     every = (await sandbox.get("activity_log/"))["total_count"]
     assert (await sandbox.get("activity_log/", user=me["id"]))["total_count"] == every > 0
     assert (await sandbox.get("activity_log/", user=99))["total_count"] == 0
+
+
+async def test_a_resource_tells_what_was_done_to_all_of_its_rows(sandbox: Serving) -> None:
+    made = [await sandbox.make("feature_flags/", {"key": key, "filters": FLAG}) for key in ("first-one", "second-one")]
+    await sandbox.make("cohorts/", {"name": "Between", "is_static": True})
+    await sandbox.patch(f"feature_flags/{made[0]['id']}/", {"active": False})
+
+    page = await sandbox.get("feature_flags/activity/", limit=3)
+    assert [(row["detail"]["name"], row["activity"]) for row in page["results"]] == [
+        ("first-one", "updated"),
+        ("second-one", "created"),
+        ("first-one", "created"),
+    ]
+    assert page["total_count"] >= 3
+    assert (await sandbox.get("persons/activity/"))["total_count"] == 0
+
+
+async def test_cancelling_for_an_insight_is_201_whether_anything_ran_or_not(sandbox: Serving) -> None:
+    answer = await sandbox.send("POST", "insights/cancel/", {"client_query_id": "nothing"})
+
+    assert (answer.status_code, answer.content) == (201, b"")
+    assert (await sandbox.refused("POST", "insights/cancel/", {}))[3] == "client_query_id"
