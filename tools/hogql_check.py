@@ -6,12 +6,13 @@ passes.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, cast
 
 from ..gateway.errors import Code, Refused
 from ..schemas.text import excerpt
 from .hogql import Token, tokenize
-from .hogql_findings import Findings, Unknown
+from .hogql_findings import Findings, Unknown, first_of_each
 from .hogql_functions import unknown_function
 from .hogql_mistakes import suspect
 from .hogql_names import find
@@ -21,6 +22,7 @@ from .nearest import nearest
 from .project_schema import Schema
 
 _MOST_PROBLEMS = 5
+_MOST_FIXES = 3
 _LINE_WIDTH = 80
 
 
@@ -88,8 +90,8 @@ def resolve(sql: str, tree: Node, schema: Schema | None) -> Verdict:
         findings = find(tree, schema or Schema())
     except RecursionError:
         return Verdict(unjudged="it is nested too deeply to be checked here")
-    errors = [_unknown(sql, each) for each in findings.unknown[:_MOST_PROBLEMS]] if schema else []
-    return Verdict(tuple(errors), tuple(_warnings(findings)), findings)
+    errors = [_unknown(sql, each, schema) for each in findings.unknown[:_MOST_PROBLEMS]] if schema else []
+    return Verdict(tuple(errors), tuple(islice(_warnings(findings), _MOST_PROBLEMS)), findings)
 
 
 def position(sql: str, place: int) -> tuple[int, int]:
@@ -117,16 +119,53 @@ def _syntax(sql: str, tokens: Sequence[Token], found: Unparsed) -> Problem:
     return Problem("hogql_syntax_error", message, found.place)
 
 
-def _unknown(sql: str, unknown: Unknown) -> Problem:
+def _unknown(sql: str, unknown: Unknown, schema: Schema) -> Problem:
     name, where = excerpt(unknown.name, 60), f" in {unknown.owner}" if unknown.owner else ""
     at = unknown.place
-    if at is not None and sql[at : at + 1] == '"' and unknown.kind == "column":
+    quote = sql[at : at + 1] if at is not None and unknown.kind == "column" and not unknown.owner else ""
+    if quote == '"' or (quote == "`" and not nearest(unknown.name, unknown.known)):
         text = f"'{name}'"
         return Problem("hogql_query_error", f"no column `{name}`; texts take single quotes", at, (text,))
     message = f"unknown {unknown.kind} `{name}`{where}"
+    if (meant := _MEANT.get(name.lower())) and unknown.kind == "column" and not unknown.owner:
+        return Problem("hogql_query_error", message, at, (meant,))
     is_property = name.startswith("$") and "properties" in unknown.known and not unknown.owner
-    fixes = (f"properties.{name}",) if is_property else nearest(unknown.name, unknown.known)
-    return Problem("hogql_query_error", message, at, fixes)
+    near = nearest(unknown.name, unknown.known)
+    fixes = (f"properties.{name}",) if is_property else (*unknown.fixes, *_elsewhere(unknown, schema), *near)
+    return Problem("hogql_query_error", message, at, tuple(dict.fromkeys(fixes))[:_MOST_FIXES])
+
+
+_MEANT = {
+    "current_date": "today()",
+    "current_timestamp": "now()",
+    "localtimestamp": "now()",
+    "sysdate": "now()",
+    "person_properties": "person.properties",
+    "event_properties": "properties",
+    "$1": "{name}",
+}
+"""Columns that other databases and PostHog's exports have."""
+
+
+def _elsewhere(unknown: Unknown, schema: Schema) -> tuple[str, ...]:
+    """What is not a column there: columns in what `events` leads to (`person.is_identified`), properties of groups,
+    cohorts.
+    """
+    if unknown.owner.startswith(("group", "goe_")) and unknown.prefix and "properties" in unknown.known:
+        return (f"{unknown.prefix}properties.{unknown.name}",)
+    if unknown.name.lower() in ("cohort", "cohort_id") and "properties" in unknown.known:
+        return (f"{'person_id' if 'event' in unknown.known else 'id'} IN COHORT 1",)
+    events = schema.tables.get("events", {})
+    if unknown.kind != "column" or "person" not in unknown.known or unknown.name.lower() in ("id", "key", "name"):
+        return ()
+    wanted = unknown.name.lower().removeprefix("$")
+    return tuple(
+        f"{unknown.prefix}{join.name}.{column}"
+        for join in events.values()
+        if join.name in ("person", "session") and join.name in unknown.known
+        for column in (*join.fields, *schema.tables.get(join.table or "", ()))
+        if column.lower().removeprefix("$") == wanted
+    )
 
 
 def _placeholders(tree: Node, values: Mapping[str, Any]) -> Problem | None:
@@ -142,12 +181,14 @@ def _placeholders(tree: Node, values: Mapping[str, Any]) -> Problem | None:
 
 
 def _warnings(findings: Findings) -> Iterable[Problem]:
-    for used in findings.functions:
+    for used in first_of_each(findings.functions):
         if (fixes := unknown_function(used.name)) is not None:
             yield Problem("hogql_query_error", f"unknown function `{excerpt(used.name, 60)}`", used.place, fixes)
     for used in findings.outer[:1]:
         message = f"`{excerpt(used.name, 60)}` is a column of the query around; subqueries in HogQL do not see those"
         yield Problem("hogql_query_error", message, used.place, ("a JOIN", "IN (SELECT …)"))
+    for used in findings.arrows[:1]:
+        yield Problem("hogql_query_error", "`->` makes a lambda here", used.place, (excerpt(used.name, 60),))
     for used in findings.stars[:1]:
         star = (f"{used.name}.*",) if used.name else ()
         yield Problem("hogql_query_error", "`*` over several tables is refused", used.place, star)

@@ -14,6 +14,10 @@ class Unknown:
     known: tuple[str, ...]
     owner: str = ""
     """What the column was looked for in, when the statement says it."""
+    prefix: str = ""
+    """What the statement writes before the column, with its dot."""
+    fixes: tuple[str, ...] = ()
+    """What is probably meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Findings:
     """Where `events` is read without a condition on `timestamp`."""
     outer: list[Used] = field(default_factory=list[Used])
     """Columns of the query around a subquery (`column`)."""
+    arrows: list[Used] = field(default_factory=list[Used])
+    """`properties -> 'name'`, which makes a lambda (`column`: `properties.name`)."""
     stars: list[Used] = field(default_factory=list[Used])
     """A bare `*` over several tables (`table`: the first one)."""
 
@@ -51,8 +57,14 @@ class Findings:
             sorted(self.functions, key=_place),
             self.untimed,
             sorted(self.outer, key=_place),
+            self.arrows,
             self.stars,
         )
+
+
+def first_of_each(used: list[Used]) -> list[Used]:
+    """Each name once, where it comes first."""
+    return list({each.name: each for each in reversed(used)}.values())[::-1]
 
 
 def _place(each: Unknown | Used) -> int:

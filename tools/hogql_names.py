@@ -24,6 +24,7 @@ UNLISTED_TABLES = frozenset(_UNLISTED.split())
 """Tables that PostHog answers and DatabaseSchemaQuery does not list (PostHog's `hogql/database/database.py`)."""
 UNLISTED_COLUMNS = frozenset({"team_id", "_timestamp", "inserted_at", "_offset"})
 _QUERIES = ("SelectQuery", "SelectSetQuery")
+_EQUALITIES = ("==", "!=", "in", "not in", "global in", "global not in")
 _OTHER = Column("", "unknown")
 
 type Columns = Mapping[str, Column]
@@ -160,8 +161,13 @@ class _Resolver:
         if kind == "Field":
             self._field(node, scope)
         elif kind == "Lambda":
+            self._arrow(node)
             scope = scope.within(frozenset(map(str, node["args"])))
+        elif kind == "ArrayAccess":
+            self._property(node["array"], node["property"], scope)
         elif kind == "Call":
+            if str(node["name"]).startswith("JSONExtract") and len(node.get("args") or ()) > 1:
+                self._property(node["args"][0], node["args"][1], scope)
             self.findings.functions.append(Used(str(node["name"]), place(node), "function"))
         elif kind == "CompareOperation":
             self._comparison(node, scope)
@@ -178,15 +184,28 @@ class _Resolver:
         if found is None:
             known = {name: None for source in scope.sources for name in source.columns or ()}
             known |= dict.fromkeys(sorted(scope.names - {""}))
-            self.findings.unknown.append(Unknown("column", chain[0], place(node), tuple(known)))
+            fixes = _of_others(chain, scope)
+            self.findings.unknown.append(Unknown("column", chain[0], place(node), tuple(known), fixes=fixes))
         elif found.missing is not None:
             name, known, owner = found.missing
-            self.findings.unknown.append(Unknown("column", name, place(node), known, owner))
+            prefix = ".".join(chain[: chain.index(name)]) + "."
+            self.findings.unknown.append(Unknown("column", name, place(node), known, owner, prefix))
         elif found.property is not None:
             name, kind = found.property
             self.findings.properties.append(Used(name, place(node), kind))
         if found is not None and found.outer:
             self.findings.outer.append(Used(".".join(chain), place(node), "column"))
+
+    def _property(self, holder: Node, name: Node, scope: _Scope) -> None:
+        """A property that is named by a text: `properties['plan']`, `JSONExtractString(properties, 'plan')`."""
+        column = self._of(holder, scope)
+        if column.type == "json" and name.get("node") == "Constant" and isinstance(name.get("value"), str):
+            self.findings.properties.append(Used(name["value"], place(name), _property_type(column.table or "")))
+
+    def _arrow(self, node: Node) -> None:
+        body = cast("Node", node["expr"])
+        if [*map(str, node["args"])] == ["properties"] and isinstance(body.get("value"), str):
+            self.findings.arrows.append(Used(f"properties.{body['value']}", place(node), "column"))
 
     def _resolve(self, chain: list[str], scope: _Scope | None) -> "_Found | None":
         """What a chain names; None when nothing in the scope has its first name."""
@@ -238,7 +257,7 @@ class _Resolver:
     def _comparison(self, node: Node, scope: _Scope) -> None:
         """Texts that are compared with the name of an event."""
         for one, other in ((node["left"], node["right"]), (node["right"], node["left"])):
-            if one.get("node") != "Field":
+            if one.get("node") != "Field" or node.get("op") not in _EQUALITIES:
                 continue
             column = self._of(one, scope)
             if (column.name, column.table) == ("event", "events"):
@@ -284,6 +303,22 @@ class _Resolver:
             return _OTHER
         found = self._resolve([str(part) for part in node["chain"]], scope)
         return found.column if found else _OTHER
+
+
+def _of_others(chain: list[str], scope: _Scope) -> tuple[str, ...]:
+    """The columns of that name which sources have under another alias, or which events lead to."""
+    if len(chain) == 1:
+        return ()
+    having = [source for source in scope.sources if chain[1] in (source.columns or ()) and source.names]
+    columns = [".".join((min(source.names), *chain[1:])) for source in having]
+    if any(source.table == "events" for source in scope.sources) and chain[0].lower() in _JOINED:
+        rest = chain[1:] if chain[1] == "properties" else ["properties", *chain[1:]]
+        columns.append(".".join((_JOINED[chain[0].lower()], *rest)))
+    return tuple(columns)
+
+
+_JOINED = {"user": "person", "users": "person", "persons": "person", "people": "person", "groups": "group_0"}
+"""What people of other databases call what events lead to."""
 
 
 def _after(chain: list[str], source: _Source) -> list[str]:

@@ -9,6 +9,7 @@ _MEANT = {
     "userid": ("person_id", "distinct_id"),
     "user": ("person_id", "distinct_id"),
     "users": ("persons",),
+    "customers": ("persons",),
     "people": ("persons",),
     "person": ("persons", "person_id"),
     "time": ("timestamp",),
@@ -24,6 +25,18 @@ _MEANT = {
     "session": ("sessions",),
     "feature_flags": ("system.feature_flags",),
     "flags": ("system.feature_flags",),
+    "recordings": ("session_replay_events",),
+    "session_recordings": ("session_replay_events",),
+    "person_properties": ("persons",),
+    "group_key": ("key",),
+    "person_id": ("id",),
+    "distinct_id": ("id",),
+    "start_time": ("$start_timestamp",),
+    "end_time": ("$end_timestamp",),
+    "entry_url": ("$entry_current_url",),
+    "exit_url": ("$end_current_url",),
+    "landing_page": ("$entry_current_url",),
+    "pageviews": ("$pageview_count",),
 }
 """What people of other databases call things."""
 

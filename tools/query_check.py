@@ -1,5 +1,6 @@
 """Is a HogQL statement worth one of the scarce queries? Asked before it is sent, and never at the cost of one."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,13 +14,15 @@ from ..schemas.query import CheckHogql, MetadataAnswer, MetadataProblem
 from ..schemas.text import excerpt
 from .hogql import plan
 from .hogql_check import Problem, Verdict, position, read, resolve
-from .hogql_findings import Findings, Used
+from .hogql_findings import Findings, Used, first_of_each
+from .hogql_mistakes import written
 from .nearest import nearest
 from .operation import Effect, Operation, Result, Toolset, unexpected_shape
 from .project_names import Names, property_names, unseen_events, unseen_properties
 from .project_schema import Schema, schema_of
 
 _MOST_WARNINGS = 5
+_MOST_LOOKED_UP = 10
 
 
 async def checked(api: Call, sql: str, values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -83,51 +86,60 @@ async def _as_property(api: Call, error: Problem, findings: Findings) -> Problem
         return error
     owner = unknown.owner or ("persons" if "is_identified" in unknown.known and "event" not in unknown.known else "")
     fixes: list[str] = []
-    for kind, prefix in _PROPERTIES_OF.get(owner, ()):
+    for kind, holder in _properties_of(owner):
         try:
             names = await property_names(api, kind)
         except GatewayError:
             continue
         exact = [name for name in (unknown.name, f"${unknown.name}") if name in names.known]
         near = exact or (() if error.fixes else nearest(unknown.name, names.known))
-        fixes += [prefix + name for name in near]
+        fixes += [f"{unknown.prefix}{holder}.{written(name)}" for name in near]
     return replace(error, fixes=tuple(dict.fromkeys((*fixes, *error.fixes)))[:3])
 
 
-_EVENT_PROPERTIES, _PERSON_PROPERTIES = ("event", "properties."), ("person", "person.properties.")
-_PROPERTIES_OF = {
-    "": (_EVENT_PROPERTIES, _PERSON_PROPERTIES),
-    "events": (_EVENT_PROPERTIES, _PERSON_PROPERTIES),
-    "persons": (("person", "properties."),),
-    "person": (_PERSON_PROPERTIES,),
-}
-"""By the table that a column was looked for in: whose properties it may be, and how they are written there."""
+def _properties_of(owner: str) -> tuple[tuple[str, str], ...]:
+    """By the table that a column was looked for in: whose properties it may be, and what they stand behind there."""
+    match owner:
+        case "" | "events":
+            return ("event", "properties"), ("person", "person.properties")
+        case "persons" | "person":
+            return (("person", "properties"),)
+        case _:
+            return ()
 
 
 async def _unseen(api: Call, findings: Findings) -> AsyncIterator[Problem]:
     """Events and properties that the project has never seen: a query for them answers nothing."""
     try:
         if findings.events:
-            missing, names = await unseen_events(api, {used.name for used in findings.events})
-            for used in _first_of_each(findings.events, missing):
+            missing, names = await unseen_events(api, _looked_up(findings.events))
+            for used in _missing(findings.events, missing):
                 yield _never_seen(used, names, "")
         for kind, prefix in (("event", "properties."), ("person", "person.properties.")):
             wanted = [used for used in findings.properties if used.kind == kind]
             if wanted:
-                missing, names = await unseen_properties(api, kind, {used.name for used in wanted})
-                for used in _first_of_each(wanted, missing):
+                missing, names = await unseen_properties(api, kind, _looked_up(wanted))
+                for used in _missing(wanted, missing):
                     yield _never_seen(used, names, prefix)
     except GatewayError:
         return
 
 
-def _first_of_each(used: list[Used], missing: set[str]) -> list[Used]:
-    return list({each.name: each for each in reversed(used) if each.name in missing}.values())[::-1]
+def _looked_up(used: list[Used]) -> list[str]:
+    """The first names only: each one that the project's list lacks may cost a request."""
+    return [each.name for each in first_of_each(used)[:_MOST_LOOKED_UP]]
+
+
+def _missing(used: list[Used], missing: set[str]) -> list[Used]:
+    return [each for each in first_of_each(used) if each.name in missing][:_MOST_WARNINGS]
 
 
 def _never_seen(used: Used, names: Names, prefix: str) -> Problem:
     kind = "event" if used.kind == "event" and not prefix else f"{used.kind} property"
-    fixes = tuple(prefix + name for name in nearest(used.name, names.known))
+    if re.fullmatch(r"\{\w+\}", used.name):
+        message = f"`{excerpt(used.name, 60)}` in quotes is a text, not a placeholder"
+        return Problem("hogql_query_error", message, used.place, (f"{used.name} without quotes",))
+    fixes = tuple(prefix + (written(name) if prefix else name) for name in nearest(used.name, names.known))
     return Problem("hogql_query_error", f"{kind} `{excerpt(used.name, 60)}` has never been seen", used.place, fixes)
 
 

@@ -59,6 +59,32 @@ def test_a_refusal_shows_the_place_and_what_was_probably_meant() -> None:
         ("SELECT event FROM events WHERE person_id IN (SELECT person_idd FROM events)", "person_id"),
         ("SELECT event FROM events JOIN persons p ON p.idd = events.person_id", "id"),
         ("SELECT event FROM evnts", "events"),
+        ("SELECT is_identified FROM events", "person.is_identified"),
+        ("SELECT e.pageview_count FROM events e", "e.session.$pageview_count"),
+        ("SELECT user.email FROM events", "person.properties.email"),
+        ("SELECT group_0.name FROM events", "group_0.properties.name"),
+        ("SELECT events.event FROM events AS e", "e.event"),
+        ("SELECT p.distinct_id FROM events e JOIN persons p ON p.id = e.person_id", "id"),
+        ("SELECT event FROM events WHERE event = `signed_up`", "'signed_up'"),
+        ("SELECT event FROM events WHERE timestamp > CURRENT_DATE", "today()"),
+        ("SELECT id FROM persons WHERE cohort_id = 2", "id IN COHORT 1"),
+        ("SELECT properties->>'plan' FROM events", "properties.plan"),
+        ("SELECT event FROM events GROUP BY event WHERE 1", "WHERE before GROUP BY"),
+        ("SELECT event FROM events WHERE event = 'a' AND", "something after AND"),
+        ("SELECT event FROM events WHERE event = 'it's'", "'' for one within a text"),
+        ("SELECT event FROM events WHERE event IN 'a', 'b'", "( … )"),
+        ("WITH t AS SELECT 1 SELECT * FROM t", "( … )"),
+        ("SELECT count() OVER PARTITION BY event FROM events", "( … )"),
+        ("SELECT event FROM events WHERE event = 'a' && 1", "AND"),
+        ("SELECT CASE WHEN event = 'a' THEN 1 ELSE 0 FROM events", "END"),
+        ("SELECT event FROM events WHERE event BETWEEN 'a' TO 'b'", "AND"),
+        ("SELECT event FROM events e JOIN persons p e.person_id = p.id", "ON …"),
+        ("SELECT event FROM events WHERE timestamp > DATE '2026-01-01'", "toDate('…')"),
+        ("SELECT event FROM events WHERE event = ?", "{name}"),
+        ("SELECT event FROM events WHERE event = :kind", "{kind}"),
+        ("SELECT event FROM events WHERE event = @kind", "{kind}"),
+        ("SELECT event FROM events WHERE event = %(kind)s", "{kind}"),
+        ("SELECT event FROM [events]", "events"),
         ("SELECT key FROM system.feature_flag", "system.feature_flags"),
         ('SELECT event FROM events WHERE event = "signed_up"', "'signed_up'"),
         ("SELECT $current_url FROM events", "properties.$current_url"),
@@ -103,6 +129,7 @@ def test_without_a_schema_tables_and_columns_are_not_judged() -> None:
         ("SELECT len(event) FROM events WHERE timestamp > now()", "unknown function `len`", "length"),
         ("SELECT COUNTIF(1) FROM persons", "unknown function `COUNTIF`", "countIf"),
         ("SELECT toStartofMonth(now())", "unknown function `toStartofMonth`", "toStartOfMonth"),
+        ("SELECT properties->'plan' FROM persons", "makes a lambda", "properties.plan"),
         ("SELECT * FROM persons p, groups g", "over several tables", "p.*"),
         (
             "SELECT id FROM persons p WHERE EXISTS (SELECT 1 FROM groups WHERE key = p.id)",
@@ -166,6 +193,12 @@ def test_what_would_take_long_to_parse_is_left_to_posthog(sql: str, monkeypatch:
     assert parsed == []
     judge("SELECT 1", {}, SCHEMA)
     assert parsed == ["SELECT 1"]
+
+
+def test_only_the_first_of_many_unknown_functions_are_told() -> None:
+    calls = ", ".join(f"cuntt{number}()" for number in range(700))
+    warnings = judge(f"SELECT {calls}", {}, SCHEMA).warnings
+    assert [warning.message for warning in warnings] == [f"unknown function `cuntt{number}`" for number in range(5)]
 
 
 def test_without_the_parser_everything_is_left_to_posthog(monkeypatch: pytest.MonkeyPatch) -> None:
