@@ -4,7 +4,8 @@ PostHog's taxonomy and schema queries and its definitions answer this; none of i
 remembered for ten minutes.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+import re
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -31,8 +32,15 @@ _MOST_NAMES = 40
 _MOST_FOUND = 20
 _SAMPLES = 3
 _SAMPLE_LENGTH = 60
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-")
 _NAME_LENGTH = 120
 _VALUES = 50
+_CONTEXT = (
+    "$browser", "$device", "$geoip_", "$group", "$host", "$initial_", "$insert_id", "$ip", "$is_identified", "$lib",
+    "$locale", "$network_", "$os", "$raw_user_agent", "$referr", "$screen_height", "$screen_width", "$sdk_",
+    "$session_id", "$timezone", "$user_agent", "$viewport_", "$window_id",
+)  # fmt: skip
+"""Beginnings of the properties that PostHog's SDKs and its geography plugin add to every event."""
 
 
 async def _describe(api: Call, args: DescribeData) -> Result:
@@ -91,16 +99,20 @@ async def _event(api: Call, event: str) -> dict[str, Any]:
         [
             each["property"],
             types.value.get(each["property"]),
-            [_short(value) for value in each["sample_values"][:_SAMPLES]],
+            _samples(each["sample_values"]),
         ]
-        for each in samples.value[:_MOST_PROPERTIES]
+        for each in samples.value
+        if not _is_context(each["property"])
     ]
     sampled = {str(each["property"]) for each in samples.value}
-    others = [name for name in types.value if name not in sampled]
+    names = {*sampled, *types.value}
+    context = _by_type(filter(_is_context, names), types.value)
+    others = [name for name in types.value if name not in sampled and not _is_context(name)]
     return {
         "event": event,
         "columns": ["property", "type", "samples"],
-        "properties": rows,
+        "properties": rows[:_MOST_PROPERTIES],
+        **({"context_properties": context} if context else {}),
         **({"other_properties": _first(others, _MOST_NAMES)} if others else {}),
         "age_s": _oldest(samples, types),
     }
@@ -212,6 +224,24 @@ def _behind(column: Column, schema: Schema) -> str | list[str]:
     """The table that a join leads to when it can be described, else the columns behind it."""
     known = column.type == "lazy_table" and column.table in schema.tables
     return column.table if known and column.table else list(column.fields)
+
+
+def _samples(values: list[Any]) -> list[Any]:
+    """A few; of long values and of ids one shows what they look like."""
+    first = str(values[0]) if values else ""
+    return [_short(value) for value in values[: 1 if len(first) > _SAMPLE_LENGTH or _UUID.match(first) else _SAMPLES]]
+
+
+def _is_context(name: str) -> bool:
+    """Whether PostHog's SDKs send it with every event: one knows what is in `$browser`."""
+    return name.startswith(_CONTEXT)
+
+
+def _by_type(names: Iterable[str], types: Mapping[str, str | None]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in sorted(names):
+        found.setdefault(types.get(name) or "other", []).append(name)
+    return {kind: _first(listed, _MOST_NAMES) for kind, listed in found.items()}
 
 
 def _first(names: Iterable[str], most: int) -> list[str]:

@@ -9,7 +9,7 @@ from .question import MOST_CALLS, Question, agree
 from .report import Report
 from .world import world
 
-MEDIAN_TOKENS, MOST_TOKENS, MOST_DESCRIBED = 200, 1_000, 1_300
+MEDIAN_TOKENS, MOST_TOKENS, MOST_DESCRIBED = 200, 1_000, 1_000
 """Of the answers to one question; of describe_data before it."""
 
 

@@ -15,12 +15,18 @@ pytestmark = pytest.mark.anyio
 
 (DESCRIBE,) = OPERATIONS
 LONG = "x" * 200
+ID = "01a20102-35e3-771b-9146-aed4f0c2e87a"
 
 
 def upstream() -> FakeCall:
     taxonomy: Mapping[str, Any] = {
         "TeamTaxonomyQuery": [{"event": "$pageview", "count": 900}, {"event": "signed_up", "count": 12}],
-        "EventTaxonomyQuery": [{"property": "plan", "sample_values": ["free", "pro", LONG, "team"], "sample_count": 4}],
+        "EventTaxonomyQuery": [
+            {"property": "plan", "sample_values": ["free", "pro", LONG, "team"], "sample_count": 4},
+            {"property": "order_id", "sample_values": [ID, ID[::-1]], "sample_count": 2},
+            {"property": "basket", "sample_values": [LONG, "{}"], "sample_count": 2},
+            {"property": "$browser", "sample_values": ["Chrome", "Safari"], "sample_count": 2},
+        ],
     }
 
     def query(sent: Sent) -> Any:
@@ -33,7 +39,7 @@ def upstream() -> FakeCall:
 
     def properties(sent: Sent) -> Any:
         person = sent.query["type"] == "person"
-        found = ["email", "plan"] if person else ["plan", "revenue"]
+        found = ["email", "plan"] if person else ["plan", "revenue", "$os"]
         named = [name for name in found if sent.query.get("search", "") in name]
         return page(*({"name": name, "property_type": "String"} for name in named))
 
@@ -76,8 +82,18 @@ async def test_a_table_is_its_columns_by_type_and_where_its_joins_lead() -> None
 async def test_an_event_is_its_properties_with_types_and_short_samples() -> None:
     shown = await run(DESCRIBE, upstream(), event="signed_up")
     assert shown["columns"] == ["property", "type", "samples"]
-    assert shown["properties"] == [["plan", "String", ["free", "pro", f"{'x' * 60}…"]]]
+    assert shown["properties"][0] == ["plan", "String", ["free", "pro", f"{'x' * 60}…"]]
     assert shown["other_properties"] == ["revenue"]
+
+
+async def test_of_ids_and_long_values_one_sample_shows_the_form() -> None:
+    shown = await run(DESCRIBE, upstream(), event="signed_up")
+    assert shown["properties"][1:] == [["order_id", None, [ID]], ["basket", None, [f"{'x' * 60}…"]]]
+
+
+async def test_what_every_event_carries_is_named_by_type_without_samples() -> None:
+    shown = await run(DESCRIBE, upstream(), event="signed_up")
+    assert shown["context_properties"] == {"String": ["$os"], "other": ["$browser"]}
 
 
 async def test_a_property_is_its_values_on_an_event_or_of_persons() -> None:
