@@ -13,6 +13,7 @@ from .definitions import ROUTES as DEFINITIONS
 from .experiment_copies import ROUTES as EXPERIMENT_COPIES
 from .experiments import ROUTES as EXPERIMENTS
 from .flag_bulk import ROUTES as FLAG_BULK
+from .flag_cohorts import ROUTES as FLAG_COHORTS
 from .flag_copies import ROUTES as FLAG_COPIES
 from .flag_dependents import ROUTES as FLAG_DEPENDENTS
 from .flag_evaluation import ROUTES as FLAG_EVALUATION
@@ -50,6 +51,7 @@ def resource_routes() -> tuple[Route, ...]:
         *FLAG_DEPENDENTS,
         *FLAG_COPIES,
         *FLAG_BULK,
+        *FLAG_COHORTS,
         *FLAG_EVALUATION,
         *EXPERIMENT_COPIES,
     )

@@ -1,44 +1,25 @@
 """What flags say to somebody (`evaluation_reasons/`, `my_flags/`), what SDKs need to find out themselves
 (`local_evaluation/`), and whom a condition reaches (`user_blast_radius/`).
-
-Who falls into a rollout is decided as PostHog's SDKs do for local evaluation: SHA-1 of the key and the distinct id.
 """
 
-import hashlib
 import json
-from dataclasses import dataclass
-from typing import Any
 
 from anyio import to_thread
 from starlette.responses import Response
 
-from ..errors import ApiError, invalid
+from ..errors import invalid
 from ..events import literal
 from ..identity import user_basic
 from ..resource import of_project
 from ..responses import answer
 from ..routing import Call, Route
-from ..store import Rows
 from ..values import Row, as_object, objects
 from .account import group_types
-from .cohort_rules import CohortError, persons_of
-from .flag_rules import flag_properties, flag_variants
+from .flag_matching import Condition, evaluated, persons_who_fit, read_conditions
+from .flag_rules import flag_properties
 from .flags import minimal_flag
 from .person_changes import people
-from .person_filters import person_condition
 from .removals import removed_keys
-
-_MOST = float(0xFFFFFFFFFFFFFFF)
-
-
-@dataclass(frozen=True, slots=True)
-class _Condition:
-    """One condition set of a flag. `sql` is true for the persons whose properties fit; None when the sandbox cannot
-    tell (it asks for groups or for other flags)."""
-
-    share: float
-    variant: str | None
-    sql: str | None
 
 
 async def _reasons(call: Call) -> Response:
@@ -62,7 +43,7 @@ async def _evaluate_all(call: Call, distinct_id: str) -> list[tuple[Row, Row]]:
     answers: list[tuple[Row, Row]] = []
     for flag, conditions in flags:
         fitting, matching = matching[: len(conditions)], matching[len(conditions) :]
-        answers.append((flag, _evaluated(flag, conditions, fitting, distinct_id)))
+        answers.append((flag, evaluated(flag, conditions, fitting, distinct_id)))
     return answers
 
 
@@ -93,44 +74,13 @@ async def _local_evaluation(call: Call) -> Response:
     return answer(await to_thread.run_sync(_definitions, call))
 
 
-def _flags(call: Call) -> list[tuple[Row, list[_Condition]]]:
+def _flags(call: Call) -> list[tuple[Row, list[Condition]]]:
     with call.services.store.transaction() as rows:
         flags = [flag for flag in of_project(rows, "feature_flags", call.project_id) if not flag["deleted"]]
-        return [(flag, [_condition(rows, flag, item) for item in objects(flag["filters"]["groups"])]) for flag in flags]
+        return [(flag, read_conditions(rows, flag)) for flag in flags]
 
 
-def _condition(rows: Rows, flag: Row, item: Row) -> _Condition:
-    share = item.get("rollout_percentage")
-    by_group = flag["filters"].get("aggregation_group_type_index") is not None
-    sql = None if by_group else _sql(rows, flag["_project"], objects(item.get("properties")))
-    return _Condition(100 if share is None else share, item.get("variant"), sql)
-
-
-def _sql(rows: Rows, project_id: int, properties: list[Row]) -> str | None:
-    """Persons who have all of the properties and are in all of the cohorts, as a condition on `posthog.persons`."""
-    terms = ["true"]
-    for item in properties:
-        kind = item.get("type") or "person"
-        if kind == "cohort":
-            cohort = rows.get("cohorts", item["value"]) if isinstance(item.get("value"), int) else None
-            if cohort is None or cohort["_project"] != project_id:
-                return None
-            try:
-                inside = f"id IN ({persons_of(rows, cohort)})"
-            except CohortError:
-                return None
-            terms.append(f"NOT {inside}" if item.get("operator") == "not_in" else inside)
-        elif kind == "person":
-            try:
-                terms.append(person_condition(item))
-            except ApiError:
-                return None
-        else:
-            return None
-    return f"({' AND '.join(terms)})"
-
-
-async def _matching(call: Call, distinct_id: str, conditions: list[_Condition]) -> list[bool]:
+async def _matching(call: Call, distinct_id: str, conditions: list[Condition]) -> list[bool]:
     """Whether the person of the distinct id fits each condition. Somebody unknown has no properties."""
     if not conditions:
         return []
@@ -142,45 +92,6 @@ async def _matching(call: Call, distinct_id: str, conditions: list[_Condition]) 
     if found:
         return [bool(value) for value in found[0]]
     return [condition.sql == "(true)" for condition in conditions]
-
-
-def _evaluated(flag: Row, conditions: list[_Condition], fitting: list[bool], distinct_id: str) -> Row:
-    if not flag["active"]:
-        return _told(False, "disabled", None)
-    if flag["filters"].get("aggregation_group_type_index") is not None:
-        return _told(False, "no_group_type", None)
-    outside: int | None = None
-    for index, (condition, fits) in enumerate(zip(conditions, fitting, strict=True)):
-        if fits and _draw(flag["key"], distinct_id) <= condition.share / 100:
-            return _told(_variant(flag, condition, distinct_id) or True, "condition_match", index)
-        if fits and outside is None:
-            outside = index
-    if outside is not None:
-        return _told(False, "out_of_rollout_bound", outside)
-    return _told(False, "no_condition_match", max(len(conditions) - 1, 0))
-
-
-def _told(value: Any, reason: str, index: int | None) -> Row:
-    return {"value": value, "evaluation": {"reason": reason, "condition_index": index}}
-
-
-def _variant(flag: Row, condition: _Condition, distinct_id: str) -> str | None:
-    """The variant of a condition, or the one that somebody falls into; None of a boolean flag."""
-    variants = flag_variants(flag["filters"])
-    if condition.variant in [variant["key"] for variant in variants]:
-        return condition.variant
-    drawn, reached = _draw(flag["key"], distinct_id, "variant"), 0.0
-    for variant in variants:
-        reached += (variant.get("rollout_percentage") or 0) / 100
-        if drawn < reached:
-            return str(variant["key"])
-    return None
-
-
-def _draw(key: str, distinct_id: str, salt: str = "") -> float:
-    """From 0 to 1, the same for the same flag and person."""
-    digest = hashlib.sha1(f"{key}.{distinct_id}{salt}".encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-    return int(digest[:15], 16) / _MOST
 
 
 async def _blast_radius(call: Call) -> Response:
@@ -200,7 +111,7 @@ async def _blast_radius(call: Call) -> Response:
 
 def _reached(call: Call, properties: list[Row]) -> str:
     with call.services.store.transaction() as rows:
-        condition = _sql(rows, call.project_id, properties)
+        condition = persons_who_fit(rows, call.project_id, properties)
     if condition is None:
         raise invalid("The sandbox cannot count whom this condition reaches.", attr="condition")
     return condition

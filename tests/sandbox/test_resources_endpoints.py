@@ -330,3 +330,22 @@ async def test_cancelling_for_an_insight_is_201_whether_anything_ran_or_not(sand
 
     assert (answer.status_code, answer.content) == (201, b"")
     assert (await sandbox.refused("POST", "insights/cancel/", {}))[3] == "client_query_id"
+
+
+async def test_a_static_cohort_holds_those_for_whom_a_flag_is_on(sandbox: Serving) -> None:
+    mail = {"key": "email", "type": "person", "operator": "is_set", "value": "is_set"}
+    filters = {"groups": [{"properties": [mail], "rollout_percentage": 50}]}
+    flag = await sandbox.make("feature_flags/", {"key": "half", "filters": filters})
+    answer = await sandbox.send("POST", f"feature_flags/{flag['id']}/create_static_cohort_for_flag/")
+    cohort = await calculated(sandbox, answer.json()["cohort"]["id"])
+    with_mail = (await sandbox.query("select count() from persons where properties.email is not null"))["results"][0][0]
+
+    assert (answer.status_code, cohort["is_static"]) == (201, True)
+    assert cohort["name"].startswith("Users with feature flag half enabled at 2026-11-23 ")
+    assert 0.35 * with_mail < cohort["count"] < 0.65 * with_mail
+    member = (await sandbox.get(f"cohorts/{cohort['id']}/persons/", limit=1))["results"][0]
+    told = await sandbox.get("feature_flags/evaluation_reasons/", distinct_id=min(member["distinct_ids"]))
+    assert told["half"]["value"] is True
+    await sandbox.patch(f"feature_flags/{flag['id']}/", {"active": False})
+    off = await sandbox.send("POST", f"feature_flags/{flag['id']}/create_static_cohort_for_flag/")
+    assert (await calculated(sandbox, off.json()["cohort"]["id"]))["count"] == 0
