@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from maton_posthog.gateway.errors import Failed, Refused
+from maton_posthog.sandbox.hogql import Context, translate
 from maton_posthog.sandbox.hogql.describe import describe_schema
 from maton_posthog.tools import hogql_parse, query, query_check
+from maton_posthog.tools.hogql import plan
 
 from .fake import QUERY_PATH, FakeCall, Sent, page, run
 
@@ -159,13 +161,29 @@ async def test_no_query_that_is_refused_reaches_the_gateway() -> None:
     assert refused >= 40
 
 
-async def test_no_valid_query_is_refused() -> None:
+def texts(path: Path) -> list[str]:
+    return [sql.strip() for sql in re.split(r"\n\s*\n", path.read_text("utf-8")) if sql.strip()]
+
+
+VALID = [
+    *texts(Path(__file__).parents[1] / "sandbox" / "hogql_corpus.sql"),
+    *texts(Path(__file__).with_name("valid_queries.sql")),
+]
+
+
+async def test_no_valid_query_is_refused_or_has_unknown_functions() -> None:
     api = upstream()
-    text = (Path(__file__).parents[1] / "sandbox" / "hogql_corpus.sql").read_text("utf-8")
-    valid = [sql.strip() for sql in re.split(r"\n\s*\n", text) if sql.strip()]
-    assert len(valid) >= 150
-    refused = [sql for sql in valid if (await run(CHECK, api, query=sql))["valid"] is not True]
-    assert refused == []
+    assert len(VALID) >= 400
+    for sql in VALID:
+        checked = await run(CHECK, api, query=sql)
+        assert checked["valid"] is True, sql
+        assert "unknown function" not in str(checked.get("warnings", "")), sql
+        assert "not_checked" not in checked, sql
+
+
+@pytest.mark.parametrize("sql", texts(Path(__file__).with_name("valid_queries.sql")))
+def test_what_counts_as_valid_here_compiles_in_the_sandbox(sql: str) -> None:
+    assert translate(plan(sql, 100, {}).sql, Context(group_types=("organization",))).sql
 
 
 async def test_what_a_check_looks_up_is_asked_once() -> None:
