@@ -88,7 +88,7 @@ def chosen(metrics: list[Metric], asked: str) -> list[Metric]:
     return found
 
 
-def read(metric: Metric, answer: MetricAnswer, *, relative: bool) -> Reading:
+def reading_of(metric: Metric, answer: MetricAnswer, *, relative: bool) -> Reading:
     """The numbers of a metric. `relative`: intervals are of the relative difference, and told in percent."""
     baseline, variants = answer.baseline, answer.variant_results or []
     if baseline is None:

@@ -14,11 +14,10 @@ from ..gateway.errors import GatewayError, Refused
 from ..schemas.analytics_results import InsightAnswer
 from ..schemas.experiment_results import ExperimentSource, ExposureAnswer, GetExperimentResults, MetricAnswer
 from .analytics_asking import answered, computed_at, without_results
-from .experiment_metrics import Metric, chosen, failed, metrics_of, read
+from .experiment_metrics import Metric, chosen, failed, metrics_of, reading_of
 from .experiment_verdict import Shares, days_run, draft, notes, verdict
 from .experiments import EXPERIMENT
-from .operation import Effect, Operation, Result, Toolset
-from .operation import read as read_view
+from .operation import Effect, Operation, Result, Toolset, read
 
 _NAME = "get_experiment_results"
 _AT_ONCE = 3
@@ -28,7 +27,7 @@ _OLD_KINDS = ("ExperimentTrendsQuery", "ExperimentFunnelsQuery")
 
 async def _get_experiment_results(api: Call, args: GetExperimentResults) -> Result:
     stored = await api.counted_as(Budget.CRUD).get(EXPERIMENT, experiment_id=args.experiment_id)
-    experiment = read_view(ExperimentSource, stored)
+    experiment = read(ExperimentSource, stored)
     metrics = metrics_of(experiment)
     asked = chosen(metrics, args.metric)
     named = experiment.model_dump(mode="json", exclude_none=True, include=_NAMED)
@@ -38,7 +37,9 @@ async def _get_experiment_results(api: Call, args: GetExperimentResults) -> Resu
     shares = Shares.read(exposures, experiment)
     relative = _is_relative(experiment)
     readings = [
-        read(metric, answer, relative=relative) if isinstance(answer, MetricAnswer) else failed(metric, _why(answer))
+        reading_of(metric, answer, relative=relative)
+        if isinstance(answer, MetricAnswer)
+        else failed(metric, _why(answer))
         for metric, answer in zip(asked, answers, strict=True)
     ]
     days = days_run(experiment.start_date, experiment.end_date, computed_at(exposures.last_refresh))

@@ -11,6 +11,8 @@ from .table import given, number, percent
 
 MULTIPLE = "$multiple"
 """PostHog's name for those who saw several variants; by default they are in no other."""
+_NO_VARIANTS = (MULTIPLE, "holdout-")
+"""How what is counted beside the variants begins."""
 FEWEST_EXPOSURES = 50
 """Of a variant, for PostHog's statistics to judge it."""
 MISMATCH = 0.001
@@ -42,14 +44,17 @@ class Shares:
     def is_mismatch(self) -> bool:
         return self.p_value is not None and self.p_value < MISMATCH
 
+    def _is_variant(self, key: str) -> bool:
+        return key in self.expected if self.expected else key != MULTIPLE
+
     def as_json(self) -> dict[str, Any]:
-        """`{"columns", "rows", "total", "sample_ratio_p_value", "sample_ratio_mismatch"}`."""
-        whole = sum(count for key, count in self.counts.items() if key != MULTIPLE)
+        """`{"columns", "rows", "sample_ratio_p_value", "sample_ratio_mismatch"}`."""
+        whole = sum(count for key, count in self.counts.items() if self._is_variant(key))
         rows = [
             [
                 key,
                 number(count),
-                None if key == MULTIPLE else percent(count, whole),
+                percent(count, whole) if self._is_variant(key) else None,
                 number(self.expected[key]) if key in self.expected else None,
             ]
             for key, count in self.counts.items()
@@ -104,7 +109,8 @@ def notes(experiment: ExperimentSource, shares: Shares) -> list[str]:
         found.append(
             f"{round(shares.biased_percent, 1)} % saw several variants of an uneven split: leaving them out biases it."
         )
-    if any(not key.startswith("$") and key not in shares.expected for key in shares.counts) and shares.expected:
+    gone = [key for key in shares.counts if key not in shares.expected and not key.startswith(_NO_VARIANTS)]
+    if gone and shares.expected:
         found.append("Exposures name variants that the flag no longer has.")
     return found
 

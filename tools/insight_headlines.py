@@ -124,9 +124,11 @@ def _ends(args: QueryFunnel, answer: Answer) -> tuple[int, int]:
 
 
 def _retention(args: QueryRetention, answer: Answer) -> Headline | None:
-    returned = cast("dict[str, Any]", _first(answer).get("returned_percent") or {})
+    fact = _first(answer)
+    returned = cast("dict[str, Any]", fact.get("returned_percent") or {})
     period = next(iter(returned), None)
-    return _said(f"came back after {period}", returned[period], "percent") if period else None
+    of = f"{fact['value']}: " if args.breakdown else ""
+    return _said(f"{of}came back after {period}", returned[period], "percent") if period else None
 
 
 def _is_additive(args: QueryTrends) -> bool:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from maton_posthog.gateway.errors import Failed, Refused, Rejected, Upstream
 from maton_posthog.schemas.experiment_results import MetricAnswer
-from maton_posthog.tools.experiment_metrics import Metric, read
+from maton_posthog.tools.experiment_metrics import Metric, reading_of
 from maton_posthog.tools.experiment_results import OPERATIONS
 
 from .fake import PROJECT_ID, FakeCall, Sent, answer, run
@@ -355,12 +355,19 @@ async def test_those_who_saw_several_variants_are_told_apart() -> None:
         bias_risk={"multiple_variant_percentage": 2.113},
     )
     shown = await run(RESULTS, api_with(experiment(), seen), experiment_id=11)
-    assert shown["exposures"]["rows"][2:] == [["$multiple", 9, None, None], ["gone", 3, 0.7, None]]
+    assert shown["exposures"]["rows"][2:] == [["$multiple", 9, None, None], ["gone", 3, None, None]]
     assert shown["notes"][1:] == [
         "9 saw several variants ($multiple) and are in no variant.",
         "2.1 % saw several variants of an uneven split: leaving them out biases it.",
         "Exposures name variants that the flag no longer has.",
     ]
+
+
+async def test_those_held_out_are_no_variant() -> None:
+    seen = exposures(total_exposures={"control": 150.0, "test": 150.0, "holdout-4": 30.0})
+    shown = await run(RESULTS, api_with(experiment(), seen), experiment_id=11)
+    assert [row[1:] for row in shown["exposures"]["rows"]] == [[150, 50, 50], [150, 50, 50], [30, None, None]]
+    assert shown["notes"] == ["Its flag is off: nobody new is exposed."]
 
 
 async def test_steps_of_a_longer_funnel_are_shown_and_sessions_are_not() -> None:
@@ -406,7 +413,7 @@ def test_a_variant_wins_exactly_when_it_differs_the_way_that_is_wanted(
             variant("test", samples[1], sums[1], significant=True, chance_to_win=chance),
         )
     )
-    reading = read(metric, found, relative=True)
+    reading = reading_of(metric, found, relative=True)
     higher = sums[1] / samples[1] - sums[0] / samples[0]
     if abs(higher) > 1e-9:
         assert reading.outcomes["test"] == ("wins" if (higher > 0) is not decrease else "loses")

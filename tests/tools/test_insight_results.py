@@ -130,6 +130,10 @@ def test_retention_is_who_came_back_after_the_first_period() -> None:
     ]
     said = telling(source, result)
     assert said.headline == {"what": "came back after Week 1", "value": 40, "unit": "percent"}
+    split = source | {"breakdownFilter": {"breakdowns": [{"property": "$browser", "type": "event"}]}}
+    groups = [{**row, "breakdown_value": value} for value in ("Chrome", "Safari") for row in result]
+    by_value = telling(split, groups).headline
+    assert by_value == {"what": "Chrome: came back after Week 1", "value": 40, "unit": "percent"}
 
 
 def test_stickiness_lifecycle_and_paths_have_a_number_each() -> None:
