@@ -1,6 +1,6 @@
 """All questions, by theme."""
 
-from . import broken, changes, coming_back, funnels, how_many, money, odd, people, verdicts, visits
+from . import broken, changes, coming_back, funnels, how_many, money, odd, people, verdicts, visits, zones
 from .question import Question
 
 QUESTIONS: tuple[Question, ...] = (
@@ -14,4 +14,5 @@ QUESTIONS: tuple[Question, ...] = (
     *visits.QUESTIONS,
     *odd.QUESTIONS,
     *verdicts.QUESTIONS,
+    *zones.QUESTIONS,
 )

@@ -2,12 +2,15 @@
 
 import importlib
 import json
+import urllib.request
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
+import anyio
+import anyio.to_thread
 import pytest
 from mcp import Client
 from mcp.types import TextContent
@@ -15,10 +18,13 @@ from mcp.types import TextContent
 from maton_posthog.server.app import build
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
-from tests.tools.live import running_sandbox
+from tests.tools.live import PATIENCE_S, running_sandbox
 
 from .question import Question, Shown
 from .world import EVENTS
+
+PROJECT = 1
+"""The one with events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,18 @@ async def ask_all(url: str, questions: Sequence[Question]) -> tuple[Answered, ..
     return tuple([await ask(url, question) for question in questions])
 
 
+def set_zone(url: str, zone: str) -> None:
+    """Move the project into a timezone."""
+    headers = {"Authorization": "Bearer sandbox", "Content-Type": "application/json"}
+    body = json.dumps({"timezone": zone}).encode()
+    request = urllib.request.Request(f"{url}/posthog/api/projects/{PROJECT}/", body, headers, method="PATCH")
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        assert answer.status == 200
+
+
 async def ask(url: str, question: Question) -> Answered:
     """Make the calls of a question, one after the other."""
+    await anyio.to_thread.run_sync(set_zone, url, question.zone)
     errors: list[str] = []
     spent: list[int] = []
     shown: Shown = {}

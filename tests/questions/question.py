@@ -41,6 +41,8 @@ class Question:
     read: Callable[[Shown], Any]
     truth: Callable[[World], Any]
     described: Arguments | None = None
+    zone: str = "UTC"
+    """The timezone of the project that is asked."""
 
 
 def call(tool: str, **arguments: Any) -> tuple[Step, ...]:
