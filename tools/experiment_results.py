@@ -43,7 +43,7 @@ async def _get_experiment_results(api: Call, args: GetExperimentResults) -> Resu
         for metric, answer in zip(asked, answers, strict=True)
     ]
     days = days_run(experiment.start_date, experiment.end_date, computed_at(exposures.last_refresh))
-    said = [*notes(experiment, shares), *_not_shown(metrics, asked)]
+    said = [*notes(experiment, shares, readings), *_not_shown(metrics, asked)]
     return {
         "experiment": {**named, "days_run": round(days, 1), "method": _method(experiment)},
         "exposures": shares.as_json(),

@@ -17,6 +17,8 @@ FEWEST_EXPOSURES = 50
 """Of a variant, for PostHog's statistics to judge it."""
 MISMATCH = 0.001
 """The p-value of the shares below which PostHog warns of a sample ratio mismatch."""
+_MANY = 4
+"""Comparisons at 95 % of which one differs by chance in about one experiment of five."""
 _WEEK_DAYS = 7
 _DAY_S = 86_400
 
@@ -97,9 +99,12 @@ def verdict(experiment: ExperimentSource, shares: Shares, readings: Sequence[Rea
     }
 
 
-def notes(experiment: ExperimentSource, shares: Shares) -> list[str]:
+def notes(experiment: ExperimentSource, shares: Shares, readings: Sequence[Reading]) -> list[str]:
     """What one should know, and what speaks against nothing."""
     found: list[str] = []
+    compared = sum(len(reading.outcomes) for reading in readings)
+    if compared >= _MANY and any(outcome != "undecided" for one in readings for outcome in one.outcomes.values()):
+        found.append(f"{compared} comparisons, each judged by itself: one of them may differ by chance.")
     flag = experiment.feature_flag or {}
     if experiment.end_date is None and flag.get("active") is False:
         found.append("Its flag is off: nobody new is exposed.")

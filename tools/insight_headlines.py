@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from pydantic import TypeAdapter, ValidationError
+
 from ..schemas.analytics import (
     Analysis,
     QueryFunnel,
@@ -13,6 +15,7 @@ from ..schemas.analytics import (
     QueryTrends,
 )
 from ..schemas.analytics_events import ADDITIVE_MATHS
+from ..schemas.analytics_results import TrendResult
 from .analytics_labels import split_name
 from .table import Answer, given, number, percent
 
@@ -52,6 +55,16 @@ def of_rows(columns: Sequence[str], rows: Sequence[Any]) -> Headline:
             if isinstance(cell, (int, float)) and not isinstance(cell, bool):
                 return {"what": name, "value": number(cell)}
     return {"what": "rows", "value": len(rows)}
+
+
+def of_cumulative(result: Any) -> Headline | None:
+    """Of lines that add up over time: where the first has come to."""
+    try:
+        first = TypeAdapter(list[TrendResult]).validate_python(result)[0]
+    except (ValidationError, IndexError):
+        return None
+    counted = [point for point in first.data or [] if point is not None]
+    return _said(f"{first.label or 'series 1'}: total", number(counted[-1]) if counted else None)
 
 
 def _over_time(args: QueryTrends, answer: Answer) -> Headline | None:

@@ -65,6 +65,11 @@ def read_back(source: _Fields) -> Analysis | None:
             return None
 
 
+def is_cumulative(source: _Fields) -> bool:
+    """Whether the lines of a trend add up over time."""
+    return fields_of(source.get("trendsFilter")).get("display") == "ActionsLineGraphCumulative"
+
+
 def _trends(source: _Fields, interval: str) -> QueryTrends | None:
     shown = fields_of(source.get("trendsFilter"))
     display, formulas = _one_of((*_LINES, *_TOTALS), shown.get("display") or _LINES[0]), _formulas(shown)

@@ -26,9 +26,9 @@ from .analytics_dates import Range, resolve
 from .analytics_funnel import funnel_answer
 from .analytics_retention import retention_answer
 from .analytics_trends import trends_answer
-from .insight_headlines import Headline, headline, of_rows
-from .insight_queries import fields_of, read_back, source_of
-from .table import Answer, Table
+from .insight_headlines import Headline, headline, of_cumulative, of_rows
+from .insight_queries import fields_of, is_cumulative, read_back, source_of
+from .table import Answer, Table, given
 
 INSIGHT = "/api/projects/{project_id}/insights/{insight_id}/"
 _BULKY = frozenset(
@@ -61,10 +61,10 @@ def told(insight: InsightView, zone: tzinfo) -> Told:
     args = read_back(source)
     answer = None if args is None else _answer(args, source, insight, zone)
     if args is None or answer is None:
-        return Told({"result": _lean(insight.result)})
+        said = of_cumulative(insight.result) if is_cumulative(source) else None
+        return Told({**given(headline=said), "result": _lean(insight.result)}, said)
     said = headline(args, answer)
-    shown: dict[str, Any] = {"headline": said} if said else {}
-    return Told({**shown, **_without_age(answer.as_json())}, said)
+    return Told({**given(headline=said), **_without_age(answer.as_json())}, said)
 
 
 def age_of(insight: InsightView) -> dict[str, Any]:

@@ -10,87 +10,25 @@ from maton_posthog.schemas.experiment_results import MetricAnswer
 from maton_posthog.tools.experiment_metrics import Metric, reading_of
 from maton_posthog.tools.experiment_results import OPERATIONS
 
-from .fake import PROJECT_ID, FakeCall, Sent, answer, run
+from .experiment_answers import (
+    CONTROL,
+    NEITHER,
+    NOW,
+    PURCHASES,
+    REFUNDS,
+    REVENUE,
+    TEST,
+    api_with,
+    experiment,
+    exposures,
+    result,
+    variant,
+)
+from .fake import run
 
 pytestmark = pytest.mark.anyio
 
 (RESULTS,) = OPERATIONS
-QUERY = f"/api/projects/{PROJECT_ID}/query/"
-NOW = "2026-11-23T12:00:00Z"
-PURCHASES = {
-    "kind": "ExperimentMetric",
-    "uuid": "u-1",
-    "name": "Purchases",
-    "metric_type": "funnel",
-    "series": [{"kind": "EventsNode", "event": "purchase"}],
-}
-REVENUE = {
-    "kind": "ExperimentMetric",
-    "uuid": "u-2",
-    "metric_type": "mean",
-    "source": {"kind": "EventsNode", "event": "purchase", "math": "sum", "math_property": "revenue"},
-}
-REFUNDS = {
-    "kind": "ExperimentMetric",
-    "uuid": "u-3",
-    "goal": "decrease",
-    "metric_type": "ratio",
-    "numerator": {"kind": "EventsNode", "event": "refund"},
-    "denominator": {"kind": "EventsNode", "event": "purchase"},
-}
-
-
-def experiment(**changes: Any) -> dict[str, Any]:
-    running = {"start_date": "2026-11-01T00:00:00Z", "status": "running", "metrics": [PURCHASES]}
-    return answer("experiment", **running | changes)
-
-
-def variant(key: str, samples: int, total: float, **more: Any) -> dict[str, Any]:
-    return {"key": key, "number_of_samples": samples, "sum": total, "validation_failures": [], **more}
-
-
-CONTROL = variant("control", 212, 118.0, step_counts=[118], step_sessions=[[{"person_id": "p"}]])
-TEST = variant(
-    "test",
-    205,
-    167.0,
-    step_counts=[167],
-    method="bayesian",
-    significant=True,
-    chance_to_win=0.9999,
-    credible_interval=[0.263, 0.664],
-)
-NEITHER = TEST | {"significant": False, "chance_to_win": 0.6, "credible_interval": [-0.1, 0.2]}
-
-
-def result(baseline: dict[str, Any] = CONTROL, *variants: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"baseline": baseline, "variant_results": list(variants or (TEST,)), "last_refresh": NOW, **more}
-
-
-def exposures(*, p_value: float | None = 0.73, **changes: Any) -> dict[str, Any]:
-    return {
-        "timeseries": [{"variant": "control", "days": ["2026-11-01"], "exposure_counts": [212.0]}],
-        "total_exposures": {"control": 212.0, "test": 205.0},
-        "sample_ratio_mismatch": None if p_value is None else {"expected": {"control": 208.5}, "p_value": p_value},
-        "bias_risk": None,
-        "last_refresh": NOW,
-        **changes,
-    }
-
-
-def api_with(of: dict[str, Any], seen: Any = None, **by_uuid: Any) -> FakeCall:
-    """`by_uuid`: the answer to each metric, with u_1 for u-1."""
-
-    def reply(sent: Sent) -> Any:
-        query = (sent.body or {})["query"]
-        if query["kind"] == "ExperimentExposureQuery":
-            return seen or exposures()
-        found = by_uuid.get(query["metric"]["uuid"].replace("-", "_"), result())
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    return FakeCall({"GET /api/projects/{project_id}/experiments/{experiment_id}/": of, f"POST {QUERY}": reply})
 
 
 async def test_one_query_for_the_exposures_and_one_for_each_primary_metric_as_it_is_stored() -> None:
@@ -361,6 +299,14 @@ async def test_those_who_saw_several_variants_are_told_apart() -> None:
         "2.1 % saw several variants of an uneven split: leaving them out biases it.",
         "Exposures name variants that the flag no longer has.",
     ]
+
+
+async def test_many_comparisons_are_a_reason_for_care() -> None:
+    many = [PURCHASES | {"uuid": f"u-{at}", "name": f"Metric {at}"} for at in range(4)]
+    shown = await run(RESULTS, api_with(experiment(metrics=many)), experiment_id=11)
+    assert shown["notes"][0] == "4 comparisons, each judged by itself: one of them may differ by chance."
+    few = await run(RESULTS, api_with(experiment(metrics=many[:3])), experiment_id=11)
+    assert "comparisons" not in str(few["notes"])
 
 
 async def test_those_held_out_are_no_variant() -> None:

@@ -179,7 +179,6 @@ def test_rows_that_do_not_fit_and_rows_that_posthog_kept_are_told() -> None:
 
 
 NOT_TOLD: list[dict[str, Any]] = [
-    trends(PAGEVIEW, trendsFilter={"display": "ActionsLineGraphCumulative"}),
     trends(PAGEVIEW, trendsFilter={"smoothingIntervals": 7}),
     trends(PAGEVIEW, trendsFilter={"formulaNodes": [{"formula": "A"}, {"formula": "A*2"}]}),
     trends(PAGEVIEW, aggregation_group_type_index=0),
@@ -190,6 +189,16 @@ NOT_TOLD: list[dict[str, Any]] = [
     {"kind": "LifecycleQuery", "series": []},
     {"kind": "WebOverviewQuery"},
 ]
+
+
+def test_lines_that_add_up_over_time_are_told_by_where_they_have_come_to() -> None:
+    source = trends(PAGEVIEW, trendsFilter={"display": "ActionsLineGraphCumulative"})
+    said = telling(source, [line([1.0, 3.0, 6.0])])
+    assert said.headline == {"what": "x: total", "value": 6}
+    assert said.shown["result"][0]["data"] == [1.0, 3.0, 6.0]
+    without: list[Any] = [[], [{}], {"data": [1]}, [{"data": "x"}]]
+    for odd in without:
+        assert telling(source, odd).headline is None
 
 
 @pytest.mark.parametrize("source", NOT_TOLD)
