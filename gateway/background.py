@@ -5,7 +5,8 @@ import logging
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from functools import partial
 from typing import Any, Protocol
 
 import anyio
@@ -17,8 +18,8 @@ logger = logging.getLogger("maton_posthog.gateway")
 KEPT_S = 900.0
 """How long the answer of a query can be fetched by its id."""
 MOST_QUERIES = 64
-MOST_WEIGHT = 2_000_000
-"""Cells of all kept answers together: some 200 MB at worst, far less as a rule."""
+MOST_WEIGHT = 200_000_000
+"""Bytes of all kept answers together, as they weigh themselves."""
 PROGRESS_EVERY_S = 2.0
 STOP_WITHIN_S = 3.0
 
@@ -27,7 +28,7 @@ type Progress = Callable[[float, str], Awaitable[None]]
 
 
 class Weighed(Protocol):
-    """An answer that knows how many cells it holds."""
+    """An answer that knows about how many bytes it takes."""
 
     @property
     def weight(self) -> int: ...
@@ -46,6 +47,8 @@ class Query:
         self.error: GatewayError | None = None
         self.news = "PostHog computes"
         self.task: asyncio.Task[None] | None = None
+        self.cancelled = False
+        """It ends as soon as its task learns of it."""
         self._done = anyio.Event()
         self._waiting = 0
         self._handed_out = False
@@ -83,7 +86,8 @@ class Query:
 
     def cancel(self) -> bool:
         """Stop it, here and at PostHog; whether there was something to stop."""
-        return self.task is not None and self.task.cancel()
+        self.cancelled = self.task is not None and self.task.cancel()
+        return self.cancelled
 
     def finish(self, answer: Any, error: GatewayError | None) -> None:
         self.answer, self.error, self.finished = answer, error, time.monotonic()
@@ -115,7 +119,12 @@ class Background:
     def shared(self, key: Hashable, max_age_s: float) -> Query | None:
         """The query of this key that runs, or was answered at most so many seconds ago."""
         query = self._by_key.get(key)
-        if query is None or query.error is not None or (query.finished is not None and query.age_s > max_age_s):
+        if (
+            query is None
+            or query.error is not None
+            or query.cancelled
+            or (query.finished is not None and query.age_s > max_age_s)
+        ):
             return None
         return query
 
@@ -129,18 +138,25 @@ class Background:
     def start(
         self,
         place: Hashable,
-        key: Hashable,
+        keys: Iterable[Hashable],
         run: Callable[[Query], Awaitable[Weighed]],
         stop: Callable[[Query], Awaitable[None]],
     ) -> Query:
-        """Run a query in a task of its own. `stop` is awaited when it is cancelled before it has an answer."""
+        """Run a query in a task of its own. Under each of its keys it can be shared; `stop` is awaited when it is
+        cancelled before it has an answer.
+        """
         query = Query(place)
         self._queries[query.id] = query
-        self._by_key[key] = query
+        self._by_key |= dict.fromkeys(keys, query)
         query.task = asyncio.create_task(self._run(query, run, stop))
         self._tasks.add(query.task)
-        query.task.add_done_callback(self._tasks.discard)
+        query.task.add_done_callback(partial(self._ended, query))
         return query
+
+    def _ended(self, query: Query, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if query.finished is None:  # cancelled before it began
+            query.finish(None, _cancelled())
 
     async def _run(
         self, query: Query, run: Callable[[Query], Awaitable[Weighed]], stop: Callable[[Query], Awaitable[None]]

@@ -16,6 +16,7 @@ from .query_running import Question, Rows, ask
 
 _FOR_THE_ANSWER_S = 5.0
 """Kept free of the deadline, to answer in."""
+MOST_SHOWN = 10_000
 _LARGE_BYTES = 30_000
 """Rows beyond this may not fit into one answer."""
 
@@ -88,11 +89,20 @@ def _whole(query: Query) -> dict[str, Any]:
     answer: Rows = query.answer
     rows = _visible(answer)
     shown: dict[str, Any] = {"columns": answer.columns, "rows": rows, "rows_returned": len(rows)}
-    if len(json.dumps(rows, ensure_ascii=False)) > _LARGE_BYTES:
+    if _is_large(rows):
         shown["query_id"] = query.id
     if answer.plan.shown is not None:
         shown["limit"] = answer.plan.shown
     return shown | _cut(answer) | _age(query)
+
+
+def _is_large(rows: list[list[Any]]) -> bool:
+    size = 0
+    for row in rows:
+        size += len(json.dumps(row, ensure_ascii=False))
+        if size > _LARGE_BYTES:
+            return True
+    return False
 
 
 def _visible(answer: Rows) -> list[list[Any]]:
@@ -120,8 +130,9 @@ def _age(query: Query) -> dict[str, Any]:
 def _how_to_continue(count: int, *, ordered: bool) -> str:
     """Keyset paging; PostHog refuses OFFSET for keys, and with it pages overlap while events arrive."""
     arbitrary = "" if ordered else " Without ORDER BY it is chance which rows these are."
+    wider = " raise limit (up to 10000)," if count < MOST_SHOWN else ""
     return (
-        f"There are more than these {count} rows.{arbitrary} Aggregate, raise limit (up to 10000), or page by a key: "
+        f"There are more than these {count} rows.{arbitrary} Aggregate,{wider} or page by a key: "
         "ORDER BY a unique column and add WHERE that column > its last value here."
     )
 

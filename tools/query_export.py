@@ -4,12 +4,13 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from encodings.utf_8 import StreamWriter
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import IO, Any, Literal
 
 import anyio.to_thread
 
@@ -35,6 +36,12 @@ def export_directory(api: Call, kind: Format) -> Path:
             "export: parquet needs the package pyarrow, which is not installed.",
             "Use csv, or install maton-posthog-mcp[sandbox], which brings it.",
         )
+    if not os.access(api.export_dir, os.W_OK | os.X_OK):  # known before a query is spent
+        raise Refused(
+            "invalid_argument",
+            "export: the export directory is missing, or this server may not write to it.",
+            "Leave export out, or ask the operator to look at MATON_POSTHOG_EXPORT_DIR / --export-dir.",
+        )
     return api.export_dir
 
 
@@ -47,7 +54,7 @@ async def export(
     path = directory / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{_slug(name)}.{kind}"
     write = _write_csv if kind == "csv" else _write_parquet
     try:
-        await anyio.to_thread.run_sync(write, path, columns, rows)
+        size = await anyio.to_thread.run_sync(_write, write, path, columns, rows)
     except OSError as error:
         raise Failed(
             "internal_error",
@@ -55,7 +62,6 @@ async def export(
             "Check space and permissions of the export directory.",
             source="local",
         ) from error
-    size = path.stat().st_size
     result = {"file": str(path), "rows_written": len(rows), "columns": columns, "bytes": size, **said}
     return Reply(result, (FileLink(path.as_uri(), path.name, _MIME_TYPES[kind], size),))
 
@@ -69,14 +75,30 @@ def _create(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
 
-def _write_csv(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
-    """RFC 4180 in UTF-8: null is empty, a list or object its JSON."""
-    with os.fdopen(_create(path), "w", encoding="utf-8", newline="") as file:
-        _csv_rows(file, columns, rows)
+def _write(
+    write: Callable[[IO[bytes], list[str], list[list[Any]]], None],
+    path: Path,
+    columns: list[str],
+    rows: list[list[Any]],
+) -> int:
+    """The size of the new file. What cannot be written whole is not left behind."""
+    file = os.fdopen(_create(path), "wb")
+    try:
+        with file:
+            write(file, columns, rows)
+        return path.stat().st_size
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
-def _csv_rows(file: TextIO, columns: list[str], rows: list[list[Any]]) -> None:
-    writer = csv.writer(file, lineterminator="\r\n")
+def _write_csv(file: IO[bytes], columns: list[str], rows: list[list[Any]]) -> None:
+    """RFC 4180 in UTF-8: null is empty, a list or object its JSON.
+
+    Texts stay as they are, those that a spreadsheet would read as a formula, too (`=`, `+`, `-`, `@`): the file is for
+    programs, and a sign put before them would be false data.
+    """
+    writer = csv.writer(StreamWriter(file, "replace"), lineterminator="\r\n")
     writer.writerow(columns)
     writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
 
@@ -87,12 +109,11 @@ def _csv_cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
 
 
-def _write_parquet(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
+def _write_parquet(file: IO[bytes], columns: list[str], rows: list[list[Any]]) -> None:
     arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     arrays = [_arrow_array(arrow, [row[place] for row in rows]) for place in range(len(columns))]
     table = arrow.Table.from_arrays(arrays, names=list(_distinct(columns)))
-    with os.fdopen(_create(path), "wb") as file:
-        parquet.write_table(table, file)
+    parquet.write_table(table, file)
 
 
 def _arrow_array(arrow: Any, values: list[Any]) -> Any:

@@ -25,6 +25,9 @@ SHARED_S = 60.0
 """How long an answer serves equal queries."""
 LONGEST_S = 600.0
 """PostHog itself gives up on a query after ten minutes."""
+_WEIGHED_ROWS = 200
+_CELL_BYTES = 50
+"""Of a value in memory, beyond its text."""
 _PAUSES_S = (0.3, 0.5, 1.0, 2.0)
 """Between looks at a query that PostHog runs asynchronously; the last one again and again."""
 _FIX = "Fix what PostHog names; describe_data gives the real names."
@@ -45,7 +48,7 @@ class Question:
     @property
     def key(self) -> str:
         """Equal for equal questions, whatever they are called."""
-        return json.dumps([self.plan.sql, self.values], sort_keys=True)
+        return json.dumps([self.plan.sql, self.plan.shown, self.values], sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +65,25 @@ class Rows:
 
     @property
     def weight(self) -> int:
-        return len(self.rows) * max(len(self.columns), 1)
+        """About how many bytes they take, from rows all over the answer."""
+        sample = self.rows[:: len(self.rows) // _WEIGHED_ROWS + 1]
+        measured = sum(len(json.dumps(row)) + _CELL_BYTES * len(row) for row in sample)
+        return measured * len(self.rows) // max(len(sample), 1)
 
 
 def ask(api: Call, question: Question) -> Query:
-    """The query that answers this question: one that runs, one answered a moment ago, or a new one."""
+    """The query that answers this question: one that runs, one answered a moment ago, or a new one.
+
+    With `refresh` it is one that computes anew, too.
+    """
     key = (*api.place, question.key)
-    if not question.refresh and (shared := api.queries.shared(key, SHARED_S)):
+    anew = (*key, "anew")
+    shared = api.queries.shared(anew, 0.0) if question.refresh else api.queries.shared(key, SHARED_S)
+    if shared:
         return shared
     far = api.detached(LONGEST_S)
-    return api.queries.start(api.place, key, partial(_compute, far, question), partial(_stop, far))
+    keys = (key, anew) if question.refresh else (key,)
+    return api.queries.start(api.place, keys, partial(_compute, far, question), partial(_stop, far))
 
 
 async def _compute(api: Call, question: Question, query: Query) -> Rows:

@@ -37,7 +37,7 @@ class Work:
 
 
 def started(queries: Background, work: Work, key: str = "key") -> Query:
-    return queries.start(PLACE, key, work.run, work.stop)
+    return queries.start(PLACE, (key,), work.run, work.stop)
 
 
 async def test_a_query_that_takes_too_long_goes_on_and_is_found_by_its_id_in_its_own_place() -> None:
@@ -90,6 +90,27 @@ async def test_a_query_whose_id_was_given_out_is_stopped_only_by_that() -> None:
     await queries.aclose()
     assert work.stopped == [query.id]
     assert not query.cancel(), "there is nothing left to stop"
+
+
+async def test_a_query_that_is_being_stopped_serves_nobody_else() -> None:
+    queries, work = Background(), Work()
+    query = started(queries, work)
+    assert queries.shared("key", 60) is query
+    assert query.cancel()
+    assert queries.shared("key", 60) is None
+    with pytest.raises(Failed, match="cancelled"):
+        await query.wait(10)
+    await queries.aclose()
+
+
+async def test_a_query_that_was_stopped_before_it_began_has_ended() -> None:
+    queries = Background()
+    query = started(queries, Work())
+    assert query.cancel()
+    for _ in range(3):
+        await anyio.lowlevel.checkpoint()
+    assert isinstance(query.error, Failed)
+    await queries.aclose()
 
 
 async def test_an_error_reaches_everybody_who_waits_and_serves_nobody_later() -> None:

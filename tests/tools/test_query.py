@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -277,6 +278,35 @@ async def test_an_equal_query_within_a_minute_is_answered_from_here_and_refresh_
     now += 61
     await run(RUN, api, query=SQL)
     assert len(api.sent) == 4
+
+
+async def test_equal_refreshes_at_the_same_time_make_one_request() -> None:
+    api = FakeCall({POST: rows(2)})
+    await run(RUN, api, query=SQL)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(partial(run, RUN, api, query=SQL, refresh=True))
+    assert len(api.sent) == 2
+    await run(RUN, api, query=SQL, refresh=True)
+    assert len(api.sent) == 3
+
+
+async def test_a_limit_that_was_added_is_not_taken_for_one_of_the_caller() -> None:
+    api = FakeCall({POST: rows(11)})
+    assert (await run(RUN, api, query=SQL, limit=10))["truncated"] is True
+    own = await run(RUN, api, query=f"{SQL} LIMIT 11")
+    assert (own["rows_returned"], own["limit_reached"]) == (11, True)
+
+
+async def test_long_texts_weigh_what_they_take() -> None:
+    api = FakeCall({POST: rows(3)})
+    await run(RUN, api, query=SQL)
+    assert api.last.body is not None
+    query = api.queries.find(api.last.body["client_query_id"], api.place)
+    assert query is not None
+    heavy = replace(query.answer, rows=[["x" * 10_000, 1]] * 1000)
+    assert query.answer.weight < 1000
+    assert 10_000_000 < heavy.weight < 11_000_000
 
 
 async def test_a_failed_query_is_asked_anew() -> None:
