@@ -10,32 +10,25 @@ from maton_posthog.tools import analytics_asking
 from maton_posthog.tools.analytics import OPERATIONS
 from maton_posthog.tools.operation import Effect, Operation
 
-from .fake import PROJECT_ID, QUERY_PATH, FakeCall, answer, in_turn, page, run
+from .analytics_answers import (
+    FUNNEL,
+    INSIGHTS,
+    LIFECYCLE,
+    NULL,
+    OTHER,
+    PATHS,
+    POLL,
+    POST,
+    RETENTION,
+    STICKINESS,
+    TRENDS,
+    VIEWS,
+    answered,
+    step,
+)
+from .fake import PROJECT_ID, FakeCall, answer, in_turn, run
 
 pytestmark = pytest.mark.anyio
-
-TRENDS, FUNNEL, RETENTION, PATHS, STICKINESS, LIFECYCLE = OPERATIONS
-POST = f"POST {QUERY_PATH}"
-POLL = "GET /api/projects/{project_id}/query/{query_id}/"
-INSIGHTS = "/api/projects/{project_id}/insights/"
-COMPUTED = "2026-11-23T12:00:00Z"
-VIEWS = {
-    "data": [12.0, 9.0, 14.0], "days": ["2026-11-21", "2026-11-22", "2026-11-23"], "count": 35.0,
-    "label": "$pageview", "order": 0, "action": {"order": 0, "id": "$pageview"},
-}  # fmt: skip
-NULL, OTHER = "$$_posthog_breakdown_null_$$", "$$_posthog_breakdown_other_$$"
-
-
-def answered(results: Any, **changes: Any) -> FakeCall:
-    """PostHog's answer; the project has seen these events."""
-    seen = page(*({"name": name} for name in ("$pageview", "signed_up", "purchase_completed", "a", "b", "c")))
-    told = {"results": results, "error": "", "last_refresh": COMPUTED, **changes}
-    return FakeCall({POST: told, "GET /api/projects/{project_id}/event_definitions/": seen})
-
-
-def step(name: str, count: int, median: float | None = None) -> dict[str, Any]:
-    times = {"median_conversion_time": median, "average_conversion_time": median}
-    return {"action_id": name, "name": name, "order": 0, "count": count, "type": "events", "people": [], **times}
 
 
 async def test_a_trend_is_a_table_with_what_one_would_say_aloud() -> None:
@@ -167,175 +160,6 @@ async def test_a_wide_and_long_table_keeps_its_newest_rows_and_says_so() -> None
     assert shown["rows"][-1][0] == "2026-10-28"
     assert "longer interval" in shown["how_to_continue"]
     assert shown["facts"][0]["total"] == pytest.approx(len(days) * 1e6 / 7)
-
-
-async def test_a_funnel_says_the_biggest_drop_between_steps_that_nobody_may_leave_out() -> None:
-    steps = [step("seen", 100), step("tried", 10, 5.0), step("bought", 37, 3600.0)]
-    shown = await run(
-        FUNNEL,
-        answered(steps, total_median_conversion_time=4000.0),
-        steps=["seen", {"event": "tried", "optional": True}, {"event": "bought", "name": "Purchase"}],
-    )
-    assert shown["rows"] == [
-        ["seen", 100, None, 100, None, None],
-        ["tried", 10, 10, 10, 5, 5],
-        ["Purchase", 37, 37, 37, 3600, 3600],
-    ]
-    assert shown["facts"] == {
-        "entered": 100,
-        "completed": 37,
-        "conversion_percent": 37,
-        "biggest_drop": {"from": "seen", "to": "Purchase", "lost": 63, "lost_percent": 63},
-        "median_total_s": 4000,
-    }
-
-
-async def test_a_funnel_with_one_value_or_a_step_that_nobody_took_says_what_it_can() -> None:
-    group = [{**step(name, count), "breakdown_value": ["Chrome"]} for name, count in (("a", 5), ("b", 2), ("c", 0))]
-    shown = await run(FUNNEL, answered([group]), steps=["a", "b", "c"], breakdown="$browser")
-    assert shown["facts"]["biggest_drop"] == {"from": "a", "to": "b", "lost": 3, "lost_percent": 60}
-    assert shown["notes"][0].startswith("Nobody came to c.")
-
-
-async def test_a_median_is_not_made_up_from_those_of_the_steps() -> None:
-    steps = [step("a", 9), step("b", 5, 10.0), step("c", 4, 10.0)]
-    assert "median_total_s" not in (await run(FUNNEL, answered(steps), steps=["a", "b", "c"]))["facts"]
-    assert (await run(FUNNEL, answered(steps[:2]), steps=["a", "b"]))["facts"]["median_total_s"] == 10
-
-
-async def test_unordered_steps_are_only_counted() -> None:
-    steps = [step("Completed 1 step", 9), step("Completed 2 steps", 5, 10.0)]
-    shown = await run(FUNNEL, answered(steps), steps=["a", "b"], order="unordered")
-    assert [row[0] for row in shown["rows"]] == ["Completed 1 step", "Completed 2 steps"]
-
-
-async def test_cohorts_are_told_by_name() -> None:
-    steps = [{**step(name, 3), "breakdown": "Payers", "breakdown_value": 7} for name in ("a", "b")]
-    funnel = await run(FUNNEL, answered([steps]), steps=["a", "b"], breakdown="cohort.7")
-    assert [row[0] for row in funnel["rows"]] == ["Payers", "Payers"]
-    line = {**VIEWS, "label": "Payers", "breakdown_value": 7}
-    trend = await run(TRENDS, answered([line]), events=["$pageview"], breakdown="cohort.7")
-    assert trend["columns"] == ["day", "Payers"]
-    assert "share_percent" not in trend["facts"][0]
-
-
-@pytest.mark.parametrize(
-    ("bins", "facts"),
-    [
-        ([[3600, 3], [51800, 0], [100000, 1]], {"converted": 4, "average_s": 29500, "median_between_s": [3600, 51800]}),
-        ([[60, 0], [120, 2]], {"converted": 2, "average_s": 29500, "median_between_s": [120, None]}),
-        ([], {"converted": 0, "average_s": 29500}),
-        (None, {"converted": 0, "average_s": 29500}),
-    ],
-)  # fmt: skip
-async def test_the_median_time_to_convert_lies_in_a_bin(bins: Any, facts: dict[str, Any]) -> None:
-    times = {"bins": bins, "average_conversion_time": 29500.0}
-    shown = await run(FUNNEL, answered(times), steps=["a", "b"], view="time_to_convert")
-    assert shown["facts"] == facts
-
-
-def cohort(begin: str, *counts: float) -> dict[str, Any]:
-    values = [{"count": count, "label": f"Day {at}"} for at, count in enumerate(counts)]
-    return {"values": values, "label": "Day 0", "date": begin, "breakdown_value": None}
-
-
-GRID = [
-    cohort("2026-11-21T00:00:00Z", 120, 41, 22),
-    cohort("2026-11-22T00:00:00Z", 98, 30, 0.0),
-    cohort("2026-11-23T00:00:00Z", 75, 0.0, 0.0),
-]
-
-
-async def test_retention_tells_no_zeros_for_what_is_to_come_and_no_share_of_what_is_not_over() -> None:
-    shown = await run(RETENTION, answered(GRID), event="$pageview", periods=3)
-    assert shown == {
-        "columns": ["began", "size", "Day 1", "Day 2"],
-        "rows": [["2026-11-21", 120, 41, 22], ["2026-11-22", 98, 30, None], ["2026-11-23", 75, None, None]],
-        "incomplete_last": "2026-11-23",
-        "facts": {"began": 293, "returned_percent": {"Day 1": 34.2}},
-    }
-    over = await run(RETENTION, answered(GRID, last_refresh="2026-11-24T00:00:01Z"), event="$pageview", periods=3)
-    assert "incomplete_last" not in over
-    assert over["facts"]["returned_percent"] == {"Day 1": 32.6, "Day 2": 18.3}
-
-
-async def test_retention_by_property_has_a_grid_for_each_value() -> None:
-    rows = [{**row, "breakdown_value": value} for value in ("Chrome", "") for row in GRID]
-    shown = await run(RETENTION, answered(rows), event="$pageview", periods=3, breakdown="$browser")
-    assert shown["columns"][:3] == ["$browser", "began", "size"]
-    assert [row[0] for row in shown["rows"]] == ["Chrome"] * 3 + ["(none)"] * 3
-    assert [fact["value"] for fact in shown["facts"]] == ["Chrome", "(none)"]
-
-
-@pytest.mark.parametrize(
-    ("rows", "named"),
-    [
-        ([cohort("2026-11-23T00:00:00Z", 0, 0)], "signed_up"),
-        ([cohort("2026-11-22T00:00:00Z", 5, 0)], "bought"),
-        ([], "signed_up"),
-    ],
-)  # fmt: skip
-async def test_retention_of_an_event_that_never_happened_names_it(rows: list[Any], named: str) -> None:
-    shown = await run(RETENTION, answered(rows), event="signed_up", returning_event="bought")
-    assert f" {named}." in shown["notes"][0]
-    assert shown["notes"][1] == "`bought` has never been seen: describe_data with search finds names."
-
-
-async def test_hours_of_retention_are_told_in_the_projects_time() -> None:
-    shown = await run(RETENTION, answered([cohort("2026-11-23T09:00:00Z", 5, 1)]), event="x", period="Hour")
-    assert shown["rows"][0][0] == "2026-11-23 09:00"
-
-
-async def test_paths_are_told_apart_in_steps_and_items() -> None:
-    edges = [
-        {"source": "1_/", "target": "2_/a_b", "value": 2, "average_conversion_time": 420000.0},
-        {"source": "1_/", "target": "2_/pricing", "value": 1, "average_conversion_time": None},
-        {"source": "2_/pricing", "target": "3_\n", "value": 1, "average_conversion_time": 60000.0},
-    ]
-    api = answered(edges)
-    shown = await run(PATHS, api, edges=3)
-    assert shown["rows"] == [[1, "/", "/a_b", 2, 420], [1, "/", "/pricing", 1, None], [2, "/pricing", "\n", 1, 60]]
-    assert shown["facts"] == {"most_frequent": {"from": "/", "to": "/a_b", "paths": 2}, "starts": {"/": 3}}
-    assert "notes" not in shown
-    assert api.last.body
-    assert api.last.body["query"]["pathsFilter"]["edgeLimit"] == 1000
-    cut = await run(PATHS, answered(edges), edges=2)
-    assert (cut["rows"], cut["facts"]) == (shown["rows"][:2], shown["facts"])
-    assert cut["notes"] == ["These are the 2 most frequent of 3 edges: edges."]
-    many = await run(PATHS, answered(edges[:1] * 1000))
-    assert many["notes"] == ["These are the 30 most frequent of 1000 or more edges: edges."]
-    assert "whole URLs" in (await run(PATHS, answered([]), start="/pricing"))["notes"][0]
-
-
-async def test_stickiness_with_a_comparison_pairs_what_alternates() -> None:
-    one = {"data": [8.0, 4, 2], "days": [1, 2, 3], "count": 14.0, "label": "$pageview", "action": {"order": 0}}
-    lines = [{**one, "compare_label": "current"}, {**one, "compare_label": "previous", "count": 7.0}]
-    shown = await run(STICKINESS, answered(lines), events=["$pageview"], compare="previous")
-    assert shown["columns"] == ["active_days", "$pageview", "$pageview before"]
-    assert shown["facts"][0] == {
-        "series": "$pageview", "persons": 14, "average_days": 1.57, "in_all": 2, "once_percent": 57.1
-    }  # fmt: skip
-
-
-async def test_lifecycle_says_growth_over_whole_intervals() -> None:
-    def line(status: str, *data: float) -> dict[str, Any]:
-        return {**VIEWS, "status": status, "data": list(data)}
-
-    lines = [
-        line("new", 5, 3, 1),
-        line("returning", 0, 4, 2),
-        line("resurrecting", 1, 0, 0),
-        line("dormant", 0, -2, -9),
-    ]
-    shown = await run(LIFECYCLE, answered(lines), event="$pageview")
-    assert shown["rows"][1] == ["2026-11-22", 3, 4, 0, -2]
-    assert shown["facts"] == {
-        "last_complete": {"interval": "2026-11-22", "active": 7, "vs_one_before_percent": 16.7},
-        "net_growth": 1,
-        "totals": {"new": 8, "returning": 4, "resurrecting": 1, "dormant": -2},
-        "quick_ratio": 4.5,
-    }
-    assert "not come back yet" in shown["notes"][0]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
