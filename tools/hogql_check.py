@@ -23,6 +23,7 @@ from .project_schema import Schema
 
 _MOST_PROBLEMS = 5
 _MOST_FIXES = 3
+_FIX_LENGTH = 120
 _LINE_WIDTH = 80
 
 
@@ -41,7 +42,12 @@ class Problem:
         if self.place is not None:
             line, column = position(sql, self.place)
             shown |= {"line": line, "column": column, "at": caret(sql, self.place)}
-        return shown | ({"fix": list(self.fixes)} if self.fixes else {})
+        return shown | ({"fix": self.shown_fixes} if self.fixes else {})
+
+    @property
+    def shown_fixes(self) -> list[str]:
+        """Each on one line and short: anybody may have named an event."""
+        return [excerpt(fix, _FIX_LENGTH) for fix in self.fixes]
 
     def refusal(self, sql: str) -> Refused:
         """The same as the error of a call."""
@@ -50,7 +56,7 @@ class Problem:
             line, column = position(sql, self.place)
             message = f"query, line {line}, column {column}: {self.message}.\n{caret(sql, self.place)}"
         if self.fixes:
-            hint = f"Did you mean {' or '.join(f'`{fix}`' for fix in self.fixes)}?"
+            hint = f"Did you mean {' or '.join(f'`{fix}`' for fix in self.shown_fixes)}?"
         return Refused(self.code, message, f'{hint} check: "off" sends it all the same.')
 
 

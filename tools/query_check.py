@@ -38,11 +38,11 @@ async def verdict_on(api: Call, sql: str, values: Mapping[str, Any]) -> Verdict:
     """The verdict on a statement against the call's project. What cannot be looked up is not judged."""
     tree = read(sql, values)
     if isinstance(tree, Verdict):
-        return await _posthogs(api, sql, tree) if tree.unjudged else tree
+        return await _posthogs(api, sql, values, tree) if tree.unjudged else tree
     schema, unjudged = await _schema(api)
     verdict = resolve(sql, tree, schema)
     if verdict.findings is None:
-        return await _posthogs(api, sql, verdict)
+        return await _posthogs(api, sql, values, verdict)
     errors = [await _as_property(api, error, verdict.findings) for error in verdict.errors]
     unseen = [problem async for problem in _unseen(api, verdict.findings)]
     warnings = (*unseen, *verdict.warnings)[:_MOST_WARNINGS]
@@ -56,8 +56,13 @@ async def _schema(api: Call) -> tuple[Schema | None, str | None]:
         return None, f"tables and columns are unknown ({error.code})"
 
 
-async def _posthogs(api: Call, sql: str, verdict: Verdict) -> Verdict:
-    """PostHog's own verdict, where there is none here: HogQLMetadata reads a statement without running it."""
+async def _posthogs(api: Call, sql: str, values: Mapping[str, Any], verdict: Verdict) -> Verdict:
+    """PostHog's own verdict, where there is none here: HogQLMetadata reads a statement without running it.
+
+    It takes no values, so that it would refuse every placeholder.
+    """
+    if values:
+        return verdict
     query = {"kind": "HogQLMetadata", "language": "hogQL", "query": sql}
     try:
         answer = _read(await api.counted_as(Budget.CRUD).query({"query": query}))
@@ -147,7 +152,7 @@ def _said(sql: str, problem: Problem) -> str:
     """A warning in one line."""
     line = position(sql, problem.place) if problem.place is not None else None
     where = f"line {line[0]}, column {line[1]}: " if line else ""
-    meant = f"; did you mean {' or '.join(problem.fixes)}?" if problem.fixes else ""
+    meant = f"; did you mean {' or '.join(problem.shown_fixes)}?" if problem.fixes else ""
     return f"{where}{problem.message}{meant}"
 
 

@@ -16,6 +16,7 @@ from ..gateway.kept import Aged
 from ..schemas.base import View
 from ..schemas.definitions import EventDefinitionRow, PropertyDefinitionRow
 from ..schemas.query import DescribeData, EventCount, PersonValue, PropertySample
+from ..schemas.text import excerpt
 from .nearest import nearest
 from .operation import Effect, Operation, Result, Toolset, show
 from .pages import Rows
@@ -63,7 +64,7 @@ async def overview(api: Call) -> dict[str, Any]:
     persons = await property_names(api, "person")
     counted = {str(each["event"]): each["count"] for each in counts.value[:_MOST_EVENTS]}
     rows = [[_short(name, _NAME_LENGTH), count, seen.value.get(name)] for name, count in counted.items()]
-    quiet = [_short(name, _NAME_LENGTH) for name in seen.value if name not in counted]
+    quiet = [name for name in seen.value if name not in counted]
     shown: dict[str, Any] = {"columns": ["event", "count_30d", "last_seen"], "events": rows}
     if quiet:
         shown["other_events"] = _first(quiet, _MOST_NAMES)
@@ -97,7 +98,7 @@ async def _event(api: Call, event: str) -> dict[str, Any]:
     types = await _remembered(api, ("types", event), partial(_ask_types, api, event))
     rows = [
         [
-            each["property"],
+            _short(each["property"], _NAME_LENGTH),
             types.value.get(each["property"]),
             _samples(each["sample_values"]),
         ]
@@ -246,7 +247,7 @@ def _by_type(names: Iterable[str], types: Mapping[str, str | None]) -> dict[str,
 
 def _first(names: Iterable[str], most: int) -> list[str]:
     """Some names, and how many there are beyond them."""
-    listed = list(names)
+    listed = [_short(name, _NAME_LENGTH) for name in names]
     return listed if len(listed) <= most else [*listed[:most], f"… {len(listed) - most} more: search"]
 
 
@@ -262,11 +263,11 @@ def _short(value: Any, most: int = _SAMPLE_LENGTH) -> Any:
 def _not_found(kind: str, name: str, known: Iterable[str]) -> Refused:
     near = nearest(name, known)
     hint = (
-        f"Did you mean {' or '.join(f'`{each}`' for each in near)}?"
+        f"Did you mean {' or '.join(f'`{excerpt(each, _NAME_LENGTH)}`' for each in near)}?"
         if near
         else "describe_data with search finds names."
     )
-    return Refused("not_found", f"There is no {kind} `{name[:100]}`.", hint)
+    return Refused("not_found", f"There is no {kind} `{excerpt(name, _NAME_LENGTH)}`.", hint)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
