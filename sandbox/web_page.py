@@ -32,7 +32,7 @@ button { font: inherit; font-weight: 600; padding: .6rem 1.6rem; border: 0; bord
 button:focus-visible { outline: 3px solid currentColor; outline-offset: 2px; }
 @media (max-width: 34rem) {
   li { grid-template-columns: auto auto auto 1fr; } li > .path, li > .note { grid-column: 1 / -1; grid-row: auto; }
-  .path { order: 1; } li > .note { order: 2; } dl { grid-template-columns: repeat(2, 1fr); }
+  .path { order: 1; } li > .note { order: 2; } dl { grid-template-columns: repeat(3, 1fr); gap: .35rem; }
 }
 """
 _SCRIPT = """
