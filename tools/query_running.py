@@ -3,6 +3,7 @@ answer; a long one goes on after its call was answered, and is found again by it
 """
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ _CELL_BYTES = 50
 """Of a value in memory, beyond its text."""
 _PAUSES_S = (0.3, 0.5, 1.0, 2.0)
 """Between looks at a query that PostHog runs asynchronously; the last one again and again."""
+_ILLEGAL_TEXT = re.compile(r"Illegal type (?:Nullable\()?String")
+_TEXT_FIX = "A property that is not defined as a number is a text: write toFloat(properties.x)."
 _FIX = "Fix what PostHog names; describe_data gives the real names."
 
 
@@ -159,12 +162,15 @@ def _about_the_query(error: GatewayError) -> GatewayError:
     """PostHog refuses bad HogQL under ClickHouse's many codes: on this endpoint a refusal is about the query."""
     if error.code == "timeout" or error.status == 504:
         error.hint = "Narrow it (a shorter time range, fewer events), or run it with background: true."
+    detail = error.upstream.detail if error.upstream else ""
+    if _ILLEGAL_TEXT.match(detail):
+        error.hint = _hint(detail)
     if error.code != "validation_failed" or error.source != "posthog":
         return error
     return Rejected(
         "hogql_query_error",
         "PostHog refuses the HogQL.",
-        _FIX,
+        _hint(detail),
         status=error.status,
         request_id=error.request_id,
         upstream=error.upstream,
@@ -172,4 +178,9 @@ def _about_the_query(error: GatewayError) -> GatewayError:
 
 
 def _failed_query(detail: str) -> Rejected:
-    return Rejected("hogql_query_error", "PostHog could not run the HogQL.", _FIX, upstream=Upstream(excerpt(detail)))
+    told = Upstream(excerpt(detail))
+    return Rejected("hogql_query_error", "PostHog could not run the HogQL.", _hint(detail), upstream=told)
+
+
+def _hint(detail: str) -> str:
+    return _TEXT_FIX if _ILLEGAL_TEXT.match(detail) else _FIX

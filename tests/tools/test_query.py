@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from maton_posthog.gateway import background
-from maton_posthog.gateway.errors import Failed, GatewayError, Refused, Rejected, Upstream
+from maton_posthog.gateway.errors import Code, Failed, GatewayError, Refused, Rejected, Upstream
 from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.query import RunHogql
 from maton_posthog.tools import query_running
@@ -151,6 +151,18 @@ async def test_a_refusal_of_the_query_endpoint_is_about_the_hogql() -> None:
         await run(RUN, FakeCall({POST: refusal}), query=SQL)
     assert (caught.value.code, caught.value.status) == ("hogql_query_error", 400)
     assert caught.value.upstream == refusal.upstream
+
+
+@pytest.mark.parametrize("code", ["validation_failed", "hogql_query_error"])
+async def test_a_sum_of_texts_is_told_how_to_make_them_numbers(code: Code) -> None:
+    detail = "Illegal type Nullable(String) of argument for aggregate function sum."
+    refusal = Rejected(code, "no", status=400, upstream=Upstream(detail, "illegal_type_of_argument"))
+    with pytest.raises(Rejected) as caught:
+        await run(RUN, FakeCall({POST: refusal}), query=SQL)
+    assert "toFloat(properties.x)" in (caught.value.hint or "")
+    with pytest.raises(Rejected) as caught:
+        await run(RUN, FakeCall({POST: rows(0, error=detail)}), query=SQL)
+    assert "toFloat(properties.x)" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(
