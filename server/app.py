@@ -1,5 +1,4 @@
-"""The MCP server: operations in, tools/list and tools/call out; the resource `posthog://project`; places for prompts
-and completions.
+"""The MCP server: operations in, tools/list and tools/call out; resources, prompts and completions.
 
 Built on the SDK's low-level `Server`, which serves both protocol eras (2025-11-25 and older with `initialize`;
 2026-07-28).
@@ -18,7 +17,6 @@ from mcp.types import (
     CallToolResult,
     CompleteRequestParams,
     CompleteResult,
-    Completion,
     GetPromptRequestParams,
     GetPromptResult,
     ListPromptsResult,
@@ -28,29 +26,25 @@ from mcp.types import (
     PaginatedRequestParams,
     ReadResourceRequestParams,
     ReadResourceResult,
-    Resource,
-    TextResourceContents,
 )
 
-from ..gateway.budget import Budget
-from ..gateway.call import Call
-from ..gateway.errors import GatewayError
 from .calling import call_tool, error_result, not_offered
-from .render import dumps
+from .completions import complete
+from .prompts import offered, written
+from .resources import RESOURCES, TEMPLATES, read_resource
 from .runtime import Runtime
 
 logger = logging.getLogger("maton_posthog.server")
 audit = logging.getLogger("maton_posthog.audit")
 
 NAME = "maton-posthog-mcp"
-PROJECT_URI = "posthog://project"
 INSTRUCTIONS = """PostHog product analytics through the Maton gateway.
 Project: project_id is a number or "@current" (default), resolved once and kept; every result names its project. Check
 it before you report numbers or write. connection_id picks a PostHog account; leave it out unless there are several.
 Numbers: query_trends, query_funnel, query_retention and the like for usual questions (incomplete_last is not over yet),
-run_hogql (ClickHouse-like SQL) for others. Look up real names first: list_event_definitions,
-list_property_definitions. In SQL properties are properties.$browser, person.properties.email; filter events by
-timestamp. HogQL is scarce (120 an hour): aggregate, one good query instead of many.
+run_hogql (ClickHouse-like SQL) for others. Look up real names first: describe_data. In SQL properties are
+properties.$browser, person.properties.email; filter events by timestamp. HogQL is scarce (120 an hour): aggregate, one
+good query instead of many.
 Lists: 20 rows by default; next_offset only when there is more. "truncated": true means incomplete; how_to_continue
 says how to go on. An absent field is null.
 Writes report what is stored. Deletes are soft and carry an exact undo (restore_deleted). update_flag with
@@ -68,6 +62,7 @@ def build(runtime: Runtime) -> Server[Any]:
     exports = settings.export_dir is not None
     tools = [tool.as_tool(pinned=pinned, read_only=read_only, exports=exports) for tool in runtime.tools]
     schemas = {tool.name: tool.input_schema for tool in tools}
+    plans = offered(frozenset(schemas))
 
     async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=tools)
@@ -79,18 +74,27 @@ def build(runtime: Runtime) -> Server[Any]:
         return await call_tool(runtime, operation, params.arguments or {}, context)
 
     async def list_resources(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListResourcesResult:
-        about = "The project that @current means for this server: id, name, timezone."
-        return ListResourcesResult(
-            resources=[Resource(uri=PROJECT_URI, name="project", description=about, mime_type="application/json")]
-        )
+        return ListResourcesResult(resources=list(RESOURCES))
 
-    async def read_resource(_: ServerRequestContext[Any], params: ReadResourceRequestParams) -> ReadResourceResult:
-        if str(params.uri) != PROJECT_URI:
-            raise MCPError(code=INVALID_PARAMS, message="There is no such resource.", data={"uri": str(params.uri)})
-        text = await _read_project(runtime)
-        return ReadResourceResult(
-            contents=[TextResourceContents(uri=PROJECT_URI, mime_type="application/json", text=text)]
-        )
+    async def list_templates(
+        _: ServerRequestContext[Any], __: PaginatedRequestParams | None
+    ) -> ListResourceTemplatesResult:
+        return ListResourceTemplatesResult(resource_templates=list(TEMPLATES))
+
+    async def on_read_resource(_: ServerRequestContext[Any], params: ReadResourceRequestParams) -> ReadResourceResult:
+        return await read_resource(runtime, str(params.uri))
+
+    async def list_prompts(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListPromptsResult:
+        return ListPromptsResult(prompts=[plan.as_prompt() for plan in plans.values()])
+
+    async def get_prompt(_: ServerRequestContext[Any], params: GetPromptRequestParams) -> GetPromptResult:
+        plan = plans.get(params.name)
+        if plan is None:
+            raise MCPError(code=INVALID_PARAMS, message=f"Unknown prompt: {params.name[:100]}")
+        return written(plan, params.arguments or {})
+
+    async def on_complete(_: ServerRequestContext[Any], params: CompleteRequestParams) -> CompleteResult:
+        return await complete(runtime, params)
 
     return Server(
         NAME,
@@ -107,35 +111,9 @@ def build(runtime: Runtime) -> Server[Any]:
         on_list_tools=list_tools,
         on_call_tool=on_call_tool,
         on_list_resources=list_resources,
-        on_list_resource_templates=_no_templates,
-        on_read_resource=read_resource,
-        on_list_prompts=_no_prompts,
-        on_get_prompt=_unknown_prompt,
-        on_completion=_nothing_to_complete,
+        on_list_resource_templates=list_templates,
+        on_read_resource=on_read_resource,
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
+        on_completion=on_complete,
     )
-
-
-async def _read_project(runtime: Runtime) -> str:
-    try:
-        call = Call(await runtime.gateway(), runtime.directory, budget=Budget.CRUD, writes=False)
-        await call.aim(None, "@current")
-    except GatewayError as error:
-        raise MCPError(code=-32000, message=error.message, data=error.as_json()) from error
-    timezone = {"timezone": call.project.timezone} if call.project and call.project.resolved else {}
-    return dumps({**call.aimed(), **timezone})
-
-
-async def _no_templates(_: object, __: object) -> ListResourceTemplatesResult:
-    return ListResourceTemplatesResult(resource_templates=[])
-
-
-async def _no_prompts(_: object, __: object) -> ListPromptsResult:
-    return ListPromptsResult(prompts=[])
-
-
-async def _unknown_prompt(_: object, params: GetPromptRequestParams) -> GetPromptResult:
-    raise MCPError(code=INVALID_PARAMS, message=f"Unknown prompt: {params.name[:100]}")
-
-
-async def _nothing_to_complete(_: object, __: CompleteRequestParams) -> CompleteResult:
-    return CompleteResult(completion=Completion(values=[], total=0, has_more=False))

@@ -11,7 +11,8 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import TextResourceContents
 
 from maton_posthog.gateway.errors import Failed
-from maton_posthog.server.app import INSTRUCTIONS, PROJECT_URI, build
+from maton_posthog.server.app import INSTRUCTIONS, build
+from maton_posthog.server.resources import PROJECT_URI
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
 from maton_posthog.tools.operations import OPERATIONS
@@ -114,14 +115,6 @@ async def test_structured_content_is_the_same_object_when_asked_for(era: Era) ->
         refused = await client.call_tool("list_flags", {"limt": 1})
     assert result.structured_content == json.loads(text_of(result))
     assert refused.structured_content == json.loads(text_of(refused))
-
-
-async def test_there_are_places_for_prompts_templates_and_completions() -> None:
-    async with unconnected() as client:
-        assert (await client.list_prompts()).prompts == []
-        assert (await client.list_resource_templates()).resource_templates == []
-        with pytest.raises(MCPError, match="Unknown prompt"):
-            await client.get_prompt("nothing")
 
 
 async def test_a_write_whose_answer_is_lost_is_told_as_unknown_and_not_repeated() -> None:

@@ -1,0 +1,95 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp import Client
+from mcp.types import Completion, PromptReference, ResourceTemplateReference
+
+from maton_posthog.server.completions import MOST_VALUES, matching
+
+from ..gateway.fake_gateway import FakeGateway, drop, posthog, reply
+from ..tools.fake import answer, page
+from .test_every_operation import ERAS, Era, served
+
+pytestmark = pytest.mark.anyio
+
+PROJECT = "/posthog/api/projects/136209"
+TABLE = ResourceTemplateReference(uri="posthog://schema/{table}")
+
+
+async def proposals(client: Client, argument: str, typed: str = "", **given: str) -> Completion:
+    reference = TABLE if argument == "table" else PromptReference(name="why_did_it_change")
+    result = await client.complete(reference, {"name": argument, "value": typed}, context_arguments=given or None)
+    return result.completion
+
+
+def names(fake: FakeGateway, path: str, field: str, *values: object) -> None:
+    fake.on("GET", f"{PROJECT}/{path}/", reply(200, page(*({field: value} for value in values))))
+
+
+@ERAS
+async def test_names_that_begin_with_what_was_typed_come_before_those_that_hold_it(era: Era) -> None:
+    async with served(era) as (client, fake):
+        names(fake, "event_definitions", "name", "page left", "$pageview", "pageload", "signed_up")
+        found = await proposals(client, "event", "Page")
+    assert found.values == ["page left", "pageload", "$pageview"]
+    assert (found.total, found.has_more) == (3, False)
+
+
+@pytest.mark.parametrize(
+    ("argument", "path", "field"),
+    [
+        ("flag", "feature_flags", "key"),
+        ("insight", "insights", "short_id"),
+        ("dashboard", "dashboards", "name"),
+        ("experiment", "experiments", "name"),
+    ],
+)
+async def test_each_argument_has_the_names_of_its_kind(argument: str, path: str, field: str) -> None:
+    async with served() as (client, fake):
+        names(fake, path, field, "first", "second", None)
+        assert (await proposals(client, argument)).values == ["first", "second"]
+
+
+async def test_projects_and_tables_are_completed_too() -> None:
+    async with served() as (client, _):
+        assert (await proposals(client, "project", "136")).values == ["136209"]
+        assert (await proposals(client, "table", "ev")).values == ["events"]
+
+
+async def test_a_project_that_was_chosen_before_is_the_one_that_is_asked() -> None:
+    async with served() as (client, fake):
+        fake.on("GET", "/posthog/api/projects/7/", reply(200, answer("project_list_row", id=7)))
+        fake.on("GET", "/posthog/api/projects/7/event_definitions/", reply(200, page({"name": "elsewhere"})))
+        assert (await proposals(client, "event", project="7")).values == ["elsewhere"]
+
+
+async def test_a_list_is_asked_once_for_all_that_is_typed() -> None:
+    async with served() as (client, fake):
+        names(fake, "event_definitions", "name", "signed_up")
+        for typed in ("", "s", "si", "sig"):
+            assert (await proposals(client, "event", typed)).values == ["signed_up"]
+        assert len(fake.of("GET", f"{PROJECT}/event_definitions/")) == 1
+
+
+async def test_at_most_a_hundred_are_proposed_and_more_are_told() -> None:
+    async with served() as (client, fake):
+        names(fake, "event_definitions", "name", *(f"event {number}" for number in range(120)))
+        found = await proposals(client, "event", "event")
+    assert (len(found.values), found.total, found.has_more) == (MOST_VALUES, 120, True)
+
+
+async def test_what_cannot_be_looked_up_has_no_proposals() -> None:
+    async with served() as (client, fake):
+        fake.on("GET", f"{PROJECT}/event_definitions/", reply(403, posthog("No.", "permission_denied")))
+        fake.on("GET", f"{PROJECT}/feature_flags/", reply(200, ["odd"]))
+        fake.on("GET", f"{PROJECT}/dashboards/", drop)
+        for argument in ("event", "flag", "dashboard", "when", "nothing"):
+            assert (await proposals(client, argument)).values == []
+
+
+@given(st.lists(st.text(max_size=8), max_size=30), st.text(max_size=3))
+def test_every_name_that_holds_what_was_typed_is_found_once(known: list[str], typed: str) -> None:
+    found = matching(known, typed)
+    wanted = typed.strip().lower()
+    assert len(found) == len(set(found))
+    assert set(found) == {name for name in known if wanted in name.lower()}

@@ -1,0 +1,90 @@
+import json
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp.types import PromptReference, TextResourceContents
+
+from maton_posthog.server.app import build
+from maton_posthog.server.render import MAX_TEXT_BYTES
+from maton_posthog.server.runtime import Runtime
+from maton_posthog.server.settings import load
+
+from ..gateway.fake_gateway import drop
+from ..tools.live import running_sandbox
+from .test_every_operation import ERAS, Era, served
+
+pytestmark = pytest.mark.anyio
+
+
+async def read(client: Client, uri: str) -> dict[str, Any]:
+    (content,) = (await client.read_resource(uri)).contents
+    assert isinstance(content, TextResourceContents)
+    assert (str(content.uri), content.mime_type) == (uri, "application/json")
+    assert len(content.text.encode()) <= MAX_TEXT_BYTES
+    return json.loads(content.text)
+
+
+@ERAS
+async def test_resources_and_templates_are_listed_without_a_request(era: Era) -> None:
+    async with served(era) as (client, fake):
+        resources = (await client.list_resources()).resources
+        templates = (await client.list_resource_templates()).resource_templates
+        assert fake.received == []
+    assert {"posthog://project", "posthog://schema"} <= {str(resource.uri) for resource in resources}
+    assert [template.uri_template for template in templates] == ["posthog://schema/{table}"]
+
+
+async def test_the_schema_is_what_describe_data_tells_and_is_asked_once() -> None:
+    async with served() as (client, fake):
+        shown = await read(client, "posthog://schema")
+        asked = len(fake.received)
+        tool = await client.call_tool("describe_data", {})
+        assert json.loads(getattr(tool.content[0], "text", "")) == shown
+        assert len(fake.received) == asked
+    assert shown["project"]["id"] == 136209
+    assert shown["events"][0][0] == "$pageview"
+
+
+async def test_a_table_is_read_by_its_name() -> None:
+    async with served() as (client, _):
+        shown = await read(client, "posthog://schema/events")
+    assert shown["columns"] == {"string": ["event"], "datetime": ["timestamp"]}
+
+
+@pytest.mark.parametrize(
+    "uri", ["posthog://schema/evnts", "posthog://schema/", "posthog://nothing", "file:///etc/passwd"]
+)
+async def test_what_is_not_there_is_a_protocol_error(uri: str) -> None:
+    async with served() as (client, _):
+        with pytest.raises(MCPError) as caught:
+            await client.read_resource(uri)
+    assert caught.value.error.code == -32602
+
+
+async def test_a_schema_that_cannot_be_read_says_why() -> None:
+    async with served() as (client, fake):
+        fake.answers(drop)
+        with pytest.raises(MCPError) as caught:
+            await client.read_resource("posthog://schema")
+    assert caught.value.error.data["error"]["code"] == "unavailable"
+
+
+async def test_the_schema_of_the_sandbox_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("chdb", reason="the sandbox needs ClickHouse in chdb-core")
+    monkeypatch.setenv("MATON_API_KEY", "sandbox")
+    with running_sandbox(events=3_000) as sandbox:
+        runtime = Runtime(load(gateway_url=sandbox.url, control_url=sandbox.url))
+        try:
+            async with Client(build(runtime)) as client:
+                shown = await read(client, "posthog://schema")
+                events = await read(client, "posthog://schema/events")
+                completed = await client.complete(
+                    PromptReference(name="why_did_it_change"), {"name": "event", "value": "purch"}
+                )
+        finally:
+            await runtime.aclose()
+    assert "system.feature_flags" in shown["tables"]["system"]
+    assert events["joins"]["person"] == "persons"
+    assert completed.completion.values == ["purchase_completed"]
