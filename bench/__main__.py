@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from . import hogql, insights
+from . import checking, hogql, insights
 from .process import Process
 
 ROUNDS = 13
@@ -46,12 +46,14 @@ class Rounds:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", choices=("server", "hogql", "insights"), help="one part of it")
+    parser.add_argument("--only", choices=("server", "check", "hogql", "insights"), help="one part of it")
     parser.add_argument("--events", type=int, default=EVENTS, help="events of the sandbox (default %(default)s)")
     options = parser.parse_args()
     rounds = SANDBOX_ROUNDS if options.events <= EVENTS else SANDBOX_ROUNDS_OF_MANY
     if options.only in (None, "server"):
         server()
+    if options.only in (None, "check"):
+        checking.report()
     if options.only in (None, "hogql"):
         hogql.report(options.events, rounds)
     if options.only in (None, "insights"):
