@@ -114,7 +114,7 @@ def _membership(identity: int) -> str:
 
 def _cohort(call: Call, item: object) -> tuple[int, str]:
     if item in ("all", ALL_USERS, str(ALL_USERS)):
-        return ALL_USERS, "All Users"
+        return ALL_USERS, "all users"
     text = str(item)
     if not text.isascii() or not text.isdecimal():
         raise malformed_query("breakdownFilter.breakdown", "Input should be the ids of cohorts")

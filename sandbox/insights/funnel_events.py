@@ -117,7 +117,11 @@ class FunnelEvents:
     @property
     def _by_step(self) -> bool:
         breakdown = self.breakdown
-        return breakdown is not None and breakdown.form != "cohorts" and self.request.attribution == "step"
+        return breakdown is not None and not self._by_cohort and self.request.attribution == "step"
+
+    @property
+    def _by_cohort(self) -> bool:
+        return self.breakdown is not None and self.breakdown.form == "cohorts"
 
     @property
     def _leaves_out(self) -> bool:
@@ -165,7 +169,10 @@ class FunnelEvents:
             terms.append(any_of(matches))
         bits = " + ".join(f"if({condition}, {1 << place}, 0)" for place, condition in enumerate(matches))
         since = (self.origin - _EPOCH) // timedelta(microseconds=1)
-        value = f", {value_expression(self.breakdown)} AS funnel_value" if self.breakdown else ""
+        value = value_expression(self.breakdown)
+        if self._by_cohort:  # an event counts for every cohort that its person is in
+            value = f"[arrayJoin({value})]"
+        value = f", {value} AS funnel_value" if self.breakdown else ""
         return (
             f"SELECT {actor} AS funnel_actor, toUnixTimestamp64Micro(timestamp) - {since} AS funnel_time, "
             f"{bits} AS funnel_bits{value} FROM events WHERE {all_of(terms)}"
@@ -177,29 +184,25 @@ class FunnelEvents:
         entered = (1 << len(request.series)) - 1 if request.rules.order == "unordered" else 1
         columns = "funnel_actor, groupBitOr(toUInt64(funnel_bits)) AS funnel_matched"
         keys, group, value = f"arraySort(groupArray({self._key()}))", "funnel_actor", "[]"
-        if self._by_step or (self._leaves_out and self.breakdown and request.attribution == "all_events"):
+        of_all_events = self.breakdown is not None and request.attribution == "all_events"
+        if self._by_step or (self._leaves_out and of_all_events and not self._by_cohort):
             return self._by_value(query, project, columns, entered)
         if request.rules.order == "strict" and self._fits:
             keys = self._without_repeats(keys)
         if self._leaves_out and self.breakdown is not None:
             keys = f"arrayMap(e -> tupleElement(e, 4), {self._ordered_events()})"
         if self.breakdown is not None:
-            if self.breakdown.form == "cohorts":  # whoever is in a cohort counts for it with every event
-                value = "arrayMap(x -> [x], groupUniqArrayArray(funnel_value))"
-            elif request.attribution == "all_events":
+            if self._by_cohort or of_all_events:
                 value, group = "funnel_value", "funnel_actor, funnel_value"
             else:
                 touch = "argMinIf" if request.attribution == "first_touch" else "argMaxIf"
                 # A missing property of a group is an empty text, which PostHog does not tell from a value.
                 has_value = "true" if self.breakdown.form == "text" else "arrayExists(x -> x != '', funnel_value)"
                 value = f"{touch}(funnel_value, {self._key()}, {has_value})"
-        grouped = (
+        return (
             f"SELECT {columns}, {keys} AS funnel_keys, {value} AS funnel_for FROM ({self._events(query, project)}) "
             f"GROUP BY {group} HAVING bitAnd(funnel_matched, {entered}) != 0"
         )
-        if self.breakdown is None or self.breakdown.form != "cohorts":
-            return grouped
-        return f"SELECT funnel_actor, funnel_matched, funnel_keys, arrayJoin(funnel_for) AS funnel_for FROM ({grouped})"
 
     def _without_repeats(self, keys: str) -> str:
         """The keys without the events after an event that is of no step, as long as they are of none either. Those

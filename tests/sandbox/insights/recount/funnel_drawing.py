@@ -10,7 +10,7 @@ from typing import Any
 from ..hand_made import Event
 from .changing import with_events
 from .dataset import EVENT_NAMES, Setting, World
-from .drawing import drawn_common, drawn_node
+from .drawing import drawn_common, drawn_compare, drawn_node
 
 _BREAKDOWNS: tuple[Mapping[str, Any], ...] = (
     {"breakdown": "plan"},
@@ -63,8 +63,13 @@ def drawn_funnel(chance: random.Random, world: World, setting: Setting, *, twins
     if kind != "steps":
         wanted |= _drawn_ends(chance, len(series), kind)
     if kind != "time_to_convert" and chance.random() < 0.4:
-        query["breakdownFilter"] = dict(chance.choice(_BREAKDOWNS if kind == "steps" else _BREAKDOWNS[:3]))
+        query["breakdownFilter"] = (
+            _drawn_breakdown(chance, world) if kind == "steps" else dict(chance.choice(_BREAKDOWNS[:3]))
+        )
         wanted |= _drawn_attribution(chance, len(series), order)
+    compare = drawn_compare(chance) if kind != "time_to_convert" and "breakdownFilter" not in query else None
+    if compare is not None and (common.get("dateRange") or {}).get("date_from") != "all":
+        query["compareFilter"] = compare
     if chance.random() < 0.15:
         query["aggregation_group_type_index"] = chance.choice((0, 0, 0, 1, None))
     if wanted or chance.random() < 0.5:
@@ -72,12 +77,33 @@ def drawn_funnel(chance: random.Random, world: World, setting: Setting, *, twins
     return query
 
 
+def _drawn_breakdown(chance: random.Random, world: World) -> dict[str, Any]:
+    if chance.random() < 0.15:
+        cohorts: list[int | str] = [world.cohorts[0].id, world.cohorts[2].id, "all"]
+        return {"breakdown_type": "cohort", "breakdown": chance.sample(cohorts, chance.randrange(1, 4))}
+    drawn = dict(chance.choice(_BREAKDOWNS))
+    if chance.random() < 0.4:
+        drawn["breakdown_limit"] = chance.choice((1, 2, 3, 4))
+    return drawn
+
+
 def _drawn_step(chance: random.Random, world: World) -> dict[str, Any]:
     node = drawn_node(chance, world)
     if node["kind"] == "EventsNode" and node["event"] == "never" and chance.random() < 0.8:
         node["event"] = "$pageview"
+    if chance.random() < 0.08:
+        return {"kind": "GroupNode", "operator": "OR", "nodes": [_drawn_event(chance, world) for _ in range(2)]}
     if node.get("event") is not None and chance.random() < 0.08:
         node["math"] = chance.choice(("first_time_for_user", "first_time_for_user_with_filters", "total"))
+    return node
+
+
+def _drawn_event(chance: random.Random, world: World) -> dict[str, Any]:
+    """One of the events of a step of several."""
+    node = drawn_node(chance, world)
+    node.pop("custom_name", None)
+    if node["kind"] == "EventsNode" and node["event"] is None:
+        node["event"] = "buy"
     return node
 
 

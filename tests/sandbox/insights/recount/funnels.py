@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, cast
@@ -10,11 +10,13 @@ from typing import Any, cast
 from ..hand_made import Event
 from .counting import Node, Query, earliest_event, is_of, passes_query, series_label
 from .dataset import Setting, World
-from .dates import Range, buckets, day_text, floored, highest, lowest
+from .dates import Range, buckets, compared, day_text, floored, highest, lowest
 from .filters import passes, text
 from .funnel_walks import Attempt, Happened, Rules, best_attempt, entry_length
 
 LIMIT = 25
+LIMITED = ("event", "person", "group")
+"""The types of breakdowns whose values have a limit."""
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 31 * 86_400}
 type Value = tuple[str, ...]
 """A breakdown value; empty without a breakdown."""
@@ -38,7 +40,7 @@ class _Funnel:
     def rules(self) -> Rules:
         unit = self.wanted.get("funnelWindowIntervalUnit") or "day"
         attributed = None
-        if self.breakdown and self.attribution == "step":
+        if self.breakdown and self.attribution == "step" and self.breakdown.get("breakdown_type") != "cohort":
             attributed = (self.wanted.get("breakdownAttributionValue") or 0) + 1
         return Rules(
             steps=len(self.nodes),
@@ -61,6 +63,28 @@ def funnels(query: Query, world: World, setting: Setting) -> Any:
     """The results of a FunnelsQuery, those of a breakdown in order of the value. None where PostHog's are unknown."""
     interval = str(query.get("interval") or "day")
     funnel = _read(query, interval, world, setting)
+    compare: Mapping[str, Any] = query.get("compareFilter") or {}
+    if not compare.get("compare"):
+        return _results(funnel, interval)
+    dates = query.get("dateRange")
+    span = compared(dates, interval, setting, compare.get("compare_to"), earliest=earliest_event(world))
+    previous = replace(funnel, span=Range(span.first, span.until, span.first))
+    return _together(_results(funnel, interval), _results(previous, interval))
+
+
+def _together(current: Any, previous: Any) -> Any:
+    """The rows of two periods; the steps of one that nobody came to are there when the other has some."""
+    if current is None or previous is None:
+        return None
+    nobody = {"count": 0, "average_conversion_time": None, "median_conversion_time": None}
+    halves: dict[str, list[dict[str, Any]]] = {
+        "current": current or [{**row, **nobody} for row in previous],
+        "previous": previous or [{**row, **nobody} for row in current],
+    }
+    return [{**row, "compare_label": label} for label, rows in halves.items() for row in rows]
+
+
+def _results(funnel: _Funnel, interval: str) -> Any:
     match funnel.wanted.get("funnelVizType"):
         case "time_to_convert":
             return _time_to_convert(funnel)
@@ -126,6 +150,8 @@ def actor_of(query: Query, event: Event) -> str:
 
 
 def _matches(funnel: _Funnel, event: Event, node: Node) -> bool:
+    if node["kind"] == "GroupNode":
+        return any(_matches(funnel, event, inner) for inner in node["nodes"])
     return is_of(event, node, funnel.world, funnel.setting) and passes(
         event, node.get("properties"), funnel.world, funnel.setting
     )
@@ -232,6 +258,8 @@ def _is_open(events: Sequence[Happened]) -> bool:
 def _attempts(funnel: _Funnel) -> dict[Value, list[Attempt]] | None:
     """What actors are counted for, by breakdown value; None where PostHog leaves it open."""
     found: dict[Value, list[Attempt]] = {}
+    if funnel.breakdown.get("breakdown_type") == "cohort":
+        return _by_cohort(funnel)
     for history in _actors(funnel):
         events = _seen([happened for _, happened in history])
         if _is_open(events):
@@ -244,15 +272,50 @@ def _attempts(funnel: _Funnel) -> dict[Value, list[Attempt]] | None:
     return found
 
 
+def _by_cohort(funnel: _Funnel) -> dict[Value, list[Attempt]] | None:
+    """The attempts of those in each cohort, whatever the attribution."""
+    found: dict[Value, list[Attempt]] = {}
+    for cohort in funnel.breakdown["breakdown"]:
+        world = funnel.world
+        if cohort != "all":
+            persons = world.cohort(cohort).persons
+            world = replace(world, events=tuple(event for event in world.events if event.person.id in persons))
+        everybody = replace(funnel, query={**funnel.query, "breakdownFilter": None}, world=world)
+        attempts = _attempts(everybody)
+        if attempts is None:
+            return None
+        if attempts:
+            found[("0" if cohort == "all" else str(cohort),)] = attempts[()]
+    return found
+
+
 def _steps(funnel: _Funnel) -> Any:
     attempts = _attempts(funnel)
     if attempts is None:
         return None
     if not funnel.breakdown.get("breakdown"):
         return _rows(funnel, attempts[()], ()) if attempts else []
-    if len(attempts) > LIMIT:
+    attempts = _limited(funnel, attempts)
+    if attempts is None:
         return None
     return [_rows(funnel, found, value) for value, found in sorted(attempts.items())]
+
+
+def _limited(funnel: _Funnel, attempts: dict[Value, list[Attempt]]) -> dict[Value, list[Attempt]] | None:
+    """The same with the values past the limit as one; None where PostHog leaves open which those are."""
+    limit = funnel.breakdown.get("breakdown_limit") or LIMIT
+    if len(attempts) <= limit or (funnel.breakdown.get("breakdown_type") or "event") not in LIMITED:
+        return attempts
+
+    def rank(value: Value) -> list[int]:
+        reached = [max(attempt.taken) for attempt in attempts[value]]
+        return [-reached.count(step) for step in range(len(funnel.nodes), 0, -1)]
+
+    ranked = sorted(attempts, key=rank)
+    if rank(ranked[limit - 1]) == rank(ranked[limit]):
+        return None
+    others = [attempt for value in ranked[limit:] for attempt in attempts[value]]
+    return {**{value: attempts[value] for value in ranked[:limit]}, ("Other",): others}
 
 
 def _rows(funnel: _Funnel, attempts: Sequence[Attempt], value: Value) -> list[dict[str, Any]]:
@@ -273,15 +336,28 @@ def _rows(funnel: _Funnel, attempts: Sequence[Attempt], value: Value) -> list[di
             "median_conversion_time": _median(times),
         }
         if value:
-            shown = value[0] if funnel.breakdown.get("breakdown_type") == "group" else list(value)
-            row |= {"breakdown": shown, "breakdown_value": shown}
+            row |= _shown(funnel, value)
         rows.append(row)
     return rows
+
+
+def _shown(funnel: _Funnel, value: Value) -> dict[str, Any]:
+    match funnel.breakdown.get("breakdown_type"):
+        case "cohort" if value == ("0",):
+            return {"breakdown": "all users", "breakdown_value": 0}
+        case "cohort":
+            return {"breakdown": funnel.world.cohort(int(value[0])).name, "breakdown_value": int(value[0])}
+        case "group":
+            return {"breakdown": value[0], "breakdown_value": value[0]}
+        case _:
+            return {"breakdown": list(value), "breakdown_value": list(value)}
 
 
 def _named(funnel: _Funnel, node: Node, place: int) -> dict[str, Any]:
     if funnel.rules.order == "unordered":
         return {"action_id": None, "name": f"Completed {place} step{'' if place == 1 else 's'}"}
+    if node["kind"] == "GroupNode":
+        return {"name": ", ".join(series_label(inner, funnel.world) for inner in node["nodes"])}
     action = node["kind"] == "ActionsNode"
     return {
         "action_id": node["id"] if action else node.get("event"),
