@@ -32,5 +32,6 @@ def report() -> None:
     each = [statistics.median(measured(sql, ROUNDS)) for sql in QUERIES.values()]
     print(
         f"\nChecking HogQL before it is sent: median {statistics.median(each):.2f} ms over {len(each)} queries, "
-        f"the slowest {max(each):.2f} ms (target {TARGET_MS} ms); {_COLUMNS} unknown columns {min(measured(WORST, 3)):.0f} ms"
+        f"the slowest {max(each):.2f} ms (target {TARGET_MS} ms); "
+        f"{_COLUMNS} unknown columns {min(measured(WORST, 3)):.0f} ms"
     )
