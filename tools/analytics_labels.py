@@ -59,7 +59,7 @@ class Doubt(str):
 
 def nothing_found(names: Sequence[str], *, conditions: bool) -> Doubt:
     """The note on events that did not happen at all in the range. `conditions`: filters may be the reason too."""
-    filtered = " Perhaps nothing meets the filters." if conditions else ""
+    filtered = " Perhaps nothing meets the filters: describe_data with property gives its values." if conditions else ""
     return Doubt(f"Nothing counted in this range: {', '.join(names)}.{filtered}")
 
 

@@ -19,10 +19,17 @@ NULL, OTHER = "$$_posthog_breakdown_null_$$", "$$_posthog_breakdown_other_$$"
 
 
 def answered(results: Any, **changes: Any) -> FakeCall:
-    """PostHog's answer; the project has seen these events."""
+    """PostHog's answer; the project has seen these events and properties."""
     seen = page(*({"name": name} for name in ("$pageview", "signed_up", "purchase_completed", "a", "b", "c")))
+    known = page(*({"name": name} for name in ("$browser", "$os", "revenue", "plan")))
     told = {"results": results, "error": "", "last_refresh": COMPUTED, **changes}
-    return FakeCall({POST: told, "GET /api/projects/{project_id}/event_definitions/": seen})
+    return FakeCall(
+        {
+            POST: told,
+            "GET /api/projects/{project_id}/event_definitions/": seen,
+            "GET /api/projects/{project_id}/property_definitions/": known,
+        }
+    )
 
 
 def step(name: str, count: int, median: float | None = None) -> dict[str, Any]:

@@ -13,13 +13,20 @@ pytestmark = pytest.mark.anyio
 
 TRENDS, FUNNEL, *_ = OPERATIONS
 NAMES = "/api/projects/{project_id}/event_definitions/"
+PROPERTIES = "/api/projects/{project_id}/property_definitions/"
 NOTHING = {"data": [0.0], "days": ["2026-11-23"], "count": 0.0, "label": "x", "action": {"order": 0}}
 
 
 def answering(results: Any, names: Any = None) -> FakeCall:
     seen = page(*({"name": name} for name in ("$pageview", "purchase_completed", "$exception")))
     body = {"results": results, "error": "", "last_refresh": "2026-11-23T12:00:00Z"}
-    return FakeCall({f"POST {QUERY_PATH}": body, f"GET {NAMES}": seen if names is None else names})
+
+    def properties(sent: Sent) -> Any:
+        known = ("email", "plan") if sent.query["type"] == "person" else ("$browser", "revenue", "plan")
+        return page(*({"name": name} for name in known))
+
+    events = seen if names is None else names
+    return FakeCall({f"POST {QUERY_PATH}": body, f"GET {NAMES}": events, f"GET {PROPERTIES}": properties})
 
 
 def steps(*counts: int) -> list[dict[str, Any]]:
@@ -64,3 +71,48 @@ async def test_names_that_cannot_be_looked_up_are_only_doubted() -> None:
 
     shown = await run(TRENDS, answering([NOTHING], refused), events=["purchase"])
     assert shown["notes"][-1] == "Are the names right? describe_data with search finds names."
+
+
+SOME = {**NOTHING, "data": [3.0]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"breakdown": "brwser"}, "`brwser` has never been seen as a property of events: did you mean `$browser`?"),
+        ({"breakdown": "person.pln"}, "`pln` has never been seen as a property of persons: did you mean `plan`?"),
+        ({"math": "sum", "property": "revnue"}, "`revnue` has never been seen as a property of events: did you mean "
+         "`revenue`?"),
+        ({"filters": [{"key": "email", "operator": "!=", "value": "x"}]}, "`email` is a property of persons: write "
+         "`person.email`."),
+        ({"filters": [{"key": "person.revenue", "operator": "is_not_set"}]}, "`revenue` is a property of events: write "
+         "`revenue`."),
+    ],
+)  # fmt: skip
+async def test_a_property_that_nobody_has_is_told_though_something_is_counted(
+    arguments: dict[str, Any], said: str
+) -> None:
+    shown = await run(TRENDS, answering([SOME]), events=["$pageview"], **arguments)
+    assert said in shown["notes"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"breakdown": "$browser"},
+        {"breakdown": "$feature/new-checkout"},
+        {"breakdown": "cohort.7"},
+        {"breakdown": "session.$channel_type"},
+        {"filters": [{"key": "person.email", "operator": "is_set"}]},
+        {"math": "hogql", "property": "count()"},
+        {"math": "dau", "property": "unused"},
+    ],
+)
+async def test_a_property_that_is_known_or_cannot_be_is_not_doubted(arguments: dict[str, Any]) -> None:
+    assert "notes" not in await run(TRENDS, answering([SOME]), events=["$pageview"], interval="total", **arguments)
+
+
+async def test_conditions_of_steps_are_looked_at_too() -> None:
+    steps_of = ["$pageview", {"event": "purchase_completed", "where": [{"key": "pln", "value": "pro"}]}]
+    shown = await run(FUNNEL, answering(steps(5, 3)), steps=steps_of)
+    assert shown["notes"][-1] == "`pln` has never been seen as a property of events: did you mean `plan`?"
