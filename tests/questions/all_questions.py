@@ -1,6 +1,6 @@
 """All questions, by theme."""
 
-from . import broken, changes, coming_back, funnels, how_many, money, odd, people, verdicts, visits, zones
+from . import broken, changes, coming_back, funnels, guesses, how_many, money, odd, people, verdicts, visits, zones
 from .question import Question
 
 QUESTIONS: tuple[Question, ...] = (
@@ -15,4 +15,5 @@ QUESTIONS: tuple[Question, ...] = (
     *odd.QUESTIONS,
     *verdicts.QUESTIONS,
     *zones.QUESTIONS,
+    *guesses.QUESTIONS,
 )
