@@ -149,16 +149,19 @@ _MEANT = {
     "person_properties": "person.properties",
     "event_properties": "properties",
     "$1": "{name}",
+    **{unit: f"'{unit}'" for unit in ("second", "minute", "hour", "day", "week", "month", "quarter", "year")},
 }
 """Columns that other databases and PostHog's exports have."""
 
 
 def _elsewhere(unknown: Unknown, schema: Schema) -> tuple[str, ...]:
-    """What is not a column there: columns in what `events` leads to (`person.is_identified`), properties of groups,
-    cohorts.
+    """What is not a column there: columns in what a table leads to (`person.is_identified`, `pdi.distinct_id`),
+    properties of groups, cohorts.
     """
-    if unknown.owner.startswith(("group", "goe_")) and unknown.prefix and "properties" in unknown.known:
-        return (f"{unknown.prefix}properties.{unknown.name}",)
+    if {"key", "properties"} <= {*unknown.known} and "event" not in unknown.known:  # a group
+        return () if "key" in nearest(unknown.name, unknown.known) else (f"{unknown.prefix}properties.{unknown.name}",)
+    if unknown.name == "distinct_id" and "pdi" in unknown.known:
+        return (f"{unknown.prefix}pdi.distinct_id",)
     if unknown.name.lower() in ("cohort", "cohort_id") and "properties" in unknown.known:
         return (f"{'person_id' if 'event' in unknown.known else 'id'} IN COHORT 1",)
     events = schema.tables.get("events", {})

@@ -30,7 +30,6 @@ _MEANT = {
     "person_properties": ("persons",),
     "group_key": ("key",),
     "person_id": ("id",),
-    "distinct_id": ("id",),
     "start_time": ("$start_timestamp",),
     "end_time": ("$end_timestamp",),
     "entry_url": ("$entry_current_url",),

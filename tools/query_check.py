@@ -89,7 +89,9 @@ async def _as_property(api: Call, error: Problem, findings: Findings) -> Problem
     unknown = next((each for each in findings.unknown if each.place == error.place and each.kind == "column"), None)
     if unknown is None or "properties" not in unknown.known:
         return error
-    owner = unknown.owner or ("persons" if "is_identified" in unknown.known and "event" not in unknown.known else "")
+    if f"${unknown.name}" in error.fixes:
+        return error
+    owner = unknown.owner or _owner(unknown.known)
     fixes: list[str] = []
     for kind, holder in _properties_of(owner):
         try:
@@ -102,10 +104,17 @@ async def _as_property(api: Call, error: Problem, findings: Findings) -> Problem
     return replace(error, fixes=tuple(dict.fromkeys((*fixes, *error.fixes)))[:3])
 
 
+def _owner(known: tuple[str, ...]) -> str:
+    """The table that these columns are of, when a property may be meant."""
+    if "event" in known:
+        return "events"
+    return "persons" if "is_identified" in known else "others"
+
+
 def _properties_of(owner: str) -> tuple[tuple[str, str], ...]:
     """By the table that a column was looked for in: whose properties it may be, and what they stand behind there."""
     match owner:
-        case "" | "events":
+        case "events":
             return ("event", "properties"), ("person", "person.properties")
         case "persons" | "person":
             return (("person", "properties"),)
