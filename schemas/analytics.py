@@ -48,6 +48,8 @@ class Analysis(InProject):
     """{key, operator (exact, is_not, icontains, gt, is_set...), value, type (event, person, cohort...)}"""
     filter_test_accounts: bool = False
     refresh: bool = False
+    chart: bool = False
+    """PNG."""
     save_as: str | None = Field(default=None, min_length=1, max_length=400)
     """Store as insight."""
 

@@ -2,12 +2,22 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from .base import InProject, View
 
 type QueryId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 """Of a query that this server started."""
+
+
+class Plot(BaseModel):
+    """Columns of an answer to draw: `y` over `x`, a line or bar for each value of `series`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    x: str = Field(min_length=1, max_length=400)
+    y: str = Field(min_length=1, max_length=400)
+    series: str | None = Field(default=None, min_length=1, max_length=400)
 
 
 class RunHogql(InProject):
@@ -27,6 +37,8 @@ class RunHogql(InProject):
     """For a long query."""
     export: Literal["csv", "parquet"] | None = None
     """All rows into a file."""
+    plot: Annotated[Plot, WithJsonSchema({"type": "object"})] | None = None
+    """Columns for a PNG: {x, y, series?}."""
 
 
 class CheckHogql(InProject):

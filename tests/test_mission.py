@@ -19,7 +19,7 @@ MISSION: Mapping[str, str] = {
     "list_projects": f"{PAGE} search",
     "get_project": "project_id full",
     "get_current_user": "",
-    "run_hogql": "*query values limit refresh name check background export",
+    "run_hogql": "*query values limit refresh name check background export plot",
     "list_persons": f"{PAGE} search email distinct_id properties cohort_id",
     "get_person": "*person_id",
     "list_dashboards": f"{PAGE} search tags",

@@ -27,7 +27,8 @@ from .analytics_funnel import funnel_answer
 from .analytics_names import with_names
 from .analytics_retention import retention_answer
 from .analytics_trends import trends_answer
-from .operation import Effect, Operation, Result, Toolset
+from .charts_drawing import illustrated
+from .operation import Effect, Operation, Reply, Result, Toolset
 from .table import Answer
 
 
@@ -45,15 +46,22 @@ def _operation[A: Analysis](
     range begins, and the interval that it is cut by; `sent` makes of the query that is stored the one that is asked.
     """
 
-    async def run(api: Call, args: A) -> Result:
+    title = name.removeprefix("query_").capitalize()
+
+    async def run(api: Call, args: A) -> Result | Reply:
         (start, interval), zone = dates(args), api.timezone
         span = resolve(start, args.date_to, now=datetime.now(UTC), zone=zone, interval=interval)
         check(start, args.date_to, span, interval=interval)
         query = compiled(args)
         asked = await ask(api, sent(query), tool=name, refresh=args.refresh)
         counted = resolve(start, args.date_to, now=asked.computed_at, zone=zone, interval=interval)
-        shown: Mapping[str, Any] = (await with_names(api, args, answer(args, asked, counted))).as_json()
-        return {**shown, "saved": await save(api, args.save_as, query)} if args.save_as else shown
+        found = await with_names(api, args, answer(args, asked, counted))
+        shown: Mapping[str, Any] = found.as_json()
+        if args.save_as:
+            shown = {**shown, "saved": await save(api, args.save_as, query)}
+        if not args.chart:
+            return shown
+        return await illustrated(shown, found.table, found.marks, args.save_as or title, within_s=api.left_s - 2)
 
     return Operation(
         name=name,

@@ -7,7 +7,9 @@ from ..gateway.background import KEPT_S, Query
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import Refused
-from ..schemas.query import CancelQuery, GetQueryResult, RunHogql
+from ..schemas.query import CancelQuery, GetQueryResult, Plot, RunHogql
+from .charts_drawing import illustrated
+from .charts_plot import plotted
 from .hogql import MOST_ROWS, plan
 from .operation import Effect, Operation, Reply, Result, Toolset
 from .query_check import checked
@@ -36,7 +38,17 @@ async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
     answer: Rows = query.answer
     if args.export and directory:
         return await export(directory, args.export, args.name, answer.columns, _visible(answer), _cut(answer) | said)
-    return _whole(query) | said
+    shown = _whole(query) | said
+    return await _plotted(api, args.plot, shown, answer, args.name) if args.plot else shown
+
+
+async def _plotted(api: Call, plot: Plot, shown: dict[str, Any], answer: Rows, name: str | None) -> Result | Reply:
+    """With a picture of the rows."""
+    table = plotted(plot, answer.columns, _visible(answer))
+    if isinstance(table, str):
+        return shown | {"chart": table}
+    title = name or f"{plot.y} by {plot.x}"
+    return await illustrated(shown, table, {}, title, within_s=api.left_s - 2)
 
 
 async def _get_query_result(api: Call, args: GetQueryResult) -> Result:
