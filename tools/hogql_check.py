@@ -160,6 +160,8 @@ def _elsewhere(unknown: Unknown, schema: Schema) -> tuple[str, ...]:
     """
     if {"key", "properties"} <= {*unknown.known} and "event" not in unknown.known:  # a group
         return () if "key" in nearest(unknown.name, unknown.known) else (f"{unknown.prefix}properties.{unknown.name}",)
+    if unknown.name == "person_id" and "is_identified" in unknown.known:
+        return (f"{unknown.prefix}id",)
     if unknown.name == "distinct_id" and "pdi" in unknown.known:
         return (f"{unknown.prefix}pdi.distinct_id",)
     if unknown.name.lower() in ("cohort", "cohort_id") and "properties" in unknown.known:

@@ -20,6 +20,7 @@ _OTHER_DIALECTS = {
     "REGEXP": ("HogQL has no REGEXP", "match(text, 'pattern')"),
     "RLIKE": ("HogQL has no RLIKE", "match(text, 'pattern')"),
     "SIMILAR": ("HogQL has no SIMILAR TO", "match(text, 'pattern')"),
+    "SORT": ("HogQL has no SORT BY", "ORDER BY"),
     "FETCH": ("HogQL has no FETCH", "LIMIT n"),
     "RETURNING": ("HogQL only reads", "SELECT"),
 }
@@ -42,7 +43,7 @@ _WRITES = frozenset(
 _NAMES_BEFORE = 3
 """A slip is often noticed a few words after it."""
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
-_CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER")
+_CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
 """In the order in which they stand."""
 
 
@@ -71,6 +72,11 @@ def suspect(sql: str, tokens: Sequence[Token], place: int | None) -> Suspicion |
         or _without_bracket(tokens, at)
         or _case(tokens)
         or _clauses(tokens)
+        or _doubled(sql, tokens)
+        or _by(tokens)
+        or _interval(sql, at, tokens)
+        or _dotted(sql)
+        or _distinct(sql)
         or _end(tokens, at)
         or _comma(sql, tokens, at)
         or _missing_comma(sql, tokens, at)
@@ -86,7 +92,8 @@ def _several_statements(tokens: Sequence[Token]) -> Suspicion | None:
 
 def _other_dialect(tokens: Sequence[Token], at: int) -> Suspicion | None:
     for token in tokens[max(0, at - 1) : at + 2]:
-        if token.word in _WRITES and (token.start == 0 or token is tokens[0]):
+        index = tokens.index(token)
+        if token.word in _WRITES and (index == 0 or tokens[index - 1].word == ")"):
             return Suspicion(f"{token.word} is not run here, HogQL only reads", token.start, ("SELECT",))
         if token.word in _OTHER_DIALECTS:
             message, fix = _OTHER_DIALECTS[token.word]
@@ -129,7 +136,7 @@ def _arrow(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
     return None
 
 
-_ARROW = re.compile(r"(?P<owner>[\w.]*\bproperties)(?:::\w+)?\s*->{1,2}\s*'(?P<name>[^']{1,100})'")
+_ARROW = re.compile(r"(?<![\w.])(?P<owner>[\w.]*\bproperties)(?:::\w+)?\s*->{1,2}\s*'(?P<name>[^']{1,100})'")
 
 
 def written(name: str) -> str:
@@ -194,6 +201,49 @@ def _clauses(tokens: Sequence[Token]) -> Suspicion | None:
 
 def _clause(number: int) -> str:
     return f"{_CLAUSES[number]} BY" if _CLAUSES[number] in ("GROUP", "ORDER") else _CLAUSES[number]
+
+
+def _doubled(sql: str, tokens: Sequence[Token]) -> Suspicion | None:
+    for before, token in pairwise(tokens):
+        if before.word in ("AND", "OR", "WHERE") and token.word in ("AND", "OR", "WHERE"):
+            word = sql[token.start : token.end]
+            return Suspicion(f"`{word}` follows {before.word}", token.start, (f"without {word}",))
+    return None
+
+
+def _by(tokens: Sequence[Token]) -> Suspicion | None:
+    for before, token in pairwise(tokens):
+        if before.word in ("GROUP", "ORDER", "PARTITION") and token.word != "BY":
+            return Suspicion(f"BY is missing after {before.word}", token.start, ("BY",))
+    return None
+
+
+def _interval(sql: str, at: int, tokens: Sequence[Token]) -> Suspicion | None:
+    """`INTERVAL 7`, `now() - 7 DAYS`, `now() - 7d`."""
+    start = tokens[max(0, at - 3)].start if tokens else 0
+    found = _SPAN.search(sql, max(0, start))
+    if found is None:
+        return None
+    unit = _UNITS.get((found["unit"] or found["u"] or "d")[0].lower(), "DAY")
+    fix = f"INTERVAL {found['number'] or found['n']} {unit}"
+    return Suspicion("a span of time has another form", found.start(), (fix,))
+
+
+_SPAN = re.compile(r"(?:\binterval\s+(?P<number>\d+)\s*(?P<unit>[a-z]*)|(?<=[-+])\s*(?P<n>\d+)\s*(?P<u>[a-z]+))", re.I)
+_UNITS = {"h": "HOUR", "d": "DAY", "w": "WEEK", "m": "MONTH", "q": "QUARTER", "y": "YEAR", "s": "SECOND"}
+
+
+def _dotted(sql: str) -> Suspicion | None:
+    found = re.search(r"(?<![\w.])(?P<owner>[\w.]*\bproperties)\.(['\"])(?P<name>[^'\"]{1,100})\2", sql)
+    if found is None:
+        return None
+    fix = f"{found['owner']}.{written(found['name'])}"
+    return Suspicion("behind a dot stands no text", found.start(), (fix,))
+
+
+def _distinct(sql: str) -> Suspicion | None:
+    found = re.search(r"\bcount\s+distinct\s+(?P<what>[\w.$]+)", sql, re.IGNORECASE)
+    return found and Suspicion("count takes brackets", found.start(), (f"count(DISTINCT {found['what']})",))
 
 
 def _end(tokens: Sequence[Token], at: int) -> Suspicion | None:

@@ -14,11 +14,11 @@ from ..schemas.query import CheckHogql, MetadataAnswer, MetadataProblem
 from ..schemas.text import excerpt
 from .hogql import plan
 from .hogql_check import Problem, Verdict, position, read, resolve
-from .hogql_findings import Findings, Used, first_of_each
+from .hogql_findings import Findings, Unknown, Used, first_of_each
 from .hogql_mistakes import written
 from .nearest import nearest
 from .operation import Effect, Operation, Result, Toolset, unexpected_shape
-from .project_names import Names, property_names, unseen_events, unseen_properties
+from .project_names import Names, event_names, property_names, unseen_events, unseen_properties
 from .project_schema import Schema, schema_of
 
 _MOST_WARNINGS = 5
@@ -92,7 +92,7 @@ async def _as_property(api: Call, error: Problem, findings: Findings) -> Problem
     if f"${unknown.name}" in error.fixes:
         return error
     owner = unknown.owner or _owner(unknown.known)
-    fixes: list[str] = []
+    fixes = await _as_event(api, unknown) if owner == "events" else []
     for kind, holder in _properties_of(owner):
         try:
             names = await property_names(api, kind)
@@ -102,6 +102,15 @@ async def _as_property(api: Call, error: Problem, findings: Findings) -> Problem
         near = exact or (() if error.fixes else nearest(unknown.name, names.known))
         fixes += [f"{unknown.prefix}{holder}.{written(name)}" for name in near]
     return replace(error, fixes=tuple(dict.fromkeys((*fixes, *error.fixes)))[:3])
+
+
+async def _as_event(api: Call, unknown: Unknown) -> list[str]:
+    """It may be the name of an event without its quotes."""
+    try:
+        names = (await event_names(api)).known
+    except GatewayError:
+        return []
+    return [f"'{name}'" for name in (unknown.name,) if name in names and not unknown.prefix]
 
 
 def _owner(known: tuple[str, ...]) -> str:

@@ -81,6 +81,8 @@ BROKEN: tuple[tuple[str, str], ...] = (
     (f"SELECT JSONExtractFloat(properties, 'revnue') FROM events WHERE {LAST_WEEK}", "properties.revenue"),
     (f"SELECT e.email FROM events e WHERE e.{LAST_WEEK}", "e.person.properties.email"),
     ("SELECT count() FROM events WHERE event = '{name}' AND timestamp > now()", "without quotes"),
+    (f"SELECT count() FROM events WHERE event = signed_up AND {LAST_WEEK}", "'signed_up'"),
+    (f"SELECT count() FROM events WHERE event = $pageview AND {LAST_WEEK}", "'$pageview'"),
     # functions
     (f"SELECT countt() FROM events WHERE {LAST_WEEK}", "count"),
     (f"SELECT count_distinct(person_id) FROM events WHERE {LAST_WEEK}", "uniq"),
