@@ -31,13 +31,14 @@ from mcp.types import (
 from .calling import call_tool, error_result, not_offered
 from .completions import complete
 from .prompts import offered, written
-from .resources import RESOURCES, TEMPLATES, read_resource
+from .resources import PROJECT, SCHEMA, ResourceProvider, read_resource
 from .runtime import Runtime
 
 logger = logging.getLogger("maton_posthog.server")
 audit = logging.getLogger("maton_posthog.audit")
 
 NAME = "maton-posthog-mcp"
+RESOURCES: tuple[ResourceProvider, ...] = (PROJECT, SCHEMA)
 INSTRUCTIONS = """PostHog product analytics through the Maton gateway.
 Project: project_id is a number or "@current" (default), resolved once and kept; every result names its project. Check
 it before you report numbers or write. connection_id picks a PostHog account; leave it out unless there are several.
@@ -63,6 +64,7 @@ def build(runtime: Runtime) -> Server[Any]:
     tools = [tool.as_tool(pinned=pinned, read_only=read_only, exports=exports) for tool in runtime.tools]
     schemas = {tool.name: tool.input_schema for tool in tools}
     plans = offered(frozenset(schemas))
+    providers = tuple(each for each in RESOURCES if each.tool is None or each.tool in schemas)
 
     async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=tools)
@@ -74,15 +76,16 @@ def build(runtime: Runtime) -> Server[Any]:
         return await call_tool(runtime, operation, params.arguments or {}, context)
 
     async def list_resources(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListResourcesResult:
-        return ListResourcesResult(resources=list(RESOURCES))
+        return ListResourcesResult(resources=[each for provider in providers for each in provider.resources])
 
     async def list_templates(
         _: ServerRequestContext[Any], __: PaginatedRequestParams | None
     ) -> ListResourceTemplatesResult:
-        return ListResourceTemplatesResult(resource_templates=list(TEMPLATES))
+        templates = [each for provider in providers for each in provider.templates]
+        return ListResourceTemplatesResult(resource_templates=templates)
 
     async def on_read_resource(_: ServerRequestContext[Any], params: ReadResourceRequestParams) -> ReadResourceResult:
-        return await read_resource(runtime, str(params.uri))
+        return await read_resource(runtime, providers, str(params.uri))
 
     async def list_prompts(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=[plan.as_prompt() for plan in plans.values()])

@@ -1,5 +1,7 @@
 """Resources: what an agent may want to hold beside its tools. Each is one compact JSON object, as a tool answers it."""
 
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -10,50 +12,50 @@ from pydantic import ValidationError
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError
+from ..tools.operation import Reply
 from .calling import secrets
-from .render import dumps, render
+from .render import render
 from .runtime import Runtime
 
 PROJECT_URI = "posthog://project"
 SCHEMA_URI = "posthog://schema"
 _JSON = "application/json"
 _TABLE_URI = f"{SCHEMA_URI}/"
-
-RESOURCES = (
-    Resource(
-        uri=PROJECT_URI,
-        name="project",
-        description="The project that @current means for this server: id, name, timezone.",
-        mime_type=_JSON,
-    ),
-    Resource(
-        uri=SCHEMA_URI,
-        name="schema",
-        description="What data the project has: events with volume, properties of persons, tables.",
-        mime_type=_JSON,
-    ),
-)
-TEMPLATES = (
-    ResourceTemplate(
-        uri_template=f"{_TABLE_URI}{{table}}",
-        name="table",
-        description="The columns of a HogQL table by type, and where its joins lead.",
-        mime_type=_JSON,
-    ),
-)
+_DESCRIBE = "describe_data"
+_PROJECT_KEPT_S = 60
+_SCHEMA_KEPT_S = 600
+"""As long as describe_data keeps what it was told."""
+_NOT_READ = -32000
+"""Of JSON-RPC's range for a server's own errors: what failed is in `data`."""
 
 
-async def read_resource(runtime: Runtime, uri: str) -> ReadResourceResult:
-    """The content of a resource. Raises MCPError: -32602 for one that is not there, -32000 with the error object of a
-    tool when it cannot be read.
+@dataclass(frozen=True, slots=True)
+class ResourceProvider:
+    """Resources and templates that are listed together, and how they are read.
+
+    `read` gives None for an address that is not its own. With `tool` they are offered only where that tool is.
     """
-    if uri == PROJECT_URI:
-        return _content(uri, await _project(runtime))
-    if uri == SCHEMA_URI:
-        return _content(uri, await _described(runtime, {}))
-    if uri.startswith(_TABLE_URI):
-        return _content(uri, await _described(runtime, {"table": unquote(uri.removeprefix(_TABLE_URI))}))
-    raise MCPError(code=INVALID_PARAMS, message="There is no such resource.", data={"uri": uri[:200]})
+
+    read: Callable[[Runtime, str], Awaitable[ReadResourceResult | None]]
+    resources: tuple[Resource, ...] = ()
+    templates: tuple[ResourceTemplate, ...] = ()
+    tool: str | None = None
+
+
+async def read_resource(runtime: Runtime, providers: Sequence[ResourceProvider], uri: str) -> ReadResourceResult:
+    """The content of a resource.
+
+    Raises MCPError with the address in `data`: -32602 when nothing is there, -32000 with the error object of a tool
+    when it cannot be read.
+    """
+    for provider in providers:
+        try:
+            found = await provider.read(runtime, uri)
+        except GatewayError as error:
+            raise _unreadable(error, uri) from error
+        if found is not None:
+            return found
+    raise _nothing(uri)
 
 
 async def current_project(runtime: Runtime) -> Call:
@@ -63,33 +65,80 @@ async def current_project(runtime: Runtime) -> Call:
     return call
 
 
-async def _project(runtime: Runtime) -> str:
-    try:
-        call = await current_project(runtime)
-    except GatewayError as error:
-        raise _unreadable(error) from error
+async def _read_project(runtime: Runtime, uri: str) -> ReadResourceResult | None:
+    if uri != PROJECT_URI:
+        return None
+    call = await current_project(runtime)
     timezone = {"timezone": call.project.timezone} if call.project and call.project.resolved else {}
-    return dumps({**call.aimed(), **timezone})
+    return _content(runtime, uri, {**call.aimed(), **timezone}, kept_s=_PROJECT_KEPT_S)
 
 
-async def _described(runtime: Runtime, question: dict[str, Any]) -> str:
-    """What `describe_data` answers."""
-    operation = await runtime.operation("describe_data")
+async def _read_schema(runtime: Runtime, uri: str) -> ReadResourceResult | None:
+    if uri == SCHEMA_URI:
+        return await _described(runtime, uri, {})
+    if not uri.startswith(_TABLE_URI):
+        return None
+    return await _described(runtime, uri, {"table": unquote(uri.removeprefix(_TABLE_URI))})
+
+
+async def _described(runtime: Runtime, uri: str, question: dict[str, str]) -> ReadResourceResult:
+    """What describe_data answers."""
+    operation = await runtime.operation(_DESCRIBE)
     try:
-        call = await current_project(runtime)
-        result: Any = await operation.run(call, operation.input.model_validate(question))
-        text, _ = render({**call.aimed(), **result}, secrets(runtime))
-    except GatewayError as error:
-        raise _unreadable(error) from error
-    except ValidationError as error:
-        raise MCPError(code=INVALID_PARAMS, message="There is no such table.") from error
-    return text
+        args = operation.input.model_validate(question)
+    except ValidationError:
+        raise _nothing(uri) from None
+    call = await current_project(runtime)
+    given = await operation.run(call, args)
+    shown = {**call.aimed(), **(given.result if isinstance(given, Reply) else given)}
+    return _content(runtime, uri, shown, kept_s=max(0, _SCHEMA_KEPT_S - int(shown.get("age_s", 0))))
 
 
-def _content(uri: str, text: str) -> ReadResourceResult:
-    return ReadResourceResult(contents=[TextResourceContents(uri=uri, mime_type=_JSON, text=text)])
+def _content(runtime: Runtime, uri: str, shown: dict[str, Any], *, kept_s: int) -> ReadResourceResult:
+    """The object as a tool would give it: cleaned, cut at the same size."""
+    text, _ = render(shown, secrets(runtime))
+    contents = TextResourceContents(uri=uri, mime_type=_JSON, text=text)
+    return ReadResourceResult(contents=[contents], ttl_ms=kept_s * 1000, cache_scope="private")
 
 
-def _unreadable(error: GatewayError) -> MCPError:
-    code = INVALID_PARAMS if error.code == "not_found" else -32000
-    return MCPError(code=code, message=error.message, data=error.as_json())
+def _nothing(uri: str) -> MCPError:
+    return MCPError(code=INVALID_PARAMS, message="There is no such resource.", data={"uri": uri[:200]})
+
+
+def _unreadable(error: GatewayError, uri: str) -> MCPError:
+    code = INVALID_PARAMS if error.code == "not_found" else _NOT_READ
+    message = " ".join(part for part in (error.message, error.hint) if part)
+    return MCPError(code=code, message=message, data={"uri": uri[:200], **error.as_json()})
+
+
+PROJECT = ResourceProvider(
+    _read_project,
+    resources=(
+        Resource(
+            uri=PROJECT_URI,
+            name="project",
+            description="The project that @current means for this server: id, name, timezone.",
+            mime_type=_JSON,
+        ),
+    ),
+)
+SCHEMA = ResourceProvider(
+    _read_schema,
+    resources=(
+        Resource(
+            uri=SCHEMA_URI,
+            name="schema",
+            description="What data the project has: events with volume, properties of persons, tables.",
+            mime_type=_JSON,
+        ),
+    ),
+    templates=(
+        ResourceTemplate(
+            uri_template=f"{_TABLE_URI}{{table}}",
+            name="table",
+            description="The columns of a HogQL table by type, and where its joins lead.",
+            mime_type=_JSON,
+        ),
+    ),
+    tool=_DESCRIBE,
+)

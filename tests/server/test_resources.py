@@ -61,6 +61,33 @@ async def test_what_is_not_there_is_a_protocol_error(uri: str) -> None:
         with pytest.raises(MCPError) as caught:
             await client.read_resource(uri)
     assert caught.value.error.code == -32602
+    assert caught.value.error.data["uri"] == uri
+
+
+async def test_a_table_that_is_not_there_has_the_nearest_one_told() -> None:
+    async with served() as (client, _):
+        with pytest.raises(MCPError, match="Did you mean `events`") as caught:
+            await client.read_resource("posthog://schema/evnts")
+    assert caught.value.error.data["error"]["code"] == "not_found"
+
+
+async def test_what_was_read_may_be_kept_by_its_reader_alone_as_long_as_the_server_keeps_it() -> None:
+    async with served() as (client, _):
+        schema = await client.read_resource("posthog://schema")
+        project = await client.read_resource("posthog://project")
+    assert (schema.cache_scope, project.cache_scope) == ("private", "private")
+    assert 0 < schema.ttl_ms <= 600_000
+    assert project.ttl_ms == 60_000
+
+
+async def test_the_schema_is_offered_only_where_describe_data_is() -> None:
+    async with served(toolsets="flags") as (client, fake):
+        listed = (await client.list_resources()).resources
+        assert [str(resource.uri) for resource in listed] == ["posthog://project"]
+        assert (await client.list_resource_templates()).resource_templates == []
+        with pytest.raises(MCPError, match="no such resource"):
+            await client.read_resource("posthog://schema/events")
+        assert fake.received == []
 
 
 async def test_a_schema_that_cannot_be_read_says_why() -> None:
