@@ -145,6 +145,9 @@ class FunnelEvents:
         request = self.request
         if request.display == "trends":  # in which intervals somebody entered is told by the events
             return "false"
+        is_text = self.breakdown is not None and self.breakdown.form == "text"
+        if self._by_step and is_text and request.rules.order != "unordered":
+            return "false"  # the empty value of a group may be that of no first step
         steps = len(request.series)
         if request.rules.order == "unordered":
             return f"bitCount(funnel_matched) = 1 AND bitAnd(funnel_matched, {(1 << steps) - 1}) != 0"

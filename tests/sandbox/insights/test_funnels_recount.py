@@ -61,10 +61,20 @@ async def _disagreements(
     found: list[str] = []
     for query, answer, recounted in zip(queries, await asked.answers(queries), recounts, strict=True):
         answered = _sorted(answer)
-        if isinstance(answered, Refusal) or (recounted is not None and not agree(answered, recounted)):
+        agreed = recounted is None or (agree(answered, recounted) and _is_in_order(answer))
+        if isinstance(answered, Refusal) or not agreed:
             told = f"{setting.zone}, week start {setting.week_start}, now {setting.now.isoformat()}"
             found.append(f"\n{told}\n{json.dumps(query)}\nanswered  {answered}\nrecounted {recounted}\n")
     return found
+
+
+def _is_in_order(answer: Answer) -> bool:
+    """Whether the breakdown values with the most actors at the last step come first, then at the one before."""
+    results: Any = [] if isinstance(answer, Refusal) else answer["results"]
+    if not isinstance(results, list) or not results or not isinstance(results[0], list):
+        return True
+    counts = [[row["count"] for row in reversed(rows)] for rows in cast("list[list[dict[str, Any]]]", results)]
+    return counts == sorted(counts, reverse=True)
 
 
 def _sorted(answer: Answer) -> Any:

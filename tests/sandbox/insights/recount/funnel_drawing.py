@@ -9,6 +9,7 @@ from typing import Any
 
 from ..hand_made import Event
 from .changing import with_events
+from .counting import part
 from .dataset import EVENT_NAMES, Setting, World
 from .drawing import drawn_common, drawn_compare, drawn_node
 
@@ -68,7 +69,7 @@ def drawn_funnel(chance: random.Random, world: World, setting: Setting, *, twins
         )
         wanted |= _drawn_attribution(chance, len(series), order)
     compare = drawn_compare(chance) if kind != "time_to_convert" and "breakdownFilter" not in query else None
-    if compare is not None and (common.get("dateRange") or {}).get("date_from") != "all":
+    if compare is not None and part(common, "dateRange").get("date_from") != "all":
         query["compareFilter"] = compare
     if chance.random() < 0.15:
         query["aggregation_group_type_index"] = chance.choice((0, 0, 0, 1, None))

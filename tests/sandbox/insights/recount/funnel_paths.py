@@ -11,7 +11,8 @@ from .counting import Query
 from .dataset import Setting, World
 from .dates import months_later
 from .drawing import drawn_dates, drawn_node
-from .funnels import actor_of, actors_with_attempts
+from .funnel_histories import actor_of
+from .funnels import actors_with_attempts
 
 _EARLY, _LATE = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _TYPES = ("funnel_path_after_step", "funnel_path_before_step", "funnel_path_between_steps")

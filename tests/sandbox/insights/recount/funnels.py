@@ -2,67 +2,26 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from itertools import groupby
 from typing import Any, cast
 
-from ..hand_made import Event
-from .counting import Node, Query, earliest_event, is_of, passes_query, series_label
+from .counting import Node, Query, earliest_event, series_label
 from .dataset import Setting, World
-from .dates import Range, buckets, compared, day_text, floored, highest, lowest
-from .filters import passes, text
-from .funnel_walks import Attempt, Happened, Rules, best_attempt, entry_length
+from .dates import Range, buckets, compared, day_text, floored
+from .funnel_histories import Funnel, Value, actor_of, actors_of, read_funnel
+from .funnel_walks import Attempt, Happened, best_attempt, entry_length
 
 LIMIT = 25
 LIMITED = ("event", "person", "group")
 """The types of breakdowns whose values have a limit."""
-_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 31 * 86_400}
-type Value = tuple[str, ...]
-"""A breakdown value; empty without a breakdown."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Funnel:
-    """A query with what is asked of it, its world and its range."""
-
-    query: Query
-    world: World
-    setting: Setting
-    span: Range
-    wanted: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-    @property
-    def nodes(self) -> Sequence[Node]:
-        return self.query["series"]
-
-    @property
-    def rules(self) -> Rules:
-        unit = self.wanted.get("funnelWindowIntervalUnit") or "day"
-        attributed = None
-        if self.breakdown and self.attribution == "step" and self.breakdown.get("breakdown_type") != "cohort":
-            attributed = (self.wanted.get("breakdownAttributionValue") or 0) + 1
-        return Rules(
-            steps=len(self.nodes),
-            window=timedelta(seconds=(self.wanted.get("funnelWindowInterval") or 14) * _SECONDS[unit]),
-            order=self.wanted.get("funnelOrderType") or "ordered",
-            optional=frozenset(place for place, node in enumerate(self.nodes, 1) if node.get("optionalInFunnel")),
-            attributed=attributed,
-        )
-
-    @property
-    def breakdown(self) -> Mapping[str, Any]:
-        return self.query.get("breakdownFilter") or {}
-
-    @property
-    def attribution(self) -> str:
-        return self.wanted.get("breakdownAttributionType") or "first_touch"
 
 
 def funnels(query: Query, world: World, setting: Setting) -> Any:
     """The results of a FunnelsQuery, those of a breakdown in order of the value. None where PostHog's are unknown."""
     interval = str(query.get("interval") or "day")
-    funnel = _read(query, interval, world, setting)
+    funnel = read_funnel(query, interval, world, setting)
     compare: Mapping[str, Any] = query.get("compareFilter") or {}
     if not compare.get("compare"):
         return _results(funnel, interval)
@@ -84,7 +43,7 @@ def _together(current: Any, previous: Any) -> Any:
     return [{**row, "compare_label": label} for label, rows in halves.items() for row in rows]
 
 
-def _results(funnel: _Funnel, interval: str) -> Any:
+def _results(funnel: Funnel, interval: str) -> Any:
     match funnel.wanted.get("funnelVizType"):
         case "time_to_convert":
             return _time_to_convert(funnel)
@@ -94,120 +53,18 @@ def _results(funnel: _Funnel, interval: str) -> Any:
             return _steps(funnel)
 
 
-def _read(query: Query, interval: str, world: World, setting: Setting) -> _Funnel:
-    dates: Mapping[str, Any] = query.get("dateRange") or {}
-    since = lowest(dates, setting, interval, exact=False, earliest=earliest_event(world)).astimezone(UTC)
-    until = highest(dates, setting, interval).astimezone(UTC)
-    return _Funnel(query, world, setting, Range(since, until, since), query.get("funnelsFilter") or {})
-
-
 def actors_with_attempts(query: Query, world: World, setting: Setting) -> dict[str, Attempt]:
     """The attempts that a funnel without a breakdown counts, by actor."""
-    funnel = _read(query, "day", world, setting)
+    funnel = read_funnel(query, "day", world, setting)
     found: dict[str, Attempt] = {}
-    for history in _actors(funnel):
+    for history in actors_of(funnel):
         attempt = best_attempt(_seen([happened for _, happened in history]), funnel.rules)
         if attempt is not None:
             found[actor_of(query, history[0][0])] = attempt
     return found
 
 
-def _actors(funnel: _Funnel) -> list[list[tuple[Event, Happened]]]:
-    """The events of each actor, by time. A strict funnel reads all, the others those that match something."""
-    firsts = [_firsts(funnel, node) for node in funnel.nodes]
-    found: dict[str, list[tuple[Event, Happened]]] = {}
-    for event in sorted(funnel.world.events, key=lambda event: event.timestamp):
-        actor = actor_of(funnel.query, event)
-        if not actor or not funnel.span.since <= event.timestamp <= funnel.span.until:
-            continue
-        if not passes_query(event, funnel.query, funnel.world, funnel.setting):
-            continue
-        steps = tuple(
-            place
-            for place, node in enumerate(funnel.nodes, 1)
-            if _matches(funnel, event, node) and (firsts[place - 1] is None or id(event) in (firsts[place - 1] or ()))
-        )
-        steps += _excluded(funnel, event)
-        if steps or funnel.rules.order == "strict":
-            value = _value(funnel, event)
-            found.setdefault(actor, []).append((event, Happened(event.timestamp, steps, value)))
-    return list(found.values())
-
-
-def actor_of(query: Query, event: Event) -> str:
-    """The actor of an event in a funnel; empty for nobody."""
-    group = query.get("aggregation_group_type_index")
-    if group is not None:
-        return event.group if group == 0 else ""
-    wanted: Mapping[str, Any] = query.get("funnelsFilter") or {}
-    match wanted.get("funnelAggregateByHogQL"):
-        case "properties.$session_id":
-            return event.session
-        case "distinct_id":
-            return event.sent_as
-        case _:
-            return event.person.id
-
-
-def _matches(funnel: _Funnel, event: Event, node: Node) -> bool:
-    if node["kind"] == "GroupNode":
-        return any(_matches(funnel, event, inner) for inner in node["nodes"])
-    return is_of(event, node, funnel.world, funnel.setting) and passes(
-        event, node.get("properties"), funnel.world, funnel.setting
-    )
-
-
-def _firsts(funnel: _Funnel, node: Node) -> set[int] | None:
-    """The first events ever of a step of `first_time_for_user`, one for each person; None for other steps."""
-    math_of = node.get("math") or "total"
-    if not math_of.startswith("first_time_for_user"):
-        return None
-    found: dict[str, Event] = {}
-    for event in sorted(funnel.world.events, key=lambda event: event.timestamp):
-        matches = (
-            _matches(funnel, event, node)
-            if math_of.endswith("filters")
-            else is_of(event, node, funnel.world, funnel.setting)
-        )
-        if matches:
-            found.setdefault(event.person.id, event)
-    return {id(event) for event in found.values()}
-
-
-def _excluded(funnel: _Funnel, event: Event) -> tuple[int, ...]:
-    """Minus every step that may not be reached past this event."""
-    found: set[int] = set()
-    for exclusion in funnel.wanted.get("exclusions") or ():
-        if _matches(funnel, event, exclusion):
-            found |= {-step for step in range(exclusion["funnelFromStep"] + 2, exclusion["funnelToStep"] + 2)}
-    return tuple(sorted(found, reverse=True))
-
-
-def _value(funnel: _Funnel, event: Event) -> Value:
-    """The texts of the properties that the funnel is broken down by."""
-    breakdown = funnel.breakdown.get("breakdown")
-    if breakdown is None:
-        return ()
-    names = cast("list[str]", breakdown if isinstance(breakdown, list) else [breakdown])
-    return tuple(_text(funnel, event, name) for name in names)
-
-
-def _text(funnel: _Funnel, event: Event, name: str) -> str:
-    match funnel.breakdown.get("breakdown_type") or "event":
-        case "person":
-            return text(event.person.properties.get(name)) or ""
-        case "group":
-            group = funnel.world.groups.get(event.group)
-            return "" if group is None else text(group.properties.get(name)) or ""
-        case "event_metadata":
-            return event.event if name == "event" else event.sent_as
-        case "hogql":
-            return event.event.upper()
-        case _:
-            return text(event.session or None if name == "$session_id" else event.properties.get(name)) or ""
-
-
-def _values(funnel: _Funnel, events: Sequence[Happened]) -> set[Value]:
+def _values(funnel: Funnel, events: Sequence[Happened]) -> set[Value]:
     """The values that an actor is counted for."""
     if not funnel.breakdown.get("breakdown"):
         return {()}
@@ -255,12 +112,12 @@ def _is_open(events: Sequence[Happened]) -> bool:
     return False
 
 
-def _attempts(funnel: _Funnel) -> dict[Value, list[Attempt]] | None:
+def _attempts(funnel: Funnel) -> dict[Value, list[Attempt]] | None:
     """What actors are counted for, by breakdown value; None where PostHog leaves it open."""
     found: dict[Value, list[Attempt]] = {}
     if funnel.breakdown.get("breakdown_type") == "cohort":
         return _by_cohort(funnel)
-    for history in _actors(funnel):
+    for history in actors_of(funnel):
         events = _seen([happened for _, happened in history])
         if _is_open(events):
             return None
@@ -272,7 +129,7 @@ def _attempts(funnel: _Funnel) -> dict[Value, list[Attempt]] | None:
     return found
 
 
-def _by_cohort(funnel: _Funnel) -> dict[Value, list[Attempt]] | None:
+def _by_cohort(funnel: Funnel) -> dict[Value, list[Attempt]] | None:
     """The attempts of those in each cohort, whatever the attribution."""
     found: dict[Value, list[Attempt]] = {}
     for cohort in funnel.breakdown["breakdown"]:
@@ -289,7 +146,7 @@ def _by_cohort(funnel: _Funnel) -> dict[Value, list[Attempt]] | None:
     return found
 
 
-def _steps(funnel: _Funnel) -> Any:
+def _steps(funnel: Funnel) -> Any:
     attempts = _attempts(funnel)
     if attempts is None:
         return None
@@ -301,7 +158,7 @@ def _steps(funnel: _Funnel) -> Any:
     return [_rows(funnel, found, value) for value, found in sorted(attempts.items())]
 
 
-def _limited(funnel: _Funnel, attempts: dict[Value, list[Attempt]]) -> dict[Value, list[Attempt]] | None:
+def _limited(funnel: Funnel, attempts: dict[Value, list[Attempt]]) -> dict[Value, list[Attempt]] | None:
     """The same with the values past the limit as one; None where PostHog leaves open which those are."""
     limit = funnel.breakdown.get("breakdown_limit") or LIMIT
     if len(attempts) <= limit or (funnel.breakdown.get("breakdown_type") or "event") not in LIMITED:
@@ -318,7 +175,7 @@ def _limited(funnel: _Funnel, attempts: dict[Value, list[Attempt]]) -> dict[Valu
     return {**{value: attempts[value] for value in ranked[:limit]}, ("Other",): others}
 
 
-def _rows(funnel: _Funnel, attempts: Sequence[Attempt], value: Value) -> list[dict[str, Any]]:
+def _rows(funnel: Funnel, attempts: Sequence[Attempt], value: Value) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     required = [step for step in range(1, len(funnel.nodes) + 1) if step not in funnel.rules.optional]
     for place, node in enumerate(funnel.nodes, 1):
@@ -341,7 +198,7 @@ def _rows(funnel: _Funnel, attempts: Sequence[Attempt], value: Value) -> list[di
     return rows
 
 
-def _shown(funnel: _Funnel, value: Value) -> dict[str, Any]:
+def _shown(funnel: Funnel, value: Value) -> dict[str, Any]:
     match funnel.breakdown.get("breakdown_type"):
         case "cohort" if value == ("0",):
             return {"breakdown": "all users", "breakdown_value": 0}
@@ -353,7 +210,7 @@ def _shown(funnel: _Funnel, value: Value) -> dict[str, Any]:
             return {"breakdown": list(value), "breakdown_value": list(value)}
 
 
-def _named(funnel: _Funnel, node: Node, place: int) -> dict[str, Any]:
+def _named(funnel: Funnel, node: Node, place: int) -> dict[str, Any]:
     if funnel.rules.order == "unordered":
         return {"action_id": None, "name": f"Completed {place} step{'' if place == 1 else 's'}"}
     if node["kind"] == "GroupNode":
@@ -374,7 +231,7 @@ def _median(times: list[float]) -> float | None:
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
-def _time_to_convert(funnel: _Funnel) -> Any:
+def _time_to_convert(funnel: Funnel) -> Any:
     since, to = funnel.wanted.get("funnelFromStep") or 0, funnel.wanted.get("funnelToStep") or len(funnel.nodes) - 1
     times = [
         (attempt.times[to] - attempt.times[since]).total_seconds()
@@ -395,10 +252,10 @@ def _time_to_convert(funnel: _Funnel) -> Any:
     }
 
 
-def _trends(funnel: _Funnel, interval: str) -> Any:
+def _trends(funnel: Funnel, interval: str) -> Any:
     last = funnel.wanted.get("funnelToStep") or len(funnel.nodes) - 1
     entered: dict[Value, dict[datetime, list[bool]]] = {}
-    for history in _actors(funnel):
+    for history in actors_of(funnel):
         events = [happened for _, happened in history]
         for value in _values(funnel, events):
             for start, converted in _entries(funnel, events, value, interval, last).items():
@@ -418,7 +275,7 @@ def _trends(funnel: _Funnel, interval: str) -> Any:
 
 
 def _entries(
-    funnel: _Funnel, events: Sequence[Happened], value: Value, interval: str, last: int
+    funnel: Funnel, events: Sequence[Happened], value: Value, interval: str, last: int
 ) -> dict[datetime, bool]:
     """Whether an actor converted, for each interval that it entered in."""
     seen = [event for event in events if funnel.attribution != "all_events" or event.value == value]
@@ -433,7 +290,7 @@ def _entries(
 
 
 def _line(
-    funnel: _Funnel, entered: Mapping[datetime, list[bool]], starts: Sequence[datetime], interval: str
+    funnel: Funnel, entered: Mapping[datetime, list[bool]], starts: Sequence[datetime], interval: str
 ) -> dict[str, Any]:
     data: list[float] = []
     for start in starts:
