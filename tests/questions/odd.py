@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from .question import Question, call, cell, hogql, pairs, rows
+from .question import Question, Shown, call, cell, hogql, pairs, rows
 from .world import World, ago, by, has, persons, top
 
 _NEW_YORK, _TOKYO = ZoneInfo("America/New_York"), ZoneInfo("Asia/Tokyo")
@@ -35,9 +35,9 @@ def _busiest_hour(world: World) -> list[int]:
     return list(min(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _since_offset(world: World) -> int:
-    """From midnight of 20 November in New York to that of the 21st, by an offset."""
-    return _in_new_york(world)
+def _as_written(shown: Shown) -> dict[str, int]:
+    """PostHog tells the values of a breakdown as JSON writes them, a line break as two characters."""
+    return {name.replace("\\n", "\n"): count for name, count in pairs(shown)}
 
 
 def _searches(world: World) -> dict[str, int]:
@@ -93,7 +93,7 @@ QUESTIONS = (
             date_to="2026-11-20T23:59:59-05:00",
         ),
         lambda shown: shown["facts"][0]["total"],
-        _since_offset,
+        _in_new_york,
     ),
     Question(
         "At what hour of the day, in Tokyo, are we visited most?",
@@ -108,7 +108,7 @@ QUESTIONS = (
     Question(
         "What do people search for, oddities included?",
         call("query_trends", events=["search_performed"], breakdown="query", interval="total", date_from="-90d"),
-        lambda shown: {name.replace("\\n", "\n"): count for name, count in pairs(shown)},
+        _as_written,
         _searches,
         described={"search": "search"},
     ),
