@@ -1,11 +1,16 @@
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maton_posthog.sandbox.hogql.describe import describe_schema
+from maton_posthog.sandbox.hogql import Context, HogqlError, describe_schema, translate
 from maton_posthog.tools import hogql_parse
+from maton_posthog.tools.hogql import plan
 from maton_posthog.tools.hogql_check import Problem, Verdict, caret, judge, position
 from maton_posthog.tools.project_schema import read_schema
+
+from .random_hogql import statement
 
 pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for this platform")
 
@@ -133,6 +138,22 @@ def test_names_are_found_wrong_through_aliases_subqueries_joins_and_lambdas(sql:
 )
 def test_good_statements_and_what_cannot_be_judged_pass(sql: str) -> None:
     assert judge(sql, {"ev": 1, "table": 1}, SCHEMA).errors == ()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_random_statement_that_compiles_is_refused(seed: int) -> None:
+    random, compiled = Random(seed), 0
+    for _ in range(40):
+        sql = statement(random)
+        try:
+            translate(plan(sql, 100, {}).sql, Context(group_types=("organization",)))
+        except HogqlError:
+            continue
+        compiled += 1
+        verdict = judge(sql, {}, SCHEMA)
+        assert verdict.errors == (), sql
+        assert [each.message for each in verdict.warnings if "unknown" in each.message] == [], sql
+    assert compiled >= 30
 
 
 def test_without_a_schema_tables_and_columns_are_not_judged() -> None:
