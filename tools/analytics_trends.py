@@ -225,7 +225,7 @@ def _nothing(args: QueryTrends, lines: Sequence[_Line]) -> list[str]:
         if not own and series.action_id is not None and not args.breakdown:
             gone.append(str(series.action_id))
         elif not any(line.size for line in own):
-            empty.append(series.label)
+            empty.append(f"{series.label} ({_math(series)})" if series.math in PROPERTY_MATHS else series.label)
     notes = [f"There is no action {', '.join(gone)}: list_actions gives the ids."] if gone else []
     if empty:
         conditions = bool(args.filters or any(one.where for one in args.events))

@@ -50,6 +50,11 @@ async def test_an_event_that_was_seen_is_not_doubted() -> None:
     assert shown["notes"] == ["Nothing counted in this range: $pageview."]
 
 
+async def test_a_sum_of_nothing_is_not_told_as_an_event_that_did_not_happen() -> None:
+    shown = await run(TRENDS, answering([NOTHING]), events=["$pageview"], math="sum", property="revenue")
+    assert shown["notes"] == ["Nothing counted in this range: $pageview (sum of revenue)."]
+
+
 async def test_names_are_looked_up_only_when_something_counts_nothing() -> None:
     api = answering([{**NOTHING, "data": [3.0]}])
     await run(TRENDS, api, events=["whatever"])
