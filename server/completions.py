@@ -4,35 +4,42 @@ It runs while somebody types, so it is silent: what cannot be looked up has no p
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
+import anyio
 from mcp.types import CompleteRequestParams, CompleteResult, Completion, PromptReference
-from pydantic import ValidationError
 
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError
-from ..schemas.base import View
+from ..tools.pages import Rows
 from .runtime import Runtime
 
 MOST_VALUES = 100
 """The most that MCP lets a completion hold (specification, "Completion")."""
 _AGE_S = 300.0
-_PAGE = 100
+_PAGES = 3
+_PATIENCE_S = 5.0
+"""Who types does not wait longer for proposals."""
+_LONGEST_NAME = 200
 
 
 async def complete(runtime: Runtime, params: CompleteRequestParams) -> CompleteResult:
     """The names that begin with what was typed, then those that hold it."""
     source = _SOURCES.get(params.argument.name)
     if source is None or not _expects(params):
-        return _result([])
+        return _result([], complete=True)
     given = (params.context.arguments if params.context else None) or {}
     try:
-        names = await _names(runtime, params.argument.name, source, given)
-    except (GatewayError, ValidationError):
-        return _result([])
-    return _result(matching(names, params.argument.value))
+        gateway = await runtime.gateway()
+        with anyio.fail_after(_PATIENCE_S):
+            call = Call(gateway, runtime.directory, budget=Budget.CRUD, writes=False)
+            found = await _names(call, params.argument.name, source, given.get("project", ""))
+    except (GatewayError, TimeoutError):
+        return _result([], complete=True)
+    return _result(matching(found.names, params.argument.value), complete=found.complete)
 
 
 def matching(names: Sequence[str], typed: str) -> list[str]:
@@ -47,69 +54,74 @@ def _expects(params: CompleteRequestParams) -> bool:
     return isinstance(params.ref, PromptReference) is (params.argument.name != "table")
 
 
-def _result(values: list[str]) -> CompleteResult:
-    more = len(values) > MOST_VALUES
-    return CompleteResult(completion=Completion(values=values[:MOST_VALUES], total=len(values), has_more=more))
+def _result(values: list[str], *, complete: bool) -> CompleteResult:
+    """Of an incomplete list nobody knows how many there are, only that there may be more."""
+    more = len(values) > MOST_VALUES or not complete
+    total = len(values) if complete else None
+    return CompleteResult(completion=Completion(values=values[:MOST_VALUES], total=total, has_more=more))
 
 
-type _Source = Callable[[Call], Awaitable[list[str]]]
+@dataclass(frozen=True, slots=True)
+class _Found:
+    names: Sequence[str]
+    complete: bool
 
 
-async def _names(runtime: Runtime, argument: str, source: _Source, given: Mapping[str, str]) -> list[str]:
-    call = Call(await runtime.gateway(), runtime.directory, budget=Budget.CRUD, writes=False)
-    project = given.get("project", "").strip()
-    await call.aim(None, int(project) if project.isdecimal() and argument != "project" else "@current")
-    return (await call.remembered(("completion", argument), _AGE_S, partial(source, call))).value
+type _Source = Callable[[Call], Awaitable[_Found]]
 
 
-class _Row(View):
-    id: int | str | None = None
-    key: str | None = None
-    name: str | None = None
-    short_id: str | None = None
+async def _names(call: Call, argument: str, source: _Source, project: str) -> _Found:
+    project = project.strip()
+    chosen = int(project) if project.isascii() and project.isdecimal() and argument != "project" else "@current"
+    await call.aim(None, chosen)
+    found = (await call.remembered(("completion", argument), _AGE_S, partial(source, call))).value
+    return _Found([name for name in found.names if _can_be_typed(name)], found.complete)
 
 
-class _Rows(View):
-    results: list[_Row]
+def _can_be_typed(name: str) -> bool:
+    """Foreign text with line breaks or hidden characters is no proposal."""
+    return 0 < len(name) <= _LONGEST_NAME and name.isprintable()
 
 
-class _Tables(View):
-    tables: dict[str, Any]
+async def _rows(call: Call, path: str, query: Mapping[str, Any], name: str) -> _Found:
+    """A field of the rows of a list, as far as some pages go."""
+    rows = Rows(call, path, query, pages=_PAGES)
+    fields = [cast("dict[str, Any]", row).get(name) async for row in rows if isinstance(row, dict)]
+    return _Found([str(value) for value in fields if isinstance(value, (str, int))], not rows.cut)
 
 
-async def _rows(call: Call, path: str, query: Mapping[str, Any], name: str) -> list[str]:
-    """A field of the first hundred rows of a list."""
-    found = _Rows.model_validate(await call.get(path, {**query, "limit": _PAGE}))
-    return [str(value) for row in found.results if (value := getattr(row, name)) not in (None, "")]
+async def _events(call: Call) -> _Found:
+    from ..tools.project_names import event_names
+
+    found = await event_names(call)
+    return _Found(found.known, found.complete)
 
 
-async def _events(call: Call) -> list[str]:
-    return await _rows(call, "/api/projects/{project_id}/event_definitions/", {}, "name")
-
-
-async def _flags(call: Call) -> list[str]:
+async def _flags(call: Call) -> _Found:
     return await _rows(call, "/api/projects/{project_id}/feature_flags/", {}, "key")
 
 
-async def _insights(call: Call) -> list[str]:
+async def _insights(call: Call) -> _Found:
     query = {"basic": True, "saved": True, "order": "-last_modified_at"}
     return await _rows(call, "/api/projects/{project_id}/insights/", query, "short_id")
 
 
-async def _dashboards(call: Call) -> list[str]:
+async def _dashboards(call: Call) -> _Found:
     return await _rows(call, "/api/projects/{project_id}/dashboards/", {}, "name")
 
 
-async def _experiments(call: Call) -> list[str]:
+async def _experiments(call: Call) -> _Found:
     return await _rows(call, "/api/projects/{project_id}/experiments/", {}, "name")
 
 
-async def _projects(call: Call) -> list[str]:
+async def _projects(call: Call) -> _Found:
     return await _rows(call, "/api/projects/", {}, "id")
 
 
-async def _tables(call: Call) -> list[str]:
-    return list(_Tables.model_validate(await call.query({"query": {"kind": "DatabaseSchemaQuery"}})).tables)
+async def _tables(call: Call) -> _Found:
+    from ..tools.project_schema import schema_of
+
+    return _Found(list((await schema_of(call)).value.tables), True)
 
 
 _SOURCES: Mapping[str, _Source] = {

@@ -1,12 +1,14 @@
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp import Client
 from mcp.types import Completion, PromptReference, ResourceTemplateReference
 
+from maton_posthog.server import completions
 from maton_posthog.server.completions import MOST_VALUES, matching
 
-from ..gateway.fake_gateway import FakeGateway, drop, posthog, reply
+from ..gateway.fake_gateway import FakeGateway, Peer, Received, drop, posthog, reply
 from ..tools.fake import answer, page
 from .test_every_operation import ERAS, Era, served
 
@@ -76,6 +78,41 @@ async def test_at_most_a_hundred_are_proposed_and_more_are_told() -> None:
         names(fake, "event_definitions", "name", *(f"event {number}" for number in range(120)))
         found = await proposals(client, "event", "event")
     assert (len(found.values), found.total, found.has_more) == (MOST_VALUES, 120, True)
+
+
+async def test_of_a_list_longer_than_what_is_read_only_more_is_told() -> None:
+    async with served() as (client, fake):
+        rows = page({"key": "checkout"}, count=900, next_offset=100)
+        fake.on("GET", f"{PROJECT}/feature_flags/", reply(200, rows))
+        found = await proposals(client, "flag", "check")
+        assert (found.values, found.total, found.has_more) == (["checkout"], None, True)
+        assert [request.query["offset"] for request in fake.of("GET", f"{PROJECT}/feature_flags/")] == [
+            "0",
+            "100",
+            "200",
+        ]
+
+
+async def test_names_with_hidden_characters_or_without_end_are_not_proposed() -> None:
+    async with served() as (client, fake):
+        names(fake, "event_definitions", "name", "signed\nup", "signed\u200bup", "x" * 201, "", "signed up")
+        assert (await proposals(client, "event")).values == ["signed up"]
+
+
+async def test_who_types_does_not_wait_for_a_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completions, "_PATIENCE_S", 0.05)
+    async with served() as (client, fake):
+
+        async def silent(_: Received, __: Peer) -> None:
+            await anyio.sleep_forever()
+
+        await client.call_tool("get_project", {})
+        fake.on("GET", f"{PROJECT}/event_definitions/", silent)
+        with anyio.fail_after(30):
+            assert (await proposals(client, "event")).values == []
+        names(fake, "event_definitions", "name", "signed_up")
+        monkeypatch.setattr(completions, "_PATIENCE_S", 5.0)
+        assert (await proposals(client, "event")).values == ["signed_up"]
 
 
 async def test_what_cannot_be_looked_up_has_no_proposals() -> None:
