@@ -14,7 +14,6 @@ from mcp.types import CompleteRequestParams, CompleteResult, Completion, PromptR
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError
-from ..tools.pages import Rows
 from .runtime import Runtime
 
 MOST_VALUES = 100
@@ -85,6 +84,8 @@ def _can_be_typed(name: str) -> bool:
 
 async def _rows(call: Call, path: str, query: Mapping[str, Any], name: str) -> _Found:
     """A field of the rows of a list, as far as some pages go."""
+    from ..tools.pages import Rows
+
     rows = Rows(call, path, query, pages=_PAGES)
     fields = [cast("dict[str, Any]", row).get(name) async for row in rows if isinstance(row, dict)]
     return _Found([str(value) for value in fields if isinstance(value, (str, int))], not rows.cut)

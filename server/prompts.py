@@ -85,11 +85,11 @@ def _weekly_product_review(given: Given) -> Iterable[str]:
     else:
         yield "list_dashboards: if one is pinned, get_dashboard with numbers: true; the team watches these numbers."
     yield (
-        "query_trends with all chosen events at once, math dau (revenue: sum of its property), date_from -14d, "
-        "interval day; then the same with interval week, date_from -8w, to know what is usual."
+        "query_trends with all chosen events at once, math dau (revenue: sum of its property), date_from -7d, "
+        "interval day, compare previous; then the same with interval week, date_from -8w, to know what is usual."
     )
     yield "query_funnel from visit to the most valuable event, date_from -7d; name the biggest drop."
-    yield "query_retention by week, date_from -8w."
+    yield "query_retention of the same event, period Week, periods 8: do newer weeks come back more or less?"
     yield "list_annotations and list_experiments: what happened in these days."
     yield "Write one page: three numbers that moved, what explains them, one open question, one proposal."
 

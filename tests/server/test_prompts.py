@@ -12,6 +12,7 @@ from maton_posthog.server.prompts import PLANS, Plan, offered, written
 from maton_posthog.server.tool_list import tool_list
 from maton_posthog.tools.operation import Toolset
 
+from ..snapshots import ROOT
 from .test_every_operation import ERAS, Era, served
 
 pytestmark = pytest.mark.anyio
@@ -102,3 +103,10 @@ def test_the_text_of_an_argument_stays_data(value: str) -> None:
     text = text_of(written(plan, {"event": value}))
     assert text.count("\n") == plain.count("\n"), "no argument adds a line to the plan"
     assert len(text) < len(plain) + 2_000
+
+
+def test_the_readme_tells_each_prompt_with_its_arguments() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for plan in PLANS:
+        arguments = ", ".join(f"**{each.name}**" if each.required else each.name for each in plan.arguments)
+        assert f"| `{plan.name}` | {arguments} |" in readme
