@@ -126,6 +126,9 @@ def _syntax(sql: str, tokens: Sequence[Token], found: Unparsed) -> Problem:
 
 
 def _unknown(sql: str, unknown: Unknown, schema: Schema) -> Problem:
+    if unknown.kind == "ambiguous":
+        message = f"`{excerpt(unknown.name, 60)}` is a column of several tables here"
+        return Problem("hogql_query_error", message, unknown.place, unknown.fixes[:_MOST_FIXES])
     name, where = excerpt(unknown.name, 60), f" in {unknown.owner}" if unknown.owner else ""
     at = unknown.place
     quote = sql[at : at + 1] if at is not None and unknown.kind == "column" and not unknown.owner else ""

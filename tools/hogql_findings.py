@@ -8,7 +8,7 @@ class Unknown:
     """A table or column that there is not. `known`: the names that there are in its place."""
 
     kind: str
-    """`table` or `column`."""
+    """`table` or `column`; `ambiguous` is a column that several tables have."""
     name: str
     place: int | None
     known: tuple[str, ...]

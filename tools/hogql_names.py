@@ -5,12 +5,13 @@ What cannot be judged (a table that the schema does not list, a column of an exp
 decides.
 """
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 from .hogql_findings import Findings, Unknown, Used
 from .hogql_parse import Node, children, place
+from .hogql_tree import QUERIES, aliases, bounds_time, last_name, shared_columns, sources_of, texts, time_names
 from .project_schema import Column, Schema
 
 _UNLISTED = """person_distinct_ids person_distinct_id_overrides cohort_people static_cohort_people session_replay_events
@@ -23,7 +24,6 @@ _UNLISTED = """person_distinct_ids person_distinct_id_overrides cohort_people st
 UNLISTED_TABLES = frozenset(_UNLISTED.split())
 """Tables that PostHog answers and DatabaseSchemaQuery does not list (PostHog's `hogql/database/database.py`)."""
 UNLISTED_COLUMNS = frozenset({"team_id", "_timestamp", "inserted_at", "_offset"})
-_QUERIES = ("SelectQuery", "SelectSetQuery")
 _EQUALITIES = ("==", "!=", "in", "not in", "global in", "global not in")
 _OTHER = Column("", "unknown")
 
@@ -99,10 +99,12 @@ class _Resolver:
     def _select(self, node: Node, outer: _Scope) -> Columns | None:
         untimed = len(self.findings.untimed)
         tables, expressions = self._with(node, outer)
-        joins = list(_joins(node.get("select_from")))
+        joins = list(sources_of(node.get("select_from")))
         sources = tuple(self._source(join, _Scope(tables, outer=outer)) for join in joins)
         array_joins = cast("list[Node]", node.get("array_join_list") or [])
-        names = frozenset(expressions) | _aliases(node) | {_last(item) for item in array_joins}
+        names = (
+            frozenset(expressions) | aliases(node) | {last_name(item) for item in array_joins} | shared_columns(joins)
+        )
         scope = _Scope(tables, sources, names, outer)
         for key, value in node.items():
             if key not in ("ctes", "select_from", "start", "end", "node"):
@@ -134,7 +136,7 @@ class _Resolver:
         names = frozenset({alias} if alias else ())
         if join.get("column_aliases"):
             return _Source(names, None)
-        if table.get("node") in _QUERIES:
+        if table.get("node") in QUERIES:
             return _Source(names, self.query(table, scope), place=place(table))
         if table.get("node") != "Field":
             self._walk(table, scope)
@@ -155,7 +157,7 @@ class _Resolver:
 
     def _walk(self, node: Node, scope: _Scope) -> None:
         kind = node.get("node")
-        if kind in _QUERIES:
+        if kind in QUERIES:
             self.query(node, _Scope(scope.tables, outer=scope))
             return
         if kind == "Field":
@@ -193,6 +195,9 @@ class _Resolver:
         elif found.property is not None:
             name, kind = found.property
             self.findings.properties.append(Used(name, place(node), kind))
+        if found is not None and (holders := _holders(chain, scope)):
+            fixes = tuple(".".join((name, *chain)) for name in holders)
+            self.findings.unknown.append(Unknown("ambiguous", chain[0], place(node), (), fixes=fixes))
         if found is not None and found.outer:
             self.findings.outer.append(Used(".".join(chain), place(node), "column"))
 
@@ -261,7 +266,7 @@ class _Resolver:
                 continue
             column = self._of(one, scope)
             if (column.name, column.table) == ("event", "events"):
-                self.findings.events += [Used(text, at, "event") for text, at in _texts(other)]
+                self.findings.events += [Used(text, at, "event") for text, at in texts(other)]
 
     def _time(self, node: Node, scope: _Scope, joins: list[Node], before: int) -> None:
         """Notes where events are read without a condition on their time, here or in what reads them from here.
@@ -270,7 +275,7 @@ class _Resolver:
         """
         conditions = [node.get(key) for key in ("where", "prewhere", "having", "qualify")]
         conditions += [join.get("constraint") for join in joins]
-        if not any(_bounds_time(each, _times(node)) for each in conditions if each):
+        if not any(bounds_time(each, time_names(node)) for each in conditions if each):
             self.findings.untimed += [source.place for source in scope.sources if source.table == "events"]
         elif any(not source.table for source in scope.sources):
             del self.findings.untimed[before:]
@@ -305,6 +310,13 @@ class _Resolver:
         return found.column if found else _OTHER
 
 
+def _holders(chain: list[str], scope: _Scope) -> list[str]:
+    """The names of the sources that all have the column which a chain begins with; nothing unless it is ambiguous."""
+    holders = [min(source.names, default="") for source in scope.sources if chain[0] in (source.columns or ())]
+    named = chain[0] in scope.names or any(_after(chain, source) for source in scope.sources)
+    return [] if named or len(holders) < 2 else [name for name in holders if name]
+
+
 def _of_others(chain: list[str], scope: _Scope) -> tuple[str, ...]:
     """The columns of that name which sources have under another alias, or which events lead to."""
     if len(chain) == 1:
@@ -329,62 +341,8 @@ def _after(chain: list[str], source: _Source) -> list[str]:
     return []
 
 
-def _joins(join: Any) -> Iterator[Node]:
-    while isinstance(join, dict):
-        yield cast("Node", join)
-        join = cast("Node", join).get("next_join")
-
-
-def _aliases(node: Node) -> frozenset[str]:
-    """Aliases anywhere in a SELECT, which HogQL lets be used anywhere in it; not those of subqueries."""
-    found: set[str] = set()
-    waiting = [
-        child for key, value in node.items() if key not in ("ctes", "select_from") for child in children([value])
-    ]
-    while waiting:
-        item = waiting.pop()
-        if item.get("node") in _QUERIES:
-            continue
-        if item.get("node") == "Alias":
-            found.add(str(item["alias"]))
-        waiting += children(item)
-    return frozenset(found)
-
-
-def _last(node: Node) -> str:
-    """The name that an ARRAY JOIN gives to an array without an alias."""
-    return str(node["chain"][-1]) if node.get("node") == "Field" else ""
-
-
 def _property_type(owner: str) -> str:
     """Whose properties a table, or a virtual table of events, holds."""
     if owner in ("persons", "raw_persons", "person", "poe"):
         return "person"
     return "group" if owner.startswith(("group", "goe", "raw_groups")) else "event"
-
-
-def _texts(node: Node) -> Iterator[tuple[str, int | None]]:
-    if node.get("node") == "Constant" and isinstance(node.get("value"), str):
-        yield node["value"], place(node)
-    elif node.get("node") in ("Tuple", "Array"):
-        for item in cast("list[Node]", node.get("exprs") or []):
-            yield from _texts(item)
-
-
-def _bounds_time(condition: Node, times: Container[str]) -> bool:
-    waiting = list(children([condition]))
-    while waiting:
-        item = waiting.pop()
-        if item.get("node") == "Placeholder" or (item.get("node") == "Field" and item["chain"][-1] in times):
-            return True
-        waiting += children(item)
-    return False
-
-
-def _times(node: Node) -> set[str]:
-    """`timestamp` and the aliases of a SELECT that stand for something made of it."""
-    times = {"timestamp"}
-    for item in cast("list[Node]", node.get("select") or []):
-        if item.get("node") == "Alias" and _bounds_time(item, times):
-            times.add(str(item["alias"]))
-    return times
