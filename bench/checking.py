@@ -1,37 +1,84 @@
-"""How long the check of a HogQL statement takes before it is sent, warm, with the project's schema at hand."""
+"""How long the check of a HogQL statement takes before it is sent: warm, with schema and names at hand."""
 
+import re
 import statistics
 import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
+import anyio
+
+from maton_posthog.gateway.budget import Budget
+from maton_posthog.gateway.call import Call, Directory
+from maton_posthog.gateway.client import Gateway, GatewayConfig
+from maton_posthog.gateway.errors import Refused
+from maton_posthog.gateway.projects import Project
 from maton_posthog.sandbox.hogql import describe_schema
-from maton_posthog.tools.hogql_check import judge
-from maton_posthog.tools.project_schema import read_schema
+from maton_posthog.tools.query_check import checked
 
 from .hogql import QUERIES
 
-ROUNDS = 50
+ROUNDS = 30
 TARGET_MS = 2.0
+CORPUS = Path(__file__).parents[1] / "tests" / "sandbox" / "hogql_corpus.sql"
 _COLUMNS = 1150
 WORST = f"select {', '.join(f'evnt{number}' for number in range(_COLUMNS))} from events"
 """The longest statement that is parsed here, every name in it wrong."""
 
 
+class Answered(Call):
+    """A call whose questions about the project are answered at once: every name of the statements is known."""
+
+    def __init__(self, gateway: Gateway, statements: str) -> None:
+        super().__init__(gateway, Directory(), budget=Budget.QUERY, writes=False)
+        self.project = Project(1, "Bench")
+        self._known = {*re.findall(r"'([^']*)'", statements), *re.findall(r"properties\.(\$?\w+)", statements)}
+
+    async def get(self, path: str, query: Mapping[str, Any] | None = None, **identifiers: object) -> Any:
+        return {"results": [{"name": name} for name in sorted(self._known)], "next": None}
+
+    async def query(self, body: Mapping[str, Any]) -> Any:
+        return describe_schema(("organization",))
+
+
 def report() -> None:
-    schema = read_schema(describe_schema())
+    anyio.run(_report)
 
-    def measured(sql: str, rounds: int) -> list[float]:
-        taken: list[float] = []
-        for _ in range(rounds):
-            began = time.perf_counter()
-            judge(sql, {}, schema)
-            taken.append(1000 * (time.perf_counter() - began))
-        return taken
 
-    for sql in QUERIES.values():
-        judge(sql, {}, schema)
-    each = [statistics.median(measured(sql, ROUNDS)) for sql in QUERIES.values()]
+async def _report() -> None:
+    corpus = CORPUS.read_text(encoding="utf-8")
+    statements = [*QUERIES.values(), *(text.strip() for text in corpus.split("\n\n") if text.strip())]
+    gateway = Gateway(GatewayConfig(api_key="bench", gateway_urls=("http://127.0.0.1:1",), control_urls=()))
+    try:
+        call = Answered(gateway, "\n".join(statements))
+        right = [sql for sql in statements if await _is_right(call, sql)]
+        each = sorted([statistics.median([await _measured(call, sql) for _ in range(ROUNDS)]) for sql in right])
+        worst = min([await _measured(call, WORST) for _ in range(3)])
+    finally:
+        await gateway.aclose()
+    median, slow = statistics.median(each), statistics.quantiles(each, n=20)[-1]
+    verdict = "met" if median <= TARGET_MS else "MISSED"
     print(
-        f"\nChecking HogQL before it is sent: median {statistics.median(each):.2f} ms over {len(each)} queries, "
-        f"the slowest {max(each):.2f} ms (target {TARGET_MS} ms); "
-        f"{_COLUMNS} unknown columns {min(measured(WORST, 3)):.0f} ms"
+        f"\nChecking HogQL before it is sent, {len(each)} valid queries of {len(statements)}: median {median:.2f} ms "
+        f"(95 % within {slow:.2f} ms, the slowest {each[-1]:.2f} ms)    <= {TARGET_MS:.2f} ms  {verdict}; "
+        f"{_COLUMNS} unknown columns {worst:.0f} ms"
     )
+
+
+async def _is_right(call: Call, sql: str) -> bool:
+    """Whether it may be sent: a warning (no filter on time, mostly) does not stop it."""
+    try:
+        await checked(call, sql, {})
+    except Refused:
+        return False
+    return True
+
+
+async def _measured(call: Call, sql: str) -> float:
+    """Milliseconds of one check."""
+    began = time.perf_counter()
+    with suppress(Refused):
+        await checked(call, sql, {})
+    return 1000 * (time.perf_counter() - began)
