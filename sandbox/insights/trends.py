@@ -14,7 +14,7 @@ from .filters import all_of, query_condition, sampling_factor
 from .requests import options
 from .running import Session, all_of_them, reading
 from .series import Series, read_series
-from .trends_lines import Line, Lines, accumulated, combined, lines_of, scaled, smoothed
+from .trends_lines import Line, Lines, accumulated, combined, lines_of, scaled
 from .trends_range import trend_range
 from .trends_request import NamedFormula, TrendsRequest, read_trends_request
 
@@ -99,9 +99,7 @@ async def _lines(session: Session, *, trend: _Trend, series: Series, ends: DateR
     if trend.sampling < 1 and counting.math in ROUNDED_MATHS:
         lines = scaled(lines, trend.sampling)
     if trend.request.cumulative:
-        lines = accumulated(lines)
-    if trend.request.smoothing > 1 and not trend.request.aggregate:
-        lines = smoothed(lines, trend.request.smoothing)
+        lines = accumulated(lines, trend.request.smoothing)
     return lines
 
 

@@ -36,7 +36,7 @@ class Lines:
 
 
 def lines_of(rows: list[list[Any]], ends: DateRange, breakdown: Breakdown, request: TrendsRequest) -> Lines:
-    """Rows of bucket, breakdown values and number, filled up with zeros, ranked and limited."""
+    """Rows of bucket, breakdown values and number, filled up with zeros, smoothed, ranked and limited."""
     keys = [""] if request.aggregate else ends.keys()
     places = {key: index for index, key in enumerate(keys)}
     found: dict[Value, list[float]] = {} if breakdown.expressions else {(): [0] * len(keys)}
@@ -45,6 +45,8 @@ def lines_of(rows: list[list[Any]], ends: DateRange, breakdown: Breakdown, reque
         if place is not None:
             numbers = found.setdefault(tuple(row[1:-1]), [0] * len(keys))
             numbers[place] += row[-1] or 0
+    if request.smoothing > 1 and not request.aggregate and not request.cumulative:
+        found = {value: smoothed(numbers, request.smoothing) for value, numbers in found.items()}
     if not breakdown.expressions:
         return Lines((Line((), tuple(found[()])),))
     summed = found.pop((OTHER,) * len(breakdown.expressions), None)
@@ -63,30 +65,25 @@ def scaled(lines: Lines, factor: float) -> Lines:
     return _each(lines, lambda number: round(number / factor))
 
 
-def accumulated(lines: Lines) -> Lines:
-    """Running totals, in the order of their sums."""
+def accumulated(lines: Lines, smoothing: int) -> Lines:
+    """Running totals, smoothed, in the order of the sums of the totals."""
     found = [replace(line, numbers=tuple(accumulate(line.numbers))) for line in lines.lines]
 
     def rank(line: Line) -> tuple[bool, bool, float, Value]:
         return OTHER in line.value, NULL in line.value, -line.total, line.value
 
-    return replace(lines, lines=tuple(sorted(found, key=rank)))
-
-
-def smoothed(lines: Lines, intervals: int) -> Lines:
-    """Each number becomes the floor of the average of the last `intervals`, of fewer at the start."""
-
-    def average(numbers: Numbers, place: int) -> float:
-        window = numbers[max(0, place + 1 - intervals) : place + 1]
-        return floor(sum(window) / len(window))
-
+    totals = sorted(found, key=rank)
     return replace(
-        lines,
-        lines=tuple(
-            replace(line, numbers=tuple(average(line.numbers, place) for place in range(len(line.numbers))))
-            for line in lines.lines
-        ),
+        lines, lines=tuple(replace(line, numbers=tuple(smoothed(line.numbers, smoothing))) for line in totals)
     )
+
+
+def smoothed(numbers: Sequence[float], intervals: int) -> list[float]:
+    """Each number as the floor of the average of the last `intervals`, of fewer at the start."""
+    if intervals == 1:
+        return list(numbers)
+    windows = [numbers[max(0, place + 1 - intervals) : place + 1] for place in range(len(numbers))]
+    return [floor(sum(window) / len(window)) for window in windows]
 
 
 def combined(series: Sequence[Lines], formula: NamedFormula, width: int) -> tuple[Line, ...]:

@@ -209,11 +209,8 @@ def _series(asked: Asked, order: int, node: Node) -> tuple[list[Line], bool]:
     by_value: dict[Value, list[Event]] = {}
     for event in events:
         by_value.setdefault(breakdown.value(event, asked.world, asked.setting), []).append(event)
-    numbers = {
-        value: found
-        for value, members in by_value.items()
-        if _is_seen(asked, node, members, *(found := _numbers(asked, node, members)))
-    }
+    seen = {value: members for value, members in by_value.items() if _is_seen(asked, node, members)}
+    numbers = {value: _numbers(asked, node, members) for value, members in seen.items()}
     totals = {
         value: aggregate + (data[-1] if data and asked.display == CUMULATIVE else sum(data))
         for value, (data, aggregate) in numbers.items()
@@ -240,10 +237,10 @@ def _total(asked: Asked, data: Sequence[float]) -> float:
     return data[-1] if data and asked.display == CUMULATIVE else sum(data)
 
 
-def _is_seen(asked: Asked, node: Node, events: Sequence[Event], data: Sequence[float], aggregate: float) -> bool:
+def _is_seen(asked: Asked, node: Node, events: Sequence[Event]) -> bool:
     """Whether a breakdown value is among those that the query reads."""
     if _active_days(node, asked.interval):
-        return bool(aggregate or any(data))
+        return bool(asked.aggregate(node, events)) if asked.is_aggregate else any(asked.line(node, events))
     return any(asked.span.has(event.timestamp) for event in events)
 
 

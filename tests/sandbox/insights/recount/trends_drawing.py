@@ -51,7 +51,7 @@ def drawn_trends(chance: random.Random, world: World, setting: Setting) -> dict[
     trends_filter = _drawn_filter(chance, display, number)
     if trends_filter or chance.random() < 0.2:
         query["trendsFilter"] = trends_filter
-    if chance.random() < 0.45 and "smoothingIntervals" not in trends_filter:
+    if chance.random() < 0.45:
         breakdown = _drawn_breakdown(chance, world, trends_filter)
         if not any("active" in node.get("math", "") or "first" in node.get("math", "") for node in series):
             breakdown = _with_bins(chance, breakdown)
@@ -62,6 +62,8 @@ def drawn_trends(chance: random.Random, world: World, setting: Setting) -> dict[
         query["compareFilter"] = compare
     if chance.random() < 0.1:
         query["samplingFactor"] = 1
+    if chance.random() < 0.1:
+        query["aggregation_group_type_index"] = chance.choice((0, None))  # decides nothing for events
     return query
 
 
@@ -151,13 +153,13 @@ def _drawn_node(chance: random.Random, world: World, interval: str, display: str
         case 4:
             return {**node, "math": "unique_group", "math_group_type_index": chance.choice((0, 0, 0, 1))}
         case 5:
-            if cumulative or node["kind"] == "GroupNode":
+            if node["kind"] == "GroupNode":
                 return node
             return {**node, "math": chance.choice(("first_time_for_user", "first_matching_event_for_user"))}
         case 6 | 7:
-            return _with_property(chance, node, "sum" if cumulative else chance.choice(PROPERTY_MATHS))
+            return _with_property(chance, node, chance.choice(PROPERTY_MATHS))
         case 8:
-            return node if cumulative else {**node, "math": chance.choice(ACTOR_MATHS)}
+            return {**node, "math": chance.choice(ACTOR_MATHS)}
         case 9:
             return {**node, "math": "hogql", "math_hogql": chance.choice(sorted(HOGQL))}
         case 10:
