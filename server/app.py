@@ -28,6 +28,7 @@ from mcp.types import (
     ReadResourceResult,
 )
 
+from .apps import CHART, CHARTED, EXTENSION, MIME_TYPE, TOOL_META
 from .calling import call_tool, error_result, not_offered
 from .completions import complete
 from .prompts import offered, written
@@ -38,7 +39,7 @@ logger = logging.getLogger("maton_posthog.server")
 audit = logging.getLogger("maton_posthog.audit")
 
 NAME = "maton-posthog-mcp"
-RESOURCES: tuple[ResourceProvider, ...] = (PROJECT, SCHEMA)
+RESOURCES: tuple[ResourceProvider, ...] = (PROJECT, SCHEMA, CHART)
 INSTRUCTIONS = """PostHog product analytics through the Maton gateway.
 Project: project_id is a number or "@current" (default), resolved once and kept; every result names its project. Check
 it before you report numbers or write. connection_id picks a PostHog account; leave it out unless there are several.
@@ -62,6 +63,7 @@ def build(runtime: Runtime) -> Server[Any]:
     pinned, read_only = settings.project_id is not None, settings.read_only
     exports = settings.export_dir is not None
     tools = [tool.as_tool(pinned=pinned, read_only=read_only, exports=exports) for tool in runtime.tools]
+    tools = [tool.model_copy(update={"meta": TOOL_META}) if tool.name in CHARTED else tool for tool in tools]
     schemas = {tool.name: tool.input_schema for tool in tools}
     plans = offered(frozenset(schemas))
     providers = tuple(each for each in RESOURCES if each.tool is None or each.tool in schemas)
@@ -99,7 +101,7 @@ def build(runtime: Runtime) -> Server[Any]:
     async def on_complete(_: ServerRequestContext[Any], params: CompleteRequestParams) -> CompleteResult:
         return await complete(runtime, params)
 
-    return Server(
+    server: Server[Any] = Server(
         NAME,
         version=runtime.version,
         title="PostHog via Maton",
@@ -120,3 +122,5 @@ def build(runtime: Runtime) -> Server[Any]:
         on_get_prompt=get_prompt,
         on_completion=on_complete,
     )
+    server.extensions[EXTENSION] = {"mimeTypes": [MIME_TYPE]}
+    return server

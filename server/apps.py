@@ -1,0 +1,49 @@
+"""The chart as an MCP App (SEP-1865, 2026-01-26): a page that hosts show beside the result of a query.
+
+It is one file without anything from elsewhere, and declares no domain, so that a host shuts it off from the network.
+"""
+
+from importlib import resources
+from typing import Any
+
+from mcp.types import ReadResourceResult, Resource, TextResourceContents
+
+from .resources import ResourceProvider
+from .runtime import Runtime
+
+CHART_URI = "ui://maton-posthog/chart.html"
+EXTENSION = "io.modelcontextprotocol/ui"
+MIME_TYPE = "text/html;profile=mcp-app"
+CHARTED = frozenset(
+    {
+        "run_hogql", "query_trends", "query_funnel", "query_retention", "query_paths", "query_stickiness",
+        "query_lifecycle",
+    }
+)  # fmt: skip
+"""Tools whose results the page draws."""
+TOOL_META: dict[str, Any] = {"ui": {"resourceUri": CHART_URI}}
+_CSP: dict[str, list[str]] = {"connectDomains": [], "resourceDomains": [], "frameDomains": [], "baseUriDomains": []}
+_META: dict[str, Any] = {"ui": {"csp": _CSP, "prefersBorder": True}}
+
+
+async def _read(_: Runtime, uri: str) -> ReadResourceResult | None:
+    """The page, read from the package: 20 kB."""
+    if uri != CHART_URI:
+        return None
+    text = resources.files(__package__ or "").joinpath("chart.html").read_text("utf-8")
+    contents = TextResourceContents(uri=uri, mime_type=MIME_TYPE, text=text, _meta=_META)
+    return ReadResourceResult(contents=[contents], ttl_ms=3_600_000, cache_scope="public")
+
+
+CHART = ResourceProvider(
+    _read,
+    resources=(
+        Resource(
+            uri=CHART_URI,
+            name="chart",
+            description="A page for hosts: draws the result of a query.",
+            mime_type=MIME_TYPE,
+            _meta=_META,
+        ),
+    ),
+)

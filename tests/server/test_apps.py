@@ -1,0 +1,182 @@
+"""The chart as an MCP App: how it is offered, and what the page does in a real browser with a host around it."""
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.types import ImageContent, TextContent, TextResourceContents
+
+from maton_posthog.server.apps import CHART_URI, CHARTED, EXTENSION, MIME_TYPE
+from tests.sandbox.test_web_page import chromium, needs_chromium, serving
+from tests.server.test_every_operation import ARGUMENTS, ERAS, Era, served, text_of
+from tests.tools.chart_tables import HOSTILE, TABLES
+
+PAGE = Path(__file__).parents[2] / "server" / "chart.html"
+POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; media-src 'self' data:; connect-src 'none'"
+)
+"""What a host uses for a page that declares no domain."""
+HOST = """<body><iframe id=view srcdoc="" width=800 height=600></iframe><script>
+const view = document.getElementById('view'), told = [];
+const tell = message => view.contentWindow.postMessage({jsonrpc: '2.0', ...message}, '*');
+addEventListener('message', ({data}) => {
+  told.push(data.method ?? 'answer ' + data.id);
+  if (data.method === 'ui/initialize')
+    tell({id: data.id, result: {protocolVersion: '2026-01-26', hostContext: {theme: THEME}}});
+  if (data.method === 'ui/notifications/initialized') {
+    tell({method: 'ui/notifications/tool-input', params: {arguments: INPUT}});
+    tell({method: 'ui/notifications/tool-result', params: RESULT});
+    tell({id: 'end', method: 'ui/resource-teardown', params: {}});
+  }
+  if (data.id === 'end') {
+    const page = view.contentDocument;
+    CLICKS.forEach(choice => page.querySelector(choice).click());
+    document.body.dataset.told = told.join(' ');
+    document.body.dataset.background = getComputedStyle(page.body).backgroundColor;
+    document.body.append(Object.assign(document.createElement('pre'), {textContent: page.documentElement.outerHTML}));
+    view.remove();
+  }
+});
+view.srcdoc = PAGE;
+</script>"""
+
+
+def hosted(tmp_path: Path, result: dict[str, Any], *, theme: str = "light", **more: Any) -> tuple[str, str, list[str]]:
+    """The page's own document after a result (and clicks), what the host noted, and every path that was asked for."""
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    given = {
+        "PAGE": PAGE.read_text("utf-8").replace("<head>", f"<head>{policy}"),
+        "THEME": theme,
+        "INPUT": more.get("arguments", {}),
+        "RESULT": result,
+        "CLICKS": more.get("clicks", []),
+    }
+    values = {name: json.dumps(value).replace("<", "\\u003c") for name, value in given.items()}
+    host = re.sub("|".join(given), lambda found: values[found[0]], HOST)
+    with serving(host, headers={}) as (url, asked):
+        shown, said = chromium(url, tmp_path, "--virtual-time-budget=15000", "--dump-dom")
+    assert "Content Security Policy" not in said
+    head, _, page = shown.partition("<pre>")
+    assert page, f"the page did not come to its end: {said[-2000:]}"
+    return page, head[head.rindex("<body") :] if "<body" in head else head, asked
+
+
+def content(shown: dict[str, Any], *, is_error: bool = False) -> dict[str, Any]:
+    return {"content": [{"type": "text", "text": json.dumps(shown)}], "isError": is_error}
+
+
+def of_kind(name: str) -> dict[str, Any]:
+    table, marks = TABLES[name]
+    return content({"project": {"id": 1, "name": "Acme"}, **table.as_json(), **marks})
+
+
+@pytest.mark.anyio
+@ERAS
+async def test_the_tools_it_draws_name_the_page_and_the_page_declares_no_domain(era: Era) -> None:
+    async with served(era) as (client, fake):
+        tools = {tool.name: tool.meta for tool in (await client.list_tools()).tools}
+        listed = [each for each in (await client.list_resources()).resources if each.uri == CHART_URI]
+        (page,) = (await client.read_resource(CHART_URI)).contents
+        extensions = client.server_capabilities.extensions if client.server_capabilities else None
+        assert fake.received == []
+    assert {name for name, meta in tools.items() if meta} == CHARTED
+    assert all(tools[name] == {"ui": {"resourceUri": CHART_URI}} for name in CHARTED)
+    assert isinstance(page, TextResourceContents)
+    assert (page.mime_type, page.text) == (MIME_TYPE, PAGE.read_text("utf-8"))
+    assert page.meta
+    assert not any(page.meta["ui"]["csp"].values())
+    assert [each.mime_type for each in listed] == [MIME_TYPE]
+    # The older era has no place for it; there the client alone says whether it shows pages.
+    assert EXTENSION in (extensions or {}) or era == "legacy"
+
+
+def test_the_page_has_nothing_from_elsewhere_and_never_makes_markup_of_text() -> None:
+    page = PAGE.read_text("utf-8")
+    assert len(page) < 40_000
+    for reference in ("src=", "href=", "url(", "@import", "fetch(", "innerHTML", "eval(", "insertAdjacentHTML"):
+        assert reference not in page
+
+
+@pytest.mark.anyio
+async def test_a_picture_comes_beside_the_text_when_it_is_asked_for() -> None:
+    asked: dict[str, dict[str, Any]] = {
+        "query_trends": {"events": ["$pageview"], "chart": True},
+        "run_hogql": {"query": "select event, 1 as n from events limit 2", "plot": {"x": "event", "y": "event"}},
+    }
+    async with served() as (client, _):
+        drawn, not_drawn = [await client.call_tool(name, arguments) for name, arguments in asked.items()]
+    text, image = drawn.content
+    assert isinstance(text, TextContent)
+    assert isinstance(image, ImageContent)
+    assert json.loads(text.text)["rows"] == [["2026-11-22", 1], ["2026-11-23", 2]]
+    assert base64.b64decode(image.data).startswith(b"\x89PNG")
+    assert json.loads(text_of(not_drawn))["chart"] == "not drawn: there are no numbers to draw"
+
+
+@needs_chromium
+@pytest.mark.parametrize(
+    ("name", "kind", "marks"),
+    [("line", "time", "circle"), ("lifecycle", "lifecycle", "rect"), ("retention", "retention", "rect"),
+     ("funnel", "funnel", "rect"), ("paths", "paths", "rect"), ("histogram", "columns", "rect"),
+     ("bars_compared", "bars", "rect")],
+)  # fmt: skip
+def test_every_kind_is_drawn(tmp_path: Path, name: str, kind: str, marks: str) -> None:
+    page, noted, asked = hosted(tmp_path, of_kind(name))
+    assert f'data-kind="{kind}"' in page
+    assert page.count(f"&lt;{marks} ") >= 2
+    assert "NaN" not in page
+    assert "ui/initialize ui/notifications/" in noted
+    assert set(asked) <= {"/", "/favicon.ico"}
+
+
+@needs_chromium
+@pytest.mark.anyio
+async def test_a_result_as_the_server_gives_it_is_drawn_with_its_values_to_hover_over(tmp_path: Path) -> None:
+    async with served() as (client, _):
+        result = await client.call_tool("query_trends", {"events": ARGUMENTS["query_trends"]["events"]})
+    text = text_of(result)
+    page, _noted, _asked = hosted(tmp_path, {"content": [{"type": "text", "text": text}]})
+    assert 'data-tip="2026-11-22' in page
+    assert "$pageview: 1" in page
+
+
+@needs_chromium
+def test_series_are_switched_off_and_the_table_is_shown_on_a_click(tmp_path: Path) -> None:
+    page, _noted, _asked = hosted(tmp_path, of_kind("lifecycle"), clicks=["#legend button"])
+    assert page.count('&lt;button type="button" aria-pressed="false"') == 1
+    table, _noted, _asked = hosted(tmp_path / "2", of_kind("lifecycle"), clicks=["#view"])
+    assert 'id="table"&gt;&lt;table&gt;' in table
+    assert "&lt;svg" not in table
+
+
+@needs_chromium
+def test_the_theme_is_that_of_the_host(tmp_path: Path) -> None:
+    backgrounds = [hosted(tmp_path / theme, of_kind("line"), theme=theme)[1] for theme in ("light", "dark")]
+    assert "rgb(255, 255, 255)" in backgrounds[0]
+    assert "rgb(24, 24, 27)" in backgrounds[1]
+
+
+@needs_chromium
+def test_rows_of_a_query_are_drawn_as_they_were_to_be_plotted(tmp_path: Path) -> None:
+    rows = [["2026-11-02", "b", 2], ["2026-11-01", "a", 1], ["2026-11-01", "b", 3]]
+    shown = content({"columns": ["day", "who", "n"], "rows": rows})
+    plot = {"x": "day", "y": "n", "series": "who"}
+    page, _noted, _asked = hosted(tmp_path, shown, arguments={"plot": plot})
+    assert 'data-kind="time"' in page
+    assert "2026-11-01\nb: 3\na: 1" in page
+
+
+@needs_chromium
+def test_hostile_names_are_text_and_an_error_is_told(tmp_path: Path) -> None:
+    shown = {"columns": [HOSTILE, "value"], "rows": [["<img src=//elsewhere.example/x onerror=alert(1)>", 1]]}
+    page, _noted, asked = hosted(tmp_path, content(shown))
+    assert "&lt;img" not in page
+    assert "&amp;lt;img" in page
+    assert set(asked) <= {"/", "/favicon.ico"}
+    refused = content({"error": {"message": "No such event.", "hint": "Look it up."}}, is_error=True)
+    page, _noted, _asked = hosted(tmp_path / "2", refused)
+    assert "No such event." in page
