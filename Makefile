@@ -67,7 +67,7 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(RUN)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(RUN)
-	@$(call install,dev,390 MB,1.3 GB)
+	@$(call install,dev,430 MB,1.4 GB)
 	@touch $@ $(VENV)/.installed-demo
 
 # $(1) the extra, $(2) what it downloads on an empty machine, $(3) what it takes on disk.

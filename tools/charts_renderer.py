@@ -1,7 +1,8 @@
 """Draws one chart in a process of its own: a Vega-Lite specification on stdin, a PNG on stdout.
 
 vl-convert holds the interpreter's lock while it draws (its first picture takes half a second) and keeps 100 MB, so it
-never runs in the server's process; it also cannot bring the server down. It may load nothing: no base URL is allowed.
+never runs in the server's process; it also cannot bring the server down. It loads nothing: vl-convert would fetch an
+image whatever base URLs are allowed, so a specification with anything that loads or computes is refused before.
 """
 
 import json
@@ -13,16 +14,32 @@ from typing import Any, cast
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _VEGA_LITE = "6.4"
+_ACTIVE = frozenset({"url", "href", "expr", "signal", "calculate", "transform", "params", "labelExpr", "lookup"})
+"""Keys of Vega-Lite that load or compute."""
 
 
 def main() -> int:
     """Exit status 0 and the picture; or 1 and nothing on stdout."""
-    spec = json.load(sys.stdin.buffer)
+    spec: object = json.load(sys.stdin.buffer)
+    if not is_plain(spec):
+        return 1
     renderer = cast("Any", import_module("vl_convert"))
     png: bytes = renderer.vegalite_to_png(spec, vl_version=_VEGA_LITE, scale=1.0, ppi=72.0, allowed_base_urls=[])
     sys.stdout.buffer.write(packed(png))
     sys.stdout.buffer.flush()
     return 0
+
+
+def is_plain(node: object) -> bool:
+    """Whether nothing outside the rows of data (`values`) names an address or an expression."""
+    if isinstance(node, list):
+        return all(map(is_plain, cast("list[object]", node)))
+    if not isinstance(node, dict):
+        return True
+    fields = cast("dict[str, object]", node)
+    if _ACTIVE & fields.keys() or "image" in (fields.get("mark"), fields.get("type")):
+        return False
+    return all(is_plain(item) for name, item in fields.items() if name != "values")
 
 
 def packed(png: bytes) -> bytes:

@@ -3,6 +3,8 @@
 import json
 import math
 import struct
+import subprocess
+import sys
 import zlib
 from typing import Any, cast
 
@@ -18,6 +20,7 @@ from maton_posthog.tools.charts_plot import plotted
 from maton_posthog.tools.charts_style import Chart, label, labels
 from maton_posthog.tools.operation import Picture, Reply
 from maton_posthog.tools.table import Kind, Table
+from tests.sandbox.test_web_page import serving
 
 from .chart_tables import DAYS, HOSTILE, TABLES
 
@@ -204,3 +207,18 @@ def test_rows_of_a_query_become_series_in_the_order_of_time() -> None:
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
     assert plotted(Plot(x="dya", y="n"), ["day", "n"], []) == "not drawn: there is no column 'dya'; columns are day, n"
+
+
+@pytest.mark.parametrize("address", ["{url}data.json", "file:///etc/passwd", "{url}picture.png"])
+def test_the_renderer_loads_nothing_from_network_or_files(address: str) -> None:
+    with serving("[]", headers={}) as (url, asked):
+        there = address.format(url=url)
+        if there.endswith(".png"):
+            image = {"mark": {"type": "image", "url": there, "width": 20, "height": 20}}
+            spec: dict[str, Any] = {"data": {"values": [{"a": 1}]}, "width": 50, "height": 50, **image}
+        else:
+            spec = {"data": {"url": there}, "mark": "point", "encoding": {"x": {"field": "a", "type": "nominal"}}}
+        command = [sys.executable, "-I", "-m", "maton_posthog.tools.charts_renderer"]
+        ended = subprocess.run(command, input=json.dumps(spec).encode(), capture_output=True, timeout=60, check=False)
+        assert asked == []
+    assert (ended.returncode, ended.stdout) == (1, b"")
