@@ -60,7 +60,7 @@ def _split(rows: Sequence[Sequence[Cell]], heading: Heading) -> Chart | None:
     values = list(dict.fromkeys(row[0] for row in rows))
     kept = values[:MOST_VALUES]
     names = dict(zip(kept, labels(kept), strict=True))
-    groups = {value: [row for row in rows if row[0] == value][:MOST_STEPS] for value in kept}
+    groups = {value: [row for row in rows if row[0] is value or row[0] == value][:MOST_STEPS] for value in kept}
     longest = max(groups.values(), key=len)
     steps = _steps([row[1] for row in longest])
     data: Rows = []

@@ -105,9 +105,11 @@ def labels(values: Sequence[Cell], most: int = _MOST_LABEL) -> list[str]:
 
 
 def amount(value: Cell) -> float | None:
-    """A number that can be drawn."""
+    """A number that can be drawn: what is next to nothing is nothing, for shares of it would be without end."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
+    if abs(value) < 1e-15:
+        return 0
     return value if abs(value) < 1e15 else None
 
 

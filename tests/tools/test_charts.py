@@ -137,6 +137,15 @@ def test_what_a_chart_leaves_out_is_said() -> None:
     ]
 
 
+@pytest.mark.parametrize("value", [2.2e-309, 1e-16, 1e15, 1e308, math.inf, math.nan])
+@pytest.mark.parametrize("kind", ["time", "bars", "histogram", "funnel", "retention", "paths"])
+def test_numbers_beyond_measure_draw_nothing_odd(kind: Kind, value: float) -> None:
+    rows = ((1, value, value, value, 1), (1, 2, 3, 4, value))
+    table = Table(kind, ("x", "began", "size", "a", "b"), rows)
+    chart = chart_of(table, {}, "")
+    json.dumps(chart and chart.spec, allow_nan=False)
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     kind=st.sampled_from(["time", "bars", "histogram", "funnel", "retention", "paths"]),
