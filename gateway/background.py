@@ -170,7 +170,7 @@ class Background:
             with anyio.move_on_after(STOP_WITHIN_S, shield=True):
                 await stop(query)
             raise
-        except Exception:
+        except Exception:  # the end of the task: a fault of ours must reach those who wait, or they wait for good
             logger.exception("a query failed in the background")
             query.finish(None, _fault())
         finally:

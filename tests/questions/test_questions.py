@@ -39,7 +39,6 @@ def test_the_true_answers_say_something() -> None:
 
 def test_answers_are_short_and_few_of_them_spend_a_hogql_query(answers: tuple[Answered, ...]) -> None:
     report = Report(QUESTIONS, answers)
-    print("", *report.lines(), sep="\n")  # noqa: T201 - seen with -s
     assert report.of_calls().median <= MEDIAN_TOKENS
     assert report.of_calls().largest <= MOST_TOKENS
     assert report.of_descriptions().largest <= MOST_DESCRIBED

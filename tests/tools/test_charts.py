@@ -183,7 +183,10 @@ def test_names_are_cut_in_the_middle_and_stay_apart() -> None:
 
 @pytest.mark.anyio
 async def test_without_the_renderer_the_numbers_stay_and_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charts_drawing, "find_spec", lambda _: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    def nothing(_: str) -> None:
+        return None
+
+    monkeypatch.setattr(charts_drawing, "find_spec", nothing)
     table, marks = TABLES["line"]
     shown = await illustrated({"rows": [1]}, table, marks, "Title", within_s=60)
     assert not isinstance(shown, Reply)

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -317,8 +316,8 @@ async def test_those_held_out_are_no_variant() -> None:
 
 
 async def test_steps_of_a_longer_funnel_are_shown_and_sessions_are_not() -> None:
-    steps = {"kind": "ExperimentMetric", "uuid": "u-1", "metric_type": "funnel"}
-    steps["series"] = [{"kind": "EventsNode", "event": "cart"}, {"kind": "ActionsNode", "id": 3}]  # type: ignore[assignment]
+    series = [{"kind": "EventsNode", "event": "cart"}, {"kind": "ActionsNode", "id": 3}]
+    steps = {"kind": "ExperimentMetric", "uuid": "u-1", "metric_type": "funnel", "series": series}
     found = result(CONTROL | {"step_counts": [150, 118]}, TEST | {"step_counts": [180, 167]})
     shown = await run(RESULTS, api_with(experiment(metrics=[steps]), u_1=found), experiment_id=11)
     (metric,) = shown["metrics"]
@@ -369,6 +368,6 @@ def test_a_variant_wins_exactly_when_it_differs_the_way_that_is_wanted(
 
 @pytest.mark.parametrize("field", [name for name in experiment() if name != "id"])
 async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
-    old: Callable[[], dict[str, Any]] = lambda: {k: v for k, v in experiment().items() if k != field}  # noqa: E731
-    shown = await run(RESULTS, api_with(old()), experiment_id=11)
+    old = {name: value for name, value in experiment().items() if name != field}
+    shown = await run(RESULTS, api_with(old), experiment_id=11)
     assert shown["experiment"]["id"] == 11

@@ -2,14 +2,14 @@
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import pytest
 
 from maton_posthog.sandbox.engine import Engine
 
-from .recount.dataset import Setting, World, open_world, worlds
+from .recount.dataset import Setting, World, worlds
 from .recount.funnel_drawing import drawn_funnel, happening
 from .recount.funnels import funnels
 from .recount.running import Answer, Asking, Refusal, agree, asking, opened
@@ -31,12 +31,6 @@ WORLDS = [happening(world, twins=world.name == TWINS) for world in worlds()]
 @pytest.fixture(scope="module", params=WORLDS, ids=lambda world: world.name)
 def world(request: pytest.FixtureRequest) -> World:
     return request.param
-
-
-@pytest.fixture(scope="module")
-def engine(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with open_world(world, tmp_path_factory.mktemp("world") / "data") as opened_engine:
-        yield opened_engine
 
 
 async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine) -> None:

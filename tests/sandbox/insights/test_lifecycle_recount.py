@@ -1,17 +1,15 @@
 """LifecycleQuery against a recount in plain Python: thousands of drawn queries."""
 
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from maton_posthog.sandbox.engine import Engine
 
-from .recount.checking import Case, disagreements
-from .recount.dataset import World, open_world, worlds
+from .recount.checking import drawn_disagreements
+from .recount.dataset import World, worlds
 from .recount.lifecycle import drawn_lifecycle, lifecycle
-from .recount.running import asking, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -36,20 +34,6 @@ def world(request: pytest.FixtureRequest) -> World:
     return request.param
 
 
-@pytest.fixture(scope="module")
-def engine(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with open_world(world, tmp_path_factory.mktemp("world") / "data") as opened_engine:
-        yield opened_engine
-
-
 async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine) -> None:
-    with asking(world, engine) as asked:
-        await opened(asked)
-        chance = random.Random(f"lifecycle of {world.name}")
-        cases = [
-            Case(setting, drawn_lifecycle(chance, asked.world, setting))
-            for setting in world.settings()
-            for _ in range(CASES)
-        ]
-        wrong = await disagreements(asked, cases, lifecycle)
+    wrong = await drawn_disagreements(world, engine, "lifecycle", drawn_lifecycle, lifecycle, CASES)
     assert not wrong, "".join(wrong)

@@ -1,15 +1,11 @@
 """StickinessQuery against a recount in plain Python: thousands of drawn queries."""
 
-import random
-from collections.abc import Iterator
-
 import pytest
 
 from maton_posthog.sandbox.engine import Engine
 
-from .recount.checking import Case, disagreements
-from .recount.dataset import World, open_world, worlds
-from .recount.running import asking, opened
+from .recount.checking import drawn_disagreements
+from .recount.dataset import World, worlds
 from .recount.stickiness import drawn_stickiness, stickiness
 
 pytestmark = pytest.mark.anyio
@@ -23,20 +19,6 @@ def world(request: pytest.FixtureRequest) -> World:
     return request.param
 
 
-@pytest.fixture(scope="module")
-def engine(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with open_world(world, tmp_path_factory.mktemp("world") / "data") as opened_engine:
-        yield opened_engine
-
-
 async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine) -> None:
-    with asking(world, engine) as asked:
-        await opened(asked)
-        chance = random.Random(f"stickiness of {world.name}")
-        cases = [
-            Case(setting, drawn_stickiness(chance, asked.world, setting))
-            for setting in world.settings()
-            for _ in range(CASES)
-        ]
-        wrong = await disagreements(asked, cases, stickiness)
+    wrong = await drawn_disagreements(world, engine, "stickiness", drawn_stickiness, stickiness, CASES)
     assert not wrong, "".join(wrong)

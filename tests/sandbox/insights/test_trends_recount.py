@@ -1,14 +1,13 @@
 """TrendsQuery against a recount in plain Python: thousands of drawn queries."""
 
 import random
-from collections.abc import Iterator
 
 import pytest
 
 from maton_posthog.sandbox.engine import Engine
 
-from .recount.checking import Case, disagreements
-from .recount.dataset import World, open_world, without_ties, worlds
+from .recount.checking import Case, disagreements, drawn_disagreements
+from .recount.dataset import World, without_ties, worlds
 from .recount.running import asking, opened
 from .recount.trends import trends
 from .recount.trends_drawing import drawn_trends
@@ -24,22 +23,8 @@ def world(request: pytest.FixtureRequest) -> World:
     return without_ties(request.param)
 
 
-@pytest.fixture(scope="module")
-def engine(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with open_world(world, tmp_path_factory.mktemp("world") / "data") as opened_engine:
-        yield opened_engine
-
-
 async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine) -> None:
-    with asking(world, engine) as asked:
-        await opened(asked)
-        chance = random.Random(f"trends of {world.name}")
-        cases = [
-            Case(setting, drawn_trends(chance, asked.world, setting))
-            for setting in world.settings()
-            for _ in range(CASES)
-        ]
-        wrong = await disagreements(asked, cases, trends)
+    wrong = await drawn_disagreements(world, engine, "trends", drawn_trends, trends, CASES)
     assert not wrong, "".join(wrong)
 
 

@@ -1,12 +1,15 @@
 """Asking many drawn queries of a world and holding the answers against the recount."""
 
 import json
+import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from maton_posthog.sandbox.engine import Engine
+
 from .dataset import Setting, World
-from .running import Asking, Refusal, agree
+from .running import Asking, Refusal, agree, asking, opened
 
 type Recount = Callable[[Mapping[str, Any], World, Setting], Any]
 """What the `results` of a query are, or an object with fields of its answer.
@@ -20,6 +23,23 @@ class Case:
 
     setting: Setting
     query: Mapping[str, Any]
+
+
+type Drawing = Callable[[random.Random, World, Setting], Mapping[str, Any]]
+"""A query by chance, for a world and its settings."""
+
+
+async def drawn_disagreements(
+    world: World, engine: Engine, kind: str, drawing: Drawing, recount: Recount, count: int
+) -> list[str]:
+    """What is wrong with `count` drawn queries of a kind for each setting of the world, the same ones every time."""
+    with asking(world, engine) as asked:
+        await opened(asked)
+        chance = random.Random(f"{kind} of {world.name}")
+        cases = [
+            Case(setting, drawing(chance, asked.world, setting)) for setting in world.settings() for _ in range(count)
+        ]
+        return await disagreements(asked, cases, recount)
 
 
 async def disagreements(asked: Asking, cases: Iterable[Case], recount: Recount, shown: int = 5) -> list[str]:
