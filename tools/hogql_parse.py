@@ -2,7 +2,8 @@
 
 The parser (`hogql-parser-rs`, not on Windows) holds the interpreter lock, takes time that grows with the square of the
 length of an operator chain and the fourth power of the number of joined tables, commas included (500 terms: a second),
-and overflows its stack on nested template strings. So only statements that parse within moments are parsed; PostHog
+doubles with every nested construct that it can read in two ways (`hogql_doubling`), and overflows its stack on nested
+template strings. So only statements that parse within moments are parsed; PostHog
 checks all.
 """
 
@@ -15,6 +16,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 from .hogql import Token
+from .hogql_doubling import repeats_too_much
 
 MAX_WORK = 60_000
 """Over all tokens, the sum of how many tokens of the same expression, and of those around it, come before."""
@@ -41,7 +43,7 @@ class Unparsed:
 def parse(sql: str, tokens: Sequence[Token]) -> Node | Unparsed | None:
     """The tree of a statement, why there is none, or None for one that is left to PostHog."""
     parser = _parser()
-    if parser is None or len(sql) > MAX_LENGTH or not _is_quick(sql, tokens):
+    if parser is None or len(sql) > MAX_LENGTH or not _is_quick(sql, tokens) or repeats_too_much(sql) is not None:
         return None
     try:
         tree = cast("Node", json.loads(parser.parse_select_json(sql)))
@@ -99,15 +101,23 @@ def _is_quick(sql: str, tokens: Sequence[Token]) -> bool:
     if _joined(tokens) > MAX_JOINS or len(_TEMPLATE.findall(sql)) > MAX_TEMPLATES:
         return False
     work, runs = len(tokens), [0]
-    for token in tokens:
+    words = ["", *(token.word for token in tokens), ""]
+    for at, token in enumerate(tokens, start=1):
         while len(runs) <= token.depth:
             runs.append(0)
         del runs[max(token.depth, 0) + 1 :]
-        runs[-1] = 0 if token.word in _ENDS_OF_CHAINS else runs[-1] + 1
+        runs[-1] = 0 if _ends_chain(words, at) else runs[-1] + 1
         work += sum(runs)
         if work > MAX_WORK:
             return False
     return True
+
+
+def _ends_chain(words: Sequence[str], at: int) -> bool:
+    """Whether an expression ends at a word. A keyword between operators (`1 + union + 1`) is a name."""
+    if words[at] not in _ENDS_OF_CHAINS:
+        return False
+    return words[at] == "," or (words[at - 1] not in _OPERATORS and words[at + 1] not in _ENDS_OF_NAMES)
 
 
 def _joined(tokens: Sequence[Token]) -> int:
@@ -127,3 +137,5 @@ _ENDS_OF_FROM = frozenset(["SELECT", "WHERE", "PREWHERE", "GROUP", "HAVING", "OR
 _ENDS_OF_CHAINS = frozenset(
     [",", "SELECT", "FROM", "WHERE", "PREWHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "INTERSECT", "EXCEPT"]
 )
+_OPERATORS = frozenset([*"+-*/%=<>!|&^~?:.", "AND", "OR", "NOT", "LIKE", "ILIKE", "IN", "IS", "BETWEEN", "AS"])
+_ENDS_OF_NAMES = frozenset([*"+/%=<>!|&^~?:.)]},", "AND", "OR", "LIKE", "ILIKE", "IN", "IS", "BETWEEN"])

@@ -1,9 +1,9 @@
 """What is refused before it is parsed, from its tokens alone.
 
 The parser takes time that grows with the square of the length of an operator chain (`1 + 1 + ...`) and with the
-fourth power of the number of joined tables, and that doubles with every nested `interval (...)`; it holds the
-interpreter lock meanwhile, and overflows its stack on deeply nested template strings. These bounds are far above what
-people write and keep the parse within moments.
+fourth power of the number of joined tables, and that doubles with every nested construct that it can read in two ways
+(`doubling`); it holds the interpreter lock meanwhile, and overflows its stack on deeply nested template strings. These
+bounds are far above what people write and keep the parse within moments.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from .doubling import repeats_too_much
 from .errors import HogqlError
 
 MAX_LENGTH = 200_000
@@ -25,9 +26,6 @@ MAX_TABLES = 60
 """Tables in one FROM clause, with those of the brackets around it."""
 MAX_JOIN_WORK = 60_000_000
 """The sum of the fourth powers of those numbers: about one second of parsing."""
-
-MAX_DOUBLING = 10
-"""`interval (...)` and `interval -...` in a query, `filter (...)` inside of each other: each may double the time."""
 
 _TOKEN = re.compile(
     r"""
@@ -55,7 +53,6 @@ class _Level:
     """
 
     in_from: bool = False
-    is_filter: bool = False
     tokens: int = 0
     tables: int = 0
 
@@ -66,8 +63,6 @@ class _Reading:
     previous: str = ""
     chain: int = 0
     tables: int = 0
-    filters: int = 0
-    intervals: int = 0
     work: int = 0
     join_work: int = 0
 
@@ -85,14 +80,13 @@ class _Reading:
 
     def open(self) -> None:
         holds_tables = self.levels[-1].in_from and self.previous in ("from", "join", ",", "(")
-        self.levels.append(_Level(holds_tables, self.previous == "filter"))
-        self.filters += self.levels[-1].is_filter
+        self.levels.append(_Level(holds_tables))
 
     def close(self) -> None:
         if len(self.levels) > 1:
             self.separate()
             self.end_from()
-            self.filters -= self.levels.pop().is_filter
+            self.levels.pop()
 
     def begin_from(self) -> None:
         self.end_from()
@@ -110,6 +104,8 @@ def check_text(text: str) -> None:
     if len(text) > MAX_LENGTH:
         raise HogqlError("hogql_syntax_error", f"The query is too long: more than {MAX_LENGTH:,} characters.")
     _scan(text, 0)
+    if (place := repeats_too_much(text)) is not None:
+        raise _refusal("The query is nested too deeply here: each level doubles the time to parse it.", place)
 
 
 def _scan(text: str, origin: int) -> None:
@@ -132,7 +128,6 @@ def _count(reading: _Reading, piece: str) -> None:
     level = reading.levels[-1]
     level.tokens += 1
     reading.chain += 1
-    reading.intervals += reading.previous == "interval" and piece in ("-", "(", "interval")
     is_name = reading.previous in _BEFORE_NAMES
     if piece in ("(", "[", "{"):
         reading.open()
@@ -153,8 +148,6 @@ def _count(reading: _Reading, piece: str) -> None:
 def _bound(reading: _Reading, position: int) -> None:
     if len(reading.levels) > MAX_NESTING or reading.chain > MAX_CHAIN or reading.work > MAX_WORK:
         raise _refusal("The query is nested too deeply, or one of its expressions is too long.", position)
-    if reading.filters > MAX_DOUBLING or reading.intervals > MAX_DOUBLING:
-        raise _refusal("The query holds too many computed INTERVALs, or FILTERs inside of FILTERs.", position)
     if reading.tables > MAX_TABLES or reading.join_work > MAX_JOIN_WORK:
         raise _refusal("The query joins too many tables.", position)
 
