@@ -7,6 +7,7 @@ LIMIT of one row more than is wanted is added where the caller set none: what co
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from ..gateway.errors import Refused
@@ -125,7 +126,8 @@ def _is_keyword(tokens: list[Token], at: int, word: str) -> bool:
 
 def _limits_by(tokens: list[Token], at: int) -> bool:
     """`LIMIT 2 BY x`, `LIMIT 2 OFFSET 1 BY x`, `LIMIT 1, 2 BY x`: rows of each group, not of the answer."""
-    return "BY" in [token.word for token in tokens[at + 2 : at + 5]]
+    words = [token.word for token in tokens[at + 1 : at + 5]]
+    return any(word == "BY" and before != "ORDER" for before, word in pairwise(words))
 
 
 def _number(sql: str, limit: list[Token], values: Mapping[str, Any]) -> int | None:

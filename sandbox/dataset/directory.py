@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -154,12 +153,14 @@ def _remove_abandoned(parent: Path) -> None:
     for path in parent.glob(f"{_TEMPORARY}*"):
         with suppress(OSError):  # held by its owner, not ours, or being removed by another
             seen = path.lstat()
-            if seen.st_uid != os.getuid() or time.time() - seen.st_mtime < _YOUNG_S:
+            if seen.st_uid != os.getuid():
                 continue
             descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path, ignore_errors=True)
+                os.utime(descriptor)  # the age is by the file system's clock, which need not be the machine's
+                if os.fstat(descriptor).st_mtime - seen.st_mtime >= _YOUNG_S:
+                    shutil.rmtree(path, ignore_errors=True)
             finally:
                 os.close(descriptor)
 

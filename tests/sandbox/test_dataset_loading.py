@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,8 @@ from maton_posthog.sandbox.dataset.tables import GENERATED, TIME
 from maton_posthog.sandbox.engine import Engine, EngineError
 
 TODAY = date(2026, 11, 24)
+FAR = 5_000_000_000
+"""A time of a file that is younger than all others, in 2128."""
 
 
 @pytest.fixture
@@ -242,6 +245,22 @@ def test_a_copied_directory_opens(directory: Path, tmp_path: Path, keeps_links: 
         assert engine.select("SELECT count(), sum(cityHash64(*)) FROM posthog.events").rows == made
 
 
+def test_the_age_of_a_directory_is_taken_by_the_file_systems_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(time, "time", Mock(return_value=2.0 * FAR))
+    young = tmp_path / "maton-posthog-sandbox-young"
+    young.mkdir()
+    (young / "dataset.lock").touch()
+    os.utime(young, (FAR, FAR))
+
+    with ExitStack() as held:
+        claim(None, held)
+
+    assert young.is_dir()
+
+
 def test_what_a_killed_sandbox_left_is_removed_and_what_another_one_holds_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +282,7 @@ def test_what_a_killed_sandbox_left_is_removed_and_what_another_one_holds_is_not
             assert left.is_dir()
             other.kill()
             other.wait()
+            os.utime(left, (FAR, FAR))
             with ExitStack() as second:
                 claim(None, second)
                 assert left.is_dir()  # too young to be taken for abandoned

@@ -179,13 +179,13 @@ def test_closing_cancels_the_running_query_and_refuses_new_ones(engine: Engine, 
 
     thread = threading.Thread(target=run)
     thread.start()
-    _await_query(engine, "numbers(1000000000000)")
+    _await_query(engine, "numbers(1000000000000)", thread)
     released: list[str] = []
     closing.call_on_close(lambda: released.append("released"))
 
     closing.close()
     closing.close()
-    thread.join(10)
+    thread.join()
 
     assert outcome == ["QUERY_WAS_CANCELLED"]
     assert released == ["released"]
@@ -284,10 +284,10 @@ def test_every_type_name_is_taken_apart_and_put_together_again(text: str) -> Non
     assert (converter(text) is not None) == needs_conversion
 
 
-def _await_query(engine: Engine, part: str) -> None:
-    """Return when a query that contains `part` is running."""
+def _await_query(engine: Engine, part: str, thread: threading.Thread) -> None:
+    """Return when the query of `thread` that contains `part` is running."""
     pause = threading.Event()
-    for _ in range(1_000):
+    while thread.is_alive():
         running = engine.select("SELECT query FROM system.processes WHERE query NOT LIKE '%system.processes%'")
         if any(part in query for (query,) in running.rows):
             return

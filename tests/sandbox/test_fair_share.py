@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from .test_process import PATIENCE_S, running
+from .test_process import NOON, PATIENCE_S, running
 
 QUERY = "/posthog/api/projects/1/query/"
 ENDLESS = "select count() from numbers(1000000000000) where cityHash64(number) % 7 = 9"
@@ -18,6 +18,7 @@ GREEDY = "select groupArray(repeat(toString(number), 1000)) from numbers(1000000
 def client() -> Generator[httpx2.Client]:
     with running("--json") as process, process.client() as made:
         assert process.ready.wait(PATIENCE_S)
+        made.post("/sandbox/clock", json=NOON).raise_for_status()
         yield made
 
 

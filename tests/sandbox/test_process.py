@@ -16,6 +16,8 @@ import httpx2
 import pytest
 
 COMMAND = (sys.executable, "-P", "-m", "maton_posthog.sandbox", "--events", "500", "--today", "2026-11-23")
+NOON = {"now": "2026-11-23T12:00:00Z"}
+"""The clock of the last day of these data, for `/sandbox/clock`: relative dates count back from it."""
 PATIENCE_S = 60
 
 
