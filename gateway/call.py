@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from . import paths
+from .answers import LOOK_FIRST
 from .background import Background, Progress
 from .budget import Budget
 from .client import Gateway
@@ -137,13 +138,13 @@ class Call:
         """POST: creates something. A query is asked with `query`."""
         if path == QUERY_PATH:
             raise AssertionError("queries are sent by Call.query, which checks their kind")
-        return await self._request("POST", self._fill(path, identifiers), writes=True, body=body)
+        return await self._write("POST", path, body, identifiers, _is_object)
 
     async def patch(self, path: str, body: Mapping[str, Any], **identifiers: object) -> Any:
         """PATCH: changes the fields of `body`; deleting is `soft_delete`."""
         if "deleted" in body:
             raise AssertionError(f"{path}: objects are deleted by Call.soft_delete, which checks the answer")
-        return await self._request("PATCH", self._fill(path, identifiers), writes=True, body=body)
+        return await self._write("PATCH", path, body, identifiers, _is_object)
 
     async def soft_delete(self, path: str, **identifiers: object) -> Any:
         """PATCH `{"deleted": true}`, for the resources of RESTORABLE only; the answer must say deleted."""
@@ -297,11 +298,7 @@ class Call:
         """Send what the operation asks for; from here on it is known whether it changed something."""
         if request.writes and not self._writes:
             raise AssertionError(f"an operation that reads tried to {request.method} {request.path}")
-        try:
-            answer = await self._send(request)
-        except GatewayError as error:
-            self.wrote = self.wrote or error.outcome == "applied"
-            raise
+        answer = await self._send(request)
         self.wrote = self.wrote or request.writes
         return answer
 
@@ -334,19 +331,40 @@ class Call:
     async def _set_deleted(self, path: str, identifiers: Mapping[str, object], *, deleted: bool) -> dict[str, Any]:
         if _resource(path) not in RESTORABLE:
             raise AssertionError(f"{path} takes no soft delete")
+        return await self._write(
+            "PATCH", path, {"deleted": deleted}, identifiers, lambda fields: fields.get("deleted") is deleted
+        )
+
+    async def _write(
+        self,
+        method: Literal["POST", "PATCH"],
+        path: str,
+        body: Mapping[str, Any],
+        identifiers: Mapping[str, object],
+        confirms: Callable[[Mapping[str, Any]], bool],
+    ) -> dict[str, Any]:
+        """Send a change. It counts as made only when PostHog's own JSON confirms it: a login page, an empty response
+        or a proxy's JSON may come with 200 as well.
+        """
         wrote = self.wrote
-        answer = await self._request("PATCH", self._fill(path, identifiers), writes=True, body={"deleted": deleted})
+        answer = await self._request(method, self._fill(path, identifiers), writes=True, body=body)
         fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
-        if fields.get("deleted") is not deleted:
-            self.wrote = wrote
-            raise Failed(
-                "bad_upstream_response",
-                f"PostHog accepted the request, but its answer does not say deleted: {str(deleted).lower()}.",
-                "Look with the matching get tool.",
-                source="posthog",
-                outcome="unknown",
-            )
-        return fields
+        if confirms(fields):
+            return fields
+        self.wrote = wrote
+        expected = f"say deleted: {str(body['deleted']).lower()}" if "deleted" in body else "hold the stored object"
+        raise Failed(
+            "bad_upstream_response",
+            f"PostHog accepted the request, but its answer does not {expected}.",
+            LOOK_FIRST,
+            source="posthog",
+            outcome="unknown",
+        )
+
+
+def _is_object(fields: Mapping[str, Any]) -> bool:
+    """Return whether this is an object as PostHog stores it: all that this server writes have an id."""
+    return fields.get("id") is not None
 
 
 def _resource(path: str) -> str | None:

@@ -51,15 +51,21 @@ class ControlPlane:
 
     async def create(self) -> dict[str, Any]:
         """A new PENDING connection with the `url` that a person opens to authorise it."""
-        return _flat(await self._request("POST", "/connections", body={"app": APP}, writes=True))
+        answer = await self._request("POST", "/connections", body={"app": APP}, writes=True)
+        try:
+            return _flat(answer)
+        except Failed as error:
+            raise _unexpected(wrote=True) from error
 
     async def get(self, connection_id: str) -> dict[str, Any]:
         """One connection."""
         return _flat(await self._request("GET", _one(connection_id)))
 
     async def delete(self, connection_id: str) -> None:
-        """Remove a connection; PostHog itself is not changed."""
-        await self._request("DELETE", _one(connection_id), writes=True)
+        """Remove a connection; PostHog itself is not changed. Maton returns an object or nothing (204)."""
+        answer = await self._request("DELETE", _one(connection_id), writes=True)
+        if answer is not None and not isinstance(answer, dict):
+            raise _unexpected(wrote=True)
 
     async def _request(
         self,
@@ -163,7 +169,11 @@ def _flat(answer: object) -> dict[str, Any]:
     raise _unexpected()
 
 
-def _unexpected() -> Failed:
+def _unexpected(*, wrote: bool = False) -> Failed:
     return Failed(
-        "bad_upstream_response", "Maton answered, but not with connections as documented.", "Try again.", source="maton"
+        "bad_upstream_response",
+        "Maton answered, but not with connections as documented.",
+        "Do not repeat it blindly: list the connections first (PENDING ones too)." if wrote else "Try again.",
+        source="maton",
+        outcome="unknown" if wrote else None,
     )

@@ -13,7 +13,7 @@ from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.queries import QUERY_KINDS, check_query
 
 from .conftest import Opener
-from .fake_gateway import CONNECTION, FakeGateway, connections, drop, maton_connection, posthog, reply
+from .fake_gateway import CONNECTION, FakeGateway, bomb, connections, drop, maton_connection, posthog, reply
 
 pytestmark = pytest.mark.anyio
 
@@ -325,7 +325,15 @@ async def test_a_read_that_fails_before_the_write_means_not_sent(fake: FakeGatew
     ("behaviour", "code", "outcome"),
     [
         (reply(400, posthog("Taken.", "unique", "key")), "validation_failed", "rejected"),
-        (reply(200, b"<html>"), "bad_upstream_response", "applied"),
+        (reply(200, b"<html>"), "bad_upstream_response", "unknown"),
+        (reply(204, b""), "bad_upstream_response", "unknown"),
+        (reply(200, []), "bad_upstream_response", "unknown"),
+        (reply(200, "ok"), "bad_upstream_response", "unknown"),
+        (reply(200, {}), "bad_upstream_response", "unknown"),
+        (reply(200, {"message": "ok"}), "bad_upstream_response", "unknown"),
+        (reply(200, {"id": None}), "bad_upstream_response", "unknown"),
+        (reply(201, bomb(), content_encoding="gzip"), "response_too_large", "unknown"),
+        (reply(200, b"plain", content_encoding="gzip"), "bad_upstream_response", "unknown"),
         (reply(502, b""), "outcome_unknown", "unknown"),
         (drop, "outcome_unknown", "unknown"),
         (reply(429, posthog("x"), retry_after="3600"), "rate_limited", "rejected"),
@@ -335,10 +343,13 @@ async def test_a_write_that_fails_tells_its_own_outcome(
     fake: FakeGateway, call: Caller, behaviour: Any, code: str, outcome: str
 ) -> None:
     fake.answers(behaviour)
-    api = call()
-    error = await failing(api, api.post(FLAGS, {}))
-    assert (error.code, error.outcome) == (code, outcome)
-    assert api.wrote is (outcome == "applied")
+    for creates in (True, False):
+        api = call()
+        change = api.post(FLAGS, {}) if creates else api.patch(FLAG, {"active": True}, flag_id=42)
+        error = await failing(api, change)
+        assert (error.code, error.outcome) == (code, outcome)
+        assert error.hint
+        assert not api.wrote
 
 
 @pytest.mark.parametrize(
