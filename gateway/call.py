@@ -67,6 +67,7 @@ class Call:
     """
 
     _pinned = False
+    _aimed = False
     _met_now = False
     """Whether this call resolved its project itself."""
     progress: Progress | None = None
@@ -90,11 +91,12 @@ class Call:
     async def aim(self, connection_id: str | None, project_id: int | Literal["@current"] | None) -> None:
         """Decide connection and project before anything else is sent (design: right project, nothing lost).
 
-        A write without a named connection goes through the oldest ACTIVE one, explicitly. `project_id` None: an
-        account tool. Raises Refused (`project_pinned`, `project_unresolved`, `missing_connection`).
+        Without a named connection, reads and writes go through the oldest ACTIVE one, explicitly. `project_id` None:
+        an account tool. Raises Refused (`project_pinned`, `project_unresolved`, `missing_connection`).
         """
         config = self._gateway.config
         self._pinned = config.project_id is not None
+        self._aimed = True
         if project_id is not None and config.project_id is not None:
             if project_id not in (CURRENT, config.project_id):
                 raise Refused(
@@ -110,18 +112,20 @@ class Call:
             raise read_only()
         if named := connection_id or config.connection_id:
             self._connection = Connection(paths.connection_id(named))
-        elif self._writes:
-            self._connection = await self._directory.connections.oldest(self.control)
+        else:
+            connections = self._directory.connections
+            self._connection = await (connections.of_write if self._writes else connections.of_read)(self.control)
         if project_id is not None:
             projects = self._directory.projects
             self._met_now = projects.known(self.connection, project_id) is None
-            self.project = await projects.resolve(self._send, self.connection, project_id)
+            told = (self.connection, *(() if named else (None,))) if self._writes else ()
+            self.project = await projects.resolve(self._send, self.connection, project_id, as_told=told)
             if self._writes and not self.project.resolved:
                 raise unresolved(self.project)
 
     @property
     def connection(self) -> str | None:
-        """The id sent in `Maton-Connection`; None lets Maton use the oldest active one."""
+        """The id sent in `Maton-Connection`; None leaves the choice to Maton: only for reads, while it is unknown."""
         return self._connection.id if self._connection else None
 
     @cached_property
@@ -253,6 +257,8 @@ class Call:
         if self._connection and self._budget is not Budget.CONTROL:
             others = {"others": self._connection.others} if self._connection.others else {}
             shown["connection"] = {"id": self._connection.id} | others
+        elif self._aimed and self._budget is not Budget.CONTROL:
+            shown["connection"] = {"resolved": False}
         if self._queried or self._budget is Budget.QUERY:
             shown["budget"] = self._gateway.ledger.state(self._gateway.account(self.connection), self._budget)
         return shown

@@ -287,5 +287,9 @@ def maton_connection(connection_id: str = CONNECTION, status: str = "ACTIVE", cr
     }
 
 
+LIST_CONNECTIONS = "/connections"
+"""The one request that precedes all others when no connection was named."""
+
+
 def connections(*rows: Any) -> Behaviour:
     return reply(200, {"connections": list(rows)})
