@@ -19,6 +19,8 @@ _GZIP = zlib.MAX_WBITS + 16
 _HUGE_NUMBER = re.compile(rb"\d[eE]\+?\d{3,}\s*(?:[,\]}]|\Z)|\d{200}")
 
 _AGAIN = "Try again; if it stays so, Maton or PostHog has a fault."
+LOOK_FIRST = "Do not repeat it blindly: look with the matching get or list tool first."
+"""The hint for a write whose outcome is unknown."""
 
 type Fault = Literal["too_large", "badly_encoded"]
 
@@ -66,7 +68,8 @@ def parse(answer: Answer, *, writes: bool) -> Any:
 
     Raises Failed (`bad_upstream_response`) for anything but strict JSON: NaN and infinite numbers, lone surrogates,
     nesting beyond 200 levels and integers of thousands of digits are refused, so that what we print is always valid.
-    Raises Failed (`response_too_large`) too. After a write the outcome is then `applied`: it was answered with success.
+    Raises Failed (`response_too_large`) too. After a write the outcome is then `unknown`: a login page comes with
+    200 as well, and then nothing was changed.
     """
     if answer.fault == "too_large":
         size = f"The answer is larger than {MAX_BODY_BYTES // 1024**2} MiB."
@@ -84,13 +87,13 @@ def parse(answer: Answer, *, writes: bool) -> Any:
 
 
 def _unusable(answer: Answer, writes: bool, code: Code, message: str, hint: str) -> Failed:
-    """The error for a success that cannot be read: what was written stays written."""
+    """The error for a success that cannot be read: a write may have been made or not."""
     return Failed(
         code,
         message,
-        "The change was accepted: do not repeat it, look with the matching get or list tool." if writes else hint,
+        LOOK_FIRST if writes else hint,
         source="maton",
-        outcome="applied" if writes else None,
+        outcome="unknown" if writes else None,
         status=answer.status,
         request_id=answer.request_id,
     )

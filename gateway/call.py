@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from . import paths
+from .answers import LOOK_FIRST
 from .background import Background, Progress
 from .budget import Budget
 from .client import Gateway
@@ -66,6 +67,7 @@ class Call:
     """
 
     _pinned = False
+    _aimed = False
     _met_now = False
     """Whether this call resolved its project itself."""
     progress: Progress | None = None
@@ -89,11 +91,12 @@ class Call:
     async def aim(self, connection_id: str | None, project_id: int | Literal["@current"] | None) -> None:
         """Decide connection and project before anything else is sent (design: right project, nothing lost).
 
-        A write without a named connection goes through the oldest ACTIVE one, explicitly. `project_id` None: an
-        account tool. Raises Refused (`project_pinned`, `project_unresolved`, `missing_connection`).
+        Without a named connection, reads and writes go through the oldest ACTIVE one, explicitly. `project_id` None:
+        an account tool. Raises Refused (`project_pinned`, `project_unresolved`, `missing_connection`).
         """
         config = self._gateway.config
         self._pinned = config.project_id is not None
+        self._aimed = True
         if project_id is not None and config.project_id is not None:
             if project_id not in (CURRENT, config.project_id):
                 raise Refused(
@@ -109,18 +112,20 @@ class Call:
             raise read_only()
         if named := connection_id or config.connection_id:
             self._connection = Connection(paths.connection_id(named))
-        elif self._writes:
-            self._connection = await self._directory.connections.oldest(self.control)
+        else:
+            connections = self._directory.connections
+            self._connection = await (connections.of_write if self._writes else connections.of_read)(self.control)
         if project_id is not None:
             projects = self._directory.projects
             self._met_now = projects.known(self.connection, project_id) is None
-            self.project = await projects.resolve(self._send, self.connection, project_id)
+            told = (self.connection, *(() if named else (None,))) if self._writes else ()
+            self.project = await projects.resolve(self._send, self.connection, project_id, as_told=told)
             if self._writes and not self.project.resolved:
                 raise unresolved(self.project)
 
     @property
     def connection(self) -> str | None:
-        """The id sent in `Maton-Connection`; None lets Maton use the oldest active one."""
+        """The id sent in `Maton-Connection`; None leaves the choice to Maton: only for reads, while it is unknown."""
         return self._connection.id if self._connection else None
 
     @cached_property
@@ -137,13 +142,13 @@ class Call:
         """POST: creates something. A query is asked with `query`."""
         if path == QUERY_PATH:
             raise AssertionError("queries are sent by Call.query, which checks their kind")
-        return await self._request("POST", self._fill(path, identifiers), writes=True, body=body)
+        return await self._write("POST", path, body, identifiers, _is_object)
 
     async def patch(self, path: str, body: Mapping[str, Any], **identifiers: object) -> Any:
         """PATCH: changes the fields of `body`; deleting is `soft_delete`."""
         if "deleted" in body:
             raise AssertionError(f"{path}: objects are deleted by Call.soft_delete, which checks the answer")
-        return await self._request("PATCH", self._fill(path, identifiers), writes=True, body=body)
+        return await self._write("PATCH", path, body, identifiers, _is_object)
 
     async def soft_delete(self, path: str, **identifiers: object) -> Any:
         """PATCH `{"deleted": true}`, for the resources of RESTORABLE only; the answer must say deleted."""
@@ -252,6 +257,8 @@ class Call:
         if self._connection and self._budget is not Budget.CONTROL:
             others = {"others": self._connection.others} if self._connection.others else {}
             shown["connection"] = {"id": self._connection.id} | others
+        elif self._aimed and self._budget is not Budget.CONTROL:
+            shown["connection"] = {"resolved": False}
         if self._queried or self._budget is Budget.QUERY:
             shown["budget"] = self._gateway.ledger.state(self._gateway.account(self.connection), self._budget)
         return shown
@@ -297,11 +304,7 @@ class Call:
         """Send what the operation asks for; from here on it is known whether it changed something."""
         if request.writes and not self._writes:
             raise AssertionError(f"an operation that reads tried to {request.method} {request.path}")
-        try:
-            answer = await self._send(request)
-        except GatewayError as error:
-            self.wrote = self.wrote or error.outcome == "applied"
-            raise
+        answer = await self._send(request)
         self.wrote = self.wrote or request.writes
         return answer
 
@@ -334,19 +337,40 @@ class Call:
     async def _set_deleted(self, path: str, identifiers: Mapping[str, object], *, deleted: bool) -> dict[str, Any]:
         if _resource(path) not in RESTORABLE:
             raise AssertionError(f"{path} takes no soft delete")
+        return await self._write(
+            "PATCH", path, {"deleted": deleted}, identifiers, lambda fields: fields.get("deleted") is deleted
+        )
+
+    async def _write(
+        self,
+        method: Literal["POST", "PATCH"],
+        path: str,
+        body: Mapping[str, Any],
+        identifiers: Mapping[str, object],
+        confirms: Callable[[Mapping[str, Any]], bool],
+    ) -> dict[str, Any]:
+        """Send a change. It counts as made only when PostHog's own JSON confirms it: a login page, an empty response
+        or a proxy's JSON may come with 200 as well.
+        """
         wrote = self.wrote
-        answer = await self._request("PATCH", self._fill(path, identifiers), writes=True, body={"deleted": deleted})
+        answer = await self._request(method, self._fill(path, identifiers), writes=True, body=body)
         fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
-        if fields.get("deleted") is not deleted:
-            self.wrote = wrote
-            raise Failed(
-                "bad_upstream_response",
-                f"PostHog accepted the request, but its answer does not say deleted: {str(deleted).lower()}.",
-                "Look with the matching get tool.",
-                source="posthog",
-                outcome="unknown",
-            )
-        return fields
+        if confirms(fields):
+            return fields
+        self.wrote = wrote
+        expected = f"say deleted: {str(body['deleted']).lower()}" if "deleted" in body else "hold the stored object"
+        raise Failed(
+            "bad_upstream_response",
+            f"PostHog accepted the request, but its answer does not {expected}.",
+            LOOK_FIRST,
+            source="posthog",
+            outcome="unknown",
+        )
+
+
+def _is_object(fields: Mapping[str, Any]) -> bool:
+    """Return whether this is an object as PostHog stores it: all that this server writes have an id."""
+    return fields.get("id") is not None
 
 
 def _resource(path: str) -> str | None:

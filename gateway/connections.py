@@ -22,6 +22,12 @@ type Send = Callable[[Request], Awaitable[Any]]
 APP = "posthog"
 GRANTS_KNOWN_S = 60.0
 GRANT_CHECK_S = 5.0
+READ_WAITS_S = 5.0
+"""Longest time that a read waits for the name of its connection."""
+ASK_AGAIN_S = 60.0
+"""After a failure of the control plane, reads do without it for this long."""
+_CERTAIN = ("missing_api_key", "invalid_key", "missing_connection")
+"""Failures that a read would meet as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +57,21 @@ class ControlPlane:
 
     async def create(self) -> dict[str, Any]:
         """A new PENDING connection with the `url` that a person opens to authorise it."""
-        return _flat(await self._request("POST", "/connections", body={"app": APP}, writes=True))
+        answer = await self._request("POST", "/connections", body={"app": APP}, writes=True)
+        try:
+            return _flat(answer)
+        except Failed as error:
+            raise _unexpected(wrote=True) from error
 
     async def get(self, connection_id: str) -> dict[str, Any]:
         """One connection."""
         return _flat(await self._request("GET", _one(connection_id)))
 
     async def delete(self, connection_id: str) -> None:
-        """Remove a connection; PostHog itself is not changed."""
-        await self._request("DELETE", _one(connection_id), writes=True)
+        """Remove a connection; PostHog itself is not changed. Maton returns an object or nothing (204)."""
+        answer = await self._request("DELETE", _one(connection_id), writes=True)
+        if answer is not None and not isinstance(answer, dict):
+            raise _unexpected(wrote=True)
 
     async def _request(
         self,
@@ -85,9 +97,14 @@ class ControlPlane:
 
 
 class ActiveConnections:
-    """Which connection a write goes through when the caller named none: the oldest ACTIVE one, asked for once."""
+    """Which connection a call goes through when the caller named none: the oldest ACTIVE one, asked for once.
 
-    def __init__(self) -> None:
+    Maton's own default differs between versions of its documentation, so reads and writes both name the connection.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._quiet_until = -math.inf
         self._known: Connection | None = None
         self._changes = 0
         self._asking = anyio.Lock()
@@ -95,26 +112,45 @@ class ActiveConnections:
     def forget(self) -> None:
         """Connections changed: ask again."""
         self._known = None
+        self._quiet_until = -math.inf
         self._changes += 1
 
-    async def oldest(self, control: ControlPlane) -> Connection:
-        """Raises Refused (`missing_connection`) when there is no ACTIVE connection."""
+    async def of_write(self, control: ControlPlane) -> Connection:
+        """Return the connection of a write. Raises GatewayError when it is not known for sure."""
         async with self._asking:
-            if self._known is not None:
-                return self._known
-            changes = self._changes
-            active = await control.list()
-            if not active:
-                raise Refused(
-                    "missing_connection",
-                    "This Maton key has no active PostHog connection.",
-                    "Call manage_connection with action create and have the user open the url.",
-                    source="maton",
-                )
-            found = Connection(active[0]["connection_id"], len(active) - 1)
-            if changes == self._changes:
-                self._known = found
-            return found
+            return self._known or await self._ask(control, MAX_TRIES)
+
+    async def of_read(self, control: ControlPlane) -> Connection | None:
+        """Return the connection of a read; None while the control plane cannot tell, so that reads keep working.
+
+        Raises GatewayError for what a read would meet as well, such as a key without an ACTIVE connection.
+        """
+        with anyio.move_on_after(READ_WAITS_S):
+            async with self._asking:
+                if self._known is not None or self._clock() < self._quiet_until:
+                    return self._known
+                try:
+                    return await self._ask(control, 1)
+                except GatewayError as error:
+                    if error.code in _CERTAIN:
+                        raise
+        self._quiet_until = self._clock() + ASK_AGAIN_S
+        return None
+
+    async def _ask(self, control: ControlPlane, tries: int) -> Connection:
+        changes = self._changes
+        active = await control.list(tries=tries)
+        if not active:
+            raise Refused(
+                "missing_connection",
+                "This Maton key has no active PostHog connection.",
+                "Call manage_connection with action create and have the user open the url.",
+                source="maton",
+            )
+        found = Connection(active[0]["connection_id"], len(active) - 1)
+        if changes == self._changes:
+            self._known = found
+        return found
 
 
 class Grants:
@@ -163,7 +199,11 @@ def _flat(answer: object) -> dict[str, Any]:
     raise _unexpected()
 
 
-def _unexpected() -> Failed:
+def _unexpected(*, wrote: bool = False) -> Failed:
     return Failed(
-        "bad_upstream_response", "Maton answered, but not with connections as documented.", "Try again.", source="maton"
+        "bad_upstream_response",
+        "Maton answered, but not with connections as documented.",
+        "Do not repeat it blindly: list the connections first (PENDING ones too)." if wrote else "Try again.",
+        source="maton",
+        outcome="unknown" if wrote else None,
     )

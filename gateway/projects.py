@@ -2,6 +2,7 @@
 remembered.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -45,11 +46,15 @@ class Projects:
 
     def __init__(self) -> None:
         self._known: dict[_Key, Project] = {}
+        self._told: dict[str, Project] = {}
+        """What `@current` meant in the latest results of each connection; "" for reads without one."""
         self._asking: dict[_Key, anyio.Lock] = {}
         self._changes = 0
 
     def forget(self) -> None:
-        """Connections changed: `@current` may mean another project now."""
+        """Connections changed: `@current` may mean another project now. What results named stays known, see
+        `resolve`.
+        """
         self._known.clear()
         self._changes += 1
 
@@ -58,30 +63,52 @@ class Projects:
         return self._known.get((connection or "", project_id))
 
     async def resolve(
-        self, send: Send, connection: str | None, project_id: int | Literal["@current"], *, afresh: bool = False
+        self,
+        send: Send,
+        connection: str | None,
+        project_id: int | Literal["@current"],
+        *,
+        afresh: bool = False,
+        as_told: Sequence[str | None] = (),
     ) -> Project:
         """The project with its number, name and timezone: one request the first time, none later; several calls at
         once share it.
 
         `GET /api/projects/@current/`; without the right to it, `team` of `GET /api/users/@me/`; without that,
         unresolved. Raises Failed (`bad_upstream_response`) when the answer is another project than was asked for.
+        `as_told` are connections of earlier results. Raises Refused (`project_unresolved`) when `@current` was another
+        project there: a write must not land where nobody looked.
         """
         key = (connection or "", project_id)
+        told = [known for name in as_told if project_id == CURRENT and (known := self._told.get(name or ""))]
         if not afresh and (known := self._known.get(key)):
-            return known
+            return self._checked(key, known, told, reads=not as_told)
         lock = self._asking.setdefault(key, anyio.Lock())
         try:
             async with lock:
                 if not afresh and (known := self._known.get(key)):
-                    return known
+                    return self._checked(key, known, told, reads=not as_told)
                 changes = self._changes
-                found = await _ask(send, connection, project_id)
+                found = self._checked(key, await _ask(send, connection, project_id), told, reads=not as_told)
                 if changes == self._changes:
                     self._remember(key, found)
                 return found
         finally:
             if not lock.statistics().tasks_waiting:
                 self._asking.pop(key, None)
+
+    def _checked(self, key: _Key, found: Project, told: Sequence[Project], *, reads: bool) -> Project:
+        """The project, unless it is another one than earlier results named. What a read is told is noted."""
+        for earlier in told:
+            if found.resolved and earlier.id != found.id:
+                raise _moved(earlier, found)
+        if found.resolved and key[1] == CURRENT:
+            if len(self._told) >= _MOST_PROJECTS:
+                self._told.pop(next(iter(self._told)))
+            self._told[key[0]] = found
+            if reads and key[0]:
+                self._told.pop("", None)
+        return found
 
     def _remember(self, key: _Key, found: Project) -> None:
         if len(self._known) >= _MOST_PROJECTS:
@@ -119,6 +146,18 @@ def unresolved(project: Project) -> Refused:
         "The current project cannot be read with this connection, and a write must not land in the wrong one.",
         f"Pass project_id as a number{candidates}; list_projects or the user can name it.",
     )
+
+
+def _moved(earlier: Project, found: Project) -> Refused:
+    return Refused(
+        "project_unresolved",
+        f"@current is now project {_label(found)}, but earlier results were about project {_label(earlier)}.",
+        "Pass project_id as a number, or call get_project to look at the current project first.",
+    )
+
+
+def _label(project: Project) -> str:
+    return excerpt(f"{project.id} {project.name or ''}".strip(), 80)
 
 
 def _get(path: str, connection: str | None) -> Request:

@@ -12,7 +12,7 @@ from typing import Any, cast
 from pydantic_core import from_json
 
 from ..schemas.text import excerpt
-from .answers import Answer
+from .answers import LOOK_FIRST, Answer
 from .errors import Code, Failed, GatewayError, Rejected, Source, Upstream
 from .request import Plane, Request
 
@@ -209,7 +209,7 @@ def outcome_unknown(why: str = "no answer came back", source: Source = "maton", 
     return Failed(
         "outcome_unknown",
         f"The change was sent, but {why}: it may have been applied.",
-        "Do not repeat it blindly: look with the matching get or list tool first.",
+        LOOK_FIRST,
         source=source,
         outcome="unknown",
         **fields,

@@ -3,6 +3,8 @@
 import base64
 import logging
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -16,6 +18,7 @@ from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError, Refused, read_only
 from ..schemas.base import Input
+from ..schemas.text import Cleaner
 from ..tools.operation import Attachment, FileLink, Operation, Reply
 from .arguments import invalid_arguments
 from .render import render
@@ -40,7 +43,7 @@ async def call_tool(
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
         )
-        call.progress = _progress(context)
+        call.progress = _progress(runtime, context)
         call.export_dir = runtime.settings.export_dir
         given = await operation.run(call, args)
         reply = given if isinstance(given, Reply) else Reply(given)
@@ -66,11 +69,11 @@ async def call_tool(
     return CallToolResult(content=content, structured_content=structured)
 
 
-def _progress(context: ServerRequestContext[Any]) -> Progress:
+def _progress(runtime: Runtime, context: ServerRequestContext[Any]) -> Progress:
     """Seconds gone by as progress: they only grow, and nobody knows the whole. Sent only to clients that asked."""
 
     async def tell(seconds: float, news: str) -> None:
-        await context.session.report_progress(seconds, message=news)
+        await context.session.report_progress(seconds, message=cast("str", clean(runtime, news)))
 
     return tell
 
@@ -125,6 +128,23 @@ def _note(operation: Operation[Any], call: Call | None, outcome: str, started: f
         "tool=%s effect=%s outcome=%s project=%s connection=%s ms=%d",
         operation.name, operation.effect, outcome, project, connection, (time.monotonic() - started) * 1000,
     )  # fmt: skip
+
+
+def clean(runtime: Runtime, value: Any) -> Any:
+    """Return a JSON value without secrets and hidden characters, for whatever leaves without passing `render`."""
+    return Cleaner(secrets(runtime)).value(value)
+
+
+@contextmanager
+def clean_errors(runtime: Runtime) -> Generator[None]:
+    """Clean the protocol errors that are raised inside: message and data may quote upstream."""
+    try:
+        yield
+    except MCPError as error:
+        found = error.error
+        raise MCPError(
+            code=found.code, message=clean(runtime, found.message), data=clean(runtime, found.data)
+        ) from error
 
 
 def secrets(runtime: Runtime) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from mcp.types import CompleteRequestParams, CompleteResult, Completion, PromptR
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError
+from .calling import clean
 from .runtime import Runtime
 
 MOST_VALUES = 100
@@ -38,7 +39,8 @@ async def complete(runtime: Runtime, params: CompleteRequestParams) -> CompleteR
             found = await _names(call, params.argument.name, source, given.get("project", ""))
     except (GatewayError, TimeoutError):
         return _result([], complete=True)
-    return _result(matching(found.names, params.argument.value), complete=found.complete)
+    shown = [name for name in matching(found.names, params.argument.value) if clean(runtime, name) == name]
+    return _result(shown, complete=found.complete)
 
 
 def matching(names: Sequence[str], typed: str) -> list[str]:

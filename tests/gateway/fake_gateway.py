@@ -84,7 +84,7 @@ class FakeGateway:
         self.open = 0
         """Still open."""
         self.changed = asyncio.Condition()
-        self._script: list[Behaviour] = [reply(200, {})]
+        self._script: list[Behaviour] = [reply(200, {"id": 1})]
         self._routes: dict[tuple[str, str], list[Behaviour]] = {}
         self._peers: set[Peer] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -285,6 +285,10 @@ def maton_connection(connection_id: str = CONNECTION, status: str = "ACTIVE", cr
         "method": "OAUTH2",
         "metadata": {},
     }
+
+
+LIST_CONNECTIONS = "/connections"
+"""The one request that precedes all others when no connection was named."""
 
 
 def connections(*rows: Any) -> Behaviour:

@@ -13,7 +13,7 @@ from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.queries import QUERY_KINDS, check_query
 
 from .conftest import Opener
-from .fake_gateway import CONNECTION, FakeGateway, connections, drop, maton_connection, posthog, reply
+from .fake_gateway import CONNECTION, FakeGateway, bomb, connections, drop, maton_connection, posthog, reply
 
 pytestmark = pytest.mark.anyio
 
@@ -178,6 +178,7 @@ async def test_a_read_only_server_still_queries(fake: FakeGateway, call: Caller)
 @pytest.mark.parametrize("project_id", [2, "@current", 9])
 async def test_a_pinned_project_is_the_only_one(fake: FakeGateway, gateway: Opener, project_id: Any) -> None:
     fake.answers(reply(200, {"id": 9, "name": "Pinned"}))
+    fake.on("GET", "/connections", connections(maton_connection()))
     api = Call(gateway(project_id=9), Directory(), budget=Budget.CRUD, writes=False)
     if project_id == 2:
         with pytest.raises(Refused) as error:
@@ -187,11 +188,12 @@ async def test_a_pinned_project_is_the_only_one(fake: FakeGateway, gateway: Open
     else:
         await api.aim(None, project_id)
         await api.get(FLAGS)
-        assert {request.path.split("/")[4] for request in fake.received} == {"9"}
+        assert {request.path.split("/")[4] for request in fake.received[1:]} == {"9"}
 
 
-async def test_without_a_key_a_write_learns_that_first(fake: FakeGateway, gateway: Opener) -> None:
-    api = Call(gateway(api_key=None), Directory(), budget=Budget.CRUD, writes=True)
+@pytest.mark.parametrize("writes", [False, True])
+async def test_without_a_key_a_call_learns_that_first(fake: FakeGateway, gateway: Opener, writes: bool) -> None:
+    api = Call(gateway(api_key=None), Directory(), budget=Budget.CRUD, writes=writes)
     with pytest.raises(Refused) as error:
         await api.aim(None, "@current")
     assert error.value.code == "missing_api_key"
@@ -325,7 +327,15 @@ async def test_a_read_that_fails_before_the_write_means_not_sent(fake: FakeGatew
     ("behaviour", "code", "outcome"),
     [
         (reply(400, posthog("Taken.", "unique", "key")), "validation_failed", "rejected"),
-        (reply(200, b"<html>"), "bad_upstream_response", "applied"),
+        (reply(200, b"<html>"), "bad_upstream_response", "unknown"),
+        (reply(204, b""), "bad_upstream_response", "unknown"),
+        (reply(200, []), "bad_upstream_response", "unknown"),
+        (reply(200, "ok"), "bad_upstream_response", "unknown"),
+        (reply(200, {}), "bad_upstream_response", "unknown"),
+        (reply(200, {"message": "ok"}), "bad_upstream_response", "unknown"),
+        (reply(200, {"id": None}), "bad_upstream_response", "unknown"),
+        (reply(201, bomb(), content_encoding="gzip"), "response_too_large", "unknown"),
+        (reply(200, b"plain", content_encoding="gzip"), "bad_upstream_response", "unknown"),
         (reply(502, b""), "outcome_unknown", "unknown"),
         (drop, "outcome_unknown", "unknown"),
         (reply(429, posthog("x"), retry_after="3600"), "rate_limited", "rejected"),
@@ -335,10 +345,13 @@ async def test_a_write_that_fails_tells_its_own_outcome(
     fake: FakeGateway, call: Caller, behaviour: Any, code: str, outcome: str
 ) -> None:
     fake.answers(behaviour)
-    api = call()
-    error = await failing(api, api.post(FLAGS, {}))
-    assert (error.code, error.outcome) == (code, outcome)
-    assert api.wrote is (outcome == "applied")
+    for creates in (True, False):
+        api = call()
+        change = api.post(FLAGS, {}) if creates else api.patch(FLAG, {"active": True}, flag_id=42)
+        error = await failing(api, change)
+        assert (error.code, error.outcome) == (code, outcome)
+        assert error.hint
+        assert not api.wrote
 
 
 @pytest.mark.parametrize(

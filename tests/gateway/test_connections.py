@@ -5,7 +5,7 @@ import pytest
 
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.call import Call, Directory
-from maton_posthog.gateway.connections import Grants
+from maton_posthog.gateway.connections import ActiveConnections, Grants
 from maton_posthog.gateway.errors import GatewayError
 
 from .conftest import Clock, Opener, inside
@@ -81,26 +81,89 @@ async def test_a_named_connection_is_used_without_asking(
     assert fake.received == []
 
 
-async def test_a_read_without_a_named_connection_sends_no_header(
+async def reading(opened: Any, directory: Directory) -> Call:
+    call = Call(opened, directory, budget=Budget.CRUD, writes=False)
+    await call.aim(None, None)
+    return call
+
+
+async def test_reads_and_writes_name_the_same_connection_asked_for_once(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
-    call = Call(gateway(), directory, budget=Budget.CRUD, writes=False)
-    await call.aim(None, None)
-    await call.get("/api/projects/")
-    assert call.aimed() == {}
-    assert "maton-connection" not in fake.received[0].headers
+    fake.on("GET", LIST, connections(NEW, OLD), connections(NEW))
+    opened = gateway()
+    for call in (await reading(opened, directory), await write(opened, directory), await reading(opened, directory)):
+        await call.get("/api/projects/")
+        assert call.aimed() == {"connection": {"id": CONNECTION, "others": 1}}
+        assert fake.received[-1].headers["maton-connection"] == CONNECTION
+    assert len(fake.of("GET", LIST)) == 1
 
 
-async def test_a_write_without_any_active_connection_is_refused(
+AWAY = {
+    "drop": drop,
+    "500": BROKEN,
+    "403": reply(403, {"message": "x"}),
+    "404": reply(404, b""),
+    "429": reply(429, {"message": "x"}, retry_after="0"),
+    "html": reply(200, b"<html>"),
+    "another shape": reply(200, {}),
+}
+
+
+@pytest.mark.parametrize("how", AWAY)
+async def test_without_the_control_plane_reads_go_on_and_say_so_but_writes_are_refused(
+    fake: FakeGateway, gateway: Opener, how: str
+) -> None:
+    clock, directory = Clock(), Directory()
+    directory.connections = ActiveConnections(clock)
+    fake.on("GET", LIST, AWAY[how])
+    opened = gateway()
+    for _ in range(2):
+        call = await reading(opened, directory)
+        await call.get("/api/projects/")
+        assert call.aimed() == {"connection": {"resolved": False}}
+        assert "maton-connection" not in fake.received[-1].headers
+    assert len(fake.of("GET", LIST)) == 1, "reads ask once a minute"
+    with pytest.raises(GatewayError) as error:
+        await write(opened, directory)
+    assert Call(opened, directory, budget=Budget.CRUD, writes=True).settle(error.value).outcome != "applied"
+    assert {request.path for request in fake.received} == {LIST, "/posthog/api/projects/"}
+    fake.on("GET", LIST, connections(OLD))
+    assert (await reading(opened, directory)).connection is None
+    clock.now += 60
+    assert (await reading(opened, directory)).connection == CONNECTION
+
+
+async def test_a_control_plane_that_hangs_holds_up_a_read_for_seconds_only(
+    fake: FakeGateway, gateway: Opener, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maton_posthog.gateway.connections.READ_WAITS_S", 0.05)
+    fake.on("GET", LIST, hang)
+    call = await reading(gateway(deadline_s=600.0), directory)
+    assert call.aimed() == {"connection": {"resolved": False}}
+
+
+async def test_a_key_that_maton_does_not_accept_is_told_at_once(
     fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", LIST, reply(401, {"message": "x"}))
+    with pytest.raises(GatewayError) as error:
+        await reading(gateway(), directory)
+    assert error.value.code == "invalid_key"
+    assert len(fake.received) == 1
+
+
+@pytest.mark.parametrize("aim", [write, reading])
+async def test_without_any_active_connection_a_call_is_refused(
+    fake: FakeGateway, gateway: Opener, directory: Directory, aim: Any
 ) -> None:
     fake.on("GET", LIST, connections(FAILED), connections(OLD))
     opened = gateway()
     with pytest.raises(GatewayError) as error:
-        await write(opened, directory)
+        await aim(opened, directory)
     assert (error.value.code, error.value.outcome) == ("missing_connection", "not_sent")
     assert "action create" in str(error.value.hint)
-    assert (await write(opened, directory)).connection == CONNECTION
+    assert (await aim(opened, directory)).connection == CONNECTION
 
 
 @pytest.mark.parametrize("connection", ["x", "../../etc/passwd", "0b6f7a52\r\nX: 1"])
@@ -230,9 +293,10 @@ async def read(opened: Any, directory: Directory, connection: str | None = None)
     ("rows", "named", "dead"),
     [
         ([DEAD], None, True),
+        ([DEAD, FAILED], None, True),
         ([DEAD], CONNECTION, True),
         ([DEAD, NEW], CONNECTION, True),
-        ([DEAD, NEW], None, False),
+        ([DEAD, NEW], None, True),
         ([OLD, FAILED], CONNECTION, False),
         ([OLD, FAILED], None, False),
         ([OLD], None, False),
@@ -244,13 +308,14 @@ async def test_a_500_of_maton_means_reconnect_only_with_evidence(
     fake: FakeGateway, gateway: Opener, directory: Directory, rows: list[Any], named: str | None, dead: bool
 ) -> None:
     fake.answers(BROKEN)
-    fake.on("GET", LIST, connections(*rows))
+    before = [] if named else [connections(OLD, NEW)]
+    fake.on("GET", LIST, *before, connections(*rows))
     error = await read(gateway(), directory, named)
     assert error.code == ("connection_expired" if dead else "unavailable")
     assert ("Create a new connection" in str(error.hint)) is dead
     assert "manage_connection" in str(error.hint)
     assert error.status == 500
-    assert len(fake.received) == 2
+    assert len(fake.received) == 2 + len(before)
 
 
 async def test_many_500s_are_looked_into_once_a_minute(
@@ -263,7 +328,7 @@ async def test_many_500s_are_looked_into_once_a_minute(
     opened = gateway()
 
     async def one() -> None:
-        assert (await read(opened, directory)).code == "connection_expired"
+        assert (await read(opened, directory, CONNECTION)).code == "connection_expired"
 
     async with anyio.create_task_group() as group:
         for _ in range(10):
@@ -285,7 +350,7 @@ async def test_a_control_plane_that_fails_too_is_asked_once_and_proves_nothing(
     fake.on("GET", LIST, behaviour)
     opened = gateway()
     for _ in range(3):
-        assert (await read(opened, directory)).code == "unavailable"
+        assert (await read(opened, directory, CONNECTION)).code == "unavailable"
     assert len(fake.of("GET", LIST)) == 1
 
 
@@ -295,14 +360,14 @@ async def test_a_control_plane_that_hangs_does_not_hold_up_the_error(
     monkeypatch.setattr("maton_posthog.gateway.connections.GRANT_CHECK_S", 0.05)
     fake.answers(BROKEN)
     fake.on("GET", LIST, hang)
-    assert (await read(gateway(), directory)).code == "unavailable"
+    assert (await read(gateway(), directory, CONNECTION)).code == "unavailable"
 
 
 async def test_a_500_of_posthog_is_no_sign_of_a_dead_grant(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.answers(reply(500, {"type": "server_error", "code": "error", "detail": "A server error occurred."}))
-    assert (await read(gateway(), directory)).source == "posthog"
+    assert (await read(gateway(), directory, CONNECTION)).source == "posthog"
     assert len(fake.received) == 1
 
 

@@ -9,7 +9,17 @@ from maton_posthog.gateway.errors import GatewayError
 from maton_posthog.gateway.projects import CURRENT, Project
 
 from .conftest import Opener, inside
-from .fake_gateway import CONNECTION, OTHER_CONNECTION, FakeGateway, posthog, reply
+from .fake_gateway import (
+    CONNECTION,
+    LIST_CONNECTIONS,
+    OTHER_CONNECTION,
+    FakeGateway,
+    connections,
+    drop,
+    maton_connection,
+    posthog,
+    reply,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -35,6 +45,14 @@ def directory() -> Directory:
     return Directory()
 
 
+@pytest.fixture(autouse=True)
+def one_connection(fake: FakeGateway) -> None:
+    fake.on("GET", LIST_CONNECTIONS, connections(maton_connection()))
+
+
+HERE = {"connection": {"id": CONNECTION}}
+
+
 async def test_the_current_project_is_asked_for_once_and_its_number_is_sent(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
@@ -43,8 +61,9 @@ async def test_the_current_project_is_asked_for_once_and_its_number_is_sent(
     for _ in range(3):
         call = await aimed(opened, directory=directory)
         await call.get("/api/projects/{project_id}/feature_flags/")
-        assert call.aimed() == {"project": {"id": 136209, "name": "Default project"}}
+        assert call.aimed() == {"project": {"id": 136209, "name": "Default project"}, **HERE}
     assert [request.path for request in fake.received] == [
+        LIST_CONNECTIONS,
         f"{PROJECTS}/@current/",
         *[f"{PROJECTS}/136209/feature_flags/"] * 3,
     ]
@@ -61,7 +80,7 @@ async def test_32_calls_at_once_share_one_question(fake: FakeGateway, gateway: O
     async with anyio.create_task_group() as group:
         for _ in range(32):
             group.start_soon(one)
-    assert len(fake.received) == 1
+    assert [request.path for request in fake.received] == [LIST_CONNECTIONS, f"{PROJECTS}/@current/"]
     assert set(found) == {Project(136209, "Default project", "Europe/Berlin")}
     assert inside(directory.projects)._asking == {}
 
@@ -73,8 +92,8 @@ async def test_the_name_of_an_explicit_number_is_asked_for_once(
     opened = gateway()
     for _ in range(2):
         call = await aimed(opened, 42, directory=directory)
-        assert call.aimed() == {"project": {"id": 42, "name": "Shop"}}
-    assert len(fake.received) == 1
+        assert call.aimed() == {"project": {"id": 42, "name": "Shop"}, **HERE}
+    assert [request.path for request in fake.received] == [LIST_CONNECTIONS, f"{PROJECTS}/42/"]
 
 
 async def test_the_number_of_the_current_project_needs_no_second_question(
@@ -86,7 +105,7 @@ async def test_the_number_of_the_current_project_needs_no_second_question(
     assert (await aimed(opened, 136209, directory=directory)).project == Project(
         136209, "Default project", "Europe/Berlin"
     )
-    assert len(fake.received) == 1
+    assert [request.path for request in fake.received] == [LIST_CONNECTIONS, f"{PROJECTS}/@current/"]
 
 
 async def test_each_connection_has_a_current_project_of_its_own(
@@ -122,9 +141,9 @@ async def test_an_unknown_project_is_read_as_current_and_said_to_be_unresolved(
     for _ in range(2):
         call = await aimed(opened, directory=directory)
         await call.get("/api/projects/{project_id}/insights/")
-        assert call.aimed() == {"project": {"resolved": False}}
+        assert call.aimed() == {"project": {"resolved": False}, **HERE}
     assert [request.path for request in fake.received].count(f"{PROJECTS}/@current/insights/") == 2
-    assert len(fake.received) == 4
+    assert len(fake.received) == 5
 
 
 @pytest.mark.parametrize(
@@ -222,7 +241,7 @@ async def test_fresh_tells_what_current_meant_before(fake: FakeGateway, gateway:
     opened = gateway()
     first = await aimed(opened, directory=directory)
     assert await first.fresh_project() == (Project(1, "One", "Europe/Berlin"), None)
-    assert len(fake.received) == 1, "this call had just asked"
+    assert len(fake.of("GET", f"{PROJECTS}/@current/")) == 1, "this call had just asked"
     second = await aimed(opened, directory=directory)
     now, before = await second.fresh_project()
     assert (now.id, before and before.id) == (2, 1)
@@ -235,7 +254,7 @@ async def test_a_pinned_project_does_not_move(fake: FakeGateway, gateway: Opener
     call = await aimed(gateway(project_id=9), directory=directory)
     now, before = await call.fresh_project()
     assert now == before == call.project
-    assert [request.path for request in fake.received] == [f"{PROJECTS}/9/"]
+    assert [request.path for request in fake.received] == [LIST_CONNECTIONS, f"{PROJECTS}/9/"]
 
 
 async def test_very_many_projects_do_not_fill_the_memory(
@@ -247,3 +266,54 @@ async def test_very_many_projects_do_not_fill_the_memory(
         fake.on("GET", f"{PROJECTS}/{number}/", project(number))
         await aimed(opened, number, directory=directory)
     assert len(inside(directory.projects)._known) <= 10
+
+
+async def test_a_write_lands_in_the_project_that_earlier_reads_named(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", f"{PROJECTS}/@current/", project(1, "One"), project(2, "Two"))
+    opened = gateway()
+    read = await aimed(opened, directory=directory)
+    written = await aimed(opened, directory=directory, writes=True)
+    named = await aimed(opened, directory=directory, writes=True, connection=CONNECTION)
+    assert read.aimed() == written.aimed() == named.aimed() == {"project": {"id": 1, "name": "One"}, **HERE}
+    assert len(fake.of("GET", f"{PROJECTS}/@current/")) == 1
+
+
+@pytest.mark.parametrize("how", ["a connection was created", "the control plane was away", "many projects"])
+async def test_a_write_is_refused_where_current_moved_since_results_named_it(
+    fake: FakeGateway, gateway: Opener, directory: Directory, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    fake.on("GET", f"{PROJECTS}/@current/", project(1, "One"), project(2, "Two"))
+    opened = gateway()
+    if how == "the control plane was away":
+        fake.on("GET", LIST_CONNECTIONS, drop, connections(maton_connection()))
+    await aimed(opened, directory=directory)
+    if how == "many projects":
+        monkeypatch.setattr("maton_posthog.gateway.projects._MOST_PROJECTS", 2)
+        for number in (7, 8):
+            fake.on("GET", f"{PROJECTS}/{number}/", project(number))
+            await aimed(opened, number, directory=directory)
+    elif how == "a connection was created":
+        directory.forget()
+    for _ in range(2):
+        with pytest.raises(GatewayError, match=r"@current is now project 2 Two, but .* about project 1 One") as error:
+            await aimed(opened, directory=directory, writes=True)
+        assert (error.value.code, error.value.outcome) == ("project_unresolved", "not_sent")
+        assert "project_id" in str(error.value.hint)
+    fake.on("GET", f"{PROJECTS}/2/", project(2, "Two"))
+    assert (await aimed(opened, 2, directory=directory, writes=True)).aimed()["project"]["id"] == 2
+    seen = await aimed(opened, directory=directory)
+    assert seen.aimed()["project"]["id"] == 2
+    assert (await aimed(opened, directory=directory, writes=True)).aimed()["project"]["id"] == 2
+
+
+async def test_another_connection_that_the_caller_names_has_its_own_project(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
+    fake.on("GET", f"{PROJECTS}/@current/", project(1, "One"), project(2, "Two"))
+    fake.on("GET", LIST_CONNECTIONS, drop)
+    opened = gateway()
+    await aimed(opened, directory=directory)
+    written = await aimed(opened, directory=directory, writes=True, connection=OTHER_CONNECTION)
+    assert written.aimed()["project"]["id"] == 2

@@ -59,7 +59,11 @@ async def test_the_project_resource_tells_what_current_means(era: Era) -> None:
     async with served(era) as (client, _):
         (content,) = (await client.read_resource(PROJECT_URI)).contents
     assert isinstance(content, TextResourceContents)
-    assert json.loads(content.text) == {"project": {"id": 136209, "name": "Default project"}, "timezone": "UTC"}
+    assert json.loads(content.text) == {
+        "project": {"id": 136209, "name": "Default project"},
+        "connection": {"id": CONNECTION},
+        "timezone": "UTC",
+    }
 
 
 async def test_a_resource_that_is_not_there_is_a_protocol_error() -> None:

@@ -275,6 +275,7 @@ async def test_no_request_leaves_the_project_or_uses_an_old_path(operation: Oper
     async with served() as (client, fake):
         await client.call_tool(operation.name, ARGUMENTS.get(operation.name, {}))
     for request in fake.received:
+        assert ("maton-connection" in request.headers) is request.path.startswith("/posthog/")
         assert re.match(r"/posthog/api/(projects|organizations|users)/|/connections", request.path)
         assert "/events/" not in request.path
         assert "/environments/" not in request.path

@@ -37,11 +37,12 @@ async def test_a_read_only_server_offers_the_tool_without_saving() -> None:
     assert json.loads(text_of(refused))["error"]["code"] == "read_only"
 
 
-async def test_only_a_call_that_saves_goes_the_way_of_writes() -> None:
+async def test_a_call_that_saves_uses_the_connection_of_those_that_read() -> None:
     async with served() as (client, fake):
         await client.call_tool("query_trends", VIEWS)
         assert methods(fake) == set()
-        assert all("maton-connection" not in request.headers for request in fake.received)
+        asked = [request for request in fake.received if request.path != "/connections"]
+        assert {request.headers["maton-connection"] for request in asked} == {CONNECTION}
         saved = await client.call_tool("query_trends", {**VIEWS, "save_as": "Views"})
         (stored,) = [request for request in fake.received if request.path.endswith("/insights/")]
     assert stored.headers["maton-connection"] == CONNECTION
