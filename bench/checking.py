@@ -15,8 +15,8 @@ from maton_posthog.gateway.call import Call, Directory
 from maton_posthog.gateway.client import Gateway, GatewayConfig
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.gateway.projects import Project
-from maton_posthog.sandbox.hogql import describe_schema
-from maton_posthog.tools.query_check import checked
+from posthog_sandbox.hogql import describe_schema
+from maton_posthog.tools.query.check import checked
 
 from .hogql import QUERIES
 

@@ -14,13 +14,13 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
-from maton_posthog.sandbox.dataset import open_dataset
-from maton_posthog.sandbox.engine import Engine
+from posthog_sandbox.dataset import open_dataset
+from posthog_sandbox.storage.engine import Engine
 
 from .process import Process
 
 TODAY = date(2026, 11, 23)
-SANDBOX = "maton_posthog.sandbox"
+SANDBOX = "posthog_sandbox"
 LONGEST_S = 1800.0
 IDLE_S = 2.0
 PATH = "/posthog/api/projects/1/query/"

@@ -13,7 +13,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from maton_posthog.sandbox.engine import Engine
+from posthog_sandbox.storage.engine import Engine
 
 from .hogql import TODAY, Endpoint, both_sides
 

@@ -94,7 +94,7 @@ async def _rows(call: Call, path: str, query: Mapping[str, Any], name: str) -> _
 
 
 async def _events(call: Call) -> _Found:
-    from ..tools.project_names import event_names
+    from ..tools.query.seen_names import event_names
 
     found = await event_names(call)
     return _Found(found.known, found.complete)
@@ -122,7 +122,7 @@ async def _projects(call: Call) -> _Found:
 
 
 async def _tables(call: Call) -> _Found:
-    from ..tools.project_schema import schema_of
+    from ..tools.query.schema import schema_of
 
     return _Found(list((await schema_of(call)).value.tables), True)
 

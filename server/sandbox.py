@@ -1,6 +1,6 @@
 """The owner of the sandbox process: starts it, listens to what it says, ends it.
 
-`python -m maton_posthog.sandbox` prints its addresses as the first line of stdout, tells its progress on stderr, and
+`python -m posthog_sandbox` prints its addresses as the first line of stdout, tells its progress on stderr, and
 ends when its stdin does, so that it cannot outlive this process however this process ends.
 """
 
@@ -26,7 +26,7 @@ END_S = 2.5
 """For ending by itself once its stdin is closed."""
 TERMINATE_S = 0.5
 """For ending on SIGTERM, before it is killed."""
-COMMAND = (sys.executable, "-P", "-m", "maton_posthog.sandbox", "--json", "--exit-on-eof", "--port", "0")
+COMMAND = (sys.executable, "-P", "-m", "posthog_sandbox", "--json", "--exit-on-eof", "--port", "0")
 """`-P`: modules in the working directory must not take the place of real ones."""
 
 _SECRETS = ("MATON_API_KEY", "MATON_POSTHOG_TOKEN")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from maton_posthog.gateway.errors import Refused
-from maton_posthog.sandbox.hogql import Context, HogqlError, parser, translate
-from maton_posthog.tools import hogql_parse
-from maton_posthog.tools.hogql import tokenize
+from posthog_sandbox.hogql import Context, HogqlError, parser, translate
+from maton_posthog.tools.hogql import parse as hogql_parse
+from maton_posthog.tools.hogql.statement import tokenize
 
 from .hogql_growth import GROWTHS, MOST_READINGS, Growth
 

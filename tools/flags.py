@@ -6,16 +6,7 @@ from typing import Any, cast
 
 from ..gateway.call import Call
 from ..gateway.errors import Failed, GatewayError, Refused, Rejected
-from ..schemas.flags import (
-    CreateFlag,
-    DeleteFlag,
-    FlagRow,
-    FlagState,
-    FlagView,
-    GetFlag,
-    ListFlags,
-    UpdateFlag,
-)
+from ..schemas.flags import CreateFlag, DeleteFlag, FlagRow, FlagState, FlagView, GetFlag, ListFlags, UpdateFlag
 from ..schemas.shown import Whole
 from ..schemas.text import excerpt
 from .operation import Effect, Operation, Result, Toolset, listing, route, show

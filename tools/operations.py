@@ -2,28 +2,13 @@
 
 from typing import Any
 
-from . import (
-    account,
-    actions,
-    analytics,
-    annotations,
-    cohorts,
-    connections,
-    dashboards,
-    definitions,
-    experiment_results,
-    experiments,
-    flags,
-    insights,
-    persons,
-    query,
-    query_check,
-    query_describe,
-    recordings,
-    restore,
-    survey_stats,
-    surveys,
-)
+from . import account, actions, annotations, cohorts, connections, definitions, flags, persons, recordings, restore
+from .analytics import operations as analytics
+from .dashboards import operations as dashboards
+from .experiments import results as experiment_results, operations as experiments
+from .insights import operations as insights
+from .query import operations as query, check as query_check, describe as query_describe
+from .surveys import stats as survey_stats, operations as surveys
 from .operation import Operation
 
 OPERATIONS: tuple[Operation[Any], ...] = (

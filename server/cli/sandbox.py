@@ -11,4 +11,4 @@ import click
 def command(arguments: tuple[str, ...]) -> None:
     """Serve synthetic PostHog data over HTTP on this machine; --help says more."""
     sys.argv = ["maton-posthog-mcp sandbox", *arguments]
-    runpy.run_module("maton_posthog.sandbox", run_name="__main__")
+    runpy.run_module("posthog_sandbox", run_name="__main__")

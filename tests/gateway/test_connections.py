@@ -9,16 +9,7 @@ from maton_posthog.gateway.connections import ActiveConnections, Grants
 from maton_posthog.gateway.errors import GatewayError
 
 from .conftest import Clock, Opener, inside
-from .fake_gateway import (
-    CONNECTION,
-    OTHER_CONNECTION,
-    FakeGateway,
-    connections,
-    drop,
-    hang,
-    maton_connection,
-    reply,
-)
+from .fake_gateway import CONNECTION, OTHER_CONNECTION, FakeGateway, connections, drop, hang, maton_connection, reply
 
 pytestmark = pytest.mark.anyio
 

@@ -12,17 +12,7 @@ from maton_posthog.gateway.errors import Refused
 from maton_posthog.gateway.request import Request
 
 from .conftest import Clock, Opener, Waits, inside
-from .fake_gateway import (
-    Behaviour,
-    FakeGateway,
-    Peer,
-    Received,
-    drop,
-    half,
-    hang_up,
-    posthog,
-    reply,
-)
+from .fake_gateway import Behaviour, FakeGateway, Peer, Received, drop, half, hang_up, posthog, reply
 from .requests_sent import BODY, BUSY, PATH, READ, WRITE, error_of, send
 
 pytestmark = pytest.mark.anyio

@@ -17,18 +17,7 @@ from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.text import Cleaner
 
 from .conftest import Opener, inside
-from .fake_gateway import (
-    CANARY,
-    CONNECTION,
-    FakeGateway,
-    drop,
-    echo,
-    echo_refusal,
-    half,
-    hang,
-    redirect,
-    reply,
-)
+from .fake_gateway import CANARY, CONNECTION, FakeGateway, drop, echo, echo_refusal, half, hang, redirect, reply
 
 pytestmark = pytest.mark.anyio
 

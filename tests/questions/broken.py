@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from maton_posthog.sandbox.dataset import tell
+from posthog_sandbox.dataset import tell
 
 from .question import Question, Shown, Step, call, cell, hogql, rows
 from .world import TODAY, Row, World, ago, by, day, has, person_has, persons

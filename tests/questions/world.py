@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
 from typing import Any
 
-from maton_posthog.sandbox.dataset import Parameters, raw_rows
+from posthog_sandbox.dataset import Parameters, raw_rows
 
 type Row = dict[str, Any]
 

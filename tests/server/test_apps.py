@@ -10,9 +10,9 @@ import pytest
 from mcp.types import ImageContent, TextContent, TextResourceContents
 
 from maton_posthog.server.apps import CHART_URI, CHARTED, EXTENSION, MIME_TYPE
-from tests.sandbox.test_web_page import chromium, needs_chromium, serving
+from tests.test_web_page import chromium, needs_chromium, serving
 from tests.server.test_every_operation import ARGUMENTS, ERAS, Era, served, text_of
-from tests.tools.chart_tables import HOSTILE, TABLES
+from tests.tools.charts.tables import HOSTILE, TABLES
 
 PAGE = Path(__file__).parents[2] / "server" / "chart.html"
 POLICY = (

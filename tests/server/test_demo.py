@@ -78,7 +78,7 @@ def test_the_demo_uses_neither_the_key_nor_the_settings_of_its_user(demo: subpro
 
 def test_a_demo_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
     broken = tmp_path / "sitecustomize.py"
-    broken.write_text("import sys\nsys.modules['maton_posthog.sandbox'] = None\n")
+    broken.write_text("import sys\nsys.modules['posthog_sandbox'] = None\n")
     done = subprocess.run(
         [*COMMAND, "demo"],
         capture_output=True,

@@ -10,7 +10,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import PromptReference
 
 from maton_posthog.gateway import background
-from maton_posthog.tools import query
+from maton_posthog.tools.query import operations as query
 
 from ..gateway.fake_gateway import CANARY, echo_refusal, reply
 from ..tools.fake import page

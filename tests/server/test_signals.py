@@ -9,13 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.server.processes import (
-    DEADLINE_S,
-    HttpServer,
-    ServerProcess,
-    eventually,
-    silent_gateway,
-)
+from tests.server.processes import DEADLINE_S, HttpServer, ServerProcess, eventually, silent_gateway
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 LIST_FLAGS = {"name": "list_flags", "arguments": {"project_id": 1}}

@@ -59,7 +59,7 @@ class LiveSandbox:
 @contextmanager
 def running_sandbox(events: int = 20_000) -> Generator[LiveSandbox]:
     """A sandbox with synthetic events up to TODAY, at NOW. Its process ends with the block."""
-    command = [sys.executable, "-m", "maton_posthog.sandbox", "--json", "--today", TODAY, "--events", str(events)]
+    command = [sys.executable, "-m", "posthog_sandbox", "--json", "--today", TODAY, "--events", str(events)]
     with subprocess.Popen(
         [*command, "--exit-on-eof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:

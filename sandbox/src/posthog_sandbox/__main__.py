@@ -1,0 +1,210 @@
+"""`python -m posthog_sandbox`: listen at once, say where on the first line, make the data meanwhile."""
+
+import argparse
+import asyncio
+import importlib.util
+import json
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .admin.clock import SettableClock
+from .maton.keys import KEY, KEYS
+from .storage.store import Store
+from .values import Clock
+
+if TYPE_CHECKING:
+    from .storage.events import Database
+
+_USAGE_ERROR = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0 after an asked-for end, 2 with one line on stderr when it cannot run."""
+    options = _parser().parse_args(arguments)
+    if sys.platform == "win32":
+        return _fail(
+            "the sandbox does not run on Windows (chdb has no wheel for it); use WSL, or a real MATON_API_KEY."
+        )
+    if missing := [name for name in ("chdb", "hogql_parser_rs") if importlib.util.find_spec(name) is None]:
+        remedy = "pip install 'maton-posthog-mcp[sandbox]' (about 265 MB to download)"
+        return _fail(f"the sandbox needs its extra ({', '.join(missing)} is missing): {remedy}.")
+    from .serving import bind
+
+    try:
+        listener = bind(options.host, options.port)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return _fail(f"cannot listen on {options.host} port {options.port} ({reason}); choose another --port, or 0.")
+    with listener, ExitStack() as held:
+        return _serve(options, listener, held)
+
+
+def _serve(options: argparse.Namespace, listener: socket.socket, held: ExitStack) -> int:
+    """Claim the directory before anything in it is touched, then serve until the end."""
+    from .dataset import DatasetError, claim, newest_today, open_dataset
+
+    today: date = options.today or newest_today(_now())
+    clock = SettableClock(_now)
+    try:
+        directory = None if options.dir is None else claim(options.dir, held)
+        store = _filled_store(None if directory is None else directory.path, clock, today, _url(listener))
+    except DatasetError as error:
+        return _fail(f"--dir: {error}")
+    except (OSError, sqlite3.Error) as error:
+        return _fail(f"{options.dir}: {error}; free some space or choose another --dir.")
+    made = partial(
+        open_dataset, directory, events=options.events, seed=options.seed, today=today, hostile=not options.no_hostile
+    )
+    return asyncio.run(_run(options, listener, store, clock, made))
+
+
+def _filled_store(directory: Path | None, clock: Clock, today: date, url: str) -> Store:
+    from .examples import fill
+
+    store = Store(None if directory is None else directory / "rows.sqlite", clock)
+    try:
+        fill(store, today, url)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _run(
+    options: argparse.Namespace,
+    listener: socket.socket,
+    store: Store,
+    clock: SettableClock,
+    made: "Callable[..., Database]",
+) -> int:
+    from .app import create_app
+    from .dataset import DatasetError
+    from .storage.events import EventSource
+    from .serving import serve, watch_for_end
+
+    stop = asyncio.Event()
+    watch_for_end(stop, exit_on_eof=options.exit_on_eof)
+    failures: list[Exception] = []
+
+    def failed(error: Exception) -> None:
+        if not stop.is_set():
+            failures.append(error)
+            stop.set()
+
+    url = _url(listener)
+    progress = _progress(stop.is_set, as_json=options.json)
+    events = EventSource(partial(made, progress=progress))
+    app = create_app(store, events, clock, lambda: url, failed, rate=options.rate)
+    _announce(url, as_json=options.json)
+    await serve(app, listener, stop)
+    if not failures:
+        return 0
+    if isinstance(failures[0], DatasetError):
+        return _fail(str(failures[0]))
+    return _fail(f"the events could not be made: {failures[0]}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="maton-posthog-mcp sandbox",
+        description="A stand-in for the Maton gateway and PostHog on this machine, with synthetic data and real HogQL.",
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on, a loopback one (default %(default)s)"
+    )
+    parser.add_argument("--port", type=_port, default=0, help="port to listen on (default: a free one)")
+    parser.add_argument("--events", type=_events, default=100_000, help="how many events to make (default %(default)s)")
+    parser.add_argument("--today", type=date.fromisoformat, help="last day of the data, YYYY-MM-DD (default: today)")
+    parser.add_argument("--seed", type=int, default=42, help="the same seed gives the same data (default %(default)s)")
+    parser.add_argument("--dir", type=Path, help="keep the data in this directory (default: a temporary one)")
+    parser.add_argument("--no-hostile", action="store_true", help="leave out the values that an attacker would send")
+    parser.add_argument(
+        "--rate", type=_rate, default=0, help="answer 429 beyond so many requests a second, as Maton does at 10"
+    )
+    parser.add_argument("--json", action="store_true", help="first line and progress as JSON")
+    parser.add_argument("--exit-on-eof", action="store_true", help="end when standard input ends")
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError("takes a number from 0 to 65535")
+    return port
+
+
+def _events(text: str) -> int:
+    events = int(text)
+    if events < 1:
+        raise argparse.ArgumentTypeError("takes a number from 1")
+    return events
+
+
+def _rate(text: str) -> int:
+    rate = int(text)
+    if not 0 <= rate <= 1_000_000:
+        raise argparse.ArgumentTypeError("takes a number of requests per second, 0 for no limit")
+    return rate
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _announce(url: str, *, as_json: bool) -> None:
+    if as_json:
+        line = json.dumps({"gateway_url": url, "control_url": url, "key": KEY, "web_url": f"{url}/"})
+    else:
+        line = (
+            f"gateway {url}  control {url}\n"
+            f"Key: sandbox. A page to watch it: {url}/\n"
+            f"An MCP server:      MATON_API_KEY=sandbox maton-posthog-mcp --gateway-url {url} --control-url {url}\n"
+            f"Any PostHog client: host {url}/posthog, personal API key: sandbox\n"
+            f"By hand:            curl -H 'Authorization: Bearer sandbox' {url}/posthog/api/projects/@current/\n"
+            f"Keys with limits:   {', '.join(key.name for key in KEYS[1:])}\n"
+            "All data is synthetic. Ctrl+C ends it."
+        )
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+class _StoppedError(Exception):
+    """The process is asked to end while the data are being made."""
+
+
+def _progress(stopped: Callable[[], bool], *, as_json: bool) -> Callable[[float, str], None]:
+    """Tells how far the data are, and ends the making of them, files included, once `stopped`."""
+
+    def tell(fraction: float, message: str) -> None:
+        if stopped():
+            raise _StoppedError
+        line = (
+            json.dumps({"progress": round(fraction, 3), "message": message})
+            if as_json
+            else f"{fraction:4.0%} {message}"
+        )
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    return tell
+
+
+def _fail(reason: str) -> int:
+    sys.stderr.write(f"maton-posthog-mcp sandbox: {reason}\n")
+    return _USAGE_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())

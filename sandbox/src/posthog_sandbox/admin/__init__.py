@@ -1,0 +1,1 @@
+"""Endpoints for tests: faults on demand and a settable clock."""

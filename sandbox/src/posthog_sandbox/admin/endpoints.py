@@ -1,0 +1,51 @@
+"""What no client can do at Maton or PostHog: `/sandbox/faults` and `/sandbox/clock`, for tests of clients."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as WebRoute
+
+from ..http.bodies import read_json
+from .clock import SettableClock
+from ..errors import ApiError
+from .faults import Faults, read_faults
+from ..maton.keys import check_key
+from ..http.responses import answer, error_answer
+
+type _Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def admin_routes(faults: Faults, clock: SettableClock) -> list[WebRoute]:
+    """GET shows, POST sets and DELETE takes back; each answers with what is in force then."""
+
+    async def serve_faults(request: Request) -> Response:
+        if request.method == "POST":
+            faults.set(read_faults(await read_json(request)))
+        if request.method == "DELETE":
+            faults.set([])
+        return answer({"faults": faults.shown()})
+
+    async def serve_clock(request: Request) -> Response:
+        if request.method == "POST":
+            clock.obey(await read_json(request))
+        if request.method == "DELETE":
+            clock.reset()
+        return answer(clock.shown())
+
+    methods = ["GET", "POST", "DELETE"]
+    return [
+        WebRoute("/sandbox/faults", _guarded(serve_faults), methods=methods),
+        WebRoute("/sandbox/clock", _guarded(serve_clock), methods=methods),
+    ]
+
+
+def _guarded(act: _Endpoint) -> _Endpoint:
+    async def endpoint(request: Request) -> Response:
+        try:
+            check_key(request.headers.get("authorization"))
+            return await act(request)
+        except ApiError as error:
+            return error_answer(error)
+
+    return endpoint

@@ -1,0 +1,218 @@
+"""Faults on demand: rules that make chosen requests slow, wrong or broken, for tests of clients."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+import anyio
+import anyio.lowlevel
+from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..errors import ApiError, maton_invalid
+from ..http.responses import answer
+from ..values import Row, as_list, as_object
+
+DISCONNECT = "sandbox.disconnect"
+"""ASGI extension of our server: a callable that cuts the connection."""
+
+_LONGEST_S = 600
+_MOST_BYTES = 2_000_000_000
+_PIECE = 65_536
+
+type Drop = Literal["before", "after", "half"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One rule. `path` is a glob over the whole path; the first rule that matches a request applies.
+
+    `delay_s` waits first. `drop`: `before` cuts the connection unhandled, `after` once the request was handled, `half`
+    sends half of the body, `drip_s` sends it byte by byte with this wait between them. With `status`, `body` or
+    `body_bytes` (a JSON text of so many bytes) the request is not handled and this is the answer.
+    """
+
+    method: str | None = None
+    path: str = "*"
+    status: int | None = None
+    headers: Mapping[str, str] | None = None
+    body: Any = None
+    body_bytes: int | None = None
+    delay_s: float = 0.0
+    drip_s: float = 0.0
+    drop: Drop | None = None
+    times: int | None = None
+
+    def matches(self, method: str, path: str) -> bool:
+        """Whether the rule is for this request."""
+        return self.times != 0 and self.method in (None, method) and fnmatchcase(path, self.path)
+
+    def answer(self) -> Response | None:
+        """The answer instead of PostHog's, if the rule has one."""
+        if self.status is None and self.body is None and self.body_bytes is None:
+            return None
+        status = self.status or 200
+        if self.body_bytes is not None:
+            response = StreamingResponse(_text_of(self.body_bytes), status, media_type="application/json")
+        elif isinstance(self.body, str):
+            response = Response(self.body, status)
+        else:
+            response = Response(status_code=status) if self.body is None else answer(self.body, status)
+        response.headers.update(self.headers or {})
+        return response
+
+    def shown(self) -> Row:
+        """The rule as JSON."""
+        return {
+            "match": {"method": self.method, "path": self.path},
+            "status": self.status,
+            "headers": self.headers,
+            "body": self.body,
+            "body_bytes": self.body_bytes,
+            "delay_s": self.delay_s,
+            "drip_s": self.drip_s,
+            "drop": self.drop,
+            "times": self.times,
+        }
+
+
+def read_faults(sent: object) -> list[Fault]:
+    """The rules of a JSON array `[{"match": {"method", "path"}, "status", ...}]`. Raises ApiError 422."""
+    items = as_list(sent)
+    if items is None:
+        raise maton_invalid(["body"], "a list of rules is expected")
+    return [_read(as_object(item), number) for number, item in enumerate(items)]
+
+
+def _read(rule: Row | None, number: int) -> Fault:
+    known = {"match", "status", "headers", "body", "body_bytes", "delay_s", "drip_s", "drop", "times"}
+    match = {} if rule is None else as_object(rule.get("match") or {})
+    if rule is None or match is None or not rule.keys() <= known or not match.keys() <= {"method", "path"}:
+        raise _wrong(number, f"a rule is an object with {sorted(known)}; match has method and path")
+    status, times, drop, size = (rule.get(name) for name in ("status", "times", "drop", "body_bytes"))
+    if status is not None and not (isinstance(status, int) and 200 <= status <= 599):
+        raise _wrong(number, "status is a number from 200 to 599")
+    if size is not None and not (isinstance(size, int) and 2 <= size <= _MOST_BYTES):
+        raise _wrong(number, f"body_bytes is a number from 2 to {_MOST_BYTES}")
+    if drop not in (None, "before", "after", "half"):
+        raise _wrong(number, "drop is before, after or half")
+    if times is not None and not (isinstance(times, int) and times > 0):
+        raise _wrong(number, "times is a positive number")
+    headers = as_object(rule.get("headers") or {})
+    method, path = match.get("method"), match.get("path", "*")
+    return Fault(
+        method=None if method is None else str(method).upper(),
+        path=str(path),
+        status=status,
+        headers=None if headers is None else {name: str(value) for name, value in headers.items()},
+        body=rule.get("body"),
+        body_bytes=size,
+        delay_s=_seconds(rule, "delay_s", number),
+        drip_s=_seconds(rule, "drip_s", number),
+        drop=drop,
+        times=times,
+    )
+
+
+def _seconds(rule: Row, name: str, number: int) -> float:
+    value = rule.get(name, 0)
+    if not isinstance(value, int | float) or not 0 <= value <= _LONGEST_S:
+        raise _wrong(number, f"{name} is a number of seconds up to {_LONGEST_S}")
+    return float(value)
+
+
+def _wrong(number: int, message: str) -> ApiError:
+    return maton_invalid(["body", str(number)], message)
+
+
+class Faults:
+    """The rules in force."""
+
+    def __init__(self) -> None:
+        self._rules: list[Fault] = []
+
+    def set(self, rules: Sequence[Fault]) -> None:
+        """Replace all rules."""
+        self._rules = list(rules)
+
+    def shown(self) -> list[Row]:
+        """The rules that can still apply."""
+        return [rule.shown() for rule in self._rules if rule.times != 0]
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """The rule for a request, counted as used."""
+        for place, rule in enumerate(self._rules):
+            if rule.matches(method, path):
+                if rule.times is not None:
+                    self._rules[place] = replace(rule, times=rule.times - 1)
+                return rule
+        return None
+
+
+class FaultyApp:
+    """An ASGI application that obeys the rules before, and with, the application inside."""
+
+    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+        self._app = app
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        is_request = scope["type"] == "http" and not scope["path"].startswith("/sandbox/")
+        fault = self._faults.take(scope["method"], scope["path"]) if is_request else None
+        if fault is None:
+            await self._app(scope, receive, send)
+            return
+        await anyio.sleep(fault.delay_s)
+        if fault.drop == "before":
+            await _disconnect(scope)
+            return
+        inner = fault.answer() or self._app
+        if fault.drop is None and not fault.drip_s:
+            await inner(scope, receive, send)
+            return
+        kept: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            kept.append(message)
+
+        await inner(scope, receive, keep)
+        if fault.drop is None:
+            await _drip(kept, fault.drip_s, send)
+            return
+        if fault.drop == "half":
+            await _send_half(kept, send)
+        await _disconnect(scope)
+
+
+async def _send_half(messages: list[Message], send: Send) -> None:
+    body = b"".join(message.get("body", b"") for message in messages)
+    await send(messages[0])
+    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+    await anyio.sleep(0.05)  # let the half leave before the connection is cut
+
+
+async def _drip(messages: list[Message], seconds: float, send: Send) -> None:
+    body = b"".join(message.get("body", b"") for message in messages)
+    await send(messages[0])
+    for position in range(len(body)):
+        await send({"type": "http.response.body", "body": body[position : position + 1], "more_body": True})
+        await anyio.sleep(seconds)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _text_of(size: int) -> Iterator[bytes]:
+    """A JSON text of this many bytes, a piece at a time."""
+    yield b'"'
+    for start in range(0, size - 2, _PIECE):
+        yield b"x" * min(_PIECE, size - 2 - start)
+    yield b'"'
+
+
+async def _disconnect(scope: Scope) -> None:
+    cut = scope.get("extensions", {}).get(DISCONNECT)
+    if cut is None:
+        raise ConnectionAbortedError("The connection is dropped on demand.")
+    cut()
+    await anyio.lowlevel.checkpoint()

@@ -1,0 +1,236 @@
+"""Dashboards and what is on them. Their list knows no `search`: the parameter is passed over in silence."""
+
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from functools import partial
+
+from anyio import to_thread
+from starlette.responses import Response, StreamingResponse
+
+from ...errors import invalid
+from ...http.fields import Field, boolean, choice, integer, json_list, json_object, json_value, tags, text
+from ...http.filters import Ordering, Predicate, equals, tagged, truth
+from ...http.resource import Change, Resource, add_row, alive_or_restored, get_row, public, routes
+from ...http.responses import answer
+from ...http.routing import Call, Route
+from ...storage.store import Rows
+from ...values import Row, objects
+from ..insights.resource import INSIGHTS, ObtainResult, overriding, show_insight, with_result
+from .tiles import change_tiles, copy_tiles, lose_dashboard, regain_dashboard, show_tile, tiles_of_dashboard
+
+_FIELDS = (
+    Field("name", text(400), null=True),
+    Field("description", text()),
+    Field("pinned", boolean),
+    Field("deleted", boolean),
+    Field("tags", tags),
+    Field("filters", json_object),
+    Field("variables", json_object, null=True),
+    Field("breakdown_colors", json_value),
+    Field("data_color_theme_id", integer(), null=True),
+    Field("quick_filter_ids", json_list, null=True),
+    Field("restriction_level", integer()),
+    Field("creation_mode", choice("default", "template", "duplicate", "unlisted")),
+)
+_DEFAULTS: Row = {
+    "name": None,
+    "description": "",
+    "pinned": False,
+    "last_accessed_at": None,
+    "last_viewed_at": None,
+    "is_shared": False,
+    "deleted": False,
+    "creation_mode": "default",
+    "tags": [],
+    "restriction_level": 21,
+    "last_refresh": None,
+    "filters": {},
+    "variables": {},
+    "breakdown_colors": [],
+    "data_color_theme_id": None,
+    "quick_filter_ids": [],
+    "persisted_filters": None,
+    "persisted_variables": None,
+}
+_DETAILS = (
+    "filters",
+    "variables",
+    "breakdown_colors",
+    "data_color_theme_id",
+    "quick_filter_ids",
+    "persisted_filters",
+    "persisted_variables",
+)
+_TEMPLATES = {"DEFAULT_APP": "My App Dashboard"}
+GENERATED = "Generated Dashboard: "
+"""How the name of a dashboard begins that a feature flag made."""
+
+
+def _check(change: Change, row: Row) -> Row:
+    template, source = change.body.get("use_template"), change.body.get("use_dashboard")
+    if template and source:
+        raise invalid("`use_dashboard` and `use_template` cannot be used together")
+    if change.before is None and template and template not in _TEMPLATES:
+        raise invalid(f"Invalid template provided: {template}", attr="use_template")
+    if row["restriction_level"] not in {21, 37}:
+        raise invalid(f'"{row["restriction_level"]}" is not a valid choice.', "invalid_choice", "restriction_level")
+    if change.before is None and template:
+        row = {**row, "name": row["name"] or _TEMPLATES[template], "creation_mode": "template"}
+    if change.before is None and source:
+        row = {**row, "creation_mode": "duplicate", "_source": _source(change, source)["id"]}
+    return row
+
+
+def _source(change: Change, key: object) -> Row:
+    found = change.rows.get("dashboards", key) if isinstance(key, int) else None
+    if found is None or found["deleted"] or found["_project"] != change.project_id:
+        raise invalid("Dashboard not found", attr="use_dashboard")
+    return found
+
+
+def _stored(change: Change, row: Row) -> None:
+    rows, before = change.rows, change.before
+    if before is None:
+        source = rows.get("dashboards", row["_source"]) if "_source" in row else None
+        if source is not None:
+            copy_tiles(rows, source, row)
+        return
+    if row["deleted"] and not before["deleted"]:
+        lose_dashboard(rows, row, insights_too=change.body.get("delete_insights") is True)
+    if before["deleted"] and not row["deleted"]:
+        regain_dashboard(rows, row)
+    change_tiles(rows, row, objects(change.body.get("tiles")))
+
+
+def _show_basic(rows: Rows, row: Row) -> Row:
+    return {
+        **{name: value for name, value in public(rows, row).items() if name not in _DETAILS},
+        "effective_restriction_level": row["restriction_level"],
+        "effective_privilege_level": 37,
+        "user_access_level": "editor",
+        "access_control_version": "v2",
+        "team_id": row["_project"],
+    }
+
+
+def _show(rows: Rows, row: Row) -> Row:
+    return {
+        **_show_basic(rows, row),
+        **{name: row[name] for name in _DETAILS},
+        "tiles": [
+            show_tile(tile, None if insight is None else show_insight(rows, insight))
+            for tile, insight in _live_tiles(rows, row)
+        ],
+    }
+
+
+def _live_tiles(rows: Rows, row: Row) -> list[tuple[Row, Row | None]]:
+    tiles = [tile for tile in tiles_of_dashboard(rows, row) if not tile["deleted"]]
+    pairs = [(tile, None if tile["insight_id"] is None else rows.get("insights", tile["insight_id"])) for tile in tiles]
+    return [(tile, insight) for tile, insight in pairs if insight is None or not insight["deleted"]]
+
+
+def _exclude_generated(_rows: Rows, values: list[str]) -> Predicate:
+    wanted = truth(values[-1])
+    return lambda row: not wanted or not str(row["name"]).startswith(GENERATED)
+
+
+DASHBOARDS = Resource(
+    table="dashboards",
+    fields=_FIELDS,
+    defaults=_DEFAULTS,
+    check=_check,
+    stored=_stored,
+    show=_show,
+    show_in_list=_show_basic,
+    reachable=alive_or_restored,
+    listed=lambda _params, row: not row["deleted"] and row["creation_mode"] != "unlisted",
+    filters={
+        "tags": tagged,
+        "creation_mode": equals("creation_mode"),
+        "exclude_generated": _exclude_generated,
+    },
+    ordering=Ordering("-pinned,name"),
+)
+
+
+async def _get(obtain: ObtainResult, call: Call) -> Response:
+    """One dashboard, its tiles with their results as `refresh` asks for them; one that fails leaves its result null."""
+    shown = await to_thread.run_sync(get_row, DASHBOARDS, call)
+    for tile in shown["tiles"]:
+        await _compute(obtain, call, shown, tile)
+    return answer(shown)
+
+
+async def _compute(obtain: ObtainResult, call: Call, shown: Row, tile: Row) -> None:
+    """Put a result into a tile: with the filters of the dashboard, or those of the tile if it has its own."""
+    if tile["insight"] is None:
+        return
+    laid_over = overriding(call, shown["filters"], shown["variables"] or {})
+    if tile["filters_overrides"]:
+        laid_over = replace(laid_over, body={**laid_over.body, "filters_override": tile["filters_overrides"]})
+    insight = await with_result(obtain, laid_over, tile["insight"], shown["id"])
+    tile |= {name: insight[name] for name in ("is_cached", "last_refresh")} | {"insight": insight}
+
+
+async def _stream(obtain: ObtainResult, call: Call) -> Response:
+    """The dashboard as server-sent events: `metadata` without tiles, each `tile` with its result, and `complete`."""
+    shown = await to_thread.run_sync(get_row, DASHBOARDS, call)
+    overriding(call, {}, {})  # refuse what cannot be read while there still is a status
+
+    async def events() -> AsyncGenerator[str]:
+        yield _event({"type": "metadata", "dashboard": {**shown, "tiles": []}})
+        for order, tile in enumerate(shown["tiles"]):
+            await _compute(obtain, call, shown, tile)
+            yield _event({"type": "tile", "order": order, "tile": tile})
+        yield _event({"type": "complete"})
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+
+
+def _event(data: Row) -> str:
+    return f"data: {json.dumps(data)}\n\n"
+
+
+def dashboard_routes(obtain: ObtainResult) -> tuple[Route, ...]:
+    """The routes of dashboards; `obtain` gives the results of queries as the query endpoint does."""
+    item = "projects/{project_id}/dashboards/{id}"
+    own = {("GET", item): partial(_get, obtain)}
+    return (
+        *(
+            Route(route.method, route.path, own.get((route.method, route.path), route.endpoint))
+            for route in routes(DASHBOARDS)
+        ),
+        Route("GET", f"{item}/stream_tiles", partial(_stream, obtain)),
+    )
+
+
+def usage_dashboard(change: Change, flag: Row) -> int:
+    """The dashboard that PostHog makes for a new flag, with its two insights. Gives its id."""
+    name = f"{GENERATED}{flag['key']} Usage"
+    dashboard = add_row(DASHBOARDS, _of_values(change, {"name": name, "tags": ["feature flags"]}))
+    for title, math in (("Total volume", "total"), ("Calls made by unique users", "dau")):
+        query = _flag_calls(flag["key"], math)
+        values = {"name": f"Feature Flag Called {title}", "query": query, "dashboards": [dashboard["id"]]}
+        add_row(INSIGHTS, _of_values(change, values))
+    return int(dashboard["id"])
+
+
+def _of_values(change: Change, values: Row) -> Change:
+    return Change(change.rows, change.project_id, {}, values, None)
+
+
+def _flag_calls(key: str, math: str) -> Row:
+    flag = {"key": "$feature_flag", "type": "event", "value": key, "operator": "exact"}
+    return {
+        "kind": "InsightVizNode",
+        "source": {
+            "kind": "TrendsQuery",
+            "series": [{"kind": "EventsNode", "event": "$feature_flag_called", "math": math}],
+            "interval": "day",
+            "dateRange": {"date_from": "-30d"},
+            "properties": {"type": "AND", "values": [{"type": "AND", "values": [flag]}]},
+            "breakdownFilter": {"breakdown": "$feature_flag_response", "breakdown_type": "event"},
+        },
+    }

@@ -1,0 +1,1 @@
+"""Experiments and the flags behind them."""

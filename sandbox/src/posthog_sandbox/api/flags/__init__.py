@@ -1,0 +1,1 @@
+"""Feature flags: rules, evaluation, copies and dependents."""

@@ -1,0 +1,106 @@
+"""What a flag says to somebody: its condition sets in their order, their rollout, and the variants.
+
+Who falls into a rollout is decided as PostHog's SDKs do for local evaluation: SHA-1 of the key and the distinct id.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import ApiError
+from ...storage.store import Rows
+from ...values import Row, objects
+from ..cohorts.rules import CohortError, persons_of
+from .rules import flag_variants
+from ..persons.filters import person_condition
+
+_MOST = float(0xFFFFFFFFFFFFFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition set of a flag. `sql` is true for the persons whose properties fit; None when the sandbox cannot
+    tell (it asks for groups or for other flags)."""
+
+    share: float
+    variant: str | None
+    sql: str | None
+
+
+def read_conditions(rows: Rows, flag: Row) -> list[Condition]:
+    """The condition sets of a flag, in order."""
+    return [_read(rows, flag, item) for item in objects(flag["filters"]["groups"])]
+
+
+def _read(rows: Rows, flag: Row, item: Row) -> Condition:
+    share = item.get("rollout_percentage")
+    by_group = flag["filters"].get("aggregation_group_type_index") is not None
+    sql = None if by_group else persons_who_fit(rows, flag["_project"], objects(item.get("properties")))
+    return Condition(100 if share is None else share, item.get("variant"), sql)
+
+
+def persons_who_fit(rows: Rows, project_id: int, properties: list[Row]) -> str | None:
+    """Persons who have all of the properties and are in all of the cohorts, as a condition on `posthog.persons`.
+
+    None for properties that the sandbox cannot tell from persons: of groups, of other flags.
+    """
+    terms = ["true"]
+    for item in properties:
+        kind = item.get("type") or "person"
+        if kind == "cohort":
+            cohort = rows.get("cohorts", item["value"]) if isinstance(item.get("value"), int) else None
+            if cohort is None or cohort["_project"] != project_id:
+                return None
+            try:
+                inside = f"id IN ({persons_of(rows, cohort)})"
+            except CohortError:
+                return None
+            terms.append(f"NOT {inside}" if item.get("operator") == "not_in" else inside)
+        elif kind == "person":
+            try:
+                terms.append(person_condition(item))
+            except ApiError:
+                return None
+        else:
+            return None
+    return f"({' AND '.join(terms)})"
+
+
+def evaluated(flag: Row, conditions: list[Condition], fitting: list[bool], distinct_id: str) -> Row:
+    """`{"value", "evaluation": {"reason", "condition_index"}}`; `fitting` tells which conditions somebody fits."""
+    if not flag["active"]:
+        return _told(False, "disabled", None)
+    if flag["filters"].get("aggregation_group_type_index") is not None:
+        return _told(False, "no_group_type", None)
+    outside: int | None = None
+    for index, (condition, fits) in enumerate(zip(conditions, fitting, strict=True)):
+        if fits and _draw(flag["key"], distinct_id) <= condition.share / 100:
+            return _told(_variant(flag, condition, distinct_id) or True, "condition_match", index)
+        if fits and outside is None:
+            outside = index
+    if outside is not None:
+        return _told(False, "out_of_rollout_bound", outside)
+    return _told(False, "no_condition_match", max(len(conditions) - 1, 0))
+
+
+def _told(value: Any, reason: str, index: int | None) -> Row:
+    return {"value": value, "evaluation": {"reason": reason, "condition_index": index}}
+
+
+def _variant(flag: Row, condition: Condition, distinct_id: str) -> str | None:
+    """The variant of a condition, or the one that somebody falls into; None of a boolean flag."""
+    variants = flag_variants(flag["filters"])
+    if condition.variant in [variant["key"] for variant in variants]:
+        return condition.variant
+    drawn, reached = _draw(flag["key"], distinct_id, "variant"), 0.0
+    for variant in variants:
+        reached += (variant.get("rollout_percentage") or 0) / 100
+        if drawn < reached:
+            return str(variant["key"])
+    return None
+
+
+def _draw(key: str, distinct_id: str, salt: str = "") -> float:
+    """From 0 to 1, the same for the same flag and person."""
+    digest = hashlib.sha1(f"{key}.{distinct_id}{salt}".encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+    return int(digest[:15], 16) / _MOST

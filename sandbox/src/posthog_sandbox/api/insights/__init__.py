@@ -1,0 +1,1 @@
+"""Insights and who viewed them."""

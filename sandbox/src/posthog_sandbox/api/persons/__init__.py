@@ -1,0 +1,1 @@
+"""Persons: filters, changes and actions."""

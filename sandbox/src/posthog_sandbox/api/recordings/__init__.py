@@ -1,0 +1,1 @@
+"""Session recordings and their filters."""

@@ -1,0 +1,48 @@
+"""HogQL, PostHog's query language, compiled to ClickHouse SQL. Pure: it runs nothing and reads nothing.
+
+`translate` compiles a query, `describe_schema` lists what can be queried, `HogqlError` says what is wrong.
+"""
+
+from . import ast, escape
+from .schema.catalog import SYSTEM_TABLES, column_kind
+from .constant_rows import constant_rows
+from .context import Context, Notice, PropertyTypes, Resolver, Translated
+from .schema.describe import describe_schema
+from .errors import HogqlError
+from .functions.registry import has_aggregate
+from .schema.information import information_schema_rows
+from .inspection import index_use, property_notices
+from .parser import parse_expression, parse_query
+from .schema.tables import Table
+from .schema.stored import INFORMATION_SCHEMA, QUERY_LOG, clickhouse_columns
+from .translate import translate
+from .values import PropertyType, Scope, Type
+
+__all__ = [
+    "INFORMATION_SCHEMA",
+    "QUERY_LOG",
+    "SYSTEM_TABLES",
+    "Context",
+    "HogqlError",
+    "Notice",
+    "PropertyType",
+    "PropertyTypes",
+    "Resolver",
+    "Scope",
+    "Table",
+    "Translated",
+    "Type",
+    "ast",
+    "clickhouse_columns",
+    "column_kind",
+    "constant_rows",
+    "describe_schema",
+    "escape",
+    "has_aggregate",
+    "index_use",
+    "information_schema_rows",
+    "parse_expression",
+    "parse_query",
+    "property_notices",
+    "translate",
+]

@@ -1,0 +1,167 @@
+"""Expressions: one small function for each kind of node, and the bounds on their number and depth."""
+
+from __future__ import annotations
+
+from . import ast, escape
+from .functions.calls import call, compile_call, compile_window_call
+from .functions.casts import cast_to
+from .comparisons import compile_between, compile_comparison, compile_distinct
+from .errors import query_error
+from .functions.registry import find_function
+from .hogqlx import value_of
+from .names import compile_array_access, compile_field, compile_tuple_access
+from .scope import MAX_DEPTH, MAX_EXPRESSIONS, MAX_SQL, MAX_WORK, Environment
+from .values import ARRAY, BOOLEAN, FLOAT, INTEGER, STRING, TUPLE, UNKNOWN, Fragment, Type
+from .windows import compile_over
+
+_ARITHMETIC = {"+": "plus", "-": "minus", "*": "multiply", "/": "divide", "%": "modulo"}
+
+
+def compile_expression(node: ast.Expr, environment: Environment) -> Fragment:
+    """ClickHouse SQL for an expression. Raises `HogqlError` when it has no meaning here, or grows too large."""
+    compilation = environment.compilation
+    compilation.expressions += 1
+    compilation.depth += 1
+    if compilation.depth > MAX_DEPTH:
+        raise query_error(f"The query is nested too deeply: more than {MAX_DEPTH} levels.", node.span)
+    if compilation.expressions > MAX_EXPRESSIONS:
+        raise query_error(f"The query is too large: more than {MAX_EXPRESSIONS:,} expressions.", node.span)
+    fragment = _compile(node, environment)
+    compilation.depth -= 1
+    compilation.characters += len(fragment.sql)
+    if len(fragment.sql) > MAX_SQL or compilation.characters > MAX_WORK:
+        raise query_error(f"The query is too large: more than {MAX_SQL:,} characters of SQL.", node.span)
+    return fragment
+
+
+def _compile(node: ast.Expr, environment: Environment) -> Fragment:
+    match node:
+        case ast.Field():
+            return compile_field(node, environment)
+        case ast.Constant():
+            return _constant(node)
+        case ast.Call():
+            return compile_call(node, environment)
+        case ast.Comparison():
+            return compile_comparison(node, environment)
+        case ast.Logical():
+            return _logical(node, environment)
+        case ast.Arithmetic():
+            return _arithmetic(node, environment)
+        case ast.Not():
+            value = environment.compile(node.expr)
+            return Fragment(f"not({value.sql})", Type("boolean", value.type.nullable))
+        case ast.Between():
+            return compile_between(node, environment)
+        case ast.IsDistinctFrom():
+            return compile_distinct(node, environment)
+        case ast.Alias():
+            return _alias(node, environment)
+        case ast.Cast():
+            return _cast(node, environment)
+        case ast.ArrayAccess():
+            return compile_array_access(node, environment)
+        case ast.TupleAccess():
+            return compile_tuple_access(node, environment)
+        case ast.WindowCall():
+            return compile_window_call(node, compile_over(node, environment), environment)
+        case ast.Select() | ast.SetQuery():
+            return _scalar_subquery(node, environment)
+        case _:
+            return _compile_composite(node, environment)
+
+
+def _compile_composite(
+    node: ast.Array | ast.Tuple | ast.Dict | ast.ArraySlice | ast.Lambda | ast.Placeholder | ast.Columns,
+    environment: Environment,
+) -> Fragment:
+    match node:
+        case ast.Array():
+            return Fragment(f"[{_list(node.exprs, environment)}]", ARRAY)
+        case ast.Tuple():
+            return Fragment(f"tuple({_list(node.exprs, environment)})", TUPLE)
+        case ast.Dict():
+            return environment.compile(value_of(node))
+        case ast.ArraySlice():
+            return _slice(node, environment)
+        case ast.Lambda():
+            return _lambda(node, environment)
+        case ast.Placeholder():
+            raise query_error("A placeholder cannot stand here.", node.span)
+        case ast.Columns():
+            raise query_error("COLUMNS can only stand in a SELECT list.", node.span)
+
+
+def _list(nodes: tuple[ast.Expr, ...] | list[ast.Expr], environment: Environment) -> str:
+    return ", ".join([environment.compile(node).sql for node in nodes])
+
+
+def _constant(node: ast.Constant) -> Fragment:
+    sql = escape.constant(node.value)
+    match node.value:
+        case None:
+            return Fragment(sql, UNKNOWN)
+        case bool():
+            return Fragment(sql, BOOLEAN)
+        case int():
+            return Fragment(sql, INTEGER)
+        case float():
+            return Fragment(sql, FLOAT)
+        case str():
+            return Fragment(sql, STRING)
+
+
+def _logical(node: ast.Logical, environment: Environment) -> Fragment:
+    parts = [environment.compile(expr) for expr in node.exprs]
+    nullable = any(part.type.nullable for part in parts)
+    return Fragment(f"{node.operator}({', '.join([part.sql for part in parts])})", Type("boolean", nullable))
+
+
+def _arithmetic(node: ast.Arithmetic, environment: Environment) -> Fragment:
+    name = _ARITHMETIC.get(node.operator)
+    function = None if name is None else find_function(name)
+    if function is None:
+        raise query_error(f"The operator {node.operator} is not supported here.", node.span)
+    args = (environment.compile(node.left), environment.compile(node.right))
+    return call(function, function.name, args, ast.Call(function.name, (node.left, node.right), span=node.span))
+
+
+def _alias(node: ast.Alias, environment: Environment) -> Fragment:
+    value = environment.compile(node.expr)
+    name = environment.scope.declare(node.alias, value, node.span)
+    return Fragment(f"({value.sql} AS {name})", value.type)
+
+
+def _cast(node: ast.Cast, environment: Environment) -> Fragment:
+    name = node.type_name
+    if node.type_args:
+        parts = [str(arg.value if isinstance(arg, ast.Constant) else _type_name(arg)) for arg in node.type_args]
+        name = f"{name}({', '.join(parts)})"
+    return cast_to(environment.compile(node.expr), name, node.safe, environment.context, node.span)
+
+
+def _type_name(node: ast.Expr) -> str:
+    if isinstance(node, ast.Field) and len(node.chain) == 1:
+        return str(node.chain[0])
+    raise query_error("The arguments of a type are names and numbers.", node.span)
+
+
+def _slice(node: ast.ArraySlice, environment: Environment) -> Fragment:
+    array = environment.compile(node.array).sql
+    first = "1" if node.first is None else environment.compile(node.first).sql
+    if node.last is None:
+        return Fragment(f"arraySlice({array}, {first})", ARRAY)
+    last = environment.compile(node.last).sql
+    return Fragment(f"arraySlice({array}, {first}, plus(minus({last}, {first}), 1))", ARRAY)
+
+
+def _lambda(node: ast.Lambda, environment: Environment) -> Fragment:
+    names = ", ".join(escape.identifier(name) for name in node.args)
+    body = environment.with_arguments(node.args).compile(node.expr)
+    return Fragment(f"(({names}) -> {body.sql})", UNKNOWN)
+
+
+def _scalar_subquery(node: ast.Query, environment: Environment) -> Fragment:
+    relation = environment.query(node)
+    kind = relation.columns[0].type.or_null() if len(relation.columns) == 1 else TUPLE.or_null()
+    return Fragment(f"({relation.sql})", kind)

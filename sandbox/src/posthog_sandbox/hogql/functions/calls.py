@@ -1,0 +1,329 @@
+"""Function calls: those that HogQL gives a meaning of its own, and all others through the allow-list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from .. import ast, escape
+from .casts import cast_to
+from ..errors import query_error, relocated
+from .allowed import COMPARISONS
+from .registry import Function, find_function, unknown_function, with_filter
+from .macros import expand, macro_names
+from ..parser import parse_expression
+from ..scope import Environment, SelectScope, TableSource
+from .surveys import survey_response, unique_submissions
+from ..times import is_date, now, time_literal
+from ..values import BOOLEAN, DATE, DATETIME, STRING, UNKNOWN, Fragment, Type
+from .zones import best_effort, make_date_time, parse_date_time, to_date_time_64, to_time_zone, uuid_time
+
+type Special = Callable[[ast.Call, Environment], Fragment]
+
+
+def compile_call(node: ast.Call, environment: Environment) -> Fragment:
+    """A call of a function or an aggregate. Raises `HogqlError` for a name that is not on the allow-list."""
+    folded = node.name.lower()
+    special = _SPECIAL.get(folded)
+    if special is not None:
+        _plain(node)
+        fewest, most, compile_special = special
+        Function(node.name, fewest, most, "unknown", "", "function").check_count(len(node.args), node.name, node.span)
+        return compile_special(node, environment)
+    operator = _COMPARISONS.get(folded)
+    if operator is not None:
+        _plain(node)
+        Function(node.name, 2, 2, "unknown", "", "function").check_count(len(node.args), node.name, node.span)
+        return environment.compile(ast.Comparison(operator, node.args[0], node.args[1], node.span))
+    written_out = expand(node)
+    if written_out is not None:
+        return environment.compile(written_out)
+    function = find_function(node.name)
+    if function is None:
+        raise unknown_function(node.name, _SPECIAL_NAMES | macro_names(), node.span)
+    if function.family == "aggregate":
+        return _aggregate(function, node, environment)
+    if function.family == "window":
+        raise query_error(f"Window function '{node.name}' needs an OVER clause.", node.span)
+    _plain(node)
+    return call(function, node.name, _compiled(node.args, environment), node)
+
+
+def compile_window_call(node: ast.WindowCall, over: str, environment: Environment) -> Fragment:
+    """`f(...) over ...`, for aggregates and window functions; `over` is the compiled window."""
+    function = find_function(node.name)
+    if function is None:
+        raise unknown_function(node.name, frozenset(), node.span)
+    if function.family == "function":
+        raise query_error(f"'{node.name}' is neither an aggregation nor a window function.", node.span)
+    args = () if _counts_rows(function, node.args) else _compiled(node.args, environment)
+    function.check_count(len(args), node.name, node.span)
+    params = _params(node.params, environment)
+    return Fragment(f"{function.name}{params}({_joined(args)}) OVER {over}", function.result_type(args))
+
+
+def call(function: Function, shown_name: str, args: tuple[Fragment, ...], node: ast.Call) -> Fragment:
+    """The call of an allowed function with compiled arguments."""
+    function.check_count(len(args), shown_name, node.span)
+    return Fragment(f"{function.name}({_joined(args)})", _arithmetic_type(function, args))
+
+
+def _aggregate(function: Function, node: ast.Call, environment: Environment) -> Fragment:
+    if environment.in_aggregate is not None:
+        message = f"Aggregation '{node.name}' cannot be nested inside another aggregation '{environment.in_aggregate}'."
+        raise query_error(message, node.span)
+    inside = replace(environment, in_aggregate=node.name)
+    args = () if _counts_rows(function, node.args) else _compiled(node.args, inside)
+    function.check_count(len(args), node.name, node.span)
+    distinct = "DISTINCT " if node.distinct else ""
+    shown = function
+    if node.filter is not None:
+        shown, distinct = with_filter(function, node.distinct), ""
+        args = (*args, inside.compile(node.filter))
+    params = _params(node.params, environment)
+    return Fragment(f"{shown.name}{params}({distinct}{_joined(args)})", shown.result_type(args))
+
+
+def _counts_rows(function: Function, args: tuple[ast.Expr, ...]) -> bool:
+    """`count(*)` and `count(e.*)` count rows."""
+    return function.name == "count" and len(args) == 1 and isinstance(args[0], ast.Field) and args[0].chain[-1] == "*"
+
+
+def _params(params: tuple[ast.Expr, ...] | None, environment: Environment) -> str:
+    return "" if params is None else f"({_joined(_compiled(params, environment))})"
+
+
+def _compiled(args: tuple[ast.Expr, ...], environment: Environment) -> tuple[Fragment, ...]:
+    return tuple([environment.compile(arg) for arg in args])
+
+
+def _joined(args: tuple[Fragment, ...]) -> str:
+    return ", ".join([arg.sql for arg in args])
+
+
+def _plain(node: ast.Call) -> None:
+    if node.params is not None or node.distinct or node.filter is not None:
+        raise query_error(f"'{node.name}' is no aggregation: it takes no parameters, DISTINCT or FILTER.", node.span)
+
+
+def _arithmetic_type(function: Function, args: tuple[Fragment, ...]) -> Type:
+    if function.name in ("plus", "minus"):
+        return sum_type(args[0].type, args[1].type)
+    return function.result_type(args)
+
+
+def sum_type(left: Type, right: Type) -> Type:
+    """The type of `left + right` and `left - right`: times move by intervals and by days."""
+    nullable = left.nullable or right.nullable
+    for time, other in ((left, right), (right, left)):
+        if time.kind in ("date", "datetime") and other.kind not in ("date", "datetime"):
+            return Type(time.kind, nullable)
+    if left.kind == right.kind == "interval":
+        return left
+    return Type("unknown", nullable)
+
+
+def _now(node: ast.Call, environment: Environment) -> Fragment:
+    return now(environment.context)
+
+
+def _today(node: ast.Call, environment: Environment) -> Fragment:
+    return Fragment(f"toDate({now(environment.context).sql})", DATE)
+
+
+def _yesterday(node: ast.Call, environment: Environment) -> Fragment:
+    return Fragment(f"minus(toDate({now(environment.context).sql}), 1)", DATE)
+
+
+def _to_date_time(node: ast.Call, environment: Environment) -> Fragment:
+    """`toDateTime(text)` reads the text in the project's timezone, or in the one given, and gives null for bad text."""
+    text, context = node.args[0], environment.context
+    value = environment.compile(text)
+    if len(node.args) > 1:
+        timezone = environment.compile(node.args[1]).sql
+    else:
+        timezone = escape.string(context.timezone)
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+            constant = time_literal(text.value.strip(), context.timezone)
+            if constant is not None:
+                return constant
+    if value.type.kind == "string":
+        return Fragment(f"parseDateTime64BestEffortOrNull({value.sql}, 6, {timezone})", DATETIME.or_null())
+    return Fragment(f"toDateTime({value.sql}, {timezone})", replace(DATETIME, nullable=value.type.nullable))
+
+
+def _to_date(node: ast.Call, environment: Environment) -> Fragment:
+    text = node.args[0]
+    if isinstance(text, ast.Constant) and isinstance(text.value, str) and is_date(text.value.strip()):
+        return Fragment(f"toDate({escape.string(text.value.strip())})", DATE)
+    value = environment.compile(text)
+    if value.type.kind == "string":
+        return Fragment(f"toDateOrNull({value.sql})", DATE.or_null())
+    return Fragment(f"toDate({value.sql})", replace(DATE, nullable=value.type.nullable))
+
+
+def _to_start_of_week(node: ast.Call, environment: Environment) -> Fragment:
+    value = environment.compile(node.args[0])
+    mode = (
+        environment.compile(node.args[1]).sql if len(node.args) > 1 else "3" if environment.context.week_start else "0"
+    )
+    return Fragment(f"toStartOfWeek({value.sql}, {mode})", replace(DATE, nullable=value.type.nullable))
+
+
+def _date_add(node: ast.Call, environment: Environment) -> Fragment:
+    """`dateAdd('day', 1, x)` and `dateAdd(x, interval 1 day)`; `dateSub` alike."""
+    sign = "plus" if node.name.lower().endswith("add") else "minus"
+    if len(node.args) == 2:
+        moment, interval = environment.compile(node.args[0]), environment.compile(node.args[1])
+    else:
+        unit, moment = node.args[0], environment.compile(node.args[2])
+        amount = environment.compile(node.args[1])
+        if not isinstance(unit, ast.Constant) or str(unit.value).lower().rstrip("s") not in _UNITS:
+            raise query_error(f"The unit of {node.name} is one of: {', '.join(_UNITS)}, in quotes.", unit.span)
+        interval = Fragment(f"toInterval{str(unit.value).lower().rstrip('s').capitalize()}({amount.sql})", UNKNOWN)
+    return Fragment(f"{sign}({moment.sql}, {interval.sql})", moment.type)
+
+
+_UNITS = ("second", "minute", "hour", "day", "week", "month", "quarter", "year")
+
+
+def _concat(node: ast.Call, environment: Environment) -> Fragment:
+    """Null counts as empty text."""
+    args = _compiled(node.args, environment)
+    if all(arg.type.kind == "array" for arg in args):
+        return Fragment(f"arrayConcat({_joined(args)})", args[0].type)
+    parts = [
+        arg.sql if arg.type.kind == "string" and not arg.type.nullable else f"ifNull(toString({arg.sql}), '')"
+        for arg in args
+    ]
+    return Fragment(f"concat({', '.join(parts)})", STRING)
+
+
+def _case(node: ast.Call, environment: Environment) -> Fragment:
+    """CASE x WHEN a THEN b ... ELSE z END, as the parser writes it."""
+    subject, *pairs = node.args
+    otherwise = pairs.pop()
+    arms: list[ast.Expr] = []
+    for when, then in zip(pairs[::2], pairs[1::2], strict=True):
+        arms += [ast.Comparison("==", subject, when), then]
+    return environment.compile(ast.Call("multiIf", (*arms, otherwise), span=node.span))
+
+
+def _exists(node: ast.Call, environment: Environment) -> Fragment:
+    query = node.args[0]
+    if not isinstance(query, ast.Select | ast.SetQuery):
+        raise query_error("EXISTS takes a subquery.", node.span)
+    return Fragment(f"exists({environment.query(query).sql})", BOOLEAN)
+
+
+def _cast_call(node: ast.Call, environment: Environment) -> Fragment:
+    target = node.args[1]
+    if not isinstance(target, ast.Constant) or not isinstance(target.value, str):
+        raise query_error(f"The second argument of {node.name} is the name of a type, in quotes.", target.span)
+    safe = node.name.lower() == "accuratecastornull"
+    return cast_to(environment.compile(node.args[0]), target.value, safe, environment.context, target.span)
+
+
+def _converted(type_name: str) -> Special:
+    def convert(node: ast.Call, environment: Environment) -> Fragment:
+        return cast_to(environment.compile(node.args[0]), type_name, True, environment.context, node.span)
+
+    return convert
+
+
+def _rewritten(rewrite: Callable[[ast.Call], ast.Expr]) -> Special:
+    return lambda node, environment: environment.compile(rewrite(node))
+
+
+def _to_decimal(node: ast.Call, environment: Environment) -> Fragment:
+    value = environment.compile(node.args[0])
+    scale = node.args[1] if len(node.args) > 1 else ast.Constant(2)
+    if not isinstance(scale, ast.Constant) or not isinstance(scale.value, int):
+        raise query_error("The second argument of toDecimal is a number of digits.", node.span)
+    return cast_to(value, f"Decimal(18, {scale.value})", True, environment.context, node.span)
+
+
+def _array_reduce(node: ast.Call, environment: Environment) -> Fragment:
+    """`arrayReduce('sum', list)`: the first argument names an aggregation, held to the allow-list like any other."""
+    name = node.args[0]
+    function = find_function(name.value) if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
+    if function is None or function.family != "aggregate":
+        raise query_error("The first argument of arrayReduce is the name of an aggregation, in quotes.", name.span)
+    args = _compiled(node.args[1:], environment)
+    return Fragment(f"arrayReduce({escape.string(function.name)}, {_joined(args)})", UNKNOWN)
+
+
+def _matches_action(node: ast.Call, environment: Environment) -> Fragment:
+    action, resolve = node.args[0], environment.context.actions
+    if not isinstance(action, ast.Constant) or not isinstance(action.value, int | str):
+        raise query_error("matchesAction takes the id or the name of an action.", node.span)
+    text = None if resolve is None else resolve(action.value)
+    if text is None:
+        reason = "Actions are not available here" if resolve is None else f"Could not find an action {action.value!r}"
+        raise query_error(f"{reason}.", action.span)
+    with relocated(f"action {action.value}", action.span):
+        return _on_events(environment, node).compile(parse_expression(text))
+
+
+def _on_events(environment: Environment, node: ast.Call) -> Environment:
+    """The environment in which names mean the events of this SELECT, whatever else it joins."""
+    sources = environment.scope.sources
+    events = next((each for each in sources if isinstance(each, TableSource) and each.table.name == "events"), None)
+    if events is None:
+        raise query_error("matchesAction can only be used on events.", node.span)
+    return replace(environment, scope=SelectScope(sources=[events]), ctes={}, arguments={})
+
+
+_SPECIAL: dict[str, tuple[int, int | None, Special]] = {
+    "now": (0, 0, _now),
+    "now64": (0, 2, _now),
+    "nowinblock": (0, 1, _now),
+    "current_timestamp": (0, 0, _now),
+    "today": (0, 0, _today),
+    "current_date": (0, 0, _today),
+    "yesterday": (0, 0, _yesterday),
+    "todatetime": (1, 2, _to_date_time),
+    "todatetimeus": (1, 2, best_effort(us=True)),
+    "todatetime64": (1, 3, to_date_time_64),
+    "parsedatetime": (2, 3, parse_date_time),
+    "parsedatetimeornull": (2, 3, parse_date_time),
+    "parsedatetimebesteffort": (1, 2, best_effort(us=False)),
+    "parsedatetimebesteffortornull": (1, 2, best_effort(us=False)),
+    "parsedatetimebesteffortus": (1, 2, best_effort(us=True)),
+    "totimezone": (1, 2, to_time_zone),
+    "make_timestamp": (6, 7, make_date_time),
+    "makedatetime": (6, 7, make_date_time),
+    "uuidv7todatetime": (1, 2, uuid_time),
+    "todate": (1, 1, _to_date),
+    "to_date": (1, 1, _to_date),
+    "_todate": (1, 1, _to_date),
+    "tostartofweek": (1, 2, _to_start_of_week),
+    "dateadd": (2, 3, _date_add),
+    "date_add": (2, 3, _date_add),
+    "datesub": (2, 3, _date_add),
+    "date_sub": (2, 3, _date_add),
+    "date_subtract": (2, 3, _date_add),
+    "timestampadd": (2, 3, _date_add),
+    "timestampsub": (2, 3, _date_add),
+    "concat": (1, None, _concat),
+    "_casewithexpression": (4, None, _case),
+    "exists": (1, 1, _exists),
+    "cast": (2, 2, _cast_call),
+    "accuratecast": (2, 2, _cast_call),
+    "accuratecastornull": (2, 2, _cast_call),
+    "toint": (1, 1, _converted("Int64")),
+    "tofloat": (1, 1, _converted("Float64")),
+    "touuid": (1, 1, _converted("UUID")),
+    "todecimal": (1, 2, _to_decimal),
+    "arrayreduce": (2, None, _array_reduce),
+    "matchesaction": (1, 1, _matches_action),
+    "getsurveyresponse": (1, 3, _rewritten(survey_response)),
+    "uniquesurveysubmissionsfilter": (1, 3, _rewritten(unique_submissions)),
+}
+_SPECIAL_NAMES = frozenset({
+    "now", "today", "yesterday", "toDateTime", "toDate", "toStartOfWeek", "dateAdd", "dateSub", "concat", "cast",
+    "toInt", "toFloat", "toUUID", "toDecimal", "arrayReduce", "matchesAction", "toDateTime64", "toDateTimeUS",
+    "parseDateTime", "parseDateTimeBestEffort", "toTimeZone", "getSurveyResponse", "uniqueSurveySubmissionsFilter",
+    *COMPARISONS,
+})  # fmt: skip
+_COMPARISONS = {name.lower(): operator for name, operator in COMPARISONS.items()}

@@ -1,0 +1,70 @@
+"""Functions that PostHog writes out as other HogQL: each is a template over its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from typing import Any, cast
+
+from .. import ast
+from . import macro_texts
+from ..errors import Span, query_error
+from .registry import Function
+from ..parser import parse_expression
+
+
+def expand(node: ast.Call) -> ast.Expr | None:
+    """The expression that a call stands for; None when its name is no macro. Raises for a wrong number of arguments."""
+    forms = _macros().get(node.name.lower())
+    if forms is None:
+        return None
+    if node.params is not None or node.distinct or node.filter is not None:
+        raise query_error(f"'{node.name}' takes no parameters, DISTINCT or FILTER.", node.span)
+    fewest, most = min(forms), max(forms)
+    Function(node.name, fewest, most, "unknown", "", "function").check_count(len(node.args), node.name, node.span)
+    names, template = forms[len(node.args)]
+    return fill(template, dict(zip(names, node.args, strict=True)), node.span)
+
+
+def fill(template: str, arguments: Mapping[str, ast.Expr], span: Span | None) -> ast.Expr:
+    """The expression of a template, `{name}` replaced by arguments; errors in the rest point to `span`."""
+    return cast(ast.Expr, _filled(_parsed(template), arguments, span))
+
+
+def macro_names() -> frozenset[str]:
+    """The names as they are written, for hints."""
+    return frozenset(head.partition("(")[0] for head, _ in _entries())
+
+
+def _entries() -> list[tuple[str, str]]:
+    lines = [line for text in macro_texts.ALL for line in text.strip().splitlines()]
+    return [(head.strip(), body.strip()) for head, _, body in (line.partition(" = ") for line in lines)]
+
+
+@cache
+def _macros() -> dict[str, dict[int, tuple[tuple[str, ...], str]]]:
+    """By name in lower case and number of arguments: the names of the arguments, and the template."""
+    found: dict[str, dict[int, tuple[tuple[str, ...], str]]] = {}
+    for head, body in _entries():
+        name, _, arguments = head.removesuffix(")").partition("(")
+        names = tuple(arguments.split(", "))
+        found.setdefault(name.lower(), {})[len(names)] = names, body
+    return found
+
+
+@cache
+def _parsed(template: str) -> ast.Expr:
+    return parse_expression(template)
+
+
+def _filled(item: Any, arguments: Mapping[str, ast.Expr], span: Span | None) -> Any:
+    if isinstance(item, ast.Placeholder) and isinstance(item.expr, ast.Field):
+        return arguments[str(item.expr.chain[0])]
+    if isinstance(item, tuple):
+        return tuple([_filled(member, arguments, span) for member in cast(tuple[Any, ...], item)])
+    if not is_dataclass(item):
+        return item
+    node: Any = item
+    changed = {each.name: _filled(getattr(node, each.name), arguments, span) for each in fields(node)}
+    return replace(node, **changed | ({"span": span} if "span" in changed else {}))

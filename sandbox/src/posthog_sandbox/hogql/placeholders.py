@@ -1,0 +1,94 @@
+"""`{name}`, `{variables.name}` and `{filters}`: replaced in the tree, before anything is compiled.
+
+A value becomes a constant (or an array of constants) whatever it holds: it can never become syntax.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, cast
+
+from . import ast
+from .schema.catalog import find_table
+from .context import Context
+from .errors import Span, query_error, relocated
+from .parser import parse_expression
+
+
+def bind_placeholders(query: ast.Query, context: Context) -> ast.Query:
+    """The query with every placeholder replaced. Raises `HogqlError` for one that has no value."""
+    return cast(ast.Query, _bound(query, context, None))
+
+
+def _bound(item: Any, context: Context, source: ast.Join | None) -> Any:
+    """`source` is what the innermost SELECT around the item reads."""
+    if isinstance(item, ast.Placeholder):
+        return _value_of(item, context, source)
+    if isinstance(item, tuple):
+        return tuple([_bound(member, context, source) for member in cast(tuple[Any, ...], item)])
+    if not is_dataclass(item) or isinstance(item, ast.Constant | ast.Field):
+        return item
+    node: Any = item
+    inner = node.source if isinstance(node, ast.Select) else source
+    return replace(node, **{each.name: _bound(getattr(node, each.name), context, inner) for each in fields(node)})
+
+
+def _value_of(node: ast.Placeholder, context: Context, source: ast.Join | None) -> ast.Expr:
+    if not isinstance(node.expr, ast.Field):
+        raise query_error("A placeholder is a name in braces, such as {start}.", node.span)
+    match tuple(str(part) for part in node.expr.chain):
+        case ("filters",) if "filters" not in context.values:
+            return _filters(node, context, source)
+        case ("variables", name):
+            if name not in context.variables:
+                raise query_error(f"Variable {name} is missing from query", node.span)
+            return constant(context.variables[name], node.span)
+        case (name,) if name in context.values:
+            return constant(context.values[name], node.span)
+        case path:
+            shown = "{" + ".".join(path) + "}"
+            raise query_error(f"Unresolved placeholder: {shown}. Give it a value in `values`.", node.span)
+
+
+def _filters(node: ast.Placeholder, context: Context, source: ast.Join | None) -> ast.Expr:
+    """The condition for the first table of the SELECT that has one."""
+    if context.filters is None:
+        return ast.Constant(True)
+    has_joins = source is not None and source.next is not None
+    while source is not None:
+        table = ".".join(str(part) for part in source.table.chain) if isinstance(source.table, ast.Field) else ""
+        with relocated("the filters", node.span):
+            condition = context.filters(table)
+            if condition is not None:
+                parsed = parse_expression(condition)
+                return _of_table(parsed, source.alias or table, table) if has_joins else parsed
+        source = source.next
+    message = "Cannot use the 'filters' placeholder in a SELECT that does not read events or sessions."
+    raise query_error(message, node.span)
+
+
+def _of_table(item: Any, alias: str, table: str) -> Any:
+    """The condition with the columns of its table named by that table's alias, so that joined tables do not matter.
+
+    Subqueries have tables of their own.
+    """
+    if isinstance(item, ast.Field):
+        found = find_table(table)
+        own = found is not None and str(item.chain[0]) in found.names()
+        return replace(item, chain=(alias, *item.chain)) if own else item
+    if isinstance(item, tuple):
+        return tuple([_of_table(member, alias, table) for member in cast(tuple[Any, ...], item)])
+    if not is_dataclass(item) or isinstance(item, ast.Constant | ast.Select | ast.SetQuery):
+        return item
+    node: Any = item
+    return replace(node, **{each.name: _of_table(getattr(node, each.name), alias, table) for each in fields(node)})
+
+
+def constant(value: object, span: Span | None) -> ast.Expr:
+    """A JSON value as a constant: a scalar, or an array of values."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return ast.Constant(value, span)
+    if isinstance(value, list | tuple):
+        members = cast(list[object], value)
+        return ast.Array(tuple([constant(member, span) for member in members]), span)
+    raise query_error("The value of a placeholder is a text, a number, a boolean, null, or an array of these.", span)

@@ -1,0 +1,54 @@
+"""Every table that a query may name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .tables import EVENTS, GROUPS, PERSON_DISTINCT_ID_OVERRIDES, PERSON_DISTINCT_IDS, PERSONS, RAW_SESSION_REPLAY_EVENTS, RAW_SESSIONS, SESSION_REPLAY_EVENTS, SESSIONS, Table
+from .stored import COHORT_TABLES, INFORMATION_SCHEMA, QUERY_LOG, SYSTEM_TABLES
+from ..values import Kind
+
+__all__ = ["INFORMATION_SCHEMA", "SYSTEM_TABLES", "TABLES", "UNAVAILABLE_TABLES", "column_kind", "find_table"]
+
+TABLES: Mapping[str, Table] = {
+    **{
+        table.name: table
+        for table in (
+            EVENTS,
+            GROUPS,
+            PERSONS,
+            SESSIONS,
+            PERSON_DISTINCT_IDS,
+            PERSON_DISTINCT_ID_OVERRIDES,
+            SESSION_REPLAY_EVENTS,
+            QUERY_LOG,
+        )
+    },
+    **COHORT_TABLES,
+}
+_RAW_NAMES: Mapping[str, Table] = {
+    f"raw_{name}": TABLES[name] for name in ("groups", "persons", "person_distinct_ids", "person_distinct_id_overrides")
+} | {
+    "raw_cohort_people": COHORT_TABLES["cohort_people"],
+    "raw_session_replay_events": RAW_SESSION_REPLAY_EVENTS,
+    "raw_sessions": RAW_SESSIONS,
+}
+UNAVAILABLE_TABLES = frozenset({
+    "app_metrics", "batch_export_log_entries", "console_logs_log_entries", "document_embeddings",
+    "error_tracking_issue_fingerprint_overrides", "exchange_rate", "groups_revenue_analytics", "heatmaps",
+    "log_entries", "logs", "persons_revenue_analytics", "pg_embeddings", "raw_query_log",
+})  # fmt: skip
+"""Tables that PostHog has and this copy has no data for."""
+
+
+def find_table(name: str) -> Table | None:
+    """The table of this name; `system.*`, the `raw_` forms and `posthog.` before any of PostHog's own included."""
+    name = name.removeprefix("posthog.")
+    return TABLES.get(name) or SYSTEM_TABLES.get(name) or INFORMATION_SCHEMA.get(name) or _RAW_NAMES.get(name)
+
+
+def column_kind(table: str, name: str) -> Kind | None:
+    """The kind of a table's column; None when there is no such column."""
+    found = find_table(table)
+    column = None if found is None else found.columns.get(name)
+    return None if column is None else column.type.kind

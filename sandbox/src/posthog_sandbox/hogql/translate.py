@@ -1,0 +1,87 @@
+"""HogQL to ClickHouse SQL: parse, bind placeholders, apply the limits, compile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from . import ast
+from .context import Context, Notice, Translated
+from .errors import query_error
+from .expressions import compile_expression
+from .printer import print_query
+from .parser import parse_query
+from .placeholders import bind_placeholders
+from .queries import compile_query
+from .scope import Compilation, Environment, SelectScope
+
+
+def translate(query: str, context: Context) -> Translated:
+    """ClickHouse SQL for a HogQL query, as PostHog's query endpoint would run it.
+
+    A SELECT without LIMIT gets 100 rows and one more, each SELECT of a UNION without LIMIT 100; no LIMIT passes
+    50,000. Only translated syntax trees are printed: tables come from the schema, functions from the allow-list,
+    texts and names through `escape`. Raises `HogqlError` for everything that cannot be answered.
+    """
+    try:
+        return _translate(query, context)
+    except RecursionError:
+        raise query_error("The query is nested too deeply.") from None
+
+
+def _translate(text: str, context: Context) -> Translated:
+    query = parse_query(text)
+    if "{" in text:
+        query = bind_placeholders(query, context)
+    warnings = tuple(_clamped_limits(query, context))
+    defaulted = isinstance(query, ast.Select) and query.limit is None
+    query = _limited(query, context, extra_row=1)
+    compilation = Compilation(context, compile_expression, compile_query)
+    relation = compile_query(query, Environment(compilation, SelectScope(), {}))
+    return Translated(
+        sql=relation.sql,
+        columns=tuple(column.label for column in relation.columns),
+        hogql=print_query(query),
+        default_limit_applied=defaulted,
+        limit=context.default_limit if defaulted else None,
+        offset=_offset(query) if defaulted else None,
+        tables=tuple(compilation.tables),
+        warnings=warnings,
+    )
+
+
+def _limited(query: ast.Query, context: Context, extra_row: int) -> ast.Query:
+    """The query with the default and the greatest limit applied to its outermost selects."""
+    if isinstance(query, ast.SetQuery):
+        return replace(
+            query,
+            first=_limited(query.first, context, 0),
+            rest=tuple((operator, _limited(member, context, 0)) for operator, member in query.rest),
+            limit=None if query.limit is None else _clamped(query.limit, context),
+        )
+    if query.limit is not None:
+        return replace(query, limit=_clamped(query.limit, context))
+    limit = ast.Constant(context.default_limit + extra_row)
+    return replace(query, limit=limit, offset=query.offset or (ast.Constant(0) if extra_row else None))
+
+
+def _clamped_limits(query: ast.Query, context: Context) -> Iterator[Notice]:
+    """A warning for each limit of the outermost selects that is above the greatest."""
+    limit = query.limit
+    if isinstance(limit, ast.Constant) and isinstance(limit.value, int) and limit.value > context.max_limit:
+        start, end = limit.span or (None, None)
+        yield Notice(f"LIMIT {limit.value} is above the maximum: {context.max_limit} rows are returned.", start, end)
+    if isinstance(query, ast.SetQuery):
+        for member in (query.first, *(member for _, member in query.rest)):
+            yield from _clamped_limits(member, context)
+
+
+def _clamped(limit: ast.Expr, context: Context) -> ast.Expr:
+    if isinstance(limit, ast.Constant) and isinstance(limit.value, int):
+        return ast.Constant(min(limit.value, context.max_limit), limit.span)
+    return ast.Call("least", (ast.Constant(context.max_limit), limit))
+
+
+def _offset(query: ast.Query) -> int:
+    offset = query.offset
+    return offset.value if isinstance(offset, ast.Constant) and isinstance(offset.value, int) else 0

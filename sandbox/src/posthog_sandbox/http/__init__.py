@@ -1,0 +1,1 @@
+"""HTTP as PostHog's API has it: routing, bodies, fields, filters, pages and resources."""

@@ -1,0 +1,1 @@
+"""Actors behind the numbers of an insight."""

@@ -1,0 +1,1 @@
+"""ExperimentQuery and ExperimentExposureQuery."""

@@ -1,0 +1,33 @@
+"""The current and the previous period of a funnel in one answer: each row says by `compare_label` which it is of."""
+
+from collections.abc import Iterable, Sequence
+
+from ...values import Row
+
+
+def compared_rows(current: Iterable[Row], previous: Iterable[Row]) -> list[Row]:
+    """The rows of both periods."""
+    return [row | {"compare_label": label} for label, rows in _labelled(current, previous) for row in rows]
+
+
+def compared_groups(current: Sequence[list[Row]], previous: Sequence[list[Row]]) -> list[list[Row]]:
+    """The steps of every breakdown value in both periods; nobody came to those of a value that one of them has not."""
+    values = list(dict.fromkeys(map(_value, [*current, *previous])))
+    empty = {_value(group): _without_actors(group) for group in (*previous, *current)}
+    found: list[list[Row]] = []
+    for label, groups in _labelled(current, previous):
+        known = {_value(group): group for group in groups}
+        found += [[step | {"compare_label": label} for step in known.get(value, empty[value])] for value in values]
+    return found
+
+
+def _labelled[T](current: Iterable[T], previous: Iterable[T]) -> tuple[tuple[str, Iterable[T]], ...]:
+    return ("current", current), ("previous", previous)
+
+
+def _value(group: list[Row]) -> str:
+    return repr(group[0].get("breakdown_value"))
+
+
+def _without_actors(group: list[Row]) -> list[Row]:
+    return [step | {"count": 0, "average_conversion_time": None, "median_conversion_time": None} for step in group]

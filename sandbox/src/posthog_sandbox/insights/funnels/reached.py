@@ -1,0 +1,112 @@
+"""Who is behind the numbers of a FunnelsQuery: how far each actor came, and in which intervals it entered."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from anyio import to_thread
+
+from ...queries.project import Project
+from ...http.routing import Call
+from ...values import Row
+from .breakdown import shown
+from ..actor_events import actor_rows
+from .answers import Tally, shown_values, trend_value
+from .events import Fetched, FunnelEvents
+from .steps import Attempt, Value
+from .walks import Walks
+from .query import read_events
+from ..trends.request import read_compare
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelActor:
+    """How far an actor came, for one breakdown value.
+
+    `actor` is the id of a person, the key of a group or the text of the expression that the funnel aggregates by.
+    `breakdown_value` is as in the answer of the FunnelsQuery, `Other` past the limit; None without a breakdown. `taken`
+    has a bit for each step, the first the lowest: a step counts the actors who have its bit. `times` are those of the
+    required steps that were taken.
+    """
+
+    actor: str
+    breakdown_value: object
+    taken: int
+    times: tuple[datetime, ...]
+
+    @property
+    def furthest(self) -> int:
+        """The last step that was taken, from 1."""
+        return self.taken.bit_length()
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelEntry:
+    """An actor's entry in an interval, known by its start, and whether it converted. The rest is as in FunnelActor."""
+
+    actor: str
+    breakdown_value: object
+    interval: datetime
+    converted: bool
+
+
+async def funnel_actors(call: Call, query: Row, project: Project, *, previous: bool = False) -> tuple[FunnelActor, ...]:
+    """Everybody whom a FunnelsQuery of steps counts, in order of the ids. Raises ApiError 400.
+
+    With `previous` those of the period that it compares with.
+    """
+    events, fetched = await _fetched(call, query, project, previous=previous)
+    return await to_thread.run_sync(lambda: tuple(sorted(_reached(events, fetched), key=lambda item: item.actor)))
+
+
+async def funnel_entries(
+    call: Call, query: Row, project: Project, *, previous: bool = False
+) -> tuple[FunnelEntry, ...]:
+    """Every entry that a FunnelsQuery of trends counts, in order of the ids. Raises ApiError 400.
+
+    With `previous` those of the period that it compares with.
+    """
+    events, fetched = await _fetched(call, query, project, previous=previous)
+    return await to_thread.run_sync(lambda: tuple(sorted(_entered(events, fetched), key=lambda item: item.actor)))
+
+
+async def _fetched(call: Call, query: Row, project: Project, *, previous: bool) -> tuple[FunnelEvents, list[Fetched]]:
+    events = await read_events(call, query, project)
+    if previous:
+        events = replace(events, within=events.within.previous(read_compare(query)[1]))
+    ran = await actor_rows(call, project, events.hogql(query, project, with_actors=True))
+    return events, events.read(ran.table.rows)
+
+
+def _reached(events: FunnelEvents, fetched: list[Fetched]) -> Iterator[FunnelActor]:
+    walks = Walks(events)
+    attempts: dict[Value, list[tuple[str, Attempt]]] = {}
+    tallies: dict[Value, Tally] = {}
+    for found in fetched:
+        for actor, attempt in zip(found.actors, walks.attempts(found), strict=True):
+            if attempt is not None:
+                attempts.setdefault(found.value, []).append((actor, attempt))
+                tallies.setdefault(found.value, Tally()).add(attempt)
+    names = _step_names(events, tallies)
+    for value in names:
+        for actor, attempt in attempts[value]:
+            moments = (events.origin + timedelta(microseconds=time) for time in attempt.times)
+            times = tuple(moment.astimezone(events.within.start.tzinfo) for moment in moments)
+            yield FunnelActor(actor, names[value], attempt.taken, times)
+
+
+def _step_names(events: FunnelEvents, tallies: Mapping[Value, Tally]) -> Mapping[Value, object]:
+    breakdown = events.breakdown
+    if breakdown is None:
+        return dict.fromkeys(tallies)
+    values = shown_values(tallies, events.request, breakdown)
+    return {value: shown(shown_as, breakdown)["breakdown_value"] for value, shown_as in values.items()}
+
+
+def _entered(events: FunnelEvents, fetched: list[Fetched]) -> Iterator[FunnelEntry]:
+    walks, buckets, breakdown = Walks(events), events.within.buckets(), events.breakdown
+    for found in fetched:
+        name = None if breakdown is None else trend_value(found.value, breakdown)
+        for actor, entered in zip(found.actors, walks.entries(found), strict=True):
+            for interval, converted in entered.items():
+                yield FunnelEntry(actor, name, buckets[interval], converted)

@@ -1,0 +1,50 @@
+"""The persons behind the edges and nodes of a PathsQuery."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...queries.project import Project
+from ...http.routing import Call
+from ...values import Row
+from ..actor_source import ActorSource, listed_actors
+from .query import Visit, read_paths
+from ..requests import malformed_query, options
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Which steps are meant: from the node `start`, to the node `end`, or the last one of a path at `dropoff`."""
+
+    start: str | None
+    end: str | None
+    dropoff: str | None
+
+    def steps_in(self, path: Sequence[Visit]) -> int:
+        """How many steps of a path are meant; a path begins with a step from nowhere."""
+        nodes = [f"{place}_{item}" for place, (item, _) in enumerate(path, 1)]
+        if self.dropoff is not None:
+            return int(nodes[-1:] == [self.dropoff])
+        steps = zip([None, *nodes], nodes, strict=False)
+        return sum(self.start in (None, before) and self.end in (None, node) for before, node in steps)
+
+
+async def actors_of_paths(call: Call, query: Row, project: Project) -> ActorSource:
+    """Who took the step from `pathStartKey` to `pathEndKey` (`1_/pricing`) of the `pathsFilter`, or ended a path at
+    `pathDropoffKey`; how often is their `event_count`. Every person of the paths without a key. Raises ApiError 400."""
+    source: Row = query["source"]
+    paths = await read_paths(call, source, project)
+    given = options(source, "pathsFilter")
+    keys = _Keys(_text(given, "pathStartKey"), _text(given, "pathEndKey"), _text(given, "pathDropoffKey"))
+    steps: Counter[str] = Counter()
+    for person, path in paths:
+        steps[person] += keys.steps_in(path)
+    found = +steps
+    return listed_actors(project, list(found), counts=list(found.values()))
+
+
+def _text(given: Row, name: str) -> str | None:
+    value = given.get(name)
+    if value is not None and not isinstance(value, str):
+        raise malformed_query(f"pathsFilter.{name}", "Input should be a valid string")
+    return value or None

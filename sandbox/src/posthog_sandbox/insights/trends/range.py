@@ -1,0 +1,20 @@
+"""The range that the numbers of a trend are counted over."""
+
+from collections.abc import Iterable
+
+from ...values import Row
+from ..dates import DateRange, read_date_range, read_interval, wants_all
+from ..filters import any_of
+from ..running import Session
+from ..series import Series
+from .request import TrendsRequest
+
+
+async def trend_range(session: Session, query: Row, series: Iterable[Series], request: TrendsRequest) -> DateRange:
+    """The `dateRange` of a TrendsQuery. One number for the whole range is counted by days. Raises ApiError 400."""
+    earliest = None
+    if wants_all(query):
+        earliest = await session.earliest(any_of([item.entity for item in series]))
+    interval = "day" if request.aggregate else read_interval(query)
+    exact = request.display == "BoldNumber"
+    return read_date_range(query, session.project, interval, exact=exact, earliest=earliest)

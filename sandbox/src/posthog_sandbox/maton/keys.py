@@ -1,0 +1,106 @@
+"""The keys that the sandbox accepts, all public, and what PostHog lets each of them do.
+
+At Maton the scopes belong to the OAuth grant of a connection. Here they belong to the key: a client is tried against
+each of them without any setting up.
+"""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import maton_error, permission_denied
+from ..identity import DATA_PROJECT, SECOND_ORGANIZATION_ID
+
+KEY = "sandbox"
+"""The key that may do everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key. `scopes` are as PostHog writes them; empty `projects` or `organizations` limit nothing."""
+
+    name: str
+    scopes: tuple[str, ...] = ("*",)
+    projects: tuple[int, ...] = ()
+    organizations: tuple[str, ...] = ()
+
+    def has(self, scope_object: str, action: str) -> bool:
+        """Whether one of its scopes gives `action`, `read` or `write`. Writing implies reading."""
+        enough = {"read": ("read", "write"), "write": ("write",)}[action]
+        given = {f"{of}:{kind}" for of in (scope_object, "*") for kind in enough}
+        return "*" in self.scopes or not given.isdisjoint(self.scopes)
+
+
+KEYS = (
+    Key(KEY),
+    Key("sandbox-read", scopes=("*:read",)),
+    Key("sandbox-query", scopes=("query:read", "project:read")),
+    Key("sandbox-scoped-1", projects=(DATA_PROJECT,)),
+    Key("sandbox-organization-2", organizations=(SECOND_ORGANIZATION_ID,)),
+)
+
+_SCOPE_OBJECTS = {
+    "users": "user",
+    "organizations": "organization",
+    "projects": "project",
+    "environments": "project",
+    "persons": "person",
+    "dashboards": "dashboard",
+    "insights": "insight",
+    "feature_flags": "feature_flag",
+    "cohorts": "cohort",
+    "actions": "action",
+    "session_recordings": "session_recording",
+    "annotations": "annotation",
+    "surveys": "survey",
+    "experiments": "experiment",
+    "event_definitions": "event_definition",
+    "property_definitions": "property_definition",
+    "query": "query",
+    "groups": "group",
+    "groups_types": "group",
+    "activity": "activity_log",
+    "activity_log": "activity_log",
+}
+_READING_POSTS = {"bulk_keys", "user_blast_radius", "cancel", "viewed"}
+"""Actions that are POST and only need to read."""
+
+
+def check_key(authorization: str | None) -> Key:
+    """The key of an `Authorization: Bearer ...` header. Raises ApiError 401 in Maton's envelope for any other."""
+    sent = (authorization or "").encode()
+    for key in KEYS:
+        if hmac.compare_digest(sent, f"Bearer {key.name}".encode()):
+            return key
+    raise maton_error(401, "Invalid API key. This is the sandbox: its key is 'sandbox'.")
+
+
+def check_scope(key: Key, method: str, segments: Sequence[str]) -> None:
+    """Raises ApiError 403 when the key may not do this to the resource of a path such as `projects/1/insights`."""
+    if "*" in key.scopes:
+        return
+    nested = len(segments) > 2 and segments[0] != "users"
+    named = "activity" if segments[-1] == "activity" else segments[2 if nested else 0]
+    scope_object = _SCOPE_OBJECTS.get(named)
+    if scope_object is None:
+        raise permission_denied("This action does not support personal API key access")
+    reads = method == "GET" or scope_object == "query" or segments[-1] in _READING_POSTS
+    action = "read" if reads else "write"
+    if not key.has(scope_object, action):
+        raise permission_denied(f"API key missing required scope '{scope_object}:{action}'")
+
+
+def check_reach(key: Key, segments: Sequence[str], project_id: int, organization_id: str | None) -> None:
+    """Raises ApiError 403 when the key is limited to projects or organizations other than these.
+
+    `project_id` is 0 outside a project. `organization_id` is that of the project or of the path, None without any.
+    The user is beyond such limits.
+    """
+    if segments[0] == "users":
+        return
+    if key.projects and not project_id:
+        raise permission_denied("API keys with scoped projects are only supported on project-based endpoints.")
+    if key.projects and project_id not in key.projects:
+        raise permission_denied(f"API key does not have access to the requested project: ID {project_id}.")
+    if key.organizations and organization_id is not None and organization_id not in key.organizations:
+        raise permission_denied(f"API key does not have access to the requested organization: ID {organization_id}.")

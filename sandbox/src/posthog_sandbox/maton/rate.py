@@ -1,0 +1,49 @@
+"""Maton's own limit of requests: so many in any second, over all clients of the account."""
+
+import time
+from collections import deque
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..errors import ApiError, maton_error
+from ..pages.recording import note, refused
+from ..http.responses import error_answer
+
+_WINDOW_S = 1.0
+_LIMITED = ("/posthog/", "/connections")
+
+
+class RateLimited:
+    """An ASGI application that answers 429 in Maton's envelope, with `Retry-After`, beyond `rate` requests a second.
+
+    Requests that are refused are not counted. The pages and the endpoints of the sandbox itself are not limited. A rate
+    of 0 limits nothing.
+    """
+
+    def __init__(self, app: ASGIApp, rate: int) -> None:
+        self._app = app
+        self._rate = rate
+        self._admitted: deque[float] = deque(maxlen=max(rate, 1))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"].startswith(_LIMITED) and not self._admit():
+            error = _too_many(self._rate)
+            note(scope, refused(error))
+            await error_answer(error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _admit(self) -> bool:
+        if self._rate == 0:
+            return True
+        now = time.monotonic()
+        if len(self._admitted) == self._rate and now - self._admitted[0] < _WINDOW_S:
+            return False
+        self._admitted.append(now)
+        return True
+
+
+def _too_many(rate: int) -> ApiError:
+    error = maton_error(429, f"Rate limit exceeded: {rate} requests per second.")
+    return ApiError(error.status, error.body, {"Retry-After": "1"})

@@ -1,0 +1,1 @@
+"""Pages for people: the data, the requests as they arrive, the approval of a connection."""

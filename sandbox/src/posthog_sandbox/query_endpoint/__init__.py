@@ -1,0 +1,1 @@
+"""The query endpoint and the query kinds that are not insights."""

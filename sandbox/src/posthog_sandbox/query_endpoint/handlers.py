@@ -1,0 +1,322 @@
+"""The query endpoint: POST runs a query, GET polls an asynchronous one, DELETE cancels it.
+
+Kinds are answered by the functions of `RUNNERS` (in `queries/` and `insights/`); wrapper nodes are unwrapped. Results
+are kept for a while, and `refresh` says whether one that was kept will do.
+"""
+
+import time
+import uuid
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import anyio
+from anyio import to_thread
+from starlette.responses import Response
+
+from ..storage.engine import Progress
+from ..errors import ApiError, invalid, not_found, required, server_error
+from ..storage.events import marked, new_mark
+from ..insights.actors.options import actors_options
+from ..insights.experiments.exposures import experiment_exposure_query
+from ..insights.experiments.query import experiment_query
+from ..insights.funnels.query import funnels_query
+from ..insights.actors.query import KINDS as ACTOR_KINDS
+from ..insights.actors.query import insight_actors_query
+from ..insights.trends.lifecycle import lifecycle_query
+from ..insights.paths.query import paths_query
+from ..insights.retention.query import retention_query
+from ..insights.trends.stickiness import stickiness_query
+from ..insights.trends.query import trends_query
+from ..queries.overrides import with_filters_override
+from .actors import actors_query
+from .events import events_query
+from .hogql import database_schema, hogql_metadata, hogql_query
+from ..queries.project import Projects
+from ..queries.running import Runner
+from ..queries.stored_tables import CohortPersons
+from .taxonomy import event_taxonomy, team_taxonomy
+from ..http.responses import answer
+from ..storage.results import MODES, Mode, ResultCache, cache_key, kept_result, mode_named
+from ..http.routing import Call, Route
+from ..values import Row, as_object, timestamp
+
+WRAPPERS = frozenset({"InsightVizNode", "DataVisualizationNode", "DataTableNode"})
+KEPT_SECONDS = 600.0
+"""How long the answer of an asynchronous query can be fetched."""
+_OVERRIDES = ("filters_override", "variables_override")
+
+
+@dataclass(slots=True)
+class _Job:
+    """An asynchronous query: its PostHog QueryStatus, and what cancels it."""
+
+    status: Row
+    expires: float
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    mark: str = field(default_factory=new_mark)
+    failed_with: int = 200
+
+
+class QueryEndpoint:
+    """The endpoint with its asynchronous queries. `cohort_persons` tells who is in a cohort."""
+
+    def __init__(self, cohort_persons: CohortPersons) -> None:
+        self._jobs: dict[str, _Job] = {}
+        self._scopes: dict[tuple[int, str | None], anyio.CancelScope] = {}
+        self._projects = Projects(cohort_persons)
+        self._results = ResultCache()
+
+    def routes(self) -> tuple[Route, ...]:
+        """`query/`, `query/{Kind}/` and `query/{id}/`."""
+        collection = "projects/{project_id}/query"
+        return (
+            Route("POST", collection, self.run),
+            Route("POST", f"{collection}/{{id}}", self.run),
+            Route("GET", f"{collection}/{{id}}", self.poll),
+            Route("DELETE", f"{collection}/{{id}}", self.cancel),
+        )
+
+    async def run(self, call: Call) -> Response:
+        """200 with the answer, or 202 with a QueryStatus for `refresh: "async"` and the like."""
+        query = as_object(call.body.get("query"))
+        if query is None:
+            raise required("query")
+        kind = str(query.get("kind"))
+        named = call.arguments.get("id")
+        if named is not None and named != kind:
+            detail = f'Query kind mismatch: path kind "{named}" does not match body kind "{kind}".'
+            raise invalid(detail)
+        mode = _mode(call)
+        with self._blocking(call) as scope, scope:
+            shown = await self.obtain(call, query, mode, identity=_wanted_id(call) or uuid.uuid4().hex)
+            return answer(shown, 202 if _is_running(shown) else 200)
+        raise server_error(503, "The query was cancelled.")
+
+    async def obtain(
+        self, call: Call, query: Row, mode: Mode, *, identity: str | None = None, of: Row | None = None
+    ) -> Row:
+        """The answer of a query as `mode` says: computed, kept before, or with the `query_status` of the job that
+        computes it. Without anything kept and nothing computed it is `cache_key` and `query_status` only.
+
+        The job is named `identity`, by default the key of the result. `of` tells whose query it is (`insight_id`,
+        `dashboard_id`). Raises ApiError.
+        """
+        source = with_filters_override(unwrapped(query), as_object(call.body.get("filters_override")) or {})
+        key = cache_key(call.project_id, source, await to_thread.run_sync(_settings, call, source))
+
+        def start() -> Row:
+            return self._start(call, source, key, identity or key, of or {})
+
+        if mode == "force_async":
+            return {"query_status": start()}
+        kept = None if mode == "force_blocking" else self._results.get(key)
+        if kept is None:
+            if mode in ("async", "lazy_async"):
+                return {"cache_key": key, "query_status": start()}
+            if mode == "force_cache":
+                return {"cache_key": key, "query_status": self._running(call, identity or key)}
+            return await self._computed(call, source, key)
+        now = call.services.clock()
+        status = self._running(call, identity or key)
+        if not kept.is_fresh(now) and mode != "force_cache":
+            if mode == "blocking":
+                return await self._computed(call, source, key)
+            if mode != "lazy_async" or not kept.is_fresh(now, lazily=True):
+                status = start()
+        return {**kept.answer, "is_cached": True, "query_status": status}
+
+    async def _computed(self, call: Call, source: Row, key: str) -> Row:
+        """The answer, computed now; kept for those who ask again if its kind is one that PostHog keeps."""
+        found = await self.compute(call, source)
+        if "cache_key" not in found:
+            return found
+        kept = kept_result(source, found, key, call.services.clock())
+        self._results.put(key, kept)
+        return kept.answer
+
+    def _running(self, call: Call, identity: str) -> Row | None:
+        """The status of a job that is under way."""
+        job = self._jobs.get(identity)
+        if job is None or job.status["complete"] or job.status["team_id"] != call.project_id:
+            return None
+        return dict(job.status)
+
+    @contextmanager
+    def _blocking(self, call: Call) -> Generator[anyio.CancelScope]:
+        """Lets a request that names its query be cancelled by that name."""
+        key, scope = (call.project_id, _wanted_id(call)), anyio.CancelScope()
+        if key[1] is not None:
+            self._scopes[key] = scope
+        try:
+            yield scope
+        finally:
+            if self._scopes.get(key) is scope:
+                del self._scopes[key]
+
+    async def poll(self, call: Call) -> Response:
+        """202 while it runs, 200 with the answer in `query_status.results`, 400 or 500 with `error_message`.
+
+        With `show_progress=true` a running query tells how far it is.
+        """
+        job = self._job(call)
+        shown = dict(job.status)
+        if not job.status["complete"] and call.params.get("show_progress", "").lower() == "true":
+            shown["query_progress"] = _shown(await call.services.events.progress(job.mark))
+        return answer({"query_status": shown}, 202 if not shown["complete"] else job.failed_with)
+
+    async def cancel(self, call: Call) -> Response:
+        """200 with a message; the query is stopped in the engine, and an asynchronous one is forgotten."""
+        blocking = self._scopes.get((call.project_id, call.arguments["id"]))
+        if blocking is not None:
+            blocking.cancel()
+            return answer({"message": "Query task revoked"})
+        job = self._job(call)
+        job.scope.cancel()
+        del self._jobs[call.arguments["id"]]
+        return answer({"message": "Query task revoked"})
+
+    def _job(self, call: Call) -> _Job:
+        job = self._jobs.get(call.arguments["id"])
+        if job is None or job.status["team_id"] != call.project_id or job.expires < time.monotonic():
+            raise not_found(f"Query {call.arguments['id']} not found for team {call.project_id}")
+        return job
+
+    def _start(self, call: Call, source: Row, key: str, identity: str, of: Row) -> Row:
+        """The status of a new job, or of the one that does the same already."""
+        running = self._running(call, identity) if identity == key else None
+        if running is not None:
+            return running
+        now = time.monotonic()
+        self._jobs = {name: job for name, job in self._jobs.items() if job.expires > now}
+        job = _Job({**_status(call, identity), **of}, now + KEPT_SECONDS)
+        self._jobs[identity] = job
+        call.services.spawn(lambda: self._work(job, call, source, key))
+        return dict(job.status)
+
+    async def _work(self, job: _Job, call: Call, source: Row, key: str) -> None:
+        with job.scope:
+            results, failed_with, message = None, 200, None
+            try:
+                with marked(job.mark):
+                    results = await self._computed(call, source, key)
+            except ApiError as error:
+                failed_with, message = error.status, _detail(error)
+            job.failed_with = failed_with if failed_with in (200, 400) else 500
+            job.status |= {
+                "complete": True,
+                "error": message is not None,
+                "error_message": message,
+                "results": results,
+                "end_time": timestamp(call.services.clock()),
+            }
+
+    async def compute(self, call: Call, query: Row) -> Row:
+        """The answer of a query, computed now, without its envelope. Raises ApiError."""
+        source = unwrapped(query)
+        return await RUNNERS[source["kind"]](call, source, await self._projects.of(call))
+
+
+def unwrapped(query: Row) -> Row:
+    """The query inside its wrapper nodes. Raises ApiError 400 for a kind that is not answered."""
+    while query.get("kind") in WRAPPERS:
+        source = as_object(query.get("source"))
+        if source is None:
+            raise invalid("query.source: Field required")
+        query = source
+    if str(query.get("kind")) not in RUNNERS:
+        raise invalid(f"The sandbox does not answer queries of kind {str(query.get('kind'))[:60]} yet.")
+    return query
+
+
+def _mode(call: Call) -> Mode:
+    """What the body's `refresh` says. Here `force_cache` computes what is not there. Raises ApiError 400."""
+    refresh = call.body.get("refresh")
+    if call.body.get("async") is True:
+        return "async"
+    if refresh is None or isinstance(refresh, bool):
+        return "force_blocking" if refresh else "blocking"
+    mode = mode_named(refresh)
+    if mode is None:
+        raise invalid(f"refresh: Input should be one of {', '.join(sorted(MODES))}")
+    return "blocking" if mode == "force_cache" else mode
+
+
+def _is_running(shown: Row) -> bool:
+    return (as_object(shown.get("query_status")) or {}).get("complete") is False
+
+
+def _settings(call: Call, source: Row) -> Row:
+    """What a result depends on besides its query. Blocking.
+
+    As in PostHog it is not everything: after another change of an experiment or an action a kept result stays.
+    """
+    found: Row = {name: call.body[name] for name in _OVERRIDES if call.body.get(name)}
+    measured = source.get("experiment_id") if source["kind"] == "ExperimentQuery" else None
+    with call.services.store.transaction() as rows:
+        project = rows.get("projects", call.project_id) or {}
+        experiment = rows.get("experiments", measured) if isinstance(measured, int) else None
+    if experiment is not None:
+        found["stats_method"] = (as_object(experiment["stats_config"]) or {}).get("method")
+    return {**found, **{name: project.get(name) for name in ("timezone", "week_start_day")}}
+
+
+def _shown(progress: Progress | None) -> Row | None:
+    if progress is None:
+        return None
+    return {
+        "active_cpu_time": progress.cpu_microseconds,
+        "bytes_read": progress.bytes,
+        "estimated_rows_total": progress.total_rows,
+        "rows_read": progress.rows,
+        "time_elapsed": progress.seconds,
+    }
+
+
+def _wanted_id(call: Call) -> str | None:
+    wanted = call.body.get("client_query_id")
+    return wanted if isinstance(wanted, str) and 0 < len(wanted) <= 200 else None
+
+
+def _status(call: Call, identity: str) -> Row:
+    now = call.services.clock()
+    empty = ("error_message", "results", "pickup_time", "end_time", "task_id", "insight_id", "dashboard_id", "labels")
+    return {
+        "id": identity,
+        "team_id": call.project_id,
+        "query_async": True,
+        "complete": False,
+        "error": False,
+        **dict.fromkeys(empty),
+        "start_time": timestamp(now),
+        "expiration_time": timestamp(now + timedelta(seconds=KEPT_SECONDS)),
+        "query_progress": None,
+    }
+
+
+def _detail(error: ApiError) -> str:
+    body = as_object(error.body)
+    return str(body.get("detail")) if body else f"HTTP {error.status}"
+
+
+RUNNERS: Mapping[str, Runner] = {
+    "HogQLQuery": hogql_query,
+    "HogQLMetadata": hogql_metadata,
+    "DatabaseSchemaQuery": database_schema,
+    "EventTaxonomyQuery": event_taxonomy,
+    "TeamTaxonomyQuery": team_taxonomy,
+    "EventsQuery": events_query,
+    "ActorsQuery": actors_query,
+    "TrendsQuery": trends_query,
+    "LifecycleQuery": lifecycle_query,
+    "StickinessQuery": stickiness_query,
+    "FunnelsQuery": funnels_query,
+    "PathsQuery": paths_query,
+    "RetentionQuery": retention_query,
+    **dict.fromkeys(ACTOR_KINDS, insight_actors_query),
+    "InsightActorsQueryOptions": actors_options,
+    "ExperimentQuery": experiment_query,
+    "ExperimentExposureQuery": experiment_exposure_query,
+}
+"""Who answers a kind."""

@@ -1,0 +1,1 @@
+"""Events in ClickHouse, rows in SQLite, and the results that are kept."""

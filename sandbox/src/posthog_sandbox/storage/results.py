@@ -1,0 +1,147 @@
+"""Results of queries, kept as PostHog keeps them: for how long they are fresh, and what `refresh` does with them."""
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, get_args
+
+from ..values import Row, as_list, as_object, timestamp
+
+type Mode = Literal[
+    "blocking",
+    "async",
+    "async_except_on_cache_miss",
+    "lazy_async",
+    "force_blocking",
+    "force_async",
+    "force_cache",
+]
+MODES: tuple[Mode, ...] = get_args(Mode.__value__)
+"""The values of `refresh`."""
+
+_MOST_ROWS = 100_000
+_ALREADY_PAST = timedelta(seconds=10)
+_NEXT_REFRESH = timedelta(minutes=1)
+_TIMES = ("last_refresh", "cache_target_age", "next_allowed_client_refresh")
+
+
+def mode_named(name: object) -> Mode | None:
+    """The mode of this name."""
+    for mode in MODES:
+        if mode == name:
+            return mode
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a result is fresh, and how long it is fresh enough for `lazy_async`."""
+
+    fresh: timedelta
+    lazy: timedelta
+
+
+_BY_INTERVAL: Mapping[str, Lifetime] = {
+    "minute": Lifetime(timedelta(minutes=5), timedelta(minutes=15)),
+    "hour": Lifetime(timedelta(hours=1), timedelta(hours=2)),
+    "day": Lifetime(timedelta(hours=6), timedelta(hours=12)),
+    "week": Lifetime(timedelta(days=1), timedelta(days=1)),
+    "month": Lifetime(timedelta(days=2), timedelta(days=2)),
+}
+_DAY, _HOUR = (Lifetime(span, span) for span in (timedelta(days=1), timedelta(hours=1)))
+_BY_KIND: Mapping[str, Lifetime] = {
+    "HogQLQuery": _BY_INTERVAL["day"],
+    "PathsQuery": _BY_INTERVAL["day"],
+    "ExperimentQuery": _DAY,
+    "ExperimentExposureQuery": _DAY,
+    "EventTaxonomyQuery": _HOUR,
+    "TeamTaxonomyQuery": _HOUR,
+}
+_WITH_INTERVAL = frozenset({"TrendsQuery", "FunnelsQuery", "LifecycleQuery", "StickinessQuery"})
+
+
+def lifetime(query: Row) -> Lifetime:
+    """That of a query's result: by its interval if it is an insight, five minutes if nothing else is known."""
+    kind = str(query.get("kind"))
+    if kind in _BY_KIND:
+        return _BY_KIND[kind]
+    interval = "minute"
+    if kind in _WITH_INTERVAL:
+        interval = str(query.get("interval") or "day")
+    elif kind == "RetentionQuery":
+        interval = str((as_object(query.get("retentionFilter")) or {}).get("period") or "Day").lower()
+    return _BY_INTERVAL.get(interval, _BY_INTERVAL["day"])
+
+
+def cache_key(project_id: int, query: Row, settings: Row) -> str:
+    """The same for the same query in a project with the same settings."""
+    text = json.dumps([project_id, query, settings], sort_keys=True)
+    return f"cache_{project_id}_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A result, when it was computed, and until when it is fresh; None: for good, its range is over."""
+
+    answer: Row
+    computed: datetime
+    lifetime: Lifetime
+    is_over: bool
+
+    def is_fresh(self, now: datetime, *, lazily: bool = False) -> bool:
+        """Whether it need not be computed again."""
+        return self.is_over or now <= self.computed + (self.lifetime.lazy if lazily else self.lifetime.fresh)
+
+
+def kept_result(query: Row, answer: Row, key: str, now: datetime) -> Kept:
+    """A fresh answer with what tells its age, to be kept."""
+    span = lifetime(query)
+    times = (now, now + span.fresh, now + _NEXT_REFRESH)
+    ages: Row = {name: timestamp(moment) for name, moment in zip(_TIMES, times, strict=True)}
+    return Kept({**answer, **ages, "cache_key": key, "is_cached": False}, now, span, _is_over(query, answer, now))
+
+
+def _is_over(query: Row, answer: Row, now: datetime) -> bool:
+    """Whether the range of an insight ended before it was computed, so that nothing can change."""
+    end = (as_object(answer.get("resolved_date_range")) or {}).get("date_to")
+    if not isinstance(end, str) or query.get("kind") not in _WITH_INTERVAL:
+        return False
+    return datetime.fromisoformat(end) < now - _ALREADY_PAST
+
+
+class ResultCache:
+    """The results of the last queries, as many as hold so many rows."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._rows = 0
+
+    def get(self, key: str) -> Kept | None:
+        """The result under a key."""
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+        return found
+
+    def put(self, key: str, kept: Kept) -> None:
+        """Keep a result; those that were not asked for longest go. One that is too large for all is not kept."""
+        self._drop(key)
+        if _weight(kept) > _MOST_ROWS:
+            return
+        self._kept[key] = kept
+        self._rows += _weight(kept)
+        while self._rows > _MOST_ROWS:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: str) -> None:
+        found = self._kept.pop(key, None)
+        if found is not None:
+            self._rows -= _weight(found)
+
+
+def _weight(kept: Kept) -> int:
+    """Rows; a result without counts as some."""
+    return 50 + len(as_list(kept.answer.get("results")) or [])

@@ -1,0 +1,186 @@
+"""Dashboards, insights and the tiles between them."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from ..sandbox_client import Serving, serving
+
+pytestmark = pytest.mark.anyio
+
+QUERY: dict[str, Any] = {"kind": "InsightVizNode", "source": {"kind": "TrendsQuery", "series": []}}
+LATEST = ["Most frequent exceptions", "New, returning, resurrecting and dormant users", "Paths from the landing page"]
+
+
+@pytest.fixture
+async def sandbox() -> AsyncGenerator[Serving]:
+    async with serving() as running:
+        yield running
+
+
+async def board(sandbox: Serving, name: str = "Board", **more: Any) -> dict[str, Any]:
+    return await sandbox.make("dashboards/", {"name": name, **more})
+
+
+async def insight(sandbox: Serving, *dashboards: int, **more: Any) -> dict[str, Any]:
+    return await sandbox.make("insights/", {"name": "Insight", "query": QUERY, "dashboards": dashboards, **more})
+
+
+def names(page: Any) -> list[str]:
+    return [row["name"] for row in page["results"]]
+
+
+async def test_nothing_is_required_of_a_dashboard(sandbox: Serving) -> None:
+    made = await sandbox.make("dashboards/", {})
+
+    assert made["name"] is None
+    assert made["tiles"] == []
+
+
+async def test_the_list_of_dashboards_ignores_search_and_shows_no_tiles(sandbox: Serving) -> None:
+    page = await sandbox.get("dashboards/", search="no such name")
+
+    assert names(page)[0] == "Product overview"
+    assert all("tiles" not in row for row in page["results"])
+
+
+async def test_pinned_dashboards_come_first_then_by_name(sandbox: Serving) -> None:
+    await board(sandbox, "A", tags=["Mine "])
+    await board(sandbox, "Z", pinned=True)
+
+    assert names(await sandbox.get("dashboards/")) == ["Product overview", "Z", "A", "Revenue"]
+    assert names(await sandbox.get("dashboards/", tags="mine")) == ["A"]
+
+
+async def test_an_insight_is_put_on_dashboards_and_taken_off(sandbox: Serving) -> None:
+    first, second = await board(sandbox), await board(sandbox)
+    made = await insight(sandbox, first["id"])
+    moved = await sandbox.patch(f"insights/{made['id']}/", {"dashboards": [second["id"]]})
+
+    assert (made["dashboards"], moved["dashboards"]) == ([first["id"]], [second["id"]])
+    assert (await sandbox.get(f"dashboards/{first['id']}/"))["tiles"] == []
+    [tile] = (await sandbox.get(f"dashboards/{second['id']}/"))["tiles"]
+    assert tile["insight"]["short_id"] == made["short_id"]
+
+
+async def test_an_insight_on_a_dashboard_that_is_not_there_is_refused_whole(sandbox: Serving) -> None:
+    before = (await sandbox.get("insights/"))["count"]
+    body = {"name": "x", "query": QUERY, "dashboards": [999]}
+
+    assert (await sandbox.refused("POST", "insights/", body))[0] == 400
+    assert (await sandbox.get("insights/"))["count"] == before
+
+
+async def test_deleting_a_dashboard_can_take_its_own_insights_and_restoring_brings_them_back(sandbox: Serving) -> None:
+    doomed, other = await board(sandbox), await board(sandbox)
+    own = await insight(sandbox, doomed["id"])
+    shared = await insight(sandbox, doomed["id"], other["id"])
+    path = f"dashboards/{doomed['id']}/"
+    await sandbox.patch(path, {"deleted": True, "delete_insights": True})
+
+    assert (await sandbox.send("GET", path)).status_code == 404
+    assert (await sandbox.send("GET", f"insights/{own['id']}/")).status_code == 404
+    assert (await sandbox.get(f"insights/{shared['id']}/"))["dashboards"] == [other["id"]]
+    assert len((await sandbox.patch(path, {"deleted": False}))["tiles"]) == 2
+    assert (await sandbox.get(f"insights/{own['id']}/"))["deleted"] is False
+
+
+async def test_a_dashboard_is_copied_or_made_from_a_template_but_not_both(sandbox: Serving) -> None:
+    [source] = [row for row in (await sandbox.get("dashboards/"))["results"] if row["name"] == "Product overview"]
+    copy = await board(sandbox, use_dashboard=source["id"])
+
+    assert (copy["creation_mode"], len(copy["tiles"])) == ("duplicate", 4)
+    body = {"use_dashboard": source["id"], "use_template": "DEFAULT_APP"}
+    assert (await sandbox.refused("POST", "dashboards/", body))[0] == 400
+
+
+async def test_tiles_are_moved_and_texts_added(sandbox: Serving) -> None:
+    made = await board(sandbox)
+    await insight(sandbox, made["id"])
+    [tile] = (await sandbox.get(f"dashboards/{made['id']}/"))["tiles"]
+    changes = [{"id": tile["id"], "color": "blue"}, {"text": {"body": "# Notes"}}]
+    changed = await sandbox.patch(f"dashboards/{made['id']}/", {"tiles": changes})
+
+    assert [item["color"] for item in changed["tiles"]] == ["blue", None]
+    assert [item["text"] for item in changed["tiles"]] == [None, {"body": "# Notes"}]
+
+
+async def test_an_insight_answers_to_its_number_and_its_short_id(sandbox: Serving) -> None:
+    made = await insight(sandbox)
+
+    assert len(made["short_id"]) == 8
+    assert (await sandbox.get(f"insights/{made['short_id']}/"))["id"] == made["id"]
+    assert (await sandbox.get(f"insights/{made['id']}/"))["short_id"] == made["short_id"]
+    assert (await sandbox.send("GET", "insights/@current/")).status_code == 404
+
+
+async def test_a_bare_query_is_stored_as_it_came_and_nothing_is_saved_by_default(sandbox: Serving) -> None:
+    made = await insight(sandbox, query={"kind": "TrendsQuery", "series": []})
+
+    assert made["query"] == {"kind": "TrendsQuery", "series": []}
+    assert made["saved"] is False
+    assert made["result"] is None
+    assert "Insight" not in names(await sandbox.get("insights/", saved="true"))
+
+
+async def test_an_insight_needs_an_object_for_a_query_and_no_legacy_filters(sandbox: Serving) -> None:
+    assert (await sandbox.refused("POST", "insights/", {"query": "select 1"}))[:2] == (400, "not_a_dict")
+    assert (await sandbox.refused("POST", "insights/", {"filters": {"insight": "TRENDS"}}))[0] == 403
+
+
+@pytest.mark.parametrize("wrong", ["false", 0, None])
+async def test_only_json_false_in_a_patch_restores_an_insight(sandbox: Serving, wrong: Any) -> None:
+    made = await insight(sandbox)
+    path = f"insights/{made['id']}/"
+    await sandbox.patch(path, {"deleted": True})
+
+    for method, body in (("PATCH", {"deleted": wrong}), ("PUT", {"deleted": False}), ("GET", None)):
+        assert (await sandbox.send(method, path, body)).status_code == 404
+    assert (await sandbox.patch(path, {"deleted": False}))["deleted"] is False
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"insight": "FUNNELS"}, ["Sign-up to purchase"]),
+        ({"insight": "SQL"}, ["Purchases by browser", "Most frequent exceptions"]),
+        ({"search": "RETENTION"}, ["Weekly retention"]),
+        ({"events": '["subscription_renewed"]'}, []),
+        ({"date_from": "-55d", "order": "name"}, LATEST),
+        ({"created_date_from": "-55d", "order": "-name"}, LATEST[::-1]),
+        ({"favorited": "true"}, []),
+    ],
+)
+async def test_filters_of_the_list_of_insights(sandbox: Serving, query: dict[str, str], found: list[str]) -> None:
+    assert names(await sandbox.get("insights/", **query)) == found
+
+
+async def test_insights_are_found_by_all_of_their_dashboards(sandbox: Serving) -> None:
+    first, second = await board(sandbox), await board(sandbox)
+    both = await insight(sandbox, first["id"], second["id"])
+    await insight(sandbox, first["id"])
+    page = await sandbox.get("insights/", dashboards=f"[{first['id']}, {second['id']}]")
+
+    assert [row["id"] for row in page["results"]] == [both["id"]]
+    assert (await sandbox.refused("GET", "insights/", dashboards="{}"))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("limit", "offset", "shown"), [("2", "1", 2), ("0", "0", 9), ("-3", "x", 9), ("many", "-1", 9), ("5", "100", 0)]
+)
+async def test_odd_limits_mean_the_default_and_an_offset_past_the_end_keeps_the_count(
+    sandbox: Serving, limit: str, offset: str, shown: int
+) -> None:
+    page = await sandbox.get("insights/", limit=limit, offset=offset)
+
+    assert page["count"] == 9
+    assert len(page["results"]) == shown
+
+
+async def test_the_links_of_a_page_point_at_posthog_and_keep_the_query(sandbox: Serving) -> None:
+    page = await sandbox.get("insights/", limit=3, offset=3, saved="true")
+
+    link = "https://us.posthog.com/api/projects/1/insights/?limit=3"
+    assert page["next"] == f"{link}&offset=6&saved=true"
+    assert page["previous"] == f"{link}&saved=true"

@@ -1,0 +1,299 @@
+"""Nothing but translated syntax trees reaches ClickHouse, whatever a query or a value says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from posthog_sandbox.dataset import open_dataset
+from posthog_sandbox.storage.engine import Engine
+from posthog_sandbox.hogql import Context, HogqlError, translate
+from posthog_sandbox.hogql.escape import hogql_identifier
+
+from .sql import assert_harmless, skeleton
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.text("`'\"\\;-/*{}$ \n\t\0xX", max_size=12)
+CORPUS = Path(__file__).with_name("hogql_corpus.sql").read_text(encoding="utf-8").strip().split("\n\n")
+
+REACHING_OUTSIDE = """
+file url urlCluster remote remoteSecure s3 s3Cluster gcs hdfs mysql postgresql mongodb redis sqlite odbc jdbc
+cluster clusterAllReplicas merge input executable dictGet dictGetOrDefault dictHas joinGet hostName fqdn
+currentUser user currentDatabase getSetting getMacro getServerPort getOSKernelVersion version uptime
+serverUUID tcpPort filesystemAvailable filesystemCapacity displayName hasColumnInTable sleep sleepEachRow
+throwIf addressToLine addressToSymbol demangle trap catboostEvaluate evalMLMethod initialQueryID queryID
+connectionId currentProfiles currentRoles enabledRoles defaultRoles structureToCapnProtoSchema formatQuery
+formatRow showCertificate tcpPort blockNumber initializeAggregation finalizeAggregation
+runningAccumulate lowCardinalityIndices generateRandomStructure encrypt decrypt aes_encrypt_mysql readWKT
+zookeeperSessionUptime buildId timezone serverTimezone
+"""
+
+
+@pytest.mark.parametrize("name", REACHING_OUTSIDE.split())
+def test_functions_that_reach_outside_are_refused_in_any_case_and_place(name: str) -> None:
+    for spelling in (name, name.upper(), name.lower(), name.capitalize(), f"`{name}`", f"{name}If", f"{name}OrNull"):
+        for query in (
+            f"select {spelling}('/etc/passwd')",
+            f"select {spelling}()",
+            f"select count() from events where {spelling}('a') = 'b'",
+            f"select {spelling}('a') over () from events",
+            f"select arrayMap(x -> {spelling}(x), ['a'])",
+            f"select arrayReduce('{name}', [1])",
+            f"select * from {spelling}('/etc/passwd')",
+            f"select * from events join {spelling}('a', 'b', 'c') f on 1",
+            f"select * from (select * from {spelling}('/etc/passwd'))",
+            f"select 1 from events where event in {spelling}('a')",
+            f"with x as (select * from {spelling}('a')) select 1 from events",
+        ):
+            with pytest.raises(HogqlError):
+                translate(query, Context())
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from system.users",
+        "select * from `system.users`",
+        "select * from `system`.`tables`",
+        "select * from information_schema.tables",
+        "select * from INFORMATION_SCHEMA.tables",
+        "select * from posthog.property_definitions",
+        "select * from default.x",
+        "select * from events.persons",
+        "select * from event_definitions",
+        "select * from session_replays",
+        "select * from 'file.csv'",
+        "select * from {table}",
+        "select * from numbers",
+        "select * from numbers()",
+        "select * from numbers(1, 2, 3)",
+        "select * from numbers((select count() from system.users))",
+        "select * from Numbers(3)",
+        "select * from zeros(3)",
+        "select * from values('a Int', 1)",
+        "select * from view(select 1)",
+        "select * from generateRandom('a Int')",
+        "select 1 settings max_threads = 1",
+        "select 1 format CSV",
+        "select 1 into outfile '/tmp/x'",
+        "select 1; select 2",
+        "select 1; drop table events",
+        "insert into events select 1",
+        "create table x as select 1",
+        "drop table events",
+        "alter table events delete where 1",
+        "attach table x from '/tmp' ",
+        "system shutdown",
+        "set max_threads = 1",
+        "explain select 1",
+        "show tables",
+        "describe events",
+        "use system",
+        "optimize table events",
+        "with 1 as x insert into events select 1",
+        "select untuple((1, 2))",
+        "select cast('x' as AggregateFunction(sum, Int64))",
+        "select cast('x', 'Object(\\'json\\')')",
+        "select accurateCastOrNull('x', 'Int8) from system.users --')",
+    ],
+)
+def test_statements_tables_and_types_outside_the_schema_are_refused(query: str) -> None:
+    with pytest.raises(HogqlError):
+        translate(query, Context(values={"table": "system.users"}))
+
+
+@pytest.mark.parametrize("entry", CORPUS, ids=range(len(CORPUS)))
+def test_everyday_queries_compile_to_our_tables_and_allowed_functions_only(entry: str) -> None:
+    assert_harmless(translate(entry.partition("\n")[2], Context()).sql)
+
+
+IDENTIFIER_PLACES = [
+    "select 1 as {}",
+    "select event as {0}, upper({0}) from events order by {0}",
+    "select {0}.event from events {0}",
+    "select {0}.* from events as {0} join persons p on {0}.person_id = p.id",
+    "select properties.{} from events",
+    "select properties.a.{} from events",
+    "select person.properties.{0} from events where properties.{0} != 'a'",
+    "with {0} as (select 1 as a) select a from {0}",
+    "with 1 as {0} select {0} + 1",
+    "select {0}.{0} from (select 1 as {0}) as {0}",
+    "select arrayMap({0} -> {0} + 1, [1])",
+    "select count() over {0} from events window {0} as (partition by event)",
+    "select x from (select [1] as a) array join a as {0}, [2] as x",
+    "select 1 union all select 2 as {}",
+    "select * from (select 1, 2) as t({0}, b)",
+]
+
+
+@pytest.mark.parametrize("place", IDENTIFIER_PLACES)
+@given(name=TEXT)
+def test_a_name_stays_a_name(place: str, name: str) -> None:
+    quoted = "`" + hogql_identifier("-" + name)[1:-1] + "`"
+    try:
+        sql = translate(place.format(quoted), Context()).sql
+    except HogqlError as error:
+        assume(error.code != "hogql_syntax_error")
+        raise
+    assert skeleton(sql) == skeleton(translate(place.format("`-name`"), Context()).sql)
+    assert_harmless(sql)
+
+
+TEXT_PLACES = [
+    "select {v}",
+    "select count() from events where event = {v}",
+    "select count() from events where event in {v}",
+    "select count() from events where timestamp > {v}",
+    "select properties[{v}], toDateTime({v}) from events",
+    "select JSONExtractString(properties, {v}), match(event, {v}), formatDateTime(timestamp, {v}) from events",
+    "select arrayFilter(x -> x = {v}, [{v}]) from events where properties.x not in ({v}, 'b')",
+]
+
+
+@pytest.mark.parametrize("place", TEXT_PLACES)
+@given(value=TEXT)
+def test_a_text_stays_a_text(place: str, value: str) -> None:
+    assume(value.strip()[:4].isdigit() is False)  # a date becomes a date, which is another shape
+    sql = translate(place, Context(values={"v": value})).sql
+    assert skeleton(sql) == skeleton(translate(place, Context(values={"v": "text"})).sql)
+    assert_harmless(sql)
+
+
+@given(
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | TEXT, lambda values: st.lists(values, max_size=3)
+    )
+)
+def test_a_value_of_a_placeholder_becomes_constants(value: object) -> None:
+    assume(not isinstance(value, int) or abs(value) < 1 << 255)
+    sql = translate("select {v} as v", Context(values={"v": value})).sql
+    assert_harmless(sql)
+
+
+PIECES_TEXT = """
+select from where group by having order limit offset union all distinct as ( ) ( ) , , . * [ ] { } = != < > + - / %
+and or not in like between is null case when then else end interval day over partition join left on using array with
+events persons event properties person session count sum file url 'a' `b` "c" 1 2.5 $x -> ? : :: || ?? =~ x ; -- /* */
+f' ' ` " \\ sample final qualify window columns cohort cast numbers
+"""
+PIECES = st.sampled_from(PIECES_TEXT.split())
+
+
+@settings(max_examples=300)
+@given(st.lists(PIECES, max_size=30).map(" ".join) | st.text(max_size=60))
+def test_any_text_is_compiled_or_refused_in_an_orderly_way(text: str) -> None:
+    try:
+        translated = translate(f"select {text}", Context())
+    except HogqlError:
+        return
+    assert_harmless(translated.sql)
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_a_mutated_query_is_compiled_to_harmless_sql_or_refused(data: st.DataObject) -> None:
+    words = data.draw(st.sampled_from(CORPUS)).partition("\n")[2].split()
+    for _ in range(data.draw(st.integers(1, 4))):
+        words[data.draw(st.integers(0, len(words) - 1))] = data.draw(PIECES)
+    try:
+        translated = translate(" ".join(words), Context())
+    except HogqlError:
+        return
+    assert_harmless(translated.sql)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with open_dataset(None, events=500, today=date(2026, 11, 24)) as opened:
+        yield opened
+
+
+HOSTILE = [
+    "'", "''", "\\", "\\'", "\\\\'", "`", "\\`", '"', "' or 1=1 --", "'; drop table events; --", "\\x27", "\\u0027",
+    "%27", "{x}", "{{x}}", "${x}", "a\0b", "\r\n", "\t", "\b\f\v\a", "é", "😀", "\u202e", "\ufeff", "/*", "*/", "--",
+    "') union all select 1 from system.users --", "�", "\x7f", "\x1b[0m", "?", ":a", "@a", "\\N", "NULL",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_clickhouse_reads_back_the_text_that_was_given(engine: Engine, text: str) -> None:
+    translated = translate("select {v}, {v} = {v}, length({l}), {l}[1]", Context(values={"v": text, "l": [text]}))
+    assert engine.select(translated.sql).rows == [[text, 1, 1, text]]
+
+
+@pytest.mark.parametrize("name", [text for text in HOSTILE if "\0" not in text])
+def test_clickhouse_reads_back_the_name_that_was_given(engine: Engine, name: str) -> None:
+    quoted = "`" + hogql_identifier(" " + name)[1:-1] + "`"
+    translated = translate(f"select {quoted} from (select 1 as {quoted})", Context())
+    assert translated.columns == (" " + name,)
+    assert engine.select(translated.sql).columns == (" " + name,)
+
+
+@pytest.mark.parametrize(
+    "value", [{"a": 1}, object(), [{"a": 1}], "\ud800", ["\udfff"], 1 << 300, [[[1 << 300]]]], ids=repr
+)
+def test_a_value_that_is_no_scalar_and_no_array_is_refused(value: object) -> None:
+    with pytest.raises(HogqlError):
+        translate("select {v}", Context(values={"v": value}))
+
+
+CHAINS = {
+    "parentheses": ("select ", "(", "1", ")", ""),
+    "arrays": ("select ", "[", "1", "]", ""),
+    "additions": ("select 1", "+1", "", "", ""),
+    "accesses": ("select a", "[1]", "", "", ""),
+    "tuple accesses": ("select a", ".1", "", "", ""),
+    "comparisons": ("select 1", "=1", "", "", ""),
+    "negations": ("select ", "not ", "1", "", ""),
+    "minus signs": ("select ", "- ", "x", "", ""),
+    "conditions": ("select ", "if(1,", "1", ",2)", ""),
+    "cases": ("select ", "case when 1 then ", "1", " end", ""),
+    "ternaries": ("select ", "1?", "1", ":1", ""),
+    "lambdas": ("select ", "x->", "1", "", ""),
+    "casts": ("select 1", "::int", "", "", ""),
+    "calls": ("select f", "(1)", "", "", ""),
+    "joins": ("select 1 from events", " join events on 1", "", "", ""),
+    "tables": ("select 1 from events", ",events", "", "", ""),
+    "subqueries": ("select * from ", "(select * from ", "events", ")", ""),
+    "keywords as names": ("select 1", " + case + from + 1 + end + where", "", "", ""),
+    "keywords as aliases": ("select 1 from events as a", ", events as where", "", "", ""),
+    "intervals": ("select ", "interval (", "1", ") day", ""),
+    "negative intervals": ("select ", "interval - ", "1 day", "", ""),
+    "filters": ("select ", "count() filter (where ", "1", ")", ""),
+    "bracketed joins": ("select * from ", "(", "events", " join events on 1)", ""),
+    "columns of a subquery": ("select * from (select ", ", event", "", "", ""),
+    "tags": ("select ", "<a>", "", "</a>", ""),
+    "template strings": ("select ", "f'{", "1", "}'", ""),
+    "braces": ("select ", "{", "x", "}", ""),
+    "nullable equations": ("select ", "nullIf(", "properties.a", "=properties.b,1)", " from events"),
+    "ranges": ("select ", "(", "properties.a", " between 1 and 2)", " from events"),
+}
+
+
+@pytest.mark.parametrize("times", [60, 500, 5_000, 150_000])
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS.keys())
+def test_deep_and_long_queries_are_compiled_or_refused_and_never_break_the_parser(
+    chain: tuple[str, str, str, str, str], times: int
+) -> None:
+    start, opening, middle, closing, end = chain
+    query = start + opening * times + middle + closing * times + end
+    try:
+        sql = translate(query, Context()).sql
+    except HogqlError as error:
+        sql = error.message
+    assert 0 < len(sql) < 5_000_000
+
+
+def test_definitions_that_double_are_stopped() -> None:
+    doubling = ", ".join(f"concat(a{i}, a{i}) as a{i + 1}" for i in range(60))
+    with pytest.raises(HogqlError, match=r"too deeply|too large"):
+        translate(f"with 'x' as a0, {doubling} select a60", Context())
+
+
+def test_long_lists_are_no_deep_query() -> None:
+    wanted = ", ".join(f"'{number}'" for number in range(10_000))
+    assert translate(f"select count() from events where event in ({wanted})", Context()).tables == ("events",)

@@ -1,0 +1,16 @@
+"""Shared by the recounts: the engine of a world."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from posthog_sandbox.storage.engine import Engine
+
+from .recount.dataset import World, open_world
+
+
+@pytest.fixture(scope="module")
+def engine(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """An engine with the events of the `world` that the module gives."""
+    with open_world(world, tmp_path_factory.mktemp("world") / "data") as opened:
+        yield opened

@@ -1,0 +1,99 @@
+"""Asking many drawn queries of a world and holding the answers against the recount."""
+
+import json
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from posthog_sandbox.storage.engine import Engine
+
+from .dataset import Setting, World
+from .running import Asking, Refusal, agree, asking, opened
+
+type Recount = Callable[[Mapping[str, Any], World, Setting], Any]
+"""What the `results` of a query are, or an object with fields of its answer.
+
+Of objects only the fields that the recount gives are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A drawn query and the settings of the project that it is asked under."""
+
+    setting: Setting
+    query: Mapping[str, Any]
+
+
+type Drawing = Callable[[random.Random, World, Setting], Mapping[str, Any]]
+"""A query by chance, for a world and its settings."""
+
+
+async def drawn_disagreements(
+    world: World, engine: Engine, kind: str, drawing: Drawing, recount: Recount, count: int
+) -> list[str]:
+    """What is wrong with `count` drawn queries of a kind for each setting of the world, the same ones every time."""
+    with asking(world, engine) as asked:
+        await opened(asked)
+        chance = random.Random(f"{kind} of {world.name}")
+        cases = [
+            Case(setting, drawing(chance, asked.world, setting)) for setting in world.settings() for _ in range(count)
+        ]
+        return await disagreements(asked, cases, recount)
+
+
+async def disagreements(asked: Asking, cases: Iterable[Case], recount: Recount, shown: int = 5) -> list[str]:
+    """What is wrong with the answers to these queries, as text: the first few."""
+    by_setting: dict[Setting, list[Mapping[str, Any]]] = {}
+    for case in cases:
+        by_setting.setdefault(case.setting, []).append(case.query)
+    found: list[str] = []
+    for setting, queries in by_setting.items():
+        asked.settle(setting)
+        answers = await asked.answers(queries)
+        for query, answer in zip(queries, answers, strict=True):
+            recounted = recount(query, asked.world, setting)
+            answered = answer if isinstance(answer, Refusal) or isinstance(recounted, dict) else answer["results"]
+            if not agree(answered, recounted):
+                found.append(_told(setting, query, answered, recounted))
+                if len(found) >= shown:
+                    return found
+    return found
+
+
+def _told(setting: Setting, query: Mapping[str, Any], answered: Any, recounted: Any) -> str:
+    places = list(_differences(answered, recounted, ""))
+    told = f"\n{setting.zone}, week start {setting.week_start}, now {setting.now.isoformat()}\n{json.dumps(query)}"
+    return "\n  ".join((told, *places[:4])) + "\n"
+
+
+def _differences(answered: Any, recounted: Any, place: str) -> Iterable[str]:
+    """Where two values differ, as deep inside as they can be told apart."""
+    if agree(answered, recounted):
+        return
+    match answered, recounted:
+        case dict(), dict():
+            one, other = cast("dict[str, Any]", answered), cast("dict[str, Any]", recounted)
+            for name, value in other.items():
+                yield from _differences(one.get(name), value, f"{place}.{name}")
+        case list(), list():
+            left, right = cast("list[Any]", answered), cast("list[Any]", recounted)
+            if len(left) == len(right) and right and isinstance(right[0], dict):
+                for index, value in enumerate(right):
+                    yield from _differences(left[index], value, f"{place}[{index}]")
+            elif right and isinstance(right[0], dict):
+                yield f"{place}: answered {[_name(item) for item in left]}, recounted {[_name(item) for item in right]}"
+            else:
+                yield f"{place}: answered {_short(answered)}, recounted {_short(recounted)}"
+        case _:
+            yield f"{place}: answered {_short(answered)}, recounted {_short(recounted)}"
+
+
+def _name(result: dict[str, Any]) -> str:
+    shown = [result.get(name) for name in ("label", "breakdown_value", "compare_label", "order")]
+    return " ".join(str(value) for value in shown if value is not None)
+
+
+def _short(value: Any) -> str:
+    told = str(value)
+    return told if len(told) < 400 else f"{told[:300]} ... {told[-100:]}"

@@ -1,0 +1,167 @@
+"""Queries run in process against a world: no HTTP, one project whose settings are changed between batches."""
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, cast
+
+import anyio
+from anyio import CapacityLimiter
+from starlette.datastructures import Headers, QueryParams
+
+from posthog_sandbox.admin.clock import SettableClock
+from posthog_sandbox.storage.engine import Engine
+from posthog_sandbox.errors import ApiError
+from posthog_sandbox.storage.events import EventSource
+from posthog_sandbox.examples import fill
+from posthog_sandbox.queries.project import Projects
+from posthog_sandbox.query_endpoint.handlers import RUNNERS
+from posthog_sandbox.http.resource import Change, add_row
+from posthog_sandbox.api.actions.resource import ACTIONS
+from posthog_sandbox.api.cohorts.resource import COHORTS, cohort_persons
+from posthog_sandbox.http.routing import Call, Services
+from posthog_sandbox.storage.store import Store
+
+from ...sandbox_client import BASE_URL, NOW, Shared
+from .dataset import Action, Cohort, Setting, World
+from .filters import PATH_CLEANING, TEST_ACCOUNTS
+
+PROJECT = 1
+_AT_ONCE = 2
+_STEPS: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "Did buy": ({"event": "buy"},),
+    "Looked or began": (
+        {"event": "$pageview", "url": "pricing", "url_matching": "contains"},
+        {"event": "sign up"},
+    ),
+    "Of a paid plan": (
+        {
+            "event": None,
+            "properties": [{"type": "event", "key": "plan", "operator": "exact", "value": ["pro", "Pro"]}],
+        },
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A query that was refused: the status and PostHog's detail."""
+
+    status: int
+    detail: str
+
+
+type Answer = Mapping[str, Any] | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A world with its project, ready to be asked. `world` knows the ids of its actions and cohorts."""
+
+    world: World
+    services: Services
+    clock: SettableClock
+    projects: Projects
+
+    def settle(self, setting: Setting, **row: Any) -> None:
+        """Give the project a zone, a week start and a moment that is now; `row` changes other columns of it."""
+        self.clock.set(setting.now, frozen=True)
+        with self.services.store.transaction() as rows:
+            project = rows.get("projects", PROJECT)
+            assert project is not None
+            changed = {"timezone": setting.zone, "week_start_day": setting.week_start}
+            filters = {"test_account_filters": TEST_ACCOUNTS, "path_cleaning_filters": PATH_CLEANING}
+            rows.save("projects", {**project, **changed, **filters, **row})
+
+    async def answer(self, query: Mapping[str, Any]) -> Answer:
+        """What the sandbox answers to a query."""
+        call = Call(
+            services=self.services,
+            method="POST",
+            path=f"/api/projects/{PROJECT}/query/",
+            query="",
+            params=QueryParams(),
+            headers=Headers(),
+            body={"query": dict(query)},
+            arguments={},
+            project_id=PROJECT,
+        )
+        try:
+            return await RUNNERS[str(query["kind"])](call, dict(query), await self.projects.of(call))
+        except ApiError as error:
+            return Refusal(error.status, str(error.body["detail"]))
+
+    async def answers(self, queries: Sequence[Mapping[str, Any]]) -> list[Answer]:
+        """The answers in the order of the queries, of which a few run at once."""
+        limiter = CapacityLimiter(_AT_ONCE)
+        found: dict[int, Answer] = {}
+
+        async def ask(index: int) -> None:
+            async with limiter:
+                found[index] = await self.answer(queries[index])
+
+        async with anyio.create_task_group() as asked:
+            for index in range(len(queries)):
+                asked.start_soon(ask, index)
+        return [found[index] for index in range(len(queries))]
+
+
+@contextmanager
+def asking(world: World, engine: Engine) -> Generator[Asking]:
+    """The project of a world whose events are in this engine. Belongs to one event loop; the engine outlives it."""
+    clock = SettableClock(lambda: NOW)
+    clock.set(world.now, frozen=True)
+    store = Store(None, clock)
+    try:
+        fill(store, date(2026, 11, 23), BASE_URL)
+        served = _with_rows(world, store)
+        events = EventSource(lambda: Shared(engine))
+        services = Services(store, events, clock, lambda _job: None)
+        yield Asking(served, services, clock, Projects(cohort_persons))
+    finally:
+        store.close()
+
+
+async def opened(asked: Asking) -> Asking:
+    """The same once its events can be read."""
+    await asked.services.events.open()
+    return asked
+
+
+def _with_rows(world: World, store: Store) -> World:
+    """The world with actions and cohorts that the store has."""
+    actions: list[Action] = []
+    cohorts: list[Cohort] = []
+    members = {
+        "Odd ones": frozenset(person.id for person in world.persons[1::2]),
+        "Nobody": frozenset[str](),
+        "First ones": frozenset(person.id for person in world.persons[:5]),
+    }
+    with store.transaction() as rows:
+        for name, steps in _STEPS.items():
+            values = {"name": name, "steps": [dict(step) for step in steps]}
+            row = add_row(ACTIONS, Change(rows, PROJECT, values, values, None))
+            actions.append(Action(row["id"], name, tuple(steps)))
+        for name, persons in members.items():
+            values = {"name": name, "is_static": True}
+            body = {**values, "_create_static_person_ids": sorted(persons)}
+            row = add_row(COHORTS, Change(rows, PROJECT, body, values, None))
+            cohorts.append(Cohort(row["id"], name, persons))
+    return replace(world, actions=tuple(actions), cohorts=tuple(cohorts))
+
+
+def agree(answered: Any, recounted: Any) -> bool:
+    """Whether both are equal, floats within rounding; what the recount leaves out of an object is not compared."""
+    if isinstance(answered, list) and isinstance(recounted, list):
+        one, other = cast("list[Any]", answered), cast("list[Any]", recounted)
+        return len(one) == len(other) and all(agree(left, right) for left, right in zip(one, other, strict=True))
+    if isinstance(answered, dict) and isinstance(recounted, dict):
+        left, right = cast("dict[str, Any]", answered), cast("dict[str, Any]", recounted)
+        return all(name in left and agree(left[name], value) for name, value in right.items())
+    if isinstance(answered, bool) or isinstance(recounted, bool):
+        return answered is recounted
+    if isinstance(answered, int | float) and isinstance(recounted, int | float):
+        return math.isclose(answered, recounted, rel_tol=1e-9, abs_tol=1e-9)
+    return answered == recounted

@@ -1,0 +1,45 @@
+"""TrendsQuery against a recount in plain Python: thousands of drawn queries."""
+
+import random
+
+import pytest
+
+from posthog_sandbox.storage.engine import Engine
+
+from ..recount.checking import Case, disagreements, drawn_disagreements
+from ..recount.dataset import World, without_ties, worlds
+from ..recount.running import asking, opened
+from ..recount.trends import trends
+from ..recount.trends_drawing import drawn_trends
+
+pytestmark = pytest.mark.anyio
+
+CASES = 90
+"""Drawn for each of three worlds, four zones and two starts of the week."""
+
+
+@pytest.fixture(scope="module", params=worlds(), ids=lambda world: world.name)
+def world(request: pytest.FixtureRequest) -> World:
+    return without_ties(request.param)
+
+
+async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine) -> None:
+    wrong = await drawn_disagreements(world, engine, "trends", drawn_trends, trends, CASES)
+    assert not wrong, "".join(wrong)
+
+
+async def test_values_past_the_limit_are_summed_up_alike_when_there_are_too_many_rows(
+    world: World, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posthog_sandbox.insights.trends.query.MOST_ROWS", 1)
+    with asking(world, engine) as asked:
+        await opened(asked)
+        chance = random.Random(f"many rows of {world.name}")
+        drawn = (
+            (setting, drawn_trends(chance, asked.world, setting))
+            for setting in world.settings()[:2]
+            for _ in range(100)
+        )
+        cases = [Case(setting, query) for setting, query in drawn if "breakdownFilter" in query]
+        wrong = await disagreements(asked, cases, trends)
+    assert not wrong, "".join(wrong)

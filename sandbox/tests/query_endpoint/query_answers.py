@@ -1,0 +1,20 @@
+"""HogQL asked of a running sandbox: the value it gives, or the reason it is refused for."""
+
+from typing import Any
+
+from ..sandbox_client import Serving
+
+
+async def scalar(sandbox: Serving, text: str, **more: Any) -> Any:
+    """The single value of a HogQL query, computed anew; `more` goes into the query."""
+    body = {"query": {"kind": "HogQLQuery", "query": text, **more}, "refresh": "force_blocking"}
+    answer = await sandbox.send("POST", "query/", body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["results"][0][0]
+
+
+async def refusal(sandbox: Serving, text: str, **more: Any) -> str:
+    body = {"query": {"kind": "HogQLQuery", "query": text, **more}}
+    status, _, detail, _ = await sandbox.refused("POST", "query/", body)
+    assert status == 400
+    return detail

@@ -1,0 +1,161 @@
+"""Filters, actions, columns and stored rows are values and expressions to HogQL, whatever they say."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posthog_sandbox.dataset import open_dataset
+from posthog_sandbox.storage.engine import Engine
+from posthog_sandbox.errors import ApiError
+from posthog_sandbox.hogql import SYSTEM_TABLES, Context, HogqlError, constant_rows, parse_expression, translate
+from posthog_sandbox.queries.action_steps import action_condition
+from posthog_sandbox.queries.columns import conditions, read_column
+from posthog_sandbox.queries.elements import elements_of
+from posthog_sandbox.queries.filter_operators import OPERATORS
+from posthog_sandbox.queries.moments import parse_moment
+from posthog_sandbox.queries.property_filters import FilterScope, filter_condition
+from posthog_sandbox.queries.selectors import selector_pattern
+
+from ..hogql.sql import assert_harmless, skeleton
+from ..sandbox_client import NOW, TODAY
+
+HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text("`'\"\\;-/*{}()% \n\0", max_size=12)
+KINDS = ("event", "person", "group", "session", "event_metadata", "element", "hogql", "cohort")
+SCOPE = FilterScope(context=Context(), now=NOW)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with open_dataset(None, events=500, today=TODAY) as opened:
+        yield opened
+
+
+def compiled(condition: str) -> str:
+    return translate(f"select count() from events where {condition}", Context()).sql
+
+
+@settings(max_examples=300)
+@given(key=HOSTILE, value=HOSTILE, operator=st.sampled_from(sorted(OPERATORS)), kind=st.sampled_from(KINDS))
+def test_a_filter_compiles_to_harmless_sql_or_is_refused(key: str, value: str, operator: str, kind: str) -> None:
+    try:
+        sql = compiled(filter_condition({"key": key, "value": value, "operator": operator, "type": kind}, SCOPE))
+    except (ApiError, HogqlError):
+        return
+    assert_harmless(sql)
+
+
+@given(value=HOSTILE, operator=st.sampled_from(["is_not", "icontains", "regex", "not_regex"]))
+def test_the_value_of_a_filter_stays_a_text(value: str, operator: str) -> None:
+    item: dict[str, Any] = {"key": "$browser", "operator": operator, "type": "event"}
+    shown = [compiled(filter_condition({**item, "value": text}, SCOPE)) for text in (value, "text")]
+    assert skeleton(shown[0]) == skeleton(shown[1])
+
+
+STEP = st.fixed_dictionaries(
+    {},
+    optional={
+        "event": HOSTILE | st.just("$autocapture"),
+        "url": HOSTILE,
+        "url_matching": st.sampled_from(["contains", "exact", "regex"]),
+        "text": HOSTILE,
+        "text_matching": st.sampled_from(["contains", "exact", "regex"]),
+        "href": HOSTILE,
+        "selector": HOSTILE | st.sampled_from(["a.b > c", "#id [x='y']", "a:nth-child(2)"]),
+        "tag_name": HOSTILE,
+    },
+)
+
+
+@given(steps=st.lists(STEP, max_size=3))
+def test_an_action_compiles_to_harmless_sql_or_is_refused(steps: list[dict[str, Any]]) -> None:
+    try:
+        sql = compiled(action_condition({"steps": steps}, SCOPE))
+    except (ApiError, HogqlError):
+        return
+    assert_harmless(sql)
+
+
+PIECES_TEXT = "event ( ) , 1 = 'a' -- or and ; /* */ from events select properties . $x union * [ ]"
+PIECES = st.sampled_from(PIECES_TEXT.split())
+
+
+@settings(max_examples=300)
+@given(st.lists(PIECES, max_size=10).map(" ".join) | HOSTILE)
+def test_a_condition_in_brackets_is_the_same_condition(text: str) -> None:
+    try:
+        (bracketed,) = conditions([text])
+        column = read_column(text, {})
+    except ApiError:
+        return
+    alone = parse_expression(f" {text}")  # as far from the start as in its bracket
+    assert repr(replace(parse_expression(bracketed), span=None)) == repr(replace(alone, span=None))  # NaN is not NaN
+    assert column.shown == text
+
+
+@given(rows=st.lists(st.tuples(st.integers(-(2**62), 2**62), st.none() | HOSTILE, st.booleans()), max_size=5))
+def test_stored_rows_reach_the_query_as_they_are(engine: Engine, rows: list[tuple[int, str | None, bool]]) -> None:
+    sql = constant_rows((("a", "Int64"), ("b`'", "Nullable(String)"), ("c", "Bool")), rows)
+
+    assert skeleton(sql) == "SELECT * FROM format ( 'text' , 'text' , 'text' )"
+    assert [tuple(row) for row in engine.select(sql).rows] == rows
+
+
+def test_rows_without_bound_are_refused() -> None:
+    with pytest.raises(HogqlError, match="too large"):
+        constant_rows((("a", "String"),), [["x" * 1_000_000]] * 9)
+
+
+@pytest.mark.parametrize("table", SYSTEM_TABLES)
+def test_a_system_table_cannot_be_read_without_the_projects_rows(table: str) -> None:
+    with pytest.raises(HogqlError, match="not available"):
+        translate(f"select * from {table}", Context())
+
+
+@given(HOSTILE)
+def test_a_selector_is_a_pattern_that_ends_with_an_element_or_refused(text: str) -> None:
+    try:
+        pattern = selector_pattern(text)
+    except ApiError:
+        return
+    assert pattern.startswith("(?:^|;)")
+    assert pattern.endswith("(?:;|$)")
+
+
+@given(HOSTILE)
+def test_any_chain_of_elements_can_be_shown(chain: str) -> None:
+    assert [element["order"] for element in elements_of(chain)] == list(range(len(elements_of(chain))))
+
+
+@given(HOSTILE | st.from_regex(r"-?\d{0,6}[hdwmyqMsHDWYQ](Start|End)?", fullmatch=True))
+def test_every_text_is_a_moment(text: str) -> None:
+    assert parse_moment(text, NOW, "America/Chicago").tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-01", "2026-11-01T00:00:00-05:00"),
+        ("2026-1-1", "2026-01-01T00:00:00-06:00"),
+        ("2026-11-01T10:00:00Z", "2026-11-01T04:00:00-06:00"),
+        ("-7d", "2026-11-16T01:00:00-06:00"),
+        ("7d", "2026-11-16T01:00:00-06:00"),
+        ("-24h", "2026-11-22T01:00:00-06:00"),
+        ("-1w", "2026-11-16T01:00:00-06:00"),
+        ("-30M", "2026-11-23T00:30:00-06:00"),
+        ("-1q", "2026-08-24T01:00:00-05:00"),
+        ("dStart", "2026-11-23T00:00:00-06:00"),
+        ("dEnd", "2026-11-23T23:59:59.999999-06:00"),
+        ("mStart", "2026-11-01T01:00:00-05:00"),
+        ("-1mStart", "2026-10-01T01:00:00-05:00"),
+        ("-1mEnd", "2026-10-31T01:00:00-05:00"),
+        ("yStart", "2026-01-01T01:00:00-06:00"),
+        ("-1hStart", "2026-11-23T00:00:00-06:00"),
+        ("today", "2026-11-23T01:00:00-06:00"),
+    ],
+)
+def test_a_date_of_a_query_in_project_time(text: str, moment: str) -> None:
+    assert parse_moment(text, NOW, "America/Chicago").isoformat() == moment

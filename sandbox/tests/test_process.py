@@ -1,0 +1,211 @@
+"""The sandbox as a real process on a real socket: its first line, its end, and connections that break."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+import pytest
+
+COMMAND = (sys.executable, "-P", "-m", "posthog_sandbox", "--events", "500", "--today", "2026-11-23")
+NOON = {"now": "2026-11-23T12:00:00Z"}
+"""The clock of the last day of these data, for `/sandbox/clock`: relative dates count back from it."""
+PATIENCE_S = 60
+
+
+class Process:
+    """A running sandbox; what it writes is collected, so that it never waits for a reader."""
+
+    def __init__(self, popen: "subprocess.Popen[str]") -> None:
+        self.popen = popen
+        self.errors: list[str] = []
+        self.ready = threading.Event()
+        assert popen.stdout is not None
+        self.first_line = popen.stdout.readline()
+        self._ears = threading.Thread(target=self._hear, daemon=True)
+        self._ears.start()
+
+    def _hear(self) -> None:
+        assert self.popen.stderr is not None
+        for line in self.popen.stderr:
+            self.errors.append(line)
+            if "ready" in line:
+                self.ready.set()
+
+    def ended(self) -> int:
+        """The exit code, once it has ended."""
+        code = self.popen.wait(PATIENCE_S)
+        self._ears.join(PATIENCE_S)
+        return code
+
+    def client(self) -> httpx2.Client:
+        """A client of the gateway with the key."""
+        url = json.loads(self.first_line)["gateway_url"]
+        return httpx2.Client(base_url=url, headers={"Authorization": "Bearer sandbox"}, timeout=PATIENCE_S)
+
+
+@contextmanager
+def running(*arguments: str, stdin: int = subprocess.PIPE, **environment: str) -> Generator[Process]:
+    """A sandbox that is killed if it still runs at the end."""
+    popen = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    with popen:
+        try:
+            yield Process(popen)
+        finally:
+            popen.kill()
+            if popen.stdin is not None:
+                popen.stdin.close()
+
+
+def failed(*arguments: str) -> tuple[int, list[str]]:
+    """The exit code and the lines on stderr of a sandbox that does not start."""
+    ended = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    return ended.returncode, ended.stderr.splitlines()
+
+
+def test_the_first_line_says_where_it_is_and_rows_are_served_while_events_are_made() -> None:
+    with running("--json") as process:
+        said = json.loads(process.first_line)
+        with process.client() as client:
+            project = client.get("/posthog/api/projects/@current/").json()
+            query = {"query": {"kind": "HogQLQuery", "query": "select count() from events"}}
+            counted = client.post("/posthog/api/projects/1/query/", json=query).json()
+
+    assert said["gateway_url"] == said["control_url"]
+    assert said["key"] == "sandbox"
+    assert project["name"] == "Sandbox (synthetic data)"
+    assert counted["results"] == [[500]]
+
+
+def test_progress_is_told_on_stderr_a_line_of_json_each() -> None:
+    with running("--json") as process:
+        assert process.ready.wait(PATIENCE_S)
+        lines = [json.loads(line) for line in process.errors]
+
+    assert [line["progress"] for line in lines] == sorted(line["progress"] for line in lines)
+    assert lines[-1]["progress"] == 1
+
+
+def test_without_json_the_first_line_has_the_urls_for_people() -> None:
+    with running() as process:
+        assert process.first_line.startswith("gateway http://127.0.0.1:")
+        assert "control http://127.0.0.1:" in process.first_line
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_nothing_left_behind(tmp_path: Path, number: signal.Signals) -> None:
+    with running("--json", TMPDIR=str(tmp_path)) as process:
+        assert process.ready.wait(PATIENCE_S)
+        process.popen.send_signal(number)
+        assert process.ended() == 0
+
+    assert list(tmp_path.glob("maton-posthog*")) == []
+    assert "Traceback" not in "".join(process.errors)
+
+
+def test_a_signal_ends_it_while_the_events_are_made_with_nothing_left_behind(tmp_path: Path) -> None:
+    with running("--json", "--events", "3000000", TMPDIR=str(tmp_path)) as process:
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.ended() == 0
+
+    assert list(tmp_path.glob("maton-posthog*")) == []
+    assert "Traceback" not in "".join(process.errors)
+
+
+def test_the_end_of_its_input_ends_it_when_asked_for() -> None:
+    with running("--json", "--exit-on-eof") as process:
+        assert process.popen.stdin is not None
+        process.popen.stdin.close()
+        assert process.ended() == 0
+
+
+def test_the_end_of_its_input_means_nothing_otherwise() -> None:
+    with running("--json", stdin=subprocess.DEVNULL) as process, process.client() as client:
+        assert process.ready.wait(PATIENCE_S)
+        assert client.get("/posthog/api/users/@me/").status_code == 200
+
+
+def test_a_busy_port_is_one_line_that_names_the_remedy() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, lines = failed("--port", str(taken.getsockname()[1]))
+
+    assert code == 2
+    assert len(lines) == 1
+    assert "--port" in lines[0]
+
+
+def test_a_directory_in_use_is_told_and_the_first_sandbox_goes_on(tmp_path: Path) -> None:
+    with running("--json", "--dir", str(tmp_path)) as process, process.client() as client:
+        assert process.ready.wait(PATIENCE_S)
+        code, lines = failed("--json", "--dir", str(tmp_path))
+        assert client.get("/posthog/api/users/@me/").status_code == 200
+
+    assert code == 2
+    assert f"in use by process {process.popen.pid}" in lines[-1]
+
+
+def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, lines = failed("--dir", str(tmp_path / "file" / "inside"))
+
+    assert code == 2
+    assert len(lines) == 1
+    assert "--dir" in lines[0]
+
+
+def test_kept_rows_survive_a_restart(tmp_path: Path) -> None:
+    for expected in (201, 400):
+        with running("--json", "--dir", str(tmp_path)) as process, process.client() as client:
+            body: dict[str, Any] = {"key": "kept", "filters": {"groups": [{}]}}
+            assert client.post("/posthog/api/projects/1/feature_flags/", json=body).status_code == expected
+            assert process.ready.wait(PATIENCE_S)
+            process.popen.send_signal(signal.SIGTERM)
+            assert process.ended() == 0
+
+
+@pytest.fixture(scope="module")
+def process() -> Generator[Process]:
+    with running("--json") as started:
+        yield started
+
+
+def broken(client: httpx2.Client, drop: str, method: str, path: str, body: Any = None) -> httpx2.HTTPError:
+    """What a request meets whose connection is cut."""
+    rule = {"match": {"method": method, "path": "/posthog/*"}, "drop": drop, "times": 1}
+    assert client.post("/sandbox/faults", json=[rule]).status_code == 200
+    with pytest.raises(httpx2.TransportError) as met:
+        client.request(method, path, json=body)
+    return cast(httpx2.HTTPError, met.value)
+
+
+def test_half_of_a_body_is_an_incomplete_read(process: Process) -> None:
+    with process.client() as client:
+        error = broken(client, "half", "GET", "/posthog/api/projects/1/feature_flags/")
+
+    assert isinstance(error, httpx2.ReadError | httpx2.RemoteProtocolError)
+
+
+@pytest.mark.parametrize(("drop", "stored"), [("before", 0), ("after", 1), ("half", 1)])
+def test_a_write_whose_answer_is_lost_may_have_happened(process: Process, drop: str, stored: int) -> None:
+    with process.client() as client:
+        broken(client, drop, "POST", "/posthog/api/projects/1/actions/", {"name": f"Lost {drop}"})
+        found = client.get("/posthog/api/projects/1/actions/", params={"search": f"Lost {drop}"}).json()
+
+    assert found["count"] == stored

@@ -1,0 +1,133 @@
+"""The pages for people, in a real browser: legible at every width, harmless, and up to date without reloading."""
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from posthog_sandbox.pages.html import Overview, Seen, approve_page, overview_page, page_headers
+
+CHROMIUM = shutil.which("chromium")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="the Debian package chromium is not installed")
+HOSTILE = "/<script>document.title='owned'</script><img src=//elsewhere.example/x onerror=alert(1)>\u202egnp\x1b[2J"
+PATIENCE_S = 120
+
+
+def overview(*paths: str) -> str:
+    """A page with these requests."""
+    requests = [Seen("12:00:00", "GET", path, 200, 3, note=path) for path in paths]
+    return overview_page(Overview("http://here.test", {"events": 7}, {"insights": 1}, ["A fault."], requests))
+
+
+@contextmanager
+def serving(*pages: str, headers: dict[str, str]) -> Generator[tuple[str, list[str]]]:
+    """A web server: each request gets the next of the pages, the last one over and over. With the paths asked for."""
+    left, asked = list(pages), list[str]()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            body = (left.pop(0) if len(left) > 1 else left[0]).encode()
+            self.send_response(200)
+            for name, value in {"Content-Type": "text/html", "Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def chromium(url: str, profile: Path, *flags: str) -> tuple[str, str]:
+    """What a browser that opens an address writes: stdout and stderr."""
+    assert CHROMIUM is not None
+    quiet = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+    quieter = ("--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--hide-scrollbars")
+    command = [CHROMIUM, *quiet, *quieter, f"--user-data-dir={profile}", *flags, url]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    return ended.stdout, ended.stderr
+
+
+@needs_chromium
+def test_the_page_follows_what_happens_and_keeps_within_its_policy(tmp_path: Path) -> None:
+    with serving(overview("/first"), overview("/second", "/first"), headers=page_headers()) as (url, asked):
+        shown, said = chromium(url, tmp_path, "--virtual-time-budget=1500", "--dump-dom")
+
+    assert "/second" in shown
+    assert set(asked) == {"/"}
+    assert "Content Security Policy" not in said
+
+
+@needs_chromium
+def test_hostile_values_are_only_text(tmp_path: Path) -> None:
+    page = overview(HOSTILE)
+    with serving(page, headers={}) as (url, asked):
+        shown, _said = chromium(url, tmp_path, "--virtual-time-budget=500", "--dump-dom")
+
+    assert "<title>Sandbox (synthetic data)</title>" in shown
+    assert "<img" not in shown
+    assert set(asked) == {"/"}
+    assert not {"\u202e", "\x1b"} & set(page)
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [320, 800])
+@pytest.mark.parametrize(
+    "page", [overview(HOSTILE, "/" + "a" * 900), approve_page("PENDING"), approve_page("ACTIVE"), approve_page(None)]
+)
+def test_no_page_is_wider_than_its_window(tmp_path: Path, page: str, width: int) -> None:
+    frame = (
+        f'<iframe id=frame width={width} height=600 src="/page"></iframe><script>onload = () => {{'
+        "const root = document.getElementById('frame').contentDocument.documentElement;"
+        "document.body.dataset.widths = `${root.scrollWidth} of ${root.clientWidth}`; };</script>"
+    )
+    with serving(frame, page, headers={}) as (url, _asked):
+        shown, _said = chromium(url, tmp_path, "--virtual-time-budget=500", "--dump-dom")
+
+    assert f'data-widths="{width} of {width}"' in shown
+
+
+@needs_chromium
+def test_the_page_has_a_light_and_a_dark_face(tmp_path: Path) -> None:
+    faces: list[bytes] = []
+    for scheme in (0, 1):
+        picture = tmp_path / f"{scheme}.png"
+        flags = (f"--blink-settings=preferredColorScheme={scheme}", f"--screenshot={picture}", "--window-size=800,600")
+        with serving(overview("/first"), headers=page_headers()) as (url, _asked):
+            chromium(url, tmp_path / str(scheme), *flags)
+        faces.append(picture.read_bytes())
+
+    assert faces[0].startswith(b"\x89PNG")
+    assert faces[0] != faces[1]
+
+
+@pytest.mark.parametrize("page", [lambda: overview("/first"), lambda: approve_page("PENDING")])
+def test_pages_have_nothing_from_elsewhere(page: Callable[[], str]) -> None:
+    html = page()
+
+    assert not any(reference in html for reference in ("src=", 'href="http', "url(", "@import"))
+    assert "'unsafe-inline'" not in page_headers()["Content-Security-Policy"].partition("script-src")[2]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(200, ">200<"), (503, "Service Unavailable"), (0, "The connection was cut")]
+)
+def test_every_status_is_told_in_words(status: int, words: str) -> None:
+    requests: Sequence[Seen] = [Seen("12:00:00", "GET", "/a", status, 1)]
+
+    assert words in overview_page(Overview("http://here.test", {"events": None}, {}, [], requests))

@@ -1,0 +1,1 @@
+"""Inputs and results of the typed queries."""

@@ -1,0 +1,245 @@
+"""What analytics queries count: events or actions, conditions on properties, and what to split by."""
+
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, Self, cast, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from ..base import Id
+
+type Operator = Literal[
+    "exact", "is_not", "icontains", "not_icontains", "regex", "not_regex", "gt", "gte", "lt", "lte", "between",
+    "not_between", "in", "not_in", "is_set", "is_not_set", "is_date_exact", "is_date_before", "is_date_after",
+]  # fmt: skip
+type FilterType = Literal["event", "person", "session", "cohort", "group", "hogql"]
+type Scalar = str | int | float | bool
+
+OPERATORS: tuple[str, ...] = get_args(Operator.__value__)
+_SPELLINGS = {
+    "=": "exact", "==": "exact", "equals": "exact", "!=": "is_not", "contains": "icontains",
+    "not_contains": "not_icontains", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte",
+}  # fmt: skip
+_WITHOUT_VALUE = ("is_set", "is_not_set")
+_SCOPES = ("person", "session")
+
+PLAIN_MATHS = (
+    "total", "dau", "weekly_active", "monthly_active", "unique_session", "unique_group", "first_time_for_user",
+    "first_matching_event_for_user",
+)  # fmt: skip
+ACTOR_MATHS = tuple(f"{one}_count_per_actor" for one in ("avg", "min", "max", "median", "p75", "p90", "p95", "p99"))
+PROPERTY_MATHS = ("avg", "sum", "min", "max", "median", "p75", "p90", "p95", "p99")
+MATHS = (*PLAIN_MATHS, *PROPERTY_MATHS, *ACTOR_MATHS, "hogql")
+ADDITIVE_MATHS = ("total", "sum", "first_time_for_user", "first_matching_event_for_user")
+"""Maths whose intervals add up to the whole; a person active on two days is two of `dau`."""
+_MATH_SPELLINGS = {
+    "count": "total", "unique_users": "dau", "unique_persons": "dau", "uniques": "dau", "users": "dau",
+    "wau": "weekly_active", "mau": "monthly_active", "sessions": "unique_session",
+}  # fmt: skip
+
+
+def _operator(value: object) -> object:
+    return _SPELLINGS.get(value, value) if isinstance(value, str) else value
+
+
+def _math(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    math = _MATH_SPELLINGS.get(value, value)
+    if math in MATHS:
+        return math
+    near = get_close_matches(math, (*MATHS, *_MATH_SPELLINGS), n=1)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    raise ValueError(
+        f"must be one of {', '.join(PLAIN_MATHS)}; of a property {', '.join(PROPERTY_MATHS)}; "
+        f"avg_count_per_actor and the like; hogql{meant}"
+    )
+
+
+type Math = Annotated[str, BeforeValidator(_math)]
+
+
+class Part(BaseModel):
+    """A part of an input: unknown fields are refused, null means absent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: item for name, item in cast("dict[str, Any]", value).items() if item is not None}
+
+
+class PropertyFilter(Part):
+    """A condition. PostHog ignores one that is incomplete, and takes an empty list for true: both are refused here."""
+
+    key: str = Field(default="", max_length=2000)
+    """The property; of a cohort nothing; of hogql the boolean expression."""
+    operator: Annotated[Operator, BeforeValidator(_operator)] = "exact"
+    value: Scalar | list[Scalar] | None = None
+    type: FilterType = "event"
+    group_type_index: int | None = Field(default=None, ge=0, le=4)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scope_of_key(cls, value: Any) -> Any:
+        """`person.email` alone means the property `email` of the person."""
+        if not isinstance(value, dict):
+            return value
+        fields = cast("dict[str, Any]", value)
+        key: object = fields.get("key")
+        if fields.get("type") or not isinstance(key, str):
+            return fields
+        name, scope = scoped(key)
+        return fields | {"key": name, "type": scope} if scope else fields
+
+    @model_validator(mode="after")
+    def _be_complete(self) -> Self:
+        if not self.key and self.type != "cohort":
+            raise ValueError("key is required")
+        if self.type == "cohort":
+            if not isinstance(self.value, int) or isinstance(self.value, bool):
+                raise ValueError("a cohort filter needs its id as value")
+            if self.operator not in ("exact", "is_not", "in", "not_in"):
+                raise ValueError("a cohort filter takes in or not_in")
+        elif self.type != "hogql":
+            self._check_value()
+        if self.type == "group" and self.group_type_index is None:
+            raise ValueError("a group filter needs group_type_index, 0 to 4")
+        return self
+
+    def _check_value(self) -> None:
+        if self.operator not in _WITHOUT_VALUE and self.value in (None, []):
+            raise ValueError(f"{self.operator} needs a value")
+        if self.operator in ("between", "not_between"):
+            ends = self.value if isinstance(self.value, list) else []
+            numbers = [end for end in ends if isinstance(end, (int, float)) and not isinstance(end, bool)]
+            if len(ends) != 2 or len(numbers) != 2 or numbers[0] > numbers[1]:
+                raise ValueError(f"{self.operator} needs [smallest, largest]")
+
+    def as_filter(self) -> dict[str, Any]:
+        """PostHog's property filter."""
+        if self.type == "cohort":
+            operator = "not_in" if self.operator in ("is_not", "not_in") else "in"
+            return {"key": "id", "value": self.value, "operator": operator, "type": "cohort"}
+        if self.type == "hogql":
+            return {"key": self.key, "value": None, "type": "hogql"}
+        value: object = self.operator if self.operator in _WITHOUT_VALUE else self.value
+        if self.operator in ("in", "not_in") and not isinstance(value, list):
+            value = [value]
+        index = {"group_type_index": self.group_type_index} if self.type == "group" else {}
+        return {"key": self.key, "value": value, "operator": self.operator, "type": self.type, **index}
+
+
+type Filters = Annotated[
+    list[PropertyFilter],
+    WithJsonSchema({"type": "array", "items": {"type": "object"}}),
+]
+
+
+class EventChoice(Part):
+    """What to count: an event by name (`*` is every event) or an action by id, and conditions of its own."""
+
+    event: str | None = Field(default=None, min_length=1, max_length=400)
+    action_id: Id | None = None
+    name: str | None = Field(default=None, max_length=200)
+    """What to call it."""
+    where: list[PropertyFilter] = []
+
+    @model_validator(mode="after")
+    def _choose_one(self) -> Self:
+        if (self.event is None) is (self.action_id is None):
+            raise ValueError("give event (a name, or * for every event) or action_id")
+        return self
+
+    @property
+    def label(self) -> str:
+        """What a reader calls it."""
+        if self.name:
+            return self.name
+        return f"action {self.action_id}" if self.event is None else "All events" if self.event == "*" else self.event
+
+
+class TrendSeries(EventChoice):
+    """One series of a trend: what to count, and how."""
+
+    math: Math | None = None
+    property: str | None = Field(default=None, min_length=1, max_length=2000)
+    """What the math is of (`revenue`, `person.age`); of hogql the expression."""
+    group_type_index: int | None = Field(default=None, ge=0, le=4)
+
+
+class FunnelStep(EventChoice):
+    """One step of a funnel."""
+
+    optional: bool = False
+
+
+def _named(value: object) -> object:
+    return {"event": value} if isinstance(value, str) else value
+
+
+def _listed(value: object) -> object:
+    """One name or object stands for the list of it."""
+    return [cast("object", value)] if isinstance(value, (str, dict)) else value
+
+
+_EVENT = {"type": ["string", "object"]}
+_EVENTS = {"type": "array", "items": _EVENT}
+type OneEvent = Annotated[EventChoice, BeforeValidator(_named), WithJsonSchema(_EVENT)]
+type Events = Annotated[list[OneEvent], BeforeValidator(_listed), Field(min_length=1), WithJsonSchema(_EVENTS)]
+type Series = Annotated[
+    list[Annotated[TrendSeries, BeforeValidator(_named)]],
+    BeforeValidator(_listed),
+    Field(min_length=1, max_length=20),
+    WithJsonSchema(_EVENTS),
+]
+type Steps = Annotated[
+    list[Annotated[FunnelStep, BeforeValidator(_named)]],
+    Field(min_length=2, max_length=30),
+    WithJsonSchema(_EVENTS),
+]
+
+
+class Breakdown(Part):
+    """What to split by, as PostHog names it."""
+
+    property: str | int
+    type: Literal["event", "person", "session", "cohort", "hogql"]
+
+
+def _breakdown(value: object) -> object:
+    if not isinstance(value, str) or not value:
+        return value
+    if value.startswith("cohort."):
+        number = value.removeprefix("cohort.")
+        if not (number.isascii() and number.isdecimal()):
+            raise ValueError("a cohort is written cohort.7, with its id")
+        return {"property": int(number), "type": "cohort"}
+    if value.startswith("hogql:"):
+        return {"property": value.removeprefix("hogql:"), "type": "hogql"}
+    name, scope = scoped(value)
+    return {"property": name, "type": scope or "event"}
+
+
+def _one_kind(values: list[Breakdown]) -> list[Breakdown]:
+    if len(values) > 1 and any(value.type == "cohort" for value in values):
+        raise ValueError("cohorts cannot be mixed with other properties")
+    return values
+
+
+type Breakdowns = Annotated[
+    list[Annotated[Breakdown, BeforeValidator(_breakdown)]],
+    BeforeValidator(_listed),
+    Field(max_length=3),
+    AfterValidator(_one_kind),
+    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}}),
+]
+type OneBreakdown = Annotated[Breakdown, BeforeValidator(_breakdown), WithJsonSchema({"type": "string"})]
+
+
+def scoped(text: str) -> tuple[str, str | None]:
+    """`("email", "person")` of `person.email`; `("$browser", None)` of what names no scope."""
+    scope, dot, name = text.partition(".")
+    return (name, scope) if dot and name and scope in _SCOPES else (text, None)

@@ -1,0 +1,1 @@
+"""Experiments: the objects and their results."""

@@ -1,0 +1,156 @@
+"""Experiments: `/api/projects/{project_id}/experiments/`."""
+
+from typing import Any, Literal, Self, cast
+
+from pydantic import Field, model_validator
+
+from ..base import Id, InProject, Page, View
+from ..changes import Changes
+from ..dates import Moment
+from ..flags import FlagKey, Variant, check_variants
+from ..shown import Author, Fields, IfTrue, Items, Text
+
+CONTROL = "control"
+"""The key of the variant that the others are compared with; PostHog demands it."""
+type Metrics = list[dict[str, Any]]
+
+
+def _check(variants: list[Variant]) -> None:
+    """Raises ValueError unless PostHog can make the experiment's flag of them."""
+    if len(variants) < 2 or CONTROL not in {variant.key for variant in variants}:
+        raise ValueError("variants: at least two, one of them with the key control")
+    check_variants([(variant.key, variant.rollout_percentage) for variant in variants])
+
+
+class ListExperiments(Page):
+    search: str | None = None
+    status: Literal["draft", "running", "paused", "complete", "all"] | None = None
+
+
+class GetExperiment(InProject):
+    experiment_id: Id
+    full: bool = False
+
+
+class CreateExperiment(InProject):
+    name: str = Field(min_length=1, max_length=400)
+    feature_flag_key: FlagKey
+    """Made, or reused when it exists with variants and control."""
+    description: str | None = Field(default=None, max_length=3000)
+    variants: list[Variant] | None = Field(default=None, max_length=20)
+    """With control; they add up to 100. Default control and test, 50 each."""
+    metrics: Metrics | None = None
+    """[{"kind": "ExperimentMetric", "metric_type": "mean", "source": {"kind": "EventsNode", "event": "purchase"}}]"""
+    type: Literal["product", "web"] | None = None
+
+    @model_validator(mode="after")
+    def _have_variants(self) -> Self:
+        if self.variants is not None:
+            _check(self.variants)
+        return self
+
+
+class UpdateExperiment(Changes):
+    experiment_id: Id
+    name: str | None = Field(default=None, min_length=1, max_length=400)
+    description: str | None = Field(default=None, max_length=3000)
+    metrics: Metrics | None = None
+    """Replaces all."""
+    start_date: Moment | None = None
+    """Launches a draft and turns its flag on."""
+    end_date: Moment | None = None
+    """Ends it; the flag stays on."""
+    conclusion: Literal["won", "lost", "inconclusive", "stopped_early", "invalid"] | None = None
+    conclusion_comment: str | None = None
+    archived: bool | None = None
+
+
+class DeleteExperiment(InProject):
+    experiment_id: Id
+
+
+class ExperimentRow(View):
+    """An experiment in a list. Older servers say no `status`: then it follows from the dates."""
+
+    id: int
+    name: Text = None
+    description: Text = None
+    feature_flag_key: str | None = None
+    status: str | None = None
+    type: str | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+    archived: IfTrue = None
+    conclusion: str | None = None
+    created_at: str | None = None
+
+    @model_validator(mode="after")
+    def _say_status(self) -> Self:
+        if self.status is None:
+            self.status = "draft" if self.start_date is None else "running" if self.end_date is None else "stopped"
+        return self
+
+
+class VariantView(View):
+    """A variant and its share in percent."""
+
+    key: str
+    name: Text = None
+    rollout_percentage: int | float | None = None
+
+
+class ExperimentFlag(View):
+    """The flag that hands out the variants."""
+
+    id: int
+    key: str | None = None
+    active: bool | None = None
+    deleted: IfTrue = None
+
+
+class Exposure(View):
+    """Who counts as exposed."""
+
+    filterTestAccounts: bool | None = None  # noqa: N815 (PostHog's spelling)
+    exposure_config: Fields = None
+
+
+class ExperimentView(ExperimentRow):
+    """An experiment with variants and metrics. Results are not part of it."""
+
+    feature_flag: ExperimentFlag | None = None
+    variants: list[VariantView] | None = None
+    metrics: Items = None
+    metrics_secondary: Items = None
+    saved_metrics: Items = None
+    exposure_criteria: Exposure | None = None
+    holdout_id: int | None = None
+    conclusion_comment: Text = None
+    deleted: bool | None = None
+    created_by: Author = None
+    updated_at: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_variants(cls, value: Any) -> Any:
+        """Variants stand in the flag; older servers repeat them in `parameters`."""
+        if not isinstance(value, dict):
+            return value
+        fields = cast("dict[str, Any]", value)
+        of_flag = _at(fields, "feature_flag", "filters", "multivariate", "variants")
+        return {**fields, "variants": of_flag or _at(fields, "parameters", "feature_flag_variants")}
+
+
+def _at(value: Any, *path: str) -> Any:
+    for name in path:
+        value = cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
+    return value
+
+
+class ExperimentState(View):
+    """What is left of an experiment after a delete."""
+
+    id: int
+    name: Text = None
+    feature_flag_key: str | None = None
+    deleted: bool | None = None

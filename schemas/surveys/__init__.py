@@ -1,0 +1,1 @@
+"""Surveys: the objects and their statistics."""

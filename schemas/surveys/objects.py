@@ -1,0 +1,187 @@
+"""Surveys: `/api/projects/{project_id}/surveys/`. PostHog checks little of a question and draws what it is given."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, computed_field, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from ..base import InProject, Page, View
+from ..changes import Changes
+from ..dates import Moment
+from ..shown import Author, Fields, Items, Text
+
+_CHOICES = ("single_choice", "multiple_choice")
+_ONLY_FOR = {
+    "link": ("link",),
+    "display": ("rating",),
+    "scale": ("rating",),
+    "lowerBoundLabel": ("rating",),
+    "upperBoundLabel": ("rating",),
+    "choices": _CHOICES,
+    "shuffleOptions": _CHOICES,
+    "hasOpenChoice": _CHOICES,
+}
+_SCALES = {"number": (10, 5, 7), "emoji": (5, 3)}
+"""What PostHog draws; the first is taken when none is given. Number 10 is 0 to 10, the NPS scale."""
+
+_LINK = re.compile(r"(https://|mailto:)\S+")
+
+
+def _are_choices(choices: list[str] | None) -> bool:
+    return choices is not None and 2 <= len(choices) <= 20 and all(choice.strip() for choice in choices)
+
+
+class Question(BaseModel):
+    """A question in PostHog's own words. The hidden fields let a question of get_survey be sent back."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    type: Literal["open", "link", "rating", "single_choice", "multiple_choice"]
+    question: str = Field(min_length=1)
+    description: str | None = None
+    optional: bool | None = None
+    display: Literal["number", "emoji"] | None = None
+    scale: Literal[3, 5, 7, 10] | None = None
+    """Default 10 (0 to 10, NPS)."""
+    lowerBoundLabel: str | None = None  # noqa: N815 (PostHog's spelling, here and below)
+    upperBoundLabel: str | None = None  # noqa: N815
+    choices: list[str] | None = None
+    hasOpenChoice: bool | None = None  # noqa: N815
+    link: str | None = None
+    buttonText: SkipJsonSchema[str | None] = None  # noqa: N815
+    shuffleOptions: SkipJsonSchema[bool | None] = None  # noqa: N815
+    branching: SkipJsonSchema[dict[str, Any] | None] = None
+    id: SkipJsonSchema[str | None] = None
+    descriptionContentType: SkipJsonSchema[Literal["text", "html"] | None] = None  # noqa: N815
+    validation: SkipJsonSchema[list[Any] | None] = None
+    skipSubmitButton: SkipJsonSchema[bool | None] = None  # noqa: N815
+
+    @model_validator(mode="after")
+    def _fit_the_type(self) -> Self:
+        for name, types in _ONLY_FOR.items():
+            if getattr(self, name) is not None and self.type not in types:
+                raise ValueError(f"{name} goes with type {' or '.join(types)}, not with {self.type}")
+        if not self.question.strip():
+            raise ValueError("question: its text is empty")
+        if self.type in _CHOICES and not _are_choices(self.choices):
+            raise ValueError(f"{self.type} needs choices: 2 to 20 texts")
+        if self.link is not None and not _LINK.fullmatch(self.link):
+            raise ValueError("link must begin with https:// or mailto:")
+        display = self.display or "number"
+        if self.scale is not None and self.scale not in _SCALES[display]:
+            raise ValueError(f"scale of display {display}: {', '.join(map(str, sorted(_SCALES[display])))}")
+        return self
+
+    def as_json(self) -> dict[str, Any]:
+        """The question as PostHog stores it; a rating without display and scale would not be drawn."""
+        display = self.display or "number"
+        drawn = {"display": display, "scale": self.scale or _SCALES[display][0]} if self.type == "rating" else {}
+        return self.model_dump(exclude_none=True) | drawn
+
+
+class ListSurveys(Page):
+    search: str | None = None
+    archived: bool | None = None
+
+
+class GetSurvey(InProject):
+    survey_id: str = Field(min_length=1)
+    full: bool = False
+
+
+class CreateSurvey(InProject):
+    name: str = Field(min_length=1, max_length=400)
+    type: Literal["popover", "widget", "external_survey", "api"]
+    questions: list[Question] = Field(min_length=1)
+    description: str | None = None
+    conditions: dict[str, Any] | None = None
+    """Where it shows: {"url": "/pricing", "urlMatchType": "icontains"}"""
+    appearance: dict[str, Any] | None = None
+    start_date: Moment | None = None
+    """ISO 8601: launches it. Without it, a draft."""
+
+
+class UpdateSurvey(Changes):
+    survey_id: str = Field(min_length=1)
+    name: str | None = Field(default=None, min_length=1, max_length=400)
+    description: str | None = None
+    questions: (
+        Annotated[list[Question], WithJsonSchema({"type": "array", "items": {"type": "object"}}), Field(min_length=1)]
+        | None
+    ) = None
+    """As in create_survey; replaces all."""
+    conditions: dict[str, Any] | None = None
+    appearance: dict[str, Any] | None = None
+    start_date: Moment | None = None
+    """Launches it."""
+    end_date: Moment | None = None
+    """Stops it."""
+    archived: bool | None = None
+
+
+class SurveyRow(View):
+    """A survey in a list."""
+
+    id: str
+    name: Text = None
+    description: Text = None
+    type: str | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+    archived: bool | None = None
+    created_at: str | None = None
+
+    @computed_field
+    @property
+    def status(self) -> Literal["draft", "running", "complete"]:
+        """As PostHog's page names it, from the dates."""
+        if self.start_date is None:
+            return "draft"
+        return "running" if self.end_date is None else "complete"
+
+
+class QuestionView(View):
+    """A question as it is stored."""
+
+    id: str | None = None
+    type: str | None = None
+    question: str | None = None
+    description: Text = None
+    descriptionContentType: str | None = None  # noqa: N815 (PostHog's spelling, here and below)
+    optional: bool | None = None
+    buttonText: Text = None  # noqa: N815
+    display: str | None = None
+    scale: int | None = None
+    lowerBoundLabel: Text = None  # noqa: N815
+    upperBoundLabel: Text = None  # noqa: N815
+    choices: Items = None
+    shuffleOptions: bool | None = None  # noqa: N815
+    hasOpenChoice: bool | None = None  # noqa: N815
+    link: Text = None
+    branching: Fields = None
+    validation: Items = None
+    skipSubmitButton: bool | None = None  # noqa: N815
+
+
+class LinkedFlag(View):
+    """A flag that decides who sees the survey."""
+
+    id: int
+    key: str | None = None
+    active: bool | None = None
+
+
+class SurveyView(SurveyRow):
+    """A survey with its questions and where it shows; `full` adds appearance and translations."""
+
+    questions: list[QuestionView] | None = None
+    conditions: Fields = None
+    linked_flag: LinkedFlag | None = None
+    targeting_flag: LinkedFlag | None = None
+    linked_insight_id: int | None = None
+    schedule: str | None = None
+    responses_limit: int | None = None
+    iteration_count: int | None = None
+    iteration_frequency_days: int | None = None
+    created_by: Author = None

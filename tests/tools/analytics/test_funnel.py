@@ -1,0 +1,75 @@
+"""What query_funnel says over documented answers."""
+
+from typing import Any
+
+import pytest
+
+from .answers import FUNNEL, TRENDS, VIEWS, answered, step
+from ..fake import run
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_funnel_says_the_biggest_drop_between_steps_that_nobody_may_leave_out() -> None:
+    steps = [step("seen", 100), step("tried", 10, 5.0), step("bought", 37, 3600.0)]
+    shown = await run(
+        FUNNEL,
+        answered(steps, total_median_conversion_time=4000.0),
+        steps=["seen", {"event": "tried", "optional": True}, {"event": "bought", "name": "Purchase"}],
+    )
+    assert shown["rows"] == [
+        ["seen", 100, None, 100, None, None],
+        ["tried", 10, 10, 10, 5, 5],
+        ["Purchase", 37, 37, 37, 3600, 3600],
+    ]
+    assert shown["facts"] == {
+        "entered": 100,
+        "completed": 37,
+        "conversion_percent": 37,
+        "biggest_drop": {"from": "seen", "to": "Purchase", "lost": 63, "lost_percent": 63},
+        "median_total_s": 4000,
+    }
+
+
+async def test_a_funnel_with_one_value_or_a_step_that_nobody_took_says_what_it_can() -> None:
+    group = [{**step(name, count), "breakdown_value": ["Chrome"]} for name, count in (("a", 5), ("b", 2), ("c", 0))]
+    shown = await run(FUNNEL, answered([group]), steps=["a", "b", "c"], breakdown="$browser")
+    assert shown["facts"]["biggest_drop"] == {"from": "a", "to": "b", "lost": 3, "lost_percent": 60}
+    assert shown["notes"][0].startswith("Nobody came to c.")
+
+
+async def test_a_median_is_not_made_up_from_those_of_the_steps() -> None:
+    steps = [step("a", 9), step("b", 5, 10.0), step("c", 4, 10.0)]
+    assert "median_total_s" not in (await run(FUNNEL, answered(steps), steps=["a", "b", "c"]))["facts"]
+    assert (await run(FUNNEL, answered(steps[:2]), steps=["a", "b"]))["facts"]["median_total_s"] == 10
+
+
+async def test_unordered_steps_are_only_counted() -> None:
+    steps = [step("Completed 1 step", 9), step("Completed 2 steps", 5, 10.0)]
+    shown = await run(FUNNEL, answered(steps), steps=["a", "b"], order="unordered")
+    assert [row[0] for row in shown["rows"]] == ["Completed 1 step", "Completed 2 steps"]
+
+
+async def test_cohorts_are_told_by_name() -> None:
+    steps = [{**step(name, 3), "breakdown": "Payers", "breakdown_value": 7} for name in ("a", "b")]
+    funnel = await run(FUNNEL, answered([steps]), steps=["a", "b"], breakdown="cohort.7")
+    assert [row[0] for row in funnel["rows"]] == ["Payers", "Payers"]
+    line = {**VIEWS, "label": "Payers", "breakdown_value": 7}
+    trend = await run(TRENDS, answered([line]), events=["$pageview"], breakdown="cohort.7")
+    assert trend["columns"] == ["day", "Payers"]
+    assert "share_percent" not in trend["facts"][0]
+
+
+@pytest.mark.parametrize(
+    ("bins", "facts"),
+    [
+        ([[3600, 3], [51800, 0], [100000, 1]], {"converted": 4, "average_s": 29500, "median_between_s": [3600, 51800]}),
+        ([[60, 0], [120, 2]], {"converted": 2, "average_s": 29500, "median_between_s": [120, None]}),
+        ([], {"converted": 0, "average_s": 29500}),
+        (None, {"converted": 0, "average_s": 29500}),
+    ],
+)  # fmt: skip
+async def test_the_median_time_to_convert_lies_in_a_bin(bins: Any, facts: dict[str, Any]) -> None:
+    times = {"bins": bins, "average_conversion_time": 29500.0}
+    shown = await run(FUNNEL, answered(times), steps=["a", "b"], view="time_to_convert")
+    assert shown["facts"] == facts

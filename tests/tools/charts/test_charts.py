@@ -1,0 +1,236 @@
+"""Charts: which specification a table makes, and what a renderer makes of it."""
+
+import json
+import math
+import struct
+import subprocess
+import sys
+import zlib
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maton_posthog.schemas.query import Plot
+from maton_posthog.tools.charts import drawing as charts_drawing
+from maton_posthog.tools.charts.kinds import chart_of
+from maton_posthog.tools.charts.drawing import MOST_BYTES, illustrated
+from maton_posthog.tools.charts.plot import plotted
+from maton_posthog.tools.charts.style import Chart, label, labels
+from maton_posthog.tools.operation import Picture, Reply
+from maton_posthog.tools.table import Kind, Table
+from tests.test_web_page import serving
+
+from .tables import DAYS, HOSTILE, TABLES
+
+EVERY = pytest.mark.parametrize("name", TABLES)
+ACTIVE = {"expr", "signal", "url", "href", "transform", "params", "labelExpr", "calculate", "lookup", "usermeta"}
+"""Keys of Vega-Lite that compute or load something."""
+CELLS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=60), st.sampled_from([*DAYS, HOSTILE, "a"])
+)
+
+
+def made(name: str) -> Chart:
+    table, marks = TABLES[name]
+    chart = chart_of(table, marks, "Title")
+    assert chart is not None
+    return chart
+
+
+def keys(node: Any) -> set[str]:
+    """All keys of a specification outside its data."""
+    if isinstance(node, list):
+        return {key for item in cast("list[Any]", node) for key in keys(item)}
+    if not isinstance(node, dict):
+        return set()
+    fields = cast("dict[str, Any]", node)
+    return set(fields) | {key for name, item in fields.items() if name != "values" for key in keys(item)}
+
+
+def points(chart: Chart, layer: int = 0) -> list[dict[str, Any]]:
+    return chart.spec["layer"][layer].get("data", chart.spec.get("data"))["values"]
+
+
+def pixels(png: bytes) -> tuple[int, int, int]:
+    """Width, height, and how many different bytes its rows hold: a blank picture has very few."""
+    width, height = struct.unpack(">II", png[16:24])
+    at, packed = 8, b""
+    while at < len(png):
+        (size,) = struct.unpack(">I", png[at : at + 4])
+        kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + size]
+        assert zlib.crc32(kind + data) == struct.unpack(">I", png[at + 8 + size : at + 12 + size])[0]
+        packed += data if kind == b"IDAT" else b""
+        at += 12 + size
+    raw = zlib.decompress(packed)
+    assert len(raw) == height * (1 + 4 * width)
+    return width, height, len(set(raw))
+
+
+@EVERY
+def test_a_specification_is_plain_data_of_its_own_that_computes_and_loads_nothing(name: str) -> None:
+    spec = made(name).spec
+    json.dumps(spec, allow_nan=False)
+    assert spec["width"] == 800
+    assert 100 <= spec["height"] <= 800
+    assert keys(spec) & ACTIVE == set()
+
+
+@pytest.mark.anyio
+@EVERY
+async def test_every_kind_is_drawn_at_its_size_and_is_not_blank(name: str) -> None:
+    table, marks = TABLES[name]
+    reply = await illustrated({"rows": 1}, table, marks, "Title", within_s=60)
+    assert isinstance(reply, Reply)
+    assert reply.result == {"rows": 1}
+    (picture,) = reply.attachments
+    assert isinstance(picture, Picture)
+    assert len(picture.png) <= MOST_BYTES
+    width, height, different = pixels(picture.png)
+    assert (width, height) == (800, made(name).spec["height"])
+    assert different > 20
+
+
+def test_what_is_not_over_yet_is_apart_from_the_line() -> None:
+    chart = made("line")
+    dashed, solid, hollow = (points(chart, layer) for layer in range(3))
+    assert [point["v"] for point in hollow] == [dashed[-1]["v"]]
+    assert dashed[0] == solid[-1]
+    assert len(solid) == len(DAYS) - 1
+    assert "dashed: not over yet" in chart.spec["title"]["subtitle"]
+
+
+def test_dormant_users_are_below_the_line_and_the_open_interval_is_pale() -> None:
+    data = points(made("lifecycle"))
+    assert all(point["v"] < 0 for point in data if point["s"] == "dormant")
+    assert {point["o"] for point in data if point["t"] == data[-1]["t"]} == {0.4}
+
+
+def test_a_retention_grid_has_percents_and_frames_what_is_not_over() -> None:
+    chart = made("retention")
+    assert [point["w"] for point in points(chart)] == ["44%", "22%", "38%"]
+    assert [(point["p"], point["open"]) for point in points(chart, 1)] == [("Day 2", True), ("Day 1", True)]
+
+
+def test_bins_of_a_histogram_are_in_a_unit_that_one_can_read() -> None:
+    chart = made("histogram")
+    assert chart.spec["encoding"]["x"]["axis"]["title"] == "hours"
+    assert points(chart)[1] == {"a": 1.5, "b": 3.0, "v": 59}
+
+
+def test_bands_of_paths_are_as_wide_as_they_are_many() -> None:
+    bands = points(made("paths"))
+    heights = {point["e"]: point["y"] - point["y2"] for point in bands}
+    assert math.isclose(heights[0] / heights[1], 40 / 9)
+
+
+def test_what_a_chart_leaves_out_is_said() -> None:
+    many = Table(
+        "time", ("day", *(f"s{at}" for at in range(30))), (("2026-11-01", *range(30)), ("2026-11-02", *range(30)))
+    )
+    long = Table("bars", ("x", "value"), tuple((f"x{at}", at) for at in range(99)))
+    shown = [chart_of(table, {}, "") for table in (many, long)]
+    assert [chart.left_out for chart in shown if chart] == [
+        ("only the 10 largest of 30 series",),
+        ("only the first 24 of 99 bars",),
+    ]
+
+
+@pytest.mark.parametrize("value", [2.2e-309, 1e-16, 1e15, 1e308, math.inf, math.nan])
+@pytest.mark.parametrize("kind", ["time", "bars", "histogram", "funnel", "retention", "paths"])
+def test_numbers_beyond_measure_draw_nothing_odd(kind: Kind, value: float) -> None:
+    rows = ((1, value, value, value, 1), (1, 2, 3, 4, value))
+    table = Table(kind, ("x", "began", "size", "a", "b"), rows)
+    chart = chart_of(table, {}, "")
+    json.dumps(chart and chart.spec, allow_nan=False)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    kind=st.sampled_from(["time", "bars", "histogram", "funnel", "retention", "paths"]),
+    rows=st.lists(st.lists(CELLS, min_size=7, max_size=7), max_size=12),
+    columns=st.lists(st.text(max_size=12), min_size=5, max_size=5),
+    split=st.booleans(),
+)
+def test_any_table_makes_a_plain_specification_or_none(
+    kind: Kind, rows: list[list[Any]], columns: list[str], split: bool
+) -> None:
+    head = ("x", "began", "size") if split else ("x", "a", "b")
+    table = Table(kind, (*head[: 3 if kind == "retention" else 2], *columns)[:7], tuple(map(tuple, rows)))
+    chart = chart_of(table, {"incomplete_last": DAYS[0]}, HOSTILE)
+    if chart is not None:
+        json.dumps(chart.spec, allow_nan=False)
+        assert keys(chart.spec) & ACTIVE == set()
+        assert chart.spec["height"] <= 800
+
+
+@pytest.mark.anyio
+async def test_hostile_names_are_only_text_in_the_picture() -> None:
+    table = Table("time", ("day", HOSTILE, f"{HOSTILE}2"), ((DAYS[0], 1, 2), (DAYS[1], 2, 3)))
+    reply = await illustrated({}, table, {}, HOSTILE, within_s=60)
+    assert isinstance(reply, Reply)
+    bars = Table("bars", (HOSTILE, HOSTILE), ((HOSTILE, 1), (HOSTILE + "z", 2)))
+    assert isinstance(await illustrated({}, bars, {}, HOSTILE, within_s=60), Reply)
+
+
+def test_names_are_cut_in_the_middle_and_stay_apart() -> None:
+    assert label("https://a.test/" + "x" * 90 + "/end", 20) == "https://a…xxxxxx/end"
+    assert len(set(labels(["a" * 99, "a" * 98, "a" * 99 + "b"]))) == 3
+    assert not {"\u202e", "\x1b"} & set(label(HOSTILE))
+    assert label(None) == "(empty)"
+
+
+@pytest.mark.anyio
+async def test_without_the_renderer_the_numbers_stay_and_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(_: str) -> None:
+        return None
+
+    monkeypatch.setattr(charts_drawing, "find_spec", nothing)
+    table, marks = TABLES["line"]
+    shown = await illustrated({"rows": [1]}, table, marks, "Title", within_s=60)
+    assert not isinstance(shown, Reply)
+    assert shown["rows"] == [1]
+    assert "maton-posthog-mcp[charts]" in shown["chart"]
+
+
+@pytest.mark.anyio
+async def test_a_renderer_that_takes_too_long_or_fails_costs_only_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, marks = TABLES["line"]
+    late = await illustrated({"rows": [1]}, table, marks, "Title", within_s=0.0)
+    monkeypatch.setattr(charts_drawing, "__package__", "no.such.package")
+    failed = await illustrated({"rows": [1]}, table, marks, "Title", within_s=60)
+    empty = await illustrated({"rows": []}, Table("bars", ("a", "value"), ()), {}, "Title", within_s=60)
+    assert not isinstance(late, Reply)
+    assert not isinstance(failed, Reply)
+    assert not isinstance(empty, Reply)
+    assert late == {"rows": [1], "chart": "not drawn: it took too long; ask for fewer rows"}
+    assert failed == {"rows": [1], "chart": "not drawn: the renderer failed"}
+    assert empty["chart"] == "not drawn: there are no numbers to draw"
+
+
+def test_rows_of_a_query_become_series_in_the_order_of_time() -> None:
+    rows = [["2026-11-02", "a", 2], ["2026-11-01", "a", "1.5"], ["2026-11-02", "b", None]]
+    table = plotted(Plot(x="day", y="n", series="who"), ["day", "who", "n"], rows)
+    assert table == Table("time", ("day", "a", "b"), (("2026-11-01", 1.5, None), ("2026-11-02", 2, None)))
+    bars = plotted(Plot(x="who", y="n"), ["day", "who", "n"], rows)
+    assert bars == Table("bars", ("who", "n"), (("a", 2), ("b", None)))
+
+
+def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
+    assert plotted(Plot(x="dya", y="n"), ["day", "n"], []) == "not drawn: there is no column 'dya'; columns are day, n"
+
+
+@pytest.mark.parametrize("address", ["{url}data.json", "file:///etc/passwd", "{url}picture.png"])
+def test_the_renderer_loads_nothing_from_network_or_files(address: str) -> None:
+    with serving("[]", headers={}) as (url, asked):
+        there = address.format(url=url)
+        if there.endswith(".png"):
+            image = {"mark": {"type": "image", "url": there, "width": 20, "height": 20}}
+            spec: dict[str, Any] = {"data": {"values": [{"a": 1}]}, "width": 50, "height": 50, **image}
+        else:
+            spec = {"data": {"url": there}, "mark": "point", "encoding": {"x": {"field": "a", "type": "nominal"}}}
+        command = [sys.executable, "-I", "-m", "maton_posthog.tools.charts.renderer"]
+        ended = subprocess.run(command, input=json.dumps(spec).encode(), capture_output=True, timeout=60, check=False)
+        assert asked == []
+    assert (ended.returncode, ended.stdout) == (1, b"")

@@ -1,0 +1,167 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from maton_posthog.gateway.errors import Rejected
+from maton_posthog.gateway.projects import Project
+from maton_posthog.schemas.experiments.objects import CreateExperiment, UpdateExperiment
+from maton_posthog.tools.experiments.operations import OPERATIONS
+
+from ..fake import PROJECT_ID, FakeCall, Sent, answer, page, run
+
+pytestmark = pytest.mark.anyio
+
+LIST, CREATE, GET, UPDATE, DELETE = OPERATIONS
+EXPERIMENTS = "/api/projects/{project_id}/experiments/"
+EXPERIMENT = EXPERIMENTS + "{experiment_id}/"
+FLAGS = "/api/projects/{project_id}/feature_flags/"
+ONE = f"/api/projects/{PROJECT_ID}/experiments/11/"
+KEY = "button-color-test"
+HALVES = [
+    {"key": "control", "name": "Control Group", "rollout_percentage": 50},
+    {"key": "test", "name": "Test Variant", "rollout_percentage": 50},
+]
+
+
+def experiment(**changes: Any) -> dict[str, Any]:
+    return answer("experiment", **changes)
+
+
+def api_with(*flags: Any, made: Any = None) -> FakeCall:
+    return FakeCall({f"GET {FLAGS}": page(*flags), f"POST {EXPERIMENTS}": made or experiment()})
+
+
+@pytest.mark.parametrize(
+    ("dates", "status"),
+    [
+        ({}, "draft"),
+        ({"start_date": "2026-01-01T00:00:00Z"}, "running"),
+        ({"start_date": "2026-01-01T00:00:00Z", "end_date": "2026-02-01T00:00:00Z"}, "stopped"),
+        ({"status": "paused"}, "paused"),
+    ],
+)
+async def test_list_shows_the_status_even_of_servers_that_say_none(dates: dict[str, str], status: str) -> None:
+    api = FakeCall({f"GET {EXPERIMENTS}": page(experiment(**dates))})
+    shown = await run(LIST, api, status="running", search="color")
+    assert api.last.query == {"search": "color", "status": "running", "limit": 20, "offset": 0}
+    (row,) = shown["experiments"]
+    assert (row["id"], row["name"], row["feature_flag_key"]) == (11, "Button Color Test", KEY)
+    assert row["status"] == status
+
+
+async def test_create_makes_a_draft_and_says_that_the_flag_was_made() -> None:
+    api = api_with(answer("feature_flag", key=KEY + "-2"))
+    shown = await run(CREATE, api, name="Button Color Test", feature_flag_key=KEY)
+    assert [sent.method for sent in api.sent] == ["GET", "POST"]
+    assert api.last.body == {"name": "Button Color Test", "feature_flag_key": KEY}
+    assert shown["flag"] == "created"
+    assert shown["status"] == "draft"
+    assert "update_experiment sets start_date" in shown["note"]
+    assert shown["variants"] == HALVES
+    assert shown["feature_flag"] == {"id": 42, "key": KEY, "active": False}
+
+
+async def test_variants_are_sent_as_parameters() -> None:
+    api = api_with()
+    metrics = [{"kind": "ExperimentMetric", "metric_type": "mean"}]
+    shown = await run(CREATE, api, name="x", feature_flag_key=KEY, variants=HALVES, metrics=metrics, type="web")
+    assert api.last.body == {
+        "name": "x",
+        "feature_flag_key": KEY,
+        "parameters": {"feature_flag_variants": HALVES},
+        "metrics": metrics,
+        "type": "web",
+    }
+    assert "its variants apply" not in shown["note"]
+
+
+async def test_a_reused_flag_with_other_variants_is_told() -> None:
+    asked = [{"key": "control", "rollout_percentage": 10}, {"key": "blue", "rollout_percentage": 90}]
+    api = api_with(answer("feature_flag", key=KEY))
+    shown = await run(CREATE, api, name="x", feature_flag_key=KEY, variants=asked)
+    assert shown["flag"] == "reused"
+    assert shown["note"].startswith("The flag existed already")
+    assert shown["variants"] == HALVES
+
+
+async def test_a_connection_that_may_not_read_flags_can_still_create() -> None:
+    denied = Rejected("permission_denied", "PostHog does not permit this.")
+    api = FakeCall({f"GET {FLAGS}": denied, f"POST {EXPERIMENTS}": experiment()})
+    shown = await run(CREATE, api, name="x", feature_flag_key=KEY)
+    assert "flag" not in shown
+    broken = FakeCall({f"GET {FLAGS}": Rejected("rate_limited", "wait"), f"POST {EXPERIMENTS}": experiment()})
+    with pytest.raises(Rejected, match="wait"):
+        await run(CREATE, broken, name="x", feature_flag_key=KEY)
+
+
+REFUSED: list[tuple[Any, str]] = [
+    ([], "at least two"),
+    ([{"key": "control", "rollout_percentage": 100}], "at least two"),
+    ([{"key": "a", "rollout_percentage": 50}, {"key": "b", "rollout_percentage": 50}], "key control"),
+    ([{"key": "control", "rollout_percentage": 50}, {"key": "b", "rollout_percentage": 49}], "add up to 100"),
+    ([{"key": "control", "rollout_percentage": 50}] * 2, "its own key"),
+    ([{"key": "control", "split": 50}, {"key": "b", "split": 50}], "Extra inputs"),
+]
+
+
+@pytest.mark.parametrize(("variants", "says"), REFUSED)
+def test_variants_that_make_no_experiment_are_refused(variants: Any, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        CreateExperiment.model_validate({"name": "x", "feature_flag_key": KEY, "variants": variants})
+
+
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=5), st.booleans())
+def test_variants_pass_exactly_with_a_control_and_100_percent(shares: list[int], control: bool) -> None:
+    keys = ["control" if control and not at else f"v{at}" for at in range(len(shares))]
+    variants = [{"key": key, "rollout_percentage": share} for key, share in zip(keys, shares, strict=True)]
+    arguments = {"name": "x", "feature_flag_key": KEY, "variants": variants}
+    if control and len(shares) > 1 and sum(shares) == 100:
+        assert CreateExperiment.model_validate(arguments).variants is not None
+    else:
+        with pytest.raises(ValidationError, match=r"variants: "):
+            CreateExperiment.model_validate(arguments)
+
+
+async def test_get_shows_variants_wherever_the_server_keeps_them() -> None:
+    old = experiment(feature_flag=None, parameters={"feature_flag_variants": HALVES})
+    for stored in (experiment(), old):
+        api = FakeCall({f"GET {EXPERIMENT}": stored})
+        shown = await run(GET, api, experiment_id=11)
+        assert api.last == Sent("GET", ONE)
+        assert shown["variants"] == HALVES
+        assert shown["exposure_criteria"] == {"filterTestAccounts": True}
+    assert (await run(GET, api, experiment_id=11, full=True))["stats_config"]["method"] == "bayesian"
+
+
+async def test_update_launches_and_ends() -> None:
+    def stored(sent: Sent) -> dict[str, Any]:
+        return experiment(**(sent.body or {}))
+
+    berlin = Project(PROJECT_ID, "Default project", "Europe/Berlin")
+    api = FakeCall({f"PATCH {EXPERIMENT}": stored}, project=berlin)
+    shown = await run(UPDATE, api, experiment_id=11, start_date="2026-02-23")
+    assert api.last == Sent("PATCH", ONE, {}, {"start_date": "2026-02-23T00:00:00+01:00"})
+    assert shown["status"] == "running"
+    assert "note" not in shown
+    await run(UPDATE, api, experiment_id=11, end_date="2026-03-01T00:00:00Z", conclusion="won")
+    assert api.last.body == {"end_date": "2026-03-01T00:00:00+00:00", "conclusion": "won"}
+    with pytest.raises(ValidationError, match="name what to change"):
+        UpdateExperiment.model_validate({"experiment_id": 11})
+
+
+async def test_a_deleted_experiment_comes_with_its_undo() -> None:
+    api = FakeCall({f"PATCH {EXPERIMENT}": experiment(deleted=True)})
+    shown = await run(DELETE, api, experiment_id=11)
+    assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
+    assert shown["undo"]["arguments"] == {"resource": "experiment", "id": 11, "project_id": PROJECT_ID}
+
+
+@pytest.mark.parametrize("field", [name for name in experiment() if name != "id"])
+async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+    old = {name: value for name, value in experiment().items() if name != field}
+    api = FakeCall({f"GET {EXPERIMENT}": old, f"GET {EXPERIMENTS}": page(old)})
+    assert (await run(GET, api, experiment_id=11))["id"] == 11
+    assert len((await run(LIST, api))["experiments"]) == 1

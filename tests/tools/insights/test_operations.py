@@ -1,0 +1,193 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from maton_posthog.gateway.errors import Rejected
+from maton_posthog.schemas.insights import CreateInsight, UpdateInsight
+from maton_posthog.tools.insights.operations import OPERATIONS
+
+from ..fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
+
+pytestmark = pytest.mark.anyio
+
+LIST, GET, CREATE, UPDATE, DELETE = OPERATIONS
+INSIGHTS = "/api/projects/{project_id}/insights/"
+INSIGHT = INSIGHTS + "{insight_id}/"
+TRENDS = {"kind": "TrendsQuery", "series": [{"kind": "EventsNode", "event": "$pageview", "math": "dau"}]}
+SQL = {"kind": "HogQLQuery", "query": "SELECT 1"}
+
+
+def insight(**changes: Any) -> dict[str, Any]:
+    return answer("insight", **changes)
+
+
+def stored(sent: Sent) -> dict[str, Any]:
+    return insight(**{name: value for name, value in (sent.body or {}).items() if name in insight()})
+
+
+async def test_list_asks_for_rows_without_results_last_changed_first() -> None:
+    api = FakeCall({f"GET {INSIGHTS}": page(insight(), count=9, next_offset=1)})
+    shown = await run(LIST, api, search="daily", saved=True, insight="TRENDS", dashboards=[9], limit=1)
+    assert api.last.query == {
+        "search": "daily",
+        "saved": True,
+        "insight": "TRENDS",
+        "dashboards": [9],
+        "limit": 1,
+        "offset": 0,
+        "basic": True,
+        "order": "-last_modified_at",
+    }
+    assert shown == {
+        "insights": [
+            {
+                "id": 31,
+                "short_id": "AaVQ8Ijw",
+                "name": "Daily Active Users",
+                "saved": False,
+                "favorited": False,
+                "dashboards": [9],
+                "last_modified_at": "2026-11-20T10:00:00.000000Z",
+                "kind": "TrendsQuery",
+            }
+        ],
+        "count": 9,
+        "next_offset": 1,
+    }
+
+
+async def test_dashboards_are_read_off_the_tiles_where_posthog_names_them_only_there() -> None:
+    tiles = [{"id": 1, "dashboard_id": 9, "deleted": None}, {"id": 2, "dashboard_id": 8, "deleted": True}]
+    api = FakeCall({f"GET {INSIGHTS}": page(insight(dashboards=None, dashboard_tiles=tiles))})
+    assert (await run(LIST, api))["insights"][0]["dashboards"] == [9]
+
+
+async def test_an_insight_without_a_computed_result_says_so() -> None:
+    api = FakeCall({f"GET {INSIGHT}": insight()})
+    shown = await run(GET, api, insight_id=31)
+    assert api.last == Sent("GET", f"/api/projects/{PROJECT_ID}/insights/31/")
+    assert "refresh: true" in shown["note"]
+    assert shown["query"]["source"]["kind"] == "TrendsQuery"
+    assert shown["created_by"] == "ann@example.com"
+
+
+async def test_refresh_computes_and_the_result_is_told_as_the_typed_query_tells_it() -> None:
+    series = {
+        "label": "$pageview",
+        "count": 3,
+        "data": [1, 2],
+        "days": ["2026-01-01", "2026-01-02"],
+        "labels": ["1-Jan-2026", "2-Jan-2026"],
+        "action": {"id": "$pageview", "order": 0},
+        "persons_urls": [{"url": "api/..."}],
+        "filter": {"insight": "TRENDS"},
+    }
+    api = FakeCall({f"GET {INSIGHT}": insight(result=[series], is_cached=False, last_refresh="2026-01-03T09:00:00Z")})
+    shown = await run(GET, api, insight_id="AaVQ8Ijw", refresh=True)
+    assert api.last.query == {"refresh": "blocking"}
+    assert shown["columns"] == ["day", "$pageview (dau)"]
+    assert shown["rows"] == [["2026-01-01", 1], ["2026-01-02", 2]]
+    assert shown["headline"] == {
+        "what": "$pageview (dau): 2026-01-02",
+        "value": 2,
+        "change_percent": 100,
+        "change_of": "2026-01-02 against the day before",
+    }
+    assert shown["last_refresh"] == "2026-01-03T09:00:00Z"
+    assert shown["age_s"] > 0
+    assert "note" not in shown
+    assert "result" not in shown
+    whole = await run(GET, api, insight_id=31, full=True)
+    assert whole["result"] == [series]
+
+
+@pytest.mark.parametrize("result", [[["a", 1]], [[{"name": "step", "count": 2}]], {"value": 1}, 0])
+async def test_results_that_are_not_as_the_query_says_are_shown_as_they_are(result: Any) -> None:
+    shown = await run(GET, FakeCall({f"GET {INSIGHT}": insight(result=result)}), insight_id=31)
+    assert shown["result"] == result
+    assert "note" not in shown
+
+
+async def test_an_older_server_is_asked_for_a_short_id_through_the_list() -> None:
+    missing = Rejected("not_found", "PostHog does not have this.")
+    api = FakeCall({f"GET {INSIGHT}": in_turn(missing, insight()), f"GET {INSIGHTS}": page(insight())})
+    shown = await run(GET, api, insight_id="AaVQ8Ijw")
+    assert shown["id"] == 31
+    assert api.sent[1].query["short_id"] == "AaVQ8Ijw"
+    other = FakeCall({f"GET {INSIGHT}": missing, f"GET {INSIGHTS}": page(insight())})
+    with pytest.raises(Rejected, match="does not have"):
+        await run(GET, other, insight_id="zzzzzzzz")
+
+
+@pytest.mark.parametrize(
+    ("query", "node"),
+    [
+        (TRENDS, "InsightVizNode"),
+        ({"kind": "RetentionQuery", "retentionFilter": {}}, "InsightVizNode"),
+        (SQL, "DataVisualizationNode"),
+        ({"kind": "EventsQuery", "select": ["event"]}, "DataTableNode"),
+    ],
+)
+async def test_a_bare_query_is_put_into_the_node_that_draws_it(query: dict[str, Any], node: str) -> None:
+    api = FakeCall({f"POST {INSIGHTS}": stored})
+    shown = await run(CREATE, api, name="Visitors", query=query, dashboards=[9])
+    assert api.last.body == {
+        "name": "Visitors",
+        "query": {"kind": node, "source": query},
+        "dashboards": [9],
+        "saved": True,
+    }
+    assert shown["query"] == {"kind": node, "source": query}
+    assert shown["saved"] is True
+
+
+async def test_a_node_is_sent_as_it_is() -> None:
+    node = {"kind": "InsightVizNode", "source": TRENDS, "full": True}
+    api = FakeCall({f"POST {INSIGHTS}": stored})
+    await run(CREATE, api, name="Visitors", query=node, saved=False)
+    assert api.last.body == {"name": "Visitors", "query": node, "saved": False}
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({}, "kind must be one of TrendsQuery"),
+    ({"kind": "HogQuery", "code": "return 1"}, "kind must be one of"),
+    ({"kind": "InsightVizNode"}, "needs a source"),
+    ({"kind": "InsightVizNode", "source": {"kind": "HogQuery"}}, "kind must be one of"),
+    ({"kind": "HogQLQuery"}, "needs its SQL"),
+    ({"kind": "TrendsQuery"}, "needs series: at least 1"),
+    ({"kind": "FunnelsQuery", "series": [{"kind": "EventsNode"}]}, "needs series: at least 2"),
+]
+
+
+@pytest.mark.parametrize(("query", "says"), REFUSED)
+def test_a_query_that_could_not_be_drawn_is_refused(query: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        CreateInsight.model_validate({"name": "x", "query": query})
+
+
+async def test_update_sends_only_what_was_asked() -> None:
+    api = FakeCall({f"PATCH {INSIGHT}": stored})
+    shown = await run(UPDATE, api, insight_id=31, query=SQL, dashboards=[])
+    assert api.last.body == {"query": {"kind": "DataVisualizationNode", "source": SQL}, "dashboards": []}
+    assert shown["query"]["source"] == SQL
+
+
+def test_an_update_without_a_change_is_refused() -> None:
+    with pytest.raises(ValidationError, match="name what to change"):
+        UpdateInsight.model_validate({"insight_id": 31, "name": None})
+
+
+async def test_a_deleted_insight_comes_with_an_undo_by_number() -> None:
+    api = FakeCall({f"PATCH {INSIGHT}": insight(deleted=True)})
+    shown = await run(DELETE, api, insight_id="AaVQ8Ijw")
+    assert api.last.body == {"deleted": True}
+    assert shown["undo"]["arguments"] == {"resource": "insight", "id": 31, "project_id": PROJECT_ID}
+
+
+@pytest.mark.parametrize("field", [name for name in insight() if name != "id"])
+async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+    old = {name: value for name, value in insight().items() if name != field}
+    api = FakeCall({f"GET {INSIGHT}": old, f"GET {INSIGHTS}": page(old)})
+    assert (await run(GET, api, insight_id=31))["id"] == 31
+    assert len((await run(LIST, api))["insights"]) == 1

@@ -1,0 +1,170 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from maton_posthog.gateway.projects import Project
+from maton_posthog.schemas.surveys.objects import CreateSurvey, Question, UpdateSurvey
+from maton_posthog.tools.surveys.operations import OPERATIONS
+
+from ..fake import PROJECT_ID, FakeCall, Sent, answer, page, run
+
+pytestmark = pytest.mark.anyio
+
+LIST, CREATE, GET, UPDATE = OPERATIONS
+SURVEYS = "/api/projects/{project_id}/surveys/"
+SURVEY = SURVEYS + "{survey_id}/"
+ID = "0190bbbb-0000-7000-8000-000000000002"
+ONE = f"/api/projects/{PROJECT_ID}/surveys/{ID}/"
+NPS = {"type": "rating", "question": "How likely are you to recommend us?"}
+BERLIN = Project(PROJECT_ID, "Default project", "Europe/Berlin")
+
+
+def survey(**changes: Any) -> dict[str, Any]:
+    return answer("survey", **changes)
+
+
+def stored(sent: Sent) -> dict[str, Any]:
+    return survey(**(sent.body or {}))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "status"),
+    [(None, None, "draft"), ("2026-01-01T00:00:00Z", None, "running"), ("2026-01-01", "2026-02-01", "complete")],
+)
+async def test_list_names_the_status_that_the_dates_mean(start: str | None, end: str | None, status: str) -> None:
+    api = FakeCall({f"GET {SURVEYS}": page(survey(start_date=start, end_date=end))})
+    shown = await run(LIST, api, search="nps", archived=False)
+    assert api.last.query == {"search": "nps", "archived": False, "limit": 20, "offset": 0}
+    dates = {name: value for name, value in (("start_date", start), ("end_date", end)) if value}
+    assert shown["surveys"] == [
+        {
+            "id": ID,
+            "name": "NPS Survey",
+            "type": "popover",
+            **dates,
+            "archived": False,
+            "created_at": "2026-11-20T10:00:00.000000Z",
+            "status": status,
+        }
+    ]
+
+
+async def test_a_rating_without_scale_is_drawn_from_0_to_10_and_the_survey_is_a_draft() -> None:
+    api = FakeCall({f"POST {SURVEYS}": stored})
+    shown = await run(CREATE, api, name="NPS Survey", type="popover", questions=[NPS])
+    assert api.last.body == {
+        "name": "NPS Survey",
+        "type": "popover",
+        "questions": [{**NPS, "display": "number", "scale": 10}],
+    }
+    assert shown["status"] == "draft"
+    assert "update_survey sets start_date" in shown["note"]
+
+
+async def test_a_start_date_launches_it() -> None:
+    api = FakeCall({f"POST {SURVEYS}": stored}, project=BERLIN)
+    shown = await run(CREATE, api, name="x", type="api", questions=[NPS], start_date="2026-02-23")
+    assert api.last.body is not None
+    assert api.last.body["start_date"] == "2026-02-23T00:00:00+01:00"
+    assert shown["status"] == "running"
+    assert "note" not in shown
+
+
+DRAWN: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"type": "rating", "display": "emoji"}, {"display": "emoji", "scale": 5}),
+    ({"type": "rating", "display": "emoji", "scale": 3}, {"display": "emoji", "scale": 3}),
+    ({"type": "rating", "scale": 7}, {"display": "number", "scale": 7}),
+    ({"type": "open"}, {}),
+    ({"type": "link", "link": "mailto:a@b.c"}, {}),
+    ({"type": "single_choice", "choices": ["a", "b"], "hasOpenChoice": True}, {}),
+    ({"type": "open", "id": "q", "branching": {"type": "end"}, "buttonText": "Go"}, {}),
+]
+
+
+@pytest.mark.parametrize(("question", "added"), DRAWN)
+def test_a_question_is_sent_so_that_it_can_be_drawn(question: dict[str, Any], added: dict[str, Any]) -> None:
+    given_question = {"question": "Why?", **question}
+    assert Question.model_validate(given_question).as_json() == given_question | added
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"type": "rating", "scale": 4}, "10"),
+    ({"type": "rating", "scale": 3}, "scale of display number: 5, 7, 10"),
+    ({"type": "rating", "display": "emoji", "scale": 10}, "scale of display emoji: 3, 5"),
+    ({"type": "open", "choices": ["a", "b"]}, "choices goes with"),
+    ({"type": "open", "scale": 10}, "scale goes with type rating"),
+    ({"type": "single_choice"}, "needs choices"),
+    ({"type": "multiple_choice", "choices": ["a"]}, "needs choices"),
+    ({"type": "multiple_choice", "choices": ["a", " "]}, "needs choices"),
+    ({"type": "link", "link": "javascript:alert(1)"}, "https"),
+    ({"type": "link", "link": "http://x"}, "https"),
+    ({"type": "nps"}, "rating"),
+    ({"type": "open", "question": ""}, "at least 1"),
+    ({"type": "open", "question": " "}, "text is empty"),
+    ({"type": "open", "button": "x"}, "Extra inputs"),
+]
+
+
+@pytest.mark.parametrize(("question", "says"), REFUSED)
+def test_a_question_that_posthog_would_draw_wrong_is_refused(question: dict[str, Any], says: str) -> None:
+    arguments = {"name": "x", "type": "popover", "questions": [{"question": "Why?", **question}]}
+    with pytest.raises(ValidationError, match=says):
+        CreateSurvey.model_validate(arguments)
+
+
+@given(st.lists(st.text(max_size=3), max_size=25))
+def test_choices_pass_exactly_when_posthog_can_show_them(choices: list[str]) -> None:
+    question = {"type": "single_choice", "question": "Which?", "choices": choices}
+    if 2 <= len(choices) <= 20 and all(choice.strip() for choice in choices):
+        assert Question.model_validate(question).as_json() == question
+    else:
+        with pytest.raises(ValidationError, match="needs choices"):
+            Question.model_validate(question)
+
+
+async def test_questions_of_get_can_be_sent_back() -> None:
+    api = FakeCall({f"GET {SURVEY}": survey(), f"PATCH {SURVEY}": stored})
+    questions = (await run(GET, api, survey_id=ID))["questions"]
+    await run(UPDATE, api, survey_id=ID, questions=questions)
+    assert api.last.body == {"questions": survey()["questions"]}
+
+
+async def test_get_names_linked_flags_and_full_shows_everything() -> None:
+    flag: dict[str, Any] = {"id": 42, "key": "beta", "active": True, "filters": {}}
+    api = FakeCall({f"GET {SURVEY}": survey(linked_flag=flag)})
+    shown = await run(GET, api, survey_id=ID)
+    assert api.last == Sent("GET", ONE)
+    assert shown["linked_flag"] == {"id": 42, "key": "beta", "active": True}
+    assert "iteration_start_dates" in await run(GET, api, survey_id=ID, full=True)
+
+
+async def test_update_launches_stops_and_archives() -> None:
+    api = FakeCall({f"PATCH {SURVEY}": stored}, project=BERLIN)
+    shown = await run(UPDATE, api, survey_id=ID, start_date="2026-02-23")
+    assert api.last == Sent("PATCH", ONE, {}, {"start_date": "2026-02-23T00:00:00+01:00"})
+    assert shown["status"] == "running"
+    await run(UPDATE, api, survey_id=ID, end_date="2026-02-24T00:00:00Z")
+    assert api.last.body == {"end_date": "2026-02-24T00:00:00+00:00"}
+    archived = await run(UPDATE, api, survey_id=ID, archived=True)
+    assert api.last.body == {"archived": True}
+    assert archived["archived"] is True
+    assert "note" not in archived
+
+
+def test_no_tool_deletes_a_survey_and_an_update_of_nothing_is_refused() -> None:
+    assert [operation.name for operation in OPERATIONS if "delete" in operation.name] == []
+    with pytest.raises(ValidationError, match="name what to change"):
+        UpdateSurvey.model_validate({"survey_id": ID})
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        UpdateSurvey.model_validate({"survey_id": ID, "deleted": True})
+
+
+@pytest.mark.parametrize("field", [name for name in survey() if name != "id"])
+async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+    old = {name: value for name, value in survey().items() if name != field}
+    api = FakeCall({f"GET {SURVEY}": old, f"GET {SURVEYS}": page(old)})
+    assert (await run(GET, api, survey_id=ID))["id"] == ID
+    assert len((await run(LIST, api))["surveys"]) == 1

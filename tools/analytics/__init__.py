@@ -1,0 +1,1 @@
+"""PostHog's own insight queries, in an analyst's words."""

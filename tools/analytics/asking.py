@@ -1,0 +1,131 @@
+"""Sending an analytics query, reading its answer, and storing it as an insight."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+from pydantic import TypeAdapter, ValidationError
+
+from ...gateway.call import Call
+from ...gateway.errors import Failed, Rejected, Upstream
+from ...schemas.analytics.results import InsightAnswer
+from ...schemas.insights import InsightName, wrapped
+from ...schemas.text import excerpt
+from ..operation import show
+
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0)
+"""Between looks at a query that PostHog runs in the background; the deadline of the call ends it earlier."""
+INSIGHTS = "/api/projects/{project_id}/insights/"
+_STATUS = "/api/projects/{project_id}/query/{query_id}/"
+_NARROWER = "Narrow it: a shorter range, a longer interval, fewer events or no breakdown."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """PostHog's answer, and when its numbers were computed."""
+
+    answer: InsightAnswer
+    computed_at: datetime
+
+    def marks(self) -> dict[str, Any]:
+        """`{"computed_at"}` when the numbers come from PostHog's cache."""
+        return {"computed_at": self.computed_at.isoformat()} if self.answer.is_cached else {}
+
+
+async def ask(api: Call, query: Mapping[str, Any], *, tool: str, refresh: bool) -> Asked:
+    """The answer to an insight query. Raises Rejected (`validation_failed`) with PostHog's words when it refuses or
+    cannot run it, Failed (`timeout`) when it still runs after half a minute.
+    """
+    answer = await answered(api, query, InsightAnswer, tool=tool, refresh=refresh)
+    if answer.results is None:
+        raise without_results()
+    return Asked(answer, computed_at(answer.last_refresh))
+
+
+async def answered[A: InsightAnswer](
+    api: Call, query: Mapping[str, Any], view: type[A], *, tool: str, refresh: bool
+) -> A:
+    """The whole answer to a query of any kind that insights have, waited for. Raises as `ask` does, but for results,
+    which not every kind calls so.
+    """
+    body: dict[str, Any] = {"query": query, "name": tool}
+    if refresh:
+        body["refresh"] = "force_blocking"
+    answer = await _finished(api, _read(await api.query(body), view), view)
+    if answer.error:
+        raise _failed(answer.error)
+    return answer
+
+
+def without_results() -> Failed:
+    """The error for an answer that should hold numbers, and holds none."""
+    return Failed(
+        "bad_upstream_response",
+        "PostHog answered without results.",
+        "Call again with refresh: true.",
+        source="posthog",
+    )
+
+
+async def save(api: Call, name: str, query: Mapping[str, Any]) -> dict[str, Any]:
+    """Store the query as a saved insight; what PostHog says of it: `{"id", "short_id", "name"}`."""
+    body = {"name": name, "query": wrapped(dict(query)), "saved": True}
+    return show(InsightName, await api.post(INSIGHTS, body))
+
+
+def results[T](answer: InsightAnswer, shape: type[T]) -> T:
+    """The results in the shape of this kind of query. Raises Failed (`bad_upstream_response`)."""
+    try:
+        return TypeAdapter(shape).validate_python(answer.results)
+    except ValidationError as error:
+        raise _unexpected(error) from error
+
+
+def _read[A: InsightAnswer](answer: object, view: type[A]) -> A:
+    try:
+        return view.model_validate(answer)
+    except ValidationError as error:
+        raise _unexpected(error) from error
+
+
+async def _finished[A: InsightAnswer](api: Call, answer: A, view: type[A]) -> A:
+    """The answer with its results; a query that PostHog made asynchronous is waited for."""
+    status = answer.query_status
+    for pause in _PAUSES_S:
+        if status is None or answer.results is not None:
+            return answer
+        if status.error:
+            raise _failed(status.error_message or "The query failed.")
+        if status.complete:
+            return _read(status.results, view)
+        await anyio.sleep(pause)
+        answer = _read(await api.get(_STATUS, query_id=status.id or ""), view)
+        status = answer.query_status
+    raise Failed("timeout", "PostHog still runs the query.", _NARROWER, source="posthog")
+
+
+def _failed(detail: str) -> Rejected:
+    return Rejected(
+        "validation_failed", "PostHog could not run the query.", _NARROWER, upstream=Upstream(excerpt(detail))
+    )
+
+
+def computed_at(text: str | None) -> datetime:
+    """When numbers were computed, by PostHog's `last_refresh`; just now when it says nothing."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return datetime.now(UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _unexpected(error: ValidationError) -> Failed:
+    fields = {".".join(map(str, item["loc"])) or "(the whole answer)" for item in error.errors(include_input=False)}
+    return Failed(
+        "bad_upstream_response",
+        f"PostHog answered, but not with results of this kind: {', '.join(sorted(fields)[:5])}.",
+        "PostHog may have changed its API; run_hogql may answer the question instead.",
+        source="posthog",
+    )

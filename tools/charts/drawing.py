@@ -1,0 +1,77 @@
+"""Pictures beside the text of a result. Whatever fails here costs the picture alone, never the numbers."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
+
+import anyio
+from anyio.lowlevel import RunVar
+
+from .kinds import chart_of
+from .style import Chart
+from ..operation import Picture, Reply, Result
+from ..table import Table
+
+MOST_BYTES = 100_000
+"""Of a picture."""
+MOST_SECONDS = 20.0
+_AT_ONCE = 2
+"""Renderers that run at the same time: each takes 100 MB and a core."""
+_MISSING = "not drawn: vl-convert-python is not installed; the operator installs maton-posthog-mcp[charts]"
+_limiter: RunVar[anyio.CapacityLimiter] = RunVar("maton_posthog.charts")
+
+
+async def illustrated(
+    result: Result, table: Table, marks: Mapping[str, Any], title: str, *, within_s: float
+) -> Result | Reply:
+    """The result with its chart; `chart` says in words what the picture leaves out, or why there is none."""
+    chart = chart_of(table, marks, title)
+    if chart is None:
+        return {**result, "chart": "not drawn: there are no numbers to draw"}
+    drawn = await _draw(chart, min(within_s, MOST_SECONDS))
+    if isinstance(drawn, str):
+        return {**result, "chart": drawn}
+    left_out = {"chart": f"shows {'; '.join(chart.left_out)}"} if chart.left_out else {}
+    return Reply({**result, **left_out}, (drawn,))
+
+
+async def _draw(chart: Chart, within_s: float) -> Picture | str:
+    """The picture, or in words why there is none."""
+    if find_spec("vl_convert") is None:
+        return _MISSING
+    command = [sys.executable, "-I", "-m", f"{__package__}.charts_renderer"]
+    spec = json.dumps(chart.spec, allow_nan=False).encode()
+    try:
+        with anyio.fail_after(max(within_s, 0)):
+            async with _turns():
+                ended = await anyio.run_process(
+                    command, input=spec, stderr=subprocess.DEVNULL, check=False, env=_environment()
+                )
+    except TimeoutError:
+        return "not drawn: it took too long; ask for fewer rows"
+    except OSError as error:
+        return f"not drawn: the renderer did not start ({error.strerror})"
+    if ended.returncode or not ended.stdout:
+        return "not drawn: the renderer failed"
+    if len(ended.stdout) > MOST_BYTES:
+        return f"not drawn: over {MOST_BYTES // 1000} kB; ask for fewer rows"
+    return Picture(ended.stdout)
+
+
+def _turns() -> anyio.CapacityLimiter:
+    """One limiter for each event loop."""
+    try:
+        return _limiter.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(_AT_ONCE)
+        _limiter.set(limiter)
+        return limiter
+
+
+def _environment() -> dict[str, str]:
+    """That of the server, without its key and settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MATON_", "POSTHOG_"))}

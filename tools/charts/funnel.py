@@ -1,0 +1,106 @@
+"""Funnels: how much of the first step is left at each one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .style import COLOURS, GRID, MOST_HEIGHT, PALE, Chart, Heading, Layer, Rows, amount, colour, label, labels, sheet, written
+from ..table import Cell, Table
+
+MOST_STEPS, MOST_VALUES = 20, 6
+_COLUMNS = 6
+"""Of a funnel that is not split: step, persons, from_previous_percent, from_first_percent, and two times."""
+
+
+def funnel(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | None:
+    """A bar a step against what entered; of a breakdown a bar a value, in percent of its own first step."""
+    if len(table.columns) > _COLUMNS:
+        return _split(table.rows, heading)
+    rows = [row for row in table.rows if amount(row[1]) is not None][:MOST_STEPS]
+    if not rows:
+        return None
+    names = _steps([row[0] for row in rows])
+    first = max(amount(row[1]) or 0 for row in rows) or 1
+    data: Rows = []
+    for name, row in zip(names, rows, strict=True):
+        count, share = amount(row[1]) or 0, amount(row[3])
+        said = written(count) if share is None else f"{written(count)}  ({share:g} %)"
+        data.append({"n": name, "v": count, "w": said, "all": first})
+    thick = max(14, min(36, 560 // len(data)))
+    y = {"field": "n", "type": "nominal", "sort": None, "axis": {"title": None, "ticks": False, "domain": False}}
+    x = {"type": "quantitative", "axis": None, "scale": {"domain": [0, 1.25 * first], "nice": False}}
+    mark = {"type": "bar", "size": thick, "cornerRadiusEnd": 3}
+    text = {"type": "text", "align": "left", "dx": 8, "fontWeight": "bold", "baseline": "middle"}
+    layers: list[Layer] = [
+        {"mark": {**mark, "color": PALE}, "encoding": {"x": {**x, "field": "all"}}},
+        {"mark": {**mark, "color": COLOURS[0]}, "encoding": {"x": {**x, "field": "v"}}},
+        {"mark": text, "encoding": {"x": {**x, "field": "all"}, "text": {"field": "w", "type": "nominal"}}},
+    ]
+    spec = sheet(heading, min(MOST_HEIGHT, 90 + len(data) * (thick + 16)), layers, y=y)
+    spec["data"] = {"values": data}
+    return Chart(spec, _cut(len(rows), len(table.rows), "steps"))
+
+
+def _split(rows: Sequence[Sequence[Cell]], heading: Heading) -> Chart | None:
+    """Values as PostHog gives them, its largest first."""
+    values = list(dict.fromkeys(row[0] for row in rows))
+    kept = values[:MOST_VALUES]
+    names = dict(zip(kept, labels(kept), strict=True))
+    groups = {value: [row for row in rows if row[0] is value or row[0] == value][:MOST_STEPS] for value in kept}
+    longest = max(groups.values(), key=len)
+    steps = _steps([row[1] for row in longest])
+    data: Rows = []
+    for value, group in groups.items():
+        first = amount(group[0][2]) or 0
+        for step, row in zip(steps, group, strict=False):
+            count = amount(row[2])
+            if count is not None:
+                share = 100 * count / first if first else 0.0
+                data.append({"n": step, "s": names[value], "v": share, "w": f"{share:.1f} % of {written(first)}"})
+    if not data:
+        return None
+    thin = max(12, min(24, 620 // (len(steps) * len(kept))))
+    layers: list[Layer] = [
+        {"mark": {"type": "bar", "cornerRadiusEnd": 2}},
+        {
+            "mark": {"type": "text", "align": "left", "dx": 6, "baseline": "middle", "fontSize": min(13, thin)},
+            "encoding": {"text": {"field": "w", "type": "nominal"}, "color": {"value": "#1f2937"}},
+        },
+    ]
+    spec = sheet(
+        heading,
+        min(MOST_HEIGHT, 130 + len(steps) * (thin * len(kept) + 14)),
+        layers,
+        y={
+            "field": "n",
+            "type": "nominal",
+            "sort": None,
+            "axis": {"title": None, "ticks": False, "domain": False},
+            "scale": {"paddingInner": 0.2},
+        },
+        yOffset={"field": "s", "type": "nominal", "sort": list(names.values())},
+        x={
+            "field": "v",
+            "type": "quantitative",
+            "axis": {"title": "% of the first step", "gridColor": GRID, "domain": False, "ticks": False},
+            "scale": {"domain": [0, 122], "nice": False},
+        },
+        color=colour(list(names.values())),
+    )
+    spec["encoding"]["x"]["axis"]["values"] = [0, 20, 40, 60, 80, 100]
+    spec["data"] = {"values": data}
+    return Chart(spec, (*_cut(len(kept), len(values), "values"), *_cut(len(steps), _most(rows), "steps")))
+
+
+def _steps(names: Sequence[Cell]) -> list[str]:
+    return [f"{at}. {label(name, 30)}" for at, name in enumerate(names, start=1)]
+
+
+def _most(rows: Sequence[Sequence[Cell]]) -> int:
+    counts: dict[Cell, int] = {}
+    for row in rows:
+        counts[row[0]] = counts.get(row[0], 0) + 1
+    return max(counts.values())
+
+
+def _cut(shown: int, of: int, what: str) -> tuple[str, ...]:
+    return (f"only the first {shown} of {of} {what}",) if shown < of else ()

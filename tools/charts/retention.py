@@ -1,0 +1,125 @@
+"""Retention: a grid of cohorts and periods; of a breakdown a line a value."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .style import COLOURS, INK, MOST_HEIGHT, MOST_SERIES, Chart, Heading, Layer, Rows, amount, colour, labels, sheet, written
+from ..table import Cell, Table
+
+MOST_COHORTS, MOST_PERIODS = 26, 32
+_MOST_WITH_TEXT = 15
+_SHADES = ["#eff6ff", "#93c5fd", "#2563eb", "#1e3a8a"]
+
+
+def retention(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | None:
+    """Percent of each cohort that came back, darker for more; periods that are not over are framed."""
+    if table.columns[1:3] == ("began", "size"):
+        return _curves(table, heading)
+    rows = table.rows[-MOST_COHORTS:]
+    periods = table.columns[2 : 2 + MOST_PERIODS]
+    names = labels([f"{row[0]}  ({written(amount(row[1]) or 0)})" for row in rows])
+    heads = labels(periods, 12)
+    data: Rows = []
+    for name, row in zip(names, rows, strict=True):
+        size = amount(row[1])
+        counts = [amount(cell) for cell in row[2 : 2 + MOST_PERIODS]]
+        known = [count for count in counts if count is not None]
+        for at, count in enumerate(known):
+            share = min(100.0, 100 * count / size) if size else 0.0
+            is_open = "incomplete_last" in marks and at + 1 == len(known) and len(known) <= _closed(rows, row)
+            data.append({"c": name, "p": heads[at], "v": share, "w": f"{share:.0f}%", "open": is_open})
+    if not data:
+        return None
+    return Chart(_grid(data, names, heads, heading), _cuts(table, rows, periods))
+
+
+def _closed(rows: Sequence[Sequence[Cell]], row: Sequence[Cell]) -> int:
+    """How many periods lie between a cohort and the newest one: the last of them is the one not over."""
+    return len(rows) - 1 - next(at for at, one in enumerate(rows) if one is row)
+
+
+def _grid(data: Rows, names: Sequence[str], heads: Sequence[str], heading: Heading) -> dict[str, Any]:
+    most = max(point["v"] for point in data) or 1
+    wide, framed = len(heads) <= _MOST_WITH_TEXT, [point for point in data if point["open"]]
+    row_height = max(18, min(34, 640 // len(names)))
+    scale = {"domain": [0, most / 3, 2 * most / 3, most], "range": _SHADES}
+    shade = {"field": "v", "type": "quantitative", "scale": scale, "legend": None}
+    layers: list[Layer] = [
+        {"data": {"values": data}, "mark": {"type": "rect", "stroke": "#ffffff"}, "encoding": {"color": shade}},
+    ]
+    if framed:
+        frame = {"type": "rect", "filled": False, "stroke": "#6b7280", "strokeDash": [3, 3], "strokeWidth": 1.5}
+        layers.append({"data": {"values": framed}, "mark": frame})
+    if wide:
+        size = min(13, row_height - 5)
+        for ink, points in _inks(data, most):
+            mark = {"type": "text", "fontSize": size, "color": ink}
+            text = {"text": {"field": "w", "type": "nominal"}}
+            layers.append({"data": {"values": points}, "mark": mark, "encoding": text})
+    axis = {"title": None, "ticks": False, "domain": False, "grid": False}
+    label_angle = 0 if len(heads) <= 10 else -45
+    return sheet(
+        heading,
+        min(MOST_HEIGHT, 120 + len(names) * row_height),
+        layers,
+        legend="percent of the cohort that came back" + (", dashed frame: not over yet" if framed else ""),
+        x={
+            "field": "p",
+            "type": "ordinal",
+            "sort": None,
+            "scale": {"domain": list(heads)},
+            "axis": {**axis, "orient": "top", "labelAngle": label_angle, "labelOverlap": "greedy"},
+        },
+        y={"field": "c", "type": "ordinal", "sort": None, "scale": {"domain": list(names)}, "axis": axis},
+    )
+
+
+def _inks(data: Rows, most: float) -> list[tuple[str, Rows]]:
+    """White on dark cells, dark on pale ones."""
+    dark = [point for point in data if point["v"] > 0.55 * most]
+    pale = [point for point in data if point["v"] <= 0.55 * most]
+    return [(ink, points) for ink, points in (("#ffffff", dark), (INK, pale)) if points]
+
+
+def _curves(table: Table, heading: Heading) -> Chart | None:
+    """The share that came back after each period, over the cohorts for which it is known, a line a value."""
+    values = list(dict.fromkeys(row[0] for row in table.rows))
+    kept = values[:MOST_SERIES]
+    names = labels(kept)
+    data: Rows = []
+    for name, value in zip(names, kept, strict=True):
+        rows = [row for row in table.rows if row[0] == value]
+        for ahead in range(1, len(table.columns) - 2):
+            pairs = [(amount(row[2]), amount(row[2 + ahead])) for row in rows]
+            known = [(size, count) for size, count in pairs if size and count is not None]
+            if known:
+                share = 100 * sum(count for _, count in known) / sum(size for size, _ in known)
+                data.append({"p": ahead, "v": min(100.0, share), "s": name})
+    if not data:
+        return None
+    layer: Layer = {"data": {"values": data}, "mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 34}}}
+    period = table.columns[3].partition(" ")[0].lower()
+    spec = sheet(
+        heading,
+        420,
+        [layer],
+        legend="percent that came back, all cohorts together",
+        x={
+            "field": "p",
+            "type": "quantitative",
+            "axis": {"title": f"{period}s after", "tickMinStep": 1, "grid": False, "format": "d"},
+            "scale": {"zero": False, "nice": False},
+        },
+        y={"field": "v", "type": "quantitative", "axis": {"title": "%", "domain": False, "ticks": False}},
+        color=colour(names, COLOURS),
+    )
+    return Chart(spec, (f"only the first {len(kept)} of {len(values)} values",) if len(kept) < len(values) else ())
+
+
+def _cuts(table: Table, rows: Sequence[Any], periods: Sequence[str]) -> tuple[str, ...]:
+    cuts: list[str] = []
+    if len(rows) < len(table.rows):
+        cuts.append(f"only the newest {len(rows)} of {len(table.rows)} cohorts")
+    if len(periods) < len(table.columns) - 2:
+        cuts.append(f"only the first {len(periods)} of {len(table.columns) - 2} periods")
+    return tuple(cuts)

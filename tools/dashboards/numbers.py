@@ -1,0 +1,73 @@
+"""The headline number of each insight on a dashboard, a line each."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+
+from ...gateway.budget import Budget
+from ...gateway.call import Call
+from ...gateway.errors import GatewayError
+from ...schemas.dashboards import NumberedTiles
+from ...schemas.insights import InsightView
+from ..insights.results import INSIGHT, age_of, told
+from ..operation import read
+
+_AT_ONCE = 3
+"""Queries that PostHog runs for one key at the same time."""
+_LEAST_S = 5.0
+"""Of the call's time for one more insight."""
+_COLUMNS = ("insight", "short_id", "what", "value", "unit", "change_percent", "change_of", "age_s")
+
+
+async def numbers_of(api: Call, dashboard_id: int, dashboard: NumberedTiles, *, refresh: bool) -> dict[str, Any]:
+    """`{"columns", "rows", "notes"}`. With `refresh` PostHog computes each insight as the dashboard does, a few at a
+    time; the others are of its cache.
+    """
+    insights = [tile.insight for tile in dashboard.tiles if tile.insight and not tile.insight.deleted]
+    failed: list[str] = []
+    if refresh:
+        insights, failed = await _computed(api, dashboard_id, insights)
+    rows = [_line(api, insight) for insight in insights]
+    notes = [f"Not computed: {'; '.join(failed)}."] if failed else []
+    if any(insight.result is None for insight in insights) and not refresh:
+        notes.append("PostHog holds no computed result of those without a value; refresh: true computes them.")
+    return {"columns": _COLUMNS, "rows": rows, **({"notes": notes} if notes else {})}
+
+
+async def _computed(
+    api: Call, dashboard_id: int, insights: Sequence[InsightView]
+) -> tuple[list[InsightView], list[str]]:
+    """The insights with fresh results, and of those that have none why; they keep what the cache had."""
+    found, failed = list(insights), list[str]()
+    room, far = anyio.CapacityLimiter(_AT_ONCE), api.counted_as(Budget.ANALYTICS)
+
+    async def compute(at: int, insight: InsightView) -> None:
+        async with room:
+            if api.left_s < _LEAST_S:
+                failed.append(f"{_name(insight)} (no time left)")
+                return
+            try:
+                query = {"refresh": "blocking", "from_dashboard": dashboard_id}
+                found[at] = read(InsightView, await far.get(INSIGHT, query, insight_id=insight.id))
+            except GatewayError as error:
+                failed.append(f"{_name(insight)} ({error.code})")
+
+    async with anyio.create_task_group() as tasks:
+        for at, insight in enumerate(insights):
+            tasks.start_soon(compute, at, insight)
+    return found, sorted(failed)
+
+
+def _line(api: Call, insight: InsightView) -> list[Any]:
+    said = told(insight, api.timezone).headline or {}
+    return [
+        _name(insight),
+        insight.short_id,
+        *(said.get(name) for name in ("what", "value", "unit", "change_percent", "change_of")),
+        age_of(insight).get("age_s") if insight.result is not None else None,
+    ]
+
+
+def _name(insight: InsightView) -> str:
+    return insight.name or insight.derived_name or f"insight {insight.id}"

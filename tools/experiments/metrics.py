@@ -1,0 +1,240 @@
+"""The metrics of an experiment, and what PostHog's numbers say about each: a table, and who wins."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from ...gateway.errors import Refused
+from ...schemas.experiments.results import ExperimentSource, MetricAnswer, VariantNumbers
+from ..table import Cell, number
+
+type Outcome = Literal["wins", "loses", "undecided"]
+_COUNTS = ("conversions", "conversion_percent")
+_COLUMNS: Mapping[str, tuple[str, str]] = {
+    "funnel": _COUNTS,
+    "retention": ("returned", "retention_percent"),
+    "mean": ("sum", "mean"),
+    "ratio": ("numerator", "ratio"),
+}
+"""What the sum and the value of a variant are, by the type of the metric."""
+_LACKS = {
+    "not-enough-exposures": "too few exposures",
+    "not-enough-metric-data": "too few who did it",
+    "baseline-mean-is-zero": "nobody of the baseline did it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric as it is stored, and what readers call it."""
+
+    name: str
+    query: dict[str, Any]
+    is_primary: bool
+
+    @property
+    def type(self) -> str:
+        return str(self.query.get("metric_type") or self.query.get("kind") or "unknown")
+
+    @property
+    def is_decrease(self) -> bool:
+        """Whether less is better."""
+        return self.query.get("goal") == "decrease"
+
+    @property
+    def uuid(self) -> str | None:
+        uuid: object = self.query.get("uuid")
+        return uuid if isinstance(uuid, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one metric says: as it is shown, and of each variant whether it wins, loses or is undecided."""
+
+    metric: Metric
+    shown: Mapping[str, Any]
+    outcomes: Mapping[str, Outcome]
+    lacking: tuple[str, ...] = ()
+    """Why PostHog's statistics say nothing yet."""
+
+
+def metrics_of(experiment: ExperimentSource) -> list[Metric]:
+    """Primary metrics first; shared ones (`saved_metrics`) are where their metadata says."""
+    found = [
+        *(_metric(query, is_primary=True) for query in experiment.metrics or []),
+        *(_metric(query, is_primary=False) for query in experiment.metrics_secondary or []),
+    ]
+    for shared in experiment.saved_metrics or []:
+        query, metadata = _fields(shared.get("query")), _fields(shared.get("metadata"))
+        named = {**query, "name": shared.get("name") or query.get("name")}
+        found.append(
+            Metric(_metric(named, is_primary=True).name, query, is_primary=metadata.get("type") != "secondary")
+        )
+    return sorted(found, key=lambda metric: not metric.is_primary)
+
+
+def chosen(metrics: list[Metric], asked: str) -> list[Metric]:
+    """The primary, secondary or all metrics, or those of this name or uuid. Raises Refused (`invalid_argument`)."""
+    match asked:
+        case "all":
+            return metrics
+        case "primary" | "secondary":
+            return [metric for metric in metrics if metric.is_primary is (asked == "primary")]
+        case _:
+            found = [one for one in metrics if asked == one.uuid or asked.casefold() == one.name.casefold()]
+    if not found:
+        names = ", ".join(metric.name for metric in metrics[:20]) or "none"
+        raise Refused("invalid_argument", f"metric: there is no {asked}.", f"It has: {names}; or primary, all.")
+    return found
+
+
+def reading_of(metric: Metric, answer: MetricAnswer, *, relative: bool) -> Reading:
+    """The numbers of a metric. `relative`: intervals are of the relative difference, and told in percent."""
+    baseline, variants = answer.baseline, answer.variant_results or []
+    if baseline is None:
+        raise AssertionError("an answer without a baseline has no numbers to read")
+    is_frequentist = any(one.p_value is not None or one.confidence_interval for one in variants)
+    unit, scale = ("_percent", 100) if relative else ("", 1)
+    columns = (
+        "variant",
+        "samples",
+        *_COLUMNS.get(metric.type, ("sum", "mean")),
+        "lift_percent",
+        f"{'lift' if relative else 'difference'}_low{unit}",
+        f"{'lift' if relative else 'difference'}_high{unit}",
+        "p_value" if is_frequentist else "chance_to_win_percent",
+        "significant",
+    )
+    outcomes: dict[str, Outcome] = {
+        one.key: _outcome(metric, one, _lift(metric, one, baseline, relative=relative)) for one in variants
+    }
+    lacking = tuple(dict.fromkeys(_lacking(baseline, variants)))
+    shown = {
+        **({} if metric.is_primary else {"secondary": True}),
+        "name": metric.name,
+        "type": metric.type,
+        **({"goal": "decrease"} if metric.is_decrease else {}),
+        "columns": columns,
+        "rows": [
+            [*_numbers(metric, baseline), None, None, None, None, None],
+            *([*_numbers(metric, one), *_verdict(metric, one, baseline, scale, relative=relative)] for one in variants),
+        ],
+        **_steps([baseline, *variants]),
+        "outcome": _said(outcomes, lacking),
+    }
+    return Reading(metric, shown, outcomes, lacking)
+
+
+def failed(metric: Metric, why: str) -> Reading:
+    """A metric that has no numbers."""
+    shown = {**({} if metric.is_primary else {"secondary": True}), "name": metric.name, "error": why}
+    return Reading(metric, shown, {}, ("could not be computed",))
+
+
+def _metric(query: dict[str, Any], *, is_primary: bool) -> Metric:
+    name: object = query.get("name")
+    return Metric(name if isinstance(name, str) and name else _described(query), query, is_primary)
+
+
+def _described(query: dict[str, Any]) -> str:
+    """PostHog lets metrics be without a name: then what they count."""
+    match query.get("metric_type"):
+        case "funnel":
+            series = query.get("series")
+            steps = cast("list[Any]", series) if isinstance(series, list) else []
+            return " to ".join(_label(step) for step in steps) or "funnel"
+        case "ratio":
+            return f"{_label(query.get('numerator'))} / {_label(query.get('denominator'))}"
+        case "retention":
+            return f"{_label(query.get('start_event'))} then {_label(query.get('completion_event'))}"
+        case _:
+            return _label(query.get("source"))
+
+
+def _label(node: Any) -> str:
+    fields = _fields(node)
+    name = fields.get("custom_name") or fields.get("name") or fields.get("event") or fields.get("table_name")
+    label = str(name or (f"action {fields['id']}" if "id" in fields else "All events"))
+    math = fields.get("math")
+    return label if math in (None, "total") else f"{math} of {fields.get('math_property') or label}"
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _value(metric: Metric, one: VariantNumbers) -> float | None:
+    """The mean of a variant: per sample, and of ratios and retention per denominator."""
+    of = one.denominator_sum if metric.type in ("ratio", "retention") else one.number_of_samples
+    return one.sum / of if of else None
+
+
+def _numbers(metric: Metric, one: VariantNumbers) -> list[Cell]:
+    value = _value(metric, one)
+    if value is not None and _COLUMNS.get(metric.type, ("", ""))[1].endswith("_percent"):
+        value = round(100 * value, 2)
+    return [one.key, one.number_of_samples, number(one.sum), number(value)]
+
+
+def _interval(one: VariantNumbers) -> tuple[float, float] | None:
+    return one.credible_interval or one.confidence_interval
+
+
+def _lift(metric: Metric, one: VariantNumbers, baseline: VariantNumbers, *, relative: bool) -> float | None:
+    """How much higher the mean is than the baseline's, as a fraction: what PostHog's interval is around."""
+    interval = _interval(one)
+    if relative and interval:
+        return sum(interval) / 2
+    value, before = _value(metric, one), _value(metric, baseline)
+    return value / before - 1 if value is not None and before else None
+
+
+def _verdict(
+    metric: Metric, one: VariantNumbers, baseline: VariantNumbers, scale: int, *, relative: bool
+) -> list[Cell]:
+    low, high = _interval(one) or (None, None)
+    chance = one.chance_to_win
+    if chance is not None:
+        chance = round(100 * (1 - chance if metric.is_decrease else chance), 2)
+    return [
+        _times(_lift(metric, one, baseline, relative=relative), 100),
+        _times(low, scale),
+        _times(high, scale),
+        number(chance if one.p_value is None else one.p_value),
+        one.significant,
+    ]
+
+
+def _times(value: float | None, scale: int) -> int | float | None:
+    return None if value is None else number(round(value * scale, 1 if scale > 1 else 4))
+
+
+def _outcome(metric: Metric, one: VariantNumbers, lift: float | None) -> Outcome:
+    if not one.significant or not lift:
+        return "undecided"
+    return "wins" if (lift < 0) is metric.is_decrease else "loses"
+
+
+def _lacking(baseline: VariantNumbers, variants: list[VariantNumbers]) -> Iterator[str]:
+    for one in [baseline, *variants]:
+        for failure in one.validation_failures or []:
+            yield f"{one.key}: {_LACKS.get(failure, failure)}"
+
+
+def _steps(variants: list[VariantNumbers]) -> dict[str, Any]:
+    """How many came as far as each step, where a funnel has several."""
+    counts = {one.key: one.step_counts for one in variants}
+    return {"step_counts": counts} if any(len(steps or ()) > 1 for steps in counts.values()) else {}
+
+
+_OUTCOMES: Mapping[Outcome, str] = {
+    "wins": "{} wins",
+    "loses": "{} loses",
+    "undecided": "{} does not differ significantly",
+}
+
+
+def _said(outcomes: Mapping[str, Outcome], lacking: tuple[str, ...]) -> str:
+    if lacking:
+        return f"Not judged by PostHog yet: {'; '.join(lacking)}."
+    return f"{', '.join(_OUTCOMES[outcome].format(key) for key, outcome in outcomes.items())}."

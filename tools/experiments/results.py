@@ -1,0 +1,151 @@
+"""Results of experiments: exposures, the numbers of each metric, and whether it may be called.
+
+They are insight queries to PostHog (one for the exposures, one a metric), and no HogQL queries.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import anyio
+
+from ...gateway.budget import Budget
+from ...gateway.call import Call
+from ...gateway.errors import GatewayError, Refused
+from ...schemas.analytics.results import InsightAnswer
+from ...schemas.experiments.results import ExperimentSource, ExposureAnswer, GetExperimentResults, MetricAnswer
+from ..analytics.asking import answered, computed_at, without_results
+from .metrics import Metric, chosen, failed, metrics_of, reading_of
+from .verdict import Shares, days_run, draft, notes, verdict
+from .operations import EXPERIMENT
+from ..operation import Effect, Operation, Result, Toolset, read
+
+_NAME = "get_experiment_results"
+_AT_ONCE = 3
+"""Queries that PostHog runs for one key at the same time."""
+_OLD_KINDS = ("ExperimentTrendsQuery", "ExperimentFunnelsQuery")
+
+
+async def _get_experiment_results(api: Call, args: GetExperimentResults) -> Result:
+    stored = await api.counted_as(Budget.CRUD).get(EXPERIMENT, experiment_id=args.experiment_id)
+    experiment = read(ExperimentSource, stored)
+    metrics = metrics_of(experiment)
+    asked = chosen(metrics, args.metric)
+    named = experiment.model_dump(mode="json", exclude_none=True, include=_NAMED)
+    if experiment.start_date is None:
+        return {"experiment": named, "verdict": draft()}
+    exposures, answers = await _ask_all(api, experiment, asked, refresh=args.refresh)
+    shares = Shares.read(exposures, experiment)
+    relative = _is_relative(experiment)
+    readings = [
+        reading_of(metric, answer, relative=relative)
+        if isinstance(answer, MetricAnswer)
+        else failed(metric, _why(answer))
+        for metric, answer in zip(asked, answers, strict=True)
+    ]
+    days = days_run(experiment.start_date, experiment.end_date, computed_at(exposures.last_refresh))
+    said = [*notes(experiment, shares, readings), *_not_shown(metrics, asked)]
+    return {
+        "experiment": {**named, "days_run": round(days, 1), "method": _method(experiment)},
+        "exposures": shares.as_json(),
+        "metrics": [reading.shown for reading in readings],
+        "verdict": verdict(experiment, shares, readings, days),
+        **({"notes": said} if said else {}),
+        **_age([exposures, *(answer for answer in answers if isinstance(answer, MetricAnswer))]),
+    }
+
+
+_NAMED = {"id", "name", "feature_flag_key", "status", "start_date", "end_date", "conclusion"}
+
+
+async def _ask_all(
+    api: Call, experiment: ExperimentSource, metrics: Sequence[Metric], *, refresh: bool
+) -> tuple[ExposureAnswer, list[MetricAnswer | GatewayError]]:
+    """Exposures, and each metric's answer or why it has none. Raises GatewayError when there are no exposures."""
+    found: list[MetricAnswer | GatewayError] = [without_results()] * len(metrics)
+    room = anyio.CapacityLimiter(_AT_ONCE)
+
+    async def ask(at: int, metric: Metric) -> None:
+        async with room:
+            try:
+                found[at] = await _metric(api, experiment.id, metric, refresh=refresh)
+            except GatewayError as error:
+                found[at] = error
+
+    exposures = await _exposures(api, experiment, refresh=refresh)
+    async with anyio.create_task_group() as tasks:
+        for at, metric in enumerate(metrics):
+            tasks.start_soon(ask, at, metric)
+    return exposures, found
+
+
+async def _exposures(api: Call, experiment: ExperimentSource, *, refresh: bool) -> ExposureAnswer:
+    query = {
+        "kind": "ExperimentExposureQuery",
+        "experiment_id": experiment.id,
+        "experiment_name": experiment.name or "",
+        "feature_flag": experiment.feature_flag,
+        "start_date": experiment.start_date,
+        "end_date": experiment.end_date,
+        "exposure_criteria": experiment.exposure_criteria,
+        "holdout": experiment.holdout,
+    }
+    answer = await answered(api, query, ExposureAnswer, tool=_NAME, refresh=refresh)
+    if answer.total_exposures is None:
+        raise without_results()
+    return answer
+
+
+async def _metric(api: Call, experiment_id: int, metric: Metric, *, refresh: bool) -> MetricAnswer:
+    """Raises GatewayError, as when PostHog has too few exposures to compute anything."""
+    if metric.type in _OLD_KINDS:
+        raise Refused(
+            "invalid_argument", f"A metric of an older kind ({metric.type}), which only PostHog's page shows."
+        )
+    query = {"kind": "ExperimentQuery", "experiment_id": experiment_id, "metric": metric.query}
+    answer = await answered(api, query, MetricAnswer, tool=_NAME, refresh=refresh)
+    if answer.baseline is None:
+        raise without_results()
+    return answer
+
+
+def _why(error: GatewayError) -> str:
+    """Why a metric has no numbers, in PostHog's words where it gave some."""
+    return (error.upstream.detail if error.upstream else None) or error.message
+
+
+def _method(experiment: ExperimentSource) -> str:
+    method: object = (experiment.stats_config or {}).get("method")
+    return "frequentist" if method == "frequentist" else "bayesian"
+
+
+def _is_relative(experiment: ExperimentSource) -> bool:
+    """Whether intervals are of the relative difference, as by default."""
+    settings: object = (experiment.stats_config or {}).get(_method(experiment))
+    fields = cast("dict[str, Any]", settings) if isinstance(settings, dict) else {}
+    return fields.get("difference_type") != "ABSOLUTE"
+
+
+def _not_shown(metrics: Sequence[Metric], asked: Sequence[Metric]) -> list[str]:
+    """A verdict on some of the primary metrics is not on all of them."""
+    primary = [metric for metric in metrics if metric.is_primary]
+    left = [metric.name for metric in primary if metric not in asked]
+    return [f"The verdict leaves out primary metrics: {', '.join(left)}."] if left and len(left) < len(primary) else []
+
+
+def _age(answers: Sequence[InsightAnswer]) -> dict[str, Any]:
+    """`{"computed_at"}`, the oldest, when numbers come from PostHog's cache."""
+    cached = [computed_at(answer.last_refresh) for answer in answers if answer.is_cached]
+    return {"computed_at": min(cached).isoformat()} if cached else {}
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        name=_NAME,
+        about="Results of an A/B experiment: exposures, numbers per variant, and whether it may be called yet.",
+        toolset=Toolset.EXPERIMENTS,
+        effect=Effect.READ,
+        budget=Budget.ANALYTICS,
+        input=GetExperimentResults,
+        run=_get_experiment_results,
+    ),
+)

@@ -1,0 +1,178 @@
+"""Whether an experiment may be called: what speaks against it, by its numbers alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from ...schemas.experiments.results import ExperimentSource, ExposureAnswer
+from .metrics import Reading
+from ..table import given, number, percent
+
+MULTIPLE = "$multiple"
+"""PostHog's name for those who saw several variants; by default they are in no other."""
+_NO_VARIANTS = (MULTIPLE, "holdout-")
+"""How what is counted beside the variants begins."""
+FEWEST_EXPOSURES = 50
+"""Of a variant, for PostHog's statistics to judge it."""
+MISMATCH = 0.001
+"""The p-value of the shares below which PostHog warns of a sample ratio mismatch."""
+_MANY = 4
+"""Comparisons at 95 % of which one differs by chance in about one experiment of five."""
+_WEEK_DAYS = 7
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Exposures by variant, and whether they are shared out as the flag says."""
+
+    counts: Mapping[str, float]
+    expected: Mapping[str, float]
+    p_value: float | None
+    biased_percent: float | None
+
+    @classmethod
+    def read(cls, answer: ExposureAnswer, experiment: ExperimentSource) -> "Shares":
+        ratio, bias = answer.sample_ratio_mismatch, answer.bias_risk
+        return cls(
+            answer.total_exposures or {},
+            _rollout(experiment),
+            ratio.p_value if ratio else None,
+            bias.multiple_variant_percentage if bias else None,
+        )
+
+    @property
+    def is_mismatch(self) -> bool:
+        return self.p_value is not None and self.p_value < MISMATCH
+
+    def _is_variant(self, key: str) -> bool:
+        return key in self.expected if self.expected else key != MULTIPLE
+
+    def as_json(self) -> dict[str, Any]:
+        """`{"columns", "rows", "sample_ratio_p_value", "sample_ratio_mismatch"}`."""
+        whole = sum(count for key, count in self.counts.items() if self._is_variant(key))
+        rows = [
+            [
+                key,
+                number(count),
+                percent(count, whole) if self._is_variant(key) else None,
+                number(self.expected[key]) if key in self.expected else None,
+            ]
+            for key, count in self.counts.items()
+        ]
+        shown: dict[str, Any] = {"columns": ("variant", "exposed", "share_percent", "expected_percent"), "rows": rows}
+        if self.p_value is not None:
+            shown |= {"sample_ratio_p_value": number(self.p_value), "sample_ratio_mismatch": self.is_mismatch}
+        return shown
+
+
+def days_run(start: str, end: str | None, now: datetime) -> float:
+    """Days from the start of an experiment to its end, or to now."""
+    return ((datetime.fromisoformat(end) if end else now) - datetime.fromisoformat(start)).total_seconds() / _DAY_S
+
+
+def draft() -> dict[str, Any]:
+    """The verdict on what never ran."""
+    return {
+        "may_be_called": False,
+        "reasons": ["It is a draft: nobody has seen it. update_experiment with start_date launches it."],
+    }
+
+
+def verdict(experiment: ExperimentSource, shares: Shares, readings: Sequence[Reading], days: float) -> dict[str, Any]:
+    """`{"may_be_called", "outcomes", "reasons"}`. It may be called when nothing speaks against it and a primary
+    metric differs significantly.
+    """
+    ended = experiment.end_date is not None
+    judged = [reading for reading in readings if reading.metric.is_primary]
+    reasons = [*_of_shares(shares), *_of_time(days, ended=ended), *_of_metrics(readings, judged, ended=ended)]
+    outcomes = [
+        f"{key} {outcome} on {reading.metric.name}"
+        for reading in judged
+        for key, outcome in reading.outcomes.items()
+        if outcome != "undecided"
+    ]
+    return {
+        "may_be_called": not reasons and bool(outcomes),
+        **given(outcomes=outcomes or None, reasons=reasons or None),
+    }
+
+
+def notes(experiment: ExperimentSource, shares: Shares, readings: Sequence[Reading]) -> list[str]:
+    """What one should know, and what speaks against nothing."""
+    found: list[str] = []
+    compared = sum(len(reading.outcomes) for reading in readings)
+    if compared >= _MANY and any(outcome != "undecided" for one in readings for outcome in one.outcomes.values()):
+        found.append(f"{compared} comparisons, each judged by itself: one of them may differ by chance.")
+    flag = experiment.feature_flag or {}
+    if experiment.end_date is None and flag.get("active") is False:
+        found.append("Its flag is off: nobody new is exposed.")
+    if several := shares.counts.get(MULTIPLE):
+        found.append(f"{number(several)} saw several variants ({MULTIPLE}) and are in no variant.")
+    if shares.biased_percent is not None:
+        found.append(
+            f"{round(shares.biased_percent, 1)} % saw several variants of an uneven split: leaving them out biases it."
+        )
+    gone = [key for key in shares.counts if key not in shares.expected and not key.startswith(_NO_VARIANTS)]
+    if gone and shares.expected:
+        found.append("Exposures name variants that the flag no longer has.")
+    return found
+
+
+def _of_shares(shares: Shares) -> list[str]:
+    counted = {key: count for key, count in shares.counts.items() if key != MULTIPLE}
+    if not any(counted.values()):
+        return ["Nobody was exposed: is the flag called ($feature_flag_called), and are its variants right?"]
+    reasons: list[str] = []
+    wanted = [key for key, share in shares.expected.items() if share > 0] or list(counted)
+    few = [f"{key} {number(counted.get(key, 0))}" for key in wanted if counted.get(key, 0) < FEWEST_EXPOSURES]
+    if few:
+        reasons.append(f"Too few exposures: {', '.join(few)}; PostHog judges from {FEWEST_EXPOSURES} a variant.")
+    if shares.is_mismatch:
+        reasons.append(
+            f"Sample ratio mismatch (p = {shares.p_value:.1g}): the variants do not get the shares that the flag gives "
+            "out, so exposure or counting is broken and no number of it holds. Find out why before anything else."
+        )
+    return reasons
+
+
+def _of_time(days: float, *, ended: bool) -> list[str]:
+    if days >= _WEEK_DAYS:
+        return []
+    tense = "It ran for" if ended else "It has run for"
+    return [f"{tense} {days:.1f} days: shorter than a full week, and the days of a week differ."]
+
+
+def _of_metrics(readings: Sequence[Reading], judged: Sequence[Reading], *, ended: bool) -> list[str]:
+    if not readings:
+        return ["It has no such metrics: nothing is measured. update_experiment sets metrics."]
+    if not judged:
+        return ["Only secondary metrics were asked for: they do not decide by themselves."]
+    reasons: list[str] = []
+    lacking = list(dict.fromkeys(f"{one.metric.name}: {lack}" for one in judged for lack in one.lacking))
+    if lacking:
+        reasons.append(f"PostHog does not judge yet: {'; '.join(lacking[:5])}.")
+    by_variant: dict[str, set[str]] = {}
+    for reading in judged:
+        for key, outcome in reading.outcomes.items():
+            by_variant.setdefault(key, set()).add(outcome)
+    torn = [key for key, outcomes in by_variant.items() if {"wins", "loses"} <= outcomes]
+    if torn:
+        reasons.append(f"{', '.join(torn)} wins on one primary metric and loses on another: weigh them yourself.")
+    decided = any(outcome != "undecided" for outcomes in by_variant.values() for outcome in outcomes)
+    if not decided and len(lacking) == 0:
+        more = "no more data will come: inconclusive" if ended else "more exposures may decide it"
+        reasons.append(f"Not significant on any primary metric; {more}.")
+    return reasons
+
+
+def _rollout(experiment: ExperimentSource) -> dict[str, float]:
+    """The percentage of each variant by the flag."""
+    filters: object = (experiment.feature_flag or {}).get("filters")
+    multivariate: object = cast("dict[str, Any]", filters).get("multivariate") if isinstance(filters, dict) else None
+    variants: object = cast("dict[str, Any]", multivariate).get("variants") if isinstance(multivariate, dict) else None
+    if not isinstance(variants, list):
+        return {}
+    found = [cast("dict[str, Any]", one) for one in cast("list[Any]", variants) if isinstance(one, dict)]
+    return {str(one.get("key")): float(one.get("rollout_percentage") or 0) for one in found}

@@ -1,0 +1,1 @@
+"""The HogQL language as the check reads it."""

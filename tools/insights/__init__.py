@@ -1,0 +1,1 @@
+"""Insights: saved queries and their results."""

@@ -1,0 +1,119 @@
+"""Insights: saved charts and SQL. A bare query is put into the node that PostHog needs to draw it."""
+
+from typing import Any
+
+from ...gateway.budget import Budget
+from ...gateway.call import Call
+from ...gateway.errors import GatewayError
+from ...schemas.insights import CreateInsight, DeleteInsight, GetInsight, InsightRow, InsightState, InsightView, ListInsights, StoredInsight, UpdateInsight
+from ...schemas.shown import Whole
+from ..analytics.asking import INSIGHTS
+from .results import INSIGHT, age_of, told
+from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
+
+_AIM = {"project_id", "connection_id", "insight_id"}
+
+
+async def _list_insights(api: Call, args: ListInsights) -> Result:
+    """`basic=true` leaves the results out; without an order PostHog's is arbitrary."""
+    query = args.model_dump(mode="json", exclude=_AIM, exclude_none=True)
+    answer = await api.get(INSIGHTS, {**query, "basic": True, "order": "-last_modified_at"})
+    return show_page(InsightRow, answer, args, under="insights")
+
+
+async def _get_insight(api: Call, args: GetInsight) -> Result:
+    answer = await _read(api, args)
+    if args.full:
+        shown = show(Whole, answer)
+        result: Any = shown.get("result")
+    else:
+        insight = read(InsightView, answer)
+        result = insight.result
+        shown = {**show(StoredInsight, answer), **age_of(insight), **told(insight, api.timezone).shown}
+    if result is None:
+        shown["note"] = (
+            "PostHog computed no result; open it there, or run its query."
+            if args.refresh
+            else "PostHog holds no computed result; refresh: true computes it."
+        )
+    return shown
+
+
+async def _read(api: Call, args: GetInsight) -> Any:
+    """By default PostHog answers from its cache only. Older servers take a short id only in the list."""
+    query = {"refresh": "blocking" if args.refresh else None}
+    try:
+        return await api.get(INSIGHT, query, insight_id=args.insight_id)
+    except GatewayError as error:
+        if error.code != "not_found" or isinstance(args.insight_id, int) or args.insight_id.isdecimal():
+            raise
+        listed = await api.get(INSIGHTS, {"short_id": args.insight_id, "basic": True, "limit": 1})
+        found = show_page(InsightRow, listed, ListInsights(), under="insights")["insights"]
+        if not found or found[0].get("short_id") != args.insight_id:
+            raise
+        return await api.get(INSIGHT, query, insight_id=found[0]["id"])
+
+
+async def _create_insight(api: Call, args: CreateInsight) -> Result:
+    body = args.model_dump(mode="json", exclude=_AIM, exclude_none=True)
+    return show(StoredInsight, await api.post(INSIGHTS, body))
+
+
+async def _update_insight(api: Call, args: UpdateInsight) -> Result:
+    body = args.model_dump(mode="json", exclude=_AIM, exclude_unset=True, exclude_none=True)
+    return show(StoredInsight, await api.patch(INSIGHT, body, insight_id=args.insight_id))
+
+
+async def _delete_insight(api: Call, args: DeleteInsight) -> Result:
+    """The undo names the numeric id, whichever was given."""
+    shown = show(InsightState, await api.soft_delete(INSIGHT, insight_id=args.insight_id))
+    return {**shown, **api.undo(INSIGHT, insight_id=shown["id"])}
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        name="list_insights",
+        about="List insights (saved charts and SQL), last changed first.",
+        toolset=Toolset.INSIGHTS,
+        effect=Effect.READ,
+        budget=Budget.ANALYTICS,
+        input=ListInsights,
+        run=_list_insights,
+    ),
+    Operation(
+        name="get_insight",
+        about="Show one insight: query, headline number, last computed result.",
+        toolset=Toolset.INSIGHTS,
+        effect=Effect.READ,
+        budget=Budget.ANALYTICS,
+        input=GetInsight,
+        run=_get_insight,
+    ),
+    Operation(
+        name="create_insight",
+        about="Save a chart or SQL query as an insight, also onto dashboards. Try the numbers first.",
+        toolset=Toolset.INSIGHTS,
+        effect=Effect.CREATE,
+        budget=Budget.ANALYTICS,
+        input=CreateInsight,
+        run=_create_insight,
+    ),
+    Operation(
+        name="update_insight",
+        about="Change an insight: its query, texts, tags, or the dashboards it is on.",
+        toolset=Toolset.INSIGHTS,
+        effect=Effect.UPDATE,
+        budget=Budget.ANALYTICS,
+        input=UpdateInsight,
+        run=_update_insight,
+    ),
+    Operation(
+        name="delete_insight",
+        about="Delete an insight; it leaves its dashboards. restore_deleted brings it back.",
+        toolset=Toolset.INSIGHTS,
+        effect=Effect.DELETE,
+        budget=Budget.ANALYTICS,
+        input=DeleteInsight,
+        run=_delete_insight,
+    ),
+)

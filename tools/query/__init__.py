@@ -1,0 +1,1 @@
+"""HogQL: check it, run it, page through its rows, describe the data."""

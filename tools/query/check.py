@@ -1,0 +1,202 @@
+"""Is a HogQL statement worth one of the scarce queries? Asked before it is sent, and never at the cost of one."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from ...gateway.budget import Budget
+from ...gateway.call import Call
+from ...gateway.errors import GatewayError, Refused
+from ...schemas.query import CheckHogql, MetadataAnswer, MetadataProblem
+from ...schemas.text import excerpt
+from ..hogql.statement import plan
+from ..hogql.check import Problem, Verdict, position, read, resolve
+from ..hogql.findings import Findings, Unknown, Used, first_of_each
+from ..hogql.mistakes import written
+from ..hogql.nearest import nearest
+from ..operation import Effect, Operation, Result, Toolset, unexpected_shape
+from .seen_names import Names, event_names, property_names, unseen_events, unseen_properties
+from .schema import Schema, schema_of
+
+_MOST_WARNINGS = 5
+_MOST_LOOKED_UP = 10
+
+
+async def checked(api: Call, sql: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Warnings about a statement that may be sent. Raises Refused for one that PostHog would refuse."""
+    verdict = await verdict_on(api, sql, values)
+    if verdict.errors:
+        raise verdict.errors[0].refusal(sql)
+    unjudged = (f"not checked: {verdict.unjudged}",) if verdict.unjudged else ()
+    return (*unjudged, *(_said(sql, warning) for warning in verdict.warnings))
+
+
+async def verdict_on(api: Call, sql: str, values: Mapping[str, Any]) -> Verdict:
+    """The verdict on a statement against the call's project. What cannot be looked up is not judged."""
+    tree = read(sql, values)
+    if isinstance(tree, Verdict):
+        return await _posthogs(api, sql, values, tree) if tree.unjudged else tree
+    schema, unjudged = await _schema(api)
+    verdict = resolve(sql, tree, schema)
+    if verdict.findings is None:
+        return await _posthogs(api, sql, values, verdict)
+    errors = [await _as_property(api, error, verdict.findings) for error in verdict.errors]
+    unseen = [problem async for problem in _unseen(api, verdict.findings)]
+    warnings = (*unseen, *verdict.warnings)[:_MOST_WARNINGS]
+    return replace(verdict, errors=tuple(errors), warnings=warnings, unjudged=unjudged)
+
+
+async def _schema(api: Call) -> tuple[Schema | None, str | None]:
+    try:
+        return (await schema_of(api)).value, None
+    except GatewayError as error:
+        return None, f"tables and columns are unknown ({error.code})"
+
+
+async def _posthogs(api: Call, sql: str, values: Mapping[str, Any], verdict: Verdict) -> Verdict:
+    """PostHog's own verdict, where there is none here: HogQLMetadata reads a statement without running it.
+
+    It takes no values, so that it would refuse every placeholder.
+    """
+    if values:
+        return verdict
+    query = {"kind": "HogQLMetadata", "language": "hogQL", "query": sql}
+    try:
+        answer = _read(await api.counted_as(Budget.CRUD).query({"query": query}))
+    except GatewayError:
+        return verdict
+    errors = tuple(_problem(each) for each in answer.errors) if answer.isValid is False else ()
+    return Verdict(errors, tuple(_problem(each) for each in answer.warnings))
+
+
+def _read(answer: object) -> MetadataAnswer:
+    try:
+        return MetadataAnswer.model_validate(answer)
+    except ValidationError as error:
+        raise unexpected_shape(MetadataAnswer, error) from error
+
+
+def _problem(each: MetadataProblem) -> Problem:
+    fixes = (excerpt(each.fix, 100),) if each.fix else ()
+    return Problem("hogql_query_error", excerpt(each.message, 300), each.start, fixes)
+
+
+async def _as_property(api: Call, error: Problem, findings: Findings) -> Problem:
+    """An unknown column may be the bare name of a property."""
+    unknown = next((each for each in findings.unknown if each.place == error.place and each.kind == "column"), None)
+    if unknown is None or "properties" not in unknown.known:
+        return error
+    if f"${unknown.name}" in error.fixes:
+        return error
+    owner = unknown.owner or _owner(unknown.known)
+    fixes = await _as_event(api, unknown) if owner == "events" else []
+    for kind, holder in _properties_of(owner):
+        try:
+            names = await property_names(api, kind)
+        except GatewayError:
+            continue
+        exact = [name for name in (unknown.name, f"${unknown.name}") if name in names.known]
+        near = exact or (() if error.fixes else nearest(unknown.name, names.known))
+        fixes += [f"{unknown.prefix}{holder}.{written(name)}" for name in near]
+    return replace(error, fixes=tuple(dict.fromkeys((*fixes, *error.fixes)))[:3])
+
+
+async def _as_event(api: Call, unknown: Unknown) -> list[str]:
+    """It may be the name of an event without its quotes."""
+    try:
+        names = (await event_names(api)).known
+    except GatewayError:
+        return []
+    return [f"'{name}'" for name in (unknown.name,) if name in names and not unknown.prefix]
+
+
+def _owner(known: tuple[str, ...]) -> str:
+    """The table that these columns are of, when a property may be meant."""
+    if "event" in known:
+        return "events"
+    return "persons" if "is_identified" in known else "others"
+
+
+def _properties_of(owner: str) -> tuple[tuple[str, str], ...]:
+    """By the table that a column was looked for in: whose properties it may be, and what they stand behind there."""
+    match owner:
+        case "events":
+            return ("event", "properties"), ("person", "person.properties")
+        case "persons" | "person":
+            return (("person", "properties"),)
+        case _:
+            return ()
+
+
+async def _unseen(api: Call, findings: Findings) -> AsyncIterator[Problem]:
+    """Events and properties that the project has never seen: a query for them answers nothing."""
+    try:
+        if findings.events:
+            missing, names = await unseen_events(api, _looked_up(findings.events))
+            for used in _missing(findings.events, missing):
+                yield _never_seen(used, names, "")
+        for kind, prefix in (("event", "properties."), ("person", "person.properties.")):
+            wanted = [used for used in findings.properties if used.kind == kind]
+            if wanted:
+                missing, names = await unseen_properties(api, kind, _looked_up(wanted))
+                for used in _missing(wanted, missing):
+                    yield _never_seen(used, names, prefix)
+    except GatewayError:
+        return
+
+
+def _looked_up(used: list[Used]) -> list[str]:
+    """The first names only: each one that the project's list lacks may cost a request."""
+    return [each.name for each in first_of_each(used)[:_MOST_LOOKED_UP]]
+
+
+def _missing(used: list[Used], missing: set[str]) -> list[Used]:
+    return [each for each in first_of_each(used) if each.name in missing][:_MOST_WARNINGS]
+
+
+def _never_seen(used: Used, names: Names, prefix: str) -> Problem:
+    kind = "event" if used.kind == "event" and not prefix else f"{used.kind} property"
+    if re.fullmatch(r"\{\w+\}", used.name):
+        message = f"`{excerpt(used.name, 60)}` in quotes is a text, not a placeholder"
+        return Problem("hogql_query_error", message, used.place, (f"{used.name} without quotes",))
+    fixes = tuple(prefix + (written(name) if prefix else name) for name in nearest(used.name, names.known))
+    return Problem("hogql_query_error", f"{kind} `{excerpt(used.name, 60)}` has never been seen", used.place, fixes)
+
+
+def _said(sql: str, problem: Problem) -> str:
+    """A warning in one line."""
+    line = position(sql, problem.place) if problem.place is not None else None
+    where = f"line {line[0]}, column {line[1]}: " if line else ""
+    meant = f"; did you mean {' or '.join(problem.shown_fixes)}?" if problem.fixes else ""
+    return f"{where}{problem.message}{meant}"
+
+
+async def _check_hogql(api: Call, args: CheckHogql) -> Result:
+    values = args.values or {}
+    try:
+        plan(args.query, 1, values)
+        verdict = await verdict_on(api, args.query, values)
+    except Refused as error:
+        return {"valid": False, "errors": [{"message": error.message, "fix": [error.hint]}]}
+    shown: dict[str, Any] = {"valid": not verdict.errors}
+    if verdict.errors:
+        shown["errors"] = [problem.as_json(args.query) for problem in verdict.errors]
+    if verdict.warnings:
+        shown["warnings"] = [problem.as_json(args.query) for problem in verdict.warnings]
+    return shown | ({"not_checked": verdict.unjudged} if verdict.unjudged else {})
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        name="check_hogql",
+        about="Check a HogQL query without spending one: syntax, tables, columns, events, properties. "
+        "run_hogql checks by itself.",
+        toolset=Toolset.QUERY,
+        effect=Effect.READ,
+        input=CheckHogql,
+        run=_check_hogql,
+    ),
+)

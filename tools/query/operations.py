@@ -1,0 +1,181 @@
+"""HogQL: PostHog's SQL over events, persons, sessions and groups, and the answers of queries that ran."""
+
+import json
+from typing import Any
+
+from ...gateway.background import KEPT_S, Query
+from ...gateway.budget import Budget
+from ...gateway.call import Call
+from ...gateway.errors import Refused
+from ...schemas.query import CancelQuery, GetQueryResult, Plot, RunHogql
+from ..charts.drawing import illustrated
+from ..charts.plot import plotted
+from ..hogql.statement import MOST_ROWS, plan
+from ..operation import Effect, Operation, Reply, Result, Toolset
+from .check import checked
+from .export import export, export_directory
+from .running import Question, Rows, ask
+
+_FOR_THE_ANSWER_S = 5.0
+"""Kept free of the deadline, to answer in."""
+MOST_SHOWN = 10_000
+_LARGE_BYTES = 30_000
+"""Rows beyond this may not fit into one answer."""
+
+
+async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
+    directory = export_directory(api, args.export) if args.export else None
+    values = args.values or {}
+    planned = plan(args.query, MOST_ROWS - 1 if args.export else args.limit, values)
+    warnings = await checked(api, args.query, values) if args.check == "full" else ()
+    query = ask(
+        api,
+        Question(plan=planned, values=values, name=args.name, refresh=args.refresh, background=args.background),
+    )
+    said: dict[str, Any] = {"warnings": list(warnings)} if warnings else {}
+    if not await _wait(api, query):
+        return _running(query) | said
+    answer: Rows = query.answer
+    if args.export and directory:
+        return await export(directory, args.export, args.name, answer.columns, _visible(answer), _cut(answer) | said)
+    shown = _whole(query) | said
+    return await _plotted(api, args.plot, shown, answer, args.name) if args.plot else shown
+
+
+async def _plotted(api: Call, plot: Plot, shown: dict[str, Any], answer: Rows, name: str | None) -> Result | Reply:
+    """With a picture of the rows."""
+    table = plotted(plot, answer.columns, _visible(answer))
+    if isinstance(table, str):
+        return shown | {"chart": table}
+    title = name or f"{plot.y} by {plot.x}"
+    return await illustrated(shown, table, {}, title, within_s=api.left_s - 2)
+
+
+async def _get_query_result(api: Call, args: GetQueryResult) -> Result:
+    query = _find(api, args.query_id)
+    if not await _wait(api, query):
+        return _running(query)
+    answer: Rows = query.answer
+    visible = _visible(answer)
+    rows = visible[args.offset : args.offset + args.limit]
+    shown = {"columns": answer.columns, "rows": rows, "rows_returned": len(rows), "rows_total": len(visible)}
+    end = args.offset + len(rows)
+    return shown | ({"next_offset": end} if end < len(visible) else _cut(answer)) | _age(query)
+
+
+async def _cancel_query(api: Call, args: CancelQuery) -> Result:
+    query = _find(api, args.query_id)
+    cancelled = query.cancel()
+    return {"query_id": query.id, "cancelled": cancelled} | (
+        {} if cancelled else {"note": "It had finished before; get_query_result shows it."}
+    )
+
+
+async def _wait(api: Call, query: Query) -> bool:
+    return await query.wait(max(api.left_s - _FOR_THE_ANSWER_S, 0.0), api.progress)
+
+
+def _find(api: Call, query_id: str) -> Query:
+    query = api.queries.find(query_id, api.place)
+    if query is None:
+        raise Refused(
+            "not_found",
+            f"query_id: no such query here; answers are kept {KEPT_S / 60:.0f} minutes, for their own project.",
+            "Run the query again with run_hogql.",
+        )
+    return query
+
+
+def _running(query: Query) -> dict[str, Any]:
+    return {
+        "status": "running",
+        "query_id": query.id,
+        "seconds": round(query.seconds),
+        "progress": query.news,
+        "how_to_continue": "get_query_result waits for it, without another query; cancel_query stops it.",
+    }
+
+
+def _whole(query: Query) -> dict[str, Any]:
+    """Columns and rows, and whether these are all."""
+    answer: Rows = query.answer
+    rows = _visible(answer)
+    shown: dict[str, Any] = {"columns": answer.columns, "rows": rows, "rows_returned": len(rows)}
+    if _is_large(rows):
+        shown["query_id"] = query.id
+    if answer.plan.shown is not None:
+        shown["limit"] = answer.plan.shown
+    return shown | _cut(answer) | _age(query)
+
+
+def _is_large(rows: list[list[Any]]) -> bool:
+    size = 0
+    for row in rows:
+        size += len(json.dumps(row, ensure_ascii=False))
+        if size > _LARGE_BYTES:
+            return True
+    return False
+
+
+def _visible(answer: Rows) -> list[list[Any]]:
+    """Without the row that was asked for only to see whether there are more."""
+    return answer.rows if answer.plan.shown is None else answer.rows[: answer.plan.shown]
+
+
+def _cut(answer: Rows) -> dict[str, Any]:
+    """What is missing, and how to get it."""
+    count, own_limit = len(_visible(answer)), answer.plan.own_limit
+    if count < len(answer.rows) or answer.more:
+        return {"truncated": True, "how_to_continue": _how_to_continue(count, ordered=answer.plan.ordered)}
+    if own_limit is not None and count and count == min(own_limit, MOST_ROWS):
+        return {"limit_reached": True}
+    return {}
+
+
+def _age(query: Query) -> dict[str, Any]:
+    """When PostHog computed the answer, and how long ago this server got it."""
+    answer: Rows = query.answer
+    computed = {"computed_at": answer.computed_at} if answer.computed_at else {}
+    return computed | ({"age_s": round(query.age_s)} if query.age_s >= 1 else {})
+
+
+def _how_to_continue(count: int, *, ordered: bool) -> str:
+    """Keyset paging; PostHog refuses OFFSET for keys, and with it pages overlap while events arrive."""
+    arbitrary = "" if ordered else " Without ORDER BY it is chance which rows these are."
+    wider = " raise limit (up to 10000)," if count < MOST_SHOWN else ""
+    return (
+        f"There are more than these {count} rows.{arbitrary} Aggregate,{wider} or page by a key: "
+        "ORDER BY a unique column and add WHERE that column > its last value here."
+    )
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        name="run_hogql",
+        about="Run a HogQL query (ClickHouse-like SQL) over events, persons, sessions and groups, and get its rows: "
+        "counts, funnels, any analytics question.",
+        toolset=Toolset.QUERY,
+        effect=Effect.READ,
+        budget=Budget.QUERY,
+        input=RunHogql,
+        run=_run_hogql,
+    ),
+    Operation(
+        name="get_query_result",
+        about="More rows of a run_hogql answer, or the answer of one that still ran, without another query.",
+        toolset=Toolset.QUERY,
+        effect=Effect.READ,
+        budget=Budget.QUERY,
+        input=GetQueryResult,
+        run=_get_query_result,
+    ),
+    Operation(
+        name="cancel_query",
+        about="Stop a run_hogql query that still runs.",
+        toolset=Toolset.QUERY,
+        effect=Effect.READ,
+        budget=Budget.QUERY,
+        input=CancelQuery,
+        run=_cancel_query,
+    ),
+)

@@ -1,0 +1,73 @@
+"""Which events and properties a project has seen, remembered for some minutes: the names that queries guess."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from ...gateway.budget import Budget
+from ...gateway.call import Call
+from ...schemas.base import View
+from ..operation import show
+from ..pages import Rows
+
+NAMES_AGE_S = 600.0
+_EVENT_PAGES = 5
+_PROPERTY_PAGES = 3
+_EVENTS = "/api/projects/{project_id}/event_definitions/"
+_PROPERTIES = "/api/projects/{project_id}/property_definitions/"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names that were seen, and whether these are all."""
+
+    known: tuple[str, ...]
+    complete: bool
+
+
+class _Named(View):
+    name: str
+
+
+async def event_names(api: Call) -> Names:
+    """The project's events, last seen first, at most 500. Raises GatewayError."""
+    return (await api.remembered("event names", NAMES_AGE_S, partial(_names, api, _EVENTS, {}, _EVENT_PAGES))).value
+
+
+async def property_names(api: Call, kind: str) -> Names:
+    """The properties of `event`, `person` or `session`, at most 300. Raises GatewayError."""
+    ask = partial(_names, api, _PROPERTIES, {"type": kind}, _PROPERTY_PAGES)
+    return (await api.remembered(("property names", kind), NAMES_AGE_S, ask)).value
+
+
+async def unseen_events(api: Call, wanted: Iterable[str]) -> tuple[set[str], Names]:
+    """Those of the wanted events that the project has never seen. Raises GatewayError."""
+    names = await event_names(api)
+    missing = set(wanted) - set(names.known)
+    if names.complete:
+        return missing, names
+    return {name for name in missing if not await _exists(api, _EVENTS, name, {"search": name})}, names
+
+
+async def unseen_properties(api: Call, kind: str, wanted: Iterable[str]) -> tuple[set[str], Names]:
+    """Likewise for properties of a type."""
+    names = await property_names(api, kind)
+    missing = set(wanted) - set(names.known)
+    if names.complete:
+        return missing, names
+    return {
+        name for name in missing if not await _exists(api, _PROPERTIES, name, {"type": kind, "properties": name})
+    }, names
+
+
+async def _exists(api: Call, path: str, name: str, query: dict[str, str]) -> bool:
+    async def ask() -> bool:
+        return name in (await _names(api, path, query, 1)).known
+
+    return (await api.remembered((path, name, tuple(query.items())), NAMES_AGE_S, ask)).value
+
+
+async def _names(api: Call, path: str, query: dict[str, str], pages: int) -> Names:
+    rows = Rows(api.counted_as(Budget.CRUD), path, query, pages=pages)
+    known = [str(show(_Named, row)["name"]) async for row in rows]
+    return Names(tuple(known), not rows.cut)

@@ -1,0 +1,124 @@
+"""What people answered to the questions of a survey, from the properties of its `survey sent` events."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, cast
+
+from ...schemas.surveys.objects import QuestionView
+from ...schemas.text import excerpt
+from ..table import mean, number, percent
+
+MOST_SAMPLES = 5
+_SAMPLE_CHARACTERS = 200
+_NPS_SCALE = 10
+_PROMOTERS, _DETRACTORS = 9, 6
+WRITTEN = "respondents_wrote"
+"""Where texts of respondents stand."""
+
+
+def properties_of(questions: Sequence[QuestionView]) -> list[str]:
+    """The properties that hold answers, two a question: by its id, and by its place as older SDKs send it."""
+    found: list[str] = []
+    for at, question in enumerate(questions):
+        by_place = f"$survey_response_{at}" if at else "$survey_response"
+        found += [f"$survey_response_{question.id}" if question.id else by_place, by_place]
+    return found
+
+
+def latest_parts(rows: Sequence[list[Any]]) -> list[list[Any]]:
+    """The rows, newest first and with the id of their submission in front, without the earlier parts of a submission
+    that was sent in parts.
+    """
+    seen: set[str] = set()
+    kept: list[list[Any]] = []
+    for submission, *values in rows:
+        if submission and submission in seen:
+            continue
+        if submission:
+            seen.add(str(submission))
+        kept.append(values)
+    return kept
+
+
+def answers_to(questions: Sequence[QuestionView], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """What was answered to each question; a row has two values for each, as `properties_of` names them."""
+    return [
+        _summary(question, [value for row in rows if (value := _given(row[2 * at : 2 * at + 2])) is not None])
+        for at, question in enumerate(questions)
+    ]
+
+
+def _given(values: Sequence[Any]) -> Any:
+    """The first that is an answer; 0 is one."""
+    return next((value for value in values if value is not None and value != ""), None)
+
+
+def _summary(question: QuestionView, values: Sequence[Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"question": question.question, "type": question.type, "answered": len(values)}
+    match question.type:
+        case "rating":
+            return shown | _rating(question, values)
+        case "single_choice":
+            return shown | _choices(question, [[str(value)] for value in values])
+        case "multiple_choice":
+            return shown | _choices(question, [_several(value) for value in values])
+        case "open":
+            return shown | _samples([str(value) for value in values])
+        case _:
+            return shown
+
+
+def _rating(question: QuestionView, values: Sequence[Any]) -> dict[str, Any]:
+    """Average, counts by rating and on the scale from 0 to 10 the net promoter score."""
+    scores = [score for value in values if (score := _score(value)) is not None]
+    counts = Counter(scores)
+    shown: dict[str, Any] = {}
+    if scores:
+        shown = {"average": mean(scores), "counts": {f"{number(score)}": counts[score] for score in sorted(counts)}}
+    if question.scale == _NPS_SCALE and scores:
+        promoters = sum(count for score, count in counts.items() if score >= _PROMOTERS)
+        detractors = sum(count for score, count in counts.items() if score <= _DETRACTORS)
+        shown["nps"] = {
+            "score": percent(promoters - detractors, len(scores)),
+            "promoters": promoters,
+            "passives": len(scores) - promoters - detractors,
+            "detractors": detractors,
+        }
+    return shown if len(scores) == len(values) else {**shown, "not_a_rating": len(values) - len(scores)}
+
+
+def _score(value: Any) -> float | None:
+    try:
+        score = float(value)
+    except (TypeError, ValueError):
+        return None
+    return score if 0 <= score <= _NPS_SCALE else None
+
+
+def _choices(question: QuestionView, picked: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Counts by choice, all that are offered; what is none of them was written into the open choice."""
+    offered = [str(choice) for choice in question.choices or []]
+    counts = Counter(choice for one in picked for choice in dict.fromkeys(one))
+    shown: dict[str, Any] = {"counts": {choice: counts[choice] for choice in offered}}
+    own = [choice for one in picked for choice in dict.fromkeys(one) if choice not in set(offered)]
+    return shown | ({"other": len(own), **_samples(own)} if own else {})
+
+
+def _several(value: Any) -> list[str]:
+    """The choices of one answer, which comes as a list or as its JSON text."""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return [value]
+    if isinstance(value, list):
+        return [str(one) for one in cast("list[Any]", value)]
+    return [str(value)]
+
+
+def _samples(texts: Sequence[str]) -> dict[str, Any]:
+    """The newest texts, cut."""
+    found = [text for one in texts if (text := excerpt(one, _SAMPLE_CHARACTERS))]
+    distinct = list(dict.fromkeys(found))[:MOST_SAMPLES]
+    return {WRITTEN: distinct} if distinct else {}

@@ -1,0 +1,80 @@
+"""Surveys. PostHog has no soft delete here: a survey is archived, and nothing is lost."""
+
+from typing import Any
+
+from ...gateway.call import Call
+from ...schemas.shown import Whole
+from ...schemas.surveys.objects import CreateSurvey, GetSurvey, ListSurveys, SurveyRow, SurveyView, UpdateSurvey
+from ..operation import Effect, Operation, Result, Toolset, listing, show
+
+SURVEYS = "/api/projects/{project_id}/surveys/"
+SURVEY = "/api/projects/{project_id}/surveys/{survey_id}/"
+_DRAFT = "A draft: nobody sees it until update_survey sets start_date."
+
+
+async def _get_survey(api: Call, args: GetSurvey) -> Result:
+    return show(Whole if args.full else SurveyView, await api.get(SURVEY, survey_id=args.survey_id))
+
+
+async def _create_survey(api: Call, args: CreateSurvey) -> Result:
+    body: dict[str, Any] = {
+        "name": args.name,
+        "type": args.type,
+        "questions": [question.as_json() for question in args.questions],
+        "description": args.description,
+        "conditions": args.conditions,
+        "appearance": args.appearance,
+        "start_date": None if args.start_date is None else api.moment(args.start_date),
+    }
+    return _stored(await api.post(SURVEYS, {name: value for name, value in body.items() if value is not None}))
+
+
+async def _update_survey(api: Call, args: UpdateSurvey) -> Result:
+    changes = args.given()
+    if args.questions is not None:
+        changes["questions"] = [question.as_json() for question in args.questions]
+    for name, value in (("start_date", args.start_date), ("end_date", args.end_date)):
+        if value is not None:
+            changes[name] = api.moment(value)
+    return _stored(await api.patch(SURVEY, changes, survey_id=args.survey_id))
+
+
+def _stored(answer: object) -> dict[str, Any]:
+    shown = show(SurveyView, answer)
+    return {**shown, "note": _DRAFT} if shown["status"] == "draft" and not shown.get("archived") else shown
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    listing(
+        "GET /api/projects/{project_id}/surveys/",
+        ListSurveys,
+        SurveyRow,
+        name="list_surveys",
+        about="List surveys with type, status and dates.",
+        toolset=Toolset.SURVEYS,
+    ),
+    Operation(
+        name="create_survey",
+        about="Create a survey, such as NPS. A draft unless start_date is given.",
+        toolset=Toolset.SURVEYS,
+        effect=Effect.CREATE,
+        input=CreateSurvey,
+        run=_create_survey,
+    ),
+    Operation(
+        name="get_survey",
+        about="Show one survey: questions, where it shows, status. Answers: get_survey_stats.",
+        toolset=Toolset.SURVEYS,
+        effect=Effect.READ,
+        input=GetSurvey,
+        run=_get_survey,
+    ),
+    Operation(
+        name="update_survey",
+        about="Change, launch (start_date), stop (end_date) or archive a survey; surveys are archived, not deleted.",
+        toolset=Toolset.SURVEYS,
+        effect=Effect.UPDATE,
+        input=UpdateSurvey,
+        run=_update_survey,
+    ),
+)
