@@ -17,7 +17,7 @@ import anyio
 from mcp import Client, StdioServerParameters, stdio_client
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("server", "tools", "gateway", "schemas", "sandbox")
+FOLDERS = ("server", "tools", "gateway", "schemas")
 DISTRIBUTION = "maton-posthog-mcp"
 
 

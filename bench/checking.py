@@ -15,14 +15,14 @@ from maton_posthog.gateway.call import Call, Directory
 from maton_posthog.gateway.client import Gateway, GatewayConfig
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.gateway.projects import Project
-from posthog_sandbox.hogql import describe_schema
 from maton_posthog.tools.query.check import checked
+from posthog_sandbox.hogql import describe_schema
 
 from .hogql import QUERIES
 
 ROUNDS = 30
 TARGET_MS = 2.0
-CORPUS = Path(__file__).parents[1] / "tests" / "sandbox" / "hogql_corpus.sql"
+CORPUS = Path(__file__).parents[1] / "sandbox" / "tests" / "hogql" / "corpus.sql"
 _COLUMNS = 1150
 WORST = f"select {', '.join(f'evnt{number}' for number in range(_COLUMNS))} from events"
 """The longest statement that is parsed here, every name in it wrong."""

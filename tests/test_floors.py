@@ -1,4 +1,4 @@
-"""Imports go down the floors only: schemas < gateway < tools < server. The sandbox stands beside the house."""
+"""Imports go down the floors only: schemas < gateway < tools < server. The sandbox stands apart."""
 
 import ast
 from collections.abc import Iterator
@@ -9,41 +9,78 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = "maton_posthog"
 FLOORS = ("schemas", "gateway", "tools", "server")
-FOLDERS = (*FLOORS, "sandbox")
+TOOLS = (
+    {"operation", "table", "dates"},
+    {"pages", "hogql"},
+    {"charts"},
+    {"query"},
+    {"analytics"},
+    {"insights"},
+    {"dashboards", "experiments", "surveys"},
+    {"account", "actions", "annotations", "cohorts", "connections", "definitions", "flags"},
+    {"persons", "recordings", "restore"},
+    {"operations"},
+)
+"""The floors inside tools/, lowest first. Areas on one floor do not import each other."""
+DISTRIBUTIONS = {"posthog_sandbox": "sandbox/src"}
+"""The other distributions of this repository, each on its own."""
 HTTP_CLIENTS = frozenset(
     {"aiohttp", "http.client", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib.request", "urllib3"}
 )
-FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+SOURCES = (*FLOORS, *(f"{source}/{name}" for name, source in DISTRIBUTIONS.items()))
+FILES = [path for folder in SOURCES for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def violations(source: str, path: str) -> list[str]:
-    """What `path` (from the root of the repository, such as `tools/flags.py`) imports and must not."""
-    folder = path.split("/")[0]
-    allowed = {folder, *FLOORS[: FLOORS.index(folder)]} if folder in FLOORS else {folder}
+    """Return what `path` (from the root of the repository, such as `tools/flags.py`) imports and must not."""
     found: list[str] = []
     for line, module, relative in _imports(ast.parse(source), path):
-        name, _, rest = module.partition(".")
-        if name == PACKAGE and not relative:
-            found.append(f"{path}:{line} imports {module} by its full name; inside the house imports are relative")
-        elif name == PACKAGE and (target := rest.split(".")[0]) not in allowed:
-            found.append(f"{path}:{line} imports {target or PACKAGE}; {folder} may import {', '.join(sorted(allowed))}")
-        elif name in (*FOLDERS, "bench", "tests"):
-            found.append(f"{path}:{line} imports the top-level name {name}, which exists in no installation")
-        elif folder != "gateway" and any(f"{module}.".startswith(f"{client}.") for client in HTTP_CLIENTS):
-            found.append(f"{path}:{line} imports {module}; only gateway/ speaks HTTP outward")
+        if reason := _objection(path, module, relative):
+            found.append(f"{path}:{line} imports {module}: {reason}")
     return found
 
 
+def _objection(path: str, module: str, relative: bool) -> str | None:
+    top, _, rest = module.partition(".")
+    own, folder = _package(path), path.split("/")[0]
+    if top in (PACKAGE, *DISTRIBUTIONS) and not relative:
+        return "imports inside a distribution are relative, and the sandbox is reached over HTTP only"
+    if relative and top != own:
+        return f"this leaves {own}"
+    if relative and own == PACKAGE and (target := rest.split(".")[0]) not in FLOORS[: FLOORS.index(folder) + 1]:
+        return f"{target or PACKAGE} is not below {folder}"
+    if relative and own == PACKAGE and folder == "tools" and rest.startswith("tools."):
+        return _inner_objection(path.split("/")[1].removesuffix(".py"), rest.split(".")[1])
+    if top in (*FLOORS, "bench", "tests"):
+        return "no installation has this top-level name"
+    if folder != "gateway" and any(f"{module}.".startswith(f"{client}.") for client in HTTP_CLIENTS):
+        return "only gateway/ sends HTTP"
+    return None
+
+
+def _inner_objection(area: str, target: str) -> str | None:
+    heights = {name: height for height, names in enumerate(TOOLS) for name in names}
+    if area == target or heights.get(target, len(TOOLS)) < heights.get(area, -1):
+        return None
+    return f"tools/{target} is not below tools/{area}; TOOLS lists the floors"
+
+
+def _package(path: str) -> str:
+    return next((name for name, source in DISTRIBUTIONS.items() if path.startswith(f"{source}/{name}/")), PACKAGE)
+
+
 def _imports(tree: ast.AST, path: str) -> Iterator[tuple[int, str, bool]]:
-    """Line, module and whether the import is relative, wherever in the file it stands."""
-    package = [PACKAGE, *path.split("/")[:-1]]
+    """Line, module and whether the import is relative, wherever in the file it is."""
+    own = _package(path)
+    inside = path if own == PACKAGE else path.split(f"/{own}/", 1)[1]
+    package = [own, *inside.split("/")[:-1]]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name, False
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(
-                [*package[: len(package) - node.level + 1], *([node.module] if node.module else [])]
+                [*package[: max(0, len(package) - node.level + 1)], *([node.module] if node.module else [])]
                 if node.level
                 else [node.module or ""]
             )
@@ -51,13 +88,19 @@ def _imports(tree: ast.AST, path: str) -> Iterator[tuple[int, str, bool]]:
                 yield node.lineno, f"{base}.{alias.name}", node.level > 0
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_imports_go_down_the_floors_only(path: Path) -> None:
-    assert violations(path.read_text("utf-8"), path.relative_to(ROOT).as_posix()) == []
+def test_imports_go_down_the_floors_only() -> None:
+    found = [line for path in FILES for line in violations(path.read_text("utf-8"), path.relative_to(ROOT).as_posix())]
+    assert found == [], "\n".join(found)
 
 
 def test_every_folder_of_the_house_has_files_to_look_at() -> None:
-    assert {path.relative_to(ROOT).parts[0] for path in FILES} == set(FOLDERS)
+    assert [folder for folder in SOURCES if not any(path.is_relative_to(ROOT / folder) for path in FILES)] == []
+
+
+def test_every_area_of_tools_has_a_floor() -> None:
+    entries = [path for path in (ROOT / "tools").iterdir() if path.is_dir() or path.suffix == ".py"]
+    areas = {path.stem for path in entries if not path.name.startswith("__")}
+    assert areas == set[str]().union(*TOOLS)
 
 
 @pytest.mark.parametrize(
@@ -67,16 +110,21 @@ def test_every_folder_of_the_house_has_files_to_look_at() -> None:
         ("schemas/flags.py", "from .. import gateway"),
         ("gateway/client.py", "from ..tools.operation import Operation"),
         ("tools/flags.py", "def run():\n    from ..server.app import build"),
-        ("tools/flags.py", "from ..sandbox.app import app"),
+        ("tools/flags.py", "from posthog_sandbox.app import app"),
+        ("tools/flags.py", "from .operations import OPERATIONS"),
+        ("tools/flags.py", "from .cohorts import OPERATIONS"),
+        ("tools/query/check.py", "from ..analytics.dates import resolve"),
+        ("tools/operation.py", "from .charts.drawing import drawn"),
         ("server/cli/demo.py", "from ...sandbox import app"),
-        ("sandbox/hogql/names.py", "from ...schemas.base import Input"),
+        ("sandbox/src/posthog_sandbox/hogql/names.py", "from ....schemas.base import Input"),
+        ("sandbox/src/posthog_sandbox/hogql/names.py", "from maton_posthog.schemas.base import Input"),
         ("tools/flags.py", "from maton_posthog.schemas.base import Input"),
         ("tools/flags.py", "import maton_posthog"),
         ("server/app.py", "import tools.flags"),
         ("server/app.py", "from schemas.base import Input"),
         ("server/app.py", "import httpx2"),
-        ("sandbox/app.py", "from urllib.request import urlopen"),
-        ("sandbox/app.py", "from urllib import request"),
+        ("sandbox/src/posthog_sandbox/app.py", "from urllib.request import urlopen"),
+        ("sandbox/src/posthog_sandbox/app.py", "from urllib import request"),
         ("tools/flags.py", "import http.client as plumbing"),
     ],
 )
@@ -88,9 +136,10 @@ def test_an_import_up_or_around_the_floors_is_found(path: str, source: str) -> N
     ("path", "source"),
     [
         ("gateway/client.py", "import httpx2\nfrom ..schemas.text import clean"),
-        ("server/cli/serve.py", "from ..runtime import Runtime\nfrom ...tools import OPERATIONS"),
+        ("server/cli/serve.py", "from ..runtime import Runtime\nfrom ...tools.operations import OPERATIONS"),
         ("server/app.py", "from urllib.parse import quote\nfrom http import HTTPStatus"),
-        ("sandbox/hogql/names.py", "from ..engine import Engine\nfrom . import ast"),
+        ("tools/analytics/trends.py", "from ..table import Table\nfrom .dates import resolve"),
+        ("sandbox/src/posthog_sandbox/hogql/names.py", "from ..storage.engine import Engine\nfrom . import ast"),
     ],
 )
 def test_an_import_downwards_or_beside_is_fine(path: str, source: str) -> None:

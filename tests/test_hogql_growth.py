@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from maton_posthog.gateway.errors import Refused
-from posthog_sandbox.hogql import Context, HogqlError, parser, translate
 from maton_posthog.tools.hogql import parse as hogql_parse
 from maton_posthog.tools.hogql.statement import tokenize
+from posthog_sandbox.hogql import Context, HogqlError, parser, translate
 
 from .hogql_growth import GROWTHS, MOST_READINGS, Growth
 
 pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for this platform")
 
 ROOT = Path(__file__).parents[1]
-CORPUS = (ROOT / "tests/sandbox/hogql_corpus.sql").read_text("utf-8").strip().split("\n\n")
+CORPUS = (ROOT / "sandbox/tests/hogql/corpus.sql").read_text("utf-8").strip().split("\n\n")
 
 
 class Recorder:
@@ -117,5 +117,5 @@ def test_everyday_queries_are_checked(entry: str, recorder: Recorder) -> None:
 
 
 def test_both_users_bound_the_repeated_work_by_one_rule() -> None:
-    rules = [ROOT / "tools/hogql_doubling.py", ROOT / "sandbox/hogql/doubling.py"]
+    rules = [ROOT / "tools/hogql/doubling.py", ROOT / "sandbox/src/posthog_sandbox/hogql/doubling.py"]
     assert rules[0].read_text("utf-8") == rules[1].read_text("utf-8")

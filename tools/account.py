@@ -5,7 +5,17 @@ from typing import Any
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError
 from ..gateway.projects import CURRENT, Project
-from ..schemas.account import GetCurrentUser, GetOrganization, GetProject, ListProjects, OrganizationView, OwnProjects, ProjectRow, ProjectView, UserView
+from ..schemas.account import (
+    GetCurrentUser,
+    GetOrganization,
+    GetProject,
+    ListProjects,
+    OrganizationView,
+    OwnProjects,
+    ProjectRow,
+    ProjectView,
+    UserView,
+)
 from ..schemas.base import Page
 from ..schemas.shown import Whole
 from .operation import Effect, Operation, Result, Toolset, route, show, show_page

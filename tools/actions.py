@@ -5,7 +5,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..gateway.call import Call
-from ..schemas.actions import ActionRow, ActionState, ActionView, CreateAction, DeleteAction, GetAction, ListActions, UpdateAction
+from ..schemas.actions import (
+    ActionRow,
+    ActionState,
+    ActionView,
+    CreateAction,
+    DeleteAction,
+    GetAction,
+    ListActions,
+    UpdateAction,
+)
 from ..schemas.base import View
 from .operation import Effect, Operation, Result, Toolset, route, show, unexpected_shape
 

@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..gateway.call import Call
-from ..schemas.annotations import AnnotationState, AnnotationView, CreateAnnotation, DeleteAnnotation, ListAnnotations, UpdateAnnotation
+from ..schemas.annotations import (
+    AnnotationState,
+    AnnotationView,
+    CreateAnnotation,
+    DeleteAnnotation,
+    ListAnnotations,
+    UpdateAnnotation,
+)
 from .dates import range_end, range_start
 from .operation import Effect, Operation, Result, Toolset, route, show, show_page
 

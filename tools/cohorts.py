@@ -3,7 +3,16 @@
 from typing import Any
 
 from ..gateway.call import Call
-from ..schemas.cohorts import CohortRow, CohortState, CohortView, CreateCohort, DeleteCohort, GetCohort, ListCohorts, UpdateCohort
+from ..schemas.cohorts import (
+    CohortRow,
+    CohortState,
+    CohortView,
+    CreateCohort,
+    DeleteCohort,
+    GetCohort,
+    ListCohorts,
+    UpdateCohort,
+)
 from .operation import Effect, Operation, Result, Toolset, listing, route, show
 
 COHORTS = "/api/projects/{project_id}/cohorts/"

@@ -3,7 +3,12 @@
 from typing import Any
 
 from ..gateway.call import Call
-from ..schemas.definitions import EventDefinitionRow, ListEventDefinitions, ListPropertyDefinitions, PropertyDefinitionRow
+from ..schemas.definitions import (
+    EventDefinitionRow,
+    ListEventDefinitions,
+    ListPropertyDefinitions,
+    PropertyDefinitionRow,
+)
 from .operation import Effect, Operation, Result, Toolset, listing, show_page
 
 PROPERTY_DEFINITIONS = "/api/projects/{project_id}/property_definitions/"

@@ -5,11 +5,15 @@ from typing import Any
 from . import account, actions, annotations, cohorts, connections, definitions, flags, persons, recordings, restore
 from .analytics import operations as analytics
 from .dashboards import operations as dashboards
-from .experiments import results as experiment_results, operations as experiments
+from .experiments import operations as experiments
+from .experiments import results as experiment_results
 from .insights import operations as insights
-from .query import operations as query, check as query_check, describe as query_describe
-from .surveys import stats as survey_stats, operations as surveys
 from .operation import Operation
+from .query import check as query_check
+from .query import describe as query_describe
+from .query import operations as query
+from .surveys import operations as surveys
+from .surveys import stats as survey_stats
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     *query.OPERATIONS,

@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx2
 
-from posthog_sandbox.app import create_app
 from posthog_sandbox.admin.clock import SettableClock
+from posthog_sandbox.app import create_app
+from posthog_sandbox.examples import fill
 from posthog_sandbox.storage.engine import Engine, Table
 from posthog_sandbox.storage.events import Database, EventSource
-from posthog_sandbox.examples import fill
 from posthog_sandbox.storage.store import Store
 
 TODAY = date(2026, 11, 23)

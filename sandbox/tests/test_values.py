@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthog_sandbox.http.dates import parse_date
 from posthog_sandbox.errors import ApiError
-from posthog_sandbox.storage.events import literal
+from posthog_sandbox.http.dates import parse_date
 from posthog_sandbox.http.fields import Check, boolean, choice, integer, moment, tags, text, uuid_text
 from posthog_sandbox.http.paging import absolute_url, positive, whole
 from posthog_sandbox.http.routing import Call, Route, Router
+from posthog_sandbox.storage.events import literal
 from posthog_sandbox.storage.store import Store
 from posthog_sandbox.values import integer_id, timestamp
 

@@ -1,66 +1,21 @@
 """The pages for people, in a real browser: legible at every width, harmless, and up to date without reloading."""
 
-import shutil
-import subprocess
-import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from posthog_sandbox.pages.html import Overview, Seen, approve_page, overview_page, page_headers
 
-CHROMIUM = shutil.which("chromium")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="the Debian package chromium is not installed")
+from .browser import chromium, needs_chromium, serving
+
 HOSTILE = "/<script>document.title='owned'</script><img src=//elsewhere.example/x onerror=alert(1)>\u202egnp\x1b[2J"
-PATIENCE_S = 120
 
 
 def overview(*paths: str) -> str:
     """A page with these requests."""
     requests = [Seen("12:00:00", "GET", path, 200, 3, note=path) for path in paths]
     return overview_page(Overview("http://here.test", {"events": 7}, {"insights": 1}, ["A fault."], requests))
-
-
-@contextmanager
-def serving(*pages: str, headers: dict[str, str]) -> Generator[tuple[str, list[str]]]:
-    """A web server: each request gets the next of the pages, the last one over and over. With the paths asked for."""
-    left, asked = list(pages), list[str]()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            body = (left.pop(0) if len(left) > 1 else left[0]).encode()
-            self.send_response(200)
-            for name, value in {"Content-Type": "text/html", "Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def chromium(url: str, profile: Path, *flags: str) -> tuple[str, str]:
-    """What a browser that opens an address writes: stdout and stderr."""
-    assert CHROMIUM is not None
-    quiet = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-    quieter = ("--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--hide-scrollbars")
-    command = [CHROMIUM, *quiet, *quieter, f"--user-data-dir={profile}", *flags, url]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
-    return ended.stdout, ended.stderr
 
 
 @needs_chromium

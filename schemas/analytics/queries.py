@@ -5,9 +5,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from .events import PROPERTY_MATHS, Breakdowns, Events, Filters, Math, OneBreakdown, OneEvent, Series, Steps, TrendSeries
 from ..base import InProject
 from ..dates import Bound, RangeStart
+from .events import (
+    PROPERTY_MATHS,
+    Breakdowns,
+    Events,
+    Filters,
+    Math,
+    OneBreakdown,
+    OneEvent,
+    Series,
+    Steps,
+    TrendSeries,
+)
 
 type Interval = Literal["minute", "hour", "day", "week", "month"]
 type TrendInterval = Literal["minute", "hour", "day", "week", "month", "total"]

@@ -6,8 +6,8 @@ from pydantic import BeforeValidator, Field
 
 from ..analytics.results import InsightAnswer
 from ..base import Id, InProject, View
-from .objects import ExperimentRow
 from ..shown import Fields
+from .objects import ExperimentRow
 
 
 class GetExperimentResults(InProject):

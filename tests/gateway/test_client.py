@@ -15,7 +15,21 @@ from maton_posthog.gateway.errors import Failed, GatewayError, Rejected
 from maton_posthog.gateway.request import Request
 
 from .conftest import Clock, Opener, inside
-from .fake_gateway import CANARY, CONNECTION, Behaviour, FakeGateway, bomb, drip, drop, gzipped, half, hang, posthog, redirect, reply
+from .fake_gateway import (
+    CANARY,
+    CONNECTION,
+    Behaviour,
+    FakeGateway,
+    bomb,
+    drip,
+    drop,
+    gzipped,
+    half,
+    hang,
+    posthog,
+    redirect,
+    reply,
+)
 from .requests_sent import BODY, PATH, READ, WRITE, error_of, send
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,17 @@ from maton_posthog.gateway.errors import GatewayError
 from maton_posthog.gateway.projects import CURRENT, Project
 
 from .conftest import Opener, inside
-from .fake_gateway import CONNECTION, LIST_CONNECTIONS, OTHER_CONNECTION, FakeGateway, connections, drop, maton_connection, posthog, reply
+from .fake_gateway import (
+    CONNECTION,
+    LIST_CONNECTIONS,
+    OTHER_CONNECTION,
+    FakeGateway,
+    connections,
+    drop,
+    maton_connection,
+    posthog,
+    reply,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -1,6 +1,20 @@
 """All questions, by theme."""
 
-from . import boards, broken, changes, coming_back, funnels, guesses, how_many, money, odd, people, verdicts, visits, zones
+from . import (
+    boards,
+    broken,
+    changes,
+    coming_back,
+    funnels,
+    guesses,
+    how_many,
+    money,
+    odd,
+    people,
+    verdicts,
+    visits,
+    zones,
+)
 from .question import Question
 
 QUESTIONS: tuple[Question, ...] = (

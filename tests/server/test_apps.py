@@ -10,7 +10,7 @@ import pytest
 from mcp.types import ImageContent, TextContent, TextResourceContents
 
 from maton_posthog.server.apps import CHART_URI, CHARTED, EXTENSION, MIME_TYPE
-from tests.test_web_page import chromium, needs_chromium, serving
+from tests.browser import chromium, needs_chromium, serving
 from tests.server.test_every_operation import ARGUMENTS, ERAS, Era, served, text_of
 from tests.tools.charts.tables import HOSTILE, TABLES
 

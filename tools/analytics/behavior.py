@@ -5,11 +5,11 @@ from typing import Any
 
 from ...schemas.analytics.queries import QueryLifecycle, QueryPaths, QueryStickiness
 from ...schemas.analytics.results import LifecycleResult, PathEdge, StickinessResult
+from ..table import Answer, Table, change, given, number, percent
 from .asking import Asked, results
 from .dates import Range, intervals
 from .labels import interval_marks, nothing_found, span_marks
 from .queries import MOST_EDGES
-from ..table import Answer, Table, change, given, number, percent
 
 _NODE = re.compile(r"([0-9]+)_(.*)", re.DOTALL)
 _STATUSES = ("new", "returning", "resurrecting", "dormant")

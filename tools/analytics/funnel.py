@@ -6,10 +6,10 @@ from typing import Any
 
 from ...schemas.analytics.queries import QueryFunnel
 from ...schemas.analytics.results import ConversionTimes, FunnelResult, FunnelTrend
+from ..table import Answer, Cell, Table, change, given, mean, number, percent
 from .asking import Asked, results
 from .dates import Range, intervals
 from .labels import OTHER, Doubt, interval_marks, nobody_reached, nothing_found, span_marks, split_name, value_label
-from ..table import Answer, Cell, Table, change, given, mean, number, percent
 
 _COLUMNS = ("step", "persons", "from_previous_percent", "from_first_percent", "median_s", "average_s")
 _UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "month": 31 * 86_400}

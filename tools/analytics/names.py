@@ -9,13 +9,20 @@ from dataclasses import replace
 
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
-from ...schemas.analytics.queries import Analysis, QueryFunnel, QueryLifecycle, QueryRetention, QueryStickiness, QueryTrends
 from ...schemas.analytics.events import PROPERTY_MATHS, Breakdown, EventChoice, scoped
+from ...schemas.analytics.queries import (
+    Analysis,
+    QueryFunnel,
+    QueryLifecycle,
+    QueryRetention,
+    QueryStickiness,
+    QueryTrends,
+)
 from ...schemas.text import excerpt
-from .labels import Doubt
 from ..hogql.nearest import nearest
 from ..query.seen_names import property_names, unseen_events, unseen_properties
 from ..table import Answer
+from .labels import Doubt
 
 _MOST_TOLD = 5
 _SEARCH = "describe_data with search finds names."

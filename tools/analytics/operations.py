@@ -10,7 +10,18 @@ from typing import Any
 
 from ...gateway.budget import Budget
 from ...gateway.call import Call
-from ...schemas.analytics.queries import Analysis, QueryFunnel, QueryLifecycle, QueryPaths, QueryRetention, QueryStickiness, QueryTrends
+from ...schemas.analytics.queries import (
+    Analysis,
+    QueryFunnel,
+    QueryLifecycle,
+    QueryPaths,
+    QueryRetention,
+    QueryStickiness,
+    QueryTrends,
+)
+from ..charts.drawing import illustrated
+from ..operation import Effect, Operation, Reply, Result, Toolset
+from ..table import Answer
 from . import queries
 from .asking import Asked, ask, save
 from .behavior import lifecycle_answer, paths_answer, stickiness_answer
@@ -19,9 +30,6 @@ from .funnel import funnel_answer
 from .names import with_names
 from .retention import retention_answer
 from .trends import trends_answer
-from ..charts.drawing import illustrated
-from ..operation import Effect, Operation, Reply, Result, Toolset
-from ..table import Answer
 
 
 def _operation[A: Analysis](

@@ -5,8 +5,16 @@ StickinessQuery, LifecycleQuery).
 from collections.abc import Sequence
 from typing import Any
 
-from ...schemas.analytics.queries import Analysis, QueryFunnel, QueryLifecycle, QueryPaths, QueryRetention, QueryStickiness, QueryTrends
 from ...schemas.analytics.events import PROPERTY_MATHS, Breakdown, EventChoice, FunnelStep, TrendSeries, scoped
+from ...schemas.analytics.queries import (
+    Analysis,
+    QueryFunnel,
+    QueryLifecycle,
+    QueryPaths,
+    QueryRetention,
+    QueryStickiness,
+    QueryTrends,
+)
 from .dates import End, as_sent
 
 type Query = dict[str, Any]

@@ -6,10 +6,10 @@ from typing import Any
 
 from ...schemas.analytics.queries import QueryRetention
 from ...schemas.analytics.results import RetentionRow
+from ..table import Answer, Cell, Table, given, number, percent
 from .asking import Asked, results
 from .dates import Range, interval_end
 from .labels import OTHER, nobody_reached, nothing_found, split_name, value_label
-from ..table import Answer, Cell, Table, given, number, percent
 
 type _Group = list[tuple[datetime, RetentionRow]]
 

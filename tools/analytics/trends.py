@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...schemas.analytics.queries import QueryTrends
 from ...schemas.analytics.events import ADDITIVE_MATHS, PROPERTY_MATHS, TrendSeries
+from ...schemas.analytics.queries import QueryTrends
 from ...schemas.analytics.results import TrendResult
+from ..table import Answer, Cell, Table, change, given, mean, number, percent
 from .asking import Asked, results
 from .dates import Intervals, Range, intervals
 from .labels import OTHER, interval_marks, nothing_found, span_marks, split_name, value_label
-from ..table import Answer, Cell, Table, change, given, mean, number, percent
 
 MOST_FACTS = 5
 """Series told about; a breakdown has them largest first."""

@@ -3,8 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .style import COLOURS, MOST_HEIGHT, MOST_SERIES, Chart, Heading, Layer, Rows, amount, colour, label, labels, sheet, value_axis, written
 from ..table import Table
+from .style import (
+    COLOURS,
+    MOST_HEIGHT,
+    MOST_SERIES,
+    Chart,
+    Heading,
+    Layer,
+    Rows,
+    amount,
+    colour,
+    label,
+    labels,
+    sheet,
+    value_axis,
+    written,
+)
 
 MOST_BARS = 24
 MOST_GROUPS = 60

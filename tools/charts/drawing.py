@@ -11,10 +11,10 @@ from typing import Any
 import anyio
 from anyio.lowlevel import RunVar
 
-from .kinds import chart_of
-from .style import Chart
 from ..operation import Picture, Reply, Result
 from ..table import Table
+from .kinds import chart_of
+from .style import Chart
 
 MOST_BYTES = 100_000
 """Of a picture."""

@@ -3,8 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .style import COLOURS, GRID, MOST_HEIGHT, PALE, Chart, Heading, Layer, Rows, amount, colour, label, labels, sheet, written
 from ..table import Cell, Table
+from .style import (
+    COLOURS,
+    GRID,
+    MOST_HEIGHT,
+    PALE,
+    Chart,
+    Heading,
+    Layer,
+    Rows,
+    amount,
+    colour,
+    label,
+    labels,
+    sheet,
+    written,
+)
 
 MOST_STEPS, MOST_VALUES = 20, 6
 _COLUMNS = 6

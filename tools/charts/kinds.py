@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from ..table import Table
 from .bars import bars, histogram
 from .funnel import funnel
 from .paths import paths
 from .retention import retention
 from .style import Chart, Heading
 from .time import over_time
-from ..table import Table
 
 type Marks = Mapping[str, Any]
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .style import COLOURS, MOST_HEIGHT, Chart, Heading, Layer, Rows, amount, label, sheet, written
 from ..table import Cell, Table
+from .style import COLOURS, MOST_HEIGHT, Chart, Heading, Layer, Rows, amount, label, sheet, written
 
 MOST_STEPS, MOST_EDGES = 6, 40
 _CURVE = 24

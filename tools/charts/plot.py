@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...schemas.query import Plot
-from .time import moment
 from ..table import Cell, Table
+from .time import moment
 
 _MOST_ROWS = 10_000
 

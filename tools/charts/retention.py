@@ -3,8 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .style import COLOURS, INK, MOST_HEIGHT, MOST_SERIES, Chart, Heading, Layer, Rows, amount, colour, labels, sheet, written
 from ..table import Cell, Table
+from .style import (
+    COLOURS,
+    INK,
+    MOST_HEIGHT,
+    MOST_SERIES,
+    Chart,
+    Heading,
+    Layer,
+    Rows,
+    amount,
+    colour,
+    labels,
+    sheet,
+    written,
+)
 
 MOST_COHORTS, MOST_PERIODS = 26, 32
 _MOST_WITH_TEXT = 15

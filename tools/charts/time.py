@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+from ..table import Cell, Table
 from .bars import bars
 from .style import COLOURS, MOST_SERIES, Chart, Heading, Layer, Rows, amount, colour, labels, sheet, value_axis
-from ..table import Cell, Table
 
 MOST_POINTS = 400
 """Intervals in one chart; the newest stay."""

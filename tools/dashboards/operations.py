@@ -3,11 +3,21 @@
 from typing import Any, cast
 
 from ...gateway.call import Call
-from ...schemas.dashboards import CreateDashboard, DashboardRow, DashboardState, DashboardView, DeleteDashboard, GetDashboard, ListDashboards, NumberedTiles, UpdateDashboard
+from ...schemas.dashboards import (
+    CreateDashboard,
+    DashboardRow,
+    DashboardState,
+    DashboardView,
+    DeleteDashboard,
+    GetDashboard,
+    ListDashboards,
+    NumberedTiles,
+    UpdateDashboard,
+)
 from ...schemas.shown import Whole
-from .numbers import numbers_of
 from ..operation import Effect, Operation, Result, Toolset, read, route, show, show_page
 from ..pages import MAX_PAGES, PAGE_SIZE, Rows
+from .numbers import numbers_of
 
 DASHBOARDS = "/api/projects/{project_id}/dashboards/"
 DASHBOARD = "/api/projects/{project_id}/dashboards/{dashboard_id}/"

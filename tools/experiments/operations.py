@@ -4,7 +4,16 @@ from typing import Any
 
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
-from ...schemas.experiments.objects import CreateExperiment, DeleteExperiment, ExperimentRow, ExperimentState, ExperimentView, GetExperiment, ListExperiments, UpdateExperiment
+from ...schemas.experiments.objects import (
+    CreateExperiment,
+    DeleteExperiment,
+    ExperimentRow,
+    ExperimentState,
+    ExperimentView,
+    GetExperiment,
+    ListExperiments,
+    UpdateExperiment,
+)
 from ...schemas.flags import FlagRow, Variant
 from ...schemas.shown import Whole
 from ..operation import Effect, Operation, Result, Toolset, listing, route, show

@@ -14,10 +14,10 @@ from ...gateway.errors import GatewayError, Refused
 from ...schemas.analytics.results import InsightAnswer
 from ...schemas.experiments.results import ExperimentSource, ExposureAnswer, GetExperimentResults, MetricAnswer
 from ..analytics.asking import answered, computed_at, without_results
-from .metrics import Metric, chosen, failed, metrics_of, reading_of
-from .verdict import Shares, days_run, draft, notes, verdict
-from .operations import EXPERIMENT
 from ..operation import Effect, Operation, Result, Toolset, read
+from .metrics import Metric, chosen, failed, metrics_of, reading_of
+from .operations import EXPERIMENT
+from .verdict import Shares, days_run, draft, notes, verdict
 
 _NAME = "get_experiment_results"
 _AT_ONCE = 3

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, cast
 
 from ...schemas.experiments.results import ExperimentSource, ExposureAnswer
-from .metrics import Reading
 from ..table import given, number, percent
+from .metrics import Reading
 
 MULTIPLE = "$multiple"
 """PostHog's name for those who saw several variants; by default they are in no other."""

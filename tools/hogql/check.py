@@ -11,15 +11,15 @@ from typing import Any, cast
 
 from ...gateway.errors import Code, Refused
 from ...schemas.text import excerpt
-from .statement import Token, tokenize
+from ..hogql.schema import Schema
 from .findings import Findings, Unknown, first_of_each
 from .functions import unknown_function
 from .mistakes import suspect
 from .names import find
+from .nearest import nearest
 from .parse import Node, Unparsed, available, children, parse
 from .parse import place as place_of
-from .nearest import nearest
-from ..query.schema import Schema
+from .statement import Token, tokenize
 
 _MOST_PROBLEMS = 5
 _MOST_FIXES = 3

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
+from ..hogql.schema import Column, Schema
 from .findings import Findings, Unknown, Used
 from .parse import Node, children, place
 from .tree import QUERIES, aliases, bounds_time, last_name, shared_columns, sources_of, texts, time_names
-from ..query.schema import Column, Schema
 
 _UNLISTED = """person_distinct_ids person_distinct_id_overrides cohort_people static_cohort_people session_replay_events
     log_entries console_logs_log_entries batch_export_log_entries app_metrics heatmaps query_log exchange_rate

@@ -15,8 +15,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from .statement import Token
 from .doubling import repeats_too_much
+from .statement import Token
 
 MAX_WORK = 60_000
 """Over all tokens, the sum of how many tokens of the same expression, and of those around it, come before."""

@@ -5,8 +5,16 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from ...schemas.analytics.queries import Analysis, QueryFunnel, QueryLifecycle, QueryPaths, QueryRetention, QueryStickiness, QueryTrends
 from ...schemas.analytics.events import ADDITIVE_MATHS
+from ...schemas.analytics.queries import (
+    Analysis,
+    QueryFunnel,
+    QueryLifecycle,
+    QueryPaths,
+    QueryRetention,
+    QueryStickiness,
+    QueryTrends,
+)
 from ...schemas.analytics.results import TrendResult
 from ..analytics.labels import split_name
 from ..table import Answer, given, number, percent

@@ -5,11 +5,21 @@ from typing import Any
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
-from ...schemas.insights import CreateInsight, DeleteInsight, GetInsight, InsightRow, InsightState, InsightView, ListInsights, StoredInsight, UpdateInsight
+from ...schemas.insights import (
+    CreateInsight,
+    DeleteInsight,
+    GetInsight,
+    InsightRow,
+    InsightState,
+    InsightView,
+    ListInsights,
+    StoredInsight,
+    UpdateInsight,
+)
 from ...schemas.shown import Whole
 from ..analytics.asking import INSIGHTS
-from .results import INSIGHT, age_of, told
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
+from .results import INSIGHT, age_of, told
 
 _AIM = {"project_id", "connection_id", "insight_id"}
 

@@ -8,7 +8,15 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from ...gateway.errors import GatewayError
-from ...schemas.analytics.queries import Analysis, QueryFunnel, QueryLifecycle, QueryPaths, QueryRetention, QueryStickiness, QueryTrends
+from ...schemas.analytics.queries import (
+    Analysis,
+    QueryFunnel,
+    QueryLifecycle,
+    QueryPaths,
+    QueryRetention,
+    QueryStickiness,
+    QueryTrends,
+)
 from ...schemas.analytics.results import InsightAnswer, ResolvedRange
 from ...schemas.dates import RangeStart
 from ...schemas.insights import InsightView
@@ -18,9 +26,9 @@ from ..analytics.dates import Range, resolve
 from ..analytics.funnel import funnel_answer
 from ..analytics.retention import retention_answer
 from ..analytics.trends import trends_answer
+from ..table import Answer, Table, given
 from .headlines import Headline, headline, of_cumulative, of_rows
 from .stored_queries import fields_of, is_cumulative, read_back, source_of
-from ..table import Answer, Table, given
 
 INSIGHT = "/api/projects/{project_id}/insights/{insight_id}/"
 _BULKY = frozenset(

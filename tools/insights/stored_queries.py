@@ -7,8 +7,17 @@ that add up over time, smoothed lines, several formulas, counts of groups) is no
 from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
-from ...schemas.analytics.queries import Analysis, Interval, QueryFunnel, QueryLifecycle, QueryPaths, QueryRetention, QueryStickiness, QueryTrends
 from ...schemas.analytics.events import Breakdown, EventChoice, FunnelStep, PropertyFilter, TrendSeries
+from ...schemas.analytics.queries import (
+    Analysis,
+    Interval,
+    QueryFunnel,
+    QueryLifecycle,
+    QueryPaths,
+    QueryRetention,
+    QueryStickiness,
+    QueryTrends,
+)
 from ..analytics.queries import MOST_EDGES
 
 _LINES = ("ActionsLineGraph", "ActionsAreaGraph", "ActionsBar", "ActionsUnstackedBar", "ActionsStackedBar")

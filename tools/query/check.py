@@ -12,14 +12,14 @@ from ...gateway.call import Call
 from ...gateway.errors import GatewayError, Refused
 from ...schemas.query import CheckHogql, MetadataAnswer, MetadataProblem
 from ...schemas.text import excerpt
-from ..hogql.statement import plan
 from ..hogql.check import Problem, Verdict, position, read, resolve
 from ..hogql.findings import Findings, Unknown, Used, first_of_each
 from ..hogql.mistakes import written
 from ..hogql.nearest import nearest
+from ..hogql.schema import Schema, schema_of
+from ..hogql.statement import plan
 from ..operation import Effect, Operation, Result, Toolset, unexpected_shape
 from .seen_names import Names, event_names, property_names, unseen_events, unseen_properties
-from .schema import Schema, schema_of
 
 _MOST_WARNINGS = 5
 _MOST_LOOKED_UP = 10

@@ -18,10 +18,10 @@ from ...schemas.definitions import EventDefinitionRow, PropertyDefinitionRow
 from ...schemas.query import DescribeData, EventCount, PersonValue, PropertySample
 from ...schemas.text import excerpt
 from ..hogql.nearest import nearest
+from ..hogql.schema import Column, Schema, schema_of
 from ..operation import Effect, Operation, Result, Toolset, show
 from ..pages import Rows
 from .seen_names import event_names, property_names, unseen_events
-from .schema import Column, Schema, schema_of
 
 _AGE_S = 600.0
 _EVENT_DEFINITIONS = "/api/projects/{project_id}/event_definitions/"

@@ -9,13 +9,13 @@ from typing import Any
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import Refused
-from ...schemas.surveys.stats import GetSurveyStats, SurveyStats
 from ...schemas.surveys.objects import SurveyRow, SurveyView
+from ...schemas.surveys.stats import GetSurveyStats, SurveyStats
 from ..analytics.asking import ask, results
 from ..operation import Effect, Operation, Result, Toolset, read, show
+from ..table import given
 from .answers import answers_to, latest_parts, properties_of
 from .operations import SURVEY
-from ..table import given
 
 STATS = SURVEY + "stats/"
 _NAME = "get_survey_stats"

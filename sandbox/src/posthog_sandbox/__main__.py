@@ -90,8 +90,8 @@ async def _run(
 ) -> int:
     from .app import create_app
     from .dataset import DatasetError
-    from .storage.events import EventSource
     from .serving import serve, watch_for_end
+    from .storage.events import EventSource
 
     stop = asyncio.Event()
     watch_for_end(stop, exit_on_eof=options.exit_on_eof)

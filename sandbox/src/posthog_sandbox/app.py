@@ -17,24 +17,24 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route as WebRoute
 
-from .admin.endpoints import admin_routes
-from .http.bodies import read_object
 from .admin.clock import SettableClock
-from .maton.connections import check_connection, web_routes
-from .storage.engine import EngineError
-from .errors import ApiError, maton_error, method_not_allowed, not_found, server_error
-from .storage.events import EventSource
+from .admin.endpoints import admin_routes
 from .admin.faults import Faults, FaultyApp
-from .maton.keys import Key, check_key, check_reach, check_scope
-from .maton.rate import RateLimited
-from .pages.recording import Recorded, asked, note, refused
 from .api import on_ready, resource_routes
 from .api.account import find_organization, find_project
+from .errors import ApiError, maton_error, method_not_allowed, not_found, server_error
+from .http.bodies import read_object
 from .http.responses import answer, error_answer
 from .http.routing import Call, Router, Services
+from .maton.connections import check_connection, web_routes
+from .maton.keys import Key, check_key, check_reach, check_scope
+from .maton.rate import RateLimited
+from .pages.html import Overview, Seen, overview_page, page_headers
+from .pages.recording import Recorded, asked, note, refused
+from .storage.engine import EngineError
+from .storage.events import EventSource
 from .storage.store import Store
 from .values import timestamp
-from .pages.html import Overview, Seen, overview_page, page_headers
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _EVENT_TABLES = ("events", "persons", "sessions", "session_replays")

@@ -3,11 +3,6 @@
 from copy import deepcopy
 from datetime import UTC, date, datetime, time, timedelta
 
-from .maton.connections import move_connections, seed_connection
-from .dataset import Story, product, tell
-from .example_insights import example_insights
-from .identity import DATA_PROJECT, PROJECT_NAMES, founded
-from .http.resource import Change, Resource, add_row, change_row
 from .api.account import new_project
 from .api.actions.resource import ACTIONS
 from .api.annotations import ANNOTATIONS
@@ -17,6 +12,11 @@ from .api.experiments.resource import EXPERIMENTS
 from .api.flags.resource import FLAGS
 from .api.insights.resource import INSIGHTS
 from .api.surveys.resource import SURVEYS
+from .dataset import Story, product, tell
+from .example_insights import example_insights
+from .http.resource import Change, Resource, add_row, change_row
+from .identity import DATA_PROJECT, PROJECT_NAMES, founded
+from .maton.connections import move_connections, seed_connection
 from .storage.store import Rows, Store
 from .values import Row, timestamp
 

@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import Headers, QueryParams
 
-from posthog_sandbox.storage.engine import Table
-from posthog_sandbox.errors import ApiError
-from posthog_sandbox.storage.events import Database, EventSource
 from posthog_sandbox.api.account import new_project
+from posthog_sandbox.errors import ApiError
 from posthog_sandbox.http.routing import Call, Route, Router, Services
+from posthog_sandbox.storage.engine import Table
+from posthog_sandbox.storage.events import Database, EventSource
 from posthog_sandbox.storage.store import Store
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from posthog_sandbox.http.resource import routes
 from posthog_sandbox.api.annotations import ROUTES
 from posthog_sandbox.api.dashboards.resource import DASHBOARDS
 from posthog_sandbox.api.insights.resource import INSIGHTS
+from posthog_sandbox.http.resource import routes
 
 from .resource_calls import Resources
 

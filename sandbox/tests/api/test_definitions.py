@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
+from posthog_sandbox.api.definitions import ROUTES
 from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
-from posthog_sandbox.api.definitions import ROUTES
 
 from .resource_calls import NOW, Resources
 

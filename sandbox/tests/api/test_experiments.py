@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from posthog_sandbox.http.resource import routes
 from posthog_sandbox.api.experiments.resource import ROUTES
 from posthog_sandbox.api.flags.resource import FLAGS
+from posthog_sandbox.http.resource import routes
 
 from .resource_calls import NOW, KnownEvents, Resources
 

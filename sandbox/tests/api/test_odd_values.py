@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from posthog_sandbox.http.resource import Resource
 from posthog_sandbox.api import annotations
 from posthog_sandbox.api.experiments import resource as experiments
 from posthog_sandbox.api.surveys import resource as surveys
+from posthog_sandbox.http.resource import Resource
 from posthog_sandbox.http.routing import Route
 
 from .resource_calls import Resources

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
-from posthog_sandbox.storage.engine import Engine
 from posthog_sandbox.api.recordings.resource import recording_routes
+from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.http.routing import Call
+from posthog_sandbox.storage.engine import Engine
 from posthog_sandbox.values import Row
 
 from .resource_calls import NOW, Resources

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
-from posthog_sandbox.dataset.product import SURVEY_ID
-from posthog_sandbox.storage.engine import Engine
-from posthog_sandbox.http.resource import routes
 from posthog_sandbox.api.flags.resource import FLAGS
 from posthog_sandbox.api.surveys.resource import ROUTES
+from posthog_sandbox.dataset import open_dataset
+from posthog_sandbox.dataset.product import SURVEY_ID
+from posthog_sandbox.http.resource import routes
+from posthog_sandbox.storage.engine import Engine
 
 from .resource_calls import NOW, Resources
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from posthog_sandbox.dataset import open_dataset
-from posthog_sandbox.storage.engine import Engine
 from posthog_sandbox.hogql import Context, PropertyType, Scope, translate
 from posthog_sandbox.hogql.functions.registry import allowed_functions
+from posthog_sandbox.storage.engine import Engine
 
-CORPUS = Path(__file__).with_name("hogql_corpus.sql")
+CORPUS = Path(__file__).with_name("corpus.sql")
 
 
 def corpus() -> list[tuple[str, str]]:

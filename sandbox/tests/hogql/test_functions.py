@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from posthog_sandbox.dataset import open_dataset
-from posthog_sandbox.storage.engine import Engine
 from posthog_sandbox.hogql import Context, HogqlError, translate
+from posthog_sandbox.storage.engine import Engine
 
 BERLIN = Context(timezone="Europe/Berlin", now=datetime(2026, 11, 24, 3, 0, tzinfo=UTC))
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36"

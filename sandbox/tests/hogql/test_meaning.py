@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from posthog_sandbox.dataset import open_dataset
-from posthog_sandbox.storage.engine import Engine, Table
 from posthog_sandbox.hogql import Context, HogqlError, translate
+from posthog_sandbox.storage.engine import Engine, Table
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 TYPED = Context(

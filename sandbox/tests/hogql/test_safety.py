@@ -11,14 +11,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from posthog_sandbox.dataset import open_dataset
-from posthog_sandbox.storage.engine import Engine
 from posthog_sandbox.hogql import Context, HogqlError, translate
 from posthog_sandbox.hogql.escape import hogql_identifier
+from posthog_sandbox.storage.engine import Engine
 
 from .sql import assert_harmless, skeleton
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.text("`'\"\\;-/*{}$ \n\t\0xX", max_size=12)
-CORPUS = Path(__file__).with_name("hogql_corpus.sql").read_text(encoding="utf-8").strip().split("\n\n")
+CORPUS = Path(__file__).with_name("corpus.sql").read_text(encoding="utf-8").strip().split("\n\n")
 
 REACHING_OUTSIDE = """
 file url urlCluster remote remoteSecure s3 s3Cluster gcs hdfs mysql postgresql mongodb redis sqlite odbc jdbc

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from posthog_sandbox.dataset import open_dataset
-from posthog_sandbox.storage.engine import Engine
 from posthog_sandbox.hogql import Context, translate
 from posthog_sandbox.queries.property_filters import FilterScope, filter_condition
+from posthog_sandbox.storage.engine import Engine
 
-from .query_answers import refusal, scalar
 from ..sandbox_client import NOW, TODAY, Serving, Shared, serving
+from .query_answers import refusal, scalar
 
 pytestmark = pytest.mark.anyio
 

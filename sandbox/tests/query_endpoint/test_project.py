@@ -9,8 +9,8 @@ import pytest
 from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
-from .query_answers import refusal, scalar
 from ..sandbox_client import FLAG, TODAY, Serving, Shared, serving
+from .query_answers import refusal, scalar
 
 pytestmark = pytest.mark.anyio
 

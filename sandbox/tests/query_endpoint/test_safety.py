@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posthog_sandbox.dataset import open_dataset
-from posthog_sandbox.storage.engine import Engine
 from posthog_sandbox.errors import ApiError
 from posthog_sandbox.hogql import SYSTEM_TABLES, Context, HogqlError, constant_rows, parse_expression, translate
 from posthog_sandbox.queries.action_steps import action_condition
@@ -19,6 +18,7 @@ from posthog_sandbox.queries.filter_operators import OPERATORS
 from posthog_sandbox.queries.moments import parse_moment
 from posthog_sandbox.queries.property_filters import FilterScope, filter_condition
 from posthog_sandbox.queries.selectors import selector_pattern
+from posthog_sandbox.storage.engine import Engine
 
 from ..hogql.sql import assert_harmless, skeleton
 from ..sandbox_client import NOW, TODAY

@@ -5,8 +5,8 @@ import threading
 import anyio
 import pytest
 
-from posthog_sandbox.storage.engine import EngineError, Table
 from posthog_sandbox.errors import ApiError
+from posthog_sandbox.storage.engine import EngineError, Table
 from posthog_sandbox.storage.events import RUNNING_QUERIES, EventSource
 
 pytestmark = pytest.mark.anyio

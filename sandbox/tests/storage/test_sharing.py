@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-from tests.server.processes import ServerProcess
-
 from ..test_process import PATIENCE_S, Process, failed, running
 
 FLAGS = "/posthog/api/projects/1/feature_flags/"
@@ -28,29 +26,6 @@ def flag(key: str) -> dict[str, Any]:
 
 def keys(client: Any) -> set[str]:
     return {row["key"] for row in client.get(FLAGS, params={"limit": 1000}).json()["results"]}
-
-
-def call(server: ServerProcess, name: str, arguments: dict[str, Any]) -> Any:
-    """The JSON that a tool answers with."""
-    result = server.ask("tools/call", {"name": name, "arguments": arguments}, number=5)["result"]
-    assert not result.get("isError"), result
-    return json.loads(result["content"][0]["text"])
-
-
-def test_two_mcp_servers_share_one_sandbox() -> None:
-    with running("--json") as process, process.client() as client:
-        url = json.loads(process.first_line)["gateway_url"]
-        where = ("--gateway-url", url, "--control-url", url)
-        with (
-            ServerProcess(*where, MATON_API_KEY="sandbox") as first,
-            ServerProcess(*where, MATON_API_KEY="sandbox") as second,
-        ):
-            for server in (first, second):
-                server.initialize()
-            call(first, "create_flag", {"key": "from-the-first", "rollout_percentage": 5, "project_id": 1})
-            seen = json.dumps(call(second, "list_flags", {"project_id": 1, "search": "from-the-first"}))
-        assert "from-the-first" in seen
-        assert "from-the-first" in keys(client)
 
 
 def test_two_sandboxes_on_one_machine_do_not_collide() -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from .answers import GRID, LIFECYCLE, PATHS, RETENTION, STICKINESS, VIEWS, answered, cohort
 from ..fake import run
+from .answers import GRID, LIFECYCLE, PATHS, RETENTION, STICKINESS, VIEWS, answered, cohort
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from maton_posthog.gateway.errors import Refused
-from posthog_sandbox.queries.moments import parse_moment
 from maton_posthog.schemas.analytics.queries import QueryTrends
 from maton_posthog.tools.analytics.dates import Intervals, Range, as_sent, check, intervals, relative, resolve
+from posthog_sandbox.queries.moments import parse_moment
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 NOW = datetime(2026, 11, 23, 7, 30, 15, tzinfo=UTC)

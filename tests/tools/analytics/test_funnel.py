@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from .answers import FUNNEL, TRENDS, VIEWS, answered, step
 from ..fake import run
+from .answers import FUNNEL, TRENDS, VIEWS, answered, step
 
 pytestmark = pytest.mark.anyio
 

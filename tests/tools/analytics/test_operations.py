@@ -10,8 +10,23 @@ from maton_posthog.tools.analytics import asking as analytics_asking
 from maton_posthog.tools.analytics.operations import OPERATIONS
 from maton_posthog.tools.operation import Effect, Operation
 
-from .answers import FUNNEL, INSIGHTS, LIFECYCLE, NULL, OTHER, PATHS, POLL, POST, RETENTION, STICKINESS, TRENDS, VIEWS, answered, step
 from ..fake import PROJECT_ID, FakeCall, answer, in_turn, run
+from .answers import (
+    FUNNEL,
+    INSIGHTS,
+    LIFECYCLE,
+    NULL,
+    OTHER,
+    PATHS,
+    POLL,
+    POST,
+    RETENTION,
+    STICKINESS,
+    TRENDS,
+    VIEWS,
+    answered,
+    step,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from maton_posthog.schemas.analytics.queries import QueryFunnel, QueryLifecycle, QueryPaths, QueryRetention, QueryStickiness, QueryTrends
 from maton_posthog.schemas.analytics.events import MATHS, OPERATORS, PropertyFilter
+from maton_posthog.schemas.analytics.queries import (
+    QueryFunnel,
+    QueryLifecycle,
+    QueryPaths,
+    QueryRetention,
+    QueryStickiness,
+    QueryTrends,
+)
 from maton_posthog.schemas.base import Input
 from maton_posthog.schemas.insights import wrapped
 from maton_posthog.tools.analytics import queries

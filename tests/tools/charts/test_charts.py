@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from maton_posthog.schemas.query import Plot
 from maton_posthog.tools.charts import drawing as charts_drawing
-from maton_posthog.tools.charts.kinds import chart_of
 from maton_posthog.tools.charts.drawing import MOST_BYTES, illustrated
+from maton_posthog.tools.charts.kinds import chart_of
 from maton_posthog.tools.charts.plot import plotted
 from maton_posthog.tools.charts.style import Chart, label, labels
 from maton_posthog.tools.operation import Picture, Reply
 from maton_posthog.tools.table import Kind, Table
-from tests.test_web_page import serving
+from tests.browser import serving
 
 from .tables import DAYS, HOSTILE, TABLES
 

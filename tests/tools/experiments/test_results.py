@@ -9,8 +9,21 @@ from maton_posthog.schemas.experiments.results import MetricAnswer
 from maton_posthog.tools.experiments.metrics import Metric, reading_of
 from maton_posthog.tools.experiments.results import OPERATIONS
 
-from .answers import CONTROL, NEITHER, NOW, PURCHASES, REFUNDS, REVENUE, TEST, api_with, experiment, exposures, result, variant
 from ..fake import run
+from .answers import (
+    CONTROL,
+    NEITHER,
+    NOW,
+    PURCHASES,
+    REFUNDS,
+    REVENUE,
+    TEST,
+    api_with,
+    experiment,
+    exposures,
+    result,
+    variant,
+)
 
 pytestmark = pytest.mark.anyio
 

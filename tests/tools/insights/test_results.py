@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from maton_posthog.schemas.insights import InsightView
-from maton_posthog.tools.insights.stored_queries import read_back, source_of
 from maton_posthog.tools.insights.results import Told, told
+from maton_posthog.tools.insights.stored_queries import read_back, source_of
 
 PAGEVIEW = {"kind": "EventsNode", "event": "$pageview", "name": "$pageview"}
 PAID = {"kind": "ActionsNode", "id": 7, "name": "Paid", "math": "sum", "math_property": "revenue"}

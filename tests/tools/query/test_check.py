@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from maton_posthog.gateway.errors import Failed, Refused
+from maton_posthog.tools.hogql import parse as hogql_parse
+from maton_posthog.tools.hogql.statement import plan
+from maton_posthog.tools.query import check as query_check
+from maton_posthog.tools.query import operations as query
 from posthog_sandbox.hogql import Context, translate
 from posthog_sandbox.hogql.schema.describe import describe_schema
-from maton_posthog.tools.hogql import parse as hogql_parse
-from maton_posthog.tools.query import operations as query, check as query_check
-from maton_posthog.tools.hogql.statement import plan
 
 from ..fake import QUERY_PATH, FakeCall, Sent, page, run
 
@@ -169,7 +170,7 @@ def texts(path: Path) -> list[str]:
 
 
 VALID = [
-    *texts(Path(__file__).parents[1] / "sandbox" / "hogql_corpus.sql"),
+    *texts(Path(__file__).parents[3] / "sandbox" / "tests" / "hogql" / "corpus.sql"),
     *texts(Path(__file__).with_name("valid_queries.sql")),
 ]
 

@@ -5,9 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from maton_posthog.gateway.errors import Refused
-from posthog_sandbox.hogql.schema.describe import describe_schema
 from maton_posthog.schemas.query import DescribeData
 from maton_posthog.tools.query.describe import OPERATIONS
+from posthog_sandbox.hogql.schema.describe import describe_schema
 
 from ..fake import QUERY_PATH, FakeCall, Sent, page, run
 

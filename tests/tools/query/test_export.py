@@ -8,8 +8,8 @@ import pytest
 
 from maton_posthog.gateway.errors import Failed, Refused
 from maton_posthog.schemas.query import RunHogql
-from maton_posthog.tools.query import export as query_export
 from maton_posthog.tools.operation import Reply
+from maton_posthog.tools.query import export as query_export
 from maton_posthog.tools.query.operations import OPERATIONS
 
 from ..fake import QUERY_PATH, FakeCall, answer

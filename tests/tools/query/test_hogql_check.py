@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthog_sandbox.hogql import Context, HogqlError, describe_schema, translate
 from maton_posthog.tools.hogql import parse as hogql_parse
-from maton_posthog.tools.hogql.statement import plan
 from maton_posthog.tools.hogql.check import Problem, Verdict, caret, judge, position
-from maton_posthog.tools.query.schema import read_schema
+from maton_posthog.tools.hogql.schema import read_schema
+from maton_posthog.tools.hogql.statement import plan
+from posthog_sandbox.hogql import Context, HogqlError, describe_schema, translate
 
 from .random_hogql import statement
 

@@ -6,12 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as WebRoute
 
-from ..http.bodies import read_json
-from .clock import SettableClock
 from ..errors import ApiError
-from .faults import Faults, read_faults
-from ..maton.keys import check_key
+from ..http.bodies import read_json
 from ..http.responses import answer, error_answer
+from ..maton.keys import check_key
+from .clock import SettableClock
+from .faults import Faults, read_faults
 
 type _Endpoint = Callable[[Request], Awaitable[Response]]
 

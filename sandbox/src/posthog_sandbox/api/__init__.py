@@ -1,8 +1,8 @@
 """The resources of a project, one module per area."""
 
-from ..query_endpoint.handlers import QueryEndpoint
 from ..http.resource import routes
 from ..http.routing import Route, Services
+from ..query_endpoint.handlers import QueryEndpoint
 from .account import ROUTES as ACCOUNT
 from .actions.references import ROUTES as ACTIONS
 from .activity import ROUTES as ACTIVITY
@@ -19,8 +19,8 @@ from .flags.dependents import ROUTES as FLAG_DEPENDENTS
 from .flags.evaluation import ROUTES as FLAG_EVALUATION
 from .flags.resource import FLAGS
 from .groups import ROUTES as GROUPS
-from .insights.views import insight_view_routes
 from .insights.resource import insight_routes
+from .insights.views import insight_view_routes
 from .persons.actions import ROUTES as PERSON_ACTIONS
 from .persons.resource import ROUTES as PERSONS
 from .recordings.resource import recording_routes

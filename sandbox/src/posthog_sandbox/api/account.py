@@ -10,10 +10,20 @@ from starlette.responses import Response
 
 from ..errors import invalid, missing_reference, not_found
 from ..http.fields import Field, boolean, checked, choice, integer, json_list, json_object, json_value, text
-from ..identity import DATA_PROJECT, FOREIGN_PROJECT, ORGANIZATION_ID, ORGANIZATION_NAMES, PROJECT_NAMES, SECOND_ORGANIZATION_ID, USER_UUID, founded, user_basic
 from ..http.paging import DEFAULT_LIMIT, limit_offset
 from ..http.responses import answer
 from ..http.routing import Call, Route
+from ..identity import (
+    DATA_PROJECT,
+    FOREIGN_PROJECT,
+    ORGANIZATION_ID,
+    ORGANIZATION_NAMES,
+    PROJECT_NAMES,
+    SECOND_ORGANIZATION_ID,
+    USER_UUID,
+    founded,
+    user_basic,
+)
 from ..storage.store import Rows
 from ..values import Row, integer_id, stable_uuid
 

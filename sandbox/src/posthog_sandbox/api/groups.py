@@ -7,10 +7,10 @@ from binascii import Error as NotBase64
 from starlette.responses import Response
 
 from ..errors import invalid, not_found, required
-from ..storage.events import literal
 from ..http.paging import PUBLIC_URL
 from ..http.responses import answer
 from ..http.routing import Call, Route
+from ..storage.events import literal
 from ..values import Row, integer_id
 from .account import group_types
 

@@ -9,7 +9,22 @@ from .chance import Chance
 from .product import OWN_DOMAIN
 from .rows import GroupRow
 from .story import DAY, Story
-from .vocabulary import COMPANY_FIRST, COMPANY_SECOND, COUNTRIES, DESKTOPS, FIRST_NAMES, INDUSTRIES, LAST_NAMES, PHONES, ROLES, SIGN_UP_METHODS, SOURCES, Country, Device, Source
+from .vocabulary import (
+    COMPANY_FIRST,
+    COMPANY_SECOND,
+    COUNTRIES,
+    DESKTOPS,
+    FIRST_NAMES,
+    INDUSTRIES,
+    LAST_NAMES,
+    PHONES,
+    ROLES,
+    SIGN_UP_METHODS,
+    SOURCES,
+    Country,
+    Device,
+    Source,
+)
 
 type Json = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
 

@@ -4,17 +4,17 @@
 """
 
 from . import ast, escape
-from .schema.catalog import SYSTEM_TABLES, column_kind
 from .constant_rows import constant_rows
 from .context import Context, Notice, PropertyTypes, Resolver, Translated
-from .schema.describe import describe_schema
 from .errors import HogqlError
 from .functions.registry import has_aggregate
-from .schema.information import information_schema_rows
 from .inspection import index_use, property_notices
 from .parser import parse_expression, parse_query
-from .schema.tables import Table
+from .schema.catalog import SYSTEM_TABLES, column_kind
+from .schema.describe import describe_schema
+from .schema.information import information_schema_rows
 from .schema.stored import INFORMATION_SCHEMA, QUERY_LOG, clickhouse_columns
+from .schema.tables import Table
 from .translate import translate
 from .values import PropertyType, Scope, Type
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from . import ast, escape
-from .functions.calls import call, compile_call, compile_window_call
-from .functions.casts import cast_to
 from .comparisons import compile_between, compile_comparison, compile_distinct
 from .errors import query_error
+from .functions.calls import call, compile_call, compile_window_call
+from .functions.casts import cast_to
 from .functions.registry import find_function
 from .hogqlx import value_of
 from .names import compile_array_access, compile_field, compile_tuple_access

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from . import ast, escape
-from .schema.catalog import SYSTEM_TABLES, TABLES, UNAVAILABLE_TABLES, find_table
 from .errors import did_you_mean, query_error
+from .schema.catalog import SYSTEM_TABLES, TABLES, UNAVAILABLE_TABLES, find_table
 from .scope import CompiledCte, Environment, OutColumn, QuerySource, Relation, SelectScope, Source, TableSource
 from .values import INTEGER
 

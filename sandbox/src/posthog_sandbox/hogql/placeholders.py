@@ -9,10 +9,10 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
 
 from . import ast
-from .schema.catalog import find_table
 from .context import Context
 from .errors import Span, query_error, relocated
 from .parser import parse_expression
+from .schema.catalog import find_table
 
 
 def bind_placeholders(query: ast.Query, context: Context) -> ast.Query:

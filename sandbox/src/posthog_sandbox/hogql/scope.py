@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from . import ast, escape
-from .schema.catalog import find_table
 from .context import Context
 from .errors import Span, did_you_mean, query_error
 from .name_supply import NameSupply
+from .schema.catalog import find_table
 from .schema.tables import DATABASE, Column, LazyJoin, Table, VirtualTable
 from .values import Fragment, Type
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from . import ast, escape
 from .errors import query_error
-from .printer import print_expression, property_chain
 from .name_supply import NameSupply
+from .printer import print_expression, property_chain
 from .scope import Environment, OutColumn, QuerySource, Source
 from .values import Fragment
 

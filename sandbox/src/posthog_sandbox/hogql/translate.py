@@ -9,9 +9,9 @@ from . import ast
 from .context import Context, Notice, Translated
 from .errors import query_error
 from .expressions import compile_expression
-from .printer import print_query
 from .parser import parse_query
 from .placeholders import bind_placeholders
+from .printer import print_query
 from .queries import compile_query
 from .scope import Compilation, Environment, SelectScope
 

@@ -10,14 +10,14 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from ..errors import destroy_forbidden, not_found
+from ..identity import user_basic
+from ..storage.store import Rows
+from ..values import Row, integer_id
 from .fields import Field, checked
 from .filters import Filter, Ordering, selected
-from ..identity import user_basic
 from .paging import DEFAULT_LIMIT, counted, limit_offset
 from .responses import answer
 from .routing import Call, Route
-from ..storage.store import Rows
-from ..values import Row, integer_id
 
 
 @dataclass(frozen=True, slots=True)

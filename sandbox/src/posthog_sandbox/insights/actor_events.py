@@ -3,12 +3,12 @@
 from dataclasses import replace
 from datetime import datetime
 
-from ..storage.engine import MAX_RESULT_ROWS
 from ..errors import ApiError, invalid
 from ..hogql import HogqlError, escape, parse_expression
+from ..http.routing import Call
 from ..queries.project import Project
 from ..queries.running import Ran, run_hogql
-from ..http.routing import Call
+from ..storage.engine import MAX_RESULT_ROWS
 from ..values import Row
 from .dates import DateRange, Interval, read_date_range, wants_all
 from .requests import malformed_query

@@ -6,9 +6,9 @@ from typing import Any
 
 from ..errors import invalid
 from ..hogql import HogqlError, column_kind, escape, parse_expression
+from ..http.routing import Call
 from ..queries.project import Project
 from ..queries.property_filters import TRUE
-from ..http.routing import Call
 from ..values import Row, as_list, objects
 from .requests import choice, malformed_query, number, options
 

@@ -8,9 +8,9 @@ from typing import Any
 from anyio import CapacityLimiter, create_task_group, to_thread
 
 from ..errors import ApiError
+from ..http.routing import Call
 from ..queries.project import Project
 from ..queries.running import answer_fields, run_hogql
-from ..http.routing import Call
 from ..values import Row
 from .counting import MOST_ROWS
 

@@ -5,9 +5,9 @@ from typing import Literal
 
 from ..errors import ApiError, invalid
 from ..hogql import HogqlError, escape
+from ..http.routing import Call
 from ..queries.project import Project
 from ..queries.property_filters import TRUE
-from ..http.routing import Call
 from ..values import Row, as_list, as_object, objects
 from .filters import all_of, any_of
 from .requests import malformed_query

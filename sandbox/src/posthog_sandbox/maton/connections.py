@@ -15,14 +15,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route as WebRoute
 
 from ..errors import ApiError, maton_error, maton_invalid, maton_not_found
-from ..identity import CONNECTION_ID
-from .keys import check_key
 from ..http.paging import DEFAULT_LIMIT
 from ..http.responses import answer, error_answer
 from ..http.routing import Services
+from ..identity import CONNECTION_ID
+from ..pages.html import approve_page, page_headers
 from ..storage.store import Rows, Store
 from ..values import Clock, Row, as_object, integer_id, timestamp
-from ..pages.html import approve_page, page_headers
+from .keys import check_key
 
 STATUSES = ("ACTIVE", "PENDING", "FAILED")
 _APP = "posthog"

@@ -6,8 +6,8 @@ from collections import deque
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import ApiError, maton_error
-from ..pages.recording import note, refused
 from ..http.responses import error_answer
+from ..pages.recording import note, refused
 
 _WINDOW_S = 1.0
 _LIMITED = ("/posthog/", "/connections")

@@ -9,9 +9,9 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .descriptions import described
 from ..errors import ApiError
 from ..values import Clock, Row, as_object
+from .descriptions import described
 from .html import Seen
 
 _NOTE = "sandbox.note"

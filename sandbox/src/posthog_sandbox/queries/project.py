@@ -10,10 +10,10 @@ import anyio
 from anyio import to_thread
 
 from ..errors import ApiError
-from ..storage.events import EventSource
 from ..hogql import Context, HogqlError, PropertyTypes, escape
-from ..identity import DATA_PROJECT
 from ..http.routing import Call
+from ..identity import DATA_PROJECT
+from ..storage.events import EventSource
 from ..storage.store import Rows, Store
 from ..values import Row, as_list, as_object, objects
 from .action_steps import action_condition

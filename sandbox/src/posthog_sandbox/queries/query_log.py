@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from ..storage.engine import EngineError, Table
 from ..http.routing import Call
+from ..storage.engine import EngineError, Table
 from ..values import Row
 
 MAX_QUERIES = 500

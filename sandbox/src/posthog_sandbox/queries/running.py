@@ -10,10 +10,10 @@ from typing import Any
 
 from anyio import to_thread
 
-from ..storage.engine import EngineError, Table
 from ..errors import ApiError, invalid, server_error
 from ..hogql import Context, HogqlError, Translated, translate
 from ..http.routing import Call
+from ..storage.engine import EngineError, Table
 from ..values import Row, as_list, timestamp
 from .project import Project
 

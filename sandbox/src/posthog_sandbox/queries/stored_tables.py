@@ -10,7 +10,16 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from ..errors import ApiError
-from ..hogql import INFORMATION_SCHEMA, QUERY_LOG, SYSTEM_TABLES, Table, Type, clickhouse_columns, constant_rows, information_schema_rows
+from ..hogql import (
+    INFORMATION_SCHEMA,
+    QUERY_LOG,
+    SYSTEM_TABLES,
+    Table,
+    Type,
+    clickhouse_columns,
+    constant_rows,
+    information_schema_rows,
+)
 from ..storage.store import Rows
 from ..values import Row, as_object, objects
 from .query_log import QueryLog

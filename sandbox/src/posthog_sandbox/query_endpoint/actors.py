@@ -8,16 +8,16 @@ from anyio import to_thread
 
 from ..errors import invalid
 from ..hogql import HogqlError, ast, escape, parse_query, translate
+from ..http.routing import Call
 from ..insights.actor_source import ActorSource
 from ..insights.actors.query import KINDS, insight_actors
-from ..http.routing import Call
-from ..values import Row, as_object
 from ..queries.columns import Column, default_order, ordered, read_column, without_comment
 from ..queries.people import groups_by_key, persons_by_id, recorded_sessions
 from ..queries.project import Project, with_filters
 from ..queries.property_filters import TRUE
 from ..queries.running import Ran, answer_fields, page_of, run_hogql, texts, whole_number
 from ..queries.selection import Selection
+from ..values import Row, as_object
 
 _DEFAULT_LIMIT = 100
 _EVENT_IDS = "event_distinct_ids"

@@ -5,15 +5,15 @@ from typing import Any
 
 from ..errors import invalid
 from ..hogql import escape
-from ..insights.actors.query import insight_events
 from ..http.routing import Call
-from ..values import Row, as_list, as_object, is_uuid
+from ..insights.actors.query import insight_events
 from ..queries.columns import Column, conditions, default_order, ordered, read_column
 from ..queries.elements import elements_of
 from ..queries.people import as_json, display_name, persons_by_distinct_id
 from ..queries.project import Project
 from ..queries.running import answer_fields, page_of, run_hogql, texts, whole_number
 from ..queries.selection import Selection
+from ..values import Row, as_list, as_object, is_uuid
 
 _STAR = ("uuid", "event", "properties", "timestamp", "distinct_id", "elements_chain", "created_at", "person_mode")
 _SPECIAL = {

@@ -15,32 +15,32 @@ import anyio
 from anyio import to_thread
 from starlette.responses import Response
 
-from ..storage.engine import Progress
 from ..errors import ApiError, invalid, not_found, required, server_error
-from ..storage.events import marked, new_mark
+from ..http.responses import answer
+from ..http.routing import Call, Route
 from ..insights.actors.options import actors_options
+from ..insights.actors.query import KINDS as ACTOR_KINDS
+from ..insights.actors.query import insight_actors_query
 from ..insights.experiments.exposures import experiment_exposure_query
 from ..insights.experiments.query import experiment_query
 from ..insights.funnels.query import funnels_query
-from ..insights.actors.query import KINDS as ACTOR_KINDS
-from ..insights.actors.query import insight_actors_query
-from ..insights.trends.lifecycle import lifecycle_query
 from ..insights.paths.query import paths_query
 from ..insights.retention.query import retention_query
-from ..insights.trends.stickiness import stickiness_query
+from ..insights.trends.lifecycle import lifecycle_query
 from ..insights.trends.query import trends_query
+from ..insights.trends.stickiness import stickiness_query
 from ..queries.overrides import with_filters_override
-from .actors import actors_query
-from .events import events_query
-from .hogql import database_schema, hogql_metadata, hogql_query
 from ..queries.project import Projects
 from ..queries.running import Runner
 from ..queries.stored_tables import CohortPersons
-from .taxonomy import event_taxonomy, team_taxonomy
-from ..http.responses import answer
+from ..storage.engine import Progress
+from ..storage.events import marked, new_mark
 from ..storage.results import MODES, Mode, ResultCache, cache_key, kept_result, mode_named
-from ..http.routing import Call, Route
 from ..values import Row, as_object, timestamp
+from .actors import actors_query
+from .events import events_query
+from .hogql import database_schema, hogql_metadata, hogql_query
+from .taxonomy import event_taxonomy, team_taxonomy
 
 WRAPPERS = frozenset({"InsightVizNode", "DataVisualizationNode", "DataTableNode"})
 KEPT_SECONDS = 600.0

@@ -5,13 +5,13 @@ import uuid
 
 from anyio import to_thread
 
-from ..storage.engine import EngineError
 from ..errors import ApiError, invalid
 from ..hogql import Context, HogqlError, Notice, describe_schema, index_use, property_notices, translate
 from ..http.routing import Call
-from ..values import Row, as_object
 from ..queries.project import Project, with_filters
 from ..queries.running import Ran, answer_fields, page_of, run_hogql
+from ..storage.engine import EngineError
+from ..values import Row, as_object
 
 
 async def hogql_query(call: Call, query: Row, project: Project) -> Row:

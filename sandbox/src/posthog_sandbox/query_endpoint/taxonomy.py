@@ -5,9 +5,9 @@ from typing import Any
 from ..errors import invalid
 from ..hogql import escape
 from ..http.routing import Call
-from ..values import Row
 from ..queries.project import Project
 from ..queries.running import Ran, answer_fields, page_of, run_hogql, texts, whole_number
+from ..values import Row
 
 _EVENTS = 100
 _RECENT = "timestamp >= now() - INTERVAL 30 DAY"

@@ -9,9 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 import anyio
 from anyio import CapacityLimiter, Event, Semaphore, to_thread
 
-from .engine import Engine, EngineError, Progress, Table
 from ..errors import server_error, throttled
 from ..identity import DATA_PROJECT
+from .engine import Engine, EngineError, Progress, Table
 
 RUNNING_QUERIES = 3
 """Queries of the query endpoint that run at once, as PostHog allows a key."""

@@ -8,7 +8,16 @@ from collections.abc import Callable
 import pytest
 
 from posthog_sandbox.insights.experiments.distributions import chi_squared_above, normal_above, t_beyond, t_reach
-from posthog_sandbox.insights.experiments.statistics import Estimate, MetricType, StatsConfig, VariantNumbers, estimated, judged, read_stats_config, summarized
+from posthog_sandbox.insights.experiments.statistics import (
+    Estimate,
+    MetricType,
+    StatsConfig,
+    VariantNumbers,
+    estimated,
+    judged,
+    read_stats_config,
+    summarized,
+)
 
 BAYESIAN = StatsConfig("bayesian", alpha=0.05, relative=True, baseline="control")
 FREQUENTIST = StatsConfig("frequentist", alpha=0.05, relative=True, baseline="control")

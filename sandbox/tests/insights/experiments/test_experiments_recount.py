@@ -11,18 +11,35 @@ import pytest
 from starlette.datastructures import Headers, QueryParams
 
 from posthog_sandbox.admin.clock import SettableClock
-from posthog_sandbox.storage.engine import Engine
-from posthog_sandbox.storage.events import EventSource
+from posthog_sandbox.api.cohorts.resource import cohort_persons
 from posthog_sandbox.examples import fill
+from posthog_sandbox.http.routing import Call, Services
 from posthog_sandbox.queries.project import Projects
 from posthog_sandbox.query_endpoint.handlers import RUNNERS
-from posthog_sandbox.api.cohorts.resource import cohort_persons
-from posthog_sandbox.http.routing import Call, Services
+from posthog_sandbox.storage.engine import Engine
+from posthog_sandbox.storage.events import EventSource
 from posthog_sandbox.storage.store import Store
 
 from ...sandbox_client import BASE_URL, Shared
 from ..hand_made import Event, open_engine
-from ..recount.experiments import FLAG, INTERNAL, NOW, VARIANTS, Case, conversions, daily, drawn_case, drawn_events, drawn_funnel, drawn_mean, drawn_ratio, drawn_retention, drawn_session, retained, sums
+from ..recount.experiments import (
+    FLAG,
+    INTERNAL,
+    NOW,
+    VARIANTS,
+    Case,
+    conversions,
+    daily,
+    drawn_case,
+    drawn_events,
+    drawn_funnel,
+    drawn_mean,
+    drawn_ratio,
+    drawn_retention,
+    drawn_session,
+    retained,
+    sums,
+)
 
 pytestmark = pytest.mark.anyio
 

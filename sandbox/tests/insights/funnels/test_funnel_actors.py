@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from starlette.datastructures import Headers, QueryParams
 
-from posthog_sandbox.storage.engine import Engine
+from posthog_sandbox.http.routing import Call
 from posthog_sandbox.insights.funnels.reached import FunnelActor, FunnelEntry, funnel_actors, funnel_entries
 from posthog_sandbox.queries.project import Project
-from posthog_sandbox.http.routing import Call
+from posthog_sandbox.storage.engine import Engine
 
 from ..recount.dataset import open_world, worlds
 from ..recount.running import PROJECT, Asking, asking, opened

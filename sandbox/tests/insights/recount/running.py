@@ -12,16 +12,16 @@ from anyio import CapacityLimiter
 from starlette.datastructures import Headers, QueryParams
 
 from posthog_sandbox.admin.clock import SettableClock
-from posthog_sandbox.storage.engine import Engine
-from posthog_sandbox.errors import ApiError
-from posthog_sandbox.storage.events import EventSource
-from posthog_sandbox.examples import fill
-from posthog_sandbox.queries.project import Projects
-from posthog_sandbox.query_endpoint.handlers import RUNNERS
-from posthog_sandbox.http.resource import Change, add_row
 from posthog_sandbox.api.actions.resource import ACTIONS
 from posthog_sandbox.api.cohorts.resource import COHORTS, cohort_persons
+from posthog_sandbox.errors import ApiError
+from posthog_sandbox.examples import fill
+from posthog_sandbox.http.resource import Change, add_row
 from posthog_sandbox.http.routing import Call, Services
+from posthog_sandbox.queries.project import Projects
+from posthog_sandbox.query_endpoint.handlers import RUNNERS
+from posthog_sandbox.storage.engine import Engine
+from posthog_sandbox.storage.events import EventSource
 from posthog_sandbox.storage.store import Store
 
 from ...sandbox_client import BASE_URL, NOW, Shared

@@ -6,19 +6,19 @@ from functools import partial
 from anyio import to_thread
 from starlette.responses import Response
 
-from ...storage.engine import EngineError
 from ...errors import ApiError, invalid, required
 from ...http.fields import Field, boolean, choice, json_list, json_object, text
 from ...http.filters import Ordering, Predicate, contains, created_by, truth
 from ...http.resource import Change, Resource, add_row, public, reach, routes
 from ...http.responses import answer
 from ...http.routing import Call, Route, Services
+from ...storage.engine import EngineError
 from ...storage.store import Rows
 from ...values import Row, as_list, is_uuid
-from .rules import CohortError, check_filters, persons_of
 from ..flags.rules import flag_properties
 from ..persons.resource import person_page
 from .from_queries import Compute, check_query, persons_of_query, reason
+from .rules import CohortError, check_filters, persons_of
 
 _FIELDS = (
     Field("name", text(400), required=True, null=True),

@@ -15,9 +15,9 @@ from ...http.routing import Call, Route
 from ...storage.store import Rows
 from ...values import Row, objects
 from ..cohorts.resource import COHORTS, calculate
+from ..flags.rules import flag_variants
 from .flags import experiment_flag
 from .resource import EXPERIMENTS
-from ..flags.rules import flag_variants
 
 _COPIED = (
     "description",

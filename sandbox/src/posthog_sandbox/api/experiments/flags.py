@@ -5,9 +5,9 @@ from ...http.fields import checked
 from ...http.resource import Change, add_row, change_row
 from ...storage.store import Rows
 from ...values import Row, as_object, objects
-from .rules import DEFAULT_VARIANTS, check_flag_variants
-from ..flags.rules import flag_variants
 from ..flags.resource import FLAGS, flag_by_key
+from ..flags.rules import flag_variants
+from .rules import DEFAULT_VARIANTS, check_flag_variants
 
 
 def flag_for(change: Change, row: Row, key: str) -> Row:

@@ -10,17 +10,27 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from ...errors import invalid, missing_reference
-from ...storage.events import literal
 from ...http.fields import Field, boolean, checked, choice, integer, json_list, json_object, json_value, moment, text
 from ...http.filters import Ordering, Predicate, contains, created_by, equals, truth
 from ...http.resource import Change, Resource, alive_or_restored, public, reach, routes
 from ...http.responses import answer
 from ...http.routing import Call, Endpoint, Route
+from ...storage.events import literal
 from ...storage.store import Rows
 from ...values import Row
-from .flags import check_launch, check_variants_kept, experiment_flag, flag_for, ship_variant, switch_flag, sync_flag
-from .rules import check_dates, exposure_criteria, metric_actions, metric_events, metrics, ordered_uuids, parameters, saved_metrics_ids, stats_config
 from ..flags.resource import minimal_flag
+from .flags import check_launch, check_variants_kept, experiment_flag, flag_for, ship_variant, switch_flag, sync_flag
+from .rules import (
+    check_dates,
+    exposure_criteria,
+    metric_actions,
+    metric_events,
+    metrics,
+    ordered_uuids,
+    parameters,
+    saved_metrics_ids,
+    stats_config,
+)
 
 _CONCLUSIONS = choice("won", "lost", "inconclusive", "stopped_early", "invalid")
 _ENDING = (

@@ -14,8 +14,8 @@ from ...http.responses import answer
 from ...http.routing import Call, Route
 from ...storage.store import Rows
 from ...values import Row, as_list, as_object, objects
-from .rules import flag_variants
 from .resource import FLAGS
+from .rules import flag_variants
 
 
 def _refused(message: str) -> ApiError:

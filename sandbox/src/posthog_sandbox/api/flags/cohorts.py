@@ -10,9 +10,9 @@ from ...http.responses import answer
 from ...http.routing import Call, Route
 from ...values import Row
 from ..cohorts.resource import COHORTS, calculate
+from ..persons.changes import people
 from .matching import Condition, evaluated, read_conditions
 from .resource import FLAGS
-from ..persons.changes import people
 
 _IDS = "SELECT person_id, min(distinct_id) AS first_distinct_id FROM posthog.person_distinct_ids GROUP BY person_id"
 

@@ -10,8 +10,8 @@ from ...http.responses import answer
 from ...http.routing import Call, Route
 from ...values import Row
 from ..dashboards.resource import usage_dashboard
-from .rules import flag_properties
 from .resource import FLAGS, flag_status
+from .rules import flag_properties
 
 
 def _dependents(call: Call) -> list[Row]:

@@ -8,18 +8,18 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from ...errors import invalid
-from ...storage.events import literal
-from ...identity import user_basic
 from ...http.resource import of_project
 from ...http.responses import answer
 from ...http.routing import Call, Route
+from ...identity import user_basic
+from ...storage.events import literal
 from ...values import Row, as_object, objects
 from ..account import group_types
-from .matching import Condition, evaluated, persons_who_fit, read_conditions
-from .rules import flag_properties
-from .resource import minimal_flag
 from ..persons.changes import people
 from ..removals import removed_keys
+from .matching import Condition, evaluated, persons_who_fit, read_conditions
+from .resource import minimal_flag
+from .rules import flag_properties
 
 
 async def _reasons(call: Call) -> Response:

@@ -11,8 +11,8 @@ from ...errors import ApiError
 from ...storage.store import Rows
 from ...values import Row, objects
 from ..cohorts.rules import CohortError, persons_of
-from .rules import flag_variants
 from ..persons.filters import person_condition
+from .rules import flag_variants
 
 _MOST = float(0xFFFFFFFFFFFFFFF)
 

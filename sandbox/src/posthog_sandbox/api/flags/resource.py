@@ -9,8 +9,8 @@ from starlette.datastructures import QueryParams
 from ...errors import conflict, invalid, required
 from ...http.fields import Field, boolean, choice, integers, json_list, json_object, json_value, tags, text
 from ...http.filters import Ordering, Predicate, contains, created_by, equals, json_or_words, not_tagged, tagged, truth
-from ...identity import user_basic
 from ...http.resource import Change, Resource, public
+from ...identity import user_basic
 from ...storage.store import Rows
 from ...values import Row, objects
 from ..dashboards.resource import usage_dashboard

@@ -13,16 +13,27 @@ from typing import Protocol
 from anyio import to_thread
 from starlette.responses import Response
 
-from ...http.dates import parse_date
 from ...errors import ApiError, invalid, permission_denied
+from ...http.dates import parse_date
 from ...http.fields import Field, boolean, integer, integers, json_object, tags, text
-from ...http.filters import Filter, Ordering, Predicate, contains, created_by, equals, is_true, json_parameter, tagged, truth
-from ...identity import user_basic
-from ...query_endpoint.handlers import RUNNERS
+from ...http.filters import (
+    Filter,
+    Ordering,
+    Predicate,
+    contains,
+    created_by,
+    equals,
+    is_true,
+    json_parameter,
+    tagged,
+    truth,
+)
 from ...http.resource import Change, Resource, alive_or_restored, by_id, get_row, list_rows, public, routes
 from ...http.responses import answer
-from ...storage.results import Mode, mode_named
 from ...http.routing import Call, Endpoint, Route
+from ...identity import user_basic
+from ...query_endpoint.handlers import RUNNERS
+from ...storage.results import Mode, mode_named
 from ...storage.store import Rows
 from ...values import Row, as_object
 from ..dashboards.tiles import place_insight, tiles_of_insight

@@ -6,19 +6,19 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from ...errors import ApiError, invalid
-from ...storage.events import literal
 from ...http.fields import boolean, json_list, json_object
 from ...http.filters import truth
 from ...http.resource import of_project
 from ...http.responses import answer
 from ...http.routing import Call, Route
+from ...storage.events import literal
 from ...values import Row, is_uuid
-from ..cohorts.rules import CohortError, persons_of
 from ..cohorts.resource import COHORTS
+from ..cohorts.rules import CohortError, persons_of
+from ..removals import remove_keys
 from .changes import change_properties, people
 from .filters import property_text
 from .resource import find_person
-from ..removals import remove_keys
 
 _AT_MOST = 1000
 _VALUES = 20

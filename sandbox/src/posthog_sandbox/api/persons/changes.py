@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from anyio import to_thread
 
-from ...storage.events import literal
 from ...http.routing import Call
+from ...storage.events import literal
 from ...values import Row
 
 _TABLE = "person_properties"

@@ -9,16 +9,16 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from ...errors import invalid, not_found
-from ...storage.events import literal
 from ...http.filters import json_parameter, truth
 from ...http.paging import DEFAULT_LIMIT, absolute_url, positive, whole
 from ...http.responses import answer
 from ...http.routing import Call, Route
+from ...storage.events import literal
 from ...values import Row, as_object, integer_id, is_uuid
 from ..cohorts.rules import CohortError, persons_of
+from ..removals import removed_keys
 from .changes import people
 from .filters import person_condition, property_text
-from ..removals import removed_keys
 
 _COLUMNS = "toString(id), name, created_at, properties, is_identified, last_seen_at, number"
 _NOT_AN_ID = (

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from ...http.dates import parse_date
 from ...errors import ApiError, invalid
-from ...storage.events import literal
+from ...http.dates import parse_date
 from ...http.fields import choice
 from ...http.filters import json_parameter, truth
 from ...http.routing import Call
+from ...storage.events import literal
 from ...storage.store import Rows
 from ...values import Row, as_list, integer_id, is_uuid, objects
 from ..persons.filters import person_condition, text_of

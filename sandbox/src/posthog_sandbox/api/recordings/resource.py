@@ -10,15 +10,15 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from ...errors import invalid, not_found, required
-from ...storage.events import literal
 from ...http.fields import boolean, choice, integer, json_list
 from ...http.responses import answer
 from ...http.routing import Call, Route
+from ...storage.events import literal
 from ...values import Row, timestamp
 from ..insights.resource import RunQuery
 from ..persons.resource import embedded_person, read_persons
-from .filters import ACTIVITY_SCORE, MEASURES, recording_conditions, wanted_actions
 from ..removals import remove_keys, removed_keys
+from .filters import ACTIVITY_SCORE, MEASURES, recording_conditions, wanted_actions
 
 _KIND = "session_recording"
 _DEFAULT_LIMIT = 50

@@ -12,8 +12,8 @@ from ...http.filters import Ordering, Predicate, contains, equals, is_true
 from ...http.resource import Change, Resource, add_row, by_uuid, change_row, public, routes
 from ...storage.store import Rows
 from ...values import Row, as_object, objects, timestamp
-from ..flags.rules import flag_variants
 from ..flags.resource import FLAGS, minimal_flag
+from ..flags.rules import flag_variants
 from .rules import appearance, check_branching, check_external, conditions, questions, schedule, targeting_filters
 from .stats import ROUTES as STATS_ROUTES
 

@@ -7,10 +7,10 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from ...errors import invalid, not_found
-from ...storage.events import literal
 from ...http.filters import truth
 from ...http.responses import answer
 from ...http.routing import Call, Route
+from ...storage.events import literal
 from ...values import Row, timestamp
 
 _EVENTS = _SHOWN, _DISMISSED, _SENT = ("survey shown", "survey dismissed", "survey sent")

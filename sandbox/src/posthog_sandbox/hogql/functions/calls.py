@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from .. import ast, escape
-from .casts import cast_to
 from ..errors import query_error, relocated
-from .allowed import COMPARISONS
-from .registry import Function, find_function, unknown_function, with_filter
-from .macros import expand, macro_names
 from ..parser import parse_expression
 from ..scope import Environment, SelectScope, TableSource
-from .surveys import survey_response, unique_submissions
 from ..times import is_date, now, time_literal
 from ..values import BOOLEAN, DATE, DATETIME, STRING, UNKNOWN, Fragment, Type
+from .allowed import COMPARISONS
+from .casts import cast_to
+from .macros import expand, macro_names
+from .registry import Function, find_function, unknown_function, with_filter
+from .surveys import survey_response, unique_submissions
 from .zones import best_effort, make_date_time, parse_date_time, to_date_time_64, to_time_zone, uuid_time
 
 type Special = Callable[[ast.Call, Environment], Fragment]

@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any, cast
 
 from .. import ast
-from . import macro_texts
 from ..errors import Span, query_error
-from .registry import Function
 from ..parser import parse_expression
+from . import macro_texts
+from .registry import Function
 
 
 def expand(node: ast.Call) -> ast.Expr | None:

@@ -8,9 +8,10 @@ from functools import cache, lru_cache
 from typing import Any, Literal, cast, get_args
 
 from .. import ast
-from . import allowed as function_names, macro_texts
 from ..errors import HogqlError, Span, nearest, query_error
 from ..values import UNKNOWN, Fragment, Kind, Type
+from . import allowed as function_names
+from . import macro_texts
 
 type Family = Literal["function", "aggregate", "window"]
 

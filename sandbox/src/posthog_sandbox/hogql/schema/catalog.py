@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .tables import EVENTS, GROUPS, PERSON_DISTINCT_ID_OVERRIDES, PERSON_DISTINCT_IDS, PERSONS, RAW_SESSION_REPLAY_EVENTS, RAW_SESSIONS, SESSION_REPLAY_EVENTS, SESSIONS, Table
-from .stored import COHORT_TABLES, INFORMATION_SCHEMA, QUERY_LOG, SYSTEM_TABLES
 from ..values import Kind
+from .stored import COHORT_TABLES, INFORMATION_SCHEMA, QUERY_LOG, SYSTEM_TABLES
+from .tables import (
+    EVENTS,
+    GROUPS,
+    PERSON_DISTINCT_ID_OVERRIDES,
+    PERSON_DISTINCT_IDS,
+    PERSONS,
+    RAW_SESSION_REPLAY_EVENTS,
+    RAW_SESSIONS,
+    SESSION_REPLAY_EVENTS,
+    SESSIONS,
+    Table,
+)
 
 __all__ = ["INFORMATION_SCHEMA", "SYSTEM_TABLES", "TABLES", "UNAVAILABLE_TABLES", "column_kind", "find_table"]
 

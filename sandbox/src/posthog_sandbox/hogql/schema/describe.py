@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from .. import escape
+from ..values import Kind
 from .catalog import SYSTEM_TABLES, TABLES
 from .tables import Column, LazyJoin, Table, VirtualTable
-from ..values import Kind
 
 _FIELD_TYPES: dict[Kind, str] = {
     "string": "string", "integer": "integer", "float": "float", "boolean": "boolean", "datetime": "datetime",

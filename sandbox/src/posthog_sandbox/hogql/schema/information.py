@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from .catalog import TABLES
-from .tables import Table
-from .stored import INFORMATION_SCHEMA, SYSTEM_TABLES
 from ..values import Kind
+from .catalog import TABLES
+from .stored import INFORMATION_SCHEMA, SYSTEM_TABLES
+from .tables import Table
 
 type CatalogRow = Mapping[str, str | int | bool | None]
 

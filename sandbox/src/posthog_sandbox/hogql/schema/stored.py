@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .tables import PERSON_BY_ID, Column, LazyJoin, Table, table_columns
 from ..values import BOOLEAN, DATE, DATETIME, FLOAT, INTEGER, STRING, UUID, Kind, Type
+from .tables import PERSON_BY_ID, Column, LazyJoin, Table, table_columns
 
 JSON = Type("json", nullable=True, holds_json=True)
 _TYPES = {"text": STRING.or_null(), "integer": INTEGER.or_null(), "boolean": BOOLEAN.or_null(),

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from .acquisition import CHANNEL_TYPE, DOMAIN_TYPE
 from ..values import ARRAY, BOOLEAN, DATETIME, FLOAT, INTEGER, STRING, UNKNOWN, UUID, Scope, Type
+from .acquisition import CHANNEL_TYPE, DOMAIN_TYPE
 
 DATABASE = "posthog"
 

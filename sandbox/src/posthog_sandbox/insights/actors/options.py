@@ -2,18 +2,18 @@
 
 from typing import Any
 
+from ...http.routing import Call
 from ...queries.project import Project
 from ...queries.running import answer_fields
-from ...http.routing import Call
 from ...values import Row, as_list, as_object
-from ..trends.actors import read_trend
 from ..breakdowns import NULL, OTHER
 from ..dates import DateRange, iso
-from .query import KINDS
-from ..trends.lifecycle import STATUSES, lifecycle_actors
 from ..requests import malformed_query
 from ..running import Session
+from ..trends.actors import read_trend
+from ..trends.lifecycle import STATUSES, lifecycle_actors
 from ..trends.query import trends_query
+from .query import KINDS
 
 _NAMES = {NULL: "None (i.e. no value)", OTHER: "Other (i.e. all remaining values)"}
 _PARTS = ("day", "status", "interval", "breakdown", "breakdowns", "series", "compare")

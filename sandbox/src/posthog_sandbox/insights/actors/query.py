@@ -2,18 +2,18 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from ...http.routing import Call
 from ...queries.project import Project
 from ...queries.running import answer_fields, page_of, run_hogql
-from ...http.routing import Call
 from ...values import Row, as_object
-from ..actor_source import ActorSource
 from ..actor_events import not_answered
+from ..actor_source import ActorSource
 from ..funnels.actors import actors_of_funnel
 from ..paths.actors import actors_of_paths
-from ..retention.actors import actors_of_retention
-from ..trends.statuses import actors_of_lifecycle, actors_of_stickiness
-from ..trends.actors import actors_of_trend, events_of_trend
 from ..requests import malformed_query
+from ..retention.actors import actors_of_retention
+from ..trends.actors import actors_of_trend, events_of_trend
+from ..trends.statuses import actors_of_lifecycle, actors_of_stickiness
 
 type _Actors = Callable[[Call, Row, Project], Awaitable[ActorSource]]
 

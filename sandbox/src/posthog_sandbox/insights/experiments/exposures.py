@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 from anyio import to_thread
 
 from ...errors import invalid
+from ...http.routing import Call
 from ...queries.project import Project
 from ...queries.running import answer_fields
-from ...http.routing import Call
 from ...values import Row, as_object, objects
-from .distributions import chi_squared_above
-from .request import MULTIPLE, Exposures, analysis_window, flag_variants, read_exposures, read_moment, stored_experiment
 from ..requests import malformed_query, options
 from ..running import Session
+from .distributions import chi_squared_above
+from .request import MULTIPLE, Exposures, analysis_window, flag_variants, read_exposures, read_moment, stored_experiment
 
 _MOST_ROWS = 5000
 _FEWEST_FOR_SHARES = 100

@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 
 from anyio import to_thread
 
-from ...storage.engine import MAX_RESULT_ROWS
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
+from ...storage.engine import MAX_RESULT_ROWS
 from ...values import Row, as_list, timestamp
-from .request import MULTIPLE, Exposures, conversion_seconds, node_condition, within
-from .statistics import VariantNumbers
 from ..filters import all_of, any_of
 from ..funnels.steps import Attempt, FunnelEvent, FunnelRules, Order, furthest
 from ..requests import choice, malformed_query
 from ..running import Session
+from .request import MULTIPLE, Exposures, conversion_seconds, node_condition, within
+from .statistics import VariantNumbers
 
 _MICROSECONDS = 1_000_000
 _NO_WINDOW = 3 * 365 * 86_400

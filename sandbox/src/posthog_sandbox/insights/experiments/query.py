@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping
 
 from anyio import to_thread
 
+from ...http.routing import Call
 from ...queries.project import Project
 from ...queries.running import answer_fields
-from ...http.routing import Call
 from ...values import Row
+from ..running import Session
 from .funnels import FunnelMetric, funnel_numbers, read_funnel_metric
 from .request import MULTIPLE, Exposures, analysis_window, metric_of, read_exposures, stored_experiment
 from .retention import RetentionMetric, read_retention_metric, retention_numbers
 from .statistics import MetricType, StatsConfig, VariantNumbers, read_stats_config, summarized
 from .values import ValueMetric, read_value_metric, value_numbers
-from ..running import Session
 
 type _Metric = FunnelMetric | RetentionMetric | ValueMetric
 

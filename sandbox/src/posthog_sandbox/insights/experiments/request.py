@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from ...errors import ApiError, invalid
 from ...hogql import HogqlError, escape
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
 from ...values import Row, as_object, objects
 from ..actor_events import GROUP_TYPES, property_name
 from ..dates import moment_literal

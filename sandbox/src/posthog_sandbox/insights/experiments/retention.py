@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ...errors import invalid
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
 from ...values import Row
-from .request import UNIT_SECONDS, Exposures, conversion_seconds, node_condition, within
-from .statistics import VariantNumbers
 from ..filters import all_of
 from ..requests import choice, malformed_query, number
 from ..running import Session
+from .request import UNIT_SECONDS, Exposures, conversion_seconds, node_condition, within
+from .statistics import VariantNumbers
 
 _TRUNCATED = {"day": "toStartOfDay", "hour": "toStartOfHour"}
 """The units whose windows are of whole ones: day 7 is any time of that day."""

@@ -6,15 +6,15 @@ from typing import Any
 
 from ...errors import invalid
 from ...hogql import HogqlError, escape, has_aggregate, parse_expression
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
 from ...values import Row, as_object
 from ..actor_events import GROUP_TYPES, expression, property_name
-from .request import Exposures, conversion_seconds, node_condition, within
-from .statistics import VariantNumbers
 from ..filters import all_of
 from ..requests import malformed_query
 from ..running import Session
+from .request import Exposures, conversion_seconds, node_condition, within
+from .statistics import VariantNumbers
 
 _STATISTICS = ("sum", "min", "max", "avg")
 _SESSION_PROPERTIES = ("$session_duration", "$pageview_count", "$autocapture_count", "$screen_count")

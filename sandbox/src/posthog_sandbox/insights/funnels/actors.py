@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 from ...errors import invalid
+from ...http.routing import Call
 from ...queries.moments import parse_moment
 from ...queries.project import Project
-from ...http.routing import Call
 from ...values import Row, as_list, objects
 from ..actor_source import ActorSource, listed_actors
-from .reached import FunnelActor, FunnelEntry, funnel_actors, funnel_entries
 from ..requests import choice, malformed_query, options
 from ..trends.request import read_compare
+from .reached import FunnelActor, FunnelEntry, funnel_actors, funnel_entries
 
 
 async def actors_of_funnel(call: Call, query: Row, project: Project) -> ActorSource:

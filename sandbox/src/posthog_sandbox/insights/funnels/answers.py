@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from ...values import Row
-from .breakdown import Breakdown, shown
 from ..dates import DateRange, day_text
+from ..series import Series
+from .breakdown import Breakdown, shown
 from .request import FunnelRequest
 from .steps import Attempt, FunnelRules, Value
-from ..series import Series
 
 OTHER = "Other"
 """What breakdown values past the limit are shown as."""

@@ -8,8 +8,8 @@ from ...hogql import escape
 from ...http.routing import Call
 from ...values import Row, as_list, objects
 from ..actor_events import GROUP_TYPES, expression, property_name
-from .steps import Value
 from ..requests import choice, malformed_query, number, options
+from .steps import Value
 
 type Form = Literal["list", "text", "cohorts"]
 

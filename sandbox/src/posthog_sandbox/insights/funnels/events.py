@@ -11,13 +11,13 @@ from typing import Any
 
 from ...queries.project import Project
 from ...values import Row
-from .breakdown import Breakdown, value_expression
 from ..actor_events import actor_of, expression
 from ..dates import DateRange
 from ..filters import all_of, any_of, query_condition
+from ..series import Series
+from .breakdown import Breakdown, value_expression
 from .request import FunnelRequest
 from .steps import FunnelEvent, Value
-from ..series import Series
 
 _KEY_BITS = 63
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, cast
 
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
 from ...values import Row, as_object
 from ..actor_events import expression
-from .actors import step_condition
 from ..dates import next_interval
-from .reached import FunnelActor, funnel_actors
 from ..requests import choice, malformed_query, number, options
+from .actors import step_condition
+from .reached import FunnelActor, funnel_actors
 
 type PathType = Literal["funnel_path_after_step", "funnel_path_before_step", "funnel_path_between_steps"]
 type Span = tuple[int, int]

@@ -4,21 +4,21 @@ from dataclasses import replace
 
 from anyio import to_thread
 
+from ...http.routing import Call
 from ...queries.project import Project
 from ...queries.running import Ran, answer_fields
-from ...http.routing import Call
 from ...values import Row
-from .breakdown import Breakdown, read_breakdown
 from ..actor_events import actor_rows, date_range_of
 from ..dates import read_interval
 from ..filters import sampling_factor
+from ..trends.request import read_compare
 from .answers import Entered, Tally, step_rows, times_to_convert, trend_rows
+from .breakdown import Breakdown, read_breakdown
 from .compare import compared_groups, compared_rows
 from .events import Fetched, FunnelEvents
 from .request import FunnelRequest, read_funnel
 from .steps import Value
 from .walks import Walks
-from ..trends.request import read_compare
 
 
 async def funnels_query(call: Call, query: Row, project: Project) -> Row:

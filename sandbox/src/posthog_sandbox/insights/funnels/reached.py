@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 
 from anyio import to_thread
 
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
 from ...values import Row
-from .breakdown import shown
 from ..actor_events import actor_rows
+from ..trends.request import read_compare
 from .answers import Tally, shown_values, trend_value
+from .breakdown import shown
 from .events import Fetched, FunnelEvents
+from .query import read_events
 from .steps import Attempt, Value
 from .walks import Walks
-from .query import read_events
-from ..trends.request import read_compare
 
 
 @dataclass(frozen=True, slots=True)

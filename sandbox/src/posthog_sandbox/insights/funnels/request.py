@@ -7,12 +7,12 @@ from itertools import pairwise
 from typing import Literal, cast
 
 from ...errors import ApiError, invalid
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
 from ...values import Row, objects
-from .steps import FunnelRules, Order
 from ..requests import choice, malformed_query, number, options
 from ..series import FUNNEL_MATHS, Series, read_node, read_series, unknown_action
+from .steps import FunnelRules, Order
 
 type Attribution = Literal["first_touch", "last_touch", "all_events", "step"]
 

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
 from ...values import Row
 from ..actor_source import ActorSource, listed_actors
-from .query import Visit, read_paths
 from ..requests import malformed_query, options
+from .query import Visit, read_paths
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 from ...hogql import escape
+from ...http.routing import Call
 from ...queries.project import Project
 from ...queries.running import Ran, answer_fields
-from ...http.routing import Call
 from ...values import Row, as_list, objects
 from ..actor_events import actor_rows, date_range_of, expression
 from ..dates import DateRange, interval_start

@@ -2,16 +2,16 @@
 
 from ...errors import invalid
 from ...hogql import HogqlError, escape
+from ...http.routing import Call
 from ...queries.project import Project
 from ...queries.property_filters import TRUE
-from ...http.routing import Call
 from ...values import Row, as_list
 from ..actor_source import ActorSource
 from ..filters import all_of
 from ..requests import malformed_query
-from .query import Retention, read_retention
-from .cells import retention_cells
 from ..running import Session
+from .cells import retention_cells
+from .query import Retention, read_retention
 
 
 async def actors_of_retention(call: Call, query: Row, project: Project) -> ActorSource:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from ...errors import invalid
-from ...queries.property_filters import TRUE
 from ...http.routing import Call
+from ...queries.property_filters import TRUE
 from ...values import Row, as_list, objects
 from ..actor_events import GROUP_TYPES, expression, property_name
 from ..breakdowns import TYPES

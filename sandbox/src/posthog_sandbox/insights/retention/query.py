@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ...http.routing import Call
 from ...queries.project import Project
 from ...queries.property_filters import TRUE
-from ...http.routing import Call
 from ...values import Row
 from ..breakdowns import OTHER
 from ..dates import iso, wants_all
 from ..requests import malformed_query
+from ..running import Session, reading
 from .cells import retention_cells
 from .periods import Periods, read_periods
 from .request import RetentionRequest, read_retention_request
-from ..running import Session, reading
 
 _EARLIEST = "2015-01-01"
 _MOST_CELLS = 250_000

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from ...errors import invalid
 from ...hogql import HogqlError, escape
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
 from ...values import Row, as_list
 from ..filters import query_condition, sampling_factor
 from ..requests import choice, malformed_query, number, options
+from ..series import Series, read_node, unknown_action
 from .breakdown import RetentionBreakdown, read_retention_breakdown
 from .periods import PERIODS, cell_labels
-from ..series import Series, read_node, unknown_action
 
 RECURRING, FIRST_TIME, FIRST_EVER = TYPES = (
     "retention_recurring",

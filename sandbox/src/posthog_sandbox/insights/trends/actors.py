@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from ...errors import invalid
 from ...hogql import escape
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
 from ...values import Row, as_list
 from ..actor_source import ActorSource, read_day
 from ..breakdowns import NULL, OTHER, Breakdown, Pass, read_breakdown

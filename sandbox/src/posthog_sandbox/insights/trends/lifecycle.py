@@ -4,10 +4,21 @@ from typing import Any
 
 from ...errors import invalid
 from ...hogql import escape
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
 from ...values import Row, as_object
-from ..dates import DateRange, Interval, bucket_expression, bucket_instant, interval_start, moment_literal, next_interval, previous_interval, read_date_range, wants_all
+from ..dates import (
+    DateRange,
+    Interval,
+    bucket_expression,
+    bucket_instant,
+    interval_start,
+    moment_literal,
+    next_interval,
+    previous_interval,
+    read_date_range,
+    wants_all,
+)
 from ..filters import all_of, query_condition, sampling_factor
 from ..requests import malformed_query, options
 from ..running import Session, reading

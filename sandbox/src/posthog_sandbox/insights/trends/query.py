@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
 from ...values import Row
 from ..breakdowns import Breakdown, Pass, read_breakdown
 from ..counting import MOST_ROWS, ROUNDED_MATHS, Counting, counting_query

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from ...errors import invalid
 from ...values import Row, as_list, objects
-from .formulas import Formula
 from ..requests import choice, malformed_query, number, options
+from .formulas import Formula
 
 DISPLAYS = (
     "ActionsLineGraph",

@@ -3,16 +3,16 @@
 from datetime import datetime
 
 from ...hogql import escape
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
 from ...values import Row
 from ..actor_source import ActorSource, read_day
 from ..dates import DateRange, interval_start, moment_literal
 from ..filters import all_of
-from .lifecycle import group_index, lifecycle_actors
 from ..requests import choice, malformed_query
 from ..running import Session
 from ..series import Series
+from .lifecycle import group_index, lifecycle_actors
 from .stickiness import stickiness_actors
 
 _OPERATORS = {"gte": ">=", "lte": "<=", "exact": "="}

@@ -5,8 +5,8 @@ from typing import Any
 
 from ...errors import invalid
 from ...hogql import HogqlError, has_aggregate, parse_expression
-from ...queries.project import Project
 from ...http.routing import Call
+from ...queries.project import Project
 from ...values import Row
 from ..dates import DateRange, bucket_expression, read_date_range, wants_all
 from ..filters import all_of, query_condition, sampling_factor
