@@ -6,7 +6,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKAGE = "maton_posthog"
-FILES = {"__init__.py": "package_init.py", "py.typed": "schemas/py.typed"}
+FILES = {"__init__.py": "package_init.py", "py.typed": "py.typed"}
 """The files of the package itself, and where each is in the repository."""
 FOLDERS = ("gateway", "schemas", "server", "tools")
 
