@@ -3,17 +3,20 @@ private.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
 from ..gateway.errors import Refused
+from ..schemas.text import MARK
 
 _BRANCH = re.compile(r"(function-|constrained-|lax-|json-|literal\[|list\[|dict\[|(int|float|str|bool)$)")
 _SHOWN = 4
 """Faults told at once; more would bury the first."""
+_PLACE = 200
+"""Characters of the place of a value."""
 
 
 def invalid_arguments(tool: str, error: ValidationError, accepted: Sequence[str]) -> Refused:
@@ -33,6 +36,26 @@ def invalid_arguments(tool: str, error: ValidationError, accepted: Sequence[str]
         else None
     )
     return Refused("invalid_argument", message, hint)
+
+
+def refuse_marks(tool: str, arguments: Mapping[str, Any]) -> None:
+    """Raise Refused when a write holds one of our marks: what was redacted or cut in a result must not be stored."""
+    waiting: list[tuple[str, Any]] = list(arguments.items())
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, dict):
+            fields = cast("dict[str, Any]", value)
+            waiting += [(f"{place}.{name}"[:_PLACE], item) for name, item in fields.items()]
+            value = "\n".join(fields)
+        elif isinstance(value, list):
+            waiting += [(f"{place}.{number}"[:_PLACE], item) for number, item in enumerate(cast("list[Any]", value))]
+        if isinstance(value, str) and (mark := MARK.search(value)):
+            raise Refused(
+                "invalid_argument",
+                f"{tool}: {place[:_PLACE]} contains {mark[0]}, which this server shows in place of a value. "
+                "Storing it would lose the value.",
+                "Leave the field out to keep what is stored, or give the real value.",
+            )
 
 
 def _place(fault: Any) -> str:

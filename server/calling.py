@@ -20,7 +20,7 @@ from ..gateway.errors import GatewayError, Refused, read_only
 from ..schemas.base import Input
 from ..schemas.text import Cleaner
 from ..tools.operation import Attachment, FileLink, Operation, Reply
-from .arguments import invalid_arguments
+from .arguments import invalid_arguments, refuse_marks
 from .render import render
 from .runtime import Runtime
 from .tool_list import tool_list
@@ -39,6 +39,8 @@ async def call_tool(
     try:
         args = _validate(operation, arguments)
         writes = operation.writes(args)
+        if writes:
+            refuse_marks(operation.name, arguments)
         call = Call(await runtime.gateway(), runtime.directory, budget=operation.budget, writes=writes)
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
