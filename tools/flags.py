@@ -26,6 +26,7 @@ from .pages import Rows
 FLAGS = "/api/projects/{project_id}/feature_flags/"
 FLAG = "/api/projects/{project_id}/feature_flags/{flag_id}/"
 _NEAR_KEYS = 5
+_LONGEST_KEY = 400
 
 
 async def _get_flag(api: Call, args: GetFlag) -> Result:
@@ -54,7 +55,10 @@ async def _by_key(api: Call, key: str) -> Any:
         seen.append(flag.key)
     if not seen:
         seen = [_row(row).key async for row in Rows(api, FLAGS, {}, pages=1)]
-    near = difflib.get_close_matches(key, dict.fromkeys(seen), n=_NEAR_KEYS, cutoff=0.5) or seen[:_NEAR_KEYS]
+    near = (
+        difflib.get_close_matches(key[:_LONGEST_KEY], dict.fromkeys(seen), n=_NEAR_KEYS, cutoff=0.5)
+        or seen[:_NEAR_KEYS]
+    )
     raise Rejected(
         "not_found",
         f"flag: no flag has the key {excerpt(key, 100)}.",

@@ -117,3 +117,13 @@ async def test_a_connection_is_created_only_when_maton_returns_it(form: str) -> 
     error = json.loads(text_of(result))["error"]
     assert error["outcome"] == "unknown"
     assert "Do not repeat it" in error["hint"]
+
+
+async def test_a_flood_of_unknown_names_is_refused_before_they_are_validated(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served() as (client, fake):
+        await client.call_tool("list_flags", {})
+        fake.received.clear()
+        monkeypatch.setattr("maton_posthog.server.calling.invalid_arguments", None)
+        result = await client.call_tool("list_flags", {f"x{number}": 1 for number in range(200)})
+        assert fake.received == []
+    assert "list_flags: x0 is not an argument; and at least" in json.loads(text_of(result))["error"]["message"]
