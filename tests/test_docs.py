@@ -156,7 +156,7 @@ def test_decisions_are_numbered_and_complete() -> None:
         assert [part.split()[1].lower().strip(":") for part in parts][1:] == ["context", "decision", "consequences"]
 
 
-_ELSEWHERE = (".env", ".vscode/", "~", "claude_desktop_config.json", "mcp.json", ".venv/", "site-packages/", "/")
+_ELSEWHERE = (".env", ".vscode/", ".mcp.json", "~", "claude_desktop_config.json", "mcp.json", ".venv/", "site-packages/", "/")
 """Files of users and of other programs; `/` begins a path of a URL."""
 
 
