@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,6 +155,21 @@ def test_decisions_are_numbered_and_complete() -> None:
         assert text.startswith(f"# {number}. "), record.name
         parts = re.findall(r"^(Status: \w+|## \w+)", text, re.MULTILINE)
         assert [part.split()[1].lower().strip(":") for part in parts][1:] == ["context", "decision", "consequences"]
+
+
+def test_ci_runs_the_script_of_the_repository_on_every_supported_python() -> None:
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text("utf-8")
+    classifiers = re.findall(r"Python :: (3\.\d+)\"", (ROOT / "pyproject.toml").read_text("utf-8"))
+    matrix = re.search(r"python: \[(.*)\]", workflow)
+    assert matrix is not None
+    assert re.findall(r"3\.\d+", matrix[1]) == classifiers
+    assert re.findall(r"- run: (.*)", workflow) == [".ci/run"]
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+def test_hooks_and_workflows_name_no_host() -> None:
+    files = [ROOT / ".pre-commit-config.yaml", *(ROOT / ".github").rglob("*.yml"), *(ROOT / "examples").rglob("*.yml")]
+    assert [path.name for path in files if "://" in path.read_text("utf-8")] == []
 
 
 _ELSEWHERE = (".env", ".vscode/", ".mcp.json", "~", "claude_desktop_config.json", "mcp.json", ".venv/", "site-packages/", "/")
