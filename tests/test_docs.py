@@ -172,7 +172,17 @@ def test_hooks_and_workflows_name_no_host() -> None:
     assert [path.name for path in files if "://" in path.read_text("utf-8")] == []
 
 
-_ELSEWHERE = (".env", ".vscode/", ".mcp.json", "~", "claude_desktop_config.json", "mcp.json", ".venv/", "site-packages/", "/")
+_ELSEWHERE = (
+    ".env",
+    ".vscode/",
+    ".mcp.json",
+    "~",
+    "claude_desktop_config.json",
+    "mcp.json",
+    ".venv/",
+    "site-packages/",
+    "/",
+)
 """Files of users and of other programs; `/` begins a path of a URL."""
 
 
