@@ -13,7 +13,7 @@ from .snapshots import ROOT
 
 AREA = "notebooks"
 PATIENCE_S = 600
-_LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "dist", "build", "*.pyc")
+_MADE = ("__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", "build", "dist", ".git", ".venv")
 
 SCHEMAS = '''"""Notebooks: `/api/projects/{project_id}/notebooks/`."""
 
@@ -144,16 +144,17 @@ NOTEBOOK = {
 
 def test_a_new_area_needs_the_steps_that_contributing_lists_and_no_more(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(ROOT, copy, symlinks=True, ignore=_LEFT_OUT)
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=shutil.ignore_patterns(*_MADE))
     before = _contents(copy)
     _add_the_area(copy)
+    _ruff(copy, "check", "--select", "I", "--fix", ".")
+    _ruff(copy, "format", ".")
     _pytest(copy, *_made_by_snapshots(copy), UPDATE_SNAPSHOTS="1")
-    assert _not_named(_changed(before, _contents(copy)), _steps("Add an area")) == set()
-    assert _not_used(_changed(before, _contents(copy)), _steps("Add an area")) == set()
+    changed, steps = _changed(before, _contents(copy)), _steps("Add an area")
+    assert (_not_named(changed, steps), _not_used(changed, steps)) == (set(), set())
+    _ruff(copy, "check", ".")
     _pytest(copy, *_made_by_snapshots(copy), "tests/test_floors.py", "tests/test_mission.py")
     _pytest(copy, "tests/server/test_every_operation.py", f"tests/tools/test_{AREA}.py", "-k", "notebook")
-    done = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=copy, capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout.decode()
 
 
 def test_a_step_that_is_missing_or_needless_is_noticed() -> None:
@@ -220,7 +221,7 @@ def _contents(folder: Path) -> Mapping[str, bytes]:
 
 
 def _is_made(path: Path) -> bool:
-    return any(part in ("__pycache__", ".pytest_cache", ".hypothesis", ".dev") for part in path.parts)
+    return any(part in _MADE for part in path.parts)
 
 
 def _changed(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> set[str]:
@@ -233,6 +234,12 @@ def _not_named(changed: set[str], steps: set[str]) -> set[str]:
 
 def _not_used(changed: set[str], steps: set[str]) -> set[str]:
     return {step for step in steps if not any(name == step or name.startswith(step) for name in changed)}
+
+
+def _ruff(copy: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "ruff", *arguments]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def _pytest(copy: Path, *arguments: str, **variables: str) -> None:
