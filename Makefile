@@ -34,8 +34,8 @@ coverage: $(VENV)/.installed-dev  ## Run the tests with branch coverage; fails b
 bench: $(VENV)/.installed-dev  ## Print costs as ratios; ARGS="--only hogql --events 5000000" measures HogQL.
 	@$(RUN) -m bench $(ARGS)
 
-snapshots: $(VENV)/.installed-dev  ## Accept changed tools: schemas, toolsnaps and the README's tool table.
-	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q tests/test_operations.py tests/test_readme.py
+snapshots: $(VENV)/.installed-dev  ## Accept changes: tool schemas, snapshots, and what the docs render from the code.
+	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q tests/test_operations.py tests/test_readme.py tests/test_docs.py
 
 format: $(VENV)/.installed-dev  ## Format the code and sort its imports.
 	$(RUN) -m ruff check --select I --fix .

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ..schemas.restore import RESTORABLE
 from . import paths
 from .answers import LOOK_FIRST
 from .background import Background, Progress
@@ -25,17 +26,6 @@ from .queries import QUERY_PATH, check_query
 from .refusals import RECONNECT_HINT
 from .request import Request
 
-RESTORABLE: Mapping[str, str] = {
-    "feature_flags": "flag",
-    "dashboards": "dashboard",
-    "insights": "insight",
-    "cohorts": "cohort",
-    "actions": "action",
-    "annotations": "annotation",
-    "experiments": "experiment",
-}
-"""PostHog's resources that take a soft delete, and what `restore_deleted` calls them. Elsewhere `{"deleted": true}`
-is ignored (surveys answer 200 and do nothing) or refused."""
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
 
 
