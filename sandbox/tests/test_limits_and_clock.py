@@ -91,8 +91,8 @@ async def test_the_page_says_what_was_set(sandbox: Serving) -> None:
     await sandbox.send("POST", "/sandbox/faults", [{"status": 500, "match": {"path": "*/cohorts/"}}])
     page = (await sandbox.send("GET", "/")).text
 
-    assert "it is 2027-01-31T10:00:00Z" in page
-    assert "1 rule is in force" in page
+    assert "set to 2027-01-31T10:00:00Z" in page
+    assert "1 rule is active" in page
 
 
 async def test_the_page_shows_queries_and_why_they_were_refused_but_no_approval_link(sandbox: Serving) -> None:

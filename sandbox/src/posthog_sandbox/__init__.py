@@ -1,1 +1,1 @@
-"""A stand-in for the Maton gateway and PostHog: real HTTP on loopback, synthetic events, rows of its own."""
+"""An emulator of the Maton gateway and PostHog's API: real HTTP on loopback, synthetic events, stored rows."""

@@ -1,4 +1,4 @@
-"""What no client can do at Maton or PostHog: `/sandbox/faults` and `/sandbox/clock`, for tests of clients."""
+"""Test controls that Maton and PostHog do not have: `/sandbox/faults` and `/sandbox/clock`."""
 
 from collections.abc import Awaitable, Callable
 
@@ -17,7 +17,7 @@ type _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def admin_routes(faults: Faults, clock: SettableClock) -> list[WebRoute]:
-    """GET shows, POST sets and DELETE takes back; each answers with what is in force then."""
+    """Return the routes: GET shows, POST sets and DELETE resets; each returns the resulting state."""
 
     async def serve_faults(request: Request) -> Response:
         if request.method == "POST":

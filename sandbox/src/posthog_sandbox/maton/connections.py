@@ -1,6 +1,6 @@
-"""Maton's control plane, played: connections that a person approves on a small local page.
+"""Maton's control plane: connections that a person approves on a local page.
 
-`GET /connections`, `POST /connections`, `GET /connections/{id}`, `DELETE /connections/{id}`; and, for people,
+Endpoints: `GET /connections`, `POST /connections`, `GET /connections/{id}`, `DELETE /connections/{id}`; for people,
 `/connect/{token}`.
 """
 
@@ -29,7 +29,7 @@ _APP = "posthog"
 
 
 def check_connection(rows: Rows, wanted: str | None) -> None:
-    """Raises ApiError 404 for an unknown `Maton-Connection`, 400 when there is no ACTIVE connection to use."""
+    """Raise ApiError 404 for an unknown `Maton-Connection`, 400 when no ACTIVE connection can be used."""
     if wanted is not None:
         connection = rows.get("connections", wanted)
         if connection is None:
@@ -43,19 +43,19 @@ def check_connection(rows: Rows, wanted: str | None) -> None:
 
 
 def seed_connection(rows: Rows, now: str, base_url: str) -> None:
-    """The one connection that is ACTIVE from the start."""
+    """Add the connection that is ACTIVE from the start."""
     if rows.get("connections", CONNECTION_ID) is None:
         rows.insert("connections", 0, _new(CONNECTION_ID, "ACTIVE", now, base_url))
 
 
 def move_connections(rows: Rows, base_url: str) -> None:
-    """The pages of kept connections are where this sandbox is reached now."""
+    """Point the approval URLs of kept connections at the current address."""
     for row in rows.all("connections"):
         rows.save("connections", {**row, "url": _page_url(base_url, row["_token"])})
 
 
 def web_routes(services: Services, base_url: Callable[[], str]) -> list[WebRoute]:
-    """The control plane and the approval page. `base_url` is where this sandbox is reached."""
+    """Return the routes of the control plane and the approval page. `base_url` returns the sandbox's own address."""
 
     def guarded(act: Callable[[Store, Request, Row], Response]) -> Callable[[Request], object]:
         async def endpoint(request: Request) -> Response:
@@ -113,7 +113,7 @@ def _delete(store: Store, request: Request, _body: Row) -> Response:
 
 
 def _set_status(store: Store, request: Request, body: Row) -> Response:
-    """What no client can do at Maton: `{"status": "FAILED"}` plays a grant that died."""
+    """Set a connection's status, which clients of Maton cannot do: `{"status": "FAILED"}` simulates a revoked grant."""
     if body.get("status") not in STATUSES:
         raise maton_invalid(["body", "status"], f"Input should be {', '.join(STATUSES)}")
     row = _found(store, request)
@@ -123,7 +123,7 @@ def _set_status(store: Store, request: Request, body: Row) -> Response:
 
 
 async def _approve(services: Services, request: Request) -> Response:
-    """The page that a person opens; its button makes the connection ACTIVE."""
+    """Serve the approval page; its button makes the connection ACTIVE."""
     approved = request.method == "POST"
 
     def act() -> str | None:

@@ -1,4 +1,4 @@
-"""Maton's own limit of requests: so many in any second, over all clients of the account."""
+"""Maton's own rate limit: requests in any one second, over all clients of the account."""
 
 import time
 from collections import deque
@@ -14,10 +14,10 @@ _LIMITED = ("/posthog/", "/connections")
 
 
 class RateLimited:
-    """An ASGI application that answers 429 in Maton's envelope, with `Retry-After`, beyond `rate` requests a second.
+    """ASGI middleware that sends 429 in Maton's envelope, with `Retry-After`, above `rate` requests per second.
 
-    Requests that are refused are not counted. The pages and the endpoints of the sandbox itself are not limited. A rate
-    of 0 limits nothing.
+    Rejected requests are not counted. The sandbox's own pages and endpoints are not limited. A rate of 0 disables the
+    limit.
     """
 
     def __init__(self, app: ASGIApp, rate: int) -> None:
