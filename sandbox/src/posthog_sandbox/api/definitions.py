@@ -1,4 +1,4 @@
-"""Event and property definitions, computed from the events. Describing, tagging and verifying them is not paid for."""
+"""Event and property definitions, computed from the events. To describe, tag or verify them is a paid feature."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ _VIRTUAL = {
     "person": (("$virt_initial_channel_type", "String"), ("$virt_initial_referring_domain_type", "String")),
     "group": (("$virt_revenue", "Numeric"), ("$virt_mrr", "Numeric")),
 }
-"""Properties that PostHog computes; they follow the last page, which may so exceed its limit."""
+"""Properties that PostHog computes, appended to the last page even beyond its limit."""
 
 
 async def _event_definitions(call: Call) -> list[Row]:
@@ -45,7 +45,7 @@ async def _event_definitions(call: Call) -> list[Row]:
 
 
 def _event_definition(project_id: int, name: str, created_at: str, last_seen_at: str) -> Row:
-    """The fields of an organization without the taxonomy add-on: no description, owner or verification."""
+    """Return an event definition without the taxonomy add-on: no description, owner or verification."""
     return {
         "id": stable_uuid(_EVENT_KIND, project_id, name),
         "name": name,
@@ -104,7 +104,7 @@ async def _one(definitions: Callable[[Call], Awaitable[list[Row]]], call: Call) 
 
 
 async def _metrics(call: Call) -> Response:
-    """How often the event was asked for lately. The sandbox keeps no log of queries: always 0."""
+    """Return how often the event was queried lately: always 0, because the sandbox keeps no query log."""
     await _one(_event_definitions, call)
     return answer({"query_usage_30_day": 0})
 
@@ -116,7 +116,7 @@ async def _change_event(call: Call) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class _Property:
-    """A property definition as it is shown, its type (`event`, `person`, ...) and the events that carry it."""
+    """A property definition as shown, its type (`event`, `person`, ...) and the events that have the property."""
 
     row: Row
     kind: str
@@ -184,7 +184,7 @@ async def _list_properties(call: Call) -> Response:
 
 
 def _property_scope(params: QueryParams) -> tuple[str, frozenset[str]]:
-    """The type asked for and the names in `event_names`. Raises ApiError 400 when they do not go together."""
+    """Parse `type` and `event_names`. Raises ApiError 400 when they conflict."""
     kind = params.get("type") or "event"
     choice("event", "person", "group", "session")(kind, "type")
     index = params.get("group_type_index") or None
@@ -242,7 +242,7 @@ def _names(params: QueryParams, name: str) -> frozenset[str]:
 
 
 def _search(params: QueryParams) -> Callable[[str], bool]:
-    """Every word of `search` occurs in the name."""
+    """Return a predicate for names that contain every word of `search`."""
     words = params.get("search", "").casefold().split()
     return lambda name: all(word in name.casefold() for word in words)
 
@@ -266,7 +266,7 @@ def _set_property_type(call: Call, id: str, value: str | None) -> None:
 
 
 async def _seen_together(call: Call) -> Response:
-    """For every event named: whether it carries the property."""
+    """Return, for each of the given events, whether it has the property."""
     name = call.params.get("property_name")
     if not name:
         raise required("property_name")

@@ -1,4 +1,4 @@
-"""Groups, read from the events: lists in pages with a cursor, and their types."""
+"""Groups, read from the events: lists with a cursor, and the group types."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ _COLUMNS = "index, key, created_at, properties"
 
 
 async def _list(call: Call) -> Response:
-    """`{"next", "previous", "results"}`, 100 at a time; `cursor` is in the links only."""
+    """Return a page `{"next", "previous", "results"}` of 100 groups; `cursor` is only in the links."""
     index, offset = _index(call), _offset(call.params.get("cursor"))
     wanted = [f"index = {index}"]
     if search := call.params.get("search"):
@@ -33,7 +33,7 @@ async def _list(call: Call) -> Response:
 
 
 async def _find(call: Call) -> Response:
-    """The group of `?group_type_index=&group_key=`."""
+    """Return the group of `?group_type_index=&group_key=`."""
     key = call.params.get("group_key")
     if key is None:
         raise required("group_key")

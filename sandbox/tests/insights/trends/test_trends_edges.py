@@ -115,7 +115,7 @@ async def test_a_display_whose_numbers_are_not_known_is_refused(sandbox: Serving
     query = trends(trendsFilter={"display": display})
     status, _, detail, _ = await sandbox.refused("POST", "query/", {"query": query})
 
-    assert (status, detail) == (400, f"The sandbox does not answer the display {display}.")
+    assert (status, detail) == (400, f"The sandbox does not support the display {display}.")
 
 
 async def test_the_first_series_that_cannot_be_read_is_the_one_that_is_told(sandbox: Serving) -> None:

@@ -1,4 +1,4 @@
-"""What uses an action: `actions/{id}/references/`, and how much does in lists with `include_reference_count`."""
+"""References to an action: `actions/{id}/references/`, and their number in lists with `include_reference_count`."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,7 +28,7 @@ _OF_EXPERIMENTS = (
 
 
 def _nodes(value: Any) -> Iterator[Row]:
-    """Every JSON object inside a value, itself included."""
+    """Yield every JSON object inside a value, including the value."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
@@ -61,7 +61,7 @@ def _is(value: object, id: int) -> bool:
 
 
 def references(rows: Rows, action: Row) -> list[Row]:
-    """Insights, then experiments, then cohorts: `{"type", "id", "name", "url", "created_at", "created_by"}`."""
+    """Return insights, experiments and cohorts: `{"type", "id", "name", "url", "created_at", "created_by"}`."""
     id, project = action["id"], action["_project"]
     insights = [row for row in of_project(rows, "insights", project) if _uses([row["query"], row["filters"]], id)]
     experiments = [
@@ -104,7 +104,7 @@ def _with_counts(call: Call) -> Row:
 
 
 async def _list(plain: Endpoint, call: Call) -> Response:
-    """A page of actions. Any value of `include_reference_count` asks for the counts, as at PostHog."""
+    """Return a page of actions. As in PostHog, any value of `include_reference_count` adds the counts."""
     if not call.params.get("include_reference_count"):
         return await plain(call)
     return answer(await to_thread.run_sync(_with_counts, call))

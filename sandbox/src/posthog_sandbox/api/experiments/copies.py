@@ -1,4 +1,4 @@
-"""What is made from an experiment: a copy of it, and the cohort of those who were exposed to it."""
+"""Objects created from an experiment: a copy of it, and the cohort of its exposed persons."""
 
 import uuid
 from copy import deepcopy
@@ -39,7 +39,7 @@ _COPYING = (
 
 
 def _copy(call: Call) -> Row:
-    """A draft with the definition of the experiment, on its flag unless `feature_flag_key` names another."""
+    """Create a draft copy of the experiment, on the same flag unless `feature_flag_key` names another."""
     given = checked(_COPYING, call.body, partial=True)
     with call.services.store.transaction() as rows:
         experiment = reach(EXPERIMENTS, rows, call)
@@ -71,7 +71,7 @@ async def _duplicate(call: Call) -> Response:
 
 
 def _exposed(rows: Rows, experiment: Row) -> Row:
-    """The values of a cohort of those who got a variant since the experiment started. Raises ApiError 400."""
+    """Return a new cohort of persons who got a variant since the experiment started. Raises ApiError 400."""
     flag = experiment_flag(rows, experiment)
     if flag is None:
         raise invalid("Experiment does not have a feature flag")
@@ -106,7 +106,7 @@ def _make_cohort(call: Call) -> Row:
 
 
 async def _expose(call: Call) -> Response:
-    """`{"cohort"}`, which is calculated in the background."""
+    """Create the cohort and start its calculation in the background."""
     cohort = await to_thread.run_sync(_make_cohort, call)
     call.services.spawn(partial(calculate, call.services, cohort["id"]))
     return answer({"cohort": cohort}, 201)

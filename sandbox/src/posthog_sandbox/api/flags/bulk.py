@@ -1,4 +1,4 @@
-"""Many flags at once: `feature_flags/bulk_delete/` and `feature_flags/bulk_keys/`."""
+"""Bulk operations on flags: `feature_flags/bulk_delete/` and `feature_flags/bulk_keys/`."""
 
 import json
 from typing import Any
@@ -30,9 +30,9 @@ def _wanted_ids(call: Call) -> list[Any]:
 
 
 def _delete(call: Call) -> Row:
-    """`{"deleted", "errors"}`: softly, each flag by itself; what a PATCH would refuse is told as an error of its flag.
+    """Soft-delete flags one by one; return `{"deleted", "errors"}`, where errors are those that PATCH would return.
 
-    Either `ids`, or `filters` as the list takes them, not both and not empty: nothing deletes all flags by accident.
+    Needs either `ids` or the list's `filters`, not both and not empty: no request deletes all flags by accident.
     """
     filters = as_object(call.body.get("filters"))
     if bool(filters) == bool(call.body.get("ids")):
@@ -70,7 +70,7 @@ def _delete_one(rows: Rows, flag: Row) -> None:
 
 
 def _rollout(flag: Row) -> Row:
-    """What code that still asks for the flag got last, so that people know what to leave there."""
+    """Return the flag's last rollout, so that people know what to replace remaining calls with."""
     open_to_all = [group for group in objects(flag["filters"].get("groups")) if not group.get("properties")]
     shares = [group.get("rollout_percentage") for group in open_to_all]
     full = flag["active"] and any(share in (100, None) for share in shares)
@@ -84,7 +84,7 @@ def _rollout(flag: Row) -> Row:
 
 
 def _keys(call: Call) -> Row:
-    """`{"keys": {id: key}}` of the flags that exist."""
+    """Return `{"keys": {id: key}}` of the existing flags."""
     ids = {str(id) for id in _wanted_ids(call)}
     with call.services.store.transaction() as rows:
         flags = of_project(rows, "feature_flags", call.project_id)

@@ -1,4 +1,4 @@
-"""`organizations/{id}/feature_flags/copy_flags/`: a flag of one project put into others."""
+"""Copies of a flag to other projects: `organizations/{id}/feature_flags/copy_flags/`."""
 
 from anyio import to_thread
 from starlette.responses import Response
@@ -21,9 +21,9 @@ def _refused(message: str) -> ApiError:
 
 
 def _copy(call: Call) -> Row:
-    """`{"success": [flags], "failed": [{"project_id", "error_message"}]}`, one entry for each target.
+    """Return `{"success": [flags], "failed": [{"project_id", "error_message"}]}`, one entry per target.
 
-    A target that has a flag of this key gets it changed. Raises ApiError 400 when there is nothing to copy.
+    A target's existing flag with this key is updated. Raises ApiError 400 when there is nothing to copy.
     """
     key, source = call.body.get("feature_flag_key"), call.body.get("from_project")
     targets = as_list(call.body.get("target_project_ids"))

@@ -1,5 +1,5 @@
-"""What belongs to one flag: `{id}/dependent_flags/`, the live flags with a condition on it, `{id}/status/`, and
-`{id}/dashboard/`, which makes the dashboard of its usage when there is none.
+"""Related objects of a flag: `{id}/dependent_flags/` (active flags with a condition on it), `{id}/status/` and
+`{id}/dashboard/`, which creates its usage dashboard if there is none.
 """
 
 from anyio import to_thread
@@ -16,12 +16,12 @@ from .rules import flag_properties
 
 def _dependents(call: Call) -> list[Row]:
     with call.services.store.transaction() as rows:
-        asked = str(reach(FLAGS, rows, call)["id"])
+        wanted = str(reach(FLAGS, rows, call)["id"])
         return [
             {"id": flag["id"], "key": flag["key"], "name": flag["name"]}
             for flag in of_project(rows, "feature_flags", call.project_id)
             if not flag["deleted"]
-            and any(str(item.get("key")) == asked for item in flag_properties(flag["filters"], "flag"))
+            and any(str(item.get("key")) == wanted for item in flag_properties(flag["filters"], "flag"))
         ]
 
 

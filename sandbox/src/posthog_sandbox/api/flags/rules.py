@@ -1,4 +1,4 @@
-"""What PostHog demands of a feature flag's `filters`."""
+"""PostHog's rules for the `filters` of a feature flag."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ _TEXT_OPERATORS = frozenset({"icontains", "not_icontains", "regex", "not_regex",
 
 
 def checked_filters(rows: Rows, filters: Row) -> Row:
-    """The filters with payloads as JSON texts. Raises ApiError 400 on the first thing that PostHog refuses."""
+    """Return the filters with payloads as JSON strings. Raises ApiError 400 on the first invalid value."""
     sent = as_list(filters.get("groups"))
     groups = objects(sent)
     if sent is None or len(groups) != len(sent):
@@ -26,12 +26,12 @@ def checked_filters(rows: Rows, filters: Row) -> Row:
 
 
 def flag_variants(filters: Row) -> list[Row]:
-    """The variants of a multivariate flag; none of a boolean one."""
+    """Return the variants of a multivariate flag; none for a boolean flag."""
     return objects((as_object(filters.get("multivariate")) or {}).get("variants"))
 
 
 def flag_properties(filters: Row, kind: str) -> list[Row]:
-    """The properties of a type (`cohort`, `flag`) in all conditions."""
+    """Return the properties of a type (`cohort`, `flag`) in all conditions."""
     return [
         item
         for group in objects(filters.get("groups"))

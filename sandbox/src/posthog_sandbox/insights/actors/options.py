@@ -1,4 +1,4 @@
-"""InsightActorsQueryOptions: what can be chosen of an insight when its actors are listed."""
+"""InsightActorsQueryOptions: the choices for listing the actors of an insight."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ _PARTS = ("day", "status", "interval", "breakdown", "breakdowns", "series", "com
 
 
 async def actors_options(call: Call, query: Row, project: Project) -> Row:
-    """Lists of `{"label", "value"}` for a trend and a lifecycle, nulls for every other insight. Raises ApiError 400."""
+    """Return lists of `{"label", "value"}` for trends and lifecycle, nulls for other insights. Raises ApiError 400."""
     actors = as_object(query.get("source")) or {}
     source = as_object(actors.get("source"))
     if source is None or actors.get("kind") not in KINDS:

@@ -1,4 +1,4 @@
-"""FunnelsQuery: the steps that actors took, the time that it took them, and the conversion over time."""
+"""FunnelsQuery: completed steps, time to convert, and conversion over time."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ from .walks import Walks
 
 
 async def funnels_query(call: Call, query: Row, project: Project) -> Row:
-    """The answer for the `funnelVizType` of the query. Raises ApiError 400."""
+    """Return the results for the `funnelVizType` of the query. Raises ApiError 400."""
     events = await read_events(call, query, project)
     periods = [events]
     compare, compare_to = read_compare(query)
@@ -43,7 +43,7 @@ async def funnels_query(call: Call, query: Row, project: Project) -> Row:
 
 
 async def read_events(call: Call, query: Row, project: Project) -> FunnelEvents:
-    """How the events of a FunnelsQuery are fetched and read. Raises ApiError 400."""
+    """Return the events of a FunnelsQuery. Raises ApiError 400."""
     interval = read_interval(query)
     request, breakdown = await to_thread.run_sync(_read, call, query, project)
     return FunnelEvents(request, breakdown, await date_range_of(call, query, project, interval))
@@ -51,13 +51,13 @@ async def read_events(call: Call, query: Row, project: Project) -> FunnelEvents:
 
 def _read(call: Call, query: Row, project: Project) -> tuple[FunnelRequest, Breakdown | None]:
     request, breakdown = read_funnel(call, query, project), read_breakdown(call, query, several=False)
-    if breakdown is not None and breakdown.form == "cohorts":  # whoever is in a cohort counts for it with every event
+    if breakdown is not None and breakdown.form == "cohorts":  # a person counts for a cohort with all events
         request = replace(request, rules=replace(request.rules, attributed_step=None))
     return request, breakdown
 
 
 def _answer(periods: list[FunnelEvents], ran: list[Ran], sampling: float) -> object:
-    """The results; of two periods those of the first, the current one, and of the one before it."""
+    """Return the results; for two periods, the current one and the one before it."""
     request, breakdown = periods[0].request, periods[0].breakdown
     fetched = [events.read(one.table.rows) for events, one in zip(periods, ran, strict=True)]
     if request.display == "trends":
