@@ -24,13 +24,13 @@ from .api import on_ready, resource_routes
 from .api.account import find_organization, find_project
 from .errors import ApiError, maton_error, method_not_allowed, not_found, server_error
 from .http.bodies import read_object
-from .http.responses import answer, error_answer
+from .http.responses import error_response, json_response
 from .http.routing import Call, Router, Services
 from .maton.connections import check_connection, web_routes
 from .maton.keys import Key, check_key, check_reach, check_scope
 from .maton.rate import RateLimited
 from .pages.html import Overview, Seen, overview_page, page_headers
-from .pages.recording import Recorded, asked, note, refused
+from .pages.recording import Recorded, note, rejection, summary
 from .storage.engine import EngineError
 from .storage.events import EventSource
 from .storage.store import Store
@@ -153,18 +153,18 @@ async def _open_events(services: Services, on_failure: Callable[[Exception], Non
 async def _data_plane(sandbox: _Sandbox, request: Request) -> Response:
     """Handle one PostHog API request and turn errors into responses."""
     try:
-        return await _answer(sandbox, check_key(request.headers.get("authorization")), request)
+        return await _dispatch(sandbox, check_key(request.headers.get("authorization")), request)
     except ApiError as error:
-        note(request.scope, refused(error))
-        return error_answer(error)
+        note(request.scope, rejection(error))
+        return error_response(error)
     except sqlite3.OperationalError as error:
-        return error_answer(server_error(503, _reason(error)))
+        return error_response(server_error(503, _reason(error)))
     except Exception:
         _log.exception("Unhandled error in the sandbox on %s %s", request.method, request.url.path)
-        return error_answer(server_error())
+        return error_response(server_error())
 
 
-async def _answer(sandbox: _Sandbox, key: Key, request: Request) -> Response:
+async def _dispatch(sandbox: _Sandbox, key: Key, request: Request) -> Response:
     path: str = request.path_params["path"]
     found = sandbox.router.find(path.removeprefix("api/")) if path.startswith("api/") else None
     endpoints, arguments = found or ({}, {})
@@ -176,7 +176,7 @@ async def _answer(sandbox: _Sandbox, key: Key, request: Request) -> Response:
     if endpoint is None:
         raise method_not_allowed(request.method, ", ".join(endpoints))
     body = await read_object(request)
-    note(request.scope, asked(body))
+    note(request.scope, summary(body))
     call = Call(
         services=sandbox.services,
         method=request.method,
@@ -243,7 +243,7 @@ def _in_force(sandbox: _Sandbox) -> list[str]:
 
 async def _not_stored(_request: Request, error: Exception) -> Response:
     """Return the control plane's error for rows that cannot be stored: a full disk or a locked database."""
-    return error_answer(maton_error(503, _reason(error)))
+    return error_response(maton_error(503, _reason(error)))
 
 
 def _reason(error: Exception) -> str:
@@ -251,4 +251,4 @@ def _reason(error: Exception) -> str:
 
 
 async def _unknown(_request: Request) -> Response:
-    return answer({"detail": "Not Found"}, 404)
+    return json_response({"detail": "Not Found"}, 404)

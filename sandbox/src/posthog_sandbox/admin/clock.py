@@ -38,7 +38,7 @@ class SettableClock:
             "frozen": self._set is not None and self._set[2],
         }
 
-    def obey(self, sent: object) -> None:
+    def apply(self, sent: object) -> None:
         """Apply `{"now": "2026-01-31T12:00:00Z"}` or `{"advance_s": 3600}`; `"frozen": true` stops the clock there.
 
         Raises ApiError 422.

@@ -8,7 +8,7 @@ from starlette.routing import Route as WebRoute
 
 from ..errors import ApiError
 from ..http.bodies import read_json
-from ..http.responses import answer, error_answer
+from ..http.responses import error_response, json_response
 from ..maton.keys import check_key
 from .clock import SettableClock
 from .faults import Faults, read_faults
@@ -24,14 +24,14 @@ def admin_routes(faults: Faults, clock: SettableClock) -> list[WebRoute]:
             faults.set(read_faults(await read_json(request)))
         if request.method == "DELETE":
             faults.set([])
-        return answer({"faults": faults.shown()})
+        return json_response({"faults": faults.shown()})
 
     async def serve_clock(request: Request) -> Response:
         if request.method == "POST":
-            clock.obey(await read_json(request))
+            clock.apply(await read_json(request))
         if request.method == "DELETE":
             clock.reset()
-        return answer(clock.shown())
+        return json_response(clock.shown())
 
     methods = ["GET", "POST", "DELETE"]
     return [
@@ -46,6 +46,6 @@ def _guarded(act: _Endpoint) -> _Endpoint:
             check_key(request.headers.get("authorization"))
             return await act(request)
         except ApiError as error:
-            return error_answer(error)
+            return error_response(error)
 
     return endpoint

@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import ApiError, maton_invalid
-from ..http.responses import answer
+from ..http.responses import json_response
 from ..values import Row, as_list, as_object
 
 DISCONNECT = "sandbox.disconnect"
@@ -48,7 +48,7 @@ class Fault:
         """Return whether the rule applies to this request."""
         return self.times != 0 and self.method in (None, method) and fnmatchcase(path, self.path)
 
-    def answer(self) -> Response | None:
+    def response(self) -> Response | None:
         """Return the response that replaces PostHog's, if the rule has one."""
         if self.status is None and self.body is None and self.body_bytes is None:
             return None
@@ -58,7 +58,7 @@ class Fault:
         elif isinstance(self.body, str):
             response = Response(self.body, status)
         else:
-            response = Response(status_code=status) if self.body is None else answer(self.body, status)
+            response = Response(status_code=status) if self.body is None else json_response(self.body, status)
         response.headers.update(self.headers or {})
         return response
 
@@ -170,7 +170,7 @@ class FaultyApp:
         if fault.drop == "before":
             await _disconnect(scope)
             return
-        inner = fault.answer() or self._app
+        inner = fault.response() or self._app
         if fault.drop is None and not fault.drip_s:
             await inner(scope, receive, send)
             return

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ..errors import invalid, missing_reference, not_found
 from ..http.fields import Field, boolean, checked, choice, integer, json_list, json_object, json_value, text
 from ..http.paging import DEFAULT_LIMIT, limit_offset
-from ..http.responses import answer
+from ..http.responses import json_response
 from ..http.routing import Call, Route
 from ..identity import (
     DATA_PROJECT,
@@ -312,12 +312,12 @@ def _run(act: _Act, call: Call) -> Row:
         return act(rows, call)
 
 
-async def _answer(act: _Act, call: Call) -> Response:
-    return answer(await to_thread.run_sync(_run, act, call))
+async def _respond(act: _Act, call: Call) -> Response:
+    return json_response(await to_thread.run_sync(_run, act, call))
 
 
 ROUTES = tuple(
-    Route(method, path, partial(_answer, act))
+    Route(method, path, partial(_respond, act))
     for method, path, act in (
         ("GET", "users/@me", _user),
         ("PATCH", "users/@me", _change_user),

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from ..http.paging import absolute_url, positive
 from ..http.resource import Resource, reach
-from ..http.responses import answer
+from ..http.responses import json_response
 from ..http.routing import Call, Route
 from ..values import Row, stable_uuid
 from .cohorts.resource import COHORTS
@@ -59,7 +59,7 @@ def _page(call: Call, found: list[Row]) -> Response:
     limit, page = positive(call.params.get("limit"), _PAGE), positive(call.params.get("page"), 1)
     end = page * limit
     turn = partial(absolute_url, call.path, call.query)
-    return answer(
+    return json_response(
         {
             "results": found[end - limit : end],
             "next": turn({"limit": limit, "page": page + 1}) if end < len(found) else None,

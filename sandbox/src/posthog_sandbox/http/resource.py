@@ -16,7 +16,7 @@ from ..values import Row, integer_id
 from .fields import Field, checked
 from .filters import Filter, Ordering, selected
 from .paging import DEFAULT_LIMIT, counted, limit_offset
-from .responses import answer
+from .responses import json_response
 from .routing import Call, Route
 
 
@@ -126,7 +126,7 @@ def routes(resource: Resource) -> tuple[Route, ...]:
 
 
 async def _in_thread(resource: Resource, act: Callable[[Resource, Call], Row], status: int, call: Call) -> Response:
-    return answer(await to_thread.run_sync(act, resource, call), status)
+    return json_response(await to_thread.run_sync(act, resource, call), status)
 
 
 async def _saving(
@@ -134,7 +134,7 @@ async def _saving(
 ) -> Response:
     row, shown = await to_thread.run_sync(act, resource, call)
     resource.after(call, row)
-    return answer(shown, status)
+    return json_response(shown, status)
 
 
 async def _destroy(resource: Resource, call: Call) -> Response:

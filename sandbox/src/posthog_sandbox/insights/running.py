@@ -10,7 +10,7 @@ from anyio import CapacityLimiter, create_task_group, to_thread
 from ..errors import ApiError
 from ..http.routing import Call
 from ..queries.project import Project
-from ..queries.running import answer_fields, run_hogql
+from ..queries.running import response_fields, run_hogql
 from ..values import Row
 from .counting import MOST_ROWS
 
@@ -48,10 +48,10 @@ class Session:
         found = await self.rows(f"SELECT min(timestamp), count() FROM events WHERE {where} LIMIT 1")
         return datetime.fromisoformat(str(found[0][0])) if found and found[0][1] else None
 
-    def answer(self, query: Row, results: list[Row]) -> Row:
+    def response(self, query: Row, results: list[Row]) -> Row:
         """Return a response with the fields common to all insights."""
         return {
-            **answer_fields(self.call, query, self.project),
+            **response_fields(self.call, query, self.project),
             "results": results,
             "hogql": self.hogql or "",
             "timings": self.timings,

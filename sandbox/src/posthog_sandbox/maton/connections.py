@@ -16,7 +16,7 @@ from starlette.routing import Route as WebRoute
 
 from ..errors import ApiError, maton_error, maton_invalid, maton_not_found
 from ..http.paging import DEFAULT_LIMIT
-from ..http.responses import answer, error_answer
+from ..http.responses import error_response, json_response
 from ..http.routing import Services
 from ..identity import CONNECTION_ID
 from ..pages.html import approve_page, page_headers
@@ -64,7 +64,7 @@ def web_routes(services: Services, base_url: Callable[[], str]) -> list[WebRoute
                 body = await _body(request)
                 return await to_thread.run_sync(act, services.store, request, body)
             except ApiError as error:
-                return error_answer(error)
+                return error_response(error)
 
         return endpoint
 
@@ -89,7 +89,7 @@ def _list(store: Store, request: Request, _body: Row) -> Response:
         found = [
             _shown(row) for row in rows.all("connections") if status in (None, row["status"]) and row["app"] == app
         ]
-    return answer({"connections": found[:limit]})
+    return json_response({"connections": found[:limit]})
 
 
 def _create(store: Store, _request: Request, body: Row, *, clock: Clock, base_url: Callable[[], str]) -> Response:
@@ -98,18 +98,18 @@ def _create(store: Store, _request: Request, body: Row, *, clock: Clock, base_ur
     with store.transaction() as rows:
         row = rows.insert("connections", 0, _new(str(uuid.uuid4()), "PENDING", timestamp(clock()), base_url()))
     shown = _shown(row)
-    return answer({name: shown[name] for name in ("connection_id", "status", "url", "app")})
+    return json_response({name: shown[name] for name in ("connection_id", "status", "url", "app")})
 
 
 def _get(store: Store, request: Request, _body: Row) -> Response:
-    return answer({"connection": _shown(_found(store, request))})
+    return json_response({"connection": _shown(_found(store, request))})
 
 
 def _delete(store: Store, request: Request, _body: Row) -> Response:
     row = _found(store, request)
     with store.transaction() as rows:
         rows.remove("connections", row["id"])
-    return answer({})
+    return json_response({})
 
 
 def _set_status(store: Store, request: Request, body: Row) -> Response:
@@ -119,7 +119,7 @@ def _set_status(store: Store, request: Request, body: Row) -> Response:
     row = _found(store, request)
     with store.transaction() as rows:
         rows.save("connections", {**row, "status": body["status"], "last_updated_time": rows.now})
-    return answer({"connection_id": row["id"], "status": body["status"]})
+    return json_response({"connection_id": row["id"], "status": body["status"]})
 
 
 async def _approve(services: Services, request: Request) -> Response:

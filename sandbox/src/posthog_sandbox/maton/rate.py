@@ -6,8 +6,8 @@ from collections import deque
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import ApiError, maton_error
-from ..http.responses import error_answer
-from ..pages.recording import note, refused
+from ..http.responses import error_response
+from ..pages.recording import note, rejection
 
 _WINDOW_S = 1.0
 _LIMITED = ("/posthog/", "/connections")
@@ -29,8 +29,8 @@ class RateLimited:
         """Serve one request."""
         if scope["type"] == "http" and scope["path"].startswith(_LIMITED) and not self._admit():
             error = _too_many(self._rate)
-            note(scope, refused(error))
-            await error_answer(error)(scope, receive, send)
+            note(scope, rejection(error))
+            await error_response(error)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

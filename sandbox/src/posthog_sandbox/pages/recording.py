@@ -25,7 +25,7 @@ def note(scope: Scope, words: str) -> None:
     scope[_NOTE] = " → ".join(parts)
 
 
-def asked(body: Row) -> str:
+def summary(body: Row) -> str:
     """Summarize a request body: the name of the object, the query, or else the fields."""
     query = as_object(body.get("query"))
     named = body.get("key") or body.get("name")
@@ -36,7 +36,7 @@ def asked(body: Row) -> str:
     return ", ".join(f"{name} {json.dumps(value)}" if isinstance(value, bool) else name for name, value in body.items())
 
 
-def refused(error: ApiError) -> str:
+def rejection(error: ApiError) -> str:
     """Return the reason of a rejection."""
     body = as_object(error.body) or {}
     nested = as_object(body.get("error")) or {}

@@ -52,7 +52,7 @@ async def run_hogql(call: Call, text: str, context: Context) -> Ran:
     return Ran(translated, table, timings)
 
 
-def answer_fields(call: Call, query: Row, project: Project) -> Row:
+def response_fields(call: Call, query: Row, project: Project) -> Row:
     """Return the common fields of a response. Nothing is cached here, but the cache key is that of the query."""
     now = call.services.clock()
     key = hashlib.sha256(json.dumps(query, sort_keys=True).encode()).hexdigest()[:32]

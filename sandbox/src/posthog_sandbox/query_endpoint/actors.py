@@ -15,7 +15,7 @@ from ..queries.columns import Column, default_order, ordered, read_column, witho
 from ..queries.people import groups_by_key, persons_by_id, recorded_sessions
 from ..queries.project import Project, with_filters
 from ..queries.property_filters import TRUE
-from ..queries.running import Ran, answer_fields, page_of, run_hogql, texts, whole_number
+from ..queries.running import Ran, page_of, response_fields, run_hogql, texts, whole_number
 from ..queries.selection import Selection
 from ..values import Row, as_object
 
@@ -90,7 +90,7 @@ async def actors_query(call: Call, query: Row, project: Project) -> Row:
     rows, page = page_of(ran, limit, offset)
     results, missing = await _shown(call, project, columns, rows, group, strategy)
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "columns": select,
         "types": list(ran.table.types),
         "results": results,

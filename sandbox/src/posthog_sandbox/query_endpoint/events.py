@@ -11,7 +11,7 @@ from ..queries.columns import Column, conditions, default_order, ordered, read_c
 from ..queries.elements import elements_of
 from ..queries.people import as_json, display_name, persons_by_distinct_id
 from ..queries.project import Project
-from ..queries.running import answer_fields, page_of, run_hogql, texts, whole_number
+from ..queries.running import page_of, response_fields, run_hogql, texts, whole_number
 from ..queries.selection import Selection
 from ..values import Row, as_list, as_object, is_uuid
 
@@ -35,7 +35,7 @@ async def events_query(call: Call, query: Row, project: Project) -> Row:
     ran = await run_hogql(call, selection.hogql(), project.context)
     rows, page = page_of(ran, limit, offset)
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "columns": [column.shown for column in columns],
         "types": list(ran.table.types),
         "results": await _shown(call, project, columns, rows),

@@ -16,7 +16,7 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from ..errors import ApiError, invalid, not_found, required, server_error
-from ..http.responses import answer
+from ..http.responses import json_response
 from ..http.routing import Call, Route
 from ..insights.actors.options import actors_options
 from ..insights.actors.query import KINDS as ACTOR_KINDS
@@ -91,7 +91,7 @@ class QueryEndpoint:
         mode = _mode(call)
         with self._blocking(call) as scope, scope:
             shown = await self.obtain(call, query, mode, identity=_wanted_id(call) or uuid.uuid4().hex)
-            return answer(shown, 202 if _is_running(shown) else 200)
+            return json_response(shown, 202 if _is_running(shown) else 200)
         raise server_error(503, "The query was cancelled.")
 
     async def obtain(
@@ -126,7 +126,7 @@ class QueryEndpoint:
                 return await self._computed(call, source, key)
             if mode != "lazy_async" or not kept.is_fresh(now, lazily=True):
                 status = start()
-        return {**kept.answer, "is_cached": True, "query_status": status}
+        return {**kept.result, "is_cached": True, "query_status": status}
 
     async def _computed(self, call: Call, source: Row, key: str) -> Row:
         """Compute the result, and cache it if PostHog caches its kind."""
@@ -135,7 +135,7 @@ class QueryEndpoint:
             return found
         kept = kept_result(source, found, key, call.services.clock())
         self._results.put(key, kept)
-        return kept.answer
+        return kept.result
 
     def _running(self, call: Call, identity: str) -> Row | None:
         """Return the status of a running job, else None."""
@@ -165,18 +165,18 @@ class QueryEndpoint:
         shown = dict(job.status)
         if not job.status["complete"] and call.params.get("show_progress", "").lower() == "true":
             shown["query_progress"] = _shown(await call.services.events.progress(job.mark))
-        return answer({"query_status": shown}, 202 if not shown["complete"] else job.failed_with)
+        return json_response({"query_status": shown}, 202 if not shown["complete"] else job.failed_with)
 
     async def cancel(self, call: Call) -> Response:
         """Stop the query in the engine, drop an asynchronous one, and return 200 with a message."""
         blocking = self._scopes.get((call.project_id, call.arguments["id"]))
         if blocking is not None:
             blocking.cancel()
-            return answer({"message": "Query task revoked"})
+            return json_response({"message": "Query task revoked"})
         job = self._job(call)
         job.scope.cancel()
         del self._jobs[call.arguments["id"]]
-        return answer({"message": "Query task revoked"})
+        return json_response({"message": "Query task revoked"})
 
     def _job(self, call: Call) -> _Job:
         job = self._jobs.get(call.arguments["id"])

@@ -9,7 +9,7 @@ from ..errors import ApiError, invalid
 from ..hogql import Context, HogqlError, Notice, describe_schema, index_use, property_notices, translate
 from ..http.routing import Call
 from ..queries.project import Project, with_filters
-from ..queries.running import Ran, answer_fields, page_of, run_hogql
+from ..queries.running import Ran, page_of, response_fields, run_hogql
 from ..storage.engine import EngineError
 from ..values import Row, as_object
 
@@ -23,7 +23,7 @@ async def hogql_query(call: Call, query: Row, project: Project) -> Row:
     if translated.default_limit_applied and translated.limit is not None:
         rows, page = page_of(ran, translated.limit, translated.offset or 0)
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "clickhouse": translated.sql,
         "hogql": translated.hogql,
         "query": text,

@@ -6,7 +6,7 @@ from ..errors import invalid
 from ..hogql import escape
 from ..http.routing import Call
 from ..queries.project import Project
-from ..queries.running import Ran, answer_fields, page_of, run_hogql, texts, whole_number
+from ..queries.running import Ran, page_of, response_fields, run_hogql, texts, whole_number
 from ..values import Row
 
 _EVENTS = 100
@@ -29,7 +29,7 @@ async def team_taxonomy(call: Call, query: Row, project: Project) -> Row:
     )
     ran = await run_hogql(call, text, project.context)
     results = [{"event": event, "count": count} for event, count in ran.table.rows]
-    return {**answer_fields(call, query, project), **_run_fields(ran), "results": results}
+    return {**response_fields(call, query, project), **_run_fields(ran), "results": results}
 
 
 async def event_taxonomy(call: Call, query: Row, project: Project) -> Row:
@@ -49,7 +49,12 @@ async def event_taxonomy(call: Call, query: Row, project: Project) -> Row:
     )
     ran = await run_hogql(call, text, project.context)
     rows, page = page_of(ran, limit, offset)
-    return {**answer_fields(call, query, project), **_run_fields(ran), **page, "results": [_shown(row) for row in rows]}
+    return {
+        **response_fields(call, query, project),
+        **_run_fields(ran),
+        **page,
+        "results": [_shown(row) for row in rows],
+    }
 
 
 def _sampled(wanted: str) -> str:

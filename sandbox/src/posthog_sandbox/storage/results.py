@@ -86,7 +86,7 @@ def cache_key(project_id: int, query: Row, settings: Row) -> str:
 class Kept:
     """A cached result with its computation time and lifetime; with `is_over` it stays fresh forever."""
 
-    answer: Row
+    result: Row
     computed: datetime
     lifetime: Lifetime
     is_over: bool
@@ -96,17 +96,17 @@ class Kept:
         return self.is_over or now <= self.computed + (self.lifetime.lazy if lazily else self.lifetime.fresh)
 
 
-def kept_result(query: Row, answer: Row, key: str, now: datetime) -> Kept:
+def kept_result(query: Row, result: Row, key: str, now: datetime) -> Kept:
     """Return a new result for the cache, with its timestamps added."""
     span = lifetime(query)
     times = (now, now + span.fresh, now + _NEXT_REFRESH)
     ages: Row = {name: timestamp(moment) for name, moment in zip(_TIMES, times, strict=True)}
-    return Kept({**answer, **ages, "cache_key": key, "is_cached": False}, now, span, _is_over(query, answer, now))
+    return Kept({**result, **ages, "cache_key": key, "is_cached": False}, now, span, _is_over(query, result, now))
 
 
-def _is_over(query: Row, answer: Row, now: datetime) -> bool:
+def _is_over(query: Row, result: Row, now: datetime) -> bool:
     """Return whether the insight's date range ended before it was computed, so that its result cannot change."""
-    end = (as_object(answer.get("resolved_date_range")) or {}).get("date_to")
+    end = (as_object(result.get("resolved_date_range")) or {}).get("date_to")
     if not isinstance(end, str) or query.get("kind") not in _WITH_INTERVAL:
         return False
     return datetime.fromisoformat(end) < now - _ALREADY_PAST
@@ -144,4 +144,4 @@ class ResultCache:
 
 def _weight(kept: Kept) -> int:
     """Return the weight of a result: its rows plus a fixed share."""
-    return 50 + len(as_list(kept.answer.get("results")) or [])
+    return 50 + len(as_list(kept.result.get("results")) or [])

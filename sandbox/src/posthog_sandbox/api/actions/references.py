@@ -9,7 +9,7 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from ...http.resource import list_rows, of_project, reach, routes
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Endpoint, Route
 from ...storage.store import Rows
 from ...values import Row, as_list, as_object
@@ -91,7 +91,7 @@ def _references(call: Call) -> list[Row]:
 
 
 async def _list_references(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_references, call))
+    return json_response(await to_thread.run_sync(_references, call))
 
 
 def _with_counts(call: Call) -> Row:
@@ -107,7 +107,7 @@ async def _list(plain: Endpoint, call: Call) -> Response:
     """Return a page of actions. As in PostHog, any value of `include_reference_count` adds the counts."""
     if not call.params.get("include_reference_count"):
         return await plain(call)
-    return answer(await to_thread.run_sync(_with_counts, call))
+    return json_response(await to_thread.run_sync(_with_counts, call))
 
 
 _COLLECTION = f"projects/{{project_id}}/{ACTIONS.table}"

@@ -10,7 +10,7 @@ from ...errors import ApiError, invalid, required
 from ...http.fields import Field, boolean, choice, json_list, json_object, text
 from ...http.filters import Ordering, Predicate, contains, created_by, truth
 from ...http.resource import Change, Resource, add_row, public, reach, routes
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route, Services
 from ...storage.engine import EngineError
 from ...storage.store import Rows
@@ -228,7 +228,7 @@ async def _persons(call: Call) -> Response:
         condition = f"id IN ({await to_thread.run_sync(find)})"
     except CohortError as error:
         raise invalid(str(error)) from error
-    return answer(await person_page(call, [condition]))
+    return json_response(await person_page(call, [condition]))
 
 
 async def _add_persons(call: Call) -> Response:
@@ -245,7 +245,7 @@ async def _add_persons(call: Call) -> Response:
             return rows.save("cohorts", {**cohort, "_members": members, **again})
 
     _start(call, await to_thread.run_sync(add))
-    return answer({"success": True})
+    return json_response({"success": True})
 
 
 async def _duplicate(call: Call) -> Response:
@@ -268,7 +268,7 @@ async def _duplicate(call: Call) -> Response:
 
     row, shown = await to_thread.run_sync(make)
     _start(call, row)
-    return answer(shown)
+    return json_response(shown)
 
 
 def cohort_routes(compute: Compute) -> tuple[Route, ...]:

@@ -22,18 +22,18 @@ def check_filters(rows: Rows, filters: Row) -> None:
     """Raise ApiError 400 unless the filters are a tree of groups and known filters."""
     properties = as_object(filters.get("properties"))
     if properties is None:
-        raise _refused("Must contain a 'properties' key with type and values")
+        raise _invalid("Must contain a 'properties' key with type and values")
     _check_group(rows, properties, 0)
 
 
 def _check_group(rows: Rows, group: Row, depth: int) -> None:
     values = as_list(group.get("values"))
     if str(group.get("type")).upper() not in {"AND", "OR"} or values is None or depth > _DEEPEST:
-        raise _refused("A group needs a type, AND or OR, and a list of values")
+        raise _invalid("A group needs a type, AND or OR, and a list of values")
     for value in values:
         item = as_object(value)
         if item is None:
-            raise _refused("Each value must be a filter or a group")
+            raise _invalid("Each value must be a filter or a group")
         if "values" in item:
             _check_group(rows, item, depth + 1)
         else:
@@ -44,18 +44,18 @@ def _check_leaf(rows: Rows, item: Row) -> None:
     kind = item.get("type")
     needed = {"behavioral": ("key", "event_type", "value"), "person": ("key",), "cohort": ("key", "value")}
     if kind not in needed:
-        raise _refused(f"Filter type '{kind}' is not one of behavioral, person, cohort")
+        raise _invalid(f"Filter type '{kind}' is not one of behavioral, person, cohort")
     missing = [name for name in needed[kind] if item.get(name) in (None, "")]
     if kind == "behavioral" and not item.get("explicit_datetime"):
         missing += [name for name in ("time_value", "time_interval") if item.get(name) in (None, "")]
     if kind == "person" and item.get("value") is None and item.get("operator") not in {"is_set", "is_not_set"}:
         missing.append("value")
     if missing:
-        raise _refused(f"Missing required keys for {kind} filter: {', '.join(missing)}")
+        raise _invalid(f"Missing required keys for {kind} filter: {', '.join(missing)}")
     if kind == "cohort" and not isinstance(item["value"], int):
-        raise _refused("The value of a cohort filter is the number of a cohort")
+        raise _invalid("The value of a cohort filter is the number of a cohort")
     if kind == "cohort" and rows.get("cohorts", item["value"]) is None:
-        raise _refused(f"Cohort with id {item['value']} does not exist")
+        raise _invalid(f"Cohort with id {item['value']} does not exist")
 
 
 def filters_of_groups(groups: list[Any]) -> Row:
@@ -154,5 +154,5 @@ def _since(rows: Rows, item: Row) -> datetime:
         raise CohortError("Invalid time in a behavioral filter.") from None
 
 
-def _refused(detail: str) -> ApiError:
+def _invalid(detail: str) -> ApiError:
     return invalid(detail, attr="filters")

@@ -12,7 +12,7 @@ from ...errors import invalid
 from ...http.fields import Field, boolean, choice, integer, json_list, json_object, json_value, tags, text
 from ...http.filters import Ordering, Predicate, equals, tagged, truth
 from ...http.resource import Change, Resource, add_row, alive_or_restored, get_row, public, routes
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.store import Rows
 from ...values import Row, objects
@@ -160,7 +160,7 @@ async def _get(obtain: ObtainResult, call: Call) -> Response:
     shown = await to_thread.run_sync(get_row, DASHBOARDS, call)
     for tile in shown["tiles"]:
         await _compute(obtain, call, shown, tile)
-    return answer(shown)
+    return json_response(shown)
 
 
 async def _compute(obtain: ObtainResult, call: Call, shown: Row, tile: Row) -> None:

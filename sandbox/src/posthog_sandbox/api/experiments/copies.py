@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ...errors import invalid
 from ...http.fields import Field, checked, text
 from ...http.resource import Change, add_row, of_project, reach
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.store import Rows
 from ...values import Row, objects
@@ -67,7 +67,7 @@ def _free_name(rows: Rows, experiment: Row) -> str:
 
 
 async def _duplicate(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_copy, call), 201)
+    return json_response(await to_thread.run_sync(_copy, call), 201)
 
 
 def _exposed(rows: Rows, experiment: Row) -> Row:
@@ -109,7 +109,7 @@ async def _expose(call: Call) -> Response:
     """Create the cohort and start its calculation in the background."""
     cohort = await to_thread.run_sync(_make_cohort, call)
     call.services.spawn(partial(calculate, call.services, cohort["id"]))
-    return answer({"cohort": cohort}, 201)
+    return json_response({"cohort": cohort}, 201)
 
 
 _ITEM = "projects/{project_id}/experiments/{id}"

@@ -13,7 +13,7 @@ from ...errors import invalid, missing_reference
 from ...http.fields import Field, boolean, checked, choice, integer, json_list, json_object, json_value, moment, text
 from ...http.filters import Ordering, Predicate, contains, created_by, equals, truth
 from ...http.resource import Change, Resource, alive_or_restored, public, reach, routes
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Endpoint, Route
 from ...storage.events import literal
 from ...storage.store import Rows
@@ -303,7 +303,7 @@ async def _take(step: _Step, call: Call) -> Response:
             experiment = step(rows, reach(EXPERIMENTS, rows, call), call)
             return _show(rows, rows.save("experiments", {**experiment, "updated_at": rows.now}))
 
-    return answer(await to_thread.run_sync(act))
+    return json_response(await to_thread.run_sync(act))
 
 
 async def _with_known_events(save: Endpoint, call: Call) -> Response:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ...errors import ApiError
 from ...http.filters import selected
 from ...http.resource import Change, change_row, of_project
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.store import Rows
 from ...values import Row, as_list, as_object, objects
@@ -18,14 +18,14 @@ from .resource import FLAGS
 from .rules import flag_variants
 
 
-def _refused(message: str) -> ApiError:
+def _invalid(message: str) -> ApiError:
     return ApiError(400, {"error": message})
 
 
 def _wanted_ids(call: Call) -> list[Any]:
     ids = as_list(call.body.get("ids"))
     if not ids:
-        raise _refused("A list of flag ids is required")
+        raise _invalid("A list of flag ids is required")
     return ids
 
 
@@ -36,25 +36,25 @@ def _delete(call: Call) -> Row:
     """
     filters = as_object(call.body.get("filters"))
     if bool(filters) == bool(call.body.get("ids")):
-        raise _refused("Provide either filters or ids, and not both")
-    answered: Row = {"deleted": [], "errors": []}
+        raise _invalid("Provide either filters or ids, and not both")
+    outcome: Row = {"deleted": [], "errors": []}
     with call.services.store.transaction() as rows:
         found = {flag["id"]: flag for flag in of_project(rows, "feature_flags", call.project_id)}
         ids: list[Any] = _filtered(rows, list(found.values()), filters) if filters else _wanted_ids(call)
         for id in ids:
             flag = found.get(id) if isinstance(id, int) and not isinstance(id, bool) else None
             if flag is None or flag["deleted"]:
-                answered["errors"].append({"id": id, "reason": "Flag not found"})
+                outcome["errors"].append({"id": id, "reason": "Flag not found"})
                 continue
             try:
                 _delete_one(rows, flag)
             except ApiError as error:
                 reason = (as_object(error.body) or {}).get("detail")
-                answered["errors"].append({"id": id, "key": flag["key"], "reason": reason})
+                outcome["errors"].append({"id": id, "key": flag["key"], "reason": reason})
             else:
                 del found[id]
-                answered["deleted"].append({"id": id, "key": flag["key"], **_rollout(flag)})
-    return answered
+                outcome["deleted"].append({"id": id, "key": flag["key"], **_rollout(flag)})
+    return outcome
 
 
 def _filtered(rows: Rows, flags: list[Row], filters: Row) -> list[int]:
@@ -92,11 +92,11 @@ def _keys(call: Call) -> Row:
 
 
 async def _bulk_delete(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_delete, call))
+    return json_response(await to_thread.run_sync(_delete, call))
 
 
 async def _bulk_keys(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_keys, call))
+    return json_response(await to_thread.run_sync(_keys, call))
 
 
 _COLLECTION = "projects/{project_id}/feature_flags"

@@ -6,7 +6,7 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from ...http.resource import Change, add_row, reach
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...values import Row
 from ..cohorts.resource import COHORTS, calculate
@@ -54,7 +54,7 @@ async def _make(call: Call) -> Response:
 
     cohort = await to_thread.run_sync(add)
     call.services.spawn(partial(calculate, call.services, cohort["id"]))
-    return answer({"cohort": cohort}, 201)
+    return json_response({"cohort": cohort}, 201)
 
 
 ROUTES = (Route("POST", "projects/{project_id}/feature_flags/{id}/create_static_cohort_for_flag", _make),)

@@ -6,7 +6,7 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from ...http.resource import Change, of_project, reach
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...values import Row
 from ..dashboards.resource import usage_dashboard
@@ -26,7 +26,7 @@ def _dependents(call: Call) -> list[Row]:
 
 
 async def _list(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_dependents, call))
+    return json_response(await to_thread.run_sync(_dependents, call))
 
 
 _REASONS = {
@@ -44,7 +44,7 @@ def _status(call: Call) -> Row:
 
 
 async def _tell_status(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_status, call))
+    return json_response(await to_thread.run_sync(_status, call))
 
 
 def _make_dashboard(call: Call) -> Row:
@@ -58,7 +58,7 @@ def _make_dashboard(call: Call) -> Row:
 
 
 async def _dashboard(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_make_dashboard, call))
+    return json_response(await to_thread.run_sync(_make_dashboard, call))
 
 
 ROUTES = (

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ...errors import invalid
 from ...http.resource import of_project
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...identity import user_basic
 from ...storage.events import literal
@@ -33,7 +33,7 @@ async def _reasons(call: Call) -> Response:
         groups = None
     if groups is None:
         raise invalid("Invalid JSON passed in groups parameter", attr="groups")
-    return answer({flag["key"]: result for flag, result in await _evaluate_all(call, distinct_id)})
+    return json_response({flag["key"]: result for flag, result in await _evaluate_all(call, distinct_id)})
 
 
 async def _evaluate_all(call: Call, distinct_id: str) -> list[tuple[Row, Row]]:
@@ -50,7 +50,9 @@ async def _evaluate_all(call: Call, distinct_id: str) -> list[tuple[Row, Row]]:
 async def _my_flags(call: Call) -> Response:
     """Return `[{"feature_flag", "value"}]` for the person with the user's distinct id."""
     found = await _evaluate_all(call, user_basic()["distinct_id"])
-    return answer([{"feature_flag": minimal_flag(flag), "value": result["value"]} for flag, result in reversed(found)])
+    return json_response(
+        [{"feature_flag": minimal_flag(flag), "value": result["value"]} for flag, result in reversed(found)]
+    )
 
 
 def _definitions(call: Call) -> Row:
@@ -71,7 +73,7 @@ def _definitions(call: Call) -> Row:
 
 async def _local_evaluation(call: Call) -> Response:
     """Return `{"flags", "group_type_mapping", "cohorts"}`; the cohorts that flags use only with `send_cohorts`."""
-    return answer(await to_thread.run_sync(_definitions, call))
+    return json_response(await to_thread.run_sync(_definitions, call))
 
 
 def _flags(call: Call) -> list[tuple[Row, list[Condition]]]:
@@ -106,7 +108,7 @@ async def _blast_radius(call: Call) -> Response:
     kept = f"WHERE toString(id) NOT IN ({removed})" if removed else ""
     sql = f"SELECT countIf({condition}), count() FROM {await people(call)} {kept}"
     [[affected, total]] = await call.services.events.rows(call.project_id, sql)
-    return answer({"affected": affected, "total": total})
+    return json_response({"affected": affected, "total": total})
 
 
 def _reached(call: Call, properties: list[Row]) -> str:

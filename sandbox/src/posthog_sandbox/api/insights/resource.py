@@ -29,7 +29,7 @@ from ...http.filters import (
     truth,
 )
 from ...http.resource import Change, Resource, alive_or_restored, by_id, get_row, list_rows, public, routes
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Endpoint, Route
 from ...identity import user_basic
 from ...query_endpoint.handlers import RUNNERS
@@ -253,8 +253,8 @@ async def _list(obtain: ObtainResult, call: Call) -> Response:
         page["results"] = [
             {name: value for name, value in row.items() if name not in _RESULTS} for row in page["results"]
         ]
-        return answer(page)
-    return answer({**page, "results": [await with_result(obtain, call, row) for row in page["results"]]})
+        return json_response(page)
+    return json_response({**page, "results": [await with_result(obtain, call, row) for row in page["results"]]})
 
 
 def refresh_mode(call: Call) -> Mode:
@@ -314,7 +314,7 @@ async def _get(obtain: ObtainResult, call: Call) -> Response:
     """Return one insight; `from_dashboard` computes it as that dashboard does."""
     shown, dashboard = await to_thread.run_sync(_with_dashboard, call)
     overridden = overriding(call, dashboard.get("filters") or {}, dashboard.get("variables") or {})
-    return answer(await with_own_result(obtain, overridden, shown, dashboard.get("id")))
+    return json_response(await with_own_result(obtain, overridden, shown, dashboard.get("id")))
 
 
 def _with_dashboard(call: Call) -> tuple[Row, Row]:
@@ -331,7 +331,7 @@ async def _saved(save: Endpoint, obtain: ObtainResult, call: Call) -> Response:
     saved = await save(call)
     shown: Row = json.loads(bytes(saved.body))
     reading = replace(call, body={"refresh": call.body.get("refresh", False)})
-    return answer(await with_result(obtain, reading, shown), saved.status_code)
+    return json_response(await with_result(obtain, reading, shown), saved.status_code)
 
 
 def insight_routes(obtain: ObtainResult) -> tuple[Route, ...]:

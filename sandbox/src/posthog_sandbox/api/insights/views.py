@@ -12,7 +12,7 @@ from ...errors import ApiError, required
 from ...http.fields import integers
 from ...http.paging import positive
 from ...http.resource import not_deleted, of_project
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Endpoint, Route
 from ...values import Row
 from .resource import INSIGHTS
@@ -52,13 +52,13 @@ def _latest(days: int, call: Call) -> list[Row]:
 
 
 async def _my_last_viewed(call: Call) -> Response:
-    return answer(await to_thread.run_sync(partial(_latest, _MOST_DAYS), call))
+    return json_response(await to_thread.run_sync(partial(_latest, _MOST_DAYS), call))
 
 
 async def _trending(call: Call) -> Response:
     """Return the insights viewed in the last `days`. With one user, each viewer is counted once."""
     days = min(positive(call.params.get("days"), _DAYS), _MOST_DAYS)
-    return answer(await to_thread.run_sync(partial(_latest, days), call))
+    return json_response(await to_thread.run_sync(partial(_latest, days), call))
 
 
 async def _cancel(stop: Endpoint, call: Call) -> Response:

@@ -9,7 +9,7 @@ from ...errors import ApiError, invalid
 from ...http.fields import boolean, json_list, json_object
 from ...http.filters import truth
 from ...http.resource import of_project
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.events import literal
 from ...values import Row, is_uuid
@@ -62,7 +62,7 @@ async def _delete_property(call: Call) -> Response:
         raise _missing("$unset")
     person = await find_person(call)
     await change_properties(call, person, lambda all: {name: value for name, value in all.items() if name != key})
-    return answer({"success": True}, 201)
+    return json_response({"success": True}, 201)
 
 
 async def _split(call: Call) -> Response:
@@ -100,13 +100,13 @@ async def _values(call: Call) -> Response:
     """Return the most frequent values of a property with their numbers of persons: `[{"name", "count"}]`."""
     key, part = call.params.get("key"), call.params.get("value")
     if not key:
-        return answer([])
+        return json_response([])
     text = property_text(key)
     wanted = f"positionCaseInsensitiveUTF8({text}, {literal(part)}) > 0" if part else f"{text} IS NOT NULL"
     counted = f"SELECT {text} AS value, count() AS persons FROM {await people(call)} WHERE {wanted}"
     sql = f"{counted} GROUP BY value ORDER BY persons DESC, value LIMIT {_VALUES}"
     found = await call.services.events.rows(call.project_id, sql)
-    return answer([{"name": name, "count": count} for name, count in found])
+    return json_response([{"name": name, "count": count} for name, count in found])
 
 
 async def _cohorts(call: Call) -> Response:
@@ -128,7 +128,7 @@ async def _cohorts(call: Call) -> Response:
     cohorts = await to_thread.run_sync(read)
     tests = ", ".join(f"toUUID({literal(key)}) IN ({sql})" for _, sql in cohorts)
     [held] = await call.services.events.rows(call.project_id, f"SELECT {tests}") if cohorts else [[]]
-    return answer({"results": [shown for (shown, _), is_in in zip(cohorts, held, strict=True) if is_in]})
+    return json_response({"results": [shown for (shown, _), is_in in zip(cohorts, held, strict=True) if is_in]})
 
 
 _COLLECTION = "projects/{project_id}/persons"

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from ...errors import invalid, not_found
 from ...http.filters import json_parameter, truth
 from ...http.paging import DEFAULT_LIMIT, absolute_url, positive, whole
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.events import literal
 from ...values import Row, as_object, integer_id, is_uuid
@@ -32,7 +32,7 @@ _EMAIL = property_text("email")
 async def _list(call: Call) -> Response:
     conditions = [condition async for condition in _conditions(call)]
     page = await person_page(call, conditions)
-    return _table(page["results"]) if call.params.get("format") == "csv" else answer(page)
+    return _table(page["results"]) if call.params.get("format") == "csv" else json_response(page)
 
 
 def _table(persons: list[Row]) -> Response:
@@ -169,7 +169,7 @@ async def find_person(call: Call) -> Row:
 
 
 async def _get(call: Call) -> Response:
-    return answer(embedded_person(await find_person(call)))
+    return json_response(embedded_person(await find_person(call)))
 
 
 ROUTES = (

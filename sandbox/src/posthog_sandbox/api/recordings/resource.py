@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from ...errors import invalid, not_found, required
 from ...http.fields import boolean, choice, integer, json_list
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.events import literal
 from ...values import Row, timestamp
@@ -61,7 +61,7 @@ async def _list(run_query: RunQuery, call: Call) -> Response:
     body: Row = {"results": found[:limit], "has_next": len(found) > limit, "version": 4}
     if body["has_next"]:
         body["next_cursor"] = base64.urlsafe_b64encode(f"offset:{offset + limit}".encode()).decode()
-    response = answer(body)
+    response = json_response(body)
     response.headers["Server-Timing"] = f"load_recordings;dur={(time.perf_counter() - began) * 1000:.2f}"
     return response
 
@@ -154,7 +154,7 @@ async def _one(call: Call) -> Row:
 
 
 async def _get(call: Call) -> Response:
-    return answer(await _one(call))
+    return json_response(await _one(call))
 
 
 async def _snapshots(call: Call) -> Response:
@@ -162,7 +162,7 @@ async def _snapshots(call: Call) -> Response:
     await _one(call)
     if call.params.get("source"):
         raise not_found("Snapshots not found")
-    return answer({"sources": []})
+    return json_response({"sources": []})
 
 
 async def _update(call: Call) -> Response:
@@ -173,7 +173,7 @@ async def _update(call: Call) -> Response:
         raise invalid("At least one of 'viewed' or 'analyzed' must be provided.")
     if given.get("viewed") and not recording["viewed"]:
         await to_thread.run_sync(_view, call, recording["id"])
-    return answer({"success": True})
+    return json_response({"success": True})
 
 
 async def _delete(call: Call) -> Response:
@@ -192,7 +192,7 @@ async def _bulk_delete(call: Call) -> Response:
     known = {recording["id"] for recording in found}
     await remove_keys(call, _KIND, *sorted(known))
     failed = [id for id in requested if id not in known]
-    return answer(
+    return json_response(
         {"success": True, "deleted_count": len(known), "total_requested": len(requested), "failed_ids": failed}
     )
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from ...errors import invalid, not_found
 from ...http.filters import truth
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.events import literal
 from ...values import Row, timestamp
@@ -30,7 +30,7 @@ async def _stats_of_one(call: Call) -> Response:
     start = max(start, first) if start else first
     end = min(end, last) if end and last else end or last
     stats = await _stats(call, [survey["id"]], start, end)
-    return answer(
+    return json_response(
         {**stats, "survey_id": survey["id"], "start_date": survey["start_date"], "end_date": survey["end_date"]}
     )
 
@@ -40,7 +40,7 @@ async def _stats_of_all(call: Call) -> Response:
     start, end = _dates(call)
     surveys = await to_thread.run_sync(_surveys, call)
     active = [survey["id"] for survey in surveys if not survey["archived"]]
-    return answer(await _stats(call, active, start, end) if active else {"stats": {}, "rates": _rates(None)})
+    return json_response(await _stats(call, active, start, end) if active else {"stats": {}, "rates": _rates(None)})
 
 
 async def _responses_count(call: Call) -> Response:
@@ -48,7 +48,7 @@ async def _responses_count(call: Call) -> Response:
     surveys = await to_thread.run_sync(_surveys, call)
     starts = [survey["start_date"] for survey in surveys if survey["start_date"]]
     if not starts:
-        return answer({})
+        return json_response({})
     conditions = [f"timestamp >= {_moment(datetime.fromisoformat(min(starts)))}"]
     if requested := [word.strip() for word in call.params.get("survey_ids", "").split(",") if word.strip()]:
         conditions.append(_of_surveys(requested))
@@ -59,7 +59,7 @@ async def _responses_count(call: Call) -> Response:
         f"WHERE event = 'survey sent' AND {' AND '.join(conditions)} GROUP BY survey ORDER BY survey"
     )
     found = await call.services.events.rows(call.project_id, sql)
-    return answer(dict(found))
+    return json_response(dict(found))
 
 
 def _survey(call: Call) -> Row:

@@ -4,7 +4,7 @@ from typing import Any
 
 from ...http.routing import Call
 from ...queries.project import Project
-from ...queries.running import answer_fields
+from ...queries.running import response_fields
 from ...values import Row, as_list, as_object
 from ..breakdowns import NULL, OTHER
 from ..dates import DateRange, iso
@@ -31,7 +31,7 @@ async def actors_options(call: Call, query: Row, project: Project) -> Row:
     elif source.get("kind") == "LifecycleQuery":
         _, ends, _ = await lifecycle_actors(Session(call, project), source)
         found = {"day": _days(ends), "status": [_item(name.capitalize(), name) for name in sorted(STATUSES)]}
-    return {**answer_fields(call, query, project), **dict.fromkeys(_PARTS), **found}
+    return {**response_fields(call, query, project), **dict.fromkeys(_PARTS), **found}
 
 
 async def _of_trend(call: Call, query: Row, project: Project) -> Row:

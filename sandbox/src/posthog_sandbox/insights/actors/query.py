@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from ...http.routing import Call
 from ...queries.project import Project
-from ...queries.running import answer_fields, page_of, run_hogql
+from ...queries.running import page_of, response_fields, run_hogql
 from ...values import Row, as_object
 from ..actor_events import unsupported
 from ..actor_source import ActorSource
@@ -65,7 +65,7 @@ async def insight_actors_query(call: Call, query: Row, project: Project) -> Row:
     if ran.translated.limit is not None:
         rows, page = page_of(ran, ran.translated.limit, 0)
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "clickhouse": ran.translated.sql,
         "hogql": ran.translated.hogql,
         "columns": list(ran.translated.columns),

@@ -9,7 +9,7 @@ from anyio import to_thread
 from ...errors import invalid
 from ...http.routing import Call
 from ...queries.project import Project
-from ...queries.running import answer_fields
+from ...queries.running import response_fields
 from ...values import Row, as_object, objects
 from ..requests import malformed_query, options
 from ..running import Session
@@ -33,7 +33,7 @@ async def experiment_exposure_query(call: Call, query: Row, project: Project) ->
     totals = {found["variant"]: found["exposure_counts"][-1] for found in series if days}
     flag = options(query, "feature_flag")
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "kind": "ExperimentExposureQuery",
         "timeseries": series,
         "total_exposures": totals,

@@ -6,7 +6,7 @@ from anyio import to_thread
 
 from ...http.routing import Call
 from ...queries.project import Project
-from ...queries.running import answer_fields
+from ...queries.running import response_fields
 from ...values import Row
 from ..running import Session
 from .funnels import FunnelMetric, funnel_numbers, read_funnel_metric
@@ -42,7 +42,7 @@ async def experiment_query(call: Call, query: Row, project: Project) -> Row:
     else:
         found = await value_numbers(session, metric, exposures)
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "kind": "ExperimentQuery",
         **summarized(_in_order(found, exposures), kind, config),
         **dict.fromkeys(_LEGACY),

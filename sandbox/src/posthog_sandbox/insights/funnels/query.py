@@ -6,17 +6,17 @@ from anyio import to_thread
 
 from ...http.routing import Call
 from ...queries.project import Project
-from ...queries.running import Ran, answer_fields
+from ...queries.running import Ran, response_fields
 from ...values import Row
 from ..actor_events import actor_rows, date_range_of
 from ..dates import read_interval
 from ..filters import sampling_factor
 from ..trends.request import read_compare
-from .answers import Entered, Tally, step_rows, times_to_convert, trend_rows
 from .breakdown import Breakdown, read_breakdown
 from .compare import compared_groups, compared_rows
 from .events import Fetched, FunnelEvents
 from .request import FunnelRequest, read_funnel
+from .results import Entered, Tally, step_rows, times_to_convert, trend_rows
 from .steps import Value
 from .walks import Walks
 
@@ -29,9 +29,9 @@ async def funnels_query(call: Call, query: Row, project: Project) -> Row:
     if compare and events.request.display != "flow":
         periods.append(replace(events, within=events.within.previous(compare_to)))
     ran = [await actor_rows(call, project, period.hogql(query, project, with_actors=False)) for period in periods]
-    results = await to_thread.run_sync(_answer, periods, ran, sampling_factor(query))
+    results = await to_thread.run_sync(_computed, periods, ran, sampling_factor(query))
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "results": results,
         "isUdf": True,
         "hogql": ran[0].translated.hogql,
@@ -56,7 +56,7 @@ def _read(call: Call, query: Row, project: Project) -> tuple[FunnelRequest, Brea
     return request, breakdown
 
 
-def _answer(periods: list[FunnelEvents], ran: list[Ran], sampling: float) -> object:
+def _computed(periods: list[FunnelEvents], ran: list[Ran], sampling: float) -> object:
     """Return the results; for two periods, the current one and the one before it."""
     request, breakdown = periods[0].request, periods[0].breakdown
     fetched = [events.read(one.table.rows) for events, one in zip(periods, ran, strict=True)]

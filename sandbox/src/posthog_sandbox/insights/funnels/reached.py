@@ -11,10 +11,10 @@ from ...queries.project import Project
 from ...values import Row
 from ..actor_events import actor_rows
 from ..trends.request import read_compare
-from .answers import Tally, shown_values, trend_value
 from .breakdown import shown
 from .events import Fetched, FunnelEvents
 from .query import read_events
+from .results import Tally, shown_values, trend_value
 from .steps import Attempt, Value
 from .walks import Walks
 

@@ -9,7 +9,7 @@ from typing import Any
 from ...hogql import escape
 from ...http.routing import Call
 from ...queries.project import Project
-from ...queries.running import Ran, answer_fields
+from ...queries.running import Ran, response_fields
 from ...values import Row, as_list, objects
 from ..actor_events import actor_rows, date_range_of, expression
 from ..dates import DateRange, interval_start
@@ -70,7 +70,7 @@ async def paths_query(call: Call, query: Row, project: Project) -> Row:
     """Return the edges between items, heaviest first. Raises ApiError 400."""
     paths = await read_paths(call, query, project)
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "results": _edges((path for _, path in paths), paths.request, sampling_factor(query)),
         "hogql": paths.ran.translated.hogql,
         "timings": paths.ran.timings,

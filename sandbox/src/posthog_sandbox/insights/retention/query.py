@@ -43,7 +43,7 @@ async def retention_query(call: Call, query: Row, project: Project) -> Row:
             found |= _cells_by_value(retention.request, rows, cohort.id)
         if breakdown is None or not breakdown.cohorts:
             found = _cells_by_value(retention.request, await session.rows(_counts(retention)))
-    return session.answer(query, await reading(lambda: _results(retention, found)))
+    return session.response(query, await reading(lambda: _results(retention, found)))
 
 
 async def read_retention(session: Session, query: Row) -> Retention:

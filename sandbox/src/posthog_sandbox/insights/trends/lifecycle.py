@@ -49,7 +49,7 @@ async def lifecycle_query(call: Call, query: Row, project: Project) -> Row:
         f"FROM ({actors}) GROUP BY insight_bucket, insight_status LIMIT 50000"
     )
     results = _results(series, ends, rows, sampling_factor(query), skipped=_skipped(query, ends))
-    return {**session.answer(query, results), "resolved_date_range": ends.resolved()}
+    return {**session.response(query, results), "resolved_date_range": ends.resolved()}
 
 
 async def lifecycle_actors(session: Session, query: Row) -> tuple[Series, DateRange, str]:

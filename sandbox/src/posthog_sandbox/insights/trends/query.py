@@ -72,7 +72,7 @@ async def trends_query(call: Call, query: Row, project: Project) -> Row:
     cut = any(found.cut for found in lines)
     if trend.request.formulas:
         results.sort(key=lambda result: result["order"])
-    return {**session.answer(query, results), "hasMore": cut, "resolved_date_range": ends.resolved()}
+    return {**session.response(query, results), "hasMore": cut, "resolved_date_range": ends.resolved()}
 
 
 def _read(call: Call, query: Row, project: Project) -> _Trend:

@@ -56,7 +56,7 @@ async def stickiness_query(call: Call, query: Row, project: Project) -> Row:
         )
         compared = {"compare": True, "compare_label": half.compare_label} if stickiness.compare else {}
         results.append({**_result(stickiness, half.series, half.range, rows), **compared})
-    return session.answer(query, results)
+    return session.response(query, results)
 
 
 async def stickiness_actors(session: Session, query: Row) -> tuple[Stickiness, list[StickinessHalf]]:
