@@ -1,4 +1,4 @@
-"""Shared by all tests: async tests run on asyncio, and no test fails because the machine is slow."""
+"""Settings for all tests: async tests run on asyncio, and no test fails because the machine is slow."""
 
 import pytest
 from hypothesis import HealthCheck, settings

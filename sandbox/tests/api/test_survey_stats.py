@@ -1,4 +1,4 @@
-"""Statistics of surveys against a recount in plain Python: parts of submissions, half answers, several surveys."""
+"""Survey statistics against a recount in plain Python: partial submissions and several surveys."""
 
 import random
 from collections.abc import AsyncGenerator, Iterator
@@ -55,7 +55,7 @@ async def sandbox(recorded: Any) -> AsyncGenerator[Serving]:
 
 
 def recount(events: list[Event], surveys: set[str], start: datetime | None, end: datetime | None) -> dict[str, Any]:
-    """`stats` and `rates`."""
+    """Return `stats` and `rates`."""
     within = [
         event for event in events if (not start or event.timestamp >= start) and (not end or event.timestamp <= end)
     ]
@@ -99,7 +99,7 @@ def shown(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat() + "Z"
 
 
-async def test_the_statistics_of_a_survey_are_those_of_a_recount(sandbox: Serving, recorded: Any) -> None:
+async def test_the_statistics_of_a_survey_match_a_recount(sandbox: Serving, recorded: Any) -> None:
     survey = await sandbox.get(f"surveys/{product.SURVEY_ID}/")
     await sandbox.patch(f"surveys/{product.SURVEY_ID}/", {"end_date": shown(FIRST + timedelta(days=DAYS - 5))})
     begun, over = datetime.fromisoformat(survey["start_date"]), FIRST + timedelta(days=DAYS - 5)
@@ -122,7 +122,7 @@ async def test_the_statistics_of_a_survey_are_those_of_a_recount(sandbox: Servin
     assert answered > CASES
 
 
-async def test_the_statistics_of_all_surveys_are_those_of_a_recount(sandbox: Serving, recorded: Any) -> None:
+async def test_the_statistics_of_all_surveys_match_a_recount(sandbox: Serving, recorded: Any) -> None:
     draw = random.Random(8)
     for _ in range(CASES // 3):
         start = FIRST + timedelta(days=draw.uniform(0, DAYS))

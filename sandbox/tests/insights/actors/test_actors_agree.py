@@ -1,4 +1,4 @@
-"""The number in an insight is the number of actors behind it: 300 random insights of each kind, over three worlds."""
+"""Every number of an insight equals the number of its actors: 300 random insights of each kind, over three worlds."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from ..recount.running import asking, opened
 pytestmark = pytest.mark.anyio
 
 CASES = 100
-"""For each world and kind."""
+"""Number of cases per world and kind."""
 WORLDS = {world.name: world for world in worlds()}
 UNIQUE = ("dau", "weekly_active", "monthly_active", "first_time_for_user", "first_matching_event_for_user")
 OTHER = "$$_posthog_breakdown_other_$$"
@@ -41,7 +41,7 @@ async def agree(world: World, engine: Engine, draw: Draw, cells: Cells) -> None:
 
 
 def node(chance: random.Random, world: World, **more: Any) -> dict[str, Any]:
-    """A series: an event, any event, or an action."""
+    """Return a series of an event, any event, or an action."""
     if chance.random() < 0.2:
         return {"kind": "ActionsNode", "id": chance.choice(world.actions).id, **more}
     return {"kind": "EventsNode", "event": chance.choice((*EVENT_NAMES[:3], None)), **more}
@@ -93,7 +93,7 @@ def cells_of_trend(chance: random.Random, query: Mapping[str, Any], results: Any
     return found
 
 
-async def test_the_numbers_of_trends_are_those_of_their_actors(world: World, engine: Engine) -> None:
+async def test_the_numbers_of_trends_match_their_actors(world: World, engine: Engine) -> None:
     await agree(world, engine, drawn_trend, cells_of_trend)
 
 
@@ -124,7 +124,7 @@ def cells_of_lifecycle(chance: random.Random, query: Mapping[str, Any], results:
     return found
 
 
-async def test_the_statuses_of_a_lifecycle_are_those_of_its_actors(world: World, engine: Engine) -> None:
+async def test_the_statuses_of_a_lifecycle_match_their_actors(world: World, engine: Engine) -> None:
     await agree(world, engine, drawn_lifecycle, cells_of_lifecycle)
 
 
@@ -161,7 +161,7 @@ def cells_of_stickiness(chance: random.Random, query: Mapping[str, Any], results
     return found
 
 
-async def test_the_intervals_of_stickiness_are_those_of_its_actors(world: World, engine: Engine) -> None:
+async def test_the_intervals_of_stickiness_match_their_actors(world: World, engine: Engine) -> None:
     await agree(world, engine, drawn_stickiness, cells_of_stickiness)
 
 
@@ -193,7 +193,7 @@ def cells_of_paths(chance: random.Random, query: Mapping[str, Any], results: Any
     return found
 
 
-async def test_the_edges_of_paths_are_those_of_their_persons(world: World, engine: Engine) -> None:
+async def test_the_edges_of_paths_match_their_persons(world: World, engine: Engine) -> None:
     await agree(world, engine, drawn_paths, cells_of_paths)
 
 
@@ -245,7 +245,7 @@ def cells_of_funnel(chance: random.Random, query: Mapping[str, Any], results: An
 
 
 def named_funnel(query: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """The query of the actors behind a row, but for which of its numbers is meant."""
+    """Return the query of the actors behind a row, without the selection of a number."""
     named: dict[str, Any] = {"kind": "FunnelsActorsQuery", "source": query}
     if "breakdown_value" in row:
         named["funnelStepBreakdown"] = row["breakdown_value"]
@@ -253,7 +253,7 @@ def named_funnel(query: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, 
 
 
 def point(query: Mapping[str, Any], row: Mapping[str, Any], chance: random.Random) -> Cell:
-    """A rate of conversion: those who converted among all who entered on a day."""
+    """Return a conversion rate: actors who converted among all who entered on a day."""
     busy = [place for place, rate in enumerate(row["data"]) if rate]
     place = chance.choice(busy or range(len(row["data"])))
     named = {**named_funnel(query, row), "funnelTrendsEntrancePeriodStart": row["days"][place]}
@@ -261,7 +261,7 @@ def point(query: Mapping[str, Any], row: Mapping[str, Any], chance: random.Rando
     return Cell(row["data"][place], converted, others=dropped)
 
 
-async def test_the_steps_of_funnels_are_those_of_their_actors(world: World, engine: Engine) -> None:
+async def test_the_steps_of_funnels_match_their_actors(world: World, engine: Engine) -> None:
     await agree(world, engine, drawn_funnel, cells_of_funnel)
 
 
@@ -306,5 +306,5 @@ def cells_of_retention(chance: random.Random, query: Mapping[str, Any], results:
     return found
 
 
-async def test_the_cells_of_retention_are_those_of_their_actors(world: World, engine: Engine) -> None:
+async def test_the_cells_of_retention_match_their_actors(world: World, engine: Engine) -> None:
     await agree(world, engine, drawn_retention, cells_of_retention)

@@ -47,19 +47,19 @@ PROJECT, EXPERIMENT = 1, 1
 SEEDS = (11, 12, 13)
 EVEN, UNEVEN = (34, 33, 33), (50, 25, 25)
 CASES = 170
-"""For each metric and data set: 510 of each metric, and a third as many over sessions."""
+"""Number of cases per metric and data set: 510 of each metric, and a third of that over sessions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """The events, and a project that queries are run in."""
+    """The events, and a project to run queries in."""
 
     events: list[Event]
     services: Services
     projects: Projects
 
     async def answer(self, case: Case, **query: Any) -> dict[str, Any]:
-        """The answer to a query of the experiment, which is first made that of the case."""
+        """Return the response to a query after setting the experiment to that of the case."""
         with self.services.store.transaction() as rows:
             project, experiment = rows.get("projects", PROJECT), rows.get("experiments", EXPERIMENT)
             assert project is not None
@@ -124,7 +124,7 @@ def agree(case: Case, found: Sequence[Any], expected: Sequence[float]) -> None:
 
 
 @pytest.mark.parametrize("metric", [drawn_mean, drawn_session, drawn_ratio], ids=["mean", "session", "ratio"])
-async def test_samples_and_sums_of_each_variant_are_those_of_a_recount(
+async def test_samples_and_sums_of_each_variant_match_a_recount(
     asking: Asking, recorded: Any, metric: Callable[[random.Random], dict[str, Any]]
 ) -> None:
     names = ["number_of_samples", "sum", "sum_squares"]
@@ -140,7 +140,7 @@ async def test_samples_and_sums_of_each_variant_are_those_of_a_recount(
     assert counted > CASES // 3
 
 
-async def test_conversions_of_each_variant_are_those_of_a_recount(asking: Asking, recorded: Any) -> None:
+async def test_conversions_of_each_variant_match_a_recount(asking: Asking, recorded: Any) -> None:
     converted = 0
     for case in drawn(asking, recorded[0], drawn_funnel):
         answer = await asking.answer(case, kind="ExperimentQuery", metric=case.metric)
@@ -156,7 +156,7 @@ async def test_conversions_of_each_variant_are_those_of_a_recount(asking: Asking
     assert converted > CASES
 
 
-async def test_those_who_came_back_are_those_of_a_recount(asking: Asking, recorded: Any) -> None:
+async def test_retention_of_each_variant_matches_a_recount(asking: Asking, recorded: Any) -> None:
     names = ("number_of_samples", "denominator_sum", "denominator_sum_squares")
     back = ("sum", "sum_squares", "numerator_denominator_sum_product")
     counted = 0
@@ -171,7 +171,7 @@ async def test_those_who_came_back_are_those_of_a_recount(asking: Asking, record
     assert counted > CASES // 2
 
 
-async def test_exposures_by_day_are_those_of_a_recount(asking: Asking, recorded: Any) -> None:
+async def test_exposures_by_day_match_a_recount(asking: Asking, recorded: Any) -> None:
     biased = 0
     for number, case in enumerate(drawn(asking, recorded[0], drawn_mean)):
         shares = (EVEN, UNEVEN)[number % 2]

@@ -1,4 +1,4 @@
-"""FunnelsQuery against a recount in plain Python: thousands of drawn queries, whole."""
+"""FunnelsQuery against a recount in plain Python: the full results of thousands of random queries."""
 
 import json
 import random
@@ -17,12 +17,14 @@ from ..recount.running import Answer, Asking, Refusal, agree, asking, opened
 pytestmark = pytest.mark.anyio
 
 CASES = 105
-"""Drawn for each of three worlds, four zones and two starts of the week."""
+"""Number of cases for each of three worlds, four zones and two starts of the week."""
 DECIDED = 600
-"""How many of a world's cases PostHog's rules decide at least: they leave open what is first of things at one instant,
-which values are past the limit of a breakdown, and the bins of a funnel that nobody walked through."""
+"""Minimum number of a world's cases that PostHog's rules decide.
+
+They leave open the order at one instant, the values beyond a breakdown's limit, and the bins of an empty funnel.
+"""
 TWINS = "autumn"
-"""The world where things happen at once."""
+"""The world with several events at one instant."""
 SHOWN = 5
 
 WORLDS = [happening(world, twins=world.name == TWINS) for world in worlds()]
@@ -33,7 +35,7 @@ def world(request: pytest.FixtureRequest) -> World:
     return request.param
 
 
-async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine) -> None:
+async def test_random_queries_match_the_recount(world: World, engine: Engine) -> None:
     with asking(world, engine) as asked:
         await opened(asked)
         chance = random.Random(f"funnels of {world.name}")
@@ -63,7 +65,7 @@ async def _disagreements(
 
 
 def _is_in_order(answer: Answer) -> bool:
-    """Whether the breakdown values with the most actors at the last step come first, then at the one before."""
+    """Return whether breakdown values are ordered by their actors at the last step, then at the one before."""
     results: Any = [] if isinstance(answer, Refusal) else answer["results"]
     if not isinstance(results, list) or not results or not isinstance(results[0], list):
         return True
@@ -72,7 +74,7 @@ def _is_in_order(answer: Answer) -> bool:
 
 
 def _sorted(answer: Answer) -> Any:
-    """The results; those of a breakdown in order of the value, for PostHog orders them by their counts alone."""
+    """Return the results, with breakdown values sorted, because PostHog orders them by count alone."""
     if isinstance(answer, Refusal):
         return answer
     results: Any = answer["results"]
@@ -83,7 +85,7 @@ def _sorted(answer: Answer) -> Any:
 
 
 def _first(found: Any) -> Mapping[str, Any]:
-    """A line over time, or the first step of a breakdown value."""
+    """Return a line over time, or the first step of a breakdown value."""
     return cast("list[Any]", found)[0] if isinstance(found, list) else cast("Mapping[str, Any]", found)
 
 

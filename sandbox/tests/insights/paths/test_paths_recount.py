@@ -1,4 +1,4 @@
-"""PathsQuery against a recount in plain Python: thousands of drawn queries."""
+"""PathsQuery against a recount in plain Python: thousands of random queries."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from ..recount.paths import drawn_paths, paths, walked
 pytestmark = pytest.mark.anyio
 
 CASES = 90
-"""Drawn for each of three worlds, four zones and two starts of the week."""
+"""Number of cases for each of three worlds, four zones and two starts of the week."""
 
 
 @pytest.fixture(scope="module", params=map(walked, worlds()), ids=lambda world: world.name)
@@ -19,6 +19,6 @@ def world(request: pytest.FixtureRequest) -> World:
     return request.param
 
 
-async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine) -> None:
+async def test_random_queries_match_the_recount(world: World, engine: Engine) -> None:
     wrong = await drawn_disagreements(world, engine, "paths", drawn_paths, paths, CASES)
     assert not wrong, "".join(wrong)

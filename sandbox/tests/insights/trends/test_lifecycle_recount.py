@@ -1,4 +1,4 @@
-"""LifecycleQuery against a recount in plain Python: thousands of drawn queries."""
+"""LifecycleQuery against a recount in plain Python: thousands of random queries."""
 
 import random
 from dataclasses import replace
@@ -14,11 +14,11 @@ from ..recount.lifecycle import drawn_lifecycle, lifecycle
 pytestmark = pytest.mark.anyio
 
 CASES = 90
-"""Drawn for each of three worlds, four zones and two starts of the week."""
+"""Number of cases for each of three worlds, four zones and two starts of the week."""
 
 
 def _world(world: World) -> World:
-    """The same world with some events that have no person profile."""
+    """Return the world with some events that have no person profile."""
     chance = random.Random(f"profiles of {world.name}")
     events = (
         replace(event, properties={**event.properties, "$process_person_profile": chance.choice((True, False))})
@@ -34,6 +34,6 @@ def world(request: pytest.FixtureRequest) -> World:
     return request.param
 
 
-async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine) -> None:
+async def test_random_queries_match_the_recount(world: World, engine: Engine) -> None:
     wrong = await drawn_disagreements(world, engine, "lifecycle", drawn_lifecycle, lifecycle, CASES)
     assert not wrong, "".join(wrong)

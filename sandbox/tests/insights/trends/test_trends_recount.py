@@ -1,4 +1,4 @@
-"""TrendsQuery against a recount in plain Python: thousands of drawn queries."""
+"""TrendsQuery against a recount in plain Python: thousands of random queries."""
 
 import random
 
@@ -15,7 +15,7 @@ from ..recount.trends_drawing import drawn_trends
 pytestmark = pytest.mark.anyio
 
 CASES = 90
-"""Drawn for each of three worlds, four zones and two starts of the week."""
+"""Number of cases for each of three worlds, four zones and two starts of the week."""
 
 
 @pytest.fixture(scope="module", params=worlds(), ids=lambda world: world.name)
@@ -23,12 +23,12 @@ def world(request: pytest.FixtureRequest) -> World:
     return without_ties(request.param)
 
 
-async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine) -> None:
+async def test_random_queries_match_the_recount(world: World, engine: Engine) -> None:
     wrong = await drawn_disagreements(world, engine, "trends", drawn_trends, trends, CASES)
     assert not wrong, "".join(wrong)
 
 
-async def test_values_past_the_limit_are_summed_up_alike_when_there_are_too_many_rows(
+async def test_values_beyond_the_limit_are_combined_equally_when_there_are_too_many_rows(
     world: World, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("posthog_sandbox.insights.trends.query.MOST_ROWS", 1)
