@@ -18,6 +18,7 @@ demo: $(VENV)/.installed-demo  ## Watch an MCP client use the server on syntheti
 
 test: $(VENV)/.installed-dev  ## Run the tests; ARGS="-k flags" goes to pytest.
 	$(RUN) -m pytest $(ARGS)
+	cd hogql && ../$(RUN) -m pytest $(ARGS)
 	cd sandbox && ../$(RUN) -m pytest $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Format, lint, types, and imports that go down the floors only.
@@ -63,11 +64,11 @@ $(RUN):
 	fi; \
 	exit 1
 
-$(VENV)/.installed-demo: pyproject.toml sandbox/pyproject.toml constraints.txt | $(RUN)
+$(VENV)/.installed-demo: pyproject.toml hogql/pyproject.toml sandbox/pyproject.toml constraints.txt | $(RUN)
 	@$(call install,demo,300 MB,1 GB)
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml sandbox/pyproject.toml constraints.txt | $(RUN)
+$(VENV)/.installed-dev: pyproject.toml hogql/pyproject.toml sandbox/pyproject.toml constraints.txt | $(RUN)
 	@$(call install,dev,430 MB,1.4 GB)
 	@touch $@ $(VENV)/.installed-demo
 
@@ -75,7 +76,7 @@ $(VENV)/.installed-dev: pyproject.toml sandbox/pyproject.toml constraints.txt | 
 define install
 ls -d $(VENV)/lib/python3.*/site-packages/chdb >/dev/null 2>&1 \
     || echo "The first time this downloads about $(2), most of it ClickHouse for the sandbox; it takes $(3) in $(VENV)."; \
-$(RUN) -m pip install --disable-pip-version-check -c constraints.txt -e sandbox -e '.[$(1)]' \
+$(RUN) -m pip install --disable-pip-version-check -c constraints.txt -e hogql -e sandbox -e '.[$(1)]' \
     || { echo "The installation failed, for the reason above: check network and disk space, then run make again." >&2; \
          exit 1; }
 endef

@@ -7,6 +7,8 @@ breakdown then counts the wrong thing without a word.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from hogql_lang import nearest
+
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
 from ...schemas.analytics.events import PROPERTY_MATHS, Breakdown, EventChoice, scoped
@@ -19,7 +21,6 @@ from ...schemas.analytics.queries import (
     QueryTrends,
 )
 from ...schemas.text import excerpt
-from ..hogql.nearest import nearest
 from ..query.seen_names import property_names, unseen_events, unseen_properties
 from ..table import Answer
 from .labels import Doubt
