@@ -6,9 +6,10 @@ RUN := $(VENV)/bin/python
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3 python \
 	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python3 "$$HOME"/.local/share/uv/python/cpython-3.*/bin/python3)
 ARGS ?=
+SEEDS ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage bench snapshots format clean
+.PHONY: help demo test oracle check coverage bench snapshots format clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -19,6 +20,10 @@ demo: $(VENV)/.installed-demo  ## Watch an MCP client use the server on syntheti
 test: $(VENV)/.installed-dev  ## Run the tests; ARGS="-k flags" goes to pytest.
 	$(RUN) -m pytest $(ARGS)
 	cd sandbox && ../$(RUN) -m pytest $(ARGS)
+
+oracle: $(VENV)/.installed-dev  ## Run recounts and property tests in full, with SEEDS=5 seeds.
+	cd sandbox && ORACLE_SEEDS=$(SEEDS) ../$(RUN) -m pytest -m "oracle or hypothesis" $(ARGS)
+	ORACLE_SEEDS=$(SEEDS) $(RUN) -m pytest -m "oracle or hypothesis" $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Format, lint, types, and imports that go down the floors only.
 	$(RUN) -m ruff format --check .

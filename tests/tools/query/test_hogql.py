@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.tools.hogql.statement import Plan, plan
+from tests.oracle import examples
 
 PARSER: Any = pytest.importorskip("hogql_parser_rs")
 
@@ -162,7 +163,7 @@ STATEMENTS = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(60, 1000))
 @given(STATEMENTS)
 @example("SELECT 1 FROM t -- c\n")
 def test_the_parser_agrees_about_every_statement(sql: str) -> None:
