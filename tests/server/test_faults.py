@@ -21,15 +21,21 @@ def sandbox() -> Iterator[Sandbox]:
         yield started
 
 
-@pytest.fixture
-def fresh(sandbox: Sandbox) -> Iterator[ServerProcess]:
-    """A server that has not repeated or paused anything yet."""
+@pytest.fixture(scope="module")
+def server(sandbox: Sandbox) -> Iterator[ServerProcess]:
+    """A server whose retries are not used up by the faults of this module that pass."""
     yield from started(sandbox)
 
 
 @pytest.fixture(scope="module")
-def server(sandbox: Sandbox) -> Iterator[ServerProcess]:
-    """A server that has seen faults before."""
+def worn_server(sandbox: Sandbox) -> Iterator[ServerProcess]:
+    """A server for faults that stay, which use up its retries."""
+    yield from started(sandbox)
+
+
+@pytest.fixture
+def paused_server(sandbox: Sandbox) -> Iterator[ServerProcess]:
+    """A server of one test, which makes it pause."""
     yield from started(sandbox)
 
 
@@ -80,9 +86,9 @@ def error_of(server: ServerProcess, tool: str, **arguments: Any) -> dict[str, An
         {"drip_s": 0.0001},
     ],
 )
-def test_a_fault_that_passes_is_not_seen(sandbox: Sandbox, fresh: ServerProcess, rule: dict[str, Any]) -> None:
+def test_a_fault_that_passes_is_not_seen(sandbox: Sandbox, server: ServerProcess, rule: dict[str, Any]) -> None:
     fail(sandbox, **rule)
-    result = called(fresh, "list_flags")
+    result = called(server, "list_flags")
     assert failed(result) is None
     assert json.loads(result["content"][0]["text"])["flags"]
 
@@ -102,22 +108,22 @@ def test_a_fault_that_passes_is_not_seen(sandbox: Sandbox, fresh: ServerProcess,
     ],
 )
 def test_a_fault_that_stays_is_told_with_what_to_do(
-    sandbox: Sandbox, server: ServerProcess, rule: dict[str, Any], code: str, said: str
+    sandbox: Sandbox, worn_server: ServerProcess, rule: dict[str, Any], code: str, said: str
 ) -> None:
     fail(sandbox, **rule)
-    error = error_of(server, "list_flags")
+    error = error_of(worn_server, "list_flags")
 
     assert (error["code"], said in error["message"]) == (code, True), error
     assert error["hint"]
     assert "<" not in error["message"]
     assert "outcome" not in error or error["outcome"] == "rejected"
     sandbox.clear_faults()
-    assert not failed(called(server, "list_dashboards"))
+    assert not failed(called(worn_server, "list_dashboards"))
 
 
-def test_a_long_wait_is_told_and_nothing_is_sent_meanwhile(sandbox: Sandbox, fresh: ServerProcess) -> None:
+def test_a_long_wait_is_told_and_nothing_is_sent_meanwhile(sandbox: Sandbox, paused_server: ServerProcess) -> None:
     fail(sandbox, status=429, headers={"Retry-After": "120"}, body=SLOW_DOWN, times=1)
-    first, second = error_of(fresh, "list_flags"), error_of(fresh, "list_flags")
+    first, second = error_of(paused_server, "list_flags"), error_of(paused_server, "list_flags")
 
     assert (first["code"], first["retry_after_s"], first["outcome"]) == ("rate_limited", 120, "rejected")
     assert (second["code"], second["outcome"]) == ("rate_limited", "not_sent")
@@ -135,15 +141,15 @@ def test_a_long_wait_is_told_and_nothing_is_sent_meanwhile(sandbox: Sandbox, fre
     ],
 )
 def test_of_a_write_it_is_told_whether_it_may_have_happened(
-    sandbox: Sandbox, server: ServerProcess, rule: dict[str, Any], code: str, outcome: str, is_made: bool
+    sandbox: Sandbox, worn_server: ServerProcess, rule: dict[str, Any], code: str, outcome: str, is_made: bool
 ) -> None:
     fail(sandbox, method="POST", **rule)
     key = f"{FLAG['key']}-{code}-{rule.get('drop', rule.get('status'))}"
-    error = error_of(server, "create_flag", **{**FLAG, "key": key})
+    error = error_of(worn_server, "create_flag", **{**FLAG, "key": key})
     assert (error["code"], error["outcome"]) == (code, outcome), error
 
     sandbox.clear_faults()
-    listed = json.loads(called(server, "list_flags", search=key)["content"][0]["text"])["flags"]
+    listed = json.loads(called(worn_server, "list_flags", search=key)["content"][0]["text"])["flags"]
     assert [flag["key"] for flag in listed] == ([key] if is_made else [])
 
 

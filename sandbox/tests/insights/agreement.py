@@ -49,9 +49,10 @@ def drawn_filters(chance: random.Random, world: World) -> dict[str, Any]:
     return {"properties": drawn_properties(chance, world)} if chance.random() < 0.25 else {}
 
 
-async def disagreements(asked: Asking, draw: Draw, cells: Cells, *, seed: int, cases: int) -> tuple[list[str], int]:
-    """Return the first few cells whose number differs from that of their actors, and the number of checked cells."""
-    chance = random.Random(seed)
+async def disagreements(
+    asked: Asking, draw: Draw, cells: Cells, *, chance: random.Random, cases: int
+) -> tuple[list[str], int]:
+    """The first few cells whose number is not that of their actors, and how many cells were looked at."""
     settings = asked.world.settings()
     found: list[str] = []
     looked_at = 0

@@ -6,7 +6,7 @@ from ..sandbox_client import Serving
 from . import aggregates, filters, joins, journeys, shapes, times
 from .recounting import Case, Rows, agree
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 
 CASES = (*filters.CASES, *joins.CASES, *aggregates.CASES, *shapes.CASES, *times.CASES, *journeys.CASES)
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from posthog_sandbox.storage.engine import Engine
 
+from ...oracle import Effort
 from .dataset import Setting, World
 from .running import Asking, Refusal, agree, asking, opened
 
@@ -31,14 +32,16 @@ type Drawing = Callable[[random.Random, World, Setting], Mapping[str, Any]]
 
 
 async def drawn_disagreements(
-    world: World, engine: Engine, kind: str, drawing: Drawing, recount: Recount, count: int
+    world: World, engine: Engine, kind: str, drawing: Drawing, recount: Recount, effort: Effort, whole: int
 ) -> list[str]:
-    """Return the differences for `count` reproducible random queries for each setting of the world."""
+    """Return the disagreements over `whole` drawn queries of a kind for each setting of the world, or a sample."""
     with asking(world, engine) as asked:
         await opened(asked)
-        chance = random.Random(f"{kind} of {world.name}")
+        chance = effort.chance(f"{kind} of {world.name}")
         cases = [
-            Case(setting, drawing(chance, asked.world, setting)) for setting in world.settings() for _ in range(count)
+            Case(setting, drawing(chance, asked.world, setting))
+            for setting in world.settings()
+            for _ in range(effort.cases(whole))
         ]
         return await disagreements(asked, cases, recount)
 
