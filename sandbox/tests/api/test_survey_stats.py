@@ -104,22 +104,22 @@ async def test_the_statistics_of_a_survey_match_a_recount(sandbox: Serving, reco
     await sandbox.patch(f"surveys/{product.SURVEY_ID}/", {"end_date": shown(FIRST + timedelta(days=DAYS - 5))})
     begun, over = datetime.fromisoformat(survey["start_date"]), FIRST + timedelta(days=DAYS - 5)
     draw = random.Random(7)
-    answered = 0
+    returned = 0
     for _ in range(CASES):
         start, end = sorted(FIRST + timedelta(days=draw.uniform(0, DAYS)) for _ in "ab")
-        asked = {"date_from": start, "date_to": end} if draw.random() < 0.8 else {}
+        range_ = {"date_from": start, "date_to": end} if draw.random() < 0.8 else {}
         sent = await sandbox.get(
-            f"surveys/{product.SURVEY_ID}/stats/", **{name: moment.isoformat() for name, moment in asked.items()}
+            f"surveys/{product.SURVEY_ID}/stats/", **{name: moment.isoformat() for name, moment in range_.items()}
         )
         expected = recount(
             recorded[0],
             {product.SURVEY_ID},
-            max(begun, asked.get("date_from", begun)),
-            min(over, asked.get("date_to", over)),
+            max(begun, range_.get("date_from", begun)),
+            min(over, range_.get("date_to", over)),
         )
         assert {name: sent[name] for name in expected} == expected
-        answered += expected["stats"][SENT]["total_count"]
-    assert answered > CASES
+        returned += expected["stats"][SENT]["total_count"]
+    assert returned > CASES
 
 
 async def test_the_statistics_of_all_surveys_match_a_recount(sandbox: Serving, recorded: Any) -> None:

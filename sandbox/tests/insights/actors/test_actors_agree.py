@@ -11,7 +11,7 @@ from posthog_sandbox.storage.engine import Engine
 
 from ..agreement import RANGES, Cell, Cells, Draw, disagreements, drawn_filters
 from ..recount.dataset import EVENT_NAMES, World, open_world, worlds
-from ..recount.running import asking, opened
+from ..recount.running import open_runner, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -34,8 +34,8 @@ def engine(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
 
 
 async def agree(world: World, engine: Engine, draw: Draw, cells: Cells) -> None:
-    with asking(world, engine) as asked:
-        found, looked_at = await disagreements(await opened(asked), draw, cells, seed=len(world.name), cases=CASES)
+    with open_runner(world, engine) as runner:
+        found, looked_at = await disagreements(await opened(runner), draw, cells, seed=len(world.name), cases=CASES)
     assert not found, "".join(found)
     assert looked_at >= CASES
 

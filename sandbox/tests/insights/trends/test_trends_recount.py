@@ -8,7 +8,7 @@ from posthog_sandbox.storage.engine import Engine
 
 from ..recount.checking import Case, disagreements, drawn_disagreements
 from ..recount.dataset import World, without_ties, worlds
-from ..recount.running import asking, opened
+from ..recount.running import open_runner, opened
 from ..recount.trends import trends
 from ..recount.trends_drawing import drawn_trends
 
@@ -32,14 +32,14 @@ async def test_values_beyond_the_limit_are_combined_equally_when_there_are_too_m
     world: World, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("posthog_sandbox.insights.trends.query.MOST_ROWS", 1)
-    with asking(world, engine) as asked:
-        await opened(asked)
+    with open_runner(world, engine) as runner:
+        await opened(runner)
         chance = random.Random(f"many rows of {world.name}")
         drawn = (
-            (setting, drawn_trends(chance, asked.world, setting))
+            (setting, drawn_trends(chance, runner.world, setting))
             for setting in world.settings()[:2]
             for _ in range(100)
         )
         cases = [Case(setting, query) for setting, query in drawn if "breakdownFilter" in query]
-        wrong = await disagreements(asked, cases, trends)
+        wrong = await disagreements(runner, cases, trends)
     assert not wrong, "".join(wrong)
