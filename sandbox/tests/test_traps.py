@@ -7,7 +7,7 @@ Covered elsewhere, also through the whole application:
 | persons: a page has no `count` and UUIDs as ids | test_people: a_page_of_persons_has_... |
 | persons: a single one has its number as id | test_people: a_person_is_retrieved_by_uuid_or_number_... |
 | actions: all of them without `limit`, no `next` and `previous` | test_people: all_actions_are_listed_without_... |
-| `hasMore` is null beside a LIMIT, and set with limit 100 without one | test_handlers: a_query_with_a_limit_leaves_..., |
+| `hasMore` is null with a LIMIT, and set with limit 100 without one | test_handlers: a_query_with_a_limit_leaves_..., |
 | | a_query_without_limit_returns_... |
 | asynchronous: 202, poll 202 then 200; an error is 400 with a QueryStatus | test_handlers: an_asynchronous_query_... |
 | DELETE of a query: 200 with a message | test_handlers: a_cancelled_query_is_200_... |

@@ -132,7 +132,7 @@ async def test_questions_get_ids_and_are_otherwise_unchanged(api: Resources) -> 
         (
             {"iteration_count": 9, "iteration_frequency_days": 365, "start_date": "9999-01-01T00:00:00Z"},
             "iteration_count",
-            "The iterations end after the last date there is.",
+            "The iterations go beyond the latest possible date.",
         ),
         ({"type": "external_survey", "conditions": {"url": "/"}}, "conditions", "The following condition fields are"),
     ],
