@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from hogql_lang import tree
+
 from ..errors import invalid
-from ..hogql import HogqlError, ast, escape, has_aggregate, parse_expression
+from ..hogql import HogqlError, escape, has_aggregate, parse_expression
 
 _DIRECTION = re.compile(r"\s+(?P<direction>asc|desc)$", re.IGNORECASE)
 _NEXT_ORDER = re.compile(r"(?<=\sasc),\s*|(?<=\sdesc),\s*", re.IGNORECASE)
@@ -36,9 +38,9 @@ def read_column(shown: str, special: Mapping[str, str]) -> Column:
     name = without_comment(shown)
     if name in special:
         return Column(shown, name, special[name], special[name])
-    tree = _parsed(name)
-    reference = escape.hogql_identifier(tree.alias) if isinstance(tree, ast.Alias) else _line(name)
-    return Column(shown, name, _line(name), reference, has_aggregate(tree))
+    parsed = _parsed(name)
+    reference = escape.hogql_identifier(parsed.alias) if isinstance(parsed, tree.Alias) else _line(name)
+    return Column(shown, name, _line(name), reference, has_aggregate(parsed))
 
 
 def without_comment(text: str) -> str:
@@ -46,7 +48,7 @@ def without_comment(text: str) -> str:
     return text.split(" -- ", 1)[0].strip()
 
 
-def _parsed(text: str) -> ast.Expr:
+def _parsed(text: str) -> tree.Expr:
     try:
         return parse_expression(text)
     except HogqlError as error:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from anyio import to_thread
+from hogql_lang import tree
 
 from ..errors import invalid
-from ..hogql import HogqlError, ast, escape, parse_query, translate
+from ..hogql import HogqlError, escape, parse_query, translate
 from ..http.routing import Call
 from ..insights.actor_source import ActorSource
 from ..insights.actors.query import KINDS, insight_actors
@@ -133,20 +134,20 @@ def _hogql_source(call: Call, source: Row, project: Project) -> ActorSource:
     return ActorSource(hogql=text.rstrip().rstrip(";"), context=context, id_column=identity)
 
 
-def _id_column(query: ast.Query) -> str | None:
+def _id_column(query: tree.Query) -> str | None:
     """Return the column of actor ids as PostHog picks it: one with such an alias, else the first with `id` in its name.
 
     Only names are considered; `*` and other expressions are not.
     """
-    while isinstance(query, ast.SetQuery):
+    while isinstance(query, tree.SetQuery):
         query = query.first
-    aliases = [column.alias for column in query.columns if isinstance(column, ast.Alias)]
+    aliases = [column.alias for column in query.columns if isinstance(column, tree.Alias)]
     found = [alias for alias in aliases if alias in _ID_ALIASES]
     for column in query.columns:
         match column:
-            case ast.Alias(alias) if "id" in alias:
+            case tree.Alias(alias) if "id" in alias:
                 found.append(alias)
-            case ast.Field(chain) if any("id" in str(part).lower() for part in chain):
+            case tree.Field(chain) if any("id" in str(part).lower() for part in chain):
                 found.append(str(chain[-1]))
             case _:
                 pass
