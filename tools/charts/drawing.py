@@ -43,7 +43,7 @@ async def _draw(chart: Chart, within_s: float) -> Picture | str:
     """The picture, or in words why there is none."""
     if find_spec("vl_convert") is None:
         return _MISSING
-    command = [sys.executable, "-I", "-m", f"{__package__}.charts_renderer"]
+    command = [sys.executable, "-I", "-m", f"{__package__}.renderer"]
     spec = json.dumps(chart.spec, allow_nan=False).encode()
     try:
         with anyio.fail_after(max(within_s, 0)):
