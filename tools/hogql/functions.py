@@ -56,4 +56,4 @@ def _is_known(name: str, known: frozenset[str]) -> bool:
 
 @cache
 def _known() -> frozenset[str]:
-    return frozenset(resources.files(__package__ or "").joinpath("hogql_functions.txt").read_text("utf-8").split())
+    return frozenset(resources.files(__package__ or "").joinpath("functions.txt").read_text("utf-8").split())
