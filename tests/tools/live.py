@@ -13,10 +13,11 @@ import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from maton_posthog.gateway.call import Call, Directory
 from maton_posthog.gateway.client import Gateway, GatewayConfig
+from maton_posthog.tools.operation import Reply
 from maton_posthog.tools.operations import OPERATIONS
 
 TODAY = "2026-11-23"
@@ -40,7 +41,8 @@ class LiveSandbox:
             args = operation.input.model_validate(arguments)
             call = Call(gateway, Directory(), budget=operation.budget, writes=operation.writes(args))
             await call.aim(None, "@current")
-            shown = cast("Any", await operation.run(call, args))
+            given = await operation.run(call, args)
+            shown = given.result if isinstance(given, Reply) else given
             return json.loads(json.dumps({**call.aimed(), **shown}, allow_nan=False))
         finally:
             await gateway.aclose()

@@ -5,7 +5,7 @@ from typing import Any
 
 from ...schemas.analytics.queries import QueryLifecycle, QueryPaths, QueryStickiness
 from ...schemas.analytics.results import LifecycleResult, PathEdge, StickinessResult
-from ..table import Answer, Table, change, given, number, percent
+from ..table import Answer, Column, Role, Table, change, dimension, given, number, percent
 from .asking import Asked, results
 from .dates import Range, intervals
 from .labels import interval_marks, nothing_found, span_marks
@@ -14,6 +14,13 @@ from .queries import MOST_EDGES
 _NODE = re.compile(r"([0-9]+)_(.*)", re.DOTALL)
 _STATUSES = ("new", "returning", "resurrecting", "dormant")
 _MOST_STARTS = 3
+_EDGES = (
+    dimension("step"),
+    dimension("from"),
+    dimension("to"),
+    Column("paths", Role.COUNT),
+    Column("average_s", Role.DURATION),
+)
 
 
 def paths_answer(args: QueryPaths, asked: Asked, span: Range) -> Answer:
@@ -28,7 +35,7 @@ def paths_answer(args: QueryPaths, asked: Asked, span: Range) -> Answer:
         if step == 1:
             starts[item] = starts.get(item, 0) + (count or 0)
     marks = {**span_marks(asked.answer, span), **asked.marks()}
-    table = Table("paths", ("step", "from", "to", "paths", "average_s"), tuple(rows[: args.edges]))
+    table = Table("paths", _EDGES, tuple(rows[: args.edges]))
     if not rows:
         return Answer(table, {}, marks, (_no_paths(args),))
     _, source, target, count, _ = rows[0]
@@ -45,7 +52,7 @@ def stickiness_answer(args: QueryStickiness, asked: Asked, span: Range) -> Answe
     when it is cumulative.
     """
     found = results(asked.answer, list[StickinessResult])
-    names = [_series_name(args, at, one) for at, one in enumerate(found)]
+    columns = [_series_column(args, at, one) for at, one in enumerate(found)]
     days = max((one.days for one in found), key=len, default=list[int]())
     rows = [
         (day, *(number(one.data[at]) if at < len(one.data) else None for one in found)) for at, day in enumerate(days)
@@ -55,12 +62,12 @@ def stickiness_answer(args: QueryStickiness, asked: Asked, span: Range) -> Answe
         marks["incomplete_last"] = f"{span.end:%Y-%m-%d}" + (
             f" {span.end:%H:%M}" if args.interval in ("minute", "hour") else ""
         )
-    facts = [_sticky(args, name, one) for name, one in zip(names, found, strict=True)]
+    facts = [_sticky(args, name, one) for name, one in zip([column.name for column in columns], found, strict=True)]
     current = [one for one in found if one.compare_label != "previous"]
     empty = [event.label for event, one in zip(args.events, current, strict=False) if not one.count]
     conditions = bool(args.filters or any(event.where for event in args.events))
     notes = (nothing_found(empty, conditions=conditions),) if empty or not found else ()
-    table = Table("bars", (f"active_{args.interval}s", *names), tuple(rows))
+    table = Table("bars", (dimension(f"active_{args.interval}s"), *columns), tuple(rows))
     return Answer(table, facts, marks, notes)
 
 
@@ -89,7 +96,10 @@ def lifecycle_answer(args: QueryLifecycle, asked: Asked, span: Range) -> Answer:
         notes.append(nothing_found([args.event.label], conditions=bool(args.filters or args.event.where)))
     elif over.incomplete_last is not None:
         notes.append("In the last interval dormant holds everybody who has not come back yet.")
-    return Answer(Table("time", (args.interval, *_STATUSES), tuple(rows)), facts, marks, tuple(notes))
+    statuses = [Column(status, Role.STATUS) for status in _STATUSES]
+    return Answer(
+        Table("time", (dimension(args.interval, args.interval), *statuses), tuple(rows)), facts, marks, tuple(notes)
+    )
 
 
 def _node(name: str) -> tuple[int | None, str]:
@@ -109,11 +119,13 @@ def _no_paths(args: QueryPaths) -> str:
     return "No paths in this range: widen it, or look whether include fits (web: $pageview, apps: $screen)."
 
 
-def _series_name(args: QueryStickiness, at: int, result: StickinessResult) -> str:
+def _series_column(args: QueryStickiness, at: int, result: StickinessResult) -> Column:
     """With a comparison current and previous alternate."""
     order = result.action.order if result.action and result.action.order is not None else at
     name = args.events[order].label if order < len(args.events) else result.label or f"series {order + 1}"
-    return f"{name} before" if result.compare_label == "previous" else name
+    if result.compare_label == "previous":
+        return Column(f"{name} before", Role.PREVIOUS, order)
+    return Column(name, Role.VALUE, order)
 
 
 def _sticky(args: QueryStickiness, name: str, result: StickinessResult) -> dict[str, Any]:

@@ -6,12 +6,33 @@ from typing import Any
 
 from ...schemas.analytics.queries import QueryFunnel
 from ...schemas.analytics.results import ConversionTimes, FunnelResult, FunnelTrend
-from ..table import Answer, Cell, Table, change, given, mean, number, percent
+from ..table import (
+    Answer,
+    Cell,
+    Column,
+    Role,
+    Table,
+    change,
+    dimension,
+    given,
+    mean,
+    number,
+    percent,
+    series_columns,
+)
 from .asking import Asked, results
 from .dates import Range, intervals
 from .labels import OTHER, Doubt, interval_marks, nobody_reached, nothing_found, span_marks, split_name, value_label
 
-_COLUMNS = ("step", "persons", "from_previous_percent", "from_first_percent", "median_s", "average_s")
+_COLUMNS = (
+    dimension("step"),
+    Column("persons", Role.COUNT),
+    Column("from_previous_percent", Role.SHARE),
+    Column("from_first_percent", Role.SHARE),
+    Column("median_s", Role.DURATION),
+    Column("average_s", Role.DURATION),
+)
+_BINS = (Column("from_s", Role.DURATION), Column("persons", Role.COUNT))
 _UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "month": 31 * 86_400}
 _LONGEST_S = 400 * 366 * 86_400.0
 
@@ -40,7 +61,7 @@ def _steps(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[
     if any(value == OTHER for value, _ in groups):
         notes = (f"Only {args.breakdown_limit} values are named, the rest is {OTHER}: breakdown_limit.", *notes)
     facts = _facts(args, groups[0][1], asked) if len(groups) == 1 else _best_and_worst(groups)
-    return Answer(Table("funnel", (split_name(args.breakdown), *_COLUMNS), rows), facts, marks, notes)
+    return Answer(Table("funnel", (dimension(split_name(args.breakdown)), *_COLUMNS), rows), facts, marks, notes)
 
 
 def _rows(args: QueryFunnel, steps: Sequence[FunnelResult]) -> list[tuple[Cell, ...]]:
@@ -125,7 +146,7 @@ def _trend(args: QueryFunnel, asked: Asked, span: Range, marks: dict[str, Any]) 
         if len(values) > 1:
             fact |= given(vs_one_before_percent=change(values[-2], values[-1]))
         facts.append(fact)
-    table = Table("time", (args.interval, *names), tuple(rows))
+    table = Table("time", (dimension(args.interval, args.interval), *series_columns(names, "percent")), tuple(rows))
     empty = () if any(any(one.data) for one in found) else (_nobody_converted(args),)
     return Answer(table, facts[:5], marks | interval_marks(over), (*empty, *_still_open(args, span)))
 
@@ -142,7 +163,7 @@ def _times(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[
             upper = bins[at + 1][0] if at + 1 < len(bins) else None
             facts["median_between_s"] = [number(edge), number(upper)]
             break
-    table = Table("histogram", ("from_s", "persons"), tuple((number(edge), count) for edge, count in bins))
+    table = Table("histogram", _BINS, tuple((number(edge), count) for edge, count in bins))
     return Answer(table, facts, marks, notes if converted else (_nobody_converted(args), *notes))
 
 

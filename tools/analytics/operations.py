@@ -5,6 +5,7 @@ limits of insights, 240 a minute and 1200 an hour (its throttles `clickhouse_bur
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from ...schemas.analytics.queries import (
 )
 from ..charts.drawing import illustrated
 from ..operation import Effect, Operation, Reply, Result, Toolset
-from ..table import Answer
+from ..table import TABLE_META, Answer
 from . import queries
 from .asking import Asked, ask, save
 from .behavior import lifecycle_answer, paths_answer, stickiness_answer
@@ -59,9 +60,11 @@ def _operation[A: Analysis](
         shown: Mapping[str, Any] = found.as_json()
         if args.save_as:
             shown = {**shown, "saved": await save(api, args.save_as, query)}
-        if not args.chart:
-            return shown
-        return await illustrated(shown, found.table, found.marks, args.save_as or title, within_s=api.left_s - 2)
+        reply: Result | Reply = shown
+        if args.chart:
+            reply = await illustrated(shown, found.table, found.marks, args.save_as or title, within_s=api.left_s - 2)
+        meta = {TABLE_META: found.table.as_meta()}
+        return replace(reply, meta=meta) if isinstance(reply, Reply) else Reply(reply, meta=meta)
 
     return Operation(
         name=name,

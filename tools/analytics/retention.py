@@ -6,7 +6,7 @@ from typing import Any
 
 from ...schemas.analytics.queries import QueryRetention
 from ...schemas.analytics.results import RetentionRow
-from ..table import Answer, Cell, Table, given, number, percent
+from ..table import Answer, Cell, Column, Role, Table, dimension, given, number, percent, series_columns
 from .asking import Asked, results
 from .dates import Range, interval_end
 from .labels import OTHER, nobody_reached, nothing_found, split_name, value_label
@@ -23,7 +23,7 @@ def retention_answer(args: QueryRetention, asked: Asked, span: Range) -> Answer:
         groups.setdefault(value, []).append((_begin(row.date, args.period, span), row))
     width = max((len(row.values) for row in found), default=1)
     periods = [f"{args.period} {number}" for number in range(1, width)]
-    split = (split_name([args.breakdown]),) if args.breakdown else ()
+    split = (dimension(split_name([args.breakdown])),) if args.breakdown else ()
     rows: list[tuple[Cell, ...]] = []
     for value, group in groups.items():
         for at, (begin, row) in enumerate(group):
@@ -36,7 +36,8 @@ def retention_answer(args: QueryRetention, asked: Asked, span: Range) -> Answer:
         if open_last := interval_end(begin, args.period.lower()) > span.now:
             marks["incomplete_last"] = _shown(begin, args.period)
     facts = [_fact(args, value, group, periods, open_last) for value, group in list(groups.items())[:5]]
-    table = Table("retention", (*split, "began", "size", *periods), tuple(rows))
+    cohort = (dimension("began", args.period.lower()), Column("size", Role.COUNT))
+    table = Table("retention", (*split, *cohort, *series_columns(periods)), tuple(rows))
     return Answer(table, facts if split else facts[0] if facts else {}, marks, _notes(args, groups))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from ...schemas.analytics.events import ADDITIVE_MATHS, PROPERTY_MATHS, TrendSeries
 from ...schemas.analytics.queries import QueryTrends
 from ...schemas.analytics.results import TrendResult
-from ..table import Answer, Cell, Table, change, given, mean, number, percent
+from ..table import Answer, Cell, Column, Role, Table, change, dimension, given, mean, number, percent
 from .asking import Asked, results
 from .dates import Intervals, Range, intervals
 from .labels import OTHER, interval_marks, nothing_found, span_marks, split_name, value_label
@@ -104,13 +104,13 @@ def _math(series: TrendSeries) -> str:
 
 def _over_time(args: QueryTrends, lines: Sequence[_Line], earlier: dict[str, _Line], over: Intervals) -> Table:
     """A row an interval; a column a series, and with a comparison a second one of the period before."""
-    columns = [args.interval]
+    columns = [dimension(args.interval, args.interval)]
     data: list[list[float]] = []
-    for line in lines:
-        columns.append(line.label)
+    for key, line in enumerate(lines):
+        columns.append(Column(line.label, Role.VALUE, key))
         data.append(line.data)
         if args.compare:
-            columns.append(f"{line.label} before")
+            columns.append(Column(f"{line.label} before", Role.PREVIOUS, key))
             data.append(earlier[line.label].data if line.label in earlier else [])
     rows = [
         (over.days[at], *(number(values[at]) if at < len(values) else None for values in data)) for at in over.begun()
@@ -126,14 +126,15 @@ def _totals(args: QueryTrends, lines: Sequence[_Line], earlier: dict[str, _Line]
     split = split_name(args.breakdown) if args.breakdown and single else "series"
     shares = [_share(args, line, lines) if args.breakdown else None for line in lines]
     shared = any(share is not None for share in shares)
-    compared = ("before", "change_percent") if args.compare else ()
+    compared = (Column("before", Role.PREVIOUS), Column("change_percent", Role.CHANGE)) if args.compare else ()
+    share_column = (Column("share_percent", Role.SHARE),) if shared else ()
     rows: list[tuple[Cell, ...]] = []
     for line, share in zip(lines, shares, strict=True):
         row: tuple[Cell, ...] = (line.label, number(line.size))
         if args.compare:
             row = (*row, *_before(line, earlier))
         rows.append((*row, share) if shared else row)
-    return Table("bars", (split, "value", *compared, *(("share_percent",) if shared else ())), tuple(rows))
+    return Table("bars", (dimension(split), Column("value", Role.VALUE), *compared, *share_column), tuple(rows))
 
 
 def _before(line: _Line, earlier: dict[str, _Line]) -> tuple[Cell, Cell]:

@@ -17,7 +17,7 @@ from ...schemas.analytics.queries import (
 )
 from ...schemas.analytics.results import TrendResult
 from ..analytics.labels import split_name
-from ..table import Answer, given, number, percent
+from ..table import Answer, Cell, Role, Row, given, number, percent
 
 type Headline = dict[str, Any]
 """`{"what", "value", "unit"?, "change_percent"?, "change_of"?}`."""
@@ -96,22 +96,27 @@ def _others(answer: Answer) -> dict[str, Any]:
 
 
 def _sum(answer: Answer) -> int | float | None:
-    named = [at for at, column in enumerate(answer.table.columns) if at and not column.endswith(" before")]
-    return number(sum(float(row[at] or 0) for row in answer.table.rows for at in named))
+    values = answer.table.at(Role.VALUE)
+    return number(sum(float(row[at] or 0) for row in answer.table.rows for at in values))
 
 
 def _totals(args: QueryTrends, answer: Answer) -> Headline | None:
     """Of the first row, or of all where they are parts of a whole."""
-    columns = answer.table.columns
-    rows = [dict(zip(columns, row, strict=True)) for row in answer.table.rows]
-    if not rows:
+    if not answer.table.rows:
         return None
     if args.breakdown and _is_additive(args) and len(args.events) == 1:
-        value = number(sum(float(row["value"] or 0) for row in rows))
+        value = _sum(answer)
         return {"what": f"{args.series()[0].label}: total of every {split_name(args.breakdown)}", "value": value}
-    moved = _changed(rows[0].get("change_percent"), "the period before")
-    others = {str(row[columns[0]]): row["value"] for row in rows[1:4]}
-    return {"what": str(rows[0][columns[0]]), "value": rows[0]["value"], **moved, **given(others=others or None)}
+    (name, value, changed), *others = [_total(answer, row) for row in answer.table.rows[:4]]
+    moved = _changed(changed, "the period before")
+    return {"what": name, "value": value, **moved, **given(others={one[0]: one[1] for one in others} or None)}
+
+
+def _total(answer: Answer, row: Row) -> tuple[str, Cell, Cell]:
+    """The name, value and change of a row."""
+    (name, *_), (value, *_) = answer.table.at(Role.DIMENSION), answer.table.at(Role.VALUE)
+    changed = answer.table.at(Role.CHANGE)
+    return str(row[name]), row[value], row[changed[0]] if changed else None
 
 
 def _funnel(args: QueryFunnel, answer: Answer) -> Headline | None:
@@ -131,7 +136,7 @@ def _funnel(args: QueryFunnel, answer: Answer) -> Headline | None:
 
 def _ends(args: QueryFunnel, answer: Answer) -> tuple[int, int]:
     """Who entered and who completed, over every value of a breakdown."""
-    at, steps = (2 if args.breakdown else 1), len(args.steps)
+    (at, *_), steps = answer.table.at(Role.COUNT), len(args.steps)
     counts = [cast("int", row[at]) for row in answer.table.rows]
     return sum(counts[::steps]), sum(counts[steps - 1 :: steps])
 

@@ -26,7 +26,7 @@ from ..analytics.dates import Range, resolve
 from ..analytics.funnel import funnel_answer
 from ..analytics.retention import retention_answer
 from ..analytics.trends import trends_answer
-from ..table import Answer, Table, given
+from ..table import Answer, Column, Table, given
 from .headlines import Headline, headline, of_cumulative, of_rows
 from .stored_queries import fields_of, is_cumulative, read_back, source_of
 
@@ -130,7 +130,7 @@ def _resolved(insight: InsightView) -> ResolvedRange | None:
 def _rows(insight: InsightView, columns: list[str], rows: list[Any]) -> Told:
     said = of_rows(columns, rows)
     whole = tuple(tuple(cast("list[Any]", row)) if isinstance(row, list) else (row,) for row in rows)
-    table = Table("bars", tuple(columns), whole).as_json()
+    table = Table("bars", tuple(map(Column, columns)), whole).as_json()
     if table.get("truncated"):
         table["how_to_continue"] = (
             f"Only the first {table['rows_returned']} of {len(rows)} rows fit: run its query with run_hogql."

@@ -70,6 +70,16 @@ def test_the_values_of_a_breakdown_add_up_to_their_whole() -> None:
     assert said.shown["columns"] == ("day", "Chrome", "Safari")
 
 
+def test_values_and_properties_with_the_names_of_columns_are_counted_and_named_like_others() -> None:
+    split = {"breakdownFilter": {"breakdown": "value", "breakdown_type": "event"}}
+    over_time = [line([1.0] * 10, breakdown_value="x"), line([2.0] * 10, breakdown_value="x before")]
+    said = telling(trends(PAGEVIEW, **split), over_time)
+    assert said.headline == {"what": "$pageview: total of every value", "value": 30}
+    users = trends({**PAGEVIEW, "math": "dau"}, **split, trendsFilter={"display": "ActionsPie"})
+    totals = [{"aggregated_value": float(n), "breakdown_value": name} for n, name in ((7, "x"), (5, "y"))]
+    assert telling(users, totals).headline == {"what": "x", "value": 7, "others": {"y": 5}}
+
+
 @pytest.mark.parametrize("display", ["BoldNumber", "ActionsPie", "ActionsTable", "ActionsBarValue", "WorldMap"])
 def test_displays_of_one_number_are_told_as_one(display: str) -> None:
     said = telling(
