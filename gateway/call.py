@@ -39,10 +39,18 @@ is ignored (surveys answer 200 and do nothing) or refused."""
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
 
 
-class Directory:
-    """What a process knows of the account behind its key: connections and projects met so far."""
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self) -> None:
+
+class Directory:
+    """What a process knows of the account behind its key: connections and projects met so far.
+
+    `now` is the clock that relative dates count back from, in UTC.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = _utc_now) -> None:
+        self.now = now
         self.connections = ActiveConnections()
         self.projects = Projects()
         self.grants = Grants()
@@ -240,6 +248,10 @@ class Call:
         """
         moment = value if isinstance(value, datetime) else datetime.combine(value, clock_time.min)
         return (moment if moment.tzinfo else moment.replace(tzinfo=self.timezone)).isoformat()
+
+    def now(self) -> datetime:
+        """Return the time now, in UTC."""
+        return self._directory.now()
 
     @property
     def timezone(self) -> tzinfo:

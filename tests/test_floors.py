@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "maton_posthog"
 FLOORS = ("schemas", "gateway", "tools", "server")
 TOOLS = (
-    {"operation", "table", "dates"},
+    {"operation", "table", "dates", "merging"},
     {"pages", "hogql"},
     {"charts"},
     {"query"},

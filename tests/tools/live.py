@@ -3,7 +3,7 @@
     with running_sandbox() as sandbox:
         shown = await sandbox.call("query_trends", events=["$pageview"])
 
-The clock stands still, so that a question has one answer. Tools are called without the MCP server around them.
+The clocks of both stand still, so that a question has one answer. Tools are called without the MCP server around them.
 """
 
 import json
@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from maton_posthog.gateway.call import Call, Directory
@@ -21,7 +22,7 @@ from maton_posthog.tools.operation import Reply
 from maton_posthog.tools.operations import OPERATIONS
 
 TODAY = "2026-11-23"
-NOW = "2026-11-23T12:30:00Z"
+NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 PATIENCE_S = 60
 _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
 
@@ -39,7 +40,7 @@ class LiveSandbox:
         try:
             operation = _OPERATIONS[tool]
             args = operation.input.model_validate(arguments)
-            call = Call(gateway, Directory(), budget=operation.budget, writes=operation.writes(args))
+            call = Call(gateway, Directory(lambda: NOW), budget=operation.budget, writes=operation.writes(args))
             await call.aim(None, "@current")
             given = await operation.run(call, args)
             shown = given.result if isinstance(given, Reply) else given
@@ -51,7 +52,7 @@ class LiveSandbox:
         """The rows of a HogQL query, sent as it is."""
         gateway = Gateway(GatewayConfig(api_key="sandbox", gateway_urls=(self.url,), control_urls=(self.url,)))
         try:
-            call = Call(gateway, Directory(), budget=_OPERATIONS["run_hogql"].budget, writes=False)
+            call = Call(gateway, Directory(lambda: NOW), budget=_OPERATIONS["run_hogql"].budget, writes=False)
             await call.aim(None, "@current")
             return (await call.query({"query": {"kind": "HogQLQuery", "query": f"{sql} LIMIT 50000"}}))["results"]
         finally:
@@ -77,7 +78,7 @@ def running_sandbox(events: int = 20_000) -> Generator[LiveSandbox]:
 
 
 def _set_clock(url: str) -> None:
-    body = json.dumps({"now": NOW, "frozen": True}).encode()
+    body = json.dumps({"now": NOW.isoformat(), "frozen": True}).encode()
     headers = {"Authorization": "Bearer sandbox", "Content-Type": "application/json"}
     request = urllib.request.Request(f"{url}/sandbox/clock", body, headers, method="POST")
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:

@@ -188,7 +188,8 @@ def _placeholders(tree: Node, values: Mapping[str, Any]) -> Problem | None:
     missing = sorted(names.keys() - {"", "filters", "variables"} - values.keys())
     if not missing:
         return None
-    listed = ", ".join("{" + excerpt(name, 50) + "}" for name in missing)
+    more = f" and {len(missing) - _MOST_PROBLEMS} more" if len(missing) > _MOST_PROBLEMS else ""
+    listed = ", ".join("{" + excerpt(name, 50) + "}" for name in missing[:_MOST_PROBLEMS]) + more
     return Problem(
         "invalid_argument", f"values has no value for {listed}", names[missing[0]], nearest(missing[0], values)
     )

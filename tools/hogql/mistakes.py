@@ -41,6 +41,7 @@ _WRITES = frozenset(
     ]
 )
 _NAMES_BEFORE = 3
+_LONGEST_SLIP = 40
 """A slip is often noticed a few words after it."""
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
@@ -271,7 +272,7 @@ def _misspelt_keyword(sql: str, tokens: Sequence[Token], at: int) -> Suspicion |
         token = tokens[index]
         if index + 1 < len(tokens) and tokens[index + 1].word in ("(", ".") and token.word not in ("BYE",):
             continue
-        close = difflib.get_close_matches(token.word, _KEYWORDS, n=1, cutoff=0.65)
+        close = difflib.get_close_matches(token.word[:_LONGEST_SLIP], _KEYWORDS, n=1, cutoff=0.65)
         if close:
             word = sql[token.start : token.end]
             return Suspicion(f"`{word}` stands where a keyword may be meant", token.start, (close[0],))

@@ -2,7 +2,7 @@
 
 The parser (`hogql-parser-rs`, not on Windows) holds the interpreter lock, takes time that grows with the square of the
 length of an operator chain and the fourth power of the number of joined tables, commas included (500 terms: a second),
-doubles with every nested construct that it can read in two ways (`hogql_doubling`), and overflows its stack on nested
+doubles with every nested construct that it can read in two ways (`doubling`), and overflows its stack on nested
 template strings. So only statements that parse within moments are parsed; PostHog
 checks all.
 """
