@@ -116,19 +116,29 @@ def series_columns(names: Sequence[str], unit: str | None = None) -> tuple[Colum
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A table with what one would say aloud about it, computed from its numbers."""
+class Note:
+    """A sentence about the data."""
+
+    text: str
+    doubts_names: bool = False
+    """Whether nothing was counted, perhaps because a name is misspelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A table with what one would say about it, computed from its numbers."""
 
     table: Table
     facts: Sequence[Mapping[str, Any]] | Mapping[str, Any]
     marks: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Which intervals are incomplete, what was cut off, what was counted."""
-    notes: tuple[str, ...] = ()
+    """The range that was counted, which intervals are incomplete, and when the numbers were computed."""
+    notes: tuple[Note, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """`{"columns", "rows", "facts", ..., "notes"}`, empty parts left out."""
-        said: dict[str, Any] = {**self.marks, **({"facts": self.facts} if self.facts else {})}
-        return {**self.table.as_json(), **said, **({"notes": list(self.notes)} if self.notes else {})}
+        """Return `{"columns", "rows", "facts", ..., "notes"}` without empty parts."""
+        told: dict[str, Any] = {**self.marks, **({"facts": self.facts} if self.facts else {})}
+        notes = [note.text for note in self.notes]
+        return {**self.table.as_json(), **told, **({"notes": notes} if notes else {})}
 
 
 def number(value: float | None) -> int | float | None:

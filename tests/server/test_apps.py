@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from mcp.types import ImageContent, TextContent, TextResourceContents
 
-from maton_posthog.server.apps import CHART_URI, CHARTED, EXTENSION, MIME_TYPE
+from maton_posthog.server.apps import CHART_URI, EXTENSION, MIME_TYPE
+from maton_posthog.tools.analytics.kinds import KINDS
 from maton_posthog.tools.table import TABLE_META, Column, Role, Table, dimension, series_columns
 from tests.browser import chromium, needs_chromium, serving
 from tests.server.test_every_operation import ARGUMENTS, ERAS, Era, served, text_of
 from tests.tools.charts.tables import HOSTILE, TABLES
 
+CHARTED = {"run_hogql", *(kind.tool for kind in KINDS)}
 PAGE = Path(__file__).parents[2] / "server" / "chart.html"
 POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from maton_posthog.tools.table import (
     MOST_BYTES,
-    Answer,
     Column,
+    Note,
+    Report,
     Role,
     Shape,
     Table,
@@ -58,5 +59,11 @@ def test_a_page_gets_the_roles_of_the_columns_and_which_series_belong_together()
 
 def test_what_is_empty_is_not_said() -> None:
     table = Table("bars", (Column("a"),), ((1,),))
-    assert Answer(table, {}).as_json() == {"columns": ("a",), "rows": ((1,),)}
-    assert Answer(table, {"n": 1}, {"m": 2}, ("x",)).as_json().keys() == {"columns", "rows", "m", "facts", "notes"}
+    assert Report(table, {}).as_json() == {"columns": ("a",), "rows": ((1,),)}
+    assert Report(table, {"n": 1}, {"m": 2}, (Note("x"),)).as_json().keys() == {
+        "columns",
+        "rows",
+        "m",
+        "facts",
+        "notes",
+    }
