@@ -45,7 +45,7 @@ class Query:
         self.finished: float | None = None
         self.answer: Any = None
         self.error: GatewayError | None = None
-        self.news = "PostHog computes"
+        self.news = "Running in PostHog"
         self.task: asyncio.Task[None] | None = None
         self.cancelled = False
         """It ends as soon as its task learns of it."""
