@@ -38,7 +38,8 @@ is ignored (surveys answer 200 and do nothing) or refused."""
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """Return the machine's time, in UTC."""
     return datetime.now(UTC)
 
 
@@ -48,7 +49,7 @@ class Directory:
     `now` is the clock that relative dates count back from, in UTC.
     """
 
-    def __init__(self, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         self.now = now
         self.connections = ActiveConnections()
         self.projects = Projects()
