@@ -29,7 +29,8 @@ from .request import Request
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """Return the machine's time, in UTC."""
     return datetime.now(UTC)
 
 
@@ -39,7 +40,7 @@ class Directory:
     `now` is the clock that relative dates count back from, in UTC.
     """
 
-    def __init__(self, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         self.now = now
         self.connections = ActiveConnections()
         self.projects = Projects()

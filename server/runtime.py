@@ -1,14 +1,15 @@
 """What one process shares between all transports and MCP connections: settings, operations, the gateway client."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from importlib import metadata
 from typing import Any
 
 import anyio
 import anyio.to_thread
 
-from ..gateway.call import Directory
+from ..gateway.call import Directory, utc_now
 from ..gateway.client import Gateway, GatewayConfig
 from ..gateway.errors import Failed
 from ..tools.operation import Operation, Toolset
@@ -22,12 +23,14 @@ _logger = logging.getLogger(__name__)
 class Runtime:
     """Made once a process; whoever made it closes it."""
 
-    def __init__(self, settings: Settings, *, sandbox_command: Sequence[str] = COMMAND) -> None:
+    def __init__(
+        self, settings: Settings, *, sandbox_command: Sequence[str] = COMMAND, now: Callable[[], datetime] = utc_now
+    ) -> None:
         self.settings = settings
         self._sandbox_command = sandbox_command
         self.tools = tuple(tool for tool in tool_list().values() if offered(tool, settings))
         self._operations: dict[str, Operation[Any]] | None = None
-        self.directory = Directory()
+        self.directory = Directory(now)
         self._lock = anyio.Lock()
         self._gateway: Gateway | None = None
         self._sandbox: Sandbox | None = None
