@@ -2,7 +2,10 @@
 
 import os
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any, cast
 
 import pytest
 
@@ -35,3 +38,36 @@ EVERY_SEED = pytest.mark.parametrize("effort", EFFORTS, ids=lambda effort: f"see
 def examples(sample: int, whole: int) -> int:
     """Return how many examples of a property are tried."""
     return whole if SEEDS else sample
+
+
+def accepting[**P](percent: int, *rejections: type[Exception]) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Let the examples of a property end with these exceptions, apart from at least this percentage.
+
+    A property that may reject an example holds nothing when it rejects all. Stands above `given` and `settings`.
+    """
+
+    def decorate(test: Callable[P, None]) -> Callable[P, None]:
+        handle: Any = cast("Any", test).hypothesis
+        inner: Callable[..., None] = handle.inner_test
+        accepted: list[bool] = []
+
+        @wraps(inner)
+        def counted(*args: Any, **kwargs: Any) -> None:
+            try:
+                inner(*args, **kwargs)
+            except rejections:
+                accepted.append(False)
+            else:
+                accepted.append(True)
+
+        handle.inner_test = counted
+
+        @wraps(test)
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            accepted.clear()
+            test(*args, **kwargs)
+            assert sum(accepted) * 100 >= percent * len(accepted), f"accepted {sum(accepted)} of {len(accepted)}"
+
+        return run
+
+    return decorate

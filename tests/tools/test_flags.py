@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from maton_posthog.gateway.errors import Failed, Refused, Rejected
 from maton_posthog.schemas.flags import CreateFlag, UpdateFlag
 from maton_posthog.tools.flags import OPERATIONS
+from tests.oracle import WHOLES
 
 from .fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
 
@@ -148,7 +149,7 @@ def test_a_flag_that_posthog_would_misread_is_refused(arguments: dict[str, Any],
         CreateFlag.model_validate({"key": "x", **arguments})
 
 
-@given(st.lists(st.integers(min_value=0, max_value=100), min_size=1, max_size=8))
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=8) | WHOLES)
 def test_variants_pass_exactly_when_they_add_up(shares: list[int]) -> None:
     variants = [{"key": f"v{number}", "rollout_percentage": share} for number, share in enumerate(shares)]
     arguments = {"key": "x", "rollout_percentage": 100, "variants": variants}

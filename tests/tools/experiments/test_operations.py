@@ -9,6 +9,7 @@ from maton_posthog.gateway.errors import Rejected
 from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.experiments.objects import CreateExperiment, UpdateExperiment
 from maton_posthog.tools.experiments.operations import OPERATIONS
+from tests.oracle import WHOLES
 
 from ..fake import PROJECT_ID, FakeCall, Sent, answer, page, run
 
@@ -113,7 +114,7 @@ def test_variants_that_make_no_experiment_are_refused(variants: Any, says: str) 
         CreateExperiment.model_validate({"name": "x", "feature_flag_key": KEY, "variants": variants})
 
 
-@given(st.lists(st.integers(0, 100), min_size=1, max_size=5), st.booleans())
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=5) | WHOLES, st.booleans())
 def test_variants_pass_exactly_with_a_control_and_100_percent(shares: list[int], control: bool) -> None:
     keys = ["control" if control and not at else f"v{at}" for at in range(len(shares))]
     variants = [{"key": key, "rollout_percentage": share} for key, share in zip(keys, shares, strict=True)]
