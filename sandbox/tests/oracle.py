@@ -1,5 +1,6 @@
 """How much the oracles draw: a sample in every run, everything for each of N seeds with `ORACLE_SEEDS=N`."""
 
+import inspect
 import os
 import random
 from collections.abc import Callable
@@ -48,7 +49,7 @@ def accepting[**P](percent: int, *rejections: type[Exception]) -> Callable[[Call
 
     def decorate(test: Callable[P, None]) -> Callable[P, None]:
         handle: Any = cast("Any", test).hypothesis
-        inner: Callable[..., None] = handle.inner_test
+        inner: Callable[..., Any] = handle.inner_test
         accepted: list[bool] = []
 
         @wraps(inner)
@@ -60,7 +61,16 @@ def accepting[**P](percent: int, *rejections: type[Exception]) -> Callable[[Call
             else:
                 accepted.append(True)
 
-        handle.inner_test = counted
+        @wraps(inner)
+        async def awaited(*args: Any, **kwargs: Any) -> None:
+            try:
+                await inner(*args, **kwargs)
+            except rejections:
+                accepted.append(False)
+            else:
+                accepted.append(True)
+
+        handle.inner_test = awaited if inspect.iscoroutinefunction(inner) else counted
 
         @wraps(test)
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
