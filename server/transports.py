@@ -26,6 +26,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .leaving import leave_in_time
 from .settings import Settings
 
 MAX_SESSIONS = 1000
@@ -199,5 +200,6 @@ class _Listener(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._at_end()
-        self.force_exit = self.should_exit
+        if self.should_exit:  # uvicorn's force_exit would still wait for open connections
+            leave_in_time(0)
         self.should_exit = True

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,11 +20,12 @@ from cryptography.x509.oid import NameOID
 
 from maton_posthog.gateway import client as client_module
 from maton_posthog.gateway.budget import Budget
+from maton_posthog.gateway.client import Gateway
 from maton_posthog.gateway.errors import GatewayError
 from maton_posthog.gateway.request import Request
 
-from .conftest import Opener
-from .fake_gateway import CANARY, Behaviour, FakeGateway, Peer, Received, after, drop, hang, hang_up, raw
+from .conftest import Opener, inside
+from .fake_gateway import CANARY, Behaviour, FakeGateway, Peer, Received, after, drip, drop, hang, hang_up, raw
 from .test_hosts import set_proxies
 
 pytestmark = pytest.mark.anyio
@@ -120,8 +123,23 @@ async def test_a_response_that_is_too_large_closes_its_connection(fake: FakeGate
     with pytest.raises(GatewayError) as error:
         await client.send(READ, time.monotonic() + WITHIN_S)
     assert error.value.code == "response_too_large"
+    assert open_connections(client) == []
     async with asyncio.timeout(10):
         await closed.wait()
+
+
+async def test_a_cancelled_call_leaves_no_connection_behind(fake: FakeGateway, gateway: Opener) -> None:
+    client = gateway()
+    with anyio.CancelScope() as scope:
+        fake.answers(drip({"id": 1}, half_way=scope.cancel))
+        await client.send(READ, time.monotonic() + WITHIN_S)
+    assert scope.cancelled_caught
+    assert open_connections(client) == []
+
+
+def open_connections(client: Gateway) -> list[Any]:
+    """Connections that the pool of a gateway keeps."""
+    return inside(client)._http._transport._pool.connections
 
 
 def endless(at_end: Callable[[], None]) -> Behaviour:

@@ -86,7 +86,8 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_dotenv_in_the_working_directory_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MATON_GATEWAY_URL=https://evil.example.com\nMATON_API_KEY=x\n")
     monkeypatch.chdir(tmp_path)
-    assert load() == Settings()
+    settings = load()
+    assert (settings.gateway_url, settings.api_key) == (None, None)
 
 
 @pytest.mark.parametrize("transport", ["http", "sse"])

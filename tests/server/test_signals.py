@@ -120,9 +120,11 @@ def test_open_streams_and_calls_do_not_hold_the_exit_of_the_http_server(number: 
 def test_the_second_signal_ends_an_http_server_that_waits_for_an_open_request() -> None:
     with (
         HttpServer(command=(sys.executable, "-c", WITHOUT_DEADLINES)) as server,
-        server.open_stream("GET", "/sse") as stream,
+        server.open_stream(
+            "POST", "/mcp", {**server.headers(), "Content-Length": "100", "Expect": "100-continue"}
+        ) as open_,
     ):
-        stream.read_until(b"session_id=")
+        open_.read_until(b"100 Continue")  # the server has begun to read a body that never comes
         server.process.send_signal(signal.SIGTERM)
         eventually(lambda: not listens(("127.0.0.1", server.port)), "the server to stop listening")
         assert server.process.poll() is None

@@ -17,6 +17,7 @@ from maton_posthog.schemas.query import Plot
 from maton_posthog.tools.charts import drawing as charts_drawing
 from maton_posthog.tools.charts.drawing import MOST_BYTES, illustrated
 from maton_posthog.tools.charts.plot import plotted
+from maton_posthog.tools.charts.renderer import is_plain
 from maton_posthog.tools.charts.shapes import chart_of
 from maton_posthog.tools.charts.style import Chart, label, labels
 from maton_posthog.tools.operation import Picture, Reply
@@ -249,6 +250,22 @@ def test_rows_of_a_query_become_series_in_the_order_of_time() -> None:
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
     assert plotted(Plot(x="dya", y="n"), ["day", "n"], []) == "not drawn: there is no column 'dya'; columns are day, n"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"mark": "image"},
+        {"mark": {"type": "image"}},
+        {"layer": [{"mark": "point"}, {"mark": {"type": "image"}}]},
+        {"data": {"url": "x"}},
+        {"encoding": {"url": {"field": "a"}}},
+        {"encoding": {"x": {"axis": {"labelExpr": "1"}}}},
+    ],
+)
+def test_a_specification_that_loads_or_computes_is_not_plain(spec: dict[str, Any]) -> None:
+    assert not is_plain(spec)
+    assert is_plain({"data": {"values": [spec]}, "mark": "point"})
 
 
 @pytest.mark.parametrize("address", ["{url}data.json", "file:///etc/passwd", "{url}picture.png"])
