@@ -4,11 +4,13 @@ import anyio
 import pytest
 
 from maton_posthog.gateway.budget import Budget
-from maton_posthog.gateway.call import Call, Directory
+from maton_posthog.gateway.call import Call
+from maton_posthog.gateway.directory import Directory
 from maton_posthog.gateway.errors import GatewayError
 from maton_posthog.gateway.projects import CURRENT, Project
 
 from .conftest import Opener, inside
+from .directories import new_directory, through
 from .fake_gateway import (
     CONNECTION,
     LIST_CONNECTIONS,
@@ -35,14 +37,14 @@ def project(number: int = 136209, name: str = "Default project", **more: Any) ->
 async def aimed(
     opened: Any, project_id: int | str = CURRENT, *, writes: bool = False, directory: Directory, connection: Any = None
 ) -> Call:
-    call = Call(opened, directory, budget=Budget.CRUD, writes=writes)
+    call = Call(opened.send, through(opened, directory), budget=Budget.CRUD, writes=writes)
     await call.aim(connection, project_id)  # pyright: ignore[reportArgumentType]
     return call
 
 
 @pytest.fixture
 def directory() -> Directory:
-    return Directory()
+    return new_directory()
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from maton_posthog.gateway.call import Call, Directory
+from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import Gateway, GatewayConfig
+from maton_posthog.gateway.directory import Directory
 from maton_posthog.tools.operations import OPERATIONS
 
 TODAY = "2026-11-23"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from maton_posthog.gateway.answers import Answer
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.errors import Failed, GatewayError, Rejected
-from maton_posthog.gateway.refusals import read_refusal, refusal
+from maton_posthog.gateway.rejections import read_error_body, rejection
 from maton_posthog.gateway.request import Request
 
 from .fake_gateway import CONNECTION, posthog
@@ -44,7 +44,7 @@ def refused(
     status: int, body: Any, request: Request = READ, retry_after_s: float | None = None, **headers: Any
 ) -> GatewayError:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return refusal(Answer(status, data, **headers), request, retry_after_s)
+    return rejection(Answer(status, data, **headers), request, retry_after_s)
 
 
 MATON_CODES = {
@@ -228,7 +228,7 @@ def test_foreign_words_are_cut_cleaned_and_kept_apart_from_ours() -> None:
 
 def test_a_list_of_faults_is_one_line() -> None:
     faults = [{"loc": ["body", "a", 0], "msg": "one"}, {"loc": "odd", "msg": "two"}, "odd", {"msg": 3}]
-    said = read_refusal(json.dumps({"detail": faults}).encode(), 422, "control")
+    said = read_error_body(json.dumps({"detail": faults}).encode(), 422, "control")
     assert said.detail == "body.a.0: one; two"
 
 
