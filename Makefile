@@ -3,6 +3,9 @@
 
 VENV := .venv
 RUN := $(VENV)/bin/python
+# Every distribution whose source is here; an unpacked sdist of the server has no siblings.
+SIBLINGS := $(patsubst %/pyproject.toml,%,$(wildcard hogql/pyproject.toml sandbox/pyproject.toml))
+PROJECTS := pyproject.toml $(SIBLINGS:%=%/pyproject.toml)
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3 python \
 	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python3 "$$HOME"/.local/share/uv/python/cpython-3.*/bin/python3)
 ARGS ?=
@@ -17,8 +20,7 @@ demo: $(VENV)/.installed-demo  ## Watch an MCP client use the server on syntheti
 	@$(RUN) -m maton_posthog.server demo
 
 test: $(VENV)/.installed-dev  ## Run the tests; ARGS="-k flags" goes to pytest.
-	$(RUN) -m pytest $(ARGS)
-	cd sandbox && ../$(RUN) -m pytest $(ARGS)
+	@$(RUN) .ci/suites.py $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Format, lint, types, and imports that go down the floors only.
 	$(RUN) -m ruff format --check .
@@ -27,7 +29,7 @@ check: $(VENV)/.installed-dev  ## Format, lint, types, and imports that go down 
 	$(RUN) -m pytest -q tests/test_floors.py
 
 coverage: $(VENV)/.installed-dev  ## Run the tests with branch coverage; fails below 95%.
-	$(RUN) -m pytest --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+	@$(RUN) .ci/suites.py --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## Print costs as ratios; ARGS="--only hogql --events 5000000" measures HogQL.
 	@$(RUN) -m bench $(ARGS)
@@ -40,7 +42,9 @@ format: $(VENV)/.installed-dev  ## Format the code and sort its imports.
 	$(RUN) -m ruff format .
 
 clean:  ## Remove what tests and builds leave behind; .venv stays.
-	rm -rf dist build .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+	for folder in . $(SIBLINGS); do \
+	    (cd $$folder && rm -rf dist build .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*); \
+	done
 
 # A candidate may be there and still not run (a pyenv shim whose version is not selected), or run without being able to
 # make environments (Debian ships those parts separately): so each one is tried.
@@ -63,11 +67,11 @@ $(RUN):
 	fi; \
 	exit 1
 
-$(VENV)/.installed-demo: pyproject.toml sandbox/pyproject.toml constraints.txt | $(RUN)
+$(VENV)/.installed-demo: $(PROJECTS) constraints.txt | $(RUN)
 	@$(call install,demo,300 MB,1 GB)
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml sandbox/pyproject.toml constraints.txt | $(RUN)
+$(VENV)/.installed-dev: $(PROJECTS) constraints.txt | $(RUN)
 	@$(call install,dev,430 MB,1.4 GB)
 	@touch $@ $(VENV)/.installed-demo
 
@@ -75,7 +79,7 @@ $(VENV)/.installed-dev: pyproject.toml sandbox/pyproject.toml constraints.txt | 
 define install
 ls -d $(VENV)/lib/python3.*/site-packages/chdb >/dev/null 2>&1 \
     || echo "The first time this downloads about $(2), most of it ClickHouse for the sandbox; it takes $(3) in $(VENV)."; \
-$(RUN) -m pip install --disable-pip-version-check -c constraints.txt -e sandbox -e '.[$(1)]' \
+$(RUN) -m pip install --disable-pip-version-check -c constraints.txt $(SIBLINGS:%=-e %) -e '.[$(1)]' \
     || { echo "The installation failed, for the reason above: check network and disk space, then run make again." >&2; \
          exit 1; }
 endef

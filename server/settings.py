@@ -263,7 +263,7 @@ def load(**flags: Any) -> Settings:
         # Without `include_input` the values, secrets among them, would come along.
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         raise SettingsError(f"{_name(str(first['loc'][0]))} {_reason(first['msg'])}.") from None
-    _check_exposure(settings)
+    check_exposure(settings)
     return settings
 
 
@@ -295,8 +295,8 @@ def _reason(message: str) -> str:
     return text.split(", unable", 1)[0].rstrip(".")
 
 
-def _check_exposure(settings: Settings) -> None:
-    """Refuse a bind beyond this machine that just anybody, or any web page, could use."""
+def check_exposure(settings: Settings) -> None:
+    """Reject an HTTP server that other machines, or any web page, could use without a token. Raises SettingsError."""
     if settings.transport == "stdio":
         return
     if settings.export_dir is not None:

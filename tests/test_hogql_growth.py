@@ -16,6 +16,8 @@ from .hogql_growth import GROWTHS, MOST_READINGS, Growth
 pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for this platform")
 
 ROOT = Path(__file__).parents[1]
+if not (ROOT / "sandbox").is_dir():
+    pytest.skip("an sdist has no siblings to compare with", allow_module_level=True)
 CORPUS = (ROOT / "sandbox/tests/hogql/corpus.sql").read_text("utf-8").strip().split("\n\n")
 
 

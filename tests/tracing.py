@@ -51,4 +51,4 @@ def traced() -> Generator[Trace]:
         yield trace
     finally:
         sys.setprofile(before)
-        threading.setprofile(None)  # pyright: ignore[reportArgumentType]
+        threading.setprofile(None)

@@ -4,13 +4,14 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import httpx2
 
 from posthog_sandbox.admin.clock import SettableClock
 from posthog_sandbox.app import create_app
-from posthog_sandbox.examples import fill
+from posthog_sandbox.examples import fill, refill
 from posthog_sandbox.storage.engine import Engine, Table
 from posthog_sandbox.storage.events import Database, EventSource
 from posthog_sandbox.storage.store import Store
@@ -96,7 +97,9 @@ async def serving(database: Database | None = None, *, rate: int = 0) -> AsyncGe
     clock = SettableClock(lambda: NOW)
     store = Store(None, clock)
     fill(store, TODAY, BASE_URL)
-    app = create_app(store, EventSource(lambda: database or NoEvents()), clock, lambda: BASE_URL, rate=rate)
+    events = EventSource(lambda: database or NoEvents())
+    first_rows = partial(refill, store, TODAY, BASE_URL)
+    app = create_app(store, events, clock, lambda: BASE_URL, refill=first_rows, rate=rate)
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app=app)
         key = {"Authorization": "Bearer sandbox"}

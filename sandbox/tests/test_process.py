@@ -140,6 +140,16 @@ def test_the_end_of_its_input_means_nothing_otherwise() -> None:
         assert client.get("/posthog/api/users/@me/").status_code == 200
 
 
+def test_its_usage_names_the_command_that_was_typed() -> None:
+    script = Path(sys.executable).with_name("posthog-sandbox")
+    for command in ([sys.executable, "-m", "posthog_sandbox"], [str(script)]):
+        shown = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+        rejected = subprocess.run([*command, "--rate", "-1"], capture_output=True, text=True, check=False)
+        typed = "posthog-sandbox" if len(command) == 1 else "python -m posthog_sandbox"
+        assert shown.stdout.startswith(f"usage: {typed} [-h]")
+        assert f"{typed}: error: argument --rate" in rejected.stderr
+
+
 def test_a_busy_port_is_one_line_that_names_the_remedy() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

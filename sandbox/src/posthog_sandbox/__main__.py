@@ -1,4 +1,4 @@
-"""`python -m posthog_sandbox`: listen at once, say where on the first line, make the data meanwhile."""
+"""`posthog-sandbox`: listen at once, print where on the first line, make the data in the background."""
 
 import argparse
 import asyncio
@@ -33,8 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "the sandbox does not run on Windows (chdb has no wheel for it); use WSL, or a real MATON_API_KEY."
         )
     if missing := [name for name in ("chdb", "hogql_parser_rs") if importlib.util.find_spec(name) is None]:
-        remedy = "pip install 'maton-posthog-mcp[sandbox]' (about 265 MB to download)"
-        return _fail(f"the sandbox needs its extra ({', '.join(missing)} is missing): {remedy}.")
+        return _fail(f"{', '.join(missing)} is missing; reinstall posthog-sandbox (about 265 MB to download).")
     from .serving import bind
 
     try:
@@ -62,7 +61,7 @@ def _serve(options: argparse.Namespace, listener: socket.socket, held: ExitStack
     made = partial(
         open_dataset, directory, events=options.events, seed=options.seed, today=today, hostile=not options.no_hostile
     )
-    return asyncio.run(_run(options, listener, store, clock, made))
+    return asyncio.run(_run(options, listener, store, clock, today, made))
 
 
 def _filled_store(directory: Path | None, clock: Clock, today: date, url: str) -> Store:
@@ -86,10 +85,12 @@ async def _run(
     listener: socket.socket,
     store: Store,
     clock: SettableClock,
+    today: date,
     made: "Callable[..., Database]",
 ) -> int:
     from .app import create_app
     from .dataset import DatasetError
+    from .examples import refill
     from .serving import serve, watch_for_end
     from .storage.events import EventSource
 
@@ -105,7 +106,8 @@ async def _run(
     url = _url(listener)
     progress = _progress(stop.is_set, as_json=options.json)
     events = EventSource(partial(made, progress=progress))
-    app = create_app(store, events, clock, lambda: url, failed, rate=options.rate)
+    first_rows = partial(refill, store, today, url)
+    app = create_app(store, events, clock, lambda: url, failed, refill=first_rows, rate=options.rate)
     _announce(url, as_json=options.json)
     await serve(app, listener, stop)
     if not failures:
@@ -117,8 +119,8 @@ async def _run(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="maton-posthog-mcp sandbox",
-        description="A stand-in for the Maton gateway and PostHog on this machine, with synthetic data and real HogQL.",
+        prog=_program(),
+        description="Emulate the Maton gateway and PostHog on this machine, with synthetic data and real HogQL.",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on, a loopback one (default %(default)s)"
@@ -202,8 +204,14 @@ def _progress(stopped: Callable[[], bool], *, as_json: bool) -> Callable[[float,
 
 
 def _fail(reason: str) -> int:
-    sys.stderr.write(f"maton-posthog-mcp sandbox: {reason}\n")
+    sys.stderr.write(f"{_program()}: {reason}\n")
     return _USAGE_ERROR
+
+
+def _program() -> str:
+    """Return the command as its user typed it: a console script, a command of another program, or the module."""
+    name = Path(sys.argv[0]).name
+    return "python -m posthog_sandbox" if name == "__main__.py" else name
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from starlette.routing import Route as WebRoute
 from .admin.clock import SettableClock
 from .admin.endpoints import admin_routes
 from .admin.faults import Faults, FaultyApp
+from .admin.journal import Journal, JournalApp
 from .api import on_ready, resource_routes
 from .api.account import find_organization, find_project
 from .errors import ApiError, maton_error, method_not_allowed, not_found, server_error
@@ -55,7 +56,7 @@ _COUNTING_S = 0.5
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sandbox:
     services: Services
     base_url: Callable[[], str]
@@ -64,6 +65,7 @@ class _Sandbox:
     clock: SettableClock
     rate: int
     seen: deque[Seen]
+    journal: Journal
 
 
 def create_app(
@@ -73,26 +75,29 @@ def create_app(
     base_url: Callable[[], str],
     on_failure: Callable[[Exception], None] | None = None,
     *,
+    refill: Callable[[], None] = lambda: None,
     rate: int = 0,
 ) -> Starlette:
     """The application. It owns `store` and `events`: its lifespan opens the events in the background and closes both.
 
     `base_url` is where it is reached, without a slash at the end; `on_failure` hears when the events cannot be made.
-    `rate` limits the requests per second, as Maton does; 0 does not.
+    `refill` replaces the rows by those of a new sandbox. `rate` limits the requests per second, as Maton does; 0 does
+    not.
     """
     background = _Background()
     services = Services(store, events, clock, background.start)
     router = Router(resource_routes())
-    sandbox = _Sandbox(services, base_url, router, Faults(), clock, rate, deque(maxlen=_REMEMBERED))
+    sandbox = _Sandbox(services, base_url, router, Faults(), clock, rate, deque(maxlen=_REMEMBERED), Journal())
     return Starlette(
         routes=[
             WebRoute("/", partial(_overview, sandbox)),
             *web_routes(services, base_url),
-            *admin_routes(sandbox.faults, clock),
+            *admin_routes(sandbox.faults, clock, sandbox.journal, partial(_reset, sandbox, refill)),
             WebRoute("/posthog/{path:path}", partial(_data_plane, sandbox), methods=_METHODS),
             WebRoute("/{path:path}", _unknown, methods=_METHODS),
         ],
         middleware=[
+            Middleware(JournalApp, journal=sandbox.journal),
             Middleware(Recorded, seen=sandbox.seen, clock=clock),
             Middleware(RateLimited, rate=rate),
             Middleware(FaultyApp, faults=sandbox.faults),
@@ -148,6 +153,17 @@ async def _open_events(services: Services, on_failure: Callable[[Exception], Non
             on_failure(error)
         return
     await _quietly(lambda: on_ready(services))
+
+
+async def _reset(sandbox: _Sandbox, refill: Callable[[], None]) -> None:
+    """Return to the state of a new sandbox; the events stay. A new router has no results of earlier queries."""
+    sandbox.clock.reset()
+    sandbox.faults.set([])
+    await to_thread.run_sync(refill)
+    sandbox.router = Router(resource_routes())
+    sandbox.seen.clear()
+    sandbox.journal.clear()
+    sandbox.services.spawn(lambda: on_ready(sandbox.services))
 
 
 async def _data_plane(sandbox: _Sandbox, request: Request) -> Response:

@@ -29,18 +29,29 @@ def fill(store: Store, today: date, base_url: str) -> None:
         if rows.all("projects"):
             move_connections(rows, base_url)
             return
-        since = founded(datetime.combine(today, time(), UTC))
-        rows.insert("settings", 0, {"current_project": DATA_PROJECT})
-        for id in PROJECT_NAMES:
-            rows.insert("projects", 0, new_project(id, since))
-        seed_connection(rows, since, base_url)
-        examples = _Examples(rows, tell(today))
-        examples.add_flags()
-        examples.add_dashboards()
-        examples.add_people()
-        examples.add_experiments()
-        examples.add_survey()
-        examples.add_annotations()
+        _fill(rows, today, base_url)
+
+
+def refill(store: Store, today: date, base_url: str) -> None:
+    """Replace all rows by those of a new sandbox."""
+    with store.transaction() as rows:
+        rows.clear()
+        _fill(rows, today, base_url)
+
+
+def _fill(rows: Rows, today: date, base_url: str) -> None:
+    since = founded(datetime.combine(today, time(), UTC))
+    rows.insert("settings", 0, {"current_project": DATA_PROJECT})
+    for id in PROJECT_NAMES:
+        rows.insert("projects", 0, new_project(id, since))
+    seed_connection(rows, since, base_url)
+    examples = _Examples(rows, tell(today))
+    examples.add_flags()
+    examples.add_dashboards()
+    examples.add_people()
+    examples.add_experiments()
+    examples.add_survey()
+    examples.add_annotations()
 
 
 class _Examples:

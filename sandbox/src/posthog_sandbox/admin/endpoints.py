@@ -1,4 +1,4 @@
-"""What no client can do at Maton or PostHog: `/sandbox/faults` and `/sandbox/clock`, for tests of clients."""
+"""What no client can do at Maton or PostHog, for tests of clients: `/sandbox/faults`, `clock`, `requests`, `reset`."""
 
 from collections.abc import Awaitable, Callable
 
@@ -12,16 +12,21 @@ from ..http.responses import answer, error_answer
 from ..maton.keys import check_key
 from .clock import SettableClock
 from .faults import Faults, read_faults
+from .journal import Journal
 
 type _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def admin_routes(faults: Faults, clock: SettableClock) -> list[WebRoute]:
-    """GET shows, POST sets and DELETE takes back; each answers with what is in force then."""
+def admin_routes(
+    faults: Faults, clock: SettableClock, journal: Journal, reset: Callable[[], Awaitable[None]]
+) -> list[WebRoute]:
+    """Return the routes. GET shows, POST sets, PATCH adds and DELETE removes; the response is what applies then."""
 
     async def serve_faults(request: Request) -> Response:
         if request.method == "POST":
             faults.set(read_faults(await read_json(request)))
+        if request.method == "PATCH":
+            faults.add(read_faults(await read_json(request)))
         if request.method == "DELETE":
             faults.set([])
         return answer({"faults": faults.shown()})
@@ -33,10 +38,20 @@ def admin_routes(faults: Faults, clock: SettableClock) -> list[WebRoute]:
             clock.reset()
         return answer(clock.shown())
 
-    methods = ["GET", "POST", "DELETE"]
+    async def serve_requests(request: Request) -> Response:
+        if request.method == "DELETE":
+            journal.clear()
+        return answer({"requests": journal.shown()})
+
+    async def serve_reset(_request: Request) -> Response:
+        await reset()
+        return answer({"reset": True})
+
     return [
-        WebRoute("/sandbox/faults", _guarded(serve_faults), methods=methods),
-        WebRoute("/sandbox/clock", _guarded(serve_clock), methods=methods),
+        WebRoute("/sandbox/faults", _guarded(serve_faults), methods=["GET", "POST", "PATCH", "DELETE"]),
+        WebRoute("/sandbox/clock", _guarded(serve_clock), methods=["GET", "POST", "DELETE"]),
+        WebRoute("/sandbox/requests", _guarded(serve_requests), methods=["GET", "DELETE"]),
+        WebRoute("/sandbox/reset", _guarded(serve_reset), methods=["POST"]),
     ]
 
 

@@ -136,6 +136,10 @@ class Faults:
         """Replace all rules."""
         self._rules = list(rules)
 
+    def add(self, rules: Sequence[Fault]) -> None:
+        """Append rules; those before them apply first."""
+        self._rules += rules
+
     def shown(self) -> list[Row]:
         """The rules that can still apply."""
         return [rule.shown() for rule in self._rules if rule.times != 0]

@@ -85,6 +85,11 @@ class Rows:
         column = "id" if isinstance(id, int) else "uuid"
         self._connection.execute(f"DELETE FROM {_known(table)} WHERE {column} = ?", (id,))
 
+    def clear(self) -> None:
+        """Delete every row of every table; the next ids start at 1."""
+        for table in (*TABLES, "sqlite_sequence"):
+            self._connection.execute(f"DELETE FROM {table}")
+
 
 class Store:
     """The database; one transaction at a time, whichever thread asks."""
