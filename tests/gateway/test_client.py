@@ -184,7 +184,7 @@ async def test_a_cancelled_call_closes_its_connection_and_leaves_nothing_behind(
     fake.answers(*[(hang, drip(BODY), half(BODY), reply(200, BODY))[number % 4] for number in range(199)], hang)
     client = gateway()
     await inside(client)._client()
-    before = len(asyncio.all_tasks())
+    before = asyncio.all_tasks()
     for number in range(200):
         with anyio.move_on_after(whims.choice([0.0, 0.0005, 0.001, 0.002, 0.004])):
             with suppress(GatewayError):
@@ -193,9 +193,9 @@ async def test_a_cancelled_call_closes_its_connection_and_leaves_nothing_behind(
     await client.aclose()
     await fake.until(lambda: fake.open == 0)
     # The fake gateway's tasks share this loop; each ends a few turns after its connection.
-    async with asyncio.timeout(10):
-        while len(asyncio.all_tasks()) > before:
-            await asyncio.sleep(0)
+    while left := asyncio.all_tasks() - before:
+        _, pending = await asyncio.wait(left, timeout=10)
+        assert not pending
 
 
 async def test_a_cancelled_request_is_seen_as_closed_by_the_server(fake: FakeGateway, gateway: Opener) -> None:
