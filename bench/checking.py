@@ -18,6 +18,7 @@ from maton_posthog.gateway.errors import Refused
 from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.target import Target
 from maton_posthog.tools.query.check import checked
+from maton_posthog.tools.query.verdict import statement_of
 from posthog_sandbox.hogql import describe_schema
 
 from .hogql import QUERIES
@@ -77,7 +78,7 @@ async def _report() -> None:
 async def _is_right(call: Call, sql: str) -> bool:
     """Whether it may be sent: a warning (no filter on time, mostly) does not stop it."""
     try:
-        await checked(call, sql, {})
+        await checked(call, statement_of(sql), {})
     except Refused:
         return False
     return True
@@ -87,5 +88,5 @@ async def _measured(call: Call, sql: str) -> float:
     """Milliseconds of one check."""
     began = time.perf_counter()
     with suppress(Refused):
-        await checked(call, sql, {})
+        await checked(call, statement_of(sql), {})
     return 1000 * (time.perf_counter() - began)

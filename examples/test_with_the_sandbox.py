@@ -23,7 +23,7 @@ def flags_of(project: SandboxProject) -> dict[str, Any]:
 def create_flag(project: SandboxProject, key: str) -> None:
     request = urllib.request.Request(
         f"{project.api_url}feature_flags/",
-        json.dumps({"key": key, "active": True}).encode(),
+        json.dumps({"key": key, "active": True, "filters": {"groups": [{"rollout_percentage": 100}]}}).encode(),
         {"Authorization": f"Bearer {project.key}", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request) as response:
@@ -31,9 +31,9 @@ def create_flag(project: SandboxProject, key: str) -> None:
 
 
 def test_a_new_flag_is_listed(posthog_project: SandboxProject) -> None:
-    create_flag(posthog_project, "new-checkout")
-    assert flags_of(posthog_project)["new-checkout"] is True
+    create_flag(posthog_project, "from-a-test")
+    assert flags_of(posthog_project)["from-a-test"] is True
 
 
 def test_each_test_starts_without_the_changes_of_the_others(posthog_project: SandboxProject) -> None:
-    assert "new-checkout" not in flags_of(posthog_project)
+    assert "from-a-test" not in flags_of(posthog_project)

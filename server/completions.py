@@ -120,7 +120,7 @@ async def _projects(call: Call) -> _Found:
 
 
 async def _tables(call: Call) -> _Found:
-    from ..tools.hogql.schema import schema_of
+    from ..tools.query.schema import schema_of
 
     return _Found(list((await schema_of(call)).value.tables), True)
 

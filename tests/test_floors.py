@@ -1,4 +1,4 @@
-"""Imports go down the floors only: schemas < gateway < tools < server. The sandbox stands apart."""
+"""Imports go down the floors only: schemas < gateway < tools < server. The sandbox is separate; HogQL is below all."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ PACKAGE = "maton_posthog"
 FLOORS = ("schemas", "gateway", "tools", "server")
 TOOLS = (
     {"operation", "table", "dates", "merging"},
-    {"pages", "hogql"},
+    {"pages"},
     {"charts"},
     {"query"},
     {"analytics"},
@@ -19,14 +19,18 @@ TOOLS = (
 )
 """The floors inside tools/, lowest first: what areas build on. Every other entry is an area on the floor above; areas
 do not import each other. Only operations.py, on top, imports them all."""
-DISTRIBUTIONS = {"posthog_sandbox": "sandbox/src"}
-"""The other distributions of this repository, each on its own."""
+DISTRIBUTIONS = {"posthog_sandbox": "sandbox/src", "hogql_lang": "hogql/src"}
+"""The other distributions of this repository."""
+LIBRARY = "hogql_lang"
+"""The one that the others may import; it imports none of them."""
 FACE = "package_init.py"
 """The file that is installed as maton_posthog/__init__.py, on top of all floors."""
 HTTP_CLIENTS = frozenset(
     {"aiohttp", "http.client", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib.request", "urllib3"}
 )
-SOURCES = (*FLOORS, *(f"{source}/{name}" for name, source in DISTRIBUTIONS.items()))
+PRESENT = {name: source for name, source in DISTRIBUTIONS.items() if (ROOT / source.split("/")[0]).is_dir()}
+"""An sdist has no siblings."""
+SOURCES = (*FLOORS, *(f"{source}/{name}" for name, source in PRESENT.items()))
 FILES = [ROOT / FACE, *(path for folder in SOURCES for path in sorted((ROOT / folder).rglob("*.py")))]
 SENDERS = ("gateway/", "sandbox/src/posthog_sandbox/testing/")
 """Code that is allowed to send HTTP: the gateway, and the sandbox's control of its own process."""
@@ -44,6 +48,8 @@ def violations(source: str, path: str) -> list[str]:
 def _objection(path: str, module: str, relative: bool) -> str | None:
     top, _, rest = module.partition(".")
     own, folder = _package(path), path.split("/")[0]
+    if top == LIBRARY and own != LIBRARY and not relative:
+        return None
     allowed = FLOORS if path == FACE else FLOORS[: FLOORS.index(folder) + 1] if own == PACKAGE else ()
     if top in (PACKAGE, *DISTRIBUTIONS) and not relative:
         return "imports inside a distribution are relative, and the sandbox is reached over HTTP only"
@@ -121,6 +127,9 @@ def test_every_floor_of_tools_names_what_is_there() -> None:
         ("sandbox/src/posthog_sandbox/hogql/names.py", "from maton_posthog.schemas.base import Input"),
         ("tools/flags.py", "from maton_posthog.schemas.base import Input"),
         ("tools/flags.py", "import maton_posthog"),
+        ("hogql/src/hogql_lang/check.py", "from maton_posthog.schemas.base import Input"),
+        ("hogql/src/hogql_lang/check.py", "from posthog_sandbox import hogql"),
+        ("hogql/src/hogql_lang/check.py", "from hogql_lang.tree import Field"),
         ("server/app.py", "import tools.flags"),
         ("server/app.py", "from .. import __version__"),
         (FACE, "from maton_posthog.server.app import build"),
@@ -140,6 +149,8 @@ def test_an_import_up_or_around_the_floors_is_found(path: str, source: str) -> N
     [
         ("gateway/client.py", "import httpx2\nfrom ..schemas.text import clean"),
         ("server/cli/serve.py", "from ..runtime import Runtime\nfrom ...tools.operations import OPERATIONS"),
+        ("tools/query/check.py", "from hogql_lang import judge"),
+        ("sandbox/src/posthog_sandbox/hogql/names.py", "from hogql_lang import tree"),
         ("server/app.py", "from urllib.parse import quote\nfrom http import HTTPStatus"),
         ("tools/analytics/trends.py", "from ..table import Table\nfrom .dates import resolve"),
         (FACE, "from .server.app import build"),

@@ -1,4 +1,4 @@
-"""Maton's half of the sandbox: connections, the page that approves them, and which one serves a request."""
+"""Maton's side of the sandbox: connections, the page that approves them, and the one a request uses."""
 
 from collections.abc import AsyncGenerator
 
@@ -75,7 +75,7 @@ async def test_without_an_active_connection_requests_are_400_in_matons_envelope(
     assert answer.json()["error"]["code"] == 400
 
 
-async def test_a_connection_whose_grant_died_answers_500(sandbox: Serving) -> None:
+async def test_a_connection_with_a_revoked_grant_is_500(sandbox: Serving) -> None:
     connection_id = await the_connection(sandbox)
     await sandbox.send("POST", f"/sandbox/connections/{connection_id}", {"status": "FAILED"})
 
@@ -83,7 +83,7 @@ async def test_a_connection_whose_grant_died_answers_500(sandbox: Serving) -> No
     assert (await sandbox.get("/connections", status="FAILED"))["connections"][0]["connection_id"] == connection_id
 
 
-async def test_what_the_control_plane_does_not_take_is_422_with_a_list(sandbox: Serving) -> None:
+async def test_invalid_input_of_the_control_plane_is_422_with_a_list(sandbox: Serving) -> None:
     connection_id = await the_connection(sandbox)
     answers = [
         await sandbox.send("POST", "/connections", {}),
@@ -97,5 +97,5 @@ async def test_what_the_control_plane_does_not_take_is_422_with_a_list(sandbox: 
     assert all(answer.json()["detail"][0].keys() == {"loc", "msg"} for answer in answers)
 
 
-async def test_a_page_of_no_connection_is_404(sandbox: Serving) -> None:
+async def test_an_unknown_approval_link_is_404(sandbox: Serving) -> None:
     assert (await sandbox.http.get("/connect/nonsense")).status_code == 404

@@ -7,9 +7,6 @@ The clocks of both stand still, so that a question has one answer. Tools are cal
 """
 
 import json
-import subprocess
-import sys
-import urllib.request
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -21,10 +18,9 @@ from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import Gateway, GatewayConfig
 from maton_posthog.gateway.directory import Directory
 from maton_posthog.tools.operations import OPERATIONS
+from posthog_sandbox import Sandbox
 
-TODAY = "2026-11-23"
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
-PATIENCE_S = 60
 _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
 
 
@@ -63,24 +59,5 @@ class LiveSandbox:
 @contextmanager
 def running_sandbox(events: int = 20_000) -> Generator[LiveSandbox]:
     """A sandbox with synthetic events up to TODAY, at NOW. Its process ends with the block."""
-    command = [sys.executable, "-m", "posthog_sandbox", "--json", "--today", TODAY, "--events", str(events)]
-    with subprocess.Popen(
-        [*command, "--exit-on-eof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        try:
-            url = json.loads(process.stdout.readline())["gateway_url"]
-            _set_clock(url)
-            yield LiveSandbox(url)
-        finally:
-            process.stdin.close()
-            process.wait(PATIENCE_S)
-
-
-def _set_clock(url: str) -> None:
-    body = json.dumps({"now": NOW.isoformat(), "frozen": True}).encode()
-    headers = {"Authorization": "Bearer sandbox", "Content-Type": "application/json"}
-    request = urllib.request.Request(f"{url}/sandbox/clock", body, headers, method="POST")
-    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-        assert answer.status == 200
+    with Sandbox(events=events, today=NOW.date(), now=NOW) as sandbox:
+        yield LiveSandbox(sandbox.url)

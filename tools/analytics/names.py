@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
+from hogql_lang import nearest
+
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
 from ...schemas.analytics.events import PROPERTY_MATHS, Breakdown, EventChoice, scoped
@@ -20,7 +22,6 @@ from ...schemas.analytics.queries import (
     QueryTrends,
 )
 from ...schemas.text import excerpt
-from ..hogql.nearest import nearest
 from ..query.seen_names import property_names, unseen_events, unseen_properties
 from ..table import Answer
 from .labels import Doubt

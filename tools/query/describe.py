@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any, cast
 
+from hogql_lang import Column, Schema, nearest
+
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import Refused
@@ -17,10 +19,9 @@ from ...schemas.base import View
 from ...schemas.definitions import EventDefinitionRow, PropertyDefinitionRow
 from ...schemas.query import DescribeData, EventCount, PersonValue, PropertySample
 from ...schemas.text import excerpt
-from ..hogql.nearest import nearest
-from ..hogql.schema import Column, Schema, schema_of
 from ..operation import Effect, Operation, Result, Toolset, show
 from ..pages import Rows
+from .schema import schema_of
 from .seen_names import event_names, property_names, unseen_events
 
 _AGE_S = 600.0

@@ -10,11 +10,12 @@ from ...gateway.errors import Refused
 from ...schemas.query import CancelQuery, GetQueryResult, Plot, RunHogql
 from ..charts.drawing import illustrated
 from ..charts.plot import plotted
-from ..hogql.statement import MOST_ROWS, plan
 from ..operation import Effect, Operation, Reply, Result, Toolset
 from .check import checked
 from .export import export, export_directory
+from .plan import MOST_ROWS, plan
 from .running import Question, Rows, ask
+from .verdict import statement_of
 
 _FOR_THE_ANSWER_S = 5.0
 """Kept free of the deadline, to answer in."""
@@ -26,8 +27,9 @@ _LARGE_BYTES = 30_000
 async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
     directory = export_directory(api, args.export) if args.export else None
     values = args.values or {}
-    planned = plan(args.query, MOST_ROWS - 1 if args.export else args.limit, values)
-    warnings = await checked(api, args.query, values) if args.check == "full" else ()
+    statement = statement_of(args.query)
+    planned = plan(statement, MOST_ROWS - 1 if args.export else args.limit, values)
+    warnings = await checked(api, statement, values) if args.check == "full" else ()
     query = ask(
         api,
         Question(plan=planned, values=values, name=args.name, refresh=args.refresh, background=args.background),

@@ -19,8 +19,8 @@ from ...gateway.call import Call
 from ...gateway.errors import Failed, GatewayError, Rejected, Upstream
 from ...schemas.query import QueryAnswer, QueryProgress, QueryStatus
 from ...schemas.text import excerpt
-from ..hogql.statement import Plan
 from ..operation import unexpected_shape
+from .plan import Plan
 
 SHARED_S = 60.0
 """How long an answer serves equal queries."""

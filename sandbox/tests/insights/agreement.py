@@ -1,4 +1,4 @@
-"""Numbers held against who is behind them: random insights, and for random cells of their answers the actors."""
+"""Checks of numbers against their actors: random insights, and the actors of random cells of their results."""
 
 import json
 import random
@@ -22,13 +22,16 @@ RANGES: tuple[Mapping[str, Any], ...] = (
     {"date_from": "all"},
     {},
 )
-"""Ranges that have events in every world."""
+"""Ranges with events in every world."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number of an answer and the actors query that names it. The number is that of the actors, or their sum of a
-    `column`. With `others` it is a rate: how many in a hundred of both are `actors`."""
+    """A number of a result and the actors query for it.
+
+    The number is that of the actors, or the sum of their `column`. With `others` it is the percentage of `actors` in
+    both.
+    """
 
     number: float
     actors: Mapping[str, Any]
@@ -38,17 +41,18 @@ class Cell:
 
 type Draw = Callable[[random.Random, World], Mapping[str, Any]]
 type Cells = Callable[[random.Random, Mapping[str, Any], Any], list[Cell]]
-"""From a query and its answer to some of its cells."""
+"""A function from a query and its result to some of its cells."""
 
 
 def drawn_filters(chance: random.Random, world: World) -> dict[str, Any]:
-    """Sometimes the properties of a query."""
+    """Return random properties of a query, sometimes none."""
     return {"properties": drawn_properties(chance, world)} if chance.random() < 0.25 else {}
 
 
-async def disagreements(asked: Asking, draw: Draw, cells: Cells, *, seed: int, cases: int) -> tuple[list[str], int]:
+async def disagreements(
+    asked: Asking, draw: Draw, cells: Cells, *, chance: random.Random, cases: int
+) -> tuple[list[str], int]:
     """The first few cells whose number is not that of their actors, and how many cells were looked at."""
-    chance = random.Random(seed)
     settings = asked.world.settings()
     found: list[str] = []
     looked_at = 0

@@ -1,4 +1,4 @@
-"""Events written by hand for funnels, random ones beside them, and the queries about them."""
+"""Hand-written and random events for funnels, and queries about them."""
 
 import random
 from datetime import timedelta
@@ -17,7 +17,7 @@ SIGNED_UP = ("sign up", "play movie", "buy")
 
 
 def _browsing(person: Person, browser: str, *hours: int) -> list[Event]:
-    """The steps of the funnel by `$browser`, one at each hour."""
+    """Return the steps of the funnel by `$browser`, one at each hour."""
     return [
         Event(person, name, at(f"2020-01-01T{hour:02}:00:00"), {"$browser": browser})
         for name, hour in zip(SIGNED_UP, hours, strict=False)

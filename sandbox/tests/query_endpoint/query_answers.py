@@ -1,4 +1,4 @@
-"""HogQL asked of a running sandbox: the value it gives, or the reason it is refused for."""
+"""HogQL queries to a running sandbox: the resulting value, or the reason of a rejection."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from ..sandbox_client import Serving
 
 
 async def scalar(sandbox: Serving, text: str, **more: Any) -> Any:
-    """The single value of a HogQL query, computed anew; `more` goes into the query."""
+    """Return the single value of a HogQL query, never cached; `more` is added to the query."""
     body = {"query": {"kind": "HogQLQuery", "query": text, **more}, "refresh": "force_blocking"}
     answer = await sandbox.send("POST", "query/", body)
     assert answer.status_code == 200, answer.text

@@ -1,4 +1,4 @@
-"""Property filters and date ranges in `{filters}`, and what a request overrides."""
+"""Property filters and date ranges in `{filters}`, and the overrides of a request."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -131,7 +131,7 @@ async def test_a_property_filter_is_a_condition(sandbox: Serving, properties: An
         {"type": "AND", "values": []},
     ],
 )
-async def test_a_filter_that_says_nothing_holds_for_every_event(sandbox: Serving, item: Any) -> None:
+async def test_an_incomplete_filter_matches_every_event(sandbox: Serving, item: Any) -> None:
     filters = {"properties": [item]}
     assert await scalar(sandbox, "select count() from events where {filters}", filters=filters) == EVENTS
 
@@ -150,7 +150,7 @@ async def test_a_filter_that_says_nothing_holds_for_every_event(sandbox: Serving
         ({"key": "v", "value": "soon", "operator": "semver_gt"}, "soon"),
     ],
 )
-async def test_a_filter_that_is_not_understood_is_refused(sandbox: Serving, item: Any, says: str) -> None:
+async def test_an_unsupported_filter_is_rejected(sandbox: Serving, item: Any, says: str) -> None:
     assert says in await refusal(sandbox, "select count() from events where {filters}", filters={"properties": [item]})
 
 
@@ -191,7 +191,7 @@ async def test_cohorts_are_filters_too(sandbox: Serving) -> None:
     assert inside + outside == EVENTS
 
 
-async def test_filters_bound_the_time_of_events_and_of_sessions(sandbox: Serving) -> None:
+async def test_filters_limit_the_time_of_events_and_sessions(sandbox: Serving) -> None:
     week = {"dateRange": {"date_from": "-7d"}}
     month = {"dateRange": {"date_from": "2026-10-01", "date_to": "2026-11-01"}}
     events, sessions = "select count() from events where {filters}", "select count() from sessions where {filters}"
@@ -210,7 +210,7 @@ async def test_filters_bound_the_time_of_events_and_of_sessions(sandbox: Serving
     assert "filters" in await refusal(sandbox, "select count() from groups where {filters}", filters=week)
 
 
-async def test_filters_mean_the_events_among_joined_tables(sandbox: Serving) -> None:
+async def test_filters_apply_to_the_events_among_joined_tables(sandbox: Serving) -> None:
     items = [BROWSER, {"key": "properties.$os = 'Windows'", "type": "hogql"}, {"key": "distinct_id", "type": "person"}]
     filters = {"properties": items, "dateRange": {"date_from": "-60d"}}
     joined = "from events e join persons p on e.person_id = p.id join sessions s on e.$session_id = s.session_id"
@@ -223,7 +223,7 @@ async def test_filters_mean_the_events_among_joined_tables(sandbox: Serving) -> 
     assert found == await scalar(sandbox, expected) > 0
 
 
-async def test_filters_stand_in_a_subquery_and_are_named_by_the_request(sandbox: Serving) -> None:
+async def test_filters_work_in_a_subquery_and_come_from_the_request(sandbox: Serving) -> None:
     text = "select count() from (select uuid from events where {filters})"
     body = {
         "query": {"kind": "HogQLQuery", "query": text, "filters": {"dateRange": {"date_from": "all"}}},
@@ -235,7 +235,7 @@ async def test_filters_stand_in_a_subquery_and_are_named_by_the_request(sandbox:
     assert answer["results"][0][0] == await scalar(sandbox, f"select count() from events where {expected}")
 
 
-async def test_test_accounts_are_left_out_when_asked(sandbox: Serving) -> None:
+async def test_test_accounts_are_excluded_on_request(sandbox: Serving) -> None:
     accounts = [{"key": "$browser", "value": ["Chrome"], "operator": "is_not", "type": "person"}]
     await sandbox.patch("/posthog/api/projects/1/", {"test_account_filters": accounts})
     text = "select count() from events where {filters}"

@@ -34,7 +34,7 @@ def hogql(text: str, **more: Any) -> dict[str, Any]:
 
 
 async def polled(sandbox: Serving, query_id: str) -> Any:
-    """The answer to the first poll that is not 202."""
+    """Return the first response to a poll that is not 202."""
     with anyio.fail_after(20):
         while True:
             answer = await sandbox.send("GET", f"query/{query_id}/", show_progress="true")
@@ -43,7 +43,7 @@ async def polled(sandbox: Serving, query_id: str) -> Any:
             await anyio.lowlevel.checkpoint()
 
 
-async def test_rows_come_with_columns_and_pairs_of_types(sandbox: Serving) -> None:
+async def test_rows_are_returned_with_columns_and_pairs_of_types(sandbox: Serving) -> None:
     answer = await sandbox.query("select event, count() as n from events group by event order by n desc limit 3")
 
     assert answer["columns"] == ["event", "n"]
@@ -52,7 +52,7 @@ async def test_rows_come_with_columns_and_pairs_of_types(sandbox: Serving) -> No
     assert answer["error"] is None
 
 
-async def test_a_query_without_limit_gets_a_hundred_rows_and_says_that_there_are_more(sandbox: Serving) -> None:
+async def test_a_query_without_limit_returns_a_hundred_rows_and_has_more(sandbox: Serving) -> None:
     answer = await sandbox.query("select uuid from events")
 
     assert len(answer["results"]) == 100
@@ -67,13 +67,13 @@ async def test_a_query_with_a_limit_leaves_more_limit_and_offset_null(sandbox: S
     assert answer["hasMore"] is answer["limit"] is answer["offset"] is None
 
 
-async def test_another_project_counts_nothing(sandbox: Serving) -> None:
+async def test_another_project_has_no_events(sandbox: Serving) -> None:
     answer = await sandbox.send("POST", "/posthog/api/projects/2/query/", hogql(COUNT))
 
     assert answer.json()["results"] == [[0]]
 
 
-async def test_placeholders_take_values_as_constants(sandbox: Serving) -> None:
+async def test_placeholders_are_constants(sandbox: Serving) -> None:
     body = hogql(COUNT + " where event = {name}", values={"name": "x' OR 1=1 --"})
     answer = await sandbox.send("POST", "query/", body)
 
@@ -98,7 +98,7 @@ async def test_wrapped_queries_run(sandbox: Serving, wrapper: str) -> None:
         ("select toDateTime('x', 'Mars/Base') from events limit 1", "bad_arguments", "Mars/Base"),
     ],
 )
-async def test_a_wrong_query_is_a_400_with_a_code(sandbox: Serving, text: str, code: str, says: str) -> None:
+async def test_an_invalid_query_is_400_with_a_code(sandbox: Serving, text: str, code: str, says: str) -> None:
     status, found, detail, attr = await sandbox.refused("POST", "query/", hogql(text))
 
     assert (status, found, attr) == (400, code, None)
@@ -116,21 +116,21 @@ async def test_a_wrong_query_is_a_400_with_a_code(sandbox: Serving, text: str, c
         ({**hogql("select 1"), "refresh": "sometimes"}, "refresh"),
     ],
 )
-async def test_a_body_that_is_no_query(sandbox: Serving, body: Any, says: str) -> None:
+async def test_an_invalid_body_is_rejected(sandbox: Serving, body: Any, says: str) -> None:
     status, _, detail, _ = await sandbox.refused("POST", "query/", body)
 
     assert status == 400
     assert says in detail
 
 
-async def test_the_kind_in_the_path_is_that_of_the_body(sandbox: Serving) -> None:
+async def test_the_kind_in_the_path_must_match_the_body(sandbox: Serving) -> None:
     assert (await sandbox.send("POST", "query/HogQLQuery/", hogql("select 1"))).status_code == 200
     assert (await sandbox.refused("POST", "query/TrendsQuery/", hogql("select 1")))[2] == (
         'Query kind mismatch: path kind "TrendsQuery" does not match body kind "HogQLQuery".'
     )
 
 
-async def test_metadata_checks_without_running_and_without_results(sandbox: Serving) -> None:
+async def test_metadata_checks_without_running_and_has_no_results(sandbox: Serving) -> None:
     body = {"query": {"kind": "HogQLMetadata", "language": "hogQL", "query": "select foo from events"}}
     wrong = (await sandbox.send("POST", "query/", body)).json()
     body["query"]["query"] = "select event from events"
@@ -142,7 +142,7 @@ async def test_metadata_checks_without_running_and_without_results(sandbox: Serv
     assert "results" not in right
 
 
-async def test_metadata_warns_of_a_limit_that_is_cut_down(sandbox: Serving) -> None:
+async def test_metadata_warns_about_a_clamped_limit(sandbox: Serving) -> None:
     text = "select event from events limit 100000"
     body = {"query": {"kind": "HogQLMetadata", "language": "hogQL", "query": text}}
     answer = (await sandbox.send("POST", "query/", body)).json()
@@ -176,7 +176,7 @@ async def test_the_schema_has_tables_and_no_results(sandbox: Serving) -> None:
     assert "results" not in answer
 
 
-async def test_an_asynchronous_query_is_202_then_its_whole_answer(sandbox: Serving) -> None:
+async def test_an_asynchronous_query_is_202_then_its_full_result(sandbox: Serving) -> None:
     started = await sandbox.send(
         "POST", "query/", {**hogql(COUNT), "refresh": "force_async", "client_query_id": "mine"}
     )
@@ -218,7 +218,7 @@ async def test_times_are_shown_in_the_timezone_of_the_project(sandbox: Serving) 
     assert utc["cache_key"] != tokyo["cache_key"]
 
 
-async def test_the_person_of_an_event_is_of_the_event_or_of_today(sandbox: Serving) -> None:
+async def test_the_person_of_an_event_is_as_of_the_event_or_as_of_today(sandbox: Serving) -> None:
     text = "select countIf(person.properties.email is not null) from events"
     joined = await sandbox.query(
         "select countIf(p.properties.email is not null) from events e left join persons p on p.id = e.person_id"
@@ -233,7 +233,7 @@ async def test_the_person_of_an_event_is_of_the_event_or_of_today(sandbox: Servi
     assert (await sandbox.query(text))["results"][0][0] == counts["person_id_override_properties_on_events"]
 
 
-async def test_an_insight_runs_its_query_when_asked_to(sandbox: Serving) -> None:
+async def test_an_insight_runs_its_query_on_request(sandbox: Serving) -> None:
     query = {"kind": "DataVisualizationNode", "source": hogql(COUNT)["query"]}
     made = await sandbox.make("insights/", {"name": "Events", "query": query})
     path = f"insights/{made['id']}/"
@@ -243,7 +243,7 @@ async def test_an_insight_runs_its_query_when_asked_to(sandbox: Serving) -> None
     assert (shown["result"], shown["columns"], shown["hasMore"]) == ([[EVENTS]], ["count()"], False)
 
 
-async def test_every_query_of_the_examples_that_can_run_gives_rows(sandbox: Serving) -> None:
+async def test_every_supported_query_of_the_examples_returns_rows(sandbox: Serving) -> None:
     for listed in (await sandbox.get("insights/", insight="SQL"))["results"]:
         shown = await sandbox.get(f"insights/{listed['id']}/", refresh="blocking")
         assert shown["result"], listed["name"]

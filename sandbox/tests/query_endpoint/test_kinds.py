@@ -1,4 +1,4 @@
-"""EventsQuery, ActorsQuery and the taxonomies: shapes and numbers, recounted with HogQL."""
+"""EventsQuery, ActorsQuery and the taxonomies: formats and numbers, recounted with HogQL."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -44,7 +44,7 @@ async def refusal(sandbox: Serving, kind: str, **query: Any) -> str:
     return detail
 
 
-async def test_events_are_whole_objects_when_nothing_is_selected(sandbox: Serving) -> None:
+async def test_events_are_whole_objects_by_default(sandbox: Serving) -> None:
     answer = await ask(sandbox, "EventsQuery", after="all", limit=5, where=["elements_chain != ''"])
 
     assert answer["columns"] == ["*"]
@@ -62,7 +62,7 @@ async def test_events_are_whole_objects_when_nothing_is_selected(sandbox: Servin
     assert event["elements"][-1]["tag_name"] == "body"
 
 
-async def test_events_come_latest_first_within_a_day_and_both_bounds_are_exclusive(sandbox: Serving) -> None:
+async def test_events_of_a_day_are_listed_latest_first_between_exclusive_bounds(sandbox: Serving) -> None:
     day = await ask(sandbox, "EventsQuery", select=["timestamp"], limit=1000)
     now = "toDateTime('2026-11-23T07:00:00Z')"
     recent = f"timestamp > {now} - interval 1 day and timestamp < {now} + interval 5 second"
@@ -76,7 +76,7 @@ async def test_events_come_latest_first_within_a_day_and_both_bounds_are_exclusi
     assert {row[0] for row in between["results"]} == {second}
 
 
-async def test_an_aggregate_groups_by_the_other_columns_and_orders_by_itself(sandbox: Serving) -> None:
+async def test_an_aggregate_groups_by_the_other_columns_and_is_the_default_order(sandbox: Serving) -> None:
     answer = await ask(sandbox, "EventsQuery", select=["count()", "event"], after="all")
 
     assert answer["columns"] == ["count()", "event"]
@@ -87,7 +87,7 @@ async def test_an_aggregate_groups_by_the_other_columns_and_orders_by_itself(san
     assert counts == sorted(counts, reverse=True)
 
 
-async def test_columns_may_carry_comments_aliases_and_persons(sandbox: Serving) -> None:
+async def test_columns_can_have_comments_aliases_and_persons(sandbox: Serving) -> None:
     select = ["person -- who", "distinct_id", "person_display_name", "properties.$browser as browser -- b"]
     answer = await ask(
         sandbox, "EventsQuery", select=select, after="all", limit=50, where=["person.properties.email is not null"]
@@ -101,7 +101,7 @@ async def test_columns_may_carry_comments_aliases_and_persons(sandbox: Serving) 
         assert name == {"display_name": person["properties"]["email"], "id": person["uuid"], "distinct_id": distinct_id}
 
 
-async def test_an_event_without_a_person_shows_its_distinct_id_alone(sandbox: Serving) -> None:
+async def test_an_event_without_a_person_shows_only_its_distinct_id(sandbox: Serving) -> None:
     where = ["distinct_id not in (select distinct_id from person_distinct_ids)"]
     answer = await ask(sandbox, "EventsQuery", select=["person", "distinct_id"], after="all", where=where, limit=3)
 
@@ -109,7 +109,7 @@ async def test_an_event_without_a_person_shows_its_distinct_id_alone(sandbox: Se
     assert all(person == {"distinct_id": distinct_id} for person, distinct_id in answer["results"])
 
 
-async def test_events_are_narrowed_by_every_means(sandbox: Serving) -> None:
+async def test_events_are_filtered_by_every_option(sandbox: Serving) -> None:
     action = await sandbox.make("actions/", {"name": "Viewed", "steps": [{"event": "$pageview"}]})
     person = await scalar(sandbox, "select person_id from events where event = '$pageview' limit 1")
     chrome = {"key": "$browser", "value": ["Chrome"], "type": "event"}
@@ -129,7 +129,7 @@ async def test_events_are_narrowed_by_every_means(sandbox: Serving) -> None:
     assert (await ask(sandbox, "EventsQuery", personId="nobody", after="all"))["results"] == []
 
 
-async def test_events_are_paged(sandbox: Serving) -> None:
+async def test_events_are_paginated(sandbox: Serving) -> None:
     query = {"select": ["uuid"], "after": "all", "orderBy": ["timestamp", "uuid"], "limit": 7}
     first = await ask(sandbox, "EventsQuery", **query)
     second = await ask(sandbox, "EventsQuery", offset=7, **query)
@@ -165,7 +165,7 @@ async def test_the_persons_of_many_events_are_found(sandbox: Serving) -> None:
         ({"properties": [{"key": "a", "value": "b", "type": "moon"}]}, "moon"),
     ],
 )
-async def test_an_events_query_that_is_wrong_is_refused(sandbox: Serving, query: dict[str, Any], says: str) -> None:
+async def test_an_invalid_events_query_is_rejected(sandbox: Serving, query: dict[str, Any], says: str) -> None:
     assert says in await refusal(sandbox, "EventsQuery", **query)
 
 
@@ -196,7 +196,7 @@ async def test_actors_are_found_by_email_name_id_and_distinct_id(sandbox: Servin
     assert (await ask(sandbox, "ActorsQuery", search="100%_' or 1=1 --"))["results"] == []
 
 
-async def test_actors_are_narrowed_ordered_and_counted(sandbox: Serving) -> None:
+async def test_actors_are_filtered_ordered_and_counted(sandbox: Serving) -> None:
     chrome = {"key": "$browser", "value": ["Chrome"], "type": "person"}
     cohort = await sandbox.make(
         "cohorts/",

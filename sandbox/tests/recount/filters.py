@@ -1,4 +1,4 @@
-"""Conditions, property access with its types, and the two-valued logic of nulls."""
+"""Conditions, typed property access, and the two-valued logic of nulls."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Fields reached by a dotted name (person, pdi, session, groups), and joins that a query writes itself."""
+"""Fields with dotted names (person, pdi, session, groups), and explicit joins."""
 
 from .recounting import Answer, Case, Rows, counts, groups, of, sorted_rows
 

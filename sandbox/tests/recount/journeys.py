@@ -1,4 +1,4 @@
-"""What analysts ask most: funnels, retention, stickiness, top lists, first touches, cohorts of sign-ups."""
+"""Common analyses: funnels, retention, stickiness, top lists, first touches, sign-up cohorts."""
 
 from datetime import date, datetime, timedelta
 
@@ -13,7 +13,7 @@ def _timelines(rows: Rows, *names: str) -> dict[str, list[Row]]:
 
 
 def _furthest(events: list[Row], steps: tuple[str, ...], window: timedelta) -> int:
-    """How many steps one person took in this order, all within the window after the first one."""
+    """Return the number of steps a person took in this order within the window after the first."""
     entered: list[datetime | None] = [None] * len(steps)
     reached = 0
     for event in events:

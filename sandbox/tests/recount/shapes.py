@@ -1,4 +1,4 @@
-"""Shapes of queries: CTEs, subqueries, unions, windows, LIMIT BY, DISTINCT, arrays with lambdas, functions."""
+"""Query structures: CTEs, subqueries, unions, windows, LIMIT BY, DISTINCT, arrays with lambdas, functions."""
 
 from itertools import accumulate, pairwise
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""Dates: buckets, timezones of the project, week starts, differences, formats."""
+"""Dates: buckets, time zones of the project, week starts, differences, formats."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ def _days(zone: tzinfo, rows: Rows) -> Answer:
 
 
 def _weeks(first_day: int, rows: Rows) -> Answer:
-    """Weeks that begin on Sunday (0) or Monday (1)."""
+    """Count by weeks that begin on Sunday (0) or Monday (1)."""
 
     def start(event: Row) -> str:
         date = event["timestamp"].date()

@@ -1,4 +1,4 @@
-"""The door between requests and the engine: waiting for the data, taking turns, keeping projects apart."""
+"""Access to the engine: waiting for the data, taking turns, separating projects."""
 
 import threading
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Gate:
-    """A database whose answers wait until the gate is open; it tells the SQL it was given."""
+    """A database whose queries wait until the gate is open; it records their SQL."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -22,7 +22,7 @@ class Gate:
         self.closed = False
 
     def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 0) -> Table:
-        """One row."""
+        """Return one row."""
         self.asked.append(sql)
         assert self.open.wait(20)
         if self.fails_with is not None:
@@ -30,7 +30,7 @@ class Gate:
         return Table(("x",), ("UInt8",), [[1]])
 
     def close(self) -> None:
-        """Remember that it was closed."""
+        """Record that it was closed."""
         self.closed = True
 
 
@@ -62,7 +62,7 @@ async def test_a_query_waits_for_the_data(gate: Gate) -> None:
     assert answers[0].rows == [[1]]
 
 
-async def test_data_that_cannot_be_made_are_told_to_every_query() -> None:
+async def test_a_failed_generation_is_reported_to_every_query() -> None:
     def fail() -> Gate:
         raise OSError("the disk is full")
 
@@ -76,7 +76,7 @@ async def test_data_that_cannot_be_made_are_told_to_every_query() -> None:
     assert "the disk is full" in refused.value.body["detail"]
 
 
-async def test_some_queries_run_at_once_and_the_rest_are_refused_when_the_queue_is_too_long(gate: Gate) -> None:
+async def test_some_queries_run_at_once_and_those_queued_too_long_are_rejected(gate: Gate) -> None:
     source = await opened(gate, queue_seconds=0)
 
     async with anyio.create_task_group() as group:
@@ -93,7 +93,7 @@ async def test_some_queries_run_at_once_and_the_rest_are_refused_when_the_queue_
     assert "SELECT 2" not in gate.asked
 
 
-async def test_lists_are_answered_while_all_queries_run(gate: Gate) -> None:
+async def test_lists_are_served_while_all_queries_run(gate: Gate) -> None:
     source = await opened(gate)
 
     async with anyio.create_task_group() as group:
@@ -105,7 +105,7 @@ async def test_lists_are_answered_while_all_queries_run(gate: Gate) -> None:
         gate.open.set()
 
 
-async def test_a_list_that_takes_too_long_is_told_as_posthog_does(gate: Gate) -> None:
+async def test_a_slow_list_is_reported_as_in_posthog(gate: Gate) -> None:
     gate.open.set()
     gate.fails_with = EngineError("TIMEOUT_EXCEEDED", "Timeout exceeded.")
     source = await opened(gate)
@@ -128,7 +128,7 @@ async def test_only_the_first_project_sees_the_events(gate: Gate) -> None:
     assert "'posthog.events': '0'" in gate.asked[1]
 
 
-async def test_tables_are_counted_once_they_are_there(gate: Gate) -> None:
+async def test_tables_are_counted_once_they_are_open(gate: Gate) -> None:
     gate.open.set()
     source = EventSource(lambda: gate)
 

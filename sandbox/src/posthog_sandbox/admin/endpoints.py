@@ -1,4 +1,4 @@
-"""What no client can do at Maton or PostHog, for tests of clients: `/sandbox/faults`, `clock`, `requests`, `reset`."""
+"""Test controls that Maton and PostHog do not have: `/sandbox/faults`, `clock`, `requests` and `reset`."""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,7 +8,7 @@ from starlette.routing import Route as WebRoute
 
 from ..errors import ApiError
 from ..http.bodies import read_json
-from ..http.responses import answer, error_answer
+from ..http.responses import error_response, json_response
 from ..maton.keys import check_key
 from .clock import SettableClock
 from .faults import Faults, read_faults
@@ -20,7 +20,7 @@ type _Endpoint = Callable[[Request], Awaitable[Response]]
 def admin_routes(
     faults: Faults, clock: SettableClock, journal: Journal, reset: Callable[[], Awaitable[None]]
 ) -> list[WebRoute]:
-    """Return the routes. GET shows, POST sets, PATCH adds and DELETE removes; the response is what applies then."""
+    """Return the routes: GET shows, POST sets, PATCH adds, DELETE resets; each returns the resulting state."""
 
     async def serve_faults(request: Request) -> Response:
         if request.method == "POST":
@@ -29,23 +29,23 @@ def admin_routes(
             faults.add(read_faults(await read_json(request)))
         if request.method == "DELETE":
             faults.set([])
-        return answer({"faults": faults.shown()})
+        return json_response({"faults": faults.shown()})
 
     async def serve_clock(request: Request) -> Response:
         if request.method == "POST":
-            clock.obey(await read_json(request))
+            clock.apply(await read_json(request))
         if request.method == "DELETE":
             clock.reset()
-        return answer(clock.shown())
+        return json_response(clock.shown())
 
     async def serve_requests(request: Request) -> Response:
         if request.method == "DELETE":
             journal.clear()
-        return answer({"requests": journal.shown()})
+        return json_response({"requests": journal.shown()})
 
     async def serve_reset(_request: Request) -> Response:
         await reset()
-        return answer({"reset": True})
+        return json_response({"reset": True})
 
     return [
         WebRoute("/sandbox/faults", _guarded(serve_faults), methods=["GET", "POST", "PATCH", "DELETE"]),
@@ -61,6 +61,6 @@ def _guarded(act: _Endpoint) -> _Endpoint:
             check_key(request.headers.get("authorization"))
             return await act(request)
         except ApiError as error:
-            return error_answer(error)
+            return error_response(error)
 
     return endpoint

@@ -1,4 +1,4 @@
-"""ActorsQuery over insights: who is behind a number, over the events of PostHog's tests."""
+"""ActorsQuery over insights: the actors behind a number, over the events of PostHog's tests."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -35,7 +35,7 @@ async def sandbox(engine: Engine) -> AsyncGenerator[Serving]:
 
 
 def actors(source: dict[str, Any], *select: str, **more: Any) -> dict[str, Any]:
-    """An ActorsQuery over a source, the persons' ids unless columns are named."""
+    """Return an ActorsQuery over a source, with the persons' ids unless columns are given."""
     return {"kind": "ActorsQuery", "source": source, "select": list(select) or ["id"], **more}
 
 
@@ -44,7 +44,7 @@ def behind(source: dict[str, Any], kind: str = "InsightActorsQuery", **more: Any
 
 
 async def persons(sandbox: Serving, source: dict[str, Any]) -> list[str]:
-    """The names of the persons, sorted."""
+    """Return the names of the persons, sorted."""
     names = {person.id: person.name for person in (P1, P2, P3, P4)}
     return sorted(names[row[0]] for row in (await answer(sandbox, actors(source)))["results"])
 
@@ -55,7 +55,7 @@ async def refusal(sandbox: Serving, query: dict[str, Any]) -> str:
     return detail
 
 
-async def test_a_day_of_a_trend_is_its_persons_with_their_events(sandbox: Serving) -> None:
+async def test_a_day_of_a_trend_lists_its_persons_with_their_events(sandbox: Serving) -> None:
     source = behind(insight("TrendsQuery", node("opened", math="dau")), day="2020-01-15", series=0)
     sent = await answer(sandbox, {"kind": "ActorsQuery", "source": source})
 
@@ -80,7 +80,7 @@ async def test_the_events_of_a_total_are_counted_by_person(sandbox: Serving) -> 
     assert ([row[0] for row in rest["results"]], rest["hasMore"]) == ([P4.id], False)
 
 
-async def test_columns_of_persons_searches_and_filters_join_the_persons(sandbox: Serving) -> None:
+async def test_person_columns_searches_and_filters_join_the_persons(sandbox: Serving) -> None:
     source = behind(insight("TrendsQuery", node("opened")), day="2020-01-15")
     joined = actors(source, "properties.email", "person_display_name", "event_count", "created_at")
     sent = await answer(sandbox, joined)
@@ -92,7 +92,7 @@ async def test_columns_of_persons_searches_and_filters_join_the_persons(sandbox:
     assert (await answer(sandbox, actors(source, properties=[email])))["results"] == []
 
 
-async def test_a_trend_is_narrowed_by_series_breakdown_and_period(sandbox: Serving) -> None:
+async def test_a_trend_is_filtered_by_series_breakdown_and_period(sandbox: Serving) -> None:
     trend = insight("TrendsQuery", node(), node("opened"), breakdownFilter={"breakdown": "plan"})
     opened = behind(trend, day="2020-01-15", series=1)
     assert await persons(sandbox, opened) == ["p1", "p4"]
@@ -105,7 +105,7 @@ async def test_a_trend_is_narrowed_by_series_breakdown_and_period(sandbox: Servi
     assert await persons(sandbox, behind(compared, day="2020-01-17", compare="previous")) == ["p1", "p2", "p3"]
 
 
-async def test_a_bin_of_a_histogram_is_the_persons_with_numbers_in_it(sandbox: Serving) -> None:
+async def test_a_bin_of_a_histogram_lists_the_persons_with_numbers_in_it(sandbox: Serving) -> None:
     bins = {"breakdown": "price", "breakdown_histogram_bin_count": 2}
     trend = insight("TrendsQuery", node(math="dau"), trendsFilter={"display": "ActionsPie"}, breakdownFilter=bins)
     results = (await answer(sandbox, trend))["results"]
@@ -159,7 +159,7 @@ async def test_matched_recordings_are_those_of_the_events_sessions(sandbox: Serv
     )
 
 
-async def test_a_status_of_a_lifecycle_is_its_persons(sandbox: Serving) -> None:
+async def test_a_lifecycle_status_lists_its_persons(sandbox: Serving) -> None:
     lifecycle = insight("LifecycleQuery", node())
 
     assert await persons(sandbox, behind(lifecycle, day="2020-01-12", status="returning")) == ["p1"]
@@ -170,7 +170,7 @@ async def test_a_status_of_a_lifecycle_is_its_persons(sandbox: Serving) -> None:
     assert await persons(sandbox, behind(lifecycle)) == ["p1", "p2", "p3", "p4"]
 
 
-async def test_an_interval_of_stickiness_is_its_persons(sandbox: Serving) -> None:
+async def test_a_stickiness_interval_lists_its_persons(sandbox: Serving) -> None:
     stickiness = insight("StickinessQuery", node())
     cumulative = insight("StickinessQuery", node(), stickinessFilter={"computedAs": "cumulative"})
     own = "StickinessActorsQuery"
@@ -185,7 +185,7 @@ async def test_an_interval_of_stickiness_is_its_persons(sandbox: Serving) -> Non
     assert await persons(sandbox, behind(both, own, day=1, series=0)) == ["p3", "p4"]
 
 
-async def test_an_edge_of_paths_is_its_persons(sandbox: Serving) -> None:
+async def test_an_edge_of_paths_lists_its_persons(sandbox: Serving) -> None:
     item = {"includeEventTypes": ["hogql"], "pathsHogQLExpression": "concat(event, ' ', ifNull(properties.plan, ''))"}
 
     def paths(**keys: str) -> dict[str, Any]:
@@ -200,7 +200,7 @@ async def test_an_edge_of_paths_is_its_persons(sandbox: Serving) -> None:
     assert (await answer(sandbox, counted))["results"] == [[P1.id, 3]]
 
 
-async def test_a_row_of_a_retention_is_its_persons_with_the_cells_that_they_count_in(sandbox: Serving) -> None:
+async def test_a_row_of_a_retention_lists_its_persons_with_the_cells_that_count_them(sandbox: Serving) -> None:
     dates = {"date_from": "2020-01-11", "date_to": "2020-01-14"}
     retention = {"kind": "RetentionQuery", "dateRange": dates, "retentionFilter": {"totalIntervals": 3}}
 
@@ -215,7 +215,7 @@ async def test_a_row_of_a_retention_is_its_persons_with_the_cells_that_they_coun
     assert "interval" in await refusal(sandbox, actors(behind(retention, interval="first")))
 
 
-async def test_a_step_of_a_funnel_and_its_drop_off_are_their_actors(sandbox: Serving) -> None:
+async def test_a_step_of_a_funnel_and_its_drop_off_list_their_actors(sandbox: Serving) -> None:
     funnel = insight("FunnelsQuery", node(), node("opened"))
 
     async def of_step(step: int, **more: Any) -> list[str]:
@@ -232,7 +232,7 @@ async def test_a_step_of_a_funnel_and_its_drop_off_are_their_actors(sandbox: Ser
     assert await of_step(2, funnelStepBreakdown="Edge") == ["p4"]
 
 
-async def test_a_point_of_a_funnel_over_time_is_those_who_converted_or_not(sandbox: Serving) -> None:
+async def test_a_point_of_a_funnel_over_time_lists_converted_or_dropped_actors(sandbox: Serving) -> None:
     filters = {"funnelVizType": "trends", "funnelWindowInterval": 2}
     funnel = insight("FunnelsQuery", node(), node("opened"), funnelsFilter=filters)
 
@@ -249,7 +249,7 @@ async def test_a_point_of_a_funnel_over_time_is_those_who_converted_or_not(sandb
     assert "funnelTrendsDropOff" in await refusal(sandbox, actors(missing))
 
 
-async def test_the_actors_of_a_hogql_query_are_in_the_column_named_for_them(sandbox: Serving) -> None:
+async def test_the_actors_of_a_hogql_query_are_in_its_id_column(sandbox: Serving) -> None:
     text = "select distinct_id, person_id as actor_id, count() as n from events where event = {name} group by 1, 2 --;"
     source = {"kind": "HogQLQuery", "query": text, "values": {"name": "opened"}}
     sent = await answer(sandbox, actors(source, "person", "n", orderBy=["n DESC"], limit=1))
@@ -287,14 +287,14 @@ async def test_a_first_time_is_one_event_of_a_person(sandbox: Serving) -> None:
 
 
 @pytest.mark.parametrize("kind", ["InsightVizNode", "DataVisualizationNode", "DataTableNode"])
-async def test_a_wrapped_actors_query_is_answered(sandbox: Serving, kind: str) -> None:
+async def test_a_wrapped_actors_query_runs(sandbox: Serving, kind: str) -> None:
     query = actors(behind(insight("LifecycleQuery", node()), day="2020-01-12", status="returning"))
     sent = await answer(sandbox, {"kind": kind, "source": query})
 
     assert sent["results"] == [[P1.id]]
 
 
-async def test_the_queries_of_actors_are_answered_by_themselves(sandbox: Serving) -> None:
+async def test_the_queries_for_actors_run_on_their_own(sandbox: Serving) -> None:
     sent = await answer(sandbox, behind(insight("TrendsQuery", node("opened")), day="2020-01-16"))
 
     assert sent["columns"] == ["actor_id", "event_count", "event_distinct_ids", "last_seen"]
@@ -308,7 +308,7 @@ async def test_the_queries_of_actors_are_answered_by_themselves(sandbox: Serving
     assert len((await answer(sandbox, stickiness))["results"]) == 5
 
 
-async def test_what_can_be_chosen_of_an_insight_is_listed(sandbox: Serving) -> None:
+async def test_the_options_of_an_insight_are_listed(sandbox: Serving) -> None:
     async def options(source: dict[str, Any]) -> dict[str, Any]:
         return await answer(sandbox, {"kind": "InsightActorsQueryOptions", "source": behind(source)})
 
@@ -362,5 +362,5 @@ async def test_what_can_be_chosen_of_an_insight_is_listed(sandbox: Serving) -> N
         (behind(insight("PathsQuery", pathsFilter={"pathStartKey": 1})), "pathStartKey"),
     ],
 )
-async def test_a_source_that_is_wrong_is_refused(sandbox: Serving, source: Any, says: str) -> None:
+async def test_an_invalid_source_is_rejected(sandbox: Serving, source: Any, says: str) -> None:
     assert says in await refusal(sandbox, actors(source))

@@ -1,4 +1,4 @@
-"""The experiment of the examples: what its queries answer, in PostHog's shape, and what they refuse."""
+"""The experiment of the examples: the results of its queries in PostHog's format, and rejected queries."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -95,7 +95,7 @@ def exposure_query(experiment: Any, **more: Any) -> dict[str, Any]:
     }
 
 
-async def test_a_funnel_metric_answers_in_posthogs_shape(sandbox: Serving) -> None:
+async def test_a_funnel_metric_has_posthogs_format(sandbox: Serving) -> None:
     sent = await measured(sandbox, PURCHASES)
     (test,) = sent["variant_results"]
 
@@ -109,7 +109,7 @@ async def test_a_funnel_metric_answers_in_posthogs_shape(sandbox: Serving) -> No
     assert all(sent[name] is None for name in LEGACY)
 
 
-async def test_the_experiment_of_the_examples_is_won_by_the_variant_that_sells_more(sandbox: Serving) -> None:
+async def test_the_example_experiment_is_won_by_the_variant_that_sells_more(sandbox: Serving) -> None:
     sent = await measured(sandbox, PURCHASES)
     control, (test,) = sent["baseline"], sent["variant_results"]
 
@@ -121,7 +121,7 @@ async def test_the_experiment_of_the_examples_is_won_by_the_variant_that_sells_m
     assert lift == pytest.approx((low + high) / 2)
 
 
-async def test_steps_name_some_of_those_who_stopped_there(sandbox: Serving) -> None:
+async def test_steps_list_sessions_of_users_who_stopped_there(sandbox: Serving) -> None:
     control = (await measured(sandbox, PURCHASES))["baseline"]
     only_exposed, bought = control["step_sessions"]
 
@@ -169,7 +169,7 @@ async def test_a_frequentist_experiment_has_p_values(sandbox: Serving) -> None:
     assert test["confidence_interval"][0] > 0
 
 
-async def test_exposures_grow_from_the_day_of_the_start_until_today(sandbox: Serving) -> None:
+async def test_exposures_grow_from_the_start_day_until_today(sandbox: Serving) -> None:
     experiment = await running_experiment(sandbox)
     sent = await answer(sandbox, exposure_query(experiment))
     control, test = sent["timeseries"]
@@ -211,7 +211,7 @@ async def test_the_exposures_of_a_draft_are_empty(sandbox: Serving) -> None:
     assert sent["sample_ratio_mismatch"] is sent["bias_risk"] is None
 
 
-async def test_variants_that_nobody_saw_have_zeros_and_no_verdict(sandbox: Serving) -> None:
+async def test_variants_without_exposures_have_zeros_and_no_verdict(sandbox: Serving) -> None:
     (ended,) = (await sandbox.get("experiments/", status="stopped"))["results"]
     query = {"kind": "ExperimentQuery", "experiment_id": ended["id"], "metric": PURCHASES}
     sent = await answer(sandbox, query)
@@ -222,7 +222,7 @@ async def test_variants_that_nobody_saw_have_zeros_and_no_verdict(sandbox: Servi
     assert test["chance_to_win"] is test["credible_interval"] is test["significant"] is None
 
 
-async def test_exposures_may_be_those_of_an_action_and_carry_the_flag(sandbox: Serving) -> None:
+async def test_exposures_can_be_an_action_with_the_flag_property(sandbox: Serving) -> None:
     experiment = await running_experiment(sandbox)
     action = await sandbox.make("actions/", {"name": "Began", "steps": [{"event": "checkout_started"}]})
     samples: list[int] = []
@@ -262,7 +262,7 @@ async def test_exposures_may_be_those_of_an_action_and_carry_the_flag(sandbox: S
         ({"experiment_id": 1, "metric": {"metric_type": "retention"}}, "query.metric.retention_window_start"),
     ],
 )
-async def test_a_query_that_cannot_be_read_is_refused(sandbox: Serving, query: dict[str, Any], says: str) -> None:
+async def test_an_invalid_query_is_rejected(sandbox: Serving, query: dict[str, Any], says: str) -> None:
     status, _, detail, _ = await sandbox.refused("POST", "query/", {"query": {"kind": "ExperimentQuery", **query}})
 
     assert status == 400
@@ -287,7 +287,7 @@ async def test_an_exposure_query_needs_its_experiment_and_flag(
     assert says in detail
 
 
-async def test_an_exposure_query_says_which_field_is_missing(sandbox: Serving) -> None:
+async def test_an_exposure_query_reports_the_missing_field(sandbox: Serving) -> None:
     query = exposure_query(await running_experiment(sandbox))
     del query["end_date"]
 

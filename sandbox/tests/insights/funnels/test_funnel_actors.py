@@ -1,4 +1,4 @@
-"""The actors behind a funnel: as many as the funnel counts, at every step and in every interval."""
+"""The actors behind a funnel: their number equals the funnel's, at every step and in every interval."""
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
@@ -71,7 +71,7 @@ EXCLUSION = {"kind": "EventsNode", "event": "$pageleave", "funnelFromStep": 0, "
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("more", [{}, {"exclusions": [EXCLUSION]}], ids=["plain", "excluding"])
-async def test_each_step_counts_the_actors_that_took_it(asked: Asking, order: str, more: dict[str, Any]) -> None:
+async def test_each_step_counts_the_actors_that_completed_it(asked: Asking, order: str, more: dict[str, Any]) -> None:
     query = funnel(funnelOrderType=order, funnelWindowInterval=3, **more)
     answer: Any = await asked.answer(query)
     found = await people(asked, query)
@@ -96,7 +96,7 @@ async def test_actors_have_the_breakdown_values_that_the_funnel_shows(asked: Ask
     assert "['Other']" in entered
 
 
-async def test_entries_are_those_of_conversion_over_time(asked: Asking) -> None:
+async def test_entries_match_conversion_over_time(asked: Asking) -> None:
     query = funnel(steps=STEPS[:2], funnelVizType="trends", interval="week")
     answer: Any = await asked.answer(query)
     entered, converted = Counter[str](), Counter[str]()

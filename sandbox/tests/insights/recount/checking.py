@@ -1,4 +1,4 @@
-"""Asking many drawn queries of a world and holding the answers against the recount."""
+"""Running many random queries on a world and comparing the results with a recount."""
 
 import json
 import random
@@ -8,42 +8,46 @@ from typing import Any, cast
 
 from posthog_sandbox.storage.engine import Engine
 
+from ...oracle import Effort
 from .dataset import Setting, World
 from .running import Asking, Refusal, agree, asking, opened
 
 type Recount = Callable[[Mapping[str, Any], World, Setting], Any]
-"""What the `results` of a query are, or an object with fields of its answer.
+"""A function that returns the expected `results` of a query, or an object with fields of its response.
 
-Of objects only the fields that the recount gives are compared."""
+Of an object only the fields of the recount are compared.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A drawn query and the settings of the project that it is asked under."""
+    """A random query and the settings of its project."""
 
     setting: Setting
     query: Mapping[str, Any]
 
 
 type Drawing = Callable[[random.Random, World, Setting], Mapping[str, Any]]
-"""A query by chance, for a world and its settings."""
+"""A function that returns a random query for a world and its settings."""
 
 
 async def drawn_disagreements(
-    world: World, engine: Engine, kind: str, drawing: Drawing, recount: Recount, count: int
+    world: World, engine: Engine, kind: str, drawing: Drawing, recount: Recount, effort: Effort, whole: int
 ) -> list[str]:
-    """What is wrong with `count` drawn queries of a kind for each setting of the world, the same ones every time."""
+    """Return the disagreements over `whole` drawn queries of a kind for each setting of the world, or a sample."""
     with asking(world, engine) as asked:
         await opened(asked)
-        chance = random.Random(f"{kind} of {world.name}")
+        chance = effort.chance(f"{kind} of {world.name}")
         cases = [
-            Case(setting, drawing(chance, asked.world, setting)) for setting in world.settings() for _ in range(count)
+            Case(setting, drawing(chance, asked.world, setting))
+            for setting in world.settings()
+            for _ in range(effort.cases(whole))
         ]
         return await disagreements(asked, cases, recount)
 
 
 async def disagreements(asked: Asking, cases: Iterable[Case], recount: Recount, shown: int = 5) -> list[str]:
-    """What is wrong with the answers to these queries, as text: the first few."""
+    """Return the first few differences between results and recounts, as text."""
     by_setting: dict[Setting, list[Mapping[str, Any]]] = {}
     for case in cases:
         by_setting.setdefault(case.setting, []).append(case.query)
@@ -68,7 +72,7 @@ def _told(setting: Setting, query: Mapping[str, Any], answered: Any, recounted: 
 
 
 def _differences(answered: Any, recounted: Any, place: str) -> Iterable[str]:
-    """Where two values differ, as deep inside as they can be told apart."""
+    """Yield the places where two values differ, as deep as possible."""
     if agree(answered, recounted):
         return
     match answered, recounted:

@@ -1,4 +1,4 @@
-"""Retention in plain Python: who came back, by period."""
+"""Retention in plain Python: returning actors by period."""
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ from .retention_histories import FIRSTS, Asked, Histories, History, histories_of
 
 _LIMIT = 25
 _WINDOWS = {"hour": 1, "day": 24, "week": 7, "month": 30}
-"""How long a window is: in hours, weeks and months in days."""
+"""Length of a window: in hours, for weeks and months in days."""
 
 
 def retention(query: Query, world: World, setting: Setting) -> list[dict[str, Any]]:
-    """The results of a RetentionQuery."""
+    """Return the results of a RetentionQuery."""
     asked = Asked(query, world, setting)
     breakdown = _breakdown(asked)
     if breakdown is None:
@@ -34,7 +34,7 @@ def retention(query: Query, world: World, setting: Setting) -> list[dict[str, An
 
 
 def _breakdown(asked: Asked) -> Mapping[str, Any] | None:
-    """What retention is broken down by: a property and its type, or cohorts."""
+    """Return the breakdown of a retention: a property and its type, or cohorts."""
     given = part(asked.query, "breakdownFilter")
     parts: Sequence[Mapping[str, Any]] = given.get("breakdowns") or ()
     if not parts and given.get("breakdown") is None:
@@ -54,10 +54,10 @@ def _of_cohort(asked: Asked, cohort: int | str) -> Sequence[Event]:
 
 
 def _by_value(asked: Asked, breakdown: Mapping[str, Any]) -> dict[str, Histories]:
-    """What actors did, by breakdown value.
+    """Return the histories of actors by breakdown value.
 
-    First ever: an actor has the value of the first target event, whatever its filters. In windows: an actor begins
-    once, and is counted for every value that an event since then has. Otherwise each value is a retention of its own.
+    First ever: the value of an actor is that of the first target event, regardless of its filters. In windows: an actor
+    begins once, and counts for every value of later events. Otherwise each value is a separate retention.
     """
     if breakdown["type"] == "cohort":
         names = {cohort: "0" if cohort == "all" else str(cohort) for cohort in breakdown["property"]}
@@ -83,7 +83,7 @@ def _by_value(asked: Asked, breakdown: Mapping[str, Any]) -> dict[str, Histories
 
 
 def _since_begun(asked: Asked, histories: Histories, events: Sequence[Event]) -> Histories:
-    """The actors who did one of these events since they began, with those that are returns."""
+    """Return the actors with one of these events after their start, with the returns among them."""
     found: Histories = {}
     starts, end = asked.starts()
     returns = {actor: history.returns for actor, history in histories_of(asked, events).items()}
@@ -114,7 +114,7 @@ def _value(asked: Asked, event: Event, breakdown: Mapping[str, Any]) -> str:
 
 
 def _summed(tables: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """The rows of the values past the limit as those of one value."""
+    """Add up the rows of the values beyond the limit."""
     rows: list[dict[str, Any]] = []
     for members in zip(*tables, strict=True):
         cells = zip(*(row["values"] for row in members), strict=True)
@@ -164,7 +164,7 @@ def _bracket_places(brackets: Sequence[int]) -> list[range]:
 def _calendar_cells(
     asked: Asked, histories: Histories, starts: Sequence[datetime], end: datetime, row: int
 ) -> list[dict[str, Any]]:
-    """The cells of a row by the periods of the calendar."""
+    """Return the cells of a row by calendar period."""
     until = asked.later(starts[row], 1)
     actors = [history for history in histories.values() if _within(history.begins, starts[row], until)]
     places = [_places(asked, history, starts, end, row) for history in actors]
@@ -173,7 +173,7 @@ def _calendar_cells(
 
 
 def _places(asked: Asked, history: History, starts: Sequence[datetime], end: datetime, row: int) -> set[int]:
-    """The cells of a row that an actor came back in."""
+    """Return the cells of a row that an actor came back in."""
     least = asked.filter.get("minimumOccurrences") or 1
     found: dict[int, int] = {}
     for event in history.returns:
@@ -181,7 +181,7 @@ def _places(asked: Asked, history: History, starts: Sequence[datetime], end: dat
             period = bisect_right(starts, event.timestamp) - 1
             found[period] = found.get(period, 0) + 1
     since = row
-    if asked.brackets:  # which count from the first period of the actor, whichever row it is
+    if asked.brackets:  # counted from the actor's first period in all rows
         since = bisect_right(starts, _within(history.begins, starts[0], end)[0]) - 1
     passed = {period - since for period, number in found.items() if number >= least and period > since}
     if asked.brackets:
@@ -198,10 +198,9 @@ def _places(asked: Asked, history: History, starts: Sequence[datetime], end: dat
 def _summing_cells(
     asked: Asked, histories: Histories, starts: Sequence[datetime], end: datetime, row: int
 ) -> list[dict[str, Any]]:
-    """The cells of a row with the sum, or the average by actor, of a property.
+    """Return the cells of a row with the sum of a property, or its average per actor.
 
-    What an actor began with counts in cell 0, with the returns of the same period after it when these are another
-    event.
+    The start counts in cell 0, with later returns of that period if these are a different event.
     """
     until = asked.later(starts[row], 1)
     amounts: list[dict[str, float]] = [{} for _ in _labels(asked)]
@@ -231,7 +230,7 @@ def _summing_cells(
 def _window_cells(
     asked: Asked, histories: Histories, starts: Sequence[datetime], end: datetime, row: int
 ) -> list[dict[str, Any]]:
-    """The same by windows that begin with the first target event of an actor, which belongs to one row."""
+    """Return the cells for windows that begin with an actor's first target event, which belongs to one row."""
     counts = [0] * len(_labels(asked))
     for history in histories.values():
         first = _first(asked, history, starts[0], end)
@@ -247,13 +246,13 @@ def _window_cells(
 
 
 def _first(asked: Asked, history: History, since: datetime, until: datetime) -> datetime | None:
-    """When an actor begins: with the first target event ever, or with the first in the range."""
+    """Return the start of an actor: the first target event ever, or the first in the range."""
     begins = history.begins if asked.kind in FIRSTS else _within(history.begins, since, until)
     return begins[0] if begins else None
 
 
 def _windows(asked: Asked, since: datetime, moment: datetime) -> int:
-    """How many windows lie between two moments: by the hours, or days of weeks and months, that begin in between."""
+    """Return the number of windows between two moments, by the hours (or days) that begin in between."""
     one, other = since.astimezone(asked.setting.timezone), moment.astimezone(asked.setting.timezone)
     if asked.interval in ("week", "month"):
         passed = (other.date() - one.date()).days

@@ -1,4 +1,4 @@
-"""Queries run in process against a world: no HTTP, one project whose settings are changed between batches."""
+"""Queries run in process against a world: no HTTP, one project whose settings change between batches."""
 
 import math
 from collections.abc import Generator, Mapping, Sequence
@@ -47,7 +47,7 @@ _STEPS: Mapping[str, Sequence[Mapping[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A query that was refused: the status and PostHog's detail."""
+    """A rejected query: the status and PostHog's detail."""
 
     status: int
     detail: str
@@ -58,7 +58,7 @@ type Answer = Mapping[str, Any] | Refusal
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A world with its project, ready to be asked. `world` knows the ids of its actions and cohorts."""
+    """A world with its project, ready for queries. `world` has the ids of its actions and cohorts."""
 
     world: World
     services: Services
@@ -66,7 +66,7 @@ class Asking:
     projects: Projects
 
     def settle(self, setting: Setting, **row: Any) -> None:
-        """Give the project a zone, a week start and a moment that is now; `row` changes other columns of it."""
+        """Set the project's zone, week start and current time; `row` changes its other columns."""
         self.clock.set(setting.now, frozen=True)
         with self.services.store.transaction() as rows:
             project = rows.get("projects", PROJECT)
@@ -76,7 +76,7 @@ class Asking:
             rows.save("projects", {**project, **changed, **filters, **row})
 
     async def answer(self, query: Mapping[str, Any]) -> Answer:
-        """What the sandbox answers to a query."""
+        """Return the sandbox's result for a query."""
         call = Call(
             services=self.services,
             method="POST",
@@ -94,7 +94,7 @@ class Asking:
             return Refusal(error.status, str(error.body["detail"]))
 
     async def answers(self, queries: Sequence[Mapping[str, Any]]) -> list[Answer]:
-        """The answers in the order of the queries, of which a few run at once."""
+        """Return the results of queries in their order; a few run at once."""
         limiter = CapacityLimiter(_AT_ONCE)
         found: dict[int, Answer] = {}
 
@@ -110,7 +110,7 @@ class Asking:
 
 @contextmanager
 def asking(world: World, engine: Engine) -> Generator[Asking]:
-    """The project of a world whose events are in this engine. Belongs to one event loop; the engine outlives it."""
+    """Yield the project of a world with this engine's events. Belongs to one event loop; the engine outlives it."""
     clock = SettableClock(lambda: NOW)
     clock.set(world.now, frozen=True)
     store = Store(None, clock)
@@ -125,13 +125,13 @@ def asking(world: World, engine: Engine) -> Generator[Asking]:
 
 
 async def opened(asked: Asking) -> Asking:
-    """The same once its events can be read."""
+    """Return the project once its events can be read."""
     await asked.services.events.open()
     return asked
 
 
 def _with_rows(world: World, store: Store) -> World:
-    """The world with actions and cohorts that the store has."""
+    """Return the world with the actions and cohorts of the store."""
     actions: list[Action] = []
     cohorts: list[Cohort] = []
     members = {
@@ -153,7 +153,7 @@ def _with_rows(world: World, store: Store) -> World:
 
 
 def agree(answered: Any, recounted: Any) -> bool:
-    """Whether both are equal, floats within rounding; what the recount leaves out of an object is not compared."""
+    """Return whether both are equal up to rounding; object fields missing in the recount are not compared."""
     if isinstance(answered, list) and isinstance(recounted, list):
         one, other = cast("list[Any]", answered), cast("list[Any]", recounted)
         return len(one) == len(other) and all(agree(left, right) for left, right in zip(one, other, strict=True))

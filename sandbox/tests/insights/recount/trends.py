@@ -22,7 +22,7 @@ _FIRST = ("first_time_for_user", "first_matching_event_for_user")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query with what its numbers depend on."""
+    """A parsed query with everything its numbers depend on."""
 
     query: Query
     world: World
@@ -46,7 +46,7 @@ class Asked:
         return buckets(self.span, self.interval, self.setting)
 
     def is_counted(self, event: Event, node: Node) -> bool:
-        """Whether a series counts an event, whenever it happened."""
+        """Return whether a series counts an event, at any time."""
         if node["kind"] == "GroupNode":
             combine = all if node["operator"] == "AND" else any
             inner = combine(self.is_counted(event, one) for one in node["nodes"])
@@ -54,7 +54,7 @@ class Asked:
         return is_counted(event, self.query, node, self.world, self.setting)
 
     def first_events(self, node: Node) -> list[Event]:
-        """The events that are the first of their person."""
+        """Return the events that are the first of their person."""
         firsts: dict[str, Event] = {}
         for event in self.world.events:
             if node["math"] == "first_time_for_user":
@@ -66,7 +66,7 @@ class Asked:
         return [event for event in firsts.values() if self.is_counted(event, node)]
 
     def events(self, node: Node) -> list[Event]:
-        """The events that a series counts, of any time."""
+        """Return the events that a series counts, at any time."""
         if node.get("math") in _FIRST:
             return self.first_events(node)
         counted = [event for event in self.world.events if self.is_counted(event, node)]
@@ -75,7 +75,7 @@ class Asked:
         return counted
 
     def line(self, node: Node, events: Sequence[Event]) -> list[float]:
-        """What these events of a series are in each interval."""
+        """Return the numbers of a series for these events, by interval."""
         days = _active_days(node, self.interval)
         if days:
             return [self._active(start, days, events) for start in self.starts]
@@ -99,7 +99,7 @@ class Asked:
         return line
 
     def _active(self, start: datetime, days: int, events: Sequence[Event]) -> int:
-        """The persons of the days, or as many hours, that end with an interval."""
+        """Return the number of persons in the days, or as many hours, that end with an interval."""
         if self.interval == "hour":
             since, until = start - timedelta(hours=24 * days - 1), start + timedelta(hours=1)
         else:
@@ -109,7 +109,7 @@ class Asked:
         return len({e.person.id for e in events if since <= e.timestamp < until and e.timestamp <= upper})
 
     def aggregate(self, node: Node, events: Sequence[Event]) -> float:
-        """The one number of these events of a series."""
+        """Return the single number of a series for these events."""
         days = {"weekly_active": 7, "monthly_active": 30}.get(node.get("math") or "")
         if days:
             upper = self.span.until.replace(microsecond=0)
@@ -123,7 +123,7 @@ def _earlier(moment: datetime, days: int, setting: Setting) -> datetime:
 
 
 def _active_days(node: Node, interval: str) -> int:
-    """How many days an active person may have been active in; 0 for what is counted in its own interval."""
+    """Return the number of days in which a person counts as active; 0 for other maths."""
     match node.get("math"), interval:
         case "weekly_active", "hour" | "day":
             return 7
@@ -135,7 +135,7 @@ def _active_days(node: Node, interval: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One result before it is shown: `value` is that of the breakdown."""
+    """A result before formatting; `value` is that of the breakdown."""
 
     order: int
     value: Value | int | str | None
@@ -145,7 +145,7 @@ class Line:
 
 
 def trends(query: Query, world: World, setting: Setting) -> dict[str, Any]:
-    """The results of a TrendsQuery, and whether there are more."""
+    """Return the results of a TrendsQuery, and whether there are more."""
     halves = {half: Asked(query, world, setting, span) for half, span in _halves(query, world, setting).items()}
     found = {half: _lines(asked) for half, asked in halves.items()}
     results: list[dict[str, Any]] = []
@@ -216,7 +216,7 @@ def _series(asked: Asked, order: int, node: Node) -> tuple[list[Line], bool]:
         for value, (data, aggregate) in numbers.items()
     }
     shown, rest = kept(ranked(totals), breakdown)
-    if asked.display == CUMULATIVE:  # the limit goes by the totals, the order by the sums of what is shown
+    if asked.display == CUMULATIVE:  # limited by totals, ordered by sums of shown numbers
         shown = ranked({value: sum(numbers[value][0]) for value in shown})
     found = [(value, *numbers[value]) for value in shown]
     if rest and not breakdown.hides_other:
@@ -233,12 +233,12 @@ def _label(asked: Asked, name: str | None, shown: str) -> str | None:
 
 
 def _total(asked: Asked, data: Sequence[float]) -> float:
-    """What a value is ranked by."""
+    """Return the rank key of a value."""
     return data[-1] if data and asked.display == CUMULATIVE else sum(data)
 
 
 def _is_seen(asked: Asked, node: Node, events: Sequence[Event]) -> bool:
-    """Whether a breakdown value is among those that the query reads."""
+    """Return whether a breakdown value is among those that the query reads."""
     if _active_days(node, asked.interval):
         return bool(asked.aggregate(node, events)) if asked.is_aggregate else any(asked.line(node, events))
     return any(asked.span.has(event.timestamp) for event in events)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from maton_posthog.tools.hogql.nearest import nearest
+from hogql_lang.spelling import nearest
 
 
 @pytest.mark.parametrize(

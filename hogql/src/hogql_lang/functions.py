@@ -1,9 +1,16 @@
-"""The functions that HogQL has, by their names; PostHog's own list moves, so an unknown one is only a warning."""
+"""The functions that HogQL has, by name. PostHog's own list changes, so an unknown one deserves only a warning."""
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
-from .nearest import nearest
+from .spelling import nearest
+
+
+@cache
+def known_functions() -> frozenset[str]:
+    """Return the names of all functions, without the combinators of aggregates."""
+    return frozenset(resources.files(__package__ or "").joinpath("functions.txt").read_text("utf-8").split())
+
 
 _OTHER_DIALECTS = {
     "len": "length", "charindex": "position", "instr": "position", "getdate": "now", "sysdate": "now",
@@ -28,32 +35,27 @@ _OTHER_DIALECTS = {
 
 
 def unknown_function(name: str) -> tuple[str, ...] | None:
-    """The nearest functions of an unknown one, None for one that there is.
-
-    Names in small letters may be written in capitals, too; the others are what they are (PostHog's
-    `hogql/functions/core.py`).
-    """
-    known = _known()
-    if _is_known(name, known):
+    """Return the nearest functions to an unknown one, None for one that exists."""
+    if is_known(name):
         return None
     other = _OTHER_DIALECTS.get(name.lower())
-    return tuple(dict.fromkeys(((other,) if other else ()) + nearest(name, known)))[:3]
+    return tuple(dict.fromkeys(((other,) if other else ()) + nearest(name, known_functions())))[:3]
 
 
-_COMBINATORS = (
+COMBINATORS = (
     "If", "Array", "Distinct", "OrNull", "OrDefault", "OrZero", "State", "Merge", "Map", "ForEach", "ArgMin", "ArgMax",
 )  # fmt: skip
 """What may follow the name of an aggregate (ClickHouse, "Aggregate Function Combinators")."""
 
 
-def _is_known(name: str, known: frozenset[str]) -> bool:
-    """Whether it is a known name, alone or with combinators."""
-    if name in known or name.lower() in known:
+@lru_cache(maxsize=1024)
+def is_known(name: str) -> bool:
+    """Return whether it is the name of a function, alone or with combinators.
+
+    Lowercase names may also be written in capitals; all others are case-sensitive (PostHog's
+    `hogql/functions/core.py`).
+    """
+    if name in known_functions() or name.lower() in known_functions():
         return True
-    endings = (ending for ending in _COMBINATORS if name.endswith(ending) and name != ending)
-    return any(_is_known(name.removesuffix(ending), known) for ending in endings)
-
-
-@cache
-def _known() -> frozenset[str]:
-    return frozenset(resources.files(__package__ or "").joinpath("functions.txt").read_text("utf-8").split())
+    endings = (ending for ending in COMBINATORS if name.endswith(ending) and name != ending)
+    return any(is_known(name.removesuffix(ending)) for ending in endings)

@@ -1,22 +1,24 @@
-from random import Random
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maton_posthog.tools.hogql import parse as hogql_parse
-from maton_posthog.tools.hogql.check import Problem, Verdict, caret, judge, position
-from maton_posthog.tools.hogql.schema import read_schema
-from maton_posthog.tools.hogql.statement import plan
-from posthog_sandbox.hogql import Context, HogqlError, describe_schema, translate
-
-from .random_hogql import statement
+from hogql_lang import Problem, Schema, Verdict, read, read_schema
+from hogql_lang import judge as judge_statement
+from hogql_lang.findings import caret, position
 
 pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for this platform")
 
-SCHEMA = read_schema(describe_schema(("organization",)))
+SCHEMA = read_schema(json.loads(Path(__file__).with_name("schema.json").read_text("utf-8")))
 
 LAST_MONTH = "timestamp >= now() - INTERVAL 30 DAY"
+
+
+def judge(sql: str, values: dict[str, Any], schema: Schema | None) -> Verdict:
+    return judge_statement(read(sql), values, schema)
 
 
 def error(sql: str, **values: object) -> Problem:
@@ -30,10 +32,15 @@ def error(sql: str, **values: object) -> Problem:
         ("SELECT FROM events", "hogql_syntax_error", "nothing is selected", 7),
         ("SELECT 'ü', 'ü' FROM", "hogql_syntax_error", "", 20),
         ("SELECT 1; SELECT 2", "hogql_syntax_error", "several statements", 8),
-        ("INSERT INTO events VALUES (1)", "hogql_syntax_error", "INSERT is not run here", 0),
+        ("INSERT INTO events VALUES (1)", "hogql_syntax_error", "INSERT cannot run here", 0),
         ("SELECT 1 SETTINGS max_threads = 1", "hogql_query_error", "cannot do this", 9),
         ("SELECT '\ud800'", "hogql_syntax_error", "surrogate", None),
-        ("SELECT {ev}, {other}, {filters}, {variables.x}", "invalid_argument", "no value for {other}", 13),
+        (
+            "SELECT {ev}, {other}, {filters}, {variables.x}",
+            "invalid_argument",
+            "no value given for placeholder {other}",
+            13,
+        ),
     ],
 )
 def test_what_posthog_would_refuse_costs_no_query(sql: str, code: str, says: str, place: int | None) -> None:
@@ -41,14 +48,6 @@ def test_what_posthog_would_refuse_costs_no_query(sql: str, code: str, says: str
     assert found.code == code
     assert says in found.message
     assert found.place == place
-
-
-def test_a_refusal_shows_the_place_and_what_was_probably_meant() -> None:
-    sql = "SELECT event,\n\tevnt\nFROM events"
-    refusal = error(sql).refusal(sql)
-    assert refusal.message == "query, line 2, column 2: unknown column `evnt`.\n evnt\n ^"
-    assert refusal.hint == 'Did you mean `event`? check: "off" sends it all the same.'
-    assert (refusal.source, refusal.outcome) == ("local", "not_sent")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +96,7 @@ def test_a_refusal_shows_the_place_and_what_was_probably_meant() -> None:
         ("SELECT properties->>'plan' FROM events", "properties.plan"),
         ("SELECT event FROM events GROUP BY event WHERE 1", "WHERE before GROUP BY"),
         ("SELECT event FROM events WHERE event = 'a' AND", "something after AND"),
-        ("SELECT event FROM events WHERE event = 'it's'", "'' for one within a text"),
+        ("SELECT event FROM events WHERE event = 'it's'", "'' for a quote inside a string"),
         ("SELECT event FROM events WHERE event IN 'a', 'b'", "( … )"),
         ("WITH t AS SELECT 1 SELECT * FROM t", "( … )"),
         ("SELECT count() OVER PARTITION BY event FROM events", "( … )"),
@@ -141,22 +140,6 @@ def test_names_are_found_wrong_through_aliases_subqueries_joins_and_lambdas(sql:
 )
 def test_good_statements_and_what_cannot_be_judged_pass(sql: str) -> None:
     assert judge(sql, {"ev": 1, "table": 1}, SCHEMA).errors == ()
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_no_random_statement_that_compiles_is_refused(seed: int) -> None:
-    random, compiled = Random(seed), 0
-    for _ in range(40):
-        sql = statement(random)
-        try:
-            translate(plan(sql, 100, {}).sql, Context(group_types=("organization",)))
-        except HogqlError:
-            continue
-        compiled += 1
-        verdict = judge(sql, {}, SCHEMA)
-        assert verdict.errors == (), sql
-        assert [each.message for each in verdict.warnings if "unknown" in each.message] == [], sql
-    assert compiled >= 30
 
 
 def test_without_a_schema_tables_and_columns_are_not_judged() -> None:
@@ -215,7 +198,7 @@ SLOW = [
     "SELECT " + "(1+" * 90 + "1" + "+1+1+1)" * 90,
     "SELECT 1 FROM e " + " ".join(f"JOIN t{number} ON a = b" for number in range(40)),
     "SELECT 1 FROM a" + "".join(f", t{number}" for number in range(60)),
-    "SELECT 1 FROM (SELECT 2 FROM a" + ", b" * 20 + ")",
+    "SELECT 1 FROM (SELECT 2 FROM a" + ", b" * 40 + ")",
     "SELECT " + "f'{" * 40 + "1" + "}'" * 40,
     "SELECT " + ", ".join(["1 + 1 + 1 + 1 + 1 + 1"] * 2000),
 ]
@@ -228,9 +211,9 @@ def test_what_would_take_long_to_parse_is_left_to_posthog(sql: str, monkeypatch:
     class Parser:
         def parse_select_json(self, text: str) -> str:
             parsed.append(text)
-            return '{"node": "SelectQuery"}'
+            return '{"node": "SelectQuery", "select": []}'
 
-    monkeypatch.setattr(hogql_parse, "_parser", Parser)
+    monkeypatch.setattr("hogql_lang.parser._parser", Parser)
     assert judge(sql, {}, SCHEMA).unjudged == "it would take too long to be parsed here"
     assert parsed == []
     judge("SELECT 1", {}, SCHEMA)
@@ -244,7 +227,7 @@ def test_only_the_first_of_many_unknown_functions_are_told() -> None:
 
 
 def test_without_the_parser_everything_is_left_to_posthog(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hogql_parse, "_parser", lambda: None)
+    monkeypatch.setattr("hogql_lang.parser._parser", lambda: None)
     assert judge("SELECT FROM", {}, SCHEMA) == Verdict(unjudged="the HogQL parser is not installed here")
 
 
@@ -270,4 +253,4 @@ def test_any_text_gets_a_verdict(sql: str) -> None:
     verdict = judge(sql, {"x": 1}, SCHEMA)
     for problem in (*verdict.errors, *verdict.warnings):
         assert problem.place is None or 0 <= problem.place <= len(sql)
-        assert problem.as_json(sql)["message"]
+        assert problem.message

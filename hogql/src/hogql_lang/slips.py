@@ -1,4 +1,4 @@
-"""What a reader suspects where HogQL does not parse."""
+"""Finds the likely cause where HogQL does not parse."""
 
 import difflib
 import re
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .statement import Token
+from .tokens import Token
 
 _KEYWORDS = (
     "SELECT", "DISTINCT", "FROM", "WHERE", "PREWHERE", "GROUP", "BY", "HAVING", "ORDER", "LIMIT", "OFFSET", "UNION",
@@ -14,7 +14,7 @@ _KEYWORDS = (
     "ELSE", "END", "ASC", "DESC", "LIKE", "ILIKE", "WITH", "OVER", "PARTITION", "ARRAY", "AND", "NOT",
 )  # fmt: skip
 _NO_SLIPS = frozenset([*_KEYWORDS, "AS", "IN", "IS", "ON", "OR", "TO", "IF", "ANY", "NULL", "TRUE", "FALSE", "FINAL"])
-"""Words that are meant as they stand."""
+"""Words that are correct as written."""
 _OTHER_DIALECTS = {
     "TOP": ("HogQL has no TOP", "LIMIT n at the end"),
     "REGEXP": ("HogQL has no REGEXP", "match(text, 'pattern')"),
@@ -42,15 +42,15 @@ _WRITES = frozenset(
 )
 _NAMES_BEFORE = 3
 _LONGEST_SLIP = 40
-"""A slip is often noticed a few words after it."""
+"""A mistake is often noticed a few words after it."""
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
-"""In the order in which they stand."""
+"""In the order that HogQL requires."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """What may be wrong, where, and what it should be."""
+    """A probable mistake, its place, and its fixes."""
 
     message: str
     place: int | None
@@ -58,7 +58,7 @@ class Suspicion:
 
 
 def suspect(sql: str, tokens: Sequence[Token], place: int | None) -> Suspicion | None:
-    """The likely cause of a syntax error at `place`, None when there is no idea."""
+    """Return the likely cause of a syntax error at `place`, None when there is no guess."""
     at = next((index for index, token in enumerate(tokens) if token.end > (place or 0)), len(tokens))
     return (
         _several_statements(tokens)
@@ -87,7 +87,7 @@ def suspect(sql: str, tokens: Sequence[Token], place: int | None) -> Suspicion |
 def _several_statements(tokens: Sequence[Token]) -> Suspicion | None:
     for index, token in enumerate(tokens[:-1]):
         if token.word == ";" and tokens[index + 1].word != ";":
-            return Suspicion("several statements; one is run at a time", token.start, ("one SELECT",))
+            return Suspicion("several statements; only one can run at a time", token.start, ("one SELECT",))
     return None
 
 
@@ -95,7 +95,7 @@ def _other_dialect(tokens: Sequence[Token], at: int) -> Suspicion | None:
     for token in tokens[max(0, at - 1) : at + 2]:
         index = tokens.index(token)
         if token.word in _WRITES and (index == 0 or tokens[index - 1].word == ")"):
-            return Suspicion(f"{token.word} is not run here, HogQL only reads", token.start, ("SELECT",))
+            return Suspicion(f"{token.word} cannot run here; HogQL only reads", token.start, ("SELECT",))
         if token.word in _OTHER_DIALECTS:
             message, fix = _OTHER_DIALECTS[token.word]
             return Suspicion(message, token.start, (fix,))
@@ -103,11 +103,13 @@ def _other_dialect(tokens: Sequence[Token], at: int) -> Suspicion | None:
 
 
 def _open_text(sql: str, tokens: Sequence[Token]) -> Suspicion | None:
-    """A quote that nothing closes takes the rest of the statement with it."""
+    """A quote that nothing closes makes the rest of the statement a string."""
     for token in tokens:
         if token.word in ("'", '"', "`") and (token.end - token.start == 1 or sql[token.end - 1] != token.word):
-            fixes = (token.word, f"{token.word * 2} for one within a text") if token.word == "'" else (token.word,)
-            return Suspicion(f"a text is not closed: {token.word} is missing", token.start, fixes)
+            fixes = (
+                (token.word, f"{token.word * 2} for a quote inside a string") if token.word == "'" else (token.word,)
+            )
+            return Suspicion(f"unclosed string: {token.word} is missing", token.start, fixes)
     return None
 
 
@@ -118,7 +120,7 @@ def _placeholder(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None
         before = tokens[index - 1].word if index else ""
         if found and before in ("=", ">", "<", "(", ",", "IN", "LIKE", "ILIKE", "LIMIT", "BETWEEN", "AND", "-", "+"):
             name = found["colon"] or found["at"] or found["percent"] or "name"
-            message = "placeholders are written {name}, with their value in values"
+            message = "placeholders are written {name}, with their value in `values`"
             return Suspicion(message, found.start(), ("{" + name + "}",))
     return None
 
@@ -132,7 +134,7 @@ def _arrow(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
         found = _ARROW.search(sql, max(0, token.start - 60), token.end + 60)
         if found and found.start() <= token.start <= found.end():
             return Suspicion(
-                "a property is read with a dot", found.start(), (f"{found['owner']}.{written(found['name'])}",)
+                "properties are accessed with a dot", found.start(), (f"{found['owner']}.{written(found['name'])}",)
             )
     return None
 
@@ -141,12 +143,12 @@ _ARROW = re.compile(r"(?<![\w.])(?P<owner>[\w.]*\bproperties)(?:::\w+)?\s*->{1,2
 
 
 def written(name: str) -> str:
-    """A property's name as it stands behind a dot."""
+    """Return a property's name as it is written after a dot."""
     return name if re.fullmatch(r"[A-Za-z_$][\w$]*", name) else f"`{name}`"
 
 
 def _sign(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
-    """Signs that HogQL writes as words, dates that it writes as calls, names in square brackets."""
+    """Operators that HogQL writes as words, dates that it writes as calls, names in square brackets."""
     for token in tokens[max(0, at - 1) : at + 1]:
         if sql.startswith("&&", token.start):
             return Suspicion("HogQL has no &&", token.start, ("AND",))
@@ -155,9 +157,9 @@ def _sign(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
             return Suspicion(f"HogQL has no {token.word} literals", token.start, (f"{call}('…')",))
         found = _BRACKETED.search(sql[: token.end + 1])
         if found:
-            return Suspicion("names are not put into square brackets", found.start(1), (found[2],))
+            return Suspicion("names take no square brackets", found.start(1), (found[2],))
         if token.word == "TO" and "BETWEEN" in [each.word for each in tokens[max(0, at - 6) : at]]:
-            return Suspicion("BETWEEN takes AND between its ends", token.start, ("AND",))
+            return Suspicion("BETWEEN takes AND between its bounds", token.start, ("AND",))
     return None
 
 
@@ -165,16 +167,16 @@ _BRACKETED = re.compile(r"(?:FROM|JOIN)\s+(\[(\w+)\])$", re.IGNORECASE)
 
 
 def _without_bracket(tokens: Sequence[Token], at: int) -> Suspicion | None:
-    """What has to stand in brackets: the values of IN, a window, a subquery of WITH; and what ON has to introduce."""
+    """Missing parentheses: around the values of IN, a window, a subquery of WITH; a JOIN without ON."""
     for before, token in pairwise(tokens[max(0, at - 3) : at + 2]):
         if (before.word == "IN" and token.word == "'") or (before.word, token.word) in (
             ("OVER", "PARTITION"), ("OVER", "ORDER"), ("AS", "SELECT"),
         ):  # fmt: skip
-            return Suspicion(f"what follows {before.word} stands in brackets", token.start, ("( … )",))
+            return Suspicion(f"{before.word} needs parentheses after it", token.start, ("( … )",))
     joined = [index for index in range(max(0, at - 4), at) if tokens[index].word == "JOIN"]
     if joined and at < len(tokens) and not any(each.word in ("ON", "USING") for each in tokens[joined[-1] : at]):
         place = tokens[min(joined[-1] + 3, at)].start
-        return Suspicion("a JOIN needs its condition", place, ("ON …",))
+        return Suspicion("JOIN needs a condition", place, ("ON …",))
     return None
 
 
@@ -182,11 +184,11 @@ def _case(tokens: Sequence[Token]) -> Suspicion | None:
     opened = [token for token in tokens if token.word == "CASE"]
     if len(opened) <= sum(token.word == "END" for token in tokens):
         return None
-    return Suspicion("a CASE has no END", opened[-1].start, ("END",))
+    return Suspicion("CASE without END", opened[-1].start, ("END",))
 
 
 def _clauses(tokens: Sequence[Token]) -> Suspicion | None:
-    """Clauses in another order than HogQL's."""
+    """Clauses in the wrong order."""
     last: dict[int, int] = {}
     for token in tokens:
         if token.word in ("SELECT", "UNION", "INTERSECT", "EXCEPT", ")"):
@@ -195,7 +197,7 @@ def _clauses(tokens: Sequence[Token]) -> Suspicion | None:
             number = _CLAUSES.index(token.word)
             if number < last.get(token.depth, 0):
                 fix = f"{_clause(number)} before {_clause(last[token.depth])}"
-                return Suspicion("clauses stand in another order", token.start, (fix,))
+                return Suspicion("clauses are in the wrong order", token.start, (fix,))
             last[token.depth] = number
     return None
 
@@ -215,7 +217,7 @@ def _doubled(sql: str, tokens: Sequence[Token]) -> Suspicion | None:
 def _by(tokens: Sequence[Token]) -> Suspicion | None:
     for before, token in pairwise(tokens):
         if before.word in ("GROUP", "ORDER", "PARTITION") and token.word != "BY":
-            return Suspicion(f"BY is missing after {before.word}", token.start, ("BY",))
+            return Suspicion(f"missing BY after {before.word}", token.start, ("BY",))
     return None
 
 
@@ -227,7 +229,7 @@ def _interval(sql: str, at: int, tokens: Sequence[Token]) -> Suspicion | None:
         return None
     unit = _UNITS.get((found["unit"] or found["u"] or "d")[0].lower(), "DAY")
     fix = f"INTERVAL {found['number'] or found['n']} {unit}"
-    return Suspicion("a span of time has another form", found.start(), (fix,))
+    return Suspicion("invalid interval syntax", found.start(), (fix,))
 
 
 _SPAN = re.compile(r"(?:\binterval\s+(?P<number>\d+)\s*(?P<unit>[a-z]*)|(?<=[-+])\s*(?P<n>\d+)\s*(?P<u>[a-z]+))", re.I)
@@ -239,20 +241,22 @@ def _dotted(sql: str) -> Suspicion | None:
     if found is None:
         return None
     fix = f"{found['owner']}.{written(found['name'])}"
-    return Suspicion("behind a dot stands no text", found.start(), (fix,))
+    return Suspicion("a string cannot follow a dot", found.start(), (fix,))
 
 
 def _distinct(sql: str) -> Suspicion | None:
     found = re.search(r"\bcount\s+distinct\s+(?P<what>[\w.$]+)", sql, re.IGNORECASE)
-    return found and Suspicion("count takes brackets", found.start(), (f"count(DISTINCT {found['what']})",))
+    return found and Suspicion("count needs parentheses", found.start(), (f"count(DISTINCT {found['what']})",))
 
 
 def _end(tokens: Sequence[Token], at: int) -> Suspicion | None:
-    """It ends where something has to follow."""
+    """The statement ends too early."""
     if at < len(tokens) or not tokens or not (tokens[-1].word in _NO_SLIPS or tokens[-1].word in ",=<>+-*/."):
         return None
     word = tokens[-1].word
-    return Suspicion(f"it ends after `{word}`", tokens[-1].end, (f"something after {word}", f"without {word}"))
+    return Suspicion(
+        f"the statement ends after `{word}`", tokens[-1].end, (f"something after {word}", f"without {word}")
+    )
 
 
 def _nothing_selected(tokens: Sequence[Token]) -> Suspicion | None:
@@ -275,7 +279,7 @@ def _misspelt_keyword(sql: str, tokens: Sequence[Token], at: int) -> Suspicion |
         close = difflib.get_close_matches(token.word[:_LONGEST_SLIP], _KEYWORDS, n=1, cutoff=0.65)
         if close:
             word = sql[token.start : token.end]
-            return Suspicion(f"`{word}` stands where a keyword may be meant", token.start, (close[0],))
+            return Suspicion(f"`{word}` may be a misspelled keyword", token.start, (close[0],))
     return None
 
 
@@ -286,12 +290,12 @@ def _open_bracket(tokens: Sequence[Token]) -> Suspicion | None:
             opened.append(token)
         elif token.word in _CLOSING.values():
             if not opened or _CLOSING[opened[-1].word] != token.word:
-                return Suspicion(f"`{token.word}` closes nothing", token.start, (f"without `{token.word}`",))
+                return Suspicion(f"unmatched `{token.word}`", token.start, (f"without `{token.word}`",))
             opened.pop()
     if not opened:
         return None
     last = opened[-1]
-    return Suspicion(f"`{last.word}` is not closed", last.start, (_CLOSING[last.word],))
+    return Suspicion(f"unclosed `{last.word}`", last.start, (_CLOSING[last.word],))
 
 
 def _comma(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
@@ -302,17 +306,17 @@ def _comma(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
             if before.word == ",":
                 word = sql[tokens[index].start : tokens[index].end]
                 return Suspicion(
-                    f"a comma too many before `{word}`", before.start, (f"without the comma before {word}",)
+                    f"unexpected comma before `{word}`", before.start, (f"without the comma before {word}",)
                 )
     return None
 
 
 def _missing_comma(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
-    """Two names, the second with a bracket: the first was read as it is, the second as its alias."""
+    """Two names, the second with a bracket: the parser takes the second one for an alias."""
     if not 1 < at < len(tokens) or tokens[at].word not in ("(", ".", "'"):
         return None
     first, second = tokens[at - 2], tokens[at - 1]
     if first.word in _KEYWORDS or not (second.word.isidentifier() or second.word in ("'", ")")):
         return None
     word = sql[second.start : second.end]
-    return Suspicion(f"a comma is missing before `{word}`", second.start, (f", {word}",))
+    return Suspicion(f"missing comma before `{word}`", second.start, (f", {word}",))

@@ -1,15 +1,16 @@
-"""HogQL syntax trees: frozen records, one for each construct that the compiler understands.
+"""HogQL syntax trees: frozen records, one for each construct.
 
-The shapes follow the JSON of PostHog's HogQL parser; `parser` is the only maker. Every node knows its `span`, the
-characters of the query it was read from (None for nodes that no text stands for).
+The shapes follow the JSON of PostHog's HogQL parser; `build` is the only maker. The tree is total: whatever the parser
+reads becomes a node, an unknown construct an `Opaque`. Every node knows its `span`, the characters of the statement
+it was read from (None for nodes that no text stands for).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import Span
-
+type Span = tuple[int, int]
+"""Start and end of a piece of a statement, as character offsets into its text."""
 type ConstantValue = str | int | float | bool | None
 
 
@@ -36,6 +37,17 @@ class Call:
     params: tuple[Expr, ...] | None = None
     distinct: bool = False
     filter: Expr | None = None
+    order_by: tuple[Order, ...] = ()
+    within_group: tuple[Order, ...] = ()
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CalledExpression:
+    """`(expression)(args)`."""
+
+    expr: Expr
+    args: tuple[Expr, ...]
     span: Span | None = None
 
 
@@ -114,6 +126,14 @@ class Tuple:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupingSet:
+    """One of the lists in `GROUP BY GROUPING SETS ((a), (a, b))`."""
+
+    exprs: tuple[Expr, ...]
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Dict:
     items: tuple[tuple[Expr, Expr], ...]
     span: Span | None = None
@@ -173,6 +193,24 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """HogQLX: `<a href={...}>text</a>`; the value of `children` is a tuple when there are several."""
+
+    kind: str
+    attributes: tuple[tuple[str, Expr | tuple[Expr, ...]], ...]
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A construct without a class of its own: `kind` is the parser's name for it, `parts` what it holds."""
+
+    kind: str
+    parts: tuple[Node, ...] = ()
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WithFill:
     first: Expr | None
     last: Expr | None
@@ -222,8 +260,16 @@ class JoinConstraint:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    left: Constant
-    right: Constant | None
+    left: Expr
+    right: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """`SAMPLE value OFFSET offset`; a value is a ratio or an expression."""
+
+    value: Ratio | Expr
+    offset: Ratio | Expr | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +282,9 @@ class Join:
     column_aliases: tuple[str, ...]
     join_type: str | None
     constraint: JoinConstraint | None
-    sample: Ratio | None
+    sample: Sample | None
     next: Join | None
+    final: bool = False
     span: Span | None = None
 
 
@@ -268,6 +315,7 @@ class Select:
     source: Join | None = None
     array_join_operator: str | None = None
     array_joins: tuple[Expr, ...] = ()
+    prewhere: Expr | None = None
     where: Expr | None = None
     group_by: tuple[Expr, ...] = ()
     group_by_mode: str | None = None
@@ -276,8 +324,11 @@ class Select:
     windows: tuple[tuple[str, Window], ...] = ()
     order_by: tuple[Order, ...] = ()
     limit_by: LimitBy | None = None
+    interpolate: tuple[Opaque, ...] = ()
     limit: Expr | None = None
     limit_with_ties: bool = False
+    limit_percent: bool = False
+    """The limit is a percentage of the rows."""
     offset: Expr | None = None
     span: Span | None = None
 
@@ -293,9 +344,18 @@ class SetQuery:
     span: Span | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Values:
+    """`VALUES (1, 2), (3, 4)` in the place of a SELECT."""
+
+    rows: tuple[tuple[Expr, ...], ...]
+    span: Span | None = None
+
+
 type Query = Select | SetQuery
 type Expr = (
-    Constant | Field | Call | Arithmetic | Comparison | Logical | Not | Between | IsDistinctFrom | Alias | Lambda
-    | Array | Tuple | Dict | ArrayAccess | ArraySlice | TupleAccess | Cast | Placeholder | Columns | WindowCall
-    | Select | SetQuery
+    Constant | Field | Call | CalledExpression | Arithmetic | Comparison | Logical | Not | Between | IsDistinctFrom
+    | Alias | Lambda | Array | Tuple | GroupingSet | Dict | ArrayAccess | ArraySlice | TupleAccess | Cast | Placeholder
+    | Columns | WindowCall | Tag | Opaque | Values | Select | SetQuery
 )  # fmt: skip
+type Node = Expr | WithFill | Order | FrameBound | Window | JoinConstraint | Ratio | Sample | Join | Cte | LimitBy

@@ -1,4 +1,4 @@
-"""Which name was probably meant."""
+"""Finds the name that was probably meant."""
 
 import difflib
 from collections.abc import Iterable
@@ -46,11 +46,11 @@ _MEANT = {
     "landing_page": ("$entry_current_url",),
     "pageviews": ("$pageview_count",),
 }
-"""What people of other databases call things."""
+"""Names that other databases and tools use, and what they are called here."""
 
 
 def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Up to three known names that `name` is probably a slip of, best first; nothing when none is near."""
+    """Return up to three known names that `name` is probably a misspelling of, best first; none when none is near."""
     name = name[:_LONGEST]
     names = list(dict.fromkeys(islice(known, _MOST_KNOWN)))
     by_lower = {candidate.lower(): candidate for candidate in names}
@@ -67,5 +67,5 @@ def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def _bare(name: str) -> str:
-    """Without what only conventions differ in: `$current_url`, `currentUrl`, `current-url`, `Current URL`."""
+    """Return a name without what conventions differ in: `$current_url`, `currentUrl`, `current-url`, `Current URL`."""
     return "".join(letter for letter in name.lower() if letter.isalnum())

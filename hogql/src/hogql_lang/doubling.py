@@ -1,4 +1,4 @@
-"""Bounds the work that PostHog's parser repeats for one statement, from the text alone.
+"""Bounds the work that PostHog's parser repeats for one statement, from its tokens alone.
 
 The parser tries one reading of many constructs and, when that fails, reads the same text again in another way:
 `interval (` as a span of time and then as a call, `case when (` with and without an operand, `cast(`, `filter (where`,
@@ -6,28 +6,14 @@ The parser tries one reading of many constructs and, when that fails, reads the 
 the while. So every opening that can be read twice counts double for what it holds, and the sum has a bound.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+type Piece = tuple[str, int]
+"""A token in small letters (of a quoted text, its quote), and its place."""
 
 MAX_REPEATED_WORK = 50_000
 """Tokens, each counted for every time it may be read after the first: about 0.2 seconds of parsing."""
-MAX_LEVELS = 200
-"""Brackets open at the same time."""
-MAX_UNQUOTED_LENGTH = 2_000
-"""Characters of a statement whose quotes may mean something else: with tags, template strings or `#1`."""
-
-_TOKEN = re.compile(
-    r"""(?P<blank>\s+|--[^\n]*|//[^\n]*|\#(?!\d)[^\n]*|/\*.*?\*/)
-    |(?P<quoted>'(?:[^'\\]|\\.|'')*(?:'|\Z)|"(?:[^"\\]|\\.|"")*(?:"|\Z)|`(?:[^`\\]|\\.|``)*(?:`|\Z))
-    |(?P<word>[\w$]+)
-    |(?P<sign>.)""",
-    re.DOTALL | re.VERBOSE,
-)
-_RAW_TOKEN = re.compile(r"[\w$]+|\S")
-_UNQUOTED = re.compile(r"\#\d|[fF]'|<[A-Za-z_].*>", re.DOTALL)
-"""After these a quote may be text, and a bracket in quotes a bracket: nothing is taken for closed any more."""
-
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _UNITS = frozenset(["second", "minute", "hour", "day", "week", "month", "quarter", "year", "yyyy"])
 _READ_TWICE_WORDS = """
@@ -64,16 +50,15 @@ class _Level:
     marks: list[str] = field(default_factory=list[str])
 
 
-def repeats_too_much(text: str) -> int | None:
-    """Where a statement holds more than the parser may be given, None for one that it reads within moments."""
-    raw = _UNQUOTED.search(text) is not None
-    if raw and len(text) > MAX_UNQUOTED_LENGTH:
-        return MAX_UNQUOTED_LENGTH
-    tokens = list(_raw_tokens(text) if raw else _tokens(text))
-    words = ["", "", *(word for word, _ in tokens), "", ""]
+def repeats_too_much(pieces: Sequence[Piece], *, raw: bool) -> int | None:
+    """Return where the parser would read too much of a statement again, None for one that it reads within moments.
+
+    With `raw`, quotes may mean something else, so nothing counts as closed.
+    """
+    words = ["", "", *(word for word, _ in pieces), "", ""]
     called = _called_again(words)
     levels, doubled, work = [_Level()], 0, 0
-    for at, (word, place) in enumerate(tokens, start=2):
+    for at, (word, place) in enumerate(pieces, start=2):
         if not raw:
             doubled -= _close(levels, word)
         before = len(levels[-1].marks)
@@ -86,7 +71,7 @@ def repeats_too_much(text: str) -> int | None:
             doubled += level.factors
             levels.append(level)
         work += (1 << min(doubled, 40)) - 1
-        if work > MAX_REPEATED_WORK or len(levels) > MAX_LEVELS:
+        if work > MAX_REPEATED_WORK:
             return place
     return None
 
@@ -102,17 +87,6 @@ def _close(levels: list[_Level], word: str) -> int:
         if closed.closing == word:
             break
     return ended
-
-
-def _tokens(text: str) -> Iterator[tuple[str, int]]:
-    for match in _TOKEN.finditer(text):
-        if match.lastgroup != "blank":
-            yield match[0][0] if match.lastgroup == "quoted" else match[0].lower(), match.start()
-
-
-def _raw_tokens(text: str) -> Iterator[tuple[str, int]]:
-    for match in _RAW_TOKEN.finditer(text):
-        yield match[0].lower(), match.start()
 
 
 def _called_again(words: list[str]) -> frozenset[int]:

@@ -1,18 +1,31 @@
-"""Resolves the names of a HogQL statement against a project's schema: which tables and columns there are not, and which
-events, properties and functions it uses.
+"""Resolves the names of a HogQL statement against a project's schema: tables and columns that do not exist, and the
+events, properties and functions that it uses.
 
-What cannot be judged (a table that the schema does not list, a column of an expression) counts as right: PostHog
-decides.
+Anything that cannot be judged (a table that the schema does not list, a column of an expression) counts as right:
+PostHog decides.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import cast
 
-from ..hogql.schema import Column, Schema
+from . import tree
 from .findings import Findings, Unknown, Used
-from .parse import Node, children, place
-from .tree import QUERIES, aliases, bounds_time, last_name, shared_columns, sources_of, texts, time_names
+from .schema import Column, Schema
+from .walk import (
+    aliases,
+    bounds_time,
+    children,
+    clauses,
+    last_name,
+    nodes,
+    place,
+    shared_columns,
+    sources,
+    texts,
+    time_names,
+)  # fmt: skip
 
 _UNLISTED = """person_distinct_ids person_distinct_id_overrides cohort_people static_cohort_people session_replay_events
     log_entries console_logs_log_entries batch_export_log_entries app_metrics heatmaps query_log exchange_rate
@@ -22,7 +35,7 @@ _UNLISTED = """person_distinct_ids person_distinct_id_overrides cohort_people st
     raw_sessions_v3 raw_person_distinct_ids raw_person_distinct_id_overrides raw_cohort_people
     raw_session_replay_events raw_query_log raw_error_tracking_issue_fingerprint_overrides"""
 UNLISTED_TABLES = frozenset(_UNLISTED.split())
-"""Tables that PostHog answers and DatabaseSchemaQuery does not list (PostHog's `hogql/database/database.py`)."""
+"""Tables that exist and that DatabaseSchemaQuery does not list (PostHog's `hogql/database/database.py`)."""
 UNLISTED_COLUMNS = frozenset({"team_id", "_timestamp", "inserted_at", "_offset"})
 _EQUALITIES = ("==", "!=", "in", "not in", "global in", "global not in")
 _OTHER = Column("", "unknown")
@@ -32,7 +45,7 @@ type Columns = Mapping[str, Column]
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A table or subquery in FROM. `columns` None: which ones it has is not known."""
+    """A table or subquery in FROM. `columns` None: they are not known."""
 
     names: frozenset[str]
     columns: Columns | None
@@ -40,38 +53,42 @@ class _Source:
     place: int | None = None
 
 
+_UNKNOWN_SOURCE = _Source(frozenset(), None)
+"""Stands for names that a construct unknown here may define."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What a statement, or an expression in it, can name."""
+    """The names that a statement, or an expression in it, can use."""
 
     tables: Mapping[str, Columns | None]
     """Subqueries of WITH."""
     sources: tuple[_Source, ...] = ()
     names: frozenset[str] = frozenset()
-    """Aliases, arguments of lambdas, expressions of WITH; what is behind them is not known."""
-    outer: "_Scope | None" = None
+    """Aliases, arguments of lambdas, expressions of WITH; their columns are not known."""
+    outer: _Scope | None = None
 
-    def within(self, names: frozenset[str]) -> "_Scope":
+    def within(self, names: frozenset[str]) -> _Scope:
         return _Scope(self.tables, self.sources, self.names | names, self.outer)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a chain of names leads to."""
+    """The column or property that a chain of names leads to."""
 
     column: Column = _OTHER
     missing: tuple[str, tuple[str, ...], str] | None = None
-    """A name that is not there, the names that are, and where."""
+    """A name that does not exist, the names that do, and where."""
     property: tuple[str, str] | None = None
     """The name of a property and its type."""
     outer: bool = False
-    """It is a column of the query around."""
+    """It is a column of the outer query."""
 
 
-def find(tree: Node, schema: Schema) -> Findings:
-    """What the statement names, and what of it there is not."""
+def find(root: tree.Expr, schema: Schema) -> Findings:
+    """Return the names used in the statement, and those that do not exist."""
     resolver = _Resolver(schema)
-    resolver.query(tree, _Scope({}))
+    resolver.query(root, _Scope({}))
     return resolver.findings.in_order()
 
 
@@ -80,70 +97,75 @@ class _Resolver:
         self._schema = schema
         self.findings = Findings()
 
-    def query(self, node: Node, outer: _Scope) -> Columns | None:
-        """Resolves a query; its columns as those around it see them, None when they are not known."""
-        if node.get("node") == "SelectSetQuery":
-            first = cast("Node", node["initial_select_query"])
-            if first.get("ctes"):  # all members see them
-                tables, expressions = self._with(first, outer)
-                outer = _Scope(tables, names=frozenset(expressions), outer=outer)
-                first = {**first, "ctes": [cte for cte in first["ctes"] if cte.get("cte_type") == "column"]}
-            columns = self.query(first, outer)
-            for member in cast("list[Node]", node["subsequent_select_queries"]):
-                self.query(member["select_query"], outer)
-            return columns
-        if node.get("node") != "SelectQuery":
-            return None
-        return self._select(node, outer)
+    def query(self, node: tree.Expr, outer: _Scope) -> Columns | None:
+        """Resolve a query. Returns its columns as the outer query sees them, None when they are not known."""
+        match node:
+            case tree.SetQuery():
+                return self._members(node, outer)
+            case tree.Select():
+                return self._select(node, outer)
+            case _:
+                return None
 
-    def _select(self, node: Node, outer: _Scope) -> Columns | None:
+    def _members(self, node: tree.SetQuery, outer: _Scope) -> Columns | None:
+        first = node.first
+        if isinstance(first, tree.Select) and first.ctes:  # all members see them
+            tables, expressions = self._with(first, outer)
+            outer = _Scope(tables, names=frozenset(expressions), outer=outer)
+            first = replace(first, ctes=tuple([cte for cte in first.ctes if cte.is_column]))
+        columns = self.query(first, outer)
+        for _, member in node.rest:
+            self.query(member, outer)
+        return columns
+
+    def _select(self, node: tree.Select, outer: _Scope) -> Columns | None:
         untimed = len(self.findings.untimed)
         tables, expressions = self._with(node, outer)
-        joins = list(sources_of(node.get("select_from")))
-        sources = tuple(self._source(join, _Scope(tables, outer=outer)) for join in joins)
-        array_joins = cast("list[Node]", node.get("array_join_list") or [])
+        joins = list(sources(node.source))
+        found = tuple([self._source(join, _Scope(tables, outer=outer)) for join in joins])
         names = (
-            frozenset(expressions) | aliases(node) | {last_name(item) for item in array_joins} | shared_columns(joins)
+            frozenset(expressions)
+            | aliases(node)
+            | {last_name(item) for item in node.array_joins}
+            | shared_columns(joins)
         )
-        scope = _Scope(tables, sources, names, outer)
-        for key, value in node.items():
-            if key not in ("ctes", "select_from", "start", "end", "node"):
-                for child in children([value]):
-                    self._walk(child, scope)
+        scope = _Scope(tables, found, names, outer)
+        for name in clauses():
+            for child in nodes(getattr(node, name)):
+                self._walk(child, scope)
         for expression in expressions.values():
             self._walk(expression, scope)
         for join in joins:
-            for child in children([join.get("constraint")]):
-                self._walk(child, scope)
+            if join.constraint is not None:
+                self._walk(join.constraint.expr, scope)
         self._time(node, scope, joins, untimed)
-        return self._columns(cast("list[Node]", node.get("select") or []), scope)
+        return self._columns(node.columns, scope)
 
-    def _with(self, node: Node, outer: _Scope) -> tuple[dict[str, Columns | None], dict[str, Node]]:
-        tables, expressions = dict(outer.tables), dict[str, Node]()
-        for cte in cast("list[Node]", node.get("ctes") or []):
-            name, value = str(cte["name"]), cast("Node", cte["expr"])
-            if cte.get("cte_type") == "column":
-                expressions[name] = value
+    def _with(self, node: tree.Select, outer: _Scope) -> tuple[dict[str, Columns | None], dict[str, tree.Expr]]:
+        tables, expressions = dict(outer.tables), dict[str, tree.Expr]()
+        for cte in node.ctes:
+            if cte.is_column:
+                expressions[cte.name] = cte.expr
                 continue
-            if cte.get("recursive"):
-                tables[name] = None
-            columns = self.query(value, _Scope(dict(tables), names=frozenset(expressions), outer=outer))
-            tables[name] = None if cte.get("columns") or cte.get("recursive") else columns
+            if cte.recursive:
+                tables[cte.name] = None
+            columns = self.query(cte.expr, _Scope(dict(tables), names=frozenset(expressions), outer=outer))
+            tables[cte.name] = None if cte.columns or cte.recursive else columns
         return tables, expressions
 
-    def _source(self, join: Node, scope: _Scope) -> _Source:
-        table, alias = cast("Node", join["table"]), join.get("alias")
-        names = frozenset({alias} if alias else ())
-        if join.get("column_aliases"):
+    def _source(self, join: tree.Join, scope: _Scope) -> _Source:
+        table = join.table
+        names = frozenset({join.alias} if join.alias else ())
+        if join.column_aliases:
             return _Source(names, None)
-        if table.get("node") in QUERIES:
+        if isinstance(table, tree.Select | tree.SetQuery):
             return _Source(names, self.query(table, scope), place=place(table))
-        if table.get("node") != "Field":
+        if not isinstance(table, tree.Field):
             self._walk(table, scope)
             return _Source(names, None)
-        chain = [str(part) for part in table["chain"]]
+        chain = [str(part) for part in table.chain]
         name = ".".join(chain).removeprefix("posthog.")
-        if join.get("table_args") is not None:
+        if join.table_args is not None:
             return _Source(names, None)
         names = names or frozenset({name, chain[-1]})
         if name in scope.tables:
@@ -155,31 +177,36 @@ class _Resolver:
             self.findings.unknown.append(Unknown("table", name, place(table), known))
         return _Source(names, None, name, place(table))
 
-    def _walk(self, node: Node, scope: _Scope) -> None:
-        kind = node.get("node")
-        if kind in QUERIES:
-            self.query(node, _Scope(scope.tables, outer=scope))
-            return
-        if kind == "Field":
-            self._field(node, scope)
-        elif kind == "Lambda":
-            self._arrow(node)
-            scope = scope.within(frozenset(map(str, node["args"])))
-        elif kind == "ArrayAccess":
-            self._property(node["array"], node["property"], scope)
-        elif kind == "Call":
-            if str(node["name"]).startswith("JSONExtract") and len(node.get("args") or ()) > 1:
-                self._property(node["args"][0], node["args"][1], scope)
-            self.findings.functions.append(Used(str(node["name"]), place(node), "function"))
-        elif kind == "CompareOperation":
-            self._comparison(node, scope)
-        elif kind == "Placeholder":
-            return
+    def _walk(self, node: tree.Node, scope: _Scope) -> None:
+        match node:
+            case tree.Select() | tree.SetQuery():
+                self.query(node, _Scope(scope.tables, outer=scope))
+                return
+            case tree.Field():
+                self._field(node, scope)
+                return
+            case tree.Placeholder():
+                return
+            case tree.Opaque():
+                scope = replace(scope, sources=(*scope.sources, _UNKNOWN_SOURCE))
+            case tree.Lambda():
+                self._arrow(node)
+                scope = scope.within(frozenset(node.args))
+            case tree.ArrayAccess():
+                self._property(node.array, node.key, scope)
+            case tree.Call():
+                if node.name.startswith("JSONExtract") and len(node.args) > 1:
+                    self._property(node.args[0], node.args[1], scope)
+                self.findings.functions.append(Used(node.name, place(node), "function"))
+            case tree.Comparison():
+                self._comparison(node, scope)
+            case _:
+                pass
         for child in children(node):
             self._walk(child, scope)
 
-    def _field(self, node: Node, scope: _Scope) -> None:
-        chain = [str(part) for part in node["chain"]]
+    def _field(self, node: tree.Field, scope: _Scope) -> None:
+        chain = [str(part) for part in node.chain]
         if chain[0] == "*":
             return
         found = self._resolve(chain, scope)
@@ -201,19 +228,19 @@ class _Resolver:
         if found is not None and found.outer:
             self.findings.outer.append(Used(".".join(chain), place(node), "column"))
 
-    def _property(self, holder: Node, name: Node, scope: _Scope) -> None:
-        """A property that is named by a text: `properties['plan']`, `JSONExtractString(properties, 'plan')`."""
+    def _property(self, holder: tree.Expr, name: tree.Expr, scope: _Scope) -> None:
+        """Note a property that is named by a text: `properties['plan']`, `JSONExtractString(properties, 'plan')`."""
         column = self._of(holder, scope)
-        if column.type == "json" and name.get("node") == "Constant" and isinstance(name.get("value"), str):
-            self.findings.properties.append(Used(name["value"], place(name), _property_type(column.table or "")))
+        if column.type == "json" and isinstance(name, tree.Constant) and isinstance(name.value, str):
+            self.findings.properties.append(Used(name.value, place(name), _property_type(column.table or "")))
 
-    def _arrow(self, node: Node) -> None:
-        body = cast("Node", node["expr"])
-        if [*map(str, node["args"])] == ["properties"] and isinstance(body.get("value"), str):
-            self.findings.arrows.append(Used(f"properties.{body['value']}", place(node), "column"))
+    def _arrow(self, node: tree.Lambda) -> None:
+        body = node.expr
+        if node.args == ("properties",) and isinstance(body, tree.Constant) and isinstance(body.value, str):
+            self.findings.arrows.append(Used(f"properties.{body.value}", place(node), "column"))
 
-    def _resolve(self, chain: list[str], scope: _Scope | None) -> "_Found | None":
-        """What a chain names; None when nothing in the scope has its first name."""
+    def _resolve(self, chain: list[str], scope: _Scope | None) -> _Found | None:
+        """Return what a chain names; None when nothing in the scope has its first name."""
         if scope is None:
             return None
         for source in scope.sources:
@@ -233,7 +260,7 @@ class _Resolver:
         named = any(_after(chain, source) or chain[0] in (source.columns or ()) for source in around)
         return replace(found, outer=True) if found and named else found
 
-    def _column(self, chain: list[str], source: _Source) -> "_Found":
+    def _column(self, chain: list[str], source: _Source) -> _Found:
         if source.columns is None or chain[0] == "*" or chain[0] in UNLISTED_COLUMNS:
             return _Found()
         column = source.columns.get(chain[0])
@@ -242,8 +269,8 @@ class _Resolver:
             return _Found(missing=(chain[0], tuple(source.columns), owner))
         return self._behind(column, chain[1:], source.table)
 
-    def _behind(self, column: Column, rest: list[str], table: str) -> "_Found":
-        """What `rest` names behind a column: a property, a column of a joined table, or what is not judged."""
+    def _behind(self, column: Column, rest: list[str], table: str) -> _Found:
+        """Return what `rest` names behind a column: a property, a column of a joined table, or what is not judged."""
         if not rest:
             return _Found(replace(column, table=column.table or table))
         if column.type == "json":
@@ -259,66 +286,75 @@ class _Resolver:
             inner = Column(rest[0], "json" if rest[0] == "properties" else "unknown")
         return self._behind(inner, rest[1:], column.name if column.type == "virtual_table" else column.table or "")
 
-    def _comparison(self, node: Node, scope: _Scope) -> None:
-        """Texts that are compared with the name of an event."""
-        for one, other in ((node["left"], node["right"]), (node["right"], node["left"])):
-            if one.get("node") != "Field" or node.get("op") not in _EQUALITIES:
+    def _comparison(self, node: tree.Comparison, scope: _Scope) -> None:
+        """Note the texts that are compared with the name of an event."""
+        for one, other in ((node.left, node.right), (node.right, node.left)):
+            if not isinstance(one, tree.Field) or node.operator not in _EQUALITIES:
                 continue
             column = self._of(one, scope)
             if (column.name, column.table) == ("event", "events"):
                 self.findings.events += [Used(text, at, "event") for text, at in texts(other)]
 
-    def _time(self, node: Node, scope: _Scope, joins: list[Node], before: int) -> None:
-        """Notes where events are read without a condition on their time, here or in what reads them from here.
+    def _time(self, node: tree.Select, scope: _Scope, joins: list[tree.Join], before: int) -> None:
+        """Note where events are read without a condition on their time, here or in what reads them from here.
 
         `before` is how many of such places had been noted before this query.
         """
-        conditions = [node.get(key) for key in ("where", "prewhere", "having", "qualify")]
-        conditions += [join.get("constraint") for join in joins]
-        if not any(bounds_time(each, time_names(node)) for each in conditions if each):
+        conditions: list[tree.Node | None] = [node.where, node.prewhere, node.having, node.qualify]
+        conditions += [join.constraint for join in joins]
+        times = time_names(node)
+        if not any(bounds_time(each, times) for each in conditions if each is not None):
             self.findings.untimed += [source.place for source in scope.sources if source.table == "events"]
         elif any(not source.table for source in scope.sources):
             del self.findings.untimed[before:]
 
-    def _columns(self, select: list[Node], scope: _Scope) -> Columns | None:
+    def _columns(self, select: tuple[tree.Expr, ...], scope: _Scope) -> Columns | None:
         columns: dict[str, Column] = {}
         for item in select:
-            kind = item.get("node")
-            if kind == "Alias":
-                columns[str(item["alias"])] = self._of(item["expr"], scope)
-            elif kind == "Field" and item["chain"][-1] == "*":
-                if len(item["chain"]) == 1 and len(scope.sources) > 1:
-                    names = min(scope.sources[0].names, default="")
-                    self.findings.stars.append(Used(names, place(item), "table"))
-                chosen = [
-                    source for source in scope.sources if len(item["chain"]) == 1 or item["chain"][0] in source.names
-                ]
-                for source in chosen:
-                    if source.columns is None:
+            match item:
+                case tree.Alias():
+                    columns[item.alias] = self._of(item.expr, scope)
+                case tree.Field() if item.chain[-1] == "*":
+                    starred = self._starred(item, scope)
+                    if starred is None:
                         return None
-                    columns |= source.columns
-            elif kind == "Field":
-                columns[str(item["chain"][-1])] = self._of(item, scope)
-            elif kind == "ColumnsExpr":
-                return None
+                    columns |= starred
+                case tree.Field():
+                    columns[str(item.chain[-1])] = self._of(item, scope)
+                case tree.Columns():
+                    return None
+                case _:
+                    pass
         return columns
 
-    def _of(self, node: Node, scope: _Scope) -> Column:
-        if node.get("node") != "Field":
+    def _starred(self, item: tree.Field, scope: _Scope) -> Columns | None:
+        if len(item.chain) == 1 and len(scope.sources) > 1:
+            names = min(scope.sources[0].names, default="")
+            self.findings.stars.append(Used(names, place(item), "table"))
+        columns: dict[str, Column] = {}
+        for source in scope.sources:
+            if len(item.chain) == 1 or item.chain[0] in source.names:
+                if source.columns is None:
+                    return None
+                columns |= source.columns
+        return columns
+
+    def _of(self, node: tree.Expr, scope: _Scope) -> Column:
+        if not isinstance(node, tree.Field):
             return _OTHER
-        found = self._resolve([str(part) for part in node["chain"]], scope)
+        found = self._resolve([str(part) for part in node.chain], scope)
         return found.column if found else _OTHER
 
 
 def _holders(chain: list[str], scope: _Scope) -> list[str]:
-    """The names of the sources that all have the column which a chain begins with; nothing unless it is ambiguous."""
+    """Return the names of the sources that share the column a chain begins with; nothing unless it is ambiguous."""
     holders = [min(source.names, default="") for source in scope.sources if chain[0] in (source.columns or ())]
     named = chain[0] in scope.names or any(_after(chain, source) for source in scope.sources)
     return [] if named or len(holders) < 2 else [name for name in holders if name]
 
 
 def _of_others(chain: list[str], scope: _Scope) -> tuple[str, ...]:
-    """The columns of that name which sources have under another alias, or which events lead to."""
+    """Return the columns of that name in sources with another alias, or in tables joined to events."""
     if len(chain) == 1:
         return ()
     having = [source for source in scope.sources if chain[1] in (source.columns or ()) and source.names]
@@ -330,11 +366,11 @@ def _of_others(chain: list[str], scope: _Scope) -> tuple[str, ...]:
 
 
 _JOINED = {"user": "person", "users": "person", "persons": "person", "people": "person", "groups": "group_0"}
-"""What people of other databases call what events lead to."""
+"""Other names for the tables that events lead to."""
 
 
 def _after(chain: list[str], source: _Source) -> list[str]:
-    """What follows the name of a source in a chain; nothing when the chain does not begin with it."""
+    """Return the rest of a chain after the name of a source; nothing when the chain does not begin with it."""
     for length in range(1, len(chain)):
         if ".".join(chain[:length]) in source.names:
             return chain[length:]
@@ -342,7 +378,7 @@ def _after(chain: list[str], source: _Source) -> list[str]:
 
 
 def _property_type(owner: str) -> str:
-    """Whose properties a table, or a virtual table of events, holds."""
+    """Return whose properties a table, or a virtual table of events, has."""
     if owner in ("persons", "raw_persons", "person", "poe"):
         return "person"
     return "group" if owner.startswith(("group", "goe", "raw_groups")) else "event"
