@@ -162,11 +162,11 @@ def test_a_kept_directory_is_used_by_the_next_sandbox_and_its_rate_is_limited(tm
         assert "kept" in flags(second)
         with client_of(second) as client:
             page = client.get(f"{second.url}/").text
-    assert "At most 1000 requests a second" in page
+    assert "Requests are limited to 1000 per second" in page
 
 
 def test_a_sandbox_that_does_not_start_gives_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(SandboxError, match="--events: takes a number from 1"), Sandbox(events=0):
+    with pytest.raises(SandboxError, match="--events: must be at least 1"), Sandbox(events=0):
         pass
     (tmp_path / "file").write_text("")
     with pytest.raises(SandboxError, match="--dir"), Sandbox(directory=tmp_path / "file" / "inside"):
