@@ -49,7 +49,7 @@ def test_listing_the_tools_loads_no_area() -> None:
         "print([name for name in sys.modules if name.startswith('maton_posthog.tools.')])"
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    assert loaded.stdout.strip() == "['maton_posthog.tools.operation']"
+    assert loaded.stdout.strip() == "['maton_posthog.tools.hints', 'maton_posthog.tools.operation']"
 
 
 @EVERY
