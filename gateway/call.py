@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ..schemas.restore import RESTORABLE
 from . import paths
 from .answers import LOOK_FIRST
 from .background import Background, Progress
@@ -25,24 +26,21 @@ from .queries import QUERY_PATH, check_query
 from .refusals import RECONNECT_HINT
 from .request import Request
 
-RESTORABLE: Mapping[str, str] = {
-    "feature_flags": "flag",
-    "dashboards": "dashboard",
-    "insights": "insight",
-    "cohorts": "cohort",
-    "actions": "action",
-    "annotations": "annotation",
-    "experiments": "experiment",
-}
-"""PostHog's resources that take a soft delete, and what `restore_deleted` calls them. Elsewhere `{"deleted": true}`
-is ignored (surveys answer 200 and do nothing) or refused."""
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
 
 
-class Directory:
-    """What a process knows of the account behind its key: connections and projects met so far."""
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self) -> None:
+
+class Directory:
+    """What a process knows of the account behind its key: connections and projects met so far.
+
+    `now` is the clock that relative dates count back from, in UTC.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = _utc_now) -> None:
+        self.now = now
         self.connections = ActiveConnections()
         self.projects = Projects()
         self.grants = Grants()
@@ -240,6 +238,10 @@ class Call:
         """
         moment = value if isinstance(value, datetime) else datetime.combine(value, clock_time.min)
         return (moment if moment.tzinfo else moment.replace(tzinfo=self.timezone)).isoformat()
+
+    def now(self) -> datetime:
+        """Return the time now, in UTC."""
+        return self._directory.now()
 
     @property
     def timezone(self) -> tzinfo:

@@ -85,7 +85,7 @@ class UpdateFlag(InProject):
     rollout_percentage: Percentage | None = None
     """Keeps the targeting."""
     filters: dict[str, Any] | None = None
-    """Replaces all conditions, variants and payloads."""
+    """Merged: what is not named stays, null removes. groups replaces all conditions."""
     tags: list[str] | None = None
 
     @model_validator(mode="after")
@@ -95,7 +95,7 @@ class UpdateFlag(InProject):
         if self.filters is not None:
             if self.rollout_percentage is not None:
                 raise ValueError("give rollout_percentage or filters, not both: filters hold the rollout of each group")
-            check_filters(self.filters)
+            _check_changes(self.filters)
         return self
 
     def changes(self) -> dict[str, Any]:
@@ -156,12 +156,7 @@ def check_filters(filters: dict[str, Any]) -> None:
 
     PostHog refuses a new flag without groups, and ignores the groups of a PATCH that lacks them.
     """
-    groups: object = filters.get("groups")
-    conditions = cast("list[Any]", groups) if isinstance(groups, list) else []
-    if not conditions or not all(isinstance(condition, dict) for condition in conditions):
-        raise ValueError(
-            'filters.groups: a list with at least one condition, such as {"properties": [], "rollout_percentage": 100}'
-        )
+    _check_conditions(filters.get("groups"))
     multivariate: object = filters.get("multivariate")
     variants: object = cast("dict[str, Any]", multivariate).get("variants") if isinstance(multivariate, dict) else None
     if not isinstance(variants, list):
@@ -176,6 +171,33 @@ def check_filters(filters: dict[str, Any]) -> None:
             ) from None
         shares.append((read.key, read.rollout_percentage))
     check_variants(shares)
+
+
+def _check_conditions(groups: object) -> None:
+    conditions = cast("list[Any]", groups) if isinstance(groups, list) else []
+    if not conditions or not all(isinstance(condition, dict) for condition in conditions):
+        raise ValueError(
+            'filters.groups: a list with at least one condition, such as {"properties": [], "rollout_percentage": 100}'
+        )
+
+
+def _check_changes(filters: dict[str, Any]) -> None:
+    """Raises ValueError for what cannot be merged into stored filters."""
+    if not filters:
+        raise ValueError("filters: name what to change: groups, multivariate or payloads")
+    if "groups" in filters:
+        _check_conditions(filters["groups"])
+    for name in ("multivariate", "payloads"):
+        if not isinstance(filters.get(name), dict | None):
+            raise ValueError(f"filters.{name}: an object, or null to remove it")
+    multivariate = cast("dict[str, Any]", filters.get("multivariate") or {})
+    variants: Any = multivariate.get("variants", [])
+    if not isinstance(variants, list) or not all(map(_has_key, cast("list[Any]", variants))):
+        raise ValueError("filters.multivariate.variants: a list of objects, each with the key of its variant")
+
+
+def _has_key(variant: Any) -> bool:
+    return isinstance(variant, dict) and isinstance(cast("dict[str, Any]", variant).get("key"), str)
 
 
 def check_variants(shares: Sequence[tuple[str, float]]) -> None:

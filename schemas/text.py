@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 REDACTED = "[redacted]"
+MARK = re.compile(r"\[redacted\]|… \(\d+ (?:characters|items)\)|… \d+ more: search")
+"""What results hold in the place of something that is not shown."""
 
 _INVISIBLE = re.compile(
     "["

@@ -20,7 +20,7 @@ from ..gateway.errors import GatewayError, Refused, read_only
 from ..schemas.base import Input
 from ..schemas.text import Cleaner
 from ..tools.operation import Attachment, FileLink, Operation, Reply
-from .arguments import invalid_arguments
+from .arguments import invalid_arguments, refuse_flood, refuse_marks
 from .render import render
 from .runtime import Runtime
 from .tool_list import tool_list
@@ -39,6 +39,8 @@ async def call_tool(
     try:
         args = _validate(operation, arguments)
         writes = operation.writes(args)
+        if writes:
+            refuse_marks(operation.name, arguments)
         call = Call(await runtime.gateway(), runtime.directory, budget=operation.budget, writes=writes)
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
@@ -92,11 +94,12 @@ def _aims(operation: Operation[Any]) -> bool:
 
 
 def _validate(operation: Operation[Any], arguments: dict[str, Any]) -> Input:
+    accepted = list(tool_list()[operation.name].schema["properties"])
+    refuse_flood(operation.name, arguments, accepted)
     try:
         return cast("Input", operation.input.model_validate(arguments))
     except ValidationError as error:
-        accepted = tool_list()[operation.name].schema["properties"]
-        raise invalid_arguments(operation.name, error, list(accepted)) from None
+        raise invalid_arguments(operation.name, error, accepted) from None
 
 
 def not_offered(name: str) -> GatewayError:

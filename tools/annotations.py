@@ -2,7 +2,6 @@
 from.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from ..gateway.call import Call
@@ -38,7 +37,7 @@ async def _list_annotations(api: Call, args: ListAnnotations) -> Result:
 async def _create_annotation(api: Call, args: CreateAnnotation) -> Result:
     body: dict[str, Any] = {
         "content": args.content,
-        "date_marker": api.moment(args.date_marker or datetime.now(UTC).replace(microsecond=0)),
+        "date_marker": api.moment(args.date_marker or api.now().replace(microsecond=0)),
         "scope": _SCOPES.get(args.scope, args.scope),
     }
     if args.insight_id is not None:

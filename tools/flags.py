@@ -1,4 +1,4 @@
-"""Feature flags. PostHog finds them by id only, and replaces `filters` whole: a rollout is changed by reading first."""
+"""Feature flags. PostHog finds them by id only, and replaces `filters` whole: they are changed by reading first."""
 
 import difflib
 from collections.abc import Mapping
@@ -6,15 +6,27 @@ from typing import Any, cast
 
 from ..gateway.call import Call
 from ..gateway.errors import Failed, GatewayError, Refused, Rejected
-from ..schemas.flags import CreateFlag, DeleteFlag, FlagRow, FlagState, FlagView, GetFlag, ListFlags, UpdateFlag
+from ..schemas.flags import (
+    CreateFlag,
+    DeleteFlag,
+    FlagRow,
+    FlagState,
+    FlagView,
+    GetFlag,
+    ListFlags,
+    UpdateFlag,
+    check_filters,
+)
 from ..schemas.shown import Whole
 from ..schemas.text import excerpt
+from .merging import merged
 from .operation import Effect, Operation, Result, Toolset, listing, route, show
 from .pages import Rows
 
 FLAGS = "/api/projects/{project_id}/feature_flags/"
 FLAG = "/api/projects/{project_id}/feature_flags/{flag_id}/"
 _NEAR_KEYS = 5
+_LONGEST_KEY = 400
 
 
 async def _get_flag(api: Call, args: GetFlag) -> Result:
@@ -43,7 +55,10 @@ async def _by_key(api: Call, key: str) -> Any:
         seen.append(flag.key)
     if not seen:
         seen = [_row(row).key async for row in Rows(api, FLAGS, {}, pages=1)]
-    near = difflib.get_close_matches(key, dict.fromkeys(seen), n=_NEAR_KEYS, cutoff=0.5) or seen[:_NEAR_KEYS]
+    near = (
+        difflib.get_close_matches(key[:_LONGEST_KEY], dict.fromkeys(seen), n=_NEAR_KEYS, cutoff=0.5)
+        or seen[:_NEAR_KEYS]
+    )
     raise Rejected(
         "not_found",
         f"flag: no flag has the key {excerpt(key, 100)}.",
@@ -73,26 +88,87 @@ async def _create_flag(api: Call, args: CreateFlag) -> Result:
 
 async def _update_flag(api: Call, args: UpdateFlag) -> Result:
     changes = args.changes()
-    if args.rollout_percentage is None:
+    if args.rollout_percentage is None and args.filters is None:
         return show(FlagView, await api.patch(FLAG, changes, flag_id=args.flag_id))
-    flag = FlagView.model_validate(show(FlagView, before := await api.get(FLAG, flag_id=args.flag_id)))
-    filters, position, earlier = _with_rollout(flag, args.rollout_percentage)
-    changes["filters"] = filters
-    if flag.version is not None:
-        # With these two PostHog answers 409 when somebody changed the same fields since they were read.
-        original = {name: cast("dict[str, Any]", before).get(name) for name in changes}
-        changes |= {"version": flag.version, "original_flag": original}
-    stored = await api.patch(FLAG, changes, flag_id=args.flag_id)
-    shown = show(FlagView, stored)
+    before = await api.get(FLAG, flag_id=args.flag_id)
+    flag = FlagView.model_validate(show(FlagView, before))
+    if args.filters is not None:
+        return await _patch(api, args, before, {**changes, "filters": _merged(flag, args.filters)})
+    return await _set_rollout(api, args, before, flag)
+
+
+async def _patch(api: Call, args: UpdateFlag, before: Any, changes: dict[str, Any]) -> dict[str, Any]:
+    """Send the changes with the version that they start from, so that PostHog returns 409 when somebody changed the
+    same fields since they were read.
+    """
+    fields = cast("dict[str, Any]", before)
+    if fields.get("version") is not None:
+        original = {name: fields.get(name) for name in changes}
+        changes = changes | {"version": fields["version"], "original_flag": original}
+    return show(FlagView, await api.patch(FLAG, changes, flag_id=args.flag_id))
+
+
+async def _set_rollout(api: Call, args: UpdateFlag, before: Any, flag: FlagView) -> Result:
+    rollout = cast("float", args.rollout_percentage)
+    filters, position, earlier = _with_rollout(flag, rollout)
+    shown = await _patch(api, args, before, {**args.changes(), "filters": filters})
     later = _rollout(_groups(shown.get("filters"))[position : position + 1])
-    if later != args.rollout_percentage:
+    if later != rollout:
         raise Failed(
             "bad_upstream_response",
-            f"PostHog accepted the change, but stores a rollout of {later}, not {args.rollout_percentage}.",
+            f"PostHog accepted the change, but stores a rollout of {later}, not {rollout}.",
             "Look with get_flag.",
             source="posthog",
         )
     return {"rollout_percentage": {"condition": position + 1, "before": earlier, "after": later}, **shown}
+
+
+def _merged(flag: FlagView, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The flag's filters with the given changes: PostHog replaces the whole object, so what is not named is sent again.
+
+    Raises Refused when the variants would not add up.
+    """
+    stored = flag.filters or {}
+    payloads: Mapping[str, Any] = given.get("payloads") or {}
+    kept = set(stored.get("payloads") or {}) - set(payloads)
+    if flag.has_encrypted_payloads and kept and given.get("payloads", kept) is not None:
+        raise Refused(
+            "invalid_argument",
+            "filters: this flag has encrypted payloads, which cannot be read and so cannot be sent back.",
+            f"Give all its payloads anew ({excerpt(', '.join(sorted(kept)), 200)}), or change it in PostHog.",
+        )
+    filters = merged(stored, {name: value for name, value in given.items() if name != "multivariate"})
+    if "multivariate" in given:
+        filters["multivariate"] = multivariate = _variants(stored.get("multivariate"), given["multivariate"])
+        # PostHog refuses payloads of variants that are gone.
+        keys = {variant["key"] for variant in (multivariate or {}).get("variants", ())} or {"true"}
+        left = cast("dict[str, Any]", filters.get("payloads") or {})
+        filters["payloads"] = {key: value for key, value in left.items() if key in keys or key in payloads}
+    return filters
+
+
+def _variants(stored: Any, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The variants by key: those not named stay as they are, a null share removes one, null removes all."""
+    if given is None:
+        return None
+    before = cast("dict[str, Any]", stored) if isinstance(stored, dict) else {}
+    changed = merged(before, given)
+    by_key: dict[str, dict[str, Any]] = {variant["key"]: variant for variant in before.get("variants", ())}
+    for variant in given.get("variants", ()):
+        by_key[variant["key"]] = by_key.get(variant["key"], {}) | variant
+    removed = {key for key, variant in by_key.items() if variant.get("rollout_percentage", 0) is None}
+    left = [variant for key, variant in by_key.items() if key not in removed]
+    changed["variants"] = left
+    try:
+        check_filters({"groups": [{}], "multivariate": changed})
+    except ValueError as error:
+        shares = ", ".join(f"{variant['key']} {variant.get('rollout_percentage')}" for variant in left)
+        raise Refused(
+            "invalid_argument",
+            f"filters.multivariate: {error} (with those that you do not name: {excerpt(shares, 200)}).",
+            'Give the shares of all variants; "rollout_percentage": null removes one, "multivariate": null all.',
+        ) from None
+    return changed if left else None
 
 
 def _with_rollout(flag: FlagView, rollout: float) -> tuple[dict[str, Any], int, float | None]:

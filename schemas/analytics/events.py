@@ -47,7 +47,7 @@ def _math(value: object) -> object:
     math = _MATH_SPELLINGS.get(value, value)
     if math in MATHS:
         return math
-    near = get_close_matches(math, (*MATHS, *_MATH_SPELLINGS), n=1)
+    near = get_close_matches(math[:100], (*MATHS, *_MATH_SPELLINGS), n=1)
     meant = f" (did you mean {near[0]}?)" if near else ""
     raise ValueError(
         f"must be one of {', '.join(PLAIN_MATHS)}; of a property {', '.join(PROPERTY_MATHS)}; "

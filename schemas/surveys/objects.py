@@ -112,7 +112,9 @@ class UpdateSurvey(Changes):
     ) = None
     """As in create_survey; replaces all."""
     conditions: dict[str, Any] | None = None
+    """Merged: what is not named stays, null removes."""
     appearance: dict[str, Any] | None = None
+    """Likewise."""
     start_date: Moment | None = None
     """Launches it."""
     end_date: Moment | None = None

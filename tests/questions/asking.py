@@ -18,11 +18,12 @@ from mcp.types import TextContent
 from maton_posthog.server.app import build
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
-from tests.tools.live import PATIENCE_S, running_sandbox
+from tests.tools.live import running_sandbox
 
 from .question import Question, Shown
 from .world import EVENTS
 
+PATIENCE_S = 60
 PROJECT = 1
 """The one with events."""
 

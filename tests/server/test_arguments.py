@@ -1,3 +1,5 @@
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any, Literal
 
 import pytest
@@ -5,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.schemas.base import Id, InProject
-from maton_posthog.server.arguments import invalid_arguments
+from maton_posthog.server.arguments import invalid_arguments, refuse_flood
 
 
 class Tool(InProject):
@@ -73,6 +75,49 @@ def test_four_faults_are_told_and_the_rest_counted() -> None:
     refused = refusal(flag_id=0, limit=0, kind="x", name="", tags=5, active="x")
     assert refused.message.count(";") == 4
     assert refused.message.endswith("; and 2 more.")
+
+
+class Nested(InProject):
+    tools: list[Tool] = Field(default_factory=list[Tool])
+
+
+@pytest.mark.parametrize("alike", [True, False])
+@pytest.mark.parametrize("nested", [True, False])
+def test_very_many_unknown_names_are_looked_up_for_the_shown_ones_only(
+    monkeypatch: pytest.MonkeyPatch, alike: bool, nested: bool
+) -> None:
+    looked_up: list[str] = []
+
+    def close(name: str, names: Sequence[str], **options: Any) -> list[str]:
+        looked_up.append(name)
+        return get_close_matches(name, names, **options)
+
+    monkeypatch.setattr("maton_posthog.server.arguments.get_close_matches", close)
+    names = {f"{'x' * 120 if alike else 'serach'}{number}": 1 for number in range(20_000)}
+    with pytest.raises(ValidationError) as error:
+        Nested.model_validate({"tools": [{"flag_id": 1, **names}]} if nested else names)
+    refused = invalid_arguments("get_tool", error.value, NAMES)
+    assert len(looked_up) <= (0 if nested else 8)
+    assert max(map(len, looked_up), default=0) <= 100
+    assert len(refused.message) < 1500
+    assert alike or refused.message.endswith("; and 19996 more.")
+
+
+def test_a_flood_of_names_is_refused_without_looking_at_each() -> None:
+    looked_at: list[str] = []
+
+    class Flood(dict[str, Any]):
+        def __iter__(self) -> Iterator[str]:
+            for name in super().__iter__():
+                looked_at.append(name)
+                yield name
+
+    refuse_flood("get_tool", Flood(dict.fromkeys(NAMES), **{f"x{number}": 1 for number in range(100)}), NAMES)
+    flood = Flood(dict.fromkeys(NAMES), **{f"x{number}": 1 for number in range(100_000)})
+    with pytest.raises(Refused) as refused:
+        refuse_flood("get_tool", flood, NAMES)
+    assert refused.value.message == "get_tool: x0 is not an argument; and at least 99999 more."
+    assert len(looked_at) == len(NAMES) + 1
 
 
 def test_values_are_never_told() -> None:

@@ -41,6 +41,46 @@ def is_write(request: Received) -> bool:
     return request.method != "GET" and not request.path.endswith("/query/")
 
 
+MARKS = ("[redacted]", "phx_[redacted] or so", "cut… (900 characters)", "… (23 items)")
+
+
+@WRITES
+@pytest.mark.parametrize("mark", MARKS)
+async def test_a_mark_of_redaction_or_cutting_is_never_stored(operation: Operation[Any], mark: str) -> None:
+    arguments = ARGUMENTS[operation.name]
+    texts = [name for name in ("name", "description", "content", "save_as") if name in operation.input.model_fields]
+    async with served() as (client, fake):
+        for name in texts:
+            result = await client.call_tool(operation.name, {**arguments, name: mark})
+            error = json.loads(text_of(result))["error"]
+            assert (error["code"], error["outcome"]) == ("invalid_argument", "not_sent")
+            assert f"{name} contains" in error["message"]
+        assert fake.received == []
+
+
+NESTED: list[tuple[str, dict[str, Any], str]] = [
+    ("update_flag", {"flag_id": 42, "filters": {"payloads": {"true": "[redacted]"}}}, "filters.payloads.true"),
+    ("update_flag", {"flag_id": 42, "filters": {"payloads": {"[redacted]": "1"}}}, "filters.payloads"),
+    ("update_flag", {"flag_id": 42, "filters": '{"payloads": {"true": "[redacted]"}}'}, "filters"),
+    ("update_action", {"action_id": 3, "steps": [{"event": "a"}, {"event": "[redacted]"}]}, "steps.1.event"),
+    ("update_survey", {"survey_id": "1", "appearance": {"a": ["b", "… (23 items)"]}}, "appearance.a.1"),
+    ("update_insight", {"insight_id": 31, "tags": ["[redacted]"]}, "tags.0"),
+]
+
+
+@pytest.mark.parametrize(("tool", "arguments", "place"), NESTED)
+async def test_a_mark_is_found_at_any_depth(tool: str, arguments: dict[str, Any], place: str) -> None:
+    async with served() as (client, fake):
+        error = json.loads(text_of(await client.call_tool(tool, arguments)))["error"]
+        assert fake.received == []
+    assert f"{tool}: {place} contains" in error["message"]
+
+
+async def test_a_mark_may_be_searched_for() -> None:
+    async with served() as (client, _):
+        assert not (await client.call_tool("list_flags", {"search": "[redacted]"})).is_error
+
+
 @WRITES
 async def test_a_write_is_applied_only_when_the_service_says_so_in_its_own_json(operation: Operation[Any]) -> None:
     deletes_connection = operation.name == "manage_connection"
@@ -77,3 +117,13 @@ async def test_a_connection_is_created_only_when_maton_returns_it(form: str) -> 
     error = json.loads(text_of(result))["error"]
     assert error["outcome"] == "unknown"
     assert "Do not repeat it" in error["hint"]
+
+
+async def test_a_flood_of_unknown_names_is_refused_before_they_are_validated(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served() as (client, fake):
+        await client.call_tool("list_flags", {})
+        fake.received.clear()
+        monkeypatch.setattr("maton_posthog.server.calling.invalid_arguments", None)
+        result = await client.call_tool("list_flags", {f"x{number}": 1 for number in range(200)})
+        assert fake.received == []
+    assert "list_flags: x0 is not an argument; and at least" in json.loads(text_of(result))["error"]["message"]

@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -27,6 +28,8 @@ from maton_posthog.tools.operation import Operation, Reply
 
 PROJECT_ID = 136209
 QUERY_PATH = "/api/projects/{project_id}/query/"
+NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+"""The time of these calls unless `clock` is set: no answer depends on the day of the test."""
 LEAK = "do_not_leak"
 """A field that PostHog never sends and no view shows: `run` fails when it appears in a result."""
 
@@ -124,13 +127,14 @@ class FakeCall(Call):
         connection: str | None = None,
     ) -> None:
         self._answers = dict(answers or {})
-        self._directory = Directory()
+        self._directory = Directory(lambda: self.clock)
         self._connection = Connection(connection) if connection else None
         self._budget = Budget.CRUD
         self._deadline = time.monotonic() + 55
         self._writes = True
         self._given: dict[str, Any] = {}
         self.project = project
+        self.clock = NOW
         self.wrote = False
         self.sent: list[Sent] = []
         self.forgot = 0

@@ -187,6 +187,74 @@ async def test_a_rollout_keeps_targeting_variants_and_payloads() -> None:
     assert shown["filters"] == filters
 
 
+EVERYBODY: dict[str, Any] = {"properties": [], "rollout_percentage": 100}
+HALVES = [{"key": "a", "rollout_percentage": 50, "name": "A"}, {"key": "b", "rollout_percentage": 50}]
+BEFORE: dict[str, Any] = {
+    "groups": [EVERYBODY],
+    "multivariate": {"variants": HALVES},
+    "payloads": {"a": "1", "b": "2"},
+    "super_groups": [{"properties": []}],
+    "holdout": {"id": 1, "exclusion_percentage": 10},
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "changed"),
+    [
+        ({"groups": [{"rollout_percentage": 5}]}, {"groups": [{"rollout_percentage": 5}]}),
+        ({"payloads": {"b": "3"}}, {"payloads": {"a": "1", "b": "3"}}),
+        ({"payloads": {"b": None}}, {"payloads": {"a": "1"}}),
+        ({"holdout": {"exclusion_percentage": 20}}, {"holdout": {"id": 1, "exclusion_percentage": 20}}),
+        ({"super_groups": []}, {"super_groups": []}),
+        ({"multivariate": None}, {"multivariate": None, "payloads": {}}),
+        ({"multivariate": None, "payloads": {"true": "9"}}, {"multivariate": None, "payloads": {"true": "9"}}),
+        (
+            {"multivariate": {"variants": [{"key": "b", "rollout_percentage": 50, "name": "B"}]}},
+            {"multivariate": {"variants": [HALVES[0], {"key": "b", "rollout_percentage": 50, "name": "B"}]}},
+        ),
+        (
+            {
+                "multivariate": {
+                    "variants": [{"key": "b", "rollout_percentage": None}, {"key": "a", "rollout_percentage": 100}]
+                }
+            },
+            {
+                "multivariate": {"variants": [{"key": "a", "rollout_percentage": 100, "name": "A"}]},
+                "payloads": {"a": "1"},
+            },
+        ),
+    ],
+)
+async def test_filters_change_only_what_they_name(given: dict[str, Any], changed: dict[str, Any]) -> None:
+    api = FakeCall({f"GET {FLAG}": flag(filters=BEFORE), f"PATCH {FLAG}": stored})
+    shown = await run(UPDATE, api, flag_id=42, filters=given, active=True)
+    assert api.last.body == {
+        "active": True,
+        "filters": {**BEFORE, **changed},
+        "version": 1,
+        "original_flag": {"active": True, "filters": BEFORE},
+    }
+    assert shown["filters"] == {**BEFORE, **changed}
+
+
+async def test_variants_that_do_not_add_up_with_those_that_stay_are_refused() -> None:
+    api = FakeCall({f"GET {FLAG}": flag(filters=BEFORE)})
+    variants = [{"key": "a", "rollout_percentage": 100}]
+    with pytest.raises(Refused, match=r"not 150 \(with those that you do not name: a 100, b 50\)") as caught:
+        await run(UPDATE, api, flag_id=42, filters={"multivariate": {"variants": variants}})
+    assert "null removes one" in str(caught.value.hint)
+    assert [sent.method for sent in api.sent] == ["GET"]
+
+
+async def test_encrypted_payloads_are_not_sent_back_as_what_is_shown_of_them() -> None:
+    hidden = flag(has_encrypted_payloads=True, filters={"groups": [EVERYBODY], "payloads": {"true": "*****"}})
+    api = FakeCall({f"GET {FLAG}": hidden, f"PATCH {FLAG}": stored})
+    with pytest.raises(Refused, match="encrypted"):
+        await run(UPDATE, api, flag_id=42, filters={"groups": [{}]})
+    await run(UPDATE, api, flag_id=42, filters={"groups": [{}], "payloads": {"true": "1"}})
+    assert (api.last.body or {})["filters"] == {"groups": [{}], "payloads": {"true": "1"}}
+
+
 async def test_of_several_conditions_the_one_for_everybody_is_meant() -> None:
     staff = {"properties": [{"key": "email", "value": "@acme"}], "rollout_percentage": 100}
     api = FakeCall({f"GET {FLAG}": with_groups(staff, {"properties": []}), f"PATCH {FLAG}": stored})
@@ -224,7 +292,16 @@ async def test_a_rollout_that_posthog_did_not_store_is_an_error() -> None:
 
 REFUSED_CHANGES: list[tuple[dict[str, Any], str]] = [
     ({}, "name what to change"),
-    ({"filters": {"payloads": {}}}, "filters.groups"),
+    ({"filters": {}}, "name what to change"),
+    ({"filters": {"groups": []}}, "filters.groups"),
+    ({"filters": {"groups": None}}, "filters.groups"),
+    ({"filters": {"groups": ["everybody"]}}, "filters.groups"),
+    ({"filters": {"payloads": []}}, "filters.payloads"),
+    ({"filters": {"payloads": "x"}}, "filters.payloads"),
+    ({"filters": {"multivariate": "x"}}, "filters.multivariate"),
+    ({"filters": {"multivariate": {"variants": {"a": 1}}}}, "key of its variant"),
+    ({"filters": {"multivariate": {"variants": [{"rollout_percentage": 5}]}}}, "key of its variant"),
+    ({"filters": {"multivariate": {"variants": ["a"]}}}, "key of its variant"),
     ({"rollout_percentage": 5, "filters": {"groups": [{}]}}, "not both"),
 ]
 

@@ -12,7 +12,7 @@ from .live import NOW, LiveSandbox, running_sandbox
 
 pytestmark = pytest.mark.anyio
 
-UNTIL = f"timestamp <= toDateTime('{NOW[:19].replace('T', ' ')}')"
+UNTIL = f"timestamp <= toDateTime('{NOW:%Y-%m-%d %H:%M:%S}')"
 
 
 @pytest.fixture(scope="module")

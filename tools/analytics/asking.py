@@ -41,7 +41,7 @@ async def ask(api: Call, query: Mapping[str, Any], *, tool: str, refresh: bool) 
     answer = await answered(api, query, InsightAnswer, tool=tool, refresh=refresh)
     if answer.results is None:
         raise without_results()
-    return Asked(answer, computed_at(answer.last_refresh))
+    return Asked(answer, computed_at(answer.last_refresh, api.now()))
 
 
 async def answered[A: InsightAnswer](
@@ -112,12 +112,12 @@ def _failed(detail: str) -> Rejected:
     )
 
 
-def computed_at(text: str | None) -> datetime:
-    """When numbers were computed, by PostHog's `last_refresh`; just now when it says nothing."""
+def computed_at(text: str | None, now: datetime) -> datetime:
+    """Return when numbers were computed, by PostHog's `last_refresh`; `now` without one."""
     try:
         moment = datetime.fromisoformat(text or "")
     except ValueError:
-        return datetime.now(UTC)
+        return now
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

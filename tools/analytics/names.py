@@ -6,6 +6,7 @@ breakdown then counts the wrong thing without a word.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from hogql_lang import nearest
 
@@ -53,7 +54,8 @@ async def _unseen_events(api: Call, wanted: Iterable[str]) -> list[str]:
     if not names:
         return []
     missing, seen = await unseen_events(api, names)
-    return [_said(name, nearest(name, seen.known), "") for name in names if name in missing]
+    unseen = islice((name for name in names if name in missing), _MOST_TOLD)
+    return [_said(name, nearest(name, seen.known), "") for name in unseen]
 
 
 async def _unseen_properties(api: Call, used: Sequence[tuple[str, str]]) -> list[str]:
@@ -64,7 +66,7 @@ async def _unseen_properties(api: Call, used: Sequence[tuple[str, str]]) -> list
         if not names:
             continue
         missing, seen = await unseen_properties(api, kind, names)
-        for name in (name for name in names if name in missing):
+        for name in islice((name for name in names if name in missing), _MOST_TOLD):
             if name in (await property_names(api, other)).known:
                 shown = excerpt(name, 60)
                 written = f"person.{shown}" if other == "person" else shown

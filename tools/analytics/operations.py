@@ -5,7 +5,6 @@ limits of insights, 240 a minute and 1200 an hour (its throttles `clickhouse_bur
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from ...gateway.budget import Budget
@@ -50,7 +49,7 @@ def _operation[A: Analysis](
 
     async def run(api: Call, args: A) -> Result | Reply:
         (start, interval), zone = dates(args), api.timezone
-        span = resolve(start, args.date_to, now=datetime.now(UTC), zone=zone, interval=interval)
+        span = resolve(start, args.date_to, now=api.now(), zone=zone, interval=interval)
         check(start, args.date_to, span, interval=interval)
         query = compiled(args)
         asked = await ask(api, sent(query), tool=name, refresh=args.refresh)

@@ -60,12 +60,13 @@ async def _computed(
 
 
 def _line(api: Call, insight: InsightView) -> list[Any]:
-    said = told(insight, api.timezone).headline or {}
+    now = api.now()
+    said = told(insight, api.timezone, now).headline or {}
     return [
         _name(insight),
         insight.short_id,
         *(said.get(name) for name in ("what", "value", "unit", "change_percent", "change_of")),
-        age_of(insight).get("age_s") if insight.result is not None else None,
+        age_of(insight, now).get("age_s") if insight.result is not None else None,
     ]
 
 

@@ -4,6 +4,7 @@ They are insight queries to PostHog (one for the exposures, one a metric), and n
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, cast
 
 import anyio
@@ -42,7 +43,8 @@ async def _get_experiment_results(api: Call, args: GetExperimentResults) -> Resu
         else failed(metric, _why(answer))
         for metric, answer in zip(asked, answers, strict=True)
     ]
-    days = days_run(experiment.start_date, experiment.end_date, computed_at(exposures.last_refresh))
+    now = api.now()
+    days = days_run(experiment.start_date, experiment.end_date, computed_at(exposures.last_refresh, now))
     said = [*notes(experiment, shares, readings), *_not_shown(metrics, asked)]
     return {
         "experiment": {**named, "days_run": round(days, 1), "method": _method(experiment)},
@@ -50,7 +52,7 @@ async def _get_experiment_results(api: Call, args: GetExperimentResults) -> Resu
         "metrics": [reading.shown for reading in readings],
         "verdict": verdict(experiment, shares, readings, days),
         **({"notes": said} if said else {}),
-        **_age([exposures, *(answer for answer in answers if isinstance(answer, MetricAnswer))]),
+        **_age([exposures, *(answer for answer in answers if isinstance(answer, MetricAnswer))], now),
     }
 
 
@@ -132,9 +134,9 @@ def _not_shown(metrics: Sequence[Metric], asked: Sequence[Metric]) -> list[str]:
     return [f"The verdict leaves out primary metrics: {', '.join(left)}."] if left and len(left) < len(primary) else []
 
 
-def _age(answers: Sequence[InsightAnswer]) -> dict[str, Any]:
+def _age(answers: Sequence[InsightAnswer], now: datetime) -> dict[str, Any]:
     """`{"computed_at"}`, the oldest, when numbers come from PostHog's cache."""
-    cached = [computed_at(answer.last_refresh) for answer in answers if answer.is_cached]
+    cached = [computed_at(answer.last_refresh, now) for answer in answers if answer.is_cached]
     return {"computed_at": min(cached).isoformat()} if cached else {}
 
 

@@ -37,9 +37,9 @@ async def _get_insight(api: Call, args: GetInsight) -> Result:
         shown = show(Whole, answer)
         result: Any = shown.get("result")
     else:
-        insight = read(InsightView, answer)
+        insight, now = read(InsightView, answer), api.now()
         result = insight.result
-        shown = {**show(StoredInsight, answer), **age_of(insight), **told(insight, api.timezone).shown}
+        shown = {**show(StoredInsight, answer), **age_of(insight, now), **told(insight, api.timezone, now).shown}
     if result is None:
         shown["note"] = (
             "PostHog computed no result; open it there, or run its query."

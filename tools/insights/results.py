@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -48,7 +48,7 @@ class Told:
     headline: Headline | None = None
 
 
-def told(insight: InsightView, zone: tzinfo) -> Told:
+def told(insight: InsightView, zone: tzinfo, now: datetime) -> Told:
     """What a computed result says: as the typed query that asks the same would, as rows, or else as PostHog gives it
     without what is bulky. Nothing for an insight without a result.
     """
@@ -59,7 +59,7 @@ def told(insight: InsightView, zone: tzinfo) -> Told:
     if source.get("kind") in _TABLES and insight.columns and isinstance(rows, list):
         return _rows(insight, [str(column) for column in insight.columns], cast("list[Any]", rows))
     args = read_back(source)
-    answer = None if args is None else _answer(args, source, insight, zone)
+    answer = None if args is None else _answer(args, source, insight, zone, now)
     if args is None or answer is None:
         said = of_cumulative(insight.result) if is_cumulative(source) else None
         return Told({**given(headline=said), "result": _lean(insight.result)}, said)
@@ -67,20 +67,22 @@ def told(insight: InsightView, zone: tzinfo) -> Told:
     return Told({**given(headline=said), **_without_age(answer.as_json())}, said)
 
 
-def age_of(insight: InsightView) -> dict[str, Any]:
+def age_of(insight: InsightView, now: datetime) -> dict[str, Any]:
     """`{"last_refresh", "age_s"}` of a computed result."""
     if insight.last_refresh is None:
         return {}
-    age = (datetime.now(UTC) - computed_at(insight.last_refresh)).total_seconds()
+    age = (now - computed_at(insight.last_refresh, now)).total_seconds()
     return {"last_refresh": insight.last_refresh, "age_s": max(round(age), 0)}
 
 
-def _answer(args: Analysis, source: Mapping[str, Any], insight: InsightView, zone: tzinfo) -> Answer | None:
+def _answer(
+    args: Analysis, source: Mapping[str, Any], insight: InsightView, zone: tzinfo, now: datetime
+) -> Answer | None:
     """None for a result that is not as its query says."""
     try:
         said = InsightAnswer.model_validate({"results": insight.result, "hasMore": insight.hasMore})
         said.resolved_date_range = _resolved(insight)
-        asked = Asked(said, computed_at(insight.last_refresh))
+        asked = Asked(said, computed_at(insight.last_refresh, now))
         return _tell(args, asked, _span(source, said.resolved_date_range, asked.computed_at, zone))
     except (GatewayError, ValidationError, ValueError, LookupError):
         return None

@@ -1,11 +1,12 @@
 """Surveys. PostHog has no soft delete here: a survey is archived, and nothing is lost."""
 
-from typing import Any
+from typing import Any, cast
 
 from ...gateway.call import Call
 from ...schemas.shown import Whole
 from ...schemas.surveys.objects import CreateSurvey, GetSurvey, ListSurveys, SurveyRow, SurveyView, UpdateSurvey
-from ..operation import Effect, Operation, Result, Toolset, listing, show
+from ..merging import merged
+from ..operation import Effect, Operation, Result, Toolset, listing, read, show
 
 SURVEYS = "/api/projects/{project_id}/surveys/"
 SURVEY = "/api/projects/{project_id}/surveys/{survey_id}/"
@@ -36,6 +37,15 @@ async def _update_survey(api: Call, args: UpdateSurvey) -> Result:
     for name, value in (("start_date", args.start_date), ("end_date", args.end_date)):
         if value is not None:
             changes[name] = api.moment(value)
+    nested = {"conditions": args.conditions, "appearance": args.appearance}
+    if any(value is not None for value in nested.values()):
+        # PostHog replaces these two whole.
+        before = await api.get(SURVEY, survey_id=args.survey_id)
+        read(SurveyView, before)
+        stored = cast("dict[str, Any]", before)
+        for name, value in nested.items():
+            if value is not None:
+                changes[name] = merged(stored.get(name), value)
     return _stored(await api.patch(SURVEY, changes, survey_id=args.survey_id))
 
 

@@ -139,7 +139,8 @@ def _placeholders(root: tree.Expr, values: Mapping[str, Any]) -> Problem | None:
     missing = sorted(names.keys() - {"", "filters", "variables"} - values.keys())
     if not missing:
         return None
-    listed = ", ".join("{" + _short(name, 50) + "}" for name in missing)
+    more = f" and {len(missing) - _MOST_PROBLEMS} more" if len(missing) > _MOST_PROBLEMS else ""
+    listed = ", ".join("{" + _short(name, 50) + "}" for name in missing[:_MOST_PROBLEMS]) + more
     noun = "placeholder" if len(missing) == 1 else "placeholders"
     message = f"no value given for {noun} {listed}"
     return Problem("invalid_argument", message, names[missing[0]], nearest(missing[0], values))

@@ -2,8 +2,12 @@
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
 
 _MOST = 3
+_LONGEST = 200
+_MOST_KNOWN = 10_000
+"""Comparing costs time in proportion to both."""
 _MEANT = {
     "user_id": ("person_id", "distinct_id"),
     "userid": ("person_id", "distinct_id"),
@@ -47,7 +51,8 @@ _MEANT = {
 
 def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return up to three known names that `name` is probably a misspelling of, best first; none when none is near."""
-    names = list(dict.fromkeys(known))
+    name = name[:_LONGEST]
+    names = list(dict.fromkeys(islice(known, _MOST_KNOWN)))
     by_lower = {candidate.lower(): candidate for candidate in names}
     wanted = name.lower()
     found = [candidate for candidate in (by_lower.get(wanted), *_MEANT.get(wanted, ())) if candidate in names]

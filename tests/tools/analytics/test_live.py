@@ -48,7 +48,7 @@ def events(sandbox: LiveSandbox) -> list[Event]:
     sql = (
         "SELECT event, toString(person_id), timestamp, properties.$browser, toFloat(properties.revenue), "
         "properties.$process_person_profile != 'false' FROM events "
-        f"WHERE timestamp <= toDateTime('{NOW[:19].replace('T', ' ')}') ORDER BY timestamp"
+        f"WHERE timestamp <= toDateTime('{NOW:%Y-%m-%d %H:%M:%S}') ORDER BY timestamp"
     )
     rows = anyio.run(sandbox.rows, sql)
     return [Event(name, person, _moment(at), *rest) for name, person, at, *rest in rows]

@@ -95,7 +95,7 @@ async def test_refresh_computes_and_the_result_is_told_as_the_typed_query_tells_
         "change_of": "2026-01-02 against the day before",
     }
     assert shown["last_refresh"] == "2026-01-03T09:00:00Z"
-    assert shown["age_s"] > 0
+    assert shown["age_s"] == 324 * 86_400 + 3.5 * 3600
     assert "note" not in shown
     assert "result" not in shown
     whole = await run(GET, api, insight_id=31, full=True)

@@ -1,7 +1,7 @@
 """How computed results of stored insights are told, and their headlines."""
 
 import json
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -15,12 +15,13 @@ PAGEVIEW = {"kind": "EventsNode", "event": "$pageview", "name": "$pageview"}
 PAID = {"kind": "ActionsNode", "id": 7, "name": "Paid", "math": "sum", "math_property": "revenue"}
 DAYS = [f"2026-11-{day:02}" for day in range(14, 24)]
 COMPUTED = "2026-11-23T12:00:00Z"
+NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 
 
 def telling(source: dict[str, Any], result: Any, **more: Any) -> Told:
     query = {"kind": "InsightVizNode", "source": source}
     fields = {"id": 1, "query": query, "result": result, "last_refresh": COMPUTED, **more}
-    return told(InsightView.model_validate(fields), UTC)
+    return told(InsightView.model_validate(fields), UTC, NOW)
 
 
 def trends(*series: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -214,7 +215,8 @@ def test_what_would_be_told_wrongly_is_shown_as_posthog_gives_it(source: dict[st
 def test_the_range_is_what_posthog_says_it_counted_in_the_zone_of_the_project() -> None:
     said = {"date_from": "2026-11-13T23:00:00Z", "date_to": "2026-11-23T22:59:59Z"}
     fields = {"id": 1, "query": trends(PAGEVIEW), "result": [line(WEEK)], "last_refresh": COMPUTED}
-    shown = told(InsightView.model_validate({**fields, "resolved_date_range": said}), ZoneInfo("Europe/Berlin")).shown
+    insight = InsightView.model_validate({**fields, "resolved_date_range": said})
+    shown = told(insight, ZoneInfo("Europe/Berlin"), NOW).shown
     assert shown["range"] == ["2026-11-14", "2026-11-23"]
     assert "incomplete_first" not in shown
 

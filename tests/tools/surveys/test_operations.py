@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from maton_posthog.gateway.errors import Failed
 from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.surveys.objects import CreateSurvey, Question, UpdateSurvey
 from maton_posthog.tools.surveys.operations import OPERATIONS
 
-from ..fake import PROJECT_ID, FakeCall, Sent, answer, page, run
+from ..fake import PROJECT_ID, FakeCall, Sent, answer, marked, page, run
 
 pytestmark = pytest.mark.anyio
 
@@ -168,3 +169,20 @@ async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> N
     api = FakeCall({f"GET {SURVEY}": old, f"GET {SURVEYS}": page(old)})
     assert (await run(GET, api, survey_id=ID))["id"] == ID
     assert len((await run(LIST, api))["surveys"]) == 1
+
+
+async def test_appearance_and_conditions_change_only_what_they_name() -> None:
+    look = {"backgroundColor": "#fff", "thankYouMessageHeader": "Thanks", "position": "left"}
+    when = {"url": "/pricing", "events": {"values": ["seen"], "repeatedActivation": True}}
+    api = FakeCall({f"GET {SURVEY}": survey(appearance=look, conditions=when), f"PATCH {SURVEY}": survey()})
+    await run(UPDATE, api, survey_id=ID, appearance={"position": "right", "thankYouMessageHeader": None})
+    assert api.last.body == {"appearance": marked({"backgroundColor": "#fff", "position": "right"})}
+    await run(UPDATE, api, survey_id=ID, conditions={"events": {"values": []}})
+    assert api.last.body == {"conditions": marked({**when, "events": {"values": [], "repeatedActivation": True}})}
+
+
+async def test_a_survey_that_cannot_be_read_is_not_changed() -> None:
+    api = FakeCall({f"GET {SURVEY}": [], f"PATCH {SURVEY}": stored})
+    with pytest.raises(Failed):
+        await run(UPDATE, api, survey_id=ID, appearance={"position": "right"})
+    assert [sent.method for sent in api.sent] == ["GET"]

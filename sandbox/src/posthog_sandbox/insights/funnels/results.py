@@ -1,4 +1,4 @@
-"""The results of a FunnelsQuery in PostHog's shapes: steps, time to convert, conversion over time."""
+"""The results of a FunnelsQuery in PostHog's formats: steps, time to convert, conversion over time."""
 
 import math
 from collections import Counter
@@ -14,7 +14,7 @@ from .request import FunnelRequest
 from .steps import Attempt, FunnelRules, Value
 
 OTHER = "Other"
-"""What breakdown values past the limit are shown as."""
+"""The shown value of breakdown values beyond the limit."""
 _MOST_POINTS = 1_000
 _MOST_UNLIMITED = 100
 _MOST_AUTOMATIC_BINS = 60
@@ -23,8 +23,11 @@ _SECOND = 1_000_000
 
 @dataclass(slots=True)
 class Tally:
-    """The actors of one breakdown value: how many took which steps (as bits), and the attempts of those who converted
-    at least once, by the microseconds between their steps."""
+    """The actors of one breakdown value.
+
+    `taken` counts actors by completed steps (as bits); `timings` has the microseconds between steps of the attempts
+    with more than one.
+    """
 
     taken: Counter[int] = field(default_factory=Counter[int])
     timings: list[tuple[int, ...]] = field(default_factory=list[tuple[int, ...]])
@@ -39,11 +42,11 @@ class Tally:
         self.timings += other.timings
 
     def counts(self, rules: FunnelRules) -> list[int]:
-        """How many actors took each step."""
+        """Return the number of actors who completed each step."""
         return [sum(count for taken, count in self.taken.items() if taken >> place & 1) for place in range(rules.steps)]
 
     def seconds(self, rules: FunnelRules) -> list[list[float]]:
-        """For each step the times that it took from the required one before; those of an instant are left out."""
+        """Return for each step the times since the previous required step, without those of 0."""
         required = [place for place in range(rules.steps) if place + 1 not in rules.optional]
         found: list[list[float]] = [[] for _ in range(rules.steps)]
         for number, place in enumerate(required[1:]):
@@ -54,7 +57,7 @@ class Tally:
 def step_rows(
     tallies: Mapping[Value, Tally], request: FunnelRequest, breakdown: Breakdown | None, sampling: float
 ) -> list[list[Row]]:
-    """A row for each step, in a list for each breakdown value, or one list. Nothing when nobody entered."""
+    """Return one row per step, in a list per breakdown value or one list; nothing when no actors entered."""
     if breakdown is None:
         return [_steps(request, tally, sampling) for tally in tallies.values()]
     return [
@@ -64,8 +67,10 @@ def step_rows(
 
 
 def shown_values(tallies: Mapping[Value, Tally], request: FunnelRequest, breakdown: Breakdown) -> dict[Value, Value]:
-    """The value that each one is shown as: itself, `Other`, or not at all. Those with the most actors at the last step
-    come first, then at the one before and so on."""
+    """Map each value to the one it is shown as: itself, `Other`, or nothing.
+
+    Values are ranked by their actors at the last step, then at the one before, and so on.
+    """
     counts = {value: tally.counts(request.rules)[::-1] for value, tally in tallies.items()}
     ranked = sorted(tallies, key=lambda value: ([-count for count in counts[value]], value))
     if breakdown.is_limited:
@@ -106,9 +111,9 @@ def _named(step: Series, rules: FunnelRules) -> Row:
 
 
 def times_to_convert(periods: Sequence[Iterable[Tally]], request: FunnelRequest) -> list[Row]:
-    """For each period how many actors took how long from `from_step` to `to_step`, in bins of whole seconds.
+    """Count for each period the actors by time from `from_step` to `to_step`, in bins of whole seconds.
 
-    Periods that are compared share their bins; there are none when nobody converted.
+    Compared periods share their bins; there are none when no actors converted.
     """
     taken = [_seconds_taken(tallies, request) for tallies in periods]
     together = [seconds for one in taken for seconds in one]
@@ -139,17 +144,17 @@ def _histogram(seconds: list[float], edges: range) -> Row:
 
 
 def _automatic_bins(actors: int) -> int:
-    """The cube root, rounded up."""
+    """Return the cube root of the number of actors, rounded up."""
     root = round(actors ** (1 / 3))
     return min(max(root + (root**3 < actors), 1), _MOST_AUTOMATIC_BINS)
 
 
 type Entered = list[list[int]]
-"""For each interval of the range how many actors entered in it, and how many of them converted."""
+"""For each interval of the range, the number of actors who entered in it and of those who converted."""
 
 
 def trend_rows(by_value: Mapping[Value, Entered], within: DateRange, breakdown: Breakdown | None) -> list[Row]:
-    """The conversion rate in percent for each interval; with a breakdown for each value, the largest first."""
+    """Return the conversion rate in percent for each interval, per breakdown value with the largest first."""
     buckets = within.buckets()
     entered = by_value if breakdown or by_value else {(): [[0, 0] for _ in buckets]}
     ranked = sorted(entered.items(), key=lambda item: (sum(counts[0] for counts in item[1]), item[0]), reverse=True)
@@ -172,7 +177,7 @@ def trend_rows(by_value: Mapping[Value, Entered], within: DateRange, breakdown: 
 
 
 def trend_value(value: Value, breakdown: Breakdown) -> object:
-    """A breakdown value as conversion over time shows it."""
+    """Return a breakdown value as conversion over time shows it."""
     if breakdown.form != "list":
         return shown(value, breakdown)["breakdown_value"]
     return [text or "None" for text in value]
