@@ -3,7 +3,7 @@ ones).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, cast
 from urllib.parse import parse_qs, urlsplit
@@ -87,6 +87,8 @@ class Reply:
 
     result: Result
     attachments: tuple[Attachment, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What a page that hosts show beside the result reads, as `_meta`; models do not see it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

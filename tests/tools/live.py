@@ -11,10 +11,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from maton_posthog.gateway.call import Call, Directory
 from maton_posthog.gateway.client import Gateway, GatewayConfig
+from maton_posthog.tools.operation import Reply
 from maton_posthog.tools.operations import OPERATIONS
 from posthog_sandbox import Sandbox
 
@@ -37,7 +38,8 @@ class LiveSandbox:
             args = operation.input.model_validate(arguments)
             call = Call(gateway, Directory(lambda: NOW), budget=operation.budget, writes=operation.writes(args))
             await call.aim(None, "@current")
-            shown = cast("Any", await operation.run(call, args))
+            given = await operation.run(call, args)
+            shown = given.result if isinstance(given, Reply) else given
             return json.loads(json.dumps({**call.aimed(), **shown}, allow_nan=False))
         finally:
             await gateway.aclose()

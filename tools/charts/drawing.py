@@ -13,7 +13,7 @@ from anyio.lowlevel import RunVar
 
 from ..operation import Picture, Reply, Result
 from ..table import Table
-from .kinds import chart_of
+from .shapes import chart_of
 from .style import Chart
 
 MOST_BYTES = 100_000

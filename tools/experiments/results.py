@@ -14,7 +14,7 @@ from ...gateway.call import Call
 from ...gateway.errors import GatewayError, Refused
 from ...schemas.analytics.results import InsightAnswer
 from ...schemas.experiments.results import ExperimentSource, ExposureAnswer, GetExperimentResults, MetricAnswer
-from ..analytics.asking import answered, computed_at, without_results
+from ..analytics.computing import computed_at, response_to, without_results
 from ..operation import Effect, Operation, Result, Toolset, read
 from .metrics import Metric, chosen, failed, metrics_of, reading_of
 from .operations import EXPERIMENT
@@ -91,7 +91,7 @@ async def _exposures(api: Call, experiment: ExperimentSource, *, refresh: bool) 
         "exposure_criteria": experiment.exposure_criteria,
         "holdout": experiment.holdout,
     }
-    answer = await answered(api, query, ExposureAnswer, tool=_NAME, refresh=refresh)
+    answer = await response_to(api, query, ExposureAnswer, tool=_NAME, refresh=refresh)
     if answer.total_exposures is None:
         raise without_results()
     return answer
@@ -104,7 +104,7 @@ async def _metric(api: Call, experiment_id: int, metric: Metric, *, refresh: boo
             "invalid_argument", f"A metric of an older kind ({metric.type}), which only PostHog's page shows."
         )
     query = {"kind": "ExperimentQuery", "experiment_id": experiment_id, "metric": metric.query}
-    answer = await answered(api, query, MetricAnswer, tool=_NAME, refresh=refresh)
+    answer = await response_to(api, query, MetricAnswer, tool=_NAME, refresh=refresh)
     if answer.baseline is None:
         raise without_results()
     return answer

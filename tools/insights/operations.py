@@ -17,9 +17,9 @@ from ...schemas.insights import (
     UpdateInsight,
 )
 from ...schemas.shown import Whole
-from ..analytics.asking import INSIGHTS
+from ..analytics.computing import INSIGHTS
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
-from .results import INSIGHT, age_of, told
+from .results import INSIGHT, age_of, shown_result
 
 _AIM = {"project_id", "connection_id", "insight_id"}
 
@@ -39,7 +39,11 @@ async def _get_insight(api: Call, args: GetInsight) -> Result:
     else:
         insight, now = read(InsightView, answer), api.now()
         result = insight.result
-        shown = {**show(StoredInsight, answer), **age_of(insight, now), **told(insight, api.timezone, now).shown}
+        shown = {
+            **show(StoredInsight, answer),
+            **age_of(insight, now),
+            **shown_result(insight, api.timezone, now).fields,
+        }
     if result is None:
         shown["note"] = (
             "PostHog computed no result; open it there, or run its query."

@@ -173,13 +173,13 @@ async def test_a_metric_that_cannot_be_computed_leaves_the_others_and_says_why()
 
 
 async def test_without_exposures_there_is_no_answer() -> None:
-    with pytest.raises(Failed, match="without results"):
+    with pytest.raises(Failed, match="sent no results"):
         await run(RESULTS, api_with(experiment(), {"last_refresh": NOW}), experiment_id=11)
 
 
 async def test_a_metric_without_numbers_is_posthogs_news() -> None:
     shown = await run(RESULTS, api_with(experiment(), u_1={"last_refresh": NOW}), experiment_id=11)
-    assert shown["metrics"] == [{"name": "Purchases", "error": "PostHog answered without results."}]
+    assert shown["metrics"] == [{"name": "Purchases", "error": "PostHog sent no results."}]
 
 
 async def test_an_older_kind_of_metric_is_not_sent() -> None:
