@@ -161,10 +161,10 @@ def _read(answer: object) -> QueryAnswer:
 def _about_the_query(error: GatewayError) -> GatewayError:
     """Return the error as one about the query: PostHog rejects bad HogQL under ClickHouse's many codes."""
     if error.code == "timeout" or error.status == 504:
-        error.hint = "Narrow it (a shorter time range, fewer events), or run it with background: true."
+        error = error.with_(hint="Narrow it (a shorter time range, fewer events), or run it with background: true.")
     detail = error.upstream.detail if error.upstream else ""
     if _ILLEGAL_TEXT.match(detail):
-        error.hint = _hint(detail)
+        error = error.with_(hint=_hint(detail), advice=None)
     if error.code != "validation_failed" or error.source != "posthog":
         return error
     return Rejected(
