@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -217,6 +218,23 @@ async def test_a_renderer_that_takes_too_long_or_fails_costs_only_the_picture(mo
     assert late == {"rows": [1], "chart": "not drawn: it took too long; ask for fewer rows"}
     assert failed == {"rows": [1], "chart": "not drawn: the renderer failed"}
     assert empty["chart"] == "not drawn: there are no numbers to draw"
+
+
+@pytest.mark.anyio
+async def test_the_renderer_gets_neither_the_key_nor_the_settings_of_the_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen, python = tmp_path / "seen", tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nenv > '{seen}'\nexit 1\n")
+    python.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(python))
+    for name in ("MATON_API_KEY", "MATON_POSTHOG_TOKEN", "POSTHOG_PROJECT_ID"):
+        monkeypatch.setenv(name, "mtk_CANARY_7f3a")
+    monkeypatch.setenv("LANG_OF_THE_TEST", "kept")
+    table, marks = TABLES["line"]
+    await illustrated({"rows": [1]}, table, marks, "Title", within_s=60)
+    assert "LANG_OF_THE_TEST=kept" in seen.read_text()
+    assert "CANARY" not in seen.read_text()
 
 
 def test_rows_of_a_query_become_series_in_the_order_of_time() -> None:
