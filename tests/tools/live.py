@@ -34,8 +34,7 @@ class LiveSandbox:
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """What the tool shows. Raises GatewayError."""
-        config = GatewayConfig(api_key="sandbox", gateway_urls=(self.url,), control_urls=(self.url,))
-        gateway = Gateway(config)
+        gateway = self._gateway()
         try:
             operation = _OPERATIONS[tool]
             args = operation.input.model_validate(arguments)
@@ -48,13 +47,18 @@ class LiveSandbox:
 
     async def rows(self, sql: str) -> list[list[Any]]:
         """The rows of a HogQL query, sent as it is."""
-        gateway = Gateway(GatewayConfig(api_key="sandbox", gateway_urls=(self.url,), control_urls=(self.url,)))
+        gateway = self._gateway()
         try:
             call = Call(gateway, Directory(lambda: NOW), budget=_OPERATIONS["run_hogql"].budget, writes=False)
             await call.aim(None, "@current")
             return (await call.query({"query": {"kind": "HogQLQuery", "query": f"{sql} LIMIT 50000"}}))["results"]
         finally:
             await gateway.aclose()
+
+    def _gateway(self) -> Gateway:
+        """A gateway whose deadline a slow machine does not miss."""
+        urls = (self.url,)
+        return Gateway(GatewayConfig(api_key="sandbox", gateway_urls=urls, control_urls=urls, deadline_s=600.0))
 
 
 @contextmanager
