@@ -48,14 +48,20 @@ class LiveSandbox:
     @asynccontextmanager
     async def _aimed(self, budget: Budget, *, writes: bool) -> AsyncGenerator[Call]:
         """A call to the sandbox's project."""
-        config = GatewayConfig(api_key="sandbox", gateway_urls=(self.url,), control_urls=(self.url,))
-        gateway = Gateway(config)
+        gateway = self._gateway()
         try:
-            call = Call(gateway.send, Directory(config, gateway.ledger, lambda: NOW), budget=budget, writes=writes)
+            call = Call(
+                gateway.send, Directory(gateway.config, gateway.ledger, lambda: NOW), budget=budget, writes=writes
+            )
             await call.aim(None, "@current")
             yield call
         finally:
             await gateway.aclose()
+
+    def _gateway(self) -> Gateway:
+        """A gateway whose deadline a slow machine does not miss."""
+        urls = (self.url,)
+        return Gateway(GatewayConfig(api_key="sandbox", gateway_urls=urls, control_urls=urls, deadline_s=600.0))
 
 
 @contextmanager
