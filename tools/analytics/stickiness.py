@@ -115,7 +115,7 @@ def _headline(spec: Spec[_Options], report: Report) -> Headline | None:
 
 KIND = Kind(
     name="stickiness",
-    about="In how many days (or other intervals) users did an event.",
+    about="How many days (or other intervals) users performed an event on.",
     input=QueryStickiness,
     read=_read,
     read_stored=_read_stored,
