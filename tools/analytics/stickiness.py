@@ -21,7 +21,7 @@ class _Options:
     at_least: int = 1
     """Events in an interval that make a user active in it."""
     cumulative: bool = False
-    """Whether users count in every number of intervals up to theirs."""
+    """True if users count in every number of intervals up to their own."""
 
 
 def _read(args: QueryStickiness) -> Spec[_Options]:

@@ -16,7 +16,7 @@ type Layer = dict[str, Any]
 type Rows = list[dict[str, Any]]
 
 WIDTH = 800
-"""In pixels, of every picture."""
+"""The width of every picture in pixels."""
 MOST_HEIGHT = 800
 COLOURS = (
     "#2563eb", "#ea580c", "#059669", "#9333ea", "#dc2626", "#0891b2", "#ca8a04", "#db2777", "#65a30d", "#64748b",

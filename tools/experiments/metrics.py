@@ -73,21 +73,23 @@ def metrics_of(experiment: ExperimentSource) -> list[Metric]:
     return sorted(found, key=lambda metric: not metric.is_primary)
 
 
-def chosen(metrics: list[Metric], asked: str) -> list[Metric]:
+def chosen(metrics: list[Metric], requested: str) -> list[Metric]:
     """Return the primary, secondary or all metrics, or those with this name or uuid. Raises Refused
     (`invalid_argument`).
     """
-    match asked:
+    match requested:
         case "all":
             return metrics
         case "primary" | "secondary":
-            return [metric for metric in metrics if metric.is_primary is (asked == "primary")]
+            return [metric for metric in metrics if metric.is_primary is (requested == "primary")]
         case _:
-            found = [one for one in metrics if asked == one.uuid or asked.casefold() == one.name.casefold()]
+            found = [one for one in metrics if requested == one.uuid or requested.casefold() == one.name.casefold()]
     if not found:
         names = ", ".join(metric.name for metric in metrics[:20]) or "none"
         raise Refused(
-            "invalid_argument", f"metric: unknown metric {asked}.", f"Available: {names}; or primary, secondary, all."
+            "invalid_argument",
+            f"metric: unknown metric {requested}.",
+            f"Available: {names}; or primary, secondary, all.",
         )
     return found
 

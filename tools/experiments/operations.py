@@ -64,9 +64,9 @@ async def _flag_exists(api: Call, key: str) -> bool | None:
     return None if found.cut else False
 
 
-def _has(shown: dict[str, Any], asked: list[Variant]) -> bool:
+def _has(shown: dict[str, Any], requested: list[Variant]) -> bool:
     stored = {variant["key"]: variant.get("rollout_percentage") for variant in shown.get("variants", ())}
-    return stored == {variant.key: variant.rollout_percentage for variant in asked}
+    return stored == {variant.key: variant.rollout_percentage for variant in requested}
 
 
 async def _update_experiment(api: Call, args: UpdateExperiment) -> Result:

@@ -87,15 +87,15 @@ def _moment(api: Call, value: datetime | date | None, of_day: time) -> datetime 
     return datetime.fromisoformat(api.moment(moment))
 
 
-def _latest(asked: datetime | None, said: str | None) -> datetime | None:
+def _latest(requested: datetime | None, reported: str | None) -> datetime | None:
     """Return the later moment: statistics begin with the survey."""
-    own = datetime.fromisoformat(said) if said else None
-    return max(asked, own) if asked and own else asked or own
+    own = datetime.fromisoformat(reported) if reported else None
+    return max(requested, own) if requested and own else requested or own
 
 
-def _earliest(asked: datetime | None, said: str | None) -> datetime | None:
-    own = datetime.fromisoformat(said) if said else None
-    return min(asked, own) if asked and own else asked or own
+def _earliest(requested: datetime | None, reported: str | None) -> datetime | None:
+    own = datetime.fromisoformat(reported) if reported else None
+    return min(requested, own) if requested and own else requested or own
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
