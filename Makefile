@@ -3,12 +3,16 @@
 
 VENV := .venv
 RUN := $(VENV)/bin/python
+# Every distribution whose source is here; an unpacked sdist of the server has no siblings.
+SIBLINGS := $(patsubst %/pyproject.toml,%,$(wildcard hogql/pyproject.toml sandbox/pyproject.toml))
+PROJECTS := pyproject.toml $(SIBLINGS:%=%/pyproject.toml)
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3 python \
 	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python3 "$$HOME"/.local/share/uv/python/cpython-3.*/bin/python3)
 ARGS ?=
+SEEDS ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage bench snapshots format clean
+.PHONY: help demo test oracle check coverage bench snapshots format clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -17,8 +21,10 @@ demo: $(VENV)/.installed-demo  ## Watch an MCP client use the server on syntheti
 	@$(RUN) -m maton_posthog.server demo
 
 test: $(VENV)/.installed-dev  ## Run the tests; ARGS="-k flags" goes to pytest.
-	$(RUN) -m pytest $(ARGS)
-	cd sandbox && ../$(RUN) -m pytest $(ARGS)
+	@$(RUN) .ci/suites.py $(ARGS)
+
+oracle: $(VENV)/.installed-dev  ## Run recounts and property tests in full, with SEEDS=5 seeds.
+	@ORACLE_SEEDS=$(SEEDS) $(RUN) .ci/suites.py -m "oracle or hypothesis" $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Format, lint, types, and imports that go down the floors only.
 	$(RUN) -m ruff format --check .
@@ -27,20 +33,22 @@ check: $(VENV)/.installed-dev  ## Format, lint, types, and imports that go down 
 	$(RUN) -m pytest -q tests/test_floors.py
 
 coverage: $(VENV)/.installed-dev  ## Run the tests with branch coverage; fails below 95%.
-	$(RUN) -m pytest --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+	@$(RUN) .ci/suites.py --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## Print costs as ratios; ARGS="--only hogql --events 5000000" measures HogQL.
 	@$(RUN) -m bench $(ARGS)
 
-snapshots: $(VENV)/.installed-dev  ## Accept changed tools: schemas, toolsnaps and the README's tool table.
-	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q tests/test_operations.py tests/test_readme.py
+snapshots: $(VENV)/.installed-dev  ## Accept changes: tool schemas, responses, and what the docs render from the code.
+	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q tests/test_operations.py tests/test_readme.py tests/test_docs.py tests/test_responses.py
 
 format: $(VENV)/.installed-dev  ## Format the code and sort its imports.
 	$(RUN) -m ruff check --select I --fix .
 	$(RUN) -m ruff format .
 
 clean:  ## Remove what tests and builds leave behind; .venv stays.
-	rm -rf dist build .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+	for folder in . $(SIBLINGS); do \
+	    (cd $$folder && rm -rf dist build .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*); \
+	done
 
 # A candidate may be there and still not run (a pyenv shim whose version is not selected), or run without being able to
 # make environments (Debian ships those parts separately): so each one is tried.
@@ -63,11 +71,11 @@ $(RUN):
 	fi; \
 	exit 1
 
-$(VENV)/.installed-demo: pyproject.toml sandbox/pyproject.toml constraints.txt | $(RUN)
+$(VENV)/.installed-demo: $(PROJECTS) constraints.txt | $(RUN)
 	@$(call install,demo,300 MB,1 GB)
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml sandbox/pyproject.toml constraints.txt | $(RUN)
+$(VENV)/.installed-dev: $(PROJECTS) constraints.txt | $(RUN)
 	@$(call install,dev,430 MB,1.4 GB)
 	@touch $@ $(VENV)/.installed-demo
 
@@ -75,7 +83,7 @@ $(VENV)/.installed-dev: pyproject.toml sandbox/pyproject.toml constraints.txt | 
 define install
 ls -d $(VENV)/lib/python3.*/site-packages/chdb >/dev/null 2>&1 \
     || echo "The first time this downloads about $(2), most of it ClickHouse for the sandbox; it takes $(3) in $(VENV)."; \
-$(RUN) -m pip install --disable-pip-version-check -c constraints.txt -e sandbox -e '.[$(1)]' \
+$(RUN) -m pip install --disable-pip-version-check -c constraints.txt $(SIBLINGS:%=-e %) -e '.[$(1)]' \
     || { echo "The installation failed, for the reason above: check network and disk space, then run make again." >&2; \
          exit 1; }
 endef

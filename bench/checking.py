@@ -11,11 +11,14 @@ from typing import Any
 import anyio
 
 from maton_posthog.gateway.budget import Budget
-from maton_posthog.gateway.call import Call, Directory
+from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import Gateway, GatewayConfig
+from maton_posthog.gateway.directory import Directory
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.gateway.projects import Project
+from maton_posthog.gateway.target import Target
 from maton_posthog.tools.query.check import checked
+from maton_posthog.tools.query.verdict import statement_of
 from posthog_sandbox.hogql import describe_schema
 
 from .hogql import QUERIES
@@ -32,8 +35,13 @@ class Answered(Call):
     """A call whose questions about the project are answered at once: every name of the statements is known."""
 
     def __init__(self, gateway: Gateway, statements: str) -> None:
-        super().__init__(gateway, Directory(), budget=Budget.QUERY, writes=False)
-        self.project = Project(1, "Bench")
+        super().__init__(
+            gateway.send,
+            Directory(gateway.config, gateway.ledger),
+            budget=Budget.QUERY,
+            writes=False,
+            target=Target(project=Project(1, "Bench")),
+        )
         self._known = {*re.findall(r"'([^']*)'", statements), *re.findall(r"properties\.(\$?\w+)", statements)}
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None, **identifiers: object) -> Any:
@@ -70,7 +78,7 @@ async def _report() -> None:
 async def _is_right(call: Call, sql: str) -> bool:
     """Whether it may be sent: a warning (no filter on time, mostly) does not stop it."""
     try:
-        await checked(call, sql, {})
+        await checked(call, statement_of(sql), {})
     except Refused:
         return False
     return True
@@ -80,5 +88,5 @@ async def _measured(call: Call, sql: str) -> float:
     """Milliseconds of one check."""
     began = time.perf_counter()
     with suppress(Refused):
-        await checked(call, sql, {})
+        await checked(call, statement_of(sql), {})
     return 1000 * (time.perf_counter() - began)

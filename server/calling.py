@@ -19,6 +19,7 @@ from ..gateway.call import Call
 from ..gateway.errors import GatewayError, Refused, read_only
 from ..schemas.base import Input
 from ..schemas.text import Cleaner
+from ..tools.hints import advised
 from ..tools.operation import Attachment, FileLink, Operation, Reply
 from .arguments import invalid_arguments, refuse_flood, refuse_marks
 from .render import render
@@ -41,12 +42,10 @@ async def call_tool(
         writes = operation.writes(args)
         if writes:
             refuse_marks(operation.name, arguments)
-        call = Call(await runtime.gateway(), runtime.directory, budget=operation.budget, writes=writes)
+        call = await runtime.call(budget=operation.budget, writes=writes, progress=_progress(runtime, context))
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
         )
-        call.progress = _progress(runtime, context)
-        call.export_dir = runtime.settings.export_dir
         given = await operation.run(call, args)
         reply = given if isinstance(given, Reply) else Reply(given)
         text, shown = render(
@@ -59,16 +58,18 @@ async def call_tool(
     except Exception:
         logger.exception("%s failed", operation.name)
         _note(operation, call, "internal_error", started, writes=writes)
-        unknown = "applied" if call and call.wrote else "unknown" if writes else None
-        fault = GatewayError(
-            "internal_error", "This server has a fault.", "The log on stderr has the details; please report it."
-        )
-        fault.outcome = unknown
-        return error_result(fault, runtime)
+        return error_result(_internal_error(call, writes=writes), runtime)
     _note(operation, call, "ok", started, writes=writes)
     structured = shown if runtime.settings.structured else None
     content: list[ContentBlock] = [TextContent(text=text), *map(_content, reply.attachments)]
     return CallToolResult(content=content, structured_content=structured, _meta=dict(reply.meta) or None)
+
+
+def _internal_error(call: Call | None, *, writes: bool) -> GatewayError:
+    fault = GatewayError(
+        "internal_error", "This server has a fault.", "The log on stderr has the details; please report it."
+    )
+    return fault.with_(outcome="applied" if call and call.wrote else "unknown" if writes else None)
 
 
 def _progress(runtime: Runtime, context: ServerRequestContext[Any]) -> Progress:
@@ -117,7 +118,7 @@ def not_offered(name: str) -> GatewayError:
 
 
 def error_result(error: GatewayError, runtime: Runtime) -> CallToolResult:
-    text, shown = render(error.as_json(), secrets(runtime))
+    text, shown = render(advised(error, tool_list(), runtime.offered).as_json(), secrets(runtime))
     structured = shown if runtime.settings.structured else None
     return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=True)
 

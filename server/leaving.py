@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Generator
@@ -39,10 +40,34 @@ def on_signals(stop: Callable[[], object]) -> Generator[None]:
         if handler is not signal.SIG_IGN:
             signal.signal(number, note)
     try:
-        yield
+        with _woken_by_signals(loop):
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Generator[None]:
+    """Have every signal wake the loop, so that its handler runs.
+
+    Python runs handlers once the main thread runs: a signal that comes just before the loop waits, or that the kernel
+    gives to another thread, would be noticed at the next event only. The loop of Windows does this already.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    near, far = socket.socketpair()
+    with near, far:
+        near.setblocking(False)
+        far.setblocking(False)
+        loop.add_reader(near, near.recv, 4096)
+        before = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            loop.remove_reader(near)
 
 
 def leave_in_time(seconds: float = DEADLINE_S) -> None:

@@ -9,13 +9,14 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, ReadResourceResult, Resource, ResourceTemplate, TextResourceContents
 from pydantic import ValidationError
 
-from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError
+from ..tools.hints import advised
 from ..tools.operation import Reply
 from .calling import secrets
 from .render import render
 from .runtime import Runtime
+from .tool_list import tool_list
 
 PROJECT_URI = "posthog://project"
 SCHEMA_URI = "posthog://schema"
@@ -52,7 +53,7 @@ async def read_resource(runtime: Runtime, providers: Sequence[ResourceProvider],
         try:
             found = await provider.read(runtime, uri)
         except GatewayError as error:
-            raise _unreadable(error, uri) from error
+            raise _unreadable(advised(error, tool_list(), runtime.offered), uri) from error
         if found is not None:
             return found
     raise _nothing(uri)
@@ -60,7 +61,7 @@ async def read_resource(runtime: Runtime, providers: Sequence[ResourceProvider],
 
 async def current_project(runtime: Runtime) -> Call:
     """A call aimed at the project that `@current` means. Raises GatewayError."""
-    call = Call(await runtime.gateway(), runtime.directory, budget=Budget.CRUD, writes=False)
+    call = await runtime.call()
     await call.aim(None, "@current")
     return call
 

@@ -5,6 +5,7 @@ ends when its stdin does, so that it cannot outlive this process however this pr
 """
 
 import asyncio
+import importlib.util
 import json
 import logging
 import os
@@ -26,11 +27,23 @@ END_S = 2.5
 """For ending by itself once its stdin is closed."""
 TERMINATE_S = 0.5
 """For ending on SIGTERM, before it is killed."""
-COMMAND = (sys.executable, "-P", "-m", "posthog_sandbox", "--json", "--exit-on-eof", "--port", "0")
+MODULE = "posthog_sandbox"
+COMMAND = (sys.executable, "-P", "-m", MODULE, "--json", "--exit-on-eof", "--port", "0")
 """`-P`: modules in the working directory must not take the place of real ones."""
+
+MISSING = (
+    "the sandbox does not run on Windows; use WSL, or a real MATON_API_KEY."
+    if sys.platform == "win32"
+    else "the sandbox is not installed: pip install 'maton-posthog-mcp[sandbox]' (about 265 MB to download)."
+)
 
 _SECRETS = ("MATON_API_KEY", "MATON_POSTHOG_TOKEN")
 _logger = logging.getLogger(__name__)
+
+
+def installed() -> bool:
+    """Return whether the distribution with the sandbox is there."""
+    return importlib.util.find_spec(MODULE) is not None
 
 
 class SandboxError(Exception):
@@ -70,6 +83,8 @@ class Sandbox:
     @classmethod
     async def start(cls, command: Sequence[str] = COMMAND) -> Self:
         """Start the process and wait for its addresses. Raises SandboxError; then nothing is left running."""
+        if command is COMMAND and not installed():
+            raise SandboxError(MISSING)
         try:
             process = await asyncio.create_subprocess_exec(
                 *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=_environment()

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ..gateway.budget import Policy
@@ -88,14 +88,17 @@ type BindHost = Annotated[str, AfterValidator(_bind_host)]
 type BaseUrl = Annotated[str, AfterValidator(_base_url)]
 
 
-def _env(variable: str, flag: str | None = None, default: Any = None, **constraints: Any) -> Any:
-    """A setting with an environment variable and perhaps a flag. Its alias is what `load` reads and errors name."""
-    return Field(default=default, validation_alias=variable, description=flag, **constraints)
+def _env(variable: str, flag: str | None = None, default: Any = None, *, about: str, **constraints: Any) -> Any:
+    """A setting with an environment variable and perhaps a flag. Its alias is what `load` reads and errors name;
+    `about` is its row in the documentation.
+    """
+    extra: dict[str, JsonValue] | None = {"flag": flag} if flag else None
+    return Field(default=default, validation_alias=variable, description=about, json_schema_extra=extra, **constraints)
 
 
-def _flag(flag: str, default: Any, **constraints: Any) -> Any:
+def _flag(flag: str, default: Any, *, about: str, **constraints: Any) -> Any:
     """A setting that only the command line can make: its alias cannot be the name of an environment variable."""
-    return Field(default=default, validation_alias=flag, **constraints)
+    return Field(default=default, validation_alias=flag, description=about, **constraints)
 
 
 class Settings(BaseSettings):
@@ -105,27 +108,91 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", case_sensitive=True, env_ignore_empty=True, hide_input_in_errors=True
     )
 
-    api_key: Credential | None = _env("MATON_API_KEY")
-    connection_id: ConnectionId | None = _env("MATON_CONNECTION_ID", "--connection")
-    project_id: int | None = _env("POSTHOG_PROJECT_ID", "--project", ge=1, le=2**63 - 1)
-    gateway_url: BaseUrl | None = _env("MATON_GATEWAY_URL", "--gateway-url")
-    control_url: BaseUrl | None = _env("MATON_CONTROL_URL", "--control-url")
-    read_only: bool = _env("MATON_POSTHOG_READ_ONLY", "--read-only", False)
-    toolsets: Annotated[frozenset[Toolset], NoDecode, BeforeValidator(_split)] = _env(
-        "MATON_POSTHOG_TOOLSETS", "--toolsets", frozenset(Toolset)
+    api_key: Credential | None = _env(
+        "MATON_API_KEY", about="Your Maton key. Deliberately not a flag: command lines show in process lists."
     )
-    token: Credential | None = _env("MATON_POSTHOG_TOKEN")
-    budgets: Policy = _env("MATON_POSTHOG_BUDGETS", "--budgets", "adaptive")
-    pace: int | None = _env("MATON_POSTHOG_PACE", "--pace", ge=0, le=1000)
-    structured: bool = _env("MATON_POSTHOG_STRUCTURED", "--structured", False)
-    export_dir: Directory | None = _env("MATON_POSTHOG_EXPORT_DIR", "--export-dir")
-    log_level: LogLevel = _env("MATON_POSTHOG_LOG", "--log-level", "info")
-    log_json: bool = _flag("--log-json", False)
-    sandbox: bool = _flag("--sandbox", False)
-    transport: Transport = _flag("--transport", "stdio")
-    host: BindHost = _flag("--host", "127.0.0.1")
-    port: int = _flag("--port", 8000, ge=0, le=65535)
-    allowed_hosts: tuple[HostName, ...] = _flag("--allowed-host", ())
+    connection_id: ConnectionId | None = _env(
+        "MATON_CONNECTION_ID", "--connection", about="Default connection when the key has several."
+    )
+    project_id: int | None = _env(
+        "POSTHOG_PROJECT_ID",
+        "--project",
+        ge=1,
+        le=2**63 - 1,
+        about="Pin: any other project is rejected before anything is sent, and `project_id` leaves the schemas.",
+    )
+    gateway_url: BaseUrl | None = _env(
+        "MATON_GATEWAY_URL",
+        "--gateway-url",
+        about="Base URL of Maton's data plane. Default `https://gateway.maton.ai`; `https://api.maton.ai` if that host "
+        "cannot be reached. A URL that you set has no fallback.",
+    )
+    control_url: BaseUrl | None = _env(
+        "MATON_CONTROL_URL",
+        "--control-url",
+        about="Base URL of Maton's control plane. Default `https://ctrl.maton.ai`, with the same fallback.",
+    )
+    read_only: bool = _env(
+        "MATON_POSTHOG_READ_ONLY",
+        "--read-only",
+        False,
+        about="Write tools are neither listed nor callable, and query tools lose `save_as`.",
+    )
+    toolsets: Annotated[frozenset[Toolset], NoDecode, BeforeValidator(_split)] = _env(
+        "MATON_POSTHOG_TOOLSETS",
+        "--toolsets",
+        frozenset(Toolset),
+        about="Areas to offer, separated by commas, such as `flags,query`. Default: all.",
+    )
+    token: Credential | None = _env(
+        "MATON_POSTHOG_TOKEN",
+        about="Bearer token that HTTP clients must send; required for a non-loopback address. Not a flag either.",
+    )
+    budgets: Policy = _env(
+        "MATON_POSTHOG_BUDGETS",
+        "--budgets",
+        "adaptive",
+        about="What a spent request budget means: `adaptive` sends the request and reports it, `strict` rejects it, "
+        "`off` does not count.",
+    )
+    pace: int | None = _env(
+        "MATON_POSTHOG_PACE",
+        "--pace",
+        ge=0,
+        le=1000,
+        about="Requests per second to Maton. Default 10; no limit for a gateway on loopback, or with 0.",
+    )
+    structured: bool = _env(
+        "MATON_POSTHOG_STRUCTURED",
+        "--structured",
+        False,
+        about="Also return the result object as `structuredContent`.",
+    )
+    export_dir: Directory | None = _env(
+        "MATON_POSTHOG_EXPORT_DIR",
+        "--export-dir",
+        about="Directory in which `run_hogql` can write whole results as CSV or Parquet (`export`); stdio only.",
+    )
+    log_level: LogLevel = _env(
+        "MATON_POSTHOG_LOG",
+        "--log-level",
+        "info",
+        about="Level of the log on stderr: `debug`, `info`, `warning` or `error`.",
+    )
+    log_json: bool = _flag("--log-json", False, about="Write the log as one JSON object per line.")
+    sandbox: bool = _flag("--sandbox", False, about="Synthetic data on this machine instead of Maton; needs no key.")
+    transport: Transport = _flag(
+        "--transport", "stdio", about="`stdio`, `http` or `sse`. The last two serve `/mcp`, `/sse` and `/healthz`."
+    )
+    host: BindHost = _flag(
+        "--host",
+        "127.0.0.1",
+        about="Address to listen on. A non-loopback address needs `MATON_POSTHOG_TOKEN` and `--allowed-host`.",
+    )
+    port: int = _flag("--port", 8000, ge=0, le=65535, about="Port to listen on; 0 takes a free one.")
+    allowed_hosts: tuple[HostName, ...] = _flag(
+        "--allowed-host", (), about="Host name that clients can use; repeat the flag for several."
+    )
 
     @property
     def gateway_urls(self) -> tuple[str, ...]:
@@ -196,8 +263,19 @@ def load(**flags: Any) -> Settings:
         # Without `include_input` the values, secrets among them, would come along.
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         raise SettingsError(f"{_name(str(first['loc'][0]))} {_reason(first['msg'])}.") from None
-    _check_exposure(settings)
+    check_exposure(settings)
     return settings
+
+
+def flag_of(field: str) -> str | None:
+    """The command-line flag of a setting; None for a setting that only has an environment variable."""
+    if (alias := _alias(field)).startswith("--"):
+        return alias
+    match Settings.model_fields[field].json_schema_extra:
+        case {"flag": str(flag)}:
+            return flag
+        case _:
+            return None
 
 
 def _alias(field: str) -> str:
@@ -206,8 +284,8 @@ def _alias(field: str) -> str:
 
 def _name(alias: str) -> str:
     """The setting as its user knows it: `POSTHOG_PROJECT_ID (--project)`."""
-    flags = {str(field.validation_alias): field.description for field in Settings.model_fields.values()}
-    return f"{alias} ({flags[alias]})" if flags.get(alias) else alias
+    flags = {_alias(field): flag_of(field) for field in Settings.model_fields}
+    return f"{alias} ({flags[alias]})" if flags.get(alias) and flags[alias] != alias else alias
 
 
 def _reason(message: str) -> str:
@@ -217,8 +295,8 @@ def _reason(message: str) -> str:
     return text.split(", unable", 1)[0].rstrip(".")
 
 
-def _check_exposure(settings: Settings) -> None:
-    """Refuse a bind beyond this machine that just anybody, or any web page, could use."""
+def check_exposure(settings: Settings) -> None:
+    """Reject an HTTP server that other machines, or any web page, could use without a token. Raises SettingsError."""
     if settings.transport == "stdio":
         return
     if settings.export_dir is not None:

@@ -9,7 +9,7 @@ import errno
 import hmac
 import logging
 import socket
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Any
@@ -84,16 +84,23 @@ async def serve(
     await _Listener(config, at_end).serve(sockets=[listener])
 
 
-def http_app(server: Server[Any], settings: Settings) -> Starlette:
-    """The ASGI application; its lifespan holds the sessions."""
+async def _nothing() -> None:
+    """Do nothing at the end."""
+
+
+def http_app(server: Server[Any], settings: Settings, *, at_end: Callable[[], Awaitable[None]] = _nothing) -> Starlette:
+    """Return the ASGI application; its lifespan holds the sessions, and awaits `at_end` after them."""
     # Not stateless: only within a session can a client of the older era cancel a call or be asked something during one.
     sessions = StreamableHTTPSessionManager(server, max_sessions=MAX_SESSIONS)
     streams = SseServerTransport("/messages/")
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-        async with sessions.run():
-            yield
+        try:
+            async with sessions.run():
+                yield
+        finally:
+            await at_end()
 
     token = None if settings.token is None else settings.token.get_secret_value()
     return Starlette(

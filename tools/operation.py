@@ -15,6 +15,7 @@ from ..gateway.call import Call
 from ..gateway.errors import Failed
 from ..gateway.paths import placeholders
 from ..schemas.base import Input, Page, View
+from ..schemas.restore import RESTORABLE
 
 
 class Effect(StrEnum):
@@ -157,7 +158,7 @@ def route[I: Input](
             case "SOFT_DELETE":
                 answer = await api.soft_delete(path, **identifiers)
         shown = show(gives, answer)
-        return {**shown, **api.undo(path, **identifiers)} if method == "SOFT_DELETE" else shown
+        return {**shown, **undo(api, path, **identifiers)} if method == "SOFT_DELETE" else shown
 
     return Operation(
         name=name, about=about, toolset=toolset, effect=_EFFECTS[method], budget=budget, input=takes, run=run
@@ -183,6 +184,17 @@ def listing[P: Page](
         return show_page(row, await api.get(path, query, **identifiers), args, under=toolset.value)
 
     return Operation(name=name, about=about, toolset=toolset, effect=Effect.READ, budget=budget, input=takes, run=run)
+
+
+def undo(api: Call, path: str, **identifiers: object) -> dict[str, Any]:
+    """Return `{"undo": {"tool", "arguments"}}`: the exact call that undoes a soft delete of `path`."""
+    (identifier,) = identifiers.values()
+    arguments: dict[str, Any] = {"resource": RESTORABLE[path.split("/")[4]], "id": identifier}
+    if api.project and api.project.resolved:
+        arguments["project_id"] = api.project.id
+    if api.connection:
+        arguments["connection_id"] = api.connection
+    return {"undo": {"tool": "restore_deleted", "arguments": arguments}}
 
 
 def show(view: type[View], answer: object) -> dict[str, Any]:

@@ -17,12 +17,12 @@ PATIENCE_S = 120
 
 @contextmanager
 def serving(*pages: str, headers: dict[str, str]) -> Generator[tuple[str, list[str]]]:
-    """A web server: each request gets the next of the pages, the last one over and over. With the paths asked for."""
-    left, asked = list(pages), list[str]()
+    """Serve the pages in turn and repeat the last one; yield the address and the requested paths."""
+    left, requested = list(pages), list[str]()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
             body = (left.pop(0) if len(left) > 1 else left[0]).encode()
             self.send_response(200)
             for name, value in {"Content-Type": "text/html", "Content-Length": str(len(body)), **headers}.items():
@@ -37,7 +37,7 @@ def serving(*pages: str, headers: dict[str, str]) -> Generator[tuple[str, list[s
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/", asked
+        yield f"http://127.0.0.1:{server.server_port}/", requested
     finally:
         server.shutdown()
         thread.join()
@@ -45,7 +45,7 @@ def serving(*pages: str, headers: dict[str, str]) -> Generator[tuple[str, list[s
 
 
 def chromium(url: str, profile: Path, *flags: str) -> tuple[str, str]:
-    """What a browser that opens an address writes: stdout and stderr."""
+    """Open an address in a browser and return its stdout and stderr."""
     assert CHROMIUM is not None
     quiet = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
     quieter = ("--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--hide-scrollbars")

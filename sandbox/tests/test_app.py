@@ -1,4 +1,4 @@
-"""The sandbox as a gateway: keys, paths, bodies, faults on demand, the project that is current."""
+"""The sandbox as a gateway: keys, paths, bodies, injected faults, the current project."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -17,29 +17,29 @@ async def sandbox() -> AsyncGenerator[Serving]:
 
 
 async def faults(sandbox: Serving, *rules: Any) -> None:
-    answer = await sandbox.send("POST", "/sandbox/faults", list(rules))
-    assert answer.status_code == 200, answer.text
+    response = await sandbox.send("POST", "/sandbox/faults", list(rules))
+    assert response.status_code == 200, response.text
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", "Basic sandbox", "Bearer sandböx"])
 @pytest.mark.parametrize("path", ["/posthog/api/users/@me/", "/connections", "/sandbox/faults"])
 async def test_any_other_key_gets_401_in_matons_envelope(sandbox: Serving, header: str, path: str) -> None:
-    answer = await sandbox.http.get(path, headers={b"Authorization": header.encode("latin-1")})
+    response = await sandbox.http.get(path, headers={b"Authorization": header.encode("latin-1")})
 
-    assert answer.status_code == 401
-    assert answer.json()["error"]["code"] == 401
+    assert response.status_code == 401
+    assert response.json()["error"]["code"] == 401
 
 
-async def test_every_answer_is_marked_as_synthetic_and_has_an_id(sandbox: Serving) -> None:
-    answers = [
+async def test_every_response_is_marked_as_synthetic_and_has_an_id(sandbox: Serving) -> None:
+    responses = [
         await sandbox.send("GET", path) for path in ("/", "/nowhere", "/posthog/api/users/@me/", "dashboards/0/")
     ]
 
-    assert {answer.headers["x-sandbox"] for answer in answers} == {"synthetic"}
-    assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
+    assert {response.headers["x-sandbox"] for response in responses} == {"synthetic"}
+    assert len({response.headers["x-request-id"] for response in responses}) == len(responses)
 
 
-async def test_organization_projects_and_user_say_that_they_are_synthetic(sandbox: Serving) -> None:
+async def test_organization_projects_and_user_are_named_as_synthetic(sandbox: Serving) -> None:
     organization = await sandbox.get("/posthog/api/organizations/@current/")
     user = await sandbox.get("/posthog/api/users/@me/")
     projects = await sandbox.get("/posthog/api/projects/")
@@ -53,14 +53,14 @@ async def test_organization_projects_and_user_say_that_they_are_synthetic(sandbo
     assert await sandbox.get(f"/posthog/api/organizations/{organization['id']}/") == organization
 
 
-async def test_the_current_project_moves_with_the_user(sandbox: Serving) -> None:
+async def test_the_current_project_follows_the_user(sandbox: Serving) -> None:
     assert (await sandbox.get("/posthog/api/projects/@current/"))["id"] == 1
     changed = await sandbox.patch("/posthog/api/users/@me/", {"set_current_team": 2})
 
     assert changed["team"]["id"] == 2
     assert (await sandbox.get("/posthog/api/projects/@current/"))["id"] == 2
     assert (await sandbox.get("/posthog/api/projects/@current/feature_flags/"))["count"] == 0
-    assert (await sandbox.refused("PATCH", "/posthog/api/users/@me/", {"set_current_team": 9}))[1] == "does_not_exist"
+    assert (await sandbox.rejection("PATCH", "/posthog/api/users/@me/", {"set_current_team": 9}))[1] == "does_not_exist"
 
 
 async def test_settings_of_a_project_can_be_changed_but_not_its_tokens(sandbox: Serving) -> None:
@@ -68,7 +68,7 @@ async def test_settings_of_a_project_can_be_changed_but_not_its_tokens(sandbox: 
 
     assert changed["timezone"] == "Europe/Berlin"
     wrong = {"timezone": "Mars/Base"}
-    assert (await sandbox.refused("PATCH", "/posthog/api/projects/1/", wrong))[1] == "invalid_choice"
+    assert (await sandbox.rejection("PATCH", "/posthog/api/projects/1/", wrong))[1] == "invalid_choice"
     assert changed["api_token"] == "phc_synthetic_1"
     assert (await sandbox.send("DELETE", "/posthog/api/projects/1/")).status_code == 405
 
@@ -87,17 +87,17 @@ async def test_settings_of_a_project_can_be_changed_but_not_its_tokens(sandbox: 
         ("/posthog/api/projects/1/dashboards/@current/", "Not found."),
     ],
 )
-async def test_what_is_not_there_says_what_is_missing(sandbox: Serving, path: str, detail: str) -> None:
-    assert await sandbox.refused("GET", path) == (404, "not_found", detail, None)
+async def test_a_404_names_the_missing_object(sandbox: Serving, path: str, detail: str) -> None:
+    assert await sandbox.rejection("GET", path) == (404, "not_found", detail, None)
 
 
-async def test_the_slash_at_the_end_is_optional_and_environments_are_projects(sandbox: Serving) -> None:
+async def test_the_trailing_slash_is_optional_and_environments_are_projects(sandbox: Serving) -> None:
     for path in ("/posthog/api/projects/1/feature_flags", "/posthog/api/environments/1/feature_flags/"):
         assert (await sandbox.get(path))["count"] > 0
 
 
-async def test_a_method_an_endpoint_lacks_is_405_with_an_envelope(sandbox: Serving) -> None:
-    assert await sandbox.refused("PUT", "dashboards/") == (
+async def test_an_unsupported_method_is_405_with_an_envelope(sandbox: Serving) -> None:
+    assert await sandbox.rejection("PUT", "dashboards/") == (
         405,
         "method_not_allowed",
         'Method "PUT" not allowed.',
@@ -119,34 +119,34 @@ async def test_a_method_an_endpoint_lacks_is_405_with_an_envelope(sandbox: Servi
         (b"", "application/json", 400, "required"),
     ],
 )
-async def test_a_body_that_is_no_json_object(
+async def test_a_body_that_is_not_a_json_object_is_rejected(
     sandbox: Serving, content: bytes, kind: str, status: int, code: str
 ) -> None:
     path = "/posthog/api/projects/1/feature_flags/"
-    answer = await sandbox.http.post(path, content=content, headers={"content-type": kind})
+    response = await sandbox.http.post(path, content=content, headers={"content-type": kind})
 
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-async def test_a_fault_applies_as_often_as_it_says(sandbox: Serving) -> None:
+async def test_a_fault_applies_as_often_as_its_times(sandbox: Serving) -> None:
     rule = {"match": {"path": "*/users/*"}, "status": 429, "headers": {"Retry-After": 3}, "body": {"a": 1}, "times": 2}
     await faults(sandbox, rule)
-    answers = [await sandbox.send("GET", "/posthog/api/users/@me/") for _ in range(3)]
+    responses = [await sandbox.send("GET", "/posthog/api/users/@me/") for _ in range(3)]
 
-    assert [answer.status_code for answer in answers] == [429, 429, 200]
-    assert (answers[0].headers["retry-after"], answers[0].json()) == ("3", {"a": 1})
+    assert [response.status_code for response in responses] == [429, 429, 200]
+    assert (responses[0].headers["retry-after"], responses[0].json()) == ("3", {"a": 1})
 
 
-async def test_a_fault_with_a_text_answers_it_as_it_is(sandbox: Serving) -> None:
+async def test_a_fault_with_a_string_body_sends_it_unchanged(sandbox: Serving) -> None:
     html = {"status": 502, "body": "<html>Bad gateway</html>", "headers": {"content-type": "text/html"}}
     await faults(sandbox, {"match": {"method": "get"}, **html})
-    answer = await sandbox.send("GET", "dashboards/")
+    response = await sandbox.send("GET", "dashboards/")
 
-    assert (answer.status_code, answer.text) == (502, "<html>Bad gateway</html>")
+    assert (response.status_code, response.text) == (502, "<html>Bad gateway</html>")
     assert (await sandbox.send("POST", "dashboards/", {})).status_code == 201
 
 
-async def test_a_body_can_be_of_any_size_and_drip(sandbox: Serving) -> None:
+async def test_a_body_can_have_any_size_and_drip(sandbox: Serving) -> None:
     await faults(sandbox, {"body_bytes": 300_000, "times": 1}, {"body": "slow", "drip_s": 0.001})
     large, slow = [await sandbox.send("GET", "dashboards/") for _ in range(2)]
 
@@ -154,7 +154,7 @@ async def test_a_body_can_be_of_any_size_and_drip(sandbox: Serving) -> None:
     assert slow.text == "slow"
 
 
-async def test_faults_are_shown_and_taken_back(sandbox: Serving) -> None:
+async def test_faults_are_shown_and_reset(sandbox: Serving) -> None:
     await faults(sandbox, {"status": 500})
     assert [rule["status"] for rule in (await sandbox.get("/sandbox/faults"))["faults"]] == [500]
 
@@ -178,11 +178,11 @@ async def test_faults_are_shown_and_taken_back(sandbox: Serving) -> None:
         [{"unknown": 1}],
     ],
 )
-async def test_a_fault_that_makes_no_sense_is_refused(sandbox: Serving, rules: Any) -> None:
+async def test_an_invalid_fault_is_rejected(sandbox: Serving, rules: Any) -> None:
     assert (await sandbox.send("POST", "/sandbox/faults", rules)).status_code == 422
 
 
-async def test_a_dropped_answer_can_still_have_been_carried_out(sandbox: Serving) -> None:
+async def test_a_request_with_a_dropped_response_can_still_have_been_handled(sandbox: Serving) -> None:
     await faults(sandbox, {"match": {"method": "POST"}, "drop": "after", "times": 1})
     with pytest.raises(ConnectionAbortedError):
         await sandbox.send("POST", "feature_flags/", {"key": "lost", "filters": FLAG})
@@ -190,7 +190,7 @@ async def test_a_dropped_answer_can_still_have_been_carried_out(sandbox: Serving
     assert (await sandbox.get("feature_flags/", search="lost"))["count"] == 1
 
 
-async def test_a_request_that_is_dropped_before_changes_nothing(sandbox: Serving) -> None:
+async def test_a_request_dropped_before_handling_changes_nothing(sandbox: Serving) -> None:
     await faults(sandbox, {"match": {"method": "POST"}, "drop": "before", "times": 1})
     with pytest.raises(ConnectionAbortedError):
         await sandbox.send("POST", "feature_flags/", {"key": "lost", "filters": FLAG})

@@ -1,4 +1,4 @@
-"""What the page says that a request asks."""
+"""Descriptions of requests on the overview page."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posthog_sandbox.pages.descriptions import described
-from posthog_sandbox.pages.recording import asked
+from posthog_sandbox.pages.recording import summary
 
 VIEW = {"kind": "EventsNode", "event": "$pageview"}
 BUY = {"kind": "EventsNode", "event": "purchase_completed", "math": "dau"}
@@ -74,7 +74,7 @@ QUERIES = st.recursive(
         ({"kind": "TeamTaxonomyQuery"}, "TeamTaxonomyQuery"),
     ],
 )
-def test_a_query_is_told_in_a_few_words(query: dict[str, Any], words: str) -> None:
+def test_a_query_is_described_briefly(query: dict[str, Any], words: str) -> None:
     assert described(query) == words
 
 
@@ -91,17 +91,17 @@ def test_a_query_is_told_in_a_few_words(query: dict[str, Any], words: str) -> No
         ({}, ""),
     ],
 )
-def test_a_body_is_told_by_its_name_its_query_or_its_fields(body: dict[str, Any], words: str) -> None:
-    assert asked(body) == words
+def test_a_body_is_summarized_by_its_name_its_query_or_its_fields(body: dict[str, Any], words: str) -> None:
+    assert summary(body) == words
 
 
 @given(QUERIES)
-def test_any_json_can_be_told(query: dict[str, Any]) -> None:
+def test_any_json_can_be_summarized(query: dict[str, Any]) -> None:
     assert isinstance(described(query), str)
-    assert isinstance(asked({"query": query, **query}), str)
+    assert isinstance(summary({"query": query, **query}), str)
 
 
-def test_nodes_without_end_are_told() -> None:
+def test_deep_nesting_can_be_described() -> None:
     query: dict[str, Any] = {}
     for _ in range(50):
         query = {"kind": "InsightVizNode", "source": query}

@@ -1,4 +1,4 @@
-"""On demand: Maton's limit of requests, PostHog's throttles by faults, and another time."""
+"""Test controls: Maton's rate limit, PostHog's throttling by injected faults, and the clock."""
 
 from collections.abc import AsyncGenerator, Generator
 from datetime import UTC, datetime, timedelta
@@ -31,24 +31,24 @@ async def sandbox(engine: Engine) -> AsyncGenerator[Serving]:
         yield running
 
 
-async def test_beyond_its_rate_the_gateway_answers_429_in_matons_envelope(
+async def test_above_its_rate_the_gateway_sends_429_in_matons_envelope(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 100.0
     monkeypatch.setattr("posthog_sandbox.maton.rate.time.monotonic", lambda: now)
     async with serving(rate=3) as sandbox:
-        answers = [await sandbox.send("GET", path) for path in (ME, "/connections", ME, ME, "/connections", "/")]
+        responses = [await sandbox.send("GET", path) for path in (ME, "/connections", ME, ME, "/connections", "/")]
         now += 1.0
         later = await sandbox.send("GET", ME)
 
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429, 200]
-    assert answers[3].json() == {"error": {"message": "Rate limit exceeded: 3 requests per second.", "code": 429}}
-    assert answers[3].headers["retry-after"] == "1"
-    assert answers[3].headers["x-sandbox"] == "synthetic"
+    assert [response.status_code for response in responses] == [200, 200, 200, 429, 429, 200]
+    assert responses[3].json() == {"error": {"message": "Rate limit exceeded: 3 requests per second.", "code": 429}}
+    assert responses[3].headers["retry-after"] == "1"
+    assert responses[3].headers["x-sandbox"] == "synthetic"
     assert later.status_code == 200
 
 
-async def test_posthogs_throttles_come_with_and_without_retry_after(sandbox: Serving) -> None:
+async def test_posthogs_throttling_has_responses_with_and_without_retry_after(sandbox: Serving) -> None:
     detail = "Request was throttled. Expected available in 43 seconds."
     body = {"type": "throttled_error", "code": "throttled", "detail": detail, "attr": None}
     rules = [
@@ -66,36 +66,36 @@ async def test_posthogs_throttles_come_with_and_without_retry_after(sandbox: Ser
     assert (query.status_code, "retry-after" in query.headers) == (429, False)
 
 
-async def test_rows_are_made_at_the_time_that_was_set(sandbox: Serving) -> None:
-    said = (await sandbox.send("POST", CLOCK, {"now": "2027-01-31T12:00:00+02:00"})).json()
+async def test_rows_are_created_at_the_set_time(sandbox: Serving) -> None:
+    shown = (await sandbox.send("POST", CLOCK, {"now": "2027-01-31T12:00:00+02:00"})).json()
     made = await sandbox.make("feature_flags/", {"key": "later", "filters": FLAG})
     moved = (await sandbox.send("POST", CLOCK, {"advance_s": 86400})).json()
     back = (await sandbox.send("DELETE", CLOCK)).json()
 
-    assert said == {"now": "2027-01-31T10:00:00Z", "is_set": True, "frozen": False}
+    assert shown == {"now": "2027-01-31T10:00:00Z", "is_set": True, "frozen": False}
     assert made["created_at"] == "2027-01-31T10:00:00Z"
     assert moved["now"] == "2027-02-01T10:00:00Z"
     assert back == await sandbox.get(CLOCK) == {"now": "2026-11-23T07:00:00Z", "is_set": False, "frozen": False}
 
 
-async def test_queries_know_the_time_that_was_set(sandbox: Serving) -> None:
+async def test_queries_use_the_set_time(sandbox: Serving) -> None:
     await sandbox.send("POST", CLOCK, {"now": "2027-01-31T10:00:00Z"})
-    answer = await sandbox.query("select toYear(now())")
+    response = await sandbox.query("select toYear(now())")
 
-    assert answer["results"] == [[2027]]
-    assert answer["last_refresh"].startswith("2027-01-31T10:00:00")
+    assert response["results"] == [[2027]]
+    assert response["last_refresh"].startswith("2027-01-31T10:00:00")
 
 
-async def test_the_page_says_what_was_set(sandbox: Serving) -> None:
+async def test_the_page_shows_active_settings(sandbox: Serving) -> None:
     await sandbox.send("POST", CLOCK, {"now": "2027-01-31T10:00:00Z"})
     await sandbox.send("POST", "/sandbox/faults", [{"status": 500, "match": {"path": "*/cohorts/"}}])
     page = (await sandbox.send("GET", "/")).text
 
-    assert "it is 2027-01-31T10:00:00Z" in page
-    assert "1 rule is in force" in page
+    assert "set to 2027-01-31T10:00:00Z" in page
+    assert "1 rule is active" in page
 
 
-async def test_the_page_shows_queries_and_why_they_were_refused_but_no_approval_link(sandbox: Serving) -> None:
+async def test_the_page_shows_queries_and_rejections_but_no_approval_link(sandbox: Serving) -> None:
     made = (await sandbox.send("POST", "/connections", {"app": "posthog"})).json()
     token = made["url"].rpartition("=")[2]
     await sandbox.http.get(f"/connect/{token}")
@@ -126,15 +126,15 @@ async def test_the_page_shows_queries_and_why_they_were_refused_but_no_approval_
         {"now": "2027-01-31", "zone": "UTC"},
     ],
 )
-async def test_a_time_that_makes_no_sense_is_refused(sandbox: Serving, body: Any) -> None:
-    answer = await sandbox.send("POST", CLOCK, body)
+async def test_an_invalid_time_is_rejected(sandbox: Serving, body: Any) -> None:
+    response = await sandbox.send("POST", CLOCK, body)
 
-    assert answer.status_code == 422
+    assert response.status_code == 422
     assert (await sandbox.get(CLOCK))["is_set"] is False
 
 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2050, 1, 1), timezones=st.just(UTC)), st.integers(0, 10**6))
-def test_a_set_clock_runs_on_and_a_frozen_one_stands_still(moment: datetime, seconds: int) -> None:
+def test_a_set_clock_continues_and_a_frozen_one_does_not(moment: datetime, seconds: int) -> None:
     real = NOW
     running, frozen = SettableClock(lambda: real), SettableClock(lambda: real)
     running.set(moment, frozen=False)

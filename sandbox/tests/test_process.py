@@ -1,4 +1,4 @@
-"""The sandbox as a real process on a real socket: its first line, its end, and connections that break."""
+"""The sandbox as a real process on a real socket: its first line, its exit, and broken connections."""
 
 import json
 import os
@@ -17,12 +17,12 @@ import pytest
 
 COMMAND = (sys.executable, "-P", "-m", "posthog_sandbox", "--events", "500", "--today", "2026-11-23")
 NOON = {"now": "2026-11-23T12:00:00Z"}
-"""The clock of the last day of these data, for `/sandbox/clock`: relative dates count back from it."""
+"""The last day of these data, for `/sandbox/clock`: relative dates count back from it."""
 PATIENCE_S = 60
 
 
 class Process:
-    """A running sandbox; what it writes is collected, so that it never waits for a reader."""
+    """A running sandbox; its output is collected, so that it never blocks on a full pipe."""
 
     def __init__(self, popen: "subprocess.Popen[str]") -> None:
         self.popen = popen
@@ -41,20 +41,20 @@ class Process:
                 self.ready.set()
 
     def ended(self) -> int:
-        """The exit code, once it has ended."""
+        """Wait for the exit and return the exit code."""
         code = self.popen.wait(PATIENCE_S)
         self._ears.join(PATIENCE_S)
         return code
 
     def client(self) -> httpx2.Client:
-        """A client of the gateway with the key."""
+        """Return a client of the gateway with the key."""
         url = json.loads(self.first_line)["gateway_url"]
         return httpx2.Client(base_url=url, headers={"Authorization": "Bearer sandbox"}, timeout=PATIENCE_S)
 
 
 @contextmanager
 def running(*arguments: str, stdin: int = subprocess.PIPE, **environment: str) -> Generator[Process]:
-    """A sandbox that is killed if it still runs at the end."""
+    """Yield a sandbox that is killed if it is still running at the end."""
     popen = subprocess.Popen(
         [*COMMAND, *arguments],
         stdin=stdin,
@@ -73,26 +73,26 @@ def running(*arguments: str, stdin: int = subprocess.PIPE, **environment: str) -
 
 
 def failed(*arguments: str) -> tuple[int, list[str]]:
-    """The exit code and the lines on stderr of a sandbox that does not start."""
+    """Return the exit code and the lines on stderr of a sandbox that does not start."""
     ended = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     return ended.returncode, ended.stderr.splitlines()
 
 
-def test_the_first_line_says_where_it_is_and_rows_are_served_while_events_are_made() -> None:
+def test_the_first_line_has_the_address_and_rows_are_served_while_events_are_generated() -> None:
     with running("--json") as process:
-        said = json.loads(process.first_line)
+        addresses = json.loads(process.first_line)
         with process.client() as client:
             project = client.get("/posthog/api/projects/@current/").json()
             query = {"query": {"kind": "HogQLQuery", "query": "select count() from events"}}
             counted = client.post("/posthog/api/projects/1/query/", json=query).json()
 
-    assert said["gateway_url"] == said["control_url"]
-    assert said["key"] == "sandbox"
+    assert addresses["gateway_url"] == addresses["control_url"]
+    assert addresses["key"] == "sandbox"
     assert project["name"] == "Sandbox (synthetic data)"
     assert counted["results"] == [[500]]
 
 
-def test_progress_is_told_on_stderr_a_line_of_json_each() -> None:
+def test_progress_is_reported_on_stderr_as_json_lines() -> None:
     with running("--json") as process:
         assert process.ready.wait(PATIENCE_S)
         lines = [json.loads(line) for line in process.errors]
@@ -101,14 +101,14 @@ def test_progress_is_told_on_stderr_a_line_of_json_each() -> None:
     assert lines[-1]["progress"] == 1
 
 
-def test_without_json_the_first_line_has_the_urls_for_people() -> None:
+def test_without_json_the_first_line_shows_the_urls() -> None:
     with running() as process:
         assert process.first_line.startswith("gateway http://127.0.0.1:")
         assert "control http://127.0.0.1:" in process.first_line
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_with_nothing_left_behind(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_stops_it_with_nothing_left_behind(tmp_path: Path, number: signal.Signals) -> None:
     with running("--json", TMPDIR=str(tmp_path)) as process:
         assert process.ready.wait(PATIENCE_S)
         process.popen.send_signal(number)
@@ -118,7 +118,7 @@ def test_a_signal_ends_it_with_nothing_left_behind(tmp_path: Path, number: signa
     assert "Traceback" not in "".join(process.errors)
 
 
-def test_a_signal_ends_it_while_the_events_are_made_with_nothing_left_behind(tmp_path: Path) -> None:
+def test_a_signal_during_generation_stops_it_with_nothing_left_behind(tmp_path: Path) -> None:
     with running("--json", "--events", "3000000", TMPDIR=str(tmp_path)) as process:
         process.popen.send_signal(signal.SIGTERM)
         assert process.ended() == 0
@@ -127,20 +127,30 @@ def test_a_signal_ends_it_while_the_events_are_made_with_nothing_left_behind(tmp
     assert "Traceback" not in "".join(process.errors)
 
 
-def test_the_end_of_its_input_ends_it_when_asked_for() -> None:
+def test_the_end_of_its_input_stops_it_on_request() -> None:
     with running("--json", "--exit-on-eof") as process:
         assert process.popen.stdin is not None
         process.popen.stdin.close()
         assert process.ended() == 0
 
 
-def test_the_end_of_its_input_means_nothing_otherwise() -> None:
+def test_the_end_of_its_input_is_ignored_by_default() -> None:
     with running("--json", stdin=subprocess.DEVNULL) as process, process.client() as client:
         assert process.ready.wait(PATIENCE_S)
         assert client.get("/posthog/api/users/@me/").status_code == 200
 
 
-def test_a_busy_port_is_one_line_that_names_the_remedy() -> None:
+def test_its_usage_names_the_command_that_was_typed() -> None:
+    script = Path(sys.executable).with_name("posthog-sandbox")
+    for command in ([sys.executable, "-m", "posthog_sandbox"], [str(script)]):
+        shown = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+        rejected = subprocess.run([*command, "--rate", "-1"], capture_output=True, text=True, check=False)
+        typed = "posthog-sandbox" if len(command) == 1 else "python -m posthog_sandbox"
+        assert shown.stdout.startswith(f"usage: {typed} [-h]")
+        assert f"{typed}: error: argument --rate" in rejected.stderr
+
+
+def test_a_busy_port_is_one_line_that_names_the_fix() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -151,7 +161,7 @@ def test_a_busy_port_is_one_line_that_names_the_remedy() -> None:
     assert "--port" in lines[0]
 
 
-def test_a_directory_in_use_is_told_and_the_first_sandbox_goes_on(tmp_path: Path) -> None:
+def test_a_directory_in_use_is_reported_and_the_first_sandbox_keeps_running(tmp_path: Path) -> None:
     with running("--json", "--dir", str(tmp_path)) as process, process.client() as client:
         assert process.ready.wait(PATIENCE_S)
         code, lines = failed("--json", "--dir", str(tmp_path))
@@ -161,7 +171,7 @@ def test_a_directory_in_use_is_told_and_the_first_sandbox_goes_on(tmp_path: Path
     assert f"in use by process {process.popen.pid}" in lines[-1]
 
 
-def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     code, lines = failed("--dir", str(tmp_path / "file" / "inside"))
 
@@ -187,7 +197,7 @@ def process() -> Generator[Process]:
 
 
 def broken(client: httpx2.Client, drop: str, method: str, path: str, body: Any = None) -> httpx2.HTTPError:
-    """What a request meets whose connection is cut."""
+    """Return the error of a request whose connection is cut."""
     rule = {"match": {"method": method, "path": "/posthog/*"}, "drop": drop, "times": 1}
     assert client.post("/sandbox/faults", json=[rule]).status_code == 200
     with pytest.raises(httpx2.TransportError) as met:
@@ -203,7 +213,7 @@ def test_half_of_a_body_is_an_incomplete_read(process: Process) -> None:
 
 
 @pytest.mark.parametrize(("drop", "stored"), [("before", 0), ("after", 1), ("half", 1)])
-def test_a_write_whose_answer_is_lost_may_have_happened(process: Process, drop: str, stored: int) -> None:
+def test_a_write_with_a_lost_response_may_have_happened(process: Process, drop: str, stored: int) -> None:
     with process.client() as client:
         broken(client, drop, "POST", "/posthog/api/projects/1/actions/", {"name": f"Lost {drop}"})
         found = client.get("/posthog/api/projects/1/actions/", params={"search": f"Lost {drop}"}).json()

@@ -1,4 +1,4 @@
-"""The small parts of the sandbox's HTTP half: checks of fields, dates, pages, routes, rows."""
+"""The small parts of the sandbox's HTTP code: checks of fields, dates, pages, routes, rows."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ def store() -> Iterator[Store]:
 
 
 def outcome(act: Callable[[], Any]) -> tuple[Any, Any]:
-    """What came of it, or the body of the refusal."""
+    """Return the result, or the body of the error."""
     try:
         return act(), None
     except ApiError as error:
@@ -43,12 +43,12 @@ def outcome(act: Callable[[], Any]) -> tuple[Any, Any]:
 
 
 @given(JSON, st.sampled_from([text(5), boolean, integer(0, 9), choice("a", "b"), moment, tags, uuid_text]))
-def test_a_field_takes_a_value_or_refuses_it_in_posthogs_envelope(value: Any, check: Check) -> None:
-    stored, refusal = outcome(lambda: check(value, "field"))
+def test_a_field_accepts_a_value_or_rejects_it_in_posthogs_envelope(value: Any, check: Check) -> None:
+    stored, rejection = outcome(lambda: check(value, "field"))
 
     assert json.dumps(stored, allow_nan=False)
-    assert refusal is None or refusal.keys() == {"type", "code", "detail", "attr"}
-    assert refusal is None or refusal["attr"] == "field"
+    assert rejection is None or rejection.keys() == {"type", "code", "detail", "attr"}
+    assert rejection is None or rejection["attr"] == "field"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_moments_are_stored_in_utc(sent: str, stored: str) -> None:
 
 
 @pytest.mark.parametrize("sent", ["2026-02-30", "yesterday", "0001-01-01T00:00:00+14:00", "", 5, "2026-W08-1"])
-def test_what_is_no_moment_is_refused(sent: Any) -> None:
+def test_an_invalid_moment_is_rejected(sent: Any) -> None:
     with pytest.raises(ApiError, match="Datetime has wrong format"):
         moment(sent, "date_marker")
 
@@ -87,16 +87,16 @@ def test_what_is_no_moment_is_refused(sent: Any) -> None:
         ("2026-11-20T12:00:00+02:00", "2026-11-20T10:00:00Z"),
     ],
 )
-def test_dates_of_parameters(value: str, expected: str) -> None:
+def test_dates_of_parameters_are_parsed(value: str, expected: str) -> None:
     assert timestamp(parse_date(value, NOW, "date_from")) == expected
 
 
 @given(st.text() | st.from_regex(r"-?[0-9]{0,6}[hdwmqyMs](Start|End)?", fullmatch=True))
-def test_any_text_is_a_date_or_refused_with_its_name(value: str) -> None:
-    found, refusal = outcome(lambda: parse_date(value, NOW, "date_from"))
+def test_any_text_is_a_date_or_is_rejected_with_its_name(value: str) -> None:
+    found, rejection = outcome(lambda: parse_date(value, NOW, "date_from"))
 
     assert found is None or found.utcoffset() == timedelta()
-    assert refusal is None or refusal["attr"] == "date_from"
+    assert rejection is None or rejection["attr"] == "date_from"
 
 
 @given(st.none() | st.text())
@@ -105,7 +105,7 @@ def test_any_text_is_a_limit_and_an_offset(value: str | None) -> None:
     assert whole(value) >= 0
 
 
-def test_a_link_keeps_repeated_parameters_and_drops_what_is_none() -> None:
+def test_a_link_keeps_repeated_parameters_and_drops_none_values() -> None:
     url = absolute_url("/api/x/", "tags=b&tags=a&offset=5&q=%26", {"limit": 2, "offset": None})
 
     assert url == "https://us.posthog.com/api/x/?limit=2&q=%26&tags=a&tags=b"
@@ -153,7 +153,7 @@ def test_a_transaction_that_fails_writes_nothing(store: Store) -> None:
         assert rows.all("actions") == []
 
 
-def test_the_number_of_a_removed_row_is_not_given_again(store: Store) -> None:
+def test_the_id_of_a_removed_row_is_not_reused(store: Store) -> None:
     with store.transaction() as rows:
         first = rows.insert("actions", 1, {"name": "first"})
         rows.remove("actions", first["id"])
@@ -162,7 +162,7 @@ def test_the_number_of_a_removed_row_is_not_given_again(store: Store) -> None:
     assert second["id"] > first["id"]
 
 
-def test_kept_rows_are_there_again(tmp_path: Path) -> None:
+def test_kept_rows_are_loaded_again(tmp_path: Path) -> None:
     path = tmp_path / "rows.sqlite"
     for store in (Store(path, lambda: NOW), Store(path, lambda: NOW)):
         with store.transaction() as rows:

@@ -1,4 +1,4 @@
-"""The pages for people, in a real browser: legible at every width, harmless, and up to date without reloading."""
+"""The pages for people, in a real browser: legible at every width, safe, and refreshed without reloading."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,30 +13,30 @@ HOSTILE = "/<script>document.title='owned'</script><img src=//elsewhere.example/
 
 
 def overview(*paths: str) -> str:
-    """A page with these requests."""
+    """Return a page with these requests."""
     requests = [Seen("12:00:00", "GET", path, 200, 3, note=path) for path in paths]
     return overview_page(Overview("http://here.test", {"events": 7}, {"insights": 1}, ["A fault."], requests))
 
 
 @needs_chromium
-def test_the_page_follows_what_happens_and_keeps_within_its_policy(tmp_path: Path) -> None:
-    with serving(overview("/first"), overview("/second", "/first"), headers=page_headers()) as (url, asked):
-        shown, said = chromium(url, tmp_path, "--virtual-time-budget=1500", "--dump-dom")
+def test_the_page_refreshes_and_stays_within_its_policy(tmp_path: Path) -> None:
+    with serving(overview("/first"), overview("/second", "/first"), headers=page_headers()) as (url, requested):
+        shown, errors = chromium(url, tmp_path, "--virtual-time-budget=1500", "--dump-dom")
 
     assert "/second" in shown
-    assert set(asked) == {"/"}
-    assert "Content Security Policy" not in said
+    assert set(requested) == {"/"}
+    assert "Content Security Policy" not in errors
 
 
 @needs_chromium
 def test_hostile_values_are_only_text(tmp_path: Path) -> None:
     page = overview(HOSTILE)
-    with serving(page, headers={}) as (url, asked):
+    with serving(page, headers={}) as (url, requested):
         shown, _said = chromium(url, tmp_path, "--virtual-time-budget=500", "--dump-dom")
 
     assert "<title>Sandbox (synthetic data)</title>" in shown
     assert "<img" not in shown
-    assert set(asked) == {"/"}
+    assert set(requested) == {"/"}
     assert not {"\u202e", "\x1b"} & set(page)
 
 
@@ -58,7 +58,7 @@ def test_no_page_is_wider_than_its_window(tmp_path: Path, page: str, width: int)
 
 
 @needs_chromium
-def test_the_page_has_a_light_and_a_dark_face(tmp_path: Path) -> None:
+def test_the_page_has_a_light_and_a_dark_theme(tmp_path: Path) -> None:
     faces: list[bytes] = []
     for scheme in (0, 1):
         picture = tmp_path / f"{scheme}.png"
@@ -72,7 +72,7 @@ def test_the_page_has_a_light_and_a_dark_face(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [lambda: overview("/first"), lambda: approve_page("PENDING")])
-def test_pages_have_nothing_from_elsewhere(page: Callable[[], str]) -> None:
+def test_pages_load_nothing_from_other_hosts(page: Callable[[], str]) -> None:
     html = page()
 
     assert not any(reference in html for reference in ("src=", 'href="http', "url(", "@import"))
@@ -82,7 +82,7 @@ def test_pages_have_nothing_from_elsewhere(page: Callable[[], str]) -> None:
 @pytest.mark.parametrize(
     ("status", "words"), [(200, ">200<"), (503, "Service Unavailable"), (0, "The connection was cut")]
 )
-def test_every_status_is_told_in_words(status: int, words: str) -> None:
+def test_every_status_has_a_description(status: int, words: str) -> None:
     requests: Sequence[Seen] = [Seen("12:00:00", "GET", "/a", status, 1)]
 
     assert words in overview_page(Overview("http://here.test", {"events": None}, {}, [], requests))

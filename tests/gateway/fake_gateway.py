@@ -125,7 +125,7 @@ class FakeGateway:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until requests or connections make it true."""
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(60), self.changed:
             await self.changed.wait_for(holds)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -137,6 +137,7 @@ class FakeGateway:
         self.connections += 1
         self.open += 1
         try:
+            await self._tell()
             while peer.keeps_alive and (request := await _read(reader)):
                 self.received.append(request)
                 await self._tell()
@@ -236,14 +237,26 @@ async def hang(_: Received, peer: Peer) -> None:
     peer.close()
 
 
-def drip(body: Any) -> Behaviour:
-    """A byte at a time, for as long as the client stays."""
+def after(act: Callable[[], object], behaviour: Behaviour) -> Behaviour:
+    """A behavior that begins with this act, once the request is there."""
+
+    async def behave(request: Received, peer: Peer) -> None:
+        act()
+        await behaviour(request, peer)
+
+    return behave
+
+
+def drip(body: Any, half_way: Callable[[], object] = lambda: None) -> Behaviour:
+    """A byte at a time, for as long as the client stays, with this act in the middle."""
     data = raw(200, json.dumps(body).encode())
 
     async def behave(_: Received, peer: Peer) -> None:
         for place in range(len(data)):
+            if place == len(data) // 2:
+                half_way()
             await peer.send(data[place : place + 1])
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.001)
 
     return behave
 

@@ -100,12 +100,8 @@ INSIGHTS: Mapping[str, Any] = {
     "LifecycleQuery": [{**_DAYS, "status": "new"}, {**_DAYS, "status": "dormant", "data": [0.0, -1.0]}],
 }
 """Results of the typed queries."""
-_OBJECTS: Mapping[str, str] = {
-    "insights": "insight", "dashboards": "dashboard_retrieve", "feature_flags": "feature_flag", "cohorts": "cohort",
-    "actions": "action", "persons": "person_retrieve", "session_recordings": "session_recording",
-    "annotations": "annotation", "surveys": "survey", "experiments": "experiment",
-    "event_definitions": "event_definition", "property_definitions": "property_definition",
-}  # fmt: skip
+_OBJECTS: Mapping[str, str] = {"dashboards": "dashboard_retrieve", "persons": "person_retrieve"}
+"""Names in answers.json, where they are not the singular of the resource."""
 _ROWS: Mapping[str, str] = {"dashboards": "dashboard_list_row", "persons": "person_list_row"}
 
 
@@ -137,8 +133,8 @@ def upstream(request: Received) -> Any:
     if request.method == "GET" and rest[-1:] == ["stats"]:
         return _SURVEY_STATS
     if request.method == "GET" and not rest:
-        return page(answer(_ROWS.get(resource, _OBJECTS[resource])))
-    return answer(_OBJECTS[resource]) | _as_sent(request.json or {})
+        return page(answer(_ROWS.get(resource, resource.removesuffix("s"))))
+    return answer(_OBJECTS.get(resource, resource.removesuffix("s"))) | _as_sent(request.json or {})
 
 
 def _as_sent(body: dict[str, Any]) -> dict[str, Any]:

@@ -123,6 +123,12 @@ async def test_a_command_that_does_not_exist_is_told() -> None:
         await Sandbox.start(("/nonexistent/python",))
 
 
+async def test_one_that_is_not_installed_is_told_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "posthog_sandbox", None)
+    with pytest.raises(SandboxError, match=r"pip install 'maton-posthog-mcp\[sandbox\]'"):
+        await Sandbox.start()
+
+
 async def test_one_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox_module, "START_S", 0.1)
     with pytest.raises(SandboxError, match="no address within"):

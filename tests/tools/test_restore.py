@@ -1,43 +1,40 @@
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
-from maton_posthog.gateway.call import RESTORABLE
 from maton_posthog.gateway.errors import Failed
-from maton_posthog.schemas.restore import RestoreDeleted
+from maton_posthog.schemas.restore import RESTORABLE, Restorable, RestoreDeleted
 from maton_posthog.tools.operation import Effect
-from maton_posthog.tools.restore import OPERATIONS, PATHS
+from maton_posthog.tools.restore import OPERATIONS
 
 from .fake import PROJECT_ID, FakeCall, Sent, answer, run
 
 pytestmark = pytest.mark.anyio
 
 (RESTORE,) = OPERATIONS
-OBJECTS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "flag": ("feature_flags", "feature_flag", {"key": "my-feature-flag", "active": True}),
-    "dashboard": ("dashboards", "dashboard_list_row", {}),
-    "insight": ("insights", "insight", {}),
-    "cohort": ("cohorts", "cohort", {}),
-    "action": ("actions", "action", {}),
-    "annotation": ("annotations", "annotation", {"content": "New feature launched"}),
-    "experiment": ("experiments", "experiment", {}),
+OBJECTS = {"dashboards": "dashboard_list_row"}
+"""Names in answers.json, where they are not the singular of the resource."""
+SHOWN: dict[str, dict[str, Any]] = {
+    "feature_flags": {"key": "my-feature-flag", "active": True},
+    "annotations": {"content": "New feature launched"},
 }
+"""What identifies an object beside its name."""
 
 
-@pytest.mark.parametrize("resource", OBJECTS)
+@pytest.mark.parametrize("resource", RESTORABLE)
 async def test_every_soft_delete_can_be_undone(resource: str) -> None:
-    place, name, special = OBJECTS[resource]
-    stored = answer(name, deleted=False)
-    api = FakeCall({f"PATCH /api/projects/{{project_id}}/{place}/{{id}}/": stored})
-    shown = await run(RESTORE, api, resource=resource, id=stored["id"])
-    assert api.sent == [Sent("PATCH", f"/api/projects/{PROJECT_ID}/{place}/{stored['id']}/", {}, {"deleted": False})]
+    stored = answer(OBJECTS.get(resource, resource.removesuffix("s")), deleted=False)
+    api = FakeCall({f"PATCH /api/projects/{{project_id}}/{resource}/{{id}}/": stored})
+    shown = await run(RESTORE, api, resource=RESTORABLE[resource], id=stored["id"])
+    assert api.sent == [Sent("PATCH", f"/api/projects/{PROJECT_ID}/{resource}/{stored['id']}/", {}, {"deleted": False})]
     named = {"name": stored["name"]} if "name" in stored else {}
-    assert shown == {"restored": resource, "id": stored["id"], **named, **special, "deleted": False}
+    special = SHOWN.get(resource, {})
+    assert shown == {"restored": RESTORABLE[resource], "id": stored["id"], **named, **special, "deleted": False}
 
 
 def test_it_restores_what_the_gateway_deletes_and_nothing_else() -> None:
-    assert sorted(PATHS) == sorted(RESTORABLE.values()) == sorted(OBJECTS)
+    assert sorted(get_args(Restorable.__value__)) == sorted(RESTORABLE.values())
     assert RESTORE.effect is Effect.UPDATE
 
 

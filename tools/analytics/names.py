@@ -9,11 +9,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from hogql_lang import nearest
+
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
 from ...schemas.analytics.events import PROPERTY_MATHS, scoped
 from ...schemas.text import excerpt
-from ..hogql.nearest import nearest
 from ..query.seen_names import property_names, unseen_events, unseen_properties
 from ..table import Note, Report
 from .spec import EVERY_EVENT, Spec

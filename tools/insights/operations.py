@@ -18,7 +18,7 @@ from ...schemas.insights import (
 )
 from ...schemas.shown import Whole
 from ..analytics.computing import INSIGHTS
-from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
+from ..operation import Effect, Operation, Result, Toolset, read, show, show_page, undo
 from .results import INSIGHT, age_of, shown_result
 
 _AIM = {"project_id", "connection_id", "insight_id"}
@@ -81,7 +81,7 @@ async def _update_insight(api: Call, args: UpdateInsight) -> Result:
 async def _delete_insight(api: Call, args: DeleteInsight) -> Result:
     """Delete the insight; the undo has the numeric id."""
     shown = show(InsightState, await api.soft_delete(INSIGHT, insight_id=args.insight_id))
-    return {**shown, **api.undo(INSIGHT, insight_id=shown["id"])}
+    return {**shown, **undo(api, INSIGHT, insight_id=shown["id"])}
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

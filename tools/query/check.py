@@ -1,4 +1,4 @@
-"""Is a HogQL statement worth one of the scarce queries? Asked before it is sent, and never at the cost of one."""
+"""Checks a HogQL statement before it is sent, without spending a query."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -7,44 +7,45 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hogql_lang import Findings, Problem, Schema, Statement, Unknown, Used, Verdict, nearest
+from hogql_lang.check import with_schema, without_schema
+from hogql_lang.findings import first_of_each
+from hogql_lang.slips import written
+
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError, Refused
 from ...schemas.query import CheckHogql, MetadataAnswer, MetadataProblem
 from ...schemas.text import excerpt
-from ..hogql.check import Problem, Verdict, position, read, resolve
-from ..hogql.findings import Findings, Unknown, Used, first_of_each
-from ..hogql.mistakes import written
-from ..hogql.nearest import nearest
-from ..hogql.schema import Schema, schema_of
-from ..hogql.statement import plan
 from ..operation import Effect, Operation, Result, Toolset, unexpected_shape
+from .plan import plan
+from .schema import schema_of
 from .seen_names import Names, event_names, property_names, unseen_events, unseen_properties
+from .verdict import as_json, in_one_line, refusal, statement_of
 
 _MOST_WARNINGS = 5
 _MOST_LOOKED_UP = 10
 
 
-async def checked(api: Call, sql: str, values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Warnings about a statement that may be sent. Raises Refused for one that PostHog would refuse."""
-    verdict = await verdict_on(api, sql, values)
+async def checked(api: Call, statement: Statement, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the warnings about a statement. Raises Refused for one that PostHog would reject."""
+    verdict = await verdict_on(api, statement, values)
     if verdict.errors:
-        raise verdict.errors[0].refusal(sql)
+        raise refusal(verdict.errors[0], statement.sql)
     unjudged = (f"not checked: {verdict.unjudged}",) if verdict.unjudged else ()
-    return (*unjudged, *(_said(sql, warning) for warning in verdict.warnings))
+    return (*unjudged, *(in_one_line(warning, statement.sql) for warning in verdict.warnings))
 
 
-async def verdict_on(api: Call, sql: str, values: Mapping[str, Any]) -> Verdict:
-    """The verdict on a statement against the call's project. What cannot be looked up is not judged."""
-    tree = read(sql, values)
-    if isinstance(tree, Verdict):
-        return await _posthogs(api, sql, values, tree) if tree.unjudged else tree
+async def verdict_on(api: Call, statement: Statement, values: Mapping[str, Any]) -> Verdict:
+    """Return the verdict on a statement in the call's project. Names that cannot be looked up are not judged."""
+    verdict = without_schema(statement, values)
+    if verdict is not None:
+        return await _posthogs(api, statement.sql, values, verdict) if verdict.unjudged else verdict
     schema, unjudged = await _schema(api)
-    verdict = resolve(sql, tree, schema)
-    if verdict.findings is None:
-        return await _posthogs(api, sql, values, verdict)
-    errors = [await _as_property(api, error, verdict.findings) for error in verdict.errors]
-    unseen = [problem async for problem in _unseen(api, verdict.findings)]
+    verdict = with_schema(statement, schema)
+    findings = verdict.findings or Findings()
+    errors = [await _as_property(api, error, findings) for error in verdict.errors]
+    unseen = [problem async for problem in _unseen(api, findings)]
     warnings = (*unseen, *verdict.warnings)[:_MOST_WARNINGS]
     return replace(verdict, errors=tuple(errors), warnings=warnings, unjudged=unjudged)
 
@@ -57,9 +58,9 @@ async def _schema(api: Call) -> tuple[Schema | None, str | None]:
 
 
 async def _posthogs(api: Call, sql: str, values: Mapping[str, Any], verdict: Verdict) -> Verdict:
-    """PostHog's own verdict, where there is none here: HogQLMetadata reads a statement without running it.
+    """Return PostHog's own verdict, where there is none here: HogQLMetadata checks a statement without running it.
 
-    It takes no values, so that it would refuse every placeholder.
+    It takes no values, so it would reject every placeholder.
     """
     if values:
         return verdict
@@ -85,7 +86,7 @@ def _problem(each: MetadataProblem) -> Problem:
 
 
 async def _as_property(api: Call, error: Problem, findings: Findings) -> Problem:
-    """An unknown column may be the bare name of a property."""
+    """Return the error with more fixes: an unknown column may be the bare name of a property."""
     unknown = next((each for each in findings.unknown if each.place == error.place and each.kind == "column"), None)
     if unknown is None or "properties" not in unknown.known:
         return error
@@ -105,7 +106,7 @@ async def _as_property(api: Call, error: Problem, findings: Findings) -> Problem
 
 
 async def _as_event(api: Call, unknown: Unknown) -> list[str]:
-    """It may be the name of an event without its quotes."""
+    """Return fixes for an unknown column that is the name of an event without its quotes."""
     try:
         names = (await event_names(api)).known
     except GatewayError:
@@ -114,14 +115,14 @@ async def _as_event(api: Call, unknown: Unknown) -> list[str]:
 
 
 def _owner(known: tuple[str, ...]) -> str:
-    """The table that these columns are of, when a property may be meant."""
+    """Return the table with these columns, when a property may be meant."""
     if "event" in known:
         return "events"
     return "persons" if "is_identified" in known else "others"
 
 
 def _properties_of(owner: str) -> tuple[tuple[str, str], ...]:
-    """By the table that a column was looked for in: whose properties it may be, and what they stand behind there."""
+    """Return the kinds of properties that a table leads to, each with the column that holds them."""
     match owner:
         case "events":
             return ("event", "properties"), ("person", "person.properties")
@@ -132,7 +133,7 @@ def _properties_of(owner: str) -> tuple[tuple[str, str], ...]:
 
 
 async def _unseen(api: Call, findings: Findings) -> AsyncIterator[Problem]:
-    """Events and properties that the project has never seen: a query for them answers nothing."""
+    """Return the events and properties that the project has never seen: a query for them finds nothing."""
     try:
         if findings.events:
             missing, names = await unseen_events(api, _looked_up(findings.events))
@@ -149,7 +150,7 @@ async def _unseen(api: Call, findings: Findings) -> AsyncIterator[Problem]:
 
 
 def _looked_up(used: list[Used]) -> list[str]:
-    """The first names only: each one that the project's list lacks may cost a request."""
+    """Return the first names only: each one that the project's list lacks may cost a request."""
     return [each.name for each in first_of_each(used)[:_MOST_LOOKED_UP]]
 
 
@@ -160,32 +161,25 @@ def _missing(used: list[Used], missing: set[str]) -> list[Used]:
 def _never_seen(used: Used, names: Names, prefix: str) -> Problem:
     kind = "event" if used.kind == "event" and not prefix else f"{used.kind} property"
     if re.fullmatch(r"\{\w+\}", used.name):
-        message = f"`{excerpt(used.name, 60)}` in quotes is a text, not a placeholder"
+        message = f"`{excerpt(used.name, 60)}` in quotes is a string, not a placeholder"
         return Problem("hogql_query_error", message, used.place, (f"{used.name} without quotes",))
     fixes = tuple(prefix + (written(name) if prefix else name) for name in nearest(used.name, names.known))
     return Problem("hogql_query_error", f"{kind} `{excerpt(used.name, 60)}` has never been seen", used.place, fixes)
 
 
-def _said(sql: str, problem: Problem) -> str:
-    """A warning in one line."""
-    line = position(sql, problem.place) if problem.place is not None else None
-    where = f"line {line[0]}, column {line[1]}: " if line else ""
-    meant = f"; did you mean {' or '.join(problem.shown_fixes)}?" if problem.fixes else ""
-    return f"{where}{problem.message}{meant}"
-
-
 async def _check_hogql(api: Call, args: CheckHogql) -> Result:
     values = args.values or {}
     try:
-        plan(args.query, 1, values)
-        verdict = await verdict_on(api, args.query, values)
+        statement = statement_of(args.query)
+        plan(statement, 1, values)
+        verdict = await verdict_on(api, statement, values)
     except Refused as error:
         return {"valid": False, "errors": [{"message": error.message, "fix": [error.hint]}]}
     shown: dict[str, Any] = {"valid": not verdict.errors}
     if verdict.errors:
-        shown["errors"] = [problem.as_json(args.query) for problem in verdict.errors]
+        shown["errors"] = [as_json(problem, args.query) for problem in verdict.errors]
     if verdict.warnings:
-        shown["warnings"] = [problem.as_json(args.query) for problem in verdict.warnings]
+        shown["warnings"] = [as_json(problem, args.query) for problem in verdict.warnings]
     return shown | ({"not_checked": verdict.unjudged} if verdict.unjudged else {})
 
 
@@ -193,7 +187,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="check_hogql",
         about="Check a HogQL query without spending one: syntax, tables, columns, events, properties. "
-        "run_hogql checks by itself.",
+        "run_hogql checks automatically.",
         toolset=Toolset.QUERY,
         effect=Effect.READ,
         input=CheckHogql,

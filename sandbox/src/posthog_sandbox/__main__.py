@@ -1,4 +1,4 @@
-"""`python -m posthog_sandbox`: listen at once, say where on the first line, make the data meanwhile."""
+"""`posthog-sandbox`: listen at once, print the address on the first line, then generate the data."""
 
 import argparse
 import asyncio
@@ -26,15 +26,14 @@ _USAGE_ERROR = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0 after an asked-for end, 2 with one line on stderr when it cannot run."""
+    """Run the sandbox and return the exit code: 0 after a clean stop, 2 with one line on stderr when it cannot run."""
     options = _parser().parse_args(arguments)
     if sys.platform == "win32":
         return _fail(
-            "the sandbox does not run on Windows (chdb has no wheel for it); use WSL, or a real MATON_API_KEY."
+            "the sandbox does not run on Windows (chdb has no Windows wheel); use WSL, or a real MATON_API_KEY."
         )
     if missing := [name for name in ("chdb", "hogql_parser_rs") if importlib.util.find_spec(name) is None]:
-        remedy = "pip install 'maton-posthog-mcp[sandbox]' (about 265 MB to download)"
-        return _fail(f"the sandbox needs its extra ({', '.join(missing)} is missing): {remedy}.")
+        return _fail(f"{' and '.join(missing)} not installed; reinstall posthog-sandbox (a download of about 265 MB).")
     from .serving import bind
 
     try:
@@ -47,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace, listener: socket.socket, held: ExitStack) -> int:
-    """Claim the directory before anything in it is touched, then serve until the end."""
+    """Lock the directory before anything in it is changed, then serve until stopped."""
     from .dataset import DatasetError, claim, newest_today, open_dataset
 
     today: date = options.today or newest_today(_now())
@@ -58,11 +57,11 @@ def _serve(options: argparse.Namespace, listener: socket.socket, held: ExitStack
     except DatasetError as error:
         return _fail(f"--dir: {error}")
     except (OSError, sqlite3.Error) as error:
-        return _fail(f"{options.dir}: {error}; free some space or choose another --dir.")
+        return _fail(f"{options.dir}: {error}; free some space on the disk or choose another --dir.")
     made = partial(
         open_dataset, directory, events=options.events, seed=options.seed, today=today, hostile=not options.no_hostile
     )
-    return asyncio.run(_run(options, listener, store, clock, made))
+    return asyncio.run(_run(options, listener, store, clock, today, made))
 
 
 def _filled_store(directory: Path | None, clock: Clock, today: date, url: str) -> Store:
@@ -86,10 +85,12 @@ async def _run(
     listener: socket.socket,
     store: Store,
     clock: SettableClock,
+    today: date,
     made: "Callable[..., Database]",
 ) -> int:
     from .app import create_app
     from .dataset import DatasetError
+    from .examples import refill
     from .serving import serve, watch_for_end
     from .storage.events import EventSource
 
@@ -105,56 +106,60 @@ async def _run(
     url = _url(listener)
     progress = _progress(stop.is_set, as_json=options.json)
     events = EventSource(partial(made, progress=progress))
-    app = create_app(store, events, clock, lambda: url, failed, rate=options.rate)
+    first_rows = partial(refill, store, today, url)
+    app = create_app(store, events, clock, lambda: url, failed, refill=first_rows, rate=options.rate)
     _announce(url, as_json=options.json)
     await serve(app, listener, stop)
     if not failures:
         return 0
     if isinstance(failures[0], DatasetError):
         return _fail(str(failures[0]))
-    return _fail(f"the events could not be made: {failures[0]}")
+    return _fail(f"cannot generate the events: {failures[0]}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="maton-posthog-mcp sandbox",
-        description="A stand-in for the Maton gateway and PostHog on this machine, with synthetic data and real HogQL.",
+        prog=_program(),
+        description="Emulate the Maton gateway and PostHog on this machine, with synthetic data and real HogQL.",
     )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on, a loopback one (default %(default)s)"
-    )
+    parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=0, help="port to listen on (default: a free one)")
-    parser.add_argument("--events", type=_events, default=100_000, help="how many events to make (default %(default)s)")
-    parser.add_argument("--today", type=date.fromisoformat, help="last day of the data, YYYY-MM-DD (default: today)")
-    parser.add_argument("--seed", type=int, default=42, help="the same seed gives the same data (default %(default)s)")
-    parser.add_argument("--dir", type=Path, help="keep the data in this directory (default: a temporary one)")
-    parser.add_argument("--no-hostile", action="store_true", help="leave out the values that an attacker would send")
     parser.add_argument(
-        "--rate", type=_rate, default=0, help="answer 429 beyond so many requests a second, as Maton does at 10"
+        "--events", type=_events, default=100_000, help="number of events to generate (default: %(default)s)"
     )
-    parser.add_argument("--json", action="store_true", help="first line and progress as JSON")
-    parser.add_argument("--exit-on-eof", action="store_true", help="end when standard input ends")
+    parser.add_argument("--today", type=date.fromisoformat, help="last day of the data, YYYY-MM-DD (default: today)")
+    parser.add_argument("--seed", type=int, default=42, help="seed of the synthetic data (default: %(default)s)")
+    parser.add_argument("--dir", type=Path, help="keep the data in this directory (default: a temporary directory)")
+    parser.add_argument("--no-hostile", action="store_true", help="leave out hostile values such as injected prompts")
+    parser.add_argument(
+        "--rate",
+        type=_rate,
+        default=0,
+        help="requests per second before a 429; Maton's limit is 10 (default: no limit)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the first line and the progress as JSON")
+    parser.add_argument("--exit-on-eof", action="store_true", help="exit when standard input is closed")
     return parser
 
 
 def _port(text: str) -> int:
     port = int(text)
     if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("takes a number from 0 to 65535")
+        raise argparse.ArgumentTypeError("must be between 0 and 65535")
     return port
 
 
 def _events(text: str) -> int:
     events = int(text)
     if events < 1:
-        raise argparse.ArgumentTypeError("takes a number from 1")
+        raise argparse.ArgumentTypeError("must be at least 1")
     return events
 
 
 def _rate(text: str) -> int:
     rate = int(text)
     if not 0 <= rate <= 1_000_000:
-        raise argparse.ArgumentTypeError("takes a number of requests per second, 0 for no limit")
+        raise argparse.ArgumentTypeError("must be between 0 and 1000000 (0 means no limit)")
     return rate
 
 
@@ -169,25 +174,25 @@ def _announce(url: str, *, as_json: bool) -> None:
     else:
         line = (
             f"gateway {url}  control {url}\n"
-            f"Key: sandbox. A page to watch it: {url}/\n"
-            f"An MCP server:      MATON_API_KEY=sandbox maton-posthog-mcp --gateway-url {url} --control-url {url}\n"
+            f"Key: sandbox. Overview page: {url}/\n"
+            f"This MCP server:    MATON_API_KEY=sandbox maton-posthog-mcp --gateway-url {url} --control-url {url}\n"
             f"Any PostHog client: host {url}/posthog, personal API key: sandbox\n"
             f"By hand:            curl -H 'Authorization: Bearer sandbox' {url}/posthog/api/projects/@current/\n"
             f"Keys with limits:   {', '.join(key.name for key in KEYS[1:])}\n"
-            "All data is synthetic. Ctrl+C ends it."
+            "All data is synthetic. Press Ctrl+C to stop."
         )
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 class _StoppedError(Exception):
-    """The process is asked to end while the data are being made."""
+    """Shutdown was requested while the data were being generated."""
 
 
 def _progress(stopped: Callable[[], bool], *, as_json: bool) -> Callable[[float, str], None]:
-    """Tells how far the data are, and ends the making of them, files included, once `stopped`."""
+    """Return a function that reports progress on stderr and aborts the generation once `stopped` returns true."""
 
-    def tell(fraction: float, message: str) -> None:
+    def report(fraction: float, message: str) -> None:
         if stopped():
             raise _StoppedError
         line = (
@@ -198,12 +203,18 @@ def _progress(stopped: Callable[[], bool], *, as_json: bool) -> Callable[[float,
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
 
-    return tell
+    return report
 
 
 def _fail(reason: str) -> int:
-    sys.stderr.write(f"maton-posthog-mcp sandbox: {reason}\n")
+    sys.stderr.write(f"{_program()}: {reason}\n")
     return _USAGE_ERROR
+
+
+def _program() -> str:
+    """Return the command as the user typed it: a console script, a subcommand of another program, or the module."""
+    name = Path(sys.argv[0]).name
+    return "python -m posthog_sandbox" if name == "__main__.py" else name
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The sandbox as one ASGI application: both planes of the gateway, faults on demand, and a page to watch it."""
+"""The sandbox as one ASGI application: both planes of the gateway, injected faults and an overview page."""
 
 import logging
 import sqlite3
@@ -20,17 +20,18 @@ from starlette.routing import Route as WebRoute
 from .admin.clock import SettableClock
 from .admin.endpoints import admin_routes
 from .admin.faults import Faults, FaultyApp
+from .admin.journal import Journal, JournalApp
 from .api import on_ready, resource_routes
 from .api.account import find_organization, find_project
 from .errors import ApiError, maton_error, method_not_allowed, not_found, server_error
 from .http.bodies import read_object
-from .http.responses import answer, error_answer
+from .http.responses import error_response, json_response
 from .http.routing import Call, Router, Services
 from .maton.connections import check_connection, web_routes
 from .maton.keys import Key, check_key, check_reach, check_scope
 from .maton.rate import RateLimited
 from .pages.html import Overview, Seen, overview_page, page_headers
-from .pages.recording import Recorded, asked, note, refused
+from .pages.recording import Recorded, note, rejection, summary
 from .storage.engine import EngineError
 from .storage.events import EventSource
 from .storage.store import Store
@@ -51,11 +52,11 @@ _ROW_TABLES = (
 )
 _REMEMBERED = 200
 _COUNTING_S = 0.5
-"""How long the page waits for its counts; a later look finds them."""
+"""Seconds to wait for the counts; a page without them shows them after its next refresh."""
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sandbox:
     services: Services
     base_url: Callable[[], str]
@@ -64,6 +65,7 @@ class _Sandbox:
     clock: SettableClock
     rate: int
     seen: deque[Seen]
+    journal: Journal
 
 
 def create_app(
@@ -73,26 +75,29 @@ def create_app(
     base_url: Callable[[], str],
     on_failure: Callable[[Exception], None] | None = None,
     *,
+    refill: Callable[[], None] = lambda: None,
     rate: int = 0,
 ) -> Starlette:
-    """The application. It owns `store` and `events`: its lifespan opens the events in the background and closes both.
+    """Return the application, which owns `store` and `events`: its lifespan opens the events and closes both.
 
-    `base_url` is where it is reached, without a slash at the end; `on_failure` hears when the events cannot be made.
-    `rate` limits the requests per second, as Maton does; 0 does not.
+    `base_url` returns the sandbox's own address without a trailing slash. `on_failure` is called when the events cannot
+    be generated. `refill` replaces the rows by those of a new sandbox. `rate` is the limit of requests per second, as
+    Maton applies it; 0 means no limit.
     """
     background = _Background()
     services = Services(store, events, clock, background.start)
     router = Router(resource_routes())
-    sandbox = _Sandbox(services, base_url, router, Faults(), clock, rate, deque(maxlen=_REMEMBERED))
+    sandbox = _Sandbox(services, base_url, router, Faults(), clock, rate, deque(maxlen=_REMEMBERED), Journal())
     return Starlette(
         routes=[
             WebRoute("/", partial(_overview, sandbox)),
             *web_routes(services, base_url),
-            *admin_routes(sandbox.faults, clock),
+            *admin_routes(sandbox.faults, clock, sandbox.journal, partial(_reset, sandbox, refill)),
             WebRoute("/posthog/{path:path}", partial(_data_plane, sandbox), methods=_METHODS),
             WebRoute("/{path:path}", _unknown, methods=_METHODS),
         ],
         middleware=[
+            Middleware(JournalApp, journal=sandbox.journal),
             Middleware(Recorded, seen=sandbox.seen, clock=clock),
             Middleware(RateLimited, rate=rate),
             Middleware(FaultyApp, faults=sandbox.faults),
@@ -103,7 +108,7 @@ def create_app(
 
 
 class _Background:
-    """Starts jobs that run until the application ends."""
+    """Jobs that run until the application stops."""
 
     def __init__(self) -> None:
         self.jobs: TaskGroup | None = None
@@ -143,28 +148,39 @@ async def _open_events(services: Services, on_failure: Callable[[Exception], Non
         await services.events.open()
     except Exception as error:
         if on_failure is None:
-            _log.exception("The events could not be made")
+            _log.exception("Cannot generate the events")
         else:
             on_failure(error)
         return
     await _quietly(lambda: on_ready(services))
 
 
+async def _reset(sandbox: _Sandbox, refill: Callable[[], None]) -> None:
+    """Reset to the state of a new sandbox but keep the events. A new router has no cached query results."""
+    sandbox.clock.reset()
+    sandbox.faults.set([])
+    await to_thread.run_sync(refill)
+    sandbox.router = Router(resource_routes())
+    sandbox.seen.clear()
+    sandbox.journal.clear()
+    sandbox.services.spawn(lambda: on_ready(sandbox.services))
+
+
 async def _data_plane(sandbox: _Sandbox, request: Request) -> Response:
-    """One request of PostHog's API through the gateway, errors as answers."""
+    """Handle one PostHog API request and turn errors into responses."""
     try:
-        return await _answer(sandbox, check_key(request.headers.get("authorization")), request)
+        return await _dispatch(sandbox, check_key(request.headers.get("authorization")), request)
     except ApiError as error:
-        note(request.scope, refused(error))
-        return error_answer(error)
+        note(request.scope, rejection(error))
+        return error_response(error)
     except sqlite3.OperationalError as error:
-        return error_answer(server_error(503, _reason(error)))
+        return error_response(server_error(503, _reason(error)))
     except Exception:
-        _log.exception("The sandbox failed on %s %s", request.method, request.url.path)
-        return error_answer(server_error())
+        _log.exception("Unhandled error in the sandbox on %s %s", request.method, request.url.path)
+        return error_response(server_error())
 
 
-async def _answer(sandbox: _Sandbox, key: Key, request: Request) -> Response:
+async def _dispatch(sandbox: _Sandbox, key: Key, request: Request) -> Response:
     path: str = request.path_params["path"]
     found = sandbox.router.find(path.removeprefix("api/")) if path.startswith("api/") else None
     endpoints, arguments = found or ({}, {})
@@ -176,7 +192,7 @@ async def _answer(sandbox: _Sandbox, key: Key, request: Request) -> Response:
     if endpoint is None:
         raise method_not_allowed(request.method, ", ".join(endpoints))
     body = await read_object(request)
-    note(request.scope, asked(body))
+    note(request.scope, summary(body))
     call = Call(
         services=sandbox.services,
         method=request.method,
@@ -192,7 +208,7 @@ async def _answer(sandbox: _Sandbox, key: Key, request: Request) -> Response:
 
 
 def _enter(store: Store, key: Key, request: Request, segments: Sequence[str]) -> int:
-    """Check the connection and what the key may do; then the project of the path, 0 without one."""
+    """Check the connection and the key's permissions; return the project id of the path, or 0."""
     with store.transaction() as rows:
         check_connection(rows, request.headers.get("maton-connection"))
         match segments:
@@ -230,20 +246,20 @@ async def _event_counts(events: EventSource) -> Mapping[str, int | None]:
 
 
 def _in_force(sandbox: _Sandbox) -> list[str]:
-    """What makes this sandbox behave differently from others, in words."""
-    faults, said = len(sandbox.faults.shown()), list[str]()
+    """Return one sentence for each setting that makes this sandbox behave differently from the default."""
+    faults, lines = len(sandbox.faults.shown()), list[str]()
     if faults:
-        said.append(f"Faults on demand: {faults} {'rule is' if faults == 1 else 'rules are'} in force.")
+        lines.append(f"Injected faults: {faults} {'rule is' if faults == 1 else 'rules are'} active.")
     if sandbox.clock.shown()["is_set"]:
-        said.append(f"The clock is set: it is {timestamp(sandbox.clock().replace(microsecond=0))}.")
+        lines.append(f"The clock is set to {timestamp(sandbox.clock().replace(microsecond=0))}.")
     if sandbox.rate:
-        said.append(f"At most {sandbox.rate} requests a second are answered.")
-    return said
+        lines.append(f"Requests are limited to {sandbox.rate} per second.")
+    return lines
 
 
 async def _not_stored(_request: Request, error: Exception) -> Response:
-    """A full disk, or another program that holds the rows, as the control plane tells it."""
-    return error_answer(maton_error(503, _reason(error)))
+    """Return the control plane's error for rows that cannot be stored: a full disk or a locked database."""
+    return error_response(maton_error(503, _reason(error)))
 
 
 def _reason(error: Exception) -> str:
@@ -251,4 +267,4 @@ def _reason(error: Exception) -> str:
 
 
 async def _unknown(_request: Request) -> Response:
-    return answer({"detail": "Not Found"}, 404)
+    return json_response({"detail": "Not Found"}, 404)

@@ -1,11 +1,11 @@
-"""The insights a new sandbox has: one of each kind, as PostHog's pages would have saved them."""
+"""The insights of a new sandbox: one of each kind, in the form that PostHog's own pages save."""
 
 from .dataset import product
 from .values import Row
 
 
 def example_insights() -> dict[str, list[tuple[str, Row]]]:
-    """Name and query of each insight, by the name of its dashboard; under "" those that are on none."""
+    """Return the names and queries of the insights by dashboard name; "" groups those on no dashboard."""
     return {
         "Product overview": [
             ("Daily active users", _shown(_trends(_event("$pageview", math="dau")))),

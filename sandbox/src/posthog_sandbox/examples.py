@@ -1,4 +1,4 @@
-"""The rows a new sandbox starts with, so that no list is empty and the events have their counterparts."""
+"""The rows of a new sandbox, so that no list is empty and the events have matching objects."""
 
 from copy import deepcopy
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,27 +24,38 @@ _ENDED_FLAG, _DRAFT_FLAG = "onboarding-checklist", "yearly-billing-first"
 
 
 def fill(store: Store, today: date, base_url: str) -> None:
-    """Fill a store that has no projects yet. A kept one is left as it is, but for the address it is now served at."""
+    """Fill a store that has no projects yet; in a kept store only update the address it is served at."""
     with store.transaction() as rows:
         if rows.all("projects"):
             move_connections(rows, base_url)
             return
-        since = founded(datetime.combine(today, time(), UTC))
-        rows.insert("settings", 0, {"current_project": DATA_PROJECT})
-        for id in PROJECT_NAMES:
-            rows.insert("projects", 0, new_project(id, since))
-        seed_connection(rows, since, base_url)
-        examples = _Examples(rows, tell(today))
-        examples.add_flags()
-        examples.add_dashboards()
-        examples.add_people()
-        examples.add_experiments()
-        examples.add_survey()
-        examples.add_annotations()
+        _fill(rows, today, base_url)
+
+
+def refill(store: Store, today: date, base_url: str) -> None:
+    """Replace all rows by those of a new sandbox."""
+    with store.transaction() as rows:
+        rows.clear()
+        _fill(rows, today, base_url)
+
+
+def _fill(rows: Rows, today: date, base_url: str) -> None:
+    since = founded(datetime.combine(today, time(), UTC))
+    rows.insert("settings", 0, {"current_project": DATA_PROJECT})
+    for id in PROJECT_NAMES:
+        rows.insert("projects", 0, new_project(id, since))
+    seed_connection(rows, since, base_url)
+    examples = _Examples(rows, tell(today))
+    examples.add_flags()
+    examples.add_dashboards()
+    examples.add_people()
+    examples.add_experiments()
+    examples.add_survey()
+    examples.add_annotations()
 
 
 class _Examples:
-    """Adds rows as a person would have, each at its moment of the story."""
+    """Writer of example rows, each dated to its moment of the story."""
 
     def __init__(self, rows: Rows, story: Story) -> None:
         self._rows = rows
@@ -62,7 +73,7 @@ class _Examples:
         return _moment(self._story.end) - timedelta(days=days)
 
     def add_flags(self) -> None:
-        """Two flags that the events know, those of the other experiments, and one of each other sort."""
+        """Add the two flags that events refer to, the flags of other experiments, and one of each other kind."""
         started = _moment(self._story.experiment_from)
         everybody: Row = {"properties": [], "rollout_percentage": 100}
         halves = [{"key": key, "name": "", "rollout_percentage": 50} for key in product.EXPERIMENT_VARIANTS]
@@ -106,7 +117,7 @@ class _Examples:
         )
 
     def add_dashboards(self) -> None:
-        """Dashboards with tiles, and insights that are on none."""
+        """Add dashboards with tiles, and insights on no dashboard."""
         described = {"Product overview": "How the product is used", "Revenue": "What is bought, and where"}
         for place, (title, insights) in enumerate(example_insights().items()):
             at = self._days_ago(70 - 10 * place)
@@ -118,7 +129,7 @@ class _Examples:
                 self._add(INSIGHTS, at, {"name": name, "query": query, "saved": True, **on})
 
     def add_people(self) -> None:
-        """Cohorts and actions."""
+        """Add cohorts and actions."""
         paying: Row = {"key": "plan", "type": "person", "value": ["pro", "team"], "operator": "exact"}
         cohorts: list[tuple[str, str, Row]] = [
             ("Paying customers", "On the pro or team plan", paying),
@@ -137,7 +148,7 @@ class _Examples:
             self._add(ACTIONS, self._days_ago(55), {"name": name, "steps": steps})
 
     def add_experiments(self) -> None:
-        """One that runs, with events; one that ended; one draft."""
+        """Add a running experiment with events, an ended one and a draft."""
         purchases: Row = {
             "kind": "ExperimentMetric",
             "uuid": "6f0d3a52-8c1b-4b7e-9a45-2d0c7e1f9b63",
@@ -162,7 +173,7 @@ class _Examples:
         self._add(EXPERIMENTS, self._days_ago(3), draft)
 
     def add_survey(self) -> None:
-        """The survey whose answers are among the events."""
+        """Add the survey whose responses are among the events."""
         rating: Row = {
             "id": product.SURVEY_RATING_QUESTION_ID,
             "type": "rating",
@@ -188,11 +199,11 @@ class _Examples:
         }
         survey = self._add(SURVEYS, at, values)
         flag = self._rows.get("feature_flags", survey["_internal_targeting_flag"])
-        if flag is not None:  # its key is random, and examples are the same every time
+        if flag is not None:  # PostHog makes the key random, but the examples must be reproducible
             self._rows.save("feature_flags", {**flag, "key": "survey-targeting-0197d0c65b-custom"})
 
     def add_annotations(self) -> None:
-        """Releases, the broken one among them, and what else happened."""
+        """Add releases, including the faulty one, and other notable dates."""
         notes: list[tuple[datetime, str, str]] = [
             (_moment(moment), f"Release {version}", "project")
             for moment, version in self._story.releases

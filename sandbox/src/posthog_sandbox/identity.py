@@ -1,4 +1,4 @@
-"""Who and what the sandbox pretends to be: one user, two organizations, three projects. All of it says "synthetic"."""
+"""The identity of the sandbox: one user, two organizations, three projects, all named as synthetic."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,10 +14,10 @@ ORGANIZATION_NAMES = {
 USER_UUID = stable_uuid("user", 1)
 
 DATA_PROJECT = 1
-"""The project that the events belong to; every other project has none."""
+"""The only project with events."""
 EMPTY_PROJECT = 2
 FOREIGN_PROJECT = 3
-"""Empty too, and of the second organization."""
+"""Another project without events, in the second organization."""
 PROJECT_NAMES = {
     DATA_PROJECT: "Sandbox (synthetic data)",
     EMPTY_PROJECT: "Sandbox (empty project, synthetic)",
@@ -25,11 +25,11 @@ PROJECT_NAMES = {
 }
 
 CONNECTION_ID = stable_uuid("connection", 1)
-"""The Maton connection that is there from the start."""
+"""The Maton connection that exists from the start."""
 
 
 def user_basic() -> Row:
-    """The user as other objects embed it (`created_by`, `last_modified_by`)."""
+    """Return the user as other objects embed it (`created_by`, `last_modified_by`)."""
     return {
         "id": 1,
         "uuid": USER_UUID,
@@ -44,5 +44,5 @@ def user_basic() -> Row:
 
 
 def founded(today: datetime) -> str:
-    """When organization, user and projects were made: 200 days before the last day of the events."""
+    """Return the creation time of organization, user and projects: 200 days before `today`."""
     return timestamp(today.astimezone(UTC) - timedelta(days=200))

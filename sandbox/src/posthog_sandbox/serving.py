@@ -1,4 +1,4 @@
-"""The sandbox's HTTP server: uvicorn on a socket of ours, ended by signals or the end of standard input."""
+"""The sandbox's HTTP server: uvicorn on a given socket, stopped by a signal or the end of standard input."""
 
 import asyncio
 import os
@@ -16,13 +16,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from .admin.faults import DISCONNECT
 
 GRACE_S = 1
-"""Seconds that answers in progress get when the process is asked to end."""
+"""Seconds that pending responses get after a stop was requested."""
 DEADLINE_S = 2.5
-"""After this the process ends whatever still blocks, a query in the engine, say."""
+"""Seconds after which the process exits even if something still blocks, such as a query in the engine."""
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 whose application can cut the connection: the extension `DISCONNECT` of its scope."""
+    """HTTP/1.1 with a scope extension, `DISCONNECT`, that lets the application cut the connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,14 +38,14 @@ class _Protocol(H11Protocol):
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Leave signals to `serve`: uvicorn would raise them again after its clean end."""
+        """Leave signals to `watch_for_end`; uvicorn would raise them again after a clean shutdown."""
         yield
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises OSError, as for a busy port."""
+    """Return a listening socket; port 0 picks a free one. Raises OSError, for example when the port is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, asyncio sets TCP_NODELAY on what it accepts; without it, an answer in two writes waits
+    # asyncio sets TCP_NODELAY only on sockets that name their protocol; without it a response sent in two writes waits
     # 40 ms for an ACK.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -59,8 +59,10 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def watch_for_end(stop: asyncio.Event, *, exit_on_eof: bool) -> None:
-    """Have `stop` set by SIGINT, SIGTERM and, if `exit_on_eof`, the end of standard input. Before the address is told:
-    who knows it may end the process."""
+    """Set `stop` on SIGINT, SIGTERM and, with `exit_on_eof`, the end of standard input.
+
+    Call it before the address is printed: readers of the address can stop the process.
+    """
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -69,7 +71,7 @@ def watch_for_end(stop: asyncio.Event, *, exit_on_eof: bool) -> None:
 
 
 async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set; what is in progress then gets a moment."""
+    """Serve until `stop` is set, then give pending responses `GRACE_S` seconds."""
     config = uvicorn.Config(
         app,
         http=_Protocol,
@@ -97,7 +99,7 @@ def _watch_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     with suppress(OSError):
         while os.read(0, 4096):
             pass
-    with suppress(RuntimeError):  # the loop is closed: the process is ending anyway
+    with suppress(RuntimeError):  # the loop is closed, so the process is already exiting
         loop.call_soon_threadsafe(stop.set)
 
 

@@ -1,4 +1,4 @@
-"""Small conversions that several parts share: JSON narrowing, times, identifiers."""
+"""Small shared conversions: JSON narrowing, times, identifiers."""
 
 import uuid
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 type Row = dict[str, Any]
-"""One object of a resource: a JSON object."""
+"""One object of a resource, as JSON."""
 
 type Clock = Callable[[], datetime]
 
@@ -14,32 +14,32 @@ _NAMESPACE = uuid.UUID("5f0f7f0e-2b5c-4c57-9a3e-5a4d0c0b7a10")
 
 
 def as_object(value: object) -> Row | None:
-    """The value if it is a JSON object."""
+    """Return the value if it is a JSON object, else None."""
     return cast(Row, value) if isinstance(value, dict) else None
 
 
 def as_list(value: object) -> list[Any] | None:
-    """The value if it is a JSON array."""
+    """Return the value if it is a JSON array, else None."""
     return cast("list[Any]", value) if isinstance(value, list) else None
 
 
 def objects(value: object) -> list[Row]:
-    """The JSON objects in a JSON array; nothing for anything else."""
+    """Return the JSON objects of a JSON array; an empty list for any other value."""
     return [item for item in map(as_object, as_list(value) or []) if item is not None]
 
 
 def timestamp(moment: datetime) -> str:
-    """ISO 8601 in UTC as Django REST framework writes it: `Z`, and a fraction only when there is one."""
+    """Format a time as Django REST framework does: ISO 8601 in UTC with `Z`, and a fraction only if not zero."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def stable_uuid(*parts: object) -> str:
-    """The same UUID for the same parts, so that a synthetic row keeps its id over restarts."""
+    """Return a UUID derived from the parts, so that a synthetic row keeps its id across restarts."""
     return str(uuid.uuid5(_NAMESPACE, "/".join(map(str, parts))))
 
 
 def is_uuid(text: str) -> bool:
-    """Whether a text is a UUID as Python reads it."""
+    """Return whether Python can parse the text as a UUID."""
     try:
         uuid.UUID(text)
     except ValueError:
@@ -48,5 +48,5 @@ def is_uuid(text: str) -> bool:
 
 
 def integer_id(text: str) -> int | None:
-    """An integer id that fits the database, or None."""
+    """Parse an integer id that fits the database, else return None."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None

@@ -1,4 +1,4 @@
-"""Endpoints of the sandbox called without HTTP: a request in, status and parsed body out."""
+"""Calls to the sandbox's endpoints without HTTP: a request in, status and parsed body out."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -20,13 +20,13 @@ NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     status: int
     body: Any
 
     @property
     def detail(self) -> str:
-        """The text of an error in PostHog's envelope."""
+        """The message of an error in PostHog's envelope."""
         assert self.body.keys() == {"type", "code", "detail", "attr"}
         return cast(str, self.body["detail"])
 
@@ -37,21 +37,21 @@ class Answer:
 
 
 class KnownEvents:
-    """A database that knows some event names and nothing else."""
+    """A database that only knows some event names."""
 
     def __init__(self, *names: str) -> None:
         self._names = names
 
     def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 0) -> Table:
-        """The names, whatever is asked."""
+        """Return the names for any query."""
         return Table(("name",), ("String",), [[name] for name in self._names])
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
 class Resources:
-    """The endpoints of some routes over an empty store with two projects. `now` can be moved."""
+    """The endpoints of some routes over an empty store with two projects. `now` can be changed."""
 
     def __init__(self, routes: tuple[Route, ...], database: Database | None = None) -> None:
         self.now = NOW
@@ -73,8 +73,8 @@ class Resources:
             await self._events.open()
         return Services(self.store, self._events, lambda: self.now, _never)
 
-    async def send(self, method: str, path: str, body: dict[str, Any] | None = None, /, **query: Any) -> Answer:
-        """One request; `path` is relative to `/api/projects/1/`, or starts with `/` for another project."""
+    async def send(self, method: str, path: str, body: dict[str, Any] | None = None, /, **query: Any) -> Response:
+        """Send a request; `path` is relative to `/api/projects/1/`, or starts with `/` for another project."""
         path = path.removeprefix("/") if path.startswith("/") else f"1/{path}"
         found = self._router.find(f"projects/{path}")
         assert found is not None, path
@@ -94,24 +94,24 @@ class Resources:
         try:
             response = await endpoints[method](call)
         except ApiError as error:
-            return Answer(error.status, error.body)
+            return Response(error.status, error.body)
         content = bytes(response.body)
-        return Answer(response.status_code, json.loads(content) if content else None)
+        return Response(response.status_code, json.loads(content) if content else None)
 
     async def make(self, path: str, /, **body: Any) -> dict[str, Any]:
-        """The row that a POST made."""
+        """Create a row with POST and return it."""
         made = await self.send("POST", path, body)
         assert made.status == 201, made.body
         return made.body
 
     async def get(self, path: str, /, **query: Any) -> Any:
-        """The body of a GET that succeeds."""
+        """Return the body of a successful GET."""
         found = await self.send("GET", path, **query)
         assert found.status == 200, found.body
         return found.body
 
     async def patch(self, path: str, /, **body: Any) -> Any:
-        """The body of a PATCH that succeeds."""
+        """Return the body of a successful PATCH."""
         changed = await self.send("PATCH", path, body)
         assert changed.status == 200, changed.body
         return changed.body

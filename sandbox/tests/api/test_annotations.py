@@ -1,4 +1,4 @@
-"""Annotations: scopes, parents, soft delete, what other projects see."""
+"""Annotations: scopes, parents, soft deletion, visibility in other projects."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,7 +24,7 @@ def api() -> Iterator[Resources]:
         yield opened
 
 
-async def test_an_empty_body_makes_an_annotation_of_an_insight(api: Resources) -> None:
+async def test_an_empty_body_creates_an_annotation_of_an_insight(api: Resources) -> None:
     made = await api.make("annotations/")
 
     assert made["scope"] == "dashboard_item"
@@ -66,23 +66,23 @@ async def test_an_annotation_names_its_insight_and_dashboard(api: Resources) -> 
         ),
     ],
 )
-async def test_a_value_that_posthog_refuses_is_400(
+async def test_an_invalid_value_is_400(
     api: Resources, body: dict[str, Any], detail: str, code: str, attr: str | None
 ) -> None:
-    refused = await api.send("POST", "annotations/", body)
+    rejected = await api.send("POST", "annotations/", body)
 
-    assert refused.status == 400
-    assert refused.body == {"type": "validation_error", "code": code, "detail": detail, "attr": attr}
+    assert rejected.status == 400
+    assert rejected.body == {"type": "validation_error", "code": code, "detail": detail, "attr": attr}
     assert (await api.get("annotations/"))["count"] == 0
 
 
-async def test_a_parent_of_another_project_does_not_exist(api: Resources) -> None:
+async def test_a_parent_of_another_project_is_not_found(api: Resources) -> None:
     dashboard = await api.make("/2/dashboards/", name="Other")
 
     assert (await api.send("POST", "annotations/", {"dashboard_id": dashboard["id"]})).detail == "Dashboard not found."
 
 
-async def test_a_page_holds_1000_annotations(api: Resources) -> None:
+async def test_a_page_has_1000_annotations(api: Resources) -> None:
     first = await api.make("annotations/", scope="project")
     with api.store.transaction() as rows:
         for _ in range(1000):
@@ -95,7 +95,7 @@ async def test_a_page_holds_1000_annotations(api: Resources) -> None:
     assert page["next"] == "https://us.posthog.com/api/projects/1/annotations/?limit=1000&offset=1000"
 
 
-async def test_annotations_come_latest_first_within_the_dates_asked(api: Resources) -> None:
+async def test_annotations_within_the_requested_dates_are_listed_latest_first(api: Resources) -> None:
     for day in (3, 1, 2, 4):
         await api.make("annotations/", content=f"day {day}", date_marker=f"2026-11-0{day}T12:00:00+02:00")
 
@@ -113,10 +113,10 @@ async def test_annotations_come_latest_first_within_the_dates_asked(api: Resourc
         ({"date_from": "2026-11-02", "date_to": "2026-11-01"}, "Invalid date range: date_from must be before date_to"),
     ],
 )
-async def test_a_filter_that_posthog_refuses_is_400(api: Resources, query: dict[str, str], detail: str) -> None:
-    refused = await api.send("GET", "annotations/", **query)
+async def test_an_invalid_filter_is_400(api: Resources, query: dict[str, str], detail: str) -> None:
+    rejected = await api.send("GET", "annotations/", **query)
 
-    assert (refused.status, refused.detail) == (400, detail)
+    assert (rejected.status, rejected.detail) == (400, detail)
 
 
 async def test_lists_are_searched_and_filtered(api: Resources) -> None:
@@ -133,7 +133,7 @@ async def test_lists_are_searched_and_filtered(api: Resources) -> None:
     assert await contents(hidden_in_user_interface="no") == {"Deploy 2", "Outage"}
 
 
-async def test_only_patch_sees_a_deleted_annotation(api: Resources) -> None:
+async def test_a_deleted_annotation_is_only_visible_to_patch(api: Resources) -> None:
     path = f"annotations/{(await api.make('annotations/', content='gone'))['id']}/"
 
     assert (await api.send("DELETE", path)).status == 405
@@ -159,7 +159,9 @@ async def test_an_annotation_hides_with_its_deleted_dashboard(api: Resources) ->
     assert (await api.get("annotations/"))["count"] == 1
 
 
-async def test_those_of_the_organization_show_in_every_project_and_move_to_who_edits_them(api: Resources) -> None:
+async def test_organization_annotations_show_in_every_project_and_move_to_the_project_that_edits_them(
+    api: Resources,
+) -> None:
     shared = await api.make("annotations/", content="shared", scope="organization")
     own = await api.make("annotations/", content="own", scope="project")
 

@@ -31,7 +31,7 @@ def names(page: Any) -> list[str]:
     return [row["name"] for row in page["results"]]
 
 
-async def test_nothing_is_required_of_a_dashboard(sandbox: Serving) -> None:
+async def test_a_dashboard_has_no_required_fields(sandbox: Serving) -> None:
     made = await sandbox.make("dashboards/", {})
 
     assert made["name"] is None
@@ -53,7 +53,7 @@ async def test_pinned_dashboards_come_first_then_by_name(sandbox: Serving) -> No
     assert names(await sandbox.get("dashboards/", tags="mine")) == ["A"]
 
 
-async def test_an_insight_is_put_on_dashboards_and_taken_off(sandbox: Serving) -> None:
+async def test_an_insight_is_added_to_and_removed_from_dashboards(sandbox: Serving) -> None:
     first, second = await board(sandbox), await board(sandbox)
     made = await insight(sandbox, first["id"])
     moved = await sandbox.patch(f"insights/{made['id']}/", {"dashboards": [second["id"]]})
@@ -64,15 +64,17 @@ async def test_an_insight_is_put_on_dashboards_and_taken_off(sandbox: Serving) -
     assert tile["insight"]["short_id"] == made["short_id"]
 
 
-async def test_an_insight_on_a_dashboard_that_is_not_there_is_refused_whole(sandbox: Serving) -> None:
+async def test_an_insight_on_a_missing_dashboard_is_rejected_as_a_whole(sandbox: Serving) -> None:
     before = (await sandbox.get("insights/"))["count"]
     body = {"name": "x", "query": QUERY, "dashboards": [999]}
 
-    assert (await sandbox.refused("POST", "insights/", body))[0] == 400
+    assert (await sandbox.rejection("POST", "insights/", body))[0] == 400
     assert (await sandbox.get("insights/"))["count"] == before
 
 
-async def test_deleting_a_dashboard_can_take_its_own_insights_and_restoring_brings_them_back(sandbox: Serving) -> None:
+async def test_deleting_a_dashboard_can_delete_its_own_insights_and_restoring_it_restores_them(
+    sandbox: Serving,
+) -> None:
     doomed, other = await board(sandbox), await board(sandbox)
     own = await insight(sandbox, doomed["id"])
     shared = await insight(sandbox, doomed["id"], other["id"])
@@ -86,16 +88,16 @@ async def test_deleting_a_dashboard_can_take_its_own_insights_and_restoring_brin
     assert (await sandbox.get(f"insights/{own['id']}/"))["deleted"] is False
 
 
-async def test_a_dashboard_is_copied_or_made_from_a_template_but_not_both(sandbox: Serving) -> None:
+async def test_a_dashboard_is_copied_or_created_from_a_template_but_not_both(sandbox: Serving) -> None:
     [source] = [row for row in (await sandbox.get("dashboards/"))["results"] if row["name"] == "Product overview"]
     copy = await board(sandbox, use_dashboard=source["id"])
 
     assert (copy["creation_mode"], len(copy["tiles"])) == ("duplicate", 4)
     body = {"use_dashboard": source["id"], "use_template": "DEFAULT_APP"}
-    assert (await sandbox.refused("POST", "dashboards/", body))[0] == 400
+    assert (await sandbox.rejection("POST", "dashboards/", body))[0] == 400
 
 
-async def test_tiles_are_moved_and_texts_added(sandbox: Serving) -> None:
+async def test_tiles_are_moved_and_texts_are_added(sandbox: Serving) -> None:
     made = await board(sandbox)
     await insight(sandbox, made["id"])
     [tile] = (await sandbox.get(f"dashboards/{made['id']}/"))["tiles"]
@@ -106,7 +108,7 @@ async def test_tiles_are_moved_and_texts_added(sandbox: Serving) -> None:
     assert [item["text"] for item in changed["tiles"]] == [None, {"body": "# Notes"}]
 
 
-async def test_an_insight_answers_to_its_number_and_its_short_id(sandbox: Serving) -> None:
+async def test_an_insight_is_found_by_its_number_and_its_short_id(sandbox: Serving) -> None:
     made = await insight(sandbox)
 
     assert len(made["short_id"]) == 8
@@ -115,7 +117,7 @@ async def test_an_insight_answers_to_its_number_and_its_short_id(sandbox: Servin
     assert (await sandbox.send("GET", "insights/@current/")).status_code == 404
 
 
-async def test_a_bare_query_is_stored_as_it_came_and_nothing_is_saved_by_default(sandbox: Serving) -> None:
+async def test_a_bare_query_is_stored_unchanged_and_not_saved_by_default(sandbox: Serving) -> None:
     made = await insight(sandbox, query={"kind": "TrendsQuery", "series": []})
 
     assert made["query"] == {"kind": "TrendsQuery", "series": []}
@@ -124,13 +126,13 @@ async def test_a_bare_query_is_stored_as_it_came_and_nothing_is_saved_by_default
     assert "Insight" not in names(await sandbox.get("insights/", saved="true"))
 
 
-async def test_an_insight_needs_an_object_for_a_query_and_no_legacy_filters(sandbox: Serving) -> None:
-    assert (await sandbox.refused("POST", "insights/", {"query": "select 1"}))[:2] == (400, "not_a_dict")
-    assert (await sandbox.refused("POST", "insights/", {"filters": {"insight": "TRENDS"}}))[0] == 403
+async def test_an_insight_needs_a_query_object_and_no_legacy_filters(sandbox: Serving) -> None:
+    assert (await sandbox.rejection("POST", "insights/", {"query": "select 1"}))[:2] == (400, "not_a_dict")
+    assert (await sandbox.rejection("POST", "insights/", {"filters": {"insight": "TRENDS"}}))[0] == 403
 
 
 @pytest.mark.parametrize("wrong", ["false", 0, None])
-async def test_only_json_false_in_a_patch_restores_an_insight(sandbox: Serving, wrong: Any) -> None:
+async def test_only_false_as_json_in_a_patch_restores_an_insight(sandbox: Serving, wrong: Any) -> None:
     made = await insight(sandbox)
     path = f"insights/{made['id']}/"
     await sandbox.patch(path, {"deleted": True})
@@ -152,24 +154,24 @@ async def test_only_json_false_in_a_patch_restores_an_insight(sandbox: Serving, 
         ({"favorited": "true"}, []),
     ],
 )
-async def test_filters_of_the_list_of_insights(sandbox: Serving, query: dict[str, str], found: list[str]) -> None:
+async def test_the_list_of_insights_is_filtered(sandbox: Serving, query: dict[str, str], found: list[str]) -> None:
     assert names(await sandbox.get("insights/", **query)) == found
 
 
-async def test_insights_are_found_by_all_of_their_dashboards(sandbox: Serving) -> None:
+async def test_insights_are_filtered_by_all_of_the_given_dashboards(sandbox: Serving) -> None:
     first, second = await board(sandbox), await board(sandbox)
     both = await insight(sandbox, first["id"], second["id"])
     await insight(sandbox, first["id"])
     page = await sandbox.get("insights/", dashboards=f"[{first['id']}, {second['id']}]")
 
     assert [row["id"] for row in page["results"]] == [both["id"]]
-    assert (await sandbox.refused("GET", "insights/", dashboards="{}"))[0] == 400
+    assert (await sandbox.rejection("GET", "insights/", dashboards="{}"))[0] == 400
 
 
 @pytest.mark.parametrize(
     ("limit", "offset", "shown"), [("2", "1", 2), ("0", "0", 9), ("-3", "x", 9), ("many", "-1", 9), ("5", "100", 0)]
 )
-async def test_odd_limits_mean_the_default_and_an_offset_past_the_end_keeps_the_count(
+async def test_invalid_limits_mean_the_default_and_an_offset_past_the_end_keeps_the_count(
     sandbox: Serving, limit: str, offset: str, shown: int
 ) -> None:
     page = await sandbox.get("insights/", limit=limit, offset=offset)
@@ -178,7 +180,7 @@ async def test_odd_limits_mean_the_default_and_an_offset_past_the_end_keeps_the_
     assert len(page["results"]) == shown
 
 
-async def test_the_links_of_a_page_point_at_posthog_and_keep_the_query(sandbox: Serving) -> None:
+async def test_the_links_of_a_page_point_to_posthog_and_keep_the_query(sandbox: Serving) -> None:
     page = await sandbox.get("insights/", limit=3, offset=3, saved="true")
 
     link = "https://us.posthog.com/api/projects/1/insights/?limit=3"

@@ -59,7 +59,7 @@ async def test_events_are_searched_by_every_word_and_ordered(api: Resources) -> 
     assert names == sorted((await api.send("GET", EVENTS)).names, reverse=True)[:3]
 
 
-async def test_event_types_part_posthogs_events_from_those_of_the_product(api: Resources) -> None:
+async def test_event_types_separate_posthogs_events_from_the_products_events(api: Resources) -> None:
     posthogs = (await api.send("GET", EVENTS, event_type="event_posthog")).names
     own = (await api.send("GET", EVENTS, event_type="event_custom")).names
 
@@ -84,11 +84,11 @@ async def test_describing_a_definition_is_402(api: Resources) -> None:
     property = (await api.get(PROPERTIES, search="$browser"))["results"][0]
 
     for path in (f"{EVENTS}{event['id']}/", f"{PROPERTIES}{property['id']}/"):
-        refused = await api.send("PATCH", path, {"description": "A new account."})
-        assert refused.status == 402
-        assert refused.body["type"] == "server_error"
-        assert refused.body["code"] == "payment_required"
-        assert refused.detail.startswith("Ingestion taxonomy is part of")
+        rejected = await api.send("PATCH", path, {"description": "A new account."})
+        assert rejected.status == 402
+        assert rejected.body["type"] == "server_error"
+        assert rejected.body["code"] == "payment_required"
+        assert rejected.detail.startswith("Ingestion taxonomy is part of")
 
 
 async def test_a_deleted_definition_is_gone(api: Resources) -> None:
@@ -104,7 +104,7 @@ async def test_another_project_has_no_definitions(api: Resources) -> None:
     assert (await api.get("/2/property_definitions/"))["results"] == []
 
 
-async def test_the_properties_of_events_come_without_those_of_persons(api: Resources) -> None:
+async def test_properties_of_events_exclude_those_of_persons(api: Resources) -> None:
     names = (await api.send("GET", PROPERTIES, limit="1000")).names
 
     assert "$browser" in names
@@ -112,7 +112,7 @@ async def test_the_properties_of_events_come_without_those_of_persons(api: Resou
     assert names == sorted(names)
 
 
-async def test_properties_can_be_narrowed_to_those_that_events_carry(api: Resources) -> None:
+async def test_properties_are_limited_to_those_of_the_given_events(api: Resources) -> None:
     marked = await api.get(PROPERTIES, event_names=["survey sent"], limit="1000")
     narrowed = await api.get(PROPERTIES, event_names=["survey sent"], filter_by_event_names="true")
 
@@ -131,7 +131,7 @@ async def test_numerical_properties_are_filtered(api: Resources) -> None:
     assert "Numeric" not in {row["property_type"] for row in other}
 
 
-async def test_names_are_chosen_left_out_and_searched(api: Resources) -> None:
+async def test_properties_are_included_excluded_and_searched_by_name(api: Resources) -> None:
     assert (await api.send("GET", PROPERTIES, properties="$os,$browser")).names == ["$browser", "$os"]
     assert (await api.send("GET", PROPERTIES, properties="$os,$browser", excluded_properties=["$os"])).names == [
         "$browser"
@@ -144,7 +144,7 @@ async def test_names_are_chosen_left_out_and_searched(api: Resources) -> None:
     assert all("utm" in name and "source" in name for name in searched)
 
 
-async def test_virtual_properties_make_the_last_page_of_persons_longer_than_its_limit(api: Resources) -> None:
+async def test_virtual_properties_extend_the_last_page_of_persons_beyond_its_limit(api: Resources) -> None:
     count = (await api.get(PROPERTIES, type="person"))["count"]
     page = await api.get(PROPERTIES, type="person", limit=str(count))
 
@@ -167,10 +167,10 @@ async def test_virtual_properties_make_the_last_page_of_persons_longer_than_its_
         ({"event_names": "x"}, "Expected a JSON list in `event_names`."),
     ],
 )
-async def test_a_filter_that_posthog_refuses_is_400(api: Resources, query: dict[str, Any], detail: str) -> None:
-    refused = await api.send("GET", PROPERTIES, **query)
+async def test_an_invalid_filter_is_400(api: Resources, query: dict[str, Any], detail: str) -> None:
+    rejected = await api.send("GET", PROPERTIES, **query)
 
-    assert (refused.status, refused.detail) == (400, detail)
+    assert (rejected.status, rejected.detail) == (400, detail)
 
 
 async def test_groups_and_sessions_have_properties(api: Resources) -> None:
@@ -191,7 +191,7 @@ async def test_the_type_of_a_property_can_be_corrected(api: Resources) -> None:
     assert (await api.send("PATCH", path, {"property_type": "Text"})).detail == '"Text" is not a valid choice.'
 
 
-async def test_a_property_says_which_events_carry_it(api: Resources) -> None:
+async def test_a_property_reports_the_events_that_have_it(api: Resources) -> None:
     seen = await api.get(
         f"{PROPERTIES}seen_together/", property_name="$survey_response", event_names=["survey sent", "$pageview"]
     )

@@ -1,4 +1,4 @@
-"""Experiments: the flag behind each, the ways through their life, what PostHog refuses."""
+"""Experiments: their flags, their life cycle, and the requests that PostHog rejects."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,12 +20,12 @@ TOO_FEW = "Feature flag must have at least 2 variants (control and at least one 
 
 
 def variants(*keys: str, field: str = "rollout_percentage") -> list[dict[str, Any]]:
-    """Variants of equal shares."""
+    """Return variants with equal shares."""
     return [{"key": key, field: 100 / len(keys)} for key in keys]
 
 
 def metric(**fields: Any) -> dict[str, Any]:
-    """A metric that counts an event."""
+    """Return a metric that counts an event."""
     source = {"kind": "EventsNode", "event": "purchase_completed"}
     return {"kind": "ExperimentMetric", "metric_type": "mean", "source": source, **fields}
 
@@ -37,19 +37,19 @@ def api() -> Iterator[Resources]:
 
 
 async def draft(api: Resources, **body: Any) -> dict[str, Any]:
-    """A new experiment."""
+    """Create an experiment."""
     return await api.make("experiments/", **{"name": "Button", "feature_flag_key": "button", **body})
 
 
 async def make_flag(api: Resources, *keys: str, key: str = "button") -> dict[str, Any]:
-    """A flag with these variants."""
+    """Create a flag with these variants."""
     filters: dict[str, Any] = {"groups": [{"properties": [], "rollout_percentage": 100}]}
     if keys:
         filters["multivariate"] = {"variants": variants(*keys)}
     return await api.make("feature_flags/", key=key, filters=filters, _should_create_usage_dashboard=False)
 
 
-async def test_a_draft_makes_an_inactive_flag_with_two_variants(api: Resources) -> None:
+async def test_a_draft_creates_an_inactive_flag_with_two_variants(api: Resources) -> None:
     made = await draft(api)
 
     assert made["status"] == "draft"
@@ -72,7 +72,7 @@ async def test_an_experiment_has_posthogs_fields_and_no_others(api: Resources) -
     }
 
 
-async def test_variants_and_rollout_reach_the_flag(api: Resources) -> None:
+async def test_variants_and_rollout_are_copied_to_the_flag(api: Resources) -> None:
     given = {"feature_flag_variants": variants("Control", "a", field="split_percent"), "rollout_percentage": 20}
 
     made = await draft(api, parameters=given)
@@ -90,7 +90,7 @@ async def test_a_start_date_launches_at_once(api: Resources) -> None:
     assert made["feature_flag"]["active"] is True
 
 
-async def test_a_flag_that_fits_is_taken_over_as_it_is(api: Resources) -> None:
+async def test_a_suitable_flag_is_used_unchanged(api: Resources) -> None:
     flag = await make_flag(api, "control", "red", "blue")
 
     made = await draft(api, parameters={"feature_flag_variants": variants("control", "x")})
@@ -104,12 +104,12 @@ async def test_a_flag_that_fits_is_taken_over_as_it_is(api: Resources) -> None:
     ("keys", "detail"),
     [((), TOO_FEW), (("a", "b"), "Feature flag must have a variant with key 'control'")],
 )
-async def test_a_flag_that_does_not_fit_is_400(api: Resources, keys: tuple[str, ...], detail: str) -> None:
+async def test_an_unsuitable_flag_is_400(api: Resources, keys: tuple[str, ...], detail: str) -> None:
     await make_flag(api, *keys)
 
-    refused = await api.send("POST", "experiments/", {"name": "Button", "feature_flag_key": "button"})
+    rejected = await api.send("POST", "experiments/", {"name": "Button", "feature_flag_key": "button"})
 
-    assert (refused.status, refused.detail, refused.body["attr"]) == (400, detail, None)
+    assert (rejected.status, rejected.detail, rejected.body["attr"]) == (400, detail, None)
     assert (await api.get("experiments/"))["count"] == 0
 
 
@@ -151,42 +151,42 @@ async def test_a_flag_that_does_not_fit_is_400(api: Resources, keys: tuple[str, 
         ({"exposure_criteria": {"filterTestAccounts": "no"}}, "exposure_criteria", "exposure_criteria.filterTest"),
     ],
 )
-async def test_a_value_that_posthog_refuses_is_400_and_makes_nothing(
+async def test_an_invalid_value_is_400_and_creates_nothing(
     api: Resources, body: dict[str, Any], attr: str | None, detail: str
 ) -> None:
-    refused = await api.send("POST", "experiments/", {"name": "Button", "feature_flag_key": "button", **body})
+    rejected = await api.send("POST", "experiments/", {"name": "Button", "feature_flag_key": "button", **body})
 
-    assert refused.status == 400
-    assert refused.detail.startswith(detail)
-    assert refused.body["attr"] == attr
+    assert rejected.status == 400
+    assert rejected.detail.startswith(detail)
+    assert rejected.body["attr"] == attr
     assert (await api.get("experiments/"))["count"] == (await api.get("feature_flags/"))["count"] == 0
 
 
 async def test_name_and_key_are_required(api: Resources) -> None:
     for body, missing in (({"feature_flag_key": "a"}, "name"), ({"name": "A"}, "feature_flag_key")):
-        refused = await api.send("POST", "experiments/", body)
-        assert (refused.status, refused.body["code"], refused.body["attr"]) == (400, "required", missing)
+        rejected = await api.send("POST", "experiments/", body)
+        assert (rejected.status, rejected.body["code"], rejected.body["attr"]) == (400, "required", missing)
 
 
-async def test_metrics_count_events_that_were_seen_unless_told_otherwise(api: Resources) -> None:
+async def test_metrics_on_unknown_events_are_rejected_unless_allowed(api: Resources) -> None:
     unseen = metric(source={"kind": "EventsNode", "event": "refund"})
     body = {"name": "Button", "feature_flag_key": "button", "metrics": [metric(), unseen]}
 
-    refused = await api.send("POST", "experiments/", body)
-    assert refused.status == 400
-    assert refused.detail.startswith("Event(s) 'refund' not found.")
+    rejected = await api.send("POST", "experiments/", body)
+    assert rejected.status == 400
+    assert rejected.detail.startswith("Event(s) 'refund' not found.")
 
     made = await draft(api, metrics=[metric(), unseen], allow_unknown_events=True)
     assert made["primary_metrics_ordered_uuids"] == [item["uuid"] for item in made["metrics"]]
 
 
-async def test_an_experiment_lives_through_its_actions(api: Resources) -> None:
+async def test_an_experiment_can_be_launched_paused_ended_and_archived(api: Resources) -> None:
     path = f"experiments/{(await draft(api))['id']}/"
 
     async def step(name: str, **body: Any) -> tuple[str, bool]:
-        answered = await api.send("POST", f"{path}{name}/", body)
-        assert answered.status == 200, answered.body
-        return answered.body["status"], answered.body["feature_flag"]["active"]
+        returned = await api.send("POST", f"{path}{name}/", body)
+        assert returned.status == 200, returned.body
+        return returned.body["status"], returned.body["feature_flag"]["active"]
 
     assert await step("launch") == ("running", True)
     assert (await api.get(path))["start_date"] == NOW_TEXT
@@ -221,17 +221,17 @@ async def test_an_experiment_lives_through_its_actions(api: Resources) -> None:
         (("launch", "end", "archive", "archive"), "Experiment is already archived."),
     ],
 )
-async def test_a_step_in_the_wrong_state_is_400(api: Resources, steps: tuple[str, ...], detail: str) -> None:
+async def test_an_action_in_the_wrong_state_is_400(api: Resources, steps: tuple[str, ...], detail: str) -> None:
     path = f"experiments/{(await draft(api))['id']}/"
     for name in steps[:-1]:
         assert (await api.send("POST", f"{path}{name}/")).status == 200
 
-    refused = await api.send("POST", f"{path}{steps[-1]}/")
+    rejected = await api.send("POST", f"{path}{steps[-1]}/")
 
-    assert (refused.status, refused.detail) == (400, detail)
+    assert (rejected.status, rejected.detail) == (400, detail)
 
 
-async def test_shipping_a_variant_ends_the_experiment_and_gives_it_to_all(api: Resources) -> None:
+async def test_shipping_a_variant_ends_the_experiment_and_serves_it_to_all(api: Resources) -> None:
     path = f"experiments/{(await draft(api))['id']}/"
     assert (await api.send("POST", f"{path}launch/")).status == 200
 
@@ -254,7 +254,7 @@ async def test_a_start_date_in_patch_launches_a_draft(api: Resources) -> None:
     assert changed["feature_flag"]["active"] is True
 
 
-async def test_parameters_reach_the_flag_of_a_draft_only(api: Resources) -> None:
+async def test_parameters_are_copied_only_to_the_flag_of_a_draft(api: Resources) -> None:
     path = f"experiments/{(await draft(api))['id']}/"
 
     changed = await api.patch(path, parameters={"feature_flag_variants": variants("control", "x", "y", "z")})
@@ -279,16 +279,16 @@ async def test_parameters_reach_the_flag_of_a_draft_only(api: Resources) -> None
         ({"start_date": NOW_TEXT, "end_date": "2026-11-01T00:00:00Z"}, "End date must be after start date"),
     ],
 )
-async def test_an_update_that_posthog_refuses_is_400(api: Resources, body: dict[str, Any], detail: str) -> None:
+async def test_an_invalid_update_is_400(api: Resources, body: dict[str, Any], detail: str) -> None:
     made = await draft(api)
 
-    refused = await api.send("PATCH", f"experiments/{made['id']}/", body)
+    rejected = await api.send("PATCH", f"experiments/{made['id']}/", body)
 
-    assert (refused.status, refused.detail) == (400, detail)
+    assert (rejected.status, rejected.detail) == (400, detail)
     assert await api.get(f"experiments/{made['id']}/") == made
 
 
-async def test_deleting_is_soft_and_undone_by_patch(api: Resources) -> None:
+async def test_deletion_is_soft_and_reverted_by_patch(api: Resources) -> None:
     made = await draft(api)
     path = f"experiments/{made['id']}/"
 
@@ -302,8 +302,8 @@ async def test_deleting_is_soft_and_undone_by_patch(api: Resources) -> None:
 
     await api.patch(path, deleted=True)
     await api.patch(f"feature_flags/{made['feature_flag']['id']}/", deleted=True)
-    refused = await api.send("PATCH", path, {"deleted": False})
-    assert refused.detail.startswith("Cannot restore experiment: the linked feature flag has been deleted.")
+    rejected = await api.send("PATCH", path, {"deleted": False})
+    assert rejected.detail.startswith("Cannot restore experiment: the linked feature flag has been deleted.")
 
 
 async def test_a_deleted_flag_cannot_launch(api: Resources) -> None:
@@ -311,11 +311,11 @@ async def test_a_deleted_flag_cannot_launch(api: Resources) -> None:
     await api.patch(f"feature_flags/{made['feature_flag']['id']}/", deleted=True)
 
     for method, path, body in (("POST", "launch/", {}), ("PATCH", "", {"start_date": NOW_TEXT})):
-        refused = await api.send(method, f"experiments/{made['id']}/{path}", body)
-        assert refused.detail == "Experiment cannot be launched because its feature flag has been deleted."
+        rejected = await api.send(method, f"experiments/{made['id']}/{path}", body)
+        assert rejected.detail == "Experiment cannot be launched because its feature flag has been deleted."
 
 
-async def test_an_experiment_survives_the_loss_of_its_flag(api: Resources) -> None:
+async def test_an_experiment_survives_the_deletion_of_its_flag(api: Resources) -> None:
     made = await draft(api)
     path, flag = f"experiments/{made['id']}/", f"feature_flags/{made['feature_flag']['id']}/"
     await api.patch(path, deleted=True)
@@ -344,7 +344,7 @@ async def test_lists_are_filtered_by_status_and_flag(api: Resources) -> None:
     assert by_status == ["draft", "running", "paused", "stopped"]
 
 
-async def test_lists_are_ordered_by_how_long_experiments_ran(api: Resources) -> None:
+async def test_lists_are_ordered_by_the_duration_of_experiments(api: Resources) -> None:
     days = {"short": ("2026-11-01", "2026-11-03"), "long": ("2026-11-01", None), "middle": ("2026-11-01", "2026-11-12")}
     for name, (start, end) in days.items():
         dates = {"start_date": f"{start}T00:00:00Z", "end_date": end and f"{end}T00:00:00Z"}

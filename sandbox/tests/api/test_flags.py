@@ -24,7 +24,7 @@ WRONG_FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"key": "k", "filters": FLAG, "archived": True}, "invalid_input", "archived"),
     ({"key": "k", "filters": FLAG, "evaluation_runtime": "mars"}, "invalid_choice", "evaluation_runtime"),
 ]
-REFUSED_FILTERS: list[tuple[dict[str, Any], str]] = [
+INVALID_FILTERS: list[tuple[dict[str, Any], str]] = [
     ({"groups": [{"rollout_percentage": 101}]}, "between 0 and 100"),
     ({"groups": [{"rollout_percentage": "50"}]}, "between 0 and 100"),
     ({"groups": [{"properties": [{"key": "x", "value": "y", "type": "event"}]}]}, "can only use person"),
@@ -54,7 +54,7 @@ async def flag(sandbox: Serving, key: str = "fresh", **more: Any) -> dict[str, A
     return await sandbox.make("feature_flags/", {"key": key, "filters": FLAG, **more})
 
 
-async def test_a_new_flag_makes_a_dashboard_unless_told_otherwise(sandbox: Serving) -> None:
+async def test_a_new_flag_creates_a_dashboard_unless_disabled(sandbox: Serving) -> None:
     made = await flag(sandbox)
     dashboard = await sandbox.get(f"dashboards/{made['usage_dashboard']}/")
 
@@ -64,16 +64,16 @@ async def test_a_new_flag_makes_a_dashboard_unless_told_otherwise(sandbox: Servi
 
 
 @pytest.mark.parametrize("key", ["with space", "dot.ted", "slash/ed", "ünïcode"])
-async def test_a_key_has_letters_digits_hyphens_and_underscores_only(sandbox: Serving, key: str) -> None:
-    status, code, _, attr = await sandbox.refused("POST", "feature_flags/", {"key": key, "filters": FLAG})
+async def test_a_key_has_only_letters_digits_hyphens_and_underscores(sandbox: Serving, key: str) -> None:
+    status, code, _, attr = await sandbox.rejection("POST", "feature_flags/", {"key": key, "filters": FLAG})
 
     assert (status, code, attr) == (400, "invalid_key", "key")
 
 
-async def test_a_key_is_taken_once(sandbox: Serving) -> None:
+async def test_a_key_is_unique(sandbox: Serving) -> None:
     await flag(sandbox)
 
-    assert await sandbox.refused("POST", "feature_flags/", {"key": "fresh", "filters": FLAG}) == (
+    assert await sandbox.rejection("POST", "feature_flags/", {"key": "fresh", "filters": FLAG}) == (
         400,
         "unique",
         "There is already a feature flag with this key.",
@@ -82,35 +82,35 @@ async def test_a_key_is_taken_once(sandbox: Serving) -> None:
 
 
 @pytest.mark.parametrize(("body", "code", "attr"), WRONG_FIELDS)
-async def test_the_first_wrong_field_is_named(sandbox: Serving, body: Any, code: str, attr: str) -> None:
-    assert (await sandbox.refused("POST", "feature_flags/", body))[::3] == (400, attr)
-    assert (await sandbox.refused("POST", "feature_flags/", body))[1] == code
+async def test_the_first_invalid_field_is_reported(sandbox: Serving, body: Any, code: str, attr: str) -> None:
+    assert (await sandbox.rejection("POST", "feature_flags/", body))[::3] == (400, attr)
+    assert (await sandbox.rejection("POST", "feature_flags/", body))[1] == code
 
 
-@pytest.mark.parametrize(("filters", "says"), REFUSED_FILTERS)
-async def test_filters_that_posthog_refuses(sandbox: Serving, filters: Any, says: str) -> None:
-    status, _, detail, attr = await sandbox.refused("POST", "feature_flags/", {"key": "k", "filters": filters})
+@pytest.mark.parametrize(("filters", "expected"), INVALID_FILTERS)
+async def test_invalid_filters_are_rejected(sandbox: Serving, filters: Any, expected: str) -> None:
+    status, _, detail, attr = await sandbox.rejection("POST", "feature_flags/", {"key": "k", "filters": filters})
 
     assert (status, attr) == (400, "filters")
-    assert says in detail
+    assert expected in detail
 
 
-async def test_payloads_are_stored_as_json_texts(sandbox: Serving) -> None:
+async def test_payloads_are_stored_as_json_strings(sandbox: Serving) -> None:
     made = await flag(sandbox, filters={**FLAG, "payloads": {"true": {"a": 1}}})
 
     assert made["filters"]["payloads"] == {"true": '{"a": 1}'}
 
 
-async def test_a_behavioural_cohort_cannot_target_a_flag(sandbox: Serving) -> None:
+async def test_a_behavioral_cohort_cannot_target_a_flag(sandbox: Serving) -> None:
     [cohort] = (await sandbox.get("cohorts/", search="Power users"))["results"]
     filters = {"groups": [{"properties": [{"key": "id", "type": "cohort", "value": cohort["id"], "operator": "in"}]}]}
 
-    assert (await sandbox.refused("POST", "feature_flags/", {"key": "k", "filters": filters}))[1] == (
+    assert (await sandbox.rejection("POST", "feature_flags/", {"key": "k", "filters": filters}))[1] == (
         "behavioral_cohort_found"
     )
 
 
-async def test_a_patch_replaces_filters_and_counts_the_version(sandbox: Serving) -> None:
+async def test_a_patch_replaces_filters_and_increments_the_version(sandbox: Serving) -> None:
     made = await flag(sandbox, filters={**FLAG, "payloads": {"true": "1"}})
     changed = await sandbox.patch(f"feature_flags/{made['id']}/", {"filters": {"groups": [{"rollout_percentage": 60}]}})
 
@@ -126,30 +126,30 @@ async def test_a_patch_of_filters_without_groups_is_ignored(sandbox: Serving) ->
     assert changed["filters"] == made["filters"]
 
 
-async def test_an_edit_over_somebody_elses_is_a_conflict_that_posthog_types_server_error(sandbox: Serving) -> None:
+async def test_a_conflicting_edit_is_409_with_type_server_error(sandbox: Serving) -> None:
     made = await flag(sandbox)
     await sandbox.patch(f"feature_flags/{made['id']}/", {"name": "theirs"})
     body = {"name": "mine", "version": made["version"], "original_flag": made}
-    answer = await sandbox.send("PATCH", f"feature_flags/{made['id']}/", body)
+    response = await sandbox.send("PATCH", f"feature_flags/{made['id']}/", body)
 
-    assert answer.status_code == 409
-    assert answer.json()["type"] == "server_error"
-    assert answer.json()["code"] == "conflict"
+    assert response.status_code == 409
+    assert response.json()["type"] == "server_error"
+    assert response.json()["code"] == "conflict"
 
 
 async def test_delete_is_405_with_an_empty_body_and_a_patch_deletes_and_restores(sandbox: Serving) -> None:
     made = await flag(sandbox)
     path = f"feature_flags/{made['id']}/"
-    refused = await sandbox.send("DELETE", path)
+    rejected = await sandbox.send("DELETE", path)
 
-    assert (refused.status_code, refused.content, refused.headers["content-length"]) == (405, b"", "0")
+    assert (rejected.status_code, rejected.content, rejected.headers["content-length"]) == (405, b"", "0")
     assert (await sandbox.patch(path, {"deleted": True}))["deleted"] is True
     assert (await sandbox.get("feature_flags/", search="fresh"))["results"] == []
     assert (await sandbox.get(path))["deleted"] is True
     assert (await sandbox.patch(path, {"deleted": False}))["key"] == "fresh"
 
 
-async def test_a_new_flag_kills_the_deleted_one_of_the_same_key(sandbox: Serving) -> None:
+async def test_a_new_flag_removes_the_deleted_flag_with_its_key(sandbox: Serving) -> None:
     first = await flag(sandbox)
     await sandbox.patch(f"feature_flags/{first['id']}/", {"deleted": True})
     second = await flag(sandbox)
@@ -160,14 +160,14 @@ async def test_a_new_flag_kills_the_deleted_one_of_the_same_key(sandbox: Serving
 
 async def test_a_flag_of_a_running_experiment_cannot_be_deleted(sandbox: Serving) -> None:
     [running] = (await sandbox.get("feature_flags/", search="new-checkout"))["results"]
-    status, _, detail, _ = await sandbox.refused("PATCH", f"feature_flags/{running['id']}/", {"deleted": True})
+    status, _, detail, _ = await sandbox.rejection("PATCH", f"feature_flags/{running['id']}/", {"deleted": True})
 
     assert status == 400
     assert "running experiment" in detail
     assert running["experiment_set"]
 
 
-async def test_the_key_of_a_deleted_flag_with_an_experiment_is_freed_and_comes_back(sandbox: Serving) -> None:
+async def test_the_key_of_a_deleted_flag_with_an_experiment_is_freed_and_restored(sandbox: Serving) -> None:
     [linked] = (await sandbox.get("feature_flags/", search="yearly-billing-first"))["results"]
     path = f"feature_flags/{linked['id']}/"
 
@@ -176,13 +176,13 @@ async def test_the_key_of_a_deleted_flag_with_an_experiment_is_freed_and_comes_b
     assert (await sandbox.patch(path, {"deleted": False}))["key"] == "yearly-billing-first-2"
 
 
-async def test_a_flag_that_another_depends_on_stays_on(sandbox: Serving) -> None:
+async def test_a_flag_with_dependents_cannot_be_switched_off(sandbox: Serving) -> None:
     made = await flag(sandbox)
     needs = {"groups": [{"properties": [{"key": str(made["id"]), "type": "flag", "value": True, "operator": "exact"}]}]}
     await flag(sandbox, "dependent", filters=needs)
 
     for body in ({"active": False}, {"deleted": True}):
-        assert "other flags depend on it" in (await sandbox.refused("PATCH", f"feature_flags/{made['id']}/", body))[2]
+        assert "other flags depend on it" in (await sandbox.rejection("PATCH", f"feature_flags/{made['id']}/", body))[2]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ async def test_a_flag_that_another_depends_on_stays_on(sandbox: Serving) -> None
         ({"archived": "true"}, set[str]()),
     ],
 )
-async def test_filters_of_the_list(sandbox: Serving, query: dict[str, str], keys: set[str]) -> None:
+async def test_the_list_of_flags_is_filtered(sandbox: Serving, query: dict[str, str], keys: set[str]) -> None:
     assert {row["key"] for row in (await sandbox.get("feature_flags/", **query))["results"]} == keys
 
 
@@ -206,4 +206,4 @@ async def test_a_flag_is_not_found_by_its_key_or_in_another_project(sandbox: Ser
     made = await flag(sandbox)
 
     for path in ("feature_flags/fresh/", f"/posthog/api/projects/2/feature_flags/{made['id']}/"):
-        assert await sandbox.refused("GET", path) == (404, "not_found", "Not found.", None)
+        assert await sandbox.rejection("GET", path) == (404, "not_found", "Not found.", None)

@@ -1,4 +1,4 @@
-"""Filters, orderings and fields of lists that their own tests do not ask for."""
+"""Filters, orderings and fields of lists that the resources' own tests do not cover."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -49,7 +49,7 @@ FIELDS = {
         tags updated_at
     """,
 }
-"""What PostHog shows of a row in each list."""
+"""The fields of a row in each list."""
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def ids(sandbox: Serving, area: str, **query: Any) -> list[Any]:
     return [row["id"] for row in (await sandbox.get(area, **query))["results"]]
 
 
-async def test_a_basic_list_of_insights_has_no_fields_of_results(sandbox: Serving) -> None:
+async def test_a_basic_list_of_insights_has_no_result_fields(sandbox: Serving) -> None:
     whole = (await sandbox.get("insights/"))["results"]
     basic = (await sandbox.get("insights/", basic="true"))["results"]
 
@@ -72,17 +72,17 @@ async def test_a_basic_list_of_insights_has_no_fields_of_results(sandbox: Servin
     assert {"name", "short_id", "query", "last_refresh"} <= basic[0].keys()
 
 
-async def test_insights_of_ones_own_are_all_of_them_with_one_user(sandbox: Serving) -> None:
+async def test_the_users_own_insights_are_all_insights(sandbox: Serving) -> None:
     assert await ids(sandbox, "insights/", user="true") == await ids(sandbox, "insights/")
     assert await ids(sandbox, "insights/", created_by="[99]") == []
 
 
-async def test_what_was_viewed_is_remembered_and_orders_the_list(sandbox: Serving) -> None:
+async def test_views_are_recorded_and_order_the_list(sandbox: Serving) -> None:
     made = [await sandbox.make("insights/", {"query": SQL, "name": name}) for name in "ab"]
     for moment, row in (("2026-11-22T10:00:00Z", made[1]), ("2026-11-22T11:00:00Z", made[0])):
         await sandbox.send("POST", "/sandbox/clock", {"now": moment, "frozen": True})
-        answer = await sandbox.send("POST", "insights/viewed/", {"insight_ids": [row["id"], 10**6]})
-        assert answer.status_code == 201
+        response = await sandbox.send("POST", "insights/viewed/", {"insight_ids": [row["id"], 10**6]})
+        assert response.status_code == 201
 
     wanted = [made[0]["id"], made[1]["id"]]
     assert (await ids(sandbox, "insights/", order="-last_viewed_at"))[:2] == wanted
@@ -93,7 +93,7 @@ async def test_what_was_viewed_is_remembered_and_orders_the_list(sandbox: Servin
     assert (await sandbox.send("POST", "insights/viewed/", {})).status_code == 400
 
 
-async def test_flags_that_depend_on_a_flag_are_named(sandbox: Serving) -> None:
+async def test_flags_that_depend_on_a_flag_are_listed(sandbox: Serving) -> None:
     base = await sandbox.make("feature_flags/", {"key": "base", "filters": FLAG})
     on_base = {"key": str(base["id"]), "type": "flag", "value": True, "operator": "flag_evaluates_to"}
     filters = {"groups": [{"properties": [on_base], "rollout_percentage": 100}]}
@@ -104,7 +104,7 @@ async def test_flags_that_depend_on_a_flag_are_named(sandbox: Serving) -> None:
     assert await sandbox.get(f"feature_flags/{above['id']}/dependent_flags/") == []
 
 
-async def test_actions_are_ordered_by_each_of_their_orderings(sandbox: Serving) -> None:
+async def test_actions_are_sorted_by_each_ordering(sandbox: Serving) -> None:
     made = [await sandbox.make("actions/", {"name": name, "steps": []}) for name in ("zz last", "aa first")]
 
     names = [row["name"] for row in (await sandbox.get("actions/", ordering="name"))["results"]]
@@ -115,12 +115,12 @@ async def test_actions_are_ordered_by_each_of_their_orderings(sandbox: Serving) 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "many", ""])
 @pytest.mark.parametrize("area", ["feature_flags/", "insights/", "dashboards/", "annotations/", "experiments/"])
-async def test_a_limit_that_is_no_number_of_rows_means_the_default(sandbox: Serving, area: str, limit: str) -> None:
+async def test_an_invalid_limit_means_the_default(sandbox: Serving, area: str, limit: str) -> None:
     assert await ids(sandbox, area, limit=limit) == await ids(sandbox, area)
 
 
 @pytest.mark.parametrize("area", ["feature_flags/", "surveys/", "cohorts/"])
-async def test_beyond_the_end_a_page_is_empty_and_its_count_true(sandbox: Serving, area: str) -> None:
+async def test_a_page_beyond_the_end_is_empty_with_the_true_count(sandbox: Serving, area: str) -> None:
     page = await sandbox.get(area, offset=10_000)
 
     assert page["results"] == []
@@ -128,6 +128,6 @@ async def test_beyond_the_end_a_page_is_empty_and_its_count_true(sandbox: Servin
 
 
 @pytest.mark.parametrize("area", FIELDS)
-async def test_a_row_of_a_list_has_the_fields_that_posthog_shows_and_no_others(sandbox: Serving, area: str) -> None:
+async def test_a_row_of_a_list_has_exactly_posthogs_fields(sandbox: Serving, area: str) -> None:
     for row in (await sandbox.get(area))["results"]:
         assert sorted(row) == FIELDS[area].split()

@@ -1,4 +1,4 @@
-"""What is done to persons, the log of activity and groups: two more forms of pages."""
+"""Operations on persons, the activity log and groups, each with its own pagination."""
 
 import csv
 import io
@@ -44,17 +44,17 @@ async def properties_of(sandbox: Serving, uuid: str) -> dict[str, Any]:
     return (await sandbox.get(f"persons/{uuid}/"))["properties"]
 
 
-async def test_a_property_of_a_person_is_set_without_an_answer_and_shows_afterwards(sandbox: Serving) -> None:
+async def test_a_changed_person_property_is_202_without_a_body_and_shows_afterwards(sandbox: Serving) -> None:
     person = await somebody(sandbox)
     path = f"persons/{person['uuid']}/update_property/"
     for value in ("it's \\ new", {"deep": ["ü"]}):
-        answer = await sandbox.send("POST", path, {"key": "plan", "value": value})
-        assert (answer.status_code, answer.content) == (202, b"")
+        response = await sandbox.send("POST", path, {"key": "plan", "value": value})
+        assert (response.status_code, response.content) == (202, b"")
 
         assert await properties_of(sandbox, person["uuid"]) == {**person["properties"], "plan": value}
 
 
-async def test_lists_filter_by_changed_properties_and_other_persons_keep_theirs(sandbox: Serving) -> None:
+async def test_lists_filter_by_changed_properties_and_leave_other_persons_unchanged(sandbox: Serving) -> None:
     total = (await sandbox.get("persons/", include_total="true"))["count"]
     person = await somebody(sandbox)
     await sandbox.send("PATCH", f"persons/{person['uuid']}/", {"properties": {"shoe": "42"}})
@@ -66,12 +66,12 @@ async def test_lists_filter_by_changed_properties_and_other_persons_keep_theirs(
     assert (await sandbox.get("persons/", include_total="true"))["count"] == total
 
 
-async def test_a_property_of_a_person_is_taken_away(sandbox: Serving) -> None:
+async def test_a_property_of_a_person_is_removed(sandbox: Serving) -> None:
     person = await somebody(sandbox)
     path = f"persons/{person['uuid']}/delete_property/"
-    answer = await sandbox.send("POST", path, {"$unset": "email"})
+    response = await sandbox.send("POST", path, {"$unset": "email"})
 
-    assert (answer.status_code, answer.json()) == (201, {"success": True})
+    assert (response.status_code, response.json()) == (201, {"success": True})
     assert "email" not in await properties_of(sandbox, person["uuid"])
 
 
@@ -83,12 +83,12 @@ async def test_a_property_of_a_person_is_taken_away(sandbox: Serving) -> None:
         ("delete_property", {}, "$unset"),
     ],
 )
-async def test_a_missing_field_is_told_with_code_and_detail_swapped(
+async def test_a_missing_field_is_reported_with_code_and_detail_swapped(
     sandbox: Serving, action: str, body: Any, attr: str
 ) -> None:
     person = await somebody(sandbox)
 
-    assert await sandbox.refused("POST", f"persons/{person['uuid']}/{action}/", body) == (
+    assert await sandbox.rejection("POST", f"persons/{person['uuid']}/{action}/", body) == (
         400,
         "This field is required.",
         "required",
@@ -106,7 +106,7 @@ async def test_values_of_a_property_are_counted_and_searched(sandbox: Serving, e
     assert await sandbox.get("persons/values/") == []
 
 
-async def test_the_cohorts_of_a_person_are_found(sandbox: Serving) -> None:
+async def test_the_cohorts_of_a_person_are_listed(sandbox: Serving) -> None:
     person = await somebody(sandbox)
     body = {"name": "Hers", "is_static": True, "_create_static_person_ids": [person["uuid"]]}
     made = await sandbox.make("cohorts/", body)
@@ -115,17 +115,17 @@ async def test_the_cohorts_of_a_person_are_found(sandbox: Serving) -> None:
         row["id"] for row in (await sandbox.get("persons/cohorts/", person_id=person["uuid"]))["results"]
     ]
     assert (await sandbox.get("persons/cohorts/", person_id=NOBODY))["results"] == []
-    assert (await sandbox.refused("GET", "persons/cohorts/", person_id="7"))[3] == "person_id"
+    assert (await sandbox.rejection("GET", "persons/cohorts/", person_id="7"))[3] == "person_id"
 
 
-async def test_many_persons_are_deleted_at_once(sandbox: Serving) -> None:
+async def test_persons_are_deleted_in_bulk(sandbox: Serving) -> None:
     first, second, third = (await sandbox.get("persons/", limit=3, search="@"))["results"]
     kept = await sandbox.send("POST", "persons/bulk_delete/", {"ids": [third["id"]], "keep_person": True})
     by_id = await sandbox.send("POST", "persons/bulk_delete/", {"ids": [first["id"], NOBODY, "'"]})
     by_distinct_id = await sandbox.send("POST", "persons/bulk_delete/", {"distinct_ids": second["distinct_ids"]})
     gone = [(await sandbox.send("GET", f"persons/{row['id']}/")).status_code for row in (first, second, third)]
 
-    assert {answer.status_code for answer in (kept, by_id, by_distinct_id)} == {202}
+    assert {response.status_code for response in (kept, by_id, by_distinct_id)} == {202}
     assert gone == [404, 404, 200]
     assert (await sandbox.send("POST", "persons/bulk_delete/", {})).status_code == 400
     assert (await sandbox.send("POST", "persons/bulk_delete/", {"ids": [NOBODY] * 1001})).status_code == 400
@@ -138,17 +138,17 @@ async def test_deleting_only_the_events_of_a_person_keeps_the_person(sandbox: Se
     assert (await sandbox.send("GET", path)).status_code == 200
 
 
-async def test_persons_come_as_a_table_when_asked_for(sandbox: Serving) -> None:
-    answer = await sandbox.send("GET", "persons/", format="csv", limit=5, search="@")
-    lines = list(csv.DictReader(io.StringIO(answer.text)))
+async def test_persons_are_exported_as_csv_on_request(sandbox: Serving) -> None:
+    response = await sandbox.send("GET", "persons/", format="csv", limit=5, search="@")
+    lines = list(csv.DictReader(io.StringIO(response.text)))
     persons = (await sandbox.get("persons/", limit=5, search="@"))["results"]
 
-    assert answer.headers["content-type"].startswith("text/csv")
+    assert response.headers["content-type"].startswith("text/csv")
     assert [line["id"] for line in lines] == [person["id"] for person in persons]
     assert [line["properties.email"] for line in lines] == [person["properties"]["email"] for person in persons]
 
 
-async def test_activity_comes_in_numbered_pages_with_a_total(sandbox: Serving) -> None:
+async def test_activity_is_paginated_by_number_with_a_total(sandbox: Serving) -> None:
     flag = await sandbox.make("feature_flags/", {"key": "watched", "filters": FLAG})
     path = f"feature_flags/{flag['id']}/"
     await sandbox.patch(path, {"active": False})
@@ -166,7 +166,7 @@ async def test_activity_comes_in_numbered_pages_with_a_total(sandbox: Serving) -
 
 
 @pytest.mark.parametrize("area", ["insights", "cohorts", "surveys"])
-async def test_other_rows_have_their_activity_too(sandbox: Serving, area: str) -> None:
+async def test_other_resources_have_activity_too(sandbox: Serving, area: str) -> None:
     row = (await sandbox.get(f"{area}/", limit=1))["results"][0]
     found = await sandbox.get(f"{area}/{row.get('short_id') or row['id']}/activity/")
 
@@ -180,7 +180,7 @@ async def test_a_person_has_no_logged_activity(sandbox: Serving) -> None:
     assert (await sandbox.get(f"persons/{person['uuid']}/activity/"))["total_count"] == 0
 
 
-async def test_groups_come_in_pages_with_a_cursor(
+async def test_groups_are_paginated_with_a_cursor(
     sandbox: Serving, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("posthog_sandbox.api.groups._PAGE", 10)
@@ -218,18 +218,18 @@ async def test_a_group_is_found_by_its_key(sandbox: Serving) -> None:
         ({"group_type_index": 0, "cursor": "bz0tMQ"}, 404),
     ],
 )
-async def test_a_list_of_groups_needs_a_type_and_a_cursor_of_its_own(
+async def test_a_list_of_groups_needs_a_type_and_a_valid_cursor(
     sandbox: Serving, query: dict[str, Any], status: int
 ) -> None:
     assert (await sandbox.send("GET", "groups/", **query)).status_code == status
 
 
-async def test_the_types_of_groups_are_those_of_the_project(sandbox: Serving) -> None:
+async def test_group_types_are_those_of_the_project(sandbox: Serving) -> None:
     assert [row["group_type"] for row in await sandbox.get("groups_types/")] == ["organization"]
     assert await sandbox.get("/posthog/api/projects/2/groups_types/") == []
 
 
-async def test_recordings_are_found_by_actions(sandbox: Serving, engine: Engine) -> None:
+async def test_recordings_are_filtered_by_actions(sandbox: Serving, engine: Engine) -> None:
     steps = [{"event": "purchase_completed"}, {"event": "$pageview", "url": "://app."}]
     made = [await sandbox.make("actions/", {"name": step["event"], "steps": [step]}) for step in steps]
     actions = json.dumps([{"id": row["id"], "type": "actions"} for row in made])
@@ -247,7 +247,7 @@ async def test_recordings_are_found_by_actions(sandbox: Serving, engine: Engine)
         assert {row["id"] for row in found["results"]} == {row[0] for row in expected} != set()
 
 
-async def test_a_dashboard_is_computed_when_asked_for_and_a_failing_tile_stays_null(sandbox: Serving) -> None:
+async def test_a_dashboard_is_computed_on_request_and_a_failing_tile_stays_null(sandbox: Serving) -> None:
     dashboard = await sandbox.make("dashboards/", {"name": "Computed"})
     for name, text in (("good", "select count() as events from events"), ("bad", "select nothing_such from events")):
         query = {"kind": "DataVisualizationNode", "source": {"kind": "HogQLQuery", "query": text}}
@@ -261,11 +261,11 @@ async def test_a_dashboard_is_computed_when_asked_for_and_a_failing_tile_stays_n
     assert results(await sandbox.get(path, refresh="blocking")) == {"good": [[20_000]], "bad": None}
 
 
-async def test_an_action_that_does_not_exist_is_refused_by_the_list_of_recordings(sandbox: Serving) -> None:
+async def test_an_unknown_action_is_rejected_by_the_list_of_recordings(sandbox: Serving) -> None:
     assert (await sandbox.send("GET", "session_recordings/", actions='[{"id": 99999}]')).status_code == 400
 
 
-async def test_the_log_of_a_project_has_what_was_done_to_all_of_it(sandbox: Serving) -> None:
+async def test_the_project_log_covers_all_resources(sandbox: Serving) -> None:
     flag = await sandbox.make("feature_flags/", {"key": "logged", "filters": FLAG})
     board = await sandbox.make("dashboards/", {"name": "Logged"})
     await sandbox.patch(f"feature_flags/{flag['id']}/", {"name": "again"})
@@ -282,7 +282,7 @@ async def test_the_log_of_a_project_has_what_was_done_to_all_of_it(sandbox: Serv
     assert (await sandbox.get("activity_log/", scope="Nothing"))["total_count"] == 0
 
 
-async def test_a_flag_tells_its_status_and_lists_leave_out_keys(sandbox: Serving) -> None:
+async def test_a_flag_reports_its_status_and_lists_exclude_keys(sandbox: Serving) -> None:
     flag = await sandbox.make("feature_flags/", {"key": "told", "filters": FLAG})
     path = f"feature_flags/{flag['id']}/"
     assert (await sandbox.get(f"{path}status/"))["status"] == "ACTIVE"
@@ -296,7 +296,7 @@ async def test_a_flag_tells_its_status_and_lists_leave_out_keys(sandbox: Serving
     assert "told" not in {row["key"] for row in others["results"]}
 
 
-async def test_a_cohort_is_duplicated_as_the_persons_it_has_now(sandbox: Serving) -> None:
+async def test_a_cohort_is_duplicated_with_its_current_persons(sandbox: Serving) -> None:
     definition = {"type": "person", "key": "email", "operator": "is_set", "value": "is_set"}
     filters = {"properties": {"type": "OR", "values": [{"type": "AND", "values": [definition]}]}}
     cohort = await sandbox.make("cohorts/", {"name": "Known", "filters": filters})
@@ -308,7 +308,7 @@ async def test_a_cohort_is_duplicated_as_the_persons_it_has_now(sandbox: Serving
 
 
 async def calculated(sandbox: Serving, identity: int) -> dict[str, Any]:
-    """The cohort once its calculation is over."""
+    """Return the cohort after its calculation."""
     with anyio.fail_after(30):
         while True:
             cohort = await sandbox.get(f"cohorts/{identity}/")
@@ -326,7 +326,7 @@ async def calculated(sandbox: Serving, identity: int) -> dict[str, Any]:
          "query": "select distinct person_id from events where event = 'signed_up' limit 10000"}},
     ],
 )  # fmt: skip
-async def test_a_static_cohort_is_made_of_the_persons_of_a_query(sandbox: Serving, query: dict[str, Any]) -> None:
+async def test_a_static_cohort_is_created_from_the_persons_of_a_query(sandbox: Serving, query: dict[str, Any]) -> None:
     cohort = await sandbox.make("cohorts/", {"name": "Signed up", "is_static": True, "query": query})
     done = await calculated(sandbox, cohort["id"])
     people = "select count() from persons where id in (select person_id from events where event = 'signed_up')"
@@ -338,21 +338,21 @@ async def test_a_static_cohort_is_made_of_the_persons_of_a_query(sandbox: Servin
     assert wanted > 100
 
 
-async def test_a_query_that_names_no_persons_makes_a_cohort_with_an_error(sandbox: Serving) -> None:
-    for text, told in (("select event from events", "person_id"), ("select foo from events", "foo")):
+async def test_a_query_without_person_ids_creates_a_cohort_with_an_error(sandbox: Serving) -> None:
+    for text, reason in (("select event from events", "person_id"), ("select foo from events", "foo")):
         query = {"kind": "HogQLQuery", "query": text}
         cohort = await sandbox.make("cohorts/", {"name": "Nobody", "is_static": True, "query": query})
         done = await calculated(sandbox, cohort["id"])
         assert (done["count"], done["errors_calculating"]) == (None, 1)
-        assert told in done["last_error_message"]
-    refused = {"name": "No", "is_static": True, "query": {"kind": "TrendsQuery"}}
-    assert (await sandbox.refused("POST", "cohorts/", refused))[3] == "query"
+        assert reason in done["last_error_message"]
+    rejected = {"name": "No", "is_static": True, "query": {"kind": "TrendsQuery"}}
+    assert (await sandbox.rejection("POST", "cohorts/", rejected))[3] == "query"
 
 
 COPY = "/posthog/api/organizations/@current/feature_flags/copy_flags/"
 
 
-async def test_a_flag_is_copied_into_other_projects_of_its_organization(sandbox: Serving) -> None:
+async def test_a_flag_is_copied_to_other_projects_of_its_organization(sandbox: Serving) -> None:
     flag = await sandbox.make("feature_flags/", {"key": "shared", "name": "First", "filters": FLAG})
     sent = {"feature_flag_key": "shared", "from_project": 1, "target_project_ids": [2, 999]}
     copied = (await sandbox.send("POST", COPY, sent)).json()
@@ -378,6 +378,6 @@ async def test_a_flag_is_copied_into_other_projects_of_its_organization(sandbox:
          "Feature flag to copy does not exist."),
     ],
 )  # fmt: skip
-async def test_a_copy_without_a_flag_is_refused(sandbox: Serving, sent: dict[str, Any], error: str) -> None:
-    answer = await sandbox.send("POST", COPY, sent)
-    assert (answer.status_code, answer.json()) == (400, {"error": error})
+async def test_copying_a_missing_flag_is_rejected(sandbox: Serving, sent: dict[str, Any], error: str) -> None:
+    response = await sandbox.send("POST", COPY, sent)
+    assert (response.status_code, response.json()) == (400, {"error": error})

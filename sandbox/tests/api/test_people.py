@@ -32,7 +32,7 @@ def count(engine: Engine, sql: str) -> int:
 
 
 async def calculated(sandbox: Serving, cohort_id: int) -> dict[str, Any]:
-    """The cohort once it is no longer being calculated."""
+    """Return the cohort after its calculation."""
     with anyio.fail_after(20):
         while True:
             cohort = await sandbox.get(f"cohorts/{cohort_id}/")
@@ -66,13 +66,13 @@ async def test_a_page_of_persons_has_no_count_and_uuids_for_ids(sandbox: Serving
     assert page["previous"] is None
 
 
-async def test_the_total_of_persons_comes_when_asked_for(sandbox: Serving, engine: Engine) -> None:
+async def test_the_total_of_persons_is_returned_on_request(sandbox: Serving, engine: Engine) -> None:
     page = await sandbox.get("persons/", limit=1, include_total="true")
 
     assert page["count"] == count(engine, "SELECT count() FROM posthog.persons")
 
 
-async def test_pages_of_persons_cover_all_of_them_once(sandbox: Serving, engine: Engine) -> None:
+async def test_pages_of_persons_cover_each_person_once(sandbox: Serving, engine: Engine) -> None:
     seen: list[str] = []
     total = count(engine, "SELECT count() FROM posthog.persons")
     while len(seen) < total:
@@ -91,15 +91,15 @@ async def test_a_person_is_retrieved_by_uuid_or_number_and_shows_the_number(sand
     assert await sandbox.get(f"persons/{by_uuid['id']}/") == by_uuid
 
 
-async def test_a_distinct_id_is_no_person_id(sandbox: Serving) -> None:
-    status, _, detail, _ = await sandbox.refused("GET", "persons/user-1/")
+async def test_a_distinct_id_is_not_a_person_id(sandbox: Serving) -> None:
+    status, _, detail, _ = await sandbox.rejection("GET", "persons/user-1/")
 
     assert status == 400
     assert "does not look like a personID" in detail
     assert (await sandbox.send("GET", "persons/00000000-0000-4000-8000-000000000000/")).status_code == 404
 
 
-async def test_persons_are_found_by_mail_distinct_id_and_properties(sandbox: Serving, engine: Engine) -> None:
+async def test_persons_are_found_by_email_distinct_id_and_properties(sandbox: Serving, engine: Engine) -> None:
     [known] = (await sandbox.get("persons/", search="@mail.example", limit=1))["results"]
     mail = known["properties"]["email"]
     for query in ({"search": mail.upper()}, {"email": mail}, {"distinct_id": known["distinct_ids"][0]}):
@@ -112,12 +112,12 @@ async def test_persons_are_found_by_mail_distinct_id_and_properties(sandbox: Ser
 
 
 @pytest.mark.parametrize("text", ["' OR 1=1 --", "\\", "\\'", "') UNION SELECT 1 --", "\x00", "%"])
-async def test_quotes_in_parameters_stay_inside_their_text(sandbox: Serving, text: str) -> None:
+async def test_quotes_in_parameters_are_escaped(sandbox: Serving, text: str) -> None:
     for query in ({"email": text}, {"distinct_id": text}, {"properties": json.dumps([person(text, text)])}):
         assert (await sandbox.get("persons/", **query))["results"] == []
 
 
-async def test_a_deleted_person_is_gone_for_good(sandbox: Serving) -> None:
+async def test_a_deleted_person_does_not_come_back(sandbox: Serving) -> None:
     [listed] = (await sandbox.get("persons/", limit=1))["results"]
     path = f"persons/{listed['uuid']}/"
 
@@ -126,11 +126,11 @@ async def test_a_deleted_person_is_gone_for_good(sandbox: Serving) -> None:
     assert (await sandbox.get("persons/", limit=1))["results"] != [listed]
 
 
-async def test_another_project_has_nobody(sandbox: Serving) -> None:
+async def test_another_project_has_no_persons(sandbox: Serving) -> None:
     assert (await sandbox.get("/posthog/api/projects/2/persons/"))["results"] == []
 
 
-async def test_a_cohort_is_calculated_after_it_was_made(sandbox: Serving, engine: Engine) -> None:
+async def test_a_new_cohort_is_calculated(sandbox: Serving, engine: Engine) -> None:
     cohort = await cohort_of(sandbox, performed("purchase_completed"))
 
     assert cohort["count"] == count(
@@ -139,7 +139,7 @@ async def test_a_cohort_is_calculated_after_it_was_made(sandbox: Serving, engine
     assert (cohort["version"], cohort["errors_calculating"]) == (1, 0)
 
 
-async def test_a_cohort_can_ask_how_often_and_for_the_opposite(sandbox: Serving, engine: Engine) -> None:
+async def test_a_cohort_supports_counts_and_negation(sandbox: Serving, engine: Engine) -> None:
     often: dict[str, Any] = {"value": "performed_event_multiple", "operator": "gte", "operator_value": 3}
     cohort = await cohort_of(sandbox, performed("$pageview", **often), performed("signed_up", negation=True))
 
@@ -151,7 +151,7 @@ async def test_a_cohort_can_ask_how_often_and_for_the_opposite(sandbox: Serving,
     assert cohort["count"] == count(engine, sql) > 0
 
 
-async def test_a_cohort_of_properties_and_of_another_cohort(sandbox: Serving) -> None:
+async def test_a_cohort_combines_properties_and_another_cohort(sandbox: Serving) -> None:
     paying = await cohort_of(sandbox, person("plan", ["pro", "team"]))
     everybody = await cohort_of(sandbox, person("plan", operator="is_set"), person("plan", "x", "is_not"), kind="OR")
     inner = await cohort_of(sandbox, {"type": "cohort", "key": "id", "value": paying["id"]}, person("plan", "pro"))
@@ -159,7 +159,7 @@ async def test_a_cohort_of_properties_and_of_another_cohort(sandbox: Serving) ->
     assert 0 < inner["count"] < paying["count"] < everybody["count"]
 
 
-async def test_the_groups_of_the_old_form_make_an_empty_cohort_in_silence(sandbox: Serving) -> None:
+async def test_deprecated_groups_create_an_empty_cohort_silently(sandbox: Serving) -> None:
     groups = [{"properties": [{"key": "$pageview", "type": "event", "value": "performed_event"}]}]
     made = await sandbox.make("cohorts/", {"name": "Active Users", "groups": groups})
     cohort = await calculated(sandbox, made["id"])
@@ -167,7 +167,7 @@ async def test_the_groups_of_the_old_form_make_an_empty_cohort_in_silence(sandbo
     assert (cohort["count"], cohort["errors_calculating"], cohort["groups"]) == (0, 0, groups)
 
 
-async def test_what_cannot_be_calculated_is_told_by_the_cohort(sandbox: Serving) -> None:
+async def test_a_cohort_that_cannot_be_calculated_reports_the_reason(sandbox: Serving) -> None:
     cohort = await cohort_of(sandbox, performed("$pageview", value="performed_event_regularly"))
 
     assert (cohort["errors_calculating"], cohort["count"]) == (1, None)
@@ -187,11 +187,11 @@ async def test_what_cannot_be_calculated_is_told_by_the_cohort(sandbox: Serving)
         {"properties": {"type": "AND", "values": [{"type": "cohort", "key": "id", "value": 999}]}},
     ],
 )
-async def test_filters_of_a_cohort_are_checked(sandbox: Serving, filters: Any) -> None:
-    assert (await sandbox.refused("POST", "cohorts/", {"name": "x", "filters": filters}))[::3] == (400, "filters")
+async def test_invalid_cohort_filters_are_rejected(sandbox: Serving, filters: Any) -> None:
+    assert (await sandbox.rejection("POST", "cohorts/", {"name": "x", "filters": filters}))[::3] == (400, "filters")
 
 
-async def test_a_static_cohort_holds_whom_it_was_given(sandbox: Serving) -> None:
+async def test_a_static_cohort_has_the_given_persons(sandbox: Serving) -> None:
     first, second = (await sandbox.get("persons/", limit=2))["results"]
     body = {"name": "Static", "is_static": True, "_create_static_person_ids": [first["uuid"]]}
     made = await sandbox.make("cohorts/", body)
@@ -211,19 +211,19 @@ async def test_a_cohort_in_use_by_a_flag_cannot_be_deleted(sandbox: Serving) -> 
     flag = {"key": "for-some", "filters": {"groups": [{"properties": [item]}]}}
     made = await sandbox.make("feature_flags/", flag)
 
-    assert "for-some" in (await sandbox.refused("PATCH", path, {"deleted": True}))[2]
+    assert "for-some" in (await sandbox.rejection("PATCH", path, {"deleted": True}))[2]
     await sandbox.patch(f"feature_flags/{made['id']}/", {"active": False})
     assert (await sandbox.patch(path, {"deleted": True}))["deleted"] is True
     assert (await sandbox.get(path))["deleted"] is True
     assert cohort["id"] not in [row["id"] for row in (await sandbox.get("cohorts/"))["results"]]
 
 
-async def test_the_cohorts_of_a_new_sandbox_are_counted_when_its_events_are_there(sandbox: Serving) -> None:
+async def test_the_cohorts_of_a_new_sandbox_are_counted_once_its_events_are_open(sandbox: Serving) -> None:
     for listed in (await sandbox.get("cohorts/"))["results"]:
         assert (await calculated(sandbox, listed["id"]))["count"] > 0
 
 
-async def test_all_actions_come_without_a_limit_and_without_links(sandbox: Serving) -> None:
+async def test_all_actions_are_listed_without_limit_and_links(sandbox: Serving) -> None:
     for number in range(120):
         await sandbox.make("actions/", {"name": f"Action {number}", "steps": [{"event": "$identify"}]})
     page = await sandbox.get("actions/")
@@ -233,20 +233,20 @@ async def test_all_actions_come_without_a_limit_and_without_links(sandbox: Servi
     assert len((await sandbox.get("actions/", limit=5))["results"]) == 5
 
 
-async def test_the_name_of_an_action_is_taken_until_it_is_deleted(sandbox: Serving) -> None:
+async def test_the_name_of_an_action_is_unique_until_it_is_deleted(sandbox: Serving) -> None:
     made = await sandbox.make("actions/", {"name": "Twice"})
     taken = f"This project already has an action with this name, ID {made['id']}"
 
-    assert await sandbox.refused("POST", "actions/", {"name": "Twice"}) == (400, "unique", taken, "name")
+    assert await sandbox.rejection("POST", "actions/", {"name": "Twice"}) == (400, "unique", taken, "name")
     await sandbox.patch(f"actions/{made['id']}/", {"deleted": True})
     assert (await sandbox.make("actions/", {"name": "Twice"}))["id"] != made["id"]
     assert (await sandbox.get(f"actions/{made['id']}/"))["deleted"] is True
 
 
-async def test_steps_of_an_action_are_completed_and_checked(sandbox: Serving) -> None:
+async def test_steps_of_an_action_get_defaults_and_are_validated(sandbox: Serving) -> None:
     made = await sandbox.make("actions/", {"name": "Seen", "steps": [{"event": "$pageview"}]})
 
     assert made["steps"][0]["url_matching"] == "contains"
     body = {"name": "x", "steps": [{"url_matching": "roughly"}]}
-    assert (await sandbox.refused("POST", "actions/", body))[:2] == (400, "invalid_choice")
-    assert (await sandbox.refused("POST", "actions/", {"name": " "}))[:2] == (400, "blank")
+    assert (await sandbox.rejection("POST", "actions/", body))[:2] == (400, "invalid_choice")
+    assert (await sandbox.rejection("POST", "actions/", {"name": " "}))[:2] == (400, "blank")

@@ -27,18 +27,18 @@ def engine() -> Iterator[Engine]:
         yield opened
 
 
-async def unasked(_call: Call, _query: Row) -> Row:
-    """The query endpoint, for tests that name no actions."""
+async def no_query(_call: Call, _query: Row) -> Row:
+    """Stand in for the query endpoint in tests without actions."""
     raise AssertionError
 
 
 @pytest.fixture
 def api(engine: Engine) -> Iterator[Resources]:
-    with closing(Resources(recording_routes(unasked), engine)) as opened:
+    with closing(Resources(recording_routes(no_query), engine)) as opened:
         yield opened
 
 
-async def test_a_list_holds_the_last_three_days_latest_first(api: Resources) -> None:
+async def test_a_list_has_the_last_three_days_latest_first(api: Resources) -> None:
     page = await api.get(RECORDINGS)
 
     starts = [row["start_time"] for row in page["results"]]
@@ -84,7 +84,7 @@ async def test_pages_follow_the_cursor_to_the_end(api: Resources) -> None:
 
 
 @pytest.mark.parametrize("order", ["duration", "click_count", "activity_score", "console_error_count"])
-async def test_lists_are_ordered_by_what_is_asked(api: Resources, order: str) -> None:
+async def test_lists_are_sorted_by_the_requested_order(api: Resources, order: str) -> None:
     column = "recording_duration" if order == "duration" else order
     down = [row[column] for row in (await api.get(RECORDINGS, order=order, **ALL))["results"]]
     up = [row[column] for row in (await api.get(RECORDINGS, order=order, order_direction="ASC", **ALL))["results"]]
@@ -93,7 +93,7 @@ async def test_lists_are_ordered_by_what_is_asked(api: Resources, order: str) ->
     assert up == sorted(up)
 
 
-async def test_recordings_of_one_person(api: Resources) -> None:
+async def test_recordings_are_filtered_by_person(api: Resources) -> None:
     row = (await api.get(RECORDINGS))["results"][0]
 
     by_person = (await api.get(RECORDINGS, person_uuid=row["person"]["uuid"], **ALL))["results"]
@@ -147,7 +147,7 @@ async def test_filters_on_events_persons_and_measures(api: Resources) -> None:
     assert await ids(comment_text={"operator": "exact", "value": "x"}) == set()
 
 
-async def test_test_accounts_are_left_out_when_asked(api: Resources) -> None:
+async def test_test_accounts_are_excluded_on_request(api: Resources) -> None:
     with api.store.transaction() as rows:
         project = rows.get("projects", 1)
         assert project is not None
@@ -180,11 +180,11 @@ async def test_test_accounts_are_left_out_when_asked(api: Resources) -> None:
         ({"console_log_filters": [{"key": "message", "value": ["x"]}]}, "console_log_filters"),
     ],
 )
-async def test_a_parameter_that_is_refused_is_400(api: Resources, query: dict[str, Any], attr: str) -> None:
-    refused = await api.send("GET", RECORDINGS, **query)
+async def test_an_invalid_parameter_is_400(api: Resources, query: dict[str, Any], attr: str) -> None:
+    rejected = await api.send("GET", RECORDINGS, **query)
 
-    assert refused.status == 400
-    assert refused.body["attr"] == attr
+    assert rejected.status == 400
+    assert rejected.body["attr"] == attr
 
 
 @pytest.mark.parametrize("id", ["none", "' OR 1=1 --", "\\", "019c8795-79e3-7a05-ac56-597b102f1960"])
@@ -194,18 +194,18 @@ async def test_a_recording_that_does_not_exist_is_404(api: Resources, id: str) -
         assert (missing.status, missing.detail) == (404, "Recording not found")
 
 
-async def test_all_that_changes_is_whether_it_was_viewed(api: Resources) -> None:
+async def test_only_the_viewed_state_can_be_changed(api: Resources) -> None:
     row = (await api.get(RECORDINGS))["results"][0]
     path = f"{RECORDINGS}{row['id']}/"
 
-    refused = await api.send("PATCH", path, {"deleted": True})
-    assert (refused.status, refused.detail) == (400, "At least one of 'viewed' or 'analyzed' must be provided.")
+    rejected = await api.send("PATCH", path, {"deleted": True})
+    assert (rejected.status, rejected.detail) == (400, "At least one of 'viewed' or 'analyzed' must be provided.")
     assert await api.patch(path, viewed=True) == {"success": True}
     assert await api.patch(path, analyzed=True, player_metadata={}) == {"success": True}
     assert await api.get(path) == {**row, "viewed": True}
 
 
-async def test_a_deleted_recording_is_gone_for_good(api: Resources) -> None:
+async def test_a_deleted_recording_does_not_come_back(api: Resources) -> None:
     first, second, *_ = (await api.get(RECORDINGS))["results"]
 
     deleted = await api.send("DELETE", f"{RECORDINGS}{first['id']}/")

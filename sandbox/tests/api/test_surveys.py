@@ -1,4 +1,4 @@
-"""Surveys: drafts and launches, the flags behind them, no soft delete, and how they did."""
+"""Surveys: drafts and launches, their flags, deletion, and statistics."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -40,16 +40,16 @@ def api(engine: Engine) -> Iterator[Resources]:
 
 
 async def make(api: Resources, name: str = "NPS", **body: Any) -> dict[str, Any]:
-    """A new survey, a draft unless the body starts it."""
+    """Create a survey, a draft unless the body starts it."""
     return await api.make("surveys/", name=name, type="popover", questions=[NPS], **body)
 
 
 async def flag_of(api: Resources, survey: dict[str, Any], name: str = "internal_targeting_flag") -> dict[str, Any]:
-    """One of the flags behind a survey, as it is now."""
+    """Return the current state of one of a survey's flags."""
     return await api.get(f"feature_flags/{survey[name]['id']}/")
 
 
-async def test_only_reading_shows_what_reading_computes(api: Resources) -> None:
+async def test_computed_fields_are_only_in_responses_to_reads(api: Resources) -> None:
     computed = {"feature_flag_keys", "user_access_level", "linked_flag_id", "linked_insight_id"}
     made = await make(api)
     path = f"surveys/{made['id']}/"
@@ -71,7 +71,7 @@ async def test_only_reading_shows_what_reading_computes(api: Resources) -> None:
     }
 
 
-async def test_questions_get_ids_and_stay_as_they_are(api: Resources) -> None:
+async def test_questions_get_ids_and_are_otherwise_unchanged(api: Resources) -> None:
     odd = {"type": "riddle", "question": "Why?", "scale": 99}
 
     made = await api.make("surveys/", name="Odd", type="api", questions=[NPS, odd, {**NPS, "id": "mine"}])
@@ -132,26 +132,26 @@ async def test_questions_get_ids_and_stay_as_they_are(api: Resources) -> None:
         (
             {"iteration_count": 9, "iteration_frequency_days": 365, "start_date": "9999-01-01T00:00:00Z"},
             "iteration_count",
-            "The iterations end after the last date there is.",
+            "The iterations go beyond the latest possible date.",
         ),
         ({"type": "external_survey", "conditions": {"url": "/"}}, "conditions", "The following condition fields are"),
     ],
 )
-async def test_a_value_that_posthog_refuses_is_400_and_makes_nothing(
+async def test_an_invalid_value_is_400_and_creates_nothing(
     api: Resources, body: dict[str, Any], attr: str | None, detail: str
 ) -> None:
-    refused = await api.send("POST", "surveys/", {"name": "NPS", "type": "popover", **body})
+    rejected = await api.send("POST", "surveys/", {"name": "NPS", "type": "popover", **body})
 
-    assert refused.status == 400
-    assert refused.detail.startswith(detail)
-    assert refused.body["attr"] == attr
+    assert rejected.status == 400
+    assert rejected.detail.startswith(detail)
+    assert rejected.body["attr"] == attr
     assert (await api.get("surveys/"))["count"] == 0
 
 
 async def test_name_and_type_are_required(api: Resources) -> None:
     for body, missing in (({"type": "api"}, "name"), ({"name": "A"}, "type")):
-        refused = await api.send("POST", "surveys/", body)
-        assert (refused.status, refused.body["code"], refused.body["attr"]) == (400, "required", missing)
+        rejected = await api.send("POST", "surveys/", body)
+        assert (rejected.status, rejected.body["code"], rejected.body["attr"]) == (400, "required", missing)
 
 
 async def test_a_name_is_unique_even_among_archived_surveys(api: Resources) -> None:
@@ -171,7 +171,7 @@ async def test_a_name_is_unique_even_among_archived_surveys(api: Resources) -> N
     assert (await api.patch(f"surveys/{first['id']}/", name="NPS"))["name"] == "NPS"
 
 
-async def test_deleted_is_no_field_of_a_survey(api: Resources) -> None:
+async def test_deleted_is_not_a_field_of_a_survey(api: Resources) -> None:
     made = await make(api)
     before = await api.get(f"surveys/{made['id']}/")
 
@@ -182,7 +182,7 @@ async def test_deleted_is_no_field_of_a_survey(api: Resources) -> None:
     assert (await api.get("surveys/"))["count"] == 1
 
 
-async def test_delete_is_for_good_and_takes_the_flags_along(api: Resources) -> None:
+async def test_delete_is_permanent_and_deletes_the_flags(api: Resources) -> None:
     audience = {"groups": [{"properties": [{"key": "plan", "value": "pro", "operator": "exact", "type": "person"}]}]}
     made = await make(api, targeting_flag_filters=audience)
 
@@ -194,7 +194,7 @@ async def test_delete_is_for_good_and_takes_the_flags_along(api: Resources) -> N
         assert (await api.send("GET", f"feature_flags/{made[name]['id']}/")).status == 404
 
 
-async def test_archived_surveys_stay_in_the_list_until_filtered(api: Resources) -> None:
+async def test_archived_surveys_are_listed_unless_filtered(api: Resources) -> None:
     made = await make(api, "Old")
     await make(api, "New", description="Second try")
     await api.patch(f"surveys/{made['id']}/", archived=True)
@@ -206,7 +206,7 @@ async def test_archived_surveys_stay_in_the_list_until_filtered(api: Resources) 
     assert (await api.send("GET", "surveys/", ids=made["id"])).names == ["Old"]
 
 
-async def test_the_internal_flag_follows_the_life_of_its_survey(api: Resources) -> None:
+async def test_the_internal_flag_follows_the_state_of_its_survey(api: Resources) -> None:
     made = await make(api)
     path = f"surveys/{made['id']}/"
 
@@ -240,7 +240,7 @@ async def test_flags_of_surveys_are_not_listed(api: Resources) -> None:
     assert (await flag_of(api, made, "targeting_flag"))["usage_dashboard"] is None
 
 
-async def test_the_audience_can_change_and_go(api: Resources) -> None:
+async def test_the_audience_can_be_changed_and_removed(api: Resources) -> None:
     half: dict[str, Any] = {"groups": [{"properties": [], "rollout_percentage": 50}]}
     made = await make(api, targeting_flag_filters=half)
     path = f"surveys/{made['id']}/"
@@ -271,11 +271,11 @@ async def test_a_linked_flag_shows_on_both_sides(api: Resources) -> None:
     assert (await api.get(f"surveys/{made['id']}/"))["linked_flag_id"] == flag["id"]
     assert (await api.get(f"feature_flags/{flag['id']}/"))["surveys"] == [{"id": made["id"], "name": "NPS"}]
     unknown = {"linked_flag_id": flag["id"], "conditions": {"linkedFlagVariant": "b"}}
-    refused = await api.send("PATCH", f"surveys/{made['id']}/", unknown)
-    assert refused.detail == "Feature flag variant 'b' does not exist. Available variants: a"
+    rejected = await api.send("PATCH", f"surveys/{made['id']}/", unknown)
+    assert rejected.detail == "Feature flag variant 'b' does not exist. Available variants: a"
 
 
-async def test_a_repeated_survey_knows_its_rounds(api: Resources) -> None:
+async def test_a_repeated_survey_has_its_iteration_dates(api: Resources) -> None:
     made = await make(api, schedule="recurring", iteration_count=3, iteration_frequency_days=7, start_date=STARTED)
 
     assert made["iteration_start_dates"] == [STARTED, "2026-11-27T00:00:00Z", "2026-12-04T00:00:00Z"]
@@ -284,7 +284,7 @@ async def test_a_repeated_survey_knows_its_rounds(api: Resources) -> None:
     assert flag["filters"]["groups"][0]["properties"][0]["key"] == f"$survey_dismissed/{made['id']}/1"
 
 
-async def test_a_survey_waits_after_another_was_seen(api: Resources) -> None:
+async def test_a_survey_waits_after_another_survey_was_seen(api: Resources) -> None:
     made = await make(api, conditions={"seenSurveyWaitPeriodInDays": 14})
 
     never, before = (await flag_of(api, made))["filters"]["groups"]
@@ -292,7 +292,7 @@ async def test_a_survey_waits_after_another_was_seen(api: Resources) -> None:
     assert before["properties"][-1]["value"] == "14d"
 
 
-async def test_statistics_come_from_the_events(api: Resources, engine: Engine) -> None:
+async def test_statistics_are_counted_from_the_events(api: Resources, engine: Engine) -> None:
     made = await make(api, start_date="2026-01-01T00:00:00Z")
     empty = await api.get(f"surveys/{made['id']}/stats/")
     assert empty["stats"]["survey shown"]["total_count"] == 0
@@ -320,7 +320,7 @@ async def test_statistics_come_from_the_events(api: Resources, engine: Engine) -
     assert later["stats"]["survey shown"]["total_count"] < totals["survey shown"]
 
 
-async def test_statistics_refuse_dates_that_make_no_sense(api: Resources) -> None:
+async def test_statistics_reject_invalid_dates(api: Resources) -> None:
     made = await make(api)
     path = f"surveys/{made['id']}/stats/"
 

@@ -1,4 +1,4 @@
-"""Shared by the recounts: the engine of a world."""
+"""The engine of a world, shared by the recounts."""
 
 from collections.abc import Iterator
 
@@ -11,6 +11,6 @@ from .recount.dataset import World, open_world
 
 @pytest.fixture(scope="module")
 def engine(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """An engine with the events of the `world` that the module gives."""
+    """Return an engine with the events of the module's `world`."""
     with open_world(world, tmp_path_factory.mktemp("world") / "data") as opened:
         yield opened

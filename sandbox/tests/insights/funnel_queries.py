@@ -1,11 +1,11 @@
-"""Events written by hand for funnels, random ones beside them, and the queries about them."""
+"""Hand-written and random events for funnels, and queries about them."""
 
 import random
 from datetime import timedelta
 from typing import Any
 
 from ..sandbox_client import Serving
-from .hand_made import Event, Person, answer, at
+from .hand_made import Event, Person, at, run_query
 
 CHROME, SAFARI, LATE_SAFARI = Person("chrome"), Person("safari"), Person("late safari")
 SOON, LATER, SLOW, EXCLUDED = Person("soon"), Person("later"), Person("slow"), Person("excluded")
@@ -17,7 +17,7 @@ SIGNED_UP = ("sign up", "play movie", "buy")
 
 
 def _browsing(person: Person, browser: str, *hours: int) -> list[Event]:
-    """The steps of the funnel by `$browser`, one at each hour."""
+    """Return the steps of the funnel by `$browser`, one at each hour."""
     return [
         Event(person, name, at(f"2020-01-01T{hour:02}:00:00"), {"$browser": browser})
         for name, hour in zip(SIGNED_UP, hours, strict=False)
@@ -64,7 +64,7 @@ def funnel_events() -> list[Event]:
 
 
 async def results(sandbox: Serving, query: dict[str, Any]) -> Any:
-    return (await answer(sandbox, query))["results"]
+    return (await run_query(sandbox, query))["results"]
 
 
 def step(event: str | None, **more: Any) -> dict[str, Any]:

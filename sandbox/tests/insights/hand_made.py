@@ -1,4 +1,4 @@
-"""A few events written by hand, in an engine with the tables of the dataset."""
+"""A few hand-written events, in an engine with the tables of the dataset."""
 
 import json
 import uuid
@@ -24,7 +24,7 @@ def _id(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person of the distinct id `name`."""
+    """A person with the distinct id `name`."""
 
     name: str
     created_at: datetime = datetime(2019, 1, 1, tzinfo=UTC)
@@ -37,7 +37,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event of a person. `group` is the key of group type 0; without a `distinct_id` it is the person's name."""
+    """An event of a person. `group` is the key of group type 0; `distinct_id` defaults to the person's name."""
 
     person: Person
     event: str
@@ -62,7 +62,7 @@ class Group:
 
 
 def at(text: str) -> datetime:
-    """A moment in UTC."""
+    """Parse a moment in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
@@ -72,9 +72,9 @@ def open_engine(
     groups: list[Group] | None = None,
     types: dict[tuple[str, str], str] | None = None,
 ) -> Engine:
-    """An engine with these events, their persons and groups. `types` are those of properties by scope and name.
+    """Return an engine with these events, their persons and groups. `types` are property types by scope and name.
 
-    The caller closes it.
+    The caller must close it.
     """
     engine = Engine(directory)
     engine.execute(f"CREATE DATABASE {DATABASE}")
@@ -172,13 +172,13 @@ def _session_rows(events: list[Event]) -> list[dict[str, Any]]:
     return rows
 
 
-async def answer(sandbox: Serving, query: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a query of the query endpoint."""
+async def run_query(sandbox: Serving, query: dict[str, Any]) -> dict[str, Any]:
+    """Return the response of the query endpoint to a query."""
     sent = await sandbox.send("POST", "query/", {"query": query})
     assert sent.status_code == 200, sent.text
     return sent.json()
 
 
 async def results(sandbox: Serving, query: dict[str, Any]) -> list[dict[str, Any]]:
-    """Its results."""
-    return (await answer(sandbox, query))["results"]
+    """Return the results of a query."""
+    return (await run_query(sandbox, query))["results"]

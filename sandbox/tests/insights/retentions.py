@@ -36,12 +36,12 @@ _MET = ((A, "01", "acme"), (B, "01", "acme"), (C, "01", ""), (A, "02", "acme"), 
 _TRIED = ((D, "2019-12-01", 1), (C, "2020-03-01", 2), (D, "2020-03-02", 2), (C, "2020-03-03", 0))
 
 EACH = [[1, 1, 0, 1], [2, 1, 1], [2], [2], []]
-"""Who played on each of five days of March, and again on the days after."""
+"""Cells of the persons who played on each of five days of March, and on the days after."""
 PLAYED, BOUGHT = {"id": "played", "type": "events"}, {"id": "bought", "type": "events"}
 
 
 def retention_events() -> list[Event]:
-    """Pageviews of June and July (those of PostHog's own test), and what a few persons did in March 2020."""
+    """Return pageviews of June and July (from PostHog's own test), and events of a few persons in March 2020."""
     return [
         *(Event(who, "$pageview", at(f"2020-{day}T12:00:00")) for who, days in _WEEKLY.items() for day in days),
         *(
@@ -55,12 +55,12 @@ def retention_events() -> list[Event]:
 
 
 def entity(name: str | None, **fields: Any) -> dict[str, Any]:
-    """What retention calls an event."""
+    """Return an event as an entity of a retention."""
     return {"id": name, "type": "events", **fields}
 
 
 def price(operator: str, value: float) -> dict[str, Any]:
-    """A filter on the price of an event."""
+    """Return a filter on the price of an event."""
     return {"type": "event", "key": "price", "operator": operator, "value": value}
 
 
@@ -71,7 +71,7 @@ def retention(
     query: dict[str, Any] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """A RetentionQuery; `options` are of its filter, `query` has fields of its own."""
+    """Return a RetentionQuery; `options` belong to its filter, `query` has its own fields."""
     since, until = dates
     shown = {"targetEntity": target, "returningEntity": returning or target, "totalIntervals": 5, **options}
     within = {"date_to": until, **({"date_from": since} if since else {})}
@@ -79,12 +79,12 @@ def retention(
 
 
 def broken_down(by: Any, kind: str = "event", **fields: Any) -> dict[str, Any]:
-    """A breakdown as fields of the query."""
+    """Return a breakdown as fields of the query."""
     return {"breakdownFilter": {"breakdown": by, "breakdown_type": kind, **fields}}
 
 
 def counts(rows: list[dict[str, Any]]) -> list[list[int]]:
-    """The cells of every row, without the zeros at its end."""
+    """Return the cells of every row, without trailing zeros."""
     found = [[int(cell["count"]) for cell in row["values"]] for row in rows]
     for row in found:
         while row and row[-1] == 0:
@@ -93,7 +93,7 @@ def counts(rows: list[dict[str, Any]]) -> list[list[int]]:
 
 
 def added(rows: list[dict[str, Any]]) -> list[list[float]]:
-    """What is added up in the cells of every row, without the zeros at its end."""
+    """Return the sums in the cells of every row, without trailing zeros."""
     found = [[cell["aggregation_value"] for cell in row["values"]] for row in rows]
     for row in found:
         while row and row[-1] == 0:
@@ -102,6 +102,6 @@ def added(rows: list[dict[str, Any]]) -> list[list[float]]:
 
 
 def by_value(rows: list[dict[str, Any]]) -> dict[str, list[list[int]]]:
-    """The cells of every row of each breakdown value, in the order of the answer."""
+    """Return the cells of every row by breakdown value, in the order of the results."""
     values = list(dict.fromkeys(row["breakdown_value"] for row in rows))
     return {value: counts([row for row in rows if row["breakdown_value"] == value]) for value in values}

@@ -11,7 +11,7 @@ _LEAVES = {P1: (11, 12, 13), P2: (13,), P3: (13,), P4: (16,)}
 
 
 def vector_events() -> list[Event]:
-    """`$pageview` and `$pageleave` with a browser, and the day of the month as their price."""
+    """Return `$pageview` and `$pageleave` events with a browser, and the day of the month as their price."""
     return [
         Event(person, name, at(f"2020-01-{day:02}T12:00:00"), {"$browser": BROWSERS[person], "price": day})
         for name, days_of in (("$pageview", _VIEWS), ("$pageleave", _LEAVES))
@@ -21,13 +21,13 @@ def vector_events() -> list[Event]:
 
 
 def node(event: str | None = "$pageview", **more: Any) -> dict[str, Any]:
-    """A series of events of this name."""
+    """Return a series of events with this name."""
     return {"kind": "EventsNode", "event": event, **more}
 
 
 def insight(
     kind: str, *series: dict[str, Any], since: str = "2020-01-09", until: str = "2020-01-19", **more: Any
 ) -> dict[str, Any]:
-    """A query over these series, over `$pageview` without one."""
+    """Return a query over these series, by default over `$pageview`."""
     dates = {"date_from": since, "date_to": until}
     return {"kind": kind, "series": list(series) or [node()], "dateRange": dates, **more}

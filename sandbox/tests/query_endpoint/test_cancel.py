@@ -1,4 +1,4 @@
-"""A query that is cancelled stops in the engine."""
+"""A cancelled query stops in the engine."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class Stoppable(Shared):
     """A shared engine that can stop queries."""
 
     def stop(self, mark: str) -> None:
-        """Stop them."""
+        """Stop the queries with a mark."""
         self.engine.stop(mark)
 
     def progress(self, mark: str) -> Progress | None:
-        """Of one of them."""
+        """Return the progress of a query."""
         return self.engine.progress(mark)
 
 
@@ -54,7 +54,7 @@ def body(**more: Any) -> dict[str, Any]:
     return {"query": {"kind": "HogQLQuery", "query": ENDLESS}, "client_query_id": "endless", **more}
 
 
-async def test_an_asynchronous_query_stops_in_the_engine_when_it_is_cancelled(engine: Engine) -> None:
+async def test_cancelling_an_asynchronous_query_stops_it_in_the_engine(engine: Engine) -> None:
     async with serving(Stoppable(engine)) as sandbox:
         await sandbox.send("POST", "query/", body(refresh="force_async"))
         await until_running(engine, 1)
@@ -65,7 +65,7 @@ async def test_an_asynchronous_query_stops_in_the_engine_when_it_is_cancelled(en
         assert (await sandbox.send("GET", "query/endless/")).status_code == 404
 
 
-async def test_a_running_query_tells_how_far_it_is_when_asked(engine: Engine) -> None:
+async def test_a_running_query_reports_its_progress_on_request(engine: Engine) -> None:
     async with serving(Stoppable(engine)) as sandbox:
         await sandbox.send("POST", "query/", body(refresh="force_async"))
         silent = await sandbox.send("GET", "query/endless/")
@@ -88,11 +88,11 @@ async def test_a_running_query_tells_how_far_it_is_when_asked(engine: Engine) ->
         assert engine.progress("/* nobody */") is None
 
 
-async def test_a_blocking_query_is_cancelled_by_the_id_it_was_given(engine: Engine) -> None:
-    answers: list[httpx2.Response] = []
+async def test_a_blocking_query_is_cancelled_by_its_client_id(engine: Engine) -> None:
+    responses: list[httpx2.Response] = []
 
     async def ask(sandbox: Serving) -> None:
-        answers.append(await sandbox.send("POST", "query/", body()))
+        responses.append(await sandbox.send("POST", "query/", body()))
 
     async with serving(Stoppable(engine)) as sandbox, anyio.create_task_group() as group:
         group.start_soon(ask, sandbox)
@@ -102,11 +102,11 @@ async def test_a_blocking_query_is_cancelled_by_the_id_it_was_given(engine: Engi
         await until_running(engine, 0)
         assert (elsewhere.status_code, cancelled.status_code) == (404, 200)
 
-    assert answers[0].status_code == 503
-    assert answers[0].json()["detail"] == "The query was cancelled."
+    assert responses[0].status_code == 503
+    assert responses[0].json()["detail"] == "The query was cancelled."
 
 
-async def test_an_insight_nobody_waits_for_is_cancelled_by_the_id_of_its_query(engine: Engine) -> None:
+async def test_an_insight_is_cancelled_by_the_id_of_its_query(engine: Engine) -> None:
     async with serving(Stoppable(engine)) as sandbox:
         await sandbox.send("POST", "query/", body(refresh="force_async"))
         await until_running(engine, 1)
@@ -116,7 +116,7 @@ async def test_an_insight_nobody_waits_for_is_cancelled_by_the_id_of_its_query(e
     assert cancelled.status_code == 201
 
 
-async def test_stopping_ends_the_marked_query_and_no_other(engine: Engine) -> None:
+async def test_stopping_cancels_the_marked_query_and_no_other(engine: Engine) -> None:
     stopped: list[str] = []
 
     async def run(mark: str) -> None:

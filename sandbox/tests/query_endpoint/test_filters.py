@@ -1,4 +1,4 @@
-"""Property filters and date ranges in `{filters}`, and what a request overrides."""
+"""Property filters and date ranges in `{filters}`, and the overrides of a request."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from posthog_sandbox.queries.property_filters import FilterScope, filter_conditi
 from posthog_sandbox.storage.engine import Engine
 
 from ..sandbox_client import NOW, TODAY, Serving, Shared, serving
-from .query_answers import refusal, scalar
+from .hogql_calls import rejection, scalar
 
 pytestmark = pytest.mark.anyio
 
@@ -131,13 +131,13 @@ async def test_a_property_filter_is_a_condition(sandbox: Serving, properties: An
         {"type": "AND", "values": []},
     ],
 )
-async def test_a_filter_that_says_nothing_holds_for_every_event(sandbox: Serving, item: Any) -> None:
+async def test_an_incomplete_filter_matches_every_event(sandbox: Serving, item: Any) -> None:
     filters = {"properties": [item]}
     assert await scalar(sandbox, "select count() from events where {filters}", filters=filters) == EVENTS
 
 
 @pytest.mark.parametrize(
-    ("item", "says"),
+    ("item", "message"),
     [
         ({"key": "a", "value": "b", "operator": "resembles"}, "resembles"),
         ({"key": "a", "value": "b", "type": "moon"}, "moon"),
@@ -150,8 +150,10 @@ async def test_a_filter_that_says_nothing_holds_for_every_event(sandbox: Serving
         ({"key": "v", "value": "soon", "operator": "semver_gt"}, "soon"),
     ],
 )
-async def test_a_filter_that_is_not_understood_is_refused(sandbox: Serving, item: Any, says: str) -> None:
-    assert says in await refusal(sandbox, "select count() from events where {filters}", filters={"properties": [item]})
+async def test_an_unsupported_filter_is_rejected(sandbox: Serving, item: Any, message: str) -> None:
+    assert message in await rejection(
+        sandbox, "select count() from events where {filters}", filters={"properties": [item]}
+    )
 
 
 @pytest.mark.parametrize(
@@ -191,7 +193,7 @@ async def test_cohorts_are_filters_too(sandbox: Serving) -> None:
     assert inside + outside == EVENTS
 
 
-async def test_filters_bound_the_time_of_events_and_of_sessions(sandbox: Serving) -> None:
+async def test_filters_limit_the_time_of_events_and_sessions(sandbox: Serving) -> None:
     week = {"dateRange": {"date_from": "-7d"}}
     month = {"dateRange": {"date_from": "2026-10-01", "date_to": "2026-11-01"}}
     events, sessions = "select count() from events where {filters}", "select count() from sessions where {filters}"
@@ -207,10 +209,10 @@ async def test_filters_bound_the_time_of_events_and_of_sessions(sandbox: Serving
         "select count() from sessions where $start_timestamp >= '2026-10-01' and $start_timestamp < '2026-11-01'",
     )
     assert await scalar(sandbox, events, filters={"dateRange": {"date_from": "all"}}) == EVENTS
-    assert "filters" in await refusal(sandbox, "select count() from groups where {filters}", filters=week)
+    assert "filters" in await rejection(sandbox, "select count() from groups where {filters}", filters=week)
 
 
-async def test_filters_mean_the_events_among_joined_tables(sandbox: Serving) -> None:
+async def test_filters_apply_to_the_events_among_joined_tables(sandbox: Serving) -> None:
     items = [BROWSER, {"key": "properties.$os = 'Windows'", "type": "hogql"}, {"key": "distinct_id", "type": "person"}]
     filters = {"properties": items, "dateRange": {"date_from": "-60d"}}
     joined = "from events e join persons p on e.person_id = p.id join sessions s on e.$session_id = s.session_id"
@@ -223,19 +225,19 @@ async def test_filters_mean_the_events_among_joined_tables(sandbox: Serving) -> 
     assert found == await scalar(sandbox, expected) > 0
 
 
-async def test_filters_stand_in_a_subquery_and_are_named_by_the_request(sandbox: Serving) -> None:
+async def test_filters_work_in_a_subquery_and_come_from_the_request(sandbox: Serving) -> None:
     text = "select count() from (select uuid from events where {filters})"
     body = {
         "query": {"kind": "HogQLQuery", "query": text, "filters": {"dateRange": {"date_from": "all"}}},
         "filters_override": {"date_from": "-7d", "properties": [BROWSER]},
     }
-    answer = (await sandbox.send("POST", "query/", body)).json()
+    response = (await sandbox.send("POST", "query/", body)).json()
     expected = "timestamp >= now() - interval 7 day and properties.$browser = 'Chrome'"
 
-    assert answer["results"][0][0] == await scalar(sandbox, f"select count() from events where {expected}")
+    assert response["results"][0][0] == await scalar(sandbox, f"select count() from events where {expected}")
 
 
-async def test_test_accounts_are_left_out_when_asked(sandbox: Serving) -> None:
+async def test_test_accounts_are_excluded_on_request(sandbox: Serving) -> None:
     accounts = [{"key": "$browser", "value": ["Chrome"], "operator": "is_not", "type": "person"}]
     await sandbox.patch("/posthog/api/projects/1/", {"test_account_filters": accounts})
     text = "select count() from events where {filters}"

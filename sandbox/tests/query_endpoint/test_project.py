@@ -1,4 +1,4 @@
-"""Queries that name the project's own objects: cohorts, actions, filters, variables, system tables."""
+"""Queries that use the project's own objects: cohorts, actions, filters, variables, system tables."""
 
 import json
 from collections.abc import AsyncGenerator, Iterator
@@ -10,7 +10,7 @@ from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
 from ..sandbox_client import FLAG, TODAY, Serving, Shared, serving
-from .query_answers import refusal, scalar
+from .hogql_calls import rejection, scalar
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +57,7 @@ CHROME = {"type": "person", "key": "$browser", "operator": "exact", "value": ["C
         (cohort({**CHROME, "negation": True}), "properties.$browser != 'Chrome'"),
     ],
 )
-async def test_a_cohort_in_a_query_is_those_who_fit_its_filters(
+async def test_a_cohort_in_a_query_has_the_persons_that_match_its_filters(
     sandbox: Serving, filters: dict[str, Any], condition: str
 ) -> None:
     made = await sandbox.make("cohorts/", {"name": "Mine", "filters": filters})
@@ -72,7 +72,7 @@ async def test_a_cohort_in_a_query_is_those_who_fit_its_filters(
     assert len((await sandbox.get(f"cohorts/{made['id']}/persons/", limit=1000))["results"]) == expected
 
 
-async def test_a_cohort_of_a_cohort(sandbox: Serving) -> None:
+async def test_a_cohort_can_refer_to_a_cohort(sandbox: Serving) -> None:
     inner = await sandbox.make("cohorts/", {"name": "Chrome", "filters": cohort(CHROME)})
     nested = cohort({"type": "cohort", "key": "id", "value": inner["id"], "negation": True})
     await sandbox.make("cohorts/", {"name": "Others", "filters": nested})
@@ -84,7 +84,7 @@ async def test_a_cohort_of_a_cohort(sandbox: Serving) -> None:
     assert chrome + others == await scalar(sandbox, "select count() from persons")
 
 
-async def test_a_static_cohort_is_its_list(sandbox: Serving) -> None:
+async def test_a_static_cohort_in_a_query_has_its_members(sandbox: Serving) -> None:
     listed = await sandbox.query("select id from persons order by id limit 3")
     people = [row[0] for row in listed["results"]]
     made = await sandbox.make("cohorts/", {"name": "Listed", "is_static": True, "_create_static_person_ids": people})
@@ -99,18 +99,18 @@ async def test_a_static_cohort_is_its_list(sandbox: Serving) -> None:
     assert await scalar(sandbox, f"select count() from cohort_people where cohort_id = {made['id']}") == 0
 
 
-async def test_cohorts_that_cannot_be_meant(sandbox: Serving) -> None:
+async def test_unsupported_cohorts_are_rejected(sandbox: Serving) -> None:
     for _ in range(2):
         await sandbox.make("cohorts/", {"name": "Twice", "filters": cohort(CHROME)})
     lifecycle = {**PURCHASED, "value": "performed_event_regularly"}
     odd = await sandbox.make("cohorts/", {"name": "Odd", "filters": cohort(lifecycle)})
     text = "select count() from persons where id in cohort "
 
-    assert "Could not find a cohort with id 99999" in await refusal(sandbox, text + "99999")
-    assert "Found multiple cohorts" in await refusal(sandbox, text + "'Twice'")
-    assert "performed_event_regularly" in await refusal(sandbox, text + str(odd["id"]))
+    assert "Could not find a cohort with id 99999" in await rejection(sandbox, text + "99999")
+    assert "Found multiple cohorts" in await rejection(sandbox, text + "'Twice'")
+    assert "performed_event_regularly" in await rejection(sandbox, text + str(odd["id"]))
     await sandbox.patch(f"cohorts/{odd['id']}/", {"deleted": True})
-    assert "Could not find a cohort" in await refusal(sandbox, text + str(odd["id"]))
+    assert "Could not find a cohort" in await rejection(sandbox, text + str(odd["id"]))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ async def test_cohorts_that_cannot_be_meant(sandbox: Serving) -> None:
         ([{"event": "$autocapture", "selector": "a.btn-primary.btn"}], "elements_chain like 'a.btn.btn-primary:%'"),
     ],
 )
-async def test_an_action_in_a_query_is_what_its_steps_say(
+async def test_an_action_in_a_query_matches_its_steps(
     sandbox: Serving, steps: list[dict[str, Any]], condition: str
 ) -> None:
     made = await sandbox.make("actions/", {"name": "Did it", "steps": steps})
@@ -156,7 +156,7 @@ async def test_an_action_in_a_query_is_what_its_steps_say(
     assert await scalar(sandbox, "select countIf(matchesAction('Did it')) from events") == expected
 
 
-async def test_an_action_means_the_events_among_joined_tables(sandbox: Serving) -> None:
+async def test_an_action_applies_to_the_events_among_joined_tables(sandbox: Serving) -> None:
     steps = [{"event": "$pageview", "properties": [{"key": "$browser", "value": ["Chrome"], "type": "event"}]}]
     await sandbox.make("actions/", {"name": "Did it", "steps": steps})
     joined = "from events e join persons p on e.person_id = p.id"
@@ -164,15 +164,15 @@ async def test_an_action_means_the_events_among_joined_tables(sandbox: Serving) 
 
     found = await scalar(sandbox, f"select countIf(matchesAction('Did it')) as event {joined}")
     assert found == await scalar(sandbox, expected) > 0
-    assert "only be used on events" in await refusal(sandbox, "select matchesAction('Did it') from persons")
+    assert "only be used on events" in await rejection(sandbox, "select matchesAction('Did it') from persons")
 
 
-async def test_actions_that_cannot_be_matched(sandbox: Serving) -> None:
+async def test_unsupported_actions_are_rejected(sandbox: Serving) -> None:
     await sandbox.make("actions/", {"name": "Odd", "steps": [{"event": "$autocapture", "selector": "a:has(b)"}]})
     await sandbox.make("actions/", {"name": "Empty", "steps": []})
 
-    assert "a:has(b)" in await refusal(sandbox, "select count() from events where matchesAction('Odd')")
-    assert "Could not find an action 'Nobody'" in await refusal(sandbox, "select matchesAction('Nobody') from events")
+    assert "a:has(b)" in await rejection(sandbox, "select count() from events where matchesAction('Odd')")
+    assert "Could not find an action 'Nobody'" in await rejection(sandbox, "select matchesAction('Nobody') from events")
     assert await scalar(sandbox, "select count() from events where matchesAction('Empty')") == 0
 
 
@@ -187,29 +187,29 @@ async def test_variables_are_values_and_the_request_overrides_them(sandbox: Serv
     assert await scalar(sandbox, text, variables=given) == views
     assert (await sandbox.send("POST", "query/", body)).json()["results"] == [[clicks]]
     assert await scalar(sandbox, text, variables={"v1": {**given["v1"], "isNull": True}}) == 0
-    assert "Variable name is missing" in await refusal(sandbox, text)
+    assert "Variable name is missing" in await rejection(sandbox, text)
 
 
-async def test_a_flag_that_is_made_is_seen_by_a_query(sandbox: Serving) -> None:
+async def test_a_new_flag_is_visible_to_a_query(sandbox: Serving) -> None:
     key = "hostile'\\`{}-- \n\u2028/*"
     flag = await sandbox.make("feature_flags/", {"key": "fresh", "name": key, "filters": FLAG})
-    answer = await sandbox.query(
+    response = await sandbox.query(
         "select id, key, name, active, deleted, filters, filters.groups, created_at "
         "from system.feature_flags where key = 'fresh'"
     )
 
-    row = answer["results"][0]
+    row = response["results"][0]
     assert row[:5] == [flag["id"], "fresh", key, True, False]
     assert json.loads(row[5]) == flag["filters"]
     assert json.loads(row[6]) == flag["filters"]["groups"]
     assert row[7].startswith("2026-11-23T07:00:00")
-    assert answer["types"][0] == ["id", "Int64"]
+    assert response["types"][0] == ["id", "Int64"]
 
 
 @pytest.mark.parametrize(
     "name", ["actions", "annotations", "cohorts", "dashboards", "experiments", "feature_flags", "insights", "surveys"]
 )
-async def test_system_tables_hold_what_the_lists_hold(sandbox: Serving, name: str) -> None:
+async def test_system_tables_have_the_rows_of_the_lists(sandbox: Serving, name: str) -> None:
     deleted = "0" if name == "surveys" else "deleted"
     listed = await sandbox.get(f"{name}/", limit=500)
     table = await sandbox.query(f"select id from system.{name} where not {deleted} limit 1000")
@@ -222,26 +222,26 @@ async def test_system_tables_hold_what_the_lists_hold(sandbox: Serving, name: st
     assert other["results"] == [[0]]
 
 
-async def test_experiments_lead_to_their_flags_and_a_project_sees_itself_alone(sandbox: Serving) -> None:
-    answer = await sandbox.query(
+async def test_experiments_join_to_their_flags_and_a_project_sees_only_itself(sandbox: Serving) -> None:
+    response = await sandbox.query(
         "select e.name, f.key from system.experiments e join system.feature_flags f on e.feature_flag_id = f.id"
     )
     listed = {item["name"]: item["feature_flag_key"] for item in (await sandbox.get("experiments/"))["results"]}
 
-    assert listed.items() <= dict(answer["results"]).items()
+    assert listed.items() <= dict(response["results"]).items()
     assert listed
     assert await scalar(sandbox, "select groupArray(id) from system.teams") == [1]
 
 
 async def test_system_tables_join_with_events(sandbox: Serving) -> None:
-    answer = await sandbox.query(
+    response = await sandbox.query(
         "select f.key, count() from events e join system.feature_flags f "
         "on e.properties.$feature_flag = f.key group by 1"
     )
-    assert answer["results"]
+    assert response["results"]
 
 
-async def test_a_table_past_the_parsers_limit_is_still_read(sandbox: Serving) -> None:
+async def test_a_table_beyond_the_parsers_limit_is_still_read(sandbox: Serving) -> None:
     for number in range(3):
         await sandbox.make("annotations/", {"content": f"{number}" * 8_000, "scope": "project", "date_marker": None})
     for number in range(20):

@@ -1,4 +1,4 @@
-"""Results are kept: what `refresh` does on the query endpoint, for insights and for the tiles of dashboards."""
+"""Cached results: `refresh` on the query endpoint, for insights and for the tiles of dashboards."""
 
 from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -44,19 +44,19 @@ async def pass_time(sandbox: Serving, **span: float) -> None:
     assert sent.status_code == 200
 
 
-async def asked(sandbox: Serving, query: dict[str, Any] = NAMES, **body: Any) -> tuple[int, Any]:
+async def run(sandbox: Serving, query: dict[str, Any] = NAMES, **body: Any) -> tuple[int, Any]:
     sent = await sandbox.send("POST", "query/", {"query": query, **body})
     return sent.status_code, sent.json()
 
 
 async def add_flag(sandbox: Serving, key: str) -> None:
-    """So that a new answer to `NAMES` differs from one that was kept."""
+    """Add a flag, so that a new result of `NAMES` differs from a cached one."""
     filters: dict[str, Any] = {"groups": [{"properties": [], "rollout_percentage": 1}]}
     await sandbox.make("feature_flags/", {"key": key, "filters": filters})
 
 
 async def finished(sandbox: Serving, query_id: str) -> Any:
-    """The status of a job once it is complete."""
+    """Return the status of a job once it is complete."""
     with anyio.fail_after(20):
         while True:
             polled = await sandbox.send("GET", f"query/{query_id}/")
@@ -65,11 +65,11 @@ async def finished(sandbox: Serving, query_id: str) -> Any:
             await anyio.lowlevel.checkpoint()
 
 
-async def test_the_same_query_again_is_answered_from_what_was_kept(sandbox: Serving) -> None:
-    _, first = await asked(sandbox)
+async def test_a_repeated_query_is_served_from_the_cache(sandbox: Serving) -> None:
+    _, first = await run(sandbox)
     await add_flag(sandbox, "more")
     await pass_time(sandbox, minutes=10)
-    status, again = await asked(sandbox)
+    status, again = await run(sandbox)
 
     assert (status, first["is_cached"], again["is_cached"]) == (200, False, True)
     assert again["results"] == first["results"]
@@ -80,23 +80,23 @@ async def test_the_same_query_again_is_answered_from_what_was_kept(sandbox: Serv
 
 
 async def test_a_wrapped_query_shares_its_result_with_the_bare_one_and_others_do_not(sandbox: Serving) -> None:
-    await asked(sandbox)
+    await run(sandbox)
     wrapped = {"kind": "DataVisualizationNode", "source": NAMES}
 
-    assert (await asked(sandbox, wrapped))[1]["is_cached"] is True
-    assert (await asked(sandbox, {**NAMES, "query": f"{NAMES['query']} limit 1"}))[1]["is_cached"] is False
-    assert (await asked(sandbox, filters_override={"date_from": "-1d"}))[1]["is_cached"] is False
+    assert (await run(sandbox, wrapped))[1]["is_cached"] is True
+    assert (await run(sandbox, {**NAMES, "query": f"{NAMES['query']} limit 1"}))[1]["is_cached"] is False
+    assert (await run(sandbox, filters_override={"date_from": "-1d"}))[1]["is_cached"] is False
     sent = await sandbox.send("POST", "/posthog/api/projects/2/query/", {"query": NAMES})
     assert sent.json()["is_cached"] is False
 
 
 async def test_a_stale_result_is_computed_again(sandbox: Serving) -> None:
-    _, first = await asked(sandbox)
+    _, first = await run(sandbox)
     await add_flag(sandbox, "more")
     await pass_time(sandbox, hours=6)
-    _, fresh = await asked(sandbox)
+    _, fresh = await run(sandbox)
     await pass_time(sandbox, seconds=1)
-    _, stale = await asked(sandbox)
+    _, stale = await run(sandbox)
 
     assert (fresh["is_cached"], stale["is_cached"]) == (True, False)
     assert stale["results"][0][0] == first["results"][0][0] + 1
@@ -104,30 +104,30 @@ async def test_a_stale_result_is_computed_again(sandbox: Serving) -> None:
 
 
 @pytest.mark.parametrize("refresh", ["force_blocking", True])
-async def test_force_blocking_always_computes_and_keeps_what_came_out(sandbox: Serving, refresh: Any) -> None:
-    _, first = await asked(sandbox)
+async def test_force_blocking_always_computes_and_caches_the_result(sandbox: Serving, refresh: Any) -> None:
+    _, first = await run(sandbox)
     await add_flag(sandbox, "more")
-    _, forced = await asked(sandbox, refresh=refresh)
-    _, again = await asked(sandbox)
+    _, forced = await run(sandbox, refresh=refresh)
+    _, again = await run(sandbox)
 
     assert (forced["is_cached"], again["is_cached"]) == (False, True)
     assert again["results"] == forced["results"] != first["results"]
 
 
 @pytest.mark.parametrize("refresh", ["blocking", "force_cache", False, None])
-async def test_whatever_else_does_not_wait_computes_what_is_missing(sandbox: Serving, refresh: Any) -> None:
-    status, sent = await asked(sandbox, refresh=refresh)
+async def test_other_modes_that_do_not_wait_compute_missing_results(sandbox: Serving, refresh: Any) -> None:
+    status, sent = await run(sandbox, refresh=refresh)
 
     assert (status, sent["is_cached"], len(sent["results"])) == (200, False, 1)
 
 
 @pytest.mark.parametrize("body", [{"refresh": "async"}, {"refresh": "lazy_async"}, {"async": True}])
-async def test_async_starts_a_job_when_nothing_is_kept_and_the_job_keeps_its_result(
+async def test_async_starts_a_job_for_a_missing_result_and_the_job_caches_it(
     sandbox: Serving, body: dict[str, Any]
 ) -> None:
-    status, missed = await asked(sandbox, client_query_id="mine", **body)
+    status, missed = await run(sandbox, client_query_id="mine", **body)
     done = await finished(sandbox, "mine")
-    again_status, again = await asked(sandbox, **body)
+    again_status, again = await run(sandbox, **body)
 
     assert (status, missed.keys()) == (202, {"cache_key", "query_status"})
     assert (missed["query_status"]["id"], missed["query_status"]["complete"]) == ("mine", False)
@@ -137,59 +137,59 @@ async def test_async_starts_a_job_when_nothing_is_kept_and_the_job_keeps_its_res
 
 
 async def test_async_shows_a_stale_result_with_the_job_that_renews_it(sandbox: Serving) -> None:
-    _, first = await asked(sandbox)
+    _, first = await run(sandbox)
     await add_flag(sandbox, "more")
     await pass_time(sandbox, hours=7)
-    status, stale = await asked(sandbox, refresh="async", client_query_id="renewing")
+    status, stale = await run(sandbox, refresh="async", client_query_id="renewing")
     done = await finished(sandbox, "renewing")
 
     assert (status, stale["is_cached"], stale["query_status"]["complete"]) == (202, True, False)
     assert stale["results"] == first["results"] != done["results"]["results"]
 
 
-async def test_lazy_async_is_content_with_a_stale_result_for_twice_as_long(sandbox: Serving) -> None:
-    await asked(sandbox)
+async def test_lazy_async_accepts_a_stale_result_for_twice_as_long(sandbox: Serving) -> None:
+    await run(sandbox)
     await pass_time(sandbox, hours=11)
-    status, lazily = await asked(sandbox, refresh="lazy_async")
+    status, lazily = await run(sandbox, refresh="lazy_async")
     await pass_time(sandbox, hours=2)
-    late_status, late = await asked(sandbox, refresh="lazy_async", client_query_id="late")
+    late_status, late = await run(sandbox, refresh="lazy_async", client_query_id="late")
     await finished(sandbox, "late")
 
     assert (status, lazily["is_cached"], lazily["query_status"]) == (200, True, None)
     assert (late_status, late["is_cached"], late["query_status"]["id"]) == (202, True, "late")
 
 
-async def test_async_except_on_cache_miss_waits_only_for_what_is_missing(sandbox: Serving) -> None:
+async def test_async_except_on_cache_miss_waits_only_for_a_missing_result(sandbox: Serving) -> None:
     mode = "async_except_on_cache_miss"
-    status, missed = await asked(sandbox, refresh=mode)
+    status, missed = await run(sandbox, refresh=mode)
     await pass_time(sandbox, hours=7)
-    stale_status, stale = await asked(sandbox, refresh=mode, client_query_id="then")
+    stale_status, stale = await run(sandbox, refresh=mode, client_query_id="then")
     await finished(sandbox, "then")
 
     assert (status, missed["is_cached"]) == (200, False)
     assert (stale_status, stale["is_cached"]) == (202, True)
 
 
-async def test_force_async_starts_a_job_whatever_is_kept(sandbox: Serving) -> None:
-    await asked(sandbox)
-    status, sent = await asked(sandbox, refresh="force_async", client_query_id="forced")
+async def test_force_async_starts_a_job_even_if_a_result_is_cached(sandbox: Serving) -> None:
+    await run(sandbox)
+    status, sent = await run(sandbox, refresh="force_async", client_query_id="forced")
     done = await finished(sandbox, "forced")
 
     assert (status, sent.keys()) == (202, {"query_status"})
     assert done["results"]["is_cached"] is False
 
 
-async def test_refusals_are_not_kept(sandbox: Serving) -> None:
+async def test_rejections_are_not_cached(sandbox: Serving) -> None:
     wrong = {"kind": "HogQLQuery", "query": "select nothing_such from events"}
 
-    assert [(await asked(sandbox, wrong))[0] for _ in "ab"] == [400, 400]
+    assert [(await run(sandbox, wrong))[0] for _ in "ab"] == [400, 400]
 
 
-async def test_what_has_no_result_to_keep_is_answered_anew(sandbox: Serving) -> None:
+async def test_a_response_without_a_result_is_not_cached(sandbox: Serving) -> None:
     metadata = {"kind": "HogQLMetadata", "language": "hogQL", "query": "select 1"}
 
-    assert "is_cached" not in (await asked(sandbox, metadata))[1]
-    assert "is_cached" not in (await asked(sandbox, metadata))[1]
+    assert "is_cached" not in (await run(sandbox, metadata))[1]
+    assert "is_cached" not in (await run(sandbox, metadata))[1]
 
 
 async def insight(sandbox: Serving, source: dict[str, Any] = VIEWS, **body: Any) -> str:
@@ -198,7 +198,7 @@ async def insight(sandbox: Serving, source: dict[str, Any] = VIEWS, **body: Any)
     return f"insights/{made['id']}/"
 
 
-async def test_an_insight_shows_nothing_until_somebody_has_it_computed(sandbox: Serving) -> None:
+async def test_an_insight_has_no_result_until_it_is_computed(sandbox: Serving) -> None:
     path = await insight(sandbox)
     before = await sandbox.get(path)
     computed = await sandbox.get(path, refresh="blocking")
@@ -214,7 +214,7 @@ async def test_an_insight_shows_nothing_until_somebody_has_it_computed(sandbox: 
 
 
 @pytest.mark.parametrize("refresh", ["true", "1", "", "force_blocking"])
-async def test_an_insight_is_computed_anew_when_that_is_forced(sandbox: Serving, refresh: str) -> None:
+async def test_an_insight_is_recomputed_when_forced(sandbox: Serving, refresh: str) -> None:
     path = await insight(sandbox)
     await sandbox.get(path, refresh="blocking")
     await pass_time(sandbox, minutes=2)
@@ -225,12 +225,12 @@ async def test_an_insight_is_computed_anew_when_that_is_forced(sandbox: Serving,
 
 
 @pytest.mark.parametrize("refresh", ["force_cache", "false", "whenever"])
-async def test_an_insight_is_not_computed_by_other_words(sandbox: Serving, refresh: str) -> None:
+async def test_an_unknown_refresh_value_does_not_compute_an_insight(sandbox: Serving, refresh: str) -> None:
     assert (await sandbox.get(await insight(sandbox), refresh=refresh))["result"] is None
 
 
 @pytest.mark.parametrize("refresh", ["async", "lazy_async", "force_async"])
-async def test_an_insight_tells_the_job_that_computes_it(sandbox: Serving, refresh: str) -> None:
+async def test_an_insight_reports_the_job_that_computes_it(sandbox: Serving, refresh: str) -> None:
     path = await insight(sandbox)
     started = await sandbox.get(path, refresh=refresh)
     status = started["query_status"]
@@ -242,7 +242,7 @@ async def test_an_insight_tells_the_job_that_computes_it(sandbox: Serving, refre
     assert (after["is_cached"], after["query_status"]) == (True, None)
 
 
-async def test_a_changed_insight_comes_back_with_what_was_computed_of_its_query(sandbox: Serving) -> None:
+async def test_a_changed_insight_is_returned_with_the_cached_result_of_its_query(sandbox: Serving) -> None:
     path = await insight(sandbox)
     computed = await sandbox.get(path, refresh="blocking")
     renamed = await sandbox.patch(path, {"name": "Renamed"})
@@ -255,7 +255,7 @@ async def test_a_changed_insight_comes_back_with_what_was_computed_of_its_query(
     assert len(forced["result"][0]["data"]) > 24
 
 
-async def test_the_list_of_insights_shows_what_was_computed(sandbox: Serving) -> None:
+async def test_the_list_of_insights_shows_cached_results(sandbox: Serving) -> None:
     path = await insight(sandbox)
     computed = await sandbox.get(path, refresh="blocking")
     listed = {row["id"]: row for row in (await sandbox.get("insights/"))["results"]}
@@ -264,9 +264,9 @@ async def test_the_list_of_insights_shows_what_was_computed(sandbox: Serving) ->
     assert [row["result"] for id, row in listed.items() if id != computed["id"]] == [None] * (len(listed) - 1)
 
 
-async def test_an_insight_shares_its_result_with_the_same_query_asked_directly(sandbox: Serving) -> None:
+async def test_an_insight_shares_its_result_with_the_query_endpoint(sandbox: Serving) -> None:
     path = await insight(sandbox)
-    _, sent = await asked(sandbox, VIEWS)
+    _, sent = await run(sandbox, VIEWS)
 
     assert (await sandbox.get(path))["result"] == sent["results"]
 
@@ -279,10 +279,10 @@ async def test_an_insight_is_computed_with_the_filters_of_the_request_or_of_its_
     asked_for = await sandbox.get(path, refresh="blocking", filters_override='{"date_from": "-2d"}')
 
     assert [len(shown["result"][0]["days"]) for shown in (own, of_dashboard, asked_for)] == [4, 2, 3]
-    assert (await sandbox.refused("GET", path, filters_override="[1]"))[:2] == (400, "invalid_input")
+    assert (await sandbox.rejection("GET", path, filters_override="[1]"))[:2] == (400, "invalid_input")
 
 
-async def test_tiles_show_what_was_computed_with_the_filters_of_the_dashboard(sandbox: Serving) -> None:
+async def test_tiles_show_results_with_the_filters_of_the_dashboard(sandbox: Serving) -> None:
     dashboard = await sandbox.make("dashboards/", {"name": "Two days", "filters": {"date_from": "-1d"}})
     await insight(sandbox, dashboards=[dashboard["id"]])
     path = f"dashboards/{dashboard['id']}/"
@@ -297,7 +297,7 @@ async def test_tiles_show_what_was_computed_with_the_filters_of_the_dashboard(sa
     assert after["insight"]["result"] == computed["insight"]["result"]
 
 
-async def test_tiles_tell_the_jobs_that_compute_them(sandbox: Serving) -> None:
+async def test_tiles_report_the_jobs_that_compute_them(sandbox: Serving) -> None:
     dashboard = await sandbox.make("dashboards/", {"name": "Waiting"})
     await insight(sandbox, dashboards=[dashboard["id"]])
     (tile,) = (await sandbox.get(f"dashboards/{dashboard['id']}/", refresh="async"))["tiles"]
@@ -322,17 +322,17 @@ async def test_tiles_tell_the_jobs_that_compute_them(sandbox: Serving) -> None:
         ({"kind": "ExperimentQuery"}, 24, 24),
     ],
 )
-def test_results_are_fresh_for_as_long_as_posthogs(query: dict[str, Any], hours: float, lazily: float) -> None:
+def test_results_stay_fresh_as_long_as_posthogs(query: dict[str, Any], hours: float, lazily: float) -> None:
     span = lifetime(query)
 
     assert (span.fresh, span.lazy) == (timedelta(hours=hours), timedelta(hours=lazily))
 
 
-def kept(rows: int, **answer: Any) -> Kept:
-    return kept_result({"kind": "TrendsQuery"}, {"results": [[0]] * rows, **answer}, "key", START)
+def kept(rows: int, **response: Any) -> Kept:
+    return kept_result({"kind": "TrendsQuery"}, {"results": [[0]] * rows, **response}, "key", START)
 
 
-def test_a_range_that_was_over_when_it_was_computed_never_gets_stale() -> None:
+def test_a_result_for_a_past_range_never_becomes_stale() -> None:
     over = kept(1, resolved_date_range={"date_from": "2026-11-01T00:00:00Z", "date_to": "2026-11-22T23:59:59Z"})
     running = kept(1, resolved_date_range={"date_from": "2026-11-01T00:00:00Z", "date_to": "2026-11-23T23:59:59Z"})
     later = START + timedelta(days=300)
@@ -340,7 +340,7 @@ def test_a_range_that_was_over_when_it_was_computed_never_gets_stale() -> None:
     assert (over.is_fresh(later), running.is_fresh(later)) == (True, False)
 
 
-def test_the_results_that_were_not_asked_for_longest_make_room() -> None:
+def test_the_least_recently_used_results_are_evicted() -> None:
     cache = ResultCache()
     for name in ("first", "second", "third"):
         cache.put(name, kept(30_000))

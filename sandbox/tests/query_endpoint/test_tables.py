@@ -1,4 +1,4 @@
-"""Tables that are not in the events' database: queries that ran, merged ids, the catalog; persons that were changed."""
+"""Tables outside the events' database: the query log, merged ids, the catalog, changed persons."""
 
 from collections.abc import AsyncGenerator, Iterator
 
@@ -8,7 +8,7 @@ from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
 from ..sandbox_client import FLAG, TODAY, Serving, Shared, serving
-from .query_answers import refusal, scalar
+from .hogql_calls import rejection, scalar
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,7 @@ async def sandbox(engine: Engine) -> AsyncGenerator[Serving]:
         yield running
 
 
-async def test_a_query_that_ran_is_in_the_log(sandbox: Serving) -> None:
+async def test_a_completed_query_is_in_the_log(sandbox: Serving) -> None:
     body = {"kind": "HogQLQuery", "query": "select count() from events where event != ''", "name": "all events"}
     await sandbox.send("POST", "query/", {"query": body, "client_query_id": "mine"})
     text = (
@@ -39,14 +39,14 @@ async def test_a_query_that_ran_is_in_the_log(sandbox: Serving) -> None:
     ]
 
 
-async def test_a_query_that_the_engine_refused_is_in_the_log_and_one_without_meaning_is_not(sandbox: Serving) -> None:
-    assert "Illegal type" in await refusal(sandbox, "select sum(event) from events")
-    assert "foo" in await refusal(sandbox, "select foo from events")
+async def test_a_query_rejected_by_the_engine_is_logged_and_an_invalid_one_is_not(sandbox: Serving) -> None:
+    assert "Illegal type" in await rejection(sandbox, "select sum(event) from events")
+    assert "foo" in await rejection(sandbox, "select foo from events")
     text = "select query, status, exception_code from query_log"
     assert (await sandbox.query(text))["results"] == [["select sum(event) from events", "ExceptionWhileProcessing", 43]]
 
 
-async def test_the_log_is_of_the_project(sandbox: Serving) -> None:
+async def test_the_log_has_only_the_projects_queries(sandbox: Serving) -> None:
     await sandbox.query("select 1")
     elsewhere = "/posthog/api/projects/2/query/"
     body = {"query": {"kind": "HogQLQuery", "query": "select count() from query_log"}}
@@ -54,22 +54,22 @@ async def test_the_log_is_of_the_project(sandbox: Serving) -> None:
     assert await scalar(sandbox, "select count() from query_log") == 1
 
 
-async def test_an_override_is_the_id_of_a_device_that_was_merged_at_a_log_in(sandbox: Serving) -> None:
+async def test_an_override_is_the_id_of_a_device_merged_at_login(sandbox: Serving) -> None:
     merged = "select distinct_id, person_id from person_distinct_id_overrides"
-    told = (
+    identified = (
         "select distinct properties.$anon_distinct_id, person_id from events "
         "where event = '$identify' and properties.$set is null"
     )
     found = (await sandbox.query(f"{merged} order by distinct_id limit 1000"))["results"]
 
     assert found
-    assert found == (await sandbox.query(f"{told} order by 1 limit 1000"))["results"]
+    assert found == (await sandbox.query(f"{identified} order by 1 limit 1000"))["results"]
     text = "select countIf(override.person_id = person_id), countIf(override.distinct_id = distinct_id) from events"
     same, known = (await sandbox.query(text))["results"][0]
     assert same == known > 0
 
 
-async def test_the_catalog_tells_the_columns_of_a_table_in_order(sandbox: Serving) -> None:
+async def test_the_catalog_lists_the_columns_of_a_table_in_order(sandbox: Serving) -> None:
     text = (
         "select column_name, data_type, is_nullable from system.information_schema.columns "
         "where table_name = 'persons' order by ordinal_position"
@@ -88,12 +88,12 @@ async def test_the_catalog_tells_the_columns_of_a_table_in_order(sandbox: Servin
     [("events", "posthog"), ("query_log", "posthog"), ("system.feature_flags", "system"),
      ("system.information_schema.tables", "information_schema")],
 )  # fmt: skip
-async def test_the_catalog_tells_the_type_of_a_table(sandbox: Serving, table: str, kind: str) -> None:
+async def test_the_catalog_has_the_type_of_a_table(sandbox: Serving, table: str, kind: str) -> None:
     text = f"select table_type from system.information_schema.tables where table_name = '{table}'"
     assert await scalar(sandbox, text) == kind
 
 
-async def test_the_catalog_tells_how_tables_join(sandbox: Serving) -> None:
+async def test_the_catalog_describes_joins(sandbox: Serving) -> None:
     text = (
         "select via, source_column, target_table, target_column from system.information_schema.relationships "
         "where source_table = 'events' and via in ('person', 'session') order by via"
@@ -106,7 +106,7 @@ async def test_the_catalog_tells_how_tables_join(sandbox: Serving) -> None:
     assert await scalar(sandbox, types) >= 9
 
 
-async def test_a_flag_shows_its_share_and_a_dashboard_its_tiles(sandbox: Serving) -> None:
+async def test_a_flag_has_its_rollout_and_a_dashboard_its_tiles(sandbox: Serving) -> None:
     await sandbox.make("feature_flags/", {"key": "twenty", "name": "Twenty", "filters": FLAG})
     assert await scalar(sandbox, "select rollout_percentage from system.feature_flags where key = 'twenty'") == 20
     text = "select count() from system.dashboard_tiles t join system.dashboards d on t.dashboard_id = d.id"
@@ -114,7 +114,7 @@ async def test_a_flag_shows_its_share_and_a_dashboard_its_tiles(sandbox: Serving
     assert await scalar(sandbox, "select count() from system.insight_variables") == 0
 
 
-async def test_rows_lead_to_their_authors_and_to_what_they_are_about(sandbox: Serving) -> None:
+async def test_rows_join_to_their_authors_and_subjects(sandbox: Serving) -> None:
     made = await sandbox.make("annotations/", {"content": "here", "scope": "project", "date_marker": "2026-11-01"})
     text = f"select created_by_id, dashboard_item_id, deleted from system.annotations where id = {made['id']}"
     assert (await sandbox.query(text))["results"] == [[made["created_by"]["id"], None, 0]]
@@ -134,7 +134,7 @@ async def test_stored_parts_of_recordings_and_sessions_are_merged(sandbox: Servi
     assert await scalar(sandbox, text) == 1
 
 
-async def test_a_changed_property_is_read_from_persons_and_not_from_events_that_were(sandbox: Serving) -> None:
+async def test_a_changed_property_is_read_from_persons_and_not_from_past_events(sandbox: Serving) -> None:
     seen = "select person_id from events where person.properties.email is not null limit 1"
     person = await scalar(sandbox, seen)
     sent = await sandbox.send("POST", f"persons/{person}/update_property/", {"key": "plan", "value": "it's new"})
@@ -148,7 +148,7 @@ async def test_a_changed_property_is_read_from_persons_and_not_from_events_that_
     assert await scalar(sandbox, on_event, **JOINED) == 1
 
 
-async def test_a_deleted_person_is_gone_from_persons_and_its_events_stay(sandbox: Serving) -> None:
+async def test_a_deleted_person_is_missing_from_persons_and_its_events_remain(sandbox: Serving) -> None:
     person = await scalar(sandbox, "select id from persons where properties.email is not null limit 1")
     events = await scalar(sandbox, f"select count() from events where person_id = '{person}'")
     before = await scalar(sandbox, "select count() from persons")
@@ -171,13 +171,13 @@ async def test_a_deleted_person_is_gone_from_persons_and_its_events_stay(sandbox
         ("select 1", "undecisive"),
     ],
 )  # fmt: skip
-async def test_metadata_tells_whether_events_are_read_by_time(sandbox: Serving, text: str, use: str) -> None:
+async def test_metadata_reports_whether_events_are_filtered_by_time(sandbox: Serving, text: str, use: str) -> None:
     body = {"query": {"kind": "HogQLMetadata", "language": "hogQL", "query": text}}
-    answer = (await sandbox.send("POST", "query/", body)).json()
-    assert (answer["isValid"], answer["isUsingIndices"]) == (True, use)
+    response = (await sandbox.send("POST", "query/", body)).json()
+    assert (response["isValid"], response["isUsingIndices"]) == (True, use)
 
 
-async def test_metadata_tells_the_types_of_properties_and_where_they_stand(sandbox: Serving) -> None:
+async def test_metadata_reports_the_types_and_positions_of_properties(sandbox: Serving) -> None:
     text = "select properties.revenue, person.properties.email, properties.never_seen from events"
     body = {"query": {"kind": "HogQLMetadata", "language": "hogQL", "query": text}}
     notices = (await sandbox.send("POST", "query/", body)).json()["notices"]

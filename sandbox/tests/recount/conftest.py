@@ -1,4 +1,4 @@
-"""One small dataset for each file: in ClickHouse behind a sandbox, and as plain rows."""
+"""One small dataset per file: in ClickHouse behind a sandbox, and as plain rows."""
 
 from collections.abc import AsyncGenerator, Iterator
 

@@ -1,6 +1,6 @@
-"""What a recount works with: the generated rows as plain Python values, and how PostHog shows a value in JSON.
+"""The basis of recounts: the generated rows as plain Python values, and PostHog's JSON formats.
 
-Nothing here knows ClickHouse or the translator: a recount is a second opinion only as long as it shares neither.
+Nothing here uses ClickHouse or the translator, because a recount is only a check if it shares neither.
 """
 
 import json
@@ -17,12 +17,12 @@ from ..sandbox_client import TODAY
 EVENTS = 5_000
 SEED = 42
 type Row = dict[str, Any]
-type Answer = list[list[Any]]
+type Result = list[list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Every row of the dataset, by table."""
+    """All rows of the dataset, by table."""
 
     events: list[Row]
     persons: list[Row]
@@ -32,7 +32,7 @@ class Rows:
     replays: list[Row]
 
     def named(self, *names: str) -> list[Row]:
-        """The events of these names."""
+        """Return the events with these names."""
         return [event for event in self.events if event["event"] in names]
 
     def sessions_by_id(self) -> dict[str, Row]:
@@ -47,16 +47,16 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A query, the same count in Python, and the settings of the project that the query depends on."""
+    """A query, its recount in Python, and the project settings that the query depends on."""
 
     name: str
     query: str
-    recount: Callable[[Rows], Answer]
+    recount: Callable[[Rows], Result]
     project: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 def generated() -> Rows:
-    """The rows of the dataset that the tests of this directory ask."""
+    """Return the rows of the dataset that this directory's tests query."""
     tables: dict[str, list[Row]] = {}
     for table, row in raw_rows(Parameters(events=EVENTS, seed=SEED, today=TODAY, hostile=True)):
         tables.setdefault(table, []).append(row)
@@ -71,24 +71,24 @@ def generated() -> Rows:
 
 
 def text(value: Any) -> str | None:
-    """A property without a defined type: null, text as it is, anything else as its JSON."""
+    """Return a property without a defined type: null, text unchanged, anything else as JSON."""
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def of(row: Row, name: str) -> Any:
-    """A property of an event as Python has it; None when it is missing."""
+    """Return a property of an event as a Python value; None when missing."""
     return row["properties"].get(name)
 
 
 def moment(value: datetime, zone: tzinfo = UTC) -> str:
-    """A date-time as the API shows it: `Z` for UTC, no fraction on whole seconds, six digits otherwise."""
+    """Format a date-time as the API does: `Z` for UTC, no fraction on whole seconds, six digits otherwise."""
     return value.astimezone(zone).isoformat().replace("+00:00", "Z")
 
 
-def counts(values: Iterable[Any]) -> Answer:
-    """`[value, count]` in order of the values, null last, as `order by` a column puts it."""
+def counts(values: Iterable[Any]) -> Result:
+    """Return `[value, count]` ordered by value, null last, as `order by` on a column does."""
     found: dict[Any, int] = {}
     for value in values:
         found[value] = found.get(value, 0) + 1
@@ -96,20 +96,20 @@ def counts(values: Iterable[Any]) -> Answer:
 
 
 def groups(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
-    """The values of each key, in the order in which they came."""
+    """Return the values of each key in their order."""
     found: dict[Any, list[Any]] = {}
     for key, value in pairs:
         found.setdefault(key, []).append(value)
     return found
 
 
-def sorted_rows(rows: Answer) -> Answer:
-    """In ascending order of the columns, nulls last."""
+def sorted_rows(rows: Result) -> Result:
+    """Sort rows by their columns, nulls last."""
     return sorted(rows, key=lambda row: [(value is None, "" if value is None else value) for value in row])
 
 
 def quantile(values: Iterable[float], level: float) -> float:
-    """The interpolated quantile: the value at `level` of the way from the least to the greatest."""
+    """Return the interpolated quantile: the value at `level` of the way from the minimum to the maximum."""
     ordered = sorted(values)
     place = level * (len(ordered) - 1)
     below = math.floor(place)
@@ -122,17 +122,17 @@ def day(value: datetime, zone: tzinfo = UTC) -> str:
 
 
 def of_day(row: Row, first: date, last: date) -> bool:
-    """Whether a row's timestamp lies within these days of UTC."""
+    """Return whether a row's timestamp is within these days in UTC."""
     return first <= row["timestamp"].date() <= last
 
 
-def agree(answered: Any, recounted: Any) -> bool:
-    """Whether both are equal, floats within rounding."""
-    if isinstance(answered, list) and isinstance(recounted, list):
-        one, other = cast("list[Any]", answered), cast("list[Any]", recounted)
+def agree(returned: Any, recounted: Any) -> bool:
+    """Return whether both are equal up to rounding."""
+    if isinstance(returned, list) and isinstance(recounted, list):
+        one, other = cast("list[Any]", returned), cast("list[Any]", recounted)
         return len(one) == len(other) and all(agree(left, right) for left, right in zip(one, other, strict=True))
-    if isinstance(answered, float) or isinstance(recounted, float):
-        if not isinstance(answered, int | float) or not isinstance(recounted, int | float):
+    if isinstance(returned, float) or isinstance(recounted, float):
+        if not isinstance(returned, int | float) or not isinstance(recounted, int | float):
             return False
-        return math.isclose(answered, recounted, rel_tol=1e-9, abs_tol=1e-9)
-    return answered == recounted
+        return math.isclose(returned, recounted, rel_tol=1e-9, abs_tol=1e-9)
+    return returned == recounted

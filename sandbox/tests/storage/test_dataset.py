@@ -1,4 +1,4 @@
-"""The synthetic dataset: its rows and the story in them."""
+"""The synthetic dataset: its rows and its story."""
 
 import hashlib
 import json
@@ -17,8 +17,8 @@ TODAY = date(2026, 11, 24)
 SMALL = Parameters(events=3_000, seed=7, today=TODAY)
 
 
-class Told(NamedTuple):
-    """An event of the big dataset with its properties read."""
+class ParsedEvent(NamedTuple):
+    """An event of the large dataset with parsed properties."""
 
     row: EventRow
     properties: dict[str, Any]
@@ -29,8 +29,8 @@ def events() -> list[EventRow]:
     return [row for batch in generate(Parameters(events=100_000, seed=42, today=TODAY)) for row in batch.events]
 
 
-def told(events: list[EventRow], *names: str) -> list[Told]:
-    return [Told(row, json.loads(row.properties)) for row in events if row.event in names]
+def parsed_events(events: list[EventRow], *names: str) -> list[ParsedEvent]:
+    return [ParsedEvent(row, json.loads(row.properties)) for row in events if row.event in names]
 
 
 def digest(parameters: Parameters) -> str:
@@ -43,21 +43,21 @@ def digest(parameters: Parameters) -> str:
 
 
 @given(events=st.integers(1, 4_000), seed=st.integers(0, 2**63))
-def test_exactly_the_wanted_number_of_events_is_made(events: int, seed: int) -> None:
+def test_exactly_the_requested_number_of_events_is_generated(events: int, seed: int) -> None:
     assert sum(len(batch.events) for batch in generate(Parameters(events, seed, TODAY))) == events
 
 
 def test_a_seed_gives_the_same_bytes_on_every_python_and_platform() -> None:
-    # A wanted change of the generated values changes this digest: raise directory.SCHEMA_VERSION with it.
+    # An intended change of the generated values changes this digest; then increment directory.SCHEMA_VERSION too.
     assert digest(SMALL) == "bf7b0a8ff26015c6b6ed985c94d537dfdbb116bc7354240b19d3db064832174e"
 
 
-def test_another_seed_gives_other_data() -> None:
+def test_another_seed_gives_different_data() -> None:
     assert digest(SMALL) != digest(Parameters(events=3_000, seed=8, today=TODAY))
 
 
 @given(st.dates(date(2020, 1, 1), date(2040, 1, 1)))
-def test_no_event_lies_outside_the_ninety_days(today: date) -> None:
+def test_no_event_is_outside_the_ninety_days(today: date) -> None:
     first = datetime.combine(today - timedelta(days=89), datetime.min.time(), UTC)
     last = datetime.combine(today, datetime.min.time(), UTC) + timedelta(hours=6)
 
@@ -68,7 +68,7 @@ def test_no_event_lies_outside_the_ninety_days(today: date) -> None:
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))
-def test_the_newest_last_day_holds_no_event_of_the_future(now: datetime) -> None:
+def test_the_newest_last_day_has_no_event_in_the_future(now: datetime) -> None:
     assert tell(newest_today(now)).end <= now.timestamp() * 1_000_000
     assert tell(newest_today(now) + timedelta(days=1)).end > now.timestamp() * 1_000_000
 
@@ -92,8 +92,12 @@ def test_one_week_is_slow(events: list[EventRow]) -> None:
     assert by_week[slow] < 0.65 * min(by_week[slow - 1], by_week[slow + 1])
 
 
-def test_the_broken_release_stops_purchases_on_one_browser_and_raises_exceptions(events: list[EventRow]) -> None:
-    broken = [event for event in told(events, "checkout_started", "purchase_completed", "$exception") if _broken(event)]
+def test_the_faulty_release_stops_purchases_on_one_browser_and_raises_exceptions(events: list[EventRow]) -> None:
+    broken = [
+        event
+        for event in parsed_events(events, "checkout_started", "purchase_completed", "$exception")
+        if _broken(event)
+    ]
     counts = Counter((event.row.event, event.properties.get("$browser") == "Safari") for event in broken)
 
     assert counts["checkout_started", True] >= 10
@@ -107,9 +111,9 @@ def test_the_broken_release_stops_purchases_on_one_browser_and_raises_exceptions
     assert story.broken_from - 86_400_000_000 < worst < story.broken_until
 
 
-def test_the_arms_of_the_experiment_differ_beyond_chance(events: list[EventRow]) -> None:
+def test_the_variants_of_the_experiment_differ_beyond_chance(events: list[EventRow]) -> None:
     exposed: dict[str, tuple[str, int]] = {}
-    for event in told(events, "$feature_flag_called"):
+    for event in parsed_events(events, "$feature_flag_called"):
         if event.properties["$feature_flag"] == product.EXPERIMENT_FLAG:
             variant = event.properties["$feature_flag_response"]
             assert event.properties["$feature/new-checkout"] == variant
@@ -117,7 +121,7 @@ def test_the_arms_of_the_experiment_differ_beyond_chance(events: list[EventRow])
             assert known == variant
     bought = {
         event.row.person_id
-        for event in told(events, "purchase_completed")
+        for event in parsed_events(events, "purchase_completed")
         if event.row.person_id in exposed and event.row.timestamp > exposed[event.row.person_id][1]
     }
     size = Counter(variant for variant, _ in exposed.values())
@@ -129,7 +133,7 @@ def test_the_arms_of_the_experiment_differ_beyond_chance(events: list[EventRow])
     assert (share["test"] - share["control"]) / error > 2.5
 
 
-def test_people_who_sign_up_keep_the_events_from_before_under_one_person(events: list[EventRow]) -> None:
+def test_people_who_sign_up_keep_their_earlier_events_under_one_person(events: list[EventRow]) -> None:
     ids: defaultdict[str, set[str]] = defaultdict(set)
     owners: defaultdict[str, set[str]] = defaultdict(set)
     for row in events:
@@ -141,7 +145,7 @@ def test_people_who_sign_up_keep_the_events_from_before_under_one_person(events:
     assert any(len(known) >= 3 for known in ids.values())
 
 
-def test_person_properties_on_an_event_are_those_known_at_that_moment(events: list[EventRow]) -> None:
+def test_person_properties_of_an_event_are_those_at_that_time(events: list[EventRow]) -> None:
     signed_up = {row.person_id: row.timestamp for row in events if row.event == "signed_up"}
 
     for row in events:
@@ -150,7 +154,7 @@ def test_person_properties_on_an_event_are_those_known_at_that_moment(events: li
             assert known == (row.timestamp >= signed_up[row.person_id] or row.event in {"$identify", "$groupidentify"})
 
 
-def test_events_without_a_person_profile_carry_no_person(events: list[EventRow]) -> None:
+def test_events_without_a_person_profile_have_no_person(events: list[EventRow]) -> None:
     anonymous = [row for row in events if row.person_mode == "propertyless"]
 
     assert 0 < len(anonymous) < 0.05 * len(events)
@@ -158,9 +162,9 @@ def test_events_without_a_person_profile_carry_no_person(events: list[EventRow])
     assert all(json.loads(row.properties)["$process_person_profile"] is False for row in anonymous[:100])
 
 
-def test_survey_answers_follow_a_shown_survey(events: list[EventRow]) -> None:
-    shown = {event.row.person_id: event.row.timestamp for event in told(events, "survey shown")}
-    ended = told(events, "survey sent", "survey dismissed")
+def test_survey_responses_follow_a_shown_survey(events: list[EventRow]) -> None:
+    shown = {event.row.person_id: event.row.timestamp for event in parsed_events(events, "survey shown")}
+    ended = parsed_events(events, "survey sent", "survey dismissed")
 
     assert len(shown) > len(ended) > 100
     for event in ended:
@@ -171,7 +175,7 @@ def test_survey_answers_follow_a_shown_survey(events: list[EventRow]) -> None:
     assert max(scores) == 10
 
 
-def test_sessions_agree_with_the_events_that_carry_their_id() -> None:
+def test_sessions_agree_with_their_events() -> None:
     rows = list(raw_rows(SMALL))
     by_session: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for table, row in rows:
@@ -206,7 +210,7 @@ def test_companies_are_groups_of_the_events_of_their_people() -> None:
         assert row["group_0_properties"] == groups[row["$group_0"]]["properties"]
 
 
-def test_hostile_values_are_there_unless_switched_off() -> None:
+def test_hostile_values_are_present_unless_disabled() -> None:
     size = 40_000
     planted = list(raw_rows(Parameters(size, 42, TODAY)))
     clean = list(raw_rows(Parameters(size, 42, TODAY, hostile=False)))
@@ -223,5 +227,5 @@ def test_hostile_values_are_there_unless_switched_off() -> None:
     assert moments[0] == moments[1]
 
 
-def _broken(event: Told) -> bool:
+def _broken(event: ParsedEvent) -> bool:
     return event.properties["app_version"] == "3.8.0"

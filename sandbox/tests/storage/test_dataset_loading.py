@@ -1,4 +1,4 @@
-"""Loading the synthetic dataset into the engine, and the directory that keeps it."""
+"""Loading the synthetic dataset into the engine, and the directory it is kept in."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ from posthog_sandbox.storage.engine import Engine, EngineError
 
 TODAY = date(2026, 11, 24)
 FAR = 5_000_000_000
-"""A time of a file that is younger than all others, in 2128."""
+"""A file time in 2128, later than all others."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path / "kept"
 
 
-def test_what_is_loaded_is_what_was_generated_hostile_values_included() -> None:
+def test_the_loaded_rows_are_the_generated_ones_including_hostile_values() -> None:
     parameters = Parameters(events=6_000, seed=42, today=TODAY)
     expected: defaultdict[str, list[list[Any]]] = defaultdict(list)
     for batch in generate(parameters):
@@ -108,7 +108,7 @@ def test_a_kept_dataset_with_the_same_parameters_opens_without_generating(direct
 @pytest.mark.parametrize(
     "changed", [{"events": 501}, {"seed": 43}, {"today": TODAY - timedelta(days=1)}, {"hostile": False}]
 )
-def test_a_kept_dataset_with_other_parameters_is_made_again(directory: Path, changed: dict[str, Any]) -> None:
+def test_a_kept_dataset_with_other_parameters_is_regenerated(directory: Path, changed: dict[str, Any]) -> None:
     first: dict[str, Any] = {"events": 500, "seed": 42, "today": TODAY, "hostile": True}
     open_dataset(directory, **first, progress=_ignore).close()
     fractions: list[float] = []
@@ -119,7 +119,7 @@ def test_a_kept_dataset_with_other_parameters_is_made_again(directory: Path, cha
     assert fractions[0] == 0
 
 
-def test_a_dataset_whose_making_was_killed_is_made_again(directory: Path) -> None:
+def test_a_dataset_whose_generation_was_killed_is_regenerated(directory: Path) -> None:
     with _opened_elsewhere(directory, events=200_000, say_at=0.1) as process:
         process.kill()
         process.wait()
@@ -131,7 +131,7 @@ def test_a_dataset_whose_making_was_killed_is_made_again(directory: Path) -> Non
     assert fractions[0] == 0
 
 
-def test_a_failure_while_loading_leaves_no_dataset_that_looks_complete(directory: Path) -> None:
+def test_a_failed_load_leaves_no_dataset_that_looks_complete(directory: Path) -> None:
     def fail(fraction: float, _: str) -> None:
         if fraction > 0.5:
             raise BrokenPipeError
@@ -142,7 +142,7 @@ def test_a_failure_while_loading_leaves_no_dataset_that_looks_complete(directory
         assert _count(engine) == 2_000
 
 
-def test_a_directory_that_another_process_uses_is_busy_and_its_owner_named(directory: Path) -> None:
+def test_a_directory_in_use_by_another_process_is_busy_and_names_its_owner(directory: Path) -> None:
     with (
         _opened_elsewhere(directory, events=500, say_at=1) as process,
         pytest.raises(DatasetBusyError, match=f"in use by process {process.pid}"),
@@ -150,23 +150,25 @@ def test_a_directory_that_another_process_uses_is_busy_and_its_owner_named(direc
         open_dataset(directory, events=500, today=TODAY, progress=_ignore)
 
 
-def test_one_process_holds_one_dataset_at_a_time(directory: Path, tmp_path: Path) -> None:
+def test_one_process_has_one_dataset_at_a_time(directory: Path, tmp_path: Path) -> None:
     with open_dataset(directory, events=500, today=TODAY, progress=_ignore):
         for second in (directory, tmp_path / "second"):
             with pytest.raises(DatasetBusyError):
                 open_dataset(second, events=500, today=TODAY, progress=_ignore)
 
 
-def test_a_directory_of_somebody_else_is_left_alone(directory: Path) -> None:
+def test_a_directory_not_created_by_the_sandbox_is_left_unchanged(directory: Path) -> None:
     foreign = directory / "clickhouse" / "precious"
     foreign.mkdir(parents=True)
 
-    with pytest.raises(DatasetError, match="left alone"):
+    with pytest.raises(DatasetError, match="left unchanged"):
         open_dataset(directory, events=500, today=TODAY, progress=_ignore)
     assert foreign.exists()
 
 
-def test_too_little_disk_is_said_before_anything_is_made(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_insufficient_disk_space_is_reported_before_anything_is_generated(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usage = shutil.disk_usage(directory.parent)._replace(free=1024**2)
     monkeypatch.setattr(shutil, "disk_usage", Mock(return_value=usage))
 
@@ -174,7 +176,7 @@ def test_too_little_disk_is_said_before_anything_is_made(directory: Path, monkey
         open_dataset(directory, events=500, today=TODAY, progress=_ignore)
 
 
-def test_a_disk_that_fills_up_while_loading_is_told_and_nothing_is_kept(
+def test_a_disk_that_fills_up_while_loading_is_reported_and_nothing_is_kept(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = EngineError("INSERT_LOST_ROWS", "5 of 5 rows were not stored.")
@@ -195,13 +197,13 @@ def test_a_path_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
         open_dataset(path, events=500, today=TODAY, progress=_ignore)
 
 
-def test_a_dataset_without_events_is_refused() -> None:
-    with pytest.raises(ValueError, match="one event"):
+def test_a_dataset_without_events_is_rejected() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
         open_dataset(None, events=0, today=TODAY, progress=_ignore)
 
 
 def _ignore(_fraction: float, _message: str) -> None:
-    """Progress that nobody looks at."""
+    """Ignore progress."""
 
 
 def _count(engine: Engine) -> int:
@@ -209,13 +211,13 @@ def _count(engine: Engine) -> int:
 
 
 def _shown(value: object) -> object:
-    """A generated value as a query shows it."""
+    """Return a generated value as a query shows it."""
     return list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
 
 
 @contextmanager
 def _opened_elsewhere(directory: Path, *, events: int, say_at: float) -> Generator[subprocess.Popen[bytes]]:
-    """A child process that opens a dataset, has said so at a given progress, and holds it until the block ends."""
+    """Open a dataset in a child process that reports a given progress and keeps it until the block ends."""
     code = (
         "import sys; from datetime import date; from pathlib import Path\n"
         "from posthog_sandbox.dataset import open_dataset\n"
@@ -245,7 +247,7 @@ def test_a_copied_directory_opens(directory: Path, tmp_path: Path, keeps_links: 
         assert engine.select("SELECT count(), sum(cityHash64(*)) FROM posthog.events").rows == made
 
 
-def test_the_age_of_a_directory_is_taken_by_the_file_systems_clock(
+def test_the_age_of_a_directory_is_measured_by_the_file_systems_clock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -261,7 +263,7 @@ def test_the_age_of_a_directory_is_taken_by_the_file_systems_clock(
     assert young.is_dir()
 
 
-def test_what_a_killed_sandbox_left_is_removed_and_what_another_one_holds_is_not(
+def test_leftovers_of_a_killed_sandbox_are_removed_but_not_those_in_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -285,7 +287,7 @@ def test_what_a_killed_sandbox_left_is_removed_and_what_another_one_holds_is_not
             os.utime(left, (FAR, FAR))
             with ExitStack() as second:
                 claim(None, second)
-                assert left.is_dir()  # too young to be taken for abandoned
+                assert left.is_dir()  # too recent to look abandoned
             for directory in tmp_path.iterdir():
                 os.utime(directory, (0, 0))
             with ExitStack() as second:

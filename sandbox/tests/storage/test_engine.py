@@ -73,20 +73,20 @@ def test_a_value_is_ready_for_json_and_has_its_type(engine: Engine, sql: str, ty
     json.dumps(table.rows, allow_nan=False)
 
 
-def test_columns_of_the_same_name_are_all_kept(engine: Engine) -> None:
+def test_columns_with_the_same_name_are_all_kept(engine: Engine) -> None:
     table = engine.select("SELECT number AS a, number AS a FROM numbers(1, 1)")
 
     assert table.columns == ("a", "a")
     assert table.rows == [[1, 1]]
 
 
-def test_a_result_without_rows_still_names_its_columns(engine: Engine) -> None:
+def test_a_result_without_rows_still_has_its_columns(engine: Engine) -> None:
     table = engine.select("SELECT number FROM numbers(0)")
 
     assert (table.columns, table.types, table.rows) == (("number",), ("UInt64",), [])
 
 
-def test_a_comment_at_the_end_does_not_hide_the_limits(engine: Engine) -> None:
+def test_a_trailing_comment_does_not_hide_the_limits(engine: Engine) -> None:
     assert engine.select("SELECT getSetting('readonly') -- the end").rows == [[2]]
 
 
@@ -111,7 +111,7 @@ def test_the_limits_cover_every_part_of_a_union(engine: Engine) -> None:
         ("SELECT throwIf(number = 3, 'told you') FROM numbers(9)", "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"),
     ],
 )
-def test_a_refused_query_has_clickhouse_s_name_for_it_and_no_sql_in_its_text(
+def test_a_rejected_query_has_clickhouses_error_name_and_no_sql_in_its_message(
     engine: Engine, sql: str, code_name: str
 ) -> None:
     with pytest.raises(EngineError) as caught:
@@ -130,28 +130,28 @@ def test_a_query_that_runs_too_long_times_out(engine: Engine) -> None:
     assert caught.value.code_name == "TIMEOUT_EXCEEDED"
 
 
-def test_a_query_that_wants_too_much_memory_is_stopped(engine: Engine) -> None:
+def test_a_query_that_needs_too_much_memory_is_stopped(engine: Engine) -> None:
     with pytest.raises(EngineError) as caught:
         engine.select("SELECT groupArray(number) FROM numbers(100000000)", max_memory_bytes=50_000_000)
 
     assert caught.value.code_name == "MEMORY_LIMIT_EXCEEDED"
 
 
-def test_a_result_with_too_many_rows_is_refused(engine: Engine) -> None:
+def test_a_result_with_too_many_rows_is_rejected(engine: Engine) -> None:
     with pytest.raises(EngineError) as caught:
         engine.select(f"SELECT number FROM numbers({MAX_RESULT_ROWS + 1})")
 
     assert caught.value.code_name == "TOO_MANY_ROWS_OR_BYTES"
 
 
-def test_rows_sent_before_a_failure_do_not_reach_the_next_answer(engine: Engine) -> None:
+def test_rows_sent_before_a_failure_do_not_reach_the_next_result(engine: Engine) -> None:
     for _ in range(8):
         with pytest.raises(EngineError):
             engine.select("SELECT number, throwIf(number = 90000) FROM numbers(100000)")
         assert engine.select("SELECT 'next' AS answer").rows == [["next"]]
 
 
-def test_answers_and_errors_of_concurrent_queries_do_not_mix(engine: Engine) -> None:
+def test_results_and_errors_of_concurrent_queries_do_not_mix(engine: Engine) -> None:
     def ask(number: int) -> str | int:
         if number % 5 == 0:
             try:
@@ -161,13 +161,13 @@ def test_answers_and_errors_of_concurrent_queries_do_not_mix(engine: Engine) -> 
         return engine.select(f"SELECT {number} + sum(number) * 0 FROM numbers(1000)").rows[0][0]
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(ask, range(80)))
+        responses = list(pool.map(ask, range(80)))
 
-    for number, answer in enumerate(answers):
-        assert f"missing_{number}`" in str(answer) if number % 5 == 0 else answer == number
+    for number, response in enumerate(responses):
+        assert f"missing_{number}`" in str(response) if number % 5 == 0 else response == number
 
 
-def test_closing_cancels_the_running_query_and_refuses_new_ones(engine: Engine, directory: Path) -> None:
+def test_closing_cancels_the_running_query_and_rejects_new_ones(engine: Engine, directory: Path) -> None:
     closing = Engine(directory)
     outcome: list[str] = []
 
@@ -193,7 +193,7 @@ def test_closing_cancels_the_running_query_and_refuses_new_ones(engine: Engine, 
         closing.select("SELECT 1")
 
 
-def test_inserted_rows_are_there_and_a_bad_row_is_an_engine_error(engine: Engine) -> None:
+def test_inserted_rows_are_stored_and_an_invalid_row_is_an_engine_error(engine: Engine) -> None:
     engine.execute("CREATE TABLE inserted (a UInt8, b String) ENGINE = Memory")
     engine.insert("inserted", ("a", "b"), [b"1\tone\n2\t", b"two\\nlines\n"])
 
@@ -204,7 +204,7 @@ def test_inserted_rows_are_there_and_a_bad_row_is_an_engine_error(engine: Engine
     assert engine.select("SELECT count() FROM inserted").rows == [[2]]
 
 
-def test_rows_that_were_read_but_not_stored_are_noticed(engine: Engine) -> None:
+def test_rows_that_were_read_but_not_stored_are_detected(engine: Engine) -> None:
     engine.execute("CREATE TABLE forgetful (a UInt8) ENGINE = Null")
 
     with pytest.raises(EngineError) as caught:
@@ -230,7 +230,7 @@ def test_importing_the_engine_does_not_import_chdb() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_process_leaves_nothing_behind_and_ends_cleanly_even_without_close(tmp_path: Path) -> None:
+def test_a_process_leaves_nothing_behind_and_exits_cleanly_even_without_close(tmp_path: Path) -> None:
     work, data = tmp_path / "work", tmp_path / "data"
     work.mkdir()
     code = (
@@ -246,14 +246,14 @@ def test_a_process_leaves_nothing_behind_and_ends_cleanly_even_without_close(tmp
     assert list(work.iterdir()) == []
 
 
-def test_an_error_without_clickhouse_s_form_is_still_told() -> None:
+def test_an_error_in_another_format_is_still_reported() -> None:
     error = read_error("something else broke")
 
     assert (error.code_name, error.message) == ("UNKNOWN_EXCEPTION", "something else broke")
 
 
 @given(st.text())
-def test_any_error_text_can_be_read(text: str) -> None:
+def test_any_error_text_can_be_parsed(text: str) -> None:
     assert read_error(f"Code: 1. DB::Exception: {text} (SOME_NAME) (version 26.9.2.1)").code_name
     assert read_error(text).message
 
@@ -275,7 +275,7 @@ type_names = st.recursive(
 
 
 @given(type_names)
-def test_every_type_name_is_taken_apart_and_put_together_again(text: str) -> None:
+def test_every_type_name_is_parsed_and_rebuilt(text: str) -> None:
     head, arguments = parse(text)
 
     assert (f"{head}({', '.join(arguments)})" if arguments else head) == text
@@ -285,7 +285,7 @@ def test_every_type_name_is_taken_apart_and_put_together_again(text: str) -> Non
 
 
 def _await_query(engine: Engine, part: str, thread: threading.Thread) -> None:
-    """Return when the query of `thread` that contains `part` is running."""
+    """Return once the query of `thread` that contains `part` is running."""
     pause = threading.Event()
     while thread.is_alive():
         running = engine.select("SELECT query FROM system.processes WHERE query NOT LIKE '%system.processes%'")

@@ -1,4 +1,4 @@
-"""What a new sandbox holds."""
+"""The contents of a new sandbox."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def content(store: Store) -> dict[str, list[dict[str, Any]]]:
         return {table: rows.all(table) for table in store.counts() if table != "connections"}
 
 
-def test_no_list_of_the_data_project_is_empty_and_the_other_project_is(store: Store) -> None:
+def test_every_list_of_the_data_project_has_rows_and_the_empty_project_has_none(store: Store) -> None:
     tables = ("dashboards", "insights", "feature_flags", "cohorts", "actions", "annotations", "surveys", "experiments")
     with store.transaction() as rows:
         assert [table for table in tables if not rows.all(table, 1)] == []
@@ -46,7 +46,7 @@ def test_the_same_day_gives_the_same_rows(store: Store) -> None:
     other.close()
 
 
-def test_rows_are_as_old_as_the_story_says(store: Store) -> None:
+def test_rows_are_dated_by_the_story(store: Store) -> None:
     story = tell(TODAY)
     with store.transaction() as rows:
         experiment = next(row for row in rows.all("experiments") if row["name"] == "One-page checkout")
@@ -59,7 +59,7 @@ def test_rows_are_as_old_as_the_story_says(store: Store) -> None:
     assert all(datetime.fromisoformat(moment) < NOW for moment in made)
 
 
-def test_flags_experiment_and_survey_are_those_of_the_events(store: Store) -> None:
+def test_flags_experiment_and_survey_match_the_events(store: Store) -> None:
     with store.transaction() as rows:
         flags = {row["key"]: row for row in rows.all("feature_flags") if not row["_internal"]}
         running = next(row for row in rows.all("experiments") if row["start_date"] and not row["end_date"])
@@ -73,7 +73,7 @@ def test_flags_experiment_and_survey_are_those_of_the_events(store: Store) -> No
     assert survey["name"] == product.SURVEY_NAME
 
 
-def test_kept_rows_are_left_alone_but_the_page_of_a_connection_moves(tmp_path: Path) -> None:
+def test_kept_rows_are_unchanged_except_the_page_of_a_connection(tmp_path: Path) -> None:
     path = tmp_path / "rows.sqlite"
     first = Store(path, lambda: NOW)
     fill(first, TODAY, BASE_URL)

@@ -1,4 +1,4 @@
-"""One query cannot starve the rest: in a real process, with queries that have no end."""
+"""One query cannot starve the others: in a real process, with endless queries."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ def ask(client: httpx2.Client, text: str, **more: Any) -> httpx2.Response:
 
 @contextmanager
 def endless(client: httpx2.Client, count: int) -> Generator[None]:
-    """This many queries that run until the end of the block, all of them at work."""
+    """Run this many queries until the end of the block, and wait until all are running."""
     names = [f"endless-{number}" for number in range(count)]
     for name in names:
         assert ask(client, ENDLESS, refresh="force_async", client_query_id=name).status_code == 202
@@ -43,15 +43,15 @@ def endless(client: httpx2.Client, count: int) -> Generator[None]:
 
 
 def progress(client: httpx2.Client, name: str) -> bool:
-    """Whether the engine works on the query; the query must not have ended."""
+    """Return whether the engine works on the query, which must not have ended."""
     polled = client.get(f"{QUERY}{name}/", params={"show_progress": True})
     assert polled.status_code == 202, polled.text
-    told: dict[str, int] | None = polled.json()["query_status"]["query_progress"]
-    return told is not None and told["rows_read"] > 0
+    shown: dict[str, int] | None = polled.json()["query_status"]["query_progress"]
+    return shown is not None and shown["rows_read"] > 0
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_other_queries_are_answered_beside_a_query_without_end(client: httpx2.Client, count: int) -> None:
+def test_other_queries_run_next_to_an_endless_query(client: httpx2.Client, count: int) -> None:
     trends = {"kind": "TrendsQuery", "series": [{"kind": "EventsNode", "event": "$pageview"}]}
     with endless(client, count):
         counted = ask(client, "select count() from events").json()
@@ -62,7 +62,7 @@ def test_other_queries_are_answered_beside_a_query_without_end(client: httpx2.Cl
     assert drawn.json()["results"][0]["count"] > 0
 
 
-def test_lists_rows_and_the_page_are_there_while_all_places_for_queries_are_taken(client: httpx2.Client) -> None:
+def test_lists_rows_and_the_page_are_served_while_all_query_slots_are_taken(client: httpx2.Client) -> None:
     api = "/posthog/api/projects/1"
     flag: dict[str, Any] = {
         "key": "made-meanwhile",
@@ -70,19 +70,19 @@ def test_lists_rows_and_the_page_are_there_while_all_places_for_queries_are_take
         "_should_create_usage_dashboard": False,
     }
     with endless(client, 3):
-        answers = [client.get(f"{api}/{area}/") for area in ("persons", "event_definitions", "insights")]
-        answers.append(client.get(f"{api}/session_recordings/", params={"date_from": "-30d"}))
+        responses = [client.get(f"{api}/{area}/") for area in ("persons", "event_definitions", "insights")]
+        responses.append(client.get(f"{api}/session_recordings/", params={"date_from": "-30d"}))
         made = client.post(f"{api}/feature_flags/", json=flag)
         page = client.get("/")
 
-    assert [answer.status_code for answer in answers] == [200] * 4
-    assert all(answer.json()["results"] for answer in answers)
+    assert [response.status_code for response in responses] == [200] * 4
+    assert all(response.json()["results"] for response in responses)
     assert made.status_code == 201
     assert "made-meanwhile" in page.text
     assert ask(client, "select 1").json()["results"] == [[1]]
 
 
-def test_a_query_that_wants_all_memory_ends_by_itself_and_the_next_is_answered(client: httpx2.Client) -> None:
+def test_a_query_that_takes_all_memory_fails_and_the_next_one_succeeds(client: httpx2.Client) -> None:
     greedy = ask(client, GREEDY)
 
     assert greedy.status_code >= 400

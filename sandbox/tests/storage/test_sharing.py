@@ -1,4 +1,4 @@
-"""Several clients on one sandbox, several sandboxes on one machine, and a directory that is kept: real processes."""
+"""Several clients on one sandbox, several sandboxes on one machine, and a kept directory: real processes."""
 
 import json
 import shlex
@@ -44,8 +44,8 @@ def test_two_sandboxes_on_one_machine_do_not_collide() -> None:
     assert seen == [True, False]
 
 
-def test_sandboxes_that_start_at_the_same_time_all_get_their_own_events_and_an_address(tmp_path: Path) -> None:
-    """They share the directory in which each makes its temporary one, and looks for what killed ones left."""
+def test_sandboxes_that_start_at_once_all_get_their_own_events_and_address(tmp_path: Path) -> None:
+    """They share the directory where each creates its temporary one and removes those of killed processes."""
     sizes = (300, 400, 500)
     query = {"query": {"kind": "HogQLQuery", "query": "select count() from events"}}
 
@@ -56,14 +56,14 @@ def test_sandboxes_that_start_at_the_same_time_all_get_their_own_events_and_an_a
 
         started = list(pool.map(start, sizes))
         clients = [stack.enter_context(process.client()) for process in started]
-        answers = [client.post("/posthog/api/projects/1/query/", json=query).json() for client in clients]
+        responses = [client.post("/posthog/api/projects/1/query/", json=query).json() for client in clients]
         addresses = {str(client.base_url) for client in clients}
 
-    assert [answer["results"] for answer in answers] == [[[size]] for size in sizes]
+    assert [response["results"] for response in responses] == [[[size]] for size in sizes]
     assert len(addresses) == len(sizes)
 
 
-def test_a_second_process_on_a_directory_gets_one_line_and_changes_nothing_there(tmp_path: Path) -> None:
+def test_a_second_process_on_a_directory_fails_with_one_line_and_changes_nothing_there(tmp_path: Path) -> None:
     with running("--json", "--dir", str(tmp_path)) as process, process.client() as client:
         code, lines = failed("--dir", str(tmp_path))
         url = client.get("/connections").json()["connections"][0]["url"]
@@ -96,7 +96,7 @@ def test_every_kind_of_row_survives_a_restart(tmp_path: Path) -> None:
     assert all(seen[0].values())
 
 
-def test_the_next_start_remakes_what_a_killed_one_left_half_made_and_keeps_its_rows(tmp_path: Path) -> None:
+def test_the_next_start_regenerates_an_incomplete_dataset_and_keeps_its_rows(tmp_path: Path) -> None:
     with running("--json", "--events", "1000000", "--dir", str(tmp_path)) as killed, killed.client() as client:
         client.post(FLAGS, json=flag("before-the-kill")).raise_for_status()
         killed.popen.kill()
@@ -110,16 +110,16 @@ def test_the_next_start_remakes_what_a_killed_one_left_half_made_and_keeps_its_r
     assert "before-the-kill" in seen
 
 
-def test_rows_that_another_program_locks_are_an_error_of_the_request_only(tmp_path: Path) -> None:
+def test_rows_locked_by_another_program_are_an_error_of_the_request_only(tmp_path: Path) -> None:
     with running("--json", "--dir", str(tmp_path)) as process, process.client() as client:
         with closing(sqlite3.connect(tmp_path / "rows.sqlite", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            refused = client.post(FLAGS, json=flag("locked"))
+            rejected = client.post(FLAGS, json=flag("locked"))
             unconnected = client.post("/connections", json={"app": "posthog"})
             other.execute("ROLLBACK")
         stored = client.post(FLAGS, json=flag("free"))
 
-    assert (refused.status_code, refused.json()["type"]) == (503, "server_error")
+    assert (rejected.status_code, rejected.json()["type"]) == (503, "server_error")
     assert (unconnected.status_code, unconnected.json()["error"]["code"]) == (503, 503)
     assert stored.status_code == 201
     assert "Traceback" not in "".join(process.errors)
@@ -127,7 +127,7 @@ def test_rows_that_another_program_locks_are_an_error_of_the_request_only(tmp_pa
 
 @contextmanager
 def small_disk(at: Path, size: str) -> Generator[None]:
-    """A disk of this size; skips the test where nothing can be mounted."""
+    """Yield a disk of this size; skip the test where nothing can be mounted."""
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(at)]
     mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     if mounted.returncode:
@@ -138,7 +138,7 @@ def small_disk(at: Path, size: str) -> Generator[None]:
         subprocess.run(["umount", str(at)], check=True)
 
 
-def test_a_full_disk_is_one_line_that_names_the_remedy(tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_that_names_the_fix(tmp_path: Path) -> None:
     with small_disk(tmp_path, "64k"):
         code, lines = failed("--dir", str(tmp_path))
 
@@ -147,7 +147,7 @@ def test_a_full_disk_is_one_line_that_names_the_remedy(tmp_path: Path) -> None:
     assert "free some space" in lines[0]
 
 
-def test_a_disk_that_fills_up_while_it_runs_is_told_and_rows_are_stored_again_afterwards(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_at_runtime_is_reported_and_rows_can_be_stored_again_afterwards(tmp_path: Path) -> None:
     path = "/posthog/api/projects/1/annotations/"
     long = {"content": "a" * 8000, "scope": "project"}
     with small_disk(tmp_path, "80m"), running("--json", "--dir", str(tmp_path)) as process, process.client() as client:
@@ -170,11 +170,11 @@ def test_a_disk_that_fills_up_while_it_runs_is_told_and_rows_are_stored_again_af
 
 def read_by_urllib(url: str, key: str) -> Any:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
-    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-        return json.load(answer)
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
+        return json.load(response)
 
 
-def test_what_it_prints_is_enough_to_point_any_posthog_client_at_it() -> None:
+def test_the_printed_lines_are_enough_to_use_any_posthog_client() -> None:
     with running() as process:
         assert process.popen.stdout is not None
         lines = [process.first_line, *(process.popen.stdout.readline() for _ in range(6))]
@@ -190,7 +190,7 @@ def test_what_it_prints_is_enough_to_point_any_posthog_client_at_it() -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_curl_command_that_it_prints_works_as_it_stands() -> None:
+def test_the_printed_curl_command_works_unchanged() -> None:
     with running() as process:
         assert process.popen.stdout is not None
         lines = [process.popen.stdout.readline() for _ in range(6)]
@@ -202,19 +202,19 @@ def test_the_curl_command_that_it_prints_works_as_it_stands() -> None:
     assert json.loads(ended.stdout)["name"] == "Sandbox (synthetic data)"
 
 
-def test_requests_beyond_the_rate_that_was_asked_for_are_refused() -> None:
+def test_requests_above_the_given_rate_are_rejected() -> None:
     with running("--json", "--rate", "1") as process, process.client() as client:
-        answers = [client.get("/posthog/api/users/@me/") for _ in range(50)]
-        refused = [answer for answer in answers if answer.status_code == 429]
+        responses = [client.get("/posthog/api/users/@me/") for _ in range(50)]
+        rejected = [response for response in responses if response.status_code == 429]
 
-    assert answers[0].status_code == 200
-    assert refused
-    assert refused[0].json()["error"]["code"] == 429
-    assert refused[0].headers["retry-after"] == "1"
+    assert responses[0].status_code == 200
+    assert rejected
+    assert rejected[0].json()["error"]["code"] == 429
+    assert rejected[0].headers["retry-after"] == "1"
 
 
 @pytest.mark.parametrize("rate", ["-1", "many"])
-def test_a_rate_that_is_no_number_is_refused(rate: str) -> None:
+def test_an_invalid_rate_is_rejected(rate: str) -> None:
     code, lines = failed("--rate", rate)
 
     assert code == 2

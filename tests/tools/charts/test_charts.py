@@ -21,6 +21,7 @@ from maton_posthog.tools.charts.style import Chart, label, labels
 from maton_posthog.tools.operation import Picture, Reply
 from maton_posthog.tools.table import Column, Role, Shape, Table, dimension, series_columns
 from tests.browser import serving
+from tests.oracle import examples
 
 from .tables import DAYS, HOSTILE, TABLES
 
@@ -151,7 +152,7 @@ def test_numbers_beyond_measure_draw_nothing_odd(kind: Shape, value: float) -> N
         json.dumps(chart and chart.spec, allow_nan=False)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(60, 1000), deadline=None)
 @given(
     kind=st.sampled_from(["time", "bars", "histogram", "funnel", "retention", "paths"]),
     rows=st.lists(st.lists(CELLS, min_size=7, max_size=7), max_size=12),

@@ -1,1 +1,1 @@
-"""Endpoints for tests: faults on demand and a settable clock."""
+"""Endpoints for tests: fault injection and a settable clock."""

@@ -1,4 +1,4 @@
-"""What no client can do at Maton or PostHog: `/sandbox/faults` and `/sandbox/clock`, for tests of clients."""
+"""Test controls that Maton and PostHog do not have: `/sandbox/faults`, `clock`, `requests` and `reset`."""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,35 +8,50 @@ from starlette.routing import Route as WebRoute
 
 from ..errors import ApiError
 from ..http.bodies import read_json
-from ..http.responses import answer, error_answer
+from ..http.responses import error_response, json_response
 from ..maton.keys import check_key
 from .clock import SettableClock
 from .faults import Faults, read_faults
+from .journal import Journal
 
 type _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def admin_routes(faults: Faults, clock: SettableClock) -> list[WebRoute]:
-    """GET shows, POST sets and DELETE takes back; each answers with what is in force then."""
+def admin_routes(
+    faults: Faults, clock: SettableClock, journal: Journal, reset: Callable[[], Awaitable[None]]
+) -> list[WebRoute]:
+    """Return the routes: GET shows, POST sets, PATCH adds, DELETE resets; each returns the resulting state."""
 
     async def serve_faults(request: Request) -> Response:
         if request.method == "POST":
             faults.set(read_faults(await read_json(request)))
+        if request.method == "PATCH":
+            faults.add(read_faults(await read_json(request)))
         if request.method == "DELETE":
             faults.set([])
-        return answer({"faults": faults.shown()})
+        return json_response({"faults": faults.shown()})
 
     async def serve_clock(request: Request) -> Response:
         if request.method == "POST":
-            clock.obey(await read_json(request))
+            clock.apply(await read_json(request))
         if request.method == "DELETE":
             clock.reset()
-        return answer(clock.shown())
+        return json_response(clock.shown())
 
-    methods = ["GET", "POST", "DELETE"]
+    async def serve_requests(request: Request) -> Response:
+        if request.method == "DELETE":
+            journal.clear()
+        return json_response({"requests": journal.shown()})
+
+    async def serve_reset(_request: Request) -> Response:
+        await reset()
+        return json_response({"reset": True})
+
     return [
-        WebRoute("/sandbox/faults", _guarded(serve_faults), methods=methods),
-        WebRoute("/sandbox/clock", _guarded(serve_clock), methods=methods),
+        WebRoute("/sandbox/faults", _guarded(serve_faults), methods=["GET", "POST", "PATCH", "DELETE"]),
+        WebRoute("/sandbox/clock", _guarded(serve_clock), methods=["GET", "POST", "DELETE"]),
+        WebRoute("/sandbox/requests", _guarded(serve_requests), methods=["GET", "DELETE"]),
+        WebRoute("/sandbox/reset", _guarded(serve_reset), methods=["POST"]),
     ]
 
 
@@ -46,6 +61,6 @@ def _guarded(act: _Endpoint) -> _Endpoint:
             check_key(request.headers.get("authorization"))
             return await act(request)
         except ApiError as error:
-            return error_answer(error)
+            return error_response(error)
 
     return endpoint

@@ -1,4 +1,4 @@
-"""Faults on demand: rules that make chosen requests slow, wrong or broken, for tests of clients."""
+"""Fault injection: rules that make chosen requests slow, wrong or broken, for tests of clients."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +11,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import ApiError, maton_invalid
-from ..http.responses import answer
+from ..http.responses import json_response
 from ..values import Row, as_list, as_object
 
 DISCONNECT = "sandbox.disconnect"
-"""ASGI extension of our server: a callable that cuts the connection."""
+"""ASGI extension of the sandbox's server: a callable that cuts the connection."""
 
 _LONGEST_S = 600
 _MOST_BYTES = 2_000_000_000
@@ -26,11 +26,11 @@ type Drop = Literal["before", "after", "half"]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One rule. `path` is a glob over the whole path; the first rule that matches a request applies.
+    """A rule. `path` is a glob over the whole path; the first rule that matches a request applies.
 
-    `delay_s` waits first. `drop`: `before` cuts the connection unhandled, `after` once the request was handled, `half`
-    sends half of the body, `drip_s` sends it byte by byte with this wait between them. With `status`, `body` or
-    `body_bytes` (a JSON text of so many bytes) the request is not handled and this is the answer.
+    `delay_s` is waited first. `drop` cuts the connection: `before` the request is handled, `after` it was handled, or
+    after `half` of the body. `drip_s` sends the body byte by byte with this pause in between. With `status`, `body` or
+    `body_bytes` (a JSON string of that many bytes) the request is not handled and this response is sent instead.
     """
 
     method: str | None = None
@@ -45,11 +45,11 @@ class Fault:
     times: int | None = None
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether the rule is for this request."""
+        """Return whether the rule applies to this request."""
         return self.times != 0 and self.method in (None, method) and fnmatchcase(path, self.path)
 
-    def answer(self) -> Response | None:
-        """The answer instead of PostHog's, if the rule has one."""
+    def response(self) -> Response | None:
+        """Return the response that replaces PostHog's, if the rule has one."""
         if self.status is None and self.body is None and self.body_bytes is None:
             return None
         status = self.status or 200
@@ -58,12 +58,12 @@ class Fault:
         elif isinstance(self.body, str):
             response = Response(self.body, status)
         else:
-            response = Response(status_code=status) if self.body is None else answer(self.body, status)
+            response = Response(status_code=status) if self.body is None else json_response(self.body, status)
         response.headers.update(self.headers or {})
         return response
 
     def shown(self) -> Row:
-        """The rule as JSON."""
+        """Return the rule as JSON."""
         return {
             "match": {"method": self.method, "path": self.path},
             "status": self.status,
@@ -78,10 +78,10 @@ class Fault:
 
 
 def read_faults(sent: object) -> list[Fault]:
-    """The rules of a JSON array `[{"match": {"method", "path"}, "status", ...}]`. Raises ApiError 422."""
+    """Parse the rules of a JSON array `[{"match": {"method", "path"}, "status", ...}]`. Raises ApiError 422."""
     items = as_list(sent)
     if items is None:
-        raise maton_invalid(["body"], "a list of rules is expected")
+        raise maton_invalid(["body"], "Expected a list of rules.")
     return [_read(as_object(item), number) for number, item in enumerate(items)]
 
 
@@ -89,16 +89,18 @@ def _read(rule: Row | None, number: int) -> Fault:
     known = {"match", "status", "headers", "body", "body_bytes", "delay_s", "drip_s", "drop", "times"}
     match = {} if rule is None else as_object(rule.get("match") or {})
     if rule is None or match is None or not rule.keys() <= known or not match.keys() <= {"method", "path"}:
-        raise _wrong(number, f"a rule is an object with {sorted(known)}; match has method and path")
+        raise _wrong(
+            number, f"A rule must be an object with only {', '.join(sorted(known))}; its match with only method, path."
+        )
     status, times, drop, size = (rule.get(name) for name in ("status", "times", "drop", "body_bytes"))
     if status is not None and not (isinstance(status, int) and 200 <= status <= 599):
-        raise _wrong(number, "status is a number from 200 to 599")
+        raise _wrong(number, "`status` must be a number from 200 to 599.")
     if size is not None and not (isinstance(size, int) and 2 <= size <= _MOST_BYTES):
-        raise _wrong(number, f"body_bytes is a number from 2 to {_MOST_BYTES}")
+        raise _wrong(number, f"`body_bytes` must be a number from 2 to {_MOST_BYTES}.")
     if drop not in (None, "before", "after", "half"):
-        raise _wrong(number, "drop is before, after or half")
+        raise _wrong(number, "`drop` must be before, after or half.")
     if times is not None and not (isinstance(times, int) and times > 0):
-        raise _wrong(number, "times is a positive number")
+        raise _wrong(number, "`times` must be a positive number.")
     headers = as_object(rule.get("headers") or {})
     method, path = match.get("method"), match.get("path", "*")
     return Fault(
@@ -118,7 +120,7 @@ def _read(rule: Row | None, number: int) -> Fault:
 def _seconds(rule: Row, name: str, number: int) -> float:
     value = rule.get(name, 0)
     if not isinstance(value, int | float) or not 0 <= value <= _LONGEST_S:
-        raise _wrong(number, f"{name} is a number of seconds up to {_LONGEST_S}")
+        raise _wrong(number, f"`{name}` must be a number of seconds from 0 to {_LONGEST_S}.")
     return float(value)
 
 
@@ -127,7 +129,7 @@ def _wrong(number: int, message: str) -> ApiError:
 
 
 class Faults:
-    """The rules in force."""
+    """The active rules."""
 
     def __init__(self) -> None:
         self._rules: list[Fault] = []
@@ -136,12 +138,16 @@ class Faults:
         """Replace all rules."""
         self._rules = list(rules)
 
+    def add(self, rules: Sequence[Fault]) -> None:
+        """Append rules; those before them apply first."""
+        self._rules += rules
+
     def shown(self) -> list[Row]:
-        """The rules that can still apply."""
+        """Return the rules that can still apply, as JSON."""
         return [rule.shown() for rule in self._rules if rule.times != 0]
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The rule for a request, counted as used."""
+        """Return the rule for a request and count the use."""
         for place, rule in enumerate(self._rules):
             if rule.matches(method, path):
                 if rule.times is not None:
@@ -151,7 +157,7 @@ class Faults:
 
 
 class FaultyApp:
-    """An ASGI application that obeys the rules before, and with, the application inside."""
+    """ASGI middleware that applies the rules."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self._app = app
@@ -168,7 +174,7 @@ class FaultyApp:
         if fault.drop == "before":
             await _disconnect(scope)
             return
-        inner = fault.answer() or self._app
+        inner = fault.response() or self._app
         if fault.drop is None and not fault.drip_s:
             await inner(scope, receive, send)
             return
@@ -190,7 +196,7 @@ async def _send_half(messages: list[Message], send: Send) -> None:
     body = b"".join(message.get("body", b"") for message in messages)
     await send(messages[0])
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-    await anyio.sleep(0.05)  # let the half leave before the connection is cut
+    await anyio.sleep(0.05)  # let the first half be sent before the connection is cut
 
 
 async def _drip(messages: list[Message], seconds: float, send: Send) -> None:
@@ -203,7 +209,7 @@ async def _drip(messages: list[Message], seconds: float, send: Send) -> None:
 
 
 def _text_of(size: int) -> Iterator[bytes]:
-    """A JSON text of this many bytes, a piece at a time."""
+    """Yield a JSON string of this many bytes in chunks."""
     yield b'"'
     for start in range(0, size - 2, _PIECE):
         yield b"x" * min(_PIECE, size - 2 - start)
@@ -213,6 +219,6 @@ def _text_of(size: int) -> Iterator[bytes]:
 async def _disconnect(scope: Scope) -> None:
     cut = scope.get("extensions", {}).get(DISCONNECT)
     if cut is None:
-        raise ConnectionAbortedError("The connection is dropped on demand.")
+        raise ConnectionAbortedError("The connection was dropped by an injected fault.")
     cut()
     await anyio.lowlevel.checkpoint()

@@ -1,4 +1,4 @@
-"""The resources of a project, one module per area."""
+"""API resources of a project, one module per area."""
 
 from ..http.resource import routes
 from ..http.routing import Route, Services
@@ -28,7 +28,7 @@ from .surveys.resource import ROUTES as SURVEYS
 
 
 def resource_routes() -> tuple[Route, ...]:
-    """Every route of the data plane."""
+    """Return all routes of the data plane."""
     query = QueryEndpoint(cohort_persons)
     return (
         *ACCOUNT,
@@ -58,5 +58,5 @@ def resource_routes() -> tuple[Route, ...]:
 
 
 async def on_ready(services: Services) -> None:
-    """What is to be done once the events are there."""
+    """Run the work that needs the events, once they are open."""
     await calculate_pending(services)

@@ -1,5 +1,7 @@
-"""Organizations, projects and the user. `@current` is the project the user opened last, or its organization; PATCH of
-the user moves it."""
+"""Organizations, projects and the user.
+
+`@current` is the user's current project or its organization; PATCH of the user changes it.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +13,7 @@ from starlette.responses import Response
 from ..errors import invalid, missing_reference, not_found
 from ..http.fields import Field, boolean, checked, choice, integer, json_list, json_object, json_value, text
 from ..http.paging import DEFAULT_LIMIT, limit_offset
-from ..http.responses import answer
+from ..http.responses import json_response
 from ..http.routing import Call, Route
 from ..identity import (
     DATA_PROJECT,
@@ -48,7 +50,7 @@ _BASIC = (
     "timezone",
     "access_control",
 )
-"""What lists and embedded projects show of a project."""
+"""Fields of a project in lists and inside other objects."""
 
 _PROJECT_FIELDS = (
     Field("name", text(200, blank=False)),
@@ -84,13 +86,13 @@ _USER_FIELDS = (
 
 
 def current_project(rows: Rows) -> int:
-    """The id that `@current` means now."""
+    """Return the project id that `@current` refers to."""
     settings = rows.all("settings")
     return int(settings[0]["current_project"]) if settings else DATA_PROJECT
 
 
 def find_project(rows: Rows, key: str) -> Row:
-    """The project of an id in a path, or of `@current`. Raises ApiError 404."""
+    """Return the project of a path's id or `@current`. Raises ApiError 404."""
     number = current_project(rows) if key == "@current" else integer_id(key)
     project = None if number is None else rows.get("projects", number)
     if project is None:
@@ -99,7 +101,7 @@ def find_project(rows: Rows, key: str) -> Row:
 
 
 def find_organization(rows: Rows, key: str) -> str:
-    """The id of an organization in a path, or of `@current`. Raises ApiError 404."""
+    """Return the organization id of a path's id or `@current`. Raises ApiError 404."""
     id = str(find_project(rows, "@current")["organization"]) if key == "@current" else key
     if id not in ORGANIZATION_NAMES:
         raise not_found("Organization not found.")
@@ -107,12 +109,12 @@ def find_organization(rows: Rows, key: str) -> str:
 
 
 def new_project(id: int, since: str) -> Row:
-    """The stored row of a project."""
+    """Return the row of a new project."""
     name = PROJECT_NAMES.get(id, f"Project {id} (synthetic)")
     return {
         "organization": SECOND_ORGANIZATION_ID if id == FOREIGN_PROJECT else ORGANIZATION_ID,
         "name": name,
-        "product_description": "Quillboard, an invented project board sold by subscription. All data are synthetic.",
+        "product_description": "Quillboard, a fictional project board sold by subscription. All data is synthetic.",
         "created_at": since,
         "effective_membership_level": 15,
         "has_group_types": id == DATA_PROJECT,
@@ -158,7 +160,7 @@ _TEST_ACCOUNTS: list[Row] = [
 
 
 def group_types(project_id: int) -> list[Row]:
-    """The types of groups that the events of a project have."""
+    """Return the group types in the events of a project."""
     if project_id != DATA_PROJECT:
         return []
     return [{"group_type": "organization", "group_type_index": 0, "name_singular": None, "name_plural": None}]
@@ -310,12 +312,12 @@ def _run(act: _Act, call: Call) -> Row:
         return act(rows, call)
 
 
-async def _answer(act: _Act, call: Call) -> Response:
-    return answer(await to_thread.run_sync(_run, act, call))
+async def _respond(act: _Act, call: Call) -> Response:
+    return json_response(await to_thread.run_sync(_run, act, call))
 
 
 ROUTES = tuple(
-    Route(method, path, partial(_answer, act))
+    Route(method, path, partial(_respond, act))
     for method, path, act in (
         ("GET", "users/@me", _user),
         ("PATCH", "users/@me", _change_user),

@@ -1,6 +1,4 @@
-"""Who did what: to a row in `{id}/activity/`, to all rows of a resource in `activity/`, to everything in
-`activity_log/`, in pages of their own form.
-"""
+"""Activity logs: of a row in `{id}/activity/`, of a resource in `activity/`, of the project in `activity_log/`."""
 
 from functools import partial
 
@@ -9,7 +7,7 @@ from starlette.responses import Response
 
 from ..http.paging import absolute_url, positive
 from ..http.resource import Resource, reach
-from ..http.responses import answer
+from ..http.responses import json_response
 from ..http.routing import Call, Route
 from ..values import Row, stable_uuid
 from .cohorts.resource import COHORTS
@@ -32,7 +30,7 @@ _SCOPES = {
 
 
 def _read(resource: Resource, call: Call) -> list[Row]:
-    """What happened to the row of the path, latest first."""
+    """Return the activity of the path's row, latest first."""
     scope = _SCOPES[resource.table]
     with call.services.store.transaction() as rows:
         item = reach(resource, rows, call)
@@ -57,11 +55,11 @@ def _shown(scope: str, row: Row) -> Row:
 
 
 def _page(call: Call, found: list[Row]) -> Response:
-    """`{"results", "next", "previous", "total_count"}` of `?limit=10&page=1`."""
+    """Return the page `{"results", "next", "previous", "total_count"}` of `?limit=10&page=1`."""
     limit, page = positive(call.params.get("limit"), _PAGE), positive(call.params.get("page"), 1)
     end = page * limit
     turn = partial(absolute_url, call.path, call.query)
-    return answer(
+    return json_response(
         {
             "results": found[end - limit : end],
             "next": turn({"limit": limit, "page": page + 1}) if end < len(found) else None,
@@ -86,7 +84,7 @@ async def _of_all(table: str, call: Call) -> Response:
 
 
 def _read_all(call: Call) -> list[Row]:
-    """What happened in the project, latest first; `?scope=`, `?scopes=a,b`, `?item_id=` and `?user=` narrow it."""
+    """Return the project's activity, latest first, filtered by `?scope=`, `?scopes=a,b`, `?item_id=` and `?user=`."""
     params = call.params
     scopes = {scope for scope in (params.get("scope", ""), *params.get("scopes", "").split(",")) if scope}
     with call.services.store.transaction() as rows:
@@ -107,7 +105,7 @@ async def _of_persons(call: Call) -> Response:
 
 
 async def _of_person(call: Call) -> Response:
-    """Nobody logs what persons do: that is in the events."""
+    """Return an empty log: activity of persons is recorded as events."""
     await find_person(call)
     return _page(call, [])
 

@@ -1,4 +1,4 @@
-"""Annotations. One without a scope belongs to an insight; those of the organization show in every project."""
+"""Annotations. Those without a scope belong to an insight; organization-wide ones appear in every project."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ def _check(change: Change, row: Row) -> Row:
     if (row["scope"] == "tag") != bool(row["tags"]):
         raise invalid("Tags are required for the tag scope, and only allowed there.", attr="tags")
     row["emoji"] = row["emoji"] or None
-    # Whoever edits an annotation of another project takes it into the project of the request.
+    # Editing another project's annotation moves it to the project of the request.
     return {**row, "_project": change.project_id}
 
 
@@ -60,13 +60,13 @@ def _no_dashboard(_id: object, attr: str) -> ApiError:
     return invalid("Dashboard not found.", attr=attr)
 
 
-def _check_parent(change: Change, table: str, name: str, refusal: Callable[[object, str], ApiError]) -> None:
+def _check_parent(change: Change, table: str, name: str, error: Callable[[object, str], ApiError]) -> None:
     id: int | None = change.values.get(name)
     if id is None:
         return
     parent = change.rows.get(table, id)
     if parent is None or parent["_project"] != change.project_id:
-        raise refusal(id, name)
+        raise error(id, name)
 
 
 def _candidates(rows: Rows, table: str, project_id: int) -> list[Row]:
@@ -85,7 +85,7 @@ def _find(rows: Rows, table: str, key: str) -> Row | None:
 
 
 def _parent_is_there(rows: Rows, row: Row) -> bool:
-    """An annotation on a deleted insight or dashboard is hidden with it, even from PATCH."""
+    """Return whether the parent exists: deleting an insight or dashboard hides its annotations, even from PATCH."""
     if row["scope"] == "dashboard_item":
         parent = _parent(rows, "insights", row["dashboard_item"])
     elif row["scope"] == "dashboard":

@@ -1,4 +1,4 @@
-"""Event and property definitions, computed from the events. Describing, tagging and verifying them is not paid for."""
+"""Event and property definitions, computed from the events. To describe, tag or verify them is a paid feature."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ..errors import invalid, not_found, payment_required, required
 from ..http.fields import choice
 from ..http.filters import Ordering, json_or_words, json_parameter, truth
 from ..http.paging import DEFAULT_LIMIT, limit_offset, whole
-from ..http.responses import answer
+from ..http.responses import json_response
 from ..http.routing import Call, Endpoint, Route
 from ..values import Row, integer_id, stable_uuid
 from .removals import remove_keys, removed_keys
@@ -34,7 +34,7 @@ _VIRTUAL = {
     "person": (("$virt_initial_channel_type", "String"), ("$virt_initial_referring_domain_type", "String")),
     "group": (("$virt_revenue", "Numeric"), ("$virt_mrr", "Numeric")),
 }
-"""Properties that PostHog computes; they follow the last page, which may so exceed its limit."""
+"""Properties that PostHog computes, appended to the last page even beyond its limit."""
 
 
 async def _event_definitions(call: Call) -> list[Row]:
@@ -45,7 +45,7 @@ async def _event_definitions(call: Call) -> list[Row]:
 
 
 def _event_definition(project_id: int, name: str, created_at: str, last_seen_at: str) -> Row:
-    """The fields of an organization without the taxonomy add-on: no description, owner or verification."""
+    """Return an event definition without the taxonomy add-on: no description, owner or verification."""
     return {
         "id": stable_uuid(_EVENT_KIND, project_id, name),
         "name": name,
@@ -72,7 +72,7 @@ async def _list_events(call: Call) -> Response:
         if wanted(row["name"]) and row["name"] not in excluded and matches(row["name"])
     ]
     found = _EVENT_ORDER.sorted(found, call.params)
-    return answer(limit_offset(call.path, call.query, call.params, found, lambda row: row, DEFAULT_LIMIT))
+    return json_response(limit_offset(call.path, call.query, call.params, found, lambda row: row, DEFAULT_LIMIT))
 
 
 def _event_type(params: QueryParams) -> Callable[[str], bool]:
@@ -87,7 +87,7 @@ def _event_type(params: QueryParams) -> Callable[[str], bool]:
 
 
 async def _get(definitions: Callable[[Call], Awaitable[list[Row]]], call: Call) -> Response:
-    return answer(await _one(definitions, call))
+    return json_response(await _one(definitions, call))
 
 
 async def _delete(kind: str, definitions: Callable[[Call], Awaitable[list[Row]]], call: Call) -> Response:
@@ -104,9 +104,9 @@ async def _one(definitions: Callable[[Call], Awaitable[list[Row]]], call: Call) 
 
 
 async def _metrics(call: Call) -> Response:
-    """How often the event was asked for lately. The sandbox keeps no log of queries: always 0."""
+    """Return how often the event was queried lately: always 0, because the sandbox keeps no query log."""
     await _one(_event_definitions, call)
-    return answer({"query_usage_30_day": 0})
+    return json_response({"query_usage_30_day": 0})
 
 
 async def _change_event(call: Call) -> Response:
@@ -116,7 +116,7 @@ async def _change_event(call: Call) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class _Property:
-    """A property definition as it is shown, its type (`event`, `person`, ...) and the events that carry it."""
+    """A property definition as shown, its type (`event`, `person`, ...) and the events that have the property."""
 
     row: Row
     kind: str
@@ -180,11 +180,11 @@ async def _list_properties(call: Call) -> Response:
     is_last_page = page["next"] is None and whole(call.params.get("offset")) in range(max(len(found), 1))
     if is_last_page:
         page["results"] += [row for row in _virtual_definitions(kind) if accepted(row)]
-    return answer(page)
+    return json_response(page)
 
 
 def _property_scope(params: QueryParams) -> tuple[str, frozenset[str]]:
-    """The type asked for and the names in `event_names`. Raises ApiError 400 when they do not go together."""
+    """Parse `type` and `event_names`. Raises ApiError 400 when they conflict."""
     kind = params.get("type") or "event"
     choice("event", "person", "group", "session")(kind, "type")
     index = params.get("group_type_index") or None
@@ -242,7 +242,7 @@ def _names(params: QueryParams, name: str) -> frozenset[str]:
 
 
 def _search(params: QueryParams) -> Callable[[str], bool]:
-    """Every word of `search` occurs in the name."""
+    """Return a predicate for names that contain every word of `search`."""
     words = params.get("search", "").casefold().split()
     return lambda name: all(word in name.casefold() for word in words)
 
@@ -252,12 +252,12 @@ async def _change_property(call: Call) -> Response:
     if call.body.keys() & {"description", "tags", "verified", "hidden"}:
         raise payment_required()
     if "property_type" not in call.body:
-        return answer(row)
+        return json_response(row)
     value: Any = call.body["property_type"]
     if value is not None:
         choice(*_PROPERTY_TYPES)(value, "property_type")
     await to_thread.run_sync(_set_property_type, call, row["id"], value)
-    return answer(await _one(_property_definitions, call))
+    return json_response(await _one(_property_definitions, call))
 
 
 def _set_property_type(call: Call, id: str, value: str | None) -> None:
@@ -266,7 +266,7 @@ def _set_property_type(call: Call, id: str, value: str | None) -> None:
 
 
 async def _seen_together(call: Call) -> Response:
-    """For every event named: whether it carries the property."""
+    """Return, for each of the given events, whether it has the property."""
     name = call.params.get("property_name")
     if not name:
         raise required("property_name")
@@ -274,7 +274,7 @@ async def _seen_together(call: Call) -> Response:
     for item in await _stored_properties(call):
         if item.kind == "event" and item.row["name"] == name:
             carriers = item.events
-    return answer({event: event in carriers for event in sorted(_names(call.params, "event_names"))})
+    return json_response({event: event in carriers for event in sorted(_names(call.params, "event_names"))})
 
 
 def _routes(table: str, listing: Endpoint, get: Endpoint, change: Endpoint, delete: Endpoint) -> tuple[Route, ...]:

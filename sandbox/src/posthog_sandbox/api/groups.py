@@ -1,4 +1,4 @@
-"""Groups, read from the events: lists in pages with a cursor, and their types."""
+"""Groups, read from the events: lists with a cursor, and the group types."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from ..errors import invalid, not_found, required
 from ..http.paging import PUBLIC_URL
-from ..http.responses import answer
+from ..http.responses import json_response
 from ..http.routing import Call, Route
 from ..storage.events import literal
 from ..values import Row, integer_id
@@ -19,7 +19,7 @@ _COLUMNS = "index, key, created_at, properties"
 
 
 async def _list(call: Call) -> Response:
-    """`{"next", "previous", "results"}`, 100 at a time; `cursor` is in the links only."""
+    """Return a page `{"next", "previous", "results"}` of 100 groups; `cursor` is only in the links."""
     index, offset = _index(call), _offset(call.params.get("cursor"))
     wanted = [f"index = {index}"]
     if search := call.params.get("search"):
@@ -29,22 +29,22 @@ async def _list(call: Call) -> Response:
     found = await _read(call, f"WHERE {' AND '.join(wanted)} {page}")
     following = _link(call, index, offset + _PAGE) if len(found) > _PAGE else None
     previous = _link(call, index, max(offset - _PAGE, 0)) if offset else None
-    return answer({"next": following, "previous": previous, "results": found[:_PAGE]})
+    return json_response({"next": following, "previous": previous, "results": found[:_PAGE]})
 
 
 async def _find(call: Call) -> Response:
-    """The group of `?group_type_index=&group_key=`."""
+    """Return the group of `?group_type_index=&group_key=`."""
     key = call.params.get("group_key")
     if key is None:
         raise required("group_key")
     found = await _read(call, f"WHERE index = {_index(call)} AND key = {literal(key)}")
     if not found:
         raise not_found()
-    return answer(found[0])
+    return json_response(found[0])
 
 
 async def _types(call: Call) -> Response:
-    return answer(group_types(call.project_id))
+    return json_response(group_types(call.project_id))
 
 
 async def _read(call: Call, clauses: str) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What was deleted of the data that come from the events, which themselves are never changed."""
+"""Deletions of objects that are computed from events; the events themselves never change."""
 
 from anyio import to_thread
 
@@ -6,7 +6,7 @@ from ..http.routing import Call
 
 
 async def removed_keys(call: Call, kind: str) -> frozenset[str]:
-    """The keys of a kind (`session_recording`, `event_definition`, ...) that were deleted in the call's project."""
+    """Return the keys of a kind (`session_recording`, `event_definition`, ...) deleted in the call's project."""
 
     def read() -> frozenset[str]:
         with call.services.store.transaction() as rows:
@@ -17,7 +17,7 @@ async def removed_keys(call: Call, kind: str) -> frozenset[str]:
 
 
 async def remove_keys(call: Call, kind: str, *keys: str) -> None:
-    """Record that these were deleted."""
+    """Record the keys as deleted."""
 
     def write() -> None:
         with call.services.store.transaction() as rows:

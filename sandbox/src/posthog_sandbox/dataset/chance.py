@@ -1,7 +1,7 @@
-"""Random draws that come out the same on every Python version and platform.
+"""Random draws that are equal on every Python version and platform.
 
 Only `random.random()` and `random.getrandbits()` are used: their streams are fixed for a seed, while `choice`, `gauss`
-and friends have changed between Python releases, and `math.log` may differ in the last bit between C libraries.
+and others have changed between Python releases, and `math.log` can differ in the last bit between C libraries.
 """
 
 import random
@@ -22,12 +22,12 @@ class Weighted[T]:
         self._total = self._cumulative[-1]
 
     def at(self, position: float) -> T:
-        """The value at `position`, a number in [0, 1)."""
+        """Return the value at `position`, a number in [0, 1)."""
         return self.values[bisect_right(self._cumulative, position * self._total, 0, len(self.values) - 1)]
 
 
 class Chance:
-    """One seeded stream of draws."""
+    """A seeded stream of draws."""
 
     __slots__ = ("_bits", "unit")
 
@@ -37,37 +37,37 @@ class Chance:
         self._bits = source.getrandbits
 
     def hit(self, probability: float) -> bool:
-        """True with `probability`."""
+        """Return True with `probability`."""
         return self.unit() < probability
 
     def below(self, count: int) -> int:
-        """A whole number in [0, count)."""
+        """Return an integer in [0, count)."""
         return int(self.unit() * count)
 
     def between(self, low: int, high: int) -> int:
-        """A whole number in [low, high]."""
+        """Return an integer in [low, high]."""
         return low + int(self.unit() * (high - low + 1))
 
     def skewed(self, mean: float) -> float:
-        """A number in [0, 3 * mean) with this mean: many small values, few large ones."""
+        """Return a number in [0, 3 * mean) with this mean: many small values, few large ones."""
         position = self.unit()
         return 3 * mean * position * position
 
     def pick[T](self, weighted: Weighted[T]) -> T:
-        """One of the values, by weight."""
+        """Return one of the values, by weight."""
         return weighted.at(self.unit())
 
     def one_of[T](self, values: tuple[T, ...]) -> T:
-        """One of the values, all equally likely."""
+        """Return one of the values with equal probability."""
         return values[int(self.unit() * len(values))]
 
     def uuid4(self) -> str:
-        """A random UUID (RFC 9562 version 4)."""
+        """Return a random UUID (RFC 9562 version 4)."""
         text = f"{self._bits(128):032x}"
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
     def uuid7(self, microseconds: int) -> str:
-        """A time-ordered UUID (RFC 9562 version 7) of a moment given in microseconds since 1970."""
+        """Return a time-ordered UUID (RFC 9562 version 7) for microseconds since 1970."""
         moment = f"{microseconds // 1000:012x}"
         text = f"{self._bits(72):018x}"
         return f"{moment[:8]}-{moment[8:]}-7{text[:3]}-9{text[3:6]}-{text[6:]}"

@@ -1,4 +1,4 @@
-"""The directory that a dataset lives in: one owner at a time, and a manifest that is written last."""
+"""The directory of a dataset: one owner at a time, and a manifest that is written last."""
 
 import errno
 import json
@@ -14,23 +14,23 @@ from pathlib import Path
 from .generate import Parameters
 
 SCHEMA_VERSION = 1
-"""Raise it when the tables or the generated values change: kept directories of another version are made again."""
+"""Increment it when tables or generated values change; kept directories of other versions are then regenerated."""
 
 _DATABASE, _MANIFEST, _LOCK = "clickhouse", "dataset.json", "dataset.lock"
 _TEMPORARY = "maton-posthog-sandbox-"
 _YOUNG_S = 60
-"""A temporary directory that was just made is nobody's to remove, locked or not."""
+"""Age in seconds up to which a temporary directory is never removed, even if unlocked."""
 _BYTES_PER_EVENT = 600
-"""What is needed while ClickHouse merges; about 200 remain."""
+"""Space needed while ClickHouse merges; about 200 bytes remain."""
 _BYTES_AT_LEAST = 50 * 1024**2
 
 
 class DatasetError(Exception):
-    """The dataset cannot be made or opened. The text names the remedy."""
+    """The dataset cannot be generated or opened; the message names the fix."""
 
 
 class DatasetBusyError(DatasetError):
-    """Another process, or another dataset of this process, holds the directory."""
+    """The directory is in use by another process or by another dataset of this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +45,21 @@ class DatasetDirectory:
         return self.path / _DATABASE
 
     def holds(self, parameters: Parameters) -> bool:
-        """Whether a complete dataset made with these parameters is there."""
+        """Return whether it has a complete dataset of these parameters."""
         try:
             is_made = json.loads((self.path / _MANIFEST).read_text()) == _manifest(parameters)
         except (OSError, ValueError):
             return False
-        # ClickHouse does not open what a copy made of its symbolic links.
+        # ClickHouse cannot open a copy whose symbolic links were replaced by files.
         return is_made and (self.database / "metadata" / "posthog").is_symlink()
 
     def free_megabytes(self) -> int:
-        """Free space on its disk."""
+        """Return the free space on its disk in megabytes."""
         with _disk_errors(self.path):
             return shutil.disk_usage(self.path).free // 1024**2
 
     def clear(self, parameters: Parameters) -> None:
-        """Remove another or a half-made dataset. Raises DatasetError when the disk lacks room for the new one."""
+        """Remove a different or incomplete dataset. Raises DatasetError when the disk lacks space for the new one."""
         with _disk_errors(self.path):
             (self.path / _MANIFEST).unlink(missing_ok=True)
             if self.database.exists():
@@ -70,11 +70,11 @@ class DatasetDirectory:
             raise DatasetError(
                 f"{parameters.events:,} events need about {needed:,} MB of disk, "
                 f"and {free:,} MB are free at {self.path}. "
-                "Free some space, choose another directory, or ask for fewer events."
+                "Free some space, choose another directory, or reduce the number of events."
             )
 
     def complete(self, parameters: Parameters) -> None:
-        """Say that the dataset is complete: the last step, atomic."""
+        """Mark the dataset as complete: the last step, atomic."""
         draft = self.path / f"{_MANIFEST}.new"
         with _disk_errors(self.path):
             with draft.open("w") as file:
@@ -85,10 +85,10 @@ class DatasetDirectory:
 
 
 def claim(path: Path | None, resources: ExitStack) -> DatasetDirectory:
-    """Lock a directory (made when missing) until `resources` are closed; without `path` a temporary one, removed then.
+    """Lock a directory, created if missing, until `resources` are closed; without `path` a temporary one.
 
-    Before a temporary one is made, those that killed processes left behind are removed.
-    Raises DatasetBusyError when another process holds it, DatasetError when it cannot be used.
+    A temporary directory is removed at the end, and those left behind by killed processes are removed first. Raises
+    DatasetBusyError when another process uses the directory, DatasetError when it is not usable.
     """
     temporary = path is None
     if path is None:
@@ -99,7 +99,7 @@ def claim(path: Path | None, resources: ExitStack) -> DatasetDirectory:
         path.mkdir(parents=True, exist_ok=True)
         if (path / _DATABASE).exists() and not (path / _LOCK).exists():
             raise DatasetError(
-                f"{path / _DATABASE} was not made by the sandbox and is left alone. Choose another directory."
+                f"{path / _DATABASE} was not created by the sandbox, so it is left unchanged. Choose another directory."
             )
         resources.enter_context(_locked(path, temporary=temporary))
     return DatasetDirectory(path.resolve())
@@ -107,23 +107,21 @@ def claim(path: Path | None, resources: ExitStack) -> DatasetDirectory:
 
 @contextmanager
 def _disk_errors(path: Path) -> Generator[None]:
-    """Turn an OSError of the directory into a DatasetError that says what to do."""
+    """Turn an OSError of the directory into a DatasetError that names the fix."""
     try:
         yield
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise DatasetError(
-                f"The disk that holds {path} is full. Free some space or choose another directory."
-            ) from error
+            raise DatasetError(f"The disk of {path} is full. Free some space or choose another directory.") from error
         raise DatasetError(f"The directory {path} cannot be used: {error.strerror or error}.") from error
 
 
 @contextmanager
 def _locked(path: Path, *, temporary: bool) -> Generator[None]:
-    """A temporary directory gets its lock file only once that is locked, so that nobody takes it for abandoned."""
+    """Lock a directory. A temporary one gets its lock file already locked, so that it never looks abandoned."""
     if sys.platform == "win32":
         raise DatasetError("The sandbox does not run on Windows; use WSL or Linux.")
-    import fcntl  # not there on Windows
+    import fcntl  # not available on Windows
 
     lock = path / _LOCK
     with (path / f"{_LOCK}.new" if temporary else lock).open("a+") as file:
@@ -134,7 +132,7 @@ def _locked(path: Path, *, temporary: bool) -> Generator[None]:
             owner = file.read().strip()
             raise DatasetBusyError(
                 f"The sandbox directory {path} is in use{f' by process {owner}' if owner else ''}. "
-                "End that process, or choose another directory."
+                "Stop that process or choose another directory."
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -145,20 +143,20 @@ def _locked(path: Path, *, temporary: bool) -> Generator[None]:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove the temporary datasets of this user that no process holds: their owners were killed."""
+    """Remove this user's temporary datasets whose owners were killed."""
     if sys.platform == "win32":
         return
-    import fcntl  # not there on Windows
+    import fcntl  # not available on Windows
 
     for path in parent.glob(f"{_TEMPORARY}*"):
-        with suppress(OSError):  # held by its owner, not ours, or being removed by another
+        with suppress(OSError):  # locked by its owner, another user's, or just being removed
             seen = path.lstat()
             if seen.st_uid != os.getuid():
                 continue
             descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.utime(descriptor)  # the age is by the file system's clock, which need not be the machine's
+                os.utime(descriptor)  # the file system's clock can differ from the machine's
                 if os.fstat(descriptor).st_mtime - seen.st_mtime >= _YOUNG_S:
                     shutil.rmtree(path, ignore_errors=True)
             finally:

@@ -1,4 +1,4 @@
-"""The generated rows as plain Python values, so that a number can be recounted without ClickHouse."""
+"""The generated rows as plain Python values, to verify results without ClickHouse."""
 
 import json
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def raw_rows(parameters: Parameters) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every generated row as (table name, {column: value}), in the order of generation, without the engine.
+    """Yield every generated row as (table name, {column: value}), in the order of generation, without the engine.
 
-    Columns have their names in ClickHouse; moments are aware datetimes in UTC, property columns dicts, UUIDs text. The
+    Columns have their ClickHouse names. Moments are aware datetimes in UTC, properties are dicts, UUIDs are text. The
     columns that are always empty (`$group_1` to `$group_4`) are left out.
     """
     for batch in generate(parameters):
@@ -28,7 +28,7 @@ def raw_rows(parameters: Parameters) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def raw_events(parameters: Parameters) -> Iterator[dict[str, Any]]:
-    """The rows of `raw_rows` that belong to the table `events`."""
+    """Yield the rows of `raw_rows` that belong to the table `events`."""
     return (row for table, row in raw_rows(parameters) if table == "events")
 
 

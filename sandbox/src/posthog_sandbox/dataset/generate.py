@@ -1,4 +1,4 @@
-"""The generator: persons live through the story one after another until the wanted number of events is reached."""
+"""The generator: simulates one person after another until the requested number of events is reached."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ _EVENTS_PER_COMPANY = 800
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What decides every byte of a dataset."""
+    """The parameters that determine every byte of a dataset."""
 
     events: int
-    """Exact number of events, 1 at least."""
+    """Exact number of events, at least 1."""
     seed: int
     today: date
     """The last day of the data."""
     hostile: bool = True
-    """Whether some values are hostile on purpose (prompt injection, control characters, very long text ...)."""
+    """Whether some values are deliberately hostile (prompt injection, control characters, very long text ...)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class _World:
 
 
 def generate(parameters: Parameters) -> Iterator[Batch]:
-    """The rows of the dataset, person by person, in batches of about 5,000 events (fewer in a small dataset).
+    """Yield the rows of the dataset, person by person, in batches of about 5,000 events (fewer in a small dataset).
 
-    Exactly `parameters.events` events in total: the last person's events are cut off at that number. They are not
-    sorted by time. The groups come with the last batch.
+    The total is exactly `parameters.events`: the last person's events are cut off at that number. Events are not sorted
+    by time. The groups are in the last batch.
     """
     story, chance = tell(parameters.today), Chance(parameters.seed)
     companies = found_companies(chance, max(4, parameters.events // _EVENTS_PER_COMPANY), story, parameters.hostile)
@@ -97,7 +97,7 @@ def _record(batch: Batch, person: Person, visits: list[Visit], left: int, chance
 
 
 def _live(world: _World, number: int) -> tuple[Person, list[Visit]]:
-    """One person's visits in order of time."""
+    """Return one person with visits in time order."""
     chance = world.chance
     kind = chance.unit()
     customer = kind < 0.04
@@ -118,7 +118,7 @@ def _live(world: _World, number: int) -> tuple[Person, list[Visit]]:
 
 
 def _become_user(world: _World, person: Person, visits: list[Visit], day: int) -> None:
-    """Look around, sign up, perhaps activate, then use the product for a while."""
+    """Simulate a user who looks around, signs up, perhaps activates, and then uses the product for a while."""
     chance = world.chance
     if chance.hit(0.35):
         day = _look_around(world, person, visits, day, 1)
@@ -133,7 +133,7 @@ def _become_user(world: _World, person: Person, visits: list[Visit], day: int) -
 
 
 def _look_around(world: _World, person: Person, visits: list[Visit], day: int, times: int) -> int:
-    """Visit the site some times; the day after the last visit."""
+    """Add `times` visits to the site and return the day after the last one."""
     chance = world.chance
     for _ in range(times):
         visit = _visit(world, person, visits, day)
@@ -144,7 +144,7 @@ def _look_around(world: _World, person: Person, visits: list[Visit], day: int, t
 
 
 def _use(world: _World, person: Person, visits: list[Visit], day: int, *, engaged: bool) -> None:
-    """Visits of a user from `day` until the person stops using the product."""
+    """Add a user's visits from `day` until the person stops using the product."""
     chance, story = world.chance, world.story
     habit = chance.skewed(0.2) + 0.03
     last = day + (8 + int(chance.skewed(50)) if engaged else int(chance.skewed(5)))
@@ -155,14 +155,14 @@ def _use(world: _World, person: Person, visits: list[Visit], day: int, *, engage
             start = max(_moment_on(world, day, person.country.offset), person.free_at)
             visit = _work_visit(world, person, visits, start, engaged)
             if engaged and visit.platform == "web":
-                _be_asked(world, visit)
+                _prompt(world, visit)
             _close(visit)
         _renew(world, person, visits, day)
         day += 1
 
 
-def _be_asked(world: _World, visit: Visit) -> None:
-    """What the product asks of an engaged user: to buy, and once to answer the survey."""
+def _prompt(world: _World, visit: Visit) -> None:
+    """Prompt an engaged user to buy and, once, to answer the survey."""
     chance, story, person = world.chance, world.story, visit.person
     if chance.hit(0.36):
         journeys.check_out(visit, chance, story)
@@ -172,7 +172,7 @@ def _be_asked(world: _World, visit: Visit) -> None:
 
 
 def _renew(world: _World, person: Person, visits: list[Visit], day: int) -> None:
-    """Renew a subscription that is due by the end of the day; the server does it, without a session."""
+    """Renew a subscription that is due by the end of the day; the server sends the event without a session."""
     if not person.renews_at or person.renews_at >= world.story.start + (day + 1) * DAY:
         return
     server = Visit(person, world.story, world.chance, max(person.free_at, person.renews_at), platform="server")
@@ -182,7 +182,7 @@ def _renew(world: _World, person: Person, visits: list[Visit], day: int) -> None
 
 
 def _work_visit(world: _World, person: Person, visits: list[Visit], start: int, engaged: bool) -> Visit:
-    """A visit of the application: on the phone, on a device used for the first time, or as always."""
+    """Return a visit to the application: on the phone, on a new device, or on the usual device."""
     chance = world.chance
     luck = chance.unit()
     if luck < 0.1:
@@ -200,7 +200,7 @@ def _work_visit(world: _World, person: Person, visits: list[Visit], start: int, 
 
 
 def _visit(world: _World, person: Person, visits: list[Visit], day: int) -> Visit:
-    """A visit of the site on a day; the first one comes from the person's own source."""
+    """Add a visit to the site on a day; the first one comes from the person's own source."""
     chance = world.chance
     start = max(person.created_at if not visits else _moment_on(world, day, person.country.offset), person.free_at)
     source = person.source if not visits else DIRECT if chance.hit(0.6) else chance.pick(SOURCES)
@@ -215,7 +215,7 @@ def _close(visit: Visit) -> None:
 
 
 def _employer(world: _World) -> Company | None:
-    """A company for a new user: for some none, for a few the product's own."""
+    """Return a company for a new user: none for some, the product's own for a few."""
     chance = world.chance
     luck = chance.unit()
     if luck < 0.015:
@@ -224,7 +224,7 @@ def _employer(world: _World) -> Company | None:
 
 
 def _moment_on(world: _World, day: int, offset: int) -> int:
-    """A moment on a day of the story, at an hour that is usual where the clock is `offset` hours from UTC."""
+    """Return a moment on a day of the story at a typical hour of a time zone `offset` hours from UTC."""
     chance = world.chance
     hour = (chance.pick(LOCAL_HOURS) - offset) % 24
     return world.story.start + day * DAY + int((hour + chance.unit()) * 3_600 * SECOND)

@@ -1,4 +1,4 @@
-"""Values that an outsider could send into a real project: its token is public, so event data is untrusted text."""
+"""Values that outsiders could send to a real project: its token is public, so event data is untrusted text."""
 
 from .chance import Chance, Weighted
 
@@ -30,7 +30,7 @@ TEXTS = Weighted(
 
 
 def text(chance: Chance, plain: str, share: float, hostile: bool) -> str:
-    """`plain`, or with probability `share` a hostile text. The draws are the same whether `hostile` is on or off."""
+    """Return `plain`, or hostile text with probability `share`. `hostile` does not change the random draws."""
     if not chance.hit(share):
         return plain
     planted = chance.pick(TEXTS)

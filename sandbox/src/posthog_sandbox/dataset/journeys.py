@@ -1,4 +1,4 @@
-"""What people do on a visit: look around, sign up, work, check out, answer the survey, meet an error."""
+"""Actions on a visit: look around, sign up, work, check out, answer the survey, run into an error."""
 
 from collections.abc import Mapping
 from uuid import NAMESPACE_URL, uuid5
@@ -29,7 +29,7 @@ def browse(visit: Visit, chance: Chance, pages: int) -> None:
 
 
 def sign_up(visit: Visit, chance: Chance, company: Company | None, plant: bool) -> None:
-    """From the site into the application: sign-up, identification, the first page of the application."""
+    """Sign up on the site, be identified and open the application's first page."""
     person = visit.person
     visit.click("Start free", "/signup")
     visit.page("/signup")
@@ -60,7 +60,7 @@ def activate(visit: Visit, chance: Chance) -> None:
 
 
 def log_in(visit: Visit, chance: Chance) -> None:
-    """Log in on a device not seen before: its anonymous id is merged into the person."""
+    """Log in on a new device: its anonymous id is merged into the person."""
     person = visit.person
     user_id, anonymous = person.distinct_id, chance.uuid7(visit.clock)
     person.use_id(anonymous)
@@ -76,7 +76,7 @@ def log_in(visit: Visit, chance: Chance) -> None:
 
 
 def work(visit: Visit, chance: Chance, plant: bool) -> None:
-    """An ordinary visit of the application in a browser."""
+    """Use the application in a browser."""
     for _ in range(1 + int(chance.skewed(1.5))):
         path = chance.pick(product.APP_PAGES).replace("{n}", str(1 + int(chance.skewed(40))))
         visit.page(path)
@@ -90,7 +90,7 @@ def work(visit: Visit, chance: Chance, plant: bool) -> None:
 
 
 def work_on_phone(visit: Visit, chance: Chance, plant: bool) -> None:
-    """A visit of the mobile application."""
+    """Use the mobile application."""
     visit.device = chance.pick(APP_PHONES)
     visit.send("Application Opened", {"from_background": chance.hit(0.6)})
     for _ in range(1 + int(chance.skewed(2.5))):
@@ -101,7 +101,7 @@ def work_on_phone(visit: Visit, chance: Chance, plant: bool) -> None:
 
 
 def check_out(visit: Visit, chance: Chance, story: Story) -> None:
-    """Start a checkout, which may end in a purchase. On the broken release the broken browser always fails."""
+    """Start a checkout, which can end in a purchase. On the faulty release the affected browser always fails."""
     person = visit.person
     name, plan, price = chance.pick(product.PRODUCTS)
     visit.page("/upgrade")
@@ -137,7 +137,7 @@ def check_out(visit: Visit, chance: Chance, story: Story) -> None:
 
 
 def fail(visit: Visit, chance: Chance) -> None:
-    """The broken checkout: the person presses the button again and again, in vain."""
+    """Fail in the faulty checkout: the person presses the button repeatedly without success."""
     for attempt in range(chance.between(2, 4)):
         if attempt:
             visit.click("Pay now")
@@ -147,7 +147,7 @@ def fail(visit: Visit, chance: Chance) -> None:
 
 
 def answer_survey(visit: Visit, chance: Chance, plant: bool) -> None:
-    """The survey appears; some answer, some dismiss it, some ignore it."""
+    """Show the survey; some people answer it, some dismiss it, some ignore it."""
     survey: dict[str, Json] = {"$survey_id": product.SURVEY_ID, "$survey_name": product.SURVEY_NAME}
     visit.pause(8)
     visit.send("survey shown", survey)
@@ -166,13 +166,13 @@ def answer_survey(visit: Visit, chance: Chance, plant: bool) -> None:
 
 
 def renew(visit: Visit) -> None:
-    """A subscription is renewed; the event comes from the server, without a session."""
+    """Renew a subscription; the event comes from the server, without a session."""
     price = 79.0 if visit.person.plan == "team" else 24.0
     visit.send("subscription_renewed", {"revenue": price, "currency": "USD", "billing_period": "month"})
 
 
 def forge(visit: Visit, chance: Chance, plant: bool) -> None:
-    """A stranger sends made-up events with the public project token."""
+    """Send made-up events with the public project token, as a stranger could."""
     for _ in range(chance.between(1, 3)):
         name, key, value = (hostile.text(chance, plain, 1, plant) for plain in ("custom event", "note", "plain text"))
         visit.send(name[:200].strip() or "custom event", {key[:200]: value})
@@ -180,7 +180,7 @@ def forge(visit: Visit, chance: Chance, plant: bool) -> None:
 
 
 def call_flag(visit: Visit, key: str, response: str | bool) -> None:
-    """`$feature_flag_called`, as the SDKs send it when code asks for a flag."""
+    """Send `$feature_flag_called`, as the SDKs do when code evaluates a flag."""
     properties: dict[str, Json] = {"$feature_flag": key, "$feature_flag_response": response}
     if key != product.EXPERIMENT_FLAG:
         properties[f"$feature/{key}"] = response
@@ -188,7 +188,7 @@ def call_flag(visit: Visit, key: str, response: str | bool) -> None:
 
 
 def raise_error(visit: Visit, error: tuple[str, str, str, str], *, handled: bool) -> None:
-    """`$exception` with one entry in its list."""
+    """Send `$exception` with one entry in its list."""
     kind, message, source, function = error
     frame: dict[str, Json] = {"filename": source, "function": function, "lineno": 118, "colno": 22, "in_app": True}
     entry: dict[str, Json] = {
@@ -257,7 +257,7 @@ def _stumble(visit: Visit, chance: Chance, share: float) -> None:
 
 
 def known_customer(chance: Chance, person: Person, company: Company | None, plant: bool) -> None:
-    """Turn a new person into somebody who signed up long before the story starts."""
+    """Turn a new person into one who signed up long before the story starts."""
     person.company = company
     person.plan = chance.one_of(("free", "pro", "team"))
     if person.plan != "free":

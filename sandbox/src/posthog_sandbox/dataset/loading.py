@@ -1,4 +1,4 @@
-"""Fill an opened database with a generated dataset."""
+"""Loading of a generated dataset into an open database."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ from .tables import DATABASE, EVENT_DEFINITIONS, EVENTS, GENERATED, PROPERTY_DEF
 type Progress = Callable[[float, str], None]
 
 _ROUND_EVENTS = 25_000
-"""Events that are encoded and sent to ClickHouse together."""
+"""Number of events that are encoded and sent to ClickHouse together."""
 _GENERATED_SHARE = 0.95
 _SAMPLED_EVENTS = 1_000_000
 
@@ -49,9 +49,9 @@ GROUP BY name ORDER BY name
 
 
 def load(engine: Engine, parameters: Parameters, progress: Progress) -> None:
-    """Make all tables of the dataset in an empty database, generating and writing at the same time.
+    """Create all tables of the dataset in an empty database; generation and writing overlap.
 
-    `progress` is called from this thread with a fraction from 0 to 1 and what is being done, at least every 5 %.
+    `progress` is called from this thread with a fraction from 0 to 1 and a message, at least every 5 %.
     """
     engine.execute(f"CREATE DATABASE {DATABASE}")
     for table in TABLES:
@@ -59,7 +59,7 @@ def load(engine: Engine, parameters: Parameters, progress: Progress) -> None:
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sandbox-load") as writer:
         pending: Future[None] | None = None
         for batches in _rounds(parameters, progress):
-            # One round is written while the next one is made, and no more: memory stays bounded.
+            # At most one round is written while the next is generated, so memory stays bounded.
             if pending:
                 pending.result()
             pending = writer.submit(_write, engine, batches)
@@ -74,12 +74,12 @@ def load(engine: Engine, parameters: Parameters, progress: Progress) -> None:
 def _rounds(parameters: Parameters, progress: Progress) -> Iterator[list[Batch]]:
     total, made, held = parameters.events, 0, 0
     batches: list[Batch] = []
-    progress(0.0, f"Making {total:,} events")
+    progress(0.0, f"Generating {total:,} events")
     for batch in generate(parameters):
         batches.append(batch)
         made += len(batch.events)
         held += len(batch.events)
-        progress(_GENERATED_SHARE * made / total, f"Made {made:,} of {total:,} events")
+        progress(_GENERATED_SHARE * made / total, f"Generated {made:,} of {total:,} events")
         if held >= _ROUND_EVENTS:
             yield batches
             batches, held = [], 0
@@ -109,9 +109,9 @@ def _define_events(engine: Engine) -> None:
 
 
 def _define_properties(engine: Engine, events: int) -> None:
-    """Property definitions from the stored JSON, typed as PostHog types them: by how the values look.
+    """Derive property definitions from the stored JSON, typed by the values as in PostHog.
 
-    Of more than a million events only a sample is read.
+    Above a million events only a sample is read.
     """
     step = max(1, events // _SAMPLED_EVENTS)
     sources = (
@@ -134,7 +134,7 @@ def _define_properties(engine: Engine, events: int) -> None:
 
 
 def _kind(starts: list[str], example: str) -> str | None:
-    """The property type of values whose JSON texts begin with `starts`."""
+    """Return the property type of values whose JSON texts begin with `starts`."""
     first = set(starts) - {"n"}
     if not first or first & {"{", "["}:
         return None

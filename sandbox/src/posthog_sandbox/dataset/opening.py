@@ -1,4 +1,4 @@
-"""Open a dataset: reuse what a directory holds, or generate it."""
+"""Opening of a dataset: reuse the contents of a directory, or generate them."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -22,19 +22,19 @@ def open_dataset(
     hostile: bool = True,
     progress: Callable[[float, str], None] = lambda _fraction, _message: None,
 ) -> Engine:
-    """The dataset of these parameters in an open engine. Blocking: 4 s for 100,000 events, 0.5 s for a kept directory.
+    """Return an open engine with this dataset. Blocking: 4 s for 100,000 events, 0.5 s for a kept directory.
 
-    `directory` None makes a temporary one, removed when the engine is closed. A kept directory with the same parameters
-    is opened as it is; anything else that the sandbox left there, and what cannot be opened, is made again. A
-    DatasetDirectory stays claimed when the engine is closed. Exactly `events` events are made.
-    `today` is the last day, filled from 00:00 to 06:00 UTC. `hostile` plants values as an attacker would send them.
+    Without `directory` the data is in a temporary one, removed when the engine is closed. A kept directory with equal
+    parameters is reused; other sandbox data in it, or data that cannot be opened, is regenerated. A DatasetDirectory
+    stays locked when the engine is closed. The number of events is exactly `events`. `today` is the last day, with
+    events from 00:00 to 06:00 UTC. `hostile` adds values as an attacker would send them.
     `progress` is called with a fraction from 0 to 1 and a message, at least every 5 %.
 
     Raises DatasetBusyError (directory in use), DatasetError (disk full, unusable directory) and EngineMissingError
     (chdb not installed).
     """
     if events < 1:
-        raise ValueError("A dataset has one event at least.")
+        raise ValueError("`events` must be at least 1.")
     parameters = Parameters(events=events, seed=seed, today=today, hostile=hostile)
     with ExitStack() as resources:
         claimed = directory if isinstance(directory, DatasetDirectory) else claim(directory, resources)
@@ -45,7 +45,7 @@ def open_dataset(
 
 def _open(directory: DatasetDirectory, parameters: Parameters, progress: Callable[[float, str], None]) -> Engine:
     if directory.holds(parameters):
-        # What cannot be opened is made again: the same events.
+        # A database that cannot be opened is regenerated with the same events.
         with suppress(EngineError):
             engine = _start(directory)
             progress(1.0, f"{parameters.events:,} events ready")
@@ -60,7 +60,7 @@ def _open(directory: DatasetDirectory, parameters: Parameters, progress: Callabl
             if error.code_name in _OUT_OF_DISK:
                 raise DatasetError(
                     f"The events could not be stored: {directory.free_megabytes():,} MB are free at {directory.path}. "
-                    "Free some space, choose another directory, or ask for fewer events."
+                    "Free some space, choose another directory, or reduce the number of events."
                 ) from error
             raise
         directory.complete(parameters)

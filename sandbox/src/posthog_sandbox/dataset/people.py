@@ -1,4 +1,4 @@
-"""Companies and persons: who they are and what is known of them at a moment."""
+"""Companies and persons: their identity, and their properties over time."""
 
 import json
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def to_json(value: Mapping[str, Json]) -> str:
-    """Compact JSON; text stays as it is (not ASCII-escaped), as PostHog stores it."""
+    """Encode compact JSON without ASCII escapes, as PostHog stores it."""
     return _encoder.encode(value)
 
 
@@ -46,15 +46,15 @@ class Company:
     properties: str
 
     def row(self, updated_at: int) -> GroupRow:
-        """Its row in `groups`."""
+        """Return its row in `groups`."""
         return GroupRow(0, self.key, self.created_at, updated_at, self.properties)
 
 
 @dataclass(slots=True)
 class Person:
-    """A person while its life is being told: what is known changes as it signs up and buys.
+    """A person during the simulation; the properties change on sign-up and purchases.
 
-    `distinct_id` is the id in use now, `distinct_ids` all of them. A `propertyless` person has no profile
+    `distinct_id` is the current id, `distinct_ids` has all of them. A `propertyless` person has no profile
     (`$process_person_profile` is false on its events).
     """
 
@@ -73,9 +73,9 @@ class Person:
     variant: str = ""
     surveyed: bool = False
     renews_at: int = 0
-    """When its subscription renews next; 0 without a subscription."""
+    """Time of the next renewal; 0 without a subscription."""
     free_at: int = 0
-    """End of its latest visit: visits of a person do not overlap."""
+    """End of the latest visit; visits of a person do not overlap."""
     distinct_ids: list[str] = field(default_factory=list[str])
     properties: dict[str, Json] = field(default_factory=dict[str, Json])
     properties_json: str = "{}"
@@ -95,7 +95,7 @@ class Person:
 
 
 def found_companies(chance: Chance, count: int, story: Story, plant: bool) -> tuple[Company, ...]:
-    """`count` companies; the first is the product's own."""
+    """Return `count` companies; the first is the product's own."""
     companies = [_company(chance, number, story, plant) for number in range(count)]
     own = Company(
         "quillboard",
@@ -107,7 +107,7 @@ def found_companies(chance: Chance, count: int, story: Story, plant: bool) -> tu
 
 
 def meet(chance: Chance, number: int, arrival: int, plant: bool) -> Person:
-    """A new anonymous person who arrives at `arrival`."""
+    """Return a new anonymous person who arrives at `arrival`."""
     mobile = chance.hit(0.26)
     device = chance.pick(PHONES if mobile else DESKTOPS)
     distinct_id = chance.uuid7(arrival)
@@ -127,7 +127,7 @@ def meet(chance: Chance, number: int, arrival: int, plant: bool) -> Person:
 
 
 def first_known(person: Person, url: str) -> dict[str, Json]:
-    """Person properties set by the very first visit."""
+    """Return the person properties set by the first visit."""
     source, device, country = person.source, person.device, person.country
     known: dict[str, Json] = {
         "$browser": device.browser,
@@ -150,7 +150,7 @@ def first_known(person: Person, url: str) -> dict[str, Json]:
 
 
 def account(chance: Chance, person: Person, company: Company | None, signed_up_at: str, plant: bool) -> dict[str, Json]:
-    """Person properties of somebody who signs up. Some sign up through a provider that hides the mail address."""
+    """Return the person properties set on sign-up. Some sign up through a provider that hides the email address."""
     first, last = chance.one_of(FIRST_NAMES), chance.one_of(LAST_NAMES)
     name = hostile.text(chance, f"{first} {last}", 0.006, plant)
     method = chance.pick(SIGN_UP_METHODS)

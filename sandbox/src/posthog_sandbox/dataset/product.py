@@ -1,17 +1,17 @@
-"""The invented product, Quillboard, a project board sold by subscription: names that other parts refer to."""
+"""The fictional product, Quillboard, a project board sold by subscription: names that other modules use."""
 
 from .chance import Weighted
 
 SITE = "https://www.quillboard.example"
 APP = "https://app.quillboard.example"
 OWN_DOMAIN = "quillboard.example"
-"""Mail domain of the product's own staff: what a filter for test accounts leaves out."""
+"""Email domain of the product's own staff, excluded by the filter for test accounts."""
 
 EXPERIMENT_FLAG = "new-checkout"
 EXPERIMENT_VARIANTS = ("control", "test")
 EXPERIMENT_PROPERTY = f"$feature/{EXPERIMENT_FLAG}"
 CHECKOUT_SUCCESS = {"control": 0.42, "test": 0.66}
-"""Chance that a started checkout ends in a purchase, by variant; before the experiment everybody is on `control`."""
+"""Probability that a checkout ends in a purchase, by variant; before the experiment all users are on `control`."""
 
 BOOLEAN_FLAG = "command-palette"
 BOOLEAN_FLAG_SHARE = 0.4
@@ -81,7 +81,7 @@ PRODUCTS = Weighted(
         (("Extra storage", "", 9.0), 20),
     )
 )
-"""(name, plan that it gives, price in USD) by how often it is bought."""
+"""(name, its plan, price in USD), weighted by how often it is bought."""
 
 EXCEPTIONS = Weighted(
     (
@@ -91,7 +91,7 @@ EXCEPTIONS = Weighted(
         (("RangeError", "Invalid time value", "reports/range.ts", "formatRange"), 10),
     )
 )
-"""(type, message, source file, function) of the everyday errors."""
+"""(type, message, source file, function) of common errors."""
 
 CHECKOUT_EXCEPTION = (
     "TypeError",
@@ -99,7 +99,7 @@ CHECKOUT_EXCEPTION = (
     "checkout/wallet.ts",
     "beginPayment",
 )
-"""What the broken release throws on the browser it breaks."""
+"""The exception of the faulty release on the affected browser."""
 
 SURVEY_REASONS = Weighted(
     (

@@ -1,4 +1,4 @@
-"""The rows that the generator makes, one record per physical table. Moments are whole microseconds since 1970, UTC."""
+"""The generated rows, one record per physical table. Moments are integer microseconds since 1970, UTC."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class EventRow(NamedTuple):
-    """One event; `properties`, `person_properties` and `group_0_properties` hold compact JSON objects."""
+    """An event; `properties`, `person_properties` and `group_0_properties` are compact JSON objects."""
 
     uuid: str
     event: str
@@ -26,7 +26,7 @@ class EventRow(NamedTuple):
 
 
 class PersonRow(NamedTuple):
-    """One person. `number` is the integer id that PostHog's retrieve endpoint shows."""
+    """A person. `number` is the integer id that PostHog's retrieve endpoint shows."""
 
     id: str
     created_at: int
@@ -38,14 +38,14 @@ class PersonRow(NamedTuple):
 
 
 class DistinctIdRow(NamedTuple):
-    """One of the ids under which a person sent events."""
+    """A distinct id of a person."""
 
     distinct_id: str
     person_id: str
 
 
 class GroupRow(NamedTuple):
-    """One group; `type_index` 0 is the group type `organization`."""
+    """A group; `type_index` 0 is the group type `organization`."""
 
     type_index: int
     key: str
@@ -55,7 +55,7 @@ class GroupRow(NamedTuple):
 
 
 class SessionRow(NamedTuple):
-    """One session: what PostHog derives from the events that share a `$session_id`."""
+    """A session, derived from the events with the same `$session_id` as PostHog does."""
 
     session_id: str
     distinct_id: str
@@ -83,7 +83,7 @@ class SessionRow(NamedTuple):
 
 
 class ReplayRow(NamedTuple):
-    """One recorded session; times of activity in seconds."""
+    """A recorded session; activity times are in seconds."""
 
     session_id: str
     distinct_id: str
@@ -114,7 +114,7 @@ class Batch:
     replays: list[ReplayRow] = field(default_factory=list[ReplayRow])
 
     def by_table(self) -> Mapping[str, Sequence[tuple[object, ...]]]:
-        """The rows under the names of their tables."""
+        """Return the rows by table name."""
         return {
             "events": self.events,
             "persons": self.persons,

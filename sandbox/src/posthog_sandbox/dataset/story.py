@@ -1,17 +1,17 @@
-"""When things happen: 90 days that end on a chosen day, with a slow week and a broken release in them."""
+"""The calendar of the data: 90 days that end on a chosen day, with a slow week and a faulty release."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 DAYS = 90
-"""Length of the data in days, the (partly filled) last day included."""
+"""Length of the data in days, including the partial last day."""
 
 LAST_DAY_HOURS = 6
-"""The last day is filled from 00:00 to 06:00 UTC only, like a day that has just begun."""
+"""The last day has events only from 00:00 to 06:00 UTC, like a day that has just begun."""
 
 BROKEN_BROWSER = "Safari"
-"""The browser whose checkout fails while the broken release is out."""
+"""The browser whose checkout fails in the faulty release."""
 
 BROKEN_VERSION = "3.8.0"
 FIXED_VERSION = "3.8.1"
@@ -29,12 +29,12 @@ _GROWTH = 0.35
 class Story:
     """The calendar of a dataset. Moments are microseconds since 1970, UTC.
 
-    * `start`/`end`: no event lies outside; `end` is 06:00 UTC of the last day.
+    * `start`/`end`: bounds of all events; `end` is 06:00 UTC of the last day.
     * `slow_week`: the Monday of the week with half of the usual traffic.
-    * `broken_from`/`broken_until`: release 3.8.0 is out; on Safari its checkout always fails.
-    * `experiment_from`: the experiment `new-checkout` starts.
-    * `survey_from`: the survey is first shown.
-    * `releases`: (moment, version) in order of time.
+    * `broken_from`/`broken_until`: period of release 3.8.0, whose checkout always fails on Safari.
+    * `experiment_from`: start of the experiment `new-checkout`.
+    * `survey_from`: first display of the survey.
+    * `releases`: (moment, version) in time order.
     """
 
     today: date
@@ -47,25 +47,25 @@ class Story:
     survey_from: int
     releases: tuple[tuple[int, str], ...]
     day_activity: tuple[float, ...]
-    """Relative traffic of each of the days, about 0.15 to 1."""
+    """Relative traffic of each day, about 0.15 to 1."""
 
     def version_at(self, moment: int) -> str:
-        """The release of the web application that is out at `moment`."""
+        """Return the web application's release at `moment`."""
         return self.releases[max(0, bisect_right(self.releases, (moment, "~")) - 1)][1]
 
 
 def newest_today(now: datetime) -> date:
-    """The newest last day whose events all lie in the past at `now` (an aware datetime)."""
+    """Return the latest last day whose events are all in the past at `now` (an aware datetime)."""
     return (now.astimezone(UTC) - timedelta(hours=LAST_DAY_HOURS)).date()
 
 
 def moment(day: date, hour: int = 0) -> int:
-    """`hour` o'clock UTC on `day`, in microseconds since 1970."""
+    """Return `hour`:00 UTC on `day`, in microseconds since 1970."""
     return (day - date(1970, 1, 1)).days * DAY + hour * 3600 * SECOND
 
 
 def tell(today: date) -> Story:
-    """The calendar of the dataset whose last day is `today`."""
+    """Return the calendar of the dataset whose last day is `today`."""
     first = today - timedelta(days=DAYS - 1)
     slow_week = _last_weekday(today - timedelta(days=40), 0)
     broken_day = _last_weekday(today - timedelta(days=13), 1)

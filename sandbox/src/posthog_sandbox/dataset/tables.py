@@ -1,4 +1,4 @@
-"""The physical tables in ClickHouse and how generated rows are written into them as tab-separated text."""
+"""The physical tables in ClickHouse and the encoding of generated rows as tab-separated text."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, cast
@@ -8,11 +8,11 @@ from .rows import EventRow
 DATABASE = "posthog"
 
 TIME = "DateTime64(6, 'UTC')"
-"""Type of all moments; a row gives them as microseconds since 1970."""
+"""Type of all moments; rows give them as microseconds since 1970."""
 
 
 class TableDefinition(NamedTuple):
-    """A table: its columns with their types, and the expression that it is ordered by."""
+    """A table: its columns with their types, and its sorting key."""
 
     name: str
     columns: tuple[tuple[str, str], ...]
@@ -24,7 +24,7 @@ class TableDefinition(NamedTuple):
         return tuple(name for name, _ in self.columns)
 
     def create(self) -> str:
-        """The CREATE TABLE statement."""
+        """Return the CREATE TABLE statement."""
         columns = ", ".join(f"`{name}` {kind}" for name, kind in self.columns)
         return f"CREATE TABLE {DATABASE}.{self.name} ({columns}) ENGINE = MergeTree ORDER BY {self.order}"
 
@@ -142,13 +142,13 @@ PROPERTY_DEFINITIONS = TableDefinition(
     "(type, name)",
 )
 GENERATED = (EVENTS, PERSONS, DISTINCT_IDS, GROUPS, SESSIONS, REPLAYS)
-"""The tables that the generator fills, each with the columns of its row record first and in that order."""
+"""The generated tables; each begins with the columns of its row record, in that order."""
 
 TABLES = (*GENERATED, EVENT_DEFINITIONS, PROPERTY_DEFINITIONS)
 
 
 def _time(moment: int) -> str:
-    # ClickHouse reads a number of ten digits and more as ticks of the column's precision, a shorter one not at all.
+    # ClickHouse reads numbers of ten or more digits as ticks of the column's precision and rejects shorter ones.
     return str(moment) if moment else "1970-01-01 00:00:00"
 
 
@@ -157,17 +157,17 @@ _QUOTED_ESCAPES = _ESCAPES | str.maketrans({"'": "\\'"})
 
 
 def array(values: Iterable[str]) -> str:
-    """An `Array(String)` in tab-separated text."""
+    """Encode an `Array(String)` as tab-separated text."""
     return "[" + ",".join([f"'{value.translate(_QUOTED_ESCAPES)}'" for value in values]) + "]"
 
 
 def line(row: Iterable[object]) -> str:
-    """A row of texts, whole numbers, truth values and tuples of text, as a line of tab-separated text."""
+    """Encode a row of strings, integers, booleans and tuples of strings as a line of tab-separated text."""
     return "\t".join([_field(value) for value in row]) + "\n"
 
 
 def event_line(row: EventRow) -> str:
-    """The same for an event, fast."""
+    """Encode an event row; faster than `line`."""
     return (
         f"{row[0]}\t{row[1].translate(_ESCAPES)}\t{_json(row[2])}\t{row[3]}\t{row[4].translate(_ESCAPES)}\t{row[5]}\t"
         f"{row[6]}\t{row[7]}\t{row[8]}\t{row[9]}\t{row[10]}\t{row[11]}\t{_time(row[12])}\t{_json(row[13])}\t"
@@ -176,7 +176,7 @@ def event_line(row: EventRow) -> str:
 
 
 def _json(value: str) -> str:
-    # The JSON encoder leaves no control characters: backslashes are all there is to escape.
+    # The JSON encoder escapes control characters, so only backslashes are left to escape.
     return value.replace("\\", "\\\\") if "\\" in value else value
 
 

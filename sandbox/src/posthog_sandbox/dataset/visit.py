@@ -1,4 +1,4 @@
-"""One visit of a person: events that share a session, and the session and replay rows derived from them."""
+"""One visit of a person: its events, and the session and replay rows derived from them."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,14 +23,14 @@ _MOBILE_VERSION = "2.11.0"
 
 
 def iso(moment: int) -> str:
-    """A moment as ISO 8601 text in UTC with milliseconds."""
+    """Format a moment as ISO 8601 in UTC with milliseconds."""
     return (
         datetime.fromtimestamp(moment // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment % SECOND // 1000:03d}Z"
     )
 
 
 class Visit:
-    """Collects the events of one visit while a clock runs. Events after the end of the story are dropped."""
+    """A visit with its own clock, which collects events. Events after the end of the story are dropped."""
 
     def __init__(
         self,
@@ -62,11 +62,11 @@ class Visit:
         self._common = ""
 
     def pause(self, seconds: float) -> None:
-        """Let about `seconds` pass (0.4 s at least)."""
+        """Advance the clock by about `seconds`, at least 0.4."""
         self.clock += int((0.4 + self._chance.skewed(seconds)) * SECOND)
 
     def page(self, path: str, host: str = APP) -> None:
-        """Open a page: `$pageview`, after the `$pageleave` of the one before."""
+        """Open a page: `$pageview`, after the `$pageleave` of the previous page."""
         self.leave()
         self._path, self._url = path, f"{host}{path}"
         if not self.events and self.source and self.source.utm_source:
@@ -100,7 +100,7 @@ class Visit:
         self.send("$screen", {"$screen_name": name})
 
     def click(self, text: str, target: str = "") -> None:
-        """Click a button, or a link when `target` names one: `$autocapture`."""
+        """Click a button, or a link if it has a `target`: `$autocapture`."""
         self.pause(9)
         tag = "a" if target else "button"
         href = f'attr__href="{target}"href="{target}"' if target else ""
@@ -112,7 +112,7 @@ class Visit:
         self.send("$autocapture", {"$event_type": "click", "$el_text": text}, chain)
 
     def send(self, event: str, properties: Mapping[str, Json], elements_chain: str = "") -> None:
-        """Append one event at the present time of the clock."""
+        """Append an event at the clock's current time."""
         clock, chance, person = self.clock, self._chance, self.person
         if clock >= self._end:
             return
@@ -143,11 +143,11 @@ class Visit:
         )
 
     def changed(self) -> None:
-        """What all events say has changed (identity, company, variant)."""
+        """Recompute the common properties after a change of identity, company or variant."""
         self._common = ""
 
     def session_row(self) -> SessionRow | None:
-        """The session of the visit's events; None for events from a server."""
+        """Return the session of the visit's events; None for events from a server."""
         if not self._session_id or not self.events:
             return None
         first, last = self.events[0], self.events[-1]
@@ -184,7 +184,7 @@ class Visit:
         )
 
     def replay_row(self) -> ReplayRow:
-        """A recording of the visit, as busy as its events."""
+        """Return a recording of the visit, as active as its events."""
         chance, first, last = self._chance, self.events[0], self.events[-1]
         names = [row.event for row in self.events]
         length = max(1, (last.timestamp - first.timestamp) // SECOND)
@@ -209,7 +209,7 @@ class Visit:
         )
 
     def _describe(self) -> str:
-        """The part of the properties that all events of the visit share, as JSON without its braces."""
+        """Return the properties shared by all events of the visit, as JSON without braces."""
         person, device = self.person, self.device
         library, library_version = _LIBRARY[self.platform]
         if self.platform == "mobile" and device.os == "Android":

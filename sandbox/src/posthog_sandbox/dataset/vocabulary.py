@@ -1,4 +1,4 @@
-"""The world around the product: countries, devices, referrers, names."""
+"""Countries, devices, referrers and names of the simulated visitors."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from .chance import Weighted
 
 
 class Country(NamedTuple):
-    """Where a person is; `offset` is the distance of its clock from UTC in hours."""
+    """The location of a person; `offset` is its distance from UTC in hours."""
 
     code: str
     name: str
@@ -18,7 +18,7 @@ class Country(NamedTuple):
 
 
 class Device(NamedTuple):
-    """What a person uses; `browser` is empty in the mobile app."""
+    """The device of a person; `browser` is empty in the mobile app."""
 
     type: str
     os: str
@@ -30,7 +30,7 @@ class Device(NamedTuple):
 
 
 class Source(NamedTuple):
-    """How a visitor came; empty strings where a part is missing."""
+    """The source of a visit; missing parts are empty strings."""
 
     channel: str
     referrer: str
@@ -158,4 +158,4 @@ ROLES = Weighted((("member", 55), ("manager", 25), ("owner", 12), ("guest", 8)))
 SIGN_UP_METHODS = Weighted((("email", 52), ("google", 36), ("github", 12)))
 
 LOCAL_HOURS = Weighted(enumerate((1, 1, 1, 1, 1, 2, 4, 8, 14, 18, 18, 16, 13, 15, 17, 16, 14, 11, 8, 7, 7, 6, 4, 2)))
-"""How busy each hour of a person's own day is."""
+"""Relative traffic by hour of the person's local day."""

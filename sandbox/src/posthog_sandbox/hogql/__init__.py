@@ -3,7 +3,7 @@
 `translate` compiles a query, `describe_schema` lists what can be queried, `HogqlError` says what is wrong.
 """
 
-from . import ast, escape
+from . import escape
 from .constant_rows import constant_rows
 from .context import Context, Notice, PropertyTypes, Resolver, Translated
 from .errors import HogqlError
@@ -32,7 +32,6 @@ __all__ = [
     "Table",
     "Translated",
     "Type",
-    "ast",
     "clickhouse_columns",
     "column_kind",
     "constant_rows",

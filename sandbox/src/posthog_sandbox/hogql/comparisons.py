@@ -6,7 +6,9 @@ false; `= null` asks whether a value is null. Inside JOIN ... ON a null stays nu
 
 from __future__ import annotations
 
-from . import ast, escape
+from hogql_lang import tree
+
+from . import escape
 from .errors import query_error, relocated
 from .parser import parse_query
 from .scope import CompiledCte, Environment
@@ -21,7 +23,7 @@ _PATTERNS = {
 _MEMBERSHIP = {"in": False, "global in": False, "not in": True, "global not in": True}
 
 
-def compile_comparison(node: ast.Comparison, environment: Environment) -> Fragment:
+def compile_comparison(node: tree.Comparison, environment: Environment) -> Fragment:
     """A comparison of two expressions, as a condition that is never null (outside JOIN ... ON)."""
     operator = node.operator
     if operator in ("in cohort", "not in cohort"):
@@ -48,7 +50,7 @@ def compare(operator: str, left: Fragment, right: Fragment, environment: Environ
     raise query_error(f"The operator {operator} is not supported here.")
 
 
-def compile_between(node: ast.Between, environment: Environment) -> Fragment:
+def compile_between(node: tree.Between, environment: Environment) -> Fragment:
     """`x between low and high`: false on null, and so is its negation."""
     value, low = _sides(node.expr, node.low, environment)
     high = literal(node.high, value.type, environment.context) or environment.compile(node.high)
@@ -56,26 +58,26 @@ def compile_between(node: ast.Between, environment: Environment) -> Fragment:
     return _settled(f"not({inside})" if node.negated else inside, (value, low, high), False, environment)
 
 
-def compile_distinct(node: ast.IsDistinctFrom, environment: Environment) -> Fragment:
+def compile_distinct(node: tree.IsDistinctFrom, environment: Environment) -> Fragment:
     """`a is distinct from b`: a comparison in which null equals null."""
     left, right = _sides(node.left, node.right, environment)
     same = f"ifNull(equals({left.sql}, {right.sql}), and(isNull({left.sql}), isNull({right.sql})))"
     return Fragment(same if node.negated else f"not({same})", BOOLEAN)
 
 
-def _sides(left: ast.Expr, right: ast.Expr, environment: Environment) -> tuple[Fragment, Fragment]:
+def _sides(left: tree.Expr, right: tree.Expr, environment: Environment) -> tuple[Fragment, Fragment]:
     """Both sides compiled, a text beside a time read as a time."""
     first, second = environment.compile(left), environment.compile(right)
     context = environment.context
     return literal(left, second.type, context) or first, literal(right, first.type, context) or second
 
 
-def _null_test(node: ast.Comparison, environment: Environment) -> Fragment | None:
+def _null_test(node: tree.Comparison, environment: Environment) -> Fragment | None:
     test = {"==": "isNull", "!=": "isNotNull"}.get(node.operator)
     if test is None:
         return None
     for value, other in ((node.left, node.right), (node.right, node.left)):
-        if isinstance(other, ast.Constant) and other.value is None:
+        if isinstance(other, tree.Constant) and other.value is None:
             return Fragment(f"{test}({environment.compile(value).sql})", BOOLEAN)
     return None
 
@@ -107,7 +109,7 @@ def _settled(sql: str, operands: tuple[Fragment, ...], when_null: bool, environm
     return Fragment(f"ifNull({sql}, {int(when_null)})", BOOLEAN)
 
 
-def _membership(node: ast.Comparison, environment: Environment) -> Fragment:
+def _membership(node: tree.Comparison, environment: Environment) -> Fragment:
     left = environment.compile(node.left)
     return _contained(node.operator, left, _members(node.right, left, environment))
 
@@ -118,26 +120,26 @@ def _contained(operator: str, left: Fragment, members: str) -> Fragment:
     return Fragment(f"not({settled})" if _MEMBERSHIP[operator] else settled, BOOLEAN)
 
 
-def _members(node: ast.Expr, left: Fragment, environment: Environment) -> str:
+def _members(node: tree.Expr, left: Fragment, environment: Environment) -> str:
     match node:
-        case ast.Select() | ast.SetQuery():
+        case tree.Select() | tree.SetQuery():
             return f"({environment.query(node).sql})"
-        case ast.Tuple(exprs) | ast.Array(exprs):
+        case tree.Tuple(exprs) | tree.Array(exprs):
             return f"tuple({', '.join(_member(item, left, environment) for item in exprs)})"
-        case ast.Constant():
+        case tree.Constant():
             return f"tuple({_member(node, left, environment)})"
-        case ast.Field((str(name),)) if isinstance(cte := environment.ctes.get(name), CompiledCte):
+        case tree.Field((str(name),)) if isinstance(cte := environment.ctes.get(name), CompiledCte):
             return f"(SELECT * FROM {escape.identifier(cte.sql_name)})"
         case _:
             return environment.compile(node).sql
 
 
-def _member(node: ast.Expr, left: Fragment, environment: Environment) -> str:
+def _member(node: tree.Expr, left: Fragment, environment: Environment) -> str:
     return (literal(node, left.type, environment.context) or environment.compile(node)).sql
 
 
-def _in_cohort(node: ast.Comparison, environment: Environment) -> Fragment:
-    if not isinstance(node.right, ast.Constant) or not isinstance(node.right.value, int | str):
+def _in_cohort(node: tree.Comparison, environment: Environment) -> Fragment:
+    if not isinstance(node.right, tree.Constant) or not isinstance(node.right.value, int | str):
         raise query_error("IN COHORT takes the id or the name of a cohort.", node.span)
     cohort, resolve = node.right.value, environment.context.cohorts
     text = None if resolve is None else resolve(cohort)

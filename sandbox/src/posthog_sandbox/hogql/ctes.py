@@ -5,18 +5,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import ast, escape
+from hogql_lang import tree
+
+from . import escape
 from .errors import query_error
 from .scope import CompiledCte, CteBinding, Environment, OutColumn
 
 
-def bind_ctes(ctes: tuple[ast.Cte, ...], environment: Environment) -> tuple[Environment, str]:
+def bind_ctes(ctes: tuple[tree.Cte, ...], environment: Environment) -> tuple[Environment, str]:
     """The environment in which the expressions are known, and the WITH clause."""
     bound: dict[str, CteBinding] = dict(environment.ctes)
     environment = replace(environment, ctes=bound)
     clauses: list[str] = []
     for cte in ctes:
-        if cte.is_column or not isinstance(cte.expr, ast.Select | ast.SetQuery):
+        if cte.is_column or not isinstance(cte.expr, tree.Select | tree.SetQuery):
             bound[cte.name] = cte.expr
             continue
         sql_name = environment.compilation.names.take(cte.name)
@@ -29,10 +31,10 @@ def bind_ctes(ctes: tuple[ast.Cte, ...], environment: Environment) -> tuple[Envi
     return environment, f"{keyword} {', '.join(clauses)}" if clauses else ""
 
 
-def hoist_ctes(query: ast.SetQuery) -> ast.SetQuery:
+def hoist_ctes(query: tree.SetQuery) -> tree.SetQuery:
     """WITH before a UNION is written into its first SELECT, and holds for all of them."""
-    first: ast.Query = query
-    while isinstance(first, ast.SetQuery):
+    first: tree.Query = query
+    while isinstance(first, tree.SetQuery):
         first = first.first
     if not first.ctes:
         return query
@@ -40,20 +42,20 @@ def hoist_ctes(query: ast.SetQuery) -> ast.SetQuery:
     return replace(query, rest=rest)
 
 
-def _with(ctes: tuple[ast.Cte, ...], query: ast.Query) -> ast.Query:
-    if isinstance(query, ast.Select):
+def _with(ctes: tuple[tree.Cte, ...], query: tree.Query) -> tree.Query:
+    if isinstance(query, tree.Select):
         own = {cte.name for cte in query.ctes}
         return replace(query, ctes=(*(cte for cte in ctes if cte.name not in own), *query.ctes))
     return replace(query, first=_with(ctes, query.first))
 
 
-def _columns_of_first(cte: ast.Cte, query: ast.Query, environment: Environment) -> tuple[OutColumn, ...]:
+def _columns_of_first(cte: tree.Cte, query: tree.Query, environment: Environment) -> tuple[OutColumn, ...]:
     """A recursive query refers to itself: its columns are those of the member that does not."""
-    start = query.first if isinstance(query, ast.SetQuery) else query
+    start = query.first if isinstance(query, tree.SetQuery) else query
     return _named(cte, environment.query(start).columns)
 
 
-def _named(cte: ast.Cte, columns: tuple[OutColumn, ...]) -> tuple[OutColumn, ...]:
+def _named(cte: tree.Cte, columns: tuple[OutColumn, ...]) -> tuple[OutColumn, ...]:
     if not cte.columns:
         return columns
     if len(cte.columns) != len(columns):

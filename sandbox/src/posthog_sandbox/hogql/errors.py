@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Literal
 
+from hogql_lang import nearest as nearest_names
+from hogql_lang.tree import Span
+
 type ErrorCode = Literal["hogql_syntax_error", "hogql_query_error"]
-type Span = tuple[int, int]
-"""Start and end of a piece of the query, as character offsets into its text."""
 
 
 class HogqlError(Exception):
@@ -45,9 +45,7 @@ def relocated(what: str, span: Span | None) -> Generator[None]:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` most likely means, without regard to case."""
-    by_folded = {candidate.casefold(): candidate for candidate in known}
-    matches = get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
-    return by_folded[matches[0]] if matches else None
+    return next(iter(nearest_names(name, known)), None)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

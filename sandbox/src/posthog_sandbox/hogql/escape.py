@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import re
 
-from .ast import ConstantValue
+from hogql_lang.tree import ConstantValue
+
 from .errors import query_error
 
 _CONTROL = {

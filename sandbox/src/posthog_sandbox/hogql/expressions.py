@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import ast, escape
+from hogql_lang import tree
+
+from . import escape
 from .comparisons import compile_between, compile_comparison, compile_distinct
 from .errors import query_error
 from .functions.calls import call, compile_call, compile_window_call
@@ -17,7 +19,7 @@ from .windows import compile_over
 _ARITHMETIC = {"+": "plus", "-": "minus", "*": "multiply", "/": "divide", "%": "modulo"}
 
 
-def compile_expression(node: ast.Expr, environment: Environment) -> Fragment:
+def compile_expression(node: tree.Expr, environment: Environment) -> Fragment:
     """ClickHouse SQL for an expression. Raises `HogqlError` when it has no meaning here, or grows too large."""
     compilation = environment.compilation
     compilation.expressions += 1
@@ -34,69 +36,68 @@ def compile_expression(node: ast.Expr, environment: Environment) -> Fragment:
     return fragment
 
 
-def _compile(node: ast.Expr, environment: Environment) -> Fragment:
+def _compile(node: tree.Expr, environment: Environment) -> Fragment:
     match node:
-        case ast.Field():
+        case tree.Field():
             return compile_field(node, environment)
-        case ast.Constant():
+        case tree.Constant():
             return _constant(node)
-        case ast.Call():
+        case tree.Call():
             return compile_call(node, environment)
-        case ast.Comparison():
+        case tree.Comparison():
             return compile_comparison(node, environment)
-        case ast.Logical():
+        case tree.Logical():
             return _logical(node, environment)
-        case ast.Arithmetic():
+        case tree.Arithmetic():
             return _arithmetic(node, environment)
-        case ast.Not():
+        case tree.Not():
             value = environment.compile(node.expr)
             return Fragment(f"not({value.sql})", Type("boolean", value.type.nullable))
-        case ast.Between():
+        case tree.Between():
             return compile_between(node, environment)
-        case ast.IsDistinctFrom():
+        case tree.IsDistinctFrom():
             return compile_distinct(node, environment)
-        case ast.Alias():
+        case tree.Alias():
             return _alias(node, environment)
-        case ast.Cast():
+        case tree.Cast():
             return _cast(node, environment)
-        case ast.ArrayAccess():
+        case tree.ArrayAccess():
             return compile_array_access(node, environment)
-        case ast.TupleAccess():
+        case tree.TupleAccess():
             return compile_tuple_access(node, environment)
-        case ast.WindowCall():
+        case tree.WindowCall():
             return compile_window_call(node, compile_over(node, environment), environment)
-        case ast.Select() | ast.SetQuery():
+        case tree.Select() | tree.SetQuery():
             return _scalar_subquery(node, environment)
         case _:
             return _compile_composite(node, environment)
 
 
-def _compile_composite(
-    node: ast.Array | ast.Tuple | ast.Dict | ast.ArraySlice | ast.Lambda | ast.Placeholder | ast.Columns,
-    environment: Environment,
-) -> Fragment:
+def _compile_composite(node: tree.Expr, environment: Environment) -> Fragment:
     match node:
-        case ast.Array():
+        case tree.Array():
             return Fragment(f"[{_list(node.exprs, environment)}]", ARRAY)
-        case ast.Tuple():
+        case tree.Tuple():
             return Fragment(f"tuple({_list(node.exprs, environment)})", TUPLE)
-        case ast.Dict():
+        case tree.Dict():
             return environment.compile(value_of(node))
-        case ast.ArraySlice():
+        case tree.ArraySlice():
             return _slice(node, environment)
-        case ast.Lambda():
+        case tree.Lambda():
             return _lambda(node, environment)
-        case ast.Placeholder():
+        case tree.Placeholder():
             raise query_error("A placeholder cannot stand here.", node.span)
-        case ast.Columns():
+        case tree.Columns():
             raise query_error("COLUMNS can only stand in a SELECT list.", node.span)
+        case _:
+            raise query_error(f"{type(node).__name__} is not supported here.", node.span)
 
 
-def _list(nodes: tuple[ast.Expr, ...] | list[ast.Expr], environment: Environment) -> str:
+def _list(nodes: tuple[tree.Expr, ...] | list[tree.Expr], environment: Environment) -> str:
     return ", ".join([environment.compile(node).sql for node in nodes])
 
 
-def _constant(node: ast.Constant) -> Fragment:
+def _constant(node: tree.Constant) -> Fragment:
     sql = escape.constant(node.value)
     match node.value:
         case None:
@@ -111,42 +112,42 @@ def _constant(node: ast.Constant) -> Fragment:
             return Fragment(sql, STRING)
 
 
-def _logical(node: ast.Logical, environment: Environment) -> Fragment:
+def _logical(node: tree.Logical, environment: Environment) -> Fragment:
     parts = [environment.compile(expr) for expr in node.exprs]
     nullable = any(part.type.nullable for part in parts)
     return Fragment(f"{node.operator}({', '.join([part.sql for part in parts])})", Type("boolean", nullable))
 
 
-def _arithmetic(node: ast.Arithmetic, environment: Environment) -> Fragment:
+def _arithmetic(node: tree.Arithmetic, environment: Environment) -> Fragment:
     name = _ARITHMETIC.get(node.operator)
     function = None if name is None else find_function(name)
     if function is None:
         raise query_error(f"The operator {node.operator} is not supported here.", node.span)
     args = (environment.compile(node.left), environment.compile(node.right))
-    return call(function, function.name, args, ast.Call(function.name, (node.left, node.right), span=node.span))
+    return call(function, function.name, args, tree.Call(function.name, (node.left, node.right), span=node.span))
 
 
-def _alias(node: ast.Alias, environment: Environment) -> Fragment:
+def _alias(node: tree.Alias, environment: Environment) -> Fragment:
     value = environment.compile(node.expr)
     name = environment.scope.declare(node.alias, value, node.span)
     return Fragment(f"({value.sql} AS {name})", value.type)
 
 
-def _cast(node: ast.Cast, environment: Environment) -> Fragment:
+def _cast(node: tree.Cast, environment: Environment) -> Fragment:
     name = node.type_name
     if node.type_args:
-        parts = [str(arg.value if isinstance(arg, ast.Constant) else _type_name(arg)) for arg in node.type_args]
+        parts = [str(arg.value if isinstance(arg, tree.Constant) else _type_name(arg)) for arg in node.type_args]
         name = f"{name}({', '.join(parts)})"
     return cast_to(environment.compile(node.expr), name, node.safe, environment.context, node.span)
 
 
-def _type_name(node: ast.Expr) -> str:
-    if isinstance(node, ast.Field) and len(node.chain) == 1:
+def _type_name(node: tree.Expr) -> str:
+    if isinstance(node, tree.Field) and len(node.chain) == 1:
         return str(node.chain[0])
     raise query_error("The arguments of a type are names and numbers.", node.span)
 
 
-def _slice(node: ast.ArraySlice, environment: Environment) -> Fragment:
+def _slice(node: tree.ArraySlice, environment: Environment) -> Fragment:
     array = environment.compile(node.array).sql
     first = "1" if node.first is None else environment.compile(node.first).sql
     if node.last is None:
@@ -155,13 +156,13 @@ def _slice(node: ast.ArraySlice, environment: Environment) -> Fragment:
     return Fragment(f"arraySlice({array}, {first}, plus(minus({last}, {first}), 1))", ARRAY)
 
 
-def _lambda(node: ast.Lambda, environment: Environment) -> Fragment:
+def _lambda(node: tree.Lambda, environment: Environment) -> Fragment:
     names = ", ".join(escape.identifier(name) for name in node.args)
     body = environment.with_arguments(node.args).compile(node.expr)
     return Fragment(f"(({names}) -> {body.sql})", UNKNOWN)
 
 
-def _scalar_subquery(node: ast.Query, environment: Environment) -> Fragment:
+def _scalar_subquery(node: tree.Query, environment: Environment) -> Fragment:
     relation = environment.query(node)
     kind = relation.columns[0].type.or_null() if len(relation.columns) == 1 else TUPLE.or_null()
     return Fragment(f"({relation.sql})", kind)

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from . import ast, escape
+from hogql_lang import tree
+
+from . import escape
 from .errors import did_you_mean, query_error
 from .schema.catalog import SYSTEM_TABLES, TABLES, UNAVAILABLE_TABLES, find_table
 from .scope import CompiledCte, Environment, OutColumn, QuerySource, Relation, SelectScope, Source, TableSource
@@ -26,7 +28,7 @@ class FromPart:
     constraint: str
 
 
-def compile_from(join: ast.Join | None, environment: Environment) -> list[FromPart]:
+def compile_from(join: tree.Join | None, environment: Environment) -> list[FromPart]:
     """The parts of a FROM clause, their sources added to the scope in order."""
     parts: list[FromPart] = []
     while join is not None:
@@ -70,7 +72,7 @@ def _lazy_joins(parent: TableSource) -> list[str]:
     return pieces
 
 
-def _keyword(join: ast.Join) -> str:
+def _keyword(join: tree.Join) -> str:
     words = (join.join_type or "JOIN").split()
     unknown = [word for word in words if word not in (*_KINDS, *_STRICTNESSES, "OUTER", "JOIN")]
     if unknown:
@@ -79,16 +81,18 @@ def _keyword(join: ast.Join) -> str:
     return " ".join([*chosen, "JOIN"])
 
 
-def _constraint(constraint: ast.JoinConstraint, source: Source, earlier: list[Source], environment: Environment) -> str:
+def _constraint(
+    constraint: tree.JoinConstraint, source: Source, earlier: list[Source], environment: Environment
+) -> str:
     if not constraint.using:
         return replace(environment, plain_nulls=True).compile(constraint.expr).sql
-    columns = constraint.expr.exprs if isinstance(constraint.expr, ast.Tuple) else (constraint.expr,)
+    columns = constraint.expr.exprs if isinstance(constraint.expr, tree.Tuple) else (constraint.expr,)
     return " AND ".join(_shared_column(column, source, earlier, environment) for column in columns)
 
 
-def _shared_column(column: ast.Expr, source: Source, earlier: list[Source], environment: Environment) -> str:
+def _shared_column(column: tree.Expr, source: Source, earlier: list[Source], environment: Environment) -> str:
     """One column of USING, as an equation."""
-    name = str(column.chain[0]) if isinstance(column, ast.Field) and len(column.chain) == 1 else None
+    name = str(column.chain[0]) if isinstance(column, tree.Field) and len(column.chain) == 1 else None
     if name is None:
         raise query_error("USING takes names of columns.", None)
     left_source = next((candidate for candidate in earlier if candidate.has(name)), None)
@@ -99,21 +103,21 @@ def _shared_column(column: ast.Expr, source: Source, earlier: list[Source], envi
     return f"{left.sql} = {right.sql}"
 
 
-def _source(join: ast.Join, environment: Environment) -> tuple[Source, str]:
+def _source(join: tree.Join, environment: Environment) -> tuple[Source, str]:
     match join.table:
-        case ast.Select() | ast.SetQuery() as query:
+        case tree.Select() | tree.SetQuery() as query:
             _refuse(join, arguments=True, sample=True)
             relation = environment.query(query)
             name = environment.compilation.names.take(join.alias or "subquery")
             source = QuerySource(join.alias or "", name, _renamed(relation, join))
             return source, f"({relation.sql})"
-        case ast.Field(chain):
+        case tree.Field(chain):
             return _named(".".join(str(part) for part in chain), join, environment)
         case _:
             raise query_error("Only tables and subqueries can be read from.", join.span)
 
 
-def _named(name: str, join: ast.Join, environment: Environment) -> tuple[Source, str]:
+def _named(name: str, join: tree.Join, environment: Environment) -> tuple[Source, str]:
     compilation = environment.compilation
     alias = join.alias or name
     binding = environment.ctes.get(name)
@@ -135,7 +139,7 @@ def _named(name: str, join: ast.Join, environment: Environment) -> tuple[Source,
     return source, _sampled(join, source) if join.sample else source.from_sql()
 
 
-def _renamed(relation: Relation, join: ast.Join) -> tuple[OutColumn, ...]:
+def _renamed(relation: Relation, join: tree.Join) -> tuple[OutColumn, ...]:
     names = join.column_aliases
     if not names:
         return relation.columns
@@ -144,9 +148,9 @@ def _renamed(relation: Relation, join: ast.Join) -> tuple[OutColumn, ...]:
     return tuple(replace(column, name=name) for name, column in zip(names, relation.columns, strict=True))
 
 
-def _refuse(join: ast.Join, *, arguments: bool = False, sample: bool = False, renaming: bool = False) -> None:
+def _refuse(join: tree.Join, *, arguments: bool = False, sample: bool = False, renaming: bool = False) -> None:
     if arguments and join.table_args is not None:
-        name = join.table.chain[-1] if isinstance(join.table, ast.Field) else "it"
+        name = join.table.chain[-1] if isinstance(join.table, tree.Field) else "it"
         raise query_error(f"Table function `{name}` is not allowed; only numbers() is.", join.span)
     if sample and join.sample is not None:
         raise query_error("Only tables can be sampled.", join.span)
@@ -154,7 +158,7 @@ def _refuse(join: ast.Join, *, arguments: bool = False, sample: bool = False, re
         raise query_error("The columns of a table cannot be renamed in FROM.", join.span)
 
 
-def _numbers(join: ast.Join, alias: str, environment: Environment) -> tuple[Source, str]:
+def _numbers(join: tree.Join, alias: str, environment: Environment) -> tuple[Source, str]:
     _refuse(join, sample=True)
     arguments = join.table_args or ()
     if len(arguments) not in (1, 2):
@@ -165,10 +169,10 @@ def _numbers(join: ast.Join, alias: str, environment: Environment) -> tuple[Sour
     return QuerySource(alias, environment.compilation.names.take(alias), columns), f"numbers({shown})"
 
 
-def _sampled(join: ast.Join, source: TableSource) -> str:
+def _sampled(join: tree.Join, source: TableSource) -> str:
     """SAMPLE as a condition on a hash, so that the same people are taken every time."""
-    ratio, key = join.sample, source.table.sample_key
-    if ratio is None or not key:
+    ratio, key = join.sample and join.sample.value, source.table.sample_key
+    if not isinstance(ratio, tree.Ratio) or not key:
         raise query_error(f"Table `{source.table.name}` cannot be sampled.", join.span)
     share = _number(ratio.left) / (_number(ratio.right) if ratio.right is not None else 1)
     if not 0 < share <= 1:
@@ -177,7 +181,12 @@ def _sampled(join: ast.Join, source: TableSource) -> str:
     return source.from_sql() if share == 1 else f"(SELECT * FROM {source.from_sql()} WHERE {kept})"
 
 
-def _number(node: ast.Constant) -> float:
-    if isinstance(node.value, bool) or not isinstance(node.value, int | float) or not node.value:
+def _number(node: tree.Expr) -> float:
+    if (
+        not isinstance(node, tree.Constant)
+        or isinstance(node.value, bool)
+        or not isinstance(node.value, int | float)
+        or not node.value
+    ):
         raise query_error("SAMPLE takes a number.", node.span)
     return float(node.value)

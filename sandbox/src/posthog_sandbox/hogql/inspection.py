@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from typing import Any, Literal, cast
+from typing import Literal
 
-from . import ast
+from hogql_lang import tree
+from hogql_lang.walk import walk
+
 from .context import Context, Notice
 from .parser import parse_query
 from .values import Scope
@@ -33,13 +34,13 @@ def property_notices(text: str, context: Context) -> tuple[Notice, ...]:
     query = parse_query(text)
     owner: Scope = "person" if _reads(query, "persons") and not _reads(query, "events") else "event"
     found: dict[Notice, None] = {}
-    for node in _walk(query):
-        if isinstance(node, ast.Field) and "properties" in node.chain[:-1]:
+    for node in walk(query):
+        if isinstance(node, tree.Field) and "properties" in node.chain[:-1]:
             found |= dict.fromkeys(_notices(node, owner, context))
     return tuple(found)
 
 
-def _notices(node: ast.Field, owner: Scope, context: Context) -> Iterator[Notice]:
+def _notices(node: tree.Field, owner: Scope, context: Context) -> Iterator[Notice]:
     position = node.chain.index("properties")
     before, name = node.chain[position - 1] if position else "", str(node.chain[position + 1])
     scope = _OWNERS.get(str(before), owner)
@@ -49,36 +50,28 @@ def _notices(node: ast.Field, owner: Scope, context: Context) -> Iterator[Notice
         yield Notice(f"{_SHOWN[scope]} property '{name}' is of type '{kind}'.", start, end)
 
 
-def _reads(query: ast.Query, table: str) -> bool:
+def _reads(query: tree.Query, table: str) -> bool:
     return any(_from(select, table) for select in _selects(query))
 
 
-def _reads_events(select: ast.Select) -> bool:
+def _reads_events(select: tree.Select) -> bool:
     return _from(select, "events")
 
 
-def _from(select: ast.Select, table: str) -> bool:
+def _from(select: tree.Select, table: str) -> bool:
     join = select.source
     while join is not None:
-        if isinstance(join.table, ast.Field) and join.table.chain == (table,):
+        if isinstance(join.table, tree.Field) and join.table.chain == (table,):
             return True
         join = join.next
     return False
 
 
-def _selects(query: ast.Query) -> Iterator[ast.Select]:
-    return (node for node in _walk(query) if isinstance(node, ast.Select))
+def _selects(query: tree.Query) -> Iterator[tree.Select]:
+    return (node for node in walk(query) if isinstance(node, tree.Select))
 
 
-def _names(condition: ast.Expr | None, column: str) -> bool:
-    return any(isinstance(node, ast.Field) and node.chain[-1] == column for node in _walk(condition))
-
-
-def _walk(item: Any) -> Iterator[Any]:
-    if isinstance(item, tuple):
-        for member in cast(tuple[Any, ...], item):
-            yield from _walk(member)
-    elif is_dataclass(item):
-        yield item
-        for each in fields(item):
-            yield from _walk(getattr(item, each.name))
+def _names(condition: tree.Expr | None, column: str) -> bool:
+    return any(
+        isinstance(node, tree.Field) and node.chain[-1] == column for node in (walk(condition) if condition else ())
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import ast, escape
+from hogql_lang import tree
+
+from . import escape
 from .errors import Span, query_error
 from .properties import read_property
 from .scope import CompiledCte, Environment, Source, TableSource, VirtualSource, source_of, unresolved
@@ -13,7 +15,7 @@ from .values import UNKNOWN, Fragment
 type Key = str | int
 
 
-def compile_field(node: ast.Field, environment: Environment) -> Fragment:
+def compile_field(node: tree.Field, environment: Environment) -> Fragment:
     """The value of a name: an argument, an alias, a column, a property. Raises "Unable to resolve field: ..."."""
     head, *rest = node.chain
     name = str(head)
@@ -67,40 +69,40 @@ def access(base: Fragment, path: list[Key], environment: Environment, span: Span
     return access(element, path[1:], environment, span)
 
 
-def compile_array_access(node: ast.ArrayAccess, environment: Environment) -> Fragment:
+def compile_array_access(node: tree.ArrayAccess, environment: Environment) -> Fragment:
     """`a[1]`, `m['key']`, and properties in brackets."""
     base, keys = _unwound(node)
-    if isinstance(base, ast.Field) and keys:
+    if isinstance(base, tree.Field) and keys:
         value = environment.compile(base)
         if value.type.properties_of is not None or value.type.holds_json:
-            return environment.compile(ast.Field((*base.chain, *keys), node.span))
+            return environment.compile(tree.Field((*base.chain, *keys), node.span))
     array, key = environment.compile(node.array), environment.compile(node.key)
-    if (array.type.properties_of or array.type.holds_json) and isinstance(node.key, ast.Constant):
+    if (array.type.properties_of or array.type.holds_json) and isinstance(node.key, tree.Constant):
         return access(array, [_key(node.key)], environment, node.span)
-    if array.type.kind == "tuple" and isinstance(node.key, ast.Constant):
+    if array.type.kind == "tuple" and isinstance(node.key, tree.Constant):
         return Fragment(f"tupleElement({array.sql}, {key.sql})", UNKNOWN)
     return Fragment(f"arrayElement({array.sql}, {key.sql})", UNKNOWN)
 
 
-def compile_tuple_access(node: ast.TupleAccess, environment: Environment) -> Fragment:
+def compile_tuple_access(node: tree.TupleAccess, environment: Environment) -> Fragment:
     """`t.1`, and `properties.list.1`."""
-    if isinstance(node.tuple, ast.Field):
-        return environment.compile(ast.Field((*node.tuple.chain, node.index), node.span))
+    if isinstance(node.tuple, tree.Field):
+        return environment.compile(tree.Field((*node.tuple.chain, node.index), node.span))
     value = environment.compile(node.tuple)
     return access(value, [node.index], environment, node.span)
 
 
-def _unwound(node: ast.ArrayAccess) -> tuple[ast.Expr, list[Key]]:
+def _unwound(node: tree.ArrayAccess) -> tuple[tree.Expr, list[Key]]:
     """The expression before the brackets, and the constant keys in them; no keys when one is computed."""
     keys: list[Key] = []
-    base: ast.Expr = node
-    while isinstance(base, ast.ArrayAccess):
-        if not isinstance(base.key, ast.Constant) or not isinstance(base.key.value, str | int):
+    base: tree.Expr = node
+    while isinstance(base, tree.ArrayAccess):
+        if not isinstance(base.key, tree.Constant) or not isinstance(base.key.value, str | int):
             return base, []
         keys.append(_key(base.key))
         base = base.array
     return base, keys[::-1]
 
 
-def _key(node: ast.Constant) -> Key:
+def _key(node: tree.Constant) -> Key:
     return node.value if isinstance(node.value, int) else str(node.value)

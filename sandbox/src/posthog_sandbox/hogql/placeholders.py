@@ -5,36 +5,35 @@ A value becomes a constant (or an array of constants) whatever it holds: it can 
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
-from . import ast
+from hogql_lang import tree
+from hogql_lang.walk import rebuilt
+
 from .context import Context
 from .errors import Span, query_error, relocated
 from .parser import parse_expression
 from .schema.catalog import find_table
 
 
-def bind_placeholders(query: ast.Query, context: Context) -> ast.Query:
+def bind_placeholders(query: tree.Query, context: Context) -> tree.Query:
     """The query with every placeholder replaced. Raises `HogqlError` for one that has no value."""
-    return cast(ast.Query, _bound(query, context, None))
+    return cast(tree.Query, _bound(query, context, None))
 
 
-def _bound(item: Any, context: Context, source: ast.Join | None) -> Any:
+def _bound(item: Any, context: Context, source: tree.Join | None) -> Any:
     """`source` is what the innermost SELECT around the item reads."""
-    if isinstance(item, ast.Placeholder):
+    if isinstance(item, tree.Placeholder):
         return _value_of(item, context, source)
-    if isinstance(item, tuple):
-        return tuple([_bound(member, context, source) for member in cast(tuple[Any, ...], item)])
-    if not is_dataclass(item) or isinstance(item, ast.Constant | ast.Field):
+    if isinstance(item, tree.Constant | tree.Field):
         return item
-    node: Any = item
-    inner = node.source if isinstance(node, ast.Select) else source
-    return replace(node, **{each.name: _bound(getattr(node, each.name), context, inner) for each in fields(node)})
+    inner = item.source if isinstance(item, tree.Select) else source
+    return rebuilt(item, lambda member: _bound(member, context, inner))
 
 
-def _value_of(node: ast.Placeholder, context: Context, source: ast.Join | None) -> ast.Expr:
-    if not isinstance(node.expr, ast.Field):
+def _value_of(node: tree.Placeholder, context: Context, source: tree.Join | None) -> tree.Expr:
+    if not isinstance(node.expr, tree.Field):
         raise query_error("A placeholder is a name in braces, such as {start}.", node.span)
     match tuple(str(part) for part in node.expr.chain):
         case ("filters",) if "filters" not in context.values:
@@ -50,13 +49,13 @@ def _value_of(node: ast.Placeholder, context: Context, source: ast.Join | None) 
             raise query_error(f"Unresolved placeholder: {shown}. Give it a value in `values`.", node.span)
 
 
-def _filters(node: ast.Placeholder, context: Context, source: ast.Join | None) -> ast.Expr:
+def _filters(node: tree.Placeholder, context: Context, source: tree.Join | None) -> tree.Expr:
     """The condition for the first table of the SELECT that has one."""
     if context.filters is None:
-        return ast.Constant(True)
+        return tree.Constant(True)
     has_joins = source is not None and source.next is not None
     while source is not None:
-        table = ".".join(str(part) for part in source.table.chain) if isinstance(source.table, ast.Field) else ""
+        table = ".".join(str(part) for part in source.table.chain) if isinstance(source.table, tree.Field) else ""
         with relocated("the filters", node.span):
             condition = context.filters(table)
             if condition is not None:
@@ -72,23 +71,20 @@ def _of_table(item: Any, alias: str, table: str) -> Any:
 
     Subqueries have tables of their own.
     """
-    if isinstance(item, ast.Field):
+    if isinstance(item, tree.Field):
         found = find_table(table)
         own = found is not None and str(item.chain[0]) in found.names()
         return replace(item, chain=(alias, *item.chain)) if own else item
-    if isinstance(item, tuple):
-        return tuple([_of_table(member, alias, table) for member in cast(tuple[Any, ...], item)])
-    if not is_dataclass(item) or isinstance(item, ast.Constant | ast.Select | ast.SetQuery):
+    if isinstance(item, tree.Constant | tree.Select | tree.SetQuery):
         return item
-    node: Any = item
-    return replace(node, **{each.name: _of_table(getattr(node, each.name), alias, table) for each in fields(node)})
+    return rebuilt(item, lambda member: _of_table(member, alias, table))
 
 
-def constant(value: object, span: Span | None) -> ast.Expr:
+def constant(value: object, span: Span | None) -> tree.Expr:
     """A JSON value as a constant: a scalar, or an array of values."""
     if value is None or isinstance(value, str | int | float | bool):
-        return ast.Constant(value, span)
+        return tree.Constant(value, span)
     if isinstance(value, list | tuple):
         members = cast(list[object], value)
-        return ast.Array(tuple([constant(member, span) for member in members]), span)
+        return tree.Array(tuple([constant(member, span) for member in members]), span)
     raise query_error("The value of a placeholder is a text, a number, a boolean, null, or an array of these.", span)

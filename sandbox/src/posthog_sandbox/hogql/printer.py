@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from . import ast, escape
+from hogql_lang import tree
+
+from . import escape
+from .errors import query_error
 
 _ARITHMETIC = {"+": "plus", "-": "minus", "*": "multiply", "/": "divide", "%": "modulo"}
 _COMPARISONS = {
@@ -14,9 +17,9 @@ _COMPARISONS = {
 }  # fmt: skip
 
 
-def print_query(query: ast.Query) -> str:
+def print_query(query: tree.Query) -> str:
     """The whole query as HogQL."""
-    if isinstance(query, ast.Select):
+    if isinstance(query, tree.Select):
         return _select(query)
     pieces = [_member(query.first)]
     for operator, member in query.rest:
@@ -24,86 +27,85 @@ def print_query(query: ast.Query) -> str:
     return " ".join([*pieces, *_limits(query.limit, query.offset)])
 
 
-def property_chain(node: ast.Expr) -> tuple[str | int, ...] | None:
+def property_chain(node: tree.Expr) -> tuple[str | int, ...] | None:
     """The names of a dotted expression, a constant in brackets after `properties` counted as a name."""
-    if isinstance(node, ast.Field):
+    if isinstance(node, tree.Field):
         return node.chain
-    if isinstance(node, ast.ArrayAccess) and isinstance(node.key, ast.Constant):
+    if isinstance(node, tree.ArrayAccess) and isinstance(node.key, tree.Constant):
         chain, key = property_chain(node.array), node.key.value
         if chain is not None and "properties" in chain and isinstance(key, str | int):
             return (*chain, key)
-    if isinstance(node, ast.TupleAccess):
+    if isinstance(node, tree.TupleAccess):
         chain = property_chain(node.tuple)
         return None if chain is None else (*chain, node.index)
     return None
 
 
-def print_expression(node: ast.Expr) -> str:
+def print_expression(node: tree.Expr) -> str:
     """One expression as HogQL."""
     match node:
-        case ast.Constant(value):
+        case tree.Constant(value):
             return escape.constant(value)
-        case ast.Field(chain):
+        case tree.Field(chain):
             return _chain(chain)
-        case ast.Call():
+        case tree.Call():
             return _call(node)
-        case ast.WindowCall():
+        case tree.WindowCall():
             return _window_call(node)
-        case ast.Alias(alias, expr):
+        case tree.Alias(alias, expr):
             return f"{print_expression(expr)} AS {escape.hogql_identifier(alias)}"
-        case ast.Select() | ast.SetQuery():
+        case tree.Select() | tree.SetQuery():
             return f"({print_query(node)})"
-        case ast.Arithmetic(operator, left, right):
+        case tree.Arithmetic(operator, left, right):
             return f"{_ARITHMETIC.get(operator, operator)}({_list((left, right))})"
-        case ast.Logical(operator, exprs):
+        case tree.Logical(operator, exprs):
             return f"{operator}({_list(exprs)})"
-        case ast.Not(expr):
+        case tree.Not(expr):
             return f"not({print_expression(expr)})"
-        case ast.Comparison():
+        case tree.Comparison():
             return _comparison(node)
         case _:
             return _composite(node)
 
 
-def _composite(
-    node: ast.Between | ast.IsDistinctFrom | ast.Lambda | ast.Array | ast.Tuple | ast.Dict | ast.ArrayAccess
-    | ast.ArraySlice | ast.TupleAccess | ast.Cast | ast.Placeholder | ast.Columns,
-) -> str:  # fmt: skip
+def _composite(node: tree.Expr) -> str:
     match node:
-        case ast.Array(exprs):
+        case tree.Array(exprs):
             return f"[{_list(exprs)}]"
-        case ast.Tuple(exprs):
+        case tree.Tuple(exprs):
             return f"tuple({_list(exprs)})"
-        case ast.Lambda(args, expr):
+        case tree.Lambda(args, expr):
             names = ", ".join(escape.hogql_identifier(name) for name in args)
             return f"{names if len(args) == 1 else f'({names})'} -> {print_expression(expr)}"
-        case ast.Between(expr, low, high, negated):
+        case tree.Between(expr, low, high, negated):
             keyword = "NOT BETWEEN" if negated else "BETWEEN"
             return f"{_operand(expr)} {keyword} {_operand(low)} AND {_operand(high)}"
-        case ast.IsDistinctFrom(left, right, negated):
+        case tree.IsDistinctFrom(left, right, negated):
             return f"{_operand(left)} IS {'NOT ' if negated else ''}DISTINCT FROM {_operand(right)}"
-        case ast.ArrayAccess(array, key):
+        case tree.ArrayAccess(array, key):
             chain = property_chain(node)
             return _chain(chain) if chain is not None else f"{print_expression(array)}[{print_expression(key)}]"
-        case ast.ArraySlice(array, first, last):
+        case tree.ArraySlice(array, first, last):
             bounds = ":".join("" if bound is None else print_expression(bound) for bound in (first, last))
             return f"{print_expression(array)}[{bounds}]"
-        case ast.TupleAccess(value, index):
+        case tree.TupleAccess(value, index):
             return f"{print_expression(value)}.{index}"
-        case ast.Cast(expr, type_name, type_args, safe):
+        case tree.Cast(expr, type_name, type_args, safe):
             arguments = f"({_list(type_args)})" if type_args else ""
             return f"{'TRY_CAST' if safe else 'CAST'}({print_expression(expr)} AS {type_name}{arguments})"
-        case ast.Dict(items):
+        case tree.Dict(items):
             return "{" + ", ".join(f"{print_expression(key)}: {print_expression(value)}" for key, value in items) + "}"
-        case ast.Placeholder(expr):
+        case tree.Placeholder(expr):
             return "{" + print_expression(expr) + "}"
-        case ast.Columns():
+        case tree.Columns():
             return _columns(node)
+        case _:
+            raise query_error(f"{type(node).__name__} is not supported here.", node.span)
 
 
-def _operand(node: ast.Expr) -> str:
+def _operand(node: tree.Expr) -> str:
     shown = print_expression(node)
-    return f"({shown})" if isinstance(node, ast.Between | ast.IsDistinctFrom | ast.Lambda) else shown
+    return f"({shown})" if isinstance(node, tree.Between | tree.IsDistinctFrom | tree.Lambda) else shown
 
 
 def _chain(chain: tuple[str | int, ...]) -> str:
@@ -116,17 +118,17 @@ def _name(part: str | int) -> str:
     return str(part) if isinstance(part, int) else escape.hogql_identifier(part)
 
 
-def _list(nodes: Iterable[ast.Expr]) -> str:
+def _list(nodes: Iterable[tree.Expr]) -> str:
     return ", ".join([print_expression(node) for node in nodes])
 
 
-def _call(node: ast.Call) -> str:
+def _call(node: tree.Call) -> str:
     params = "" if node.params is None else f"({_list(node.params)})"
     shown = f"{node.name}{params}({'DISTINCT ' if node.distinct else ''}{_list(node.args)})"
     return shown if node.filter is None else f"{shown} FILTER (WHERE {print_expression(node.filter)})"
 
 
-def _comparison(node: ast.Comparison) -> str:
+def _comparison(node: tree.Comparison) -> str:
     left, right = print_expression(node.left), print_expression(node.right)
     if node.operator in _COMPARISONS:
         return f"{_COMPARISONS[node.operator]}({left}, {right})"
@@ -135,7 +137,7 @@ def _comparison(node: ast.Comparison) -> str:
     return f"{left} {node.operator.upper()} {right}"
 
 
-def _columns(node: ast.Columns) -> str:
+def _columns(node: tree.Columns) -> str:
     if node.regex is not None:
         return f"COLUMNS({escape.string(node.regex)})"
     if not node.every:
@@ -149,13 +151,13 @@ def _columns(node: ast.Columns) -> str:
     return " ".join(pieces)
 
 
-def _window_call(node: ast.WindowCall) -> str:
+def _window_call(node: tree.WindowCall) -> str:
     params = "" if node.params is None else f"({_list(node.params)})"
     over = escape.hogql_identifier(node.over) if isinstance(node.over, str) else f"({_window(node.over)})"
     return f"{node.name}{params}({_list(node.args)}) OVER {over}"
 
 
-def _window(window: ast.Window) -> str:
+def _window(window: tree.Window) -> str:
     pieces: list[str] = []
     if window.partition_by:
         pieces.append(f"PARTITION BY {_list(window.partition_by)}")
@@ -168,17 +170,17 @@ def _window(window: ast.Window) -> str:
     return " ".join(pieces)
 
 
-def _bound(bound: ast.FrameBound) -> str:
+def _bound(bound: tree.FrameBound) -> str:
     if bound.kind == "CURRENT ROW":
         return bound.kind
     return f"{'UNBOUNDED' if bound.value is None else print_expression(bound.value)} {bound.kind}"
 
 
-def _order_by(order_by: Iterable[ast.Order]) -> str:
+def _order_by(order_by: Iterable[tree.Order]) -> str:
     return ", ".join(_order(order) for order in order_by)
 
 
-def _order(order: ast.Order) -> str:
+def _order(order: tree.Order) -> str:
     pieces = [print_expression(order.expr), "DESC" if order.descending else "ASC"]
     if order.fill is not None:
         pieces.append("WITH FILL")
@@ -188,11 +190,11 @@ def _order(order: ast.Order) -> str:
     return " ".join(pieces)
 
 
-def _member(query: ast.Query) -> str:
-    return print_query(query) if isinstance(query, ast.Select) else f"({print_query(query)})"
+def _member(query: tree.Query) -> str:
+    return print_query(query) if isinstance(query, tree.Select) else f"({print_query(query)})"
 
 
-def _limits(limit: ast.Expr | None, offset: ast.Expr | None, with_ties: bool = False) -> list[str]:
+def _limits(limit: tree.Expr | None, offset: tree.Expr | None, with_ties: bool = False) -> list[str]:
     pieces: list[str] = []
     if limit is not None:
         pieces.append(f"LIMIT {print_expression(limit)}{' WITH TIES' if with_ties else ''}")
@@ -201,24 +203,24 @@ def _limits(limit: ast.Expr | None, offset: ast.Expr | None, with_ties: bool = F
     return pieces
 
 
-def _join(join: ast.Join) -> list[str]:
+def _join(join: tree.Join) -> list[str]:
     pieces = [join.join_type] if join.join_type else []
     table = print_expression(join.table)
     pieces.append(table if join.table_args is None else f"{table}({_list(join.table_args)})")
     if join.alias is not None:
         renamed = f"({', '.join(map(escape.hogql_identifier, join.column_aliases))})" if join.column_aliases else ""
         pieces.append(f"AS {escape.hogql_identifier(join.alias)}{renamed}")
-    if join.sample is not None:
-        right = "" if join.sample.right is None else f"/{print_expression(join.sample.right)}"
-        pieces.append(f"SAMPLE {print_expression(join.sample.left)}{right}")
+    if join.sample is not None and isinstance(ratio := join.sample.value, tree.Ratio):
+        right = "" if ratio.right is None else f"/{print_expression(ratio.right)}"
+        pieces.append(f"SAMPLE {print_expression(ratio.left)}{right}")
     if join.constraint is not None:
         condition = join.constraint.expr
-        using = f"USING ({_list(condition.exprs if isinstance(condition, ast.Tuple) else (condition,))})"
+        using = f"USING ({_list(condition.exprs if isinstance(condition, tree.Tuple) else (condition,))})"
         pieces.append(using if join.constraint.using else f"ON {print_expression(condition)}")
     return [*pieces, *(_join(join.next) if join.next is not None else ())]
 
 
-def _cte(cte: ast.Cte) -> str:
+def _cte(cte: tree.Cte) -> str:
     name = escape.hogql_identifier(cte.name)
     if cte.is_column:
         return f"{print_expression(cte.expr)} AS {name}"
@@ -226,7 +228,7 @@ def _cte(cte: ast.Cte) -> str:
     return f"{name}{columns} AS {print_expression(cte.expr)}"
 
 
-def _select(select: ast.Select) -> str:
+def _select(select: tree.Select) -> str:
     pieces: list[str] = []
     if select.ctes:
         keyword = "WITH RECURSIVE" if any(cte.recursive for cte in select.ctes) else "WITH"
@@ -255,13 +257,13 @@ def _select(select: ast.Select) -> str:
     return " ".join([*pieces, *_limits(select.limit, select.offset, select.limit_with_ties)])
 
 
-def _grouping(select: ast.Select) -> list[str]:
+def _grouping(select: tree.Select) -> list[str]:
     if select.group_by_mode == "all":
         return ["GROUP BY ALL"]
     if not select.group_by:
         return []
     if select.group_by_mode == "grouping_sets":
-        sets = (f"({_list(item.exprs if isinstance(item, ast.Tuple) else (item,))})" for item in select.group_by)
+        sets = (f"({_list(item.exprs if isinstance(item, tree.Tuple) else (item,))})" for item in select.group_by)
         return [f"GROUP BY GROUPING SETS ({', '.join(sets)})"]
     shown = _list(select.group_by)
     return [f"GROUP BY {select.group_by_mode.upper()}({shown})" if select.group_by_mode else f"GROUP BY {shown}"]

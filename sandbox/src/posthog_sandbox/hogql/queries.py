@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import ast, escape
+from hogql_lang import tree
+
+from . import escape
 from .ctes import bind_ctes, hoist_ctes
 from .errors import query_error
 from .from_clause import compile_from, render_from
@@ -21,18 +23,18 @@ _ELEMENT = Fragment("", UNKNOWN)
 _GROUP_MODES = {"rollup": "ROLLUP", "cube": "CUBE", "grouping_sets": "GROUPING SETS"}
 
 
-def compile_query(query: ast.Query, environment: Environment) -> Relation:
+def compile_query(query: tree.Query, environment: Environment) -> Relation:
     """ClickHouse SQL of a query, and its columns. Of `environment` only common table expressions are used."""
     compilation = environment.compilation
     compilation.depth += 1
     if compilation.depth > MAX_DEPTH:
         raise query_error(f"The query is nested too deeply: more than {MAX_DEPTH} levels.", query.span)
-    relation = _select(query, environment) if isinstance(query, ast.Select) else _set_query(query, environment)
+    relation = _select(query, environment) if isinstance(query, tree.Select) else _set_query(query, environment)
     compilation.depth -= 1
     return relation
 
 
-def _set_query(query: ast.SetQuery, environment: Environment) -> Relation:
+def _set_query(query: tree.SetQuery, environment: Environment) -> Relation:
     query = hoist_ctes(query)
     first = compile_query(query.first, environment)
     pieces, columns = [f"({first.sql})"], first.columns
@@ -59,7 +61,7 @@ def _merged(left: OutColumn, right: OutColumn) -> OutColumn:
     return replace(left, type=replace(kind, nullable=nullable or not same))
 
 
-def _select(select: ast.Select, outer: Environment) -> Relation:
+def _select(select: tree.Select, outer: Environment) -> Relation:
     scope = SelectScope(windows=frozenset(name for name, _ in select.windows))
     environment, with_clause = bind_ctes(select.ctes, replace(outer, scope=scope))
     parts = compile_from(select.source, environment)
@@ -80,7 +82,7 @@ def _select(select: ast.Select, outer: Environment) -> Relation:
     return Relation(" ".join(piece for piece in pieces if piece), columns)
 
 
-def _array_join(select: ast.Select, environment: Environment) -> str:
+def _array_join(select: tree.Select, environment: Environment) -> str:
     if not select.array_joins:
         return ""
     operator = select.array_join_operator
@@ -88,7 +90,7 @@ def _array_join(select: ast.Select, environment: Environment) -> str:
         raise query_error(f"{operator} is not supported here.", select.span)
     compiled: list[tuple[str, str]] = []
     for item in select.array_joins:
-        if not isinstance(item, ast.Alias):
+        if not isinstance(item, tree.Alias):
             raise query_error("ARRAY JOIN arrays must have an alias", item.span)
         compiled.append((environment.compile(item.expr).sql, item.alias))
     for (_, alias), item in zip(compiled, select.array_joins, strict=True):
@@ -97,17 +99,17 @@ def _array_join(select: ast.Select, environment: Environment) -> str:
     return f"{operator.removeprefix('INNER ')} {joined}"
 
 
-def _condition(keyword: str, condition: ast.Expr | None, environment: Environment) -> str:
+def _condition(keyword: str, condition: tree.Expr | None, environment: Environment) -> str:
     return "" if condition is None else f"{keyword} {environment.compile(condition).sql}"
 
 
-def _group_by(select: ast.Select, environment: Environment) -> str:
+def _group_by(select: tree.Select, environment: Environment) -> str:
     if select.group_by_mode == "all":
         return "GROUP BY ALL"
     if not select.group_by:
         return ""
     if select.group_by_mode == "grouping_sets":
-        sets = [item.exprs if isinstance(item, ast.Tuple) else (item,) for item in select.group_by]
+        sets = [item.exprs if isinstance(item, tree.Tuple) else (item,) for item in select.group_by]
         shown = ", ".join(f"({', '.join(environment.compile(expr).sql for expr in exprs)})" for exprs in sets)
     else:
         shown = ", ".join(environment.compile(expr).sql for expr in select.group_by)
@@ -115,12 +117,12 @@ def _group_by(select: ast.Select, environment: Environment) -> str:
     return f"GROUP BY {mode}({shown})" if mode else f"GROUP BY {shown}"
 
 
-def _windows(select: ast.Select, environment: Environment) -> str:
+def _windows(select: tree.Select, environment: Environment) -> str:
     shown = [f"{escape.identifier(name)} AS ({compile_window(window, environment)})" for name, window in select.windows]
     return f"WINDOW {', '.join(shown)}" if shown else ""
 
 
-def _limit_by(limit_by: ast.LimitBy | None, environment: Environment) -> str:
+def _limit_by(limit_by: tree.LimitBy | None, environment: Environment) -> str:
     if limit_by is None:
         return ""
     count = environment.compile(limit_by.count).sql
@@ -129,7 +131,7 @@ def _limit_by(limit_by: ast.LimitBy | None, environment: Environment) -> str:
     return f"LIMIT {count}{offset} BY {keys}"
 
 
-def _limit(limit: ast.Expr | None, offset: ast.Expr | None, with_ties: bool, environment: Environment) -> str:
+def _limit(limit: tree.Expr | None, offset: tree.Expr | None, with_ties: bool, environment: Environment) -> str:
     pieces: list[str] = []
     if limit is not None:
         pieces.append(f"LIMIT {environment.compile(limit).sql}")

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from . import ast, escape
+from hogql_lang import tree
+
+from . import escape
 from .context import Context
 from .errors import Span, did_you_mean, query_error
 from .name_supply import NameSupply
@@ -49,8 +51,8 @@ class Compilation:
     """The state of one translation: names given out, tables read, work done."""
 
     context: Context
-    compile_expression: Callable[[ast.Expr, Environment], Fragment]
-    compile_query: Callable[[ast.Query, Environment], Relation]
+    compile_expression: Callable[[tree.Expr, Environment], Fragment]
+    compile_query: Callable[[tree.Query, Environment], Relation]
     names: NameSupply = field(default_factory=NameSupply)
     tables: dict[str, None] = field(default_factory=dict[str, None])
     expressions: int = 0
@@ -211,7 +213,7 @@ class CompiledCte:
     columns: tuple[OutColumn, ...]
 
 
-type CteBinding = CompiledCte | ast.Expr
+type CteBinding = CompiledCte | tree.Expr
 """A query compiled once, or an expression compiled again wherever its name stands."""
 
 
@@ -256,10 +258,10 @@ class Environment:
     def context(self) -> Context:
         return self.compilation.context
 
-    def compile(self, node: ast.Expr) -> Fragment:
+    def compile(self, node: tree.Expr) -> Fragment:
         return self.compilation.compile_expression(node, self)
 
-    def query(self, node: ast.Query) -> Relation:
+    def query(self, node: tree.Query) -> Relation:
         """A subquery: it sees this query's common table expressions and nothing else."""
         outer = Environment(self.compilation, SelectScope(), self.ctes)
         return self.compilation.compile_query(node, outer)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from . import ast, escape
+from hogql_lang import tree
+
+from . import escape
 from .errors import query_error
 from .name_supply import NameSupply
 from .printer import print_expression, property_chain
@@ -22,7 +24,7 @@ class _Item:
     is_alias: bool
 
 
-def compile_select_list(select: ast.Select, environment: Environment) -> tuple[list[str], tuple[OutColumn, ...]]:
+def compile_select_list(select: tree.Select, environment: Environment) -> tuple[list[str], tuple[OutColumn, ...]]:
     """The SQL of each column, all named, and the columns as an outer query sees them."""
     items: list[_Item] = []
     for node in select.columns:
@@ -37,26 +39,26 @@ def compile_select_list(select: ast.Select, environment: Environment) -> tuple[l
     return shown, tuple(columns)
 
 
-def _expand(node: ast.Expr, environment: Environment) -> list[_Item]:
+def _expand(node: tree.Expr, environment: Environment) -> list[_Item]:
     match node:
-        case ast.Columns():
+        case tree.Columns():
             return _chosen(node, environment)
-        case ast.Field(chain) if chain[-1] == "*":
+        case tree.Field(chain) if chain[-1] == "*":
             return [item for source in _star_sources(node, environment) for item in _star(source)]
-        case ast.Alias(alias, expr):
+        case tree.Alias(alias, expr):
             value = environment.compile(expr)
             environment.scope.declare(alias, value, node.span)
             return [_Item(alias, alias, value, is_alias=True)]
-        case ast.Lambda():
+        case tree.Lambda():
             raise query_error("A lambda can only stand in the arguments of a function.", node.span)
         case _:
             value = environment.compile(node)
             return [_Item(_label(node, value, environment), _reference(node), value, is_alias=False)]
 
 
-def _label(node: ast.Expr, value: Fragment, environment: Environment) -> str:
+def _label(node: tree.Expr, value: Fragment, environment: Environment) -> str:
     """The column, or the expression printed back."""
-    if not isinstance(node, ast.Field):
+    if not isinstance(node, tree.Field):
         return print_expression(node)
     head = environment.scope.source(str(node.chain[0])) if len(node.chain) == 2 else None
     inside_json = value.type.holds_json and value.type.kind != "json"
@@ -64,12 +66,12 @@ def _label(node: ast.Expr, value: Fragment, environment: Environment) -> str:
     return _reference(node) if is_column or isinstance(head, QuerySource) else print_expression(node)
 
 
-def _reference(node: ast.Expr) -> str:
+def _reference(node: tree.Expr) -> str:
     chain = property_chain(node)
     return str(chain[-1]) if chain else print_expression(node)
 
 
-def _star_sources(node: ast.Field, environment: Environment) -> list[Source]:
+def _star_sources(node: tree.Field, environment: Environment) -> list[Source]:
     sources = environment.scope.sources
     if len(node.chain) == 1:
         if not sources:
@@ -94,7 +96,7 @@ def _star(source: Source) -> list[_Item]:
     return items
 
 
-def _chosen(node: ast.Columns, environment: Environment) -> list[_Item]:
+def _chosen(node: tree.Columns, environment: Environment) -> list[_Item]:
     """`* exclude (...)`, `(* replace (...))`, `columns(a, b)`."""
     if node.regex is not None:
         raise query_error("COLUMNS with a regular expression is not supported here: name the columns.", node.span)

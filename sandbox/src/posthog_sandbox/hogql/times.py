@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 
-from . import ast, escape
+from hogql_lang import tree
+
+from . import escape
 from .context import Context
 from .values import DATE, DATETIME, Fragment, Type
 
@@ -22,9 +24,13 @@ def now(context: Context) -> Fragment:
     return Fragment(f"toTimeZone({fixed}, {escape.string(context.timezone)})", DATETIME)
 
 
-def literal(node: ast.Expr, beside: Type, context: Context) -> Fragment | None:
+def literal(node: tree.Expr, beside: Type, context: Context) -> Fragment | None:
     """A text such as '2026-11-01' or '2026-11-01T10:00:00Z' as the date or time that it is compared with."""
-    if beside.kind not in ("datetime", "date") or not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+    if (
+        beside.kind not in ("datetime", "date")
+        or not isinstance(node, tree.Constant)
+        or not isinstance(node.value, str)
+    ):
         return None
     text = node.value.strip()
     if beside.kind == "date" and _DATE.fullmatch(text):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from . import ast
+from hogql_lang import tree
+
 from .context import Context, Notice, Translated
 from .errors import query_error
 from .expressions import compile_expression
@@ -34,7 +35,7 @@ def _translate(text: str, context: Context) -> Translated:
     if "{" in text:
         query = bind_placeholders(query, context)
     warnings = tuple(_clamped_limits(query, context))
-    defaulted = isinstance(query, ast.Select) and query.limit is None
+    defaulted = isinstance(query, tree.Select) and query.limit is None
     query = _limited(query, context, extra_row=1)
     compilation = Compilation(context, compile_expression, compile_query)
     relation = compile_query(query, Environment(compilation, SelectScope(), {}))
@@ -50,9 +51,9 @@ def _translate(text: str, context: Context) -> Translated:
     )
 
 
-def _limited(query: ast.Query, context: Context, extra_row: int) -> ast.Query:
+def _limited(query: tree.Query, context: Context, extra_row: int) -> tree.Query:
     """The query with the default and the greatest limit applied to its outermost selects."""
-    if isinstance(query, ast.SetQuery):
+    if isinstance(query, tree.SetQuery):
         return replace(
             query,
             first=_limited(query.first, context, 0),
@@ -61,27 +62,27 @@ def _limited(query: ast.Query, context: Context, extra_row: int) -> ast.Query:
         )
     if query.limit is not None:
         return replace(query, limit=_clamped(query.limit, context))
-    limit = ast.Constant(context.default_limit + extra_row)
-    return replace(query, limit=limit, offset=query.offset or (ast.Constant(0) if extra_row else None))
+    limit = tree.Constant(context.default_limit + extra_row)
+    return replace(query, limit=limit, offset=query.offset or (tree.Constant(0) if extra_row else None))
 
 
-def _clamped_limits(query: ast.Query, context: Context) -> Iterator[Notice]:
+def _clamped_limits(query: tree.Query, context: Context) -> Iterator[Notice]:
     """A warning for each limit of the outermost selects that is above the greatest."""
     limit = query.limit
-    if isinstance(limit, ast.Constant) and isinstance(limit.value, int) and limit.value > context.max_limit:
+    if isinstance(limit, tree.Constant) and isinstance(limit.value, int) and limit.value > context.max_limit:
         start, end = limit.span or (None, None)
         yield Notice(f"LIMIT {limit.value} is above the maximum: {context.max_limit} rows are returned.", start, end)
-    if isinstance(query, ast.SetQuery):
+    if isinstance(query, tree.SetQuery):
         for member in (query.first, *(member for _, member in query.rest)):
             yield from _clamped_limits(member, context)
 
 
-def _clamped(limit: ast.Expr, context: Context) -> ast.Expr:
-    if isinstance(limit, ast.Constant) and isinstance(limit.value, int):
-        return ast.Constant(min(limit.value, context.max_limit), limit.span)
-    return ast.Call("least", (ast.Constant(context.max_limit), limit))
+def _clamped(limit: tree.Expr, context: Context) -> tree.Expr:
+    if isinstance(limit, tree.Constant) and isinstance(limit.value, int):
+        return tree.Constant(min(limit.value, context.max_limit), limit.span)
+    return tree.Call("least", (tree.Constant(context.max_limit), limit))
 
 
-def _offset(query: ast.Query) -> int:
+def _offset(query: tree.Query) -> int:
     offset = query.offset
-    return offset.value if isinstance(offset, ast.Constant) and isinstance(offset.value, int) else 0
+    return offset.value if isinstance(offset, tree.Constant) and isinstance(offset.value, int) else 0

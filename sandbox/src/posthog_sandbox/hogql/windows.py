@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from . import ast, escape
+from hogql_lang import tree
+
+from . import escape
 from .errors import query_error
 from .scope import Environment
 
 _METHODS = frozenset({"ROWS", "RANGE", "GROUPS"})
 
 
-def compile_over(node: ast.WindowCall, environment: Environment) -> str:
+def compile_over(node: tree.WindowCall, environment: Environment) -> str:
     """What follows OVER."""
-    if isinstance(node.over, ast.Window):
+    if isinstance(node.over, tree.Window):
         return f"({compile_window(node.over, environment)})"
     if node.over not in environment.scope.windows:
         raise query_error(f"Unknown window `{node.over}`.", node.span)
     return escape.identifier(node.over)
 
 
-def compile_window(window: ast.Window, environment: Environment) -> str:
+def compile_window(window: tree.Window, environment: Environment) -> str:
     """The inside of a window's parentheses."""
     parts: list[str] = []
     if window.partition_by:
@@ -35,12 +37,12 @@ def compile_window(window: ast.Window, environment: Environment) -> str:
     return " ".join(parts)
 
 
-def compile_order(order_by: tuple[ast.Order, ...], environment: Environment) -> str:
+def compile_order(order_by: tuple[tree.Order, ...], environment: Environment) -> str:
     """The expressions of ORDER BY with their directions."""
     return ", ".join(_order(order, environment) for order in order_by)
 
 
-def _order(order: ast.Order, environment: Environment) -> str:
+def _order(order: tree.Order, environment: Environment) -> str:
     sql = f"{environment.compile(order.expr).sql} {'DESC' if order.descending else 'ASC'}"
     if order.fill is None:
         return sql
@@ -51,7 +53,7 @@ def _order(order: ast.Order, environment: Environment) -> str:
     return " ".join(parts)
 
 
-def _bound(bound: ast.FrameBound, environment: Environment) -> str:
+def _bound(bound: tree.FrameBound, environment: Environment) -> str:
     if bound.kind == "CURRENT ROW":
         return "CURRENT ROW"
     direction = "PRECEDING" if bound.kind == "PRECEDING" else "FOLLOWING"

@@ -1,1 +1,1 @@
-"""HTTP as PostHog's API has it: routing, bodies, fields, filters, pages and resources."""
+"""HTTP in the style of PostHog's API: routing, bodies, fields, filters, pagination and resources."""

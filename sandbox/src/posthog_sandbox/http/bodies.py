@@ -1,4 +1,4 @@
-"""Request bodies: read whole up to a size, parsed as strictly as PostHog's database would take them."""
+"""Request bodies: limited in size, and parsed as strictly as PostHog's database requires."""
 
 import json
 import math
@@ -13,7 +13,7 @@ MAX_BODY_BYTES = 20 * 1024**2
 
 
 async def read_json(request: Request) -> Any:
-    """The JSON of a body, None for an empty one. Raises ApiError 400, 413."""
+    """Read and parse the JSON of a body, None for an empty one. Raises ApiError 400, 413."""
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
@@ -26,9 +26,9 @@ async def read_json(request: Request) -> Any:
 
 
 def parse_json(raw: bytes) -> Any:
-    """Strict JSON: no NaN, no number beyond a double, no half surrogate pairs. Raises ApiError 400."""
+    """Parse strict JSON: no NaN, no number beyond a double, no lone surrogates. Raises ApiError 400."""
     try:
-        value = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(raw, parse_constant=_reject, parse_float=_finite)
         if b"\\u" in raw:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -37,7 +37,7 @@ def parse_json(raw: bytes) -> Any:
 
 
 async def read_object(request: Request) -> Row:
-    """The JSON object of a PostHog request; an empty body is an empty object. Raises ApiError 400, 413, 415."""
+    """Read the JSON object of a PostHog request; an empty body is an empty object. Raises ApiError 400, 413, 415."""
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     value = await read_json(request)
     if value is None:
@@ -54,8 +54,8 @@ async def read_object(request: Request) -> Row:
 
 def _finite(digits: str) -> float:
     number = float(digits)
-    return number if math.isfinite(number) else _refuse(digits)
+    return number if math.isfinite(number) else _reject(digits)
 
 
-def _refuse(constant: str) -> Never:
+def _reject(constant: str) -> Never:
     raise ValueError(constant)

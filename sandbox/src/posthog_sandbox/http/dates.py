@@ -1,4 +1,4 @@
-"""Dates as PostHog's parameters write them: ISO 8601, or relative to now (`-7d`, `-1mStart`, `dStart`, `all`)."""
+"""Dates in PostHog's parameters: ISO 8601 or relative to now (`-7d`, `-1mStart`, `dStart`, `all`)."""
 
 import re
 from calendar import monthrange
@@ -13,7 +13,7 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_date(value: str, now: datetime, name: str) -> datetime:
-    """The moment a parameter means, in UTC; a text without offset is UTC. Raises ApiError 400 with the name.
+    """Parse a date parameter into UTC; text without an offset is UTC. Raises ApiError 400 that names the parameter.
 
     Relative days, weeks, months, quarters and years begin at midnight.
     """

@@ -1,4 +1,4 @@
-"""What a body may hold: checks of single fields with the messages of Django REST framework."""
+"""Fields of a request body: checks with the messages of Django REST framework."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from ..errors import invalid, required
 from ..values import Row, as_list, as_object, is_uuid, timestamp
 
 type Check = Callable[[Any, str], Any]
-"""From the value sent and the field's name to the value to store; raises ApiError."""
+"""Check from the sent value and the field's name to the stored value; raises ApiError."""
 
 _DATETIME_FORMATS = "YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]"
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,6}\d*)?)?\s*(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
@@ -18,7 +18,7 @@ _DATETIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,6}\d*)?)?\
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A writable field. Fields that are not declared are ignored in a body, as PostHog does."""
+    """A writable field. Undeclared fields of a body are ignored, as in PostHog."""
 
     name: str
     check: Check
@@ -27,7 +27,7 @@ class Field:
 
 
 def checked(fields: tuple[Field, ...], body: Mapping[str, Any], *, partial: bool) -> Row:
-    """The declared fields of a body, checked in the order of their declaration; `partial` as in PATCH."""
+    """Return the declared fields of a body, checked in declaration order; `partial` accepts missing ones, as PATCH."""
     values: Row = {}
     for field in fields:
         if field.name not in body:
@@ -42,7 +42,7 @@ def checked(fields: tuple[Field, ...], body: Mapping[str, Any], *, partial: bool
 
 
 def text(max_length: int | None = None, *, blank: bool = True) -> Check:
-    """A string; numbers become their digits, surrounding white space goes."""
+    """Return a check for a string; numbers become strings and surrounding whitespace is stripped."""
 
     def check(value: Any, name: str) -> str:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -60,7 +60,7 @@ def text(max_length: int | None = None, *, blank: bool = True) -> Check:
 
 
 def boolean(value: Any, name: str) -> bool:
-    """true, false, and what forms send for them."""
+    """Accept true, false and their form encodings."""
     word = value.lower() if isinstance(value, str) else value
     if word in (True, 1, "true", "t", "1", "yes", "y", "on"):
         return True
@@ -70,7 +70,7 @@ def boolean(value: Any, name: str) -> bool:
 
 
 def integer(minimum: int | None = None, maximum: int | None = None) -> Check:
-    """A whole number, also as text."""
+    """Return a check for an integer, also given as text."""
 
     def check(value: Any, name: str) -> int:
         if isinstance(value, bool) or not re.fullmatch(r"[+-]?\d{1,18}(\.0*)?", str(value).strip(), re.ASCII):
@@ -86,7 +86,7 @@ def integer(minimum: int | None = None, maximum: int | None = None) -> Check:
 
 
 def choice(*accepted: str) -> Check:
-    """One of the texts."""
+    """Return a check for one of the given strings."""
 
     def check(value: Any, name: str) -> str:
         if not isinstance(value, str) or value not in accepted:
@@ -97,12 +97,12 @@ def choice(*accepted: str) -> Check:
 
 
 def json_value(value: Any, name: str) -> Any:
-    """Any JSON, stored as given."""
+    """Accept any JSON and store it unchanged."""
     return value
 
 
 def json_object(value: Any, name: str) -> Row:
-    """A JSON object."""
+    """Accept a JSON object."""
     found = as_object(value)
     if found is None:
         raise invalid(f'Expected a dictionary of items but got type "{type(value).__name__}".', "not_a_dict", name)
@@ -110,7 +110,7 @@ def json_object(value: Any, name: str) -> Row:
 
 
 def json_list(value: Any, name: str) -> list[Any]:
-    """A JSON array."""
+    """Accept a JSON array."""
     found = as_list(value)
     if found is None:
         raise invalid(f'Expected a list of items but got type "{type(value).__name__}".', "not_a_list", name)
@@ -118,24 +118,24 @@ def json_list(value: Any, name: str) -> list[Any]:
 
 
 def integers(value: Any, name: str) -> list[int]:
-    """A JSON array of whole numbers."""
+    """Accept a JSON array of integers."""
     return [integer()(item, name) for item in json_list(value, name)]
 
 
 def tags(value: Any, name: str) -> list[str]:
-    """Tags: lower case, each once, sorted."""
+    """Accept tags and store them lowercased, sorted and without duplicates."""
     return sorted({text()(item, name).lower() for item in json_list(value, name)} - {""})
 
 
 def uuid_text(value: Any, name: str) -> str:
-    """A UUID as text."""
+    """Accept a UUID as text."""
     if not isinstance(value, str) or not is_uuid(value):
         raise invalid("Must be a valid UUID.", attr=name)
     return value
 
 
 def moment(value: Any, name: str) -> str:
-    """A date-time in ISO 8601; without an offset it is UTC. Stored as `timestamp` writes it."""
+    """Accept an ISO 8601 date-time, UTC without an offset, and store it in the format of `timestamp`."""
     if isinstance(value, str) and _DATETIME.fullmatch(value.strip()):
         try:
             parsed = datetime.fromisoformat(value.strip())

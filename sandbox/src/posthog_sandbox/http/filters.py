@@ -1,4 +1,4 @@
-"""The query parameters of lists: predicates made from a parameter's values, and ordering."""
+"""Query parameters of lists: filter predicates and ordering."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -13,11 +13,11 @@ from ..values import Row, as_list, as_object
 
 type Predicate = Callable[[Row], bool]
 type Filter = Callable[[Rows, list[str]], Predicate]
-"""From all values of a parameter to what a row must satisfy; raises ApiError on a value PostHog refuses."""
+"""A factory from all values of a parameter to a row predicate; raises ApiError on a value that PostHog rejects."""
 
 
 def contains(*names: str) -> Filter:
-    """Text that occurs in one of the fields, whatever its case."""
+    """Match text in any of the fields, ignoring case."""
 
     def make(_rows: Rows, values: list[str]) -> Predicate:
         wanted = values[-1].casefold()
@@ -27,7 +27,7 @@ def contains(*names: str) -> Filter:
 
 
 def is_true(name: str) -> Filter:
-    """`true` or `false`; anything else does not filter."""
+    """Match a boolean field against `true` or `false`; other values do not filter."""
 
     def make(_rows: Rows, values: list[str]) -> Predicate:
         wanted = truth(values[-1])
@@ -37,35 +37,35 @@ def is_true(name: str) -> Filter:
 
 
 def equals(name: str) -> Filter:
-    """The field as text."""
+    """Match the field's text exactly."""
     return lambda _rows, values: lambda row: str(row.get(name)) == values[-1]
 
 
 def created_by(_rows: Rows, values: list[str]) -> Predicate:
-    """Ids of users: one number, several with commas, or a JSON array."""
+    """Match user ids given as one number, comma-separated numbers or a JSON array."""
     ids = {str(item) for item in json_or_words(values[-1])}
     return lambda row: str((as_object(row.get("created_by")) or {}).get("id")) in ids
 
 
 def tagged(_rows: Rows, values: list[str]) -> Predicate:
-    """At least one of the tags: repeated parameters, or a JSON array."""
+    """Match rows with at least one of the tags, given as repeated parameters or a JSON array."""
     wanted = {str(item).lower() for value in values for item in json_or_words(value)}
     return lambda row: bool(wanted & set(row.get("tags") or ()))
 
 
 def not_tagged(rows: Rows, values: list[str]) -> Predicate:
-    """None of the tags."""
+    """Match rows with none of the tags."""
     with_tag = tagged(rows, values)
     return lambda row: not with_tag(row)
 
 
 def truth(value: str) -> bool | None:
-    """A truth value in a query string, or None when it is neither."""
+    """Parse a boolean of a query string, None when it is neither."""
     return {"true": True, "1": True, "false": False, "0": False}.get(value.lower())
 
 
 def json_or_words(value: str) -> list[Any]:
-    """A JSON array, or words between commas."""
+    """Parse a JSON array or comma-separated words."""
     try:
         parsed: Any = json.loads(value)
     except (ValueError, RecursionError):
@@ -75,7 +75,7 @@ def json_or_words(value: str) -> list[Any]:
 
 
 def json_parameter(value: str, name: str) -> list[Any]:
-    """A JSON array in a query string. Raises ApiError when it is something else."""
+    """Parse a JSON array of a query string. Raises ApiError 400 for anything else."""
     try:
         items = as_list(json.loads(value))
     except (ValueError, RecursionError):
@@ -86,7 +86,7 @@ def json_parameter(value: str, name: str) -> list[Any]:
 
 
 def selected(rows: Rows, found: list[Row], params: QueryParams, filters: Mapping[str, Filter]) -> list[Row]:
-    """The rows that satisfy every parameter that is given and not empty."""
+    """Return the rows that match every non-empty parameter."""
     for name, make in filters.items():
         values = [value for value in params.getlist(name) if value]
         if values:
@@ -101,18 +101,18 @@ def _no_keys() -> Mapping[str, Callable[[Row], Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """Which parameter orders a list, the fields it takes (`-` in front: descending), and the order without it."""
+    """The order of a list: its parameter, the accepted fields (a `-` prefix means descending) and the default."""
 
     default: str = "id"
     parameter: str = "order"
     fields: tuple[str, ...] = ()
     computed: Mapping[str, Callable[[Row], Any]] = field(default_factory=_no_keys)
-    """Keys of fields that are not stored as such."""
+    """Sort keys of fields that are not stored."""
 
     def sorted(self, found: list[Row], params: QueryParams) -> list[Row]:
-        """The rows in order; unknown fields are passed over, as PostHog does."""
-        asked = [word.strip() for word in params.get(self.parameter, "").split(",")]
-        terms = [word for word in asked if word.lstrip("-") in self.fields] or self.default.split(",")
+        """Return the rows in order; unknown fields are ignored, as in PostHog."""
+        requested = [word.strip() for word in params.get(self.parameter, "").split(",")]
+        terms = [word for word in requested if word.lstrip("-") in self.fields] or self.default.split(",")
         for term in reversed(terms):
             key = self._key(term.lstrip("-"))
             found = sorted(found, key=key, reverse=term.startswith("-"))

@@ -1,4 +1,4 @@
-"""Pages of a list, in PostHog's several forms."""
+"""Pagination in PostHog's several forms."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,25 +7,25 @@ from urllib.parse import parse_qsl, urlencode
 from ..values import Row
 
 PUBLIC_URL = "https://us.posthog.com"
-"""Where PostHog's own `next` and `previous` point: not at the gateway, so a client that follows them leaves it."""
+"""The host of PostHog's `next` and `previous` URLs. It is not the gateway: clients that follow them leave it."""
 
 DEFAULT_LIMIT = 100
 
 
 def positive(value: str | None, default: int) -> int:
-    """A limit: anything but a positive number silently means the default."""
+    """Parse a limit; anything but a positive number means the default."""
     number = whole(value)
     return number if number > 0 else default
 
 
 def whole(value: str | None) -> int:
-    """An offset: anything but a whole number silently means 0."""
+    """Parse an offset; anything but a whole number means 0."""
     text = (value or "").strip()
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0
 
 
 def absolute_url(path: str, query: str, changes: Mapping[str, int | None]) -> str:
-    """PostHog's own address of a page: the query of this request with some numbers set, or taken out by None."""
+    """Return PostHog's URL of a page: this request's query with `changes` applied, where None removes a parameter."""
     pairs = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name not in changes]
     pairs += [(name, str(value)) for name, value in changes.items() if value is not None]
     encoded = urlencode(sorted(pairs))
@@ -35,7 +35,7 @@ def absolute_url(path: str, query: str, changes: Mapping[str, int | None]) -> st
 def limit_offset(
     path: str, query: str, params: Mapping[str, str], rows: Sequence[Row], show: Callable[[Row], Any], default: int
 ) -> Row:
-    """`{"count", "next", "previous", "results"}`: the common form."""
+    """Return a page in the common form `{"count", "next", "previous", "results"}`."""
     limit, offset = positive(params.get("limit"), default), whole(params.get("offset"))
     after = {"limit": limit, "offset": offset + limit}
     before = {"limit": limit, "offset": offset - limit if offset > limit else None}
@@ -48,6 +48,6 @@ def limit_offset(
 
 
 def counted(params: Mapping[str, str], rows: Sequence[Row], show: Callable[[Row], Any]) -> Row:
-    """`{"count", "results"}`: actions. Without a limit every row comes."""
+    """Return a page in the form `{"count", "results"}`, as actions use it; all rows without a limit."""
     limit, offset = positive(params.get("limit"), len(rows)), whole(params.get("offset"))
     return {"count": len(rows), "results": [show(row) for row in rows[offset : offset + limit]]}

@@ -1,4 +1,4 @@
-"""A resource as one record, and the handlers that answer list, get, create, update and delete for any of them."""
+"""A REST resource as one record, with generic handlers for list, get, create, update and delete."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -16,14 +16,16 @@ from ..values import Row, integer_id
 from .fields import Field, checked
 from .filters import Filter, Ordering, selected
 from .paging import DEFAULT_LIMIT, counted, limit_offset
-from .responses import answer
+from .responses import json_response
 from .routing import Call, Route
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One create or update, inside its transaction. `values` are the checked fields of `body`; `before` is the stored
-    row, None on create."""
+    """One create or update inside its transaction.
+
+    `values` are the checked fields of `body`; `before` is the stored row, None on create.
+    """
 
     rows: Rows
     project_id: int
@@ -41,38 +43,38 @@ def _nothing(_change: Change, _row: Row) -> None:
 
 
 def public(_rows: Rows, row: Row) -> Row:
-    """The row without what is ours."""
+    """Return the row without the sandbox's internal fields."""
     return {name: value for name, value in row.items() if not name.startswith("_")}
 
 
 def always(_call: Call, _row: Row) -> bool:
-    """Deleted rows can still be read and changed."""
+    """Let deleted rows be read and changed."""
     return True
 
 
 def alive_or_restored(call: Call, row: Row) -> bool:
-    """A deleted row is only there for the PATCH that restores it, which must say `false` as a JSON boolean."""
+    """Hide a deleted row except from the PATCH that restores it with `"deleted": false`."""
     return not row["deleted"] or (call.method == "PATCH" and call.body.get("deleted") is False)
 
 
 def not_deleted(_params: QueryParams, row: Row) -> bool:
-    """What lists show when nothing else is asked."""
+    """Leave deleted rows out of lists."""
     return not row["deleted"]
 
 
 def of_project(rows: Rows, table: str, project_id: int) -> list[Row]:
-    """The rows a project sees: its own."""
+    """Return the rows that belong to the project."""
     return rows.all(table, project_id)
 
 
 def by_id(rows: Rows, table: str, key: str) -> Row | None:
-    """The row of an integer id."""
+    """Return the row with an integer id."""
     number = integer_id(key)
     return None if number is None else rows.get(table, number)
 
 
 def by_uuid(rows: Rows, table: str, key: str) -> Row | None:
-    """The row of a UUID."""
+    """Return the row with a UUID."""
     return rows.get(table, key)
 
 
@@ -82,11 +84,11 @@ def _no_filters() -> Mapping[str, Filter]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """All about one resource. `table` is also its path segment.
+    """A resource; `table` is also its path segment.
 
-    `defaults` are the fields of a new row. `check` may refuse or complete a row before it is stored; `stored` acts on
-    others once it has its id; `after` starts background work once the transaction is done. `destroy` makes DELETE real
-    (204); without it DELETE is 405 with no body.
+    `defaults` are the fields of a new row. `check` can reject or complete a row before it is stored; `stored` updates
+    related rows once the row has its id; `after` starts background work after the commit. With `destroy`, DELETE
+    removes the row (204); without it, DELETE returns 405 with an empty body.
     """
 
     table: str
@@ -110,7 +112,7 @@ class Resource:
 
 
 def routes(resource: Resource) -> tuple[Route, ...]:
-    """List, create, get, update and delete at the usual two paths."""
+    """Return the routes to list, create, get, update and delete at the two usual paths."""
     collection = f"projects/{{project_id}}/{resource.table}"
     item = f"{collection}/{{id}}"
     return (
@@ -124,7 +126,7 @@ def routes(resource: Resource) -> tuple[Route, ...]:
 
 
 async def _in_thread(resource: Resource, act: Callable[[Resource, Call], Row], status: int, call: Call) -> Response:
-    return answer(await to_thread.run_sync(act, resource, call), status)
+    return json_response(await to_thread.run_sync(act, resource, call), status)
 
 
 async def _saving(
@@ -132,7 +134,7 @@ async def _saving(
 ) -> Response:
     row, shown = await to_thread.run_sync(act, resource, call)
     resource.after(call, row)
-    return answer(shown, status)
+    return json_response(shown, status)
 
 
 async def _destroy(resource: Resource, call: Call) -> Response:
@@ -148,7 +150,7 @@ def _destroy_row(resource: Resource, destroy: Callable[[Rows, Row], None], call:
 
 
 def list_rows(resource: Resource, call: Call) -> Row:
-    """One page of what the list shows."""
+    """Return one page of the list."""
     with call.services.store.transaction() as rows:
         found = [
             row
@@ -164,13 +166,13 @@ def list_rows(resource: Resource, call: Call) -> Row:
 
 
 def get_row(resource: Resource, call: Call) -> Row:
-    """One row."""
+    """Return one row."""
     with call.services.store.transaction() as rows:
         return resource.show(rows, reach(resource, rows, call))
 
 
 def create_row(resource: Resource, call: Call) -> tuple[Row, Row]:
-    """The stored row and how it is shown."""
+    """Create a row; return it as stored and as shown."""
     values = checked(resource.fields, call.body, partial=False)
     with call.services.store.transaction() as rows:
         change = Change(rows, call.project_id, call.body, values, None)
@@ -179,7 +181,7 @@ def create_row(resource: Resource, call: Call) -> tuple[Row, Row]:
 
 
 def add_row(resource: Resource, change: Change) -> Row:
-    """Store a new row with all that belongs to it."""
+    """Store a new row and the rows that depend on it."""
     stamps: Row = {"created_at": change.rows.now, "created_by": user_basic()}
     if "updated_at" in resource.defaults:
         stamps["updated_at"] = change.rows.now
@@ -191,7 +193,7 @@ def add_row(resource: Resource, change: Change) -> Row:
 
 
 def update_row(resource: Resource, call: Call) -> tuple[Row, Row]:
-    """The stored row and how it is shown. PATCH and PUT differ only in the fields they must have."""
+    """Update a row; return it as stored and as shown. PUT, unlike PATCH, needs all required fields."""
     with call.services.store.transaction() as rows:
         before = reach(resource, rows, call)
         values = checked(resource.fields, call.body, partial=call.method == "PATCH")
@@ -201,7 +203,7 @@ def update_row(resource: Resource, call: Call) -> tuple[Row, Row]:
 
 
 def change_row(resource: Resource, change: Change, before: Row) -> Row:
-    """Store a changed row with all that belongs to it."""
+    """Store a changed row and the rows that depend on it."""
     stamps: Row = {"updated_at": change.rows.now} if "updated_at" in resource.defaults else {}
     row = resource.check(change, {**before, **change.values, **stamps})
     change.rows.save(resource.table, row)
@@ -211,7 +213,7 @@ def change_row(resource: Resource, change: Change, before: Row) -> Row:
 
 
 def _log(resource: Resource, change: Change, row: Row, activity: str) -> None:
-    """Keep what was done, for `{id}/activity/`; what was done by itself is not."""
+    """Log a change for `{id}/activity/`, except to rows that the sandbox created internally."""
     if row.get("_internal"):
         return
     before = change.before or {}
@@ -234,7 +236,7 @@ def _log(resource: Resource, change: Change, row: Row, activity: str) -> None:
 
 
 def reach(resource: Resource, rows: Rows, call: Call) -> Row:
-    """The row the path names. Raises ApiError 404 when this project, or this method, cannot see it."""
+    """Return the row named by the path. Raises ApiError 404 when this project or method cannot see it."""
     row = resource.find(rows, resource.table, call.arguments["id"])
     if row is None or not resource.reachable(call, row) or not _belongs(resource, rows, row, call.project_id):
         raise not_found()

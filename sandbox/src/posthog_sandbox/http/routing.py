@@ -1,4 +1,4 @@
-"""From a request to the endpoint that answers it: routes as records, and what an endpoint is given."""
+"""Routing: routes as records, and the request as endpoints receive it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ..values import Clock, Row
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What endpoints share. `spawn` runs a job in the background until the sandbox ends."""
+    """Dependencies shared by all endpoints. `spawn` runs a job in the background until the sandbox stops."""
 
     store: Store
     events: EventSource
@@ -25,8 +25,8 @@ class Services:
 class Call:
     """One request of the data plane, with its body parsed.
 
-    `path` starts with `/api/`, as PostHog would see it. `arguments` are the path's placeholders. `project_id` is
-    resolved (`@current` too); 0 outside a project.
+    `path` starts with `/api/`, as PostHog sees it. `arguments` are the values of the path's placeholders. `project_id`
+    is resolved (also for `@current`); 0 outside a project.
     """
 
     services: Services
@@ -45,7 +45,7 @@ type Endpoint = Callable[[Call], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`path` is relative to `/api/`; a segment in braces matches any one segment."""
+    """A route. `path` is relative to `/api/`; a segment in braces matches any one segment."""
 
     method: str
     path: str
@@ -53,7 +53,7 @@ class Route:
 
 
 class Router:
-    """Finds the endpoint of a path; a literal segment wins over a placeholder."""
+    """The lookup of endpoints by path; a literal segment wins over a placeholder."""
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
         self._by_path: dict[tuple[str, ...], dict[str, Endpoint]] = {}
@@ -61,9 +61,9 @@ class Router:
             self._by_path.setdefault(tuple(route.path.split("/")), {})[route.method] = route.endpoint
 
     def find(self, path: str) -> tuple[Mapping[str, Endpoint], Mapping[str, str]] | None:
-        """The endpoints by method and the placeholders of a path such as `projects/1/insights/`."""
+        """Return the endpoints by method and the placeholder values of a path such as `projects/1/insights/`."""
         segments = path.removesuffix("/").split("/")
-        if segments[0] == "environments":  # PostHog rewrites the old spelling
+        if segments[0] == "environments":  # PostHog rewrites the legacy prefix
             segments[0] = "projects"
         candidates = [pattern for pattern in self._by_path if _matches(pattern, segments)]
         if not candidates:

@@ -1,4 +1,4 @@
-"""Events fetched per actor: who the actor is, the expressions that group events by actor, one row for each actor."""
+"""Events grouped by actor: the expression of the actor and queries with one row per actor."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +17,7 @@ GROUP_TYPES = 5
 
 
 def actor_of(query: Row) -> tuple[str, str]:
-    """The HogQL expression of an event's actor, a text, and the condition that there is one. Raises ApiError 400."""
+    """Return the HogQL of an event's actor, as text, and the condition that it has one. Raises ApiError 400."""
     index = query.get("aggregation_group_type_index")
     if index is None:
         return "toString(person_id)", "true"
@@ -27,16 +27,16 @@ def actor_of(query: Row) -> tuple[str, str]:
 
 
 def expression(text: str) -> str:
-    """A HogQL expression that came with a query, in brackets. Raises ApiError 400 when it is not one expression."""
+    """Return a HogQL expression of a query in parentheses. Raises ApiError 400 unless it is a single expression."""
     try:
         parse_expression(text)
     except HogqlError as error:
         raise invalid(error.message, error.code) from error
-    return f"({text}\n)"  # the line ends a comment that the expression may end with
+    return f"({text}\n)"  # the line break ends a trailing comment
 
 
 def property_name(name: str) -> str:
-    """The name of a property as HogQL writes it after a dot. Raises ApiError 400."""
+    """Return the name of a property as HogQL writes it after a dot. Raises ApiError 400."""
     try:
         return escape.hogql_identifier(name)
     except HogqlError as error:
@@ -44,13 +44,13 @@ def property_name(name: str) -> str:
 
 
 async def actor_rows(call: Call, project: Project, text: str) -> Ran:
-    """A HogQL query that gives a row for each actor, as many as the engine can give. Raises ApiError."""
+    """Run a HogQL query with one row per actor, up to the engine's limit. Raises ApiError."""
     context = replace(project.context, max_limit=MAX_RESULT_ROWS)
     return await run_hogql(call, f"{text} LIMIT {MAX_RESULT_ROWS}", context)
 
 
 async def date_range_of(call: Call, query: Row, project: Project, interval: Interval) -> DateRange:
-    """The range of a query whose start is never widened; `all` begins at the project's earliest event."""
+    """Return the range of a query without widening its start; `all` begins at the project's earliest event."""
     earliest = await _earliest_event(call, project) if wants_all(query) else None
     return read_date_range(query, project, interval, widen=False, earliest=earliest)
 
@@ -61,6 +61,6 @@ async def _earliest_event(call: Call, project: Project) -> datetime | None:
     return datetime.fromisoformat(str(rows[0][0])) if rows else None
 
 
-def not_answered(what: str) -> ApiError:
-    """400 for a part of PostHog's queries that the sandbox does not know."""
-    return invalid(f"The sandbox does not answer {what} yet.")
+def unsupported(what: str) -> ApiError:
+    """Return a 400 error for a part of PostHog's queries that the sandbox does not support."""
+    return invalid(f"The sandbox does not support {what}.")

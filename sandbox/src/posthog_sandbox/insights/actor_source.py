@@ -1,4 +1,4 @@
-"""Who is behind a number of an insight: a HogQL query with a row for each actor."""
+"""The actors behind a number of an insight: a HogQL query with one row per actor."""
 
 import json
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActorSource:
-    """`hogql` is a SELECT whose column `id_column` names the actor; the others say more about them.
+    """A SELECT whose column `id_column` has the actor; other columns describe the actor.
 
-    `group` is the group type of the actors, None for persons. `context` is what the query is translated with.
+    `group` is the group type of the actors, None for persons. `context` is the translation context of the query.
     """
 
     hogql: str
@@ -30,9 +30,9 @@ class ActorSource:
 def listed_actors(
     project: Project, ids: Sequence[str], *, counts: Sequence[int] | None = None, group: int | None = None
 ) -> ActorSource:
-    """Actors that were found outside of the database: ids of persons, keys of groups or other texts.
+    """Return actors found outside the database: ids of persons, keys of groups or other texts.
 
-    `counts` are their `event_count`, if they have one.
+    `counts` has their `event_count`, if any.
     """
     actors, kind, identity, count = list(ids), "Array(String)", "insight_listed", ""
     if counts is not None:
@@ -49,7 +49,7 @@ def listed_actors(
 
 
 def read_day(day: object, project: Project) -> datetime:
-    """A moment, in the project's timezone unless it has its own. Raises ApiError 400."""
+    """Parse a moment, in the project's time zone unless it has an offset. Raises ApiError 400."""
     try:
         moment = datetime.fromisoformat(day.strip()) if isinstance(day, str) else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a trend is broken down by: one text per event, or one pass per cohort."""
+"""Breakdowns of trends: a text per event, or a pass per cohort."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -20,13 +20,15 @@ MOST_BINS = 1_000
 _LIMIT = 25
 
 type Value = tuple[str, ...]
-"""What an event has for each breakdown."""
+"""The values of an event, one per breakdown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One reading of the events: only those that `condition` holds for. `value` and `label` are those of its results;
-    None without a cohort."""
+    """A pass over the events that match `condition`.
+
+    `value` and `label` are those of its results; None without a cohort.
+    """
 
     condition: str = TRUE
     value: Any = None
@@ -35,10 +37,12 @@ class Pass:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakdown:
-    """`expressions` are HogQL texts, none without a breakdown. `listed`: a result's value is a list. `limit` values are
-    kept per series, the others are summed up in one, or dropped with `hide_other`.
+    """A parsed breakdown.
 
-    An expression with a number of `bins` gives a number; `binned` makes it a text once the numbers are known."""
+    `expressions` are HogQL texts, none without a breakdown. `listed`: values of results are lists. `limit` values are
+    kept per series; the others are combined, or dropped with `hide_other`. An expression with a number of `bins` is
+    numeric; `binned` turns it into text once the range is known.
+    """
 
     expressions: tuple[str, ...] = ()
     passes: tuple[Pass, ...] = (Pass(),)
@@ -53,7 +57,7 @@ class Breakdown:
         return any(bins is not None for bins in self.bins)
 
     def binned(self, ends: list[tuple[float, float] | None]) -> tuple[str, ...]:
-        """The expressions as texts. `ends` has the least and the greatest value of each; None when there is none."""
+        """Return the expressions as text. `ends` has the minimum and maximum of each, None if there are no values."""
         return tuple(
             text if bins is None else _bins(text, bins, end)
             for text, bins, end in zip(self.expressions, self.bins, ends, strict=True)
@@ -65,12 +69,12 @@ class Breakdown:
         return self.passes[0].label is not None
 
     def shown(self, value: Value) -> Any:
-        """PostHog's `breakdown_value`."""
+        """Return PostHog's `breakdown_value`."""
         return list(value) if self.listed else value[0]
 
 
 def read_breakdown(call: Call, query: Row, project: Project, default_limit: int = _LIMIT) -> Breakdown:
-    """The `breakdownFilter` of a query. Blocking: it reads cohorts. Raises ApiError 400."""
+    """Return the `breakdownFilter` of a query. Blocking: it reads cohorts. Raises ApiError 400."""
     given = options(query, "breakdownFilter")
     place = "breakdownFilter."
     kind = choice(given, "breakdown_type", place, TYPES, "event")
@@ -112,7 +116,7 @@ def _bin_count(given: Row, name: str, place: str) -> int | None:
 
 
 def _bins(expression: str, bins: int, ends: tuple[float, float] | None) -> str:
-    """The bin of a number, `[10,20]`: bins of the same width from the least to just above the greatest value."""
+    """Return the bin of a number, `[10,20]`: bins of equal width from the minimum to just above the maximum."""
     if ends is None:
         return escape.string(NULL)
     least, greatest = ends
@@ -131,7 +135,7 @@ def _shown_number(value: float) -> str:
 
 
 def _of(item: Row, project: Project, index: int, *, cleaning: bool) -> str:
-    """The text that an event has: a missing or an empty value is the null marker. A histogram's is a number."""
+    """Return the text of an event; missing and empty values become the null marker. A histogram's is a number."""
     place = f"breakdownFilter.breakdowns.{index}."
     key = item.get("property")
     listed = as_list(key)
@@ -172,9 +176,9 @@ def _expression(kind: str, key: str, item: Row, project: Project) -> str:
             return _known("events", key, name)
         case "hogql":
             parse_expression(key)
-            return f"({key}\n)"  # the line ends a comment that the expression may end with
+            return f"({key}\n)"  # the line break ends a trailing comment
         case _:
-            raise invalid(f"The sandbox does not break down by {kind} here.")
+            raise invalid(f"The sandbox does not support breakdowns by {kind} here.")
 
 
 def _known(table: str, key: str, name: str) -> str:
@@ -197,9 +201,9 @@ def _cohort(call: Call, value: object) -> Pass:
 
 
 def ranked(totals: dict[Value, float], breakdown: Breakdown) -> tuple[list[Value], list[Value]]:
-    """The values that are shown, in PostHog's order, and those that are summed up.
+    """Return the shown values in PostHog's order, and the values to be combined.
 
-    Real values come by total, then by value; those with a missing value after them.
+    Values are ordered by total, then by value; those with a missing part come last.
     """
 
     def order(value: Value) -> tuple[bool, float, Value]:

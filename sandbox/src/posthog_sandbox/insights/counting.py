@@ -1,4 +1,4 @@
-"""What a series counts, as HogQL: rows of `bucket`, breakdown values and `value`."""
+"""Counting of a series in HogQL: rows of `bucket`, breakdown values and `value`."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,9 +22,12 @@ _QUANTILES = {"median": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counting:
-    """A series to count over a range. `condition` is what the insight itself asks of events; `breakdowns` are HogQL
-    texts. Without `bucketed` the range is one whole. `cumulative` counts a person where they appear first. With a
-    `limit` only so many breakdown values keep a row of their own, in PostHog's order; the others are summed up."""
+    """A series to count over a range.
+
+    `condition` is the insight's own condition on events; `breakdowns` are HogQL texts. Without `bucketed` the range is
+    one interval. `cumulative` counts a person at the first appearance. With a `limit`, breakdown values beyond it in
+    PostHog's order are combined.
+    """
 
     series: Series
     range: DateRange
@@ -47,17 +50,17 @@ class Counting:
 
     @property
     def where(self) -> str:
-        """Everything that an event of the series in the range fulfils. Groups are counted where there is one."""
+        """The condition of an event in the series and range. Groups are counted only where an event has one."""
         grouped = [f"{_group_key(self.series.node)} != ''"] if self.math == "unique_group" else []
         return all_of([*self.range.conditions(), self.series.condition, self.condition, *grouped])
 
     def bucket(self, moment: str = "timestamp") -> str:
-        """The column of the interval, empty text for the whole range."""
+        """Return the column of the interval, empty text for the whole range."""
         return f"{bucket_expression(self.range.interval, moment) if self.bucketed else _WHOLE} AS insight_bucket"
 
     @property
     def math(self) -> str:
-        """The math that is left to do: a property math without a property is a plain count."""
+        """The effective math: a property math without a property is a plain count."""
         math, interval = self.series.math, self.range.interval
         if math in PROPERTY_MATHS and not self.series.node.get("math_property"):
             return "total"
@@ -74,7 +77,7 @@ _WHOLE = "''"
 
 
 def counting_query(counting: Counting) -> str:
-    """One SELECT. Raises ApiError 400 for a math that lacks what it needs."""
+    """Return the SELECT of a series. Raises ApiError 400 for a math that lacks a required option."""
     math = counting.math
     actor = _actor(counting)
     if math in ("first_time_for_user", "first_matching_event_for_user"):
@@ -95,7 +98,7 @@ def counting_query(counting: Counting) -> str:
 
 
 def _limited(counting: Counting, text: str, limit: int) -> str:
-    """The same rows with the values past the limit as one, `OTHER`."""
+    """Combine the values beyond the limit into one, `OTHER`."""
     names = counting.names
     null = " OR ".join(f"{name} = {escape.string(NULL)}" for name in names)
     total = f"sum(insight_value) OVER (PARTITION BY {', '.join(names)}) AS insight_total"
@@ -109,7 +112,7 @@ def _limited(counting: Counting, text: str, limit: int) -> str:
 
 
 def _actor(counting: Counting) -> str | None:
-    """The HogQL of whom a math counts once, None when it counts events."""
+    """Return the HogQL of the actor that a math counts once, None when it counts events."""
     match counting.math:
         case "dau":
             return "person_id"
@@ -153,11 +156,11 @@ def _hogql(node: Row) -> str:
         raise invalid(error.message, error.code) from error
     if not aggregates:
         raise invalid("math_hogql is an aggregation, such as sum(toFloat(properties.amount)).")
-    return f"({text}\n)"  # the line ends a comment that the expression may end with
+    return f"({text}\n)"  # the line break ends a trailing comment
 
 
 def _number(node: Row, project: Project) -> str:
-    """The property of an event as a number; null when it is none."""
+    """Return the property of an event as a number; null if it is not one."""
     key = str(node.get("math_property"))
     person = node.get("math_property_type") == "person_properties"
     if key == "$time" and not person:
@@ -197,7 +200,7 @@ def _per_actor(counting: Counting, math: str) -> str:
 
 
 def _per_session(counting: Counting, math: str) -> str:
-    """One duration per session and interval."""
+    """Aggregate one duration per session and interval."""
     columns = [
         counting.bucket(),
         *counting.values,
@@ -210,7 +213,7 @@ def _per_session(counting: Counting, math: str) -> str:
 
 
 def _first_appearances(counting: Counting, actor: str) -> str:
-    """Whoever is counted once, in the interval of their first event in the range."""
+    """Count each actor once, in the interval of the first event in the range."""
     columns = [f"{actor} AS insight_actor", *counting.values, "min(timestamp) AS insight_first"]
     inner = _select(columns, "events", counting.where, ["insight_actor", *counting.names])
     outer = [counting.bucket("insight_first"), *counting.names, "count() AS insight_value"]
@@ -218,7 +221,7 @@ def _first_appearances(counting: Counting, actor: str) -> str:
 
 
 def _first_time(counting: Counting) -> str:
-    """Persons at their first event ever: of this name, or of those that pass the filters."""
+    """Count persons at their first event ever: of this name, or among those that match the filters."""
     series, ends = counting.series, counting.range
     filters = all_of([series.filters, counting.condition])
     matching = counting.math == "first_matching_event_for_user"
@@ -244,13 +247,13 @@ def _first_time(counting: Counting) -> str:
 
 
 def _active(counting: Counting, days: int) -> str:
-    """Persons of the days that end with an interval's first one; for the whole range, with its end."""
+    """Count active persons of the days up to an interval's first day, or for the whole range up to its end."""
     ends = counting.range
     if not counting.bucketed:
         last = replace(ends, start=ends.end.replace(microsecond=0) - timedelta(days=days), widened_to=None)
         return _plain(replace(counting, range=last), "count(DISTINCT person_id)")
     if ends.interval == "minute":
-        raise invalid("The sandbox does not count weekly or monthly active users by minute.")
+        raise invalid("The sandbox does not support weekly or monthly active users by minute.")
     hourly = ends.interval == "hour"
     unit, count, add = ("hour", days * 24, "addHours") if hourly else ("day", days, "addDays")
     first = interval_start(ends.start, ends.interval, ends.week_start)
@@ -271,7 +274,7 @@ def _active(counting: Counting, days: int) -> str:
 
 
 def _within(ends: DateRange) -> str:
-    """Whether a bucket, an hour or a day, is one of those that are shown."""
+    """Return the condition that a bucket, an hour or a day, is one of those shown."""
     buckets = ends.buckets()
     if not buckets:
         return "false"

@@ -1,4 +1,4 @@
-"""The date range of an insight and its intervals, in the project's timezone, as PostHog's insights read them."""
+"""The date range of an insight and its intervals, in the project's time zone."""
 
 import re
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from .requests import malformed_query
 type Interval = Literal["minute", "hour", "day", "week", "month"]
 INTERVALS: tuple[Interval, ...] = get_args(Interval.__value__)
 MOST_BUCKETS = 10_000
-"""The most intervals that a range may have here."""
+"""Maximum number of intervals in a range."""
 
 _FIRST_YEAR, _LAST_YEAR = 1901, 2298
 _UNPADDED = re.compile(r"\d{4}-\d{1,2}-\d{1,2}", re.ASCII)
@@ -32,10 +32,10 @@ _STARTS = {
 
 @dataclass(frozen=True, slots=True)
 class DateRange:
-    """From `start` to `end`, both included, both in the project's timezone, and how it is cut into intervals.
+    """A range from `start` to `end`, both inclusive and in the project's time zone, divided into intervals.
 
-    Events are counted from `start`, or from the start of its interval `widened_to`. `aligned` says that a previous
-    period begins one day later, so that weekdays meet.
+    Events are counted from `start`, or from the start of its interval `widened_to`. With `aligned` a previous period
+    begins one day later, so that weekdays match.
     """
 
     start: datetime
@@ -51,10 +51,10 @@ class DateRange:
         return interval_start(self.start, self.widened_to, self.week_start) if self.widened_to else self.start
 
     def buckets(self) -> list[datetime]:
-        """The start of every interval, from that of `start` to that of `end`."""
+        """Return the start of every interval, from that of `start` to that of `end`."""
         first, last = (interval_start(moment, self.interval, self.week_start) for moment in (self.start, self.end))
         found: list[datetime] = []
-        while first.astimezone(UTC) <= last.astimezone(UTC):  # two times of one zone compare by their clocks alone
+        while first.astimezone(UTC) <= last.astimezone(UTC):  # Python compares times of one zone by wall clock
             found.append(first)
             first = next_interval(first, self.interval)
             if len(found) > MOST_BUCKETS:
@@ -62,29 +62,29 @@ class DateRange:
         return found
 
     def keys(self) -> list[str]:
-        """`buckets` as `bucket_instant` gives them: the two hours of one clock time in autumn differ."""
+        """Return `buckets` as `bucket_instant` does: the two hours with equal wall-clock time in autumn differ."""
         return [bucket_instant(bucket.isoformat(), self.interval) for bucket in self.buckets()]
 
     def days(self) -> list[str]:
-        """`buckets` as PostHog's `days`: `2026-11-01`, or `2026-11-01 10:00:00` for hours and minutes."""
+        """Return PostHog's `days`: `2026-11-01`, or `2026-11-01 10:00:00` for hours and minutes."""
         return [day_text(bucket, self.interval) for bucket in self.buckets()]
 
     def labels(self) -> list[str]:
-        """`buckets` as PostHog's `labels`."""
+        """Return PostHog's `labels`."""
         return [self._label(bucket) for bucket in self.buckets()]
 
     def conditions(self, *, whole_seconds: bool = True) -> list[str]:
-        """HogQL conditions on the `timestamp` of events.
+        """Return HogQL conditions on the `timestamp` of events.
 
-        With `whole_seconds` the last second counts at its beginning only, as in PostHog's trends, stickiness and paths.
+        With `whole_seconds` the end is cut to a whole second, as in PostHog's trends, stickiness and paths.
         """
         end = self.end.replace(microsecond=0) if whole_seconds else self.end
         return [f"timestamp >= {moment_literal(self.from_moment)}", f"timestamp <= {moment_literal(end)}"]
 
     def previous(self, compare_to: str | None = None) -> "DateRange":
-        """The range to compare with: both ends moved by `compare_to` (`-1w`), else the period before this one.
+        """Return the range to compare with: both ends moved by `compare_to` (`-1w`), else the preceding period.
 
-        By the minute it ends where this one starts; otherwise it starts at the same time of day.
+        By the minute it ends where this range starts; otherwise it starts at the same time of day.
         """
         if compare_to is not None:
             zone = str(self.start.tzinfo)
@@ -100,7 +100,7 @@ class DateRange:
         return replace(self, start=_storable(start), end=_storable(start + length))
 
     def resolved(self) -> Row:
-        """PostHog's `resolved_date_range`."""
+        """Return PostHog's `resolved_date_range`."""
         return {"date_from": iso(self.start), "date_to": iso(self.end)}
 
     def _label(self, bucket: datetime) -> str:
@@ -117,7 +117,7 @@ class DateRange:
 
 
 def week_label(first: date, last: date) -> str:
-    """A week from its first to its last day, with as much of the dates as differs."""
+    """Format a week by its first and last day, without repeating equal parts of the dates."""
     if first == last:
         return _full(first)
     if first.year != last.year:
@@ -132,9 +132,9 @@ def _full(day: date) -> str:
 
 
 def interval_start(moment: datetime, interval: Interval, week_start: int) -> datetime:
-    """The start of the interval that a moment is in. `week_start` is 0 for Sunday, 1 for Monday."""
+    """Return the start of the interval that contains a moment. `week_start` is 0 for Sunday, 1 for Monday."""
     if interval == "minute":
-        return later(moment, timedelta()).replace(second=0, microsecond=0)  # a time that a clock change skips is moved
+        return later(moment, timedelta()).replace(second=0, microsecond=0)  # skips the gap of a clock change
     if interval == "hour":
         return later(moment, timedelta()).replace(minute=0, second=0, microsecond=0)
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -144,12 +144,12 @@ def interval_start(moment: datetime, interval: Interval, week_start: int) -> dat
 
 
 def next_interval(start: datetime, interval: Interval) -> datetime:
-    """The start of the interval after the one that begins at `start`: days and longer by the clock on the wall."""
+    """Return the start of the interval after the one that begins at `start`; days and longer in wall-clock time."""
     return _moved(start, interval, 1)
 
 
 def previous_interval(start: datetime, interval: Interval) -> datetime:
-    """The start of the interval before the one that begins at `start`."""
+    """Return the start of the interval before the one that begins at `start`."""
     return _moved(start, interval, -1)
 
 
@@ -169,17 +169,17 @@ def _moved(start: datetime, interval: Interval, number: int) -> datetime:
 
 
 def later(moment: datetime, span: timedelta) -> datetime:
-    """The moment after so much time, whatever the clocks on the wall do meanwhile."""
+    """Return the moment after an elapsed time, independent of clock changes."""
     return (moment.astimezone(UTC) + span).astimezone(moment.tzinfo)
 
 
 def bucket_expression(interval: Interval, moment: str = "timestamp") -> str:
-    """HogQL for the start of the interval of a time, in the project's timezone."""
+    """Return HogQL for the start of a time's interval, in the project's time zone."""
     return _STARTS[interval].format(moment)
 
 
 def bucket_instant(value: object, interval: Interval) -> str:
-    """A value of `bucket_expression` in a result as it stands in `DateRange.keys`."""
+    """Convert a result of `bucket_expression` to the format of `DateRange.keys`."""
     text = str(value)
     return (
         text[:10] if interval in ("day", "week", "month") else datetime.fromisoformat(text).astimezone(UTC).isoformat()
@@ -187,22 +187,22 @@ def bucket_instant(value: object, interval: Interval) -> str:
 
 
 def day_text(moment: datetime, interval: Interval) -> str:
-    """The start of an interval as PostHog's `days`."""
+    """Format the start of an interval as in PostHog's `days`."""
     return f"{moment:%Y-%m-%d %H:%M:%S}" if interval in ("hour", "minute") else f"{moment:%Y-%m-%d}"
 
 
 def moment_literal(moment: datetime) -> str:
-    """A moment as HogQL."""
+    """Return a moment as HogQL."""
     return f"toDateTime({escape.string(moment.astimezone(UTC).isoformat())})"
 
 
 def iso(moment: datetime) -> str:
-    """A moment as PostHog's answers write it: with its offset, `Z` for UTC."""
+    """Format a moment as PostHog does: with its offset, `Z` for UTC."""
     return moment.isoformat().replace("+00:00", "Z")
 
 
 def read_interval(query: Row) -> Interval:
-    """The `interval` of a query. Raises ApiError 400 for one that does not exist."""
+    """Return the `interval` of a query. Raises ApiError 400 for an unknown one."""
     given = query.get("interval")
     for interval in INTERVALS:
         if given == interval:
@@ -213,7 +213,7 @@ def read_interval(query: Row) -> Interval:
 
 
 def wants_all(query: Row) -> bool:
-    """Whether the range begins at the earliest event, which `read_date_range` then has to be told."""
+    """Return whether the range begins at the earliest event, which `read_date_range` then needs."""
     return (as_object(query.get("dateRange")) or {}).get("date_from") == "all"
 
 
@@ -227,11 +227,11 @@ def read_date_range(
     widen: bool = True,
     earliest: datetime | None = None,
 ) -> DateRange:
-    """The `dateRange` of a query. Raises ApiError 400 for ends that are not texts.
+    """Return the `dateRange` of a query. Raises ApiError 400 for ends that are not strings.
 
-    `exact` keeps the moment of a relative start and of a missing end (a single number). `explicit_start` keeps that of
-    a relative start when the query says `explicitDate`. `widen` counts from the start of the interval where PostHog's
-    trends and stickiness do. `earliest` is the earliest event, for `date_from` `all`.
+    `exact` keeps the time of day of a relative start and of a missing end (for a single number). `explicit_start` keeps
+    that of a relative start when the query has `explicitDate`. `widen` counts from the start of the interval where
+    PostHog's trends and stickiness do. `earliest` is the earliest event, for `date_from` `all`.
     """
     interval = interval or read_interval(query)
     given = as_object(query.get("dateRange")) or {}
@@ -246,7 +246,7 @@ def read_date_range(
 
 
 def relative_unit(text: str) -> str | None:
-    """The unit letter of a relative date; None for an absolute one. `all` is absolute."""
+    """Return the unit letter of a relative date; None for an absolute date, including `all`."""
     if text == "all":
         return None
     stripped = text.strip()
@@ -275,7 +275,7 @@ def _parsed(text: str, project: Project) -> datetime:
 
 
 def _storable(moment: datetime) -> datetime:
-    """The nearest moment that ClickHouse has."""
+    """Return the nearest moment that ClickHouse can store."""
     if moment.year < _FIRST_YEAR:
         return moment.replace(year=_FIRST_YEAR, month=1, day=1)
     return moment.replace(year=_LAST_YEAR, month=12, day=31) if moment.year > _LAST_YEAR else moment

@@ -1,4 +1,4 @@
-"""The conditions that a whole insight puts on events, as HogQL."""
+"""Conditions of a whole insight on events, as HogQL."""
 
 from ..queries.project import Project
 from ..queries.property_filters import TRUE
@@ -9,20 +9,20 @@ _HASHES = 1 << 64
 
 
 def all_of(terms: list[str]) -> str:
-    """A condition that holds when every term does."""
+    """Return a condition that is true when every term is true."""
     kept = [term for term in terms if term != TRUE]
     return " AND ".join(f"({term})" for term in kept) or TRUE
 
 
 def any_of(terms: list[str]) -> str:
-    """A condition that holds when any term does; never without terms."""
+    """Return a condition that is true when any term is true; false without terms."""
     return " OR ".join(f"({term})" for term in terms) or "false"
 
 
 def query_condition(query: Row, project: Project) -> str:
-    """The insight's `properties` (a list or a group), `filterTestAccounts` and `samplingFactor`.
+    """Return the insight's `properties` (a list or a group), `filterTestAccounts` and `samplingFactor`.
 
-    Raises ApiError 400 for filters that cannot be read.
+    Raises ApiError 400 for invalid filters.
     """
     terms = [project.condition(query.get("properties") or [])]
     if query.get("filterTestAccounts") is True:
@@ -34,7 +34,7 @@ def query_condition(query: Row, project: Project) -> str:
 
 
 def sampling_factor(query: Row) -> float:
-    """The part of the persons that is read, 1 for all. Raises ApiError 400 outside 0 to 1."""
+    """Return the sampled fraction of persons, 1 for all. Raises ApiError 400 outside 0 to 1."""
     factor = query.get("samplingFactor")
     if factor is None:
         return 1.0

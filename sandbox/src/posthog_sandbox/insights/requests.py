@@ -1,16 +1,16 @@
-"""What an insight's query says, checked as PostHog checks it."""
+"""Validation of query options with PostHog's messages."""
 
 from ..errors import ApiError, invalid
 from ..values import Row, as_object
 
 
 def malformed_query(place: str, problem: str) -> ApiError:
-    """400 for a query that does not validate, in PostHog's words."""
+    """Return a 400 error for an invalid query, in PostHog's words."""
     return invalid(f"1 validation error for QueryRequest\nquery.{place}\n  {problem}", "parse_error")
 
 
 def options(query: Row, name: str) -> Row:
-    """A nested object of a query, empty when it is missing or null. Raises ApiError 400 for anything else."""
+    """Return a nested object of a query, empty if missing or null. Raises ApiError 400 for anything else."""
     value = query.get(name)
     if value is None:
         return {}
@@ -21,7 +21,7 @@ def options(query: Row, name: str) -> Row:
 
 
 def choice(values: Row, name: str, place: str, allowed: tuple[str, ...], default: str) -> str:
-    """One of a few texts, `default` when it is missing or null. Raises ApiError 400 for anything else."""
+    """Return one of a few strings, `default` if missing or null. Raises ApiError 400 for anything else."""
     value = values.get(name)
     if value is None:
         return default
@@ -31,7 +31,7 @@ def choice(values: Row, name: str, place: str, allowed: tuple[str, ...], default
 
 
 def number(values: Row, name: str, place: str, default: int, least: int = 0) -> int:
-    """A whole number, `default` when it is missing or null. Raises ApiError 400 for anything else."""
+    """Return an integer, `default` if missing or null. Raises ApiError 400 for anything else."""
     value = values.get(name)
     if value is None:
         return default

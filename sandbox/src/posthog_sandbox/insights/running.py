@@ -1,4 +1,4 @@
-"""Running the HogQL of insights, and what their answers have in common."""
+"""Running the HogQL of insights, and the common fields of their responses."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,18 +10,18 @@ from anyio import CapacityLimiter, create_task_group, to_thread
 from ..errors import ApiError
 from ..http.routing import Call
 from ..queries.project import Project
-from ..queries.running import answer_fields, run_hogql
+from ..queries.running import response_fields, run_hogql
 from ..values import Row
 from .counting import MOST_ROWS
 
 _EARLIEST = "1980-01-01"
 _AT_ONCE = 2
-"""Queries of one insight that run at once: more would take every turn that the others wait for."""
+"""Concurrent queries per insight; more would take all slots that other requests wait for."""
 
 
 @dataclass(slots=True)
 class Session:
-    """The queries that one insight runs, with their timings and the HogQL and SQL of the first."""
+    """The queries of one insight, with their timings and the HogQL and SQL of the first."""
 
     call: Call
     project: Project
@@ -30,7 +30,7 @@ class Session:
     sql: str | None = None
 
     async def rows(self, text: str) -> list[list[Any]]:
-        """The rows of a query. Raises ApiError."""
+        """Run a query and return its rows. Raises ApiError."""
         ran = await run_hogql(self.call, text, replace(self.project.context, max_limit=MOST_ROWS))
         self.hogql = self.hogql or ran.translated.hogql
         self.sql = self.sql or ran.translated.sql
@@ -38,20 +38,20 @@ class Session:
         return ran.table.rows
 
     def join(self, other: "Session") -> None:
-        """Take over what another session of the same insight ran."""
+        """Merge the queries of another session of the same insight."""
         self.hogql = self.hogql or other.hogql
         self.timings += other.timings
 
     async def earliest(self, condition: str, since: str = _EARLIEST) -> datetime | None:
-        """When the first event happened that fulfils a condition, not before a day; None without one."""
+        """Return the time of the first event that matches a condition since a day; None without one."""
         where = f"({condition}) AND timestamp >= {_day(since)}"
         found = await self.rows(f"SELECT min(timestamp), count() FROM events WHERE {where} LIMIT 1")
         return datetime.fromisoformat(str(found[0][0])) if found and found[0][1] else None
 
-    def answer(self, query: Row, results: list[Row]) -> Row:
-        """The fields that the answers of all insights have."""
+    def response(self, query: Row, results: list[Row]) -> Row:
+        """Return a response with the fields common to all insights."""
         return {
-            **answer_fields(self.call, query, self.project),
+            **response_fields(self.call, query, self.project),
             "results": results,
             "hogql": self.hogql or "",
             "timings": self.timings,
@@ -65,14 +65,14 @@ def _day(text: str) -> str:
 
 
 async def reading[T](read: Callable[[], T]) -> T:
-    """What a blocking function reads from the project's rows, off the event loop."""
+    """Run a blocking function that reads the project's rows, off the event loop."""
     return await to_thread.run_sync(read)
 
 
 async def all_of_them[T](session: Session, jobs: Sequence[Callable[[Session], Awaitable[T]]]) -> list[T]:
-    """What jobs give that query for one insight, in their order; a few run at once.
+    """Run jobs that query for one insight, a few at once, and return their results in order.
 
-    Raises the ApiError of the first job that has one.
+    Raises the ApiError of the first job that failed.
     """
     if len(jobs) == 1:
         return [await jobs[0](session)]

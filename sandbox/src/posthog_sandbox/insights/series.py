@@ -1,4 +1,4 @@
-"""The series of an insight: which events belong to it, and what is computed from them."""
+"""The series of an insight: its events and its aggregation."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -30,9 +30,12 @@ _NODES = ("EventsNode", "ActionsNode", "GroupNode")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A node of `series`. `entity` is the HogQL condition for being the event or action, `filters` that of the node's
-    own properties. `label` is the event's or action's name, or `All events`. `key` is what identifies the event: its
-    name, None for every event, or the id of the action."""
+    """A node of `series`.
+
+    `entity` is the HogQL condition of the event or action, `filters` that of the node's own properties. `label` is the
+    event's or action's name, or `All events`. `key` identifies the event: its name, None for all events, or the action
+    id.
+    """
 
     order: int
     node: Row
@@ -44,17 +47,17 @@ class Series:
 
     @property
     def condition(self) -> str:
-        """`entity` and `filters`."""
+        """The conjunction of `entity` and `filters`."""
         return all_of([self.entity, self.filters])
 
     @property
     def math(self) -> str:
-        """The node's `math`, `total` when it has none."""
+        """The node's `math`, `total` by default."""
         return str(self.node.get("math") or "total")
 
     @property
     def custom_name(self) -> str | None:
-        """The name that a person gave to the series."""
+        """The custom name of the series, if any."""
         name = self.node.get("custom_name")
         return name if isinstance(name, str) else None
 
@@ -62,9 +65,9 @@ class Series:
 def read_series(
     call: Call, query: Row, project: Project, *, maths: tuple[str, ...] = MATHS, unknown_actions: bool = False
 ) -> tuple[Series, ...]:
-    """The `series` of a query, with their places as `order`. Blocking: it reads actions. Raises ApiError 400.
+    """Return the `series` of a query, with their index as `order`. Blocking: it reads actions. Raises ApiError 400.
 
-    A series of an action that does not exist is left out with `unknown_actions`, else it is refused.
+    With `unknown_actions` a series of an action that does not exist is left out; otherwise it is rejected.
     """
     nodes = as_list(query.get("series"))
     if nodes is None:
@@ -85,7 +88,7 @@ def read_series(
 
 
 def read_node(call: Call, node: Row, project: Project, order: int = 0) -> Series | None:
-    """One node; None for an action that does not exist. Blocking. Raises ApiError 400."""
+    """Return the series of a node; None for an action that does not exist. Blocking. Raises ApiError 400."""
     filters = all_of([project.condition(node.get(name) or []) for name in ("properties", "fixedProperties")])
     if node.get("kind") == "ActionsNode":
         return _action(call, node, project, order, filters)
@@ -106,7 +109,7 @@ def read_node(call: Call, node: Row, project: Project, order: int = 0) -> Series
 
 
 def unknown_action(identity: object) -> ApiError:
-    """400 for an action that does not exist."""
+    """Return a 400 error for an action that does not exist."""
     return invalid(f"Action ID {identity} does not exist!")
 
 

@@ -1,1 +1,1 @@
-"""Maton's side: connections, keys and the limit of requests."""
+"""Maton's side: connections, keys and the rate limit."""

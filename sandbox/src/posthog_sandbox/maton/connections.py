@@ -1,6 +1,6 @@
-"""Maton's control plane, played: connections that a person approves on a small local page.
+"""Maton's control plane: connections that a person approves on a local page.
 
-`GET /connections`, `POST /connections`, `GET /connections/{id}`, `DELETE /connections/{id}`; and, for people,
+Endpoints: `GET /connections`, `POST /connections`, `GET /connections/{id}`, `DELETE /connections/{id}`; for people,
 `/connect/{token}`.
 """
 
@@ -16,7 +16,7 @@ from starlette.routing import Route as WebRoute
 
 from ..errors import ApiError, maton_error, maton_invalid, maton_not_found
 from ..http.paging import DEFAULT_LIMIT
-from ..http.responses import answer, error_answer
+from ..http.responses import error_response, json_response
 from ..http.routing import Services
 from ..identity import CONNECTION_ID
 from ..pages.html import approve_page, page_headers
@@ -29,7 +29,7 @@ _APP = "posthog"
 
 
 def check_connection(rows: Rows, wanted: str | None) -> None:
-    """Raises ApiError 404 for an unknown `Maton-Connection`, 400 when there is no ACTIVE connection to use."""
+    """Raise ApiError 404 for an unknown `Maton-Connection`, 400 when no ACTIVE connection can be used."""
     if wanted is not None:
         connection = rows.get("connections", wanted)
         if connection is None:
@@ -43,19 +43,19 @@ def check_connection(rows: Rows, wanted: str | None) -> None:
 
 
 def seed_connection(rows: Rows, now: str, base_url: str) -> None:
-    """The one connection that is ACTIVE from the start."""
+    """Add the connection that is ACTIVE from the start."""
     if rows.get("connections", CONNECTION_ID) is None:
         rows.insert("connections", 0, _new(CONNECTION_ID, "ACTIVE", now, base_url))
 
 
 def move_connections(rows: Rows, base_url: str) -> None:
-    """The pages of kept connections are where this sandbox is reached now."""
+    """Point the approval URLs of kept connections at the current address."""
     for row in rows.all("connections"):
         rows.save("connections", {**row, "url": _page_url(base_url, row["_token"])})
 
 
 def web_routes(services: Services, base_url: Callable[[], str]) -> list[WebRoute]:
-    """The control plane and the approval page. `base_url` is where this sandbox is reached."""
+    """Return the routes of the control plane and the approval page. `base_url` returns the sandbox's own address."""
 
     def guarded(act: Callable[[Store, Request, Row], Response]) -> Callable[[Request], object]:
         async def endpoint(request: Request) -> Response:
@@ -64,7 +64,7 @@ def web_routes(services: Services, base_url: Callable[[], str]) -> list[WebRoute
                 body = await _body(request)
                 return await to_thread.run_sync(act, services.store, request, body)
             except ApiError as error:
-                return error_answer(error)
+                return error_response(error)
 
         return endpoint
 
@@ -89,7 +89,7 @@ def _list(store: Store, request: Request, _body: Row) -> Response:
         found = [
             _shown(row) for row in rows.all("connections") if status in (None, row["status"]) and row["app"] == app
         ]
-    return answer({"connections": found[:limit]})
+    return json_response({"connections": found[:limit]})
 
 
 def _create(store: Store, _request: Request, body: Row, *, clock: Clock, base_url: Callable[[], str]) -> Response:
@@ -98,32 +98,32 @@ def _create(store: Store, _request: Request, body: Row, *, clock: Clock, base_ur
     with store.transaction() as rows:
         row = rows.insert("connections", 0, _new(str(uuid.uuid4()), "PENDING", timestamp(clock()), base_url()))
     shown = _shown(row)
-    return answer({name: shown[name] for name in ("connection_id", "status", "url", "app")})
+    return json_response({name: shown[name] for name in ("connection_id", "status", "url", "app")})
 
 
 def _get(store: Store, request: Request, _body: Row) -> Response:
-    return answer({"connection": _shown(_found(store, request))})
+    return json_response({"connection": _shown(_found(store, request))})
 
 
 def _delete(store: Store, request: Request, _body: Row) -> Response:
     row = _found(store, request)
     with store.transaction() as rows:
         rows.remove("connections", row["id"])
-    return answer({})
+    return json_response({})
 
 
 def _set_status(store: Store, request: Request, body: Row) -> Response:
-    """What no client can do at Maton: `{"status": "FAILED"}` plays a grant that died."""
+    """Set a connection's status, which clients of Maton cannot do: `{"status": "FAILED"}` simulates a revoked grant."""
     if body.get("status") not in STATUSES:
         raise maton_invalid(["body", "status"], f"Input should be {', '.join(STATUSES)}")
     row = _found(store, request)
     with store.transaction() as rows:
         rows.save("connections", {**row, "status": body["status"], "last_updated_time": rows.now})
-    return answer({"connection_id": row["id"], "status": body["status"]})
+    return json_response({"connection_id": row["id"], "status": body["status"]})
 
 
 async def _approve(services: Services, request: Request) -> Response:
-    """The page that a person opens; its button makes the connection ACTIVE."""
+    """Serve the approval page; its button makes the connection ACTIVE."""
     approved = request.method == "POST"
 
     def act() -> str | None:

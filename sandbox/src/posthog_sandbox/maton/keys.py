@@ -1,7 +1,7 @@
-"""The keys that the sandbox accepts, all public, and what PostHog lets each of them do.
+"""The keys that the sandbox accepts, all public, and their permissions.
 
-At Maton the scopes belong to the OAuth grant of a connection. Here they belong to the key: a client is tried against
-each of them without any setting up.
+At Maton the scopes belong to the OAuth grant of a connection. Here they belong to the key, so that clients can be
+tested with each set of scopes without any setup.
 """
 
 import hmac
@@ -12,12 +12,12 @@ from ..errors import maton_error, permission_denied
 from ..identity import DATA_PROJECT, SECOND_ORGANIZATION_ID
 
 KEY = "sandbox"
-"""The key that may do everything."""
+"""The key with full access."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key. `scopes` are as PostHog writes them; empty `projects` or `organizations` limit nothing."""
+    """A key. `scopes` have PostHog's format; empty `projects` or `organizations` mean no limit."""
 
     name: str
     scopes: tuple[str, ...] = ("*",)
@@ -25,7 +25,7 @@ class Key:
     organizations: tuple[str, ...] = ()
 
     def has(self, scope_object: str, action: str) -> bool:
-        """Whether one of its scopes gives `action`, `read` or `write`. Writing implies reading."""
+        """Return whether a scope grants `action`, `read` or `write`. Write access implies read access."""
         enough = {"read": ("read", "write"), "write": ("write",)}[action]
         given = {f"{of}:{kind}" for of in (scope_object, "*") for kind in enough}
         return "*" in self.scopes or not given.isdisjoint(self.scopes)
@@ -63,11 +63,11 @@ _SCOPE_OBJECTS = {
     "activity_log": "activity_log",
 }
 _READING_POSTS = {"bulk_keys", "user_blast_radius", "cancel", "viewed"}
-"""Actions that are POST and only need to read."""
+"""Actions that are POST but only need read access."""
 
 
 def check_key(authorization: str | None) -> Key:
-    """The key of an `Authorization: Bearer ...` header. Raises ApiError 401 in Maton's envelope for any other."""
+    """Return the key of an `Authorization: Bearer ...` header. Raises ApiError 401 for any other."""
     sent = (authorization or "").encode()
     for key in KEYS:
         if hmac.compare_digest(sent, f"Bearer {key.name}".encode()):
@@ -76,7 +76,7 @@ def check_key(authorization: str | None) -> Key:
 
 
 def check_scope(key: Key, method: str, segments: Sequence[str]) -> None:
-    """Raises ApiError 403 when the key may not do this to the resource of a path such as `projects/1/insights`."""
+    """Raise ApiError 403 when the key lacks the scope for the resource of a path such as `projects/1/insights`."""
     if "*" in key.scopes:
         return
     nested = len(segments) > 2 and segments[0] != "users"
@@ -91,10 +91,10 @@ def check_scope(key: Key, method: str, segments: Sequence[str]) -> None:
 
 
 def check_reach(key: Key, segments: Sequence[str], project_id: int, organization_id: str | None) -> None:
-    """Raises ApiError 403 when the key is limited to projects or organizations other than these.
+    """Raise ApiError 403 when the key is limited to other projects or organizations.
 
-    `project_id` is 0 outside a project. `organization_id` is that of the project or of the path, None without any.
-    The user is beyond such limits.
+    `project_id` is 0 outside a project. `organization_id` is that of the project or the path, None without either.
+    These limits do not apply to the user.
     """
     if segments[0] == "users":
         return

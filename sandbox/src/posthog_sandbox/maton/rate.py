@@ -1,4 +1,4 @@
-"""Maton's own limit of requests: so many in any second, over all clients of the account."""
+"""Maton's own rate limit: requests in any one second, over all clients of the account."""
 
 import time
 from collections import deque
@@ -6,18 +6,18 @@ from collections import deque
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import ApiError, maton_error
-from ..http.responses import error_answer
-from ..pages.recording import note, refused
+from ..http.responses import error_response
+from ..pages.recording import note, rejection
 
 _WINDOW_S = 1.0
 _LIMITED = ("/posthog/", "/connections")
 
 
 class RateLimited:
-    """An ASGI application that answers 429 in Maton's envelope, with `Retry-After`, beyond `rate` requests a second.
+    """ASGI middleware that sends 429 in Maton's envelope, with `Retry-After`, above `rate` requests per second.
 
-    Requests that are refused are not counted. The pages and the endpoints of the sandbox itself are not limited. A rate
-    of 0 limits nothing.
+    Rejected requests are not counted. The sandbox's own pages and endpoints are not limited. A rate of 0 disables the
+    limit.
     """
 
     def __init__(self, app: ASGIApp, rate: int) -> None:
@@ -29,8 +29,8 @@ class RateLimited:
         """Serve one request."""
         if scope["type"] == "http" and scope["path"].startswith(_LIMITED) and not self._admit():
             error = _too_many(self._rate)
-            note(scope, refused(error))
-            await error_answer(error)(scope, receive, send)
+            note(scope, rejection(error))
+            await error_response(error)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

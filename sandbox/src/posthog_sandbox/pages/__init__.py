@@ -1,1 +1,1 @@
-"""Pages for people: the data, the requests as they arrive, the approval of a connection."""
+"""Pages for people: the data, recent requests and the approval of a connection."""

@@ -1,4 +1,4 @@
-"""What a query asks, in a few words, for people who watch: `TrendsQuery: $pageview (dau) by $browser, each week`."""
+"""Short descriptions of queries for the overview page: `TrendsQuery: $pageview (dau) by $browser, each week`."""
 
 from collections.abc import Iterator
 
@@ -9,9 +9,9 @@ _DEEPEST = 6
 
 
 def described(query: Row) -> str:
-    """The text of a HogQL query; of any other its kinds, outermost first, and what the innermost is about.
+    """Return a HogQL query's text, or for another query its kinds, outermost first, and its innermost subject.
 
-    Takes any JSON object: what is not as a query has it is left out.
+    Accepts any JSON object: parts that do not fit a query are left out.
     """
     nodes = list(_nodes(query)) or [query]
     inner = nodes[-1]
@@ -23,7 +23,7 @@ def described(query: Row) -> str:
 
 
 def _nodes(query: Row) -> Iterator[Row]:
-    """The query and the sources inside it, without the nodes that only say how to draw it."""
+    """Yield the query and its nested sources, without the nodes that only define the visualization."""
     node: Row | None = query
     for _ in range(_DEEPEST):
         if node is None:
@@ -35,7 +35,7 @@ def _nodes(query: Row) -> Iterator[Row]:
 
 
 def _subject(node: Row) -> Iterator[str]:
-    """What is counted, by what, how finely and over which days."""
+    """Yield the series with their breakdown, the interval and the date range."""
     what = (" then " if node.get("kind") == "FunnelsQuery" else ", ").join(map(_entity, objects(node.get("series"))))
     retention = as_object(node.get("retentionFilter")) or {}
     ends = [as_object(retention.get(name)) for name in ("targetEntity", "returningEntity")]
@@ -53,7 +53,7 @@ def _subject(node: Row) -> Iterator[str]:
 
 
 def _entity(node: Row) -> str:
-    """An event or an action, and how it is counted unless plainly."""
+    """Return an event or action with its aggregation unless that is the default."""
     named = next((node[key] for key in ("event", "name", "id") if _is_short(node.get(key))), "any event")
     math = node.get("math")
     return f"{named} ({math})" if isinstance(math, str) and math != "total" else str(named)
@@ -66,13 +66,13 @@ def _breakdown(given: Row) -> str:
 
 
 def _detail(node: Row) -> str:
-    """What single kinds have beside: the event of a taxonomy, the number of an experiment, a step, words to search."""
+    """Return the details of single kinds, such as the event of a taxonomy query or the step of a funnel's actors."""
     names = ("event", "search", "experiment_id", "funnelStep", "status", "day")
-    said = [f"{name} {node[name]}" for name in names if _is_short(node.get(name))]
+    details = [f"{name} {node[name]}" for name in names if _is_short(node.get(name))]
     metric = as_object(node.get("metric")) or {}
-    return ", ".join([*said, *([f"{metric['metric_type']} metric"] if _is_short(metric.get("metric_type")) else [])])
+    return ", ".join([*details, *([f"{metric['metric_type']} metric"] if _is_short(metric.get("metric_type")) else [])])
 
 
 def _is_short(value: object) -> bool:
-    """Whether a value is told as it is."""
+    """Return whether a value can be shown unchanged."""
     return isinstance(value, str | int) and not isinstance(value, bool) and value != ""

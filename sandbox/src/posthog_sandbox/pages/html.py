@@ -1,6 +1,4 @@
-"""The pages for people: what is in the sandbox, and the approval of a connection. Plain HTML, nothing from outside,
-all text escaped.
-"""
+"""The HTML pages: the sandbox's contents and the approval of a connection. Self-contained, all text escaped."""
 
 import hashlib
 from base64 import b64encode
@@ -26,7 +24,7 @@ li { display: grid; grid-template-columns: 4.6rem 2.6rem 4rem 1fr 5rem; gap: 0 .
 li .note { grid-column: 4 / -1; }
 .time, .took { font-variant-numeric: tabular-nums; opacity: .75; } .took { text-align: right; }
 .good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); } b { font-weight: 600; }
-.gone #live { opacity: .5; } .gone::before { content: "The sandbox does not answer any more."; color: var(--bad); }
+.gone #live { opacity: .5; } .gone::before { content: "The sandbox is not responding."; color: var(--bad); }
 button { font: inherit; font-weight: 600; padding: .6rem 1.6rem; border: 0; border-radius: .4rem; cursor: pointer;
   color: light-dark(#fff, #111); background: light-dark(#1d4aff, #8fa6ff); }
 button:focus-visible { outline: 3px solid currentColor; outline-offset: 2px; }
@@ -38,8 +36,8 @@ button:focus-visible { outline: 3px solid currentColor; outline-offset: 2px; }
 _SCRIPT = """
 const again = async () => {
   try {
-    const answer = await fetch("/");
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const response = await fetch("/");
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const [now, next] = [document, page].map((from) => from.getElementById("live"));
     if (next && now.innerHTML !== next.innerHTML && !getSelection().toString()) now.replaceWith(next);
     document.body.classList.remove("gone");
@@ -53,7 +51,7 @@ _SHOWN_AT_MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request as the page lists it. `note` is what it asked or why it was refused, in a few words."""
+    """A request as the page lists it. `note` is a short summary of its body or the reason it was rejected."""
 
     time: str
     method: str
@@ -65,7 +63,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the page at `/` shows. A count of None is not known yet; `in_force` are faults, limits, a set clock."""
+    """The data of the page at `/`. A count of None is unknown yet; `in_force` lists faults, limits and a set clock."""
 
     base_url: str
     events: Mapping[str, int | None]
@@ -75,7 +73,7 @@ class Overview:
 
 
 def page_headers() -> dict[str, str]:
-    """Headers of every page: no script but our own, no frames, nothing from elsewhere."""
+    """Return the headers of every page: no scripts but the inline one, no frames, nothing from other hosts."""
     script = b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{script}'; connect-src 'self'; "
@@ -91,34 +89,34 @@ def page_headers() -> dict[str, str]:
 
 
 def overview_page(overview: Overview) -> str:
-    """What is in the sandbox and what was asked lately, kept up to date by a script, or by reloading without one."""
+    """Return the page with the contents and recent requests; it refreshes itself, by script or by reloading."""
     url = _text(overview.base_url)
-    making = "" if None not in overview.events.values() else " They are being made; what needs them waits."
+    making = "" if None not in overview.events.values() else " They are being generated; requests that need them wait."
     in_force = "".join(f"<p class=warn>{_text(line)}</p>" for line in overview.in_force)
     seen = "".join(map(_request, overview.requests)) or "<li><span class=note>None yet.</span></li>"
     return _page(
         "Sandbox (synthetic data)",
-        "<p class=note>A stand-in for the Maton gateway and PostHog. All numbers here are invented.</p>"
+        "<p class=note>An emulator of the Maton gateway and PostHog. All data is synthetic.</p>"
         f"<p>Data plane <code>{url}/posthog/api/…</code>, control plane <code>{url}/connections</code>, "
         "key <code>sandbox</code>.</p>"
         f"<div id=live>{in_force}"
-        f"<h2>Events</h2><p class=note>Of the project with the id 1.{making}</p>{_counts(overview.events)}"
-        f"<h2>Rows</h2><p class=note>Of all projects, without the deleted ones.</p>{_counts(overview.rows)}"
+        f"<h2>Events</h2><p class=note>In project 1.{making}</p>{_counts(overview.events)}"
+        f"<h2>Rows</h2><p class=note>In all projects, without deleted rows.</p>{_counts(overview.rows)}"
         f"<h2>Recent requests</h2><ol>{seen}</ol></div>",
         live=True,
     )
 
 
 def approve_page(status: str | None) -> str:
-    """The page behind a connection's `url`."""
+    """Return the page behind a connection's `url`; None is an unknown connection."""
     if status is None:
-        return _page("No such connection", "<p>This link belongs to no connection of this sandbox.</p>")
+        return _page("No such connection", "<p>This link does not belong to a connection of this sandbox.</p>")
     if status == "ACTIVE":
         return _page("Connected", "<p>The connection is active. You can close this page.</p>")
     return _page(
         "Connect PostHog (sandbox)",
-        "<p>An agent asked for access to the synthetic PostHog account of this sandbox.</p>"
-        "<p class=note>Approve it only if you asked the agent to. Nothing real is behind it.</p>"
+        "<p>An agent requests access to the synthetic PostHog account of this sandbox.</p>"
+        "<p class=note>Approve it only if you started this. No real account is involved.</p>"
         '<form method="post"><p><button type="submit">Approve</button></p></form>',
     )
 
@@ -153,7 +151,7 @@ def _meaning(status: int) -> str:
 
 
 def _text(value: str) -> str:
-    """Text as HTML: on one line, not too long, without characters that hide or turn around what follows."""
+    """Escape text for HTML: on one line, truncated, without invisible or direction-changing characters."""
     line = " ".join(value[: 4 * _SHOWN_AT_MOST].split())
     line = line if len(line) <= _SHOWN_AT_MOST else f"{line[:_SHOWN_AT_MOST]}…"
     return escape("".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line))

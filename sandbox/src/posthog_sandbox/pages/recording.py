@@ -1,4 +1,4 @@
-"""The requests as they come: what the page lists, and the headers that mark every answer."""
+"""Recording of requests for the overview page, and the headers that mark every response."""
 
 import json
 import time
@@ -20,31 +20,31 @@ _SECRET_PATHS = ("/connect/",)
 
 
 def note(scope: Scope, words: str) -> None:
-    """Say in a few words what a request is about, or what became of it, for the page."""
-    said = [part for part in (scope.get(_NOTE, ""), words[:_NOTE_LENGTH]) if part]
-    scope[_NOTE] = " → ".join(said)
+    """Add a short note about a request or its outcome, for the page."""
+    parts = [part for part in (scope.get(_NOTE, ""), words[:_NOTE_LENGTH]) if part]
+    scope[_NOTE] = " → ".join(parts)
 
 
-def asked(body: Row) -> str:
-    """What the body of a request is about: the name of what is written, the query, or else the fields that are sent."""
+def summary(body: Row) -> str:
+    """Summarize a request body: the name of the object, the query, or else the fields."""
     query = as_object(body.get("query"))
     named = body.get("key") or body.get("name")
-    said = [named] if isinstance(named, str) else []
-    said += [] if query is None else [described(query)]
-    if said:
-        return ": ".join(said)
+    parts = [named] if isinstance(named, str) else []
+    parts += [] if query is None else [described(query)]
+    if parts:
+        return ": ".join(parts)
     return ", ".join(f"{name} {json.dumps(value)}" if isinstance(value, bool) else name for name, value in body.items())
 
 
-def refused(error: ApiError) -> str:
-    """Why a request was refused."""
+def rejection(error: ApiError) -> str:
+    """Return the reason of a rejection."""
     body = as_object(error.body) or {}
     nested = as_object(body.get("error")) or {}
     return str(body.get("detail") or nested.get("message") or body.get("message") or "")
 
 
 class Recorded:
-    """An ASGI application that marks every answer as synthetic, gives it an id, and remembers it for the page."""
+    """ASGI middleware that marks every response as synthetic, gives it an id and records it for the page."""
 
     def __init__(self, app: ASGIApp, seen: deque[Seen], clock: Clock) -> None:
         self._app = app
@@ -76,7 +76,7 @@ class Recorded:
 
 
 def _shown_path(scope: Any) -> str:
-    """The path with its query. The link that approves a connection is a capability and is not shown."""
+    """Return the path with its query. A connection's approval link grants access, so it is hidden."""
     path = str(scope["path"])
     for secret in _SECRET_PATHS:
         if path.startswith(secret):

@@ -1,1 +1,1 @@
-"""What the query endpoint computes: one module per kind of query, and what they share."""
+"""Building blocks shared by the query kinds: filters, dates, columns, actions and running HogQL."""

@@ -1,4 +1,4 @@
-"""Actions as conditions on events, in HogQL text."""
+"""Actions as conditions on events, in HogQL."""
 
 from ..errors import invalid
 from ..hogql import escape
@@ -10,9 +10,10 @@ _CLICK = "$autocapture"
 
 
 def action_condition(action: Row, scope: FilterScope) -> str:
-    """An event is one of the action's when any step matches. Raises ApiError 400 for what cannot be matched here.
+    """Return the condition for an action's events. Raises ApiError 400 for unsupported conditions.
 
-    A step without conditions matches every event, an action without steps none.
+    An event matches an action when it matches any step. A step without conditions matches every event, an action
+    without steps none.
     """
     steps = [_step(step, scope) for step in objects(action["steps"])]
     return f"({' OR '.join(steps)})" if steps else "false"
@@ -55,7 +56,7 @@ def _url(url: str, matching: str) -> str:
         case "regex":
             return f"{value} =~ {escape.string(url)}"
         case "contains":
-            # A % in the url is a wildcard at PostHog as well.
+            # As in PostHog, a % in the url is a wildcard.
             return f"{value} LIKE {escape.string(f'%{url}%')}"
         case _:
-            raise invalid(f"The sandbox does not know the url matching {matching[:40]}.")
+            raise invalid(f"The sandbox does not support the url matching {matching[:40]}.")

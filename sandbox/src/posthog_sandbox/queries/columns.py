@@ -1,11 +1,13 @@
-"""The `select`, `where` and `orderBy` of EventsQuery and ActorsQuery: lists of HogQL texts."""
+"""The `select`, `where` and `orderBy` of EventsQuery and ActorsQuery, given as HogQL expressions."""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from hogql_lang import tree
+
 from ..errors import invalid
-from ..hogql import HogqlError, ast, escape, has_aggregate, parse_expression
+from ..hogql import HogqlError, escape, has_aggregate, parse_expression
 
 _DIRECTION = re.compile(r"\s+(?P<direction>asc|desc)$", re.IGNORECASE)
 _NEXT_ORDER = re.compile(r"(?<=\sasc),\s*|(?<=\sdesc),\s*", re.IGNORECASE)
@@ -13,8 +15,11 @@ _NEXT_ORDER = re.compile(r"(?<=\sasc),\s*|(?<=\sdesc),\s*", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`shown` is the text that was sent, `name` that text without its comment, `hogql` what is selected for it,
-    `reference` what stands for it in GROUP BY and ORDER BY."""
+    """A selected column.
+
+    `shown` is the text as sent, `name` the text without its comment, `hogql` the selected expression, `reference` the
+    expression in GROUP BY and ORDER BY.
+    """
 
     shown: str
     name: str
@@ -24,26 +29,26 @@ class Column:
 
     @property
     def is_constant(self) -> bool:
-        """Whether it is the same in every row, so that nothing is grouped by it."""
+        """Return whether the column is a constant, which must not be in GROUP BY."""
         return self.hogql.isdecimal()
 
 
 def read_column(shown: str, special: Mapping[str, str]) -> Column:
-    """A column; `special` are names that stand for another expression. Raises ApiError 400."""
+    """Parse a column; `special` maps names to other expressions. Raises ApiError 400."""
     name = without_comment(shown)
     if name in special:
         return Column(shown, name, special[name], special[name])
-    tree = _parsed(name)
-    reference = escape.hogql_identifier(tree.alias) if isinstance(tree, ast.Alias) else _line(name)
-    return Column(shown, name, _line(name), reference, has_aggregate(tree))
+    parsed = _parsed(name)
+    reference = escape.hogql_identifier(parsed.alias) if isinstance(parsed, tree.Alias) else _line(name)
+    return Column(shown, name, _line(name), reference, has_aggregate(parsed))
 
 
 def without_comment(text: str) -> str:
-    """The text before ` -- `."""
+    """Return the text before ` -- `."""
     return text.split(" -- ", 1)[0].strip()
 
 
-def _parsed(text: str) -> ast.Expr:
+def _parsed(text: str) -> tree.Expr:
     try:
         return parse_expression(text)
     except HogqlError as error:
@@ -51,12 +56,12 @@ def _parsed(text: str) -> ast.Expr:
 
 
 def _line(text: str) -> str:
-    """A text that is one expression, on a line that ends any comment in it."""
+    """Return the expression with a line break, which ends any comment in it."""
     return f"{text}\n"
 
 
 def conditions(where: Iterable[str]) -> list[str]:
-    """Conditions that all must hold, each in brackets. Raises ApiError 400."""
+    """Return conditions that must all be true, each in parentheses. Raises ApiError 400."""
     texts = list(where)
     for text in texts:
         _parsed(text)
@@ -64,14 +69,14 @@ def conditions(where: Iterable[str]) -> list[str]:
 
 
 def grouped_by(columns: list[Column]) -> str:
-    """The columns that an aggregate among them is grouped by; empty without an aggregate."""
+    """Return the GROUP BY columns; empty without an aggregate."""
     if not any(column.is_aggregate for column in columns):
         return ""
     return ", ".join(column.reference for column in columns if not column.is_aggregate)
 
 
 def ordered(orders: Iterable[str], special: Mapping[str, str]) -> str:
-    """`orderBy` as HogQL; a text may name several orders, each with its direction. Raises ApiError 400."""
+    """Return `orderBy` as HogQL; one text can contain several orders, each with its direction. Raises ApiError 400."""
     shown: list[str] = []
     for text in (part for order in orders for part in _NEXT_ORDER.split(without_comment(order))):
         found = _DIRECTION.search(text)
@@ -82,7 +87,7 @@ def ordered(orders: Iterable[str], special: Mapping[str, str]) -> str:
 
 
 def default_order(columns: list[Column], time: str) -> str:
-    """`count()` descending, else the first aggregate, else the time descending, else the first column."""
+    """Return `count()` descending, else the first aggregate, else the time descending, else the first column."""
     names = [column.name for column in columns]
     if "count()" in names:
         return "count() DESC"

@@ -1,4 +1,4 @@
-"""`elements_chain` taken apart, as the API shows the elements of an event."""
+"""Parsing of `elements_chain` into the elements that the API shows for an event."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ _OWN = ("text", "href", "nth-child", "nth-of-type", "attr_id")
 
 
 def elements_of(chain: str) -> list[Row]:
-    """The elements from the clicked one outwards."""
+    """Return the elements from the clicked one outwards."""
     return [_element(order, text) for order, text in enumerate(_ELEMENTS.findall(chain))]
 
 

@@ -1,4 +1,4 @@
-"""The operators of property filters on one HogQL expression."""
+"""Operators of property filters, applied to a HogQL expression."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,8 +15,11 @@ _VERSION = re.compile(r"v?(\d{1,9}(?:\.\d{1,9}){0,3})(?:[-+].*)?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """What is compared: HogQL text, and the type that a definition gives it (`Numeric`, `Boolean`, `DateTime`,
-    `String`; None: text). `moment` reads dates, `cleaning` are the path cleaning rules."""
+    """The left side of a comparison: a HogQL expression and its property type.
+
+    `kind` is `Numeric`, `Boolean`, `DateTime` or `String`; None means text. `moment` parses dates; `cleaning` has the
+    path cleaning rules.
+    """
 
     expression: str
     kind: str | None
@@ -30,7 +33,7 @@ class Operand:
 
     @property
     def number(self) -> str:
-        """The expression as a number; null when it is none."""
+        """The expression as a number; null if it is not one."""
         return self.expression if self.kind == "Numeric" else f"toFloat({self.text})"
 
 
@@ -38,10 +41,10 @@ type _Operator = Callable[[Operand, list[Any]], str]
 
 
 def condition(operand: Operand, operator: str, values: list[Any]) -> str:
-    """The condition of an operator. Raises ApiError 400 for an unknown one, and for values that it cannot take."""
+    """Return the condition of an operator. Raises ApiError 400 for an unknown operator or invalid values."""
     make = OPERATORS.get(operator)
     if make is None:
-        raise invalid(f"The sandbox does not know the operator {operator[:40]}.", attr="properties")
+        raise invalid(f"The sandbox does not support the operator {operator[:40]}.", attr="properties")
     try:
         return make(operand, values)
     except HogqlError as error:
@@ -49,14 +52,14 @@ def condition(operand: Operand, operator: str, values: list[Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    """A value as the text it compares with."""
+    """Return a value as text for comparison."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
 
 
 def _constant(operand: Operand, value: Any) -> str:
-    """A value as a constant of the operand's type; as text where it does not fit."""
+    """Return a value as a constant of the operand's type, or as text if it does not fit."""
     if operand.kind == "Boolean":
         truth = _TRUTHS.get(_plain(value).lower())
         return "null" if truth is None else escape.constant(truth)
@@ -99,7 +102,7 @@ def _is_not(operand: Operand, values: list[Any]) -> str:
 
 
 def _each(template: str, joint: str, value: Callable[[Operand, Any], str]) -> _Operator:
-    """The template for every value, joined."""
+    """Apply the template to every value and join the results."""
 
     def make(operand: Operand, values: list[Any]) -> str:
         terms = [template.format(text=operand.text, value=value(operand, item)) for item in values]
@@ -128,7 +131,7 @@ def _is_not_set(operand: Operand, _values: list[Any]) -> str:
 
 
 def _ordered(symbol: str) -> _Operator:
-    """Numbers compare as numbers, times as times, anything else as text."""
+    """Compare numbers as numbers, times as times, and other values as text."""
 
     def make(operand: Operand, values: list[Any]) -> str:
         terms: list[str] = []
@@ -183,7 +186,7 @@ def _cleaned_path(operand: Operand, values: list[Any]) -> str:
 
 
 def _version(operand: Operand) -> str:
-    """The numbers of a version as an array, which compares part by part; empty when there is none."""
+    """Return a version as an array of numbers, which compares part by part; empty if it is not a version."""
     numbers = f"extract(ifNull({operand.text}, ''), '^v?([0-9]+(?:[.][0-9]+)*)')"
     return f"arrayMap(part -> toInt64OrZero(part), splitByChar('.', {numbers}))"
 
@@ -214,7 +217,7 @@ def _has_version(operand: Operand) -> str:
 
 
 def _semver_range(upper: Callable[[list[int]], list[int]]) -> _Operator:
-    """Versions from the value up to, and without, the one that `upper` makes of it."""
+    """Match versions from the value up to but excluding `upper` of it."""
 
     def make(operand: Operand, values: list[Any]) -> str:
         version, terms = _version(operand), list[str]()

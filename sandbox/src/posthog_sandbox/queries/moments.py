@@ -1,4 +1,4 @@
-"""Dates of queries, as PostHog reads them: ISO 8601 in the project's timezone, or relative to now."""
+"""Dates in queries: ISO 8601 in the project's time zone, or relative to now."""
 
 import re
 from calendar import monthrange
@@ -18,9 +18,9 @@ _SPANS = {
 
 
 def parse_moment(text: str, now: datetime, timezone: str) -> datetime:
-    """The moment that a date of a query means, in the project's timezone. Nothing is refused.
+    """Parse a date of a query into the project's time zone. Never fails.
 
-    ISO 8601 first (without an offset: project time), then PostHog's relative grammar, found anywhere in the text; any
+    Tries ISO 8601 first (project time without an offset), then PostHog's relative syntax anywhere in the text; any
     other text means now.
     """
     zone = ZoneInfo(timezone)
@@ -55,8 +55,10 @@ def _shifted(moment: datetime, found: re.Match[str]) -> datetime:
 
 
 def _placed(moment: datetime, found: re.Match[str]) -> datetime:
-    """`Start` and `End` of the unit. Months and years keep the time of day, and the end of a year is the last day of
-    the current month, as at PostHog."""
+    """Apply `Start` or `End` of the unit.
+
+    As in PostHog, months and years keep the time of day, and the end of a year is the last day of the current month.
+    """
     unit, position = found["unit"], found["position"]
     if position is None or unit not in "hdmy":
         return moment

@@ -1,4 +1,4 @@
-"""Filters that a dashboard or a request lays over a query (PostHog's DashboardFilter)."""
+"""Filters of a dashboard or request that override those of a query (PostHog's DashboardFilter)."""
 
 from ..values import Row, as_list, as_object
 
@@ -10,7 +10,7 @@ _DATES = ("date_from", "date_to", "explicitDate")
 
 
 def with_filters_override(query: Row, override: Row) -> Row:
-    """An insight's query with its dates replaced and further properties; others read what overrides them themselves."""
+    """Return an insight's query with dates replaced and properties added; other kinds apply overrides themselves."""
     if query.get("kind") not in _INSIGHTS or not override:
         return query
     changed: Row = {}

@@ -1,4 +1,4 @@
-"""Persons as the answers of EventsQuery and ActorsQuery show them."""
+"""Persons as EventsQuery and ActorsQuery show them."""
 
 import json
 from dataclasses import replace
@@ -11,11 +11,11 @@ from .project import Project
 from .running import run_hogql
 
 _AT_ONCE = 2_000
-"""Persons looked for by one query."""
+"""Persons per lookup query."""
 
 
 async def persons_by_distinct_id(call: Call, project: Project, distinct_ids: set[str]) -> dict[str, Row]:
-    """`{"uuid", "created_at", "properties", "distinct_id"}` of those that have a person."""
+    """Return `{"uuid", "created_at", "properties", "distinct_id"}` of the distinct ids that have a person."""
     rows = await _looked_up(
         call,
         project,
@@ -30,7 +30,7 @@ async def persons_by_distinct_id(call: Call, project: Project, distinct_ids: set
 
 
 async def persons_by_id(call: Call, project: Project, ids: set[str]) -> dict[str, Row]:
-    """`{"id", "properties", "is_identified", "created_at", "distinct_ids"}` of those that exist."""
+    """Return `{"id", "properties", "is_identified", "created_at", "distinct_ids"}` of the existing persons."""
     ids = {identity for identity in ids if is_uuid(identity)}
     people = "SELECT id, properties, is_identified, created_at FROM persons WHERE id IN {wanted}"
     known = (
@@ -51,7 +51,7 @@ async def persons_by_id(call: Call, project: Project, ids: set[str]) -> dict[str
 
 
 async def groups_by_key(call: Call, project: Project, index: int, keys: set[str]) -> dict[str, Row]:
-    """`{"id", "type", "properties", "group_key", "group_type_index", "created_at", "group_properties"}` by key."""
+    """Return `{"id", "type", "properties", "group_key", "group_type_index", ...}` of groups by key."""
     text = f"SELECT key, properties, created_at FROM groups WHERE index = {index} AND key IN {{wanted}}"
     found: dict[str, Row] = {}
     for key, properties, created_at in await _looked_up(call, project, text, keys):
@@ -68,13 +68,13 @@ async def groups_by_key(call: Call, project: Project, index: int, keys: set[str]
 
 
 async def recorded_sessions(call: Call, project: Project, sessions: set[str]) -> set[str]:
-    """The sessions among these that were recorded."""
+    """Return the sessions that were recorded."""
     text = "SELECT DISTINCT session_id FROM session_replay_events WHERE session_id IN {wanted}"
     return {row[0] for row in await _looked_up(call, project, text, sessions)}
 
 
 async def _looked_up(call: Call, project: Project, text: str, wanted: set[str]) -> list[list[Any]]:
-    """The rows of a query for what is wanted, a part of it at a time."""
+    """Run a lookup query in batches and return its rows."""
     rows: list[list[Any]] = []
     for part in batched(sorted(wanted), _AT_ONCE):
         context = replace(project.context, values={"wanted": part})
@@ -83,7 +83,7 @@ async def _looked_up(call: Call, project: Project, text: str, wanted: set[str]) 
 
 
 def display_name(person: Row | None, distinct_id: str) -> str:
-    """What a person is called: the email, else the name, else the distinct id."""
+    """Return a person's display name: the email, else the name, else the distinct id."""
     properties = as_object((person or {}).get("properties")) or {}
     for key in ("email", "name", "username"):
         if properties.get(key):
@@ -92,5 +92,5 @@ def display_name(person: Row | None, distinct_id: str) -> str:
 
 
 def as_json(text: Any) -> Any:
-    """The value of a JSON text."""
+    """Parse JSON text; an empty object for anything else."""
     return json.loads(text) if isinstance(text, str) and text else {}

@@ -1,8 +1,8 @@
-"""Persons that were changed or deleted through the API, as HogQL sees them.
+"""Persons changed or deleted through the API, as HogQL sees them.
 
-The events and their persons stay as they were made. Changed properties are laid over `persons`, deleted persons and
-their distinct ids are left out of it. Events keep the properties that the person had when they happened, as PostHog
-keeps them: only queries that join persons (`personsOnEventsMode`) see the changes.
+The events stay as generated. Changed properties replace those in `persons`; deleted persons and their distinct ids are
+left out. As in PostHog, events keep the person's properties at the time of the event: only queries that join persons
+(`personsOnEventsMode`) see the changes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from ..storage.store import Rows
 
 
 def person_overlays(rows: Rows, project_id: int) -> Mapping[str, str]:
-    """By name of the stored table the SELECT that stands for it; empty as long as nothing was changed."""
+    """Return a SELECT by name of the table it replaces; empty while nothing has been changed."""
     changed = {str(row["id"]): str(row["properties"]) for row in rows.all("person_properties", project_id)}
     removed = [str(row["key"]) for row in rows.all("removed", project_id) if row["kind"] == "person"]
     overlays: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What a query knows of its project: timezone, property types, cohorts, actions, filters, variables."""
+"""The query context of a project: time zone, property types, cohorts, actions, filters, variables."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -30,8 +30,10 @@ _TIMES: Mapping[Table, str] = {"events": "timestamp", "sessions": "$start_timest
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as its queries see it. `context` has everything but the filters and variables of a query; `log` keeps
-    the HogQL queries that ran."""
+    """A project as its queries see it.
+
+    `context` has everything except a query's own filters and variables; `log` records the HogQL queries.
+    """
 
     row: Row
     context: Context
@@ -39,21 +41,21 @@ class Project:
     log: QueryLog
 
     def test_accounts(self, table: Table = "events") -> str:
-        """The condition of the project's filters against internal and test users."""
+        """Return the condition of the project's filters for internal and test users."""
         return self.condition(objects(self.row.get("test_account_filters")), table)
 
     def condition(self, properties: object, table: Table = "events") -> str:
-        """Property filters as HogQL. Raises ApiError 400."""
+        """Return property filters as HogQL. Raises ApiError 400."""
         return properties_condition(properties, replace(self.scope, table=table))
 
     def moment(self, text: str) -> str:
-        """A date of a query as HogQL."""
+        """Return a date of a query as HogQL."""
         moment = parse_moment(text, self.scope.now, self.context.timezone)
         return f"toDateTime({escape.string(moment.isoformat())})"
 
 
 class Projects:
-    """Reads projects; remembers the types of the properties, which do not change."""
+    """Reader of projects; caches the property types, which do not change."""
 
     def __init__(self, cohort_persons: CohortPersons) -> None:
         self._cohort_persons = cohort_persons
@@ -62,7 +64,7 @@ class Projects:
         self._reading = anyio.Lock()
 
     async def of(self, call: Call) -> Project:
-        """The project of a request. Waits for the events."""
+        """Return the project of a request, after waiting for the events."""
         types = await self._property_types(call.services.events)
         return await to_thread.run_sync(self._read, call, types)
 
@@ -102,9 +104,9 @@ class Projects:
 
 
 def with_filters(project: Project, query: Row, body: Row) -> Context:
-    """The context of a HogQL query: its `values`, `variables` and `filters`, and what overrides them in the request.
+    """Return the context of a HogQL query with its `values`, `variables` and `filters`, and the request's overrides.
 
-    Filters are read when the query names them; then what they refuse is an ApiError 400.
+    Filters are read only if the query uses them; invalid ones then raise ApiError 400.
     """
     filters = as_object(query.get("filters")) or {}
     override = as_object(body.get("filters_override")) or {}
@@ -134,7 +136,7 @@ def _listed(properties: object) -> list[Any]:
 
 
 def _filters(project: Project, dates: Row, properties: list[Any], test_accounts: bool, name: str) -> str | None:
-    """The condition for `{filters}` on a table: the upper bound of the dates is exclusive."""
+    """Return the condition for `{filters}` on a table; the end of the date range is exclusive."""
     table = _FILTERED.get(name)
     if table is None:
         return None
@@ -151,7 +153,7 @@ def _filters(project: Project, dates: Row, properties: list[Any], test_accounts:
 
 
 def _variables(query: Row, body: Row) -> Mapping[str, object]:
-    """The values by code name; those of the request win."""
+    """Return the values by code name; those of the request take precedence."""
     found: dict[str, object] = {}
     for given in (as_object(query.get("variables")) or {}, as_object(body.get("variables_override")) or {}):
         for variable in objects(list(given.values())):
@@ -162,7 +164,7 @@ def _variables(query: Row, body: Row) -> Mapping[str, object]:
 
 
 def _named(rows: Rows, table: str, project_id: int, key: int | str) -> list[Row]:
-    """The living rows with this id, or with this name."""
+    """Return the rows with this id or name that are not deleted."""
     field = "id" if isinstance(key, int) else "name"
     return [row for row in rows.all(table, project_id) if row[field] == key and not row["deleted"]]
 
@@ -178,7 +180,7 @@ def _cohort(store: Store, project_id: int, persons: CohortPersons, key: int | st
         cohort = _only("cohorts", key, _named(rows, "cohorts", project_id, key))
         if cohort is None:
             return None
-        with _refusals():
+        with _query_errors():
             persons(rows, cohort)
     table = "static_cohort_people" if cohort["is_static"] else "cohort_people"
     return f"select person_id from {table} where cohort_id = {cohort['id']}"
@@ -189,7 +191,7 @@ def _action(store: Store, project_id: int, scope: FilterScope, key: int | str) -
         action = _only("actions", key, _named(rows, "actions", project_id, key))
     if action is None:
         return None
-    with _refusals():
+    with _query_errors():
         return action_condition(action, scope)
 
 
@@ -199,8 +201,8 @@ def _relation(store: Store, project_id: int, persons: CohortPersons, log: QueryL
 
 
 @contextmanager
-def _refusals() -> Generator[None]:
-    """What a cohort or an action refuses is an error of the query that names it."""
+def _query_errors() -> Generator[None]:
+    """Turn an ApiError of a cohort or action into an error of the query that uses it."""
     try:
         yield
     except ApiError as error:

@@ -1,6 +1,6 @@
-"""PostHog's property filters (`{"key", "value", "operator", "type"}`) as conditions in HogQL text.
+"""PostHog's property filters (`{"key", "value", "operator", "type"}`) as HogQL conditions.
 
-Incomplete filters hold for every row, as at PostHog. Values reach the text through `escape` only.
+As in PostHog, incomplete filters match every row. Values are always escaped with `escape`.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,8 +24,10 @@ _PERSON_ID: Mapping[str, str] = {"events": "person_id", "persons": "id"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterScope:
-    """What filters are read with: the project's `context`, its clock, the table they are on, its path cleaning rules
-    (pairs of a regular expression and what replaces it)."""
+    """The context for parsing filters: the project, the clock, the filtered table and the path cleaning rules.
+
+    Each rule is a regular expression and its replacement.
+    """
 
     context: Context
     now: datetime
@@ -34,7 +36,7 @@ class FilterScope:
 
 
 def properties_condition(properties: object, scope: FilterScope) -> str:
-    """A list of filters (all must hold) or a `PropertyGroupFilter`. Raises ApiError 400."""
+    """Return the condition of a list of filters (all must match) or a `PropertyGroupFilter`. Raises ApiError 400."""
     group = as_object(properties)
     if group is not None:
         return _group(group, scope)
@@ -57,18 +59,18 @@ def _joined(joint: str, terms: list[str]) -> str:
 
 
 def filter_condition(item: Row, scope: FilterScope) -> str:
-    """One filter. Raises ApiError 400 for a type or an operator that is unknown here."""
+    """Return the condition of a filter. Raises ApiError 400 for an unsupported type or operator."""
     kind, key = str(item.get("type") or "event"), item.get("key")
     if not isinstance(key, str) or not key:
         return TRUE
     make = _TYPES.get(kind)
     if make is None:
-        raise invalid(f"The sandbox does not know property filters of type {kind[:40]}.", attr="properties")
+        raise invalid(f"The sandbox does not support property filters of type {kind[:40]}.", attr="properties")
     return make(key, item, scope)
 
 
 def _valued(item: Row) -> list[Any] | None:
-    """The values of a filter; None when it is incomplete, or an empty list, and so holds for every row."""
+    """Return the values of a filter; None if it is incomplete or has an empty list, and so matches every row."""
     value = item.get("value")
     values = as_list(value)
     if values is None:
@@ -167,7 +169,7 @@ def _hogql(key: str, _item: Row, _scope: FilterScope) -> str:
         parse_expression(key)
     except HogqlError as error:
         raise invalid(error.message, error.code) from error
-    return f"({key}\n)"  # the line ends a comment that the expression may end with
+    return f"({key}\n)"  # the line break ends a trailing comment
 
 
 def _element(key: str, item: Row, scope: FilterScope) -> str:

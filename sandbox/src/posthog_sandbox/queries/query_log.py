@@ -1,4 +1,4 @@
-"""The HogQL queries that ran, as `query_log` shows them."""
+"""The HogQL queries that ran, for the table `query_log`."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from ..storage.engine import EngineError, Table
 from ..values import Row
 
 MAX_QUERIES = 500
-"""The latest queries that are remembered, of all projects together."""
+"""Maximum number of recorded queries, over all projects."""
 _MAX_TEXT = 10_000
-"""Characters of a query that are remembered."""
+"""Maximum number of recorded characters per query."""
 _SANDBOX_USER = 1
 _CODES: Mapping[str, int] = {
     "UNKNOWN_IDENTIFIER": 47, "ILLEGAL_TYPE_OF_ARGUMENT": 43, "TYPE_MISMATCH": 53, "TIMEOUT_EXCEEDED": 159,
@@ -23,23 +23,23 @@ _UNKNOWN_CODE = 1002
 
 @dataclass(frozen=True, slots=True)
 class QueryLog:
-    """Remembers queries until the sandbox ends; written and read by several threads."""
+    """A thread-safe record of queries that is kept until the sandbox stops."""
 
     _entries: deque[Row] = field(default_factory=lambda: deque[Row](maxlen=MAX_QUERIES))
 
     def finished(self, call: Call, identity: str, query: Row, seconds: float, table: Table) -> None:
-        """A query that was answered."""
+        """Record a successful query."""
         size = sum(len(str(value)) for row in table.rows for value in row)
         counts = {"read_rows": table.read_rows, "read_bytes": table.read_bytes}
         self._add(call, identity, query, seconds, {**counts, "result_rows": len(table.rows), "result_bytes": size})
 
     def failed(self, call: Call, identity: str, query: Row, seconds: float, error: EngineError) -> None:
-        """A query that ClickHouse refused or stopped."""
+        """Record a query that ClickHouse rejected or stopped."""
         code = _CODES.get(error.code_name, _UNKNOWN_CODE)
         self._add(call, identity, query, seconds, {"status": "ExceptionWhileProcessing", "exception_code": code})
 
     def rows(self, project_id: int) -> list[Row]:
-        """Those of a project, the newest first."""
+        """Return the queries of a project, newest first."""
         return [entry for entry in reversed(tuple(self._entries)) if entry["team_id"] == project_id]
 
     def _add(self, call: Call, identity: str, query: Row, seconds: float, more: Row) -> None:

@@ -1,4 +1,4 @@
-"""How a kind of query is answered: HogQL translated and run, and the fields that all answers share."""
+"""Translating and running HogQL, and the fields that all query responses share."""
 
 import hashlib
 import json
@@ -21,12 +21,12 @@ LONGEST_SECONDS = 60.0
 _CACHED_MINUTES = 60
 
 type Runner = Callable[[Call, Row, Project], Awaitable[Row]]
-"""Answers a query of one kind: the request, the query, its project. Raises ApiError."""
+"""A function that runs a query of one kind from the request, the query and its project; raises ApiError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A HogQL query that ran; `timings` in seconds as PostHog shows them."""
+    """A completed HogQL query; `timings` are seconds in PostHog's format."""
 
     translated: Translated
     table: Table
@@ -34,17 +34,17 @@ class Ran:
 
 
 async def run_hogql(call: Call, text: str, context: Context) -> Ran:
-    """Translate and run. Raises ApiError: 400 with HogQL's or ClickHouse's code, 504 past the limits, 429."""
+    """Translate and run. Raises ApiError: 400 with HogQL's or ClickHouse's code, 504 above limits, 429."""
     started = time.perf_counter()
     try:
         translated = await to_thread.run_sync(translate, text, context)
     except HogqlError as error:
-        raise _hogql_refusal(text, error) from error
+        raise _hogql_error(text, error) from error
     parsed = time.perf_counter()
     try:
         table = await call.services.events.query(call.project_id, translated.sql, max_seconds=LONGEST_SECONDS)
     except EngineError as error:
-        raise _engine_refusal(error) from error
+        raise _engine_error(error) from error
     timings = [
         {"k": "./translate", "t": round(parsed - started, 6)},
         {"k": "./execute", "t": round(time.perf_counter() - parsed, 6)},
@@ -52,8 +52,8 @@ async def run_hogql(call: Call, text: str, context: Context) -> Ran:
     return Ran(translated, table, timings)
 
 
-def answer_fields(call: Call, query: Row, project: Project) -> Row:
-    """What every answer begins with. Nothing is cached here; the key is that of the query all the same."""
+def response_fields(call: Call, query: Row, project: Project) -> Row:
+    """Return the common fields of a response. Nothing is cached here, but the cache key is that of the query."""
     now = call.services.clock()
     key = hashlib.sha256(json.dumps(query, sort_keys=True).encode()).hexdigest()[:32]
     return {
@@ -68,13 +68,13 @@ def answer_fields(call: Call, query: Row, project: Project) -> Row:
 
 
 def page_of(ran: Ran, limit: int, offset: int) -> tuple[list[list[Any]], Row]:
-    """The rows of a query that fetched one more than `limit`, and the fields that tell whether there are more."""
+    """Return the page of a query that fetched `limit` + 1 rows, and its paging fields."""
     rows = ran.table.rows
     return rows[:limit], {"hasMore": len(rows) > limit, "limit": limit, "offset": offset}
 
 
 def whole_number(query: Row, name: str, default: int, most: int = 50_000) -> int:
-    """A count in a query, cut down to `most`. Raises ApiError 400 for anything that is none."""
+    """Return an integer of a query, capped at `most`. Raises ApiError 400 for any other value."""
     value = query.get(name)
     if value is None:
         return default
@@ -84,7 +84,7 @@ def whole_number(query: Row, name: str, default: int, most: int = 50_000) -> int
 
 
 def texts(query: Row, name: str) -> list[str]:
-    """A list of texts in a query; nothing when it is not there. Raises ApiError 400."""
+    """Return a list of strings of a query; empty if missing. Raises ApiError 400."""
     if query.get(name) is None:
         return []
     values = as_list(query[name])
@@ -93,8 +93,8 @@ def texts(query: Row, name: str) -> list[str]:
     return [str(item) for item in values]
 
 
-def _hogql_refusal(text: str, error: HogqlError) -> ApiError:
-    """400 with HogQL's code. A syntax error tells its place, which is all there is to find it by."""
+def _hogql_error(text: str, error: HogqlError) -> ApiError:
+    """Return a 400 error with HogQL's code; syntax errors include their position."""
     message = error.message
     if error.code == "hogql_syntax_error" and error.start is not None:
         before = text[: error.start]
@@ -103,8 +103,8 @@ def _hogql_refusal(text: str, error: HogqlError) -> ApiError:
     return invalid(message, error.code)
 
 
-def _engine_refusal(error: EngineError) -> ApiError:
-    """ClickHouse's refusals as PostHog passes them on: 400 with the error's name, 504 for time, 500 for ours."""
+def _engine_error(error: EngineError) -> ApiError:
+    """Convert ClickHouse's errors as PostHog does: 400 with the error's name, 504 above limits, 503 if cancelled."""
     if error.code_name == "TIMEOUT_EXCEEDED":
         return server_error(504, "Query has hit the max execution time before completing. Use a shorter time range.")
     if error.code_name == "MEMORY_LIMIT_EXCEEDED":

@@ -1,4 +1,4 @@
-"""The SELECT of EventsQuery and ActorsQuery: chosen columns, grouped when one of them aggregates, a page at a time."""
+"""The SELECT of EventsQuery and ActorsQuery: a page of columns, grouped if one of them is an aggregate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from .property_filters import TRUE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """A page of the rows of `source`, which is HogQL for FROM. `terms` are conditions that all must hold.
+    """A page of rows from `source`, which is HogQL for FROM. All of `terms` must be true.
 
-    `order` is HogQL for ORDER BY, empty for none.
+    `order` is HogQL for ORDER BY; empty for none.
     """
 
     columns: Sequence[Column]
@@ -22,7 +22,7 @@ class Selection:
     offset: int
 
     def hogql(self) -> str:
-        """The query. It fetches one row more than `limit`, which tells whether there are more."""
+        """Return the query, with one row more than `limit` to detect a next page."""
         terms = [term for term in self.terms if term != TRUE]
         groups = grouped_by([column for column in self.columns if not column.is_constant])
         pieces = [

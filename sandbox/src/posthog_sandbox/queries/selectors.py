@@ -1,4 +1,4 @@
-"""Clicked elements in HogQL: conditions on `elements_chain`, the elements from the clicked one outwards.
+"""Autocapture elements in HogQL: conditions on `elements_chain`, which starts at the clicked element.
 
 An element is `tag.class.class:attribute="value"attribute="value"`; elements are joined by `;`.
 """
@@ -29,7 +29,7 @@ _PLAIN_ATTRIBUTES = frozenset({"href", "text"})
 
 
 def selector_pattern(selector: str) -> str:
-    """A CSS selector as a regular expression over `elements_chain`. Raises ApiError 400 for what it cannot say."""
+    """Translate a CSS selector to a regular expression on `elements_chain`. Raises ApiError 400 if unsupported."""
     pieces = _STEPS.split(selector.strip())
     elements, combinators = pieces[::2], pieces[1::2]
     pattern = _element(elements[-1], selector)
@@ -40,7 +40,7 @@ def selector_pattern(selector: str) -> str:
 
 
 def _element(text: str, selector: str) -> str:
-    """One element: its tag, its classes in the order of the chain, its attributes in any order."""
+    """Return the pattern of one element: tag, classes in the order of the chain, attributes in any order."""
     tag, classes, attributes, position = "[^.:;]*", list[str](), list[str](), 0
     while position < len(text):
         found = _PART.match(text, position)
@@ -73,17 +73,17 @@ def _attribute(found: re.Match[str]) -> str:
 
 
 def _unknown(selector: str) -> ApiError:
-    known = "tags, classes, #id, [attribute=value], :nth-child(n), `>` and blanks"
-    return invalid(f"The sandbox reads selectors of {known}, which `{selector[:100]}` is not.")
+    known = "tags, classes, #id, [attribute=value], :nth-child(n), `>` and spaces"
+    return invalid(f"The sandbox does not support the selector `{selector[:100]}`. Use only {known}.")
 
 
 def tag_pattern(tag: str) -> str:
-    """The clicked element, or one around it, has this tag."""
+    """Return a pattern that matches the tag of the clicked element or an enclosing one."""
     return f"(?:^|;){re.escape(tag)}(?:[.:;]|$)"
 
 
 def attribute_condition(name: str, value: str, matching: str) -> str:
-    """`text` or `href` of one of the elements: `exact`, `contains` (in any case) or `regex`."""
+    """Match `text` or `href` of an element: `exact`, `contains` (ignoring case) or `regex`."""
     if matching == "exact":
         pattern = rf'(?:[:;"]|^){name}="{re.escape(_chained(value))}"'
     elif matching == "contains":
@@ -96,12 +96,12 @@ def attribute_condition(name: str, value: str, matching: str) -> str:
 
 
 def _chained(value: str) -> str:
-    """A value as the chain writes it."""
+    """Escape a value as in the chain."""
     return value.replace('"', '\\"')
 
 
 def element_condition(key: str, operator: str, values: list[str]) -> str:
-    """A property filter of type `element`."""
+    """Return the condition of a property filter of type `element`."""
     negated = operator in {"is_not", "not_icontains", "not_regex"}
     make: dict[str, Callable[[str], str]] = {
         "selector": lambda value: f"(elements_chain =~ {escape.string(selector_pattern(value))})",
@@ -114,6 +114,6 @@ def element_condition(key: str, operator: str, values: list[str]) -> str:
         return f"(NOT {found})" if operator == "is_not_set" else found
     matching = _MATCHINGS.get(operator)
     if key not in make or matching is None or (key in _EXACT_ONLY and matching != "exact"):
-        raise invalid(f"The sandbox does not compare the {key[:40]} of elements by {operator[:40]}.", attr="properties")
+        raise invalid(f"The sandbox does not support {operator[:40]} on the {key[:40]} of elements.", attr="properties")
     found = f"({' OR '.join(make[key](value) for value in values)})"
     return f"(NOT {found})" if negated else found

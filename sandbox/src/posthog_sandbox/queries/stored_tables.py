@@ -1,6 +1,4 @@
-"""The rows behind the tables that are not in the events' database: who is in which cohort, merged ids, the queries that
-ran, and `system.*`, the project's own objects and the catalog.
-"""
+"""Tables outside the events' database: cohort members, merged ids, the query log and `system.*`."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +23,7 @@ from ..values import Row, as_object, objects
 from .query_log import QueryLog
 
 type CohortPersons = Callable[[Rows, Row], str]
-"""A SELECT of the ids of a cohort's persons. Raises ApiError 400 for a cohort that is not calculated here."""
+"""A function that returns a SELECT of a cohort's person ids; raises ApiError 400 for an unsupported cohort."""
 
 _NOBODY = "SELECT toUUID('00000000-0000-0000-0000-000000000000') AS person_id, toInt64(0) AS cohort_id WHERE 0"
 _STORED_AS = {"feature_flag_id": "_feature_flag", "steps_json": "steps"}
@@ -34,14 +32,14 @@ _OVERRIDES = (
     "SELECT JSONExtractString(properties, '$anon_distinct_id') FROM posthog.events "
     "WHERE event = '$identify' AND NOT JSONHas(properties, '$set'))"
 )
-"""The ids of devices that somebody used before logging in on them: the person behind such an id was merged."""
+"""Distinct ids used before logging in, whose anonymous person was merged."""
 _EMPTY = {"integer": 0, "boolean": False}
 
 
 def stored_relation(
     rows: Rows, project_id: int, table: str, cohort_persons: CohortPersons, log: QueryLog
 ) -> str | None:
-    """The SELECT of a table that the store knows, in ClickHouse SQL of our own; None for other tables."""
+    """Return the ClickHouse SELECT of a table that the store provides; None for other tables."""
     match table:
         case "cohort_people":
             return _members(rows, project_id, False, cohort_persons)
@@ -60,7 +58,7 @@ def stored_relation(
 
 
 def _members(rows: Rows, project_id: int, static: bool, cohort_persons: CohortPersons) -> str:
-    """Every cohort's persons. ClickHouse reads only the branches that a condition on `cohort_id` leaves."""
+    """Return the persons of all cohorts. ClickHouse skips the branches that a condition on `cohort_id` excludes."""
     members: list[str] = []
     for cohort in rows.all("cohorts", project_id):
         if not cohort["deleted"] and bool(cohort["is_static"]) == static:
@@ -91,7 +89,7 @@ def _system(rows: Rows, project_id: int, name: str) -> str:
 
 
 def _calculations(cohort: Row) -> list[Row]:
-    """The latest calculation of a cohort, as its history of one."""
+    """Return the latest calculation of a cohort as a history of one entry."""
     moment = cohort.get("last_calculation")
     if not moment:
         return []
@@ -101,7 +99,7 @@ def _calculations(cohort: Row) -> list[Row]:
 
 
 def _rollout(flag: Row) -> Any:
-    """The share of a flag with one group and no conditions; null for any other."""
+    """Return the rollout of a flag with one group and no conditions; null for other flags."""
     groups = objects((as_object(flag.get("filters")) or {}).get("groups"))
     plain = len(groups) == 1 and not groups[0].get("properties")
     return groups[0].get("rollout_percentage") if plain else None
@@ -129,7 +127,7 @@ def _value(row: Row, name: str, type: Type) -> Any:
 
 
 def _stored(row: Row, name: str) -> Any:
-    """A field of the row; `x_id` is the `x` of the row, or the id of what stands there."""
+    """Return a field of the row; `x_id` is the row's `x`, or the id of that object."""
     known = _STORED_AS.get(name, name)
     if known in row or not name.endswith("_id"):
         return row.get(known)

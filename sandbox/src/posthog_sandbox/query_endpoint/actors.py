@@ -1,13 +1,14 @@
-"""ActorsQuery: persons or groups as rows of chosen columns, all of them or those that another query names."""
+"""ActorsQuery: persons or groups with chosen columns, either all of them or the actors of another query."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from anyio import to_thread
+from hogql_lang import tree
 
 from ..errors import invalid
-from ..hogql import HogqlError, ast, escape, parse_query, translate
+from ..hogql import HogqlError, escape, parse_query, translate
 from ..http.routing import Call
 from ..insights.actor_source import ActorSource
 from ..insights.actors.query import KINDS, insight_actors
@@ -15,7 +16,7 @@ from ..queries.columns import Column, default_order, ordered, read_column, witho
 from ..queries.people import groups_by_key, persons_by_id, recorded_sessions
 from ..queries.project import Project, with_filters
 from ..queries.property_filters import TRUE
-from ..queries.running import Ran, answer_fields, page_of, run_hogql, texts, whole_number
+from ..queries.running import Ran, page_of, response_fields, run_hogql, texts, whole_number
 from ..queries.selection import Selection
 from ..values import Row, as_object
 
@@ -28,8 +29,7 @@ _ID_ALIASES = ("group_key", "actor_id", "person_id")
 
 @dataclass(frozen=True, slots=True)
 class _Strategy:
-    """How actors of one kind are read: their table, its id, the columns that mean the whole actor, what a search
-    looks into, and what orders by the actor."""
+    """The columns of one kind of actor: table, id, whole-actor columns, searched columns and default order."""
 
     table: str
     key: str
@@ -40,7 +40,7 @@ class _Strategy:
 
     @property
     def special(self) -> Mapping[str, str]:
-        """The columns that stand for another expression."""
+        """Return the columns that stand for another expression."""
         return {
             **dict.fromkeys(self.objects, self.key),
             "person.$delete": "1",
@@ -72,7 +72,7 @@ _GROUPS = _Strategy(
 
 
 async def actors_query(call: Call, query: Row, project: Project) -> Row:
-    """Actors with `source`, `search`, `properties`, `orderBy`, `limit` and `offset`. Raises ApiError 400."""
+    """Return actors with `source`, `search`, `properties`, `orderBy`, `limit` and `offset`. Raises ApiError 400."""
     source = await _source(call, query, project)
     group = None if source is None else source.group
     strategy = _PERSONS if group is None else _GROUPS
@@ -91,7 +91,7 @@ async def actors_query(call: Call, query: Row, project: Project) -> Row:
     rows, page = page_of(ran, limit, offset)
     results, missing = await _shown(call, project, columns, rows, group, strategy)
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "columns": select,
         "types": list(ran.table.types),
         "results": results,
@@ -105,7 +105,7 @@ async def actors_query(call: Call, query: Row, project: Project) -> Row:
 
 
 async def _source(call: Call, query: Row, project: Project) -> ActorSource | None:
-    """The actors that the `source` of a query names, None for all persons. Raises ApiError 400."""
+    """Return the actors of the query's `source`; None means all persons. Raises ApiError 400."""
     if query.get("source") is None:
         return None
     source = as_object(query["source"])
@@ -119,7 +119,7 @@ async def _source(call: Call, query: Row, project: Project) -> ActorSource | Non
 
 
 def _hogql_source(call: Call, source: Row, project: Project) -> ActorSource:
-    """The actors in a HogQL query. Raises ApiError 400."""
+    """Return the actors of a HogQL query. Raises ApiError 400."""
     text = source.get("query")
     if not isinstance(text, str):
         raise invalid("query.source.query: Field required")
@@ -134,20 +134,20 @@ def _hogql_source(call: Call, source: Row, project: Project) -> ActorSource:
     return ActorSource(hogql=text.rstrip().rstrip(";"), context=context, id_column=identity)
 
 
-def _id_column(query: ast.Query) -> str | None:
-    """What names the actors, as PostHog finds it: a column called so by AS, else the first with `id` in its name.
+def _id_column(query: tree.Query) -> str | None:
+    """Return the column of actor ids as PostHog picks it: one with such an alias, else the first with `id` in its name.
 
-    Only names are looked at: `*` and other expressions never name them.
+    Only names are considered; `*` and other expressions are not.
     """
-    while isinstance(query, ast.SetQuery):
+    while isinstance(query, tree.SetQuery):
         query = query.first
-    aliases = [column.alias for column in query.columns if isinstance(column, ast.Alias)]
+    aliases = [column.alias for column in query.columns if isinstance(column, tree.Alias)]
     found = [alias for alias in aliases if alias in _ID_ALIASES]
     for column in query.columns:
         match column:
-            case ast.Alias(alias) if "id" in alias:
+            case tree.Alias(alias) if "id" in alias:
                 found.append(alias)
-            case ast.Field(chain) if any("id" in str(part).lower() for part in chain):
+            case tree.Field(chain) if any("id" in str(part).lower() for part in chain):
                 found.append(str(chain[-1]))
             case _:
                 pass
@@ -155,7 +155,7 @@ def _id_column(query: ast.Query) -> str | None:
 
 
 def _select(query: Row, strategy: _Strategy) -> list[str]:
-    """The columns: those of the actors of a trend always have the distinct ids of their events."""
+    """Return the columns; the actors of a trend always include the distinct ids of their events."""
     select = [without_comment(text) for text in texts(query, "select")] or list(strategy.default_select)
     source = as_object(query.get("source")) or {}
     of_trend = (as_object(source.get("source")) or {}).get("kind") == "TrendsQuery"
@@ -172,7 +172,7 @@ def _terms(query: Row, project: Project, strategy: _Strategy) -> list[str]:
 
 
 def _search(text: object, strategy: _Strategy) -> str:
-    """A part of what an actor is called, of the id or, for a person, of any distinct id, in any case."""
+    """Match part of the name, the id or any distinct id of a person, ignoring case."""
     if not isinstance(text, str) or not text.strip():
         return TRUE
     plain = text.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -194,9 +194,9 @@ def _order(query: Row, columns: list[Column], strategy: _Strategy) -> str:
 async def _ran(
     call: Call, selection: Selection, source: ActorSource | None, strategy: _Strategy, project: Project
 ) -> Ran:
-    """The rows. A source alone is read when it has all columns that are named; then actors that are gone stay in.
+    """Return the rows. A source with all selected columns is read alone, so that deleted actors are included.
 
-    Else it is joined with the table of the actors, as PostHog does it.
+    Otherwise it is joined with the table of the actors, as in PostHog.
     """
     if source is None:
         return await run_hogql(call, selection.hogql(), project.context)
@@ -215,7 +215,7 @@ async def _ran(
 async def _shown(
     call: Call, project: Project, columns: list[Column], rows: list[list[Any]], group: int | None, strategy: _Strategy
 ) -> tuple[list[list[Any]], int | None]:
-    """The rows with objects for actors, and how many of these are gone; None when no actor is shown."""
+    """Return the rows with actors as objects, and the number of missing actors; None when no actor is shown."""
     names = [column.name for column in columns]
     places = [index for index, name in enumerate(names) if name in strategy.objects]
     if places and _RECORDINGS in names:
@@ -240,7 +240,7 @@ async def _shown(
 
 
 async def _match_recordings(call: Call, project: Project, rows: list[list[Any]], place: int) -> None:
-    """Put the recordings in which events happened in the place of these events."""
+    """Replace matching events by the recordings they happened in."""
     recorded = await recorded_sessions(call, project, {event[2] for row in rows for event in row[place] if event[2]})
     for row in rows:
         events: dict[str, list[Row]] = {}

@@ -1,4 +1,4 @@
-"""EventsQuery: events as rows of chosen columns."""
+"""EventsQuery: events with chosen columns."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from ..queries.columns import Column, conditions, default_order, ordered, read_c
 from ..queries.elements import elements_of
 from ..queries.people import as_json, display_name, persons_by_distinct_id
 from ..queries.project import Project
-from ..queries.running import answer_fields, page_of, run_hogql, texts, whole_number
+from ..queries.running import page_of, response_fields, run_hogql, texts, whole_number
 from ..queries.selection import Selection
 from ..values import Row, as_list, as_object, is_uuid
 
@@ -26,7 +26,7 @@ _DEFAULT_AFTER = "-24h"
 
 
 async def events_query(call: Call, query: Row, project: Project) -> Row:
-    """`columns` as they were sent, `types` as texts, `*` and `person` as objects. Raises ApiError 400."""
+    """Return `columns` as sent, `types` as strings, `*` and `person` as objects. Raises ApiError 400."""
     columns = [read_column(text, _SPECIAL) for text in texts(query, "select") or ["*"]]
     limit, offset = whole_number(query, "limit", _DEFAULT_LIMIT), whole_number(query, "offset", 0, 10**9)
     terms = [*await _source_terms(call, query, project), *_terms(call, query, project)]
@@ -35,7 +35,7 @@ async def events_query(call: Call, query: Row, project: Project) -> Row:
     ran = await run_hogql(call, selection.hogql(), project.context)
     rows, page = page_of(ran, limit, offset)
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "columns": [column.shown for column in columns],
         "types": list(ran.table.types),
         "results": await _shown(call, project, columns, rows),
@@ -49,7 +49,7 @@ async def events_query(call: Call, query: Row, project: Project) -> Row:
 
 
 async def _source_terms(call: Call, query: Row, project: Project) -> list[str]:
-    """The condition of the events that the `source`, an InsightActorsQuery, is about. All others hold as well."""
+    """Return the condition for the events of the InsightActorsQuery in `source`; all other conditions also apply."""
     if query.get("source") is None:
         return []
     source = as_object(query["source"])
@@ -59,7 +59,7 @@ async def _source_terms(call: Call, query: Row, project: Project) -> list[str]:
 
 
 def _terms(call: Call, query: Row, project: Project) -> list[str]:
-    """The conditions on events. Both bounds of the time are exclusive."""
+    """Return the conditions on events. Both time bounds are exclusive."""
     after, before = query.get("after") or _DEFAULT_AFTER, query.get("before")
     soon = (call.services.clock() + timedelta(seconds=5)).isoformat()
     terms = [f"timestamp < {project.moment(str(before or soon))}"]
@@ -80,7 +80,7 @@ def _terms(call: Call, query: Row, project: Project) -> list[str]:
 
 
 async def _shown(call: Call, project: Project, columns: list[Column], rows: list[list[Any]]) -> list[list[Any]]:
-    """The rows with what stands for persons and whole events made into objects."""
+    """Return the rows with persons and whole events as objects."""
     personal = [index for index, column in enumerate(columns) if column.name in ("person", "person_display_name")]
     people = await persons_by_distinct_id(call, project, {row[index] for row in rows for index in personal})
     for index, column in enumerate(columns):

@@ -1,7 +1,7 @@
 """The query endpoint: POST runs a query, GET polls an asynchronous one, DELETE cancels it.
 
-Kinds are answered by the functions of `RUNNERS` (in `queries/` and `insights/`); wrapper nodes are unwrapped. Results
-are kept for a while, and `refresh` says whether one that was kept will do.
+`RUNNERS` maps kinds to functions (here and in `insights/`); wrapper nodes are unwrapped. Results are cached, and
+`refresh` decides whether a cached result is used.
 """
 
 import time
@@ -16,7 +16,7 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from ..errors import ApiError, invalid, not_found, required, server_error
-from ..http.responses import answer
+from ..http.responses import json_response
 from ..http.routing import Call, Route
 from ..insights.actors.options import actors_options
 from ..insights.actors.query import KINDS as ACTOR_KINDS
@@ -44,13 +44,13 @@ from .taxonomy import event_taxonomy, team_taxonomy
 
 WRAPPERS = frozenset({"InsightVizNode", "DataVisualizationNode", "DataTableNode"})
 KEPT_SECONDS = 600.0
-"""How long the answer of an asynchronous query can be fetched."""
+"""Seconds for which the result of an asynchronous query can be fetched."""
 _OVERRIDES = ("filters_override", "variables_override")
 
 
 @dataclass(slots=True)
 class _Job:
-    """An asynchronous query: its PostHog QueryStatus, and what cancels it."""
+    """An asynchronous query: its PostHog QueryStatus and the means to cancel it."""
 
     status: Row
     expires: float
@@ -60,7 +60,7 @@ class _Job:
 
 
 class QueryEndpoint:
-    """The endpoint with its asynchronous queries. `cohort_persons` tells who is in a cohort."""
+    """The endpoint with its asynchronous queries. `cohort_persons` returns the members of a cohort."""
 
     def __init__(self, cohort_persons: CohortPersons) -> None:
         self._jobs: dict[str, _Job] = {}
@@ -69,7 +69,7 @@ class QueryEndpoint:
         self._results = ResultCache()
 
     def routes(self) -> tuple[Route, ...]:
-        """`query/`, `query/{Kind}/` and `query/{id}/`."""
+        """Return the routes `query/`, `query/{Kind}/` and `query/{id}/`."""
         collection = "projects/{project_id}/query"
         return (
             Route("POST", collection, self.run),
@@ -79,7 +79,7 @@ class QueryEndpoint:
         )
 
     async def run(self, call: Call) -> Response:
-        """200 with the answer, or 202 with a QueryStatus for `refresh: "async"` and the like."""
+        """Return 200 with the result, or 202 with a QueryStatus for `refresh: "async"` and similar modes."""
         query = as_object(call.body.get("query"))
         if query is None:
             raise required("query")
@@ -91,17 +91,18 @@ class QueryEndpoint:
         mode = _mode(call)
         with self._blocking(call) as scope, scope:
             shown = await self.obtain(call, query, mode, identity=_wanted_id(call) or uuid.uuid4().hex)
-            return answer(shown, 202 if _is_running(shown) else 200)
+            return json_response(shown, 202 if _is_running(shown) else 200)
         raise server_error(503, "The query was cancelled.")
 
     async def obtain(
         self, call: Call, query: Row, mode: Mode, *, identity: str | None = None, of: Row | None = None
     ) -> Row:
-        """The answer of a query as `mode` says: computed, kept before, or with the `query_status` of the job that
-        computes it. Without anything kept and nothing computed it is `cache_key` and `query_status` only.
+        """Return the result of a query according to `mode`: computed, cached, or with the `query_status` of its job.
 
-        The job is named `identity`, by default the key of the result. `of` tells whose query it is (`insight_id`,
-        `dashboard_id`). Raises ApiError.
+        A query that is neither cached nor computed returns only `cache_key` and `query_status`.
+
+        The job has the id `identity`, by default the key of the result. `of` identifies the owner of the query
+        (`insight_id`, `dashboard_id`). Raises ApiError.
         """
         source = with_filters_override(unwrapped(query), as_object(call.body.get("filters_override")) or {})
         key = cache_key(call.project_id, source, await to_thread.run_sync(_settings, call, source))
@@ -125,19 +126,19 @@ class QueryEndpoint:
                 return await self._computed(call, source, key)
             if mode != "lazy_async" or not kept.is_fresh(now, lazily=True):
                 status = start()
-        return {**kept.answer, "is_cached": True, "query_status": status}
+        return {**kept.result, "is_cached": True, "query_status": status}
 
     async def _computed(self, call: Call, source: Row, key: str) -> Row:
-        """The answer, computed now; kept for those who ask again if its kind is one that PostHog keeps."""
+        """Compute the result, and cache it if PostHog caches its kind."""
         found = await self.compute(call, source)
         if "cache_key" not in found:
             return found
         kept = kept_result(source, found, key, call.services.clock())
         self._results.put(key, kept)
-        return kept.answer
+        return kept.result
 
     def _running(self, call: Call, identity: str) -> Row | None:
-        """The status of a job that is under way."""
+        """Return the status of a running job, else None."""
         job = self._jobs.get(identity)
         if job is None or job.status["complete"] or job.status["team_id"] != call.project_id:
             return None
@@ -145,7 +146,7 @@ class QueryEndpoint:
 
     @contextmanager
     def _blocking(self, call: Call) -> Generator[anyio.CancelScope]:
-        """Lets a request that names its query be cancelled by that name."""
+        """Let a request with a client query id be cancelled by that id."""
         key, scope = (call.project_id, _wanted_id(call)), anyio.CancelScope()
         if key[1] is not None:
             self._scopes[key] = scope
@@ -156,26 +157,26 @@ class QueryEndpoint:
                 del self._scopes[key]
 
     async def poll(self, call: Call) -> Response:
-        """202 while it runs, 200 with the answer in `query_status.results`, 400 or 500 with `error_message`.
+        """Return 202 while running, 200 with the result in `query_status.results`, 400 or 500 with `error_message`.
 
-        With `show_progress=true` a running query tells how far it is.
+        With `show_progress=true` the status of a running query includes its progress.
         """
         job = self._job(call)
         shown = dict(job.status)
         if not job.status["complete"] and call.params.get("show_progress", "").lower() == "true":
             shown["query_progress"] = _shown(await call.services.events.progress(job.mark))
-        return answer({"query_status": shown}, 202 if not shown["complete"] else job.failed_with)
+        return json_response({"query_status": shown}, 202 if not shown["complete"] else job.failed_with)
 
     async def cancel(self, call: Call) -> Response:
-        """200 with a message; the query is stopped in the engine, and an asynchronous one is forgotten."""
+        """Stop the query in the engine, drop an asynchronous one, and return 200 with a message."""
         blocking = self._scopes.get((call.project_id, call.arguments["id"]))
         if blocking is not None:
             blocking.cancel()
-            return answer({"message": "Query task revoked"})
+            return json_response({"message": "Query task revoked"})
         job = self._job(call)
         job.scope.cancel()
         del self._jobs[call.arguments["id"]]
-        return answer({"message": "Query task revoked"})
+        return json_response({"message": "Query task revoked"})
 
     def _job(self, call: Call) -> _Job:
         job = self._jobs.get(call.arguments["id"])
@@ -184,7 +185,7 @@ class QueryEndpoint:
         return job
 
     def _start(self, call: Call, source: Row, key: str, identity: str, of: Row) -> Row:
-        """The status of a new job, or of the one that does the same already."""
+        """Return the status of a new job, or of a running job with the same result."""
         running = self._running(call, identity) if identity == key else None
         if running is not None:
             return running
@@ -213,25 +214,25 @@ class QueryEndpoint:
             }
 
     async def compute(self, call: Call, query: Row) -> Row:
-        """The answer of a query, computed now, without its envelope. Raises ApiError."""
+        """Return the result of a query, computed now, without its envelope. Raises ApiError."""
         source = unwrapped(query)
         return await RUNNERS[source["kind"]](call, source, await self._projects.of(call))
 
 
 def unwrapped(query: Row) -> Row:
-    """The query inside its wrapper nodes. Raises ApiError 400 for a kind that is not answered."""
+    """Return the query inside its wrapper nodes. Raises ApiError 400 for an unsupported kind."""
     while query.get("kind") in WRAPPERS:
         source = as_object(query.get("source"))
         if source is None:
             raise invalid("query.source: Field required")
         query = source
     if str(query.get("kind")) not in RUNNERS:
-        raise invalid(f"The sandbox does not answer queries of kind {str(query.get('kind'))[:60]} yet.")
+        raise invalid(f"The sandbox does not support queries of kind {str(query.get('kind'))[:60]}.")
     return query
 
 
 def _mode(call: Call) -> Mode:
-    """What the body's `refresh` says. Here `force_cache` computes what is not there. Raises ApiError 400."""
+    """Parse `refresh` of the body. Here `force_cache` computes missing results. Raises ApiError 400."""
     refresh = call.body.get("refresh")
     if call.body.get("async") is True:
         return "async"
@@ -248,9 +249,9 @@ def _is_running(shown: Row) -> bool:
 
 
 def _settings(call: Call, source: Row) -> Row:
-    """What a result depends on besides its query. Blocking.
+    """Return the settings a result depends on besides its query. Blocking.
 
-    As in PostHog it is not everything: after another change of an experiment or an action a kept result stays.
+    As in PostHog this is incomplete: other changes to an experiment or action leave the cached result in place.
     """
     found: Row = {name: call.body[name] for name in _OVERRIDES if call.body.get(name)}
     measured = source.get("experiment_id") if source["kind"] == "ExperimentQuery" else None
@@ -319,4 +320,4 @@ RUNNERS: Mapping[str, Runner] = {
     "ExperimentQuery": experiment_query,
     "ExperimentExposureQuery": experiment_exposure_query,
 }
-"""Who answers a kind."""
+"""The function for each query kind."""

@@ -9,13 +9,13 @@ from ..errors import ApiError, invalid
 from ..hogql import Context, HogqlError, Notice, describe_schema, index_use, property_notices, translate
 from ..http.routing import Call
 from ..queries.project import Project, with_filters
-from ..queries.running import Ran, answer_fields, page_of, run_hogql
+from ..queries.running import Ran, page_of, response_fields, run_hogql
 from ..storage.engine import EngineError
 from ..values import Row, as_object
 
 
 async def hogql_query(call: Call, query: Row, project: Project) -> Row:
-    """Rows with `columns` and `types` as pairs. `hasMore`, `limit`, `offset` only without a LIMIT of its own."""
+    """Return rows with `columns` and `types` as pairs; `hasMore`, `limit`, `offset` only if the query has no LIMIT."""
     text = _text(query)
     ran = await _logged(call, query, project)
     translated = ran.translated
@@ -23,7 +23,7 @@ async def hogql_query(call: Call, query: Row, project: Project) -> Row:
     if translated.default_limit_applied and translated.limit is not None:
         rows, page = page_of(ran, translated.limit, translated.offset or 0)
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "clickhouse": translated.sql,
         "hogql": translated.hogql,
         "query": text,
@@ -42,7 +42,7 @@ async def hogql_query(call: Call, query: Row, project: Project) -> Row:
 
 
 async def _logged(call: Call, query: Row, project: Project) -> Ran:
-    """The query run, and what became of it kept for `query_log`. What is refused before it runs is not kept."""
+    """Run the query and record it for `query_log`. A query rejected before it runs is not recorded."""
     identity, started = str(call.body.get("client_query_id") or uuid.uuid4().hex), time.perf_counter()
     try:
         ran = await run_hogql(call, _text(query), with_filters(project, query, call.body))
@@ -55,38 +55,38 @@ async def _logged(call: Call, query: Row, project: Project) -> Ran:
 
 
 async def hogql_metadata(call: Call, query: Row, project: Project) -> Row:
-    """Whether a query translates, and what is wrong with it where; nothing runs. Raises ApiError 400 for Hog programs.
+    """Check whether a query translates, without running it. Raises ApiError 400 for Hog programs.
 
-    `warnings` tell what is cut down, `notices` the types of properties, `isUsingIndices` whether events are read by
-    time.
+    Errors have positions; `warnings` list clamped values, `notices` property types, and `isUsingIndices` is whether
+    events are filtered by time.
     With the language `hogQLExpr` the text is an expression on events.
     """
     text, context = _text(query), with_filters(project, query, call.body)
     language = query.get("language", "hogQL")
     if language not in _FRAMES:
-        raise invalid(f"The sandbox checks the languages hogQL and hogQLExpr, not {str(language)[:40]}.")
+        raise invalid(f"The sandbox supports the languages hogQL and hogQLExpr (got {str(language)[:40]}).")
     before, after = _FRAMES[language]
     return await to_thread.run_sync(_checked, text, before, after, context)
 
 
 def _checked(text: str, before: str, after: str, context: Context) -> Row:
-    """What is told of a text that stands between two others. Blocking: large queries take a second."""
+    """Check a text with its context before and after. Blocking: large queries take a second."""
     whole = f"{before}{text}{after}"
     try:
         translated = translate(whole, context)
-        told = {"warnings": translated.warnings, "notices": property_notices(whole, context)}
+        found = {"warnings": translated.warnings, "notices": property_notices(whole, context)}
         use = index_use(whole)
     except HogqlError as error:
-        errors = [_told(Notice(error.message, error.start, error.end), len(before))]
+        errors = [_notice(Notice(error.message, error.start, error.end), len(before))]
         return {**_metadata(text, []), "isValid": False, "errors": errors}
-    shown = {name: [_told(notice, len(before)) for notice in notices] for name, notices in told.items()}
+    shown = {name: [_notice(notice, len(before)) for notice in notices] for name, notices in found.items()}
     return {**_metadata(text, list(translated.tables)), **shown, "isUsingIndices": use}
 
 
 _FRAMES = {"hogQL": ("", ""), "hogQLExpr": ("SELECT ", "\nFROM events")}
 
 
-def _told(notice: Notice, shift: int) -> Row:
+def _notice(notice: Notice, shift: int) -> Row:
     return {
         "message": notice.message,
         "start": None if notice.start is None else max(0, notice.start - shift),
@@ -108,7 +108,7 @@ def _metadata(text: str, tables: list[str]) -> Row:
 
 
 async def database_schema(_call: Call, _query: Row, project: Project) -> Row:
-    """The tables and their fields."""
+    """Return the tables and their fields."""
     return describe_schema(project.context.group_types)
 
 

@@ -1,4 +1,4 @@
-"""TeamTaxonomyQuery and EventTaxonomyQuery: which events there are, and what their properties hold."""
+"""TeamTaxonomyQuery and EventTaxonomyQuery: the events and the values of their properties."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from ..errors import invalid
 from ..hogql import escape
 from ..http.routing import Call
 from ..queries.project import Project
-from ..queries.running import Ran, answer_fields, page_of, run_hogql, texts, whole_number
+from ..queries.running import Ran, page_of, response_fields, run_hogql, texts, whole_number
 from ..values import Row
 
 _EVENTS = 100
@@ -22,18 +22,18 @@ _HIDDEN = (
 
 
 async def team_taxonomy(call: Call, query: Row, project: Project) -> Row:
-    """`[{"event", "count"}]` of the last 30 days, the most frequent first, at most 100."""
+    """Return `[{"event", "count"}]` of the last 30 days, most frequent first, at most 100."""
     text = (
         f"SELECT event, count() AS n FROM events WHERE {_RECENT} GROUP BY event ORDER BY n DESC, event ASC "
         f"LIMIT {_EVENTS}"
     )
     ran = await run_hogql(call, text, project.context)
     results = [{"event": event, "count": count} for event, count in ran.table.rows]
-    return {**answer_fields(call, query, project), **_told(ran), "results": results}
+    return {**response_fields(call, query, project), **_run_fields(ran), "results": results}
 
 
 async def event_taxonomy(call: Call, query: Row, project: Project) -> Row:
-    """`[{"property", "sample_values", "sample_count"}]` of an event or an action. Raises ApiError 400."""
+    """Return `[{"property", "sample_values", "sample_count"}]` of an event or action. Raises ApiError 400."""
     action = query.get("actionId")
     if not query.get("event") and not isinstance(action, int):
         raise invalid("Either event or actionId must be provided.")
@@ -49,11 +49,16 @@ async def event_taxonomy(call: Call, query: Row, project: Project) -> Row:
     )
     ran = await run_hogql(call, text, project.context)
     rows, page = page_of(ran, limit, offset)
-    return {**answer_fields(call, query, project), **_told(ran), **page, "results": [_shown(row) for row in rows]}
+    return {
+        **response_fields(call, query, project),
+        **_run_fields(ran),
+        **page,
+        "results": [_shown(row) for row in rows],
+    }
 
 
 def _sampled(wanted: str) -> str:
-    """Names and values of the latest events, without names that only the machinery uses."""
+    """Return names and values of properties of the latest events, without internal properties."""
     events = (
         f"SELECT properties AS held FROM events WHERE {_RECENT} AND {wanted} "
         f"ORDER BY timestamp DESC LIMIT {_SAMPLED_EVENTS}"
@@ -65,7 +70,7 @@ def _sampled(wanted: str) -> str:
 
 
 def _named(names: list[str], wanted: str) -> str:
-    """The values of these properties on all events of the time, empty ones left out."""
+    """Return the non-empty values of these properties on all events of the period."""
     listed = ", ".join(
         f"({escape.string(name)}, ifNull(toString(properties.{escape.hogql_identifier(name)}), ''))" for name in names
     )
@@ -77,5 +82,5 @@ def _shown(row: list[Any]) -> Row:
     return {"property": row[0], "sample_values": row[1], "sample_count": row[2]}
 
 
-def _told(ran: Ran) -> Row:
+def _run_fields(ran: Ran) -> Row:
     return {"hogql": ran.translated.hogql, "timings": ran.timings, "modifiers": {}, "error": None}

@@ -1,1 +1,1 @@
-"""Events in ClickHouse, rows in SQLite, and the results that are kept."""
+"""Storage: events in ClickHouse, rows in SQLite, and cached query results."""

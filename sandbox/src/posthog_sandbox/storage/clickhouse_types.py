@@ -1,4 +1,4 @@
-"""ClickHouse type names read as far as showing a value needs it: which columns must be converted for JSON, and how."""
+"""ClickHouse type names, parsed to find the columns that need a conversion for JSON."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -9,20 +9,20 @@ type Convert = Callable[[Any], Any]
 
 
 class TypeName(NamedTuple):
-    """A type such as `Array(Nullable(String))`: its head and, for compound types, its arguments as text."""
+    """A type such as `Array(Nullable(String))`: its name and, for compound types, its arguments as text."""
 
     head: str
     arguments: tuple[str, ...]
 
 
 def parse(text: str) -> TypeName:
-    """Split a type name at its outermost parentheses. Quoted text and nested types stay whole."""
+    """Split a type name at its outermost parentheses. Quoted text and nested types stay intact."""
     head, bracket, rest = text.strip().partition("(")
     return TypeName(head, _split(rest.rpartition(")")[0]) if bracket else ())
 
 
 def without_low_cardinality(text: str) -> str:
-    """The type name without the `LowCardinality` wrapper, which says how a column is stored and not what it holds."""
+    """Return the type name without `LowCardinality`, which describes the storage of a column and not its values."""
     if "LowCardinality(" not in text:
         return text
     head, arguments = parse(text)
@@ -35,10 +35,10 @@ def without_low_cardinality(text: str) -> str:
 
 
 def converter(text: str) -> Convert | None:
-    """What turns a value that ClickHouse printed as JSON into the value to show; None when it is shown as it is.
+    """Return the conversion from ClickHouse's JSON output to the value to show; None when there is none to make.
 
     Expects `date_time_output_format='iso'`. Date-times become ISO 8601 text in the type's time zone, floats and
-    decimals become `float`. Null must not be given to it.
+    decimals become `float`. The conversion does not accept null.
     """
     head, arguments = parse(text)
     match head:
@@ -63,7 +63,7 @@ def converter(text: str) -> Convert | None:
 
 
 def _split(text: str) -> tuple[str, ...]:
-    """Split at commas that are neither inside parentheses nor inside quotes."""
+    """Split at commas outside parentheses and quotes."""
     parts: list[str] = []
     depth, start, quote, position = 0, 0, "", 0
     while position < len(text):
@@ -88,7 +88,7 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 def _name_and_type(element: str) -> tuple[str, str]:
-    """A tuple element such as `` `b c` String `` or `String`: its name and a space (or nothing), and its type."""
+    """Split a tuple element such as `` `b c` String `` or `String` into its name with a space (or "") and its type."""
     if element.startswith("`"):
         end = element.index("`", 1)
         while element[end - 1] == "\\":
@@ -99,7 +99,7 @@ def _name_and_type(element: str) -> tuple[str, str]:
 
 
 def _zone(arguments: tuple[str, ...]) -> ZoneInfo | None:
-    """The zone of a date-time type; None for UTC, and for a zone that this machine does not know."""
+    """Return the time zone of a date-time type; None for UTC and for zones unknown to this machine."""
     name = next((argument.strip("'") for argument in arguments if argument.startswith("'")), "UTC")
     if name == "UTC":
         return None
@@ -123,7 +123,7 @@ def _moment(zone: ZoneInfo | None) -> Convert:
 
 
 def _through(inner: Convert, value: Any) -> Any:
-    # NaN and infinity arrive as null too, so that null may stand where the type does not allow it.
+    # ClickHouse prints NaN and infinity as null too, so null can occur in types that are not nullable.
     return None if value is None else inner(value)
 
 

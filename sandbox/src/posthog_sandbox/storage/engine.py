@@ -1,6 +1,6 @@
-"""The embedded ClickHouse (chdb) behind the sandbox. This is the only module that imports chdb.
+"""The embedded ClickHouse (chdb) of the sandbox. No other module imports chdb.
 
-chdb runs one server inside a process and holds one data directory at a time; a second process cannot open the same one.
+chdb runs one server inside a process with one data directory at a time; no second process can open that directory.
 """
 
 import json
@@ -17,18 +17,18 @@ from .clickhouse_types import converter, without_low_cardinality
 MAX_RESULT_ROWS = 200_000
 MAX_RESULT_BYTES = 256 * 1024**2
 MAX_QUERY_BYTES = 16 * 1024**2
-"""Length of a query's SQL, which may carry rows of its own."""
+"""Maximum length of a query's SQL, which can include inline rows."""
 CONCURRENT_QUERIES = 4
-"""Queries that run at the same time; the others wait."""
+"""Maximum number of concurrent queries; others wait."""
 
 _GIBIBYTE = 1024**3
 
 
 class EngineError(Exception):
-    """ClickHouse refused or stopped a query.
+    """ClickHouse rejected or stopped a query.
 
-    `code_name` is ClickHouse's own name of the error: `UNKNOWN_IDENTIFIER`, `TIMEOUT_EXCEEDED`, `MEMORY_LIMIT_EXCEEDED`
-    and so on. `message` is its text without the SQL, the stack and the version.
+    `code_name` is ClickHouse's name for the error: `UNKNOWN_IDENTIFIER`, `TIMEOUT_EXCEEDED`, `MEMORY_LIMIT_EXCEEDED`
+    and so on. `message` is its text without the SQL, the stack trace and the version.
     """
 
     def __init__(self, code_name: str, message: str) -> None:
@@ -38,16 +38,16 @@ class EngineError(Exception):
 
 
 class EngineMissingError(Exception):
-    """chdb is not installed or does not exist for this platform. The text names the remedy."""
+    """chdb is not installed or not available for this platform. The message names the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The answer of a query, ready for JSON.
+    """A query result, ready for JSON.
 
     `types` are ClickHouse type names without `LowCardinality`. Date-times are ISO 8601 text in the time zone of their
-    type (`Z` for UTC), with six digits of fraction or none on whole seconds; dates are `YYYY-MM-DD`; NaN and infinity
-    are None; arrays and tuples are lists; maps are dicts. `read_rows` and `read_bytes` tell what it took.
+    type (`Z` for UTC), with six fractional digits or none on whole seconds; dates are `YYYY-MM-DD`; NaN and infinity
+    are None; arrays and tuples are lists; maps are dicts. `read_rows` and `read_bytes` are the query's cost.
     """
 
     columns: tuple[str, ...]
@@ -59,7 +59,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Of a running query: rows and bytes read, about how many rows there are, seconds, microseconds of processors."""
+    """Progress of a running query: rows and bytes read, estimated total rows, elapsed seconds, CPU microseconds."""
 
     rows: int
     bytes: int
@@ -90,10 +90,10 @@ class _Connection(Protocol):
 
 
 class Engine:
-    """A data directory opened in the embedded ClickHouse. Blocking and thread-safe; `close` it, or use `with`."""
+    """A data directory opened in the embedded ClickHouse. Blocking and thread-safe; call `close` or use `with`."""
 
     def __init__(self, directory: Path) -> None:
-        """Open `directory` (made when missing).
+        """Open `directory`, creating it if missing.
 
         Raises EngineMissingError without chdb, EngineError when ClickHouse cannot open the directory.
         """
@@ -113,11 +113,11 @@ class Engine:
         self.close()
 
     def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 2 * _GIBIBYTE) -> Table:
-        """The answer of one SELECT. The SQL must be our own (translated): ClickHouse itself would let it read files.
+        """Return the result of one SELECT. Pass only translated SQL: ClickHouse itself would let it read files.
 
-        Runs read-only within the given time (waiting for a free connection included) and memory. Raises EngineError.
+        Runs read-only within the given memory and time, which includes the wait for a free slot. Raises EngineError.
         """
-        # ClickHouse takes a limit of 0 for none.
+        # ClickHouse reads a limit of 0 as no limit.
         max_seconds, max_memory_bytes = max(max_seconds, 0.001), max(max_memory_bytes, 1)
         settings = (
             f"readonly = 2, max_execution_time = {max_seconds}, max_memory_usage = {max_memory_bytes}, "
@@ -128,22 +128,22 @@ class Engine:
             raise EngineError("TIMEOUT_EXCEEDED", "Timeout exceeded: too many other queries are running.")
         try:
             with _engine_errors(), self._reader() as connection:
-                answer = connection.query(f"{sql}\nFORMAT JSONCompact\nSETTINGS {settings}", "JSONCompact").bytes()
+                output = connection.query(f"{sql}\nFORMAT JSONCompact\nSETTINGS {settings}", "JSONCompact").bytes()
         finally:
             self._slots.release()
-        return _table(answer)
+        return _table(output)
 
     def stop(self, mark: str) -> None:
-        """End the running queries whose SQL begins with `mark`, a comment of letters and digits that nothing else has.
+        """Cancel the running queries whose SQL begins with `mark`, a unique comment of letters and digits.
 
-        They raise EngineError `QUERY_WAS_CANCELLED`. Nothing happens when there is none.
+        They raise EngineError `QUERY_WAS_CANCELLED`. Does nothing if there are none.
         """
         with self._writing, suppress(EngineError), _engine_errors():
             if not self._closing.is_set():
                 self._writer.query(f"KILL QUERY WHERE startsWith(query, '{mark}') ASYNC")
 
     def progress(self, mark: str) -> Progress | None:
-        """How far the running query is whose SQL begins with `mark`; None when there is none."""
+        """Return the progress of the running query whose SQL begins with `mark`; None if there is none."""
         sql = (
             "SELECT read_rows, read_bytes, total_rows_approx, elapsed, ProfileEvents['OSCPUVirtualTimeMicroseconds'] "
             f"FROM system.processes WHERE startsWith(query, '{mark}') LIMIT 1"
@@ -156,14 +156,14 @@ class Engine:
         return Progress(int(rows), int(size), int(total), float(elapsed), int(cpu))
 
     def execute(self, sql: str) -> None:
-        """Run one statement that may write. For the sandbox's own table definitions only. Raises EngineError."""
+        """Run one statement that can write, only for the sandbox's own table definitions. Raises EngineError."""
         with self._writing, _engine_errors():
             self._writer.query(sql)
 
     def insert(self, table: str, columns: Iterable[str], chunks: Iterable[bytes]) -> None:
-        """Append rows given as chunks of ClickHouse's `TSV`, in the order of `columns`.
+        """Append rows given as chunks of ClickHouse's `TSV` format, in the order of `columns`.
 
-        Raises EngineError; its code `INSERT_LOST_ROWS` means that rows were not kept, most likely on a full disk.
+        Raises EngineError; its code `INSERT_LOST_ROWS` means that rows were lost, most likely because of a full disk.
         """
         names = ", ".join(f"`{column}`" for column in columns)
         with self._writing, _engine_errors():
@@ -181,11 +181,11 @@ class Engine:
             raise EngineError("INSERT_LOST_ROWS", f"{written - kept} of {written} rows for {table} were not stored.")
 
     def call_on_close(self, release: Callable[[], object]) -> None:
-        """Have `release` called once the database is closed, before those given earlier."""
+        """Register `release` to be called after the database is closed, in reverse order of registration."""
         self._releases.callback(release)
 
     def close(self) -> None:
-        """Cancel the running queries and close the directory. May be called twice."""
+        """Cancel the running queries and close the directory. Can be called twice."""
         if self._closing.is_set():
             return
         self._closing.set()
@@ -193,13 +193,14 @@ class Engine:
             self._end_queries()
             with self._writing:
                 self._writer.close()
-            self._slots.release(CONCURRENT_QUERIES)  # those who wait for a slot learn that there is nothing to wait for
+            self._slots.release(CONCURRENT_QUERIES)  # waiting queries then fail instead of waiting on
 
     @contextmanager
     def _reader(self) -> Generator[_Connection]:
-        """A new connection for one query (0.3 ms).
+        """Open a new connection for one query (0.3 ms).
 
-        Not reused: after a failed query chdb puts the rows sent before the failure in front of the next answer.
+        Connections are not reused: after a failed query chdb puts the rows sent before the failure in front of the next
+        result.
         """
         if self._closing.is_set():
             raise EngineError("QUERY_WAS_CANCELLED", "The sandbox is closing.")
@@ -211,7 +212,7 @@ class Engine:
         return int(self._writer.query(f"SELECT count() FROM {table}", "TSV").bytes())
 
     def _end_queries(self) -> None:
-        """Cancel what runs until all slots are free: a connection must not be closed under a running query."""
+        """Cancel queries until all slots are free: a connection must not be closed under a running query."""
         for _ in range(CONCURRENT_QUERIES):
             while not self._slots.acquire(timeout=0.1):
                 with suppress(EngineError):
@@ -235,21 +236,21 @@ _SYNTAX_DETAIL = re.compile(r"Syntax error.*", re.DOTALL)
 
 
 def _load_chdb() -> Callable[[str], _Connection]:
-    """chdb's `connect`. Imported here: it takes up to 5 seconds and 300 MB, which only a running sandbox should pay."""
+    """Return chdb's `connect`. The import takes up to 5 seconds and 300 MB, so only a running sandbox makes it."""
     try:
         from chdb.state import connect
     except ImportError as error:
         raise EngineMissingError(
-            "The sandbox needs chdb, the embedded ClickHouse (about 265 MB to download): "
-            "pip install 'maton-posthog-mcp[sandbox]'. There is no wheel for Windows (use WSL) and Alpine. "
-            f"Python said: {error}."
+            "The sandbox needs chdb, the embedded ClickHouse (a download of about 265 MB). Run "
+            "pip install 'maton-posthog-mcp[sandbox]'. There is no wheel for Windows (use WSL) or Alpine. "
+            f"Import error: {error}."
         ) from error
     return cast("Callable[[str], _Connection]", connect)
 
 
 @contextmanager
 def _engine_errors() -> Generator[None]:
-    """Turn chdb's RuntimeError, which carries ClickHouse's text, into an EngineError."""
+    """Turn chdb's RuntimeError, which carries ClickHouse's message, into an EngineError."""
     try:
         yield
     except RuntimeError as error:
@@ -257,7 +258,7 @@ def _engine_errors() -> Generator[None]:
 
 
 def read_error(text: str) -> EngineError:
-    """The error in ClickHouse's text `Code: 47. DB::Exception: message. (UNKNOWN_IDENTIFIER) (version ...)`."""
+    """Parse ClickHouse's text `Code: 47. DB::Exception: message. (UNKNOWN_IDENTIFIER) (version ...)`."""
     found = _ERROR.search(text)
     if found is None:
         return EngineError("UNKNOWN_EXCEPTION", text.strip() or "ClickHouse gave no reason.")
@@ -265,9 +266,9 @@ def read_error(text: str) -> EngineError:
     return EngineError(found["name"] or "UNKNOWN_EXCEPTION", message if message.endswith(".") else f"{message}.")
 
 
-def _table(answer: bytes) -> Table:
+def _table(output: bytes) -> Table:
     try:
-        parsed = json.loads(answer)
+        parsed = json.loads(output)
     except ValueError:
         raise EngineError("SYNTAX_ERROR", "Only one statement at a time is allowed.") from None
     names, types = [column["name"] for column in parsed["meta"]], [column["type"] for column in parsed["meta"]]

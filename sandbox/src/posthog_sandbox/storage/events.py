@@ -1,4 +1,4 @@
-"""The events behind an asynchronous door: requests wait for the data, queries run in threads, a few at a time."""
+"""Asynchronous access to the events: requests wait for the data, queries run in a few threads."""
 
 import uuid
 from collections.abc import Callable, Generator
@@ -14,9 +14,9 @@ from ..identity import DATA_PROJECT
 from .engine import Engine, EngineError, Progress, Table
 
 RUNNING_QUERIES = 3
-"""Queries of the query endpoint that run at once, as PostHog allows a key."""
+"""Concurrent queries of the query endpoint, PostHog's limit per key."""
 QUEUE_SECONDS = 30.0
-"""How long a query waits for its turn before it is refused with 429."""
+"""Seconds that a query waits for its turn before it is rejected with 429."""
 LIST_SECONDS = 20.0
 
 _TABLES = (
@@ -33,10 +33,10 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\0": "\\0", "\n": "\\n", "\
 
 
 class Database(Protocol):
-    """What is needed of an Engine."""
+    """The part of an Engine that is used here."""
 
     def select(self, sql: str, *, max_seconds: float = ..., max_memory_bytes: int = ...) -> Table:
-        """The answer of one SELECT."""
+        """Return the result of one SELECT."""
         ...
 
     def close(self) -> None:
@@ -46,19 +46,19 @@ class Database(Protocol):
 
 @runtime_checkable
 class Stoppable(Protocol):
-    """A database that can stop a query, known by the comment that its SQL begins with."""
+    """A database that can stop a query, identified by the comment its SQL begins with."""
 
     def stop(self, mark: str) -> None:
-        """End that query, if it runs."""
+        """Cancel that query, if it is running."""
         ...
 
     def progress(self, mark: str) -> Progress | None:
-        """How far that query is, if it runs."""
+        """Return the progress of that query, if it is running."""
         ...
 
 
 def literal(value: str | float | bool) -> str:
-    """A value as a ClickHouse literal."""
+    """Format a value as a ClickHouse literal."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -70,13 +70,13 @@ _mark: ContextVar[str | None] = ContextVar("mark", default=None)
 
 
 def new_mark() -> str:
-    """A comment that tells one query from all others."""
+    """Return a comment that identifies one query."""
     return f"/* {uuid.uuid4().hex} */"
 
 
 @contextmanager
 def marked(mark: str) -> Generator[None]:
-    """Give the queries of this task a mark, by which their progress can be asked for."""
+    """Give the queries of this task a mark that identifies them to `progress`."""
     token = _mark.set(mark)
     try:
         yield
@@ -85,7 +85,7 @@ def marked(mark: str) -> Generator[None]:
 
 
 class EventSource:
-    """The engine once it is there. Owns it: `close` ends running queries."""
+    """The engine, once it is open. Owns it: `close` cancels running queries."""
 
     def __init__(self, open_engine: Callable[[], Engine | Database], queue_seconds: float = QUEUE_SECONDS) -> None:
         self._queue_seconds = queue_seconds
@@ -99,7 +99,7 @@ class EventSource:
         self._threads = CapacityLimiter(RUNNING_QUERIES + 1)
 
     async def open(self) -> None:
-        """Make or open the data; those who wait go on afterwards. Raises what opening raised, after telling them."""
+        """Create or open the data, then release the waiting requests. Re-raises any error after that."""
         try:
             self._engine = await to_thread.run_sync(self._open_engine)
         except Exception as error:
@@ -109,11 +109,11 @@ class EventSource:
             self._settled.set()
 
     async def query(self, project_id: int, sql: str, *, max_seconds: float = 60) -> Table:
-        """Rows for the query endpoint. Raises EngineError, and ApiError 429 when the queue is too long."""
+        """Return rows for the query endpoint. Raises EngineError, and ApiError 429 when the queue is too long."""
         return await self._select(self._queries, project_id, sql, max_seconds)
 
     async def rows(self, project_id: int, sql: str) -> list[list[Any]]:
-        """Rows for lists of persons, recordings and definitions. Raises ApiError."""
+        """Return rows for lists of persons, recordings and definitions. Raises ApiError."""
         try:
             return (await self._select(self._lists, project_id, sql, LIST_SECONDS)).rows
         except EngineError as error:
@@ -122,15 +122,15 @@ class EventSource:
             raise
 
     async def progress(self, mark: str) -> Progress | None:
-        """How far the query with this mark is; None when it does not run."""
+        """Return the progress of the query with this mark; None if it is not running."""
         engine = self._engine
         return await to_thread.run_sync(engine.progress, mark) if isinstance(engine, Stoppable) else None
 
     async def counts(self, tables: tuple[str, ...]) -> dict[str, int | None]:
-        """How many rows these tables have; None as long as the data are being made."""
+        """Return the number of rows of these tables; None while the data are being generated."""
         if self._engine is None:
             return dict.fromkeys(tables)
-        if self._counts.keys() >= set(tables):  # nothing adds events later
+        if self._counts.keys() >= set(tables):  # the events never change
             return {table: self._counts[table] for table in tables}
         counts = ", ".join(f"(SELECT count() FROM posthog.{table})" for table in tables)
         found = await self.rows(DATA_PROJECT, f"SELECT {counts}")
@@ -146,7 +146,7 @@ class EventSource:
         await self._settled.wait()
         engine = self._engine
         if engine is None:
-            raise server_error(503, f"The sandbox has no events: {self._failure}")
+            raise server_error(503, f"The sandbox could not open its events: {self._failure}")
         mark = (_mark.get() or new_mark()) if isinstance(engine, Stoppable) else ""
         commented = f"{mark} {_confined(project_id, sql)}".lstrip()
         await self._turn(turns)
@@ -163,7 +163,7 @@ class EventSource:
             turns.release()
 
     async def _turn(self, turns: Semaphore) -> None:
-        """Wait for a turn. PostHog refuses a query that waited too long, without `Retry-After`."""
+        """Wait for a turn. PostHog rejects a query that waited too long, without `Retry-After`."""
         try:
             turns.acquire_nowait()
             return
@@ -178,7 +178,7 @@ class EventSource:
 
 
 def _confined(project_id: int, sql: str) -> str:
-    """The same query seeing only the project's own events: all of them, or none."""
+    """Return the query limited to the project's own events: all of them, or none."""
     if project_id == DATA_PROJECT:
         return sql
     filters = ", ".join(f"'posthog.{table}': '0'" for table in _TABLES)

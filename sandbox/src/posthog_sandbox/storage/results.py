@@ -1,4 +1,4 @@
-"""Results of queries, kept as PostHog keeps them: for how long they are fresh, and what `refresh` does with them."""
+"""Query results cached as PostHog caches them: how long they stay fresh, and what `refresh` does."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ type Mode = Literal[
     "force_cache",
 ]
 MODES: tuple[Mode, ...] = get_args(Mode.__value__)
-"""The values of `refresh`."""
+"""The accepted values of `refresh`."""
 
 _MOST_ROWS = 100_000
 _ALREADY_PAST = timedelta(seconds=10)
@@ -29,7 +29,7 @@ _TIMES = ("last_refresh", "cache_target_age", "next_allowed_client_refresh")
 
 
 def mode_named(name: object) -> Mode | None:
-    """The mode of this name."""
+    """Return the mode with this name, else None."""
     for mode in MODES:
         if mode == name:
             return mode
@@ -38,7 +38,7 @@ def mode_named(name: object) -> Mode | None:
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """How long a result is fresh, and how long it is fresh enough for `lazy_async`."""
+    """The time a result stays fresh, and the longer time it is fresh enough for `lazy_async`."""
 
     fresh: timedelta
     lazy: timedelta
@@ -64,7 +64,7 @@ _WITH_INTERVAL = frozenset({"TrendsQuery", "FunnelsQuery", "LifecycleQuery", "St
 
 
 def lifetime(query: Row) -> Lifetime:
-    """That of a query's result: by its interval if it is an insight, five minutes if nothing else is known."""
+    """Return the lifetime of a query's result: for insights by interval, five minutes for unknown kinds."""
     kind = str(query.get("kind"))
     if kind in _BY_KIND:
         return _BY_KIND[kind]
@@ -77,57 +77,57 @@ def lifetime(query: Row) -> Lifetime:
 
 
 def cache_key(project_id: int, query: Row, settings: Row) -> str:
-    """The same for the same query in a project with the same settings."""
+    """Return a key that is equal for equal queries in a project with equal settings."""
     text = json.dumps([project_id, query, settings], sort_keys=True)
     return f"cache_{project_id}_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A result, when it was computed, and until when it is fresh; None: for good, its range is over."""
+    """A cached result with its computation time and lifetime; with `is_over` it stays fresh forever."""
 
-    answer: Row
+    result: Row
     computed: datetime
     lifetime: Lifetime
     is_over: bool
 
     def is_fresh(self, now: datetime, *, lazily: bool = False) -> bool:
-        """Whether it need not be computed again."""
+        """Return whether the result can be served without computing it again."""
         return self.is_over or now <= self.computed + (self.lifetime.lazy if lazily else self.lifetime.fresh)
 
 
-def kept_result(query: Row, answer: Row, key: str, now: datetime) -> Kept:
-    """A fresh answer with what tells its age, to be kept."""
+def kept_result(query: Row, result: Row, key: str, now: datetime) -> Kept:
+    """Return a new result for the cache, with its timestamps added."""
     span = lifetime(query)
     times = (now, now + span.fresh, now + _NEXT_REFRESH)
     ages: Row = {name: timestamp(moment) for name, moment in zip(_TIMES, times, strict=True)}
-    return Kept({**answer, **ages, "cache_key": key, "is_cached": False}, now, span, _is_over(query, answer, now))
+    return Kept({**result, **ages, "cache_key": key, "is_cached": False}, now, span, _is_over(query, result, now))
 
 
-def _is_over(query: Row, answer: Row, now: datetime) -> bool:
-    """Whether the range of an insight ended before it was computed, so that nothing can change."""
-    end = (as_object(answer.get("resolved_date_range")) or {}).get("date_to")
+def _is_over(query: Row, result: Row, now: datetime) -> bool:
+    """Return whether the insight's date range ended before it was computed, so that its result cannot change."""
+    end = (as_object(result.get("resolved_date_range")) or {}).get("date_to")
     if not isinstance(end, str) or query.get("kind") not in _WITH_INTERVAL:
         return False
     return datetime.fromisoformat(end) < now - _ALREADY_PAST
 
 
 class ResultCache:
-    """The results of the last queries, as many as hold so many rows."""
+    """The most recently used results, limited by their total number of rows."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._rows = 0
 
     def get(self, key: str) -> Kept | None:
-        """The result under a key."""
+        """Return the result for a key, else None."""
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
         return found
 
     def put(self, key: str, kept: Kept) -> None:
-        """Keep a result; those that were not asked for longest go. One that is too large for all is not kept."""
+        """Cache a result and evict the least recently used ones. A result larger than the whole cache is not stored."""
         self._drop(key)
         if _weight(kept) > _MOST_ROWS:
             return
@@ -143,5 +143,5 @@ class ResultCache:
 
 
 def _weight(kept: Kept) -> int:
-    """Rows; a result without counts as some."""
-    return 50 + len(as_list(kept.answer.get("results")) or [])
+    """Return the weight of a result: its rows plus a fixed share."""
+    return 50 + len(as_list(kept.result.get("results")) or [])

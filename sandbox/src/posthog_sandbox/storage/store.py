@@ -1,4 +1,4 @@
-"""Rows of every resource in SQLite: one table each, one JSON document per row."""
+"""Rows of all resources in SQLite: one table per resource, one JSON document per row."""
 
 import json
 import sqlite3
@@ -41,32 +41,32 @@ _COUNT = "SELECT count(*) FROM {table} WHERE json_extract(document, '$.deleted')
 
 
 class Rows:
-    """The rows inside one transaction.
+    """The rows within one transaction.
 
     A row is its document with `id` (the integer, or the UUID of tables keyed by one) and `_project` (integer).
-    Keys that start with an underscore are ours and never shown.
+    Keys that start with an underscore are internal and never shown.
     """
 
     def __init__(self, connection: sqlite3.Connection, now: str) -> None:
         self._connection = connection
         self.now = now
-        """When the transaction began, as PostHog writes times."""
+        """Start time of the transaction, in PostHog's format."""
 
     def all(self, table: str, project_id: int | None = None) -> list[Row]:
-        """Every row of a table, oldest first; of one project unless None."""
+        """Return the rows of a table, oldest first, limited to a project unless None."""
         where, values = ("", ()) if project_id is None else (" WHERE team_id = ?", (project_id,))
         sql = f"SELECT id, uuid, team_id, document FROM {_known(table)}{where} ORDER BY id"
         return [_row(*found) for found in self._connection.execute(sql, values)]
 
     def get(self, table: str, id: int | str) -> Row | None:
-        """The row with this integer id or UUID."""
+        """Return the row with this integer id or UUID."""
         column = "id" if isinstance(id, int) else "uuid"
         sql = f"SELECT id, uuid, team_id, document FROM {_known(table)} WHERE {column} = ?"
         found = self._connection.execute(sql, (id,)).fetchone()
         return None if found is None else _row(*found)
 
     def insert(self, table: str, project_id: int, row: Row) -> Row:
-        """Add a row and give it an id; a text in `id` becomes its UUID instead."""
+        """Insert a row and return it with its id; a string in `id` is stored as its UUID instead."""
         key = row.get("id")
         uuid = key if isinstance(key, str) else None
         sql = f"INSERT INTO {_known(table)} (uuid, team_id, document) VALUES (?, ?, ?)"
@@ -74,20 +74,25 @@ class Rows:
         return {"id": uuid or added.lastrowid, **row, "_project": project_id}
 
     def save(self, table: str, row: Row) -> Row:
-        """Replace a row that exists."""
+        """Replace an existing row."""
         column = "id" if isinstance(row["id"], int) else "uuid"
         sql = f"UPDATE {_known(table)} SET team_id = ?, document = ? WHERE {column} = ?"
         self._connection.execute(sql, (row["_project"], _document(row), row["id"]))
         return row
 
     def remove(self, table: str, id: int | str) -> None:
-        """Delete a row for good."""
+        """Delete a row permanently."""
         column = "id" if isinstance(id, int) else "uuid"
         self._connection.execute(f"DELETE FROM {_known(table)} WHERE {column} = ?", (id,))
 
+    def clear(self) -> None:
+        """Delete every row of every table; the next ids start at 1."""
+        for table in (*TABLES, "sqlite_sequence"):
+            self._connection.execute(f"DELETE FROM {table}")
+
 
 class Store:
-    """The database; one transaction at a time, whichever thread asks."""
+    """The database; one transaction at a time across threads."""
 
     def __init__(self, path: Path | None, clock: Clock) -> None:
         self._clock = clock
@@ -101,7 +106,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Generator[Rows]:
-        """Rows that are all written when the block ends, or none if it raises. Blocking: not for the event loop."""
+        """Yield rows that are committed when the block ends and rolled back if it raises. Blocks the calling thread."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -113,13 +118,13 @@ class Store:
                 raise
 
     def counts(self) -> dict[str, int]:
-        """How many rows each table has, without those that are softly deleted."""
+        """Return the number of rows of each table, without soft-deleted rows."""
         with self._lock:
-            ask = self._connection.execute
-            return {table: int(ask(_COUNT.format(table=table)).fetchone()[0]) for table in TABLES}
+            execute = self._connection.execute
+            return {table: int(execute(_COUNT.format(table=table)).fetchone()[0]) for table in TABLES}
 
     def close(self) -> None:
-        """Close the database; a kept file stays."""
+        """Close the database; its file is kept."""
         with self._lock:
             self._connection.close()
 

@@ -1,4 +1,4 @@
-"""The number in an insight is the number of actors behind it: 300 random insights of each kind, over three worlds."""
+"""The number in an insight is the number of actors behind it: random insights of each kind, over three worlds."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -9,14 +9,15 @@ import pytest
 
 from posthog_sandbox.storage.engine import Engine
 
+from ...oracle import EVERY_SEED, Effort
 from ..agreement import RANGES, Cell, Cells, Draw, disagreements, drawn_filters
 from ..recount.dataset import EVENT_NAMES, World, open_world, worlds
-from ..recount.running import asking, opened
+from ..recount.running import open_runner, opened
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 
-CASES = 100
-"""For each world and kind."""
+CASES = 150
+"""Drawn in a whole run for each world and kind."""
 WORLDS = {world.name: world for world in worlds()}
 UNIQUE = ("dau", "weekly_active", "monthly_active", "first_time_for_user", "first_matching_event_for_user")
 OTHER = "$$_posthog_breakdown_other_$$"
@@ -33,15 +34,18 @@ def engine(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
         yield made
 
 
-async def agree(world: World, engine: Engine, draw: Draw, cells: Cells) -> None:
-    with asking(world, engine) as asked:
-        found, looked_at = await disagreements(await opened(asked), draw, cells, seed=len(world.name), cases=CASES)
+async def agree(world: World, engine: Engine, effort: Effort, draw: Draw, cells: Cells) -> None:
+    cases = effort.cases(CASES)
+    with open_runner(world, engine) as runner:
+        found, looked_at = await disagreements(
+            await opened(runner), draw, cells, chance=effort.chance(world.name), cases=cases
+        )
     assert not found, "".join(found)
-    assert looked_at >= CASES
+    assert looked_at >= cases
 
 
 def node(chance: random.Random, world: World, **more: Any) -> dict[str, Any]:
-    """A series: an event, any event, or an action."""
+    """Return a series of an event, any event, or an action."""
     if chance.random() < 0.2:
         return {"kind": "ActionsNode", "id": chance.choice(world.actions).id, **more}
     return {"kind": "EventsNode", "event": chance.choice((*EVENT_NAMES[:3], None)), **more}
@@ -93,8 +97,9 @@ def cells_of_trend(chance: random.Random, query: Mapping[str, Any], results: Any
     return found
 
 
-async def test_the_numbers_of_trends_are_those_of_their_actors(world: World, engine: Engine) -> None:
-    await agree(world, engine, drawn_trend, cells_of_trend)
+@EVERY_SEED
+async def test_the_numbers_of_trends_are_those_of_their_actors(world: World, engine: Engine, effort: Effort) -> None:
+    await agree(world, engine, effort, drawn_trend, cells_of_trend)
 
 
 def drawn_lifecycle(chance: random.Random, world: World) -> Mapping[str, Any]:
@@ -124,8 +129,11 @@ def cells_of_lifecycle(chance: random.Random, query: Mapping[str, Any], results:
     return found
 
 
-async def test_the_statuses_of_a_lifecycle_are_those_of_its_actors(world: World, engine: Engine) -> None:
-    await agree(world, engine, drawn_lifecycle, cells_of_lifecycle)
+@EVERY_SEED
+async def test_the_statuses_of_a_lifecycle_are_those_of_its_actors(
+    world: World, engine: Engine, effort: Effort
+) -> None:
+    await agree(world, engine, effort, drawn_lifecycle, cells_of_lifecycle)
 
 
 def drawn_stickiness(chance: random.Random, world: World) -> Mapping[str, Any]:
@@ -161,8 +169,11 @@ def cells_of_stickiness(chance: random.Random, query: Mapping[str, Any], results
     return found
 
 
-async def test_the_intervals_of_stickiness_are_those_of_its_actors(world: World, engine: Engine) -> None:
-    await agree(world, engine, drawn_stickiness, cells_of_stickiness)
+@EVERY_SEED
+async def test_the_intervals_of_stickiness_are_those_of_its_actors(
+    world: World, engine: Engine, effort: Effort
+) -> None:
+    await agree(world, engine, effort, drawn_stickiness, cells_of_stickiness)
 
 
 def drawn_paths(chance: random.Random, world: World) -> Mapping[str, Any]:
@@ -193,8 +204,9 @@ def cells_of_paths(chance: random.Random, query: Mapping[str, Any], results: Any
     return found
 
 
-async def test_the_edges_of_paths_are_those_of_their_persons(world: World, engine: Engine) -> None:
-    await agree(world, engine, drawn_paths, cells_of_paths)
+@EVERY_SEED
+async def test_the_edges_of_paths_are_those_of_their_persons(world: World, engine: Engine, effort: Effort) -> None:
+    await agree(world, engine, effort, drawn_paths, cells_of_paths)
 
 
 def drawn_funnel(chance: random.Random, world: World) -> Mapping[str, Any]:
@@ -245,7 +257,7 @@ def cells_of_funnel(chance: random.Random, query: Mapping[str, Any], results: An
 
 
 def named_funnel(query: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """The query of the actors behind a row, but for which of its numbers is meant."""
+    """Return the query of the actors behind a row, without the selection of a number."""
     named: dict[str, Any] = {"kind": "FunnelsActorsQuery", "source": query}
     if "breakdown_value" in row:
         named["funnelStepBreakdown"] = row["breakdown_value"]
@@ -253,7 +265,7 @@ def named_funnel(query: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, 
 
 
 def point(query: Mapping[str, Any], row: Mapping[str, Any], chance: random.Random) -> Cell:
-    """A rate of conversion: those who converted among all who entered on a day."""
+    """Return a conversion rate: actors who converted among all who entered on a day."""
     busy = [place for place, rate in enumerate(row["data"]) if rate]
     place = chance.choice(busy or range(len(row["data"])))
     named = {**named_funnel(query, row), "funnelTrendsEntrancePeriodStart": row["days"][place]}
@@ -261,8 +273,9 @@ def point(query: Mapping[str, Any], row: Mapping[str, Any], chance: random.Rando
     return Cell(row["data"][place], converted, others=dropped)
 
 
-async def test_the_steps_of_funnels_are_those_of_their_actors(world: World, engine: Engine) -> None:
-    await agree(world, engine, drawn_funnel, cells_of_funnel)
+@EVERY_SEED
+async def test_the_steps_of_funnels_are_those_of_their_actors(world: World, engine: Engine, effort: Effort) -> None:
+    await agree(world, engine, effort, drawn_funnel, cells_of_funnel)
 
 
 def drawn_retention(chance: random.Random, world: World) -> Mapping[str, Any]:
@@ -306,5 +319,6 @@ def cells_of_retention(chance: random.Random, query: Mapping[str, Any], results:
     return found
 
 
-async def test_the_cells_of_retention_are_those_of_their_actors(world: World, engine: Engine) -> None:
-    await agree(world, engine, drawn_retention, cells_of_retention)
+@EVERY_SEED
+async def test_the_cells_of_retention_are_those_of_their_actors(world: World, engine: Engine, effort: Effort) -> None:
+    await agree(world, engine, effort, drawn_retention, cells_of_retention)

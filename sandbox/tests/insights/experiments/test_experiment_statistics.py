@@ -1,4 +1,4 @@
-"""The verdicts on variants, against sums over raw samples, numerical integrals and simulations."""
+"""Verdicts on variants, against sums over raw samples, numerical integrals and simulations."""
 
 import math
 import random
@@ -24,7 +24,7 @@ FREQUENTIST = StatsConfig("frequentist", alpha=0.05, relative=True, baseline="co
 
 
 def integral(density: Callable[[float], float], low: float, high: float, parts: int = 20_000) -> float:
-    """Simpson's rule."""
+    """Integrate with Simpson's rule."""
     width = (high - low) / parts
     inner = sum((4 if part % 2 else 2) * density(low + part * width) for part in range(1, parts))
     return (density(low) + inner + density(high)) * width / 3
@@ -42,7 +42,7 @@ def chi_squared_density(degrees: int) -> Callable[[float], float]:
 
 @pytest.mark.parametrize("degrees", [1, 2.5, 9, 61.7, 800])
 @pytest.mark.parametrize("value", [0.1, 1, 2.3, 5])
-def test_chances_of_t_are_integrals_of_its_density(degrees: float, value: float) -> None:
+def test_probabilities_of_t_are_integrals_of_its_density(degrees: float, value: float) -> None:
     inside = 2 * integral(t_density(degrees), 0, value)
 
     assert t_beyond(value, degrees) == pytest.approx(1 - inside, abs=1e-9)
@@ -53,13 +53,13 @@ def test_chances_of_t_are_integrals_of_its_density(degrees: float, value: float)
     ("chance", "degrees", "reach"),
     [(0.05, 10, 2.228139), (0.05, 120, 1.979930), (0.01, 5, 4.032143), (0.1, 1, 6.313752)],
 )
-def test_reaches_of_t_are_those_of_printed_tables(chance: float, degrees: float, reach: float) -> None:
+def test_quantiles_of_t_match_printed_tables(chance: float, degrees: float, reach: float) -> None:
     assert t_reach(chance, degrees) == pytest.approx(reach, abs=1e-6)
 
 
 @pytest.mark.parametrize("degrees", [2, 3, 4, 9])
 @pytest.mark.parametrize("value", [0.2, 1.7, 6, 30])
-def test_chances_of_chi_squared_are_integrals_of_its_density(degrees: int, value: float) -> None:
+def test_probabilities_of_chi_squared_are_integrals_of_its_density(degrees: int, value: float) -> None:
     inside = integral(chi_squared_density(degrees), 0, value, 200_000)
 
     assert chi_squared_above(value, degrees) == pytest.approx(1 - inside, abs=1e-6)
@@ -79,7 +79,7 @@ def numbers(key: str, values: list[float], under: list[float] | None = None) -> 
     )
 
 
-def test_the_estimate_of_a_mean_is_that_of_its_samples() -> None:
+def test_the_estimate_of_a_mean_matches_its_samples() -> None:
     draw = random.Random(1)
     values = [draw.expovariate(0.2) for _ in range(500)]
     found = estimated(numbers("test", values), "mean")
@@ -87,7 +87,7 @@ def test_the_estimate_of_a_mean_is_that_of_its_samples() -> None:
     assert found == pytest.approx((500, statistics.fmean(values), statistics.variance(values)))
 
 
-def test_the_variance_of_a_ratio_is_that_of_leaving_out_one_sample_at_a_time() -> None:
+def test_the_variance_of_a_ratio_matches_the_jackknife() -> None:
     draw = random.Random(2)
     under = [float(draw.randint(0, 9)) for _ in range(2_000)]
     over = [value * 1.3 + draw.gauss(2, 1) for value in under]
@@ -109,7 +109,7 @@ def test_the_variance_of_a_ratio_is_that_of_leaving_out_one_sample_at_a_time() -
         (Estimate(50_000, 12.1, 300.0), Estimate(50_000, 12.0, 280.0)),
     ],
 )
-def test_the_bayesian_verdict_is_what_a_simulation_of_both_means_gives(
+def test_the_bayesian_verdict_matches_a_simulation_of_both_means(
     treatment: Estimate, control: Estimate, relative: bool
 ) -> None:
     draw = random.Random(3)
@@ -164,7 +164,7 @@ def test_the_frequentist_verdict_is_welchs_test() -> None:
     assert inside == pytest.approx(0.95, abs=1e-9)
 
 
-def test_a_frequentist_p_value_is_as_often_below_its_level_as_it_should_when_nothing_differs() -> None:
+def test_a_frequentist_p_value_is_below_its_level_as_often_as_expected_without_a_difference() -> None:
     draw = random.Random(4)
     judgements = 0
     rounds = 400
@@ -190,7 +190,7 @@ def counted(key: str, samples: int, total: float) -> VariantNumbers:
     return VariantNumbers(key=key, samples=samples, total=total, squares=total)
 
 
-def test_verdicts_are_left_out_for_too_few_samples_conversions_or_nothing_to_compare_with() -> None:
+def test_verdicts_are_omitted_for_too_few_samples_or_conversions_or_no_baseline() -> None:
     enough = counted("test", 60, 20)
 
     assert summary(counted("control", 49, 20), enough) == (["not-enough-exposures"], [], None)
@@ -209,14 +209,14 @@ def test_verdicts_are_left_out_for_too_few_samples_conversions_or_nothing_to_com
     assert summary(counted("control", 60, 20), enough, "funnel")[2] == pytest.approx(0.5)
 
 
-def test_nothing_is_said_of_samples_that_are_all_alike() -> None:
+def test_equal_samples_have_no_verdict() -> None:
     alike = VariantNumbers(key="control", samples=60, total=60.0, squares=60.0)
     also = VariantNumbers(key="test", samples=60, total=120.0, squares=240.0)
 
     assert summary(alike, also) == ([], [], None)
 
 
-def test_a_negative_baseline_has_no_relative_lift_and_an_absolute_one() -> None:
+def test_a_negative_baseline_has_an_absolute_lift_but_no_relative_lift() -> None:
     treatment, control = Estimate(100, 1.0, 2.0), Estimate(100, -1.0, 2.0)
     absolute = StatsConfig("bayesian", 0.05, relative=False, baseline="control")
 
@@ -225,7 +225,7 @@ def test_a_negative_baseline_has_no_relative_lift_and_an_absolute_one() -> None:
     assert judged(treatment, control, FREQUENTIST, proportions=False) is not None
 
 
-def test_a_stats_config_that_cannot_be_read_gets_the_defaults() -> None:
+def test_an_invalid_stats_config_gets_the_defaults() -> None:
     assert read_stats_config(None) == read_stats_config({"method": "guess", "bayesian": {"ci_level": "much"}})
     assert read_stats_config({"bayesian": {"ci_level": 0.9}}).alpha == pytest.approx(0.1)
     given = {"method": "frequentist", "frequentist": {"alpha": 0.01, "difference_type": "ABSOLUTE"}}

@@ -1,4 +1,4 @@
-"""FunnelsQuery: comparison, steps of several events, runs of events, and what is refused."""
+"""FunnelsQuery: comparison, steps of several events, runs of events, and rejected queries."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -28,10 +28,10 @@ async def sandbox(engine: Engine) -> AsyncGenerator[Serving]:
 
 COMPARED = {"compareFilter": {"compare": True, "compare_to": "-3d"}}
 AFTERWARDS = {"date_from": "2020-01-11", "date_to": "2020-01-13"}
-"""The day after the funnel's events, two more, and as many before."""
+"""The day after the funnel's events and two more; the period before it has as many days."""
 
 
-async def test_a_compared_funnel_has_the_steps_of_both_periods_and_none_for_the_empty_one(sandbox: Serving) -> None:
+async def test_a_compared_funnel_has_the_steps_of_both_periods_with_zeros_for_the_empty_one(sandbox: Serving) -> None:
     rows = await results(sandbox, funnel("start", "finish", dateRange=AFTERWARDS) | COMPARED)
 
     assert [(row["compare_label"], row["count"]) for row in rows] == [
@@ -83,7 +83,7 @@ async def test_compared_conversion_over_time_has_the_days_of_each_period(sandbox
     assert (sum(current["data"]), previous["data"][2]) == (0, 75.0)
 
 
-async def test_a_flow_is_answered_as_steps_and_never_compared(sandbox: Serving) -> None:
+async def test_a_flow_has_steps_and_is_never_compared(sandbox: Serving) -> None:
     steps = await results(sandbox, funnel("start", "finish"))
 
     assert await results(sandbox, funnel("start", "finish", funnelVizType="flow") | COMPARED) == steps
@@ -95,7 +95,7 @@ async def test_a_step_of_every_event_has_no_name(sandbox: Serving) -> None:
     assert (rows[1]["action_id"], rows[1]["name"]) == (None, None)
 
 
-async def test_a_step_of_several_events_is_named_by_them(sandbox: Serving) -> None:
+async def test_a_step_of_several_events_is_named_after_them(sandbox: Serving) -> None:
     either = {"kind": "GroupNode", "operator": "OR", "nodes": [step("sign up"), step("start")]}
     rows = await results(sandbox, funnel(series=[either, step("finish")]))
 
@@ -103,14 +103,14 @@ async def test_a_step_of_several_events_is_named_by_them(sandbox: Serving) -> No
     assert rows[0]["name"] == "sign up, start"
 
 
-async def test_other_kinds_of_breakdowns_than_properties_have_no_limit(sandbox: Serving) -> None:
+async def test_breakdowns_other_than_properties_have_no_limit(sandbox: Serving) -> None:
     by_text = {"breakdown": ["properties.plan"], "breakdown_type": "hogql", "breakdown_limit": 2}
     found = await results(sandbox, funnel("start", "finish", breakdownFilter=by_text))
 
     assert [rows[0]["breakdown"] for rows in found] == [["excluded"], ["later"], ["slow"], ["soon"]]
 
 
-async def test_the_last_of_a_run_of_events_counts_for_the_times_of_an_unordered_funnel(sandbox: Serving) -> None:
+async def test_the_last_event_of_a_run_counts_for_the_times_of_an_unordered_funnel(sandbox: Serving) -> None:
     rows = await results(sandbox, funnel("again", "done", funnelOrderType="unordered", funnelWindowInterval=1))
 
     assert (counts(rows), rows[1]["average_conversion_time"]) == ([1, 1], 3600.0)
@@ -124,7 +124,7 @@ async def test_the_last_of_a_run_of_events_counts_for_the_times_of_an_unordered_
         ("step", {"b": 43_200.0, "": 43_200.0}),
     ],
 )
-async def test_an_event_of_another_value_is_not_in_the_midst_of_a_run(
+async def test_an_event_of_another_value_does_not_belong_to_a_run(
     sandbox: Serving, attribution: str, expected: dict[str, float | None]
 ) -> None:
     by_plan = {"breakdown": "plan", "breakdown_type": "event"}
@@ -203,9 +203,9 @@ PAID = {"type": "event", "key": "plan", "operator": "exact", "value": "paid"}
         ({"breakdownFilter": {"breakdown": [999], "breakdown_type": "cohort"}}, "Cohort 999 does not exist."),
     ],
 )
-async def test_a_funnel_that_cannot_be_is_refused(sandbox: Serving, wanted: dict[str, Any], detail: str) -> None:
+async def test_an_invalid_funnel_is_rejected(sandbox: Serving, wanted: dict[str, Any], detail: str) -> None:
     query = funnel("start", "finish", **wanted)
-    status, _, said, _ = await sandbox.refused("POST", "query/", {"query": query})
+    status, _, message, _ = await sandbox.rejection("POST", "query/", {"query": query})
 
     assert status == 400
-    assert said.startswith(detail)
+    assert message.startswith(detail)

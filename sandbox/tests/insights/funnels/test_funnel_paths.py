@@ -1,4 +1,4 @@
-"""PathsQuery with a `funnelPathsFilter`: what the actors of a funnel did after, before and between its steps."""
+"""PathsQuery with a `funnelPathsFilter`: paths of a funnel's actors after, before and between its steps."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -78,21 +78,21 @@ async def test_paths_before_a_step_end_with_it(sandbox: Serving) -> None:
     assert found == ["1_a 2_start", "2_start 3_b", "3_b 4_finish"]
 
 
-async def test_paths_between_steps_go_from_the_step_before(sandbox: Serving) -> None:
+async def test_paths_between_steps_begin_at_the_previous_step(sandbox: Serving) -> None:
     assert await edges(sandbox, paths("funnel_path_between_steps", 2)) == ["1_start 2_b", "2_b 3_finish"]
 
 
-async def test_paths_after_a_drop_off_begin_when_the_window_is_over(sandbox: Serving) -> None:
+async def test_paths_after_a_drop_off_begin_at_the_end_of_the_window(sandbox: Serving) -> None:
     assert await edges(sandbox, paths("funnel_path_after_step", -2, hours=1)) == ["1_y 2_z"]
 
 
-async def test_everybody_of_a_group_walks_while_the_group_does(sandbox: Serving) -> None:
+async def test_paths_of_a_group_include_all_of_its_persons(sandbox: Serving) -> None:
     query = paths("funnel_path_between_steps", 2, aggregation_group_type_index=0)
 
     assert await edges(sandbox, query) == ["1_called 2_thanked", "1_start 2_b", "2_b 3_finish"]
 
 
-async def test_a_funnel_that_nobody_finished_has_no_paths(sandbox: Serving) -> None:
+async def test_a_funnel_without_conversions_has_no_paths(sandbox: Serving) -> None:
     series = [{"kind": "EventsNode", "event": name} for name in ("start", "never")]
 
     assert await edges(sandbox, paths("funnel_path_before_step", 2, series=series)) == []
@@ -108,5 +108,5 @@ async def test_a_funnel_that_nobody_finished_has_no_paths(sandbox: Serving) -> N
         {"kind": "PathsQuery", "pathsFilter": {}, "funnelPathsFilter": {"funnelPathType": "funnel_path_after_step"}},
     ],
 )
-async def test_what_is_no_path_of_a_funnel_is_refused(sandbox: Serving, query: dict[str, Any]) -> None:
-    assert (await sandbox.refused("POST", "query/", {"query": query}))[0] == 400
+async def test_an_invalid_funnel_path_is_rejected(sandbox: Serving, query: dict[str, Any]) -> None:
+    assert (await sandbox.rejection("POST", "query/", {"query": query}))[0] == 400

@@ -1,4 +1,4 @@
-"""How far an actor comes in a funnel: PostHog's rules one by one, and against every chain of events counted out."""
+"""The progress of an actor in a funnel: PostHog's rules one by one, and against all chains of events."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from posthog_sandbox.insights.funnels.steps import Attempt, FunnelEvent, FunnelRules, furthest
 from posthog_sandbox.insights.funnels.trends import entries
+
+from ...oracle import examples
 
 WINDOW = 10
 
@@ -27,20 +29,20 @@ def reached(*events: tuple[int, tuple[int, ...]], steps: int = 3, **rules: Any) 
     return 0 if found is None else found.taken.bit_length()
 
 
-def test_the_window_is_counted_from_the_first_step_and_its_end_belongs_to_it() -> None:
+def test_the_window_starts_at_the_first_step_and_includes_its_end() -> None:
     assert reached((0, (1,)), (6, (2,)), (10, (3,))) == 3
     assert reached((0, (1,)), (6, (2,)), (11, (3,))) == 2
 
 
-def test_a_later_first_step_opens_the_window_anew() -> None:
+def test_a_later_first_step_restarts_the_window() -> None:
     assert reached((0, (1,)), (8, (1,)), (12, (2,)), (18, (3,))) == 3
 
 
-def test_a_later_first_step_does_not_extend_an_attempt_that_is_further() -> None:
+def test_a_later_first_step_does_not_extend_an_attempt_that_got_further() -> None:
     assert reached((0, (1,)), (1, (2,)), (8, (1,)), (12, (3,))) == 2
 
 
-def test_times_come_from_the_attempt_that_first_came_furthest() -> None:
+def test_times_come_from_the_first_attempt_that_got_furthest() -> None:
     found = attempt((0, (1,)), (1, (2,)), (2, (1,)), (5, (3,)))
 
     assert found is not None
@@ -69,26 +71,26 @@ def test_any_other_event_between_two_steps_breaks_a_strict_attempt() -> None:
     assert reached((0, (1,)), (1, ()), (2, (1,)), (3, (2,)), (4, (3,)), order="strict") == 3
 
 
-def test_the_same_step_once_more_does_not_break_a_strict_attempt() -> None:
+def test_repeating_a_step_does_not_break_a_strict_attempt() -> None:
     assert reached((0, (1,)), (1, (2,)), (2, (2,)), (3, (3,)), order="strict") == 3
 
 
-def test_an_excluded_event_between_its_steps_takes_the_actor_out_of_the_whole_funnel() -> None:
+def test_an_excluded_event_between_its_steps_removes_the_actor_from_the_whole_funnel() -> None:
     assert attempt((0, (1,)), (1, (-2,)), (2, (2,))) is None
     assert attempt((0, (1,)), (1, (-2,))) is None
 
 
-def test_an_excluded_event_before_after_or_out_of_the_window_changes_nothing() -> None:
+def test_an_excluded_event_before_after_or_outside_the_window_changes_nothing() -> None:
     assert reached((0, (-2,)), (1, (1,)), (2, (2,)), (3, (-2,)), (4, (3,))) == 3
     assert reached((0, (1,)), (11, (-2,))) == 1
 
 
-def test_a_clean_attempt_that_comes_as_far_brings_an_excluded_actor_back() -> None:
+def test_a_clean_attempt_that_gets_as_far_restores_an_excluded_actor() -> None:
     assert reached((0, (1,)), (1, (-2,)), (2, (2,)), (3, (1,)), (4, (2,))) == 2
     assert attempt((0, (1,)), (1, (-2,)), (2, (2,)), (3, (1,))) is None
 
 
-def test_an_optional_step_may_be_skipped_and_has_no_time_of_its_own() -> None:
+def test_an_optional_step_can_be_skipped_and_has_no_time() -> None:
     skipped = attempt((0, (1,)), (4, (3,)), optional=frozenset({2}))
     taken = attempt((0, (1,)), (1, (2,)), (4, (3,)), optional=frozenset({2}))
 
@@ -135,7 +137,7 @@ def histories(draw: st.DrawFn, kinds: st.SearchStrategy[tuple[int, ...]]) -> lis
 
 
 def chain_length(events: Sequence[FunnelEvent], first: int, window: int) -> int:
-    """The longest chain of later and later events for the steps 1, 2, 3 that begins with one event."""
+    """Return the length of the longest chain of ever later events for steps 1, 2, 3 from one event."""
     if 1 not in events[first].steps:
         return 0
     open_chains = {(first, 1)}
@@ -150,7 +152,7 @@ def chain_length(events: Sequence[FunnelEvent], first: int, window: int) -> int:
 
 
 def run_length(events: Sequence[FunnelEvent], first: int, window: int) -> int:
-    """The longest run from one event on: every event is the next step, or the step reached once more."""
+    """Return the longest run from one event: every event is the next step or repeats the current one."""
     if 1 not in events[first].steps:
         return 0
     open_runs = {(first, 1)}
@@ -166,7 +168,7 @@ def run_length(events: Sequence[FunnelEvent], first: int, window: int) -> int:
     return longest
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(60, 1000), deadline=None)
 @given(histories(several), st.integers(1, 30))
 def test_an_ordered_funnel_finds_the_longest_chain(events: list[FunnelEvent], window: int) -> None:
     expected = max((chain_length(events, first, window) for first in range(len(events))), default=0)
@@ -178,7 +180,7 @@ def test_an_ordered_funnel_finds_the_longest_chain(events: list[FunnelEvent], wi
         assert found.times[-1] - found.times[0] <= window
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(60, 1000), deadline=None)
 @given(histories(several), st.integers(1, 30))
 def test_a_strict_funnel_finds_the_longest_unbroken_run(events: list[FunnelEvent], window: int) -> None:
     expected = max((run_length(events, first, window) for first in range(len(events))), default=0)
@@ -187,7 +189,7 @@ def test_a_strict_funnel_finds_the_longest_unbroken_run(events: list[FunnelEvent
     assert (len(found.times) if found else 0) == expected
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(60, 1000), deadline=None)
 @given(histories(single), st.integers(1, 30))
 def test_an_unordered_funnel_finds_the_most_steps_in_one_window(events: list[FunnelEvent], window: int) -> None:
     windows = [{e.steps for e in events if 0 <= e.time - first.time <= window} for first in events]
@@ -196,9 +198,9 @@ def test_an_unordered_funnel_finds_the_most_steps_in_one_window(events: list[Fun
     assert (len(found.times) if found else 0) == max(map(len, windows), default=0)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(60, 1000), deadline=None)
 @given(histories(several), st.integers(1, 30), st.integers(1, 2), st.sampled_from(("ordered", "strict")))
-def test_each_interval_with_a_first_step_is_an_entry_that_converts_when_a_chain_from_it_does(
+def test_each_interval_with_a_first_step_is_an_entry_that_converts_if_a_chain_from_it_does(
     events: list[FunnelEvent], window: int, from_step: int, order: Literal["ordered", "strict"]
 ) -> None:
     length = chain_length if order == "ordered" else run_length

@@ -1,4 +1,4 @@
-"""The short loops over keys of events give what the rules of PostHog give, told by `furthest` and `entries`."""
+"""The short loops over event keys return what PostHog's full rules, `furthest` and `entries`, return."""
 
 from bisect import bisect_right
 from dataclasses import replace
@@ -16,13 +16,15 @@ from posthog_sandbox.insights.funnels.trends import entries
 from posthog_sandbox.insights.funnels.walks import Walks, ends_of_runs
 from posthog_sandbox.insights.series import Series
 
+from ...oracle import examples
+
 DAY = 86_400_000_000
 STEPS = 3
 STEP = Series(order=0, node={}, kind="events", key=None, label="All events", entity="true", filters="true")
 WITHIN = DateRange(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 9, tzinfo=UTC), "day")
 
 times = st.integers(0, 12).map(lambda quarter: quarter * DAY // 4)
-"""Few enough for several events at one instant."""
+"""Few enough values to get several events at one instant."""
 histories = st.lists(st.tuples(times, st.integers(0, (1 << STEPS) - 1)), max_size=12)
 windows = st.integers(1, 20).map(lambda quarters: quarters * DAY // 4)
 
@@ -51,9 +53,9 @@ def fetched(found: list[int]) -> Fetched:
     return Fetched((), found, [len(found)], 0, [])
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=examples(100, 3000), deadline=None)
 @given(histories, windows, st.sampled_from(("ordered", "strict", "unordered")))
-def test_attempts_are_those_of_the_rules(history: list[tuple[int, int]], window: int, order: Order) -> None:
+def test_attempts_match_the_rules(history: list[tuple[int, int]], window: int, order: Order) -> None:
     events = funnel(order, window)
     found = keys(history, order)
     walked = ends_of_runs(found, events.shift) if order == "unordered" else found
@@ -63,7 +65,7 @@ def test_attempts_are_those_of_the_rules(history: list[tuple[int, int]], window:
     assert (attempt and (attempt.times, attempt.taken)) == (expected and (expected.times, expected.taken))
 
 
-def test_of_a_run_of_events_of_one_step_the_ends_are_kept() -> None:
+def test_only_the_ends_of_a_run_of_events_of_one_step_are_kept() -> None:
     def run(*events: tuple[int, int]) -> list[int]:
         return [time << STEPS | bits for time, bits in events]
 
@@ -72,9 +74,9 @@ def test_of_a_run_of_events_of_one_step_the_ends_are_kept() -> None:
     assert ends_of_runs(run((1, 3), (2, 3), (3, 3)), STEPS) == run((1, 3), (2, 3), (3, 3))
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=examples(100, 3000), deadline=None)
 @given(histories, windows, st.sampled_from(((0, 1), (0, 2), (1, 2))))
-def test_entries_are_those_of_the_rules(history: list[tuple[int, int]], window: int, steps: tuple[int, int]) -> None:
+def test_entries_match_the_rules(history: list[tuple[int, int]], window: int, steps: tuple[int, int]) -> None:
     events = funnel("ordered", window, *steps)
     found = keys(history, "ordered")
     starts = [(bucket - WITHIN.start) // timedelta(microseconds=1) for bucket in WITHIN.buckets()]
@@ -93,7 +95,7 @@ def _events(found: list[int]) -> list[FunnelEvent]:
     return [events.event(key) for key in found]
 
 
-def test_buckets_begin_at_midnight_also_after_a_change_of_the_clocks() -> None:
+def test_buckets_begin_at_midnight_even_after_a_clock_change() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     within = DateRange(datetime(2026, 3, 28, tzinfo=berlin), datetime(2026, 3, 31, 23, 59, tzinfo=berlin), "day")
     events = replace(funnel("ordered", DAY), within=within)

@@ -1,4 +1,4 @@
-"""FunnelsQuery over events written by hand, and over random ones against a recount of every actor's events."""
+"""FunnelsQuery over hand-written events, and over random ones against a recount of every actor's events."""
 
 import random
 from collections.abc import AsyncGenerator, Iterator
@@ -11,7 +11,7 @@ from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
 from ..funnel_queries import LETTERS, PEOPLE, RANDOM_EVENTS, SIGNED_UP, counts, funnel, funnel_events, results, step
-from ..hand_made import answer, open_engine
+from ..hand_made import open_engine, run_query
 
 pytestmark = pytest.mark.anyio
 
@@ -28,8 +28,8 @@ async def sandbox(engine: Engine) -> AsyncGenerator[Serving]:
         yield running
 
 
-async def test_steps_have_the_shape_of_posthog(sandbox: Serving) -> None:
-    sent = await answer(
+async def test_steps_have_posthogs_format(sandbox: Serving) -> None:
+    sent = await run_query(
         sandbox, funnel(series=[step("sign up", custom_name="Joined"), step("play movie"), step("buy")])
     )
 
@@ -64,7 +64,7 @@ async def test_steps_have_the_shape_of_posthog(sandbox: Serving) -> None:
     assert sent["isUdf"] is True
 
 
-async def test_a_breakdown_by_browser_gives_the_steps_of_each(sandbox: Serving) -> None:
+async def test_a_breakdown_by_browser_returns_the_steps_of_each(sandbox: Serving) -> None:
     by_browser = {"breakdown": "$browser", "breakdown_type": "event"}
     chrome, safari = await results(sandbox, funnel(*SIGNED_UP, breakdownFilter=by_browser))
 
@@ -75,29 +75,29 @@ async def test_a_breakdown_by_browser_gives_the_steps_of_each(sandbox: Serving) 
     assert [row["median_conversion_time"] for row in safari] == [None, 7200.0, None]
 
 
-async def test_a_funnel_that_nobody_entered_is_empty(sandbox: Serving) -> None:
+async def test_a_funnel_without_entries_is_empty(sandbox: Serving) -> None:
     assert await results(sandbox, funnel("never", "finish")) == []
 
 
-async def test_an_event_after_the_range_is_no_conversion(sandbox: Serving) -> None:
+async def test_an_event_after_the_range_is_not_a_conversion(sandbox: Serving) -> None:
     dates = {"date_from": "2020-01-10", "date_to": "2020-01-10T01:00:00", "explicitDate": True}
 
     assert counts(await results(sandbox, funnel("start", "finish", dateRange=dates))) == [4, 1]
 
 
-async def test_an_excluded_actor_vanishes_from_the_first_step(sandbox: Serving) -> None:
+async def test_an_excluded_actor_is_missing_from_the_first_step_too(sandbox: Serving) -> None:
     cancel = {**step("cancel"), "funnelFromStep": 0, "funnelToStep": 1}
 
     assert counts(await results(sandbox, funnel("start", "finish", exclusions=[cancel]))) == [3, 3]
 
 
-async def test_the_window_may_be_given_in_seconds(sandbox: Serving) -> None:
+async def test_the_window_can_be_given_in_seconds(sandbox: Serving) -> None:
     wanted = {"funnelWindowInterval": 7200, "funnelWindowIntervalUnit": "second"}
 
     assert counts(await results(sandbox, funnel("start", "finish", **wanted))) == [4, 3]
 
 
-async def test_unordered_steps_are_named_by_how_many_are_complete(sandbox: Serving) -> None:
+async def test_unordered_steps_are_named_by_the_number_completed(sandbox: Serving) -> None:
     rows = await results(sandbox, funnel("finish", "start", funnelOrderType="unordered"))
 
     assert [(row["action_id"], row["name"]) for row in rows] == [
@@ -107,20 +107,20 @@ async def test_unordered_steps_are_named_by_how_many_are_complete(sandbox: Servi
     assert counts(rows) == [4, 4]
 
 
-async def test_an_optional_step_may_be_skipped(sandbox: Serving) -> None:
+async def test_an_optional_step_can_be_skipped(sandbox: Serving) -> None:
     series = [step("start"), step("cancel", optionalInFunnel=True), step("finish")]
 
     assert counts(await results(sandbox, funnel(series=series))) == [4, 1, 4]
 
 
-async def test_time_to_convert_has_bins_and_the_last_holds_the_longest(sandbox: Serving) -> None:
+async def test_time_to_convert_has_bins_and_the_last_includes_the_longest(sandbox: Serving) -> None:
     assert await results(sandbox, funnel("start", "finish", funnelVizType="time_to_convert")) == {
         "bins": [[3600, 3], [51800, 0], [100000, 1]],
         "average_conversion_time": 29500.0,
     }
 
 
-async def test_time_to_convert_takes_a_number_of_bins(sandbox: Serving) -> None:
+async def test_time_to_convert_accepts_a_number_of_bins(sandbox: Serving) -> None:
     sent: Any = await results(sandbox, funnel("start", "finish", funnelVizType="time_to_convert", binCount=4))
 
     assert [count for _, count in sent["bins"]] == [3, 0, 0, 0, 1]
@@ -140,7 +140,7 @@ async def test_conversion_over_time_counts_actors_by_the_interval_of_their_entry
     ]
 
 
-async def test_conversion_over_time_by_a_missing_property_says_none(sandbox: Serving) -> None:
+async def test_conversion_over_time_shows_a_missing_property_as_none(sandbox: Serving) -> None:
     query = funnel("start", "finish", funnelVizType="trends", breakdownFilter={"breakdown": "absent"})
     (row,) = await results(sandbox, query)
 
@@ -154,7 +154,7 @@ async def test_a_missing_property_is_an_empty_text(sandbox: Serving) -> None:
     assert rows[0]["breakdown"] == [""]
 
 
-async def test_values_past_the_limit_become_other(sandbox: Serving) -> None:
+async def test_values_beyond_the_limit_become_other(sandbox: Serving) -> None:
     by_plan = {"breakdown": ["plan"], "breakdown_type": "event", "breakdown_limit": 2}
     found = await results(sandbox, funnel("start", "finish", breakdownFilter=by_plan))
 
@@ -175,20 +175,20 @@ async def test_an_expression_can_be_counted_instead_of_persons(sandbox: Serving)
     assert counts(rows) == [2, 2]
 
 
-async def test_groups_go_before_an_expression(sandbox: Serving) -> None:
+async def test_groups_take_precedence_over_an_expression(sandbox: Serving) -> None:
     query = funnel("finish", "finish", funnelAggregateByHogQL="distinct_id") | {"aggregation_group_type_index": 0}
 
     assert counts(await results(sandbox, query)) == [1, 1]
 
 
-async def test_all_persons_are_a_cohort_of_a_breakdown(sandbox: Serving) -> None:
+async def test_all_users_are_a_cohort_of_a_breakdown(sandbox: Serving) -> None:
     everybody = {"breakdown": ["all"], "breakdown_type": "cohort"}
     (rows,) = await results(sandbox, funnel("start", "finish", breakdownFilter=everybody))
 
     assert (rows[0]["breakdown_value"], counts(rows)) == (0, [4, 4])
 
 
-async def test_a_step_can_be_narrowed_to_the_first_such_event_ever(sandbox: Serving) -> None:
+async def test_a_step_can_be_limited_to_the_first_such_event_ever(sandbox: Serving) -> None:
     first = step("sign up", math="first_time_for_user")
     later = {"date_from": "2020-01-02", "date_to": "2020-01-31"}
 
@@ -197,7 +197,7 @@ async def test_a_step_can_be_narrowed_to_the_first_such_event_ever(sandbox: Serv
 
 
 def _longest(times: list[tuple[str, Any]], names: tuple[str, ...], window: timedelta) -> int:
-    """How many steps the best chain of later and later events has."""
+    """Return the number of steps in the best chain of ever later events."""
     best = 0
     for place, (name, start) in enumerate(times):
         chains = {(place, 1)} if name == names[0] else set[tuple[int, int]]()
@@ -211,7 +211,7 @@ def _longest(times: list[tuple[str, Any]], names: tuple[str, ...], window: timed
 
 
 def _recount(names: tuple[str, ...], window: timedelta, days: tuple[int, int]) -> list[int]:
-    """How many persons came to each step with the events of these days of March, both included."""
+    """Return how many persons reached each step with the events of these days of March, both inclusive."""
     reached: list[int] = []
     for person in PEOPLE:
         mine = [event for event in RANDOM_EVENTS if event.person == person]
@@ -221,7 +221,7 @@ def _recount(names: tuple[str, ...], window: timedelta, days: tuple[int, int]) -
 
 
 @pytest.mark.parametrize("seed", range(60))
-async def test_random_funnels_count_as_a_recount_of_every_chain(sandbox: Serving, seed: int) -> None:
+async def test_random_funnels_match_a_recount_of_every_chain(sandbox: Serving, seed: int) -> None:
     chance = random.Random(seed)
     names = tuple(chance.choices(LETTERS, k=chance.randint(2, 4)))
     hours, first, last = chance.randint(1, 100), chance.randint(1, 3), chance.randint(3, 6)
@@ -235,7 +235,7 @@ async def test_random_funnels_count_as_a_recount_of_every_chain(sandbox: Serving
 
 
 @pytest.mark.parametrize("attribution", ["first_touch", "last_touch", "all_events", "step"])
-async def test_attribution_decides_whose_value_an_actor_is_counted_for(sandbox: Serving, attribution: str) -> None:
+async def test_attribution_decides_the_breakdown_value_of_an_actor(sandbox: Serving, attribution: str) -> None:
     wanted = {"breakdownAttributionType": attribution, "breakdownAttributionValue": 1}
     dates = {"date_from": "2020-03-01", "date_to": "2020-03-06"}
     found = await results(sandbox, funnel("A", "B", dateRange=dates, breakdownFilter={"breakdown": "plan"}, **wanted))

@@ -1,4 +1,4 @@
-"""PathsQuery over events written by hand: PostHog's own example, and its rules one by one."""
+"""PathsQuery over hand-written events: PostHog's own example, and its rules one by one."""
 
 from collections.abc import AsyncGenerator, Iterator
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ import pytest
 from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
-from ..hand_made import Event, Person, answer, at, open_engine
+from ..hand_made import Event, Person, at, open_engine, run_query
 
 pytestmark = pytest.mark.anyio
 
@@ -59,12 +59,12 @@ def paths(day: str, **wanted: Any) -> dict[str, Any]:
 
 
 async def edges(sandbox: Serving, day: str, **wanted: Any) -> list[tuple[str, str, int]]:
-    sent = await answer(sandbox, paths(day, **wanted))
+    sent = await run_query(sandbox, paths(day, **wanted))
     return [(edge["source"], edge["target"], edge["value"]) for edge in sent["results"]]
 
 
-async def test_pages_of_the_example_of_posthog(sandbox: Serving) -> None:
-    sent = await answer(sandbox, paths("2012-01-14"))
+async def test_posthogs_example_has_its_pages(sandbox: Serving) -> None:
+    sent = await run_query(sandbox, paths("2012-01-14"))
 
     assert sent["results"] == [
         {"source": "1_/", "target": "2_/pricing", "value": 2, "average_conversion_time": 420000.0},
@@ -74,8 +74,8 @@ async def test_pages_of_the_example_of_posthog(sandbox: Serving) -> None:
     ]
 
 
-async def test_equal_neighbours_are_one_and_half_an_hour_without_events_begins_a_new_path(sandbox: Serving) -> None:
-    sent = await answer(sandbox, paths("2012-02-01"))
+async def test_equal_neighbors_are_merged_and_half_an_hour_without_events_begins_a_new_path(sandbox: Serving) -> None:
+    sent = await run_query(sandbox, paths("2012-02-01"))
 
     assert [tuple(edge.values()) for edge in sent["results"]] == [
         ("1_/a", "2_/b", 1, 600000.0),
@@ -83,21 +83,21 @@ async def test_equal_neighbours_are_one_and_half_an_hour_without_events_begins_a
     ]
 
 
-async def test_a_path_is_cut_after_five_items_unless_told_otherwise(sandbox: Serving) -> None:
+async def test_a_path_is_cut_after_five_items_by_default(sandbox: Serving) -> None:
     assert len(await edges(sandbox, "2012-02-02")) == 4
     assert len(await edges(sandbox, "2012-02-02", stepLimit=3)) == 2
 
 
-async def test_a_start_point_cuts_what_is_before_and_drops_paths_without_it(sandbox: Serving) -> None:
+async def test_a_start_point_drops_earlier_items_and_paths_without_it(sandbox: Serving) -> None:
     assert await edges(sandbox, "2012-02-02", startPoint="/6/") == [("1_/6", "2_/7", 1)]
     assert await edges(sandbox, "2012-02-02", startPoint="/nowhere") == []
 
 
-async def test_an_end_point_keeps_the_last_items_numbered_anew(sandbox: Serving) -> None:
+async def test_an_end_point_keeps_the_last_items_and_renumbers_them(sandbox: Serving) -> None:
     assert await edges(sandbox, "2012-02-02", endPoint="/6", stepLimit=2) == [("1_/5", "2_/6", 1)]
 
 
-async def test_a_long_path_between_two_points_has_dots_in_its_middle(sandbox: Serving) -> None:
+async def test_a_long_path_between_two_points_has_an_ellipsis_in_the_middle(sandbox: Serving) -> None:
     assert await edges(sandbox, "2012-02-02", startPoint="/1", endPoint="/7", stepLimit=4) == [
         ("1_/1", "2_/2", 1),
         ("2_/2", "3_...", 1),
@@ -114,13 +114,13 @@ async def test_every_kind_of_event_has_its_item(sandbox: Serving) -> None:
     ]
 
 
-async def test_only_the_kinds_asked_for_count(sandbox: Serving) -> None:
+async def test_only_the_included_kinds_count(sandbox: Serving) -> None:
     assert await edges(sandbox, "2012-02-03", includeEventTypes=["$screen", "custom_event"]) == [
         ("1_Home", "2_tapped", 1)
     ]
 
 
-async def test_items_are_left_out_only_beside_kinds(sandbox: Serving) -> None:
+async def test_items_are_excluded_only_together_with_kinds(sandbox: Serving) -> None:
     everything = ["$pageview", "$screen", "custom_event"]
 
     assert await edges(sandbox, "2012-02-03", includeEventTypes=everything, excludeEvents=["tapped"]) == [
@@ -129,7 +129,7 @@ async def test_items_are_left_out_only_beside_kinds(sandbox: Serving) -> None:
     assert len(await edges(sandbox, "2012-02-03", excludeEvents=["tapped"])) == 3
 
 
-async def test_a_pattern_and_a_replacement_stand_for_items(sandbox: Serving) -> None:
+async def test_items_are_replaced_by_patterns(sandbox: Serving) -> None:
     grouped = await edges(sandbox, "2012-02-03", pathGroupings=["/user/*"])
     replaced = await edges(
         sandbox, "2012-02-03", localPathCleaningFilters=[{"alias": "/user/id", "regex": r"/user/\d+"}]
@@ -138,7 +138,7 @@ async def test_a_pattern_and_a_replacement_stand_for_items(sandbox: Serving) -> 
     assert (grouped[-1][1], replaced[-1][1]) == ("4_/user/*", "4_/user/id")
 
 
-async def test_an_expression_gives_the_items(sandbox: Serving) -> None:
+async def test_an_expression_defines_the_items(sandbox: Serving) -> None:
     found = await edges(
         sandbox, "2012-02-03", includeEventTypes=["hogql"], pathsHogQLExpression="upper(event)", stepLimit=2
     )
@@ -151,7 +151,7 @@ async def test_edges_can_be_limited_by_number_and_weight(sandbox: Serving) -> No
     assert await edges(sandbox, "2012-01-14", minEdgeWeight=2) == [("1_/", "2_/pricing", 2)]
 
 
-async def test_edges_that_no_first_item_leads_to_are_removed(sandbox: Serving) -> None:
+async def test_edges_unreachable_from_a_first_item_are_removed(sandbox: Serving) -> None:
     assert await edges(sandbox, "2012-01-14", maxEdgeWeight=1) == [("1_/", "2_/about", 1), ("1_/pricing", "2_/", 1)]
 
 
@@ -165,7 +165,7 @@ async def test_edges_that_no_first_item_leads_to_are_removed(sandbox: Serving) -
         {"kind": "PathsQuery", "pathsFilter": {}, "funnelPathsFilter": {}},
     ],
 )
-async def test_paths_that_cannot_be_are_refused(sandbox: Serving, query: dict[str, Any]) -> None:
-    status, _, _, _ = await sandbox.refused("POST", "query/", {"query": query})
+async def test_invalid_paths_are_rejected(sandbox: Serving, query: dict[str, Any]) -> None:
+    status, _, _, _ = await sandbox.rejection("POST", "query/", {"query": query})
 
     assert status == 400

@@ -1,4 +1,4 @@
-"""Breakdowns in plain Python: the value of an event, the values that are kept, and what becomes of the rest."""
+"""Breakdowns in plain Python: the value of an event, the shown values, and the combined ones."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ DEFAULT_LIMIT = 25
 WORLD_MAP_LIMIT = 250
 
 type Value = tuple[str, ...]
-"""A value of every breakdown, the markers of null and other included."""
+"""One value per breakdown, including the markers of null and other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """The properties that events are split by. `is_list` when values are shown as lists."""
+    """The properties that events are split by. `is_list` is whether values are shown as lists."""
 
     parts: tuple[Mapping[str, Any], ...]
     is_list: bool
@@ -32,7 +32,7 @@ class Breakdown:
     ends: tuple[tuple[float, float] | None, ...] = ()
 
     def over(self, events: Sequence[Event], world: World) -> "Breakdown":
-        """The same with the bins of its histograms over these events."""
+        """Return the breakdown with the bins of its histograms over these events."""
         ends: list[tuple[float, float] | None] = []
         for each in self.parts:
             numbers = [value for event in events if (value := number(_raw(event, each, world))) is not None]
@@ -56,7 +56,7 @@ class Breakdown:
 
 
 def breakdown_of(query: Mapping[str, Any]) -> Breakdown | None:
-    """The breakdown of a query by properties; None without one."""
+    """Return the breakdown of a query by properties; None without one."""
     given = part(query, "breakdownFilter")
     parts: list[Mapping[str, Any]] = list(given.get("breakdowns") or [])
     is_list = bool(parts)
@@ -82,7 +82,7 @@ def _raw(event: Event, part: Mapping[str, Any], world: World) -> Any:
 
 
 def _bin(value: float | None, bins: int, ends: tuple[float, float] | None) -> str:
-    """The half-open bin of a number; the last one goes on a little."""
+    """Return the half-open bin of a number; the last bin extends slightly further."""
     if value is None or ends is None:
         return NULL
     least, greatest = ends
@@ -132,7 +132,7 @@ def _shown(value: Any, kind: str | None) -> str | None:
 
 
 def ranked(totals: Mapping[Value, float]) -> list[Value]:
-    """Values by rank: real ones by total and value, those with a null after them."""
+    """Return values by rank: real ones by total and value, then those with a null."""
 
     def rank(value: Value) -> tuple[bool, float, Value]:
         return NULL in value, -totals[value], value
@@ -141,5 +141,5 @@ def ranked(totals: Mapping[Value, float]) -> list[Value]:
 
 
 def kept(values: Sequence[Value], breakdown: Breakdown) -> tuple[list[Value], list[Value]]:
-    """The values that are shown, and those that Other is made of."""
+    """Return the shown values, and those combined into Other."""
     return list(values[: breakdown.limit]), list(values[breakdown.limit :])

@@ -1,4 +1,4 @@
-"""Worlds with other events than those that they were drawn with."""
+"""Worlds with other events than those they were generated with."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from .dataset import World
 
 
 def with_events(world: World, events: Iterable[Event]) -> World:
-    """The world with these events, in order of time, and with the sessions that they make."""
+    """Return the world with these events, in time order, and their sessions."""
     ordered = sorted(events, key=lambda event: event.timestamp)
     times: dict[str, list[datetime]] = {}
     for event in ordered:

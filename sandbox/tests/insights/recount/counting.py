@@ -1,4 +1,4 @@
-"""What recounts of several kinds share: the events of a series within a range."""
+"""Shared by the recounts: the events of a series within a range."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,12 +14,12 @@ type Node = Mapping[str, Any]
 
 
 def part(query: Query, name: str) -> Mapping[str, Any]:
-    """A nested object of a query; empty when it is missing or null."""
+    """Return a nested object of a query; empty when missing or null."""
     return query.get(name) or {}
 
 
 def is_of(event: Event, node: Node, world: World, setting: Setting) -> bool:
-    """Whether an event is one that a series is about, its properties aside."""
+    """Return whether an event belongs to a series, ignoring properties."""
     if node["kind"] == "ActionsNode":
         action = world.action(node["id"])
         return action is not None and matches_action(event, action, world, setting)
@@ -27,7 +27,7 @@ def is_of(event: Event, node: Node, world: World, setting: Setting) -> bool:
 
 
 def is_counted(event: Event, query: Query, node: Node, world: World, setting: Setting) -> bool:
-    """Whether an event is of a series and passes the filters of the series and of the query."""
+    """Return whether an event belongs to a series and passes the filters of the series and the query."""
     return (
         is_of(event, node, world, setting)
         and passes(event, node.get("properties"), world, setting)
@@ -36,25 +36,25 @@ def is_counted(event: Event, query: Query, node: Node, world: World, setting: Se
 
 
 def passes_query(event: Event, query: Query, world: World, setting: Setting) -> bool:
-    """Whether an event passes the filters of the query."""
+    """Return whether an event passes the filters of the query."""
     test_accounts = TEST_ACCOUNTS if query.get("filterTestAccounts") else None
     return passes(event, query.get("properties"), world, setting) and passes(event, test_accounts, world, setting)
 
 
 def counted(query: Query, node: Node, span: Range, world: World, setting: Setting) -> list[Event]:
-    """The events of a series within a range, by time."""
+    """Return the events of a series within a range, by time."""
     return [
         event for event in world.events if span.has(event.timestamp) and is_counted(event, query, node, world, setting)
     ]
 
 
 def is_known(node: Node, world: World) -> bool:
-    """Whether a series is more than an action that is not there."""
+    """Return whether a series is not a missing action."""
     return node["kind"] != "ActionsNode" or world.action(node["id"]) is not None
 
 
 def series_label(node: Node, world: World) -> str:
-    """The name of the event or action."""
+    """Return the name of the event or action."""
     if node["kind"] == "ActionsNode":
         action = world.action(node["id"])
         assert action is not None
@@ -63,6 +63,6 @@ def series_label(node: Node, world: World) -> str:
 
 
 def earliest_event(world: World) -> datetime:
-    """When the first event of the project happened, after 2015."""
+    """Return the time of the project's first event since 2015."""
     since = datetime(2015, 1, 1, tzinfo=UTC)
     return min(event.timestamp for event in world.events if event.timestamp >= since)

@@ -1,7 +1,7 @@
-"""Events at the edges: midnights of three zones, clock changes, microseconds, and every sort of property value.
+"""Events at the edges: midnights of three zones, clock changes, microseconds, and every kind of property value.
 
-A world is a few hundred events drawn with a seed. Its events exist twice: as records here, and in an engine that
-`open_world` makes of them.
+A world is a few hundred random events of a seed. They exist twice: as records here, and in an engine that `open_world`
+creates.
 """
 
 import random
@@ -17,7 +17,7 @@ from posthog_sandbox.storage.engine import Engine
 from ..hand_made import Event, Group, Person, open_engine
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata")
-"""The time zones whose midnights have events around them."""
+"""The time zones with events around midnight."""
 EVENT_NAMES = ("$pageview", "$pageleave", "buy", "sign up", 'O\'Brien "said"', "$screen")
 TYPES: Mapping[tuple[str, str], str] = {
     ("event", "price"): "Numeric",
@@ -25,9 +25,9 @@ TYPES: Mapping[tuple[str, str], str] = {
     ("event", "when"): "DateTime",
     ("person", "age"): "Numeric",
 }
-"""The properties with a definition; all others are untyped."""
+"""Properties with a definition; all others are untyped."""
 MISSING: Any = object()
-"""Stands in `_VALUES` for a property that is not there."""
+"""A marker in `_VALUES` for a missing property."""
 
 QUOTED = 'say "hi" \\ bye'
 """A text that JSON escapes."""
@@ -64,7 +64,7 @@ _TIERS = ("gold", "silver", "", None, MISSING)
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What of a project decides about numbers. `now` is the sandbox's clock, which stands still."""
+    """The project settings that affect numbers. `now` is the sandbox's frozen clock."""
 
     zone: str
     week_start: int
@@ -95,7 +95,7 @@ class Cohort:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Events in the order of time with all that they belong to. A world has actions and cohorts once it is served."""
+    """Events in time order with related objects. A world has actions and cohorts once it is served."""
 
     name: str
     now: datetime
@@ -118,7 +118,7 @@ class World:
 
 
 def worlds() -> tuple[World, ...]:
-    """Three event sets: around both autumn clock changes, the spring one, and the turn of a year."""
+    """Return three event sets: around both autumn clock changes, the spring one, and the turn of a year."""
     return (
         _world("autumn", 11, datetime(2026, 11, 23, 13, 47, 12, tzinfo=UTC), (date(2026, 10, 25), date(2026, 11, 1))),
         _world("spring", 12, datetime(2026, 4, 2, 22, 30, 5, tzinfo=UTC), (date(2026, 3, 29), date(2026, 3, 8))),
@@ -127,14 +127,14 @@ def worlds() -> tuple[World, ...]:
 
 
 def without_ties(world: World) -> World:
-    """The world without the later of two events that a person did at the very same moment: which is first is open."""
+    """Return the world without the second of two simultaneous events of a person, whose order is undefined."""
     events = {(event.person.name, event.timestamp): event for event in reversed(world.events)}
     kept = tuple(sorted(events.values(), key=lambda event: event.timestamp))
     return replace(world, events=kept, session_seconds=_session_seconds(kept))
 
 
 def open_world(world: World, directory: Path) -> Engine:
-    """An engine with the events of a world. The caller closes it; a process has one at a time."""
+    """Return an engine with the events of a world. The caller closes it; a process can have one at a time."""
     return open_engine(directory, list(world.events), list(world.groups.values()), dict(TYPES))
 
 
@@ -143,7 +143,7 @@ def _world(name: str, seed: int, now: datetime, edges: tuple[date, ...], size: i
     persons = tuple(_person(chance, number, now) for number in range(14))
     groups = {key: _group(chance, key, now) for key in ("acme", "globex", "o'neil")}
     times = [_moment(chance, now, edges) for _ in range(size)]
-    times += times[:6]  # some happen at the very same moment
+    times += times[:6]  # some events are simultaneous
     events = tuple(_event(chance, persons, groups, moment) for moment in sorted(times))
     return World(name, now, events, persons, groups, session_seconds=_session_seconds(events))
 
@@ -163,7 +163,7 @@ def _drawn(chance: random.Random, values: Mapping[str, tuple[Any, ...]]) -> dict
 
 
 def _moment(chance: random.Random, now: datetime, edges: tuple[date, ...]) -> datetime:
-    """Mostly within the last weeks, often beside a midnight, an hour or a clock change."""
+    """Return a time, mostly within the last weeks and often next to a midnight, an hour or a clock change."""
     days = chance.choice((chance.randrange(4), chance.randrange(10), chance.randrange(40), chance.randrange(75)))
     day = (now - timedelta(days=days)).date()
     match chance.randrange(6):
@@ -185,7 +185,7 @@ def _moment(chance: random.Random, now: datetime, edges: tuple[date, ...]) -> da
 
 
 def _event(chance: random.Random, persons: tuple[Person, ...], groups: Mapping[str, Group], moment: datetime) -> Event:
-    # A few persons make most of the events, so that they come back often.
+    # A few persons have most of the events, so that they return often.
     person = persons[min(chance.randrange(len(persons)), chance.randrange(len(persons)))]
     properties = _drawn(chance, _VALUES)
     if chance.random() < 0.5:
@@ -202,7 +202,7 @@ def _event(chance: random.Random, persons: tuple[Person, ...], groups: Mapping[s
 
 
 def _session_seconds(events: tuple[Event, ...]) -> dict[str, int]:
-    """The whole seconds between the first and the last event of each session."""
+    """Return the whole seconds between the first and last event of each session."""
     times: dict[str, list[datetime]] = {}
     for event in events:
         if event.session:

@@ -1,6 +1,6 @@
-"""The range of a query and its intervals, as PostHog defines them, in plain Python.
+"""The range of a query and its intervals by PostHog's definitions, in plain Python.
 
-Moments are UTC here, whatever zone a project has: Python compares two times of one zone by their clocks alone.
+All moments are UTC, whatever the project's zone: Python compares two times of one zone by wall clock.
 """
 
 import re
@@ -19,7 +19,7 @@ _ISO = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A relative date: how far back it goes, in which unit (a letter), and whether it has a number at all."""
+    """A relative date: its number of units, the unit (a letter), and whether it has a number at all."""
 
     letter: str
     number: int | None
@@ -28,20 +28,22 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """From `since` to `until`, both inclusive, in UTC. `since` is where the events begin, `first` where the intervals
-    do."""
+    """A range from `since` to `until`, both inclusive, in UTC.
+
+    Events begin at `since`, intervals at `first`.
+    """
 
     since: datetime
     until: datetime
     first: datetime
 
     def has(self, moment: datetime) -> bool:
-        """Whether a moment is within; the upper end counts in whole seconds, the lower one too."""
+        """Return whether a moment is in the range, whose ends are whole seconds."""
         return self.since <= moment <= self.until.replace(microsecond=0)
 
 
 def parsed(text: str, setting: Setting) -> tuple[datetime, Shift | None]:
-    """A date of a query in the project's zone, and the shift when it is relative."""
+    """Return a date of a query in the project's zone, and the shift of a relative date."""
     if _ISO.match(text):
         day, _, rest = text.partition("T")
         padded = "-".join(part.zfill(2) for part in day.split("-"))
@@ -104,7 +106,7 @@ def _positioned(moment: datetime, shift: Shift) -> datetime:
 
 
 def months_later(moment: datetime, months: int) -> datetime:
-    """The same day of another month, or the last one that it has."""
+    """Return that day of another month, or the month's last day."""
     month = moment.year * 12 + moment.month - 1 + months
     year, number = month // 12, month % 12 + 1
     for day in range(moment.day, 27, -1):
@@ -124,7 +126,7 @@ def day_end(moment: datetime) -> datetime:
 
 
 def floored(moment: datetime, interval: str, setting: Setting) -> datetime:
-    """The start, in UTC, of the interval that a moment lies in."""
+    """Return the start, in UTC, of the interval that contains a moment."""
     local = moment.astimezone(setting.timezone)
     if interval == "minute":
         return local.replace(second=0, microsecond=0).astimezone(UTC)
@@ -139,7 +141,7 @@ def floored(moment: datetime, interval: str, setting: Setting) -> datetime:
 
 
 def following(start: datetime, interval: str, setting: Setting, number: int = 1) -> datetime:
-    """The start, in UTC, of the interval `number` later."""
+    """Return the start, in UTC, of the interval `number` later."""
     if interval == "minute":
         return start + timedelta(minutes=number)
     if interval == "hour":
@@ -152,7 +154,7 @@ def following(start: datetime, interval: str, setting: Setting, number: int = 1)
 
 
 def buckets(span: Range, interval: str, setting: Setting) -> list[datetime]:
-    """The starts of all intervals of a range, in UTC."""
+    """Return the starts of all intervals of a range, in UTC."""
     found: list[datetime] = []
     start, last = floored(span.first, interval, setting), floored(span.until, interval, setting)
     while start <= last:
@@ -164,7 +166,7 @@ def buckets(span: Range, interval: str, setting: Setting) -> list[datetime]:
 def lowest(
     dates: Mapping[str, Any], setting: Setting, interval: str, *, exact: bool, earliest: datetime | None
 ) -> datetime:
-    """`date_from` in the project's zone. `exact` keeps a relative one as it is; `earliest` is that of `all`."""
+    """Return `date_from` in the project's zone. `exact` keeps a relative one unchanged; `earliest` is that of `all`."""
     text = dates.get("date_from")
     if text == "all" and earliest is not None:
         return earliest.astimezone(setting.timezone)
@@ -179,7 +181,7 @@ def lowest(
 
 
 def highest(dates: Mapping[str, Any], setting: Setting, interval: str, *, exact: bool = False) -> datetime:
-    """`date_to` in the project's zone. `exact` leaves an absent one at now."""
+    """Return `date_to` in the project's zone. With `exact` a missing one is now."""
     text = dates.get("date_to")
     moment, shift = (
         parsed(str(text), setting) if text else (setting.now.astimezone(setting.timezone), Shift("", None, None))
@@ -203,7 +205,7 @@ def range_of(
     exact_to: bool = False,
     earliest: datetime | None = None,
 ) -> Range:
-    """The range of trends and stickiness. `exact_from` and `exact_to` are those of a bold number."""
+    """Return the range of trends and stickiness. `exact_from` and `exact_to` are for a bold number."""
     given = dates or {}
     since = lowest(given, setting, interval, exact=exact_from, earliest=earliest)
     until = highest(given, setting, interval, exact=exact_to)
@@ -243,7 +245,7 @@ def compared(
     exact_to: bool = False,
     earliest: datetime | None = None,
 ) -> Range:
-    """The range that a query compares with."""
+    """Return the range that a query compares with."""
     given = dates or {}
     since = lowest(given, setting, interval, exact=exact_from, earliest=earliest)
     until = highest(given, setting, interval, exact=exact_to)
@@ -271,13 +273,13 @@ def _moved(moment: datetime, compare_to: str) -> datetime:
 
 
 def day_text(start: datetime, interval: str, setting: Setting) -> str:
-    """An interval in `days`."""
+    """Format an interval as in `days`."""
     local = start.astimezone(setting.timezone)
     return local.strftime("%Y-%m-%d %H:%M:%S" if interval in ("hour", "minute") else "%Y-%m-%d")
 
 
 def label(start: datetime, interval: str, span: Range, setting: Setting) -> str:
-    """An interval in `labels`."""
+    """Format an interval as in `labels`."""
     local = start.astimezone(setting.timezone)
     if interval in ("hour", "minute"):
         return f"{local.day}-{local:%b %H:%M}"

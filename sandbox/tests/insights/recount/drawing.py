@@ -1,4 +1,4 @@
-"""Parts of queries drawn by chance: date ranges, series, comparisons."""
+"""Random parts of queries: date ranges, series, comparisons."""
 
 import random
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ _UPPER: dict[str, Sequence[str]] = {
     "month": ("-1d", "-1mEnd", "-40d"),
 }
 _LENGTH = {"minute": 90, "hour": 60 * 40, "day": 1440 * 12, "week": 1440 * 40, "month": 1440 * 100}
-"""How many minutes an absolute range has at most."""
+"""Maximum length of an absolute range in minutes."""
 
 
 def drawn_dates(chance: random.Random, world: World, setting: Setting, interval: str) -> dict[str, Any] | None:
-    """A `dateRange` that does not end before it begins; None for the default one."""
+    """Return a random `dateRange` that does not end before it begins; None for the default one."""
     if interval in ("day", "week") and chance.random() < 0.08:
         return None
     while True:
@@ -36,7 +36,7 @@ def drawn_dates(chance: random.Random, world: World, setting: Setting, interval:
         earliest = min(event.timestamp for event in world.events)
         since = lowest(dates, setting, interval, exact=False, earliest=earliest).astimezone(UTC)
         until = highest(dates, setting, interval).astimezone(UTC)
-        # The same instant is reached by a range that ends where it begins.
+        # A range that ends where it begins covers a single instant.
         if since <= until and until - since <= timedelta(minutes=_LENGTH[interval] * 12):
             return dates
 
@@ -62,8 +62,10 @@ def _drawn_dates(chance: random.Random, world: World, setting: Setting, interval
 
 
 def names_edge(dates: dict[str, Any] | None) -> bool:
-    """Whether a range has the start or end of a month or year: which time of day these have is not defined, and shows
-    where nothing cuts it off."""
+    """Return whether a range names the start or end of a month or year.
+
+    Their time of day is not defined, and shows where nothing truncates it.
+    """
     return any(str(text).endswith(("mStart", "mEnd", "yStart")) for text in (dates or {}).values())
 
 
@@ -81,7 +83,7 @@ def _absolute(chance: random.Random, moment: datetime, setting: Setting, interva
 
 
 def drawn_node(chance: random.Random, world: World) -> dict[str, Any]:
-    """A series of events or of an action, without math."""
+    """Return a random series of events or of an action, without math."""
     node: dict[str, Any]
     if world.actions and chance.random() < 0.2:
         action = chance.choice(world.actions)
@@ -97,7 +99,7 @@ def drawn_node(chance: random.Random, world: World) -> dict[str, Any]:
 
 
 def drawn_common(chance: random.Random, world: World, setting: Setting, interval: str) -> dict[str, Any]:
-    """What every kind has: the range, property filters, the filter against test accounts."""
+    """Return the parts common to all kinds: range, property filters, the filter for test accounts."""
     common: dict[str, Any] = {}
     dates = drawn_dates(chance, world, setting, interval)
     if dates is not None or chance.random() < 0.5:
@@ -111,7 +113,7 @@ def drawn_common(chance: random.Random, world: World, setting: Setting, interval
 
 
 def drawn_compare(chance: random.Random) -> dict[str, Any] | None:
-    """A `compareFilter`."""
+    """Return a random `compareFilter`."""
     match chance.randrange(8):
         case 0:
             return {"compare": True}

@@ -1,6 +1,6 @@
-"""Experiments recounted in plain Python: exposures, each entity's value, sums by variant, funnels after an exposure.
+"""Experiments recounted in plain Python: exposures, each entity's value, sums by variant, funnels after exposure.
 
-Events and experiments are drawn at random; flags are seen late, early, never and in several variants.
+Events and experiments are random; flags are seen late, early, never and in several variants.
 """
 
 import random
@@ -17,7 +17,7 @@ from ..hand_made import Event, Person
 FLAG = "checkout flow"
 VARIANTS = ("control", "test", "other")
 INTERNAL = [{"key": "email", "value": "@internal.test", "operator": "not_icontains", "type": "person"}]
-"""The project's filters against test accounts."""
+"""The project's filters for test accounts."""
 ON_PRO = {"key": "plan", "value": ["pro"], "operator": "exact", "type": "event"}
 FIRST = datetime(2026, 3, 20, tzinfo=UTC)
 NOW = datetime(2026, 4, 15, 9, 30, 15, 250_000, tzinfo=UTC)
@@ -31,7 +31,7 @@ _UNITS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """An experiment and one metric of it. Without a `start` it is a draft."""
+    """An experiment and one of its metrics. Without a `start` it is a draft."""
 
     zone: str
     start: datetime | None
@@ -50,7 +50,7 @@ class Exposed:
 
 
 def drawn_events(seed: int, persons: int = 60) -> list[Event]:
-    """The events of so many persons: flag calls, others that carry the flag, and plain ones, some at one instant."""
+    """Return random events of `persons` persons: flag calls, events with the flag, plain ones."""
     draw = random.Random(seed)
     found: list[Event] = []
     for number in range(persons):
@@ -74,13 +74,13 @@ def _event(draw: random.Random, person: Person, usual: str, number: int) -> Even
         properties |= {"$feature_flag": flag, "$feature_flag_response": draw.choice((seen, seen, seen, "true"))}
     if name in ("$feature_flag_called", "bought"):
         properties[f"$feature/{FLAG}"] = seen
-        at += timedelta(microseconds=number + 1)  # no two exposures at one instant: which is first is then certain
+        at += timedelta(microseconds=number + 1)  # exposures at one instant would have no order
     group, session = draw.choice(("acme", "umbrella", "initech", "")), draw.choice(("s1", "s2", "s3", ""))
     return Event(person, name, at, properties, group, f"{person.name}-{session}" if session else "")
 
 
 def drawn_case(draw: random.Random, events: Sequence[Event], metric: Callable[[random.Random], dict[str, Any]]) -> Case:
-    """An experiment that starts and ends at moments of events, or around them."""
+    """Return a random experiment that starts and ends at or around the times of events."""
     moments = sorted(
         draw.choice(events).timestamp + timedelta(milliseconds=draw.choice((0, 0, -400, 700))) for _ in "ab"
     )
@@ -112,7 +112,7 @@ def _criteria(draw: random.Random) -> dict[str, Any] | None:
 
 
 def drawn_mean(draw: random.Random) -> dict[str, Any]:
-    """A mean metric, some with a window, a threshold or outliers cut."""
+    """Return a random mean metric, sometimes with a window, a threshold or outlier bounds."""
     found: dict[str, Any] = {"metric_type": "mean", "source": _source(draw), **_window(draw)}
     if draw.random() < 0.3:
         found |= _bounds(draw)
@@ -122,13 +122,13 @@ def drawn_mean(draw: random.Random) -> dict[str, Any]:
 
 
 def drawn_session(draw: random.Random) -> dict[str, Any]:
-    """A mean metric over the durations of sessions."""
+    """Return a random mean metric over the durations of sessions."""
     source = {**_source(draw), "math": draw.choice(("sum", "avg", "min", "max")), "math_property": "$session_duration"}
     return {"kind": "ExperimentMetric", "metric_type": "mean", "source": source, **_window(draw)}
 
 
 def drawn_ratio(draw: random.Random) -> dict[str, Any]:
-    """A ratio metric."""
+    """Return a random ratio metric."""
     found: dict[str, Any] = {"metric_type": "ratio", "numerator": _source(draw), "denominator": _source(draw)}
     for name in ("numerator", "denominator"):
         if draw.random() < 0.25:
@@ -137,7 +137,7 @@ def drawn_ratio(draw: random.Random) -> dict[str, Any]:
 
 
 def drawn_funnel(draw: random.Random) -> dict[str, Any]:
-    """A funnel of one to three different events."""
+    """Return a random funnel of one to three different events."""
     names = draw.sample(_PLAIN, draw.randint(1, 3))
     series = [{"kind": "EventsNode", "event": name, "properties": _maybe_pro(draw)} for name in names]
     found: dict[str, Any] = {"metric_type": "funnel", "series": series, **_window(draw)}
@@ -147,7 +147,7 @@ def drawn_funnel(draw: random.Random) -> dict[str, Any]:
 
 
 def drawn_retention(draw: random.Random) -> dict[str, Any]:
-    """Coming back after a start, to another event or, where no two happen at one instant, to the same."""
+    """Return a random retention metric; it returns to its own event only if no two are simultaneous."""
     names = draw.choice((("viewed", "paid"), ("paid", "left"), ("bought", "bought")))
     start, completion = ({"kind": "EventsNode", "event": name, "properties": _maybe_pro(draw)} for name in names)
     unit = draw.choice(("day", "day", "hour", "week", "minute"))
@@ -197,7 +197,7 @@ def _bounds(draw: random.Random) -> dict[str, Any]:
 
 
 def exposures(case: Case, events: Sequence[Event]) -> dict[str, Exposed]:
-    """Whom the experiment counts, by entity; `$multiple` for those who saw several variants, where that is asked."""
+    """Return the exposed entities; `$multiple` for several variants, where the experiment excludes those."""
     seen: dict[str, list[Event]] = {}
     for event in events:
         if _is_exposure(case, event):
@@ -213,14 +213,14 @@ def exposures(case: Case, events: Sequence[Event]) -> dict[str, Exposed]:
 
 
 def window_of(case: Case) -> tuple[datetime, datetime]:
-    """The experiment's time, in whole seconds; a draft's begins with the day a week ago."""
+    """Return the experiment's time range in whole seconds; that of a draft begins on the day a week ago."""
     local = NOW.astimezone(_zone(case))
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=7)
     return (case.start or midnight).replace(microsecond=0), (case.end or NOW).replace(microsecond=0)
 
 
 def entity_of(case: Case, event: Event) -> str:
-    """Who is counted: the group or the person of an event."""
+    """Return the counted entity: the group or person of an event."""
     return event.group if case.by_group else event.person.id
 
 
@@ -260,7 +260,7 @@ def _matches(node: Mapping[str, Any], event: Event) -> bool:
 
 
 def sums(case: Case, events: Sequence[Event]) -> dict[str, list[float]]:
-    """By variant: samples, sum and sum of squares; for a ratio also those of the denominator and of the products."""
+    """Return by variant: samples, sum and sum of squares; for a ratio also those of the denominator and products."""
     counted = exposures(case, events)
     metric = case.metric
     if metric["metric_type"] == "ratio":
@@ -306,7 +306,7 @@ def _values(
 def _session_values(
     case: Case, events: Sequence[Event], counted: Mapping[str, Exposed], node: Mapping[str, Any]
 ) -> dict[str, float]:
-    """Of those with sessions whose first such event is after the exposure, each session once."""
+    """Return the values of entities with sessions whose first such event follows exposure, each session once."""
     window = timedelta(seconds=_seconds(case.metric))
     start, end = window_of(case)
     times: dict[str, list[datetime]] = {}
@@ -355,7 +355,7 @@ _HOGQL: Mapping[str, Callable[[list[Event]], float]] = {
 
 
 def _present(own: list[Event]) -> float:
-    """The sum of the prices that are numbers; a sum of none is no number, which counts as 0 at the end."""
+    """Return the sum of the numeric prices; without any it is not a number, which counts as 0 in the end."""
     found = [_price(event) for event in own if event.properties.get("price") not in (None, "x")]
     return sum(found) if found else -1.0
 
@@ -365,7 +365,7 @@ def _is_cut(bounds: Mapping[str, Any]) -> bool:
 
 
 def _cut(values: dict[str, float], bounds: Mapping[str, Any]) -> dict[str, float]:
-    """Values beyond the quantiles of all of them are drawn to these."""
+    """Clamp values beyond the quantiles of all values."""
     if not values or not _is_cut(bounds):
         return values
     low, high = min(values.values()), max(values.values())
@@ -378,13 +378,13 @@ def _cut(values: dict[str, float], bounds: Mapping[str, Any]) -> dict[str, float
 
 
 def _quantile(values: list[float], level: float) -> float:
-    """The smallest value that has at least this share of the others below it, as ClickHouse's `quantileExact`."""
+    """Return the quantile as ClickHouse's `quantileExact`: the smallest value with at least this share below it."""
     ordered = sorted(values)
     return ordered[min(int(level * len(ordered)), len(ordered) - 1)]
 
 
 def conversions(case: Case, events: Sequence[Event]) -> dict[str, list[int]]:
-    """By variant: samples, and how many came at least as far as each step after the exposure."""
+    """Return by variant: samples, and how many got at least as far as each step after the exposure."""
     metric = case.metric
     counted = exposures(case, events)
     by_entity: dict[str, list[Event]] = {}
@@ -409,7 +409,7 @@ def conversions(case: Case, events: Sequence[Event]) -> dict[str, list[int]]:
 
 
 def retained(case: Case, events: Sequence[Event]) -> dict[str, list[int]]:
-    """By variant: who started after the exposure, and who of them came back in the window."""
+    """Return by variant: how many started after the exposure, and how many of them came back in the window."""
     metric, zone = case.metric, _zone(case)
     since, until = window_of(case)
     unit, window = metric["retention_window_unit"], timedelta(seconds=_seconds(metric))
@@ -441,7 +441,7 @@ def retained(case: Case, events: Sequence[Event]) -> dict[str, list[int]]:
 
 
 def _is_back(metric: Mapping[str, Any], start: datetime, back: datetime) -> bool:
-    """Days are those of the calendar, hours those of the clock; other units are counted from the start."""
+    """Return whether a return is in the window, counted in calendar days or clock hours, or in elapsed other units."""
     unit = metric["retention_window_unit"]
     span = timedelta(seconds=_UNITS[unit])
     if back.astimezone(UTC) - start.astimezone(UTC) > span * (
@@ -466,7 +466,7 @@ def _steps(case: Case, event: Event) -> list[int]:
 
 
 def _ordered(steps: list[tuple[datetime, int]], start: datetime, window: timedelta) -> int:
-    """The last step that comes in order after this start; steps of one instant come in their order."""
+    """Return the last step completed in order after this start; simultaneous events count in step order."""
     reached = 0
     for at, same in groupby(steps, key=lambda item: item[0]):
         if start <= at <= start + window:
@@ -481,9 +481,9 @@ def _zone(case: Case) -> ZoneInfo:
 
 
 def daily(case: Case, events: Sequence[Event]) -> dict[str, list[float]]:
-    """By variant: how many were exposed until the end of each day of the experiment, by the project's clock.
+    """Return by variant the number exposed by the end of each day of the experiment, in the project's zone.
 
-    The last day of one that runs is that of UTC.
+    The last day of a running experiment is that of UTC.
     """
     if case.start is None:
         return {}

@@ -1,4 +1,4 @@
-"""Property filters in plain Python: whether an event passes them, and filters drawn by chance."""
+"""Property filters in plain Python: evaluation, and random filters."""
 
 import json
 import random
@@ -14,7 +14,7 @@ from .dates import parsed
 type Filter = Mapping[str, Any]
 
 NEGATIVE = frozenset({"is_not", "not_icontains", "not_regex"})
-"""The operators that an event without the property fulfils; several values are combined with AND."""
+"""Operators that match an event without the property; several values are combined with AND."""
 
 TEST_ACCOUNTS: list[Filter] = [{"type": "person", "key": "email", "operator": "not_icontains", "value": "@EXAMPLE"}]
 """The `test_account_filters` of the project."""
@@ -23,14 +23,14 @@ PATH_CLEANING = [{"regex": "/a[?].*", "alias": "/<a>"}, {"regex": "pri[a-z]+", "
 
 
 def text(value: Any) -> str | None:
-    """A property without a defined type: null, or its JSON without the quotes around it. Escapes stay."""
+    """Return a property without a defined type: null, or its JSON without surrounding quotes but with escapes."""
     if value is None:
         return None
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).removeprefix('"').removesuffix('"')
 
 
 def number(value: Any) -> float | None:
-    """What a value is as a number; None for what is none."""
+    """Return a value as a number; None if it is not one."""
     read = text(value)
     try:
         return None if read is None or read != read.strip() else float(read)
@@ -39,7 +39,7 @@ def number(value: Any) -> float | None:
 
 
 def passes(event: Event, properties: Any, world: World, setting: Setting) -> bool:
-    """Whether an event fulfils a list of filters, a group of them, or none."""
+    """Return whether an event matches a list of filters, a group of them, or none."""
     match properties:
         case None:
             return True
@@ -87,12 +87,12 @@ def _read(event: Event, item: Filter, world: World) -> Any:
 
 
 def property_of(event: Event, key: str) -> Any:
-    """A property of an event; its session is one as well."""
+    """Return a property of an event, including its session."""
     return event.session or None if key == "$session_id" else event.properties.get(key)
 
 
 def typed(value: Any, kind: str | None, setting: Setting) -> Any:
-    """A value as its definition has it: a number, a truth value, a moment, else text; None for what is none."""
+    """Return a value as its defined type: number, boolean, moment, else text; None if it does not fit."""
     match kind:
         case "Numeric":
             return number(value)
@@ -105,7 +105,7 @@ def typed(value: Any, kind: str | None, setting: Setting) -> Any:
 
 
 def moment(value: Any, setting: Setting) -> datetime | None:
-    """A text as a moment in UTC."""
+    """Parse a text as a moment in UTC."""
     try:
         read = datetime.fromisoformat(str(value))
     except ValueError:
@@ -131,7 +131,7 @@ def _between(value: float | None, values: Sequence[Any], operator: str) -> bool:
 
 def _holds(value: Any, kind: str | None, operator: str, wanted: Any, setting: Setting) -> bool:
     read = typed(value, kind, setting)
-    # What a query asks for is text already, not JSON.
+    # The values of a query are text already, not JSON.
     other = wanted if isinstance(wanted, str) and kind is None else typed(wanted, kind, setting)
     match operator:
         case "exact" | "is_not":
@@ -183,7 +183,7 @@ def _version(one: str, other: str, operator: str) -> bool:
 
 
 def matches_action(event: Event, action: Action, world: World, setting: Setting) -> bool:
-    """Whether any step of an action matches."""
+    """Return whether any step of an action matches."""
     return any(_matches_step(event, step, world, setting) for step in action.steps)
 
 
@@ -221,7 +221,7 @@ HOGQL: Mapping[str, Callable[[Event], bool]] = {
     "event != 'buy'": _is_not_bought,
     "properties.$browser is null": _has_no_browser,
 }
-"""The expressions that drawn filters contain."""
+"""The expressions in random filters."""
 
 _BY_TYPE: Sequence[tuple[str, str, Sequence[tuple[str, Any]]]] = (
     (
@@ -331,7 +331,7 @@ _BY_TYPE: Sequence[tuple[str, str, Sequence[tuple[str, Any]]]] = (
 
 
 def drawn_filter(chance: random.Random, world: World) -> dict[str, Any]:
-    """One filter of any type."""
+    """Return a random filter of any type."""
     if world.cohorts and chance.random() < 0.08:
         cohort, operator = chance.choice(world.cohorts), chance.choice(("in", "not_in"))
         return {"type": "cohort", "key": "id", "value": cohort.id, "operator": operator}
@@ -346,7 +346,7 @@ def drawn_filter(chance: random.Random, world: World) -> dict[str, Any]:
 
 
 def drawn_properties(chance: random.Random, world: World) -> Any:
-    """The `properties` of a query or a series: none, a list, or groups of groups."""
+    """Return random `properties` of a query or series: none, a list, or nested groups."""
     match chance.randrange(6):
         case 0 | 1 | 2:
             return None
@@ -357,7 +357,7 @@ def drawn_properties(chance: random.Random, world: World) -> Any:
 
 
 def drawn_group(chance: random.Random, world: World, depth: int = 0) -> dict[str, Any]:
-    """Groups of filters, nested."""
+    """Return random nested groups of filters."""
     values: list[dict[str, Any]] = []
     for _ in range(chance.randrange(3) if depth else chance.randrange(1, 3)):
         nested = depth < 2 and chance.random() < 0.4

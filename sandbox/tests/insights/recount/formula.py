@@ -6,7 +6,7 @@ from typing import Any
 
 
 def formulas_of(query: Mapping[str, Any]) -> list[tuple[str, str | None]]:
-    """The formulas of a query with their own names: nodes win over a list, a list over a single one."""
+    """Return the formulas of a query with their names: nodes take precedence over a list, a list over a single one."""
     given: Mapping[str, Any] = query.get("trendsFilter") or {}
     if given.get("formulaNodes"):
         return [(node["formula"], node.get("custom_name")) for node in given["formulaNodes"]]
@@ -16,7 +16,7 @@ def formulas_of(query: Mapping[str, Any]) -> list[tuple[str, str | None]]:
 
 
 def value_of(formula: str, operands: Sequence[float]) -> float:
-    """A formula with the series `A`, `B` and so on having these numbers; a division by zero gives 0."""
+    """Evaluate a formula for the numbers of series `A`, `B` and so on; division by zero is 0."""
     return _value(ast.parse(formula.strip().upper(), mode="eval").body, operands)
 
 

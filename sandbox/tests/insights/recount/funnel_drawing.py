@@ -1,4 +1,4 @@
-"""Funnels drawn by chance, and worlds in which several things happen to a person at once."""
+"""Random funnels, and worlds with simultaneous events of a person."""
 
 import random
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _BREAKDOWNS: tuple[Mapping[str, Any], ...] = (
 
 
 def happening(world: World, *, twins: bool) -> World:
-    """A world where nothing happens at one instant, or with `twins` only two things with equal properties."""
+    """Return a world without simultaneous events, or with `twins` only pairs of equal properties."""
     chance = random.Random(f"twins of {world.name}")
     alone: dict[datetime, Event] = {event.timestamp: event for event in world.events}
     events = list(alone.values())
@@ -38,8 +38,11 @@ def happening(world: World, *, twins: bool) -> World:
 
 
 def drawn_funnel(chance: random.Random, world: World, setting: Setting, *, twins: bool) -> dict[str, Any]:
-    """A FunnelsQuery. For a world with `twins` none whose answer hangs on the order of what happens at once: no
-    conversion over time, no unordered steps."""
+    """Return a random FunnelsQuery.
+
+    For a world with `twins` its result does not depend on the order of simultaneous events: no conversion over time, no
+    unordered steps.
+    """
     kind = chance.choice(("steps", "steps", "steps", "time_to_convert", "steps" if twins else "trends"))
     interval = chance.choice(("day", "week", "month", "hour")) if kind == "trends" else "day"
     order = chance.choice(("ordered", "ordered", "strict", "strict" if twins or kind == "trends" else "unordered"))
@@ -100,7 +103,7 @@ def _drawn_step(chance: random.Random, world: World) -> dict[str, Any]:
 
 
 def _drawn_event(chance: random.Random, world: World) -> dict[str, Any]:
-    """One of the events of a step of several."""
+    """Return one of the events of a step of several."""
     node = drawn_node(chance, world)
     node.pop("custom_name", None)
     if node["kind"] == "EventsNode" and node["event"] is None:
@@ -140,7 +143,7 @@ def _drawn_actor(chance: random.Random) -> dict[str, Any]:
 
 
 def _drawn_exclusions(chance: random.Random, series: list[dict[str, Any]], kind: str, order: str) -> dict[str, Any]:
-    """Exclusions of events that no step is about."""
+    """Return random exclusions of events that belong to no step."""
     named = {node.get("event") for node in series}
     free = [name for name in EVENT_NAMES if name not in named]
     if kind == "trends" or chance.random() < 0.75 or any(node.get("event") is None for node in series) or not free:

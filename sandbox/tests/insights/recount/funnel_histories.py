@@ -1,4 +1,4 @@
-"""The events of a funnel in plain Python: which of them belong to which step, by actor."""
+"""The events of a funnel in plain Python: their steps, by actor."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ type Value = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """A query with what is asked of it, its world and its range."""
+    """A parsed query with its world and range."""
 
     query: Query
     world: World
@@ -55,7 +55,7 @@ class Funnel:
 
 
 def read_funnel(query: Query, interval: str, world: World, setting: Setting) -> Funnel:
-    """What a query asks for."""
+    """Parse a query."""
     dates: Mapping[str, Any] = query.get("dateRange") or {}
     since = lowest(dates, setting, interval, exact=False, earliest=earliest_event(world)).astimezone(UTC)
     until = highest(dates, setting, interval).astimezone(UTC)
@@ -63,7 +63,7 @@ def read_funnel(query: Query, interval: str, world: World, setting: Setting) -> 
 
 
 def actors_of(funnel: Funnel) -> list[list[tuple[Event, Happened]]]:
-    """The events of each actor, by time. A strict funnel reads all, the others those that match something."""
+    """Return the events of each actor, by time: all for a strict funnel, else those that match something."""
     firsts = [_firsts(funnel, node) for node in funnel.nodes]
     found: dict[str, list[tuple[Event, Happened]]] = {}
     for event in sorted(funnel.world.events, key=lambda event: event.timestamp):
@@ -85,7 +85,7 @@ def actors_of(funnel: Funnel) -> list[list[tuple[Event, Happened]]]:
 
 
 def actor_of(query: Query, event: Event) -> str:
-    """The actor of an event in a funnel; empty for nobody."""
+    """Return the actor of an event in a funnel; empty for none."""
     group = query.get("aggregation_group_type_index")
     if group is not None:
         return event.group if group == 0 else ""
@@ -108,7 +108,7 @@ def _matches(funnel: Funnel, event: Event, node: Node) -> bool:
 
 
 def _firsts(funnel: Funnel, node: Node) -> set[int] | None:
-    """The first events ever of a step of `first_time_for_user`, one for each person; None for other steps."""
+    """Return each person's first event ever for a step of `first_time_for_user`; None for other steps."""
     math_of = node.get("math") or "total"
     if not math_of.startswith("first_time_for_user"):
         return None
@@ -125,7 +125,7 @@ def _firsts(funnel: Funnel, node: Node) -> set[int] | None:
 
 
 def _excluded(funnel: Funnel, event: Event) -> tuple[int, ...]:
-    """Minus every step that may not be reached past this event."""
+    """Return minus each step that may not be reached past this event."""
     found: set[int] = set()
     for exclusion in funnel.wanted.get("exclusions") or ():
         if _matches(funnel, event, exclusion):
@@ -134,7 +134,7 @@ def _excluded(funnel: Funnel, event: Event) -> tuple[int, ...]:
 
 
 def _value(funnel: Funnel, event: Event) -> Value:
-    """The texts of the properties that the funnel is broken down by."""
+    """Return the texts of the breakdown properties."""
     breakdown = funnel.breakdown.get("breakdown")
     if breakdown is None:
         return ()

@@ -1,4 +1,4 @@
-"""Which of a person's events belong to paths that ask for the actors of a funnel, in plain Python."""
+"""The events that belong to paths of a funnel's actors, in plain Python."""
 
 import random
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _TYPES = ("funnel_path_after_step", "funnel_path_before_step", "funnel_path_betw
 
 @dataclass(frozen=True, slots=True)
 class Walks:
-    """From when to when each actor's events count. `gap` is what a new path begins after."""
+    """The spans of each actor's events. After a pause of `gap` a new path begins."""
 
     source: Query
     spans: Mapping[str, tuple[datetime, datetime]]
@@ -32,7 +32,7 @@ class Walks:
 
 
 def walks_of(query: Query, world: World, setting: Setting) -> Walks | None:
-    """The walks that a `funnelPathsFilter` asks for; None without one."""
+    """Return the walks of a `funnelPathsFilter`; None without one."""
     wanted: Mapping[str, Any] | None = query.get("funnelPathsFilter")
     if wanted is None:
         return None
@@ -66,7 +66,7 @@ def _window_after(moment: datetime, source: Query) -> datetime:
 
 
 def drawn_funnel_paths(chance: random.Random, world: World, setting: Setting) -> dict[str, Any]:
-    """A `funnelPathsFilter` over a funnel of persons or distinct ids."""
+    """Return a random `funnelPathsFilter` over a funnel of persons or distinct ids."""
     steps = chance.choice((2, 2, 3))
     wanted: dict[str, Any] = {}
     if chance.random() < 0.7:

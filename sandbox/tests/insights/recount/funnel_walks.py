@@ -1,8 +1,8 @@
-"""How far one actor comes in a funnel, in plain Python.
+"""The progress of one actor in a funnel, in plain Python.
 
-The walk of a funnel of steps keeps, for every step, the attempt that came there last; what of it is PostHog's alone
-(which attempt is tainted by an exclusion, which one gives the times) cannot be told otherwise. An entry of a funnel
-over time is found by trying every chain of events.
+The walk keeps, for every step of a funnel, the latest attempt that reached it. PostHog's own choices (which attempt an
+exclusion affects, which one defines the times) have no other definition. Entries of a funnel over time are found by
+trying every chain of events.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from itertools import groupby, pairwise
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """An event as the funnel sees it: the steps that it matches, from 1, or minus the step that it excludes."""
+    """An event in a funnel: the steps it matches, from 1, or minus the step it excludes."""
 
     time: datetime
     steps: tuple[int, ...]
@@ -22,7 +22,7 @@ class Happened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What decides about an attempt. `attributed` is the step whose event must have the value."""
+    """The rules of an attempt. `attributed` is the step whose event must have the value."""
 
     steps: int
     window: timedelta
@@ -33,7 +33,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """From which moment on it counts, the times of the required steps, every step taken, its events."""
+    """An attempt: its start, the times of the required steps, all completed steps, and its events."""
 
     start: datetime
     times: tuple[datetime, ...] = ()
@@ -42,12 +42,12 @@ class Attempt:
     tainted: bool = False
 
     def timings(self) -> list[timedelta]:
-        """From each required step to the next."""
+        """Return the times from each required step to the next."""
         return [after - before for before, after in pairwise(self.times)]
 
 
 def best_attempt(events: Sequence[Happened], rules: Rules, value: object = None) -> Attempt | None:
-    """The attempt that an actor is counted for; None for an actor who is not counted at all."""
+    """Return the attempt that an actor counts for; None if the actor is not counted."""
     if rules.order == "unordered":
         return _unordered(events, rules, value)
     walk = _Walk(rules, value)
@@ -59,7 +59,7 @@ def best_attempt(events: Sequence[Happened], rules: Rules, value: object = None)
 
 
 class _Walk:
-    """An actor's events one after another."""
+    """The events of an actor, processed one by one."""
 
     def __init__(self, rules: Rules, value: object) -> None:
         self._rules, self._value = rules, value
@@ -68,7 +68,7 @@ class _Walk:
         self.best: Attempt | None = None
 
     def at(self, moment: datetime, tied: list[Happened]) -> None:
-        """Everything that happened in one instant: different events in the order of the steps that they match."""
+        """Process the events of one instant, different ones in order of their steps."""
         self.reached[0] = Attempt(moment)
         if all(event.steps == tied[0].steps for event in tied):
             for event in tied:
@@ -123,7 +123,7 @@ class _Walk:
 
 
 def _unordered(events: Sequence[Happened], rules: Rules, value: object) -> Attempt | None:
-    """The most different steps that lie within one window; an excluded event makes everything before it void."""
+    """Return the most different steps within one window; an excluded event discards everything before it."""
     open_events: dict[int, list[Happened]] = {}
     best: list[datetime] = []
 
@@ -153,7 +153,7 @@ def _unordered(events: Sequence[Happened], rules: Rules, value: object) -> Attem
 
 
 def entry_length(events: Sequence[Happened], first: int, rules: Rules, value: object) -> int:
-    """How many steps follow one another from an event on, which must be a first one."""
+    """Return the number of consecutive steps from an event, which must match the first."""
     longest, waiting = 0, [(first, 1)] if _serves(events[first], 1, rules, value) else []
     while waiting:
         place, step = waiting.pop()

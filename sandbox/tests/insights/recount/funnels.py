@@ -1,4 +1,4 @@
-"""Funnels in plain Python: which events belong to which step, what an actor is counted for, and the answer."""
+"""Funnels in plain Python: the steps of events, the attribution of actors, and the results."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,11 @@ from .funnel_walks import Attempt, Happened, best_attempt, entry_length
 
 LIMIT = 25
 LIMITED = ("event", "person", "group")
-"""The types of breakdowns whose values have a limit."""
+"""Breakdown types whose values are limited."""
 
 
 def funnels(query: Query, world: World, setting: Setting) -> Any:
-    """The results of a FunnelsQuery, those of a breakdown in order of the value. None where PostHog's are unknown."""
+    """Return the results of a FunnelsQuery, sorted by breakdown value; None where PostHog's are undefined."""
     interval = str(query.get("interval") or "day")
     funnel = read_funnel(query, interval, world, setting)
     compare: Mapping[str, Any] = query.get("compareFilter") or {}
@@ -32,7 +32,7 @@ def funnels(query: Query, world: World, setting: Setting) -> Any:
 
 
 def _together(current: Any, previous: Any) -> Any:
-    """The rows of two periods; the steps of one that nobody came to are there when the other has some."""
+    """Combine the rows of two periods; steps without actors in one period appear if the other has some."""
     if current is None or previous is None:
         return None
     nobody = {"count": 0, "average_conversion_time": None, "median_conversion_time": None}
@@ -54,7 +54,7 @@ def _results(funnel: Funnel, interval: str) -> Any:
 
 
 def actors_with_attempts(query: Query, world: World, setting: Setting) -> dict[str, Attempt]:
-    """The attempts that a funnel without a breakdown counts, by actor."""
+    """Return the attempts that a funnel without a breakdown counts, by actor."""
     funnel = read_funnel(query, "day", world, setting)
     found: dict[str, Attempt] = {}
     for history in actors_of(funnel):
@@ -65,11 +65,11 @@ def actors_with_attempts(query: Query, world: World, setting: Setting) -> dict[s
 
 
 def _values(funnel: Funnel, events: Sequence[Happened]) -> set[Value]:
-    """The values that an actor is counted for."""
+    """Return the values that an actor counts for."""
     if not funnel.breakdown.get("breakdown"):
         return {()}
     values = [cast("Value", event.value) for event in events]
-    # A missing property of a group counts as a value, the empty text: PostHog asks only whether it is null.
+    # A missing group property counts as the empty text, because PostHog only excludes null.
     of_group = funnel.breakdown.get("breakdown_type") == "group"
     known = [value for value in values if of_group or any(value)] or [("",) * len(values[0])]
     match funnel.attribution:
@@ -80,7 +80,7 @@ def _values(funnel: Funnel, events: Sequence[Happened]) -> set[Value]:
         case "step":
             place = funnel.rules.attributed
             unordered = funnel.rules.order == "unordered"
-            # A group's value at events of other steps is the empty text, which counts as well.
+            # A group's value at events of other steps is the empty text, which counts too.
             others = of_group and not unordered and any(place not in event.steps for event in events)
             known = [("",)] if others else []
             return {*known, *(cast("Value", event.value) for event in events if unordered or place in event.steps)}
@@ -89,9 +89,9 @@ def _values(funnel: Funnel, events: Sequence[Happened]) -> set[Value]:
 
 
 def _seen(events: Sequence[Happened]) -> list[Happened]:
-    """The events without those amid others of the same one step and value, which PostHog leaves out beforehand.
+    """Drop events between others with the same single step and value, as PostHog does beforehand.
 
-    In unordered funnels that decides from which event a time is taken.
+    In unordered funnels that decides which event's time is used.
     """
     kept = list(events[:1])
     for before, event, after in zip(events, events[1:], events[2:], strict=False):
@@ -102,8 +102,10 @@ def _seen(events: Sequence[Happened]) -> list[Happened]:
 
 
 def _is_open(events: Sequence[Happened]) -> bool:
-    """Whether PostHog leaves open which of several events of one instant counts: different ones that match the same
-    step, or ones with different values."""
+    """Return whether PostHog leaves open which of several simultaneous events counts.
+
+    These are different events that match the same step, or events with different values.
+    """
     for _, tied in groupby(events, key=lambda event: event.time):
         kinds = {(event.steps, event.value) for event in tied}
         steps = [step for kind, _ in kinds for step in kind]
@@ -113,7 +115,7 @@ def _is_open(events: Sequence[Happened]) -> bool:
 
 
 def _attempts(funnel: Funnel) -> dict[Value, list[Attempt]] | None:
-    """What actors are counted for, by breakdown value; None where PostHog leaves it open."""
+    """Return the attempts of actors by breakdown value; None where PostHog leaves them open."""
     found: dict[Value, list[Attempt]] = {}
     if funnel.breakdown.get("breakdown_type") == "cohort":
         return _by_cohort(funnel)
@@ -130,7 +132,7 @@ def _attempts(funnel: Funnel) -> dict[Value, list[Attempt]] | None:
 
 
 def _by_cohort(funnel: Funnel) -> dict[Value, list[Attempt]] | None:
-    """The attempts of those in each cohort, whatever the attribution."""
+    """Return the attempts of the persons in each cohort, regardless of attribution."""
     found: dict[Value, list[Attempt]] = {}
     for cohort in funnel.breakdown["breakdown"]:
         world = funnel.world
@@ -159,7 +161,7 @@ def _steps(funnel: Funnel) -> Any:
 
 
 def _limited(funnel: Funnel, attempts: dict[Value, list[Attempt]]) -> dict[Value, list[Attempt]] | None:
-    """The same with the values past the limit as one; None where PostHog leaves open which those are."""
+    """Combine the values beyond the limit; None where PostHog leaves open which those are."""
     limit = funnel.breakdown.get("breakdown_limit") or LIMIT
     if len(attempts) <= limit or (funnel.breakdown.get("breakdown_type") or "event") not in LIMITED:
         return attempts
@@ -277,7 +279,7 @@ def _trends(funnel: Funnel, interval: str) -> Any:
 def _entries(
     funnel: Funnel, events: Sequence[Happened], value: Value, interval: str, last: int
 ) -> dict[datetime, bool]:
-    """Whether an actor converted, for each interval that it entered in."""
+    """Return for each interval an actor entered in whether the actor converted."""
     seen = [event for event in events if funnel.attribution != "all_events" or event.value == value]
     furthest: dict[datetime, int] = {}
     for place, event in enumerate(seen):

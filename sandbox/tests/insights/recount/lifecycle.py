@@ -1,4 +1,4 @@
-"""Lifecycle in plain Python: from the intervals that an actor was active in to its status in each."""
+"""Lifecycle in plain Python: from an actor's active intervals to its status in each."""
 
 import random
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ type Statuses = set[tuple[str, datetime]]
 
 
 def lifecycle(query: Query, world: World, setting: Setting) -> list[dict[str, Any]]:
-    """The results of a LifecycleQuery."""
+    """Return the results of a LifecycleQuery."""
     interval, node = str(query.get("interval") or "day"), query["series"][0]
     span, since = _range(query, node, interval, world, setting)
     starts = [start for start in buckets(span, interval, setting) if since is None or start >= since]
@@ -40,7 +40,7 @@ def lifecycle(query: Query, world: World, setting: Setting) -> list[dict[str, An
 
 
 def statuses(active: Active, created: datetime | None, interval: str, setting: Setting) -> Statuses:
-    """The statuses of an actor with the starts of their intervals. `active` and `created` are starts as well."""
+    """Return the statuses of an actor by interval start. `active` and `created` are interval starts too."""
     found: Statuses = set()
     for start in active:
         if start == min(active):
@@ -59,7 +59,7 @@ def _signed(status: str, count: int) -> float:
 
 
 def _range(query: Query, node: Node, interval: str, world: World, setting: Setting) -> tuple[Range, datetime | None]:
-    """The range, and with `explicitDate` the moment before which no interval may begin."""
+    """Return the range, and with `explicitDate` the earliest start of an interval."""
     dates: Mapping[str, Any] = query.get("dateRange") or {}
     exact = bool(dates.get("explicitDate"))
     mine = [event.timestamp for event in world.events if is_of(event, node, world, setting)]
@@ -72,7 +72,7 @@ def _range(query: Query, node: Node, interval: str, world: World, setting: Setti
 def _activity(
     query: Query, node: Node, span: Range, interval: str, world: World, setting: Setting
 ) -> list[tuple[Active, datetime | None]]:
-    """Of every actor the starts of its active intervals and of the one that it was created in."""
+    """Return for each actor the starts of its active intervals and of the one it was created in."""
     first, last = floored(span.first, interval, setting), floored(span.until, interval, setting)
     since, until = following(first, interval, setting, -1), following(last, interval, setting)
     active: dict[str, set[datetime]] = {}
@@ -89,7 +89,7 @@ def _activity(
 
 
 def _actor(event: Event, query: Query, world: World) -> tuple[str, datetime | None]:
-    """Whom an event belongs to, nobody as empty text, and when they were created."""
+    """Return the actor of an event, empty text for none, and its creation time."""
     match query.get("aggregation_group_type_index"):
         case None:
             return event.person.id, event.person.created_at
@@ -114,7 +114,7 @@ def _action(node: Node, world: World) -> dict[str, Any]:
 
 
 def drawn_lifecycle(chance: random.Random, world: World, setting: Setting) -> dict[str, Any]:
-    """A LifecycleQuery. `all` is drawn only for series with events."""
+    """Return a random LifecycleQuery. `all` is used only for series with events."""
     interval = chance.choice((*INTERVALS, "day", "day", "week"))
     query: dict[str, Any] = {
         "kind": "LifecycleQuery",

@@ -1,4 +1,4 @@
-"""What a series counts, in plain Python: one number of some events."""
+"""The aggregation of a series in plain Python: one number for some events."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -40,16 +40,16 @@ HOGQL: Mapping[str, Callable[[Sequence[Event]], float]] = {
     "count(distinct event)": _names,
     "countIf(event = 'buy') * 2": lambda events: 2 * _purchases(events),
 }
-"""The expressions that drawn series contain."""
+"""The expressions in random series."""
 
 
 def is_property_math(node: Node) -> bool:
-    """Whether a series counts a property; without one such a math is a plain count."""
+    """Return whether a series aggregates a property; without one such a math is a plain count."""
     return node.get("math") in PROPERTY_MATHS and node.get("math_property") is not None
 
 
 def number_of(events: Sequence[Event], node: Node, world: World) -> float:
-    """What a series counts of some of its events: those of one interval, of the whole range, or of one value."""
+    """Return the number of a series for some events: those of an interval, the whole range, or one value."""
     name = node.get("math") or "total"
     if name in UNIQUE:
         return len({event.person.id for event in events})
@@ -71,7 +71,7 @@ def number_of(events: Sequence[Event], node: Node, world: World) -> float:
 
 
 def _values(events: Sequence[Event], node: Node, world: World) -> list[float]:
-    """The numbers of a property; a session counts once."""
+    """Return the numbers of a property; each session counts once."""
     name = node["math_property"]
     if name == "$session_duration":
         return [float(world.session_seconds[session]) for session in {event.session for event in events} if session]
@@ -85,7 +85,7 @@ def _values(events: Sequence[Event], node: Node, world: World) -> list[float]:
 
 
 def aggregated(values: Sequence[float], name: str) -> float:
-    """One number of many; 0 of none."""
+    """Aggregate numbers; 0 if there are none."""
     if not values:
         return 0
     match name:
@@ -104,7 +104,7 @@ def aggregated(values: Sequence[float], name: str) -> float:
 
 
 def quantile(values: Sequence[float], level: float) -> float:
-    """The interpolated quantile."""
+    """Return the interpolated quantile."""
     ordered = sorted(values)
     place = level * (len(ordered) - 1)
     below = math.floor(place)

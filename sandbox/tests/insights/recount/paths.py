@@ -1,4 +1,4 @@
-"""Paths in plain Python: what a person did one after another, counted edge by edge."""
+"""Paths in plain Python: the sequence of a person's events, counted edge by edge."""
 
 import json
 import random
@@ -34,7 +34,7 @@ type Path = Sequence[Visit]
 
 
 def paths(query: Query, world: World, setting: Setting) -> list[dict[str, Any]]:
-    """The results of a PathsQuery."""
+    """Return the results of a PathsQuery."""
     wanted: Mapping[str, Any] = query["pathsFilter"]
     times: dict[tuple[str, str], list[timedelta]] = {}
     walks = walks_of(query, world, setting)
@@ -58,7 +58,7 @@ def paths(query: Query, world: World, setting: Setting) -> list[dict[str, Any]]:
 
 
 def split(visits: Iterable[Visit], gap: timedelta) -> list[list[Visit]]:
-    """A new path begins where nothing happened for half an hour, or for the window of a funnel."""
+    """Split visits into paths at pauses of half an hour, or of a funnel's window."""
     found: list[list[Visit]] = []
     for visit in visits:
         if not found or visit.time - found[-1][-1].time >= gap:
@@ -68,13 +68,13 @@ def split(visits: Iterable[Visit], gap: timedelta) -> list[list[Visit]]:
 
 
 def collapsed(path: Path) -> list[Visit]:
-    """Of equal neighbours only the last is left. A path that ends without an item loses that end."""
+    """Merge equal neighbors into the last one, and drop an empty item at the end."""
     kept = [left for left, right in pairwise(path) if left.item != right.item]
     return [*kept, *(visit for visit in path[-1:] if visit.item)]
 
 
 def cut_out(path: Path, wanted: Mapping[str, Any]) -> Path:
-    """What is left of a path by start, end and number of steps."""
+    """Cut a path by start, end and number of steps."""
     start, end, steps = wanted.get("startPoint"), wanted.get("endPoint"), wanted.get("stepLimit") or 5
     if start and end:
         return _between(path, start, end, steps)
@@ -108,7 +108,7 @@ def _until(path: Path, item: str) -> Path:
 
 
 def edges(weights: Mapping[tuple[str, str], int], wanted: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The edges that are shown, the heaviest first; those that no first item leads to are left out."""
+    """Return the shown edges, heaviest first, without those unreachable from a first item."""
     least, most = wanted.get("minEdgeWeight") or 0, wanted.get("maxEdgeWeight") or max(weights.values(), default=0)
     ranked = sorted(weights, key=lambda edge: (-weights[edge], *edge))
     kept = [edge for edge in ranked if least <= weights[edge] <= most][: wanted.get("edgeLimit") or 50]
@@ -122,7 +122,7 @@ def edges(weights: Mapping[tuple[str, str], int], wanted: Mapping[str, Any]) -> 
 
 
 def _visits(query: Query, walks: Walks | None, world: World, setting: Setting) -> Iterable[list[Visit]]:
-    """The visits of each person, by time."""
+    """Return the visits of each person, by time."""
     wanted: Mapping[str, Any] = query["pathsFilter"]
     dates: Mapping[str, Any] = query.get("dateRange") or {}
     since = midnight(lowest(dates, setting, "day", exact=False, earliest=earliest_event(world))).astimezone(UTC)
@@ -143,12 +143,12 @@ def _visits(query: Query, walks: Walks | None, world: World, setting: Setting) -
 def _is_of_kinds(event: Event, kinds: Sequence[str]) -> bool:
     of = {"$pageview": event.event == "$pageview", "$screen": event.event == "$screen"}
     of["custom_event"] = not event.event.startswith("$")
-    asked = [of[kind] for kind in kinds if kind in of]
-    return any(asked) or not asked
+    included = [of[kind] for kind in kinds if kind in of]
+    return any(included) or not included
 
 
 def item_of(event: Event, wanted: Mapping[str, Any]) -> str:
-    """The text of an event in a path."""
+    """Return the text of an event in a path."""
     kinds: list[str] = wanted.get("includeEventTypes") or []
     excluded: list[str] = wanted.get("excludeEvents") or []
 
@@ -174,7 +174,7 @@ def item_of(event: Event, wanted: Mapping[str, Any]) -> str:
 
 
 def _property(event: Event, name: str) -> str:
-    """A property as the raw JSON without the quotes around a text; empty when it is missing."""
+    """Return a property as raw JSON without surrounding quotes; empty when missing."""
     value = event.properties.get(name)
     written = "" if value is None else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return written[1:-1] if isinstance(value, str) else written
@@ -197,7 +197,7 @@ EXPRESSIONS: Mapping[str, Callable[[Event], str]] = {
     "properties.plan": _plan,
     "distinct_id": _sender,
 }
-"""The expressions that drawn queries have."""
+"""The expressions in random queries."""
 
 _URLS = (
     "https://example.com/",
@@ -215,7 +215,7 @@ _NAMES = ("$pageview",) * 6 + ("$screen", "$autocapture", "buy", "sign up", "buy
 
 
 def walked(world: World) -> World:
-    """A world whose persons go from page to page, often with gaps of about half an hour, never twice at one moment."""
+    """Return a world whose persons visit pages, often with gaps of about half an hour, never simultaneously."""
     chance = random.Random(f"walks of {world.name}")
     events: list[Event] = []
     for event in world.events[::5]:
@@ -249,13 +249,13 @@ _POINTS = (
 
 
 def drawn_paths(chance: random.Random, world: World, setting: Setting) -> dict[str, Any]:
-    """A PathsQuery. Wildcards are drawn so that an item matches one at most."""
+    """Return a random PathsQuery whose wildcards match an item at most once."""
     query = {
         "kind": "PathsQuery",
         "pathsFilter": {**_drawn_items(chance), **_drawn_limits(chance)},
         **drawn_common(chance, world, setting, "day"),
     }
-    if chance.random() < 0.5:  # so that most have an answer
+    if chance.random() < 0.5:  # so that most have results
         query |= {"dateRange": {"date_from": chance.choice(("all", "-80d", "-40d"))}, "properties": None}
     if chance.random() < 0.2:
         query["funnelPathsFilter"] = drawn_funnel_paths(chance, world, setting)

@@ -1,4 +1,4 @@
-"""RetentionQuery drawn by chance."""
+"""Random retention queries."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ _BREAKDOWNS: Sequence[Mapping[str, Any]] = (
 
 
 def drawn_retention(chance: random.Random, world: World, setting: Setting) -> dict[str, Any]:
-    """A RetentionQuery."""
+    """Return a random RetentionQuery."""
     period = chance.choice(("Hour", "Day", "Day", "Day", "Week", "Week", "Month"))
     common = drawn_common(chance, world, setting, period.lower())
     while "explicitDate" in part(common, "dateRange") or names_edge(common.get("dateRange")):
@@ -50,7 +50,7 @@ def drawn_retention(chance: random.Random, world: World, setting: Setting) -> di
 
 
 def _drawn_options(chance: random.Random) -> dict[str, Any]:
-    """What decides about cells, in every combination that is allowed."""
+    """Return the options that affect cells, in every allowed combination."""
     drawn: dict[str, Any] = {}
     if chance.random() < 0.2:
         drawn["minimumOccurrences"] = chance.choice((1, 2, 3))

@@ -1,4 +1,4 @@
-"""What a retention asks for, and what each actor did of it."""
+"""Parsed retention queries, and the history of each actor."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ FIRSTS = ("retention_first_time", "retention_first_ever_occurrence")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A query with what its numbers depend on."""
+class Parsed:
+    """A parsed query with everything its numbers depend on."""
 
     query: Query
     world: World
@@ -36,7 +36,7 @@ class Asked:
 
     @property
     def total(self) -> int:
-        """How many cells a row has when no brackets are given."""
+        """The number of cells in a row without brackets."""
         return int(self.filter.get("totalIntervals") or 8)
 
     @property
@@ -44,7 +44,7 @@ class Asked:
         return self.filter.get("retentionCustomBrackets") or ()
 
     def entity(self, name: str) -> Node:
-        """An entity of the query as a series."""
+        """Return an entity of the query as a series."""
         given: Mapping[str, Any] = self.filter.get(name) or {"id": "$pageview", "type": "events"}
         kind = {"kind": "ActionsNode", "id": given["id"]}
         if given["type"] == "events":
@@ -66,23 +66,23 @@ class Asked:
         return kind in ("sum", "avg") and name is not None
 
     def amount(self, event: Event) -> float:
-        """What is added up of an event; what is no number counts as nothing."""
+        """Return the amount of an event; 0 if it is not a number."""
         of_person = self.filter.get("aggregationPropertyType") == "person"
         properties = event.person.properties if of_person else event.properties
         return number(properties.get(self.filter["aggregationProperty"])) or 0
 
     @property
     def differs(self) -> bool:
-        """Whether the two entities are different ones, their filters aside."""
+        """Whether the two entities differ, ignoring their filters."""
         one, other = self.entity("targetEntity"), self.entity("returningEntity")
         return (one["kind"], one.get("event"), one.get("id")) != (other["kind"], other.get("event"), other.get("id"))
 
     def is_named(self, event: Event, name: str) -> bool:
-        """Whether an event is one of an entity, all filters aside."""
+        """Return whether an event belongs to an entity, ignoring all filters."""
         return is_of(event, self.entity(name), self.world, self.setting)
 
     def is_done(self, event: Event, name: str) -> bool:
-        """Whether an event is one of an entity and passes its filters."""
+        """Return whether an event belongs to an entity and passes its filters."""
         properties = self.entity(name).get("properties")
         return self.is_named(event, name) and passes(event, properties, self.world, self.setting)
 
@@ -90,12 +90,12 @@ class Asked:
         return following(start, self.interval, self.setting, number)
 
     def actor(self, event: Event) -> str:
-        """Who an event counts for, empty for nobody."""
+        """Return the actor that an event counts for, empty for none."""
         group = self.query.get("aggregation_group_type_index")
         return event.person.id if group is None else event.group if group == 0 else ""
 
     def starts(self) -> tuple[list[datetime], datetime]:
-        """The starts of the periods, and the end of the last."""
+        """Return the starts of the periods, and the end of the last."""
         dates = part(self.query, "dateRange")
         last = floored(highest(dates, self.setting, self.interval).astimezone(UTC), self.interval, self.setting)
         end = following(last, self.interval, self.setting)
@@ -113,7 +113,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What an actor did, in the order of time: where retention may begin, all that is like it, and the returns."""
+    """An actor's events in time order: possible starts, all of the same entity, and returns."""
 
     begins: list[datetime] = field(default_factory=list[datetime])
     targets: list[Event] = field(default_factory=list[Event])
@@ -123,23 +123,23 @@ class History:
 type Histories = dict[str, History]
 
 
-def histories_of(asked: Asked, events: Sequence[Event]) -> Histories:
+def histories_of(parsed: Parsed, events: Sequence[Event]) -> Histories:
     found: Histories = {}
     tried: set[str] = set()
     for event in events:
-        actor = asked.actor(event)
-        if not actor or not passes_query(event, asked.query, asked.world, asked.setting):
+        actor = parsed.actor(event)
+        if not actor or not passes_query(event, parsed.query, parsed.world, parsed.setting):
             continue
         history = found.setdefault(actor, History())
-        is_target = asked.is_done(event, "targetEntity")
+        is_target = parsed.is_done(event, "targetEntity")
         if is_target:
             history.targets.append(event)
-        if asked.is_done(event, "returningEntity"):
+        if parsed.is_done(event, "returningEntity"):
             history.returns.append(event)
-        if asked.kind == "retention_first_ever_occurrence":
-            is_first = actor not in tried and asked.is_named(event, "targetEntity")
+        if parsed.kind == "retention_first_ever_occurrence":
+            is_first = actor not in tried and parsed.is_named(event, "targetEntity")
             tried |= {actor} if is_first else set()
             is_target = is_target and is_first
-        if is_target and not (asked.kind == "retention_first_time" and history.begins):
+        if is_target and not (parsed.kind == "retention_first_time" and history.begins):
             history.begins.append(event.timestamp)
     return found

@@ -1,4 +1,4 @@
-"""Stickiness in plain Python: how many actors were active in exactly so many intervals."""
+"""Stickiness in plain Python: the number of actors active in each exact number of intervals."""
 
 import random
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from .drawing import drawn_common, drawn_compare, drawn_node
 
 
 def stickiness(query: Query, world: World, setting: Setting) -> list[dict[str, Any]]:
-    """The results of a StickinessQuery."""
+    """Return the results of a StickinessQuery."""
     interval = query.get("interval") or "day"
     dates = part(query, "dateRange")
     exact, earliest = bool(dates.get("explicitDate")), earliest_event(world)
@@ -82,7 +82,7 @@ def _fulfils(count: int, criteria: Mapping[str, Any]) -> bool:
 
 
 def drawn_stickiness(chance: random.Random, world: World, setting: Setting) -> dict[str, Any]:
-    """A StickinessQuery."""
+    """Return a random StickinessQuery."""
     interval = chance.choice((*INTERVALS, "day", "day", "week"))
     series = [_drawn_node(chance, world) for _ in range(chance.choice((1, 1, 1, 1, 2)))]
     query: dict[str, Any] = {

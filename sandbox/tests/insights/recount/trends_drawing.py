@@ -1,4 +1,4 @@
-"""TrendsQuery drawn by chance."""
+"""Random trend queries."""
 
 import random
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _PROPERTIES: Sequence[tuple[str, str]] = (
 
 
 def drawn_trends(chance: random.Random, world: World, setting: Setting) -> dict[str, Any]:
-    """A TrendsQuery."""
+    """Return a random TrendsQuery."""
     interval = chance.choice((*INTERVALS, "day", "day", "day", "week"))
     display = chance.choice((None, None, None, *_LINES, CUMULATIVE, CUMULATIVE, *AGGREGATE_NAMES))
     aggregate = display in AGGREGATE
@@ -42,7 +42,7 @@ def drawn_trends(chance: random.Random, world: World, setting: Setting) -> dict[
     while display == "BoldNumber" and names_edge(common.get("dateRange")):
         common = drawn_common(chance, world, setting, "day")
     if part(common, "dateRange").get("date_from") == "all":
-        # Where all time begins is not defined for groups of events, and for a query without any event.
+        # The start of all time is not defined for groups of events and for queries without events.
         bought = {"kind": "EventsNode", "event": "buy"}
         series = [bought, *(bought if node["kind"] == "GroupNode" else node for node in series[1:])]
     query: dict[str, Any] = {"kind": "TrendsQuery", "series": series, **common}
@@ -63,7 +63,7 @@ def drawn_trends(chance: random.Random, world: World, setting: Setting) -> dict[
     if chance.random() < 0.1:
         query["samplingFactor"] = 1
     if chance.random() < 0.1:
-        query["aggregation_group_type_index"] = chance.choice((0, None))  # decides nothing for events
+        query["aggregation_group_type_index"] = chance.choice((0, None))  # has no effect on events
     return query
 
 
@@ -120,7 +120,7 @@ def _drawn_breakdown(chance: random.Random, world: World, trends_filter: dict[st
 
 
 def _with_bins(chance: random.Random, breakdown: dict[str, Any]) -> dict[str, Any]:
-    """Histograms of what has numbers."""
+    """Make breakdowns of numeric properties histograms."""
     drawn = dict(breakdown)
     if drawn.get("breakdown") in ("price", "amount", "age") and chance.random() < 0.5:
         drawn["breakdown_histogram_bin_count"] = chance.randrange(1, 6)

@@ -1,4 +1,4 @@
-"""RetentionQuery: who comes back, in which rows and cells, in PostHog's shape."""
+"""RetentionQuery: returning actors by row and cell, in PostHog's format."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
-from ..hand_made import Group, answer, at, open_engine, results
+from ..hand_made import Group, at, open_engine, results, run_query
 from ..retentions import BOUGHT, EACH, PLAYED, added, counts, entity, price, retention, retention_events
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +27,7 @@ async def sandbox(engine: Engine) -> AsyncGenerator[Serving]:
         yield running
 
 
-async def test_weeks_count_as_in_the_tests_of_posthog(sandbox: Serving) -> None:
+async def test_weeks_match_posthogs_own_test(sandbox: Serving) -> None:
     expected = [[2, 2, 1, 2, 2, 0, 1], [2, 1, 2, 2, 0, 1], [1, 1, 1], [2, 2, 0, 1], [2, 0, 1], [], [1]]
     query = retention(entity("$pageview"), dates=(None, "2020-07-20"), period="Week", totalIntervals=7)
     for week_start, first in ((0, "2020-06-07"), (1, "2020-06-08")):
@@ -37,8 +37,8 @@ async def test_weeks_count_as_in_the_tests_of_posthog(sandbox: Serving) -> None:
         assert rows[0]["date"] == f"{first}T00:00:00Z"
 
 
-async def test_an_answer_has_a_row_for_each_period_and_a_cell_for_each_one_after(sandbox: Serving) -> None:
-    sent = await answer(sandbox, retention(totalIntervals=3))
+async def test_a_result_has_a_row_for_each_period_and_a_cell_for_each_later_one(sandbox: Serving) -> None:
+    sent = await run_query(sandbox, retention(totalIntervals=3))
 
     assert [row["label"] for row in sent["results"]] == ["Day 0", "Day 1", "Day 2", "Day 3", "Day 4"]
     assert sent["results"][1] == {
@@ -74,7 +74,7 @@ FIRST = [[1, 1, 0, 1], [1, 1], [1], [1], []]
         ({"query": {"properties": [price("lt", 20)]}}, [[1, 1, 0, 1], [2, 0, 1], [], [1], []]),
     ],
 )
-async def test_who_comes_back_is_counted_by_the_options(
+async def test_the_options_decide_who_counts_as_returning(
     sandbox: Serving, options: dict[str, Any], expected: list[list[int]]
 ) -> None:
     assert counts(await results(sandbox, retention(**options))) == expected
@@ -88,7 +88,7 @@ async def test_who_comes_back_is_counted_by_the_options(
         ("retention_first_time", [], [[1, 0, 1], [], []]),
     ],
 )
-async def test_first_events_are_looked_for_before_the_range(
+async def test_first_events_are_searched_before_the_range(
     sandbox: Serving, kind: str, properties: list[dict[str, Any]], expected: list[list[int]]
 ) -> None:
     target = entity("tried", properties=properties)
@@ -97,7 +97,7 @@ async def test_first_events_are_looked_for_before_the_range(
     assert counts(await results(sandbox, query)) == expected
 
 
-async def test_windows_begin_at_the_first_event_and_count_the_hours_of_the_clock(sandbox: Serving) -> None:
+async def test_windows_begin_at_the_first_event_and_count_clock_hours(sandbox: Serving) -> None:
     rows = await results(sandbox, retention(timeWindowMode="24_hour_windows"))
     assert counts(rows) == [[1, 1, 1], [1, 1], [1], [1], []]
 
@@ -114,7 +114,7 @@ async def test_windows_begin_at_the_first_event_and_count_the_hours_of_the_clock
         ("retention_recurring", [[1, 1, 1], [2, 2, 1], [2, 1], [2, 1, 1], []]),
     ],
 )
-async def test_brackets_gather_periods_counted_from_the_first_one_of_the_actor(
+async def test_brackets_group_periods_counted_from_the_actors_first_one(
     sandbox: Serving, kind: str, expected: list[list[int]]
 ) -> None:
     rows = await results(sandbox, retention(retentionType=kind, retentionCustomBrackets=[1, 3]))
@@ -136,11 +136,11 @@ ADDED: list[tuple[dict[str, Any], list[list[float]]]] = [
 
 
 @pytest.mark.parametrize(("options", "expected"), ADDED)
-async def test_a_property_is_added_up_beside_the_actors(
+async def test_a_property_is_added_up_next_to_the_actors(
     sandbox: Serving, options: dict[str, Any], expected: list[list[float]]
 ) -> None:
-    asked: dict[str, Any] = {"aggregationProperty": "price", **options}
-    rows = await results(sandbox, retention(**asked))
+    fields: dict[str, Any] = {"aggregationProperty": "price", **options}
+    rows = await results(sandbox, retention(**fields))
 
     assert added(rows) == expected
     assert rows[1]["values"][0]["count"] == 2
@@ -151,7 +151,7 @@ async def test_without_a_property_nothing_is_added_up(sandbox: Serving) -> None:
     assert set(rows[0]["values"][0]) == {"count", "label"}
 
 
-async def test_an_action_begins_or_returns_too(sandbox: Serving) -> None:
+async def test_an_action_can_be_start_or_return(sandbox: Serving) -> None:
     action = await sandbox.make("actions/", {"name": "Played", "steps": [{"event": "played"}]})
     shown = {"id": str(action["id"]), "type": "actions"}
 
@@ -161,7 +161,7 @@ async def test_an_action_begins_or_returns_too(sandbox: Serving) -> None:
     assert counts(await results(sandbox, retention(dear))) == [[], [], [1], [1], []]
 
 
-async def test_both_events_are_pageviews_unless_named(sandbox: Serving) -> None:
+async def test_both_events_are_pageviews_by_default(sandbox: Serving) -> None:
     query = retention(dates=("2020-06-01", "2020-07-31"), period="Month")
     del query["retentionFilter"]["targetEntity"], query["retentionFilter"]["returningEntity"]
 
@@ -182,7 +182,7 @@ async def test_hours_and_the_project_s_timezone_decide_the_periods(sandbox: Serv
     assert rows[4]["date"] == "2020-03-05T00:00:00+09:00"
 
 
-async def test_the_periods_reach_from_the_start_s_to_the_end_s(sandbox: Serving) -> None:
+async def test_the_periods_reach_from_that_of_the_start_to_that_of_the_end(sandbox: Serving) -> None:
     rows = await results(sandbox, retention(dates=("2020-02-12", "2020-03-05"), period="Month"))
     assert [row["date"][:10] for row in rows] == ["2020-02-01", "2020-03-01"]
 
@@ -199,7 +199,7 @@ async def test_the_periods_reach_from_the_start_s_to_the_end_s(sandbox: Serving)
     assert [len(await results(sandbox, query)) for query in (omitted, null)] == [8, 7]
 
 
-async def test_test_accounts_are_left_out_of_both_events(sandbox: Serving) -> None:
+async def test_test_accounts_are_excluded_from_both_events(sandbox: Serving) -> None:
     internal = [{"type": "person", "key": "plan", "operator": "is_not", "value": "pro"}]
     await sandbox.patch("/posthog/api/projects/1/", {"test_account_filters": internal})
 
@@ -215,7 +215,7 @@ async def test_numbers_of_a_sample_are_scaled_up(sandbox: Serving) -> None:
 
 
 @pytest.mark.parametrize("shown", ["simple", "weighted", "none"])
-async def test_what_only_changes_the_picture_changes_no_number(sandbox: Serving, shown: str) -> None:
+async def test_display_options_change_no_number(sandbox: Serving, shown: str) -> None:
     options: dict[str, Any] = {
         "meanRetentionCalculation": shown,
         "retentionReference": "previous",
@@ -224,7 +224,7 @@ async def test_what_only_changes_the_picture_changes_no_number(sandbox: Serving,
     assert counts(await results(sandbox, retention(**options, dashboardDisplay="all", showTrendLines=True))) == EACH
 
 
-async def test_who_only_returns_begins_nowhere_whatever_the_range(sandbox: Serving) -> None:
+async def test_an_actor_that_only_returns_starts_nowhere_in_any_range(sandbox: Serving) -> None:
     for kind in ("retention_first_time", "retention_first_ever_occurrence"):
         for dates in (("1970-01-01", "2020-03-05"), ("1900-01-01", "2020-03-05")):
             query = retention(entity("tried"), PLAYED, dates, period="Month", retentionType=kind)

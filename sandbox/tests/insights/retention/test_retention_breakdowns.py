@@ -1,4 +1,4 @@
-"""RetentionQuery by breakdown values and cohorts, of groups, and what it refuses."""
+"""RetentionQuery by breakdown values and cohorts, by groups, and rejected queries."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -91,7 +91,7 @@ async def test_rows_are_repeated_for_each_value_of_a_breakdown(
     assert sorted(found) == sorted(expected)
 
 
-async def test_values_come_by_the_size_of_their_first_cells(sandbox: Serving) -> None:
+async def test_values_are_ordered_by_the_size_of_their_first_cells(sandbox: Serving) -> None:
     rows = await results(sandbox, retention(query=broken_down("$browser")))
 
     assert list(by_value(rows)) == ["Chrome", "Safari", "", "Edge"]
@@ -99,7 +99,7 @@ async def test_values_come_by_the_size_of_their_first_cells(sandbox: Serving) ->
     assert isinstance(rows[2]["values"][0]["count"], int)
 
 
-async def test_a_cohort_is_a_retention_of_its_own(sandbox: Serving) -> None:
+async def test_a_cohort_is_a_separate_retention(sandbox: Serving) -> None:
     filters = {"type": "AND", "values": [{"type": "person", "key": "plan", "operator": "exact", "value": "pro"}]}
     made = await sandbox.make("cohorts/", {"name": "Pro", "filters": {"properties": filters}})
 
@@ -156,7 +156,9 @@ async def test_groups_are_counted_where_an_event_has_one(sandbox: Serving) -> No
         ({"dates": ("2015-01-01", "2020-03-05"), "totalIntervals": 999}, "more than 250,000 cells"),
     ],
 )
-async def test_what_posthog_does_not_accept_is_told(sandbox: Serving, options: dict[str, Any], detail: str) -> None:
+async def test_an_invalid_retention_is_rejected_in_posthogs_words(
+    sandbox: Serving, options: dict[str, Any], detail: str
+) -> None:
     sent = await sandbox.send("POST", "query/", {"query": retention(**options)})
 
     assert sent.status_code == 400

@@ -1,4 +1,4 @@
-"""LifecycleQuery: persons and groups that are new, return, resurrect and go dormant."""
+"""LifecycleQuery: new, returning, resurrecting and dormant persons and groups."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
-from ..hand_made import Event, Group, Person, answer, at, open_engine, results
+from ..hand_made import Event, Group, Person, at, open_engine, results, run_query
 from ..vectors import insight, node
 
 pytestmark = pytest.mark.anyio
@@ -47,12 +47,12 @@ def lifecycle(*series: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def days_of(result: dict[str, Any]) -> list[int]:
-    """The days of the month that have a number."""
+    """Return the days of the month that have a number."""
     return [int(day[8:10]) for day, value in zip(result["days"], result["data"], strict=True) if value]
 
 
 async def test_a_group_is_new_where_it_was_created_and_dormant_after_its_last_day(sandbox: Serving) -> None:
-    sent = await answer(sandbox, lifecycle(aggregation_group_type_index=0))
+    sent = await run_query(sandbox, lifecycle(aggregation_group_type_index=0))
 
     new, returning, resurrecting, dormant = sent["results"]
     assert [row["status"] for row in sent["results"]] == ["new", "returning", "resurrecting", "dormant"]
@@ -66,47 +66,47 @@ async def test_a_group_is_new_where_it_was_created_and_dormant_after_its_last_da
     assert sent["resolved_date_range"]["date_from"] == "2020-01-09T00:00:00Z"
 
 
-async def test_a_person_created_before_is_resurrecting_at_their_first_event(sandbox: Serving) -> None:
+async def test_a_person_created_before_the_range_is_resurrecting_at_the_first_event(sandbox: Serving) -> None:
     found = await results(sandbox, lifecycle(node("played")))
 
     assert [days_of(row) for row in found] == [[10], [11], [12, 13], [12, 13, 14]]
     assert found[3]["data"][3] == -1
 
 
-async def test_the_interval_before_the_range_decides_who_returns(sandbox: Serving) -> None:
+async def test_the_interval_before_the_range_decides_who_is_returning(sandbox: Serving) -> None:
     found = await results(sandbox, lifecycle(node("played"), since="2020-01-11"))
 
     assert [days_of(row) for row in found] == [[], [11], [12, 13], [12, 13, 14]]
 
 
-async def test_months_are_read_whole(sandbox: Serving) -> None:
+async def test_months_are_read_as_a_whole(sandbox: Serving) -> None:
     found = await results(sandbox, lifecycle(node("played"), interval="month", since="2020-01-15", until="2020-02-03"))
 
     assert [row["data"] for row in found] == [[1, 0], [0, 0], [1, 0], [0, -2]]
     assert found[0]["labels"] == ["Jan 2020", "Feb 2020"]
 
 
-async def test_events_without_a_person_profile_are_left_out(sandbox: Serving) -> None:
+async def test_events_without_a_person_profile_are_excluded(sandbox: Serving) -> None:
     found = await results(sandbox, lifecycle(node("hidden")))
 
     assert [row["count"] for row in found] == [0, 0, 0, 0]
 
 
-async def test_an_action_is_named_and_an_unknown_one_refused(sandbox: Serving) -> None:
+async def test_an_action_is_named_and_an_unknown_one_is_rejected(sandbox: Serving) -> None:
     action = await sandbox.make("actions/", {"name": "Played", "steps": [{"event": "played"}]})
     found = await results(sandbox, lifecycle({"kind": "ActionsNode", "id": action["id"]}))
-    refused = await sandbox.refused("POST", "query/", {"query": lifecycle({"kind": "ActionsNode", "id": 987_654})})
+    rejected = await sandbox.rejection("POST", "query/", {"query": lifecycle({"kind": "ActionsNode", "id": 987_654})})
 
     assert found[0]["label"] == "Played - new"
     assert found[0]["action"]["id"] == str(action["id"])
     assert found[0]["action"]["type"] == "actions"
-    assert refused[:3] == (400, "invalid_input", "Action ID 987654 does not exist!")
+    assert rejected[:3] == (400, "invalid_input", "Action ID 987654 does not exist!")
 
 
-async def test_a_query_without_series_is_refused(sandbox: Serving) -> None:
-    refused = await sandbox.refused("POST", "query/", {"query": {"kind": "LifecycleQuery", "series": []}})
+async def test_a_query_without_series_is_rejected(sandbox: Serving) -> None:
+    rejected = await sandbox.rejection("POST", "query/", {"query": {"kind": "LifecycleQuery", "series": []}})
 
-    assert refused[:3] == (
+    assert rejected[:3] == (
         400,
         "insight_requires_at_least_one_series",
         "Lifecycle insights require at least one series.",

@@ -8,7 +8,7 @@ import pytest
 from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
-from ..hand_made import Event, answer, at, open_engine, results
+from ..hand_made import Event, at, open_engine, results, run_query
 from ..vectors import P1, P4, insight, node, vector_events
 
 pytestmark = pytest.mark.anyio
@@ -37,8 +37,8 @@ def stickiness(*series: dict[str, Any], **more: Any) -> dict[str, Any]:
     return insight("StickinessQuery", *series, **more)
 
 
-async def test_persons_are_counted_by_the_days_on_which_they_were_active(sandbox: Serving) -> None:
-    sent = await answer(sandbox, stickiness())
+async def test_persons_are_counted_by_their_number_of_active_days(sandbox: Serving) -> None:
+    sent = await run_query(sandbox, stickiness())
 
     (result,) = sent["results"]
     assert result == {
@@ -52,7 +52,7 @@ async def test_persons_are_counted_by_the_days_on_which_they_were_active(sandbox
     assert "resolved_date_range" not in sent
 
 
-async def test_cumulative_counts_those_active_on_so_many_days_or_more(sandbox: Serving) -> None:
+async def test_cumulative_counts_persons_active_on_at_least_that_many_days(sandbox: Serving) -> None:
     (result,) = await results(sandbox, stickiness(stickinessFilter={"computedAs": "cumulative"}))
 
     assert result["data"] == [4, 2, 1, 1, 1, 1, 0, 0, 0, 0, 0]
@@ -81,7 +81,7 @@ async def test_weeks_are_the_intervals_of_a_weekly_query(sandbox: Serving) -> No
     assert result["labels"] == ["1 week", "2 weeks", "3 weeks"]
 
 
-async def test_groups_and_expressions_can_be_followed_instead_of_persons(sandbox: Serving) -> None:
+async def test_groups_and_expressions_can_be_counted_instead_of_persons(sandbox: Serving) -> None:
     groups = node("opened", math="unique_group", math_group_type_index=0)
     hours = node("opened", math="hogql", math_hogql="toHour(timestamp)")
     by_group, by_hour = await results(sandbox, stickiness(groups, hours))
@@ -118,7 +118,7 @@ async def test_all_time_begins_with_the_first_event_of_the_project(sandbox: Serv
         stickiness(node(math="hogql", math_hogql="count()")),
     ],
 )
-async def test_a_query_that_cannot_be_read_is_refused(sandbox: Serving, query: dict[str, Any]) -> None:
-    status, _, detail, _ = await sandbox.refused("POST", "query/", {"query": query})
+async def test_an_invalid_query_is_rejected(sandbox: Serving, query: dict[str, Any]) -> None:
+    status, _, detail, _ = await sandbox.rejection("POST", "query/", {"query": query})
 
     assert status == 400, detail

@@ -1,4 +1,4 @@
-"""TrendsQuery over the events that PostHog's own tests use, and a few more."""
+"""TrendsQuery over the events of PostHog's own tests, and a few more."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
-from ..hand_made import answer, open_engine, results
+from ..hand_made import open_engine, results, run_query
 from ..vectors import insight, node, vector_events
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ BOTH = (node(), node("$pageleave"))
 
 
 async def test_pageviews_by_day_are_counted(sandbox: Serving) -> None:
-    sent = await answer(sandbox, trends())
+    sent = await run_query(sandbox, trends())
 
     (result,) = sent["results"]
     assert result["data"] == [1, 0, 1, 3, 1, 0, 2, 0, 1, 0, 1]
@@ -64,9 +64,7 @@ async def test_pageleaves_by_day_are_counted(sandbox: Serving) -> None:
         ("A/B", [0, 0, 1, 3, 1 / 3, 0, 0, 0, 0, 0, 0], 4 + 1 / 3),
     ],
 )
-async def test_a_formula_is_one_result_of_its_own(
-    sandbox: Serving, formula: str, data: list[float], count: float
-) -> None:
+async def test_a_formula_is_a_separate_result(sandbox: Serving, formula: str, data: list[float], count: float) -> None:
     (result,) = await results(sandbox, trends(*BOTH, trendsFilter={"formula": formula}))
 
     assert result["data"] == pytest.approx(data)
@@ -100,11 +98,11 @@ async def test_persons_are_counted_once_an_interval_and_once_in_a_single_number(
     assert "labels" not in number
 
 
-async def test_a_breakdown_has_its_values_by_total_then_those_without_then_the_others(sandbox: Serving) -> None:
+async def test_breakdown_values_are_ordered_by_total_then_missing_then_other(sandbox: Serving) -> None:
     query = trends(breakdownFilter={"breakdown": "$browser", "breakdown_type": "event"})
-    full = await answer(sandbox, query)
+    full = await run_query(sandbox, query)
     query["breakdownFilter"]["breakdown_limit"] = 2
-    limited = await answer(sandbox, query)
+    limited = await run_query(sandbox, query)
 
     null, other = "$$_posthog_breakdown_null_$$", "$$_posthog_breakdown_other_$$"
     assert [(row["breakdown_value"], row["count"]) for row in full["results"]] == [
@@ -116,7 +114,7 @@ async def test_a_breakdown_has_its_values_by_total_then_those_without_then_the_o
     assert limited["results"][2]["data"] == [0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0]
 
 
-async def test_several_breakdowns_give_lists_and_labels_with_the_series(sandbox: Serving) -> None:
+async def test_several_breakdowns_return_lists_and_labels_with_the_series(sandbox: Serving) -> None:
     breakdowns = [{"property": "$browser", "type": "event"}, {"property": "event", "type": "event_metadata"}]
     found = await results(sandbox, trends(*BOTH, breakdownFilter={"breakdowns": breakdowns}))
 
@@ -187,7 +185,7 @@ async def test_weeks_and_months_have_their_labels(sandbox: Serving) -> None:
     assert (months["days"], months["labels"], months["data"]) == (["2020-01-01"], ["Jan 2020"], [10])
 
 
-async def test_hours_have_their_labels_and_an_absolute_end_stays_as_given(sandbox: Serving) -> None:
+async def test_hours_have_their_labels_and_an_absolute_end_is_unchanged(sandbox: Serving) -> None:
     (one,) = await results(sandbox, trends(interval="hour", until="2020-01-09"))
     (day,) = await results(sandbox, trends(interval="hour", until="2020-01-09T23:00:00"))
 
@@ -195,7 +193,7 @@ async def test_hours_have_their_labels_and_an_absolute_end_stays_as_given(sandbo
     assert [hour for hour, value in zip(day["days"], day["data"], strict=True) if value] == ["2020-01-09 12:00:00"]
 
 
-async def test_the_project_s_timezone_and_first_day_of_the_week_decide_the_intervals(sandbox: Serving) -> None:
+async def test_the_projects_timezone_and_first_day_of_the_week_decide_the_intervals(sandbox: Serving) -> None:
     await sandbox.patch("/posthog/api/projects/1/", {"timezone": "Asia/Tokyo", "week_start_day": 1})
     (days,) = await results(sandbox, trends(interval="hour", until="2020-01-09T23:00:00"))
     (weeks,) = await results(sandbox, trends(interval="week"))
@@ -205,7 +203,7 @@ async def test_the_project_s_timezone_and_first_day_of_the_week_decide_the_inter
     assert weeks["days"] == ["2020-01-06", "2020-01-13"]
 
 
-async def test_the_last_seven_days_are_eight_days_and_meet_their_weekdays_before(sandbox: Serving) -> None:
+async def test_the_last_seven_days_are_eight_days_compared_by_weekday(sandbox: Serving) -> None:
     query = {**trends(), "dateRange": {"date_from": "-7d"}, "compareFilter": {"compare": True}}
     current, previous = await results(sandbox, query)
 
@@ -220,7 +218,7 @@ async def test_all_time_begins_with_the_first_event_of_the_series(sandbox: Servi
     assert result["count"] == 6
 
 
-async def test_filters_of_the_insight_and_of_a_series_both_hold(sandbox: Serving) -> None:
+async def test_filters_of_the_insight_and_of_a_series_both_apply(sandbox: Serving) -> None:
     dear = {"type": "event", "key": "price", "operator": "gt", "value": 11}
     chrome = {
         "type": "AND",
@@ -231,7 +229,7 @@ async def test_filters_of_the_insight_and_of_a_series_both_hold(sandbox: Serving
     assert result["count"] == 5
 
 
-async def test_an_action_is_a_series_by_its_name_and_an_unknown_one_is_left_out(sandbox: Serving) -> None:
+async def test_an_action_is_a_series_with_its_name_and_an_unknown_one_is_left_out(sandbox: Serving) -> None:
     action = await sandbox.make("actions/", {"name": "Left", "steps": [{"event": "$pageleave"}]})
     known = {"kind": "ActionsNode", "id": action["id"]}
     found = await results(sandbox, trends(known, {"kind": "ActionsNode", "id": 987_654}))
@@ -263,7 +261,7 @@ async def test_events_of_a_group_node_are_one_series(sandbox: Serving) -> None:
         (trends(breakdownFilter={"breakdown": "x", "breakdown_type": "galaxy"}), "parse_error"),
     ],
 )
-async def test_a_query_that_cannot_be_read_is_refused(sandbox: Serving, query: dict[str, Any], code: str) -> None:
-    status, refused, detail, _ = await sandbox.refused("POST", "query/", {"query": query})
+async def test_an_invalid_query_is_rejected(sandbox: Serving, query: dict[str, Any], code: str) -> None:
+    status, rejected, detail, _ = await sandbox.rejection("POST", "query/", {"query": query})
 
-    assert (status, refused) == (400, code), detail
+    assert (status, rejected) == (400, code), detail

@@ -1,4 +1,4 @@
-"""TrendsQuery at its edges: clock changes, the ends of the calendar, histograms, cleaned paths, odd displays."""
+"""TrendsQuery at its edges: clock changes, the ends of the calendar, histograms, cleaned paths, rare displays."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
-from ..hand_made import Event, answer, at, open_engine, results
+from ..hand_made import Event, at, open_engine, results, run_query
 from ..vectors import P1, P2, insight, node, vector_events
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ def autumn(**more: Any) -> dict[str, Any]:
     return trends(node("$screen"), since="2026-10-25", until="2026-10-25T04:00:00", **more)
 
 
-async def test_the_hour_that_comes_twice_in_autumn_is_two_intervals(sandbox: Serving) -> None:
+async def test_the_repeated_hour_in_autumn_is_two_intervals(sandbox: Serving) -> None:
     await sandbox.patch(PROJECT, {"timezone": "Europe/Berlin"})
     (result,) = await results(sandbox, autumn(interval="hour"))
 
@@ -62,7 +62,7 @@ async def test_the_hour_that_comes_twice_in_autumn_is_two_intervals(sandbox: Ser
     ],
 )
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
-async def test_a_range_beyond_the_years_that_can_be_stored_is_the_last_one_that_can(
+async def test_a_range_beyond_the_storable_years_is_moved_to_the_last_one(
     sandbox: Serving, since: str, until: str, days: list[str], zone: str
 ) -> None:
     await sandbox.patch(PROJECT, {"timezone": zone})
@@ -71,7 +71,7 @@ async def test_a_range_beyond_the_years_that_can_be_stored_is_the_last_one_that_
     assert (result["days"], result["data"]) == (days, [0])
 
 
-async def test_a_histogram_has_bins_of_one_width_and_the_last_holds_the_greatest_value(sandbox: Serving) -> None:
+async def test_a_histogram_has_bins_of_equal_width_and_the_last_includes_the_maximum(sandbox: Serving) -> None:
     found = await results(
         sandbox,
         trends(breakdownFilter={"breakdown": "price", "breakdown_type": "event", "breakdown_histogram_bin_count": 2}),
@@ -80,7 +80,7 @@ async def test_a_histogram_has_bins_of_one_width_and_the_last_holds_the_greatest
     assert [(row["breakdown_value"], row["count"]) for row in found] == [("[9,14]", 6), ("[14,19.01]", 4)]
 
 
-async def test_a_histogram_of_what_is_no_number_is_one_bin_of_nothing(sandbox: Serving) -> None:
+async def test_a_histogram_without_numbers_is_one_null_bin(sandbox: Serving) -> None:
     breakdown = {"breakdowns": [{"property": "$browser", "histogram_bin_count": 3}]}
     (row,) = await results(sandbox, trends(breakdownFilter=breakdown))
 
@@ -96,7 +96,7 @@ async def test_a_breakdown_can_clean_paths_by_the_rules_of_the_project(sandbox: 
     assert [(row["breakdown_value"], row["count"]) for row in found] == [("/users/<id>", 2), ("/about", 1)]
 
 
-async def test_events_of_a_group_node_can_have_to_fulfil_all_of_its_nodes(sandbox: Serving) -> None:
+async def test_events_of_a_group_node_can_be_required_to_match_all_of_its_nodes(sandbox: Serving) -> None:
     dear = {"type": "event", "key": "price", "operator": "gt", "value": 12}
     both = {"kind": "GroupNode", "operator": "AND", "nodes": [node(), node(None, properties=[dear])]}
     (result,) = await results(sandbox, trends(both))
@@ -111,23 +111,23 @@ async def test_a_calendar_heatmap_is_one_number(sandbox: Serving) -> None:
 
 
 @pytest.mark.parametrize("display", ["Metric", "BoxPlot", "SlopeGraph", "TwoDimensionalHeatmap"])
-async def test_a_display_whose_numbers_are_not_known_is_refused(sandbox: Serving, display: str) -> None:
+async def test_an_unsupported_display_is_rejected(sandbox: Serving, display: str) -> None:
     query = trends(trendsFilter={"display": display})
-    status, _, detail, _ = await sandbox.refused("POST", "query/", {"query": query})
+    status, _, detail, _ = await sandbox.rejection("POST", "query/", {"query": query})
 
-    assert (status, detail) == (400, f"The sandbox does not answer the display {display}.")
+    assert (status, detail) == (400, f"The sandbox does not support the display {display}.")
 
 
-async def test_the_first_series_that_cannot_be_read_is_the_one_that_is_told(sandbox: Serving) -> None:
+async def test_the_first_invalid_series_is_reported(sandbox: Serving) -> None:
     wrong = [node(math="hogql", math_hogql=f"sum(nothing{number})") for number in range(4)]
-    status, _, detail, _ = await sandbox.refused("POST", "query/", {"query": trends(node(), *wrong)})
+    status, _, detail, _ = await sandbox.rejection("POST", "query/", {"query": trends(node(), *wrong)})
 
     assert status == 400
     assert "nothing0" in detail
 
 
-async def test_the_hogql_of_an_answer_is_that_of_the_first_series(sandbox: Serving) -> None:
-    sent = await answer(sandbox, trends(node("$pageleave"), node("$pageview"), node("$screen")))
+async def test_the_hogql_of_a_response_is_that_of_the_first_series(sandbox: Serving) -> None:
+    sent = await run_query(sandbox, trends(node("$pageleave"), node("$pageview"), node("$screen")))
 
     assert "$pageleave" in sent["hogql"]
     assert len(sent["timings"]) == 6

@@ -1,1 +1,1 @@
-"""Actions and what refers to them."""
+"""Actions and references to them."""

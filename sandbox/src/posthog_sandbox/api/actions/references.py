@@ -1,4 +1,4 @@
-"""What uses an action: `actions/{id}/references/`, and how much does in lists with `include_reference_count`."""
+"""References to an action: `actions/{id}/references/`, and their number in lists with `include_reference_count`."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +9,7 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from ...http.resource import list_rows, of_project, reach, routes
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Endpoint, Route
 from ...storage.store import Rows
 from ...values import Row, as_list, as_object
@@ -28,7 +28,7 @@ _OF_EXPERIMENTS = (
 
 
 def _nodes(value: Any) -> Iterator[Row]:
-    """Every JSON object inside a value, itself included."""
+    """Yield every JSON object inside a value, including the value."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
@@ -61,7 +61,7 @@ def _is(value: object, id: int) -> bool:
 
 
 def references(rows: Rows, action: Row) -> list[Row]:
-    """Insights, then experiments, then cohorts: `{"type", "id", "name", "url", "created_at", "created_by"}`."""
+    """Return insights, experiments and cohorts: `{"type", "id", "name", "url", "created_at", "created_by"}`."""
     id, project = action["id"], action["_project"]
     insights = [row for row in of_project(rows, "insights", project) if _uses([row["query"], row["filters"]], id)]
     experiments = [
@@ -91,7 +91,7 @@ def _references(call: Call) -> list[Row]:
 
 
 async def _list_references(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_references, call))
+    return json_response(await to_thread.run_sync(_references, call))
 
 
 def _with_counts(call: Call) -> Row:
@@ -104,10 +104,10 @@ def _with_counts(call: Call) -> Row:
 
 
 async def _list(plain: Endpoint, call: Call) -> Response:
-    """A page of actions. Any value of `include_reference_count` asks for the counts, as at PostHog."""
+    """Return a page of actions. As in PostHog, any value of `include_reference_count` adds the counts."""
     if not call.params.get("include_reference_count"):
         return await plain(call)
-    return answer(await to_thread.run_sync(_with_counts, call))
+    return json_response(await to_thread.run_sync(_with_counts, call))
 
 
 _COLLECTION = f"projects/{{project_id}}/{ACTIONS.table}"

@@ -1,4 +1,4 @@
-"""Actions: named descriptions of what counts as one thing done. A list without `limit` gives all of them."""
+"""Actions: named sets of event matchers. A list without `limit` returns all of them."""
 
 from ...errors import invalid
 from ...http.fields import Field, boolean, choice, json_list, moment, tags, text

@@ -1,4 +1,4 @@
-"""Static cohorts that are made from a query: the persons whose ids it gives."""
+"""Static cohorts defined by a query that returns person ids."""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,7 +7,7 @@ from ...http.routing import Call
 from ...values import Row, as_list, as_object, is_uuid
 
 type Compute = Callable[[Call, Row], Awaitable[Row]]
-"""The answer of a query. Raises ApiError."""
+"""A function that returns the result of a query; raises ApiError."""
 
 KINDS = ("HogQLQuery", "ActorsQuery")
 _MOST = 50_000
@@ -15,15 +15,15 @@ _COLUMNS = ("person_id", "actor_id", "id")
 
 
 def check_query(query: Row) -> None:
-    """Raises ApiError 400 for a query that cannot name persons."""
+    """Raise ApiError 400 for a query that cannot return persons."""
     if query.get("kind") not in KINDS:
-        raise invalid(f"A cohort's query is one of {' and '.join(KINDS)}.", attr="query")
+        raise invalid(f"The query of a cohort must be a {' or '.join(KINDS)}.", attr="query")
 
 
 async def persons_of_query(compute: Compute, call: Call, query: Row) -> list[str]:
-    """The ids in the column `person_id`, `actor_id` or `id` of a HogQLQuery, or the actors of an ActorsQuery.
+    """Return the ids in column `person_id`, `actor_id` or `id` of a HogQLQuery, or the actors of an ActorsQuery.
 
-    Without a LIMIT of its own all of them, up to 50,000. Raises ApiError.
+    Without a LIMIT in the query the maximum is 50,000. Raises ApiError.
     """
     if query["kind"] == "ActorsQuery":
         found = await compute(call, {**query, "select": ["id"], "orderBy": [], "limit": _MOST})
@@ -41,5 +41,5 @@ async def persons_of_query(compute: Compute, call: Call, query: Row) -> list[str
 
 
 def reason(error: ApiError) -> str:
-    """What an error says."""
+    """Return the message of an error."""
     return str((as_object(error.body) or {}).get("detail", error))

@@ -1,4 +1,4 @@
-"""Cohorts: groups of persons. They are calculated in the background: `is_calculating`, then `count`."""
+"""Cohorts: groups of persons, calculated in the background (`is_calculating`, then `count`)."""
 
 from dataclasses import replace
 from functools import partial
@@ -10,7 +10,7 @@ from ...errors import ApiError, invalid, required
 from ...http.fields import Field, boolean, choice, json_list, json_object, text
 from ...http.filters import Ordering, Predicate, contains, created_by, truth
 from ...http.resource import Change, Resource, add_row, public, reach, routes
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route, Services
 from ...storage.engine import EngineError
 from ...storage.store import Rows
@@ -64,7 +64,7 @@ def _check(change: Change, row: Row) -> Row:
     if "_create_static_person_ids" in change.body:
         row["_members"] = _person_ids(change.body["_create_static_person_ids"])
     if before is not None and row["deleted"] and not before["deleted"]:
-        _refuse_if_used(change, row)
+        _reject_if_used(change, row)
     if before is None or any(row[name] != before[name] for name in _DEFINITION):
         row |= {"is_calculating": True, "pending_version": (row["pending_version"] or 0) + 1}
     return row
@@ -77,7 +77,7 @@ def _person_ids(sent: object) -> list[str]:
     return [str(item) for item in ids]
 
 
-def _refuse_if_used(change: Change, row: Row) -> None:
+def _reject_if_used(change: Change, row: Row) -> None:
     keys = [
         flag["key"]
         for flag in change.rows.all("feature_flags", change.project_id)
@@ -93,7 +93,7 @@ def _refuse_if_used(change: Change, row: Row) -> None:
 
 
 def _detach(change: Change, row: Row) -> None:
-    """A deleted cohort leaves the experiments it was the exposure of."""
+    """Clear a deleted cohort from the experiments that use it as exposure cohort."""
     if row["deleted"]:
         for experiment in change.rows.all("experiments", change.project_id):
             if experiment["exposure_cohort"] == row["id"]:
@@ -119,7 +119,7 @@ def _start_computed(compute: Compute, call: Call, row: Row) -> None:
 
 
 async def _fill(compute: Compute, call: Call, row: Row) -> None:
-    """Put the persons of its query into a static cohort, and count them."""
+    """Fill a static cohort with the persons of its query, then count them."""
     services, version = call.services, row["pending_version"]
     try:
         members = await persons_of_query(compute, call, row["query"])
@@ -138,7 +138,7 @@ def _keep_members(services: Services, cohort_id: int, version: int | None, membe
 
 
 async def calculate(services: Services, cohort_id: int) -> None:
-    """Count a cohort and store the outcome, an error included, unless the cohort was changed meanwhile."""
+    """Count a cohort and store the count or the error, unless the cohort has changed in the meantime."""
     version = await to_thread.run_sync(_pending_version, services, cohort_id)
     try:
         project_id, sql = await to_thread.run_sync(_definition, services, cohort_id)
@@ -158,7 +158,7 @@ def _definition(services: Services, cohort_id: int) -> tuple[int, str]:
     with services.store.transaction() as rows:
         cohort = rows.get("cohorts", cohort_id)
         if cohort is None:
-            raise CohortError("The cohort is gone.")
+            raise CohortError("The cohort no longer exists.")
         return cohort["_project"], persons_of(rows, cohort)
 
 
@@ -173,7 +173,7 @@ def _finish(services: Services, cohort_id: int, version: int | None, outcome: Ro
 
 
 async def calculate_pending(services: Services) -> None:
-    """Count every cohort that waits for it."""
+    """Count every cohort with a pending calculation."""
     for cohort_id in await to_thread.run_sync(_pending, services):
         await calculate(services, cohort_id)
 
@@ -210,7 +210,7 @@ COHORTS = Resource(
 
 
 def cohort_persons(rows: Rows, cohort: Row) -> str:
-    """A SELECT of the ids of a cohort's persons. Raises ApiError 400 for what cannot be calculated here."""
+    """Return a SELECT of the cohort's person ids. Raises ApiError 400 when the sandbox cannot calculate the cohort."""
     try:
         return persons_of(rows, cohort)
     except CohortError as error:
@@ -218,7 +218,7 @@ def cohort_persons(rows: Rows, cohort: Row) -> str:
 
 
 async def _persons(call: Call) -> Response:
-    """The persons of a cohort, paged as the list of persons."""
+    """Return a page of the cohort's persons, in the form of the list of persons."""
 
     def find() -> str:
         with call.services.store.transaction() as rows:
@@ -228,7 +228,7 @@ async def _persons(call: Call) -> Response:
         condition = f"id IN ({await to_thread.run_sync(find)})"
     except CohortError as error:
         raise invalid(str(error)) from error
-    return answer(await person_page(call, [condition]))
+    return json_response(await person_page(call, [condition]))
 
 
 async def _add_persons(call: Call) -> Response:
@@ -245,11 +245,11 @@ async def _add_persons(call: Call) -> Response:
             return rows.save("cohorts", {**cohort, "_members": members, **again})
 
     _start(call, await to_thread.run_sync(add))
-    return answer({"success": True})
+    return json_response({"success": True})
 
 
 async def _duplicate(call: Call) -> Response:
-    """A static cohort of the persons that are in a cohort now. It is made by a GET, as at PostHog."""
+    """Create a static cohort of a cohort's current persons; as in PostHog, this is a GET."""
 
     def find() -> tuple[Row, str]:
         with call.services.store.transaction() as rows:
@@ -268,11 +268,11 @@ async def _duplicate(call: Call) -> Response:
 
     row, shown = await to_thread.run_sync(make)
     _start(call, row)
-    return answer(shown)
+    return json_response(shown)
 
 
 def cohort_routes(compute: Compute) -> tuple[Route, ...]:
-    """The routes of cohorts; `compute` answers the queries that some are made from."""
+    """Return the routes of cohorts; `compute` runs the queries that static cohorts are created from."""
     item = "projects/{project_id}/cohorts/{id}"
     return (
         *routes(replace(COHORTS, after=partial(_start_computed, compute))),

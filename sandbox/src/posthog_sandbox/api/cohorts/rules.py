@@ -1,4 +1,4 @@
-"""A cohort's definition: what PostHog demands of it, and the persons it means as ClickHouse SQL."""
+"""Cohort definitions: validation as in PostHog, and translation to ClickHouse SQL."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,25 +15,25 @@ _COUNTS = {"gte": ">=", "lte": "<=", "gt": ">", "lt": "<", "eq": "=", "exact": "
 
 
 class CohortError(Exception):
-    """The cohort cannot be calculated here; the text says why."""
+    """The sandbox cannot calculate the cohort; the message gives the reason."""
 
 
 def check_filters(rows: Rows, filters: Row) -> None:
-    """Raises ApiError 400 when the filters are not a tree of groups and known filters."""
+    """Raise ApiError 400 unless the filters are a tree of groups and known filters."""
     properties = as_object(filters.get("properties"))
     if properties is None:
-        raise _refused("Must contain a 'properties' key with type and values")
+        raise _invalid("Must contain a 'properties' key with type and values")
     _check_group(rows, properties, 0)
 
 
 def _check_group(rows: Rows, group: Row, depth: int) -> None:
     values = as_list(group.get("values"))
     if str(group.get("type")).upper() not in {"AND", "OR"} or values is None or depth > _DEEPEST:
-        raise _refused("A group needs a type, AND or OR, and a list of values")
+        raise _invalid("A group needs a type, AND or OR, and a list of values")
     for value in values:
         item = as_object(value)
         if item is None:
-            raise _refused("Each value must be a filter or a group")
+            raise _invalid("Each value must be a filter or a group")
         if "values" in item:
             _check_group(rows, item, depth + 1)
         else:
@@ -44,25 +44,25 @@ def _check_leaf(rows: Rows, item: Row) -> None:
     kind = item.get("type")
     needed = {"behavioral": ("key", "event_type", "value"), "person": ("key",), "cohort": ("key", "value")}
     if kind not in needed:
-        raise _refused(f"Filter type '{kind}' is not one of behavioral, person, cohort")
+        raise _invalid(f"Filter type '{kind}' is not one of behavioral, person, cohort")
     missing = [name for name in needed[kind] if item.get(name) in (None, "")]
     if kind == "behavioral" and not item.get("explicit_datetime"):
         missing += [name for name in ("time_value", "time_interval") if item.get(name) in (None, "")]
     if kind == "person" and item.get("value") is None and item.get("operator") not in {"is_set", "is_not_set"}:
         missing.append("value")
     if missing:
-        raise _refused(f"Missing required keys for {kind} filter: {', '.join(missing)}")
+        raise _invalid(f"Missing required keys for {kind} filter: {', '.join(missing)}")
     if kind == "cohort" and not isinstance(item["value"], int):
-        raise _refused("The value of a cohort filter is the number of a cohort")
+        raise _invalid("The value of a cohort filter is the number of a cohort")
     if kind == "cohort" and rows.get("cohorts", item["value"]) is None:
-        raise _refused(f"Cohort with id {item['value']} does not exist")
+        raise _invalid(f"Cohort with id {item['value']} does not exist")
 
 
 def filters_of_groups(groups: list[Any]) -> Row:
-    """What PostHog makes of the deprecated `groups`.
+    """Convert the deprecated `groups` to filters, as PostHog does.
 
-    `{"event_id", "days"}` means an event done; `{"properties"}` are *person* properties, whatever type they claim, so
-    that a group of type `event` finds nobody.
+    `{"event_id", "days"}` is a performed event. `{"properties"}` are *person* properties regardless of their type, so a
+    group of type `event` matches no persons.
     """
     return {"properties": {"type": "OR", "values": [_group_filters(group) for group in objects(groups)]}}
 
@@ -76,9 +76,9 @@ def _group_filters(group: Row) -> Row:
 
 
 def persons_of(rows: Rows, cohort: Row, depth: int = 0) -> str:
-    """A SELECT of the ids of the cohort's persons. Raises CohortError for what cannot be calculated here."""
+    """Return a SELECT of the cohort's person ids. Raises CohortError when the sandbox cannot calculate the cohort."""
     if depth > _DEEPEST:
-        raise CohortError("The cohorts refer to each other in a circle.")
+        raise CohortError("The cohorts refer to each other in a cycle.")
     if cohort["is_static"]:
         members = ", ".join(literal(member) for member in cohort["_members"] if is_uuid(member))
         return f"SELECT id FROM posthog.persons WHERE toString(id) IN ({members or repr('')})"
@@ -112,9 +112,9 @@ def _leaf(rows: Rows, item: Row, depth: int) -> str:
 
 
 def _performed(rows: Rows, item: Row) -> str:
-    """The persons who did the event often enough, recently enough."""
+    """Return a SELECT of the persons who performed the event often and recently enough."""
     if item.get("event_type") != "events" or item["value"] not in {"performed_event", "performed_event_multiple"}:
-        raise CohortError(f"The sandbox does not calculate the behaviour {item['value']} on {item.get('event_type')}.")
+        raise CohortError(f"The sandbox does not support {item['value']} on {item.get('event_type')} in cohorts.")
     since = literal(_since(rows, item).strftime("%Y-%m-%d %H:%M:%S"))
     wanted_of_it = "".join(f" AND {_of_event(part)}" for part in objects(item.get("event_filters")))
     having = ""
@@ -131,9 +131,9 @@ def _performed(rows: Rows, item: Row) -> str:
 
 
 def _of_event(item: Row) -> str:
-    """The condition of a property that the event must have."""
+    """Return the condition of a property on the event."""
     if item.get("type", "event") != "event":
-        raise CohortError(f"The sandbox does not know properties of type {item.get('type')} on the event of a cohort.")
+        raise CohortError(f"The sandbox does not support properties of type {item.get('type')} on a cohort's event.")
     try:
         return person_condition(item)
     except ApiError as error:
@@ -151,8 +151,8 @@ def _since(rows: Rows, item: Row) -> datetime:
             return datetime.fromisoformat(text)
         return now - timedelta(days=float(item["time_value"]) * _INTERVALS[str(item["time_interval"])])
     except (KeyError, ValueError, OverflowError, TypeError):
-        raise CohortError("The time of a behavioral filter is not understood.") from None
+        raise CohortError("Invalid time in a behavioral filter.") from None
 
 
-def _refused(detail: str) -> ApiError:
+def _invalid(detail: str) -> ApiError:
     return invalid(detail, attr="filters")

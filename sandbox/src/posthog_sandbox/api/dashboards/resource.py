@@ -1,4 +1,4 @@
-"""Dashboards and what is on them. Their list knows no `search`: the parameter is passed over in silence."""
+"""Dashboards and their contents. Their list ignores `search`."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -12,7 +12,7 @@ from ...errors import invalid
 from ...http.fields import Field, boolean, choice, integer, json_list, json_object, json_value, tags, text
 from ...http.filters import Ordering, Predicate, equals, tagged, truth
 from ...http.resource import Change, Resource, add_row, alive_or_restored, get_row, public, routes
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.store import Rows
 from ...values import Row, objects
@@ -64,7 +64,7 @@ _DETAILS = (
 )
 _TEMPLATES = {"DEFAULT_APP": "My App Dashboard"}
 GENERATED = "Generated Dashboard: "
-"""How the name of a dashboard begins that a feature flag made."""
+"""Prefix of the names of dashboards that PostHog creates for feature flags."""
 
 
 def _check(change: Change, row: Row) -> Row:
@@ -156,28 +156,28 @@ DASHBOARDS = Resource(
 
 
 async def _get(obtain: ObtainResult, call: Call) -> Response:
-    """One dashboard, its tiles with their results as `refresh` asks for them; one that fails leaves its result null."""
+    """Return a dashboard; tiles have their results according to `refresh`, null where one fails."""
     shown = await to_thread.run_sync(get_row, DASHBOARDS, call)
     for tile in shown["tiles"]:
         await _compute(obtain, call, shown, tile)
-    return answer(shown)
+    return json_response(shown)
 
 
 async def _compute(obtain: ObtainResult, call: Call, shown: Row, tile: Row) -> None:
-    """Put a result into a tile: with the filters of the dashboard, or those of the tile if it has its own."""
+    """Add a result to a tile, with the tile's filter overrides or else the dashboard's filters."""
     if tile["insight"] is None:
         return
-    laid_over = overriding(call, shown["filters"], shown["variables"] or {})
+    overridden = overriding(call, shown["filters"], shown["variables"] or {})
     if tile["filters_overrides"]:
-        laid_over = replace(laid_over, body={**laid_over.body, "filters_override": tile["filters_overrides"]})
-    insight = await with_result(obtain, laid_over, tile["insight"], shown["id"])
+        overridden = replace(overridden, body={**overridden.body, "filters_override": tile["filters_overrides"]})
+    insight = await with_result(obtain, overridden, tile["insight"], shown["id"])
     tile |= {name: insight[name] for name in ("is_cached", "last_refresh")} | {"insight": insight}
 
 
 async def _stream(obtain: ObtainResult, call: Call) -> Response:
-    """The dashboard as server-sent events: `metadata` without tiles, each `tile` with its result, and `complete`."""
+    """Stream a dashboard as server-sent events: `metadata` without tiles, each `tile` with its result, `complete`."""
     shown = await to_thread.run_sync(get_row, DASHBOARDS, call)
-    overriding(call, {}, {})  # refuse what cannot be read while there still is a status
+    overriding(call, {}, {})  # reject invalid overrides while a status can still be sent
 
     async def events() -> AsyncGenerator[str]:
         yield _event({"type": "metadata", "dashboard": {**shown, "tiles": []}})
@@ -194,7 +194,7 @@ def _event(data: Row) -> str:
 
 
 def dashboard_routes(obtain: ObtainResult) -> tuple[Route, ...]:
-    """The routes of dashboards; `obtain` gives the results of queries as the query endpoint does."""
+    """Return the routes of dashboards; `obtain` returns query results as the query endpoint does."""
     item = "projects/{project_id}/dashboards/{id}"
     own = {("GET", item): partial(_get, obtain)}
     return (
@@ -207,7 +207,7 @@ def dashboard_routes(obtain: ObtainResult) -> tuple[Route, ...]:
 
 
 def usage_dashboard(change: Change, flag: Row) -> int:
-    """The dashboard that PostHog makes for a new flag, with its two insights. Gives its id."""
+    """Create the dashboard that PostHog adds for a new flag, with its two insights; return its id."""
     name = f"{GENERATED}{flag['key']} Usage"
     dashboard = add_row(DASHBOARDS, _of_values(change, {"name": name, "tags": ["feature flags"]}))
     for title, math in (("Total volume", "total"), ("Calls made by unique users", "dau")):

@@ -1,4 +1,4 @@
-"""Tiles: what ties insights and texts to dashboards."""
+"""Tiles: the placement of insights and texts on dashboards."""
 
 from copy import deepcopy
 
@@ -23,18 +23,18 @@ _CHANGEABLE = ("color", "layouts", "deleted", "order", "filters_overrides", "sho
 
 
 def tiles_of_dashboard(rows: Rows, dashboard: Row) -> list[Row]:
-    """All tiles, deleted ones too, in order."""
+    """Return all tiles of a dashboard in order, including deleted ones."""
     tiles = [tile for tile in rows.all("dashboard_tiles") if tile["dashboard_id"] == dashboard["id"]]
     return sorted(tiles, key=lambda tile: (tile["order"], tile["id"]))
 
 
 def tiles_of_insight(rows: Rows, insight: Row) -> list[Row]:
-    """All tiles, deleted ones too."""
+    """Return all tiles of an insight, including deleted ones."""
     return [tile for tile in rows.all("dashboard_tiles") if tile["insight_id"] == insight["id"]]
 
 
 def add_tile(rows: Rows, dashboard: Row, *, insight_id: int | None = None, text: Row | None = None) -> Row:
-    """A new tile at the end of a dashboard."""
+    """Add a tile at the end of a dashboard."""
     order = len(tiles_of_dashboard(rows, dashboard))
     layout = {"sm": {"x": (order % 2) * 6, "y": (order // 2) * 5, "w": 6, "h": 5}}
     tile = {**deepcopy(_TILE), "dashboard_id": dashboard["id"], "insight_id": insight_id, "text": text}
@@ -42,7 +42,7 @@ def add_tile(rows: Rows, dashboard: Row, *, insight_id: int | None = None, text:
 
 
 def place_insight(rows: Rows, insight: Row, dashboard_ids: list[int]) -> None:
-    """Put an insight on exactly these dashboards. Raises ApiError 400 for one that does not exist."""
+    """Place an insight on exactly these dashboards. Raises ApiError 400 for one that does not exist."""
     tiles = {tile["dashboard_id"]: tile for tile in tiles_of_insight(rows, insight)}
     for dashboard_id in dashboard_ids:
         dashboard = rows.get("dashboards", dashboard_id)
@@ -58,7 +58,7 @@ def place_insight(rows: Rows, insight: Row, dashboard_ids: list[int]) -> None:
 
 
 def change_tiles(rows: Rows, dashboard: Row, sent: list[Row]) -> None:
-    """The `tiles` of a dashboard PATCH: changes of tiles that exist, and new texts."""
+    """Apply the `tiles` of a dashboard PATCH: changes to existing tiles, and new texts."""
     tiles = {tile["id"]: tile for tile in tiles_of_dashboard(rows, dashboard)}
     for change in sent:
         values = {name: change[name] for name in _CHANGEABLE if name in change}
@@ -71,14 +71,14 @@ def change_tiles(rows: Rows, dashboard: Row, sent: list[Row]) -> None:
 
 
 def copy_tiles(rows: Rows, source: Row, target: Row) -> None:
-    """The tiles of one dashboard on another; insights are shared."""
+    """Copy the tiles of one dashboard to another; insights are shared."""
     for tile in tiles_of_dashboard(rows, source):
         if not tile["deleted"]:
             add_tile(rows, target, insight_id=tile["insight_id"], text=tile["text"])
 
 
 def lose_dashboard(rows: Rows, dashboard: Row, *, insights_too: bool) -> None:
-    """What goes with a soft-deleted dashboard: its tiles, and on request insights that are on no other."""
+    """Delete the tiles of a soft-deleted dashboard, and on request its insights that are on no other dashboard."""
     for tile in tiles_of_dashboard(rows, dashboard):
         rows.save("dashboard_tiles", {**tile, "deleted": True})
         insight = None if tile["insight_id"] is None else rows.get("insights", tile["insight_id"])
@@ -87,7 +87,7 @@ def lose_dashboard(rows: Rows, dashboard: Row, *, insights_too: bool) -> None:
 
 
 def regain_dashboard(rows: Rows, dashboard: Row) -> None:
-    """What comes back with a restored dashboard: all its tiles, and the deleted insights on them."""
+    """Restore all tiles of a restored dashboard and the deleted insights on them."""
     for tile in tiles_of_dashboard(rows, dashboard):
         rows.save("dashboard_tiles", {**tile, "deleted": None})
         insight = None if tile["insight_id"] is None else rows.get("insights", tile["insight_id"])
@@ -96,7 +96,7 @@ def regain_dashboard(rows: Rows, dashboard: Row) -> None:
 
 
 def show_tile(tile: Row, insight: Row | None) -> Row:
-    """A tile as a dashboard shows it, with the whole insight."""
+    """Return a tile as dashboards show it, with the full insight."""
     names = ("id", "color", "layouts", "filters_overrides", "show_description", "transparent_background", "order")
     return {
         **{name: tile[name] for name in names},

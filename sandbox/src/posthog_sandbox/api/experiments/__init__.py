@@ -1,1 +1,1 @@
-"""Experiments and the flags behind them."""
+"""Experiments and their flags."""

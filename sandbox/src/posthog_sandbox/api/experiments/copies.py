@@ -1,4 +1,4 @@
-"""What is made from an experiment: a copy of it, and the cohort of those who were exposed to it."""
+"""Objects created from an experiment: a copy of it, and the cohort of its exposed persons."""
 
 import uuid
 from copy import deepcopy
@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ...errors import invalid
 from ...http.fields import Field, checked, text
 from ...http.resource import Change, add_row, of_project, reach
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.store import Rows
 from ...values import Row, objects
@@ -39,7 +39,7 @@ _COPYING = (
 
 
 def _copy(call: Call) -> Row:
-    """A draft with the definition of the experiment, on its flag unless `feature_flag_key` names another."""
+    """Create a draft copy of the experiment, on the same flag unless `feature_flag_key` names another."""
     given = checked(_COPYING, call.body, partial=True)
     with call.services.store.transaction() as rows:
         experiment = reach(EXPERIMENTS, rows, call)
@@ -67,11 +67,11 @@ def _free_name(rows: Rows, experiment: Row) -> str:
 
 
 async def _duplicate(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_copy, call), 201)
+    return json_response(await to_thread.run_sync(_copy, call), 201)
 
 
 def _exposed(rows: Rows, experiment: Row) -> Row:
-    """The values of a cohort of those who got a variant since the experiment started. Raises ApiError 400."""
+    """Return a new cohort of persons who got a variant since the experiment started. Raises ApiError 400."""
     flag = experiment_flag(rows, experiment)
     if flag is None:
         raise invalid("Experiment does not have a feature flag")
@@ -106,10 +106,10 @@ def _make_cohort(call: Call) -> Row:
 
 
 async def _expose(call: Call) -> Response:
-    """`{"cohort"}`, which is calculated in the background."""
+    """Create the cohort and start its calculation in the background."""
     cohort = await to_thread.run_sync(_make_cohort, call)
     call.services.spawn(partial(calculate, call.services, cohort["id"]))
-    return answer({"cohort": cohort}, 201)
+    return json_response({"cohort": cohort}, 201)
 
 
 _ITEM = "projects/{project_id}/experiments/{id}"

@@ -1,4 +1,4 @@
-"""The flag behind an experiment: made or taken over, kept in step, turned on and off."""
+"""The flag of an experiment: creating or reusing it, synchronizing it, switching it on and off."""
 
 from ...errors import invalid
 from ...http.fields import checked
@@ -11,7 +11,7 @@ from .rules import DEFAULT_VARIANTS, check_flag_variants
 
 
 def flag_for(change: Change, row: Row, key: str) -> Row:
-    """The flag of a new experiment: the one with this key, as it is, or a new one, off while it is a draft."""
+    """Return the flag of a new experiment: the existing one with this key, else a new one, inactive for a draft."""
     existing = flag_by_key(change.rows, change.project_id, key)
     if existing is not None:
         check_flag_variants(flag_variants(existing["filters"]))
@@ -36,7 +36,7 @@ def flag_for(change: Change, row: Row, key: str) -> Row:
 
 
 def check_variants_kept(change: Change, flag: Row) -> None:
-    """Raises ApiError 400 when a change would add or take away variants of an experiment that was launched."""
+    """Raise ApiError 400 when a change would add or remove variants of a launched experiment."""
     given = as_object(change.values.get("parameters")) or {}
     wanted = objects(given.get("feature_flag_variants"))
     keys = sorted(variant["key"] for variant in flag_variants(flag["filters"]))
@@ -45,7 +45,7 @@ def check_variants_kept(change: Change, flag: Row) -> None:
 
 
 def sync_flag(rows: Rows, flag: Row, given: Row) -> Row:
-    """Give the flag the variants and the rollout of an experiment's parameters."""
+    """Copy variants and rollout from an experiment's parameters to its flag."""
     filters = flag["filters"]
     groups = objects(filters.get("groups"))
     share = given.get("rollout_percentage")
@@ -66,24 +66,24 @@ def _change(rows: Rows, flag: Row, filters: Row) -> Row:
 
 
 def switch_flag(rows: Rows, flag: Row, *, active: bool) -> None:
-    """Turn the flag on or off as an experiment starts, pauses or goes on. Its version stays."""
+    """Switch the flag on or off when an experiment starts, pauses or resumes. Its version does not change."""
     rows.save("feature_flags", {**flag, "active": active, "updated_at": rows.now})
 
 
 def experiment_flag(rows: Rows, experiment: Row) -> Row | None:
-    """The flag of an experiment, deleted or not; None once another flag has taken its key."""
+    """Return the flag of an experiment, even if deleted; None once another flag has its key."""
     return rows.get("feature_flags", experiment["_feature_flag"])
 
 
 def check_launch(flag: Row) -> None:
-    """Raises ApiError 400 unless an experiment can start on this flag."""
+    """Raise ApiError 400 unless an experiment can start on this flag."""
     if flag["deleted"]:
         raise invalid("Experiment cannot be launched because its feature flag has been deleted.")
     check_flag_variants(flag_variants(flag["filters"]))
 
 
 def ship_variant(rows: Rows, flag: Row, key: str, *, to_everyone: bool) -> None:
-    """Serve one variant to all whom the flag reaches, or to everybody. Raises ApiError 400 on an unknown variant."""
+    """Serve one variant to all users the flag targets, or to everyone. Raises ApiError 400 on an unknown variant."""
     variants = flag_variants(flag["filters"])
     if key not in [variant["key"] for variant in variants]:
         raise invalid(f"Variant '{key}' not found on feature flag.")

@@ -1,4 +1,4 @@
-"""Experiments. Each has a flag of its own making, or takes over one that exists and has the variants for it."""
+"""Experiments. Each creates a flag or uses an existing one with suitable variants."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -13,7 +13,7 @@ from ...errors import invalid, missing_reference
 from ...http.fields import Field, boolean, checked, choice, integer, json_list, json_object, json_value, moment, text
 from ...http.filters import Ordering, Predicate, contains, created_by, equals, truth
 from ...http.resource import Change, Resource, alive_or_restored, public, reach, routes
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Endpoint, Route
 from ...storage.events import literal
 from ...storage.store import Rows
@@ -109,9 +109,9 @@ def _check(change: Change, row: Row) -> Row:
 
 
 def _check_actions(change: Change) -> None:
-    asked = metric_actions(change.values.get("metrics")) | metric_actions(change.values.get("metrics_secondary"))
+    requested = metric_actions(change.values.get("metrics")) | metric_actions(change.values.get("metrics_secondary"))
     known = {action["id"] for action in change.rows.all("actions", change.project_id) if not action["deleted"]}
-    if missing := sorted(asked - known):
+    if missing := sorted(requested - known):
         raise invalid(
             f"Action(s) with ID {', '.join(map(str, missing))} not found or deleted. "
             "Each ActionsNode must reference an existing action belonging to this project."
@@ -166,7 +166,7 @@ def _show(rows: Rows, row: Row) -> Row:
 
 
 def _candidates(rows: Rows, table: str, project_id: int) -> list[Row]:
-    """The project's experiments, with what lists filter and order by but do not store."""
+    """Return the project's experiments with the computed fields that lists filter and order by."""
     return [
         {**row, "_status": _status(rows, row), "_duration": _duration(row, rows.now)}
         for row in rows.all(table, project_id)
@@ -185,7 +185,7 @@ def _listed(params: QueryParams, row: Row) -> bool:
 
 
 def _has_status(_rows: Rows, values: list[str]) -> Predicate:
-    """`complete` is an older word for stopped; unknown ones do not filter."""
+    """Match the status. `complete` is the former name of stopped; unknown statuses do not filter."""
     wanted = values[-1].lower().replace("complete", "stopped")
     return lambda row: wanted not in _STATUSES or row["_status"] == wanted
 
@@ -214,7 +214,7 @@ EXPERIMENTS = Resource(
 
 
 def _launched_flag(rows: Rows, experiment: Row) -> Row:
-    """The flag of an experiment that runs or is paused."""
+    """Return the flag of a running or paused experiment."""
     if experiment["start_date"] is None:
         raise invalid("Experiment has not been launched yet.")
     if experiment["end_date"] is not None:
@@ -253,14 +253,14 @@ def _resume(rows: Rows, experiment: Row, _call: Call) -> Row:
 
 
 def _end(rows: Rows, experiment: Row, call: Call) -> Row:
-    """Results stop here; the flag goes on as it was."""
+    """End the experiment; its flag stays unchanged."""
     _launched_flag(rows, experiment)
     ending: Row = {"conclusion": None, "conclusion_comment": None, **checked(_ENDING, call.body, partial=True)}
     return {**experiment, **ending, "end_date": rows.now}
 
 
 def _ship_variant(rows: Rows, experiment: Row, call: Call) -> Row:
-    """Everybody whom the flag reaches gets one variant; `release_to_everyone` makes it reach everybody."""
+    """Serve one variant to all users the flag targets; with `release_to_everyone`, to everyone."""
     shipping = (Field("variant_key", text(), required=True), Field("release_to_everyone", boolean), *_ENDING)
     values = checked(shipping, call.body, partial=False)
     flag = experiment_flag(rows, experiment)
@@ -287,7 +287,7 @@ def _unarchive(_rows: Rows, experiment: Row, _call: Call) -> Row:
 
 
 def _reset(_rows: Rows, experiment: Row, _call: Call) -> Row:
-    """Back to a draft; the flag stays as it is."""
+    """Reset the experiment to a draft; its flag stays unchanged."""
     if experiment["start_date"] is None:
         raise invalid("Experiment is already in draft state.")
     blank = dict.fromkeys(("start_date", "end_date", "conclusion", "conclusion_comment"))
@@ -303,17 +303,17 @@ async def _take(step: _Step, call: Call) -> Response:
             experiment = step(rows, reach(EXPERIMENTS, rows, call), call)
             return _show(rows, rows.save("experiments", {**experiment, "updated_at": rows.now}))
 
-    return answer(await to_thread.run_sync(act))
+    return json_response(await to_thread.run_sync(act))
 
 
 async def _with_known_events(save: Endpoint, call: Call) -> Response:
-    """Metrics may only count events that were ever seen, unless the body allows others."""
-    asked = metric_events(call.body.get("metrics")) | metric_events(call.body.get("metrics_secondary"))
-    if asked and call.body.get("allow_unknown_events") is not True:
-        names = ", ".join(map(literal, sorted(asked)))
+    """Reject metrics on events that were never seen, unless the body allows unknown events."""
+    requested = metric_events(call.body.get("metrics")) | metric_events(call.body.get("metrics_secondary"))
+    if requested and call.body.get("allow_unknown_events") is not True:
+        names = ", ".join(map(literal, sorted(requested)))
         sql = f"SELECT name FROM posthog.event_definitions WHERE name IN ({names})"
         known: set[Any] = {row[0] for row in await call.services.events.rows(call.project_id, sql)}
-        if missing := sorted(asked - known):
+        if missing := sorted(requested - known):
             raise invalid(
                 f"Event(s) {', '.join(map(repr, missing))} not found. No events with these names have been ingested "
                 "by this project. Correct the names, or send allow_unknown_events=true for events that are to come."

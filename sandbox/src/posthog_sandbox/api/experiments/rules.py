@@ -1,4 +1,4 @@
-"""What PostHog demands of an experiment's variants, metrics and settings."""
+"""PostHog's rules for an experiment's variants, metrics and settings."""
 
 import uuid
 from datetime import datetime
@@ -19,11 +19,11 @@ _NODES = {
     "ratio": ("numerator", "denominator"),
     "retention": ("start_event", "completion_event"),
 }
-"""Where each type of metric names its events."""
+"""Keys of the events in each metric type."""
 
 
 def parameters(value: Any, name: str) -> Row:
-    """Parameters with variants in one spelling: `split_percent` is the newer `rollout_percentage`."""
+    """Check parameters and normalize variants: `split_percent` is the newer name of `rollout_percentage`."""
     found = as_object(value)
     if found is None:
         raise invalid("Parameters must be an object", attr=name)
@@ -61,7 +61,7 @@ def _variant(value: Any, index: int, name: str) -> Row:
 
 
 def check_flag_variants(variants: list[Row]) -> None:
-    """Raises ApiError 400 unless a flag that exists can carry an experiment."""
+    """Raise ApiError 400 unless an existing flag is suitable for an experiment."""
     if len(variants) < 2:
         raise invalid(_TOO_FEW)
     if "control" not in [variant.get("key") for variant in variants]:
@@ -69,7 +69,7 @@ def check_flag_variants(variants: list[Row]) -> None:
 
 
 def metrics(value: Any, name: str) -> list[Row]:
-    """Metrics, each with a `uuid`."""
+    """Check metrics and give each a `uuid`."""
     items = as_list(value)
     if items is None:
         raise invalid("Metrics must be a list", attr=name)
@@ -101,13 +101,13 @@ def _metric(value: Any, index: int, name: str) -> Row:
 
 
 def metric_events(value: Any) -> set[str]:
-    """The names of the events that metrics count."""
+    """Return the names of the events in metrics."""
     names = [node.get("event") for node in _nodes(value) if node.get("kind") == "EventsNode"]
     return {name for name in names if isinstance(name, str) and name.strip()}
 
 
 def metric_actions(value: Any) -> set[int]:
-    """The ids of the actions that metrics count."""
+    """Return the ids of the actions in metrics."""
     ids = [node.get("id") for node in _nodes(value) if node.get("kind") == "ActionsNode"]
     return {id for id in ids if isinstance(id, int)}
 
@@ -122,7 +122,7 @@ def _nodes(value: Any) -> list[Row]:
 
 
 def exposure_criteria(value: Any, name: str) -> Row:
-    """Whom the experiment counts; test accounts are left out unless it says otherwise."""
+    """Check the exposure criteria; test accounts are excluded by default."""
     found = as_object(value)
     if found is None:
         raise invalid(f"exposure_criteria must be an object, got {type(value).__name__}.", attr=name)
@@ -134,7 +134,7 @@ def exposure_criteria(value: Any, name: str) -> Row:
 
 
 def stats_config(value: Any, name: str) -> Row:
-    """The statistical method, Bayesian by default."""
+    """Check the statistical method, Bayesian by default."""
     found = as_object(value)
     if found is None:
         raise invalid("stats_config must be an object", attr=name)
@@ -145,7 +145,7 @@ def stats_config(value: Any, name: str) -> Row:
 
 
 def saved_metrics_ids(value: Any, name: str) -> list[Any]:
-    """No saved metrics exist here, so only an empty list is accepted."""
+    """Accept only an empty list, because the sandbox has no saved metrics."""
     found = as_list(value)
     if found is None:
         raise invalid("Saved metrics must be a list", attr=name)
@@ -155,14 +155,14 @@ def saved_metrics_ids(value: Any, name: str) -> list[Any]:
 
 
 def check_dates(row: Row) -> None:
-    """Raises ApiError 400 unless the end is after the start."""
+    """Raise ApiError 400 unless the end is after the start."""
     start, end = row["start_date"], row["end_date"]
     if start and end and datetime.fromisoformat(start) >= datetime.fromisoformat(end):
         raise invalid("End date must be after start date")
 
 
 def ordered_uuids(ordering: list[Any] | None, found: list[Row] | None) -> list[Any] | None:
-    """The order of metrics by `uuid`: those that left are dropped, new ones come last."""
+    """Return the order of metrics by `uuid`: removed ones are dropped, new ones appended."""
     if not found:
         return ordering
     uuids: list[Any] = [metric["uuid"] for metric in found]

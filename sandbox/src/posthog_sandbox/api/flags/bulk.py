@@ -1,4 +1,4 @@
-"""Many flags at once: `feature_flags/bulk_delete/` and `feature_flags/bulk_keys/`."""
+"""Bulk operations on flags: `feature_flags/bulk_delete/` and `feature_flags/bulk_keys/`."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ...errors import ApiError
 from ...http.filters import selected
 from ...http.resource import Change, change_row, of_project
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.store import Rows
 from ...values import Row, as_list, as_object, objects
@@ -18,43 +18,43 @@ from .resource import FLAGS
 from .rules import flag_variants
 
 
-def _refused(message: str) -> ApiError:
+def _invalid(message: str) -> ApiError:
     return ApiError(400, {"error": message})
 
 
 def _wanted_ids(call: Call) -> list[Any]:
     ids = as_list(call.body.get("ids"))
     if not ids:
-        raise _refused("A list of flag ids is required")
+        raise _invalid("A list of flag ids is required")
     return ids
 
 
 def _delete(call: Call) -> Row:
-    """`{"deleted", "errors"}`: softly, each flag by itself; what a PATCH would refuse is told as an error of its flag.
+    """Soft-delete flags one by one; return `{"deleted", "errors"}`, where errors are those that PATCH would return.
 
-    Either `ids`, or `filters` as the list takes them, not both and not empty: nothing deletes all flags by accident.
+    Needs either `ids` or the list's `filters`, not both and not empty: no request deletes all flags by accident.
     """
     filters = as_object(call.body.get("filters"))
     if bool(filters) == bool(call.body.get("ids")):
-        raise _refused("Provide either filters or ids, and not both")
-    answered: Row = {"deleted": [], "errors": []}
+        raise _invalid("Provide either filters or ids, and not both")
+    outcome: Row = {"deleted": [], "errors": []}
     with call.services.store.transaction() as rows:
         found = {flag["id"]: flag for flag in of_project(rows, "feature_flags", call.project_id)}
         ids: list[Any] = _filtered(rows, list(found.values()), filters) if filters else _wanted_ids(call)
         for id in ids:
             flag = found.get(id) if isinstance(id, int) and not isinstance(id, bool) else None
             if flag is None or flag["deleted"]:
-                answered["errors"].append({"id": id, "reason": "Flag not found"})
+                outcome["errors"].append({"id": id, "reason": "Flag not found"})
                 continue
             try:
                 _delete_one(rows, flag)
             except ApiError as error:
                 reason = (as_object(error.body) or {}).get("detail")
-                answered["errors"].append({"id": id, "key": flag["key"], "reason": reason})
+                outcome["errors"].append({"id": id, "key": flag["key"], "reason": reason})
             else:
                 del found[id]
-                answered["deleted"].append({"id": id, "key": flag["key"], **_rollout(flag)})
-    return answered
+                outcome["deleted"].append({"id": id, "key": flag["key"], **_rollout(flag)})
+    return outcome
 
 
 def _filtered(rows: Rows, flags: list[Row], filters: Row) -> list[int]:
@@ -70,7 +70,7 @@ def _delete_one(rows: Rows, flag: Row) -> None:
 
 
 def _rollout(flag: Row) -> Row:
-    """What code that still asks for the flag got last, so that people know what to leave there."""
+    """Return the flag's last rollout, so that people know what to replace remaining calls with."""
     open_to_all = [group for group in objects(flag["filters"].get("groups")) if not group.get("properties")]
     shares = [group.get("rollout_percentage") for group in open_to_all]
     full = flag["active"] and any(share in (100, None) for share in shares)
@@ -84,7 +84,7 @@ def _rollout(flag: Row) -> Row:
 
 
 def _keys(call: Call) -> Row:
-    """`{"keys": {id: key}}` of the flags that exist."""
+    """Return `{"keys": {id: key}}` of the existing flags."""
     ids = {str(id) for id in _wanted_ids(call)}
     with call.services.store.transaction() as rows:
         flags = of_project(rows, "feature_flags", call.project_id)
@@ -92,11 +92,11 @@ def _keys(call: Call) -> Row:
 
 
 async def _bulk_delete(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_delete, call))
+    return json_response(await to_thread.run_sync(_delete, call))
 
 
 async def _bulk_keys(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_keys, call))
+    return json_response(await to_thread.run_sync(_keys, call))
 
 
 _COLLECTION = "projects/{project_id}/feature_flags"

@@ -1,4 +1,4 @@
-"""`feature_flags/{id}/create_static_cohort_for_flag/`: those for whom a flag is on now."""
+"""Static cohorts of the persons a flag is on for: `feature_flags/{id}/create_static_cohort_for_flag/`."""
 
 from functools import partial
 
@@ -6,7 +6,7 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from ...http.resource import Change, add_row, reach
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...values import Row
 from ..cohorts.resource import COHORTS, calculate
@@ -24,7 +24,7 @@ def _flag(call: Call) -> tuple[Row, list[Condition]]:
 
 
 async def _members(call: Call, flag: Row, conditions: list[Condition]) -> list[str]:
-    """The persons whom the flag is on for, each by the first of its distinct ids."""
+    """Return the persons the flag is on for, each evaluated by the first of its distinct ids."""
     tests = "".join(f", {condition.sql or 'false'} AS fits_{index}" for index, condition in enumerate(conditions))
     joined = f"{await people(call)} INNER JOIN ({_IDS}) AS ids ON id = ids.person_id"
     sql = f"SELECT toString(id), first_distinct_id{tests} FROM {joined}"
@@ -41,7 +41,7 @@ async def _members(call: Call, flag: Row, conditions: list[Condition]) -> list[s
 
 
 async def _make(call: Call) -> Response:
-    """`{"cohort"}`; it is counted in the background."""
+    """Create the cohort; it is counted in the background."""
     flag, conditions = await to_thread.run_sync(_flag, call)
     members = await _members(call, flag, conditions)
 
@@ -54,7 +54,7 @@ async def _make(call: Call) -> Response:
 
     cohort = await to_thread.run_sync(add)
     call.services.spawn(partial(calculate, call.services, cohort["id"]))
-    return answer({"cohort": cohort}, 201)
+    return json_response({"cohort": cohort}, 201)
 
 
 ROUTES = (Route("POST", "projects/{project_id}/feature_flags/{id}/create_static_cohort_for_flag", _make),)

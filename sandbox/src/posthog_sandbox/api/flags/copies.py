@@ -1,4 +1,4 @@
-"""`organizations/{id}/feature_flags/copy_flags/`: a flag of one project put into others."""
+"""Copies of a flag to other projects: `organizations/{id}/feature_flags/copy_flags/`."""
 
 from anyio import to_thread
 from starlette.responses import Response
@@ -6,7 +6,7 @@ from starlette.responses import Response
 from ...errors import ApiError
 from ...http.filters import truth
 from ...http.resource import Change, add_row, change_row
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.store import Rows
 from ...values import Row, as_list, as_object
@@ -16,25 +16,25 @@ from .resource import FLAGS, flag_by_key
 _COPIED = ("key", "name", "filters", "active", "ensure_experience_continuity", "evaluation_runtime", "tags")
 
 
-def _refused(message: str) -> ApiError:
+def _invalid(message: str) -> ApiError:
     return ApiError(400, {"error": message})
 
 
 def _copy(call: Call) -> Row:
-    """`{"success": [flags], "failed": [{"project_id", "error_message"}]}`, one entry for each target.
+    """Return `{"success": [flags], "failed": [{"project_id", "error_message"}]}`, one entry per target.
 
-    A target that has a flag of this key gets it changed. Raises ApiError 400 when there is nothing to copy.
+    A target's existing flag with this key is updated. Raises ApiError 400 when there is nothing to copy.
     """
     key, source = call.body.get("feature_flag_key"), call.body.get("from_project")
     targets = as_list(call.body.get("target_project_ids"))
     if not isinstance(key, str) or not isinstance(source, int) or not targets:
-        raise _refused("Missing required fields")
+        raise _invalid("Missing required fields")
     found: Row = {"success": [], "failed": []}
     with call.services.store.transaction() as rows:
         organization = find_organization(rows, call.arguments["organization_id"])
         flag = flag_by_key(rows, source, key) if _belongs(rows, source, organization) else None
         if flag is None:
-            raise _refused("Feature flag to copy does not exist.")
+            raise _invalid("Feature flag to copy does not exist.")
         values = {name: flag[name] for name in _COPIED}
         if truth(str(call.body.get("disable_copied_flag"))):
             values["active"] = False
@@ -61,8 +61,8 @@ def _put(rows: Rows, project_id: int, values: Row) -> Row:
     return add_row(FLAGS, change) if before is None else change_row(FLAGS, change, before)
 
 
-async def _answer(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_copy, call))
+async def _respond(call: Call) -> Response:
+    return json_response(await to_thread.run_sync(_copy, call))
 
 
-ROUTES = (Route("POST", "organizations/{organization_id}/feature_flags/copy_flags", _answer),)
+ROUTES = (Route("POST", "organizations/{organization_id}/feature_flags/copy_flags", _respond),)

@@ -1,12 +1,13 @@
-"""What belongs to one flag: `{id}/dependent_flags/`, the live flags with a condition on it, `{id}/status/`, and
-`{id}/dashboard/`, which makes the dashboard of its usage when there is none.
+"""Related objects of a flag: `{id}/dependent_flags/`, `{id}/status/` and `{id}/dashboard/`.
+
+Dependent flags are those with a condition on this flag. The usage dashboard is created if there is none.
 """
 
 from anyio import to_thread
 from starlette.responses import Response
 
 from ...http.resource import Change, of_project, reach
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...values import Row
 from ..dashboards.resource import usage_dashboard
@@ -16,17 +17,17 @@ from .rules import flag_properties
 
 def _dependents(call: Call) -> list[Row]:
     with call.services.store.transaction() as rows:
-        asked = str(reach(FLAGS, rows, call)["id"])
+        wanted = str(reach(FLAGS, rows, call)["id"])
         return [
             {"id": flag["id"], "key": flag["key"], "name": flag["name"]}
             for flag in of_project(rows, "feature_flags", call.project_id)
             if not flag["deleted"]
-            and any(str(item.get("key")) == asked for item in flag_properties(flag["filters"], "flag"))
+            and any(str(item.get("key")) == wanted for item in flag_properties(flag["filters"], "flag"))
         ]
 
 
 async def _list(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_dependents, call))
+    return json_response(await to_thread.run_sync(_dependents, call))
 
 
 _REASONS = {
@@ -44,7 +45,7 @@ def _status(call: Call) -> Row:
 
 
 async def _tell_status(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_status, call))
+    return json_response(await to_thread.run_sync(_status, call))
 
 
 def _make_dashboard(call: Call) -> Row:
@@ -58,7 +59,7 @@ def _make_dashboard(call: Call) -> Row:
 
 
 async def _dashboard(call: Call) -> Response:
-    return answer(await to_thread.run_sync(_make_dashboard, call))
+    return json_response(await to_thread.run_sync(_make_dashboard, call))
 
 
 ROUTES = (

@@ -1,5 +1,6 @@
-"""What flags say to somebody (`evaluation_reasons/`, `my_flags/`), what SDKs need to find out themselves
-(`local_evaluation/`), and whom a condition reaches (`user_blast_radius/`).
+"""Evaluation of flags for a user, definitions for SDKs, and the reach of a condition.
+
+The endpoints are `evaluation_reasons/`, `my_flags/`, `local_evaluation/` and `user_blast_radius/`.
 """
 
 import json
@@ -9,7 +10,7 @@ from starlette.responses import Response
 
 from ...errors import invalid
 from ...http.resource import of_project
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...identity import user_basic
 from ...storage.events import literal
@@ -23,7 +24,7 @@ from .rules import flag_properties
 
 
 async def _reasons(call: Call) -> Response:
-    """`{key: {"value", "evaluation": {"reason", "condition_index"}}}` of every flag for `?distinct_id=`."""
+    """Return `{key: {"value", "evaluation": {"reason", "condition_index"}}}` of every flag for `?distinct_id=`."""
     distinct_id = call.params.get("distinct_id")
     if not distinct_id:
         raise invalid("distinct_id is required")
@@ -33,24 +34,26 @@ async def _reasons(call: Call) -> Response:
         groups = None
     if groups is None:
         raise invalid("Invalid JSON passed in groups parameter", attr="groups")
-    return answer({flag["key"]: told for flag, told in await _evaluate_all(call, distinct_id)})
+    return json_response({flag["key"]: result for flag, result in await _evaluate_all(call, distinct_id)})
 
 
 async def _evaluate_all(call: Call, distinct_id: str) -> list[tuple[Row, Row]]:
-    """Every flag that is not deleted, and what it says to somebody."""
+    """Evaluate every flag that is not deleted for a distinct id."""
     flags = await to_thread.run_sync(_flags, call)
     matching = await _matching(call, distinct_id, [condition for _, found in flags for condition in found])
-    answers: list[tuple[Row, Row]] = []
+    results: list[tuple[Row, Row]] = []
     for flag, conditions in flags:
         fitting, matching = matching[: len(conditions)], matching[len(conditions) :]
-        answers.append((flag, evaluated(flag, conditions, fitting, distinct_id)))
-    return answers
+        results.append((flag, evaluated(flag, conditions, fitting, distinct_id)))
+    return results
 
 
 async def _my_flags(call: Call) -> Response:
-    """`[{"feature_flag", "value"}]` of the user, as of the person whose distinct id the user has."""
+    """Return `[{"feature_flag", "value"}]` for the person with the user's distinct id."""
     found = await _evaluate_all(call, user_basic()["distinct_id"])
-    return answer([{"feature_flag": minimal_flag(flag), "value": told["value"]} for flag, told in reversed(found)])
+    return json_response(
+        [{"feature_flag": minimal_flag(flag), "value": result["value"]} for flag, result in reversed(found)]
+    )
 
 
 def _definitions(call: Call) -> Row:
@@ -70,8 +73,8 @@ def _definitions(call: Call) -> Row:
 
 
 async def _local_evaluation(call: Call) -> Response:
-    """`{"flags", "group_type_mapping", "cohorts"}`; the cohorts that flags ask for only with `send_cohorts`."""
-    return answer(await to_thread.run_sync(_definitions, call))
+    """Return `{"flags", "group_type_mapping", "cohorts"}`; the cohorts that flags use only with `send_cohorts`."""
+    return json_response(await to_thread.run_sync(_definitions, call))
 
 
 def _flags(call: Call) -> list[tuple[Row, list[Condition]]]:
@@ -81,7 +84,7 @@ def _flags(call: Call) -> list[tuple[Row, list[Condition]]]:
 
 
 async def _matching(call: Call, distinct_id: str, conditions: list[Condition]) -> list[bool]:
-    """Whether the person of the distinct id fits each condition. Somebody unknown has no properties."""
+    """Return whether the person of the distinct id matches each condition. Unknown persons have no properties."""
     if not conditions:
         return []
     person = "id IN (SELECT person_id FROM posthog.person_distinct_ids WHERE distinct_id = {})"
@@ -95,25 +98,27 @@ async def _matching(call: Call, distinct_id: str, conditions: list[Condition]) -
 
 
 async def _blast_radius(call: Call) -> Response:
-    """`{"affected", "total"}`: persons whose properties fit, whatever the rollout."""
+    """Return `{"affected", "total"}`: the persons whose properties match, regardless of rollout."""
     if "condition" not in call.body:
         raise invalid("Missing condition for which to get blast radius")
     if call.body.get("group_type_index") is not None:
-        raise invalid("The sandbox counts persons only.", attr="group_type_index")
+        raise invalid("The sandbox supports only persons here; omit `group_type_index`.", attr="group_type_index")
     properties = objects((as_object(call.body["condition"]) or {}).get("properties"))
     condition = await to_thread.run_sync(_reached, call, properties)
     removed = ", ".join(map(literal, sorted(await removed_keys(call, "person"))))
     kept = f"WHERE toString(id) NOT IN ({removed})" if removed else ""
     sql = f"SELECT countIf({condition}), count() FROM {await people(call)} {kept}"
     [[affected, total]] = await call.services.events.rows(call.project_id, sql)
-    return answer({"affected": affected, "total": total})
+    return json_response({"affected": affected, "total": total})
 
 
 def _reached(call: Call, properties: list[Row]) -> str:
     with call.services.store.transaction() as rows:
         condition = persons_who_fit(rows, call.project_id, properties)
     if condition is None:
-        raise invalid("The sandbox cannot count whom this condition reaches.", attr="condition")
+        raise invalid(
+            "The sandbox does not support this condition. Use only person properties and cohorts.", attr="condition"
+        )
     return condition
 
 

@@ -1,6 +1,6 @@
-"""What a flag says to somebody: its condition sets in their order, their rollout, and the variants.
+"""Evaluation of a flag: its condition sets in order, their rollout, and the variants.
 
-Who falls into a rollout is decided as PostHog's SDKs do for local evaluation: SHA-1 of the key and the distinct id.
+Users are assigned to a rollout as in the local evaluation of PostHog's SDKs: by SHA-1 of the key and distinct id.
 """
 
 import hashlib
@@ -19,8 +19,10 @@ _MOST = float(0xFFFFFFFFFFFFFFF)
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition set of a flag. `sql` is true for the persons whose properties fit; None when the sandbox cannot
-    tell (it asks for groups or for other flags)."""
+    """A condition set of a flag.
+
+    `sql` is true for matching persons; None when the sandbox cannot evaluate it (conditions on groups or other flags).
+    """
 
     share: float
     variant: str | None
@@ -28,7 +30,7 @@ class Condition:
 
 
 def read_conditions(rows: Rows, flag: Row) -> list[Condition]:
-    """The condition sets of a flag, in order."""
+    """Return the condition sets of a flag in order."""
     return [_read(rows, flag, item) for item in objects(flag["filters"]["groups"])]
 
 
@@ -40,9 +42,9 @@ def _read(rows: Rows, flag: Row, item: Row) -> Condition:
 
 
 def persons_who_fit(rows: Rows, project_id: int, properties: list[Row]) -> str | None:
-    """Persons who have all of the properties and are in all of the cohorts, as a condition on `posthog.persons`.
+    """Return a condition on `posthog.persons` for persons with all of the properties and in all of the cohorts.
 
-    None for properties that the sandbox cannot tell from persons: of groups, of other flags.
+    None for conditions that do not depend on persons alone: on groups or other flags.
     """
     terms = ["true"]
     for item in properties:
@@ -67,28 +69,28 @@ def persons_who_fit(rows: Rows, project_id: int, properties: list[Row]) -> str |
 
 
 def evaluated(flag: Row, conditions: list[Condition], fitting: list[bool], distinct_id: str) -> Row:
-    """`{"value", "evaluation": {"reason", "condition_index"}}`; `fitting` tells which conditions somebody fits."""
+    """Return `{"value", "evaluation": {"reason", "condition_index"}}`; `fitting` has the result of each condition."""
     if not flag["active"]:
-        return _told(False, "disabled", None)
+        return _result(False, "disabled", None)
     if flag["filters"].get("aggregation_group_type_index") is not None:
-        return _told(False, "no_group_type", None)
+        return _result(False, "no_group_type", None)
     outside: int | None = None
     for index, (condition, fits) in enumerate(zip(conditions, fitting, strict=True)):
         if fits and _draw(flag["key"], distinct_id) <= condition.share / 100:
-            return _told(_variant(flag, condition, distinct_id) or True, "condition_match", index)
+            return _result(_variant(flag, condition, distinct_id) or True, "condition_match", index)
         if fits and outside is None:
             outside = index
     if outside is not None:
-        return _told(False, "out_of_rollout_bound", outside)
-    return _told(False, "no_condition_match", max(len(conditions) - 1, 0))
+        return _result(False, "out_of_rollout_bound", outside)
+    return _result(False, "no_condition_match", max(len(conditions) - 1, 0))
 
 
-def _told(value: Any, reason: str, index: int | None) -> Row:
+def _result(value: Any, reason: str, index: int | None) -> Row:
     return {"value": value, "evaluation": {"reason": reason, "condition_index": index}}
 
 
 def _variant(flag: Row, condition: Condition, distinct_id: str) -> str | None:
-    """The variant of a condition, or the one that somebody falls into; None of a boolean flag."""
+    """Return the variant of the condition, or the one the user is assigned to; None for a boolean flag."""
     variants = flag_variants(flag["filters"])
     if condition.variant in [variant["key"] for variant in variants]:
         return condition.variant
@@ -101,6 +103,6 @@ def _variant(flag: Row, condition: Condition, distinct_id: str) -> str | None:
 
 
 def _draw(key: str, distinct_id: str, salt: str = "") -> float:
-    """From 0 to 1, the same for the same flag and person."""
+    """Return a number from 0 to 1 that is constant for a flag and person."""
     digest = hashlib.sha1(f"{key}.{distinct_id}{salt}".encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
     return int(digest[:15], 16) / _MOST

@@ -1,4 +1,4 @@
-"""Feature flags. A flag's `name` is its description; its `key` is what code asks for."""
+"""Feature flags. A flag's `name` is its description; code refers to its `key`."""
 
 import re
 from datetime import datetime, timedelta
@@ -77,7 +77,7 @@ def _check(change: Change, row: Row) -> Row:
         raise invalid("An archived feature flag must be inactive.", attr="archived")
     row["last_modified_by"] = user_basic()
     if before is None:
-        _bury(change.rows, change.project_id, row["key"])
+        _purge(change.rows, change.project_id, row["key"])
         return row
     _check_conflict(change, before)
     row["version"] = before["version"] + 1
@@ -113,7 +113,7 @@ def _with_filters(change: Change, row: Row) -> Row:
 
 
 def _check_conflict(change: Change, before: Row) -> None:
-    """Optimistic locking: somebody else changed, since `original_flag`, a field that this PATCH changes too."""
+    """Reject a PATCH of fields that have changed since `original_flag` was read (optimistic locking)."""
     version, original = change.body.get("version"), change.body.get("original_flag")
     if not isinstance(version, int) or version >= before["version"] or not isinstance(original, dict):
         return
@@ -151,7 +151,7 @@ def _refuse_dependents(change: Change, row: Row, verb: str) -> None:
 
 
 def _free_key(change: Change, row: Row) -> str:
-    """The key a restored flag gets: its old one, or with `-2` and so on when that is taken."""
+    """Return the key of a restored flag: its former key, with `-2` and so on if taken."""
     wanted = row["key"].removesuffix(f":deleted:{row['id']}")
     number, key = 1, wanted
     while flag_by_key(change.rows, change.project_id, key) is not None:
@@ -160,8 +160,8 @@ def _free_key(change: Change, row: Row) -> str:
     return key
 
 
-def _bury(rows: Rows, project_id: int, key: str) -> None:
-    """A new flag removes a soft-deleted one of the same key for good."""
+def _purge(rows: Rows, project_id: int, key: str) -> None:
+    """Permanently delete a soft-deleted flag when a new one takes its key."""
     for flag in rows.all("feature_flags", project_id):
         if flag["deleted"] and flag["key"] == key:
             rows.remove("feature_flags", flag["id"])
@@ -175,26 +175,26 @@ def _stored(change: Change, row: Row) -> None:
 
 
 def flag_by_key(rows: Rows, project_id: int, key: str) -> Row | None:
-    """The flag that is not deleted and has this key."""
+    """Return the flag with this key that is not deleted."""
     flags = rows.all("feature_flags", project_id)
     return next((flag for flag in flags if flag["key"] == key and not flag["deleted"]), None)
 
 
 def experiments_of(rows: Rows, flag: Row) -> list[Row]:
-    """The experiments on a flag that are not deleted."""
+    """Return the experiments on a flag that are not deleted."""
     experiments = rows.all("experiments", flag["_project"])
     return [item for item in experiments if item["_feature_flag"] == flag["id"] and not item["deleted"]]
 
 
 def minimal_flag(flag: Row) -> Row:
-    """The flag as experiments and surveys embed it."""
+    """Return the flag as experiments and surveys embed it."""
     names = ("name", "key", "filters", "deleted", "active", "ensure_experience_continuity", "has_encrypted_payloads")
     more = ("version", "evaluation_runtime", "bucketing_identifier", "evaluation_contexts")
     return {"id": flag["id"], "team_id": flag["_project"], **{name: flag[name] for name in (*names, *more)}}
 
 
 def flag_status(flag: Row, now: str) -> str:
-    """ACTIVE, INACTIVE, DELETED, or STALE: on for everybody for a month or more."""
+    """Return ACTIVE, INACTIVE, DELETED, or STALE: on for everyone for a month or more."""
     if flag["deleted"]:
         return "DELETED"
     if not flag["active"]:
@@ -240,7 +240,7 @@ def _type(rows: Rows, values: list[str]) -> Predicate:
 
 
 def _not_keyed(_rows: Rows, values: list[str]) -> Predicate:
-    """`excluded_properties` is PostHog's name for keys of flags to leave out."""
+    """Leave out flags by key, which PostHog calls `excluded_properties`."""
     keys = {str(key) for key in json_or_words(values[-1])}
     return lambda row: row["key"] not in keys
 

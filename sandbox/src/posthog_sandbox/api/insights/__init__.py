@@ -1,1 +1,1 @@
-"""Insights and who viewed them."""
+"""Insights and their views."""

@@ -29,7 +29,7 @@ from ...http.filters import (
     truth,
 )
 from ...http.resource import Change, Resource, alive_or_restored, by_id, get_row, list_rows, public, routes
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Endpoint, Route
 from ...identity import user_basic
 from ...query_endpoint.handlers import RUNNERS
@@ -39,11 +39,11 @@ from ...values import Row, as_object
 from ..dashboards.tiles import place_insight, tiles_of_insight
 
 type RunQuery = Callable[[Call, Row], Awaitable[Row]]
-"""The answer of a query, computed now, without its envelope."""
+"""A function that returns the result of a query, computed now, without its envelope."""
 
 
 class ObtainResult(Protocol):
-    """The answer of a query, computed or kept, as `QueryEndpoint.obtain` gives it."""
+    """A function that returns the result of a query, computed or cached, as `QueryEndpoint.obtain` does."""
 
     async def __call__(self, call: Call, query: Row, mode: Mode, *, of: Row | None = None) -> Row: ...
 
@@ -131,7 +131,7 @@ def _stored(change: Change, row: Row) -> None:
 
 
 def _short_id(number: int) -> str:
-    """Eight letters and digits, never only digits: those would read as a number."""
+    """Return eight letters and digits that start with a letter, so that it never reads as a number."""
     digest = int.from_bytes(hashlib.sha256(f"insight {number}".encode()).digest())
     letters = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
     rest = "".join(letters[digest // len(letters) ** place % len(letters)] for place in range(7))
@@ -139,7 +139,7 @@ def _short_id(number: int) -> str:
 
 
 def show_insight(rows: Rows, row: Row) -> Row:
-    """The whole insight; results are null until they are asked for."""
+    """Return the full insight; results are null until requested."""
     tiles = [tile for tile in tiles_of_insight(rows, row) if not tile["deleted"]]
     return {
         **public(rows, row),
@@ -158,7 +158,7 @@ def _find(rows: Rows, table: str, key: str) -> Row | None:
 
 
 def query_kind(query: Row | None) -> str:
-    """The kind of the query inside its wrapper nodes."""
+    """Return the kind of the query inside its wrapper nodes."""
     while query is not None and as_object(query.get("source")) is not None:
         query = as_object(query["source"])
     return str((query or {}).get("kind"))
@@ -191,7 +191,7 @@ def _feature_flag(_rows: Rows, values: list[str]) -> Predicate:
 
 
 def _own(_rows: Rows, _values: list[str]) -> Predicate:
-    """`user` asks for one's own, whatever its value."""
+    """Match the user's own insights, for any value of `user`."""
     own = user_basic()["id"]
     return lambda row: row["created_by"]["id"] == own
 
@@ -247,18 +247,18 @@ INSIGHTS = Resource(
 
 
 async def _list(obtain: ObtainResult, call: Call) -> Response:
-    """A page of insights with what was computed of them; with `basic=true` without the fields of results."""
+    """Return a page of insights with their cached results; with `basic=true`, without result fields."""
     page = await to_thread.run_sync(list_rows, INSIGHTS, call)
     if truth(call.params.get("basic", "")) is True:
         page["results"] = [
             {name: value for name, value in row.items() if name not in _RESULTS} for row in page["results"]
         ]
-        return answer(page)
-    return answer({**page, "results": [await with_result(obtain, call, row) for row in page["results"]]})
+        return json_response(page)
+    return json_response({**page, "results": [await with_result(obtain, call, row) for row in page["results"]]})
 
 
 def refresh_mode(call: Call) -> Mode:
-    """What the `refresh` of a request for insights says: by default, and by what it does not know, `force_cache`."""
+    """Return the mode of a request's `refresh`; `force_cache` by default and for unknown values."""
     given = str(call.params.get("refresh", call.body.get("refresh", False))).lower()
     if given in _FALSE:
         return "force_cache"
@@ -268,8 +268,10 @@ def refresh_mode(call: Call) -> Mode:
 
 
 def overriding(call: Call, filters: Row, variables: Row) -> Call:
-    """The request with what a dashboard, or its parameters `filters_override` and `variables_override`, lay over
-    queries. Raises ApiError 400 for parameters that are no JSON objects."""
+    """Return the request with the overrides of a dashboard, or of `filters_override` and `variables_override`.
+
+    Raises ApiError 400 for parameters that are not JSON objects.
+    """
     given = {"filters_override": filters, "variables_override": variables}
     for name in given:
         if text := call.params.get(name):
@@ -288,17 +290,17 @@ def _json_object(text: str, name: str) -> Row:
 
 
 async def with_result(obtain: ObtainResult, call: Call, shown: Row, dashboard_id: int | None = None) -> Row:
-    """The insight with its result as `refresh` asks for it; one that cannot be computed has none. No ApiError."""
+    """Return the insight with its result according to `refresh`, or without a result when it cannot be computed."""
     with suppress(ApiError):
         return await with_own_result(obtain, call, shown, dashboard_id)
     return shown
 
 
 async def with_own_result(obtain: ObtainResult, call: Call, shown: Row, dashboard_id: int | None = None) -> Row:
-    """The insight with its result as `refresh` asks for it. Raises ApiError.
+    """Return the insight with its result according to `refresh`. Raises ApiError.
 
-    By default only a kept result comes, null if there is none. Queries of kinds that the query endpoint does not
-    answer have null.
+    By default only a cached result is returned, else null. Queries of kinds that the query endpoint does not support
+    have null.
     """
     if query_kind(shown["query"]) not in RUNNERS:
         return shown
@@ -309,10 +311,10 @@ async def with_own_result(obtain: ObtainResult, call: Call, shown: Row, dashboar
 
 
 async def _get(obtain: ObtainResult, call: Call) -> Response:
-    """One insight; `from_dashboard` computes it as that dashboard does."""
+    """Return one insight; `from_dashboard` computes it as that dashboard does."""
     shown, dashboard = await to_thread.run_sync(_with_dashboard, call)
-    laid_over = overriding(call, dashboard.get("filters") or {}, dashboard.get("variables") or {})
-    return answer(await with_own_result(obtain, laid_over, shown, dashboard.get("id")))
+    overridden = overriding(call, dashboard.get("filters") or {}, dashboard.get("variables") or {})
+    return json_response(await with_own_result(obtain, overridden, shown, dashboard.get("id")))
 
 
 def _with_dashboard(call: Call) -> tuple[Row, Row]:
@@ -325,15 +327,15 @@ def _with_dashboard(call: Call) -> tuple[Row, Row]:
 
 
 async def _saved(save: Endpoint, obtain: ObtainResult, call: Call) -> Response:
-    """The insight that was made or changed, with its result as a reader would get it."""
+    """Save an insight and return it with its result, as a read would."""
     saved = await save(call)
     shown: Row = json.loads(bytes(saved.body))
     reading = replace(call, body={"refresh": call.body.get("refresh", False)})
-    return answer(await with_result(obtain, reading, shown), saved.status_code)
+    return json_response(await with_result(obtain, reading, shown), saved.status_code)
 
 
 def insight_routes(obtain: ObtainResult) -> tuple[Route, ...]:
-    """The routes of insights; `obtain` gives the results of queries as the query endpoint does."""
+    """Return the routes of insights; `obtain` returns query results as the query endpoint does."""
     collection = "projects/{project_id}/insights"
     one = f"{collection}/{{id}}"
     own = {("GET", collection): partial(_list, obtain), ("GET", one): partial(_get, obtain)}

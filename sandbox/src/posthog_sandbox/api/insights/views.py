@@ -1,6 +1,4 @@
-"""Who looked at which insight: `viewed/`, `my_last_viewed/` and `trending/`; and `cancel/`, for who does not wait to
-look. The sandbox has one user.
-"""
+"""Views of insights (`viewed/`, `my_last_viewed/`, `trending/`) and `cancel/`. The sandbox has one user."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -14,7 +12,7 @@ from ...errors import ApiError, required
 from ...http.fields import integers
 from ...http.paging import positive
 from ...http.resource import not_deleted, of_project
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Endpoint, Route
 from ...values import Row
 from .resource import INSIGHTS
@@ -25,15 +23,15 @@ _SHOWN, _DAYS, _MOST_DAYS = 10, 7, 3650
 def _view(call: Call) -> None:
     if "insight_ids" not in call.body:
         raise required("insight_ids")
-    asked = set(integers(call.body["insight_ids"], "insight_ids"))
+    requested = set(integers(call.body["insight_ids"], "insight_ids"))
     with call.services.store.transaction() as rows:
         for insight in of_project(rows, "insights", call.project_id):
-            if insight["id"] in asked:
+            if insight["id"] in requested:
                 rows.save("insights", {**insight, "last_viewed_at": rows.now})
 
 
 async def _viewed(call: Call) -> Response:
-    """201 without a body; ids that do not exist are passed over."""
+    """Record views and return 201 without a body; ids that do not exist are ignored."""
     await to_thread.run_sync(_view, call)
     return Response(status_code=201)
 
@@ -54,17 +52,17 @@ def _latest(days: int, call: Call) -> list[Row]:
 
 
 async def _my_last_viewed(call: Call) -> Response:
-    return answer(await to_thread.run_sync(partial(_latest, _MOST_DAYS), call))
+    return json_response(await to_thread.run_sync(partial(_latest, _MOST_DAYS), call))
 
 
 async def _trending(call: Call) -> Response:
-    """Those viewed in the last `days`. With one user nobody's view counts twice."""
+    """Return the insights viewed in the last `days`. With one user, each viewer is counted once."""
     days = min(positive(call.params.get("days"), _DAYS), _MOST_DAYS)
-    return answer(await to_thread.run_sync(partial(_latest, days), call))
+    return json_response(await to_thread.run_sync(partial(_latest, days), call))
 
 
 async def _cancel(stop: Endpoint, call: Call) -> Response:
-    """201 without a body, whether the query ran or not."""
+    """Cancel a query; return 201 without a body, even if it was not running."""
     wanted = call.body.get("client_query_id")
     if not isinstance(wanted, str) or not wanted:
         raise required("client_query_id")
@@ -74,7 +72,7 @@ async def _cancel(stop: Endpoint, call: Call) -> Response:
 
 
 def insight_view_routes(stop: Endpoint) -> tuple[Route, ...]:
-    """The routes; `stop` cancels the query that the path names."""
+    """Return the routes; `stop` cancels the query named in the path."""
     collection = "projects/{project_id}/insights"
     return (
         Route("POST", f"{collection}/viewed", _viewed),

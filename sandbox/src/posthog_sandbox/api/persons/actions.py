@@ -1,4 +1,4 @@
-"""What is done to persons and asked about them, beside listing and retrieving."""
+"""Operations on persons other than list and retrieve."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from ...errors import ApiError, invalid
 from ...http.fields import boolean, json_list, json_object
 from ...http.filters import truth
 from ...http.resource import of_project
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.events import literal
 from ...values import Row, is_uuid
@@ -25,13 +25,13 @@ _VALUES = 20
 
 
 def _missing(attr: str) -> ApiError:
-    """A field that must be there, as PostHog's view says it: `code` and `detail` are the wrong way round."""
+    """Return PostHog's error for a missing field, which has `code` and `detail` swapped."""
     swapped = {"attr": attr, "code": "This field is required.", "detail": "required", "type": "validation_error"}
     return ApiError(400, swapped)
 
 
 async def _delete(call: Call) -> Response:
-    """Permanent; PostHog answers before it has happened. `keep_person` only asks for the events."""
+    """Delete a person permanently. PostHog responds before the deletion; `keep_person` deletes only the events."""
     person = await find_person(call)
     if truth(call.params.get("keep_person", "")) is not True:
         await remove_keys(call, "person", person["uuid"])
@@ -39,7 +39,7 @@ async def _delete(call: Call) -> Response:
 
 
 async def _change(call: Call) -> Response:
-    """Sets properties beside those that are there."""
+    """Add or replace properties; others are kept."""
     person = await find_person(call)
     sent = json_object(call.body.get("properties"), "properties")
     await change_properties(call, person, lambda properties: {**properties, **sent})
@@ -47,7 +47,7 @@ async def _change(call: Call) -> Response:
 
 
 async def _update_property(call: Call) -> Response:
-    """202 without a body: at PostHog the change is captured as an event."""
+    """Set one property; return 202 without a body, because PostHog applies the change as an event."""
     for name in ("value", "key"):
         if call.body.get(name) is None:
             raise _missing(name)
@@ -62,17 +62,17 @@ async def _delete_property(call: Call) -> Response:
         raise _missing("$unset")
     person = await find_person(call)
     await change_properties(call, person, lambda all: {name: value for name, value in all.items() if name != key})
-    return answer({"success": True}, 201)
+    return json_response({"success": True}, 201)
 
 
 async def _split(call: Call) -> Response:
-    """PostHog gives every distinct id a person of its own, some time after its 201."""
+    """Accept a split: PostHog gives every distinct id a separate person some time after its 201."""
     await find_person(call)
     raise invalid("The sandbox does not split persons: the persons of its events stay as they were made.")
 
 
 async def _bulk_delete(call: Call) -> Response:
-    """Up to 1000 persons by UUID, or by distinct id; those that do not exist are passed over."""
+    """Delete up to 1000 persons by UUID or distinct id; those that do not exist are ignored."""
     keep = "keep_person" in call.body and boolean(call.body["keep_person"], "keep_person")
     if call.body.get("ids"):
         ids = _texts(call.body["ids"], "ids")
@@ -97,20 +97,20 @@ def _texts(value: Any, name: str) -> list[str]:
 
 
 async def _values(call: Call) -> Response:
-    """The commonest values of a property, with how many persons have each: `[{"name", "count"}]`."""
+    """Return the most frequent values of a property with their numbers of persons: `[{"name", "count"}]`."""
     key, part = call.params.get("key"), call.params.get("value")
     if not key:
-        return answer([])
+        return json_response([])
     text = property_text(key)
     wanted = f"positionCaseInsensitiveUTF8({text}, {literal(part)}) > 0" if part else f"{text} IS NOT NULL"
     counted = f"SELECT {text} AS value, count() AS persons FROM {await people(call)} WHERE {wanted}"
     sql = f"{counted} GROUP BY value ORDER BY persons DESC, value LIMIT {_VALUES}"
     found = await call.services.events.rows(call.project_id, sql)
-    return answer([{"name": name, "count": count} for name, count in found])
+    return json_response([{"name": name, "count": count} for name, count in found])
 
 
 async def _cohorts(call: Call) -> Response:
-    """`{"results"}`: the cohorts that a person is in."""
+    """Return `{"results"}`: the cohorts that contain a person."""
     key = call.params.get("person_id", "")
     if not is_uuid(key):
         raise invalid("Must be a valid UUID.", attr="person_id")
@@ -128,7 +128,7 @@ async def _cohorts(call: Call) -> Response:
     cohorts = await to_thread.run_sync(read)
     tests = ", ".join(f"toUUID({literal(key)}) IN ({sql})" for _, sql in cohorts)
     [held] = await call.services.events.rows(call.project_id, f"SELECT {tests}") if cohorts else [[]]
-    return answer({"results": [shown for (shown, _), is_in in zip(cohorts, held, strict=True) if is_in]})
+    return json_response({"results": [shown for (shown, _), is_in in zip(cohorts, held, strict=True) if is_in]})
 
 
 _COLLECTION = "projects/{project_id}/persons"

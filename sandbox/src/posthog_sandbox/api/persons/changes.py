@@ -1,5 +1,6 @@
-"""Changed properties of persons. The events and their persons stay as they were made; what was set since is laid over
-them, here for the endpoints of persons and recordings, in `queries.person_overlays` for HogQL.
+"""Changed properties of persons. The events stay as generated; changes are applied on top.
+
+This is for the endpoints of persons and recordings; `queries.person_overlays` does it for HogQL.
 """
 
 import json
@@ -15,7 +16,7 @@ _TABLE = "person_properties"
 
 
 async def people(call: Call) -> str:
-    """`posthog.persons`, with what was changed, as what follows FROM."""
+    """Return `posthog.persons` with changes applied, for use after FROM."""
 
     def read() -> dict[str, str]:
         with call.services.store.transaction() as rows:
@@ -30,7 +31,7 @@ async def people(call: Call) -> str:
 
 
 async def change_properties(call: Call, person: Row, change: Callable[[Row], Row]) -> Row:
-    """The person with its properties changed and stored so."""
+    """Change the properties of a person, store them and return the person."""
     properties = change(person["properties"])
     document = json.dumps(properties, separators=(",", ":"), ensure_ascii=False)
 

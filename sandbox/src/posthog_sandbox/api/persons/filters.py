@@ -1,4 +1,4 @@
-"""Property filters on persons as conditions of ClickHouse SQL over `posthog.persons`."""
+"""Property filters on persons as ClickHouse conditions on `posthog.persons`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,9 +11,9 @@ type _Condition = Callable[[str, list[Any]], str]
 
 
 def person_condition(item: Row) -> str:
-    """The condition of one filter `{"key", "value", "operator", "type": "person"}`. Raises ApiError 400.
+    """Return the condition of a filter `{"key", "value", "operator", "type": "person"}`. Raises ApiError 400.
 
-    A person without the property satisfies the negative operators and no positive one, as at PostHog.
+    As in PostHog, persons without the property match negative operators and no positive ones.
     """
     key, operator = item.get("key"), item.get("operator") or "exact"
     condition = _CONDITIONS.get(str(operator))
@@ -27,7 +27,7 @@ def person_condition(item: Row) -> str:
 
 
 def property_text(key: str) -> str:
-    """A person property as nullable text: a JSON text without its quotes, anything else as JSON."""
+    """Return a person property as nullable text: strings without quotes, other values as JSON."""
     kind = f"JSONType(properties, {literal(key)})"
     found = f"if({kind} = 'String', JSONExtractString(properties, {literal(key)}), {_raw(key)})"
     return f"if({kind} = 'Null', NULL, {found})"
@@ -38,7 +38,7 @@ def _raw(key: str) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A filter's value as it compares with text."""
+    """Return a filter's value as text for comparison."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
@@ -53,7 +53,7 @@ def _literals(values: list[Any]) -> str:
 
 
 def _any(template: str) -> _Condition:
-    """True when the template holds for one of the values; false without the property."""
+    """Build a condition that is true when the template is true for one of the values; false without the property."""
 
     def make(text: str, values: list[Any]) -> str:
         terms = [template.format(text=text, value=literal(text_of(value))) for value in values]

@@ -1,4 +1,4 @@
-"""Persons, read from the events. Lists identify a person by UUID; retrieving one shows the number in `id`."""
+"""Persons, read from the events. In lists `id` is the UUID; on a single person it is the number."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from ...errors import invalid, not_found
 from ...http.filters import json_parameter, truth
 from ...http.paging import DEFAULT_LIMIT, absolute_url, positive, whole
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.events import literal
 from ...values import Row, as_object, integer_id, is_uuid
@@ -32,11 +32,11 @@ _EMAIL = property_text("email")
 async def _list(call: Call) -> Response:
     conditions = [condition async for condition in _conditions(call)]
     page = await person_page(call, conditions)
-    return _table(page["results"]) if call.params.get("format") == "csv" else answer(page)
+    return _table(page["results"]) if call.params.get("format") == "csv" else json_response(page)
 
 
 def _table(persons: list[Row]) -> Response:
-    """CSV: a column for each property that somebody on the page has."""
+    """Return CSV with a column for each property on the page."""
     properties = sorted({name for person in persons for name in person["properties"]})
     written = io.StringIO()
     sheet = csv.writer(written)
@@ -48,9 +48,9 @@ def _table(persons: list[Row]) -> Response:
 
 
 async def person_page(call: Call, conditions: list[str]) -> Row:
-    """`{"results", "next", "previous"}` of the persons that satisfy all conditions: no `count` unless asked for.
+    """Return `{"results", "next", "previous"}` of the persons that match all conditions; `count` only on request.
 
-    `next` is there whenever the page is full, even when nothing follows.
+    A full page always has a `next`, even if the next page is empty.
     """
     limit, offset = positive(call.params.get("limit"), DEFAULT_LIMIT), whole(call.params.get("offset"))
     where = await _where(call, conditions)
@@ -109,7 +109,7 @@ async def _where(call: Call, conditions: list[str]) -> str:
 
 
 async def read_persons(call: Call, clauses: str) -> list[Row]:
-    """The persons of these clauses (WHERE and what follows), each with all of its distinct ids."""
+    """Return the persons of these clauses (WHERE and after), each with all of its distinct ids."""
     events = call.services.events
     found = await events.rows(call.project_id, f"SELECT {_COLUMNS} FROM {await people(call)} {clauses}")
     ids = ", ".join(literal(row[0]) for row in found) or "''"
@@ -151,12 +151,12 @@ def _listed(person: Row) -> Row:
 
 
 def embedded_person(person: Row) -> Row:
-    """A person as recordings embed it and as retrieving it shows it: the number is the `id`."""
+    """Return a person as recordings and the single endpoint show it: `id` is the number."""
     return {name: person[name] for name in ("id", "name", "distinct_ids", "properties", "created_at", "uuid")}
 
 
 async def find_person(call: Call) -> Row:
-    """The person of the path, by number or UUID. Raises ApiError 400 for neither, 404."""
+    """Return the person of the path, by number or UUID. Raises ApiError 400 for neither, 404."""
     key = call.arguments["id"]
     number = integer_id(key)
     if number is None and not is_uuid(key):
@@ -169,7 +169,7 @@ async def find_person(call: Call) -> Row:
 
 
 async def _get(call: Call) -> Response:
-    return answer(embedded_person(await find_person(call)))
+    return json_response(embedded_person(await find_person(call)))
 
 
 ROUTES = (

@@ -1,4 +1,4 @@
-"""The parameters of the list of recordings as conditions of ClickHouse SQL over `posthog.session_replays`."""
+"""Parameters of the list of recordings as ClickHouse conditions on `posthog.session_replays`."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -31,7 +31,7 @@ MEASURES = {
     },
     "activity_score": ACTIVITY_SCORE,
 }
-"""What a list can be ordered by, and, but for the start, filtered by."""
+"""Columns a list can be ordered by and, except the start, filtered by."""
 
 _DEFAULT_FROM = "-3d"
 _COMPARISONS = {"exact": "=", "is_not": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -44,7 +44,7 @@ _CONSOLE = {
 
 
 def wanted_actions(call: Call) -> list[int]:
-    """The ids in `actions`. Raises ApiError 400."""
+    """Return the ids in `actions`. Raises ApiError 400."""
     ids = [integer_id(text_of(item.get("id"))) for item in _items(call, "actions")]
     if any(item.get("properties") for item in _items(call, "actions")):
         raise _unknown("actions", "properties on an action")
@@ -55,9 +55,9 @@ def wanted_actions(call: Call) -> list[int]:
 
 
 def recording_conditions(rows: Rows, call: Call, now: datetime, of_actions: Iterable[Iterable[str]]) -> list[str]:
-    """Conditions that all must hold. Raises ApiError 400 on a value that is refused, or unknown to the sandbox.
+    """Return conditions that must all be true. Raises ApiError 400 on values that are invalid or unsupported here.
 
-    `of_actions` are the sessions in which each of the wanted actions happened.
+    `of_actions` has the sessions with each of the requested actions.
     """
     params = call.params
     start = parse_date(params.get("date_from") or _DEFAULT_FROM, now, "date_from")
@@ -78,7 +78,7 @@ def recording_conditions(rows: Rows, call: Call, now: datetime, of_actions: Iter
 
 
 def _combined(call: Call, of_actions: Iterable[Iterable[str]]) -> list[str]:
-    """The filters that `operand` combines."""
+    """Return the filters that `operand` combines."""
     params = call.params
     operand = params.get("operand") or "AND"
     choice("AND", "OR")(operand, "operand")
@@ -90,7 +90,7 @@ def _combined(call: Call, of_actions: Iterable[Iterable[str]]) -> list[str]:
         *map(_console, _items(call, "console_log_filters")),
     ]
     if params.get("comment_text"):
-        terms.append("false")  # nobody comments on synthetic recordings
+        terms.append("false")  # synthetic recordings have no comments
     return [f"({f' {operand} '.join(terms)})"] if terms else []
 
 
@@ -108,7 +108,7 @@ def _one_of(column: str, values: Iterable[object]) -> str:
 
 
 def _event(item: Row) -> str:
-    """The session has such an event."""
+    """Return a condition for sessions with such an event."""
     name = item.get("id") or item.get("name")
     wanted = [] if name is None else [f"event = {literal(text_of(name))}"]
     for property in objects(item.get("properties")):

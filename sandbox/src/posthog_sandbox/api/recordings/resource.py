@@ -1,4 +1,4 @@
-"""Session recordings: what the events of a session say about it. There is nothing to play: no snapshots."""
+"""Session recordings, computed from the events of each session. They have no snapshots to play."""
 
 import base64
 import time
@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from ...errors import invalid, not_found, required
 from ...http.fields import boolean, choice, integer, json_list
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.events import literal
 from ...values import Row, timestamp
@@ -46,7 +46,7 @@ _COLUMNS = (
 
 
 async def _list(run_query: RunQuery, call: Call) -> Response:
-    """`{"results", "has_next", "version", "next_cursor"}`; the cursor only when more follow, for `after`."""
+    """Return `{"results", "has_next", "version", "next_cursor"}`; the cursor, for `after`, only when more follow."""
     began = time.perf_counter()
     limit = _number(call, "limit", 1, _DEFAULT_LIMIT)
     offset = _offset(call)
@@ -61,7 +61,7 @@ async def _list(run_query: RunQuery, call: Call) -> Response:
     body: Row = {"results": found[:limit], "has_next": len(found) > limit, "version": 4}
     if body["has_next"]:
         body["next_cursor"] = base64.urlsafe_b64encode(f"offset:{offset + limit}".encode()).decode()
-    response = answer(body)
+    response = json_response(body)
     response.headers["Server-Timing"] = f"load_recordings;dur={(time.perf_counter() - began) * 1000:.2f}"
     return response
 
@@ -72,7 +72,7 @@ def _conditions(call: Call, of_actions: list[list[str]]) -> list[str]:
 
 
 async def _sessions_of(run_query: RunQuery, call: Call, action: int) -> list[str]:
-    """The sessions with an event that is an action's."""
+    """Return the sessions with an event that matches an action."""
     text = f"select distinct $session_id from events where matchesAction({action}) limit {_MOST_SESSIONS}"
     found = await run_query(call, {"kind": "HogQLQuery", "query": text})
     return [row[0] for row in found["results"]]
@@ -98,7 +98,7 @@ def _offset(call: Call) -> int:
 
 
 async def _read(call: Call, clauses: str) -> list[Row]:
-    """The recordings of these conditions (and what follows them) that were not deleted, each with its person."""
+    """Return the recordings of these clauses that were not deleted, each with its person."""
     removed = ", ".join(map(literal, sorted(await removed_keys(call, _KIND))))
     kept = f"session_id NOT IN ({removed}) AND " if removed else ""
     columns = f"toString(person_id), {ACTIVITY_SCORE}, {', '.join(_COLUMNS)}"
@@ -154,26 +154,26 @@ async def _one(call: Call) -> Row:
 
 
 async def _get(call: Call) -> Response:
-    return answer(await _one(call))
+    return json_response(await _one(call))
 
 
 async def _snapshots(call: Call) -> Response:
-    """No sources, as of a recording whose blocks are gone, and so nothing to read of any."""
+    """Return no sources, as for a recording whose data has expired."""
     await _one(call)
     if call.params.get("source"):
         raise not_found("Snapshots not found")
-    return answer({"sources": []})
+    return json_response({"sources": []})
 
 
 async def _update(call: Call) -> Response:
-    """Only that somebody watched it. `deleted` is no field of a recording."""
+    """Mark the recording as viewed. `deleted` is not a writable field."""
     recording = await _one(call)
     given = {name: boolean(call.body[name], name) for name in ("viewed", "analyzed") if name in call.body}
     if not any(given.values()):
         raise invalid("At least one of 'viewed' or 'analyzed' must be provided.")
     if given.get("viewed") and not recording["viewed"]:
         await to_thread.run_sync(_view, call, recording["id"])
-    return answer({"success": True})
+    return json_response({"success": True})
 
 
 async def _delete(call: Call) -> Response:
@@ -182,21 +182,23 @@ async def _delete(call: Call) -> Response:
 
 
 async def _bulk_delete(call: Call) -> Response:
-    """At most 100 at once; those that do not exist are named in `failed_ids`."""
+    """Delete at most 100 recordings at once; `failed_ids` lists those that do not exist."""
     if "session_recording_ids" not in call.body:
         raise required("session_recording_ids")
-    asked = [str(id) for id in json_list(call.body["session_recording_ids"], "session_recording_ids")]
-    if not 1 <= len(asked) <= _BULK:
+    requested = [str(id) for id in json_list(call.body["session_recording_ids"], "session_recording_ids")]
+    if not 1 <= len(requested) <= _BULK:
         raise invalid(f"Between 1 and {_BULK} ids are allowed.", attr="session_recording_ids")
-    found = await _read(call, f"session_id IN ({', '.join(map(literal, asked))})")
+    found = await _read(call, f"session_id IN ({', '.join(map(literal, requested))})")
     known = {recording["id"] for recording in found}
     await remove_keys(call, _KIND, *sorted(known))
-    failed = [id for id in asked if id not in known]
-    return answer({"success": True, "deleted_count": len(known), "total_requested": len(asked), "failed_ids": failed})
+    failed = [id for id in requested if id not in known]
+    return json_response(
+        {"success": True, "deleted_count": len(known), "total_requested": len(requested), "failed_ids": failed}
+    )
 
 
 def recording_routes(run_query: RunQuery) -> tuple[Route, ...]:
-    """The routes of recordings; `run_query` finds the events of actions."""
+    """Return the routes of recordings; `run_query` finds the events of actions."""
     collection = "projects/{project_id}/session_recordings"
     return (
         Route("GET", collection, partial(_list, run_query)),

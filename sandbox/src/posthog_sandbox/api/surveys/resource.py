@@ -1,4 +1,4 @@
-"""Surveys. `deleted` is no field of theirs: DELETE is for good, and what people want is `archived`."""
+"""Surveys. They have no `deleted` field: DELETE is permanent, and `archived` hides a survey."""
 
 import secrets
 import uuid
@@ -81,7 +81,7 @@ _DEFAULTS: Row = {
     "_sampling_flag": None,
 }
 _WRITE_ONLY = ("linked_flag_id", "linked_insight_id")
-"""Answers to a write leave these out, with what only reading computes."""
+"""Fields that responses to writes leave out, together with fields computed only for reads."""
 
 
 def _check(change: Change, row: Row) -> Row:
@@ -136,7 +136,7 @@ def _own(change: Change, table: str, id: int | None, detail: str) -> Row | None:
 
 
 def _check_name(change: Change, row: Row) -> None:
-    """Names are unique, those of archived surveys included."""
+    """Reject duplicate names, also of archived surveys."""
     before = change.before
     others = [item for item in change.rows.all("surveys", change.project_id) if item["id"] != row["id"]]
     if row["name"] in [item["name"] for item in others] and (before is None or before["name"] != row["name"]):
@@ -145,7 +145,7 @@ def _check_name(change: Change, row: Row) -> None:
 
 
 def _with_iterations(row: Row) -> Row:
-    """A survey that repeats knows the days it starts again, once it has started."""
+    """Return a repeating survey with the start dates of its iterations, once it has started."""
     count, days, start = row["iteration_count"], row["iteration_frequency_days"], row["start_date"]
     if not (count and days and start):
         return row
@@ -153,7 +153,7 @@ def _with_iterations(row: Row) -> Row:
     try:
         dates = [timestamp(first + timedelta(days=days * number)) for number in range(count)]
     except OverflowError:
-        raise invalid("The iterations end after the last date there is.", attr="iteration_count") from None
+        raise invalid("The iterations go beyond the latest possible date.", attr="iteration_count") from None
     iteration = {
         "current_iteration": row["current_iteration"] or 1,
         "current_iteration_start_date": row["current_iteration_start_date"] or start,
@@ -166,7 +166,7 @@ def _is_shown(row: Row) -> bool:
 
 
 def _targeting_flag(change: Change, row: Row, filters: Row | None) -> int | None:
-    """The flag of the audience. It follows the survey's state from the first update on, not from its creation."""
+    """Return the audience's flag, which follows the survey's state from the first update, not from its creation."""
     flag = _flag(change.rows, row["_targeting_flag"])
     if flag is None:
         if not filters:
@@ -181,7 +181,7 @@ def _targeting_flag(change: Change, row: Row, filters: Row | None) -> int | None
 
 
 def _internal_flag(change: Change, row: Row) -> int:
-    """The flag that keeps away people who answered or dismissed the survey: every survey has one."""
+    """Return the flag, one per survey, that excludes people who answered or dismissed the survey."""
     filters: Row = {"groups": _unanswered(row)}
     flag = _flag(change.rows, row["_internal_targeting_flag"])
     if flag is None:
@@ -242,12 +242,12 @@ def _show_saved(rows: Rows, row: Row) -> Row:
 
 
 def _with_actions(rows: Rows, given: Row | None) -> Row | None:
-    """Conditions with their actions in full, as far as they exist."""
+    """Return conditions with their existing actions in full."""
     actions = as_object((given or {}).get("actions")) or {}
-    asked = [item.get("id") for item in objects(actions.get("values"))]
-    if given is None or not asked:
+    requested = [item.get("id") for item in objects(actions.get("values"))]
+    if given is None or not requested:
         return given
-    found = [action for action in rows.all("actions") if action["id"] in asked]
+    found = [action for action in rows.all("actions") if action["id"] in requested]
     return {**given, "actions": {"values": [public(rows, action) for action in found]}}
 
 
@@ -268,7 +268,7 @@ def _show(rows: Rows, row: Row) -> Row:
 
 
 def _destroy(rows: Rows, row: Row) -> None:
-    """For good, with the flags of its audience."""
+    """Delete permanently, with the flags of the audience."""
     for id in (row["_targeting_flag"], row["_internal_targeting_flag"]):
         if id is not None:
             rows.remove("feature_flags", id)

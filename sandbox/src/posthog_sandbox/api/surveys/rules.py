@@ -1,4 +1,4 @@
-"""What PostHog checks of a survey: little. The type of a question, its scale and its display are taken as they are."""
+"""PostHog's few rules for surveys. The type, scale and display of a question are not checked."""
 
 import re
 import uuid
@@ -20,18 +20,18 @@ _NOT_EXTERNAL = (
     "deviceTypes",
     "deviceTypesMatchType",
 )
-"""Conditions that make no sense outside a page of the product."""
+"""Conditions that apply only inside the product."""
 
 
 def schedule(value: Any, name: str) -> str:
-    """How often one person sees it."""
+    """Check how often a person sees the survey."""
     if value not in ("once", "recurring", "always"):
         raise invalid("Schedule must be one of: once, recurring, always", attr=name)
     return value
 
 
 def conditions(value: Any, name: str) -> Row:
-    """When it shows."""
+    """Check the display conditions."""
     found = as_object(value)
     if found is None:
         raise invalid("Conditions must be an object", attr=name)
@@ -39,7 +39,7 @@ def conditions(value: Any, name: str) -> Row:
 
 
 def appearance(value: Any, name: str) -> Row:
-    """How it looks."""
+    """Check the appearance."""
     found = as_object(value)
     if found is None:
         raise invalid("Appearance must be an object", attr=name)
@@ -57,7 +57,7 @@ def appearance(value: Any, name: str) -> Row:
 
 
 def questions(value: Any, name: str) -> list[Row]:
-    """Questions, each with an `id`."""
+    """Check questions and give each an `id`."""
     items = as_list(value)
     if items is None or len(objects(items)) != len(items):
         raise invalid("Questions must be a list of objects", attr=name)
@@ -136,7 +136,7 @@ def _check_validation(value: Any, name: str) -> None:
 
 
 def targeting_filters(value: Any, name: str) -> Row:
-    """Whom it is shown to, as the filters of a flag; everybody is refused."""
+    """Check the audience, given as flag filters that must not match everyone."""
     found = as_object(value)
     if found is None:
         raise invalid("Feature flag filters must be an object", attr=name)
@@ -150,7 +150,7 @@ def targeting_filters(value: Any, name: str) -> Row:
 
 
 def check_branching(row: Row) -> None:
-    """Raises ApiError 400 when questions are shuffled and lead to each other."""
+    """Raise ApiError 400 when shuffled questions have branching."""
     branches = any(question.get("branching") is not None for question in objects(row["questions"]))
     if branches and (as_object(row["appearance"]) or {}).get("shuffleQuestions"):
         raise invalid(
@@ -159,17 +159,17 @@ def check_branching(row: Row) -> None:
 
 
 def check_external(values: Row) -> None:
-    """Raises ApiError 400 on what a survey outside the product cannot have."""
+    """Raise ApiError 400 on fields that an external survey cannot have."""
     if values.get("type") != "external_survey":
         return
     for name in ("linked_flag_id", "targeting_flag_filters"):
         if values.get(name) is not None:
             raise invalid(f"{name} is not allowed for external surveys", attr=name)
     given: Row = values.get("conditions") or {}
-    refused = [name for name in _NOT_EXTERNAL if given.get(name) is not None]
-    refused += [name for name in ("actions", "events") if (as_object(given.get(name)) or {}).get("values")]
-    if refused:
-        listed = ", ".join(refused)
+    rejected = [name for name in _NOT_EXTERNAL if given.get(name) is not None]
+    rejected += [name for name in ("actions", "events") if (as_object(given.get(name)) or {}).get("values")]
+    if rejected:
+        listed = ", ".join(rejected)
         detail = f"The following condition fields are not allowed for external surveys: {listed}"
         raise invalid(detail, attr="conditions")
     if (as_object(values.get("appearance")) or {}).get("surveyPopupDelaySeconds") is not None:

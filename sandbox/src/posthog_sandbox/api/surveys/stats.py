@@ -1,4 +1,4 @@
-"""How surveys did: shown, dismissed and answered, counted from the events."""
+"""Survey statistics: shown, dismissed and answered, counted from the events."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from ...errors import invalid, not_found
 from ...http.filters import truth
-from ...http.responses import answer
+from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.events import literal
 from ...values import Row, timestamp
@@ -17,9 +17,9 @@ _EVENTS = _SHOWN, _DISMISSED, _SENT = ("survey shown", "survey dismissed", "surv
 _SURVEY_ID = "JSONExtractString(properties, '$survey_id')"
 _SUBMISSION_ID = "JSONExtractString(properties, '$survey_submission_id')"
 _SUBMISSION = f"if({_SUBMISSION_ID} = '', toString(uuid), {_SUBMISSION_ID})"
-"""A submission may be sent in parts, which share an id and count once."""
+"""A submission can be sent in parts, which share an id and count once."""
 _OF_A_PART = "JSONExtractRaw(properties, '$survey_partially_completed') IN ('true', '\"true\"')"
-"""What a survey that was left half answered sends as dismissed; it was answered."""
+"""Partially answered surveys send `survey dismissed`, but count as answered."""
 
 
 async def _stats_of_one(call: Call) -> Response:
@@ -30,28 +30,28 @@ async def _stats_of_one(call: Call) -> Response:
     start = max(start, first) if start else first
     end = min(end, last) if end and last else end or last
     stats = await _stats(call, [survey["id"]], start, end)
-    return answer(
+    return json_response(
         {**stats, "survey_id": survey["id"], "start_date": survey["start_date"], "end_date": survey["end_date"]}
     )
 
 
 async def _stats_of_all(call: Call) -> Response:
-    """All surveys that are not archived, together."""
+    """Return the statistics of all surveys that are not archived, combined."""
     start, end = _dates(call)
     surveys = await to_thread.run_sync(_surveys, call)
     active = [survey["id"] for survey in surveys if not survey["archived"]]
-    return answer(await _stats(call, active, start, end) if active else {"stats": {}, "rates": _rates(None)})
+    return json_response(await _stats(call, active, start, end) if active else {"stats": {}, "rates": _rates(None)})
 
 
 async def _responses_count(call: Call) -> Response:
-    """Responses by survey id; surveys without any are left out."""
+    """Return the number of responses by survey id, without surveys that have none."""
     surveys = await to_thread.run_sync(_surveys, call)
     starts = [survey["start_date"] for survey in surveys if survey["start_date"]]
     if not starts:
-        return answer({})
+        return json_response({})
     conditions = [f"timestamp >= {_moment(datetime.fromisoformat(min(starts)))}"]
-    if asked := [word.strip() for word in call.params.get("survey_ids", "").split(",") if word.strip()]:
-        conditions.append(_of_surveys(asked))
+    if requested := [word.strip() for word in call.params.get("survey_ids", "").split(",") if word.strip()]:
+        conditions.append(_of_surveys(requested))
     if truth(call.params.get("exclude_archived", "")):
         conditions.append(_of_surveys([survey["id"] for survey in surveys if not survey["archived"]]))
     sql = (
@@ -59,7 +59,7 @@ async def _responses_count(call: Call) -> Response:
         f"WHERE event = 'survey sent' AND {' AND '.join(conditions)} GROUP BY survey ORDER BY survey"
     )
     found = await call.services.events.rows(call.project_id, sql)
-    return answer(dict(found))
+    return json_response(dict(found))
 
 
 def _survey(call: Call) -> Row:
@@ -104,7 +104,7 @@ def _of_surveys(ids: list[str]) -> str:
 
 
 async def _stats(call: Call, surveys: list[str], start: datetime | None, end: datetime | None) -> Row:
-    """`{"stats": by event, "rates": percentages}`. Of the parts of a submission the latest counts."""
+    """Return `{"stats": by event, "rates": percentages}`. Only the latest part of a submission counts."""
     dates = [f"timestamp >= {_moment(start)}"] if start else []
     dates += [f"timestamp <= {_moment(end)}"] if end else []
     latest = (
@@ -131,7 +131,7 @@ async def _stats(call: Call, surveys: list[str], start: datetime | None, end: da
         stats[event] = _counts(*values)
     answered = await call.services.events.rows(call.project_id, both)
     shown, dismissed, sent = (stats[event] for event in _EVENTS)
-    # Who first dismissed and then answered counts as one who answered.
+    # Users who first dismissed and then answered count as having answered.
     dismissed["unique_persons"] = max(dismissed["unique_persons"] - (answered[0][0] if answered else 0), 0)
     for name in ("total_count", "unique_persons"):
         shown[f"{name}_only_seen"] = max(shown[name] - dismissed[name] - sent[name], 0)
@@ -150,7 +150,7 @@ def _counts(total: int = 0, persons: int = 0, first: str | None = None, last: st
 
 
 def _rates(stats: Row | None) -> dict[str, float]:
-    """Percentages of those who were shown a survey, 0 when nobody was."""
+    """Return percentages of the persons who were shown a survey; 0 when there are none."""
 
     def rate(event: str, name: str) -> float:
         of = stats[_SHOWN][name] if stats else 0

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from .. import ast, escape
+from hogql_lang import tree
+from hogql_lang.functions import is_known
+
+from .. import escape
 from ..errors import query_error, relocated
 from ..parser import parse_expression
 from ..scope import Environment, SelectScope, TableSource
@@ -18,11 +21,13 @@ from .registry import Function, find_function, unknown_function, with_filter
 from .surveys import survey_response, unique_submissions
 from .zones import best_effort, make_date_time, parse_date_time, to_date_time_64, to_time_zone, uuid_time
 
-type Special = Callable[[ast.Call, Environment], Fragment]
+type Special = Callable[[tree.Call, Environment], Fragment]
 
 
-def compile_call(node: ast.Call, environment: Environment) -> Fragment:
+def compile_call(node: tree.Call, environment: Environment) -> Fragment:
     """A call of a function or an aggregate. Raises `HogqlError` for a name that is not on the allow-list."""
+    if not is_known(node.name):
+        raise unknown_function(node.name, _SPECIAL_NAMES | macro_names(), node.span)
     folded = node.name.lower()
     special = _SPECIAL.get(folded)
     if special is not None:
@@ -34,7 +39,7 @@ def compile_call(node: ast.Call, environment: Environment) -> Fragment:
     if operator is not None:
         _plain(node)
         Function(node.name, 2, 2, "unknown", "", "function").check_count(len(node.args), node.name, node.span)
-        return environment.compile(ast.Comparison(operator, node.args[0], node.args[1], node.span))
+        return environment.compile(tree.Comparison(operator, node.args[0], node.args[1], node.span))
     written_out = expand(node)
     if written_out is not None:
         return environment.compile(written_out)
@@ -49,9 +54,9 @@ def compile_call(node: ast.Call, environment: Environment) -> Fragment:
     return call(function, node.name, _compiled(node.args, environment), node)
 
 
-def compile_window_call(node: ast.WindowCall, over: str, environment: Environment) -> Fragment:
+def compile_window_call(node: tree.WindowCall, over: str, environment: Environment) -> Fragment:
     """`f(...) over ...`, for aggregates and window functions; `over` is the compiled window."""
-    function = find_function(node.name)
+    function = find_function(node.name) if is_known(node.name) else None
     if function is None:
         raise unknown_function(node.name, frozenset(), node.span)
     if function.family == "function":
@@ -62,13 +67,13 @@ def compile_window_call(node: ast.WindowCall, over: str, environment: Environmen
     return Fragment(f"{function.name}{params}({_joined(args)}) OVER {over}", function.result_type(args))
 
 
-def call(function: Function, shown_name: str, args: tuple[Fragment, ...], node: ast.Call) -> Fragment:
+def call(function: Function, shown_name: str, args: tuple[Fragment, ...], node: tree.Call) -> Fragment:
     """The call of an allowed function with compiled arguments."""
     function.check_count(len(args), shown_name, node.span)
     return Fragment(f"{function.name}({_joined(args)})", _arithmetic_type(function, args))
 
 
-def _aggregate(function: Function, node: ast.Call, environment: Environment) -> Fragment:
+def _aggregate(function: Function, node: tree.Call, environment: Environment) -> Fragment:
     if environment.in_aggregate is not None:
         message = f"Aggregation '{node.name}' cannot be nested inside another aggregation '{environment.in_aggregate}'."
         raise query_error(message, node.span)
@@ -84,16 +89,16 @@ def _aggregate(function: Function, node: ast.Call, environment: Environment) -> 
     return Fragment(f"{shown.name}{params}({distinct}{_joined(args)})", shown.result_type(args))
 
 
-def _counts_rows(function: Function, args: tuple[ast.Expr, ...]) -> bool:
+def _counts_rows(function: Function, args: tuple[tree.Expr, ...]) -> bool:
     """`count(*)` and `count(e.*)` count rows."""
-    return function.name == "count" and len(args) == 1 and isinstance(args[0], ast.Field) and args[0].chain[-1] == "*"
+    return function.name == "count" and len(args) == 1 and isinstance(args[0], tree.Field) and args[0].chain[-1] == "*"
 
 
-def _params(params: tuple[ast.Expr, ...] | None, environment: Environment) -> str:
+def _params(params: tuple[tree.Expr, ...] | None, environment: Environment) -> str:
     return "" if params is None else f"({_joined(_compiled(params, environment))})"
 
 
-def _compiled(args: tuple[ast.Expr, ...], environment: Environment) -> tuple[Fragment, ...]:
+def _compiled(args: tuple[tree.Expr, ...], environment: Environment) -> tuple[Fragment, ...]:
     return tuple([environment.compile(arg) for arg in args])
 
 
@@ -101,7 +106,7 @@ def _joined(args: tuple[Fragment, ...]) -> str:
     return ", ".join([arg.sql for arg in args])
 
 
-def _plain(node: ast.Call) -> None:
+def _plain(node: tree.Call) -> None:
     if node.params is not None or node.distinct or node.filter is not None:
         raise query_error(f"'{node.name}' is no aggregation: it takes no parameters, DISTINCT or FILTER.", node.span)
 
@@ -123,19 +128,19 @@ def sum_type(left: Type, right: Type) -> Type:
     return Type("unknown", nullable)
 
 
-def _now(node: ast.Call, environment: Environment) -> Fragment:
+def _now(node: tree.Call, environment: Environment) -> Fragment:
     return now(environment.context)
 
 
-def _today(node: ast.Call, environment: Environment) -> Fragment:
+def _today(node: tree.Call, environment: Environment) -> Fragment:
     return Fragment(f"toDate({now(environment.context).sql})", DATE)
 
 
-def _yesterday(node: ast.Call, environment: Environment) -> Fragment:
+def _yesterday(node: tree.Call, environment: Environment) -> Fragment:
     return Fragment(f"minus(toDate({now(environment.context).sql}), 1)", DATE)
 
 
-def _to_date_time(node: ast.Call, environment: Environment) -> Fragment:
+def _to_date_time(node: tree.Call, environment: Environment) -> Fragment:
     """`toDateTime(text)` reads the text in the project's timezone, or in the one given, and gives null for bad text."""
     text, context = node.args[0], environment.context
     value = environment.compile(text)
@@ -143,7 +148,7 @@ def _to_date_time(node: ast.Call, environment: Environment) -> Fragment:
         timezone = environment.compile(node.args[1]).sql
     else:
         timezone = escape.string(context.timezone)
-        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+        if isinstance(text, tree.Constant) and isinstance(text.value, str):
             constant = time_literal(text.value.strip(), context.timezone)
             if constant is not None:
                 return constant
@@ -152,9 +157,9 @@ def _to_date_time(node: ast.Call, environment: Environment) -> Fragment:
     return Fragment(f"toDateTime({value.sql}, {timezone})", replace(DATETIME, nullable=value.type.nullable))
 
 
-def _to_date(node: ast.Call, environment: Environment) -> Fragment:
+def _to_date(node: tree.Call, environment: Environment) -> Fragment:
     text = node.args[0]
-    if isinstance(text, ast.Constant) and isinstance(text.value, str) and is_date(text.value.strip()):
+    if isinstance(text, tree.Constant) and isinstance(text.value, str) and is_date(text.value.strip()):
         return Fragment(f"toDate({escape.string(text.value.strip())})", DATE)
     value = environment.compile(text)
     if value.type.kind == "string":
@@ -162,7 +167,7 @@ def _to_date(node: ast.Call, environment: Environment) -> Fragment:
     return Fragment(f"toDate({value.sql})", replace(DATE, nullable=value.type.nullable))
 
 
-def _to_start_of_week(node: ast.Call, environment: Environment) -> Fragment:
+def _to_start_of_week(node: tree.Call, environment: Environment) -> Fragment:
     value = environment.compile(node.args[0])
     mode = (
         environment.compile(node.args[1]).sql if len(node.args) > 1 else "3" if environment.context.week_start else "0"
@@ -170,7 +175,7 @@ def _to_start_of_week(node: ast.Call, environment: Environment) -> Fragment:
     return Fragment(f"toStartOfWeek({value.sql}, {mode})", replace(DATE, nullable=value.type.nullable))
 
 
-def _date_add(node: ast.Call, environment: Environment) -> Fragment:
+def _date_add(node: tree.Call, environment: Environment) -> Fragment:
     """`dateAdd('day', 1, x)` and `dateAdd(x, interval 1 day)`; `dateSub` alike."""
     sign = "plus" if node.name.lower().endswith("add") else "minus"
     if len(node.args) == 2:
@@ -178,7 +183,7 @@ def _date_add(node: ast.Call, environment: Environment) -> Fragment:
     else:
         unit, moment = node.args[0], environment.compile(node.args[2])
         amount = environment.compile(node.args[1])
-        if not isinstance(unit, ast.Constant) or str(unit.value).lower().rstrip("s") not in _UNITS:
+        if not isinstance(unit, tree.Constant) or str(unit.value).lower().rstrip("s") not in _UNITS:
             raise query_error(f"The unit of {node.name} is one of: {', '.join(_UNITS)}, in quotes.", unit.span)
         interval = Fragment(f"toInterval{str(unit.value).lower().rstrip('s').capitalize()}({amount.sql})", UNKNOWN)
     return Fragment(f"{sign}({moment.sql}, {interval.sql})", moment.type)
@@ -187,7 +192,7 @@ def _date_add(node: ast.Call, environment: Environment) -> Fragment:
 _UNITS = ("second", "minute", "hour", "day", "week", "month", "quarter", "year")
 
 
-def _concat(node: ast.Call, environment: Environment) -> Fragment:
+def _concat(node: tree.Call, environment: Environment) -> Fragment:
     """Null counts as empty text."""
     args = _compiled(node.args, environment)
     if all(arg.type.kind == "array" for arg in args):
@@ -199,63 +204,63 @@ def _concat(node: ast.Call, environment: Environment) -> Fragment:
     return Fragment(f"concat({', '.join(parts)})", STRING)
 
 
-def _case(node: ast.Call, environment: Environment) -> Fragment:
+def _case(node: tree.Call, environment: Environment) -> Fragment:
     """CASE x WHEN a THEN b ... ELSE z END, as the parser writes it."""
     subject, *pairs = node.args
     otherwise = pairs.pop()
-    arms: list[ast.Expr] = []
+    arms: list[tree.Expr] = []
     for when, then in zip(pairs[::2], pairs[1::2], strict=True):
-        arms += [ast.Comparison("==", subject, when), then]
-    return environment.compile(ast.Call("multiIf", (*arms, otherwise), span=node.span))
+        arms += [tree.Comparison("==", subject, when), then]
+    return environment.compile(tree.Call("multiIf", (*arms, otherwise), span=node.span))
 
 
-def _exists(node: ast.Call, environment: Environment) -> Fragment:
+def _exists(node: tree.Call, environment: Environment) -> Fragment:
     query = node.args[0]
-    if not isinstance(query, ast.Select | ast.SetQuery):
+    if not isinstance(query, tree.Select | tree.SetQuery):
         raise query_error("EXISTS takes a subquery.", node.span)
     return Fragment(f"exists({environment.query(query).sql})", BOOLEAN)
 
 
-def _cast_call(node: ast.Call, environment: Environment) -> Fragment:
+def _cast_call(node: tree.Call, environment: Environment) -> Fragment:
     target = node.args[1]
-    if not isinstance(target, ast.Constant) or not isinstance(target.value, str):
+    if not isinstance(target, tree.Constant) or not isinstance(target.value, str):
         raise query_error(f"The second argument of {node.name} is the name of a type, in quotes.", target.span)
     safe = node.name.lower() == "accuratecastornull"
     return cast_to(environment.compile(node.args[0]), target.value, safe, environment.context, target.span)
 
 
 def _converted(type_name: str) -> Special:
-    def convert(node: ast.Call, environment: Environment) -> Fragment:
+    def convert(node: tree.Call, environment: Environment) -> Fragment:
         return cast_to(environment.compile(node.args[0]), type_name, True, environment.context, node.span)
 
     return convert
 
 
-def _rewritten(rewrite: Callable[[ast.Call], ast.Expr]) -> Special:
+def _rewritten(rewrite: Callable[[tree.Call], tree.Expr]) -> Special:
     return lambda node, environment: environment.compile(rewrite(node))
 
 
-def _to_decimal(node: ast.Call, environment: Environment) -> Fragment:
+def _to_decimal(node: tree.Call, environment: Environment) -> Fragment:
     value = environment.compile(node.args[0])
-    scale = node.args[1] if len(node.args) > 1 else ast.Constant(2)
-    if not isinstance(scale, ast.Constant) or not isinstance(scale.value, int):
+    scale = node.args[1] if len(node.args) > 1 else tree.Constant(2)
+    if not isinstance(scale, tree.Constant) or not isinstance(scale.value, int):
         raise query_error("The second argument of toDecimal is a number of digits.", node.span)
     return cast_to(value, f"Decimal(18, {scale.value})", True, environment.context, node.span)
 
 
-def _array_reduce(node: ast.Call, environment: Environment) -> Fragment:
+def _array_reduce(node: tree.Call, environment: Environment) -> Fragment:
     """`arrayReduce('sum', list)`: the first argument names an aggregation, held to the allow-list like any other."""
     name = node.args[0]
-    function = find_function(name.value) if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
+    function = find_function(name.value) if isinstance(name, tree.Constant) and isinstance(name.value, str) else None
     if function is None or function.family != "aggregate":
         raise query_error("The first argument of arrayReduce is the name of an aggregation, in quotes.", name.span)
     args = _compiled(node.args[1:], environment)
     return Fragment(f"arrayReduce({escape.string(function.name)}, {_joined(args)})", UNKNOWN)
 
 
-def _matches_action(node: ast.Call, environment: Environment) -> Fragment:
+def _matches_action(node: tree.Call, environment: Environment) -> Fragment:
     action, resolve = node.args[0], environment.context.actions
-    if not isinstance(action, ast.Constant) or not isinstance(action.value, int | str):
+    if not isinstance(action, tree.Constant) or not isinstance(action.value, int | str):
         raise query_error("matchesAction takes the id or the name of an action.", node.span)
     text = None if resolve is None else resolve(action.value)
     if text is None:
@@ -265,7 +270,7 @@ def _matches_action(node: ast.Call, environment: Environment) -> Fragment:
         return _on_events(environment, node).compile(parse_expression(text))
 
 
-def _on_events(environment: Environment, node: ast.Call) -> Environment:
+def _on_events(environment: Environment, node: tree.Call) -> Environment:
     """The environment in which names mean the events of this SELECT, whatever else it joins."""
     sources = environment.scope.sources
     events = next((each for each in sources if isinstance(each, TableSource) and each.table.name == "events"), None)

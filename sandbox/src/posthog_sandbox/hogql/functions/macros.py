@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any, cast
 
-from .. import ast
+from hogql_lang import tree
+from hogql_lang.walk import rebuilt
+
 from ..errors import Span, query_error
 from ..parser import parse_expression
 from . import macro_texts
 from .registry import Function
 
 
-def expand(node: ast.Call) -> ast.Expr | None:
+def expand(node: tree.Call) -> tree.Expr | None:
     """The expression that a call stands for; None when its name is no macro. Raises for a wrong number of arguments."""
     forms = _macros().get(node.name.lower())
     if forms is None:
@@ -27,9 +29,9 @@ def expand(node: ast.Call) -> ast.Expr | None:
     return fill(template, dict(zip(names, node.args, strict=True)), node.span)
 
 
-def fill(template: str, arguments: Mapping[str, ast.Expr], span: Span | None) -> ast.Expr:
+def fill(template: str, arguments: Mapping[str, tree.Expr], span: Span | None) -> tree.Expr:
     """The expression of a template, `{name}` replaced by arguments; errors in the rest point to `span`."""
-    return cast(ast.Expr, _filled(_parsed(template), arguments, span))
+    return cast(tree.Expr, _filled(_parsed(template), arguments, span))
 
 
 def macro_names() -> frozenset[str]:
@@ -54,17 +56,12 @@ def _macros() -> dict[str, dict[int, tuple[tuple[str, ...], str]]]:
 
 
 @cache
-def _parsed(template: str) -> ast.Expr:
+def _parsed(template: str) -> tree.Expr:
     return parse_expression(template)
 
 
-def _filled(item: Any, arguments: Mapping[str, ast.Expr], span: Span | None) -> Any:
-    if isinstance(item, ast.Placeholder) and isinstance(item.expr, ast.Field):
+def _filled(item: Any, arguments: Mapping[str, tree.Expr], span: Span | None) -> Any:
+    if isinstance(item, tree.Placeholder) and isinstance(item.expr, tree.Field):
         return arguments[str(item.expr.chain[0])]
-    if isinstance(item, tuple):
-        return tuple([_filled(member, arguments, span) for member in cast(tuple[Any, ...], item)])
-    if not is_dataclass(item):
-        return item
-    node: Any = item
-    changed = {each.name: _filled(getattr(node, each.name), arguments, span) for each in fields(node)}
-    return replace(node, **changed | ({"span": span} if "span" in changed else {}))
+    node = rebuilt(item, lambda member: _filled(member, arguments, span))
+    return replace(node, span=span) if hasattr(node, "span") else node

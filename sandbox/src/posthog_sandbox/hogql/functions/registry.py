@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, Literal, cast, get_args
+from typing import Literal, get_args
 
-from .. import ast
+from hogql_lang import tree
+from hogql_lang.walk import children
+
 from ..errors import HogqlError, Span, nearest, query_error
 from ..values import UNKNOWN, Fragment, Kind, Type
 from . import allowed as function_names
@@ -92,17 +94,15 @@ def find_function(name: str) -> Function | None:
     return _functions().get(folded) or _combined(folded)
 
 
-def has_aggregate(item: Any) -> bool:
+def has_aggregate(item: tree.Node) -> bool:
     """Whether an expression aggregates rows; subqueries and windows do not count."""
-    if isinstance(item, tuple):
-        return any(has_aggregate(member) for member in cast(tuple[Any, ...], item))
-    if not is_dataclass(item) or isinstance(item, ast.Select | ast.SetQuery | ast.WindowCall):
+    if isinstance(item, tree.Select | tree.SetQuery | tree.WindowCall):
         return False
-    if isinstance(item, ast.Call):
+    if isinstance(item, tree.Call):
         function = find_function(item.name)
         if (function is not None and function.family == "aggregate") or item.name.lower() in macro_texts.AGGREGATES:
             return True
-    return any(has_aggregate(getattr(item, each.name)) for each in fields(item))
+    return any(has_aggregate(each) for each in children(item))
 
 
 @lru_cache(maxsize=1024)

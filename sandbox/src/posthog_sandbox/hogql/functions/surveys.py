@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .. import ast
+from hogql_lang import tree
+
 from ..errors import query_error
 from .macros import fill
 
@@ -16,36 +17,36 @@ _LATEST = """uuid in (select argMax(uuid, timestamp) from events
     where event = 'survey sent' and properties.$survey_id = {survey} and timestamp >= {since} and timestamp <= {until}
     group by if(coalesce(properties.$survey_submission_id, '') = '', toString(uuid), properties.$survey_submission_id))
 """
-_EVER, _NEVER = ast.Constant("1970-01-02"), ast.Constant("2100-01-01")
+_EVER, _NEVER = tree.Constant("1970-01-02"), tree.Constant("2100-01-01")
 
 
-def survey_response(node: ast.Call) -> ast.Expr:
+def survey_response(node: tree.Call) -> tree.Expr:
     """`getSurveyResponse(index[, question id[, is multiple choice]])`: by the id of the question, else by its index."""
     number, identity, several = (_constant(node, position) for position in range(3))
     if not isinstance(number, int) or isinstance(number, bool):
         raise query_error("getSurveyResponse first argument must be a valid integer", node.span)
     by_index = "$survey_response" if number == 0 else f"$survey_response_{number}"
-    by_id = fill(_ASKED, {"position": ast.Constant(number + 1)}, node.span)
+    by_id = fill(_ASKED, {"position": tree.Constant(number + 1)}, node.span)
     if identity:
-        by_id = ast.Constant(f"$survey_response_{identity}")
-    return fill(_LIST if several else _TEXT, {"by_id": by_id, "by_index": ast.Constant(by_index)}, node.span)
+        by_id = tree.Constant(f"$survey_response_{identity}")
+    return fill(_LIST if several else _TEXT, {"by_id": by_id, "by_index": tree.Constant(by_index)}, node.span)
 
 
-def unique_submissions(node: ast.Call) -> ast.Expr:
+def unique_submissions(node: tree.Call) -> tree.Expr:
     """`uniqueSurveySubmissionsFilter(survey id[, from[, to]])`: of each submission the latest event."""
     survey, since, until = (_constant(node, position) for position in range(3))
     arguments = {
-        "survey": ast.Constant(survey, node.span),
-        "since": _EVER if since is None else ast.Constant(since, node.span),
-        "until": _NEVER if until is None else ast.Constant(until, node.span),
+        "survey": tree.Constant(survey, node.span),
+        "since": _EVER if since is None else tree.Constant(since, node.span),
+        "until": _NEVER if until is None else tree.Constant(until, node.span),
     }
     return fill(_LATEST, arguments, node.span)
 
 
-def _constant(node: ast.Call, position: int) -> str | int | float | bool | None:
+def _constant(node: tree.Call, position: int) -> str | int | float | bool | None:
     if position >= len(node.args):
         return None
     argument = node.args[position]
-    if not isinstance(argument, ast.Constant):
+    if not isinstance(argument, tree.Constant):
         raise query_error(f"The arguments of {node.name} must be constants.", argument.span)
     return argument.value

@@ -1,10 +1,10 @@
-"""InsightActorsQueryOptions: what can be chosen of an insight when its actors are listed."""
+"""InsightActorsQueryOptions: the choices for listing the actors of an insight."""
 
 from typing import Any
 
 from ...http.routing import Call
 from ...queries.project import Project
-from ...queries.running import answer_fields
+from ...queries.running import response_fields
 from ...values import Row, as_list, as_object
 from ..breakdowns import NULL, OTHER
 from ..dates import DateRange, iso
@@ -20,7 +20,7 @@ _PARTS = ("day", "status", "interval", "breakdown", "breakdowns", "series", "com
 
 
 async def actors_options(call: Call, query: Row, project: Project) -> Row:
-    """Lists of `{"label", "value"}` for a trend and a lifecycle, nulls for every other insight. Raises ApiError 400."""
+    """Return lists of `{"label", "value"}` for trends and lifecycle, nulls for other insights. Raises ApiError 400."""
     actors = as_object(query.get("source")) or {}
     source = as_object(actors.get("source"))
     if source is None or actors.get("kind") not in KINDS:
@@ -31,7 +31,7 @@ async def actors_options(call: Call, query: Row, project: Project) -> Row:
     elif source.get("kind") == "LifecycleQuery":
         _, ends, _ = await lifecycle_actors(Session(call, project), source)
         found = {"day": _days(ends), "status": [_item(name.capitalize(), name) for name in sorted(STATUSES)]}
-    return {**answer_fields(call, query, project), **dict.fromkeys(_PARTS), **found}
+    return {**response_fields(call, query, project), **dict.fromkeys(_PARTS), **found}
 
 
 async def _of_trend(call: Call, query: Row, project: Project) -> Row:

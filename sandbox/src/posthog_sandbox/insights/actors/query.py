@@ -1,12 +1,12 @@
-"""InsightActorsQuery and its kin: who is behind a number of an insight."""
+"""InsightActorsQuery and related kinds: the actors behind a number of an insight."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
 from ...http.routing import Call
 from ...queries.project import Project
-from ...queries.running import answer_fields, page_of, run_hogql
+from ...queries.running import page_of, response_fields, run_hogql
 from ...values import Row, as_object
-from ..actor_events import not_answered
+from ..actor_events import unsupported
 from ..actor_source import ActorSource
 from ..funnels.actors import actors_of_funnel
 from ..paths.actors import actors_of_paths
@@ -18,7 +18,7 @@ from ..trends.statuses import actors_of_lifecycle, actors_of_stickiness
 type _Actors = Callable[[Call, Row, Project], Awaitable[ActorSource]]
 
 KINDS = frozenset({"InsightActorsQuery", "FunnelsActorsQuery", "StickinessActorsQuery"})
-"""The queries that name a number of an insight."""
+"""The kinds that list the actors of an insight."""
 
 _SOURCES: Mapping[str, _Actors] = {
     "TrendsQuery": actors_of_trend,
@@ -32,7 +32,7 @@ _OWN_KINDS = {"FunnelsActorsQuery": "FunnelsQuery", "StickinessActorsQuery": "St
 
 
 async def insight_actors(call: Call, query: Row, project: Project) -> ActorSource:
-    """The actors of a query of one of `KINDS`. Raises ApiError 400."""
+    """Return the actors of a query of one of `KINDS`. Raises ApiError 400."""
     source = as_object(query.get("source"))
     if source is None:
         raise malformed_query("source", "Field required")
@@ -41,31 +41,31 @@ async def insight_actors(call: Call, query: Row, project: Project) -> ActorSourc
         raise malformed_query("source.kind", f"Input should be '{wanted}'")
     actors = _SOURCES.get(kind)
     if actors is None:
-        raise not_answered(f"the actors of {kind[:60]}")
+        raise unsupported(f"the actors of {kind[:60]}")
     return await actors(call, query, project)
 
 
 async def insight_events(call: Call, query: Row, project: Project) -> str:
-    """The HogQL condition of the events behind a number of a trend. Raises ApiError 400."""
+    """Return the HogQL condition of the events behind a number of a trend. Raises ApiError 400."""
     if query.get("kind") != "InsightActorsQuery":
         raise malformed_query("source.kind", "Input should be 'InsightActorsQuery'")
     source = as_object(query.get("source"))
     if source is None:
         raise malformed_query("source.source", "Field required")
     if source.get("kind") != "TrendsQuery":
-        raise not_answered(f"the events of {str(source.get('kind'))[:60]}")
+        raise unsupported(f"the events of {str(source.get('kind'))[:60]}")
     return (await events_of_trend(call, query, project))[0]
 
 
 async def insight_actors_query(call: Call, query: Row, project: Project) -> Row:
-    """The rows of actors as a HogQLQuery answers them, 100 of them or of each series. Raises ApiError 400."""
+    """Return actors in the form of HogQLQuery rows, 100 in total or per series. Raises ApiError 400."""
     source = await insight_actors(call, query, project)
     ran = await run_hogql(call, source.hogql, source.context)
     rows, page = ran.table.rows, {"hasMore": None, "limit": None, "offset": None}
     if ran.translated.limit is not None:
         rows, page = page_of(ran, ran.translated.limit, 0)
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "clickhouse": ran.translated.sql,
         "hogql": ran.translated.hogql,
         "columns": list(ran.translated.columns),

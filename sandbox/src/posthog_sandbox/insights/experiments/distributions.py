@@ -10,23 +10,23 @@ _HALVINGS = 200
 
 
 def normal_above(value: float, mean: float, deviation: float) -> float:
-    """The chance that a normal variable is greater than a value, exact in both tails."""
+    """Return the probability that a normal variable is greater than a value, exact in both tails."""
     return 0.5 * math.erfc((value - mean) / (deviation * math.sqrt(2)))
 
 
 def normal_interval(mean: float, deviation: float, level: float) -> tuple[float, float]:
-    """The middle interval that holds a normal variable with probability `level`."""
+    """Return the central interval that contains a normal variable with probability `level`."""
     reach = -NormalDist().inv_cdf((1 - level) / 2) * deviation
     return mean - reach, mean + reach
 
 
 def t_beyond(value: float, degrees: float) -> float:
-    """The chance that a t variable is farther from 0 than a value: the two-sided p-value."""
+    """Return the probability that a t variable is farther from 0 than a value: the two-sided p-value."""
     return _beta_share(degrees / 2, 0.5, degrees / (degrees + value * value))
 
 
 def t_reach(chance: float, degrees: float) -> float:
-    """The distance from 0 that a t variable exceeds with this chance, which is above 0."""
+    """Return the distance from 0 that a t variable exceeds with this probability, which must be above 0."""
     low, high = 0.0, 1.0
     while t_beyond(high, degrees) > chance:
         low, high = high, high * 2
@@ -39,7 +39,7 @@ def t_reach(chance: float, degrees: float) -> float:
 
 
 def chi_squared_above(value: float, degrees: float) -> float:
-    """The chance that a chi-squared variable is greater than a value."""
+    """Return the probability that a chi-squared variable is greater than a value."""
     if value <= 0:
         return 1.0
     shape, half = degrees / 2, value / 2
@@ -60,7 +60,7 @@ def _gamma_series(shape: float, value: float) -> float:
 
 
 def _gamma_fraction(shape: float, value: float) -> float:
-    """Lentz's evaluation of the continued fraction of the upper incomplete gamma function."""
+    """Evaluate the continued fraction of the upper incomplete gamma function with Lentz's method."""
     base = value + 1 - shape
     upper, lower = 1 / _TINY, 1 / base
     result = lower
@@ -76,7 +76,7 @@ def _gamma_fraction(shape: float, value: float) -> float:
 
 
 def _beta_share(first: float, second: float, share: float) -> float:
-    """The regularized incomplete beta function."""
+    """Return the regularized incomplete beta function."""
     if share <= 0 or share >= 1:
         return min(max(share, 0.0), 1.0)
     weight = math.exp(
@@ -92,7 +92,7 @@ def _beta_share(first: float, second: float, share: float) -> float:
 
 
 def _beta_fraction(first: float, second: float, share: float) -> float:
-    """Lentz's evaluation of the continued fraction of the incomplete beta function."""
+    """Evaluate the continued fraction of the incomplete beta function with Lentz's method."""
     upper = 1.0
     lower = 1 / _nonzero(1 - (first + second) * share / (first + 1))
     result = lower

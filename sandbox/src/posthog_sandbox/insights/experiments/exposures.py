@@ -1,4 +1,4 @@
-"""ExperimentExposureQuery: how many saw each variant, day by day, and whether their shares are as they should be."""
+"""ExperimentExposureQuery: exposures to each variant by day, and a test of their shares."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from anyio import to_thread
 from ...errors import invalid
 from ...http.routing import Call
 from ...queries.project import Project
-from ...queries.running import answer_fields
+from ...queries.running import response_fields
 from ...values import Row, as_object, objects
 from ..requests import malformed_query, options
 from ..running import Session
@@ -22,18 +22,18 @@ _BIASED_PERCENT = 0.1
 
 
 async def experiment_exposure_query(call: Call, query: Row, project: Project) -> Row:
-    """`timeseries` (cumulative by day), `total_exposures` by variant and `date_range`. Raises ApiError 400."""
+    """Return `timeseries` (cumulative by day), `total_exposures` by variant and `date_range`. Raises ApiError 400."""
     exposures = await to_thread.run_sync(_read, call, query, project)
     zone = ZoneInfo(project.context.timezone)
     started, ended = (read_moment(query.get(name), name, zone) for name in ("start_date", "end_date"))
     rows = await Session(call, project).rows(_query(exposures)) if started else []
-    # A running experiment's days end with that of PostHog's servers, which is UTC's.
+    # PostHog cuts the days of a running experiment in its servers' time zone, UTC.
     days = _days(started, (ended or project.scope.now).date()) if started else []
     series = _series(rows, days, exposures)
     totals = {found["variant"]: found["exposure_counts"][-1] for found in series if days}
     flag = options(query, "feature_flag")
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "kind": "ExperimentExposureQuery",
         "timeseries": series,
         "total_exposures": totals,
@@ -68,7 +68,7 @@ def _read(call: Call, query: Row, project: Project) -> Exposures:
 
 
 def _query(exposures: Exposures) -> str:
-    """HogQL: how many entities were first exposed on each day, by variant."""
+    """Return HogQL for the number of entities first exposed on each day, by variant."""
     return (
         f"SELECT toDate(experiment_first) AS day, experiment_variant, count() FROM ({exposures.query()}) "
         f"GROUP BY day, experiment_variant ORDER BY day LIMIT {_MOST_ROWS}"
@@ -81,7 +81,7 @@ def _days(start: datetime, last: date) -> list[str]:
 
 
 def _series(rows: list[list[Any]], days: list[str], exposures: Exposures) -> list[Row]:
-    """The variants in the flag's order, whoever saw several last. Nothing for an experiment that has not started."""
+    """Return the variants in the flag's order, `$multiple` last; nothing for an experiment that has not started."""
     counts = {(str(day)[:10], str(variant)): int(count) for day, variant, count in rows}
     seen = {variant for day, variant in counts if day in set(days)}
     names = [*exposures.variants, *([MULTIPLE] if MULTIPLE in seen else [])]
@@ -97,7 +97,7 @@ def _one(variant: str, days: list[str], counts: dict[tuple[str, str], int]) -> R
 
 
 def _shares(flag: Row, query: Row) -> dict[str, float]:
-    """The rollout percentage of each variant; a holdout takes its part of all."""
+    """Return the rollout percentage of each variant; a holdout reduces all of them."""
     multivariate = as_object((as_object(flag.get("filters")) or {}).get("multivariate")) or {}
     variants = objects(multivariate.get("variants"))
     held = objects((as_object(query.get("holdout")) or {}).get("filters"))
@@ -109,7 +109,7 @@ def _shares(flag: Row, query: Row) -> dict[str, float]:
 
 
 def _mismatch(shares: dict[str, float], totals: dict[str, float]) -> Row | None:
-    """A chi-squared test of the exposures against the shares that the flag gives out."""
+    """Test the exposures against the flag's rollout with a chi-squared test."""
     rolled_out = {key: share for key, share in shares.items() if share > 0}
     observed = sum(totals.get(key, 0) for key in rolled_out)
     if observed < _FEWEST_FOR_SHARES or len(rolled_out) < 2:
@@ -120,7 +120,7 @@ def _mismatch(shares: dict[str, float], totals: dict[str, float]) -> Row | None:
 
 
 def _bias_risk(shares: dict[str, float], totals: dict[str, float]) -> Row | None:
-    """Leaving out those who saw several biases uneven splits, when there are more than a few."""
+    """Return the bias risk of excluding users with several variants: uneven splits with more than a few of them."""
     everybody, several = sum(totals.values()), totals.get(MULTIPLE, 0)
     if not everybody or list(shares.values()) == _even_shares(len(shares)):
         return None
@@ -129,5 +129,5 @@ def _bias_risk(shares: dict[str, float], totals: dict[str, float]) -> Row | None
 
 
 def _even_shares(count: int) -> list[float]:
-    """The percentages that PostHog gives out by itself: 34, 33, 33 for three variants."""
+    """Return PostHog's default percentages: 34, 33, 33 for three variants."""
     return [100 // count + (place < 100 % count) for place in range(count)]

@@ -33,7 +33,7 @@ class FunnelMetric:
 
 
 class _Seen(NamedTuple):
-    """An event of an entity: microseconds since 1970, its steps from 1 (1 is the exposure), and what shows it."""
+    """An event of an entity: microseconds since 1970, its steps (1 is the exposure), and its identifiers."""
 
     time: int
     steps: tuple[int, ...]
@@ -44,14 +44,14 @@ class _Seen(NamedTuple):
 
 @dataclass(slots=True)
 class _Counted:
-    """A variant as it is counted: how many entities came as far as each step, and who stopped there."""
+    """The counts of a variant: entities that reached each step, and sessions of those who stopped there."""
 
     reached: list[int]
     sessions: list[list[Row]] = field(default_factory=list[list[Row]])
 
 
 def read_funnel_metric(call: Call, project: Project, metric: Row) -> FunnelMetric:
-    """A funnel metric. Blocking: it reads actions. Raises ApiError 400."""
+    """Return a funnel metric. Blocking: it reads actions. Raises ApiError 400."""
     nodes = as_list(metric.get("series"))
     if nodes is None:
         raise malformed_query("metric.series", "Field required")
@@ -65,13 +65,13 @@ def read_funnel_metric(call: Call, project: Project, metric: Row) -> FunnelMetri
 
 
 async def funnel_numbers(session: Session, metric: FunnelMetric, exposures: Exposures) -> list[VariantNumbers]:
-    """The conversions of every variant that was seen. Raises ApiError."""
+    """Return the conversions of every observed variant. Raises ApiError."""
     rows = await session.rows(f"{_query(metric, exposures)} LIMIT {MAX_RESULT_ROWS}")
     return await to_thread.run_sync(_numbers, metric, exposures, rows)
 
 
 def _query(metric: FunnelMetric, exposures: Exposures) -> str:
-    """HogQL of one row for each exposed entity: its events' times, steps as bits, variants, uuids and sessions."""
+    """Return HogQL with one row per exposed entity: its events' times, steps as bits, variants, uuids and sessions."""
     end = exposures.end + timedelta(seconds=metric.window)
     steps = [exposures.where, *(all_of([*within(exposures.start, end), step]) for step in metric.steps)]
     bits = " + ".join(f"if({step}, {1 << place}, 0)" for place, step in enumerate(steps))
@@ -121,7 +121,7 @@ def _seen(columns: list[list[Any]]) -> Iterable[_Seen]:
 
 
 def _shown_event(seen: list[_Seen], attempt: Attempt | None) -> _Seen | None:
-    """The event of the last step that was reached, where the order of the funnel tells it."""
+    """Return the event of the last step reached, if the order of the funnel determines it."""
     return seen[attempt.events[-1]] if attempt is not None and attempt.events else None
 
 

@@ -1,4 +1,4 @@
-"""ExperimentQuery: how a metric of an experiment did for each variant, and whether that decides."""
+"""ExperimentQuery: the results of an experiment's metric by variant, and their significance."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,7 +6,7 @@ from anyio import to_thread
 
 from ...http.routing import Call
 from ...queries.project import Project
-from ...queries.running import answer_fields
+from ...queries.running import response_fields
 from ...values import Row
 from ..running import Session
 from .funnels import FunnelMetric, funnel_numbers, read_funnel_metric
@@ -32,7 +32,7 @@ _LEGACY = (
 
 
 async def experiment_query(call: Call, query: Row, project: Project) -> Row:
-    """`baseline` and `variant_results`, without `results`. Raises ApiError 400."""
+    """Return `baseline` and `variant_results`, without `results`. Raises ApiError 400."""
     kind, metric, exposures, config = await to_thread.run_sync(_read, call, query, project)
     session = Session(call, project)
     if isinstance(metric, FunnelMetric):
@@ -42,7 +42,7 @@ async def experiment_query(call: Call, query: Row, project: Project) -> Row:
     else:
         found = await value_numbers(session, metric, exposures)
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "kind": "ExperimentQuery",
         **summarized(_in_order(found, exposures), kind, config),
         **dict.fromkeys(_LEGACY),
@@ -72,7 +72,7 @@ _METRICS: Mapping[MetricType, Callable[[Call, Project, Row], _Metric]] = {
 
 
 def _in_order(found: list[VariantNumbers], exposures: Exposures) -> list[VariantNumbers]:
-    """The variants of the flag in its order, those that nobody saw last and empty; without those who saw several."""
+    """Return the variants in the flag's order, those without exposures last and empty; without `$multiple`."""
     seen = {numbers.key: numbers for numbers in found if numbers.key != MULTIPLE}
     missing = [VariantNumbers(key=key) for key in exposures.variants if key not in seen]
     return [seen[key] for key in exposures.variants if key in seen] + missing

@@ -1,4 +1,4 @@
-"""What an experiment's queries ask: whom it counts, over which time, and how its metric gives each of them a value."""
+"""Parsed experiment queries: the exposed entities, the time window, and the metric."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from ..requests import choice, malformed_query, options
 from ..series import read_node
 
 MULTIPLE = "$multiple"
-"""The variant of those who saw several."""
+"""The variant of users who saw more than one."""
 
 _FLAG_CALLED = "$feature_flag_called"
 _FLAG_EVENTS = (_FLAG_CALLED, "$experiment_exposure")
@@ -29,8 +29,11 @@ UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposures:
-    """Whom an experiment counts: HogQL on events for the entity (a person, or a group), for being an exposure and for
-    the variant that was seen. Both ends are inclusive, in whole seconds."""
+    """The exposures that an experiment counts.
+
+    HogQL on events for the entity (a person or a group), for the condition of an exposure and for the variant. Both
+    ends are inclusive, in whole seconds.
+    """
 
     entity: str
     condition: str
@@ -42,18 +45,18 @@ class Exposures:
 
     @property
     def where(self) -> str:
-        """Everything that an exposure fulfils."""
+        """The condition of an exposure."""
         return all_of([*within(self.start, self.end), self.condition])
 
     @property
     def attributed(self) -> str:
-        """An aggregate: the one variant of an entity, `$multiple` when it saw several and that matters."""
+        """The aggregate for an entity's variant; `$multiple` when it saw several and that matters."""
         if self.first_seen:
             return f"argMin({self.variant}, timestamp)"
         return f"if(uniqExact({self.variant}) > 1, {escape.string(MULTIPLE)}, any({self.variant}))"
 
     def query(self, *, with_variant: bool = True) -> str:
-        """HogQL of one row for each entity: `experiment_entity`, `experiment_first`, `experiment_variant`."""
+        """Return HogQL with one row per entity: `experiment_entity`, `experiment_first`, `experiment_variant`."""
         variant = f", {self.attributed} AS experiment_variant" if with_variant else ""
         return (
             f"SELECT {self.entity} AS experiment_entity, min(timestamp) AS experiment_first{variant} "
@@ -62,7 +65,7 @@ class Exposures:
 
 
 def within(start: datetime, end: datetime, *, including_end: bool = True) -> list[str]:
-    """HogQL conditions on the time of events; PostHog writes both ends in whole seconds."""
+    """Return HogQL conditions on the time of events, with both ends in whole seconds as in PostHog."""
     first, last = (moment_literal(moment.replace(microsecond=0)) for moment in (start, end))
     return [f"timestamp >= {first}", f"timestamp {'<=' if including_end else '<'} {last}"]
 
@@ -70,7 +73,7 @@ def within(start: datetime, end: datetime, *, including_end: bool = True) -> lis
 def read_exposures(
     call: Call, project: Project, *, flag: Row, criteria: Row | None, start: datetime, end: datetime
 ) -> Exposures:
-    """Whom an experiment on this flag counts. Blocking: it reads actions. Raises ApiError 400."""
+    """Return the exposures of an experiment on this flag. Blocking: it reads actions. Raises ApiError 400."""
     given = criteria or {}
     config = as_object(given.get("exposure_config"))
     condition, variant = _exposure(call, project, str(flag["key"]), config)
@@ -91,13 +94,13 @@ def read_exposures(
 
 
 def flag_variants(flag: Row) -> tuple[str, ...]:
-    """The keys of a flag's variants, in order."""
+    """Return the keys of a flag's variants in order."""
     multivariate = as_object((as_object(flag.get("filters")) or {}).get("multivariate")) or {}
     return tuple(str(variant.get("key")) for variant in objects(multivariate.get("variants")))
 
 
 def _exposure(call: Call, project: Project, key: str, config: Row | None) -> tuple[str, str]:
-    """The condition of exposures, and the property with the variant: `$feature/...` unless the flag itself called."""
+    """Return the condition of exposures and the variant's property: `$feature/...` except on flag call events."""
     if config is not None and config.get("kind") == "ActionsNode":
         return node_condition(call, project, config, "exposure_criteria.exposure_config"), _feature(key)
     event = (config or {}).get("event") or _FLAG_CALLED
@@ -120,7 +123,7 @@ def _entity(flag: Row) -> str:
 
 
 def node_condition(call: Call, project: Project, node: Any, place: str) -> str:
-    """The events of an event or action of an experiment; none for an action that does not exist. Blocking.
+    """Return the condition of an event or action; no events for an action that does not exist. Blocking.
 
     Raises ApiError 400.
     """
@@ -128,7 +131,7 @@ def node_condition(call: Call, project: Project, node: Any, place: str) -> str:
     if found is None:
         raise malformed_query(place, "Field required" if node is None else "Input should be a valid dictionary")
     if found.get("kind") == "ExperimentDataWarehouseNode":
-        raise invalid("The sandbox has no data warehouse tables: metrics count events and actions.")
+        raise invalid("The sandbox has no data warehouse tables. Use events or actions in metrics.")
     if found.get("kind") not in ("EventsNode", "ActionsNode"):
         raise malformed_query(f"{place}.kind", "Input should be 'EventsNode', 'ActionsNode'")
     series = read_node(call, found, project)
@@ -143,7 +146,7 @@ def _text(value: str) -> str:
 
 
 def stored_experiment(call: Call, query: Row) -> tuple[Row, Row]:
-    """The experiment that a query names, and its flag. Blocking. Raises ApiError 400."""
+    """Return the experiment of a query and its flag. Blocking. Raises ApiError 400."""
     identity = query.get("experiment_id")
     if identity is not None and (not isinstance(identity, int) or isinstance(identity, bool)):
         raise malformed_query("experiment_id", "Input should be a valid integer")
@@ -160,9 +163,9 @@ def stored_experiment(call: Call, query: Row) -> tuple[Row, Row]:
 
 
 def analysis_window(project: Project, start: str | None, end: str | None) -> tuple[datetime, datetime]:
-    """From the experiment's start to its end or now, in the project's timezone. A draft's is the last seven days.
+    """Return the experiment's start and its end or now, in the project's time zone; seven days for a draft.
 
-    Raises ApiError 400 for what are no dates.
+    Raises ApiError 400 for invalid dates.
     """
     zone = ZoneInfo(project.context.timezone)
     last = read_moment(end, "end_date", zone) or project.scope.now.astimezone(zone)
@@ -174,7 +177,7 @@ def analysis_window(project: Project, start: str | None, end: str | None) -> tup
 
 
 def read_moment(text: object, place: str, zone: ZoneInfo) -> datetime | None:
-    """A date of an experiment in a timezone; one without an offset is in it. Raises ApiError 400."""
+    """Parse a date of an experiment into a time zone, which is also the default. Raises ApiError 400."""
     if text is None or text == "":
         return None
     if not isinstance(text, str):
@@ -187,7 +190,7 @@ def read_moment(text: object, place: str, zone: ZoneInfo) -> datetime | None:
 
 
 def conversion_seconds(metric: Row) -> int:
-    """The conversion window of a metric, 0 without one. Raises ApiError 400."""
+    """Return the conversion window of a metric, 0 without one. Raises ApiError 400."""
     length = metric.get("conversion_window")
     if length is not None and (not isinstance(length, int) or isinstance(length, bool)):
         raise malformed_query("metric.conversion_window", "Input should be a valid integer")
@@ -196,7 +199,7 @@ def conversion_seconds(metric: Row) -> int:
 
 
 def metric_of(query: Row) -> Row:
-    """The metric of an ExperimentQuery, as far as all types share it. Raises ApiError 400."""
+    """Return the metric of an ExperimentQuery after the checks common to all types. Raises ApiError 400."""
     metric = options(query, "metric")
     if not metric:
         raise malformed_query("metric", "Field required")
@@ -208,9 +211,9 @@ def metric_of(query: Row) -> Row:
     if len(breakdowns) > 3:
         raise invalid("Maximum of 3 breakdowns are supported for experiment metrics")
     if breakdowns:
-        raise _not_answered("metrics of experiments with breakdowns")
+        raise _unsupported("metrics of experiments with breakdowns")
     return metric
 
 
-def _not_answered(what: str) -> ApiError:
-    return invalid(f"The sandbox does not answer {what} yet.")
+def _unsupported(what: str) -> ApiError:
+    return invalid(f"The sandbox does not support {what}.")

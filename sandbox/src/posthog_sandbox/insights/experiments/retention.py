@@ -1,4 +1,4 @@
-"""Retention metrics of experiments: of those who started after their exposure, who came back in the window."""
+"""Retention metrics of experiments: of the users who started after exposure, those who came back in the window."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,14 +14,14 @@ from .request import UNIT_SECONDS, Exposures, conversion_seconds, node_condition
 from .statistics import VariantNumbers
 
 _TRUNCATED = {"day": "toStartOfDay", "hour": "toStartOfHour"}
-"""The units whose windows are of whole ones: day 7 is any time of that day."""
+"""The units whose windows are truncated to whole units: day 7 is any time of that day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionMetric:
-    """The conditions of starting and of coming back, from `earliest` to `latest` units after the start, both included.
+    """The conditions of starting and of returning between `earliest` and `latest` units after the start, inclusive.
 
-    `window` are the seconds after the exposure in which one has to start, 0 for any time.
+    `window` is the time after the exposure in which the start must happen, in seconds; 0 for no limit.
     """
 
     start: str
@@ -34,12 +34,12 @@ class RetentionMetric:
 
 
 def read_retention_metric(call: Call, project: Project, metric: Row) -> RetentionMetric:
-    """A retention metric. Blocking: it reads actions. Raises ApiError 400."""
+    """Return a retention metric. Blocking: it reads actions. Raises ApiError 400."""
     for name in ("retention_window_start", "retention_window_end", "retention_window_unit", "start_handling"):
         if metric.get(name) is None:
             raise malformed_query(f"metric.{name}", "Field required")
     if isinstance(metric.get("start_event"), dict) and metric["start_event"].get("kind") == "ExperimentExposureNode":
-        raise invalid("The sandbox does not answer retention from the exposure itself yet.")
+        raise invalid("The sandbox does not support retention that starts at the exposure.")
     return RetentionMetric(
         start=node_condition(call, project, metric.get("start_event"), "metric.start_event"),
         completion=node_condition(call, project, metric.get("completion_event"), "metric.completion_event"),
@@ -52,7 +52,7 @@ def read_retention_metric(call: Call, project: Project, metric: Row) -> Retentio
 
 
 async def retention_numbers(session: Session, metric: RetentionMetric, exposures: Exposures) -> list[VariantNumbers]:
-    """Of every variant: who started, and who of them came back. Raises ApiError."""
+    """Return for each variant the number of users who started, and of those who came back. Raises ApiError."""
     rows = await session.rows(
         f"SELECT variant, count(), sum(came_back) FROM ({_entities(metric, exposures)}) GROUP BY variant"
     )
@@ -71,7 +71,7 @@ async def retention_numbers(session: Session, metric: RetentionMetric, exposures
 
 
 def _entities(metric: RetentionMetric, exposures: Exposures) -> str:
-    """HogQL of one row for each entity that started: `variant` and `came_back`."""
+    """Return HogQL with one row per entity that started: `variant` and `came_back`."""
     seconds = metric.latest * UNIT_SECONDS[metric.unit]
     end = exposures.end + timedelta(seconds=metric.window + seconds)
     completions = (
@@ -101,7 +101,7 @@ def _entities(metric: RetentionMetric, exposures: Exposures) -> str:
 
 
 def _starts(metric: RetentionMetric, exposures: Exposures) -> str:
-    """HogQL of one row for each exposed entity that started: its first or last start."""
+    """Return HogQL with one row per exposed entity that started: its first or last start."""
     end = exposures.end + timedelta(seconds=metric.window)
     terms = [*within(exposures.start, end, including_end=False), metric.start]
     terms.append("timestamp >= exposed.experiment_first")

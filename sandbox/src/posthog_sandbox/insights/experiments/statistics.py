@@ -1,4 +1,4 @@
-"""What the numbers of an experiment's variants say: PostHog's Bayesian and frequentist summaries."""
+"""Statistics of experiments: PostHog's Bayesian and frequentist summaries."""
 
 import math
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _NO_MEAN = 1e-10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantNumbers:
-    """A variant's sums over its samples. Ratios and retention have a denominator, funnels steps."""
+    """A variant's sums over its samples. Ratios and retention have a denominator, funnels have steps."""
 
     key: str
     samples: int = 0
@@ -34,7 +34,7 @@ class VariantNumbers:
 
 @dataclass(frozen=True, slots=True)
 class StatsConfig:
-    """How an experiment is judged. `alpha` is what lies outside of the intervals, 0.05 for those of 95 %."""
+    """The statistical configuration. `alpha` is the probability outside the intervals, 0.05 for 95 % intervals."""
 
     method: Method
     alpha: float
@@ -43,7 +43,7 @@ class StatsConfig:
 
 
 class Estimate(NamedTuple):
-    """The mean of a variant, and the variance of one sample."""
+    """The mean of a variant, and the variance of a single sample."""
 
     samples: int
     mean: float
@@ -51,7 +51,7 @@ class Estimate(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The chance to win or the p-value, its interval, and whether it decides."""
+    """The chance to win or the p-value, its interval, and whether the result is significant."""
 
     probability: float
     interval: tuple[float, float]
@@ -59,7 +59,7 @@ class Verdict(NamedTuple):
 
 
 def read_stats_config(stats_config: Row | None) -> StatsConfig:
-    """The `stats_config` of an experiment; what cannot be read gets its default, as in PostHog. Raises ApiError 400."""
+    """Return the `stats_config` of an experiment; as in PostHog, invalid parts get defaults. Raises ApiError 400."""
     config = stats_config or {}
     method: Method = "frequentist" if config.get("method") == "frequentist" else "bayesian"
     given = as_object(config.get(method)) or {}
@@ -67,9 +67,9 @@ def read_stats_config(stats_config: Row | None) -> StatsConfig:
     if alpha in (0, 1):
         raise unable_to_calculate()
     if given.get("sequential_testing_enabled") is True:
-        raise invalid("The sandbox does not answer experiments with sequential testing yet.")
+        raise invalid("The sandbox does not support experiments with sequential testing.")
     if (as_object(config.get("cuped")) or {}).get("enabled") is True:
-        raise invalid("The sandbox does not answer experiments with CUPED yet.")
+        raise invalid("The sandbox does not support experiments with CUPED.")
     return StatsConfig(
         method=method,
         alpha=alpha,
@@ -87,14 +87,14 @@ def _share(value: object, default: float) -> float:
 
 
 def unable_to_calculate() -> ApiError:
-    """400 for a configuration that PostHog's statistics refuse."""
+    """Return a 400 error for a configuration that PostHog's statistics reject."""
     return invalid(
         "Unable to calculate experiment statistics. Please ensure your experiment has sufficient data and try again."
     )
 
 
 def summarized(variants: list[VariantNumbers], metric: MetricType, config: StatsConfig) -> Row:
-    """`baseline` and `variant_results`. Raises ApiError 400 when the baseline is not among the variants."""
+    """Return `baseline` and `variant_results`. Raises ApiError 400 when the baseline is not among the variants."""
     baseline = next((numbers for numbers in variants if numbers.key == config.baseline), None)
     if baseline is None:
         raise invalid(
@@ -153,8 +153,10 @@ def _shown(numbers: VariantNumbers, failures: list[str]) -> dict[str, Any]:
 
 
 def estimated(numbers: VariantNumbers, metric: MetricType) -> Estimate | None:
-    """The mean and its spread; None where they cannot be computed. A ratio's come by the delta method: retention is
-    one too, since who starts is not given beforehand."""
+    """Return the mean and its variance; None if they cannot be computed.
+
+    Ratios use the delta method, and so does retention, because the number of users who start is random too.
+    """
     if metric == "funnel":
         share = numbers.total / numbers.samples
         return Estimate(numbers.samples, share, share * (1 - share))
@@ -183,7 +185,7 @@ def _spread(samples: int, products: float, product_of_sums: float) -> float:
 
 
 def judged(treatment: Estimate, control: Estimate, config: StatsConfig, *, proportions: bool) -> Verdict | None:
-    """The verdict on a variant; None where PostHog leaves it out."""
+    """Return the verdict on a variant; None where PostHog omits it."""
     if config.method == "frequentist":
         return _frequentist(treatment, control, config)
     if proportions and any(map(_is_hardly_normal, (treatment, control))):
@@ -197,7 +199,7 @@ def _is_hardly_normal(estimate: Estimate) -> bool:
 
 
 def _bayesian(treatment: Estimate, control: Estimate, config: StatsConfig) -> Verdict | None:
-    """A flat prior, so that the posterior of the effect is normal around what was measured."""
+    """Judge with a flat prior: the posterior of the effect is normal around the measured effect."""
     if config.relative and control.mean <= 0:
         return None
     effect, variance = _effect(treatment, control, relative=config.relative)
@@ -210,7 +212,7 @@ def _bayesian(treatment: Estimate, control: Estimate, config: StatsConfig) -> Ve
 
 
 def _frequentist(treatment: Estimate, control: Estimate, config: StatsConfig) -> Verdict | None:
-    """Welch's two-sided t-test."""
+    """Judge with Welch's two-sided t-test."""
     if config.relative and abs(control.mean) < _NO_MEAN:
         return None
     effect, variance = _effect(treatment, control, relative=config.relative)
@@ -227,7 +229,7 @@ def _frequentist(treatment: Estimate, control: Estimate, config: StatsConfig) ->
 
 
 def _effect(treatment: Estimate, control: Estimate, *, relative: bool) -> tuple[float, float]:
-    """The difference and its variance, relative to the control by the delta method."""
+    """Return the difference and its variance, relative to the control by the delta method."""
     spread, base = treatment.variance / treatment.samples, control.variance / control.samples
     if not relative:
         return treatment.mean - control.mean, spread + base

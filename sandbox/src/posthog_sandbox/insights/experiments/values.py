@@ -1,4 +1,4 @@
-"""Mean and ratio metrics: each exposed entity's value, and its sums by variant, as HogQL."""
+"""Mean and ratio metrics in HogQL: the value of each exposed entity, and sums by variant."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -23,7 +23,7 @@ _NO_PERSON = "00000000-0000-0000-0000-000000000000"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Outliers: values beyond these quantiles of all entities are cut to them. From 0 to 1; None does not cut."""
+    """Outlier bounds: values beyond these quantiles of all entities are clamped. From 0 to 1; None does not clamp."""
 
     lower: float | None = None
     upper: float | None = None
@@ -31,15 +31,15 @@ class Bounds:
 
     @property
     def cut(self) -> bool:
-        """Whether anything is cut."""
+        """Whether any values are clamped."""
         return self.lower is not None or self.upper is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Which events give a value, the aggregate over an entity's events, and how outliers are treated.
+    """The events of a value, the aggregate over an entity's events, and the treatment of outliers.
 
-    With a `session_property` the aggregate is the name of a function over sessions: each counts once.
+    With a `session_property` the aggregate is a function over sessions, each counted once.
     """
 
     condition: str
@@ -51,7 +51,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueMetric:
-    """A mean metric, or with a denominator a ratio. With a `threshold` a value counts as reached or not."""
+    """A mean metric, or a ratio if it has a denominator. With a `threshold` values are only reached or not."""
 
     numerator: Source
     denominator: Source | None = None
@@ -59,7 +59,7 @@ class ValueMetric:
 
 
 def read_value_metric(call: Call, project: Project, metric: Row) -> ValueMetric:
-    """A mean or ratio metric. Blocking: it reads actions. Raises ApiError 400."""
+    """Return a mean or ratio metric. Blocking: it reads actions. Raises ApiError 400."""
     if metric["metric_type"] == "ratio":
         numerator, denominator = (
             _source(call, project, metric, name, metric.get(f"{name}_outlier_handling"))
@@ -75,7 +75,7 @@ def read_value_metric(call: Call, project: Project, metric: Row) -> ValueMetric:
 
 
 def _session_property(node: Row) -> str | None:
-    """The property of sessions that a mean metric is over; PostHog knows the duration without being told the type."""
+    """Return the session property of a mean metric; PostHog recognizes the duration without a property type."""
     name = node.get("math_property")
     of_sessions = name == "$session_duration" or node.get("math_property_type") == "session_properties"
     return str(name) if of_sessions and name in _SESSION_PROPERTIES else None
@@ -109,7 +109,7 @@ def _number(value: object, place: str) -> float | None:
 
 
 def _aggregate(node: Row) -> str:
-    """The aggregate over the events of one entity. A math that PostHog's experiments do not know counts events."""
+    """Return the aggregate over one entity's events. A math that experiments do not support counts events."""
     math = node.get("math")
     if math in _STATISTICS:
         name = node.get("math_property")
@@ -127,7 +127,7 @@ def _aggregate(node: Row) -> str:
 
 
 def _distinct_groups(index: object) -> str:
-    """PostHog takes type 0 for a missing one, and counts a constant."""
+    """Count distinct groups; like PostHog, a missing type is type 0 and counts a constant."""
     if not index:
         return "count(DISTINCT 1)"
     if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < GROUP_TYPES:
@@ -145,13 +145,13 @@ def _hogql(text: str) -> str:
 
 
 def entity_values(metric: ValueMetric, exposures: Exposures) -> str:
-    """HogQL of one row for each exposed entity: `variant`, `numerator`, and `denominator` of a ratio."""
+    """Return HogQL with one row per exposed entity: `variant`, `numerator`, and `denominator` for a ratio."""
     columns, joined = ["exposed.experiment_variant AS variant"], f"({exposures.query()}) AS exposed"
     sources = {"numerator": metric.numerator, "denominator": metric.denominator}
     for name, source in sources.items():
         if source is not None:
             columns.append(f"coalesce({name}_values.experiment_value, 0) AS {name}")
-            # Entities without a session are left out of a metric over sessions.
+            # Entities without sessions are excluded from session metrics.
             values, join = _values(source, exposures), "LEFT JOIN"
             if source.session_property is not None:
                 values, join = _session_values(source, exposures, source.session_property), "JOIN"
@@ -162,7 +162,7 @@ def entity_values(metric: ValueMetric, exposures: Exposures) -> str:
 
 
 def _values(source: Source, exposures: Exposures) -> str:
-    """HogQL of one row for each entity with events of a source after its first exposure."""
+    """Return HogQL with one row per entity with events of a source after its first exposure."""
     end = exposures.end + timedelta(seconds=source.window)
     terms = [*within(exposures.start, end, including_end=False), source.condition]
     terms.append("timestamp >= exposed.experiment_first")
@@ -177,7 +177,7 @@ def _values(source: Source, exposures: Exposures) -> str:
 
 
 def _session_values(source: Source, exposures: Exposures, name: str) -> str:
-    """HogQL of one row for each entity with sessions whose first event of a source is after the first exposure."""
+    """Return HogQL with one row per entity that has a session whose first event of a source is after exposure."""
     end = exposures.end + timedelta(seconds=source.window)
     terms = [*within(exposures.start, end, including_end=False), source.condition, "ifNull($session_id, '') != ''"]
     sessions = (
@@ -198,7 +198,7 @@ def _session_values(source: Source, exposures: Exposures, name: str) -> str:
 
 
 async def value_numbers(session: Session, metric: ValueMetric, exposures: Exposures) -> list[VariantNumbers]:
-    """The sums of every variant that was seen. Raises ApiError."""
+    """Return the sums of every observed variant. Raises ApiError."""
     values = entity_values(metric, exposures)
     numerator = await _cut(session, values, "numerator", metric.numerator.bounds)
     if metric.threshold is not None and not metric.numerator.bounds.cut:
@@ -216,7 +216,7 @@ async def value_numbers(session: Session, metric: ValueMetric, exposures: Exposu
 
 
 async def _cut(session: Session, values: str, name: str, bounds: Bounds) -> str:
-    """A value without its outliers, whose bounds are those of all entities together."""
+    """Clamp outliers of a value to bounds computed over all entities."""
     if not bounds.cut:
         return name
     upper = f"if({name} != 0, {name}, NULL)" if bounds.ignore_zeros else name

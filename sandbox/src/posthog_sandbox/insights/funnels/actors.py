@@ -1,4 +1,4 @@
-"""The actors behind a step of a FunnelsQuery, behind its drop-off, or behind a point of its conversion over time."""
+"""The actors of a funnel: of a step, of its drop-off, or of a point of its conversion over time."""
 
 from collections.abc import Callable
 
@@ -14,10 +14,10 @@ from .reached import FunnelActor, FunnelEntry, funnel_actors, funnel_entries
 
 
 async def actors_of_funnel(call: Call, query: Row, project: Project) -> ActorSource:
-    """Who took the step `funnelStep`, or with -n who took the one before step n but not that.
+    """Return the actors who completed the step `funnelStep`, or for -n those who dropped off before step n.
 
-    Of conversion over time: who entered in the interval that begins at `funnelTrendsEntrancePeriodStart` and converted,
-    or with `funnelTrendsDropOff` did not. Whoever counts for several breakdown values comes once for each of them,
+    For conversion over time: the actors who entered in the interval that begins at `funnelTrendsEntrancePeriodStart`
+    and converted, or with `funnelTrendsDropOff` did not. Actors with several breakdown values are listed once for each,
     unless `funnelStepBreakdown` names one. Raises ApiError 400.
     """
     source: Row = query["source"]
@@ -35,7 +35,7 @@ async def _of_step(call: Call, query: Row, source: Row, project: Project) -> lis
 
 
 def step_condition(step: object, source: Row) -> Callable[[FunnelActor], bool]:
-    """Whether an actor of a funnel took a step, or with -n took the one before step n but not that.
+    """Return a predicate for actors who completed a step, or for -n dropped off before step n.
 
     Raises ApiError 400 for a step that the funnel does not have.
     """
@@ -50,7 +50,7 @@ def step_condition(step: object, source: Row) -> Callable[[FunnelActor], bool]:
 
 
 def _required_before(steps: list[Row], step: int) -> int:
-    """The last step before this one that must not be skipped, all from 1."""
+    """Return the last required step before this one, both from 1."""
     return max((place for place in range(1, step) if steps[place - 1].get("optionalInFunnel") is not True), default=1)
 
 
@@ -84,7 +84,7 @@ def _wants_previous(query: Row, source: Row) -> bool:
 
 
 def _is_of_value(query: Row, actor: FunnelActor | FunnelEntry) -> bool:
-    """Whether the actor counts for the breakdown value that is asked for; numbers are texts but for cohorts."""
+    """Return whether the actor has the requested breakdown value; numbers compare as text except for cohorts."""
     wanted = query.get("funnelStepBreakdown")
     return wanted is None or _texts(wanted) == _texts(actor.breakdown_value)
 

@@ -1,4 +1,4 @@
-"""The breakdown of funnels and retention: each event's value as HogQL, and how an answer shows the values."""
+"""Breakdowns of funnels and retention: each event's value as HogQL, and how results show the values."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ from .steps import Value
 type Form = Literal["list", "text", "cohorts"]
 
 ALL_USERS = 0
-"""The id that stands for everybody among cohorts; a query may say `all`."""
+"""The id of all users among cohorts; queries can use `all`."""
 
 _KINDS = ("event", "person", "group", "session", "cohort", "hogql", "event_metadata")
 _LIMITED_IN_FUNNELS = ("event", "person", "group")
@@ -23,11 +23,10 @@ _DEFAULT_LIMIT = 25
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """`values` are HogQL expressions, each a text that is empty when the property is missing.
+    """A parsed breakdown. `values` are HogQL expressions of text, empty when the property is missing.
 
-    `form` says how a value is shown: a list of texts, one text, or the `cohorts` (id and name) that persons are in;
-    then each of the `values` is a condition, in the order of the cohorts. `is_limited` says whether the values past the
-    limit become one.
+    `form` is how a value is shown: a list of texts, one text, or the `cohorts` (id and name) of a person; for cohorts
+    each of the `values` is a condition, in their order. With `is_limited` the values beyond the limit are combined.
     """
 
     values: tuple[str, ...]
@@ -38,9 +37,9 @@ class Breakdown:
 
 
 def read_breakdown(call: Call, query: Row, *, several: bool) -> Breakdown | None:
-    """The `breakdownFilter` of a query, None without one. Blocking: it reads cohorts. Raises ApiError 400.
+    """Return the `breakdownFilter` of a query, None without one. Blocking: it reads cohorts. Raises ApiError 400.
 
-    `several` is for kinds that read the list `breakdowns` (its first item) before the single `breakdown`.
+    `several` is for kinds that use the first item of `breakdowns` before the single `breakdown`.
     """
     given = options(query, "breakdownFilter")
     listed = objects(given.get("breakdowns"))
@@ -69,7 +68,7 @@ def read_breakdown(call: Call, query: Row, *, several: bool) -> Breakdown | None
 
 
 def shown(value: Value, breakdown: Breakdown) -> Row:
-    """The `breakdown` and `breakdown_value` of an answer."""
+    """Return the `breakdown` and `breakdown_value` of a result."""
     if breakdown.form == "cohorts":
         identity, name = next(item for item in breakdown.cohorts if (str(item[0]),) == value)
         return {"breakdown": name, "breakdown_value": identity}
@@ -78,7 +77,7 @@ def shown(value: Value, breakdown: Breakdown) -> Row:
 
 
 def value_expression(breakdown: Breakdown | None) -> str:
-    """An event's value as HogQL: an array of texts, for cohorts the ids of those that the person is in."""
+    """Return an event's value as HogQL: an array of texts, for cohorts the ids of those that contain the person."""
     if breakdown is None:
         return "[]"
     if breakdown.form != "cohorts":

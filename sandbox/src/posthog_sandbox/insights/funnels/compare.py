@@ -1,4 +1,4 @@
-"""The current and the previous period of a funnel in one answer: each row says by `compare_label` which it is of."""
+"""The current and previous periods of a funnel in one result, distinguished by `compare_label`."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,12 +6,12 @@ from ...values import Row
 
 
 def compared_rows(current: Iterable[Row], previous: Iterable[Row]) -> list[Row]:
-    """The rows of both periods."""
+    """Return the rows of both periods."""
     return [row | {"compare_label": label} for label, rows in _labelled(current, previous) for row in rows]
 
 
 def compared_groups(current: Sequence[list[Row]], previous: Sequence[list[Row]]) -> list[list[Row]]:
-    """The steps of every breakdown value in both periods; nobody came to those of a value that one of them has not."""
+    """Return the steps of every breakdown value in both periods, with 0 actors where a period lacks the value."""
     values = list(dict.fromkeys(map(_value, [*current, *previous])))
     empty = {_value(group): _without_actors(group) for group in (*previous, *current)}
     found: list[list[Row]] = []

@@ -1,7 +1,7 @@
-"""The events of a funnel fetched for each actor in a compact form, and read from it.
+"""The events of a funnel, fetched per actor in a compact form.
 
-An event is one whole number, its key: microseconds since the start of the range, then bits for what it matches. Actors
-of whom SQL alone can tell that they took the first step and no other are only counted.
+An event is one integer, its key: microseconds since the start of the range, then bits for what it matches. Actors who,
+as SQL can determine, completed only the first step are only counted.
 """
 
 from collections.abc import Iterator
@@ -27,9 +27,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Fetched:
     """The actors of one breakdown value, `()` without a breakdown.
 
-    `keys` are those of the events of one actor after the other, each actor's in order, `sizes` how many each has.
-    `entered` counts the actors who took the first step and no other, and have no keys. `actors` are the texts that
-    identify the actors with keys, when they were asked for.
+    `keys` are those of one actor after the other, each actor's in order; `sizes` has the number of keys per actor.
+    `entered` counts the actors who completed only the first step and have no keys. `actors` are the identifiers of
+    actors with keys, if requested.
     """
 
     value: Value
@@ -39,7 +39,7 @@ class Fetched:
     actors: list[str]
 
     def histories(self) -> Iterator[list[int]]:
-        """The keys of each actor."""
+        """Yield the keys of each actor."""
         first = 0
         for size in self.sizes:
             yield self.keys[first : first + size]
@@ -48,10 +48,10 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class FunnelEvents:
-    """How the events of a funnel are fetched and read. `origin` is the moment that times count from.
+    """The fetching and decoding of a funnel's events. `origin` is the zero of their times.
 
-    The bits of an event: whether it has the attributed value (only for attribution by step), a bit for each step, one
-    for each exclusion, the lowest first.
+    The bits of an event, lowest first: whether it has the attributed value (only for attribution by step), one bit per
+    step, one per exclusion.
     """
 
     request: FunnelRequest
@@ -60,24 +60,24 @@ class FunnelEvents:
 
     @property
     def origin(self) -> datetime:
-        return self.within.from_moment.astimezone(UTC)  # in a zone of its own Python would subtract clocks on the wall
+        return self.within.from_moment.astimezone(UTC)  # Python subtracts times of one zone by wall clock
 
     def since_origin(self, moment: datetime) -> int:
-        """Microseconds from `origin` to a moment."""
+        """Return the microseconds from `origin` to a moment."""
         return (moment.astimezone(UTC) - self.origin) // timedelta(microseconds=1)
 
     @property
     def shift(self) -> int:
-        """How many bits of a key are not the time."""
+        """The number of bits of a key after the time."""
         return self._flags + len(self.request.series) + len(self.request.exclusions)
 
     def event(self, key: int) -> FunnelEvent:
-        """The event of a key. An event of the funnel is never an exclusion."""
+        """Decode a key. An event of the funnel is never an exclusion."""
         bits = key & ((1 << self.shift) - 1)
         return FunnelEvent(key >> self.shift, self.steps(bits), not self._flags or bits & 1 == 1)
 
     def steps(self, bits: int) -> tuple[int, ...]:
-        """The steps of a FunnelEvent from the bits of its key."""
+        """Return the steps of a FunnelEvent from the bits of its key."""
         bits >>= self._flags
         count = len(self.request.series)
         steps = [step for step in range(1, count + 1) if bits >> (step - 1) & 1]
@@ -92,9 +92,9 @@ class FunnelEvents:
         return tuple(sorted(excluded, reverse=True))
 
     def hogql(self, query: Row, project: Project, *, with_actors: bool) -> str:
-        """HogQL for one row for each breakdown value, to be read by `read`.
+        """Return HogQL with one row per breakdown value, to be decoded by `read`.
 
-        With actors every actor's events are fetched. Raises ApiError 400.
+        With actors the events of all actors are fetched. Raises ApiError 400.
         """
         only_entered = "false" if with_actors else self._only_entered()
         actors = "groupArray(toString(funnel_actor))" if with_actors else "[]"
@@ -106,7 +106,7 @@ class FunnelEvents:
         return f"SELECT funnel_for, {columns} FROM ({self._by_actor(query, project)}) GROUP BY funnel_for"
 
     def read(self, rows: list[list[Any]]) -> list[Fetched]:
-        """The answer of `hogql`."""
+        """Decode the rows of `hogql`."""
         empty = ("",) * len(self.breakdown.values) if self.breakdown else ()
         found: list[Fetched] = []
         for value, keys, sizes, entered, actors in rows:
@@ -133,7 +133,7 @@ class FunnelEvents:
 
     @property
     def _fits(self) -> bool:
-        """Whether a key is a number that ClickHouse has; else it is the time and the bits."""
+        """Whether a key fits an integer of ClickHouse; otherwise time and bits are fetched separately."""
         return self.since_origin(self.within.end).bit_length() + self.shift <= _KEY_BITS
 
     def _key(self, flag: str = "0") -> str:
@@ -141,13 +141,13 @@ class FunnelEvents:
         return f"funnel_time * {1 << self.shift} + {bits}" if self._fits else f"tuple(funnel_time, {bits})"
 
     def _only_entered(self) -> str:
-        """The condition that an actor took the first step and no other, as far as SQL can tell."""
+        """Return the condition that an actor completed only the first step, as far as SQL can determine."""
         request = self.request
-        if request.display == "trends":  # in which intervals somebody entered is told by the events
+        if request.display == "trends":  # the intervals of entries depend on the events
             return "false"
         is_text = self.breakdown is not None and self.breakdown.form == "text"
         if self._by_step and is_text and request.rules.order != "unordered":
-            return "false"  # the empty value of a group may be that of no first step
+            return "false"  # an empty value may not belong to a first step
         steps = len(request.series)
         if request.rules.order == "unordered":
             return f"bitCount(funnel_matched) = 1 AND bitAnd(funnel_matched, {(1 << steps) - 1}) != 0"
@@ -157,11 +157,11 @@ class FunnelEvents:
         return f"bitAnd(funnel_matched, {needed | others | exclusions}) = 1"
 
     def _events(self, query: Row, project: Project) -> str:
-        """HogQL for the events: actor, time, bits, breakdown value."""
+        """Return HogQL for the events: actor, time, bits, breakdown value."""
         request = self.request
         actor, has_actor = actor_of(query)
-        if has_actor == "true":  # no group is asked for, which goes before an expression
-            actor = "person_id"  # is grouped faster than its text
+        if has_actor == "true":  # no group, which takes precedence over an expression
+            actor = "person_id"  # faster to group by than its text
             if request.actor is not None:
                 actor = f"ifNull(toString({expression(request.actor)}), '')"
                 has_actor = f"{actor} != ''"
@@ -173,7 +173,7 @@ class FunnelEvents:
         bits = " + ".join(f"if({condition}, {1 << place}, 0)" for place, condition in enumerate(matches))
         since = (self.origin - _EPOCH) // timedelta(microseconds=1)
         value = value_expression(self.breakdown)
-        if self._by_cohort:  # an event counts for every cohort that its person is in
+        if self._by_cohort:  # an event counts for every cohort of its person
             value = f"[arrayJoin({value})]"
         value = f", {value} AS funnel_value" if self.breakdown else ""
         return (
@@ -182,7 +182,7 @@ class FunnelEvents:
         )
 
     def _by_actor(self, query: Row, project: Project) -> str:
-        """HogQL for the keys of each actor who may have entered, once for each breakdown value that counts."""
+        """Return HogQL for the keys of each actor who may have entered, per breakdown value that counts."""
         request = self.request
         entered = (1 << len(request.series)) - 1 if request.rules.order == "unordered" else 1
         columns = "funnel_actor, groupBitOr(toUInt64(funnel_bits)) AS funnel_matched"
@@ -199,7 +199,7 @@ class FunnelEvents:
                 value, group = "funnel_value", "funnel_actor, funnel_value"
             else:
                 touch = "argMinIf" if request.attribution == "first_touch" else "argMaxIf"
-                # A missing property of a group is an empty text, which PostHog does not tell from a value.
+                # PostHog does not distinguish a missing group property, an empty text, from a value.
                 has_value = "true" if self.breakdown.form == "text" else "arrayExists(x -> x != '', funnel_value)"
                 value = f"{touch}(funnel_value, {self._key()}, {has_value})"
         return (
@@ -208,8 +208,10 @@ class FunnelEvents:
         )
 
     def _without_repeats(self, keys: str) -> str:
-        """The keys without the events after an event that is of no step, as long as they are of none either. Those
-        beside a step at the same instant stay: an instant of different events breaks nothing."""
+        """Drop events of no step after another event of no step.
+
+        Those at the same instant as a step are kept, because different events at one instant do not break strict order.
+        """
         bits = (1 << self.shift) - 1
         kept = (
             f"bitAnd(e, {bits}) != 0 OR bitAnd(before, {bits}) != 0 OR "
@@ -221,10 +223,10 @@ class FunnelEvents:
         )
 
     def _ordered_events(self) -> str:
-        """Of each event time, bits, value, key and the key with the attributed value, in order of time.
+        """Return an event's time, bits, value, key and key with the attributed value, in time order.
 
-        PostHog leaves events out before its walk that are in the midst of others that match the same one step and have
-        the same value. In unordered funnels that decides which event's time is taken.
+        PostHog drops events between others with the same single step and the same value before it walks the funnel. In
+        unordered funnels that decides which event's time is used.
         """
         event = f"tuple(funnel_time, funnel_bits, funnel_value, {self._key()}, {self._key('1')})"
         events = f"arraySort(groupArray({event}))"
@@ -243,12 +245,12 @@ class FunnelEvents:
         return f"arrayFilter((e, before, after) -> NOT ({inside}), {events}, {neighbours})"
 
     def _by_value(self, query: Row, project: Project, columns: str, entered: int) -> str:
-        """Each actor once for each value that an event has; for attribution by step, an event of that step."""
+        """Return each actor once per value of its events; for attribution by step, of events of that step."""
         step = 1 << (self.request.attributed_step or 0)
         counts = f"bitAnd(funnel_bits, {step}) != 0" if self._by_step else "true"
         of_step = "true" if self.request.rules.order == "unordered" else counts
         values = f"groupUniqArrayIf(funnel_value, {of_step})"
-        if self.breakdown is not None and self.breakdown.form == "text":  # PostHog takes other events for empty values
+        if self.breakdown is not None and self.breakdown.form == "text":  # PostHog reads other events as empty values
             values = f"groupUniqArray(if({of_step}, funnel_value, ['']))"
         grouped = (
             f"SELECT {columns}, {self._ordered_events()} AS funnel_events, {values} AS funnel_values "
@@ -268,7 +270,7 @@ class FunnelEvents:
 
 
 def _step_condition(step: Series) -> str:
-    """The events of a step. The maths narrow it to each person's first such event ever."""
+    """Return the condition of a step, which some maths narrow to each person's first such event ever."""
     if step.math == "first_time_for_user":
         return all_of([step.condition, _is_first(step.entity)])
     if step.math == "first_time_for_user_with_filters":

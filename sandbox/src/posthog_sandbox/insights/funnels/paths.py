@@ -1,4 +1,4 @@
-"""Paths of the actors of a funnel: a `funnelPathsFilter` asks for what they did after, before or between its steps."""
+"""Paths of a funnel's actors: `funnelPathsFilter` selects events after, before or between its steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from .reached import FunnelActor, funnel_actors
 
 type PathType = Literal["funnel_path_after_step", "funnel_path_before_step", "funnel_path_between_steps"]
 type Span = tuple[int, int]
-"""The first and the last microsecond since 1970 whose events belong to the paths of an actor."""
+"""The first and last microsecond since 1970 of the events in an actor's paths."""
 
 _PLACE = "funnelPathsFilter."
 _TYPES = ("funnel_path_before_step", "funnel_path_between_steps", "funnel_path_after_step")
@@ -24,25 +24,25 @@ _UNITS = ("second", "minute", "hour", "day", "week", "month")
 _WINDOW = 14
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ANY_MONTH = datetime(2018, 1, 1, tzinfo=UTC)
-"""From here PostHog counts a window of months that ends a path."""
+"""The reference date of PostHog for a window of months that ends a path."""
 _ALWAYS = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
 class FunnelPaths:
-    """`actor` is the HogQL of the actor of an event, a text; `gap` the seconds after which a new path begins."""
+    """The spans of a funnel's actors. `actor` is HogQL; a pause of more than `gap` seconds begins a new path."""
 
     actor: str
     gap: int
     spans: Mapping[str, tuple[Span, ...]]
 
     def has(self, actor: str, time: int) -> bool:
-        """Whether an event of an actor at a time, in microseconds, belongs to their paths."""
+        """Return whether an actor's event at a time, in microseconds, belongs to the actor's paths."""
         return any(since <= time <= until for since, until in self.spans.get(actor, ()))
 
 
 async def read_funnel_paths(call: Call, query: Row, project: Project) -> FunnelPaths | None:
-    """The `funnelPathsFilter` of a PathsQuery, None without one. Raises ApiError 400."""
+    """Return the `funnelPathsFilter` of a PathsQuery, None without one. Raises ApiError 400."""
     if query.get("funnelPathsFilter") is None:
         return None
     wanted = options(query, "funnelPathsFilter")
@@ -63,7 +63,7 @@ async def read_funnel_paths(call: Call, query: Row, project: Project) -> FunnelP
 
 
 class _Window:
-    """How long a funnel may take. Months are those of the calendar here, unlike those of the funnel itself."""
+    """The conversion window of a funnel. Months are calendar months here, unlike in the funnel itself."""
 
     def __init__(self, wanted: Row) -> None:
         self._number = number(wanted, "funnelWindowInterval", "funnelsFilter.", _WINDOW, least=1)

@@ -1,4 +1,4 @@
-"""FunnelsQuery: the steps that actors took, the time that it took them, and the conversion over time."""
+"""FunnelsQuery: completed steps, time to convert, and conversion over time."""
 
 from dataclasses import replace
 
@@ -6,32 +6,32 @@ from anyio import to_thread
 
 from ...http.routing import Call
 from ...queries.project import Project
-from ...queries.running import Ran, answer_fields
+from ...queries.running import Ran, response_fields
 from ...values import Row
 from ..actor_events import actor_rows, date_range_of
 from ..dates import read_interval
 from ..filters import sampling_factor
 from ..trends.request import read_compare
-from .answers import Entered, Tally, step_rows, times_to_convert, trend_rows
 from .breakdown import Breakdown, read_breakdown
 from .compare import compared_groups, compared_rows
 from .events import Fetched, FunnelEvents
 from .request import FunnelRequest, read_funnel
+from .results import Entered, Tally, step_rows, times_to_convert, trend_rows
 from .steps import Value
 from .walks import Walks
 
 
 async def funnels_query(call: Call, query: Row, project: Project) -> Row:
-    """The answer for the `funnelVizType` of the query. Raises ApiError 400."""
+    """Return the results for the `funnelVizType` of the query. Raises ApiError 400."""
     events = await read_events(call, query, project)
     periods = [events]
     compare, compare_to = read_compare(query)
     if compare and events.request.display != "flow":
         periods.append(replace(events, within=events.within.previous(compare_to)))
     ran = [await actor_rows(call, project, period.hogql(query, project, with_actors=False)) for period in periods]
-    results = await to_thread.run_sync(_answer, periods, ran, sampling_factor(query))
+    results = await to_thread.run_sync(_computed, periods, ran, sampling_factor(query))
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "results": results,
         "isUdf": True,
         "hogql": ran[0].translated.hogql,
@@ -43,7 +43,7 @@ async def funnels_query(call: Call, query: Row, project: Project) -> Row:
 
 
 async def read_events(call: Call, query: Row, project: Project) -> FunnelEvents:
-    """How the events of a FunnelsQuery are fetched and read. Raises ApiError 400."""
+    """Return the events of a FunnelsQuery. Raises ApiError 400."""
     interval = read_interval(query)
     request, breakdown = await to_thread.run_sync(_read, call, query, project)
     return FunnelEvents(request, breakdown, await date_range_of(call, query, project, interval))
@@ -51,13 +51,13 @@ async def read_events(call: Call, query: Row, project: Project) -> FunnelEvents:
 
 def _read(call: Call, query: Row, project: Project) -> tuple[FunnelRequest, Breakdown | None]:
     request, breakdown = read_funnel(call, query, project), read_breakdown(call, query, several=False)
-    if breakdown is not None and breakdown.form == "cohorts":  # whoever is in a cohort counts for it with every event
+    if breakdown is not None and breakdown.form == "cohorts":  # a person counts for a cohort with all events
         request = replace(request, rules=replace(request.rules, attributed_step=None))
     return request, breakdown
 
 
-def _answer(periods: list[FunnelEvents], ran: list[Ran], sampling: float) -> object:
-    """The results; of two periods those of the first, the current one, and of the one before it."""
+def _computed(periods: list[FunnelEvents], ran: list[Ran], sampling: float) -> object:
+    """Return the results; for two periods, the current one and the one before it."""
     request, breakdown = periods[0].request, periods[0].breakdown
     fetched = [events.read(one.table.rows) for events, one in zip(periods, ran, strict=True)]
     if request.display == "trends":

@@ -1,4 +1,4 @@
-"""Who is behind the numbers of a FunnelsQuery: how far each actor came, and in which intervals it entered."""
+"""The actors behind a FunnelsQuery: the steps each reached, and the intervals each entered in."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,22 +11,22 @@ from ...queries.project import Project
 from ...values import Row
 from ..actor_events import actor_rows
 from ..trends.request import read_compare
-from .answers import Tally, shown_values, trend_value
 from .breakdown import shown
 from .events import Fetched, FunnelEvents
 from .query import read_events
+from .results import Tally, shown_values, trend_value
 from .steps import Attempt, Value
 from .walks import Walks
 
 
 @dataclass(frozen=True, slots=True)
 class FunnelActor:
-    """How far an actor came, for one breakdown value.
+    """The progress of an actor, for one breakdown value.
 
-    `actor` is the id of a person, the key of a group or the text of the expression that the funnel aggregates by.
-    `breakdown_value` is as in the answer of the FunnelsQuery, `Other` past the limit; None without a breakdown. `taken`
-    has a bit for each step, the first the lowest: a step counts the actors who have its bit. `times` are those of the
-    required steps that were taken.
+    `actor` is a person's id, a group's key or the value of the funnel's aggregation expression. `breakdown_value` is
+    that of the FunnelsQuery, `Other` beyond the limit; None without a breakdown. `taken` has one bit per step, the
+    first the lowest: an actor counts for the steps whose bits are set. `times` are those of the completed required
+    steps.
     """
 
     actor: str
@@ -36,13 +36,13 @@ class FunnelActor:
 
     @property
     def furthest(self) -> int:
-        """The last step that was taken, from 1."""
+        """The last completed step, from 1."""
         return self.taken.bit_length()
 
 
 @dataclass(frozen=True, slots=True)
 class FunnelEntry:
-    """An actor's entry in an interval, known by its start, and whether it converted. The rest is as in FunnelActor."""
+    """An actor's entry in an interval, given by its start, and whether it converted; otherwise like FunnelActor."""
 
     actor: str
     breakdown_value: object
@@ -51,9 +51,9 @@ class FunnelEntry:
 
 
 async def funnel_actors(call: Call, query: Row, project: Project, *, previous: bool = False) -> tuple[FunnelActor, ...]:
-    """Everybody whom a FunnelsQuery of steps counts, in order of the ids. Raises ApiError 400.
+    """Return all actors that a FunnelsQuery of steps counts, ordered by id. Raises ApiError 400.
 
-    With `previous` those of the period that it compares with.
+    With `previous` those of the compared period.
     """
     events, fetched = await _fetched(call, query, project, previous=previous)
     return await to_thread.run_sync(lambda: tuple(sorted(_reached(events, fetched), key=lambda item: item.actor)))
@@ -62,9 +62,9 @@ async def funnel_actors(call: Call, query: Row, project: Project, *, previous: b
 async def funnel_entries(
     call: Call, query: Row, project: Project, *, previous: bool = False
 ) -> tuple[FunnelEntry, ...]:
-    """Every entry that a FunnelsQuery of trends counts, in order of the ids. Raises ApiError 400.
+    """Return all entries that a FunnelsQuery of trends counts, ordered by id. Raises ApiError 400.
 
-    With `previous` those of the period that it compares with.
+    With `previous` those of the compared period.
     """
     events, fetched = await _fetched(call, query, project, previous=previous)
     return await to_thread.run_sync(lambda: tuple(sorted(_entered(events, fetched), key=lambda item: item.actor)))

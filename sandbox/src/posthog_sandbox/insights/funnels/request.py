@@ -1,4 +1,4 @@
-"""What a FunnelsQuery asks for, with PostHog's refusals."""
+"""Parsing and validation of a FunnelsQuery."""
 
 import json
 from collections import Counter
@@ -20,7 +20,7 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_
 _DEFAULT_WINDOW = 14
 _PLACE = "funnelsFilter."
 _SHOWN_AS = {"funnelStepReference": ("total", "previous"), "layout": ("horizontal", "vertical")}
-"""Choices that only PostHog's pages read."""
+"""Options that only PostHog's pages use."""
 _MOST_BINS = 90
 _MOST_STEPS = 30
 _MOST_EXCLUSIONS = 30
@@ -37,7 +37,7 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunnelRequest:
-    """A funnel. `from_step` and `to_step` are from 0. `attributed_step`, from 0, is for attribution by step only."""
+    """A funnel. `from_step` and `to_step` are from 0. `attributed_step`, from 0, is only for attribution by step."""
 
     series: tuple[Series, ...]
     exclusions: tuple[Exclusion, ...]
@@ -57,7 +57,7 @@ class FunnelRequest:
 
 
 def read_funnel(call: Call, query: Row, project: Project) -> FunnelRequest:
-    """The funnel of a query. Blocking: it reads actions. Raises ApiError 400."""
+    """Return the funnel of a query. Blocking: it reads actions. Raises ApiError 400."""
     series = read_series(call, query, project, maths=FUNNEL_MATHS)
     wanted = options(query, "funnelsFilter")
     if len(series) < 2:
@@ -157,13 +157,13 @@ def _bad_exclusion(detail: str) -> ApiError:
 
 
 def _covers(step: Series, other: Series) -> bool:
-    """Whether a step is of the same event or action and asks for nothing that the other does not ask for."""
+    """Return whether two steps have the same event or action and the first has no filters that the other lacks."""
     if (step.node.get("kind"), step.key) != (other.node.get("kind"), other.key):
         return False
-    return all(_asked(step, name) <= _asked(other, name) for name in ("properties", "fixedProperties"))
+    return all(_filters(step, name) <= _filters(other, name) for name in ("properties", "fixedProperties"))
 
 
-def _asked(series: Series, name: str) -> Counter[str]:
+def _filters(series: Series, name: str) -> Counter[str]:
     filters = [item for item in objects(series.node.get(name)) if item]
     return Counter(
         json.dumps([item.get("type"), item.get("key"), item.get("operator") or "exact", item.get("value")])

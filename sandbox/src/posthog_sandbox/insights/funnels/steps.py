@@ -1,7 +1,7 @@
-"""How far one actor came in a funnel: PostHog's own definition over the actor's events, without any database.
+"""The progress of one actor in a funnel, by PostHog's rules and without a database.
 
-It is not ClickHouse's `windowFunnel`: an event never serves two steps of one attempt, events of the same instant are
-tried in step order, excluded events take the actor out of the funnel, and the times of the steps are kept.
+It differs from ClickHouse's `windowFunnel`: an event serves at most one step of an attempt, events of one instant are
+tried in step order, excluded events remove the actor from the funnel, and the times of the steps are kept.
 """
 
 from collections import deque
@@ -18,10 +18,10 @@ type Value = tuple[str, ...]
 
 
 class FunnelEvent(NamedTuple):
-    """An event: microseconds since some moment, and the steps that it matches.
+    """An event: microseconds since an origin, and the steps that it matches.
 
-    Steps count from 1, ascending. A negative step: the event is excluded between the step before and that one.
-    `is_attributed` tells whether it has the breakdown value that the actor is counted for.
+    Steps count from 1, ascending. A negative step -n excludes the event between step n - 1 and step n.
+    `is_attributed` is whether it has the breakdown value that the actor counts for.
     """
 
     time: int
@@ -31,9 +31,9 @@ class FunnelEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunnelRules:
-    """The funnel: how many steps, the window in microseconds, steps that may be skipped.
+    """The rules of a funnel: number of steps, window in microseconds, order, optional steps.
 
-    `attributed_step` (from 1) is the step whose event must have the breakdown value that the actor is counted for.
+    `attributed_step` (from 1) is the step whose event must have the breakdown value that the actor counts for.
     """
 
     steps: int
@@ -44,7 +44,7 @@ class FunnelRules:
 
 
 class Attempt(NamedTuple):
-    """A way into the funnel. `times` are those of the required steps that were taken, `taken` the steps as bits."""
+    """An attempt. `times` are those of the completed required steps, `taken` the completed steps as bits."""
 
     start: int
     times: tuple[int, ...] = ()
@@ -54,14 +54,14 @@ class Attempt(NamedTuple):
 
     @property
     def timings(self) -> tuple[int, ...]:
-        """Microseconds from each required step to the next."""
+        """The microseconds from each required step to the next."""
         return tuple(after - before for before, after in pairwise(self.times))
 
 
 def furthest(events: Sequence[FunnelEvent], rules: FunnelRules) -> Attempt | None:
-    """The attempt that came furthest; None when there is none or excluded events take the actor out.
+    """Return the attempt that got furthest; None if there is none or excluded events remove the actor.
 
-    `events` are in order of time.
+    `events` are in time order.
     """
     if rules.order == "unordered":
         return _unordered(events, rules)
@@ -75,7 +75,7 @@ def furthest(events: Sequence[FunnelEvent], rules: FunnelRules) -> Attempt | Non
 
 
 class _Walk:
-    """The attempts of an actor while the events go by: for each step the latest that reached it."""
+    """The attempts of an actor as events are processed: for each step, the latest that reached it."""
 
     def __init__(self, rules: FunnelRules) -> None:
         self._rules = rules
@@ -84,7 +84,7 @@ class _Walk:
         self._best_step = 0
 
     def at(self, time: int, events: list[tuple[int, FunnelEvent]]) -> None:
-        """Take the events of one instant. Different ones are taken in order of their steps."""
+        """Process the events of one instant, different ones in order of their steps."""
         self.reached[0] = Attempt(time)
         if len({event.steps for _, event in events}) == 1:
             for number, event in events:
@@ -114,7 +114,7 @@ class _Walk:
             self._reach(number, event, target, attempt)
 
     def _before(self, time: int, target: int) -> tuple[int, Attempt | None]:
-        """The nearest step before from which `target` can be taken now, optional ones passed over, and its attempt."""
+        """Return the nearest earlier step that `target` can follow now, skipping optional ones, and its attempt."""
         step = target - 1
         while True:
             attempt = self.reached[step]
@@ -151,9 +151,9 @@ class _Walk:
 
 
 def unordered_attempts(events: Iterable[FunnelEvent], rules: FunnelRules) -> Iterator[list[int]]:
-    """The times of the steps taken together in one window, in any order, whenever the earliest of them is given up.
+    """Yield the times of steps completed in one window, in any order, whenever the earliest is dropped.
 
-    An excluded event ends what is under way.
+    An excluded event ends the current attempt.
     """
     waiting = tuple(deque[int]() for _ in range(rules.steps))
     for event in events:
@@ -167,7 +167,7 @@ def unordered_attempts(events: Iterable[FunnelEvent], rules: FunnelRules) -> Ite
             for times in waiting:
                 times.clear()
         elif sum(map(bool, waiting)) + 1 != rules.attributed_step or event.is_attributed:
-            # The step that nothing serves yet, else the one last served longest ago.
+            # The step without an event, else the one served longest ago.
             matched = (waiting[step - 1] for step in event.steps)
             min(matched, key=lambda times: times[-1] if times else -1).append(event.time)
     while any(waiting):

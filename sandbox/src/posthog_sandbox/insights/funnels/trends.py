@@ -1,4 +1,4 @@
-"""In which intervals an actor entered a funnel, and whether each entry converted, by the rules of PostHog."""
+"""Funnel conversion over time: the intervals in which an actor entered, and whether each entry converted."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from typing import Literal
 from .steps import FunnelEvent, FunnelRules, unordered_attempts
 
 type IntervalOf = Callable[[int], int]
-"""From a time in microseconds to the interval that it is in."""
+"""A function from a time in microseconds to its interval."""
 
 
 @dataclass(slots=True)
 class _Entry:
-    """The latest attempt of one interval: when each step's attempt began (from 1), and whether it is excluded there."""
+    """The latest attempt of one interval: the start of each step's attempt (from 1), and exclusions."""
 
     started: list[int | None]
     excluded: set[int] = field(default_factory=set[int])
@@ -24,9 +24,9 @@ class _Entry:
 def entries(
     events: Sequence[FunnelEvent], rules: FunnelRules, interval_of: IntervalOf, from_step: int
 ) -> dict[int, bool]:
-    """For each interval in which the actor reached `from_step` (from 1): whether the last step was reached from there.
+    """Return for each interval in which the actor reached `from_step` (from 1) whether the last step was reached.
 
-    `events` are in order of time. Exclusions drop the entries that had not converted before.
+    `events` are in time order. Exclusions drop entries that had not converted before.
     """
     if rules.order == "unordered":
         return _unordered_entries(events, rules, interval_of, from_step)
@@ -42,7 +42,7 @@ def entries(
 
 
 class _Walk:
-    """The open entries of an actor by interval while the events go by, and the intervals that converted."""
+    """The open entries of an actor by interval as events are processed, and the converted intervals."""
 
     def __init__(self, rules: FunnelRules) -> None:
         self._rules = rules
@@ -73,7 +73,7 @@ class _Walk:
         entry.excluded.discard(1)
 
     def _advance(self, entry: _Entry, time: int, step: int, *, counts: bool) -> bool:
-        """Whether the entry has now converted."""
+        """Advance an entry and return whether it has now converted."""
         target = abs(step)
         start = entry.started[target - 1]
         if start is None or time - start > self._rules.window or entry.started[target] == start:

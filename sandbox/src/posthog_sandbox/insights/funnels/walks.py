@@ -1,7 +1,7 @@
-"""The attempts and entries of the actors of a funnel from the keys of their events.
+"""The attempts and entries of a funnel's actors, computed from the keys of their events.
 
-Most funnels and actors need few of PostHog's rules: for them there are short loops over keys, which give what
-`funnel_steps.furthest` and `funnel_trends.entries` give; the others are handed to those.
+Most funnels and actors need few of PostHog's rules, and short loops over keys are enough for them. They return what
+`steps.furthest` and `trends.entries` return; these handle the remaining actors.
 """
 
 from bisect import bisect_right
@@ -15,11 +15,11 @@ from .trends import entries
 _NEVER = -(1 << 80)
 
 type _Entry = list[int]
-"""The latest attempt of one interval: the furthest step, then for each step when the attempt at it began."""
+"""The latest attempt of one interval: the furthest step, then the start of the attempt for each step."""
 
 
 class Walks:
-    """Walks the actors of a funnel."""
+    """The walks of a funnel's actors."""
 
     def __init__(self, events: FunnelEvents) -> None:
         self._events = events
@@ -30,12 +30,12 @@ class Walks:
         self._steps = _Descending(events)
 
     def attempts(self, fetched: Fetched) -> Iterator[Attempt | None]:
-        """For each actor the attempt that came furthest; None when the funnel does not count the actor."""
+        """Yield for each actor the attempt that got furthest; None when the funnel does not count the actor."""
         rules = self._events.request.rules
         is_unordered = rules.order == "unordered"
         quick = self._quick_unordered if is_unordered else self._quick
         for history in fetched.histories():
-            # With a breakdown, whose values decide too, it was done when the events were fetched.
+            # With a breakdown this was done when fetching, because it depends on the values.
             is_cut = is_unordered and self._events.breakdown is None
             keys = ends_of_runs(history, self._shift) if is_cut else history
             times = quick(keys, rules) if self._is_plain else None
@@ -45,8 +45,10 @@ class Walks:
                 yield Attempt(times[0], times, (1 << len(times)) - 1) if times else None
 
     def _quick(self, keys: Sequence[int], rules: FunnelRules) -> tuple[int, ...] | None:
-        """The times of the steps of the attempt that came furthest; None when that takes a closer look: an event of
-        several steps, or the last one taken, beside different ones of the same instant."""
+        """Return the times of the furthest attempt's steps; None when the full rules are needed.
+
+        That is for an event of several steps, or the last event used, next to different events at the same instant.
+        """
         shift, bits, steps_of, window, last = self._shift, self._bits, self._steps, rules.window, rules.steps
         is_strict = rules.order == "strict"
         nothing = [_NEVER] * (last + 1)
@@ -81,7 +83,7 @@ class Walks:
         return best
 
     def _beside(self, keys: Sequence[int], place: int) -> Iterator[int]:
-        """The keys of the same instant as one."""
+        """Yield the other keys at the same instant."""
         time, shift = keys[place] >> self._shift, self._shift
         for way in (1, -1):
             other = place + way
@@ -90,7 +92,7 @@ class Walks:
                 other += way
 
     def _is_mixed(self, keys: Sequence[int], place: int) -> bool:
-        """Whether there are different events at the instant of one."""
+        """Return whether there are different events at the instant of a key."""
         key = keys[place]
         following = keys[place + 1] if place + 1 < len(keys) else -1
         if (key ^ following) >> self._shift and (not place or (key ^ keys[place - 1]) >> self._shift):
@@ -98,11 +100,11 @@ class Walks:
         return any(other != key for other in self._beside(keys, place))
 
     def _is_beside_several(self, keys: Sequence[int], place: int) -> bool:
-        """Whether there is an event of several steps at the instant of one."""
+        """Return whether there is an event of several steps at the instant of a key."""
         return any(len(self._steps[other & self._bits]) > 1 for other in self._beside(keys, place))
 
     def _quick_unordered(self, keys: Sequence[int], rules: FunnelRules) -> tuple[int, ...]:
-        """The times of the most steps that were taken together in one window."""
+        """Return the times of the largest set of steps completed in one window."""
         shift, bits, steps_of, window, last = self._shift, self._bits, self._steps, rules.window, rules.steps
         waiting = [deque[int]() for _ in range(last + 1)]
         best: list[int] = []
@@ -130,8 +132,7 @@ class Walks:
         return tuple(sorted(times[0] for times in waiting if times) if taken > len(best) else best)
 
     def entries(self, fetched: Fetched) -> Iterator[Mapping[int, bool]]:
-        """For each actor the intervals, by their places in the range, in which it reached `from_step`, and whether it
-        came from there to `to_step`."""
+        """Yield for each actor the intervals, by index, that reached `from_step`, and if they reached `to_step`."""
         request, within = self._events.request, self._events.within
         rules, from_step = request.trend_rules, request.from_step + 1
         starts = [self._events.since_origin(bucket) for bucket in within.buckets()]
@@ -147,9 +148,9 @@ class Walks:
     def _quick_entries(
         self, keys: Sequence[int], rules: FunnelRules, starts: Sequence[int], from_step: int
     ) -> Mapping[int, bool]:
-        """`waiting` has for each step the entries that the next such event takes: those with a new start before it."""
+        """Return the entries. `waiting` has for each step the entries that its next event advances."""
         shift, bits, steps_of, window, last = self._shift, self._bits, self._steps, rules.window, rules.steps
-        if from_step == 1 and {key & bits for key in keys} == {1}:  # nothing but first steps
+        if from_step == 1 and {key & bits for key in keys} == {1}:  # only first steps
             return {bisect_right(starts, key >> shift) - 1: False for key in keys}
         waiting: list[dict[int, _Entry]] = [{} for _ in range(last + 2)]
         entered: dict[int, _Entry] = {}
@@ -189,7 +190,7 @@ class Walks:
 
 
 class _Descending(dict[int, tuple[int, ...]]):
-    """The steps of an event by the bits of its key, the last first; found once for each."""
+    """The steps of an event by the bits of its key, last first; computed once per value."""
 
     def __init__(self, events: FunnelEvents) -> None:
         self._events = events
@@ -200,14 +201,14 @@ class _Descending(dict[int, tuple[int, ...]]):
 
 
 def _cut(event: FunnelEvent, steps: int) -> FunnelEvent:
-    """The event without the steps after the last."""
+    """Return the event without steps beyond the last."""
     return event._replace(steps=tuple(step for step in event.steps if abs(step) <= steps))
 
 
 def ends_of_runs(keys: list[int], shift: int) -> list[int]:
-    """The keys without those in the midst of others, at other times, that match the same one step.
+    """Drop keys between others, at different times, that match the same single step.
 
-    PostHog leaves such events out before its walk, which decides whose time is taken in unordered funnels.
+    PostHog drops such events before it walks the funnel, which decides whose time is used in unordered funnels.
     """
     if len(keys) < 3:
         return keys

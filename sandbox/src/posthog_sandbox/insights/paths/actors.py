@@ -14,14 +14,14 @@ from .query import Visit, read_paths
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """Which steps are meant: from the node `start`, to the node `end`, or the last one of a path at `dropoff`."""
+    """The selected steps: from the node `start`, to the node `end`, or the last one of a path at `dropoff`."""
 
     start: str | None
     end: str | None
     dropoff: str | None
 
     def steps_in(self, path: Sequence[Visit]) -> int:
-        """How many steps of a path are meant; a path begins with a step from nowhere."""
+        """Return the number of selected steps in a path; a path begins with a step from nowhere."""
         nodes = [f"{place}_{item}" for place, (item, _) in enumerate(path, 1)]
         if self.dropoff is not None:
             return int(nodes[-1:] == [self.dropoff])
@@ -30,8 +30,11 @@ class _Keys:
 
 
 async def actors_of_paths(call: Call, query: Row, project: Project) -> ActorSource:
-    """Who took the step from `pathStartKey` to `pathEndKey` (`1_/pricing`) of the `pathsFilter`, or ended a path at
-    `pathDropoffKey`; how often is their `event_count`. Every person of the paths without a key. Raises ApiError 400."""
+    """Return the persons who took the step from `pathStartKey` to `pathEndKey` (`1_/pricing`) of the `pathsFilter`.
+
+    With `pathDropoffKey` those who ended a path there; without any key all persons with paths. `event_count` is how
+    often. Raises ApiError 400.
+    """
     source: Row = query["source"]
     paths = await read_paths(call, source, project)
     given = options(source, "pathsFilter")

@@ -1,4 +1,4 @@
-"""PathsQuery: from which page or event to which, by position within the paths of persons."""
+"""PathsQuery: transitions between pages or events, by position within the paths of persons."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 from ...hogql import escape
 from ...http.routing import Call
 from ...queries.project import Project
-from ...queries.running import Ran, answer_fields
+from ...queries.running import Ran, response_fields
 from ...values import Row, as_list, objects
 from ..actor_events import actor_rows, date_range_of, expression
 from ..dates import DateRange, interval_start
@@ -31,7 +31,7 @@ type Visit = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """A `pathsFilter`. `item` is the HogQL of an event's item; weights of 0 are no limit."""
+    """A `pathsFilter`. `item` is the HogQL of an event's item; weights of 0 mean no limit."""
 
     item: str
     kinds: tuple[str, ...]
@@ -46,14 +46,14 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class CutPaths:
-    """The paths of every person, each cut to the part that its query asks for, and the query that read them."""
+    """The paths of every person, each cut to the requested part, and the query that fetched them."""
 
     ran: Ran
     request: _Request
     funnel: FunnelPaths | None
 
     def __iter__(self) -> Iterator[tuple[str, list[Visit]]]:
-        """The id of a person with one of their paths, which may be empty."""
+        """Yield a person's id with one of the person's paths, which can be empty."""
         excluded, funnel = set(self.request.excluded), self.funnel
         gap = _GAP if funnel is None else funnel.gap * _SECOND
         for person, visits in self.ran.table.rows:
@@ -67,10 +67,10 @@ class CutPaths:
 
 
 async def paths_query(call: Call, query: Row, project: Project) -> Row:
-    """The edges between items, the heaviest first. Raises ApiError 400."""
+    """Return the edges between items, heaviest first. Raises ApiError 400."""
     paths = await read_paths(call, query, project)
     return {
-        **answer_fields(call, query, project),
+        **response_fields(call, query, project),
         "results": _edges((path for _, path in paths), paths.request, sampling_factor(query)),
         "hogql": paths.ran.translated.hogql,
         "timings": paths.ran.timings,
@@ -80,7 +80,7 @@ async def paths_query(call: Call, query: Row, project: Project) -> Row:
 
 
 async def read_paths(call: Call, query: Row, project: Project) -> CutPaths:
-    """The paths of a PathsQuery. Raises ApiError 400."""
+    """Return the paths of a PathsQuery. Raises ApiError 400."""
     if query.get("pathsFilter") is None:
         raise malformed_query("pathsFilter", "Field required")
     request = _read(query, project)
@@ -122,7 +122,7 @@ def _read(query: Row, project: Project) -> _Request:
 
 
 def _item(wanted: Row, project: Project) -> str:
-    """The text of an event in a path."""
+    """Return the HogQL text of an event in a path."""
     reads = _own_text(wanted)
     item, given, groupings = "event", _text(wanted, "pathsHogQLExpression"), _texts(wanted, "pathGroupings")
     if given is not None and "hogql" in reads:
@@ -144,7 +144,7 @@ def _item(wanted: Row, project: Project) -> str:
 
 
 def _own_text(wanted: Row) -> frozenset[str]:
-    """The kinds whose events have another text than their name: those asked for, else all but the excluded events."""
+    """Return the kinds with a text other than the event's name: the included ones, else all but the excluded."""
     kinds, excluded = _texts(wanted, "includeEventTypes"), _texts(wanted, "excludeEvents")
     return frozenset(kinds or _KINDS) - frozenset(() if kinds else excluded)
 
@@ -164,9 +164,9 @@ def _kind_conditions(request: _Request) -> list[str]:
 
 
 def _paths(visits: list[Any], gap: int) -> Iterator[list[Visit]]:
-    """One person's visits in order of time, cut where nothing happened for `gap`; equal neighbours are one.
+    """Yield one person's paths: visits in time order, cut at pauses of `gap`, with equal neighbors merged.
 
-    Of equal neighbours the time of the last counts. An empty item at the end of a path falls away, as at PostHog.
+    Merged neighbors have the time of the last one. As in PostHog, an empty item at the end of a path is dropped.
     """
     path: list[Visit] = []
     before: int | None = None
@@ -208,7 +208,7 @@ def _edges(paths: Iterator[list[Visit]], request: _Request, sampling: float) -> 
 
 
 def _cut(path: list[Visit], request: _Request) -> list[Visit]:
-    """The part of a path that is asked for; nothing when it misses the start or the end."""
+    """Return the requested part of a path; empty if the path lacks its start or end."""
     items = [item for item, _ in path]
     if request.start is not None:
         if request.start not in items:
@@ -228,7 +228,7 @@ def _cut(path: list[Visit], request: _Request) -> list[Visit]:
 
 
 def _reachable(edges: list[tuple[str, str]]) -> set[str]:
-    """The nodes that can be reached from one at the first position."""
+    """Return the nodes reachable from the first position."""
     targets: dict[str, list[str]] = {}
     for source, target in edges:
         targets.setdefault(source, []).append(target)

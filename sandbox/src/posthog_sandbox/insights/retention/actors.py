@@ -1,4 +1,4 @@
-"""Who is behind a row of a retention, and in which of its cells each appears."""
+"""The actors behind a row of a retention, and the cells in which each appears."""
 
 from ...errors import invalid
 from ...hogql import HogqlError, escape
@@ -15,11 +15,11 @@ from .query import Retention, read_retention
 
 
 async def actors_of_retention(call: Call, query: Row, project: Project) -> ActorSource:
-    """The actors of the row `interval`, of all rows without it; of one `breakdown` value when there is one.
+    """Return the actors of the row `interval`, or of all rows; only those of one `breakdown` value if given.
 
     `query` is an InsightActorsQuery whose `source` is a RetentionQuery. Columns: `actor_id`, `appearances` (the sorted
-    cells, from 0, that the actor counts in) and `day_0`, `day_1` … (by the name of the period), whether the actor
-    counts in that cell. Cumulative counting changes nothing here, as at PostHog. Raises ApiError 400.
+    cells, from 0, that count the actor) and `day_0`, `day_1` … (named by the period), whether the cell counts the
+    actor. As in PostHog, cumulative counting changes nothing here. Raises ApiError 400.
     """
     source: Row = query["source"]
     retention = await read_retention(Session(call, project), source)
@@ -52,7 +52,7 @@ def _row(interval: object) -> str:
 
 
 def _breakdown_value(given: object) -> str | None:
-    """One value; a list of several is one text, as PostHog joins them."""
+    """Return one value; as in PostHog, several values are joined."""
     if given is None:
         return None
     listed = as_list(given)
@@ -60,7 +60,7 @@ def _breakdown_value(given: object) -> str | None:
 
 
 def _condition(retention: Retention, value: str | None) -> str:
-    """The condition of the cohort that is asked for; cohorts are retentions of their own."""
+    """Return the condition of the requested cohort; each cohort is a separate retention."""
     breakdown = retention.request.breakdown
     if breakdown is None or not breakdown.cohorts:
         return TRUE

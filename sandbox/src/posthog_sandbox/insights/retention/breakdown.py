@@ -1,4 +1,4 @@
-"""What a retention is broken down by: one text per event, or cohorts of persons, one after the other."""
+"""Breakdowns of retention: a text per event, or cohorts of persons in turn."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from ..breakdowns import TYPES
 from ..requests import choice, malformed_query, number, options
 
 ALL_USERS = 0
-"""The id that stands for everybody among cohorts; a query may say `all`."""
+"""The id of all users among cohorts; queries can use `all`."""
 _LIMIT = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """A breakdown value that is a condition on persons. `id` is the cohort's as text."""
+    """A breakdown value that is a condition on persons. `id` is the cohort's id as text."""
 
     id: str
     condition: str
@@ -25,9 +25,9 @@ class Cohort:
 
 @dataclass(frozen=True, slots=True)
 class RetentionBreakdown:
-    """`value` is HogQL for an event's text, empty when the property is missing. With `cohorts` it is not used.
+    """A parsed breakdown. `value` is HogQL for an event's text, empty when the property is missing; unused for cohorts.
 
-    `limit` values are shown, the others are added up as one.
+    `limit` values are shown; the others are combined.
     """
 
     value: str
@@ -36,10 +36,10 @@ class RetentionBreakdown:
 
 
 def read_retention_breakdown(call: Call, query: Row) -> RetentionBreakdown | None:
-    """The `breakdownFilter` of a query, None without one. Blocking: it reads cohorts. Raises ApiError 400.
+    """Return the `breakdownFilter` of a query, None without one. Blocking: it reads cohorts. Raises ApiError 400.
 
-    PostHog's retention reads the first of several breakdowns, or every cohort among them; it knows properties of
-    events, persons and groups, HogQL and cohorts, and takes any other type for a property of events.
+    PostHog's retention uses the first of several breakdowns, or every cohort among them. It supports properties of
+    events, persons and groups, HogQL and cohorts, and reads any other type as an event property.
     """
     given = options(query, "breakdownFilter")
     place = "breakdownFilter."

@@ -1,6 +1,6 @@
-"""In which rows and cells of a retention each actor counts, as HogQL.
+"""The rows and cells of a retention that count each actor, as HogQL.
 
-The rules are those of PostHog's RetentionQuery; comments tell where they surprise.
+The rules are those of PostHog's RetentionQuery; comments mark surprising ones.
 """
 
 from ...queries.property_filters import TRUE
@@ -10,11 +10,11 @@ from .request import FIRST_EVER, RECURRING, RetentionRequest
 
 
 def retention_cells(request: RetentionRequest, periods: Periods, condition: str = TRUE) -> str:
-    """A SELECT with a row for each actor, breakdown value and row of the retention that the actor counts in.
+    """Return a SELECT with one row per actor, breakdown value and row of the retention that counts the actor.
 
-    Columns: `retention_actor`, `retention_value` (a text), `retention_row` (from 0) and `retention_cells`, an array of
-    the cells from 0; of pairs of a cell and a number to add up when the request has a `value`. Nothing is cumulative
-    here, and cells may lie past those that are shown. `condition` is one more on events; `periods` are not empty.
+    Columns: `retention_actor`, `retention_value` (text), `retention_row` (from 0) and `retention_cells`, an array of
+    cells from 0, or of pairs of a cell and a number to add up if the request has a `value`. Nothing is cumulative here,
+    and cells can be beyond the shown ones. `condition` is a further condition on events; `periods` must not be empty.
     """
     if request.windows:
         return _in_windows(request, periods, condition)
@@ -25,15 +25,15 @@ def retention_cells(request: RetentionRequest, periods: Periods, condition: str 
 
 
 def actor_of(request: RetentionRequest) -> str:
-    """The HogQL of an event's actor."""
+    """Return the HogQL of an event's actor."""
     return "person_id" if request.group is None else f"$group_{request.group}"
 
 
 def _actors(request: RetentionRequest, periods: Periods, condition: str) -> str:
-    """What happened in which period, per actor and breakdown value.
+    """Return the periods of an actor's events, per breakdown value.
 
-    The first event ever is one of the actor, and so is its breakdown value; any other is looked for among the events
-    with one value, so that an actor may begin once with each.
+    The first event ever belongs to the actor, and so does its breakdown value. Any other start is searched among the
+    events with one value, so that an actor can start once with each value.
     """
     columns = [f"{actor_of(request)} AS retention_actor", f"{_value(request)} AS retention_value"]
     if request.kind == RECURRING or request.value is not None:
@@ -47,7 +47,7 @@ def _actors(request: RetentionRequest, periods: Periods, condition: str) -> str:
 
 
 def _conditions(request: RetentionRequest, condition: str) -> list[str]:
-    """What makes an event matter, but for its time."""
+    """Return the conditions of a relevant event, except its time."""
     begin = request.target.entity if request.kind == FIRST_EVER else request.target.condition
     relevant = any_of(list(dict.fromkeys([begin, request.returning.condition])))
     has_actor = [] if request.group is None else [f"{actor_of(request)} != ''"]
@@ -55,7 +55,7 @@ def _conditions(request: RetentionRequest, condition: str) -> list[str]:
 
 
 def _value(request: RetentionRequest) -> str:
-    """The breakdown value: of the event, or that of the actor's first event ever."""
+    """Return the breakdown value: of the event, or of the actor's first event ever."""
     if request.breakdown is None or request.breakdown.cohorts:
         return "''"
     if request.kind == FIRST_EVER:
@@ -68,7 +68,7 @@ def _keys(request: RetentionRequest) -> str:
 
 
 def _first_columns(request: RetentionRequest) -> list[str]:
-    """How often there was a target event, when the first was, and the first of any properties."""
+    """Return the columns for the number of target events, the first one, and the first one with any properties."""
     target = request.target.condition
     columns = [f"countIf({target}) AS retention_begun", f"minIf(timestamp, {target}) AS retention_first"]
     if request.kind == FIRST_EVER:
@@ -77,12 +77,12 @@ def _first_columns(request: RetentionRequest) -> list[str]:
 
 
 def _begins(request: RetentionRequest) -> str:
-    """The condition on `_first_columns` that the actor begins at all."""
+    """Return the condition on `_first_columns` that the actor starts at all."""
     return "retention_begun > 0" + (" AND retention_first = retention_first_ever" if request.kind == FIRST_EVER else "")
 
 
 def _periods_with(event: str, request: RetentionRequest, periods: Periods, name: str) -> str:
-    """The column of the periods with such events: each once, or for each event with its value and its time."""
+    """Return the column of the periods with such events: each once, or per event with its value and time."""
     inside = [] if request.kind == RECURRING else [periods.conditions[0]]
     place, where = periods.place(), all_of([event, *inside])
     if request.value is not None:
@@ -93,7 +93,7 @@ def _periods_with(event: str, request: RetentionRequest, periods: Periods, name:
 
 
 def _rows(request: RetentionRequest, periods: Periods) -> str:
-    """The rows that an actor counts in, as an array."""
+    """Return the rows that count an actor, as an array."""
     if request.kind == RECURRING:
         return "retention_starts" if request.value is None else _distinct_places("retention_starts")
     begins = all_of([_begins(request), periods.holds("retention_first")])
@@ -105,13 +105,13 @@ def _distinct_places(events: str) -> str:
 
 
 def _cells(request: RetentionRequest) -> str:
-    """The cells of a row: 0, and those of the periods in which the actor returned."""
+    """Return the cells of a row: 0, and those of the periods in which the actor returned."""
     returns = "retention_returns"
     if request.occurrences > 1:
         enough = f"countEqual(retention_returns, place) >= {request.occurrences}"
         returns = f"arrayFilter(place -> {enough}, arrayDistinct(retention_returns))"
     if request.brackets:
-        # PostHog measures brackets from the first period that the actor began in, in each of the actor's rows.
+        # PostHog measures brackets from the actor's first starting period, in all of the actor's rows.
         first = "arrayMin(retention_starts)" if request.kind == RECURRING else "retention_row"
         cells = f"arrayMap(place -> {_bracket(request.brackets, f'place - {first}')}, {returns})"
         return f"arrayDistinct(arrayConcat([0], arrayFilter(cell -> cell > 0, {cells})))"
@@ -120,7 +120,7 @@ def _cells(request: RetentionRequest) -> str:
 
 
 def _bracket(brackets: tuple[int, ...], distance: str) -> str:
-    """The cell of a distance in periods, 0 for none."""
+    """Return the cell of a distance in periods, 0 for none."""
     arms, reach = [f"{distance} <= 0, 0"], 0
     for cell, size in enumerate(brackets, 1):
         reach += size
@@ -129,10 +129,10 @@ def _bracket(brackets: tuple[int, ...], distance: str) -> str:
 
 
 def _valued_cells(request: RetentionRequest) -> str:
-    """Pairs of cell and number: target events of the row's period, and returns.
+    """Return pairs of cell and number: target events of the row's period, and returns.
 
-    A return in the row's period counts when it is another event and later than the first target event there. Brackets
-    and the least number of occurrences change nothing.
+    A return in the row's period counts if it is a different event after the period's first target event. Brackets and
+    the minimum number of occurrences have no effect.
     """
     begun = "arrayFilter(event -> tupleElement(event, 1) = retention_row, retention_starts)"
     starts = f"arrayMap(event -> tuple(0, tupleElement(event, 2)), {begun})"
@@ -146,11 +146,11 @@ def _valued_cells(request: RetentionRequest) -> str:
 
 
 def _in_windows(request: RetentionRequest, periods: Periods, condition: str) -> str:
-    """The same by windows that begin at each actor's first target event, of the range or ever.
+    """Return the rows of `retention_cells` with windows that begin at each actor's first target event.
 
-    That event is the actor's, whatever its breakdown value; a value counts when the actor has an event with it since.
-    Rows are windows from the start of the range, so a month is 30 days there too. Brackets and the least number of
-    occurrences change nothing; returns after the range count for first events.
+    That event, in the range or ever, belongs to the actor regardless of its breakdown value; a value counts if the
+    actor has a later event with it. Rows are windows from the start of the range, so a month is 30 days there too.
+    Brackets and the minimum number of occurrences have no effect; for first-ever events, returns after the range count.
     """
     columns = [
         f"{actor_of(request)} AS retention_actor",

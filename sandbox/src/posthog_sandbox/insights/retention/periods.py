@@ -1,4 +1,4 @@
-"""The periods of a RetentionQuery: which there are, what they are called, and in which one an event is."""
+"""The periods of a RetentionQuery: their starts, names, and the period of an event."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ class Periods:
 
     @property
     def conditions(self) -> list[str]:
-        """HogQL conditions for a `timestamp` inside."""
+        """The HogQL conditions for a `timestamp` in the range."""
         return [f"timestamp >= {moment_literal(self.starts[0])}", self.until]
 
     @property
@@ -33,11 +33,11 @@ class Periods:
         return f"timestamp < {moment_literal(self.end)}"
 
     def holds(self, moment: str) -> str:
-        """The HogQL condition for another moment to be inside."""
+        """Return the HogQL condition for another moment in the range."""
         return f"{moment} >= {moment_literal(self.starts[0])} AND {moment} < {moment_literal(self.end)}"
 
     def place(self, moment: str = "timestamp") -> str:
-        """HogQL for the number of the period that a moment inside is in, from 0."""
+        """Return HogQL for the index of the period that contains a moment."""
         first = self.starts[0]
         match self.name:
             case "Hour":
@@ -51,7 +51,7 @@ class Periods:
 
     @property
     def ticks(self) -> int:
-        """How many ticks a window has: 1 or 24 full hours of the clock, 7 or 30 days of the calendar."""
+        """The number of ticks in a window: 1 or 24 clock hours, 7 or 30 calendar days."""
         return _TICKS[self.name]
 
     @property
@@ -63,9 +63,9 @@ class Periods:
         return (first.date() - _EPOCH).days
 
     def tick(self, moment: str = "timestamp") -> str:
-        """HogQL for the tick that a moment is in.
+        """Return HogQL for the tick that contains a moment.
 
-        PostHog counts a window by the hours or midnights that were passed, not by the time that went by.
+        PostHog measures a window in hours or midnights passed, not in elapsed time.
         """
         if self.name in ("Hour", "Day"):
             return f"intDiv(toUnixTimestamp(toStartOfHour({moment})), 3600)"
@@ -73,12 +73,12 @@ class Periods:
 
 
 def _passed(unit: str, moment: str) -> str:
-    """HogQL for the days or months from 1970 to a moment. ClickHouse's dates do not begin earlier, ranges may."""
+    """Return HogQL for the days or months from 1970, where ClickHouse's dates begin, to a moment."""
     return f"dateDiff('{unit}', toDate('{_EPOCH}'), toDate({moment}))"
 
 
 def read_periods(query: Row, project: Project, name: str, total: int, earliest: datetime | None) -> Periods:
-    """The whole periods that a `dateRange` touches, the current one too; `total` of them without `date_from`.
+    """Return the whole periods of a `dateRange`, including the current one; `total` of them without `date_from`.
 
     `earliest` is the project's first event, for `date_from` `all`. Raises ApiError 400.
     """
@@ -95,7 +95,7 @@ def read_periods(query: Row, project: Project, name: str, total: int, earliest: 
 
 
 def cell_labels(name: str, total: int, brackets: tuple[int, ...]) -> list[str]:
-    """The names of the cells of a row: `Day 0`, `Day 1`; with brackets `Day 0`, `Day 1`, `Day 2-4`."""
+    """Return the names of the cells of a row: `Day 0`, `Day 1`; with brackets `Day 0`, `Day 1`, `Day 2-4`."""
     if not brackets:
         return [f"{name} {place}" for place in range(total)]
     found, first = [f"{name} 0"], 1

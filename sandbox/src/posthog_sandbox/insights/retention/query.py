@@ -1,4 +1,4 @@
-"""RetentionQuery: of those who did something in a period, how many came back in each period after."""
+"""RetentionQuery: of the actors with an event in a period, those who came back in each later period."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,19 +20,19 @@ _MOST_CELLS = 250_000
 _MOST_ROWS = 100_000
 
 type Cells = dict[tuple[int, int], tuple[int | float, float]]
-"""By row and cell how many actors there are, and what their events add up to or are on average."""
+"""By row and cell, the number of actors and the sum or average of their events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """A RetentionQuery that was read, with its periods."""
+    """A parsed RetentionQuery with its periods."""
 
     request: RetentionRequest
     periods: Periods
 
 
 async def retention_query(call: Call, query: Row, project: Project) -> Row:
-    """A row for each period and breakdown value. Raises ApiError 400."""
+    """Return one row per period and breakdown value. Raises ApiError 400."""
     session = Session(call, project)
     retention = await read_retention(session, query)
     found: dict[str, Cells] = {}
@@ -43,11 +43,11 @@ async def retention_query(call: Call, query: Row, project: Project) -> Row:
             found |= _cells_by_value(retention.request, rows, cohort.id)
         if breakdown is None or not breakdown.cohorts:
             found = _cells_by_value(retention.request, await session.rows(_counts(retention)))
-    return session.answer(query, await reading(lambda: _results(retention, found)))
+    return session.response(query, await reading(lambda: _results(retention, found)))
 
 
 async def read_retention(session: Session, query: Row) -> Retention:
-    """A RetentionQuery with its dates. Raises ApiError 400."""
+    """Parse a RetentionQuery and its dates. Raises ApiError 400."""
     request = await reading(lambda: read_retention_request(session.call, query, session.project))
     earliest = await session.earliest(TRUE, _EARLIEST) if wants_all(query) else None
     periods = read_periods(query, session.project, request.period, request.total, earliest)
@@ -57,7 +57,7 @@ async def read_retention(session: Session, query: Row) -> Retention:
 
 
 def _counts(retention: Retention, condition: str = TRUE) -> str:
-    """Rows of breakdown value, row, cell, number of actors and what is added up, none of it for plain counts."""
+    """Return HogQL for breakdown value, row, cell, number of actors and, except for plain counts, the sum."""
     request = retention.request
     cells, width = retention_cells(request, retention.periods, condition), len(request.labels)
     keys = "retention_value, retention_row, retention_cell"
@@ -80,7 +80,7 @@ def _counts(retention: Retention, condition: str = TRUE) -> str:
 
 
 def _cells_by_value(request: RetentionRequest, rows: list[list[Any]], cohort: str | None = None) -> dict[str, Cells]:
-    """The cells by breakdown value, an empty text without a breakdown; corrected for sampling as PostHog does."""
+    """Return the cells by breakdown value ("" without a breakdown), corrected for sampling as in PostHog."""
     found: dict[str, Cells] = {}
     for value, row, cell, actors, *added in rows:
         number = float(added[0] or 0) if added else 0.0
@@ -103,12 +103,12 @@ def _results(retention: Retention, found: dict[str, Cells]) -> list[Row]:
 
 
 def _size(cells: Cells) -> int | float:
-    """How many actors begin, over all rows."""
+    """Return the number of starting actors, over all rows."""
     return sum(actors for (_, cell), (actors, _) in cells.items() if cell == 0)
 
 
 def _added(parts: list[Cells]) -> Cells:
-    """Several values as one; averages are added up too, as PostHog does."""
+    """Combine several values; as in PostHog, averages are added up too."""
     total: Cells = {}
     for part in parts:
         for place, (actors, number) in part.items():
@@ -118,7 +118,7 @@ def _added(parts: list[Cells]) -> Cells:
 
 
 def _shown(retention: Retention, cells: Cells, value: str | None) -> list[Row]:
-    """The rows of one breakdown value. An empty cell is 0.0 without a breakdown and 0 with one, as PostHog's are."""
+    """Return the rows of one value. As in PostHog, empty cells are 0.0 without a breakdown and 0 with one."""
     request, empty = retention.request, (0.0 if value is None else 0, 0.0)
     valued, labels = request.value is not None, list(enumerate(request.labels))
 

@@ -1,4 +1,4 @@
-"""What a RetentionQuery asks for, checked as PostHog checks it."""
+"""Parsing and validation of a RetentionQuery."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ _DISPLAYED: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionRequest:
-    """A RetentionQuery that was read and checked.
+    """A parsed and validated RetentionQuery.
 
-    `total` periods are looked at from each one; `brackets` are sizes of cells in periods, none for cells of one period.
-    `windows` counts from each actor's own first event. `value` is HogQL for the number that sums or averages add up,
-    None when actors are counted; `average` tells which of both. `group` is the type of the groups that are counted.
+    Each row covers `total` periods; `brackets` are cell sizes in periods, none for cells of one period. `windows`
+    counts from each actor's own first event. `value` is HogQL for the number to sum or average, None when actors are
+    counted; `average` selects the average. `group` is the type of the counted groups.
     """
 
     target: Series
@@ -62,12 +62,12 @@ class RetentionRequest:
 
     @property
     def same_entity(self) -> bool:
-        """Whether both events are the same but for their properties."""
+        """Whether both events are equal except for their properties."""
         return (self.target.kind, self.target.key) == (self.returning.kind, self.returning.key)
 
 
 def read_retention_request(call: Call, query: Row, project: Project) -> RetentionRequest:
-    """Everything but the dates. Blocking: it reads actions and cohorts. Raises ApiError 400."""
+    """Parse everything except the dates. Blocking: it reads actions and cohorts. Raises ApiError 400."""
     if query.get("retentionFilter") is None:
         raise malformed_query("retentionFilter", "Field required")
     given = options(query, "retentionFilter")
@@ -162,7 +162,7 @@ def _is_size(size: object) -> bool:
 
 
 def _aggregated(given: Row, project: Project) -> str | None:
-    """An event's number as HogQL, 0 when it has none; None without a property, then actors are counted."""
+    """Return an event's number as HogQL, 0 if missing; None without a property, when actors are counted."""
     key = given.get("aggregationProperty")
     if key is None or key == "":
         return None

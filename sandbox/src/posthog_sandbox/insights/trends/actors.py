@@ -1,4 +1,4 @@
-"""The events and the actors behind a number of a trend."""
+"""The events and actors behind a number of a trend."""
 
 import re
 from dataclasses import dataclass
@@ -28,9 +28,11 @@ _MATCHING = "groupUniqArray(100)((timestamp, uuid, $session_id, $window_id)) AS 
 
 
 @dataclass(frozen=True, slots=True)
-class AskedTrend:
-    """A TrendsQuery as far as its actors need it. Series of unknown actions are left out of `series`; `nodes` is how
-    many series there are with these."""
+class ParsedTrend:
+    """A TrendsQuery, parsed as far as its actors need it.
+
+    Series of unknown actions are missing in `series`; `nodes` is the number of series including them.
+    """
 
     series: tuple[Series, ...]
     nodes: int
@@ -39,17 +41,17 @@ class AskedTrend:
     condition: str
 
 
-async def read_trend(call: Call, query: Row, project: Project) -> tuple[AskedTrend, DateRange]:
-    """A TrendsQuery and the range that its numbers are counted over. Raises ApiError 400."""
+async def read_trend(call: Call, query: Row, project: Project) -> tuple[ParsedTrend, DateRange]:
+    """Parse a TrendsQuery and the range of its numbers. Raises ApiError 400."""
     trend = await reading(lambda: _read(call, query, project))
     return trend, await trend_range(Session(call, project), query, trend.series, trend.request)
 
 
-def _read(call: Call, query: Row, project: Project) -> AskedTrend:
+def _read(call: Call, query: Row, project: Project) -> ParsedTrend:
     series = read_series(call, query, project, unknown_actions=True)
     nodes = len(as_list(query.get("series")) or [])
     request = read_trends_request(query, nodes)
-    return AskedTrend(
+    return ParsedTrend(
         series=series,
         nodes=nodes,
         request=request,
@@ -59,10 +61,10 @@ def _read(call: Call, query: Row, project: Project) -> AskedTrend:
 
 
 async def events_of_trend(call: Call, query: Row, project: Project) -> tuple[str, Series | None]:
-    """The HogQL condition of the events that an InsightActorsQuery over a TrendsQuery is about, and their series.
+    """Return the HogQL condition of the events of an InsightActorsQuery over a TrendsQuery, and their series.
 
-    The series is None for an unknown action. The numbers of an insight and these events agree: PostHog shows the whole
-    first and last interval of a range, here both are cut off at its ends. Raises ApiError 400.
+    The series is None for an unknown action. The events agree with the insight's numbers: PostHog lists the whole first
+    and last interval of a range, here both are cut at the ends of the range. Raises ApiError 400.
     """
     trend, whole = await read_trend(call, query["source"], project)
     index = number(query, "series", "", 0)
@@ -82,12 +84,12 @@ async def events_of_trend(call: Call, query: Row, project: Project) -> tuple[str
         cumulative=False,
         project=project,
     )
-    counting_query(counting)  # refuses what the series lacks
+    counting_query(counting)  # rejects a series that lacks a required option
     return _condition(counting, start, _wanted(trend.breakdown, value)), series
 
 
 async def actors_of_trend(call: Call, query: Row, project: Project) -> ActorSource:
-    """The actors of an InsightActorsQuery over a TrendsQuery, with how many of the events are theirs."""
+    """Return the actors of an InsightActorsQuery over a TrendsQuery, with their numbers of events."""
     condition, series = await events_of_trend(call, query, project)
     group = _group(series)
     actor = "person_id" if group is None else f"$group_{group}"
@@ -110,9 +112,9 @@ def _group(series: Series | None) -> int | None:
 
 
 def _bucket(query: Row, request: TrendsRequest, ends: DateRange, project: Project) -> tuple[datetime | None, DateRange]:
-    """The start of the interval that is asked for, None for the whole range, and the range that it is in.
+    """Return the start of the requested interval, None for the whole range, and the range it is in.
 
-    `day` names an interval of the current period, for the previous one too: it stands for its place.
+    `day` is an interval of the current period; for the previous period it selects the interval with the same index.
     """
     day, aggregate = query.get("day"), request.aggregate
     if aggregate and day is not None:
@@ -132,22 +134,22 @@ def _bucket(query: Row, request: TrendsRequest, ends: DateRange, project: Projec
 
 
 def _pass_of(breakdown: Breakdown, value: object) -> Pass:
-    """The cohort that a value of a breakdown by cohorts names; everybody otherwise. Raises ApiError 400."""
+    """Return the cohort of a breakdown value, or all users without one. Raises ApiError 400."""
     if not breakdown.by_cohort or value is None:
         return Pass()
     names = as_list(value) or [value]
     found = next((each for each in breakdown.passes if str(each.value) == str(names[0])), None)
     if found is None:
-        raise invalid(f"The insight has no breakdown by cohort {str(names[0])[:60]}.")
+        raise invalid(f"The insight is not broken down by cohort {str(names[0])[:60]}.")
     return found
 
 
 type _Wanted = tuple[tuple[str | None, bool], ...]
-"""The value that each breakdown must have, None for any, and whether it is a bin of numbers: `[10,20]`."""
+"""The required value of each breakdown, None for any, and whether it is a bin of numbers: `[10,20]`."""
 
 
 def _wanted(breakdown: Breakdown, value: object) -> _Wanted:
-    """What a `breakdown` asks for. `Other` holds for every event, as at PostHog."""
+    """Return the values that `breakdown` requires. As in PostHog, `Other` matches every event."""
     if breakdown.by_cohort or value is None:
         return ((None, False),) * len(breakdown.expressions)
     listed = as_list(value)
@@ -182,7 +184,7 @@ def _has_value(expression: str, text: str, binned: bool) -> str:
 
 
 def _within(counting: Counting, start: datetime | None, moment: str = "timestamp") -> list[str]:
-    """When the events behind a number happened, as conditions on `moment`."""
+    """Return the conditions on `moment` for the events behind a number."""
     ends, days = counting.range, _ACTIVE_DAYS.get(counting.math)
     last = ends.conditions()[1].replace("timestamp", moment, 1)
     if start is None:
@@ -197,7 +199,7 @@ def _within(counting: Counting, start: datetime | None, moment: str = "timestamp
 
 
 def _first_events(counting: Counting, start: datetime | None, wanted: _Wanted) -> str:
-    """HogQL for the ids of each person's first event ever, of those that a number counts."""
+    """Return HogQL for the ids of each person's first event ever, among those that a number counts."""
     series = counting.series
     filters = all_of([series.filters, counting.condition])
     matching = counting.math == "first_matching_event_for_user"

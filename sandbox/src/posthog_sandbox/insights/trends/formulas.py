@@ -14,7 +14,7 @@ _CHARACTERS = re.compile(r"[A-Za-z0-9.+\-*/%() ]+", re.ASCII)
 
 
 class Formula:
-    """A formula that was checked: it names at most the first `series` letters. Raises ApiError 400."""
+    """A validated formula over the first `series` letters. Raises ApiError 400."""
 
     def __init__(self, text: str, series: int) -> None:
         self.text = text
@@ -22,7 +22,7 @@ class Formula:
         _check(self._tree, {chr(ord("a") + index) for index in range(min(series, 26))})
 
     def value(self, values: Sequence[float]) -> float:
-        """The formula of one value per series. Division by zero, and whatever is not a finite number, is 0."""
+        """Evaluate the formula for one value per series. Division by zero and results that are not finite are 0."""
         result = _value(self._tree, {chr(ord("a") + index): value for index, value in enumerate(values)})
         return result if math.isfinite(result) else 0.0
 
@@ -37,7 +37,7 @@ def _parsed(text: str) -> ast.expr:
 
 
 def _check(tree: ast.expr, letters: set[str]) -> None:
-    """Walks without recursion, so that any nesting is read. Raises ApiError 400."""
+    """Validate without recursion, so that any nesting can be handled. Raises ApiError 400."""
     open_nodes = [(tree, 0)]
     while open_nodes:
         node, depth = open_nodes.pop()

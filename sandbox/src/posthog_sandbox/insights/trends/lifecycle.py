@@ -1,4 +1,4 @@
-"""LifecycleQuery: how many persons are new, come back, come back after a pause, or stay away, per interval."""
+"""LifecycleQuery: new, returning, resurrecting and dormant persons per interval."""
 
 from typing import Any
 
@@ -33,12 +33,15 @@ _UNITS: dict[Interval, str] = {
     "month": "Months",
 }
 _WITH_PERSON = "person_mode != 'propertyless'"
-"""That an event has a person profile. `$process_person_profile` is false on exactly the propertyless events; reading it
-out of their JSON takes longer than everything else."""
+"""The condition that an event has a person profile.
+
+`$process_person_profile` is false on exactly the propertyless events, but to read it from their JSON would take longer
+than the rest of the query.
+"""
 
 
 async def lifecycle_query(call: Call, query: Row, project: Project) -> Row:
-    """Four results, one per status, of the first series. Raises ApiError 400."""
+    """Return four results, one per status, of the first series. Raises ApiError 400."""
     session = Session(call, project)
     series, ends, actors = await lifecycle_actors(session, query)
     rows = await session.rows(
@@ -46,12 +49,14 @@ async def lifecycle_query(call: Call, query: Row, project: Project) -> Row:
         f"FROM ({actors}) GROUP BY insight_bucket, insight_status LIMIT 50000"
     )
     results = _results(series, ends, rows, sampling_factor(query), skipped=_skipped(query, ends))
-    return {**session.answer(query, results), "resolved_date_range": ends.resolved()}
+    return {**session.response(query, results), "resolved_date_range": ends.resolved()}
 
 
 async def lifecycle_actors(session: Session, query: Row) -> tuple[Series, DateRange, str]:
-    """The series and the range of a query, and HogQL for a row for each actor and interval: `insight_actor`,
-    `insight_bucket` and `insight_status`. Raises ApiError 400."""
+    """Return the series and range of a query, and HogQL with one row per actor and interval.
+
+    Its columns are `insight_actor`, `insight_bucket` and `insight_status`. Raises ApiError 400.
+    """
     call, project = session.call, session.project
     series = await reading(lambda: _series(call, query, project))
     earliest = await session.earliest(series.entity) if wants_all(query) else None
@@ -61,7 +66,7 @@ async def lifecycle_actors(session: Session, query: Row) -> tuple[Series, DateRa
 
 
 def _skipped(query: Row, ends: DateRange) -> int:
-    """How many intervals at the start are left out: with `explicitDate` the one that begins before the range does."""
+    """Return how many intervals to skip: with `explicitDate`, a first interval that begins before the range."""
     explicit = (as_object(query.get("dateRange")) or {}).get("explicitDate") is True
     return int(
         explicit and interval_start(ends.start, ends.interval, ends.week_start) < ends.start.replace(microsecond=0)
@@ -77,7 +82,7 @@ def _series(call: Call, query: Row, project: Project) -> Series:
 
 
 def group_index(query: Row) -> int | None:
-    """The group type that a query follows, None for persons. Raises ApiError 400."""
+    """Return the group type that a query counts, None for persons. Raises ApiError 400."""
     index = query.get("aggregation_group_type_index")
     if index is not None and (not isinstance(index, int) or isinstance(index, bool) or not 0 <= index <= 4):
         raise malformed_query("aggregation_group_type_index", "Input should be a number from 0 to 4")
@@ -85,7 +90,7 @@ def group_index(query: Row) -> int | None:
 
 
 def _actors(ends: DateRange, condition: str, group: int | None, timezone: str) -> str:
-    """Each actor with each interval that it has a status in. Whole intervals are read, from before the first on."""
+    """Return HogQL for the intervals in which each actor has a status. Reads whole intervals and the one before."""
     interval, week_start = ends.interval, ends.week_start
     since = previous_interval(interval_start(ends.start, interval, week_start), interval)
     until = next_interval(interval_start(ends.end, interval, week_start), interval)
@@ -112,7 +117,7 @@ def _actors(ends: DateRange, condition: str, group: int | None, timezone: str) -
     pairs = f"SELECT insight_actor, arrayJoin(arrayConcat({active}, {gone})) AS insight_pair FROM ({actors})"
     bucket = "tupleElement(insight_pair, 1)"
     if interval in ("hour", "minute"):
-        bucket = f"toTimeZone({bucket}, {escape.string(timezone)})"  # arrayConcat forgets the timezone of its times
+        bucket = f"toTimeZone({bucket}, {escape.string(timezone)})"  # arrayConcat drops the time zone
     return (
         f"SELECT insight_actor, {bucket} AS insight_bucket, "
         f"tupleElement(insight_pair, 2) AS insight_status FROM ({pairs})"
@@ -120,13 +125,13 @@ def _actors(ends: DateRange, condition: str, group: int | None, timezone: str) -
 
 
 def _start_expression(interval: Interval, moment: str) -> str:
-    """The start of an interval as HogQL; that of a day as a date, because arrays of times forget the timezone."""
+    """Return the start of an interval as HogQL; days as dates, because arrays of times lose the time zone."""
     start = bucket_expression(interval, moment)
     return f"toDate({start})" if interval == "day" else start
 
 
 def _results(series: Series, ends: DateRange, rows: list[list[Any]], sampling: float, *, skipped: int) -> list[Row]:
-    """The results by status; none when no interval is left, as at PostHog."""
+    """Return the results by status; as in PostHog, none when no interval is left."""
     keys, days, labels = ends.keys()[skipped:], ends.days()[skipped:], ends.labels()[skipped:]
     counts = {(bucket_instant(row[0], ends.interval), row[1]): row[2] for row in rows}
     results: list[Row] = []

@@ -1,4 +1,4 @@
-"""The numbers of a trend as lines: one per series and breakdown value, cut into PostHog's shape later."""
+"""The numbers of a trend as lines, one per series and breakdown value, before formatting."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -29,14 +29,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """The lines of a series in PostHog's order. `cut` says that values were left out or summed up."""
+    """The lines of a series in PostHog's order. `cut` is whether values were left out or combined."""
 
     lines: tuple[Line, ...]
     cut: bool = False
 
 
 def lines_of(rows: list[list[Any]], ends: DateRange, breakdown: Breakdown, request: TrendsRequest) -> Lines:
-    """Rows of bucket, breakdown values and number, filled up with zeros, smoothed, ranked and limited."""
+    """Convert rows of bucket, breakdown values and number to lines: filled with zeros, smoothed, ranked, limited."""
     keys = [""] if request.aggregate else ends.keys()
     places = {key: index for index, key in enumerate(keys)}
     found: dict[Value, list[float]] = {} if breakdown.expressions else {(): [0] * len(keys)}
@@ -61,12 +61,12 @@ def lines_of(rows: list[list[Any]], ends: DateRange, breakdown: Breakdown, reque
 
 
 def scaled(lines: Lines, factor: float) -> Lines:
-    """As if all persons had been read instead of this part of them."""
+    """Scale sampled numbers to all persons."""
     return _each(lines, lambda number: round(number / factor))
 
 
 def accumulated(lines: Lines, smoothing: int) -> Lines:
-    """Running totals, smoothed, in the order of the sums of the totals."""
+    """Return smoothed running totals, ordered by their sums."""
     found = [replace(line, numbers=tuple(accumulate(line.numbers))) for line in lines.lines]
 
     def rank(line: Line) -> tuple[bool, bool, float, Value]:
@@ -79,7 +79,7 @@ def accumulated(lines: Lines, smoothing: int) -> Lines:
 
 
 def smoothed(numbers: Sequence[float], intervals: int) -> list[float]:
-    """Each number as the floor of the average of the last `intervals`, of fewer at the start."""
+    """Replace each number by the floor of the average of the last `intervals`, fewer at the start."""
     if intervals == 1:
         return list(numbers)
     windows = [numbers[max(0, place + 1 - intervals) : place + 1] for place in range(len(numbers))]
@@ -87,7 +87,7 @@ def smoothed(numbers: Sequence[float], intervals: int) -> list[float]:
 
 
 def combined(series: Sequence[Lines], formula: NamedFormula, width: int) -> tuple[Line, ...]:
-    """A formula over the series, for each breakdown value that any of them has; a value that is missing counts 0."""
+    """Apply a formula to the series, per breakdown value of any series; missing values count as 0."""
     by_value = [{line.value: line.numbers for line in lines.lines} for lines in series]
     values = list(dict.fromkeys(value for lines in by_value for value in lines))
     nothing = (0.0,) * width

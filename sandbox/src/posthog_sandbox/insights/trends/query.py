@@ -21,7 +21,7 @@ from .request import NamedFormula, TrendsRequest, read_trends_request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trend:
-    """A TrendsQuery that was read and checked."""
+    """A parsed and validated TrendsQuery."""
 
     query: Row
     series: tuple[Series, ...]
@@ -51,7 +51,7 @@ class _Half:
 
 
 async def trends_query(call: Call, query: Row, project: Project) -> Row:
-    """One result per series, formula, breakdown value and period. Raises ApiError 400."""
+    """Return one result per series, formula, breakdown value and period. Raises ApiError 400."""
     trend = await reading(lambda: _read(call, query, project))
     session = Session(call, project)
     ends = await trend_range(session, query, trend.series, trend.request)
@@ -72,7 +72,7 @@ async def trends_query(call: Call, query: Row, project: Project) -> Row:
     cut = any(found.cut for found in lines)
     if trend.request.formulas:
         results.sort(key=lambda result: result["order"])
-    return {**session.answer(query, results), "hasMore": cut, "resolved_date_range": ends.resolved()}
+    return {**session.response(query, results), "hasMore": cut, "resolved_date_range": ends.resolved()}
 
 
 def _read(call: Call, query: Row, project: Project) -> _Trend:
@@ -104,7 +104,7 @@ async def _lines(session: Session, *, trend: _Trend, series: Series, ends: DateR
 
 
 async def _ends_of_values(session: Session, counting: Counting) -> list[tuple[float, float] | None]:
-    """The least and the greatest value of each breakdown; None when it has none."""
+    """Return the minimum and maximum of each breakdown; None without values."""
     columns = ", ".join(f"min({text}), max({text})" for text in counting.breakdowns)
     ((*found,),) = await session.rows(f"SELECT {columns} FROM events WHERE {counting.where} LIMIT 1")
     pairs = zip(found[::2], found[1::2], strict=True)
@@ -112,7 +112,7 @@ async def _ends_of_values(session: Session, counting: Counting) -> list[tuple[fl
 
 
 def _results(trend: _Trend, half: _Half, each: Pass, found: list[Lines]) -> list[Row]:
-    """The results of one period, or of one cohort in it."""
+    """Return the results of one period, or of one cohort in it."""
     if trend.request.formulas:
         width = 1 if trend.request.aggregate else len(half.range.buckets())
         return [
@@ -168,7 +168,7 @@ def _numbers(trend: _Trend, half: _Half, line: Line) -> Row:
 
 
 def _broken_down(trend: _Trend, each: Pass, line: Line) -> tuple[str | None, Row]:
-    """The label of a breakdown value and the keys that it adds; none without a breakdown."""
+    """Return the label of a breakdown value and its extra keys; none without a breakdown."""
     if each.label is not None:
         return each.label, {"breakdown_value": each.value}
     if not trend.breakdown.expressions:
@@ -198,7 +198,7 @@ def _action(trend: _Trend, half: _Half, series: Series) -> Row:
 
 
 def _filter(trend: _Trend, half: _Half) -> Row:
-    """The query in PostHog's old key names, without nulls."""
+    """Return the query with PostHog's legacy key names, without nulls."""
     given: dict[str, Any] = {
         "insight": "TRENDS",
         "properties": trend.query.get("properties") or [],

@@ -1,4 +1,4 @@
-"""The range that the numbers of a trend are counted over."""
+"""The range of a trend's numbers."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from .request import TrendsRequest
 
 
 async def trend_range(session: Session, query: Row, series: Iterable[Series], request: TrendsRequest) -> DateRange:
-    """The `dateRange` of a TrendsQuery. One number for the whole range is counted by days. Raises ApiError 400."""
+    """Return the `dateRange` of a TrendsQuery. A single number is counted by day. Raises ApiError 400."""
     earliest = None
     if wants_all(query):
         earliest = await session.earliest(any_of([item.entity for item in series]))

@@ -1,4 +1,4 @@
-"""What a TrendsQuery asks for."""
+"""Parsing of a TrendsQuery's options."""
 
 from dataclasses import dataclass
 
@@ -25,28 +25,31 @@ DISPLAYS = (
 AGGREGATE_DISPLAYS = frozenset(
     {"BoldNumber", "ActionsPie", "ActionsBarValue", "ActionsTable", "WorldMap", "CalendarHeatmap"}
 )
-_UNANSWERED = ("Metric", "TwoDimensionalHeatmap", "BoxPlot", "SlopeGraph")
+_UNSUPPORTED = ("Metric", "TwoDimensionalHeatmap", "BoxPlot", "SlopeGraph")
 _WORLD_MAP_LIMIT = 250
 _LIMIT = 25
 
 
 @dataclass(frozen=True, slots=True)
 class NamedFormula:
-    """A formula and the name that a person gave it."""
+    """A formula and its custom name."""
 
     formula: Formula
     custom_name: str | None
 
     @property
     def label(self) -> str:
-        """What its results are called."""
+        """The name of its results."""
         return self.custom_name or f"Formula ({self.formula.text})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrendsRequest:
-    """`display` is how it is drawn, which decides whether there is one number per series (`aggregate`). `compare_to`
-    is null for the period before."""
+    """The options of a TrendsQuery.
+
+    `display` also decides whether there is one number per series (`aggregate`). `compare_to` None means the preceding
+    period.
+    """
 
     display: str
     formulas: tuple[NamedFormula, ...]
@@ -56,28 +59,28 @@ class TrendsRequest:
 
     @property
     def aggregate(self) -> bool:
-        """One number per series instead of one per interval."""
+        """Whether there is one number per series instead of one per interval."""
         return self.display in AGGREGATE_DISPLAYS
 
     @property
     def cumulative(self) -> bool:
-        """Running totals."""
+        """Whether numbers are running totals."""
         return self.display == "ActionsLineGraphCumulative"
 
     @property
     def breakdown_limit(self) -> int:
-        """How many breakdown values are kept unless the query says."""
+        """The default limit of breakdown values."""
         return _WORLD_MAP_LIMIT if self.display == "WorldMap" else _LIMIT
 
 
 def read_trends_request(query: Row, series: int) -> TrendsRequest:
-    """The `trendsFilter` and `compareFilter` of a query with so many series. Raises ApiError 400."""
+    """Return the `trendsFilter` and `compareFilter` of a query with `series` series. Raises ApiError 400."""
     given = options(query, "trendsFilter")
     place = "trendsFilter."
     compare, compare_to = read_compare(query)
     display = given.get("display")
-    if display in _UNANSWERED:
-        raise invalid(f"The sandbox does not answer the display {display}.")
+    if display in _UNSUPPORTED:
+        raise invalid(f"The sandbox does not support the display {display}.")
     return TrendsRequest(
         display=choice(given, "display", place, DISPLAYS, DISPLAYS[0]),
         formulas=_formulas(given, series),
@@ -88,7 +91,7 @@ def read_trends_request(query: Row, series: int) -> TrendsRequest:
 
 
 def read_compare(query: Row) -> tuple[bool, str | None]:
-    """Whether to compare, and by how much the other period is moved. Raises ApiError 400."""
+    """Return whether to compare, and the shift of the compared period. Raises ApiError 400."""
     given = options(query, "compareFilter")
     compare_to = given.get("compare_to")
     if compare_to is not None and not isinstance(compare_to, str):
@@ -97,7 +100,7 @@ def read_compare(query: Row) -> tuple[bool, str | None]:
 
 
 def _formulas(given: Row, series: int) -> tuple[NamedFormula, ...]:
-    """`formulaNodes` win over `formulas`, those over `formula`."""
+    """Return the formulas; `formulaNodes` take precedence over `formulas`, those over `formula`."""
     nodes = objects(given.get("formulaNodes"))
     if not nodes:
         nodes = [{"formula": text} for text in as_list(given.get("formulas")) or [given.get("formula")] if text]

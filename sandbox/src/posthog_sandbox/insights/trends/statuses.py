@@ -19,7 +19,7 @@ _OPERATORS = {"gte": ">=", "lte": "<=", "exact": "="}
 
 
 async def actors_of_lifecycle(call: Call, query: Row, project: Project) -> ActorSource:
-    """Who had the `status` in the interval of `day`; each of them is optional. Raises ApiError 400."""
+    """Return the actors with the `status` in the interval of `day`; both are optional. Raises ApiError 400."""
     source: Row = query["source"]
     _, ends, actors = await lifecycle_actors(Session(call, project), source)
     terms: list[str] = []
@@ -39,20 +39,20 @@ def _is_interval(ends: DateRange, moment: datetime) -> str:
 
 
 async def actors_of_stickiness(call: Call, query: Row, project: Project) -> ActorSource:
-    """Who was active in `day` intervals, in as many or more when the insight is cumulative. Raises ApiError 400.
+    """Return the actors active in `day` intervals, or at least that many if the insight is cumulative.
 
-    `operator` changes "in `day`" to "at most" or "at least". Without `series` the actors of every series come, one
-    after the other; without `compare` those of the current period.
+    `operator` changes "in `day`" to "at most" or "at least". Without `series` the actors of all series are returned one
+    after the other; without `compare` those of the current period. Raises ApiError 400.
     """
-    asked, halves = await stickiness_actors(Session(call, project), query["source"])
+    stickiness, halves = await stickiness_actors(Session(call, project), query["source"])
     period = choice(query, "compare", "", ("current", "previous"), "current")
-    wanted = [half for half in halves if half.compare_label == period or not asked.compare]
+    wanted = [half for half in halves if half.compare_label == period or not stickiness.compare]
     if query.get("series") is not None:
         wanted = [half for half in wanted if half.series.order == query["series"]]
     operator = choice(query, "operator", "", tuple(_OPERATORS), "exact")
     intervals, term = _intervals(query.get("day")), "true"
     if intervals is not None:
-        term = f"insight_intervals {'>=' if asked.cumulative else _OPERATORS[operator]} {intervals}"
+        term = f"insight_intervals {'>=' if stickiness.cumulative else _OPERATORS[operator]} {intervals}"
     texts = [f"SELECT insight_actor AS actor_id FROM ({half.actors}) WHERE {term}" for half in wanted]
     if not texts:
         texts = ["SELECT id AS actor_id FROM persons WHERE false"]
@@ -71,7 +71,7 @@ def _intervals(day: object) -> int | None:
 
 
 def _group(series: list[Series]) -> int | None:
-    """The group type of the first series that follows groups."""
+    """Return the group type of the first series that counts groups."""
     node = series[0].node if series and series[0].math == "unique_group" else {}
     index = node.get("math_group_type_index")
     return index if isinstance(index, int) else None

@@ -1,4 +1,4 @@
-"""StickinessQuery: in how many intervals of a range persons were active."""
+"""StickinessQuery: the number of intervals in which persons were active."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ _EARLIEST = "2015-01-01"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stickiness:
-    """A StickinessQuery that was read and checked. `criterion` is HogQL on `count()`, null for any event."""
+    """A parsed and validated StickinessQuery. `criterion` is HogQL on `count()`, null for any event."""
 
     series: tuple[Series, ...]
     condition: str
@@ -34,8 +34,10 @@ class Stickiness:
 
 @dataclass(frozen=True, slots=True)
 class StickinessHalf:
-    """A series in one period, `current` or `previous`. `actors` is HogQL for a row for each actor: `insight_actor` and
-    `insight_intervals`, in how many intervals it was active."""
+    """A series in one period, `current` or `previous`.
+
+    `actors` is HogQL with one row per actor: `insight_actor` and `insight_intervals`, its number of active intervals.
+    """
 
     series: Series
     range: DateRange
@@ -44,40 +46,40 @@ class StickinessHalf:
 
 
 async def stickiness_query(call: Call, query: Row, project: Project) -> Row:
-    """One result per series, each followed by its previous period when they are compared. Raises ApiError 400."""
+    """Return one result per series, each followed by its previous period if compared. Raises ApiError 400."""
     session = Session(call, project)
-    asked, found = await stickiness_actors(session, query)
+    stickiness, found = await stickiness_actors(session, query)
     results: list[Row] = []
     for half in found:
         rows = await session.rows(
             f"SELECT insight_intervals, count() FROM ({half.actors}) GROUP BY insight_intervals LIMIT 50000"
         )
-        compared = {"compare": True, "compare_label": half.compare_label} if asked.compare else {}
-        results.append({**_result(asked, half.series, half.range, rows), **compared})
-    return session.answer(query, results)
+        compared = {"compare": True, "compare_label": half.compare_label} if stickiness.compare else {}
+        results.append({**_result(stickiness, half.series, half.range, rows), **compared})
+    return session.response(query, results)
 
 
 async def stickiness_actors(session: Session, query: Row) -> tuple[Stickiness, list[StickinessHalf]]:
-    """What a query asks for, and its series, each followed by its previous period. Raises ApiError 400."""
-    asked = await reading(lambda: _read(session.call, query, session.project))
+    """Parse a query and return it with its series, each followed by its previous period. Raises ApiError 400."""
+    stickiness = await reading(lambda: _read(session.call, query, session.project))
     earliest = await session.earliest("true", _EARLIEST) if wants_all(query) else None
     ends = read_date_range(query, session.project, explicit_start=True, earliest=earliest)
     halves = [("current", ends)]
-    if asked.compare:
-        halves.append(("previous", ends.previous(asked.compare_to)))
+    if stickiness.compare:
+        halves.append(("previous", ends.previous(stickiness.compare_to)))
     found = [
-        StickinessHalf(series, half, label, _actors(asked, series, half))
-        for series in asked.series
+        StickinessHalf(series, half, label, _actors(stickiness, series, half))
+        for series in stickiness.series
         for label, half in halves
     ]
-    return asked, found
+    return stickiness, found
 
 
 def _read(call: Call, query: Row, project: Project) -> Stickiness:
     given = options(query, "stickinessFilter")
     computed = choice(given, "computedAs", "stickinessFilter.", ("non_cumulative", "cumulative"), "non_cumulative")
     if number(query, "intervalCount", "", 1, least=1) > 1:
-        raise invalid("The sandbox does not answer an intervalCount above 1.")
+        raise invalid("The sandbox does not support an intervalCount above 1.")
     compare, compare_to = read_compare(query)
     return Stickiness(
         series=read_series(call, query, project, unknown_actions=True),
@@ -100,15 +102,15 @@ def _criterion(given: Row) -> str | None:
     return f"count() {_CRITERIA[operator]} {number(given, 'value', place, 1, least=1)}"
 
 
-def _actors(asked: Stickiness, series: Series, ends: DateRange) -> str:
-    """Rows of an actor, and in how many intervals it was active."""
-    where = all_of([*ends.conditions(), series.condition, asked.condition])
+def _actors(stickiness: Stickiness, series: Series, ends: DateRange) -> str:
+    """Return HogQL for actors and their numbers of active intervals."""
+    where = all_of([*ends.conditions(), series.condition, stickiness.condition])
     intervals = (
         f"SELECT {_actor(series)} AS insight_actor, {bucket_expression(ends.interval)} AS insight_bucket "
         f"FROM events WHERE {where} GROUP BY insight_actor, insight_bucket"
     )
-    if asked.criterion:
-        intervals += f" HAVING {asked.criterion}"
+    if stickiness.criterion:
+        intervals += f" HAVING {stickiness.criterion}"
     return (
         f"SELECT insight_actor, count() AS insight_intervals FROM ({intervals}) "
         "WHERE insight_actor IS NOT NULL GROUP BY insight_actor"
@@ -116,7 +118,7 @@ def _actors(asked: Stickiness, series: Series, ends: DateRange) -> str:
 
 
 def _actor(series: Series) -> str:
-    """Whom a series follows: persons, groups, or what an expression gives. Any other math changes nothing."""
+    """Return the actor of a series: a person, a group, or the value of an expression. Other maths have no effect."""
     node = series.node
     if series.math == "unique_group":
         index = node.get("math_group_type_index")
@@ -130,22 +132,24 @@ def _actor(series: Series) -> str:
         except HogqlError as error:
             raise invalid(error.message, error.code) from error
         if aggregates:
-            raise invalid("math_hogql of a stickiness series names an actor, it does not aggregate.")
-        return f"toString({expression}\n)"  # the line ends a comment that the expression may end with
+            raise invalid("math_hogql of a stickiness series must be an actor, not an aggregate.")
+        return f"toString({expression}\n)"  # the line break ends a trailing comment
     return "person_id"
 
 
-def _result(asked: Stickiness, series: Series, ends: DateRange, rows: list[list[Any]]) -> Row:
-    found = {int(row[0]): round(row[1] / asked.sampling) if asked.sampling < 1 else int(row[1]) for row in rows}
+def _result(stickiness: Stickiness, series: Series, ends: DateRange, rows: list[list[Any]]) -> Row:
+    found = {
+        int(row[0]): round(row[1] / stickiness.sampling) if stickiness.sampling < 1 else int(row[1]) for row in rows
+    }
     width = len(ends.buckets())
     exactly = [found.get(days, 0) for days in range(1, width + 1)]
-    data = [sum(exactly[place:]) for place in range(width)] if asked.cumulative else exactly
+    data = [sum(exactly[place:]) for place in range(width)] if stickiness.cumulative else exactly
     return {
         "count": sum(found.values()),
         "data": data,
         "days": list(range(1, width + 1)),
         "label": series.label,
-        "labels": [_label(days, ends.interval, asked.cumulative) for days in range(1, width + 1)],
+        "labels": [_label(days, ends.interval, stickiness.cumulative) for days in range(1, width + 1)],
         "action": {
             "order": series.order,
             "type": "events",

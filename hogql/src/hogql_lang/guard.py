@@ -1,0 +1,164 @@
+"""Keeps away from the parser what it would not read within moments, from the tokens of a statement alone.
+
+The parser takes time that grows with the square of the length of an operator chain (`1 + 1 + ...`) and with the
+fourth power of the number of joined tables, and that doubles with every nested construct that it can read in two ways
+(`doubling`); it holds the interpreter lock meanwhile. The bounds are far above what people write.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .doubling import Piece, repeats_too_much
+from .tokens import MAX_NESTING, Token, TooDeep, tokenize
+
+MAX_UNQUOTED_LENGTH = 2_000
+"""Characters of a statement whose quotes may mean something else: with tags, template strings or `#1`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The size of a statement that may be parsed."""
+
+    length: int
+    """Characters."""
+    chain: int
+    """Tokens between two commas, with those of the brackets around them."""
+    work: int
+    """The sum of the squares of those numbers."""
+    tables: int
+    """Tables in one FROM clause, with those of the brackets around it; a JOIN counts as two."""
+    join_work: int
+    """The sum of the fourth powers of those numbers."""
+
+
+SHORT = Bounds(length=12_000, chain=400, work=120_000, tables=30, join_work=1_000_000)
+"""About 0.1 seconds of parsing, for a process that has other things to do."""
+LONG = Bounds(length=200_000, chain=1_500, work=5_000_000, tables=60, join_work=60_000_000)
+"""A few seconds of parsing, for a process or a thread of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overload:
+    """Why a statement is not parsed, and where it becomes too much."""
+
+    message: str
+    place: int | None = None
+
+
+_TOO_DEEP = "The query is nested too deeply, or one of its expressions is too long."
+_UNQUOTED = re.compile(r"\#\d|[fF]'|<[A-Za-z_].*>", re.DOTALL)
+"""After these a quote may be text, and a bracket in quotes a bracket: nothing counts as closed any more."""
+_RAW_PIECE = re.compile(r"[\w$]+|\S")
+_CLAUSES = frozenset({"where", "prewhere", "group", "having", "order", "limit", "window", "qualify"})
+"""Keywords that end a FROM clause."""
+_BEFORE_NAMES = frozenset({"as", ".", ",", "from", "join", "("})
+"""After these a keyword is the name of a table or of an alias."""
+
+
+def check(text: str, bounds: Bounds, tokens: Sequence[Token] | None = None) -> Overload | None:
+    """Return why a statement is too much for the parser, None for one that it reads within moments."""
+    if len(text) > bounds.length:
+        return Overload(f"The query is too long: more than {bounds.length:,} characters.")
+    raw = _UNQUOTED.search(text) is not None
+    if raw and len(text) > MAX_UNQUOTED_LENGTH:
+        message = f"The query is too long for tags, template strings or `#1`: more than {MAX_UNQUOTED_LENGTH:,}."
+        return Overload(message, MAX_UNQUOTED_LENGTH)
+    try:
+        pieces = _raw_pieces(text) if raw else [(each.word.lower(), each.start) for each in tokens or tokenize(text)]
+    except TooDeep as error:
+        return Overload(_TOO_DEEP, error.place)
+    if (found := _Reading(bounds, closes=not raw).overload(pieces)) is not None:
+        return found
+    if (place := repeats_too_much(pieces, raw=raw)) is not None:
+        return Overload("The query is nested too deeply here: each level doubles the time to parse it.", place)
+    return None
+
+
+def _raw_pieces(text: str) -> list[Piece]:
+    return [(match[0].lower(), match.start()) for match in _RAW_PIECE.finditer(text)]
+
+
+@dataclass(slots=True)
+class _Level:
+    """The tokens since the last comma inside one pair of brackets, and the tables of the current FROM clause.
+
+    Where the parser cannot read a subquery it takes the brackets for a list of tables: in FROM, the columns of
+    `(select a, b, ...)` count as tables as well.
+    """
+
+    in_from: bool = False
+    tokens: int = 0
+    tables: int = 0
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Commas and brackets bound an expression; keywords do not, for HogQL takes most of them as names too."""
+
+    bounds: Bounds
+    closes: bool
+    levels: list[_Level] = field(default_factory=lambda: [_Level()])
+    previous: str = ""
+    chain: int = 0
+    tables: int = 0
+    work: int = 0
+    join_work: int = 0
+
+    def overload(self, pieces: Sequence[Piece]) -> Overload | None:
+        for word, place in pieces:
+            self._count(word)
+            if self.chain > self.bounds.chain or self.work > self.bounds.work or self._is_deep():
+                return Overload(_TOO_DEEP, place)
+            if self.tables > self.bounds.tables or self.join_work > self.bounds.join_work:
+                return Overload("The query joins too many tables.", place)
+        return None
+
+    def _is_deep(self) -> bool:
+        return len(self.levels) > (MAX_NESTING if self.closes else 2 * MAX_NESTING)
+
+    def _count(self, word: str) -> None:
+        level = self.levels[-1]
+        level.tokens += 1
+        self.chain += 1
+        is_name = self.previous in _BEFORE_NAMES
+        if word in ("(", "[", "{"):
+            self.levels.append(_Level(level.in_from and self.previous in ("from", "join", ",", "(")))
+        elif word in (")", "]", "}"):
+            self._close()
+        elif word == ",":
+            self._separate()
+        elif word == "join":
+            level.in_from = True
+            self._add_tables(2)
+        elif word == "from" and not is_name:
+            self._end_from()
+            level.in_from = True
+        elif word in _CLAUSES and not is_name:
+            self._end_from()
+        self.previous = word
+
+    def _separate(self) -> None:
+        level = self.levels[-1]
+        self.work += level.tokens * self.chain
+        self.chain -= level.tokens
+        level.tokens = 0
+        if level.in_from:
+            self._add_tables(1)
+
+    def _add_tables(self, number: int) -> None:
+        self.levels[-1].tables += number
+        self.tables += number
+
+    def _close(self) -> None:
+        if self.closes and len(self.levels) > 1:
+            self._separate()
+            self._end_from()
+            self.levels.pop()
+
+    def _end_from(self) -> None:
+        if self.closes:
+            level = self.levels[-1]
+            self.join_work += self.tables**4
+            self.tables -= level.tables
+            level.in_from, level.tables = False, 0

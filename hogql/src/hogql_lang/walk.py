@@ -1,0 +1,132 @@
+"""Walks over syntax trees, and what stands where in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import fields, replace
+from functools import cache
+from typing import Any, cast
+
+from . import tree
+
+_KINDS = frozenset(kind for kind in vars(tree).values() if isinstance(kind, type) and kind.__module__ == tree.__name__)
+_LEAVES = frozenset([tree.Constant, tree.Field])
+
+
+@cache
+def field_names(kind: type) -> tuple[str, ...]:
+    """Return the names of a node's fields, its place apart."""
+    return tuple([each.name for each in fields(kind) if each.name != "span"])
+
+
+def children(node: tree.Node, names: Iterable[str] = ()) -> list[tree.Node]:
+    """Return the nodes directly below a node, all or those of some fields."""
+    found: list[tree.Node] = []
+    if type(node) not in _LEAVES:
+        for name in names or field_names(type(node)):
+            value = getattr(node, name)
+            if type(value) in _KINDS:
+                found.append(value)
+            elif value and isinstance(value, tuple):
+                _collect(cast("tuple[object, ...]", value), found)
+    return found
+
+
+def _collect(values: tuple[object, ...], found: list[tree.Node]) -> None:
+    for value in values:
+        if type(value) in _KINDS:
+            found.append(cast("tree.Node", value))
+        elif isinstance(value, tuple):
+            _collect(cast("tuple[object, ...]", value), found)
+
+
+def walk(node: tree.Node) -> Iterator[tree.Node]:
+    """Return a node and all nodes below it, in the order of the statement's clauses."""
+    waiting = [node]
+    while waiting:
+        item = waiting.pop()
+        yield item
+        waiting += reversed(children(item))
+
+
+def rebuilt[N](node: N, change: Callable[[Any], Any]) -> N:
+    """Return a node with `change` applied to what each of its fields holds, tuples member by member."""
+    changed = {name: _each(getattr(node, name), change) for name in field_names(type(node))}
+    return cast("N", replace(cast("Any", node), **changed))
+
+
+def _each(value: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, tuple):
+        return tuple([_each(item, change) for item in cast("tuple[Any, ...]", value)])
+    return change(value) if type(value) in _KINDS else value
+
+
+def place(node: Any) -> int | None:
+    """Return where a node begins, in characters."""
+    span = getattr(node, "span", None)
+    return span[0] if span else None
+
+
+def sources(join: tree.Join | None) -> Iterator[tree.Join]:
+    """Return the tables of a FROM, one after the other, each with how it is joined."""
+    while join is not None:
+        yield join
+        join = join.next
+
+
+def aliases(select: tree.Select) -> frozenset[str]:
+    """Return the aliases anywhere in a SELECT, which HogQL lets be used anywhere in it; not those of subqueries."""
+    found: set[str] = set()
+    waiting = children(select, clauses())
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, tree.Select | tree.SetQuery):
+            continue
+        if isinstance(item, tree.Alias):
+            found.add(item.alias)
+        waiting += children(item)
+    return frozenset(found)
+
+
+@cache
+def clauses() -> tuple[str, ...]:
+    """Return the fields of a SELECT that hold its expressions: all but WITH and FROM."""
+    return tuple([name for name in field_names(tree.Select) if name not in ("ctes", "source")])
+
+
+def shared_columns(joins: list[tree.Join]) -> set[str]:
+    """Return the columns that both sides of a JOIN … USING share."""
+    by_name = [join.constraint.expr for join in joins if join.constraint is not None and join.constraint.using]
+    found = [field for each in by_name for field in (each, *children(each)) if isinstance(field, tree.Field)]
+    return {last_name(each) for each in found}
+
+
+def last_name(node: tree.Expr) -> str:
+    """Return the name that HogQL gives to an array without an alias."""
+    return str(node.chain[-1]) if isinstance(node, tree.Field) else ""
+
+
+def texts(node: tree.Expr) -> Iterator[tuple[str, int | None]]:
+    """Return a text, or those of a list, each with its place."""
+    if isinstance(node, tree.Constant) and isinstance(node.value, str):
+        yield node.value, place(node)
+    elif isinstance(node, tree.Tuple | tree.Array):
+        for item in node.exprs:
+            yield from texts(item)
+
+
+def bounds_time(condition: tree.Node, times: Container[object]) -> bool:
+    """Return whether one of these columns, or a placeholder, is part of a condition."""
+    return any(
+        isinstance(node, tree.Placeholder) or (isinstance(node, tree.Field) and node.chain[-1] in times)
+        for node in walk(condition)
+    )
+
+
+def time_names(select: tree.Select) -> set[str]:
+    """Return `timestamp` and the aliases of a SELECT for something made of it."""
+    times = {"timestamp"}
+    for item in select.columns:
+        if isinstance(item, tree.Alias) and bounds_time(item, times):
+            times.add(item.alias)
+    return times

@@ -1,0 +1,116 @@
+"""The parser never gets a statement that grows beyond measure: it would hold the process for good."""
+
+from collections.abc import Callable
+
+import pytest
+
+from hogql_lang import LONG, SHORT, parse
+from hogql_lang import parse_expression as parse_one
+
+from .growths import GROWTHS, MOST_READINGS, Growth
+
+pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for this platform")
+
+
+class Recorder:
+    """Takes the place of the parser and notes what it is handed."""
+
+    def __init__(self) -> None:
+        self.handed: list[str] = []
+
+    def parse_select_json(self, text: str, /) -> str:
+        self.handed.append(text)
+        return '{"error": true, "type": "SyntaxError", "message": "noted", "start": null, "end": null}'
+
+    parse_expr_json = parse_select_json
+
+
+def parse_short(sql: str) -> None:
+    parse(sql, SHORT)
+
+
+def parse_long(sql: str) -> None:
+    parse(sql, LONG)
+
+
+def parse_expression(sql: str) -> None:
+    parse_one(sql.removeprefix("select "), LONG)
+
+
+USERS = {"short": parse_short, "long": parse_long, "expression": parse_expression}
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    recorder = Recorder()
+    monkeypatch.setattr("hogql_lang.parser._parser", lambda: recorder)
+    return recorder
+
+
+@pytest.mark.parametrize("use", USERS.values(), ids=USERS.keys())
+@pytest.mark.parametrize("growth", GROWTHS, ids=[growth.name for growth in GROWTHS])
+def test_the_parser_is_handed_nothing_that_it_reads_too_often(
+    growth: Growth, use: Callable[[str], None], recorder: Recorder
+) -> None:
+    for depth in [*range(1, 21), 30, 60]:
+        use(growth.statement(depth))
+        if recorder.handed:
+            assert growth.readings(depth) <= MOST_READINGS
+            recorder.handed.clear()
+
+
+@pytest.mark.parametrize("use", USERS.values(), ids=USERS.keys())
+@pytest.mark.parametrize("growth", GROWTHS, ids=[growth.name for growth in GROWTHS])
+def test_a_few_levels_are_parsed(growth: Growth, use: Callable[[str], None], recorder: Recorder) -> None:
+    use(growth.statement(2))
+    assert len(recorder.handed) == 1
+
+
+@pytest.mark.parametrize("term", ["union + ", "group < 1 and ", "1 and limit = ", "1 || having[1] or "])
+def test_a_keyword_between_operators_does_not_end_their_chain(term: str, recorder: Recorder) -> None:
+    parse_short(f"select 1 where {term * 400}1")
+    assert recorder.handed == []
+
+
+NESTED = {
+    "calls": "select " + "f(" * 60 + "1" + ")" * 60,
+    "conditions": "select " + "if(a, " * 20 + "1" + ", 2)" * 20,
+    "cases": "select " + "case when a = 1 then 1 else " * 8 + "2" + " end" * 8,
+    "many cases": "select " + " + ".join(["case when not a then 1 when (b or c) and d not in (1, 2) then 2 end"] * 8),
+    "many intervals": "select 1 where " + " or ".join(["a > now() - interval 7 day"] * 25),
+    "subqueries": "select a from (" * 15 + "select 1 as a" + ")" * 15,
+    "tables": "select * from (" * 8 + "select 1 as a" + ")" * 8,
+    "filters": "select " + ", ".join(["countIf(a) filter (where event = 'a' and not b)"] * 60),
+    "sums": "select " + "(a + (b * " * 5 + "1" + "))" * 5,
+    "with": "with " + ", ".join(f"t{n} as (select * from events where (a or b))" for n in range(20)) + " select 1",
+}
+
+
+@pytest.mark.parametrize("use", [parse_short, parse_long], ids=["short", "long"])
+@pytest.mark.parametrize("sql", NESTED.values(), ids=NESTED.keys())
+def test_what_people_nest_is_parsed(sql: str, use: Callable[[str], None], recorder: Recorder) -> None:
+    use(sql)
+    assert recorder.handed == [sql]
+
+
+def test_calls_at_the_start_of_an_expression_are_parsed(recorder: Recorder) -> None:
+    parser_input = "f(" * 60 + "{x}" + ")" * 60
+    parse_expression(parser_input)
+    assert recorder.handed == [parser_input]
+
+
+@pytest.mark.parametrize("ending", ["", " 1 1"], ids=["valid", "invalid"])
+@pytest.mark.parametrize("use", [parse_short, parse_long], ids=["short", "long"])
+def test_the_columns_of_a_subquery_count_as_tables_because_the_parser_may_read_them_so(
+    use: Callable[[str], None], ending: str, recorder: Recorder
+) -> None:
+    use(f"select * from (select a{', b' * 100} from t where 1{ending})")
+    assert recorder.handed == []
+    use(f"select a{', b' * 100} from t where 1{ending}")
+    assert len(recorder.handed) == 1
+
+
+@pytest.mark.parametrize("hidden", ["<a>it's</a>", "#1, 'x", "f'{'"])
+def test_quotes_hide_no_tables_where_they_may_mean_something_else(hidden: str, recorder: Recorder) -> None:
+    parse_long(f"select {hidden} from a{', b' * 100} where x = 'y'")
+    assert recorder.handed == []

@@ -1,0 +1,1 @@
+"""The sandbox from Python: a process to start and control, and fixtures for pytest."""

@@ -1,0 +1,148 @@
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from maton_posthog.gateway.errors import Refused
+from maton_posthog.tools.query.plan import Plan, plan
+from maton_posthog.tools.query.verdict import statement_of
+
+PARSER: Any = pytest.importorskip("hogql_parser_rs")
+
+
+def parsed(sql: str) -> dict[str, Any]:
+    return json.loads(PARSER.parse_select_json(sql))
+
+
+def planned(sql: str, values: Mapping[str, Any] | None = None) -> Plan:
+    return plan(statement_of(sql), 10, values or {})
+
+
+ADDED = [
+    ("SELECT 1", "SELECT 1 LIMIT 11"),
+    ("SELECT 1;", "SELECT 1 LIMIT 11;"),
+    ("SELECT 1 ; -- all of them", "SELECT 1 LIMIT 11 ; -- all of them"),
+    ("SELECT 1 -- LIMIT 5", "SELECT 1 LIMIT 11 -- LIMIT 5"),
+    ("SELECT 1 # LIMIT 5", "SELECT 1 LIMIT 11 # LIMIT 5"),
+    ("SELECT 1 /* LIMIT\n 5 */", "SELECT 1 LIMIT 11 /* LIMIT\n 5 */"),
+    ("SELECT 'LIMIT 5' AS `limit`", "SELECT 'LIMIT 5' AS `limit` LIMIT 11"),
+    ("SELECT 'it\\'s LIMIT 5' x, 'ü😀' y", "SELECT 'it\\'s LIMIT 5' x, 'ü😀' y LIMIT 11"),
+    ("SELECT * FROM (SELECT 1 LIMIT 5)", "SELECT * FROM (SELECT 1 LIMIT 5) LIMIT 11"),
+    ("WITH a AS (SELECT 1 LIMIT 5) SELECT * FROM a", "WITH a AS (SELECT 1 LIMIT 5) SELECT * FROM a LIMIT 11"),
+    ("(SELECT 1)", "(SELECT 1 LIMIT 11)"),
+    ("WITH a AS (SELECT 1) (SELECT * FROM a)", "WITH a AS (SELECT 1) (SELECT * FROM a LIMIT 11)"),
+    ("((SELECT 1)) ; -- x", "((SELECT 1 LIMIT 11)) ; -- x"),
+    ("(SELECT 1) ORDER BY 1", "(SELECT 1 LIMIT 11) ORDER BY 1"),
+    (
+        "SELECT properties.limit, properties.$limit FROM events",
+        "SELECT properties.limit, properties.$limit FROM events LIMIT 11",
+    ),
+    (
+        "SELECT event FROM events LIMIT 2 OFFSET 1 BY event",
+        "SELECT event FROM events LIMIT 2 OFFSET 1 BY event LIMIT 11",
+    ),
+    ("SELECT event FROM events LIMIT 1 BY event", "SELECT event FROM events LIMIT 1 BY event LIMIT 11"),
+    ("SELECT 1 OFFSET 5", "SELECT 1 OFFSET 5 LIMIT 11"),
+]
+OWN = [
+    ("SELECT 1 LIMIT 5", 5),
+    ("SELECT 1 limit 5 ; -- x", 5),
+    ("SELECT 1 LIMIT 5 OFFSET 2", 5),
+    ("(SELECT 1 LIMIT 5)", 5),
+    ("(SELECT 1) LIMIT 5", 5),
+    ("SELECT event FROM events LIMIT 1 BY event LIMIT 5", 5),
+    ("SELECT 1 LIMIT 5 WITH TIES", None),
+    ("SELECT 1 LIMIT 2 + 3", None),
+    ("SELECT 1 LIMIT 2, 3", 2),
+    ("SELECT 1 LIMIT 3 ORDER BY 1", 3),
+    ("SELECT 1 LIMIT 3 UNION ALL SELECT 2 LIMIT 3", None),
+]
+
+
+@pytest.mark.parametrize(("sql", "sent"), ADDED)
+def test_a_statement_without_a_limit_gets_one_of_one_row_more(sql: str, sent: str) -> None:
+    found = planned(sql)
+    assert (found.sql, found.shown, found.own_limit) == (sent, 10, None)
+    assert parsed(sent)["limit"]["value"] == 11
+
+
+@pytest.mark.parametrize(("sql", "own"), OWN)
+def test_a_limit_of_the_callers_own_is_left_alone(sql: str, own: int | None) -> None:
+    found = planned(sql)
+    assert (found.sql, found.shown, found.own_limit) == (sql, None, own)
+
+
+def test_a_limit_may_be_a_placeholder() -> None:
+    assert planned("SELECT 1 LIMIT {n}", {"n": 7}).own_limit == 7
+    assert planned("SELECT 1 LIMIT {n}", {"n": "7"}).own_limit is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "sent"),
+    [
+        ("SELECT 1 UNION ALL SELECT 2", "SELECT 1 LIMIT 11 UNION ALL SELECT 2 LIMIT 11"),
+        ("SELECT 1 LIMIT 3 UNION ALL (SELECT 2)", "SELECT 1 LIMIT 3 UNION ALL (SELECT 2 LIMIT 11)"),
+        ("SELECT 1 UNION DISTINCT SELECT 2", "SELECT 1 LIMIT 50000 UNION DISTINCT SELECT 2 LIMIT 50000"),
+        (
+            "SELECT 1 UNION ALL (SELECT 2 INTERSECT SELECT 3)",
+            "SELECT 1 LIMIT 50000 UNION ALL (SELECT 2 LIMIT 50000 INTERSECT SELECT 3 LIMIT 50000)",
+        ),
+        # PostHog's parser drops an ORDER BY of the whole.
+        (
+            "(SELECT 1 AS x UNION ALL SELECT 2) ORDER BY x",
+            "(SELECT 1 AS x LIMIT 11 UNION ALL SELECT 2 LIMIT 11) ORDER BY x",
+        ),
+    ],
+)
+def test_every_member_of_a_union_gets_a_limit_because_posthog_cuts_it_in_silence(sql: str, sent: str) -> None:
+    found = planned(sql)
+    assert (found.sql, found.shown) == (sent, 10)
+    assert "error" not in parsed(sent)
+
+
+@pytest.mark.parametrize(
+    ("sql", "sent"),
+    [
+        ("(SELECT 1 UNION ALL SELECT 2) LIMIT 300", "(SELECT 1 LIMIT 50000 UNION ALL SELECT 2 LIMIT 50000) LIMIT 300"),
+        (
+            "(SELECT 1) UNION ALL (SELECT 2) LIMIT 300",
+            "(SELECT 1 LIMIT 50000) UNION ALL (SELECT 2 LIMIT 50000) LIMIT 300",
+        ),
+    ],
+)
+def test_the_members_of_a_limited_union_are_not_cut_before_its_limit(sql: str, sent: str) -> None:
+    found = planned(sql)
+    assert (found.sql, found.shown, found.own_limit) == (sent, None, 300)
+    assert "error" not in parsed(sent)
+
+
+def test_order_is_noticed() -> None:
+    assert planned("SELECT event FROM events ORDER BY timestamp").ordered
+    assert not planned("SELECT event FROM events").ordered
+
+
+def test_a_set_operator_is_told_from_the_except_of_columns() -> None:
+    assert planned("SELECT * EXCEPT (event) FROM events").sql.endswith("events LIMIT 11")
+    assert planned("SELECT 1 EXCEPT (SELECT 2)").sql == "SELECT 1 LIMIT 50000 EXCEPT (SELECT 2 LIMIT 50000)"
+
+
+@pytest.mark.parametrize("sql", ["", ";", "-- SELECT", "DROP TABLE events", "{whole}", "()", "SELECT 1 UNION ALL ()x"])
+def test_only_selects_are_run(sql: str) -> None:
+    if "UNION" in sql:
+        assert planned(sql).sql.startswith(sql)
+    else:
+        with pytest.raises(Refused, match="one SELECT"):
+            planned(sql)
+
+
+@pytest.mark.parametrize("sql", ["SELECT " + "(" * 5000, "(" * 5000 + "SELECT 1"])
+def test_deep_nesting_is_rejected(sql: str) -> None:
+    with pytest.raises(Refused, match="brackets"):
+        statement_of(sql)
+
+
+@pytest.mark.parametrize(("sql", "sent"), [*ADDED, *((sql, sql) for sql, _ in OWN if "UNION" not in sql)])
+def test_without_a_tree_the_tokens_lead_to_the_same_plan(sql: str, sent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hogql_lang.parser._parser", lambda: None)
+    assert planned(sql).sql == sent

@@ -1,0 +1,50 @@
+"""Problems of a statement as errors of a call; statements that run in the sandbox have none."""
+
+from random import Random
+
+import pytest
+
+from hogql_lang import judge, read, read_schema
+from maton_posthog.gateway.errors import Failed
+from maton_posthog.tools.query.plan import plan
+from maton_posthog.tools.query.schema import read_schema as read_response
+from maton_posthog.tools.query.verdict import refusal, statement_of
+from posthog_sandbox.hogql import Context, HogqlError, describe_schema, translate
+
+from .random_hogql import statement
+
+pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for this platform")
+
+SCHEMA = read_schema(describe_schema(("organization",)))
+
+
+def test_an_error_shows_the_place_and_what_was_probably_meant() -> None:
+    sql = "SELECT event,\n\tevnt\nFROM events"
+    (problem, *_) = judge(read(sql), {}, SCHEMA).errors
+    error = refusal(problem, sql)
+    assert error.message == "query, line 2, column 2: unknown column `evnt`.\n evnt\n ^"
+    assert error.hint == 'Did you mean `event`? check: "off" sends it anyway.'
+    assert (error.source, error.outcome) == ("local", "not_sent")
+
+
+@pytest.mark.parametrize("response", [None, [], {}, {"tables": {"events": {"fields": {"event": {"type": 1}}}}}])
+def test_a_response_that_is_no_schema_is_posthogs_fault(response: object) -> None:
+    with pytest.raises(Failed, match="DatabaseSchemaQuery") as caught:
+        read_response(response)
+    assert caught.value.code == "bad_upstream_response"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_random_statement_that_compiles_is_refused(seed: int) -> None:
+    random, compiled = Random(seed), 0
+    for _ in range(40):
+        sql = statement(random)
+        try:
+            translate(plan(statement_of(sql), 100, {}).sql, Context(group_types=("organization",)))
+        except HogqlError:
+            continue
+        compiled += 1
+        verdict = judge(read(sql), {}, SCHEMA)
+        assert verdict.errors == (), sql
+        assert [each.message for each in verdict.warnings if "unknown" in each.message] == [], sql
+    assert compiled >= 30

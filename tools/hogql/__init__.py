@@ -1,1 +1,0 @@
-"""The HogQL language as the check reads it."""

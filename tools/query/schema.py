@@ -1,0 +1,34 @@
+"""The tables and columns of a project, remembered for some minutes; reading them is not a HogQL query."""
+
+from hogql_lang import Schema, SchemaError
+from hogql_lang import read_schema as read_response
+
+from ...gateway.budget import Budget
+from ...gateway.call import Call
+from ...gateway.errors import Failed
+from ...gateway.kept import Aged
+
+SCHEMA_AGE_S = 600.0
+"""Tables change rarely; a new column is known ten minutes later."""
+
+
+async def schema_of(api: Call) -> Aged[Schema]:
+    """Return the schema of the call's project, at most ten minutes old. Raises GatewayError."""
+
+    async def ask() -> Schema:
+        return read_schema(await api.counted_as(Budget.CRUD).query({"query": {"kind": "DatabaseSchemaQuery"}}))
+
+    return await api.remembered("schema", SCHEMA_AGE_S, ask)
+
+
+def read_schema(response: object) -> Schema:
+    """Return the schema in a response. Raises Failed (`bad_upstream_response`) for anything else."""
+    try:
+        return read_response(response)
+    except SchemaError as error:
+        raise Failed(
+            "bad_upstream_response",
+            f"PostHog answered, but not as DatabaseSchemaQuery expects: {error}.",
+            "PostHog may have changed its API; the request itself was accepted.",
+            source="posthog",
+        ) from error
