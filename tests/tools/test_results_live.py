@@ -55,7 +55,7 @@ async def test_the_demo_experiment_is_won_with_the_numbers_that_the_events_give(
     assert test[4] == pytest.approx(100 * lift, abs=0.06)
     assert test[5] < test[4] < test[6]
     assert test[7] > 95
-    assert shown["verdict"] == {"may_be_called": True, "outcomes": ["test wins on Purchases"]}
+    assert shown["verdict"] == {"conclusive": True, "outcomes": ["test wins on Purchases"]}
 
 
 async def test_a_draft_and_one_that_nobody_saw_may_not_be_called(sandbox: LiveSandbox) -> None:
@@ -65,8 +65,8 @@ async def test_a_draft_and_one_that_nobody_saw_may_not_be_called(sandbox: LiveSa
         for row in listed
     }
     assert "draft" in said["draft"]["reasons"][0]
-    assert "Nobody was exposed" in said["stopped"]["reasons"][0]
-    assert said["draft"]["may_be_called"] is said["stopped"]["may_be_called"] is False
+    assert "No users were exposed" in said["stopped"]["reasons"][0]
+    assert said["draft"]["conclusive"] is said["stopped"]["conclusive"] is False
 
 
 async def test_a_survey_counts_what_the_events_hold(sandbox: LiveSandbox) -> None:

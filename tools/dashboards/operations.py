@@ -1,4 +1,4 @@
-"""Dashboards. PostHog cannot search them, so that is done here, over all pages; tiles come without their results."""
+"""Dashboards. PostHog cannot search them, so all pages are searched here; tiles are shown without their results."""
 
 from typing import Any, cast
 
@@ -33,7 +33,7 @@ async def _list_dashboards(api: Call, args: ListDashboards) -> Result:
 
 
 async def _search(api: Call, args: ListDashboards, tag: str | None) -> Result:
-    """PostHog ignores `search` here and takes one tag for each `tags` parameter: both are compared on our side."""
+    """Return the matching dashboards. PostHog ignores `search` and accepts one tag: both are applied here."""
     every = Rows(api, DASHBOARDS, {"tags": tag})
     found = [row async for item in every if _fits(row := show(DashboardRow, item), args)]
     here = found[args.offset : args.offset + args.limit]
@@ -60,13 +60,13 @@ async def _get_dashboard(api: Call, args: GetDashboard) -> Result:
     shown = _without_results(show(Whole, answer)) if args.full else show(DashboardView, answer)
     if not (args.numbers or args.refresh):
         return shown
-    told = await numbers_of(api, args.dashboard_id, read(NumberedTiles, answer), refresh=args.refresh)
+    numbers = await numbers_of(api, args.dashboard_id, read(NumberedTiles, answer), refresh=args.refresh)
     kept = shown if args.full else {name: value for name, value in shown.items() if name != "tiles"}
-    return {**kept, **told}
+    return {**kept, **numbers}
 
 
 def _without_results(dashboard: dict[str, Any]) -> dict[str, Any]:
-    """A dashboard holds the whole result of every tile, megabytes at times; get_insight shows a single one."""
+    """Return the dashboard without the results of its tiles, which can be megabytes; get_insight shows a single one."""
     tiles: object = dashboard.get("tiles")
     if not isinstance(tiles, list):
         return dashboard

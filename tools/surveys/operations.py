@@ -1,4 +1,4 @@
-"""Surveys. PostHog has no soft delete here: a survey is archived, and nothing is lost."""
+"""Surveys. PostHog has no soft delete for them: a survey is archived, and nothing is lost."""
 
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from ..operation import Effect, Operation, Result, Toolset, listing, read, show
 
 SURVEYS = "/api/projects/{project_id}/surveys/"
 SURVEY = "/api/projects/{project_id}/surveys/{survey_id}/"
-_DRAFT = "A draft: nobody sees it until update_survey sets start_date."
+_DRAFT = "A draft: it is not shown until update_survey sets start_date."
 
 
 async def _get_survey(api: Call, args: GetSurvey) -> Result:
