@@ -6,7 +6,6 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
-from urllib.parse import quote
 
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
@@ -49,7 +48,9 @@ async def call_tool(
         given = await operation.run(call, args)
         reply = given if isinstance(given, Reply) else Reply(given)
         text, shown = render(
-            {**call.aimed(), **reply.result}, secrets(runtime), offset=cast("int | None", getattr(args, "offset", None))
+            {**call.aimed(), **reply.result},
+            runtime.settings.secrets,
+            offset=cast("int | None", getattr(args, "offset", None)),
         )
     except GatewayError as error:
         settled = call.settle(error) if call else error
@@ -117,8 +118,14 @@ def not_offered(name: str) -> GatewayError:
     )
 
 
+def error_object(error: GatewayError, runtime: Runtime) -> dict[str, Any]:
+    """Return `{"error": {…}}` with a hint that names offered tools only. Every error leaves the server through here."""
+    return advised(error, tool_list(), runtime.offered).as_json()
+
+
 def error_result(error: GatewayError, runtime: Runtime) -> CallToolResult:
-    text, shown = render(advised(error, tool_list(), runtime.offered).as_json(), secrets(runtime))
+    """Return an error as the result of a tool."""
+    text, shown = render(error_object(error, runtime), runtime.settings.secrets)
     structured = shown if runtime.settings.structured else None
     return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=True)
 
@@ -136,7 +143,7 @@ def _note(operation: Operation[Any], call: Call | None, outcome: str, started: f
 
 def clean(runtime: Runtime, value: Any) -> Any:
     """Return a JSON value without secrets and hidden characters, for whatever leaves without passing `render`."""
-    return Cleaner(secrets(runtime)).value(value)
+    return Cleaner(runtime.settings.secrets).value(value)
 
 
 @contextmanager
@@ -149,11 +156,3 @@ def clean_errors(runtime: Runtime) -> Generator[None]:
         raise MCPError(
             code=found.code, message=clean(runtime, found.message), data=clean(runtime, found.data)
         ) from error
-
-
-def secrets(runtime: Runtime) -> tuple[str, ...]:
-    """The Maton key in every form that must not leave in an answer."""
-    key = runtime.settings.api_key.get_secret_value() if runtime.settings.api_key else ""
-    if len(key) < 8:  # the sandbox's public key
-        return ()
-    return (key, base64.b64encode(key.encode()).decode().rstrip("="), quote(key, safe=""))

@@ -198,10 +198,10 @@ def test_a_missing_key_is_an_error_that_names_the_remedy_and_not_a_sandbox() -> 
     assert told["outcome"] == "not_sent"
 
 
-def test_with_the_sandbox_a_key_is_ignored_and_that_is_said() -> None:
+def test_with_the_sandbox_a_key_is_ignored_with_a_warning() -> None:
     with ServerProcess("--sandbox", MATON_API_KEY=CANARY) as server:
         server.initialize()
-        said = server.wait_for_error_line("--sandbox wins")
+        said = server.wait_for_error_line("--sandbox ignores")
     assert "MATON_API_KEY" in said
     assert CANARY not in said
 

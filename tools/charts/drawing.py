@@ -1,7 +1,6 @@
 """Pictures beside the text of a result. A failure here costs the picture alone, never the numbers."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import anyio
 from anyio.lowlevel import RunVar
 
 from ..operation import Picture, Reply, Result
+from ..processes import child_environment
 from ..table import Table
 from .shapes import chart_of
 from .style import Chart
@@ -49,7 +49,7 @@ async def _draw(chart: Chart, within_s: float) -> Picture | str:
         with anyio.fail_after(max(within_s, 0)):
             async with _turns():
                 ended = await anyio.run_process(
-                    command, input=spec, stderr=subprocess.DEVNULL, check=False, env=_environment()
+                    command, input=spec, stderr=subprocess.DEVNULL, check=False, env=child_environment()
                 )
     except TimeoutError:
         return "not drawn: it took too long; request fewer rows"
@@ -70,8 +70,3 @@ def _turns() -> anyio.CapacityLimiter:
         limiter = anyio.CapacityLimiter(_AT_ONCE)
         _limiter.set(limiter)
         return limiter
-
-
-def _environment() -> dict[str, str]:
-    """Return the server's environment without its key and settings."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("MATON_", "POSTHOG_"))}
