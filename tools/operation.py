@@ -1,6 +1,4 @@
-"""What an operation is. Two ways to make one: `route` or `listing` (most: one HTTP call), or a coroutine (the special
-ones).
-"""
+"""Operations: most are one HTTP call, made by `route` or `listing`; the others are coroutines."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -18,18 +16,18 @@ from ..schemas.base import Input, Page, View
 
 
 class Effect(StrEnum):
-    """What a tool does to PostHog or Maton; all MCP hints follow from it."""
+    """The effect of a tool on PostHog or Maton; all MCP hints follow from it."""
 
     READ = "read"
     SAVE = "save"
-    """Reads, and creates an object only when the argument `save_as` names it: without it, it is a READ."""
+    """A READ that also creates an object if the argument `save_as` names one."""
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
 
     @property
     def writes(self) -> bool:
-        """Whether every call changes something."""
+        """Return whether every call changes something."""
         return self not in (Effect.READ, Effect.SAVE)
 
 
@@ -54,28 +52,28 @@ class Toolset(StrEnum):
 
 
 SAVE_AS = "save_as"
-"""The argument that makes a reading operation store what it read."""
+"""The argument that makes a reading operation store its result."""
 
 type Result = Mapping[str, Any]
-"""A JSON-ready object: what the tool shows beside `project`, `connection` and `budget`, which the server adds."""
+"""A JSON-ready object; the server adds `project`, `connection` and `budget` to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A PNG beside the text of a result."""
+    """A PNG sent with the text of a result."""
 
     png: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class FileLink:
-    """A file that a call wrote, as MCP's resource link."""
+    """A file written by a call, sent as an MCP resource link."""
 
     uri: str
     name: str
     mime_type: str
     size: int
-    """In bytes."""
+    """The size in bytes."""
 
 
 type Attachment = Picture | FileLink
@@ -83,7 +81,7 @@ type Attachment = Picture | FileLink
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A result with what goes beside its text."""
+    """A result and its attachments."""
 
     result: Result
     attachments: tuple[Attachment, ...] = ()
@@ -91,12 +89,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation[I: Input]:
-    """One tool: what `tools/list` shows and what `tools/call` runs."""
+    """One tool, as `tools/list` shows it and `tools/call` runs it."""
 
     name: str
     about: str
     toolset: Toolset | None
-    """None for what belongs to every area: it is offered whatever `--toolsets` chooses."""
+    """The tool's area; None for a tool that is listed whatever `--toolsets` selects."""
     effect: Effect
     input: type[I]
     run: Callable[[Call, I], Awaitable[Result | Reply]]
@@ -109,7 +107,7 @@ class Operation[I: Input]:
             raise TypeError(f"{self.name}: an operation that saves has the argument {SAVE_AS}, and no other has it")
 
     def writes(self, args: I) -> bool:
-        """Whether a call with these arguments changes something."""
+        """Return whether a call with these arguments changes something."""
         return self.effect.writes or getattr(args, SAVE_AS, None) is not None
 
 
@@ -121,7 +119,7 @@ _EFFECTS: Mapping[str, Effect] = {
     "SOFT_DELETE": Effect.DELETE,
 }
 _AIM = ("project_id", "connection_id")
-"""Arguments that say where a call goes; the gateway applies them."""
+"""Arguments that select the target of a call; the gateway applies them."""
 
 
 def route[I: Input](
@@ -134,11 +132,10 @@ def route[I: Input](
     toolset: Toolset,
     budget: Budget = Budget.CRUD,
 ) -> Operation[I]:
-    """An operation that is one HTTP call, written as PostHog's documentation writes it: `route("GET
-    /api/projects/{project_id}/…", …)`.
+    """Return an operation that is one HTTP call, such as `route("GET /api/projects/{project_id}/…", …)`.
 
-    Arguments named in the path fill it; the others are the query of a GET and the body of a POST or PATCH (only those
-    given). `SOFT_DELETE` is PATCH `{"deleted": true}`, checked in the answer. The answer is shown as `gives`.
+    Arguments named in the path fill it; the others, if given, are the query of a GET or the body of a POST or PATCH.
+    `SOFT_DELETE` is PATCH `{"deleted": true}`, verified in the response. The response is shown as `gives`.
     """
     method, path = _parse(call, takes, name)
 
@@ -172,7 +169,7 @@ def listing[P: Page](
     toolset: Toolset,
     budget: Budget = Budget.CRUD,
 ) -> Operation[P]:
-    """An operation that is one page of a list: `{"<toolset>": [row, …], "count"?, "next_offset"?}`."""
+    """Return an operation that shows one page of a list: `{"<toolset>": [row, …], "count"?, "next_offset"?}`."""
     _, path = _parse(call, takes, name)
 
     async def run(api: Call, args: P) -> Result:
@@ -184,15 +181,14 @@ def listing[P: Page](
 
 
 def show(view: type[View], answer: object) -> dict[str, Any]:
-    """The answer cut down to its view, JSON-ready, null fields left out. Raises as `read` does."""
+    """Return the fields of a response that its view shows, JSON-ready, without nulls. Raises as `read` does."""
     return read(view, answer).model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
 def read[V: View](view: type[V], answer: object) -> V:
-    """The answer as its view.
+    """Parse a response into its view.
 
-    Raises Failed (`bad_upstream_response`) when the answer does not fit: that is PostHog's news, never the caller's
-    mistake.
+    Raises Failed (`bad_upstream_response`) if it does not fit: PostHog caused that, not the caller.
     """
     try:
         return view.model_validate(answer)
@@ -201,7 +197,7 @@ def read[V: View](view: type[V], answer: object) -> V:
 
 
 def show_page(row: type[View], answer: object, args: Page, *, under: str) -> dict[str, Any]:
-    """One page of a list. Of PostHog's `next` URL only the `offset` in its query is read; the URL goes nowhere."""
+    """Return one page of a list. Only `offset` is read from PostHog's `next` URL; the URL itself is never used."""
     page = _UpstreamPage.read(answer)
     shown: dict[str, Any] = {under: [show(row, item) for item in page.results]}
     if page.count is not None:
@@ -212,7 +208,7 @@ def show_page(row: type[View], answer: object, args: Page, *, under: str) -> dic
 
 
 def unexpected_shape(view: type[BaseModel], error: ValidationError) -> Failed:
-    """The error for an answer that is not as PostHog's API describes it."""
+    """Return the error for a response that does not match PostHog's API."""
     fields = sorted(
         {".".join(map(str, item["loc"])) or "(the whole answer)" for item in error.errors(include_input=False)}
     )
@@ -246,9 +242,7 @@ def _next_offset(url: str) -> int | None:
 
 
 def _parse(call: str, takes: type[Input], name: str) -> tuple[Method, str]:
-    """Method and path of `"GET /api/…"`. Raises TypeError at import when the path names an argument that the input
-    lacks.
-    """
+    """Return the method and path of `"GET /api/…"`. Raises TypeError if the path names an argument not in the input."""
     method, path = call.split(" ", 1)
     if method not in _EFFECTS or not path.startswith("/api/"):
         raise TypeError(f"{name}: {call} is not a call that operations make")

@@ -1,4 +1,4 @@
-"""Reading on over the pages of a list, for what PostHog cannot look up or filter itself."""
+"""Reading all pages of a list, for lookups and filters that PostHog does not support."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -14,9 +14,9 @@ MAX_PAGES = 10
 
 
 class Rows:
-    """`async for row in Rows(api, path, query)`: the rows of at most `pages` pages of 100.
+    """The rows of at most `pages` pages of 100: `async for row in Rows(api, path, query)`.
 
-    Offsets are counted here: PostHog's `next` only says whether there is more.
+    Offsets are counted here; PostHog's `next` only shows whether there are more rows.
     """
 
     def __init__(self, api: Call, path: str, query: Mapping[str, Any], *, pages: int = MAX_PAGES) -> None:
@@ -25,7 +25,7 @@ class Rows:
         self._query = query
         self._pages = pages
         self.cut = False
-        """Whether PostHog has more rows than were read; known after the last one."""
+        """True after the last row if PostHog has more rows than were read."""
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         for number in range(self._pages):

@@ -1,9 +1,9 @@
-"""A sandbox in a process of its own, and tools called against it over real HTTP.
+"""A sandbox in a separate process, and tools called against it over real HTTP.
 
     with running_sandbox() as sandbox:
         shown = await sandbox.call("query_trends", events=["$pageview"])
 
-The clocks of both stand still, so that a question has one answer. Tools are called without the MCP server around them.
+The clocks of both are frozen, so results are reproducible. Tools are called without the MCP server.
 """
 
 import json
@@ -28,12 +28,12 @@ _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
 
 @dataclass(frozen=True, slots=True)
 class LiveSandbox:
-    """Where a sandbox listens."""
+    """A running sandbox and its URL."""
 
     url: str
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """What the tool shows. Raises GatewayError."""
+        """Return the result of the tool. Raises GatewayError."""
         config = GatewayConfig(api_key="sandbox", gateway_urls=(self.url,), control_urls=(self.url,))
         gateway = Gateway(config)
         try:
@@ -47,7 +47,7 @@ class LiveSandbox:
             await gateway.aclose()
 
     async def rows(self, sql: str) -> list[list[Any]]:
-        """The rows of a HogQL query, sent as it is."""
+        """Return the rows of a HogQL query, sent unchanged."""
         gateway = Gateway(GatewayConfig(api_key="sandbox", gateway_urls=(self.url,), control_urls=(self.url,)))
         try:
             call = Call(gateway, Directory(lambda: NOW), budget=_OPERATIONS["run_hogql"].budget, writes=False)
@@ -59,7 +59,7 @@ class LiveSandbox:
 
 @contextmanager
 def running_sandbox(events: int = 20_000) -> Generator[LiveSandbox]:
-    """A sandbox with synthetic events up to TODAY, at NOW. Its process ends with the block."""
+    """Run a sandbox with synthetic events up to TODAY, at NOW. Its process ends with the block."""
     command = [sys.executable, "-m", "posthog_sandbox", "--json", "--today", TODAY, "--events", str(events)]
     with subprocess.Popen(
         [*command, "--exit-on-eof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
