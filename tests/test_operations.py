@@ -74,7 +74,7 @@ def test_its_description_is_plain_sentences(operation: Operation[Any]) -> None:
 
 
 @EVERY
-def test_nothing_but_a_token_of_this_server_will_ever_authorise(operation: Operation[Any]) -> None:
+def test_nothing_but_a_token_of_this_server_will_ever_authorize(operation: Operation[Any]) -> None:
     booleans = [name for name, schema in _fields(input_schema(operation.input)) if schema.get("type") == "boolean"]
     assert [name for name in booleans if AUTHORISING.search(name)] == []
 

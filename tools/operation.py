@@ -53,7 +53,7 @@ class Toolset(StrEnum):
 
 
 SAVE_AS = "save_as"
-"""The argument that makes a reading operation store what it read."""
+"""The argument that makes a reading operation store its result."""
 
 type Result = Mapping[str, Any]
 """A JSON-ready object. The server adds `project`, `connection` and `budget`."""
@@ -74,7 +74,7 @@ class FileLink:
     name: str
     mime_type: str
     size: int
-    """In bytes."""
+    """The size in bytes."""
 
 
 type Attachment = Picture | FileLink

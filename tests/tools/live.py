@@ -1,9 +1,9 @@
-"""A sandbox in a process of its own, and tools called against it over real HTTP.
+"""A sandbox in a separate process, and tools called against it over real HTTP.
 
     with running_sandbox() as sandbox:
         shown = await sandbox.call("query_trends", events=["$pageview"])
 
-The clocks of both stand still, so that a question has one answer. Tools are called without the MCP server around them.
+The clocks of both are frozen, so results are reproducible. Tools are called without the MCP server.
 """
 
 import json
@@ -27,7 +27,7 @@ _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
 
 @dataclass(frozen=True, slots=True)
 class LiveSandbox:
-    """Where a sandbox listens."""
+    """A running sandbox and its URL."""
 
     url: str
 

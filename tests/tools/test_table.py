@@ -38,14 +38,14 @@ def test_a_table_is_cut_at_whole_rows_and_says_so(rows: list[Any], kind: Shape) 
 
 
 @given(NUMBERS)
-def test_numbers_are_shortened_by_less_than_anybody_reads(value: float) -> None:
+def test_numbers_are_rounded_by_a_negligible_amount(value: float) -> None:
     shown = number(value)
     assert shown is not None
     assert shown == pytest.approx(value, rel=1e-5, abs=1e-12) or abs(shown - value) <= 0.00005
     assert isinstance(shown, int) or not shown.is_integer()
 
 
-def test_nothing_has_no_share_no_change_and_no_mean() -> None:
+def test_there_is_no_percentage_change_or_mean_of_nothing() -> None:
     assert (number(None), percent(1, 0), change(0, 5), mean([])) == (None, None, None, None)
     assert (number(3.0), percent(1, 3), change(-4, -2), mean([1, 2])) == (3, 33.3, 50, 1.5)
 

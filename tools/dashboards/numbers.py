@@ -14,7 +14,7 @@ from ..insights.results import INSIGHT, age_of, shown_result
 from ..operation import read
 
 _AT_ONCE = 3
-"""Queries that PostHog runs for one key at the same time."""
+"""The number of queries that PostHog runs for one key at the same time."""
 _LEAST_S = 5.0
 """The least time that is left in a call to start one more insight."""
 _COLUMNS = ("insight", "short_id", "what", "value", "unit", "change_percent", "change_of", "age_s")
@@ -29,7 +29,7 @@ async def numbers_of(api: Call, dashboard_id: int, dashboard: NumberedTiles, *, 
     if refresh:
         insights, failed = await _computed(api, dashboard_id, insights)
     rows = [_line(api, insight) for insight in insights]
-    notes = [f"Not computed: {'; '.join(failed)}."] if failed else []
+    notes = [f"Insights that could not be computed: {'; '.join(failed)}."] if failed else []
     if any(insight.result is None for insight in insights) and not refresh:
         notes.append("PostHog has no computed result for insights without a value; refresh: true computes them.")
     return {"columns": _COLUMNS, "rows": rows, **({"notes": notes} if notes else {})}

@@ -43,8 +43,8 @@ async def _search(api: Call, args: ListDashboards, tag: str | None) -> Result:
     if every.cut:
         shown["truncated"] = True
         shown["how_to_continue"] = (
-            f"Only the first {MAX_PAGES * PAGE_SIZE} dashboards (pinned first, then by name) were searched: "
-            "there may be more. Narrow by one tag, or list without search."
+            f"Only the first {MAX_PAGES * PAGE_SIZE} dashboards (pinned first, then by name) were searched; more may "
+            "match. Narrow the search to one tag in `tags`, or list without `search`."
         )
     return shown
 
@@ -95,7 +95,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="get_dashboard",
-        about="Show one dashboard and the insights on it, with their numbers if asked.",
+        about="Show one dashboard and its insights, with their headline numbers if numbers is set.",
         toolset=Toolset.DASHBOARDS,
         effect=Effect.READ,
         input=GetDashboard,
@@ -106,7 +106,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         CreateDashboard,
         DashboardView,
         name="create_dashboard",
-        about="Create an empty dashboard; create_insight or update_insight puts insights on it.",
+        about="Create an empty dashboard. Add insights with create_insight or update_insight.",
         toolset=Toolset.DASHBOARDS,
     ),
     route(
@@ -114,7 +114,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         UpdateDashboard,
         DashboardView,
         name="update_dashboard",
-        about="Change the name, description, pin or tags of a dashboard.",
+        about="Change a dashboard's name, description or tags, or pin it.",
         toolset=Toolset.DASHBOARDS,
     ),
     route(
@@ -122,7 +122,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         DeleteDashboard,
         DashboardState,
         name="delete_dashboard",
-        about="Delete a dashboard; its insights stay. restore_deleted brings it back.",
+        about="Delete a dashboard but keep its insights. Undo with restore_deleted.",
         toolset=Toolset.DASHBOARDS,
     ),
 )
