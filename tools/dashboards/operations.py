@@ -60,9 +60,9 @@ async def _get_dashboard(api: Call, args: GetDashboard) -> Result:
     shown = _without_results(show(Whole, answer)) if args.full else show(DashboardView, answer)
     if not (args.numbers or args.refresh):
         return shown
-    told = await numbers_of(api, args.dashboard_id, read(NumberedTiles, answer), refresh=args.refresh)
+    numbers = await numbers_of(api, args.dashboard_id, read(NumberedTiles, answer), refresh=args.refresh)
     kept = shown if args.full else {name: value for name, value in shown.items() if name != "tiles"}
-    return {**kept, **told}
+    return {**kept, **numbers}
 
 
 def _without_results(dashboard: dict[str, Any]) -> dict[str, Any]:

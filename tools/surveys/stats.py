@@ -90,16 +90,16 @@ def _moment(api: Call, value: datetime | date | None, of_day: time) -> datetime 
     return datetime.fromisoformat(api.moment(moment))
 
 
-def _latest(asked: datetime | None, said: str | None) -> datetime | None:
+def _latest(requested: datetime | None, of_survey: str | None) -> datetime | None:
     """Return the later of two starts: statistics begin when the survey does."""
-    own = datetime.fromisoformat(said) if said else None
-    return max(asked, own) if asked and own else asked or own
+    own = datetime.fromisoformat(of_survey) if of_survey else None
+    return max(requested, own) if requested and own else requested or own
 
 
-def _earliest(asked: datetime | None, said: str | None) -> datetime | None:
+def _earliest(requested: datetime | None, of_survey: str | None) -> datetime | None:
     """Return the earlier of two ends: statistics end when the survey does."""
-    own = datetime.fromisoformat(said) if said else None
-    return min(asked, own) if asked and own else asked or own
+    own = datetime.fromisoformat(of_survey) if of_survey else None
+    return min(requested, own) if requested and own else requested or own
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
