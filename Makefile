@@ -9,9 +9,10 @@ PROJECTS := pyproject.toml $(SIBLINGS:%=%/pyproject.toml)
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3 python \
 	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python3 "$$HOME"/.local/share/uv/python/cpython-3.*/bin/python3)
 ARGS ?=
+SEEDS ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage bench snapshots format clean
+.PHONY: help demo test oracle check coverage bench snapshots format clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -21,6 +22,9 @@ demo: $(VENV)/.installed-demo  ## Watch an MCP client use the server on syntheti
 
 test: $(VENV)/.installed-dev  ## Run the tests; ARGS="-k flags" goes to pytest.
 	@$(RUN) .ci/suites.py $(ARGS)
+
+oracle: $(VENV)/.installed-dev  ## Run recounts and property tests in full, with SEEDS=5 seeds.
+	@ORACLE_SEEDS=$(SEEDS) $(RUN) .ci/suites.py -m "oracle or hypothesis" $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Format, lint, types, and imports that go down the floors only.
 	$(RUN) -m ruff format --check .
@@ -34,8 +38,8 @@ coverage: $(VENV)/.installed-dev  ## Run the tests with branch coverage; fails b
 bench: $(VENV)/.installed-dev  ## Print costs as ratios; ARGS="--only hogql --events 5000000" measures HogQL.
 	@$(RUN) -m bench $(ARGS)
 
-snapshots: $(VENV)/.installed-dev  ## Accept changes: tool schemas, snapshots, and what the docs render from the code.
-	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q tests/test_operations.py tests/test_readme.py tests/test_docs.py
+snapshots: $(VENV)/.installed-dev  ## Accept changes: tool schemas, responses, and what the docs render from the code.
+	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q tests/test_operations.py tests/test_readme.py tests/test_docs.py tests/test_responses.py
 
 format: $(VENV)/.installed-dev  ## Format the code and sort its imports.
 	$(RUN) -m ruff check --select I --fix .

@@ -11,10 +11,12 @@ from typing import Any
 import anyio
 
 from maton_posthog.gateway.budget import Budget
-from maton_posthog.gateway.call import Call, Directory
+from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import Gateway, GatewayConfig
+from maton_posthog.gateway.directory import Directory
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.gateway.projects import Project
+from maton_posthog.gateway.target import Target
 from maton_posthog.tools.query.check import checked
 from maton_posthog.tools.query.verdict import statement_of
 from posthog_sandbox.hogql import describe_schema
@@ -33,8 +35,13 @@ class Answered(Call):
     """A call whose requests about the project return immediately, with every name of the statements known."""
 
     def __init__(self, gateway: Gateway, statements: str) -> None:
-        super().__init__(gateway, Directory(), budget=Budget.QUERY, writes=False)
-        self.project = Project(1, "Bench")
+        super().__init__(
+            gateway.send,
+            Directory(gateway.config, gateway.ledger),
+            budget=Budget.QUERY,
+            writes=False,
+            target=Target(project=Project(1, "Bench")),
+        )
         self._known = {*re.findall(r"'([^']*)'", statements), *re.findall(r"properties\.(\$?\w+)", statements)}
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None, **identifiers: object) -> Any:

@@ -45,7 +45,7 @@ class Query:
         self.finished: float | None = None
         self.answer: Any = None
         self.error: GatewayError | None = None
-        self.news = "PostHog computes"
+        self.news = "Running in PostHog"
         self.task: asyncio.Task[None] | None = None
         self.cancelled = False
         """It ends as soon as its task learns of it."""
@@ -81,7 +81,7 @@ class Query:
         if not self._done.is_set():
             self._handed_out = True
         elif self.error is not None:
-            raise self.error.again() from self.error
+            raise self.error.with_() from self.error
         return self._done.is_set()
 
     def cancel(self) -> bool:

@@ -4,13 +4,14 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from .analytics.queries import ANALYSES
 from .base import Id, InProject, Page, View
 from .shown import Author, Fields, IfTrue, Items, Text
 
-_CHARTS = ("TrendsQuery", "FunnelsQuery", "RetentionQuery", "PathsQuery", "StickinessQuery", "LifecycleQuery")
+_CHARTS = tuple(model.node for model in ANALYSES)
 _TABLES = ("EventsQuery", "ActorsQuery")
 _NODES = ("InsightVizNode", "DataVisualizationNode", "DataTableNode")
-_SERIES_NEEDED = {"TrendsQuery": 1, "FunnelsQuery": 2, "StickinessQuery": 1, "LifecycleQuery": 1}
+_SERIES_NEEDED = {model.node: model.least_series for model in ANALYSES}
 
 
 def wrapped(query: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,11 @@ surrogate pairs) are removed; the joiners and variation selectors of emoji, CJK 
 Secrets are replaced by `[redacted]`. This is best effort: it removes hidden channels, not visible instructions.
 """
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
+from urllib.parse import quote
 
 REDACTED = "[redacted]"
 MARK = re.compile(r"\[redacted\]|… \(\d+ (?:characters|items)\)|… \d+ more: search")
@@ -37,13 +39,24 @@ _MISPLACED = re.compile(
     rf"|(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[{_CJK_SELECTORS}]"
 )
 _SECRET = re.compile(r"(?<![A-Za-z0-9])ph[xsar]_[A-Za-z0-9_-]{8,}|(?<=session_token=)[^&\"'\s\\]+")
+_SHORTEST_SECRET = 8
+"""Shorter texts are placeholders, and would be found inside ordinary words."""
 _SECRET_FIELD = re.compile(r"secret_api_token.*|live_events_token|personal_api_key|slack_incoming_webhook")
 
 
-class Cleaner:
-    """A cleaner of the values of one response that counts the characters it removes.
+def secret_forms(*secrets: str) -> tuple[str, ...]:
+    """Return the secrets in each form in which upstream can echo them: unchanged, in Base64, percent-encoded."""
+    forms: list[str] = []
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            forms += [secret, base64.b64encode(secret.encode()).decode().rstrip("="), quote(secret, safe="")]
+    return tuple(dict.fromkeys(forms))
 
-    `secrets` are literal values (the Maton key in each of its encodings) that no response is allowed to contain.
+
+class Cleaner:
+    """A cleaner of the values of one result that counts the characters it removes.
+
+    `secrets` are literal values that no result is allowed to contain; see `secret_forms`.
     """
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:

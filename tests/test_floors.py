@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "maton_posthog"
 FLOORS = ("schemas", "gateway", "tools", "server")
 TOOLS = (
-    {"operation", "table", "dates", "merging"},
+    {"operation", "table", "dates", "merging", "processes"},
     {"pages"},
     {"charts"},
     {"query"},
@@ -28,7 +28,9 @@ FACE = "package_init.py"
 HTTP_CLIENTS = frozenset(
     {"aiohttp", "http.client", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib.request", "urllib3"}
 )
-SOURCES = (*FLOORS, *(f"{source}/{name}" for name, source in DISTRIBUTIONS.items()))
+PRESENT = {name: source for name, source in DISTRIBUTIONS.items() if (ROOT / source.split("/")[0]).is_dir()}
+"""An sdist has no siblings."""
+SOURCES = (*FLOORS, *(f"{source}/{name}" for name, source in PRESENT.items()))
 FILES = [ROOT / FACE, *(path for folder in SOURCES for path in sorted((ROOT / folder).rglob("*.py")))]
 SENDERS = ("gateway/", "sandbox/src/posthog_sandbox/testing/")
 """Code that is allowed to send HTTP: the gateway, and the sandbox's control of its own process."""

@@ -49,7 +49,7 @@ def test_listing_the_tools_loads_no_area() -> None:
         "print([name for name in sys.modules if name.startswith('maton_posthog.tools.')])"
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    assert loaded.stdout.strip() == "['maton_posthog.tools.operation']"
+    assert loaded.stdout.strip() == "['maton_posthog.tools.hints', 'maton_posthog.tools.operation']"
 
 
 @EVERY
@@ -123,7 +123,7 @@ def test_hosts_see_what_its_snapshot_shows(operation: Operation[Any]) -> None:
 
 
 def test_no_snapshot_is_left_of_a_tool_that_is_gone() -> None:
-    assert strays({TOOLSNAPS / f"{operation.name}.json" for operation in OPERATIONS}) == []
+    assert strays(TOOLSNAPS, (operation.name for operation in OPERATIONS)) == []
 
 
 def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from pydantic import ValidationError
-
 from ..gateway.call import Call
 from ..schemas.actions import (
     ActionRow,
@@ -16,7 +14,7 @@ from ..schemas.actions import (
     UpdateAction,
 )
 from ..schemas.base import View
-from .operation import Effect, Operation, Result, Toolset, route, show, unexpected_shape
+from .operation import Effect, Operation, Result, Toolset, read, route, show
 
 ACTIONS = "/api/projects/{project_id}/actions/"
 
@@ -30,12 +28,9 @@ class _Actions(View):
 
 async def _list_actions(api: Call, args: ListActions) -> Result:
     query = {"search": args.search, "limit": args.limit, "offset": args.offset}
-    try:
-        answer = _Actions.model_validate(await api.get(ACTIONS, query))
-    except ValidationError as error:
-        raise unexpected_shape(_Actions, error) from error
-    rows = [show(ActionRow, item) for item in answer.results]
-    count = answer.count
+    found = read(_Actions, await api.get(ACTIONS, query))
+    rows = [show(ActionRow, item) for item in found.results]
+    count = found.count
     if count is None or _is_everything(args, len(rows), count):
         rows = [row for row in rows if _fits(row, args.search)]
         count = len(rows)

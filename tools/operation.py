@@ -1,7 +1,7 @@
-"""Operations: most are one HTTP call, made by `route` or `listing`; the others are coroutines."""
+"""Operations. `route` and `listing` make those that are one HTTP call; the others are written as coroutines."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, cast
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +13,7 @@ from ..gateway.call import Call
 from ..gateway.errors import Failed
 from ..gateway.paths import placeholders
 from ..schemas.base import Input, Page, View
+from ..schemas.restore import RESTORABLE
 
 
 class Effect(StrEnum):
@@ -20,7 +21,7 @@ class Effect(StrEnum):
 
     READ = "read"
     SAVE = "save"
-    """A READ that also creates an object if the argument `save_as` names one."""
+    """Reads, and creates an object when `save_as` names one; without `save_as` it is a READ."""
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
@@ -32,7 +33,7 @@ class Effect(StrEnum):
 
 
 class Toolset(StrEnum):
-    """The areas that `--toolsets` chooses from."""
+    """The areas that `--toolsets` selects."""
 
     CONNECTIONS = "connections"
     ACCOUNT = "account"
@@ -55,19 +56,19 @@ SAVE_AS = "save_as"
 """The argument that makes a reading operation store its result."""
 
 type Result = Mapping[str, Any]
-"""A JSON-ready object; the server adds `project`, `connection` and `budget` to it."""
+"""A JSON-ready object. The server adds `project`, `connection` and `budget`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A PNG sent with the text of a result."""
+    """A PNG that is returned with the text of a result."""
 
     png: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class FileLink:
-    """A file written by a call, sent as an MCP resource link."""
+    """A file that a call wrote, shown as an MCP resource link."""
 
     uri: str
     name: str
@@ -81,10 +82,12 @@ type Attachment = Picture | FileLink
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A result and its attachments."""
+    """A result with its attachments."""
 
     result: Result
     attachments: tuple[Attachment, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What a page that hosts show beside the result reads, as `_meta`; models do not see it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,7 @@ class Operation[I: Input]:
     name: str
     about: str
     toolset: Toolset | None
-    """The tool's area; None for a tool that is listed whatever `--toolsets` selects."""
+    """None for a tool of all areas, which is offered with every selection of `--toolsets`."""
     effect: Effect
     input: type[I]
     run: Callable[[Call, I], Awaitable[Result | Reply]]
@@ -104,7 +107,7 @@ class Operation[I: Input]:
         if self.toolset is Toolset.CONNECTIONS and self.budget is not Budget.CONTROL:
             raise TypeError(f"{self.name}: connections are on the control plane")
         if (self.effect is Effect.SAVE) is not (SAVE_AS in self.input.model_fields):
-            raise TypeError(f"{self.name}: an operation that saves has the argument {SAVE_AS}, and no other has it")
+            raise TypeError(f"{self.name}: only operations that save have the argument {SAVE_AS}")
 
     def writes(self, args: I) -> bool:
         """Return whether a call with these arguments changes something."""
@@ -119,7 +122,7 @@ _EFFECTS: Mapping[str, Effect] = {
     "SOFT_DELETE": Effect.DELETE,
 }
 _AIM = ("project_id", "connection_id")
-"""Arguments that select the target of a call; the gateway applies them."""
+"""Arguments that choose the target of a call; the gateway applies them."""
 
 
 def route[I: Input](
@@ -132,10 +135,11 @@ def route[I: Input](
     toolset: Toolset,
     budget: Budget = Budget.CRUD,
 ) -> Operation[I]:
-    """Return an operation that is one HTTP call, such as `route("GET /api/projects/{project_id}/…", …)`.
+    """Return an operation that is one HTTP call: `route("GET /api/projects/{project_id}/…", …)`.
 
-    Arguments named in the path fill it; the others, if given, are the query of a GET or the body of a POST or PATCH.
-    `SOFT_DELETE` is PATCH `{"deleted": true}`, verified in the response. The response is shown as `gives`.
+    Arguments that are named in the path fill it. The others become the query of a GET, or the body of a POST or PATCH
+    (only those that were given). `SOFT_DELETE` is PATCH `{"deleted": true}`, confirmed in the response. The response is
+    shown as `gives`.
     """
     method, path = _parse(call, takes, name)
 
@@ -144,15 +148,15 @@ def route[I: Input](
         rest = args.model_dump(mode="json", exclude={*identifiers, *_AIM}, exclude_unset=True, exclude_none=True)
         match method:
             case "GET":
-                answer = await api.get(path, rest, **identifiers)
+                response = await api.get(path, rest, **identifiers)
             case "POST":
-                answer = await api.post(path, rest, **identifiers)
+                response = await api.post(path, rest, **identifiers)
             case "PATCH":
-                answer = await api.patch(path, rest, **identifiers)
+                response = await api.patch(path, rest, **identifiers)
             case "SOFT_DELETE":
-                answer = await api.soft_delete(path, **identifiers)
-        shown = show(gives, answer)
-        return {**shown, **api.undo(path, **identifiers)} if method == "SOFT_DELETE" else shown
+                response = await api.soft_delete(path, **identifiers)
+        shown = show(gives, response)
+        return {**shown, **undo(api, path, **identifiers)} if method == "SOFT_DELETE" else shown
 
     return Operation(
         name=name, about=about, toolset=toolset, effect=_EFFECTS[method], budget=budget, input=takes, run=run
@@ -180,25 +184,36 @@ def listing[P: Page](
     return Operation(name=name, about=about, toolset=toolset, effect=Effect.READ, budget=budget, input=takes, run=run)
 
 
-def show(view: type[View], answer: object) -> dict[str, Any]:
-    """Return the fields of a response that its view shows, JSON-ready, without nulls. Raises as `read` does."""
-    return read(view, answer).model_dump(mode="json", exclude_none=True, by_alias=True)
+def undo(api: Call, path: str, **identifiers: object) -> dict[str, Any]:
+    """Return `{"undo": {"tool", "arguments"}}`: the exact call that undoes a soft delete of `path`."""
+    (identifier,) = identifiers.values()
+    arguments: dict[str, Any] = {"resource": RESTORABLE[path.split("/")[4]], "id": identifier}
+    if api.project and api.project.resolved:
+        arguments["project_id"] = api.project.id
+    if api.connection:
+        arguments["connection_id"] = api.connection
+    return {"undo": {"tool": "restore_deleted", "arguments": arguments}}
 
 
-def read[V: View](view: type[V], answer: object) -> V:
-    """Parse a response into its view.
+def show(view: type[View], response: object) -> dict[str, Any]:
+    """Return the fields of the view, JSON-ready, without null fields. Raises Failed, see `read`."""
+    return read(view, response).model_dump(mode="json", exclude_none=True, by_alias=True)
 
-    Raises Failed (`bad_upstream_response`) if it does not fit: PostHog caused that, not the caller.
+
+def read[M: BaseModel](model: type[M], response: object) -> M:
+    """Return a response as its model.
+
+    Raises Failed (`bad_upstream_response`) when it does not fit: PostHog changed, and the caller made no mistake.
     """
     try:
-        return view.model_validate(answer)
+        return model.model_validate(response)
     except ValidationError as error:
-        raise unexpected_shape(view, error) from error
+        raise unexpected_shape(model.__name__, _misfits(error)) from error
 
 
-def show_page(row: type[View], answer: object, args: Page, *, under: str) -> dict[str, Any]:
-    """Return one page of a list. Only `offset` is read from PostHog's `next` URL; the URL itself is never used."""
-    page = _UpstreamPage.read(answer)
+def show_page(row: type[View], response: object, args: Page, *, under: str) -> dict[str, Any]:
+    """Return one page of a list. Only the `offset` in PostHog's `next` URL is read; the URL is never requested."""
+    page = read(_UpstreamPage, response)
     shown: dict[str, Any] = {under: [show(row, item) for item in page.results]}
     if page.count is not None:
         shown["count"] = page.count
@@ -207,30 +222,28 @@ def show_page(row: type[View], answer: object, args: Page, *, under: str) -> dic
     return shown
 
 
-def unexpected_shape(view: type[BaseModel], error: ValidationError) -> Failed:
-    """Return the error for a response that does not match PostHog's API."""
-    fields = sorted(
-        {".".join(map(str, item["loc"])) or "(the whole answer)" for item in error.errors(include_input=False)}
-    )
+def unexpected_shape(expected: str, misfits: str) -> Failed:
+    """Return the error for a response that does not match PostHog's documented API."""
     return Failed(
         "bad_upstream_response",
-        f"PostHog answered, but not as {view.__name__} expects: {', '.join(fields[:5])}.",
+        f"PostHog's response does not match {expected}: {misfits}.",
         "PostHog may have changed its API; the request itself was accepted.",
         source="posthog",
     )
 
 
+def _misfits(error: ValidationError) -> str:
+    """Return the places that do not fit, at most five."""
+    places = {".".join(map(str, item["loc"])) or "(the whole response)" for item in error.errors(include_input=False)}
+    return ", ".join(sorted(places)[:5])
+
+
 class _UpstreamPage(View):
+    """A page as PostHog's LimitOffset pagination returns it."""
+
     results: list[Any]
     count: int | None = None
     next: str | None = None
-
-    @classmethod
-    def read(cls, answer: object) -> "_UpstreamPage":
-        try:
-            return cls.model_validate(answer)
-        except ValidationError as error:
-            raise unexpected_shape(cls, error) from error
 
 
 def _next_offset(url: str) -> int | None:
@@ -242,7 +255,7 @@ def _next_offset(url: str) -> int | None:
 
 
 def _parse(call: str, takes: type[Input], name: str) -> tuple[Method, str]:
-    """Return the method and path of `"GET /api/…"`. Raises TypeError if the path names an argument not in the input."""
+    """Return method and path of `"GET /api/…"`. Raises TypeError when the path names a field that the input lacks."""
     method, path = call.split(" ", 1)
     if method not in _EFFECTS or not path.startswith("/api/"):
         raise TypeError(f"{name}: {call} is not a call that operations make")

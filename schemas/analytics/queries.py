@@ -1,7 +1,7 @@
 """PostHog's insight queries in an analyst's words: trends, funnels, retention, paths, stickiness, lifecycle."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -43,6 +43,11 @@ type Compare = Annotated[str | None, BeforeValidator(_compare)]
 class Analysis(InProject):
     """The arguments of all analytics queries."""
 
+    node: ClassVar[str]
+    """PostHog's name for the query."""
+    least_series: ClassVar[int] = 0
+    """How many series PostHog's query needs."""
+
     date_to: Bound | None = None
     filters: Filters | None = None
     """{key, operator (exact, is_not, icontains, gt, is_set...), value, type (event, person, cohort...)}"""
@@ -62,6 +67,8 @@ class Dated(Analysis):
 
 
 class QueryTrends(Dated):
+    node: ClassVar[str] = "TrendsQuery"
+    least_series: ClassVar[int] = 1
     date_from: RangeStart = "-7d"
     """ISO 8601, -7d, -1m (months) or all."""
     events: Series
@@ -100,6 +107,8 @@ class QueryTrends(Dated):
 
 
 class QueryFunnel(Dated):
+    node: ClassVar[str] = "FunnelsQuery"
+    least_series: ClassVar[int] = 2
     steps: Steps
     """Two or more names or {event | action_id, name, where: filters, optional}."""
     order: Literal["ordered", "strict", "unordered"] = "ordered"
@@ -133,6 +142,7 @@ class QueryFunnel(Dated):
 
 
 class QueryRetention(Analysis):
+    node: ClassVar[str] = "RetentionQuery"
     date_from: RangeStart | None = None
     """Default: the latest periods."""
     event: OneEvent
@@ -150,6 +160,7 @@ class QueryRetention(Analysis):
 
 
 class QueryPaths(Dated):
+    node: ClassVar[str] = "PathsQuery"
     date_from: RangeStart = "-7d"
     """ISO 8601, -7d, -1m (months) or all."""
     include: list[PathItem] = Field(default=["$pageview"])
@@ -173,6 +184,8 @@ class QueryPaths(Dated):
 
 
 class QueryStickiness(Dated):
+    node: ClassVar[str] = "StickinessQuery"
+    least_series: ClassVar[int] = 1
     events: Events
     """Names (* for all), or {event | action_id, name, where: filters}."""
     interval: Interval = "day"
@@ -185,9 +198,22 @@ class QueryStickiness(Dated):
 
 
 class QueryLifecycle(Dated):
+    node: ClassVar[str] = "LifecycleQuery"
+    least_series: ClassVar[int] = 1
     event: OneEvent
     """Name (* for any), or {event | action_id, where: filters}."""
     interval: Interval = "day"
+
+
+ANALYSES: tuple[type[Analysis], ...] = (
+    QueryTrends,
+    QueryFunnel,
+    QueryRetention,
+    QueryPaths,
+    QueryStickiness,
+    QueryLifecycle,
+)
+"""The typed queries."""
 
 
 def _check_formula(formula: str, count: int) -> None:

@@ -4,19 +4,22 @@ import base64
 import json
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from maton_posthog.gateway.budget import Budget
-from maton_posthog.gateway.call import Call, Directory
+from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import Gateway
+from maton_posthog.gateway.directory import Directory
 from maton_posthog.gateway.errors import GatewayError
 from maton_posthog.gateway.projects import Project
+from maton_posthog.gateway.target import Target
 from maton_posthog.schemas.text import Cleaner
 
-from .conftest import Opener, Skip, inside
+from .conftest import Opener, inside
 from .fake_gateway import (
     CANARY,
     CONNECTION,
@@ -51,9 +54,8 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixt
 
 
 def call(opened: Gateway, *, writes: bool) -> Call:
-    made = Call(opened, Directory(), budget=Budget.CRUD, writes=writes)
-    made.project = Project(1, "One")
-    return made
+    directory = Directory(opened.config, opened.ledger)
+    return Call(opened.send, directory, budget=Budget.CRUD, writes=writes, target=Target(project=Project(1, "One")))
 
 
 FAULTS: dict[str, Any] = {
@@ -79,7 +81,7 @@ FAULTS: dict[str, Any] = {
 async def test_the_key_is_in_no_byte_that_comes_out(
     fake: FakeGateway,
     gateway: Opener,
-    skip: Skip,
+    skip: Callable[[float], None],
     everything_logged: pytest.LogCaptureFixture,
     fault: str,
     writes: bool,

@@ -18,11 +18,12 @@ from mcp.types import TextContent
 from maton_posthog.server.app import build
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
-from tests.tools.live import PATIENCE_S, running_sandbox
+from tests.tools.live import NOW, running_sandbox
 
 from .question import Question, Shown
 from .world import EVENTS
 
+PATIENCE_S = 60
 PROJECT = 1
 """The project with events."""
 
@@ -51,7 +52,7 @@ async def client_of(url: str) -> AsyncGenerator[Client]:
     """Yield a client of a new server without cached state."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MATON_API_KEY", "sandbox")
-        runtime = Runtime(load(gateway_url=url, control_url=url))
+        runtime = Runtime(load(gateway_url=url, control_url=url), now=lambda: NOW)
     try:
         async with Client(build(runtime)) as client:
             yield client

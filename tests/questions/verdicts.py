@@ -49,7 +49,7 @@ def _may_be_called(world: World) -> list[object]:
 
 def _verdict(shown: Shown) -> list[object]:
     reason = shown["verdict"]["reasons"][0]
-    return [shown["verdict"]["may_be_called"], reason.partition(": ")[2].partition(";")[0]]
+    return [shown["verdict"]["conclusive"], reason.partition(": ")[2].partition(";")[0]]
 
 
 def _scores(world: World) -> list[int]:

@@ -58,10 +58,10 @@ def test_every_variable_is_read(
 
 def test_secrets_are_read_trimmed_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MATON_API_KEY", f" {CANARY}\n")
-    monkeypatch.setenv("MATON_POSTHOG_TOKEN", "token-1")
+    monkeypatch.setenv("MATON_POSTHOG_TOKEN", "token one".replace(" ", "/"))
     settings = load()
     assert settings.key == CANARY
-    assert settings.secrets == (CANARY, "token-1")
+    assert settings.secrets == (CANARY, "bXRrX0NBTkFSWV83ZjNh", "token/one", "dG9rZW4vb25l", "token%2Fone")
     assert CANARY not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
 
 
@@ -87,6 +87,13 @@ def test_a_dotenv_in_the_working_directory_is_not_read(monkeypatch: pytest.Monke
     (tmp_path / ".env").write_text("MATON_GATEWAY_URL=https://evil.example.com\nMATON_API_KEY=x\n")
     monkeypatch.chdir(tmp_path)
     assert load() == Settings()
+
+
+@pytest.mark.parametrize("transport", ["http", "sse"])
+def test_files_are_exported_over_stdio_only(tmp_path: Path, transport: str) -> None:
+    assert load(export_dir=tmp_path).export_dir == tmp_path
+    with pytest.raises(SettingsError, match=r"MATON_POSTHOG_EXPORT_DIR \(--export-dir\) .*stdio only"):
+        load(export_dir=tmp_path, transport=transport)
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, cast
 
-from maton_posthog.gateway.budget import Budget
-from maton_posthog.gateway.call import Call, Directory
-from maton_posthog.gateway.client import Request
+from maton_posthog.gateway.budget import Budget, Ledger
+from maton_posthog.gateway.call import Call
+from maton_posthog.gateway.client import GatewayConfig
 from maton_posthog.gateway.connections import Connection
+from maton_posthog.gateway.directory import Directory
 from maton_posthog.gateway.projects import Project
+from maton_posthog.gateway.request import Request
+from maton_posthog.gateway.target import Target
 from maton_posthog.tools.operation import Operation, Reply
 
 PROJECT_ID = 136209
@@ -125,17 +128,20 @@ class FakeCall(Call):
         *,
         project: Project | None = Project(PROJECT_ID, "Default project"),  # noqa: B008 (immutable)
         connection: str | None = None,
+        export_dir: Path | None = None,
     ) -> None:
+        config = GatewayConfig(api_key="fake", gateway_urls=(), control_urls=())
+        super().__init__(
+            self._respond,
+            Directory(config, Ledger(), lambda: self.clock),
+            budget=Budget.CRUD,
+            writes=True,
+            target=Target(Connection(connection) if connection else None, project),
+            export_dir=export_dir,
+        )
         self._answers = dict(answers or {})
-        self._directory = Directory(lambda: self.clock)
-        self._connection = Connection(connection) if connection else None
-        self._budget = Budget.CRUD
-        self._deadline = time.monotonic() + 55
-        self._writes = True
         self._given: dict[str, Any] = {}
-        self.project = project
         self.clock = NOW
-        self.wrote = False
         self.sent: list[Sent] = []
         self.forgot = 0
         """The number of times that the tool reported changed connections."""
@@ -161,7 +167,7 @@ class FakeCall(Call):
         self._given = {name: value for name, value in (query or {}).items() if value is not None}
         return await super().get(path, query, **identifiers)
 
-    async def _send(self, request: Request) -> Any:
+    async def _respond(self, request: Request, _deadline: float) -> Any:
         query = self._given if set(self._given) == set(request.query) else dict(request.query)
         body = None if request.body is None else json.loads(json.dumps(request.body, allow_nan=False))
         sent = Sent(request.method, request.path, query, body)

@@ -55,7 +55,7 @@ async def test_the_demo_experiment_matches_its_events_and_is_won(sandbox: LiveSa
     assert test[4] == pytest.approx(100 * lift, abs=0.06)
     assert test[5] < test[4] < test[6]
     assert test[7] > 95
-    assert shown["verdict"] == {"may_be_called": True, "outcomes": ["test wins on Purchases"]}
+    assert shown["verdict"] == {"conclusive": True, "outcomes": ["test wins on Purchases"]}
 
 
 async def test_a_draft_and_an_experiment_without_exposures_are_inconclusive(sandbox: LiveSandbox) -> None:
@@ -65,8 +65,8 @@ async def test_a_draft_and_an_experiment_without_exposures_are_inconclusive(sand
         for row in listed
     }
     assert "draft" in said["draft"]["reasons"][0]
-    assert "Nobody was exposed" in said["stopped"]["reasons"][0]
-    assert said["draft"]["may_be_called"] is said["stopped"]["may_be_called"] is False
+    assert "No users were exposed" in said["stopped"]["reasons"][0]
+    assert said["draft"]["conclusive"] is said["stopped"]["conclusive"] is False
 
 
 async def test_survey_stats_match_the_events(sandbox: LiveSandbox) -> None:

@@ -5,15 +5,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maton_posthog.tools.table import MOST_BYTES, Answer, Kind, Table, change, mean, number, percent
+from maton_posthog.tools.table import (
+    MOST_BYTES,
+    Column,
+    Note,
+    Report,
+    Role,
+    Shape,
+    Table,
+    change,
+    dimension,
+    mean,
+    number,
+    percent,
+)
 
 NUMBERS = st.floats(-1e12, 1e12)
 TEXTS = st.text(alphabet=st.characters(codec="utf-8"), max_size=400)
 
 
 @given(st.lists(st.tuples(TEXTS, NUMBERS), max_size=150), st.sampled_from(["time", "bars"]))
-def test_a_table_is_truncated_at_whole_rows_and_says_so(rows: list[Any], kind: Kind) -> None:
-    shown = Table(kind, ("a", "b"), tuple(rows)).as_json()
+def test_a_table_is_truncated_at_whole_rows_and_says_so(rows: list[Any], kind: Shape) -> None:
+    shown = Table(kind, (Column("a"), Column("b")), tuple(rows)).as_json()
     kept = list(shown["rows"])
     assert len(json.dumps(kept, ensure_ascii=False).encode()) <= MOST_BYTES + 2
     if "truncated" in shown:
@@ -37,7 +50,20 @@ def test_there_is_no_percentage_change_or_mean_of_nothing() -> None:
     assert (number(3.0), percent(1, 3), change(-4, -2), mean([1, 2])) == (3, 33.3, 50, 1.5)
 
 
+def test_the_metadata_contains_the_roles_and_series_of_columns() -> None:
+    columns = (dimension("day"), Column("a", Role.VALUE, 0), Column("a before", Role.PREVIOUS, 0))
+    told = {"shape": "time", "roles": ["dimension", "value", "previous"], "series": [None, 0, 0]}
+    assert Table("time", columns, ()).as_meta() == told
+    assert Table("bars", columns[:1], ()).as_meta() == {"shape": "bars", "roles": ["dimension"]}
+
+
 def test_empty_parts_are_left_out() -> None:
-    table = Table("bars", ("a",), ((1,),))
-    assert Answer(table, {}).as_json() == {"columns": ("a",), "rows": ((1,),)}
-    assert Answer(table, {"n": 1}, {"m": 2}, ("x",)).as_json().keys() == {"columns", "rows", "m", "facts", "notes"}
+    table = Table("bars", (Column("a"),), ((1,),))
+    assert Report(table, {}).as_json() == {"columns": ("a",), "rows": ((1,),)}
+    assert Report(table, {"n": 1}, {"m": 2}, (Note("x"),)).as_json().keys() == {
+        "columns",
+        "rows",
+        "m",
+        "facts",
+        "notes",
+    }

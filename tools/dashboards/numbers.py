@@ -10,7 +10,7 @@ from ...gateway.call import Call
 from ...gateway.errors import GatewayError
 from ...schemas.dashboards import NumberedTiles
 from ...schemas.insights import InsightView
-from ..insights.results import INSIGHT, age_of, told
+from ..insights.results import INSIGHT, age_of, shown_result
 from ..operation import read
 
 _AT_ONCE = 3
@@ -61,11 +61,11 @@ async def _computed(
 
 def _line(api: Call, insight: InsightView) -> list[Any]:
     now = api.now()
-    said = told(insight, api.timezone, now).headline or {}
+    headline = shown_result(insight, api.timezone, now).headline or {}
     return [
         _name(insight),
         insight.short_id,
-        *(said.get(name) for name in ("what", "value", "unit", "change_percent", "change_of")),
+        *(headline.get(name) for name in ("what", "value", "unit", "change_percent", "change_of")),
         age_of(insight, now).get("age_s") if insight.result is not None else None,
     ]
 

@@ -11,7 +11,7 @@ from ...gateway.call import Call
 from ...gateway.errors import Refused
 from ...schemas.surveys.objects import SurveyRow, SurveyView
 from ...schemas.surveys.stats import GetSurveyStats, SurveyStats
-from ..analytics.asking import ask, results
+from ..analytics.computing import compute, results
 from ..operation import Effect, Operation, Result, Toolset, read, show
 from ..table import given
 from .answers import answers_to, latest_parts, properties_of
@@ -71,15 +71,15 @@ async def _answered(api: Call, survey: SurveyView, start: datetime | None, end: 
     }
     if until:
         query["before"] = (until + _EDGE).isoformat()
-    asked = await ask(api, query, tool=_NAME, refresh=False)
-    rows = results(asked.answer, list[list[Any]])
+    computed = await compute(api, query, tool=_NAME, refresh=False)
+    rows = results(computed.answer, list[list[Any]])
     notes = [_NOTE]
-    if asked.answer.hasMore:
+    if computed.answer.hasMore:
         notes.append(
             f"Only the newest {len(rows)} responses were read. "
             "Set `date_from` and `date_to` to a shorter range to see the rest."
         )
-    return {"questions": answers_to(questions, latest_parts(rows)), "notes": notes, **asked.marks()}
+    return {"questions": answers_to(questions, latest_parts(rows)), "notes": notes, **computed.marks()}
 
 
 def _moment(api: Call, value: datetime | date | None, of_day: time) -> datetime | None:

@@ -10,16 +10,18 @@ import pytest
 from posthog_sandbox.dataset import product
 
 from ..insights.hand_made import Event, Person, open_engine
+from ..oracle import EFFORTS, Effort
 from ..sandbox_client import Serving, Shared, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 
 SHOWN, DISMISSED, SENT = "survey shown", "survey dismissed", "survey sent"
 OTHER = "01970000-0000-7000-8000-000000000001"
 FIRST = datetime(2026, 9, 1, tzinfo=UTC)
 DAYS = 80
-SEEDS = (1, 2, 3)
-CASES = 60
+FIRST_SEED = 1
+CASES = 120
+"""Drawn in a whole run for each data set."""
 
 
 def drawn_events(seed: int) -> list[Event]:
@@ -41,9 +43,14 @@ def drawn_events(seed: int) -> list[Event]:
     return [event for event in found if not (event.timestamp in moments or moments.add(event.timestamp))]
 
 
-@pytest.fixture(scope="module", params=SEEDS)
-def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    events = drawn_events(request.param)
+@pytest.fixture(scope="module", params=EFFORTS, ids=lambda effort: f"seed {effort.seed}")
+def effort(request: pytest.FixtureRequest) -> Effort:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def recorded(effort: Effort, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    events = drawn_events(FIRST_SEED + effort.seed)
     with open_engine(tmp_path_factory.mktemp("surveys") / "data", events) as engine:
         yield events, engine
 
@@ -99,32 +106,36 @@ def shown(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat() + "Z"
 
 
-async def test_the_statistics_of_a_survey_match_a_recount(sandbox: Serving, recorded: Any) -> None:
+async def test_the_statistics_of_a_survey_are_those_of_a_recount(
+    sandbox: Serving, recorded: Any, effort: Effort
+) -> None:
     survey = await sandbox.get(f"surveys/{product.SURVEY_ID}/")
     await sandbox.patch(f"surveys/{product.SURVEY_ID}/", {"end_date": shown(FIRST + timedelta(days=DAYS - 5))})
     begun, over = datetime.fromisoformat(survey["start_date"]), FIRST + timedelta(days=DAYS - 5)
-    draw = random.Random(7)
+    draw = effort.chance("a survey")
     answered = 0
-    for _ in range(CASES):
+    for _ in range(effort.cases(CASES)):
         start, end = sorted(FIRST + timedelta(days=draw.uniform(0, DAYS)) for _ in "ab")
-        asked = {"date_from": start, "date_to": end} if draw.random() < 0.8 else {}
+        range_ = {"date_from": start, "date_to": end} if draw.random() < 0.8 else {}
         sent = await sandbox.get(
-            f"surveys/{product.SURVEY_ID}/stats/", **{name: moment.isoformat() for name, moment in asked.items()}
+            f"surveys/{product.SURVEY_ID}/stats/", **{name: moment.isoformat() for name, moment in range_.items()}
         )
         expected = recount(
             recorded[0],
             {product.SURVEY_ID},
-            max(begun, asked.get("date_from", begun)),
-            min(over, asked.get("date_to", over)),
+            max(begun, range_.get("date_from", begun)),
+            min(over, range_.get("date_to", over)),
         )
         assert {name: sent[name] for name in expected} == expected
         answered += expected["stats"][SENT]["total_count"]
-    assert answered > CASES
+    assert answered > effort.cases(CASES)
 
 
-async def test_the_statistics_of_all_surveys_match_a_recount(sandbox: Serving, recorded: Any) -> None:
-    draw = random.Random(8)
-    for _ in range(CASES // 3):
+async def test_the_statistics_of_all_surveys_are_those_of_a_recount(
+    sandbox: Serving, recorded: Any, effort: Effort
+) -> None:
+    draw = effort.chance("all surveys")
+    for _ in range(effort.cases(CASES // 3)):
         start = FIRST + timedelta(days=draw.uniform(0, DAYS))
         sent = await sandbox.get("surveys/stats/", date_from=start.isoformat())
         assert sent == recount(recorded[0], {product.SURVEY_ID}, start, None)

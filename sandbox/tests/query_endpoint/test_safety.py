@@ -21,6 +21,7 @@ from posthog_sandbox.queries.selectors import selector_pattern
 from posthog_sandbox.storage.engine import Engine
 
 from ..hogql.sql import assert_harmless, skeleton
+from ..oracle import examples
 from ..sandbox_client import NOW, TODAY
 
 HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text("`'\"\\;-/*{}()% \n\0", max_size=12)
@@ -38,7 +39,7 @@ def compiled(condition: str) -> str:
     return translate(f"select count() from events where {condition}", Context()).sql
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100, 1000))
 @given(key=HOSTILE, value=HOSTILE, operator=st.sampled_from(sorted(OPERATORS)), kind=st.sampled_from(KINDS))
 def test_a_filter_compiles_to_harmless_sql_or_is_rejected(key: str, value: str, operator: str, kind: str) -> None:
     try:
@@ -83,7 +84,7 @@ PIECES_TEXT = "event ( ) , 1 = 'a' -- or and ; /* */ from events select properti
 PIECES = st.sampled_from(PIECES_TEXT.split())
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100, 1000))
 @given(st.lists(PIECES, max_size=10).map(" ".join) | HOSTILE)
 def test_parentheses_do_not_change_a_condition(text: str) -> None:
     try:

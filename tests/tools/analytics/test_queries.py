@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from maton_posthog.schemas.analytics.events import MATHS, OPERATORS, PropertyFilter
 from maton_posthog.schemas.analytics.queries import (
     QueryFunnel,
-    QueryLifecycle,
     QueryPaths,
     QueryRetention,
     QueryStickiness,
@@ -18,25 +17,33 @@ from maton_posthog.schemas.analytics.queries import (
 )
 from maton_posthog.schemas.base import Input
 from maton_posthog.schemas.insights import wrapped
-from maton_posthog.tools.analytics import queries
+from maton_posthog.tools.analytics.kind import Kind
+from maton_posthog.tools.analytics.kinds import KINDS
 
 VIEW: dict[str, Any] = {"kind": "EventsNode", "event": "$pageview", "name": "$pageview"}
 
 
+TRENDS, FUNNEL, RETENTION, PATHS, STICKINESS, LIFECYCLE = KINDS
+
+
+def compiled(kind: Kind[Any, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    return kind.compile(kind.read(kind.input.model_validate(arguments)))
+
+
 def trends(**arguments: Any) -> dict[str, Any]:
-    return queries.trends(QueryTrends.model_validate({"events": ["$pageview"], **arguments}))
+    return compiled(TRENDS, {"events": ["$pageview"], **arguments})
 
 
 def funnel(**arguments: Any) -> dict[str, Any]:
-    return queries.funnel(QueryFunnel.model_validate({"steps": ["$pageview", "bought"], **arguments}))
+    return compiled(FUNNEL, {"steps": ["$pageview", "bought"], **arguments})
 
 
 def retention(**arguments: Any) -> dict[str, Any]:
-    return queries.retention(QueryRetention.model_validate({"event": "$pageview", **arguments}))
+    return compiled(RETENTION, {"event": "$pageview", **arguments})
 
 
 def paths(**arguments: Any) -> dict[str, Any]:
-    return queries.paths(QueryPaths.model_validate(arguments))
+    return compiled(PATHS, arguments)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +59,8 @@ def paths(**arguments: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_what_is_counted_is_a_name_or_an_object(event: Any, node: dict[str, Any]) -> None:
     assert trends(events=event)["series"] == trends(events=[event])["series"] == [{**node, "math": "total"}]
-    lifecycle = queries.lifecycle(QueryLifecycle.model_validate({"event": event}))
-    stickiness = queries.stickiness(QueryStickiness.model_validate({"events": [event]}))
+    lifecycle = compiled(LIFECYCLE, {"event": event})
+    stickiness = compiled(STICKINESS, {"events": [event]})
     assert lifecycle["series"] == stickiness["series"] == [node]
 
 
@@ -161,9 +168,7 @@ def test_paths_are_of_pages_unless_told_otherwise() -> None:
 
 
 def test_stickiness_counts_from_so_many_times() -> None:
-    query = queries.stickiness(
-        QueryStickiness.model_validate({"events": "$pageview", "at_least": 3, "cumulative": True, "interval": "week"})
-    )
+    query = compiled(STICKINESS, {"events": "$pageview", "at_least": 3, "cumulative": True, "interval": "week"})
     assert query["stickinessFilter"] == {
         "computedAs": "cumulative",
         "stickinessCriteria": {"operator": "gte", "value": 3},

@@ -83,7 +83,7 @@ async def test_a_reused_flag_with_other_variants_is_told() -> None:
     api = api_with(answer("feature_flag", key=KEY))
     shown = await run(CREATE, api, name="x", feature_flag_key=KEY, variants=asked)
     assert shown["flag"] == "reused"
-    assert shown["note"].startswith("The flag existed already")
+    assert shown["note"].startswith("The flag already existed")
     assert shown["variants"] == HALVES
 
 

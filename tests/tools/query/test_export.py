@@ -20,9 +20,7 @@ RUN = OPERATIONS[0]
 
 def upstream(rows: list[list[Any]], directory: Path) -> FakeCall:
     found = answer("hogql_response_with_limit_in_sql", results=rows, columns=["a", "a"])
-    api = FakeCall({f"POST {QUERY_PATH}": found})
-    api.export_dir = directory
-    return api
+    return FakeCall({f"POST {QUERY_PATH}": found}, export_dir=directory)
 
 
 async def exported(api: FakeCall, kind: str = "csv", **more: Any) -> Path:
@@ -62,7 +60,7 @@ async def test_parquet_takes_mixed_values_and_names_that_come_twice(tmp_path: Pa
 
 async def test_a_directory_that_is_gone_costs_no_query(tmp_path: Path) -> None:
     api = upstream([[1, 2]], tmp_path / "gone")
-    with pytest.raises(Refused, match="missing"):
+    with pytest.raises(Refused, match="does not exist"):
         await exported(api)
     assert api.sent == []
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from maton_posthog.gateway import background
 from maton_posthog.gateway.errors import Code, Failed, GatewayError, Refused, Rejected, Upstream
 from maton_posthog.gateway.projects import Project
+from maton_posthog.gateway.target import Target
 from maton_posthog.schemas.query import RunHogql
 from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.query import running as query_running
@@ -95,6 +96,14 @@ async def test_a_limit_of_the_callers_own_is_left_alone_and_told_when_it_was_rea
     assert shown.get("limit_reached", False) is reached
     assert "truncated" not in shown
     assert "limit" not in shown
+
+
+async def test_a_limit_of_0_returns_no_rows_and_claims_no_more() -> None:
+    api = FakeCall({POST: rows(0)})
+    shown = await run(RUN, api, query=f"{SQL} LIMIT 0")
+    assert sent_sql(api) == f"{SQL} LIMIT 0"
+    assert (shown["columns"], shown["rows"], shown["rows_returned"]) == (["event", "count()"], [], 0)
+    assert shown.keys().isdisjoint({"limit_reached", "truncated", "limit", "how_to_continue"})
 
 
 async def test_posthogs_own_word_of_more_is_told() -> None:
@@ -212,7 +221,7 @@ async def test_a_query_that_outlasts_the_call_is_found_again_by_its_id() -> None
     )
     api.end_in(5.0)  # what is kept free to answer in: nothing is left to wait
     running = await run(RUN, api, query=SQL, background=True)
-    assert (running["status"], running["progress"]) == ("running", "PostHog computes")
+    assert (running["status"], running["progress"]) == ("running", "Running in PostHog")
     assert sent_body_of(api.sent[0])["refresh"] == "async"
     assert "get_query_result" in running["how_to_continue"]
     release.set()
@@ -229,7 +238,7 @@ async def test_a_cancelled_call_cancels_the_query_at_posthog() -> None:
         while not api.sent:
             await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         while api.last.method != "DELETE":
             await anyio.lowlevel.checkpoint()
     assert api.sent[0].body is not None
@@ -254,7 +263,7 @@ async def test_a_query_that_is_unknown_or_of_another_project_is_not_found() -> N
     known = api.last.body["client_query_id"]
     assert (await run(RESULT, api, query_id=known))["rows_total"] == 3
     for place, query_id in [(PROJECT_ID, "0" * 32), (PROJECT_ID + 1, known)]:
-        api.project = Project(place, "another")
+        api.target = Target(project=Project(place, "another"))
         with pytest.raises(Refused) as caught:
             await run(RESULT, api, query_id=query_id)
         assert caught.value.code == "not_found"

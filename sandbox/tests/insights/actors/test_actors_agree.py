@@ -1,4 +1,4 @@
-"""Every number of an insight equals the number of its actors: 300 random insights of each kind, over three worlds."""
+"""The number in an insight is the number of actors behind it: random insights of each kind, over three worlds."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -9,14 +9,15 @@ import pytest
 
 from posthog_sandbox.storage.engine import Engine
 
+from ...oracle import EVERY_SEED, Effort
 from ..agreement import RANGES, Cell, Cells, Draw, disagreements, drawn_filters
 from ..recount.dataset import EVENT_NAMES, World, open_world, worlds
-from ..recount.running import asking, opened
+from ..recount.running import open_runner, opened
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 
-CASES = 100
-"""Number of cases per world and kind."""
+CASES = 150
+"""Drawn in a whole run for each world and kind."""
 WORLDS = {world.name: world for world in worlds()}
 UNIQUE = ("dau", "weekly_active", "monthly_active", "first_time_for_user", "first_matching_event_for_user")
 OTHER = "$$_posthog_breakdown_other_$$"
@@ -33,11 +34,14 @@ def engine(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
         yield made
 
 
-async def agree(world: World, engine: Engine, draw: Draw, cells: Cells) -> None:
-    with asking(world, engine) as asked:
-        found, looked_at = await disagreements(await opened(asked), draw, cells, seed=len(world.name), cases=CASES)
+async def agree(world: World, engine: Engine, effort: Effort, draw: Draw, cells: Cells) -> None:
+    cases = effort.cases(CASES)
+    with open_runner(world, engine) as runner:
+        found, looked_at = await disagreements(
+            await opened(runner), draw, cells, chance=effort.chance(world.name), cases=cases
+        )
     assert not found, "".join(found)
-    assert looked_at >= CASES
+    assert looked_at >= cases
 
 
 def node(chance: random.Random, world: World, **more: Any) -> dict[str, Any]:
@@ -93,8 +97,9 @@ def cells_of_trend(chance: random.Random, query: Mapping[str, Any], results: Any
     return found
 
 
-async def test_the_numbers_of_trends_match_their_actors(world: World, engine: Engine) -> None:
-    await agree(world, engine, drawn_trend, cells_of_trend)
+@EVERY_SEED
+async def test_the_numbers_of_trends_are_those_of_their_actors(world: World, engine: Engine, effort: Effort) -> None:
+    await agree(world, engine, effort, drawn_trend, cells_of_trend)
 
 
 def drawn_lifecycle(chance: random.Random, world: World) -> Mapping[str, Any]:
@@ -124,8 +129,11 @@ def cells_of_lifecycle(chance: random.Random, query: Mapping[str, Any], results:
     return found
 
 
-async def test_the_statuses_of_a_lifecycle_match_their_actors(world: World, engine: Engine) -> None:
-    await agree(world, engine, drawn_lifecycle, cells_of_lifecycle)
+@EVERY_SEED
+async def test_the_statuses_of_a_lifecycle_are_those_of_its_actors(
+    world: World, engine: Engine, effort: Effort
+) -> None:
+    await agree(world, engine, effort, drawn_lifecycle, cells_of_lifecycle)
 
 
 def drawn_stickiness(chance: random.Random, world: World) -> Mapping[str, Any]:
@@ -161,8 +169,11 @@ def cells_of_stickiness(chance: random.Random, query: Mapping[str, Any], results
     return found
 
 
-async def test_the_intervals_of_stickiness_match_their_actors(world: World, engine: Engine) -> None:
-    await agree(world, engine, drawn_stickiness, cells_of_stickiness)
+@EVERY_SEED
+async def test_the_intervals_of_stickiness_are_those_of_its_actors(
+    world: World, engine: Engine, effort: Effort
+) -> None:
+    await agree(world, engine, effort, drawn_stickiness, cells_of_stickiness)
 
 
 def drawn_paths(chance: random.Random, world: World) -> Mapping[str, Any]:
@@ -193,8 +204,9 @@ def cells_of_paths(chance: random.Random, query: Mapping[str, Any], results: Any
     return found
 
 
-async def test_the_edges_of_paths_match_their_persons(world: World, engine: Engine) -> None:
-    await agree(world, engine, drawn_paths, cells_of_paths)
+@EVERY_SEED
+async def test_the_edges_of_paths_are_those_of_their_persons(world: World, engine: Engine, effort: Effort) -> None:
+    await agree(world, engine, effort, drawn_paths, cells_of_paths)
 
 
 def drawn_funnel(chance: random.Random, world: World) -> Mapping[str, Any]:
@@ -261,8 +273,9 @@ def point(query: Mapping[str, Any], row: Mapping[str, Any], chance: random.Rando
     return Cell(row["data"][place], converted, others=dropped)
 
 
-async def test_the_steps_of_funnels_match_their_actors(world: World, engine: Engine) -> None:
-    await agree(world, engine, drawn_funnel, cells_of_funnel)
+@EVERY_SEED
+async def test_the_steps_of_funnels_are_those_of_their_actors(world: World, engine: Engine, effort: Effort) -> None:
+    await agree(world, engine, effort, drawn_funnel, cells_of_funnel)
 
 
 def drawn_retention(chance: random.Random, world: World) -> Mapping[str, Any]:
@@ -306,5 +319,6 @@ def cells_of_retention(chance: random.Random, query: Mapping[str, Any], results:
     return found
 
 
-async def test_the_cells_of_retention_match_their_actors(world: World, engine: Engine) -> None:
-    await agree(world, engine, drawn_retention, cells_of_retention)
+@EVERY_SEED
+async def test_the_cells_of_retention_are_those_of_their_actors(world: World, engine: Engine, effort: Effort) -> None:
+    await agree(world, engine, effort, drawn_retention, cells_of_retention)

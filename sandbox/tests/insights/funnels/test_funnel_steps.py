@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from posthog_sandbox.insights.funnels.steps import Attempt, FunnelEvent, FunnelRules, furthest
 from posthog_sandbox.insights.funnels.trends import entries
 
+from ...oracle import examples
+
 WINDOW = 10
 
 
@@ -166,7 +168,7 @@ def run_length(events: Sequence[FunnelEvent], first: int, window: int) -> int:
     return longest
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(60, 1000), deadline=None)
 @given(histories(several), st.integers(1, 30))
 def test_an_ordered_funnel_finds_the_longest_chain(events: list[FunnelEvent], window: int) -> None:
     expected = max((chain_length(events, first, window) for first in range(len(events))), default=0)
@@ -178,7 +180,7 @@ def test_an_ordered_funnel_finds_the_longest_chain(events: list[FunnelEvent], wi
         assert found.times[-1] - found.times[0] <= window
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(60, 1000), deadline=None)
 @given(histories(several), st.integers(1, 30))
 def test_a_strict_funnel_finds_the_longest_unbroken_run(events: list[FunnelEvent], window: int) -> None:
     expected = max((run_length(events, first, window) for first in range(len(events))), default=0)
@@ -187,7 +189,7 @@ def test_a_strict_funnel_finds_the_longest_unbroken_run(events: list[FunnelEvent
     assert (len(found.times) if found else 0) == expected
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(60, 1000), deadline=None)
 @given(histories(single), st.integers(1, 30))
 def test_an_unordered_funnel_finds_the_most_steps_in_one_window(events: list[FunnelEvent], window: int) -> None:
     windows = [{e.steps for e in events if 0 <= e.time - first.time <= window} for first in events]
@@ -196,7 +198,7 @@ def test_an_unordered_funnel_finds_the_most_steps_in_one_window(events: list[Fun
     assert (len(found.times) if found else 0) == max(map(len, windows), default=0)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(60, 1000), deadline=None)
 @given(histories(several), st.integers(1, 30), st.integers(1, 2), st.sampled_from(("ordered", "strict")))
 def test_each_interval_with_a_first_step_is_an_entry_that_converts_if_a_chain_from_it_does(
     events: list[FunnelEvent], window: int, from_step: int, order: Literal["ordered", "strict"]

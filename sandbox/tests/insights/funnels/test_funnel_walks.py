@@ -16,6 +16,8 @@ from posthog_sandbox.insights.funnels.trends import entries
 from posthog_sandbox.insights.funnels.walks import Walks, ends_of_runs
 from posthog_sandbox.insights.series import Series
 
+from ...oracle import examples
+
 DAY = 86_400_000_000
 STEPS = 3
 STEP = Series(order=0, node={}, kind="events", key=None, label="All events", entity="true", filters="true")
@@ -51,7 +53,7 @@ def fetched(found: list[int]) -> Fetched:
     return Fetched((), found, [len(found)], 0, [])
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=examples(100, 3000), deadline=None)
 @given(histories, windows, st.sampled_from(("ordered", "strict", "unordered")))
 def test_attempts_match_the_rules(history: list[tuple[int, int]], window: int, order: Order) -> None:
     events = funnel(order, window)
@@ -72,7 +74,7 @@ def test_only_the_ends_of_a_run_of_events_of_one_step_are_kept() -> None:
     assert ends_of_runs(run((1, 3), (2, 3), (3, 3)), STEPS) == run((1, 3), (2, 3), (3, 3))
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=examples(100, 3000), deadline=None)
 @given(histories, windows, st.sampled_from(((0, 1), (0, 2), (1, 2))))
 def test_entries_match_the_rules(history: list[tuple[int, int]], window: int, steps: tuple[int, int]) -> None:
     events = funnel("ordered", window, *steps)

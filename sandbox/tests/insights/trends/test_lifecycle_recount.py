@@ -1,4 +1,4 @@
-"""LifecycleQuery against a recount in plain Python: thousands of random queries."""
+"""LifecycleQuery against a recount in plain Python: drawn queries, thousands in a whole run."""
 
 import random
 from dataclasses import replace
@@ -7,14 +7,15 @@ import pytest
 
 from posthog_sandbox.storage.engine import Engine
 
+from ...oracle import EVERY_SEED, Effort
 from ..recount.checking import drawn_disagreements
 from ..recount.dataset import World, worlds
 from ..recount.lifecycle import drawn_lifecycle, lifecycle
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 
 CASES = 90
-"""Number of cases for each of three worlds, four zones and two starts of the week."""
+"""Drawn in a whole run for each of three worlds, four zones and two starts of the week."""
 
 
 def _world(world: World) -> World:
@@ -34,6 +35,7 @@ def world(request: pytest.FixtureRequest) -> World:
     return request.param
 
 
-async def test_random_queries_match_the_recount(world: World, engine: Engine) -> None:
-    wrong = await drawn_disagreements(world, engine, "lifecycle", drawn_lifecycle, lifecycle, CASES)
+@EVERY_SEED
+async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine, effort: Effort) -> None:
+    wrong = await drawn_disagreements(world, engine, "lifecycle", drawn_lifecycle, lifecycle, effort, CASES)
     assert not wrong, "".join(wrong)

@@ -1,21 +1,20 @@
-"""TrendsQuery against a recount in plain Python: thousands of random queries."""
-
-import random
+"""TrendsQuery against a recount in plain Python: drawn queries, thousands in a whole run."""
 
 import pytest
 
 from posthog_sandbox.storage.engine import Engine
 
+from ...oracle import EVERY_SEED, Effort
 from ..recount.checking import Case, disagreements, drawn_disagreements
 from ..recount.dataset import World, without_ties, worlds
-from ..recount.running import asking, opened
+from ..recount.running import open_runner, opened
 from ..recount.trends import trends
 from ..recount.trends_drawing import drawn_trends
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 
 CASES = 90
-"""Number of cases for each of three worlds, four zones and two starts of the week."""
+"""Drawn in a whole run for each of three worlds, four zones and two starts of the week."""
 
 
 @pytest.fixture(scope="module", params=worlds(), ids=lambda world: world.name)
@@ -23,23 +22,25 @@ def world(request: pytest.FixtureRequest) -> World:
     return without_ties(request.param)
 
 
-async def test_random_queries_match_the_recount(world: World, engine: Engine) -> None:
-    wrong = await drawn_disagreements(world, engine, "trends", drawn_trends, trends, CASES)
+@EVERY_SEED
+async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine, effort: Effort) -> None:
+    wrong = await drawn_disagreements(world, engine, "trends", drawn_trends, trends, effort, CASES)
     assert not wrong, "".join(wrong)
 
 
-async def test_values_beyond_the_limit_are_combined_equally_when_there_are_too_many_rows(
-    world: World, engine: Engine, monkeypatch: pytest.MonkeyPatch
+@EVERY_SEED
+async def test_values_past_the_limit_are_summed_up_alike_when_there_are_too_many_rows(
+    world: World, engine: Engine, effort: Effort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("posthog_sandbox.insights.trends.query.MOST_ROWS", 1)
-    with asking(world, engine) as asked:
-        await opened(asked)
-        chance = random.Random(f"many rows of {world.name}")
+    with open_runner(world, engine) as runner:
+        await opened(runner)
+        chance = effort.chance(f"many rows of {world.name}")
         drawn = (
-            (setting, drawn_trends(chance, asked.world, setting))
+            (setting, drawn_trends(chance, runner.world, setting))
             for setting in world.settings()[:2]
-            for _ in range(100)
+            for _ in range(effort.cases(300))
         )
         cases = [Case(setting, query) for setting, query in drawn if "breakdownFilter" in query]
-        wrong = await disagreements(asked, cases, trends)
+        wrong = await disagreements(runner, cases, trends)
     assert not wrong, "".join(wrong)
