@@ -81,7 +81,7 @@ class Query:
         if not self._done.is_set():
             self._handed_out = True
         elif self.error is not None:
-            raise self.error.again() from self.error
+            raise self.error.with_() from self.error
         return self._done.is_set()
 
     def cancel(self) -> bool:

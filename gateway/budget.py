@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import anyio
 
-from .errors import Refused
+from .errors import Advice, Refused
 
 type Policy = Literal["adaptive", "strict", "off"]
 
@@ -47,7 +47,7 @@ LIMITS: dict[Budget, Limits] = {
 }
 _INSTEAD = {
     Budget.QUERY: "Until then use what needs no query: insights, definitions, flags, persons.",
-    Budget.ANALYTICS: "Until then use run_hogql, or what needs neither insights, persons nor recordings.",
+    Budget.ANALYTICS: "Until then use what needs neither insights, persons nor recordings.",
 }
 
 
@@ -73,6 +73,11 @@ class _Account:
         self.windows = {budget: tuple(_Window(*window) for window in windows) for budget, windows in limits.items()}
         self.turns = {budget: anyio.Lock(fast_acquire=True) for budget in limits}
         self.closed_until: dict[Budget, float] = {}
+
+
+def account(connection: str | None) -> str:
+    """Return the ledger's key: there is one API key for each gateway, so the connection tells accounts apart."""
+    return connection or "default"
 
 
 class Ledger:
@@ -200,6 +205,7 @@ def _spent(budget: Budget, wait: float) -> Refused:
         "budget_spent",
         f"The {budget} budget of this server is spent.",
         f"Wait {math.ceil(wait)} s. {_INSTEAD.get(budget, 'Then call again.')}",
+        advice=Advice.USE_HOGQL if budget is Budget.ANALYTICS else None,
         retryable=True,
         retry_after_s=math.ceil(wait),
     )
@@ -210,6 +216,7 @@ def _closed(budget: Budget, wait: float) -> Refused:
         "rate_limited",
         f"The server asked to pause {budget} requests; nothing was sent.",
         f"Wait {math.ceil(wait)} s, then call again. {_INSTEAD.get(budget, '')}".strip(),
+        advice=Advice.USE_HOGQL if budget is Budget.ANALYTICS else None,
         retryable=True,
         retry_after_s=math.ceil(wait),
     )

@@ -1,131 +1,85 @@
 """One tool call: where it goes (project, connection), what it is counted as, and how long it may take."""
 
-import copy
 import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
 from datetime import time as clock_time
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..schemas.restore import RESTORABLE
 from . import paths
 from .answers import LOOK_FIRST
 from .background import Background, Progress
-from .budget import Budget
-from .client import Gateway
-from .connections import ActiveConnections, Connection, ControlPlane, Grants
-from .errors import Failed, GatewayError, Refused, read_only
-from .kept import Aged, Kept
-from .projects import CURRENT, Project, Projects, unresolved
+from .budget import Budget, account
+from .connections import Connection, ControlPlane
+from .directory import Directory
+from .errors import Advice, Failed, GatewayError, Refused
+from .kept import Aged
+from .projects import CURRENT, Project
 from .queries import QUERY_PATH, check_query
-from .refusals import RECONNECT_HINT
 from .request import Request
+from .target import Target, resolve_target
 
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
 
 
-def utc_now() -> datetime:
-    """Return the machine's time, in UTC."""
-    return datetime.now(UTC)
-
-
-class Directory:
-    """What a process knows of the account behind its key: connections and projects met so far.
-
-    `now` is the clock that relative dates count back from, in UTC.
-    """
-
-    def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
-        self.now = now
-        self.connections = ActiveConnections()
-        self.projects = Projects()
-        self.grants = Grants()
-        self.kept = Kept()
-        self.queries = Background()
-
-    async def aclose(self) -> None:
-        """End the queries that still run in the background."""
-        await self.queries.aclose()
-
-    def forget(self) -> None:
-        """A connection was created or deleted."""
-        self.connections.forget()
-        self.projects.forget()
-        self.grants.forget()
-        self.kept.forget()
+type Sender = Callable[[Request, float], Awaitable[Any]]
+"""Sends one request before a `time.monotonic()` moment and returns its parsed response: `Gateway.send`."""
 
 
 class Call:
-    """What an operation sees of the gateway. Path templates stand literally in its calls; `project_id` is filled in
-    here.
-    """
+    """What an operation sees of the gateway. Its calls name path templates; `project_id` is filled in here."""
 
-    _pinned = False
-    _aimed = False
-    _met_now = False
-    """Whether this call resolved its project itself."""
-    progress: Progress | None = None
-    """Tells a waiting client how far the call is; None when it did not ask."""
-    export_dir: Path | None = None
-    """Where the operator lets results be written as files; None: nowhere."""
-    _queried = False
-    """Whether this call asked the query endpoint, whatever class that was counted in."""
-
-    def __init__(self, gateway: Gateway, directory: Directory, *, budget: Budget, writes: bool) -> None:
-        self._gateway = gateway
+    def __init__(
+        self,
+        send: Sender,
+        directory: Directory,
+        *,
+        budget: Budget,
+        writes: bool,
+        target: Target | None = None,
+        deadline: float | None = None,
+        progress: Progress | None = None,
+        export_dir: Path | None = None,
+    ) -> None:
+        self._sender = send
         self._directory = directory
         self._budget = budget
         self._writes = writes
-        self._deadline = time.monotonic() + gateway.config.deadline_s
-        self._connection: Connection | None = None
-        self.project: Project | None = None
+        self._deadline = time.monotonic() + directory.config.deadline_s if deadline is None else deadline
+        self._queried = False
+        self.target = target
+        """Where the call goes; None before `aim`."""
+        self.progress = progress
+        """Reports progress to a waiting client; None when it did not request that."""
+        self.export_dir = export_dir
+        """The directory that results can be written to as files; None: nowhere."""
         self.wrote = False
         """Whether a change was accepted."""
 
     async def aim(self, connection_id: str | None, project_id: int | Literal["@current"] | None) -> None:
-        """Decide connection and project before anything else is sent (design: right project, nothing lost).
-
-        Without a named connection, reads and writes go through the oldest ACTIVE one, explicitly. `project_id` None:
-        an account tool. Raises Refused (`project_pinned`, `project_unresolved`, `missing_connection`).
-        """
-        config = self._gateway.config
-        self._pinned = config.project_id is not None
-        self._aimed = True
-        if project_id is not None and config.project_id is not None:
-            if project_id not in (CURRENT, config.project_id):
-                raise Refused(
-                    "project_pinned",
-                    f"This server is pinned to project {config.project_id}.",
-                    "Leave project_id out; the operator sets POSTHOG_PROJECT_ID / --project.",
-                )
-            project_id = config.project_id
+        """Decide connection and project before anything else is sent; see `resolve_target`."""
         if self._budget is Budget.CONTROL:
-            self._connection = Connection(config.connection_id) if config.connection_id else None
+            pin = self._directory.config.connection_id
+            self.target = Target(Connection(pin) if pin else None)
             return
-        if self._writes and config.read_only:
-            raise read_only()
-        if named := connection_id or config.connection_id:
-            self._connection = Connection(paths.connection_id(named))
-        else:
-            connections = self._directory.connections
-            self._connection = await (connections.of_write if self._writes else connections.of_read)(self.control)
-        if project_id is not None:
-            projects = self._directory.projects
-            self._met_now = projects.known(self.connection, project_id) is None
-            told = (self.connection, *(() if named else (None,))) if self._writes else ()
-            self.project = await projects.resolve(self._send, self.connection, project_id, as_told=told)
-            if self._writes and not self.project.resolved:
-                raise unresolved(self.project)
+        self.target = await resolve_target(self._directory, self._send, connection_id, project_id, writes=self._writes)
+
+    @property
+    def project(self) -> Project | None:
+        """The project that the call goes to; None for account tools."""
+        return self.target.project if self.target else None
 
     @property
     def connection(self) -> str | None:
         """The id sent in `Maton-Connection`; None leaves the choice to Maton: only for reads, while it is unknown."""
-        return self._connection.id if self._connection else None
+        return self.target.connection.id if self.target and self.target.connection else None
 
     @cached_property
     def control(self) -> ControlPlane:
@@ -140,13 +94,13 @@ class Call:
     async def post(self, path: str, body: Mapping[str, Any], **identifiers: object) -> Any:
         """POST: creates something. A query is asked with `query`."""
         if path == QUERY_PATH:
-            raise AssertionError("queries are sent by Call.query, which checks their kind")
+            raise RuntimeError("queries are sent by Call.query, which checks their kind")
         return await self._write("POST", path, body, identifiers, _is_object)
 
     async def patch(self, path: str, body: Mapping[str, Any], **identifiers: object) -> Any:
         """PATCH: changes the fields of `body`; deleting is `soft_delete`."""
         if "deleted" in body:
-            raise AssertionError(f"{path}: objects are deleted by Call.soft_delete, which checks the answer")
+            raise RuntimeError(f"{path}: objects are deleted by Call.soft_delete, which checks the answer")
         return await self._write("PATCH", path, body, identifiers, _is_object)
 
     async def soft_delete(self, path: str, **identifiers: object) -> Any:
@@ -192,46 +146,46 @@ class Call:
         """Seconds until the deadline of this call."""
         return self._deadline - time.monotonic()
 
-    def detached(self, seconds: float) -> Self:
-        """The same aim with a deadline of its own, for what goes on after this call was answered."""
-        other = copy.copy(self)
-        other._deadline = time.monotonic() + seconds
-        other.progress = None
-        return other
+    def detached(self, seconds: float) -> "Call":
+        """Return a call to the same target with its own deadline, for work that outlives this call."""
+        return Call(
+            self._sender,
+            self._directory,
+            budget=self._budget,
+            writes=self._writes,
+            target=self.target,
+            deadline=time.monotonic() + seconds,
+        )
 
-    def counted_as(self, budget: Budget) -> Self:
-        """The same call, for reads of another budget class: a look at a running query is no query."""
-        other = copy.copy(self)
-        other._budget = budget
-        return other
+    def counted_as(self, budget: Budget) -> "Call":
+        """Return a call to the same target whose requests count in another class."""
+        return Call(
+            self._sender,
+            self._directory,
+            budget=budget,
+            writes=self._writes,
+            target=self.target,
+            deadline=self._deadline,
+            progress=self.progress,
+            export_dir=self.export_dir,
+        )
 
     async def fresh_project(self) -> tuple[Project, Project | None]:
-        """`@current` resolved anew, and what it meant before (None: not asked before). A pinned project stays."""
-        if self._pinned and self.project:
-            return self.project, self.project
-        if self._met_now and self.project:
-            return self.project, None
+        """Resolve `@current` again; return it with what it meant before, None the first time. A pin never changes."""
+        target = self.target or Target()
+        if target.project and self._directory.config.project_id is not None:
+            return target.project, target.project
+        if target.project and target.resolved_now:
+            return target.project, None
         projects = self._directory.projects
         before = projects.known(self.connection, CURRENT)
         now = await projects.resolve(self._send, self.connection, CURRENT, afresh=True)
-        self.project = now
+        self.target = replace(target, project=now)
         return now, before
 
     def forget_connections(self) -> None:
         """A connection was created or deleted: ask again for connections and projects."""
         self._directory.forget()
-
-    def undo(self, path: str, **identifiers: object) -> dict[str, Any]:
-        """The exact `restore_deleted` call that undoes a soft delete of `path`."""
-        arguments: dict[str, Any] = {
-            "resource": RESTORABLE[_resource(path) or ""],
-            "id": next(iter(identifiers.values())),
-        }
-        if self.project and self.project.resolved:
-            arguments["project_id"] = self.project.id
-        if self.connection:
-            arguments["connection_id"] = self.connection
-        return {"undo": {"tool": "restore_deleted", "arguments": arguments}}
 
     def moment(self, value: datetime | date) -> str:
         """ISO 8601 with an offset; a date alone is its midnight, a time without offset is local, both in the
@@ -253,31 +207,25 @@ class Call:
             return UTC
 
     def aimed(self) -> dict[str, Any]:
-        """`project`, `connection` and, for queries, `budget`, as every result carries them."""
+        """Return `project`, `connection` and, for queries, `budget`, as every result carries them."""
         shown: dict[str, Any] = {}
-        if self.project:
-            shown["project"] = self.project.as_json()
-        if self._connection and self._budget is not Budget.CONTROL:
-            others = {"others": self._connection.others} if self._connection.others else {}
-            shown["connection"] = {"id": self._connection.id} | others
-        elif self._aimed and self._budget is not Budget.CONTROL:
-            shown["connection"] = {"resolved": False}
+        if self.target and self._budget is not Budget.CONTROL:
+            shown |= self.target.as_json()
         if self._queried or self._budget is Budget.QUERY:
-            shown["budget"] = self._gateway.ledger.state(self._gateway.account(self.connection), self._budget)
+            shown["budget"] = self._directory.ledger.state(account(self.connection), self._budget)
         return shown
 
     def settle(self, error: GatewayError) -> GatewayError:
-        """The error with the outcome of the call as a whole: a change that was accepted before something failed stays
-        made, and then nobody should repeat the call as it is.
+        """Return the error with the outcome of the call as a whole: a change that was accepted before something failed
+        stays, so the call must not be repeated as it is.
         """
         if error.outcome == "unknown":
             return error
         if self.wrote:
-            error.outcome = "applied"
-        elif error.outcome is None and self._writes:
-            error.outcome = "not_sent"
-        error.retryable = error.retryable and error.outcome != "applied"
-        return error
+            return error.with_(outcome="applied", retryable=False)
+        if error.outcome is None and self._writes:
+            return error.with_(outcome="not_sent")
+        return error.with_(retryable=error.retryable and error.outcome != "applied")
 
     def _fill(self, path: str, identifiers: Mapping[str, object]) -> str:
         project = {"project_id": self.project.id} if self.project else {}
@@ -306,40 +254,39 @@ class Call:
     async def _dispatch(self, request: Request) -> Any:
         """Send what the operation asks for; from here on it is known whether it changed something."""
         if request.writes and not self._writes:
-            raise AssertionError(f"an operation that reads tried to {request.method} {request.path}")
+            raise RuntimeError(f"an operation that reads tried to {request.method} {request.path}")
         answer = await self._send(request)
         self.wrote = self.wrote or request.writes
         return answer
 
     async def _send(self, request: Request) -> Any:
         try:
-            return await self._gateway.send(request, self._deadline)
+            return await self._sender(request, self._deadline)
         except GatewayError as error:
             if error.code in ("connection_not_found", "connection_expired", "missing_connection"):
                 self._directory.forget()
             if request.plane == "data" and error.status == 500 and error.source == "maton":  # PostHog's own is no sign
-                await self._check_grant(error)
+                raise await self._with_grant(error) from error
             raise
 
-    async def _check_grant(self, error: GatewayError) -> None:
-        """A 500 of Maton often means a dead OAuth grant: look, and say reconnect only with evidence."""
+    async def _with_grant(self, error: GatewayError) -> GatewayError:
+        """A 500 of Maton often means a dead OAuth grant: look, and name that only with evidence."""
         if not await self._directory.grants.is_dead(ControlPlane(self._send), self.connection):
-            error.hint = f"{error.hint} If it stays so, the connection may need to be made anew (manage_connection)."
-            return
+            return error.with_(advice=Advice.SUSPECT_CONNECTION)
         self._directory.connections.forget()
-        raise Failed(
+        return Failed(
             "connection_expired",
-            "Maton failed, and the connection's authorisation is no longer valid.",
-            RECONNECT_HINT,
+            "Maton failed, and the connection's authorization is no longer valid.",
+            advice=Advice.RECONNECT,
             source="maton",
             outcome=error.outcome,
             status=error.status,
             request_id=error.request_id,
-        ) from error
+        )
 
     async def _set_deleted(self, path: str, identifiers: Mapping[str, object], *, deleted: bool) -> dict[str, Any]:
         if _resource(path) not in RESTORABLE:
-            raise AssertionError(f"{path} takes no soft delete")
+            raise RuntimeError(f"{path} takes no soft delete")
         return await self._write(
             "PATCH", path, {"deleted": deleted}, identifiers, lambda fields: fields.get("deleted") is deleted
         )

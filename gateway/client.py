@@ -18,11 +18,11 @@ import httpx2
 
 from . import hosts, paths
 from .answers import ACCEPT_ENCODING, Answer, parse
-from .budget import Ledger, Policy
+from .budget import Ledger, Policy, account
 from .errors import Failed, GatewayError, Refused, read_only
 from .exchange import Departure, exchange
 from .hosts import Hosts
-from .refusals import outcome_unknown, refusal
+from .rejections import outcome_unknown, rejection
 from .request import Encoded, Plane, Request, encode
 from .retry import Backoff, RetryQuota, parse_retry_after, repeatable
 
@@ -120,10 +120,6 @@ class Gateway:
             logger.info("%s %s: %s; trying again in %.1f s", request.method, request.path, error.code, wait)
             await self._sleep(wait)
 
-    def account(self, connection: str | None) -> str:
-        """The ledger's key: there is one API key a gateway, so the connection tells accounts apart."""
-        return connection or "default"
-
     def _permit(self, request: Request) -> None:
         if not self.config.api_key:
             raise Refused(
@@ -134,16 +130,16 @@ class Gateway:
         if request.writes and self.config.read_only:
             raise read_only()
         if request.method == "DELETE" and request.plane == "data" and not paths.is_query(request.path):
-            raise AssertionError(f"no DELETE goes to PostHog, except to cancel a query: {request.path}")
+            raise RuntimeError(f"no DELETE goes to PostHog, except to cancel a query: {request.path}")
 
     async def _await_turn(self, request: Request, deadline: float) -> None:
-        account = self.account(request.connection)
+        key = account(request.connection)
         left = deadline - time.monotonic()
-        if left > 0 and self.ledger.spend_now(account, request.budget):
+        if left > 0 and self.ledger.spend_now(key, request.budget):
             return
         try:
             with anyio.fail_after(max(0.0, left)):
-                await self.ledger.spend(account, request.budget)
+                await self.ledger.spend(key, request.budget)
         except TimeoutError:
             raise Refused(
                 "timeout", "The call waited too long for its turn.", "Send fewer calls at once.", retryable=True
@@ -229,11 +225,11 @@ class Gateway:
 
     def _refused(self, request: Request, answer: Answer) -> GatewayError:
         retry_after_s = parse_retry_after(answer.retry_after)
-        error = refusal(answer, request, retry_after_s)
+        error = rejection(answer, request, retry_after_s)
         if error.code == "rate_limited" and retry_after_s is not None:
             # Maton limits the key as a whole, PostHog each class of requests.
             whole = error.source == "maton"
-            self.ledger.close(self.account(request.connection), None if whole else request.budget, retry_after_s)
+            self.ledger.close(account(request.connection), None if whole else request.budget, retry_after_s)
         return error
 
 

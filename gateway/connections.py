@@ -14,7 +14,7 @@ import anyio
 
 from . import paths
 from .budget import Budget
-from .errors import Failed, GatewayError, Refused
+from .errors import Advice, Failed, GatewayError, Refused
 from .request import Request
 from .retry import MAX_TRIES
 
@@ -144,7 +144,7 @@ class ActiveConnections:
             raise Refused(
                 "missing_connection",
                 "This Maton key has no active PostHog connection.",
-                "Call manage_connection with action create and have the user open the url.",
+                advice=Advice.CREATE_CONNECTION,
                 source="maton",
             )
         found = Connection(active[0]["connection_id"], len(active) - 1)
@@ -202,7 +202,7 @@ def _flat(answer: object) -> dict[str, Any]:
 def _unexpected(*, wrote: bool = False) -> Failed:
     return Failed(
         "bad_upstream_response",
-        "Maton answered, but not with connections as documented.",
+        "Maton returned something other than the documented connections.",
         "Do not repeat it blindly: list the connections first (PENDING ones too)." if wrote else "Try again.",
         source="maton",
         outcome="unknown" if wrote else None,

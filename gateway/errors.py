@@ -9,7 +9,8 @@ The codes are those of the table in the README; `as_json` is the object that a t
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from enum import StrEnum
+from typing import Any, Final, Literal, Self, TypedDict, Unpack
 
 type Source = Literal["local", "maton", "posthog"]
 type Outcome = Literal["not_sent", "rejected", "applied", "unknown"]
@@ -52,12 +53,35 @@ class Upstream:
     attr: str | None = None
 
 
-class GatewayError(Exception):
-    """A call that failed in a way that the caller can read and act on."""
+class Advice(StrEnum):
+    """A next step that a tool makes. Which tool that is, and its words, are decided above the gateway."""
 
-    source: Source = "local"
-    outcome: Outcome | None = "not_sent"
-    """None until `Call.settle` says what became of the call; it stays None for a read, which changes nothing."""
+    CREATE_CONNECTION = "create_connection"
+    LIST_CONNECTIONS = "list_connections"
+    RECONNECT = "reconnect"
+    SUSPECT_CONNECTION = "suspect_connection"
+    LIST_PROJECTS = "find_project_ids"
+    LOOK_AT_PROJECT = "look_at_project"
+    LOOK_UP_NAMES = "look_up_names"
+    USE_HOGQL = "use_hogql"
+
+
+class Changes(TypedDict, total=False):
+    """The fields that `GatewayError.with_` can replace."""
+
+    message: str
+    hint: str | None
+    advice: Advice | None
+    outcome: Outcome | None
+    retryable: bool
+    retry_after_s: float | None
+
+
+class GatewayError(Exception):
+    """A call that failed in a way that the caller can read and act on. Its fields never change; see `with_`."""
+
+    default_source: Source = "local"
+    default_outcome: Outcome | None = "not_sent"
 
     def __init__(
         self,
@@ -65,6 +89,7 @@ class GatewayError(Exception):
         message: str,
         hint: str | None = None,
         *,
+        advice: Advice | None = None,
         source: Source | None = None,
         outcome: Outcome | None = None,
         retryable: bool = False,
@@ -74,21 +99,29 @@ class GatewayError(Exception):
         upstream: Upstream | None = None,
     ) -> None:
         super().__init__(message)
-        self.code: Code = code
-        self.message = message
-        self.hint = hint
-        self.source = source or type(self).source
-        self.outcome = outcome or type(self).outcome
-        self.retryable = retryable
-        self.retry_after_s = retry_after_s
-        self.status = status
-        self.request_id = request_id
-        self.upstream = upstream
+        self.code: Final[Code] = code
+        self.message: Final = message
+        self.hint: Final = hint
+        self.advice: Final = advice
+        """The next step where a tool makes it; it becomes part of the hint above the gateway."""
+        self.source: Final[Source] = source or self.default_source
+        self.outcome: Final[Outcome | None] = outcome or self.default_outcome
+        """None until `Call.settle` sets it; it stays None for a read, which changes nothing."""
+        self.retryable: Final = retryable
+        self.retry_after_s: Final = retry_after_s
+        self.status: Final = status
+        self.request_id: Final = request_id
+        self.upstream: Final = upstream
 
-    def again(self) -> Self:
-        """The same error for another call that waited for the same answer: each call settles its own outcome."""
-        error = type(self).__new__(type(self), *self.args)
-        error.__dict__.update(self.__dict__)
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in self.__dict__:
+            raise AttributeError(f"{name} of an error is final; make another with `with_`")
+        super().__setattr__(name, value)
+
+    def with_(self, **changes: Unpack[Changes]) -> Self:
+        """Return a copy with some fields replaced; without changes, a copy that another call can raise."""
+        error = type(self).__new__(type(self), changes.get("message", self.message))
+        error.__dict__.update({**self.__dict__, **changes})
         return error
 
     def as_json(self) -> dict[str, Any]:
@@ -120,14 +153,14 @@ class Refused(GatewayError):
 class Rejected(GatewayError):
     """Maton or PostHog answered that it will not do this."""
 
-    source: Source = "posthog"
-    outcome: Outcome | None = "rejected"
+    default_source: Source = "posthog"
+    default_outcome: Outcome | None = "rejected"
 
 
 class Failed(GatewayError):
     """There is no usable answer: unreachable, too slow, too large, not the expected shape, or lost on the way."""
 
-    outcome: Outcome | None = None
+    default_outcome: Outcome | None = None
 
 
 def read_only() -> Refused:

@@ -60,7 +60,7 @@ class Kept:
             if asking.answer is not None:
                 return asking.answer
             if asking.error is not None:
-                raise asking.error.again() from asking.error
+                raise asking.error.with_() from asking.error
 
     async def _ask[T](self, key: Hashable, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
         asking = self._asking[key] = _Asking()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from urllib.parse import SplitResult, urlsplit
 
-from .errors import Refused
+from .errors import Advice, Refused
 
 DATA_PREFIX = "/posthog"
 """Maton proxies `{base}/posthog/{PostHog's own path}` to the PostHog instance of the connection."""
@@ -70,7 +70,7 @@ def connection_id(value: str) -> str:
         raise Refused(
             "invalid_argument",
             "connection_id (or the setting MATON_CONNECTION_ID): not a connection id.",
-            "Call manage_connection with action list for the ids.",
+            advice=Advice.LIST_CONNECTIONS,
         )
     return value
 

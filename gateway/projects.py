@@ -11,7 +11,7 @@ import anyio
 from ..schemas.text import excerpt
 from .budget import Budget
 from .connections import Send
-from .errors import Failed, GatewayError, Refused
+from .errors import Advice, Failed, GatewayError, Refused
 from .request import Request
 
 CURRENT: Literal["@current"] = "@current"
@@ -144,7 +144,8 @@ def unresolved(project: Project) -> Refused:
     return Refused(
         "project_unresolved",
         "The current project cannot be read with this connection, and a write must not land in the wrong one.",
-        f"Pass project_id as a number{candidates}; list_projects or the user can name it.",
+        f"Pass project_id as a number{candidates}.",
+        advice=Advice.LIST_PROJECTS,
     )
 
 
@@ -152,7 +153,8 @@ def _moved(earlier: Project, found: Project) -> Refused:
     return Refused(
         "project_unresolved",
         f"@current is now project {_label(found)}, but earlier results were about project {_label(earlier)}.",
-        "Pass project_id as a number, or call get_project to look at the current project first.",
+        "Pass project_id as a number.",
+        advice=Advice.LOOK_AT_PROJECT,
     )
 
 
@@ -170,8 +172,9 @@ def _read(answer: object, asked: int | Literal["@current"]) -> Project:
     if not isinstance(number, int) or isinstance(number, bool) or asked not in (CURRENT, number):
         raise Failed(
             "bad_upstream_response",
-            f"PostHog answered, but not with project {asked}.",
-            "Try again; list_projects gives the ids.",
+            f"PostHog did not return project {asked}.",
+            "Try again.",
+            advice=Advice.LIST_PROJECTS,
             source="posthog",
         )
     return Project(number, name if isinstance(name, str) else None, timezone if isinstance(timezone, str) else "UTC")

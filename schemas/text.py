@@ -1,18 +1,20 @@
-"""Cleaning of text that other people wrote, before a model or a terminal sees it.
+"""Cleaning of text written by other people, before a model or a terminal shows it.
 
-PostHog's ingest key is public, so anybody can put text into event names, properties, person names and error messages.
+PostHog's ingest key is public, so anyone can put text into event names, properties, person names and error messages.
 Characters that carry no visible text (controls, bidirectional overrides, Unicode tags, zero-width marks, halves of
-surrogate pairs) are removed; the joiners and variation selectors of emoji, CJK and Indic or Persian words stay. Secrets
-are replaced by `[redacted]`. This is best effort: it takes away hidden channels, not what a visible text says.
+surrogate pairs) are removed; the joiners and variation selectors of emoji, CJK and Indic or Persian words are kept.
+Secrets are replaced by `[redacted]`. This is best effort: it removes hidden channels, not visible instructions.
 """
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
+from urllib.parse import quote
 
 REDACTED = "[redacted]"
 MARK = re.compile(r"\[redacted\]|… \(\d+ (?:characters|items)\)|… \d+ more: search")
-"""What results hold in the place of something that is not shown."""
+"""The marks that results contain in place of a redacted or truncated value."""
 
 _INVISIBLE = re.compile(
     "["
@@ -29,37 +31,48 @@ _SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0e"
 _EMOJI_SELECTOR = "\ufe0f"
 _CJK_SELECTORS = "\U000e0100-\U000e01ef"
 _SHOWN = rf"[^\x00-\x7f{_JOINERS}{_SELECTORS}{_EMOJI_SELECTOR}{_CJK_SELECTORS}]"
-# These mean something only beside a visible character of an emoji or a non-Latin script, one at a time; a run of them
-# can spell out a hidden text.
+# These are meaningful only next to a visible character of an emoji or a non-Latin script, one at a time; a run of them
+# can spell out hidden text.
 _MISPLACED = re.compile(
     rf"(?<!{_SHOWN})(?<!{_SHOWN}{_EMOJI_SELECTOR})[{_JOINERS}]|[{_JOINERS}](?!{_SHOWN})"
     rf"|(?<!{_SHOWN})(?!(?<=[0-9#*]){_EMOJI_SELECTOR}\u20e3)[{_SELECTORS}{_EMOJI_SELECTOR}]"
     rf"|(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[{_CJK_SELECTORS}]"
 )
 _SECRET = re.compile(r"(?<![A-Za-z0-9])ph[xsar]_[A-Za-z0-9_-]{8,}|(?<=session_token=)[^&\"'\s\\]+")
+_SHORTEST_SECRET = 8
+"""Shorter texts are placeholders, and would be found inside ordinary words."""
 _SECRET_FIELD = re.compile(r"secret_api_token.*|live_events_token|personal_api_key|slack_incoming_webhook")
 
 
-class Cleaner:
-    """Cleans values of one answer and counts what it removed.
+def secret_forms(*secrets: str) -> tuple[str, ...]:
+    """Return the secrets in each form in which upstream can echo them: unchanged, in Base64, percent-encoded."""
+    forms: list[str] = []
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            forms += [secret, base64.b64encode(secret.encode()).decode().rstrip("="), quote(secret, safe="")]
+    return tuple(dict.fromkeys(forms))
 
-    `secrets` are literal values (the Maton key in each of its encodings) that must not leave in any answer.
+
+class Cleaner:
+    """A cleaner of the values of one result that counts the characters it removes.
+
+    `secrets` are literal values that no result is allowed to contain; see `secret_forms`.
     """
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         self._secrets = tuple(secret for secret in secrets if secret)
         self.removed = 0
-        """Invisible characters removed so far."""
+        """The number of invisible characters removed so far."""
 
     def text(self, value: str) -> str:
-        """The text without invisible characters and secrets; lines end with a newline alone."""
+        """Return the text without invisible characters and secrets; lines end with a newline only."""
         value = self._visible(value)
         if "_" in value:
             value = _SECRET.sub(REDACTED, value)
         return self._without_keys(value)
 
     def value(self, value: Any) -> Any:
-        """The same JSON value with every string, keys included, cleaned."""
+        """Return the JSON value with every string cleaned, keys included."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -72,11 +85,11 @@ class Cleaner:
         cleaned: dict[str, Any] = {}
         for key, item in fields.items():
             name = self.text(key)
-            while name in cleaned:  # keys that differed in what is not visible
+            while name in cleaned:  # keys that differed only in invisible characters
                 name += " (again)"
             cleaned[name] = REDACTED if item and _SECRET_FIELD.fullmatch(name) else self.value(item)
         if cleaned.get("status") == "PENDING" and "connection_id" in cleaned and isinstance(fields.get("url"), str):
-            # A new connection's url is a capability that its user has to get: it holds the session token.
+            # The user needs the url of a new connection as it is, with its session token.
             cleaned["url"] = self._without_keys(self._visible(fields["url"]))
         return cleaned
 
@@ -96,6 +109,6 @@ class Cleaner:
 
 
 def excerpt(value: str, limit: int = 500) -> str:
-    """The beginning of a foreign text, cleaned, on one line, at most `limit` characters."""
+    """Return the start of a foreign text, cleaned, on one line, at most `limit` characters."""
     line = " ".join(Cleaner().text(value[: 40 * limit]).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -6,7 +6,6 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
-from urllib.parse import quote
 
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
@@ -19,6 +18,7 @@ from ..gateway.call import Call
 from ..gateway.errors import GatewayError, Refused, read_only
 from ..schemas.base import Input
 from ..schemas.text import Cleaner
+from ..tools.hints import advised
 from ..tools.operation import Attachment, FileLink, Operation, Reply
 from .arguments import invalid_arguments, refuse_flood, refuse_marks
 from .render import render
@@ -41,16 +41,16 @@ async def call_tool(
         writes = operation.writes(args)
         if writes:
             refuse_marks(operation.name, arguments)
-        call = Call(await runtime.gateway(), runtime.directory, budget=operation.budget, writes=writes)
+        call = await runtime.call(budget=operation.budget, writes=writes, progress=_progress(runtime, context))
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
         )
-        call.progress = _progress(runtime, context)
-        call.export_dir = runtime.settings.export_dir
         given = await operation.run(call, args)
         reply = given if isinstance(given, Reply) else Reply(given)
         text, shown = render(
-            {**call.aimed(), **reply.result}, secrets(runtime), offset=cast("int | None", getattr(args, "offset", None))
+            {**call.aimed(), **reply.result},
+            runtime.settings.secrets,
+            offset=cast("int | None", getattr(args, "offset", None)),
         )
     except GatewayError as error:
         settled = call.settle(error) if call else error
@@ -59,16 +59,18 @@ async def call_tool(
     except Exception:
         logger.exception("%s failed", operation.name)
         _note(operation, call, "internal_error", started, writes=writes)
-        unknown = "applied" if call and call.wrote else "unknown" if writes else None
-        fault = GatewayError(
-            "internal_error", "This server has a fault.", "The log on stderr has the details; please report it."
-        )
-        fault.outcome = unknown
-        return error_result(fault, runtime)
+        return error_result(_internal_error(call, writes=writes), runtime)
     _note(operation, call, "ok", started, writes=writes)
     structured = shown if runtime.settings.structured else None
     content: list[ContentBlock] = [TextContent(text=text), *map(_content, reply.attachments)]
     return CallToolResult(content=content, structured_content=structured, _meta=dict(reply.meta) or None)
+
+
+def _internal_error(call: Call | None, *, writes: bool) -> GatewayError:
+    fault = GatewayError(
+        "internal_error", "This server has a fault.", "The log on stderr has the details; please report it."
+    )
+    return fault.with_(outcome="applied" if call and call.wrote else "unknown" if writes else None)
 
 
 def _progress(runtime: Runtime, context: ServerRequestContext[Any]) -> Progress:
@@ -116,8 +118,14 @@ def not_offered(name: str) -> GatewayError:
     )
 
 
+def error_object(error: GatewayError, runtime: Runtime) -> dict[str, Any]:
+    """Return `{"error": {…}}` with a hint that names offered tools only. Every error leaves the server through here."""
+    return advised(error, tool_list(), runtime.offered).as_json()
+
+
 def error_result(error: GatewayError, runtime: Runtime) -> CallToolResult:
-    text, shown = render(error.as_json(), secrets(runtime))
+    """Return an error as the result of a tool."""
+    text, shown = render(error_object(error, runtime), runtime.settings.secrets)
     structured = shown if runtime.settings.structured else None
     return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=True)
 
@@ -135,7 +143,7 @@ def _note(operation: Operation[Any], call: Call | None, outcome: str, started: f
 
 def clean(runtime: Runtime, value: Any) -> Any:
     """Return a JSON value without secrets and hidden characters, for whatever leaves without passing `render`."""
-    return Cleaner(secrets(runtime)).value(value)
+    return Cleaner(runtime.settings.secrets).value(value)
 
 
 @contextmanager
@@ -148,11 +156,3 @@ def clean_errors(runtime: Runtime) -> Generator[None]:
         raise MCPError(
             code=found.code, message=clean(runtime, found.message), data=clean(runtime, found.data)
         ) from error
-
-
-def secrets(runtime: Runtime) -> tuple[str, ...]:
-    """The Maton key in every form that must not leave in an answer."""
-    key = runtime.settings.api_key.get_secret_value() if runtime.settings.api_key else ""
-    if len(key) < 8:  # the sandbox's public key
-        return ()
-    return (key, base64.b64encode(key.encode()).decode().rstrip("="), quote(key, safe=""))

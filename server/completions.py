@@ -11,7 +11,6 @@ from typing import Any, cast
 import anyio
 from mcp.types import CompleteRequestParams, CompleteResult, Completion, PromptReference
 
-from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError
 from .calling import clean
@@ -33,9 +32,8 @@ async def complete(runtime: Runtime, params: CompleteRequestParams) -> CompleteR
         return _result([], complete=True)
     given = (params.context.arguments if params.context else None) or {}
     try:
-        gateway = await runtime.gateway()
+        call = await runtime.call()
         with anyio.fail_after(_PATIENCE_S):
-            call = Call(gateway, runtime.directory, budget=Budget.CRUD, writes=False)
             found = await _names(call, params.argument.name, source, given.get("project", ""))
     except (GatewayError, TimeoutError):
         return _result([], complete=True)

@@ -18,8 +18,6 @@ from pydantic import ValidationError
 
 from ..schemas.text import Cleaner
 
-_SHORTEST_SECRET = 8
-"""Anything shorter is a placeholder, and would be found inside ordinary words."""
 OURS = "maton_posthog"
 _QUERY = re.compile(r"(?<=[\w/])\?[^\s\"'<>]*=[^\s\"'<>]*")
 
@@ -43,7 +41,7 @@ class _Formatter(logging.Formatter):
     def __init__(self, *, as_json: bool, secrets: Sequence[str]) -> None:
         super().__init__()
         self._as_json = as_json
-        self._secrets = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {

@@ -114,7 +114,7 @@ def _why_did_it_change(given: Given) -> Iterable[str]:
 
 def _experiment_verdict(given: Given) -> Iterable[str]:
     yield f"list_experiments, search {given['experiment']}: its id; get_experiment for hypothesis and metrics."
-    yield "get_experiment_results: exposures and sample ratio first, then each metric, then whether it may be called."
+    yield "get_experiment_results: exposures and sample ratio first, then each metric, then whether it is conclusive."
     yield "If it may not be called, say why and what is missing (people, days, metric); do not pick a winner."
     yield "If it may: winner, lift with its interval, chance to win, and who or what it may hurt (secondary metrics)."
     yield "Close with one recommendation: ship, stop, or wait until a date. Change nothing yourself."

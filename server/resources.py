@@ -9,11 +9,10 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, ReadResourceResult, Resource, ResourceTemplate, TextResourceContents
 from pydantic import ValidationError
 
-from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError
 from ..tools.operation import Reply
-from .calling import secrets
+from .calling import error_object
 from .render import render
 from .runtime import Runtime
 
@@ -52,7 +51,7 @@ async def read_resource(runtime: Runtime, providers: Sequence[ResourceProvider],
         try:
             found = await provider.read(runtime, uri)
         except GatewayError as error:
-            raise _unreadable(error, uri) from error
+            raise _unreadable(error_object(error, runtime), uri) from error
         if found is not None:
             return found
     raise _nothing(uri)
@@ -60,7 +59,7 @@ async def read_resource(runtime: Runtime, providers: Sequence[ResourceProvider],
 
 async def current_project(runtime: Runtime) -> Call:
     """A call aimed at the project that `@current` means. Raises GatewayError."""
-    call = Call(await runtime.gateway(), runtime.directory, budget=Budget.CRUD, writes=False)
+    call = await runtime.call()
     await call.aim(None, "@current")
     return call
 
@@ -96,7 +95,7 @@ async def _described(runtime: Runtime, uri: str, question: dict[str, str]) -> Re
 
 def _content(runtime: Runtime, uri: str, shown: dict[str, Any], *, kept_s: int) -> ReadResourceResult:
     """The object as a tool would give it: cleaned, cut at the same size."""
-    text, _ = render(shown, secrets(runtime))
+    text, _ = render(shown, runtime.settings.secrets)
     contents = TextResourceContents(uri=uri, mime_type=_JSON, text=text)
     return ReadResourceResult(contents=[contents], ttl_ms=kept_s * 1000, cache_scope="private")
 
@@ -105,10 +104,12 @@ def _nothing(uri: str) -> MCPError:
     return MCPError(code=INVALID_PARAMS, message="There is no such resource.", data={"uri": uri[:200]})
 
 
-def _unreadable(error: GatewayError, uri: str) -> MCPError:
-    code = INVALID_PARAMS if error.code == "not_found" else _NOT_READ
-    message = " ".join(part for part in (error.message, error.hint) if part)
-    return MCPError(code=code, message=message, data={"uri": uri[:200], **error.as_json()})
+def _unreadable(shown: dict[str, Any], uri: str) -> MCPError:
+    """Return a tool's error object as a protocol error."""
+    error: dict[str, Any] = shown["error"]
+    code = INVALID_PARAMS if error["code"] == "not_found" else _NOT_READ
+    message = " ".join(filter(None, (error["message"], error.get("hint"))))
+    return MCPError(code=code, message=message, data={"uri": uri[:200], **shown})
 
 
 PROJECT = ResourceProvider(

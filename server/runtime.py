@@ -9,8 +9,11 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from ..gateway.call import Directory, utc_now
+from ..gateway.background import Progress
+from ..gateway.budget import Budget
+from ..gateway.call import Call
 from ..gateway.client import Gateway, GatewayConfig
+from ..gateway.directory import Directory, utc_now
 from ..gateway.errors import Failed
 from ..tools.operation import Operation, Toolset
 from .sandbox import COMMAND, Sandbox, SandboxError
@@ -28,9 +31,11 @@ class Runtime:
     ) -> None:
         self.settings = settings
         self._sandbox_command = sandbox_command
-        self.tools = tuple(tool for tool in tool_list().values() if offered(tool, settings))
+        self.tools = tuple(tool for tool in tool_list().values() if is_offered(tool, settings))
+        self.offered = frozenset(tool.name for tool in self.tools)
         self._operations: dict[str, Operation[Any]] | None = None
-        self.directory = Directory(now)
+        self._now = now
+        self._directory: Directory | None = None
         self._lock = anyio.Lock()
         self._gateway: Gateway | None = None
         self._sandbox: Sandbox | None = None
@@ -48,21 +53,41 @@ class Runtime:
         return self._operations[name]
 
     async def gateway(self) -> Gateway:
-        """The client, made at the first call and then the same for all.
+        """Return the client. Raises Failed (`unavailable`)."""
+        return (await self._open())[0]
+
+    async def call(
+        self, *, budget: Budget = Budget.CRUD, writes: bool = False, progress: Progress | None = None
+    ) -> Call:
+        """Return a call through the gateway, not yet aimed. Raises Failed (`unavailable`)."""
+        gateway, directory = await self._open()
+        return Call(
+            gateway.send,
+            directory,
+            budget=budget,
+            writes=writes,
+            progress=progress,
+            export_dir=self.settings.export_dir,
+        )
+
+    async def _open(self) -> tuple[Gateway, Directory]:
+        """Return the client and what is known through it, made at the first call and then the same for all.
 
         With `--sandbox` this starts the sandbox process. When that process has ended, one call is told so, because what
         was created in it is gone, and the call after that gets a new one. Raises Failed (`unavailable`).
         """
-        if self._gateway is not None and (self._sandbox is None or self._sandbox.running):
-            return self._gateway
+        if self._gateway and self._directory and (self._sandbox is None or self._sandbox.running):
+            return self._gateway, self._directory
         async with self._lock:
             if self._closed:
                 raise Failed("unavailable", "This server is shutting down.", source="local", outcome="not_sent")
             if self._sandbox is not None and not self._sandbox.running:
                 raise await self._bury(self._sandbox)
-            if self._gateway is None:
-                self._gateway = Gateway(await self._config())
-            return self._gateway
+            if self._gateway is None or self._directory is None:
+                config = await self._config()
+                self._gateway = Gateway(config)
+                self._directory = Directory(config, self._gateway.ledger, self._now)
+            return self._gateway, self._directory
 
     async def aclose(self) -> None:
         """Close the client and end the sandbox."""
@@ -72,9 +97,11 @@ class Runtime:
 
     async def _release(self) -> None:
         gateway, self._gateway = self._gateway, None
+        directory, self._directory = self._directory, None
         sandbox, self._sandbox = self._sandbox, None
         try:
-            await self.directory.aclose()
+            if directory is not None:
+                await directory.aclose()
             if gateway is not None:
                 await gateway.aclose()
         finally:
@@ -131,7 +158,7 @@ def _load_operations() -> dict[str, Operation[Any]]:
     return {operation.name: operation for operation in OPERATIONS}
 
 
-def offered(tool: ToolEntry, settings: Settings) -> bool:
+def is_offered(tool: ToolEntry, settings: Settings) -> bool:
     """Whether a tool is listed and callable under these settings.
 
     Read-only leaves `manage_connection`: it has reading actions too, and the gateway refuses the others.

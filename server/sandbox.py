@@ -8,7 +8,6 @@ import asyncio
 import importlib.util
 import json
 import logging
-import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
@@ -20,6 +19,7 @@ import anyio
 
 from ..gateway.paths import check_base_url
 from ..schemas.text import excerpt
+from ..tools.processes import child_environment
 
 START_S = 30.0
 """It prints its addresses before it makes its data, but loading the engine takes seconds on a slow disk."""
@@ -37,7 +37,6 @@ MISSING = (
     else "the sandbox is not installed: pip install 'maton-posthog-mcp[sandbox]' (about 265 MB to download)."
 )
 
-_SECRETS = ("MATON_API_KEY", "MATON_POSTHOG_TOKEN")
 _logger = logging.getLogger(__name__)
 
 
@@ -87,7 +86,7 @@ class Sandbox:
             raise SandboxError(MISSING)
         try:
             process = await asyncio.create_subprocess_exec(
-                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=_environment()
+                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=child_environment()
             )
         except OSError as error:
             raise SandboxError(f"{command[0]} could not be run ({error.strerror})") from error
@@ -189,7 +188,3 @@ def _read_progress(line: str) -> tuple[str, float | None]:
         said = json.loads(line)
         return str(said["message"]), float(said["progress"])
     return line, None
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in _SECRETS}

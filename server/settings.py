@@ -1,11 +1,13 @@
-"""What the operator decides: environment variables and flags, checked once at the start.
+"""The operator's settings: environment variables and flags, validated once at the start.
 
-A flag wins over its environment variable. Nothing else is read: no `.env`, no file, so that a checkout the server
-happens to be started in cannot send the key elsewhere. The key and the inbound token have no flag: command lines show
-in process lists.
+The fields of `Settings` are the only declaration: the command line, `--help` and the tables of the documentation are
+made from them. A flag takes precedence over its environment variable. Nothing else is read, neither `.env` nor another
+file, so the directory that the server is started in cannot send the key elsewhere. The key and the inbound token have
+no flag, because command lines show in process lists.
 """
 
 import re
+import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,12 +16,14 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from ..gateway.budget import Policy
 from ..gateway.paths import check_base_url, is_loopback
+from ..schemas.json import as_object
+from ..schemas.text import secret_forms
 from ..tools.operation import Toolset
 
 GATEWAY_URLS = ("https://gateway.maton.ai", "https://api.maton.ai")
-"""Maton's data plane, and where it moves to when that host cannot be reached."""
+"""Maton's data plane, and the fallback for when that host cannot be reached."""
 CONTROL_URLS = ("https://ctrl.maton.ai", "https://api.maton.ai")
-"""Maton's control plane, likewise."""
+"""Maton's control plane, and its fallback."""
 MATON_PACE = 10
 """Requests a second that Maton allows per key (Maton's PostHog guide)."""
 
@@ -28,16 +32,16 @@ type LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class SettingsError(ValueError):
-    """A setting that cannot be used: one line that names it and the remedy, never its value."""
+    """A setting is invalid: one line that names it and the remedy, never its value."""
 
 
 def _split(value: object) -> object:
-    """`flags, query` as a list; a list stays one."""
+    """Return `flags, query` as a list; a list is returned as it is."""
     if not isinstance(value, str):
         return value
     names = [part.strip().lower() for part in value.split(",") if part.strip()]
     if not names:
-        raise ValueError("names no toolset; leave it out to offer all")
+        raise ValueError("names no toolset; omit it to offer all")
     return names
 
 
@@ -50,24 +54,24 @@ def _connection(value: str) -> str:
 def _credential(value: SecretStr) -> SecretStr:
     text = value.get_secret_value().strip()
     if not re.fullmatch(r"[\x21-\x7e]+", text):
-        raise ValueError("holds characters that a header cannot carry; copy it again")
+        raise ValueError("contains characters that a header cannot carry; copy it again")
     return SecretStr(text)
 
 
 def _host_name(value: str) -> str:
     if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(:\d{1,5})?", value):
-        raise ValueError("takes a host name with or without a port, such as mcp.example.com")
+        raise ValueError("must be a host name with or without a port, such as mcp.example.com")
     return value
 
 
 def _bind_host(value: str) -> str:
     if not re.fullmatch(r"[0-9A-Za-z.:-]+", value):
-        raise ValueError("takes an address or a host name, such as 127.0.0.1")
+        raise ValueError("must be an address or a host name, such as 127.0.0.1")
     return value
 
 
 def _base_url(value: str) -> str:
-    # `check_base_url` writes the name before its message; `load` does that for every setting.
+    # `check_base_url` puts the name before its message; `load` does so for every setting.
     try:
         return check_base_url(value, "url")
     except ValueError as error:
@@ -76,7 +80,7 @@ def _base_url(value: str) -> str:
 
 def _directory(value: Path) -> Path:
     if not value.is_dir():
-        raise ValueError("is not a directory that exists; make it first")
+        raise ValueError("does not exist or is not a directory")
     return value.resolve()
 
 
@@ -88,21 +92,31 @@ type BindHost = Annotated[str, AfterValidator(_bind_host)]
 type BaseUrl = Annotated[str, AfterValidator(_base_url)]
 
 
-def _env(variable: str, flag: str | None = None, default: Any = None, *, about: str, **constraints: Any) -> Any:
-    """A setting with an environment variable and perhaps a flag. Its alias is what `load` reads and errors name;
-    `about` is its row in the documentation.
+def _env(
+    variable: str,
+    flag: str | None = None,
+    default: Any = None,
+    *,
+    about: str,
+    metavar: str | None = None,
+    **constraints: Any,
+) -> Any:
+    """Declare a setting with an environment variable and perhaps a flag.
+
+    `about` is its text in `--help` and in the documentation, `metavar` its value in `--help`.
     """
-    extra: dict[str, JsonValue] | None = {"flag": flag} if flag else None
+    extra: dict[str, JsonValue] = {"flag": flag, "metavar": metavar}
     return Field(default=default, validation_alias=variable, description=about, json_schema_extra=extra, **constraints)
 
 
-def _flag(flag: str, default: Any, *, about: str, **constraints: Any) -> Any:
-    """A setting that only the command line can make: its alias cannot be the name of an environment variable."""
-    return Field(default=default, validation_alias=flag, description=about, **constraints)
+def _flag(flag: str, default: Any, *, about: str, metavar: str | None = None, **constraints: Any) -> Any:
+    """Declare a setting that has a flag only: its alias cannot be the name of an environment variable."""
+    extra: dict[str, JsonValue] = {"flag": flag, "metavar": metavar}
+    return Field(default=default, validation_alias=flag, description=about, json_schema_extra=extra, **constraints)
 
 
 class Settings(BaseSettings):
-    """The settings of one process. Made by `load`; an empty environment variable counts as unset."""
+    """The settings of one process. Created by `load`; an empty environment variable counts as unset."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", case_sensitive=True, env_ignore_empty=True, hide_input_in_errors=True
@@ -112,11 +126,12 @@ class Settings(BaseSettings):
         "MATON_API_KEY", about="Your Maton key. Deliberately not a flag: command lines show in process lists."
     )
     connection_id: ConnectionId | None = _env(
-        "MATON_CONNECTION_ID", "--connection", about="Default connection when the key has several."
+        "MATON_CONNECTION_ID", "--connection", metavar="ID", about="Default connection when the key has several."
     )
     project_id: int | None = _env(
         "POSTHOG_PROJECT_ID",
         "--project",
+        metavar="ID",
         ge=1,
         le=2**63 - 1,
         about="Pin: any other project is rejected before anything is sent, and `project_id` leaves the schemas.",
@@ -124,12 +139,14 @@ class Settings(BaseSettings):
     gateway_url: BaseUrl | None = _env(
         "MATON_GATEWAY_URL",
         "--gateway-url",
+        metavar="URL",
         about="Base URL of Maton's data plane. Default `https://gateway.maton.ai`; `https://api.maton.ai` if that host "
         "cannot be reached. A URL that you set has no fallback.",
     )
     control_url: BaseUrl | None = _env(
         "MATON_CONTROL_URL",
         "--control-url",
+        metavar="URL",
         about="Base URL of Maton's control plane. Default `https://ctrl.maton.ai`, with the same fallback.",
     )
     read_only: bool = _env(
@@ -142,6 +159,7 @@ class Settings(BaseSettings):
         "MATON_POSTHOG_TOOLSETS",
         "--toolsets",
         frozenset(Toolset),
+        metavar="AREAS",
         about="Areas to offer, separated by commas, such as `flags,query`. Default: all.",
     )
     token: Credential | None = _env(
@@ -158,6 +176,7 @@ class Settings(BaseSettings):
     pace: int | None = _env(
         "MATON_POSTHOG_PACE",
         "--pace",
+        metavar="N",
         ge=0,
         le=1000,
         about="Requests per second to Maton. Default 10; no limit for a gateway on loopback, or with 0.",
@@ -171,6 +190,7 @@ class Settings(BaseSettings):
     export_dir: Directory | None = _env(
         "MATON_POSTHOG_EXPORT_DIR",
         "--export-dir",
+        metavar="PATH",
         about="Directory in which `run_hogql` can write whole results as CSV or Parquet (`export`); stdio only.",
     )
     log_level: LogLevel = _env(
@@ -187,26 +207,27 @@ class Settings(BaseSettings):
     host: BindHost = _flag(
         "--host",
         "127.0.0.1",
+        metavar="ADDRESS",
         about="Address to listen on. A non-loopback address needs `MATON_POSTHOG_TOKEN` and `--allowed-host`.",
     )
-    port: int = _flag("--port", 8000, ge=0, le=65535, about="Port to listen on; 0 takes a free one.")
+    port: int = _flag("--port", 8000, metavar="N", ge=0, le=65535, about="Port to listen on; 0 takes a free one.")
     allowed_hosts: tuple[HostName, ...] = _flag(
-        "--allowed-host", (), about="Host name that clients can use; repeat the flag for several."
+        "--allowed-host", (), metavar="NAME", about="Host name that clients can use; repeat the flag for several."
     )
 
     @property
     def gateway_urls(self) -> tuple[str, ...]:
-        """Base URLs of the data plane in the order to try. A URL that was set has no fallback."""
+        """Base URLs of the data plane, in the order to try. A URL that was set has no fallback."""
         return GATEWAY_URLS if self.gateway_url is None else (self.gateway_url,)
 
     @property
     def control_urls(self) -> tuple[str, ...]:
-        """Base URLs of the control plane, likewise."""
+        """Base URLs of the control plane, in the order to try. A URL that was set has no fallback."""
         return CONTROL_URLS if self.control_url is None else (self.control_url,)
 
     @property
     def requests_per_second(self) -> int | None:
-        """The pace towards the gateway, None for no limit: Maton's own limit unless the gateway is on this machine."""
+        """Pace towards the gateway, None for no limit: Maton's own limit unless the gateway is on this machine."""
         if self.pace is not None:
             return self.pace or None
         if self.sandbox or (self.gateway_url is not None and is_loopback(host_of(self.gateway_url))):
@@ -215,23 +236,23 @@ class Settings(BaseSettings):
 
     @property
     def key(self) -> str | None:
-        """The Maton key in clear, for the gateway and nothing else."""
+        """The Maton key in clear text, for the gateway and nothing else."""
         return None if self.api_key is None else self.api_key.get_secret_value()
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be written anywhere."""
-        return tuple(secret.get_secret_value() for secret in (self.api_key, self.token) if secret is not None)
+        """The Maton key and the inbound token in every form that no result, error or log line may contain."""
+        return secret_forms(*(secret.get_secret_value() for secret in (self.api_key, self.token) if secret is not None))
 
     @property
     def overruled_by_sandbox(self) -> tuple[str, ...]:
-        """Names of the settings that were made but do not count, because `--sandbox` says where to go."""
-        made = {
+        """Names of the settings that have no effect, because `--sandbox` decides the target."""
+        given = {
             "MATON_API_KEY": self.api_key,
             "MATON_GATEWAY_URL": self.gateway_url,
             "MATON_CONTROL_URL": self.control_url,
         }
-        return tuple(name for name, value in made.items() if self.sandbox and value is not None)
+        return tuple(name for name, value in given.items() if self.sandbox and value is not None)
 
     @classmethod
     def settings_customise_sources(
@@ -246,21 +267,22 @@ class Settings(BaseSettings):
 
 
 def host_of(url: str) -> str:
-    """The host name or address in a checked base URL, without brackets."""
+    """Return the host name or address of a checked base URL, without brackets."""
     match = re.match(r"[a-z]+://(?:\[([^\]]+)\]|([^/:]+))", url)
     return (match[1] or match[2]) if match else ""
 
 
 def load(**flags: Any) -> Settings:
-    """Settings from the environment and from `flags`, named as the fields of Settings; None means: flag not given.
+    """Return the settings of the environment and of `flags`, named as the fields of Settings.
 
-    Raises SettingsError with one line that names the setting and the remedy.
+    A flag that is None or an empty tuple was not given. Raises SettingsError with one line that names the setting and
+    the remedy.
     """
-    given = {_alias(name): value for name, value in flags.items() if value is not None}
+    given = {_alias(name): value for name, value in flags.items() if value not in (None, ())}
     try:
         settings = Settings(**given)
     except ValidationError as error:
-        # Without `include_input` the values, secrets among them, would come along.
+        # With `include_input` the values would come along, secrets among them.
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         raise SettingsError(f"{_name(str(first['loc'][0]))} {_reason(first['msg'])}.") from None
     check_exposure(settings)
@@ -268,14 +290,31 @@ def load(**flags: Any) -> Settings:
 
 
 def flag_of(field: str) -> str | None:
-    """The command-line flag of a setting; None for a setting that only has an environment variable."""
-    if (alias := _alias(field)).startswith("--"):
-        return alias
-    match Settings.model_fields[field].json_schema_extra:
-        case {"flag": str(flag)}:
-            return flag
-        case _:
-            return None
+    """Return the command-line flag of a setting; None for a setting that only has an environment variable."""
+    return _declared(field, "flag")
+
+
+def metavar_of(field: str) -> str | None:
+    """Return the placeholder for the value of a flag in `--help`; None for switches and choices."""
+    return _declared(field, "metavar")
+
+
+def variable_of(field: str) -> str | None:
+    """Return the environment variable of a setting; None for a setting that only has a flag."""
+    alias = _alias(field)
+    return None if alias.startswith("--") else alias
+
+
+def choices_of(field: str) -> tuple[str, ...]:
+    """Return the values that a setting accepts, when they are listed."""
+    kind = Settings.model_fields[field].annotation
+    while isinstance(kind, typing.TypeAliasType):
+        kind = kind.__value__
+    return typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+
+
+def _declared(field: str, name: str) -> str | None:
+    return as_object(Settings.model_fields[field].json_schema_extra).get(name)
 
 
 def _alias(field: str) -> str:
@@ -283,15 +322,15 @@ def _alias(field: str) -> str:
 
 
 def _name(alias: str) -> str:
-    """The setting as its user knows it: `POSTHOG_PROJECT_ID (--project)`."""
+    """Return the setting as its user knows it: `POSTHOG_PROJECT_ID (--project)`."""
     flags = {_alias(field): flag_of(field) for field in Settings.model_fields}
     return f"{alias} ({flags[alias]})" if flags.get(alias) and flags[alias] != alias else alias
 
 
 def _reason(message: str) -> str:
-    """pydantic's message as the end of a sentence that began with the setting."""
+    """Return pydantic's message as the end of a sentence that begins with the setting."""
     text = message.removeprefix("Value error, ")
-    text = text.replace("Input should be", "should be", 1).replace("a valid boolean", "1 or 0")
+    text = text.replace("Input should be", "must be", 1).replace("a valid boolean", "1 or 0")
     return text.split(", unable", 1)[0].rstrip(".")
 
 
@@ -301,14 +340,14 @@ def check_exposure(settings: Settings) -> None:
         return
     if settings.export_dir is not None:
         raise SettingsError(
-            "MATON_POSTHOG_EXPORT_DIR (--export-dir) works on stdio only: HTTP clients may be on other machines."
+            "MATON_POSTHOG_EXPORT_DIR (--export-dir) requires stdio: HTTP clients can be on other machines."
         )
     if is_loopback(settings.host):
         return
     reachable = f"--host {settings.host} can be reached from other machines:"
     if settings.token is None:
         raise SettingsError(
-            f"{reachable} set MATON_POSTHOG_TOKEN; clients then send `Authorization: Bearer` and that text."
+            f"{reachable} set MATON_POSTHOG_TOKEN; clients then send it as `Authorization: Bearer TOKEN`."
         )
     if not settings.allowed_hosts:
-        raise SettingsError(f"{reachable} name the host that clients use, such as --allowed-host mcp.example.com.")
+        raise SettingsError(f"{reachable} set the host name that clients use, such as --allowed-host mcp.example.com.")

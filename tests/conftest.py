@@ -3,6 +3,7 @@
 Property tests draw the same examples on every run, and others with `--hypothesis-profile=drawn`.
 """
 
+import signal
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,13 @@ settings.register_profile(
 )
 settings.register_profile("repeatable", settings.get_profile("drawn"), derandomize=True)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Take SIGINT: a run in the background ignores it, and the processes that it starts inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

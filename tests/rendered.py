@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from maton_posthog.server.prompts import PLANS, Plan, written
-from maton_posthog.server.settings import Settings, flag_of
+from maton_posthog.server.settings import Settings, flag_of, variable_of
 from maton_posthog.server.tool_list import ToolEntry, annotations, tool_list
 from maton_posthog.tools.operation import Effect, Toolset
 
@@ -106,11 +106,10 @@ def _arguments(plan: Plan) -> str:
 
 
 def _variable(name: str) -> str:
-    field = Settings.model_fields[name]
-    alias = str(field.validation_alias)
-    if alias.startswith("--"):
+    variable = variable_of(name)
+    if variable is None:
         return ""
-    return _code(f"{alias}=1" if field.annotation is bool else alias)
+    return _code(f"{variable}=1" if Settings.model_fields[name].annotation is bool else variable)
 
 
 def _code(text: str | None) -> str:

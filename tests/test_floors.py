@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "maton_posthog"
 FLOORS = ("schemas", "gateway", "tools", "server")
 TOOLS = (
-    {"operation", "table", "dates", "merging"},
+    {"operation", "table", "dates", "merging", "processes"},
     {"pages"},
     {"charts"},
     {"query"},

@@ -1,5 +1,6 @@
 """What must hold of the whole inventory: adding an operation adds its tests."""
 
+import json
 import re
 import subprocess
 import sys
@@ -46,10 +47,11 @@ def test_the_shipped_list_is_that_of_the_operations() -> None:
 def test_listing_the_tools_loads_no_area() -> None:
     script = (
         "import sys, maton_posthog.server.app, maton_posthog.server.tool_list as tools; tools.tool_list();"
-        "print([name for name in sys.modules if name.startswith('maton_posthog.tools.')])"
+        "print(sorted(name for name in sys.modules if name.startswith('maton_posthog.tools.')))"
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    assert loaded.stdout.strip() == "['maton_posthog.tools.operation']"
+    modules = ("hints", "operation", "processes")
+    assert json.loads(loaded.stdout.replace("'", '"')) == [f"maton_posthog.tools.{name}" for name in modules]
 
 
 @EVERY
@@ -74,7 +76,7 @@ def test_its_description_is_plain_sentences(operation: Operation[Any]) -> None:
 
 
 @EVERY
-def test_nothing_but_a_token_of_this_server_will_ever_authorise(operation: Operation[Any]) -> None:
+def test_nothing_but_a_token_of_this_server_will_ever_authorize(operation: Operation[Any]) -> None:
     booleans = [name for name, schema in _fields(input_schema(operation.input)) if schema.get("type") == "boolean"]
     assert [name for name in booleans if AUTHORISING.search(name)] == []
 

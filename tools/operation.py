@@ -1,6 +1,4 @@
-"""What an operation is. Two ways to make one: `route` or `listing` (most: one HTTP call), or a coroutine (the special
-ones).
-"""
+"""Operations. `route` and `listing` make those that are one HTTP call; the others are written as coroutines."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,26 +13,27 @@ from ..gateway.call import Call
 from ..gateway.errors import Failed
 from ..gateway.paths import placeholders
 from ..schemas.base import Input, Page, View
+from ..schemas.restore import RESTORABLE
 
 
 class Effect(StrEnum):
-    """What a tool does to PostHog or Maton; all MCP hints follow from it."""
+    """The effect of a tool on PostHog or Maton; all MCP hints follow from it."""
 
     READ = "read"
     SAVE = "save"
-    """Reads, and creates an object only when the argument `save_as` names it: without it, it is a READ."""
+    """Reads, and creates an object when `save_as` names one; without `save_as` it is a READ."""
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
 
     @property
     def writes(self) -> bool:
-        """Whether every call changes something."""
+        """Return whether every call changes something."""
         return self not in (Effect.READ, Effect.SAVE)
 
 
 class Toolset(StrEnum):
-    """The areas that `--toolsets` chooses from."""
+    """The areas that `--toolsets` selects."""
 
     CONNECTIONS = "connections"
     ACCOUNT = "account"
@@ -54,28 +53,28 @@ class Toolset(StrEnum):
 
 
 SAVE_AS = "save_as"
-"""The argument that makes a reading operation store what it read."""
+"""The argument that makes a reading operation store its result."""
 
 type Result = Mapping[str, Any]
-"""A JSON-ready object: what the tool shows beside `project`, `connection` and `budget`, which the server adds."""
+"""A JSON-ready object. The server adds `project`, `connection` and `budget`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A PNG beside the text of a result."""
+    """A PNG that is returned with the text of a result."""
 
     png: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class FileLink:
-    """A file that a call wrote, as MCP's resource link."""
+    """A file that a call wrote, shown as an MCP resource link."""
 
     uri: str
     name: str
     mime_type: str
     size: int
-    """In bytes."""
+    """The size in bytes."""
 
 
 type Attachment = Picture | FileLink
@@ -83,7 +82,7 @@ type Attachment = Picture | FileLink
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A result with what goes beside its text."""
+    """A result with its attachments."""
 
     result: Result
     attachments: tuple[Attachment, ...] = ()
@@ -93,12 +92,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation[I: Input]:
-    """One tool: what `tools/list` shows and what `tools/call` runs."""
+    """One tool, as `tools/list` shows it and `tools/call` runs it."""
 
     name: str
     about: str
     toolset: Toolset | None
-    """None for what belongs to every area: it is offered whatever `--toolsets` chooses."""
+    """None for a tool of all areas, which is offered with every selection of `--toolsets`."""
     effect: Effect
     input: type[I]
     run: Callable[[Call, I], Awaitable[Result | Reply]]
@@ -108,10 +107,10 @@ class Operation[I: Input]:
         if self.toolset is Toolset.CONNECTIONS and self.budget is not Budget.CONTROL:
             raise TypeError(f"{self.name}: connections are on the control plane")
         if (self.effect is Effect.SAVE) is not (SAVE_AS in self.input.model_fields):
-            raise TypeError(f"{self.name}: an operation that saves has the argument {SAVE_AS}, and no other has it")
+            raise TypeError(f"{self.name}: only operations that save have the argument {SAVE_AS}")
 
     def writes(self, args: I) -> bool:
-        """Whether a call with these arguments changes something."""
+        """Return whether a call with these arguments changes something."""
         return self.effect.writes or getattr(args, SAVE_AS, None) is not None
 
 
@@ -123,7 +122,7 @@ _EFFECTS: Mapping[str, Effect] = {
     "SOFT_DELETE": Effect.DELETE,
 }
 _AIM = ("project_id", "connection_id")
-"""Arguments that say where a call goes; the gateway applies them."""
+"""Arguments that choose the target of a call; the gateway applies them."""
 
 
 def route[I: Input](
@@ -136,11 +135,11 @@ def route[I: Input](
     toolset: Toolset,
     budget: Budget = Budget.CRUD,
 ) -> Operation[I]:
-    """An operation that is one HTTP call, written as PostHog's documentation writes it: `route("GET
-    /api/projects/{project_id}/…", …)`.
+    """Return an operation that is one HTTP call: `route("GET /api/projects/{project_id}/…", …)`.
 
-    Arguments named in the path fill it; the others are the query of a GET and the body of a POST or PATCH (only those
-    given). `SOFT_DELETE` is PATCH `{"deleted": true}`, checked in the answer. The answer is shown as `gives`.
+    Arguments that are named in the path fill it. The others become the query of a GET, or the body of a POST or PATCH
+    (only those that were given). `SOFT_DELETE` is PATCH `{"deleted": true}`, confirmed in the response. The response is
+    shown as `gives`.
     """
     method, path = _parse(call, takes, name)
 
@@ -149,15 +148,15 @@ def route[I: Input](
         rest = args.model_dump(mode="json", exclude={*identifiers, *_AIM}, exclude_unset=True, exclude_none=True)
         match method:
             case "GET":
-                answer = await api.get(path, rest, **identifiers)
+                response = await api.get(path, rest, **identifiers)
             case "POST":
-                answer = await api.post(path, rest, **identifiers)
+                response = await api.post(path, rest, **identifiers)
             case "PATCH":
-                answer = await api.patch(path, rest, **identifiers)
+                response = await api.patch(path, rest, **identifiers)
             case "SOFT_DELETE":
-                answer = await api.soft_delete(path, **identifiers)
-        shown = show(gives, answer)
-        return {**shown, **api.undo(path, **identifiers)} if method == "SOFT_DELETE" else shown
+                response = await api.soft_delete(path, **identifiers)
+        shown = show(gives, response)
+        return {**shown, **undo(api, path, **identifiers)} if method == "SOFT_DELETE" else shown
 
     return Operation(
         name=name, about=about, toolset=toolset, effect=_EFFECTS[method], budget=budget, input=takes, run=run
@@ -174,7 +173,7 @@ def listing[P: Page](
     toolset: Toolset,
     budget: Budget = Budget.CRUD,
 ) -> Operation[P]:
-    """An operation that is one page of a list: `{"<toolset>": [row, …], "count"?, "next_offset"?}`."""
+    """Return an operation that shows one page of a list: `{"<toolset>": [row, …], "count"?, "next_offset"?}`."""
     _, path = _parse(call, takes, name)
 
     async def run(api: Call, args: P) -> Result:
@@ -185,26 +184,36 @@ def listing[P: Page](
     return Operation(name=name, about=about, toolset=toolset, effect=Effect.READ, budget=budget, input=takes, run=run)
 
 
-def show(view: type[View], answer: object) -> dict[str, Any]:
-    """The answer cut down to its view, JSON-ready, null fields left out. Raises as `read` does."""
-    return read(view, answer).model_dump(mode="json", exclude_none=True, by_alias=True)
+def undo(api: Call, path: str, **identifiers: object) -> dict[str, Any]:
+    """Return `{"undo": {"tool", "arguments"}}`: the exact call that undoes a soft delete of `path`."""
+    (identifier,) = identifiers.values()
+    arguments: dict[str, Any] = {"resource": RESTORABLE[path.split("/")[4]], "id": identifier}
+    if api.project and api.project.resolved:
+        arguments["project_id"] = api.project.id
+    if api.connection:
+        arguments["connection_id"] = api.connection
+    return {"undo": {"tool": "restore_deleted", "arguments": arguments}}
 
 
-def read[V: View](view: type[V], answer: object) -> V:
-    """The answer as its view.
+def show(view: type[View], response: object) -> dict[str, Any]:
+    """Return the fields of the view, JSON-ready, without null fields. Raises Failed, see `read`."""
+    return read(view, response).model_dump(mode="json", exclude_none=True, by_alias=True)
 
-    Raises Failed (`bad_upstream_response`) when the answer does not fit: that is PostHog's news, never the caller's
-    mistake.
+
+def read[M: BaseModel](model: type[M], response: object) -> M:
+    """Return a response as its model.
+
+    Raises Failed (`bad_upstream_response`) when it does not fit: PostHog changed, and the caller made no mistake.
     """
     try:
-        return view.model_validate(answer)
+        return model.model_validate(response)
     except ValidationError as error:
-        raise unexpected_shape(view, error) from error
+        raise unexpected_shape(model.__name__, _misfits(error)) from error
 
 
-def show_page(row: type[View], answer: object, args: Page, *, under: str) -> dict[str, Any]:
-    """One page of a list. Of PostHog's `next` URL only the `offset` in its query is read; the URL goes nowhere."""
-    page = _UpstreamPage.read(answer)
+def show_page(row: type[View], response: object, args: Page, *, under: str) -> dict[str, Any]:
+    """Return one page of a list. Only the `offset` in PostHog's `next` URL is read; the URL is never requested."""
+    page = read(_UpstreamPage, response)
     shown: dict[str, Any] = {under: [show(row, item) for item in page.results]}
     if page.count is not None:
         shown["count"] = page.count
@@ -213,30 +222,28 @@ def show_page(row: type[View], answer: object, args: Page, *, under: str) -> dic
     return shown
 
 
-def unexpected_shape(view: type[BaseModel], error: ValidationError) -> Failed:
-    """The error for an answer that is not as PostHog's API describes it."""
-    fields = sorted(
-        {".".join(map(str, item["loc"])) or "(the whole answer)" for item in error.errors(include_input=False)}
-    )
+def unexpected_shape(expected: str, misfits: str) -> Failed:
+    """Return the error for a response that does not match PostHog's documented API."""
     return Failed(
         "bad_upstream_response",
-        f"PostHog answered, but not as {view.__name__} expects: {', '.join(fields[:5])}.",
+        f"PostHog's response does not match {expected}: {misfits}.",
         "PostHog may have changed its API; the request itself was accepted.",
         source="posthog",
     )
 
 
+def _misfits(error: ValidationError) -> str:
+    """Return the places that do not fit, at most five."""
+    places = {".".join(map(str, item["loc"])) or "(the whole response)" for item in error.errors(include_input=False)}
+    return ", ".join(sorted(places)[:5])
+
+
 class _UpstreamPage(View):
+    """A page as PostHog's LimitOffset pagination returns it."""
+
     results: list[Any]
     count: int | None = None
     next: str | None = None
-
-    @classmethod
-    def read(cls, answer: object) -> "_UpstreamPage":
-        try:
-            return cls.model_validate(answer)
-        except ValidationError as error:
-            raise unexpected_shape(cls, error) from error
 
 
 def _next_offset(url: str) -> int | None:
@@ -248,9 +255,7 @@ def _next_offset(url: str) -> int | None:
 
 
 def _parse(call: str, takes: type[Input], name: str) -> tuple[Method, str]:
-    """Method and path of `"GET /api/…"`. Raises TypeError at import when the path names an argument that the input
-    lacks.
-    """
+    """Return method and path of `"GET /api/…"`. Raises TypeError when the path names a field that the input lacks."""
     method, path = call.split(" ", 1)
     if method not in _EFFECTS or not path.startswith("/api/"):
         raise TypeError(f"{name}: {call} is not a call that operations make")

@@ -1,22 +1,20 @@
-"""Reading on over the pages of a list, for what PostHog cannot look up or filter itself."""
+"""Rows of a list over several pages, for lookups and filters that PostHog does not have."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from ..gateway.call import Call
 from ..schemas.base import View
-from .operation import unexpected_shape
+from .operation import read
 
 PAGE_SIZE = 100
 MAX_PAGES = 10
 
 
 class Rows:
-    """`async for row in Rows(api, path, query)`: the rows of at most `pages` pages of 100.
+    """The rows of at most `pages` pages of 100: `async for row in Rows(api, path, query)`.
 
-    Offsets are counted here: PostHog's `next` only says whether there is more.
+    Offsets are counted here; PostHog's `next` only shows whether there is another page.
     """
 
     def __init__(self, api: Call, path: str, query: Mapping[str, Any], *, pages: int = MAX_PAGES) -> None:
@@ -25,12 +23,12 @@ class Rows:
         self._query = query
         self._pages = pages
         self.cut = False
-        """Whether PostHog has more rows than were read; known after the last one."""
+        """True after the last row when PostHog has more rows than were read."""
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         for number in range(self._pages):
             query = {**self._query, "limit": PAGE_SIZE, "offset": number * PAGE_SIZE}
-            page = _Page.read(await self._api.get(self._path, query))
+            page = read(_RowPage, await self._api.get(self._path, query))
             for row in page.results:
                 yield row
             if not page.next or not page.results:
@@ -38,13 +36,8 @@ class Rows:
         self.cut = True
 
 
-class _Page(View):
+class _RowPage(View):
+    """A page of a list, as far as its rows are concerned."""
+
     results: list[Any]
     next: str | None = None
-
-    @classmethod
-    def read(cls, answer: object) -> "_Page":
-        try:
-            return cls.model_validate(answer)
-        except ValidationError as error:
-            raise unexpected_shape(cls, error) from error

@@ -1,8 +1,6 @@
-"""Session recordings. PostHog looks at a few days only when no range is given, so the range is always sent and told."""
+"""Session recordings. Without a range PostHog searches only a few days, so the range is always sent and shown."""
 
 from typing import Any
-
-from pydantic import ValidationError
 
 from ..gateway.budget import Budget
 from ..gateway.call import Call
@@ -10,7 +8,7 @@ from ..schemas.base import View
 from ..schemas.recordings import GetRecording, ListRecordings, RecordingRow, RecordingView
 from ..schemas.shown import Whole
 from .dates import range_end, range_start
-from .operation import Effect, Operation, Result, Toolset, show, unexpected_shape
+from .operation import Effect, Operation, Result, Toolset, read, show
 
 RECORDINGS = "/api/projects/{project_id}/session_recordings/"
 RECORDING = "/api/projects/{project_id}/session_recordings/{recording_id}/"
@@ -34,10 +32,7 @@ async def _list_recordings(api: Call, args: ListRecordings) -> Result:
         "limit": args.limit,
         "offset": args.offset,
     }
-    try:
-        page = _Recordings.model_validate(await api.get(RECORDINGS, query))
-    except ValidationError as error:
-        raise unexpected_shape(_Recordings, error) from error
+    page = read(_Recordings, await api.get(RECORDINGS, query))
     shown: dict[str, Any] = {"recordings": [show(RecordingRow, item) for item in page.results], "date_from": since}
     if until:
         shown["date_to"] = until
@@ -62,7 +57,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="get_recording",
-        about="Show what is known of one session recording: activity, errors, person. Not the replay itself.",
+        about="Show one session recording's activity, errors and person, but not the replay itself.",
         toolset=Toolset.RECORDINGS,
         effect=Effect.READ,
         budget=Budget.ANALYTICS,

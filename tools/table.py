@@ -1,4 +1,4 @@
-"""What an analysis reports: a table whose columns know what they are, and what one would say about it.
+"""The report of an analysis: a table whose columns know their role, with facts and notes about its numbers.
 
 A record of its own, so that the same numbers can be shown as text, drawn as a chart, or written to a file.
 """
@@ -21,10 +21,10 @@ type Shape = Literal["time", "bars", "funnel", "histogram", "retention", "paths"
 
 
 class Role(StrEnum):
-    """What the cells of a column are. Names of columns are for readers: event names and property values of anybody."""
+    """The meaning of a column. Its name is for readers: it can be any event name or property value."""
 
     DIMENSION = "dimension"
-    """What the row is about: an interval, a breakdown value, a step, a page."""
+    """The subject of a row: an interval, a breakdown value, a step, a page."""
     VALUE = "value"
     """The number of a series."""
     PREVIOUS = "previous"
@@ -52,7 +52,7 @@ class Column:
     series: int | None = None
     """Which series a value or previous number belongs to; None when each row is a series."""
     unit: str | None = None
-    """What the role leaves open: the length of an interval (`day`), or `percent` of a value."""
+    """Details of the role: the length of an interval (`day`), or `percent` for a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ class Table:
     def as_meta(self) -> dict[str, Any]:
         """Return `{"shape", "roles", "series"?}` for a page that draws the columns and rows of `as_json`."""
         series = [column.series for column in self.columns]
-        told = {"series": series} if any(one is not None for one in series) else {}
-        return {"shape": self.shape, "roles": [column.role.value for column in self.columns], **told}
+        more = {"series": series} if any(one is not None for one in series) else {}
+        return {"shape": self.shape, "roles": [column.role.value for column in self.columns], **more}
 
 
 def dimension(name: str, unit: str | None = None) -> Column:
@@ -121,7 +121,7 @@ class Note:
 
     text: str
     doubts_names: bool = False
-    """Whether nothing was counted, perhaps because a name is misspelled."""
+    """True if nothing was counted, perhaps because a name is misspelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +136,9 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Return `{"columns", "rows", "facts", ..., "notes"}` without empty parts."""
-        told: dict[str, Any] = {**self.marks, **({"facts": self.facts} if self.facts else {})}
+        more: dict[str, Any] = {**self.marks, **({"facts": self.facts} if self.facts else {})}
         notes = [note.text for note in self.notes]
-        return {**self.table.as_json(), **told, **({"notes": notes} if notes else {})}
+        return {**self.table.as_json(), **more, **({"notes": notes} if notes else {})}
 
 
 def number(value: float | None) -> int | float | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from . import fail, refuse_arguments
+from . import fail, reject_arguments
 from .hosts import claude_desktop, claude_desktop_file
 from .page import Page
 
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from mcp import Client
 
 SERVER = ("-P", "-m", "maton_posthog.server", "--sandbox", "--log-json", "--log-level", "debug")
-_SETTINGS = ("MATON_", "POSTHOG_")
 
 
 @click.command("demo", context_settings={"allow_extra_args": True})
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Show the server at work on synthetic data; needs no key."""
-    refuse_arguments(ctx)
+    reject_arguments(ctx)
     import anyio
 
     page = Page.for_terminal()
@@ -63,8 +62,9 @@ async def _connected(page: Page) -> AsyncGenerator["Client"]:
     import anyio
     from mcp import Client, StdioServerParameters, stdio_client
 
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
-    server = StdioServerParameters(command=sys.executable, args=list(SERVER), env=environment)
+    from ...tools.processes import child_environment
+
+    server = StdioServerParameters(command=sys.executable, args=list(SERVER), env=child_environment())
     source, sink = os.pipe()
     try:
         async with anyio.create_task_group() as tasks:

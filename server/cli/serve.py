@@ -4,73 +4,56 @@ import gc
 import logging
 import os
 import socket
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..leaving import leave_in_time, on_signals, quietly_on_signals
+from ..leaving import leave_in_time, on_signals
+from ..settings import Settings, SettingsError, choices_of, flag_of, load, metavar_of, variable_of
 from ..wire import claim
-from . import fail, refuse_arguments
+from . import collector_paused, fail, reject_arguments
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
 
     from ..runtime import Runtime
-    from ..settings import Settings
 
 _logger = logging.getLogger(__name__)
 
 
-@click.command("serve", context_settings={"allow_extra_args": True})
-@click.option("--connection", "connection_id", metavar="ID", help="Default connection. [MATON_CONNECTION_ID]")
-@click.option(
-    "--project", "project_id", metavar="ID", help="Only this project; others are refused. [POSTHOG_PROJECT_ID]"
-)
-@click.option("--read-only", is_flag=True, default=None, help="No tool that writes. [MATON_POSTHOG_READ_ONLY=1]")
-@click.option("--toolsets", metavar="AREAS", help="Only these areas, such as flags,query. [MATON_POSTHOG_TOOLSETS]")
-@click.option("--sandbox", is_flag=True, default=None, help="Synthetic data on this machine; needs no key.")
-@click.option(
-    "--transport",
-    type=click.Choice(["stdio", "sse", "http"]),
-    help="Default stdio. The other two start one HTTP server with /mcp, /sse and /healthz.",
-)
-@click.option(
-    "--host", metavar="ADDRESS", help="Default 127.0.0.1. Others need MATON_POSTHOG_TOKEN and --allowed-host."
-)
-@click.option("--port", metavar="N", help="Default 8000; 0 takes a free one.")
-@click.option("--allowed-host", "allowed_hosts", metavar="NAME", multiple=True, help="Host that clients may use.")
-@click.option("--gateway-url", metavar="URL", help="Maton's data plane. [MATON_GATEWAY_URL]")
-@click.option("--control-url", metavar="URL", help="Maton's control plane. [MATON_CONTROL_URL]")
-@click.option(
-    "--budgets",
-    type=click.Choice(["adaptive", "strict", "off"]),
-    help="What a spent request budget means. [MATON_POSTHOG_BUDGETS]",
-)
-@click.option("--pace", metavar="N", help="Requests a second towards Maton; 0 for no limit. [MATON_POSTHOG_PACE]")
-@click.option("--structured", is_flag=True, default=None, help="Also structuredContent. [MATON_POSTHOG_STRUCTURED=1]")
-@click.option("--export-dir", metavar="PATH", help="Let results be written there as files. [MATON_POSTHOG_EXPORT_DIR]")
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    help="Of the log on stderr. [MATON_POSTHOG_LOG]",
-)
-@click.option("--log-json", is_flag=True, default=None, help="One JSON object a line.")
+def _option(field: str, flag: str) -> click.Option:
+    """Return the command-line option of a setting."""
+    about = str(Settings.model_fields[field].description).replace("`", "")
+    variable = variable_of(field)
+    switch = Settings.model_fields[field].annotation is bool
+    if variable:
+        about = f"{about} [{variable}{'=1' if switch else ''}]"
+    if switch:
+        return click.Option([flag, field], is_flag=True, default=None, help=about)
+    if choices := choices_of(field):
+        return click.Option([flag, field], type=click.Choice(choices), help=about)
+    several = isinstance(Settings.model_fields[field].default, tuple)
+    return click.Option([flag, field], metavar=metavar_of(field), multiple=several, help=about)
+
+
+OPTIONS = tuple(_option(field, flag) for field in Settings.model_fields if (flag := flag_of(field)))
+
+
+@click.command("serve", params=list(OPTIONS), context_settings={"allow_extra_args": True})
 @click.pass_context
 def command(ctx: click.Context, **flags: Any) -> None:
     """Serve MCP, by default on stdin and stdout.
 
-    Environment variables stand in brackets; a flag wins over its variable. MATON_API_KEY (your Maton key) and
-    MATON_POSTHOG_TOKEN (what HTTP clients must send) have no flag.
+    Environment variables are in brackets; a flag takes precedence over its variable. MATON_API_KEY (your Maton key) and
+    MATON_POSTHOG_TOKEN (the token that HTTP clients must send) have no flag.
     """
-    refuse_arguments(ctx)
-    quietly_on_signals()
-    # Before anything is imported that might print.
+    reject_arguments(ctx)
+    # Before anything else is imported that could print.
     wire = _claim_wire() if flags["transport"] in (None, "stdio") else None
-    with _collector_paused():
-        settings = _settings({**flags, "allowed_hosts": flags["allowed_hosts"] or None})
+    with collector_paused():
+        settings = _settings(flags)
         import anyio
 
         from ..app import build
@@ -81,19 +64,20 @@ def command(ctx: click.Context, **flags: Any) -> None:
             work = partial(_serve_stdio, build(runtime), runtime, *wire)
         else:
             work = partial(_serve_http, build(runtime), runtime, _listen(settings))
+        gc.freeze()
     anyio.run(work)
 
 
 def _claim_wire() -> tuple[int, int]:
     try:
         if os.isatty(0):
-            click.echo("Serving MCP on stdin and stdout, for an MCP host to start; --help says more.", err=True)
+            click.echo("Serving MCP on stdin and stdout, to be started by an MCP host; see --help.", err=True)
         return claim()
     except OSError:
         fail("stdin or stdout is closed; an MCP host starts this command with both.")
 
 
-def _listen(settings: "Settings") -> socket.socket:
+def _listen(settings: Settings) -> socket.socket:
     from ..transports import PortError, listen
 
     try:
@@ -102,18 +86,8 @@ def _listen(settings: "Settings") -> socket.socket:
         fail(str(error))
 
 
-@contextmanager
-def _collector_paused() -> Generator[None]:
-    """Load without garbage collection, and leave out of it what was loaded: it stays for good. A fifth of the start."""
-    gc.disable()
-    yield
-    gc.freeze()
-    gc.enable()
-
-
-def _settings(flags: Mapping[str, Any]) -> "Settings":
+def _settings(flags: Mapping[str, Any]) -> Settings:
     from .. import log
-    from ..settings import SettingsError, load
 
     try:
         settings = load(**flags)
@@ -121,7 +95,7 @@ def _settings(flags: Mapping[str, Any]) -> "Settings":
         fail(str(error))
     log.configure(settings.log_level, as_json=settings.log_json, secrets=settings.secrets)
     if settings.overruled_by_sandbox:
-        _logger.warning("--sandbox wins: %s not used.", ", ".join(settings.overruled_by_sandbox))
+        _logger.warning("--sandbox ignores %s.", ", ".join(settings.overruled_by_sandbox))
     return settings
 
 

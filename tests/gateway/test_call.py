@@ -7,10 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maton_posthog.gateway.budget import Budget
-from maton_posthog.gateway.call import RESTORABLE, Call, Directory
+from maton_posthog.gateway.call import Call
+from maton_posthog.gateway.client import Gateway
+from maton_posthog.gateway.connections import Connection
+from maton_posthog.gateway.directory import Directory
 from maton_posthog.gateway.errors import Failed, GatewayError, Refused, Rejected
 from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.queries import QUERY_KINDS, check_query
+from maton_posthog.gateway.target import Target
+from maton_posthog.schemas.restore import RESTORABLE
+from maton_posthog.tools.operation import undo
 
 from .conftest import Opener
 from .fake_gateway import CONNECTION, FakeGateway, bomb, connections, drop, maton_connection, posthog, reply
@@ -26,6 +32,14 @@ ONE = Project(1, "One")
 type Caller = Callable[..., Call]
 
 
+def shared(opened: Gateway) -> Directory:
+    return Directory(opened.config, opened.ledger)
+
+
+def unaimed(opened: Gateway, *, budget: Budget, writes: bool) -> Call:
+    return Call(opened.send, shared(opened), budget=budget, writes=writes)
+
+
 @pytest.fixture
 def call(gateway: Opener) -> Caller:
     """A call that is already aimed at project 1."""
@@ -33,9 +47,9 @@ def call(gateway: Opener) -> Caller:
     def make(
         *, writes: bool = True, budget: Budget = Budget.CRUD, project: Project | None = ONE, **config: Any
     ) -> Call:
-        made = Call(gateway(**config), Directory(), budget=budget, writes=writes)
-        made.project = project
-        return made
+        opened = gateway(**config)
+        target = Target(project=project) if project else None
+        return Call(opened.send, shared(opened), budget=budget, writes=writes, target=target)
 
     return make
 
@@ -121,15 +135,15 @@ async def test_the_seven_soft_deletes_are_patches_and_checked(
 )
 async def test_nothing_else_is_soft_deleted(fake: FakeGateway, call: Caller, path: str) -> None:
     for change in (call().soft_delete, call().restore):
-        with pytest.raises(AssertionError, match="takes no soft delete"):
+        with pytest.raises(RuntimeError, match="takes no soft delete"):
             await change(path, survey_id=1, person_id=1, recording_id=1, id=1, dashboard_id=1, tile_id=1, flag_id=1)
     assert fake.connections == 0
 
 
 async def test_a_patch_cannot_delete_and_a_post_cannot_query(fake: FakeGateway, call: Caller) -> None:
-    with pytest.raises(AssertionError, match="soft_delete"):
+    with pytest.raises(RuntimeError, match="soft_delete"):
         await call().patch(FLAG, {"deleted": True}, flag_id=42)
-    with pytest.raises(AssertionError, match=r"Call\.query"):
+    with pytest.raises(RuntimeError, match=r"Call\.query"):
         await call().post("/api/projects/{project_id}/query/", {"query": {"kind": "HogQuery"}})
     assert fake.connections == 0
 
@@ -146,16 +160,16 @@ async def test_a_delete_that_the_answer_does_not_confirm_is_no_success(
 
 
 async def test_the_undo_is_the_exact_call_that_restores(gateway: Opener) -> None:
-    api = Call(gateway(connection_id=CONNECTION), Directory(), budget=Budget.CRUD, writes=True)
+    api = unaimed(gateway(connection_id=CONNECTION), budget=Budget.CRUD, writes=True)
     await api.aim(None, None)
-    assert api.undo(FLAG, flag_id=42) == {
+    assert undo(api, FLAG, flag_id=42) == {
         "undo": {
             "tool": "restore_deleted",
             "arguments": {"resource": "flag", "id": 42, "connection_id": CONNECTION},
         }
     }
-    api.project = Project(1, "One")
-    assert api.undo(FLAG, flag_id=42)["undo"]["arguments"]["project_id"] == 1
+    api.target = Target(Connection(CONNECTION), ONE)
+    assert undo(api, FLAG, flag_id=42)["undo"]["arguments"]["project_id"] == 1
 
 
 async def test_a_reading_operation_cannot_write(fake: FakeGateway, call: Caller) -> None:
@@ -167,14 +181,14 @@ async def test_a_reading_operation_cannot_write(fake: FakeGateway, call: Caller)
         api.control.create(),
     )
     for change in changes:
-        with pytest.raises(AssertionError, match="an operation that reads"):
+        with pytest.raises(RuntimeError, match="an operation that reads"):
             await change
     assert fake.connections == 0
 
 
 async def test_a_read_only_server_asks_nothing_on_behalf_of_a_write(fake: FakeGateway, gateway: Opener) -> None:
     for connection in (None, CONNECTION):
-        api = Call(gateway(read_only=True), Directory(), budget=Budget.CRUD, writes=True)
+        api = unaimed(gateway(read_only=True), budget=Budget.CRUD, writes=True)
         with pytest.raises(Refused) as error:
             await api.aim(connection, "@current")
         assert (error.value.code, error.value.outcome) == ("read_only", "not_sent")
@@ -190,7 +204,7 @@ async def test_a_read_only_server_still_queries(fake: FakeGateway, call: Caller)
 async def test_a_pinned_project_is_the_only_one(fake: FakeGateway, gateway: Opener, project_id: Any) -> None:
     fake.answers(reply(200, {"id": 9, "name": "Pinned"}))
     fake.on("GET", "/connections", connections(maton_connection()))
-    api = Call(gateway(project_id=9), Directory(), budget=Budget.CRUD, writes=False)
+    api = unaimed(gateway(project_id=9), budget=Budget.CRUD, writes=False)
     if project_id == 2:
         with pytest.raises(Refused) as error:
             await api.aim(None, project_id)
@@ -204,7 +218,7 @@ async def test_a_pinned_project_is_the_only_one(fake: FakeGateway, gateway: Open
 
 @pytest.mark.parametrize("writes", [False, True])
 async def test_without_a_key_a_call_learns_that_first(fake: FakeGateway, gateway: Opener, writes: bool) -> None:
-    api = Call(gateway(api_key=None), Directory(), budget=Budget.CRUD, writes=writes)
+    api = unaimed(gateway(api_key=None), budget=Budget.CRUD, writes=writes)
     with pytest.raises(Refused) as error:
         await api.aim(None, "@current")
     assert error.value.code == "missing_api_key"
@@ -252,14 +266,12 @@ def test_each_kind_that_reads_passes(kind: str) -> None:
 async def test_only_queries_show_their_budget(fake: FakeGateway, call: Caller) -> None:
     api = call(writes=False, budget=Budget.QUERY)
     await api.query({"query": {"kind": "HogQLQuery", "query": "SELECT 1"}})
-    assert api.aimed() == {
-        "project": {"id": 1, "name": "One"},
-        "budget": {"class": "query", "used": 1, "limit": 120, "resets_in_s": 3600},
-    }
+    one = {"project": {"id": 1, "name": "One"}, "connection": {"resolved": False}}
+    assert api.aimed() == {**one, "budget": {"class": "query", "used": 1, "limit": 120, "resets_in_s": 3600}}
     typed = call(writes=False, budget=Budget.ANALYTICS)
     await typed.query({"query": {"kind": "TrendsQuery"}})
     assert typed.aimed()["budget"] == {"class": "analytics", "used": 1, "limit": 240, "resets_in_s": 60}
-    assert call().aimed() == {"project": {"id": 1, "name": "One"}}
+    assert call().aimed() == one
     assert call(project=None).aimed() == {}
 
 
@@ -267,8 +279,8 @@ async def test_the_130th_strict_query_is_refused(fake: FakeGateway, gateway: Ope
     opened = gateway(policy="strict")
     sent = refused = 0
     for _ in range(130):
-        api = Call(opened, Directory(), budget=Budget.QUERY, writes=False)
-        api.project = Project(1)
+        target = Target(project=Project(1))
+        api = Call(opened.send, shared(opened), budget=Budget.QUERY, writes=False, target=target)
         try:
             await api.query({"query": {"kind": "HogQLQuery", "query": "SELECT 1"}})
             sent += 1
@@ -411,9 +423,10 @@ async def test_a_control_operation_is_not_aimed(fake: FakeGateway, call: Caller)
 async def test_forgetting_connections_asks_for_everything_anew(fake: FakeGateway, gateway: Opener) -> None:
     fake.on("GET", "/connections", connections(maton_connection()))
     fake.on("GET", "/posthog/api/projects/@current/", reply(200, {"id": 1, "name": "One"}))
-    opened, directory = gateway(), Directory()
+    opened = gateway()
+    directory = shared(opened)
     for _ in range(2):
-        api = Call(opened, directory, budget=Budget.CRUD, writes=True)
+        api = Call(opened.send, directory, budget=Budget.CRUD, writes=True)
         await api.aim(None, "@current")
         api.forget_connections()
     assert len(fake.received) == 4

@@ -4,11 +4,13 @@ import anyio
 import pytest
 
 from maton_posthog.gateway.budget import Budget
-from maton_posthog.gateway.call import Call, Directory
+from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.connections import ActiveConnections, Grants
-from maton_posthog.gateway.errors import GatewayError
+from maton_posthog.gateway.directory import Directory
+from maton_posthog.gateway.errors import Advice, GatewayError
 
 from .conftest import Clock, Opener, inside
+from .directories import new_directory, through
 from .fake_gateway import CONNECTION, OTHER_CONNECTION, FakeGateway, connections, drop, hang, maton_connection, reply
 
 pytestmark = pytest.mark.anyio
@@ -23,15 +25,15 @@ BROKEN = reply(500, {"message": "Internal Server Error"})
 
 @pytest.fixture
 def directory() -> Directory:
-    return Directory()
+    return new_directory()
 
 
 def control(opened: Any, directory: Directory) -> Call:
-    return Call(opened, directory, budget=Budget.CONTROL, writes=True)
+    return Call(opened.send, through(opened, directory), budget=Budget.CONTROL, writes=True)
 
 
 async def write(opened: Any, directory: Directory, connection: str | None = None) -> Call:
-    call = Call(opened, directory, budget=Budget.CRUD, writes=True)
+    call = Call(opened.send, through(opened, directory), budget=Budget.CRUD, writes=True)
     await call.aim(connection, None)
     return call
 
@@ -73,7 +75,7 @@ async def test_a_named_connection_is_used_without_asking(
 
 
 async def reading(opened: Any, directory: Directory) -> Call:
-    call = Call(opened, directory, budget=Budget.CRUD, writes=False)
+    call = Call(opened.send, through(opened, directory), budget=Budget.CRUD, writes=False)
     await call.aim(None, None)
     return call
 
@@ -105,7 +107,7 @@ AWAY = {
 async def test_without_the_control_plane_reads_go_on_and_say_so_but_writes_are_refused(
     fake: FakeGateway, gateway: Opener, how: str
 ) -> None:
-    clock, directory = Clock(), Directory()
+    clock, directory = Clock(), new_directory()
     directory.connections = ActiveConnections(clock)
     fake.on("GET", LIST, AWAY[how])
     opened = gateway()
@@ -117,7 +119,10 @@ async def test_without_the_control_plane_reads_go_on_and_say_so_but_writes_are_r
     assert len(fake.of("GET", LIST)) == 1, "reads ask once a minute"
     with pytest.raises(GatewayError) as error:
         await write(opened, directory)
-    assert Call(opened, directory, budget=Budget.CRUD, writes=True).settle(error.value).outcome != "applied"
+    assert (
+        Call(opened.send, through(opened, directory), budget=Budget.CRUD, writes=True).settle(error.value).outcome
+        != "applied"
+    )
     assert {request.path for request in fake.received} == {LIST, "/posthog/api/projects/"}
     fake.on("GET", LIST, connections(OLD))
     assert (await reading(opened, directory)).connection is None
@@ -153,7 +158,7 @@ async def test_without_any_active_connection_a_call_is_refused(
     with pytest.raises(GatewayError) as error:
         await aim(opened, directory)
     assert (error.value.code, error.value.outcome) == ("missing_connection", "not_sent")
-    assert "action create" in str(error.value.hint)
+    assert error.value.advice is Advice.CREATE_CONNECTION
     assert (await aim(opened, directory)).connection == CONNECTION
 
 
@@ -235,7 +240,7 @@ async def test_an_answer_without_connections_is_an_error(
 ) -> None:
     fake.on("GET", LIST, reply(200, answer))
     call = control(gateway(), directory)
-    with pytest.raises(GatewayError, match="not with connections"):
+    with pytest.raises(GatewayError, match="other than the documented connections"):
         await call.control.list()
 
 
@@ -273,7 +278,7 @@ async def test_a_read_only_server_reads_connections_but_changes_none(
 
 
 async def read(opened: Any, directory: Directory, connection: str | None = None) -> GatewayError:
-    call = Call(opened, directory, budget=Budget.CRUD, writes=False)
+    call = Call(opened.send, through(opened, directory), budget=Budget.CRUD, writes=False)
     await call.aim(connection, None)
     with pytest.raises(GatewayError) as error:
         await call.get("/api/projects/")
@@ -303,8 +308,7 @@ async def test_a_500_of_maton_means_reconnect_only_with_evidence(
     fake.on("GET", LIST, *before, connections(*rows))
     error = await read(gateway(), directory, named)
     assert error.code == ("connection_expired" if dead else "unavailable")
-    assert ("Create a new connection" in str(error.hint)) is dead
-    assert "manage_connection" in str(error.hint)
+    assert error.advice is (Advice.RECONNECT if dead else Advice.SUSPECT_CONNECTION)
     assert error.status == 500
     assert len(fake.received) == 2 + len(before)
 

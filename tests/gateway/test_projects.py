@@ -4,11 +4,13 @@ import anyio
 import pytest
 
 from maton_posthog.gateway.budget import Budget
-from maton_posthog.gateway.call import Call, Directory
-from maton_posthog.gateway.errors import GatewayError
+from maton_posthog.gateway.call import Call
+from maton_posthog.gateway.directory import Directory
+from maton_posthog.gateway.errors import Advice, GatewayError
 from maton_posthog.gateway.projects import CURRENT, Project
 
 from .conftest import Opener, inside
+from .directories import new_directory, through
 from .fake_gateway import (
     CONNECTION,
     LIST_CONNECTIONS,
@@ -35,14 +37,14 @@ def project(number: int = 136209, name: str = "Default project", **more: Any) ->
 async def aimed(
     opened: Any, project_id: int | str = CURRENT, *, writes: bool = False, directory: Directory, connection: Any = None
 ) -> Call:
-    call = Call(opened, directory, budget=Budget.CRUD, writes=writes)
+    call = Call(opened.send, through(opened, directory), budget=Budget.CRUD, writes=writes)
     await call.aim(connection, project_id)  # pyright: ignore[reportArgumentType]
     return call
 
 
 @pytest.fixture
 def directory() -> Directory:
-    return Directory()
+    return new_directory()
 
 
 @pytest.fixture(autouse=True)
@@ -149,12 +151,12 @@ async def test_an_unknown_project_is_read_as_current_and_said_to_be_unresolved(
 @pytest.mark.parametrize(
     ("user", "hint"),
     [
-        (FORBIDDEN, "Pass project_id as a number; list_projects"),
+        (FORBIDDEN, "Pass project_id as a number."),
         (
             reply(200, {"team": None, "organization": {"teams": [{"id": 1, "name": "One\u202e"}, {"id": 2}, {}]}}),
-            "Pass project_id as a number (candidates: 1 One, 2); list_projects",
+            "Pass project_id as a number (candidates: 1 One, 2).",
         ),
-        (reply(200, {"team": None, "organization": None}), "Pass project_id as a number; list_projects"),
+        (reply(200, {"team": None, "organization": None}), "Pass project_id as a number."),
     ],
 )
 async def test_a_write_into_an_unknown_project_is_refused_with_the_candidates(
@@ -165,7 +167,7 @@ async def test_a_write_into_an_unknown_project_is_refused_with_the_candidates(
     with pytest.raises(GatewayError) as error:
         await aimed(gateway(), directory=directory, writes=True, connection=CONNECTION)
     assert (error.value.code, error.value.outcome) == ("project_unresolved", "not_sent")
-    assert str(error.value.hint).startswith(hint)
+    assert (error.value.hint, error.value.advice) == (hint, Advice.LIST_PROJECTS)
     assert {request.method for request in fake.received} == {"GET"}
 
 
@@ -207,7 +209,7 @@ async def test_an_answer_that_is_not_the_project_asked_for_is_never_taken_for_it
     fake: FakeGateway, gateway: Opener, directory: Directory, answer: Any
 ) -> None:
     fake.on("GET", f"{PROJECTS}/42/", reply(200, answer))
-    with pytest.raises(GatewayError, match="not with project 42") as error:
+    with pytest.raises(GatewayError, match="did not return project 42") as error:
         await aimed(gateway(), 42, directory=directory)
     assert error.value.code == "bad_upstream_response"
 
@@ -300,7 +302,7 @@ async def test_a_write_is_refused_where_current_moved_since_results_named_it(
         with pytest.raises(GatewayError, match=r"@current is now project 2 Two, but .* about project 1 One") as error:
             await aimed(opened, directory=directory, writes=True)
         assert (error.value.code, error.value.outcome) == ("project_unresolved", "not_sent")
-        assert "project_id" in str(error.value.hint)
+        assert (error.value.hint, error.value.advice) == ("Pass project_id as a number.", Advice.LOOK_AT_PROJECT)
     fake.on("GET", f"{PROJECTS}/2/", project(2, "Two"))
     assert (await aimed(opened, 2, directory=directory, writes=True)).aimed()["project"]["id"] == 2
     seen = await aimed(opened, directory=directory)

@@ -11,10 +11,12 @@ from urllib.parse import quote
 import pytest
 
 from maton_posthog.gateway.budget import Budget
-from maton_posthog.gateway.call import Call, Directory
+from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import Gateway
+from maton_posthog.gateway.directory import Directory
 from maton_posthog.gateway.errors import GatewayError
 from maton_posthog.gateway.projects import Project
+from maton_posthog.gateway.target import Target
 from maton_posthog.schemas.text import Cleaner
 
 from .conftest import Opener, inside
@@ -52,9 +54,8 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixt
 
 
 def call(opened: Gateway, *, writes: bool) -> Call:
-    made = Call(opened, Directory(), budget=Budget.CRUD, writes=writes)
-    made.project = Project(1, "One")
-    return made
+    directory = Directory(opened.config, opened.ledger)
+    return Call(opened.send, directory, budget=Budget.CRUD, writes=writes, target=Target(project=Project(1, "One")))
 
 
 FAULTS: dict[str, Any] = {

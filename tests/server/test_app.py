@@ -144,10 +144,10 @@ async def test_a_fault_of_ours_is_told_as_one_without_its_details(monkeypatch: p
     with key_set():
         runtime = Runtime(load())
 
-    async def broken() -> Any:
+    async def broken(**_: Any) -> Any:
         raise RuntimeError("the secret detail")
 
-    monkeypatch.setattr(runtime, "gateway", broken)
+    monkeypatch.setattr(runtime, "call", broken)
     async with Client(build(runtime)) as client:
         read = await client.call_tool("list_flags", {})
         write = await client.call_tool("delete_flag", {"flag_id": 1})
@@ -159,10 +159,10 @@ async def test_a_fault_of_ours_is_told_as_one_without_its_details(monkeypatch: p
 async def test_a_gateway_that_cannot_be_made_is_an_error_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = Runtime(load())
 
-    async def down() -> Any:
+    async def down(**_: Any) -> Any:
         raise Failed("unavailable", "The sandbox did not start.", outcome="not_sent")
 
-    monkeypatch.setattr(runtime, "gateway", down)
+    monkeypatch.setattr(runtime, "call", down)
     async with Client(build(runtime)) as client:
         result = await client.call_tool("list_flags", {})
     assert json.loads(text_of(result))["error"]["code"] == "unavailable"

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from maton_posthog.schemas.text import secret_forms
 from maton_posthog.server import log
 
 SECRET = "mtk_CANARY_7f3a"
@@ -64,7 +65,7 @@ def test_no_text_can_forge_a_line_or_steer_a_terminal(text: str) -> None:
 
 
 def test_secrets_and_query_strings_are_taken_out(capsys: pytest.CaptureFixture[str]) -> None:
-    log.configure("info", secrets=[SECRET, "k"])
+    log.configure("info", secrets=secret_forms(SECRET, "k"))
     logging.getLogger("maton_posthog").info("GET https://x.example.com/a?email=a@b.c&x=1 with %s, kept", SECRET)
     assert "GET https://x.example.com/a?… with [redacted], kept" in capsys.readouterr().err
 

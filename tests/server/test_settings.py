@@ -58,10 +58,10 @@ def test_every_variable_is_read(
 
 def test_secrets_are_read_trimmed_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MATON_API_KEY", f" {CANARY}\n")
-    monkeypatch.setenv("MATON_POSTHOG_TOKEN", "token-1")
+    monkeypatch.setenv("MATON_POSTHOG_TOKEN", "token one".replace(" ", "/"))
     settings = load()
     assert settings.key == CANARY
-    assert settings.secrets == (CANARY, "token-1")
+    assert settings.secrets == (CANARY, "bXRrX0NBTkFSWV83ZjNh", "token/one", "dG9rZW4vb25l", "token%2Fone")
     assert CANARY not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
 
 

@@ -1,20 +1,22 @@
-"""A sandbox in a process of its own, and tools called against it over real HTTP.
+"""A sandbox in a separate process, and tools called against it over real HTTP.
 
     with running_sandbox() as sandbox:
         shown = await sandbox.call("query_trends", events=["$pageview"])
 
-The clocks of both stand still, so that a question has one answer. Tools are called without the MCP server around them.
+The clocks of both are frozen, so results are reproducible. Tools are called without the MCP server.
 """
 
 import json
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from maton_posthog.gateway.call import Call, Directory
+from maton_posthog.gateway.budget import Budget
+from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import Gateway, GatewayConfig
+from maton_posthog.gateway.directory import Directory
 from maton_posthog.tools.operation import Reply
 from maton_posthog.tools.operations import OPERATIONS
 from posthog_sandbox import Sandbox
@@ -25,38 +27,45 @@ _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
 
 @dataclass(frozen=True, slots=True)
 class LiveSandbox:
-    """Where a sandbox listens."""
+    """A running sandbox and its URL."""
 
     url: str
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """What the tool shows. Raises GatewayError."""
-        config = GatewayConfig(api_key="sandbox", gateway_urls=(self.url,), control_urls=(self.url,))
-        gateway = Gateway(config)
-        try:
-            operation = _OPERATIONS[tool]
-            args = operation.input.model_validate(arguments)
-            call = Call(gateway, Directory(lambda: NOW), budget=operation.budget, writes=operation.writes(args))
-            await call.aim(None, "@current")
+        """Return the result of the tool. Raises GatewayError."""
+        operation = _OPERATIONS[tool]
+        args = operation.input.model_validate(arguments)
+        async with self._aimed(operation.budget, writes=operation.writes(args)) as call:
             given = await operation.run(call, args)
             shown = given.result if isinstance(given, Reply) else given
             return json.loads(json.dumps({**call.aimed(), **shown}, allow_nan=False))
+
+    async def rows(self, sql: str) -> list[list[Any]]:
+        """Return the rows of a HogQL query, sent unchanged."""
+        async with self._aimed(Budget.QUERY, writes=False) as call:
+            return (await call.query({"query": {"kind": "HogQLQuery", "query": f"{sql} LIMIT 50000"}}))["results"]
+
+    @asynccontextmanager
+    async def _aimed(self, budget: Budget, *, writes: bool) -> AsyncGenerator[Call]:
+        """Yield a call to the sandbox's project."""
+        gateway = self._gateway()
+        try:
+            call = Call(
+                gateway.send, Directory(gateway.config, gateway.ledger, lambda: NOW), budget=budget, writes=writes
+            )
+            await call.aim(None, "@current")
+            yield call
         finally:
             await gateway.aclose()
 
-    async def rows(self, sql: str) -> list[list[Any]]:
-        """The rows of a HogQL query, sent as it is."""
-        gateway = Gateway(GatewayConfig(api_key="sandbox", gateway_urls=(self.url,), control_urls=(self.url,)))
-        try:
-            call = Call(gateway, Directory(lambda: NOW), budget=_OPERATIONS["run_hogql"].budget, writes=False)
-            await call.aim(None, "@current")
-            return (await call.query({"query": {"kind": "HogQLQuery", "query": f"{sql} LIMIT 50000"}}))["results"]
-        finally:
-            await gateway.aclose()
+    def _gateway(self) -> Gateway:
+        """A gateway whose deadline a slow machine does not miss."""
+        urls = (self.url,)
+        return Gateway(GatewayConfig(api_key="sandbox", gateway_urls=urls, control_urls=urls, deadline_s=600.0))
 
 
 @contextmanager
 def running_sandbox(events: int = 20_000) -> Generator[LiveSandbox]:
-    """A sandbox with synthetic events up to TODAY, at NOW. Its process ends with the block."""
+    """Run a sandbox with synthetic events up to TODAY, at NOW. Its process ends with the block."""
     with Sandbox(events=events, today=NOW.date(), now=NOW) as sandbox:
         yield LiveSandbox(sandbox.url)

@@ -16,7 +16,7 @@ from ...schemas.text import excerpt
 from ..operation import show
 
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0)
-"""Between polls of a query that runs in the background; the deadline of the call can end it earlier."""
+"""Pauses between polls of a query in the background; the deadline of the call can end the wait earlier."""
 INSIGHTS = "/api/projects/{project_id}/insights/"
 _STATUS = "/api/projects/{project_id}/query/{query_id}/"
 _NARROWER = "Narrow it: a shorter range, a longer interval, fewer events or no breakdown."

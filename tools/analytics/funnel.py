@@ -44,7 +44,7 @@ _UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week":
 _LONGEST_S = 400 * 366 * 86_400.0
 _MOST_FACTS = 5
 _VIEWS = {"steps": "steps", "trend": "trends", "time_to_convert": "time_to_convert"}
-"""What PostHog calls the views."""
+"""The views by PostHog's names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a kind of analysis is: everything that differs between trends, funnels, retention and the others."""
+"""The record of a kind of analysis: everything that differs between trends, funnels, retention and the others."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,9 +31,9 @@ class Kind[I: Analysis, O]:
     about: str
     input: type[I]
     read: Callable[[I], Spec[O]]
-    """Return what a typed input asks."""
+    """Return the Spec of a typed input."""
     read_stored: Callable[[Fields], Spec[O] | None]
-    """Return what a stored PostHog query asks; None when its result would be reported wrongly."""
+    """Return the Spec of a stored PostHog query; None when its result would be reported wrongly."""
     compile: Callable[[Spec[O]], InsightQuery]
     """Return PostHog's query, as it is stored."""
     report: Callable[[Spec[O], Computed, Range], Report]

@@ -23,7 +23,7 @@ def kind_of(source: Fields) -> Kind[Any, Any] | None:
 
 
 def read_stored(kind: Kind[Any, Any], source: Fields) -> Spec[Any] | None:
-    """Return what a stored query of this kind asks; None when its result would be reported wrongly."""
+    """Return the Spec of a stored query of this kind; None when its result would be reported wrongly."""
     if (
         one_of(INTERVALS, source.get("interval") or "day") is None
         or source.get("aggregation_group_type_index") is not None

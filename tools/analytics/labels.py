@@ -36,9 +36,9 @@ def value_label(value: Labels, *, names_other: bool = False) -> str:
 
 def span_marks(answer: InsightAnswer, span: Range) -> dict[str, Any]:
     """Return `{"range": [from, to]}` as PostHog reports it, else by its rules for ranges."""
-    said = answer.resolved_date_range
-    start = _local(said and said.date_from, span) or span.start
-    end = _local(said and said.date_to, span) or span.end
+    resolved = answer.resolved_date_range
+    start = _local(resolved and resolved.date_from, span) or span.start
+    end = _local(resolved and resolved.date_to, span) or span.end
     return {"range": [_shown(start, "00:00") if start else "all", _shown(end, "23:59")]}
 
 
@@ -68,9 +68,9 @@ def split_name(splits: Sequence[Split]) -> str:
     return " / ".join("cohort" if one.type == COHORT else str(one.property) for one in splits)
 
 
-def _local(said: str | None, span: Range) -> datetime | None:
+def _local(resolved: str | None, span: Range) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(said or "")
+        moment = datetime.fromisoformat(resolved or "")
     except ValueError:
         return None
     return moment.astimezone(span.now.tzinfo) if moment.tzinfo else moment

@@ -1,5 +1,5 @@
-"""What an analysis asks, in a neutral form: typed inputs and stored PostHog queries both become a Spec, and everything
-after that reads only the Spec.
+"""The question of an analysis in a neutral form: typed inputs and stored PostHog queries both become a Spec, and
+everything after that reads only the Spec.
 """
 
 from collections.abc import Mapping
@@ -64,14 +64,14 @@ class Counted:
     conditions: tuple[Condition, ...] = ()
     math: str = "total"
     math_property: str | None = None
-    """What the math is of: `revenue`, `person.age`, or a HogQL expression."""
+    """The property of the math (`revenue`, `person.age`), or its HogQL expression."""
     group_type_index: int | None = None
     optional: bool = False
-    """Whether a funnel may pass this step over."""
+    """True if users can skip this step of a funnel."""
 
     @property
     def label(self) -> str:
-        """What readers call it."""
+        """The name for readers."""
         if self.name or self.action_name:
             return self.name or self.action_name or ""
         if self.event is None:
@@ -99,7 +99,7 @@ class Dates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec[O]:
-    """What is counted, split, compared and filtered; `options` are what one kind of analysis has beyond that."""
+    """The events to count, split, compare and filter; `options` has the rest that one kind of analysis needs."""
 
     options: O
     counted: tuple[Counted, ...] = ()
@@ -124,5 +124,5 @@ class Spec[O]:
 
     @property
     def is_by_cohort(self) -> bool:
-        """Whether the values of the breakdown are cohorts."""
+        """True if the values of the breakdown are cohorts."""
         return bool(self.splits) and self.splits[0].type == COHORT

@@ -21,7 +21,7 @@ class _Options:
     at_least: int = 1
     """Events in an interval that make a user active in it."""
     cumulative: bool = False
-    """Whether users count in every number of intervals up to theirs."""
+    """True if users count in every number of intervals up to their own."""
 
 
 def _read(args: QueryStickiness) -> Spec[_Options]:
@@ -115,7 +115,7 @@ def _headline(spec: Spec[_Options], report: Report) -> Headline | None:
 
 KIND = Kind(
     name="stickiness",
-    about="In how many days (or other intervals) users did an event.",
+    about="How many days (or other intervals) users performed an event on.",
     input=QueryStickiness,
     read=_read,
     read_stored=_read_stored,

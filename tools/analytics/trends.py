@@ -35,7 +35,7 @@ _TOTALS = ("BoldNumber", "ActionsPie", _TOTAL_DISPLAY, "ActionsTable", "WorldMap
 @dataclass(frozen=True, slots=True)
 class _Options:
     formula: str | None = None
-    """Of series A, B, and so on."""
+    """An expression over the series, called A, B, and so on."""
 
 
 type _Spec = Spec[_Options]
@@ -102,7 +102,7 @@ class _Line:
     """One result of a trend with its names."""
 
     base: int
-    """Which of the series it belongs to."""
+    """The position of its series."""
     label: str
     value: str | None
     """The value of the breakdown."""

@@ -1,7 +1,6 @@
-"""Pictures beside the text of a result. Whatever fails here costs the picture alone, never the numbers."""
+"""Pictures beside the text of a result. A failure here costs the picture alone, never the numbers."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,15 +11,16 @@ import anyio
 from anyio.lowlevel import RunVar
 
 from ..operation import Picture, Reply, Result
+from ..processes import child_environment
 from ..table import Table
 from .shapes import chart_of
 from .style import Chart
 
 MOST_BYTES = 100_000
-"""Of a picture."""
+"""The largest picture."""
 MOST_SECONDS = 20.0
 _AT_ONCE = 2
-"""Renderers that run at the same time: each takes 100 MB and a core."""
+"""Renderers that run at the same time; each takes 100 MB and a core."""
 _MISSING = "not drawn: vl-convert-python is not installed; the operator installs maton-posthog-mcp[charts]"
 _limiter: RunVar[anyio.CapacityLimiter] = RunVar("maton_posthog.charts")
 
@@ -28,7 +28,7 @@ _limiter: RunVar[anyio.CapacityLimiter] = RunVar("maton_posthog.charts")
 async def illustrated(
     result: Result, table: Table, marks: Mapping[str, Any], title: str, *, within_s: float
 ) -> Result | Reply:
-    """The result with its chart; `chart` says in words what the picture leaves out, or why there is none."""
+    """Return the result with its chart; `chart` describes what the picture leaves out, or why there is none."""
     chart = chart_of(table, marks, title)
     if chart is None:
         return {**result, "chart": "not drawn: there are no numbers to draw"}
@@ -40,7 +40,7 @@ async def illustrated(
 
 
 async def _draw(chart: Chart, within_s: float) -> Picture | str:
-    """The picture, or in words why there is none."""
+    """Return the picture, or the reason why there is none."""
     if find_spec("vl_convert") is None:
         return _MISSING
     command = [sys.executable, "-I", "-m", f"{__package__}.renderer"]
@@ -49,29 +49,24 @@ async def _draw(chart: Chart, within_s: float) -> Picture | str:
         with anyio.fail_after(max(within_s, 0)):
             async with _turns():
                 ended = await anyio.run_process(
-                    command, input=spec, stderr=subprocess.DEVNULL, check=False, env=_environment()
+                    command, input=spec, stderr=subprocess.DEVNULL, check=False, env=child_environment()
                 )
     except TimeoutError:
-        return "not drawn: it took too long; ask for fewer rows"
+        return "not drawn: it took too long; request fewer rows"
     except OSError as error:
         return f"not drawn: the renderer did not start ({error.strerror})"
     if ended.returncode or not ended.stdout:
         return "not drawn: the renderer failed"
     if len(ended.stdout) > MOST_BYTES:
-        return f"not drawn: over {MOST_BYTES // 1000} kB; ask for fewer rows"
+        return f"not drawn: over {MOST_BYTES // 1000} kB; request fewer rows"
     return Picture(ended.stdout)
 
 
 def _turns() -> anyio.CapacityLimiter:
-    """One limiter for each event loop."""
+    """Return the limiter of this event loop."""
     try:
         return _limiter.get()
     except LookupError:
         limiter = anyio.CapacityLimiter(_AT_ONCE)
         _limiter.set(limiter)
         return limiter
-
-
-def _environment() -> dict[str, str]:
-    """That of the server, without its key and settings."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("MATON_", "POSTHOG_"))}

@@ -41,8 +41,8 @@ def funnel(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | 
     data: Rows = []
     for name, (_, count) in zip(names, shown, strict=True):
         share = percent(count, shown[0][1])
-        said = written(count) if share is None else f"{written(count)}  ({share:g} %)"
-        data.append({"n": name, "v": count, "w": said, "all": first})
+        words = written(count) if share is None else f"{written(count)}  ({share:g} %)"
+        data.append({"n": name, "v": count, "w": words, "all": first})
     thick = max(14, min(36, 560 // len(data)))
     y = {"field": "n", "type": "nominal", "sort": None, "axis": {"title": None, "ticks": False, "domain": False}}
     x = {"type": "quantitative", "axis": None, "scale": {"domain": [0, 1.25 * first], "nice": False}}

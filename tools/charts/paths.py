@@ -9,10 +9,10 @@ from .style import COLOURS, MOST_HEIGHT, Chart, Heading, Layer, Rows, amount, la
 
 MOST_STEPS, MOST_EDGES = 6, 40
 _CURVE = 24
-"""Points of a band."""
+"""The number of points of a band."""
 _NODE_WIDTH = 0.035
 _GAP = 0.35
-"""Between nodes, as a part of the height that a column shares out."""
+"""The space between nodes, as a part of the height of a column."""
 _LEAST_FOR_TEXT = 0.016
 
 type _Node = tuple[int, str]
@@ -28,7 +28,7 @@ class _Edge:
 
 @dataclass(slots=True)
 class _Place:
-    """Where a node stands, from its top, and how much of its sides bands have taken."""
+    """The position and height of a node, and how much of its sides bands already take."""
 
     top: float
     height: float
@@ -60,8 +60,8 @@ def paths(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | N
             }
         )  # fmt: skip
         if place.height >= _LEAST_FOR_TEXT:
-            said = f"{label(_short(item), 20 if last > 3 else 30)}  {written(totals[(column, item)])}"
-            names.append({"x": column + _NODE_WIDTH, "y": -place.top - place.height / 2, "w": said})
+            words = f"{label(_short(item), 20 if last > 3 else 30)}  {written(totals[(column, item)])}"
+            names.append({"x": column + _NODE_WIDTH, "y": -place.top - place.height / 2, "w": words})
     scale = {"domain": [1, last + _room(last)], "nice": False, "zero": False}
     x = {"field": "x", "type": "quantitative", "axis": None, "scale": scale}
     y = {"field": "y", "type": "quantitative", "axis": None, "scale": {"domain": [-1, 0], "nice": False}}

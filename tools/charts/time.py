@@ -25,7 +25,7 @@ class _Series:
     colour: str
     values: tuple[float | None, ...]
     earlier: bool = False
-    """Whether these are the values of the period before, for the series with this label."""
+    """True for the values of the period before, for the series with this label."""
 
 
 def over_time(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | None:

@@ -1,4 +1,4 @@
-"""The headline number of each insight on a dashboard, a line each."""
+"""The headline number of each insight on a dashboard, one row per insight."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,31 +14,31 @@ from ..insights.results import INSIGHT, age_of, shown_result
 from ..operation import read
 
 _AT_ONCE = 3
-"""Queries that PostHog runs for one key at the same time."""
+"""The number of queries that PostHog runs for one key at the same time."""
 _LEAST_S = 5.0
-"""Of the call's time for one more insight."""
+"""The time that the call must have left to compute one more insight."""
 _COLUMNS = ("insight", "short_id", "what", "value", "unit", "change_percent", "change_of", "age_s")
 
 
 async def numbers_of(api: Call, dashboard_id: int, dashboard: NumberedTiles, *, refresh: bool) -> dict[str, Any]:
-    """`{"columns", "rows", "notes"}`. With `refresh` PostHog computes each insight as the dashboard does, a few at a
-    time; the others are of its cache.
+    """Return `{"columns", "rows", "notes"}`. `refresh` computes each insight with the dashboard's filters, a few at a
+    time; otherwise the numbers come from PostHog's cache.
     """
     insights = [tile.insight for tile in dashboard.tiles if tile.insight and not tile.insight.deleted]
     failed: list[str] = []
     if refresh:
         insights, failed = await _computed(api, dashboard_id, insights)
     rows = [_line(api, insight) for insight in insights]
-    notes = [f"Not computed: {'; '.join(failed)}."] if failed else []
+    notes = [f"Insights that could not be computed: {'; '.join(failed)}."] if failed else []
     if any(insight.result is None for insight in insights) and not refresh:
-        notes.append("PostHog holds no computed result of those without a value; refresh: true computes them.")
+        notes.append("Insights without a value have no cached result. Set `refresh` to true to compute them.")
     return {"columns": _COLUMNS, "rows": rows, **({"notes": notes} if notes else {})}
 
 
 async def _computed(
     api: Call, dashboard_id: int, insights: Sequence[InsightView]
 ) -> tuple[list[InsightView], list[str]]:
-    """The insights with fresh results, and of those that have none why; they keep what the cache had."""
+    """Return the insights with fresh results, and why some failed; those keep their cached result."""
     found, failed = list(insights), list[str]()
     room, far = anyio.CapacityLimiter(_AT_ONCE), api.counted_as(Budget.ANALYTICS)
 

@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pydantic import ValidationError
-
 from hogql_lang import Findings, Problem, Schema, Statement, Unknown, Used, Verdict, nearest
 from hogql_lang.check import with_schema, without_schema
 from hogql_lang.findings import first_of_each
@@ -17,7 +15,7 @@ from ...gateway.call import Call
 from ...gateway.errors import GatewayError, Refused
 from ...schemas.query import CheckHogql, MetadataAnswer, MetadataProblem
 from ...schemas.text import excerpt
-from ..operation import Effect, Operation, Result, Toolset, unexpected_shape
+from ..operation import Effect, Operation, Result, Toolset, read
 from .plan import plan
 from .schema import schema_of
 from .seen_names import Names, event_names, property_names, unseen_events, unseen_properties
@@ -66,18 +64,11 @@ async def _posthogs(api: Call, sql: str, values: Mapping[str, Any], verdict: Ver
         return verdict
     query = {"kind": "HogQLMetadata", "language": "hogQL", "query": sql}
     try:
-        answer = _read(await api.counted_as(Budget.CRUD).query({"query": query}))
+        answer = read(MetadataAnswer, await api.counted_as(Budget.CRUD).query({"query": query}))
     except GatewayError:
         return verdict
     errors = tuple(_problem(each) for each in answer.errors) if answer.isValid is False else ()
     return Verdict(errors, tuple(_problem(each) for each in answer.warnings))
-
-
-def _read(answer: object) -> MetadataAnswer:
-    try:
-        return MetadataAnswer.model_validate(answer)
-    except ValidationError as error:
-        raise unexpected_shape(MetadataAnswer, error) from error
 
 
 def _problem(each: MetadataProblem) -> Problem:

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import anyio
-from pydantic import ValidationError
 
 from ...gateway.background import Query
 from ...gateway.budget import Budget
@@ -19,7 +18,7 @@ from ...gateway.call import Call
 from ...gateway.errors import Failed, GatewayError, Rejected, Upstream
 from ...schemas.query import QueryAnswer, QueryProgress, QueryStatus
 from ...schemas.text import excerpt
-from ..operation import unexpected_shape
+from ..operation import read
 from .plan import Plan
 
 SHARED_S = 60.0
@@ -100,7 +99,7 @@ async def _compute(api: Call, question: Question, query: Query) -> Rows:
     if question.name:
         body["name"] = question.name
     try:
-        answer = await _finished(api, _read(await api.query(body)), query)
+        answer = await _finished(api, read(QueryAnswer, await api.query(body)), query)
     except GatewayError as error:
         raise _about_the_query(error) from error
     if answer.error:
@@ -129,7 +128,7 @@ async def _finished(api: Call, answer: QueryAnswer, query: Query) -> QueryAnswer
         if status.error:
             raise _failed_query(status.error_message or "The query failed.")
         if status.complete:
-            return _read(status.results)
+            return read(QueryAnswer, status.results)
         query.news = _news(status.query_progress)
         await anyio.sleep(_PAUSES_S[min(looks, len(_PAUSES_S) - 1)])
         looks += 1
@@ -141,7 +140,7 @@ async def _look(api: Call, status: QueryStatus) -> QueryAnswer:
     polled = await api.counted_as(Budget.CRUD).get(
         "/api/projects/{project_id}/query/{query_id}/", {"show_progress": True}, query_id=status.id or ""
     )
-    return _read(polled)
+    return read(QueryAnswer, polled)
 
 
 def _news(progress: QueryProgress | None) -> str:
@@ -151,20 +150,13 @@ def _news(progress: QueryProgress | None) -> str:
     return f"PostHog has read {progress.rows_read:,}{whole} rows"
 
 
-def _read(answer: object) -> QueryAnswer:
-    try:
-        return QueryAnswer.model_validate(answer)
-    except ValidationError as error:
-        raise unexpected_shape(QueryAnswer, error) from error
-
-
 def _about_the_query(error: GatewayError) -> GatewayError:
     """Return the error as one about the query: PostHog rejects bad HogQL under ClickHouse's many codes."""
     if error.code == "timeout" or error.status == 504:
-        error.hint = "Narrow it (a shorter time range, fewer events), or run it with background: true."
+        error = error.with_(hint="Narrow it (a shorter time range, fewer events), or run it with background: true.")
     detail = error.upstream.detail if error.upstream else ""
     if _ILLEGAL_TEXT.match(detail):
-        error.hint = _hint(detail)
+        error = error.with_(hint=_hint(detail), advice=None)
     if error.code != "validation_failed" or error.source != "posthog":
         return error
     return Rejected(

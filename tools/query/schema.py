@@ -5,8 +5,8 @@ from hogql_lang import read_schema as read_response
 
 from ...gateway.budget import Budget
 from ...gateway.call import Call
-from ...gateway.errors import Failed
 from ...gateway.kept import Aged
+from ..operation import unexpected_shape
 
 SCHEMA_AGE_S = 600.0
 """Tables change rarely; a new column is known ten minutes later."""
@@ -26,9 +26,4 @@ def read_schema(response: object) -> Schema:
     try:
         return read_response(response)
     except SchemaError as error:
-        raise Failed(
-            "bad_upstream_response",
-            f"PostHog answered, but not as DatabaseSchemaQuery expects: {error}.",
-            "PostHog may have changed its API; the request itself was accepted.",
-            source="posthog",
-        ) from error
+        raise unexpected_shape("DatabaseSchemaQuery", str(error)) from error

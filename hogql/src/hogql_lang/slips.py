@@ -41,8 +41,9 @@ _WRITES = frozenset(
     ]
 )
 _NAMES_BEFORE = 3
-_LONGEST_SLIP = 40
 """A mistake is often noticed a few words after it."""
+_LONGEST_SLIP = 40
+"""Characters of a word that are compared."""
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
 """In the order that HogQL requires."""

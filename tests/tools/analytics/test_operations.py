@@ -6,6 +6,7 @@ import pytest
 
 from maton_posthog.gateway.errors import Failed, GatewayError, Refused, Rejected
 from maton_posthog.gateway.projects import Project
+from maton_posthog.gateway.target import Target
 from maton_posthog.tools.analytics import computing
 from maton_posthog.tools.analytics.operations import OPERATIONS
 from maton_posthog.tools.operation import Effect, Operation
@@ -125,9 +126,9 @@ async def test_a_comparison_hides_no_value_and_invents_no_zero() -> None:
 
 async def test_which_day_is_not_over_is_decided_by_the_projects_clock() -> None:
     api = answered([VIEWS], last_refresh="2026-11-24T02:00:00Z")
-    api.project = Project(PROJECT_ID, "New York", "America/New_York")
+    api.target = Target(project=Project(PROJECT_ID, "New York", "America/New_York"))
     assert (await run(TRENDS, api, events=["$pageview"]))["incomplete_last"] == "2026-11-23"
-    api.project = Project(PROJECT_ID, "Berlin", "Europe/Berlin")
+    api.target = Target(project=Project(PROJECT_ID, "Berlin", "Europe/Berlin"))
     assert "incomplete_last" not in await run(TRENDS, api, events=["$pageview"], date_to="2026-11-23")
 
 

@@ -216,7 +216,7 @@ async def test_a_renderer_that_takes_too_long_or_fails_costs_only_the_picture(mo
     assert not isinstance(late, Reply)
     assert not isinstance(failed, Reply)
     assert not isinstance(empty, Reply)
-    assert late == {"rows": [1], "chart": "not drawn: it took too long; ask for fewer rows"}
+    assert late == {"rows": [1], "chart": "not drawn: it took too long; request fewer rows"}
     assert failed == {"rows": [1], "chart": "not drawn: the renderer failed"}
     assert empty["chart"] == "not drawn: there are no numbers to draw"
 

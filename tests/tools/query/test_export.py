@@ -20,9 +20,7 @@ RUN = OPERATIONS[0]
 
 def upstream(rows: list[list[Any]], directory: Path) -> FakeCall:
     found = answer("hogql_response_with_limit_in_sql", results=rows, columns=["a", "a"])
-    api = FakeCall({f"POST {QUERY_PATH}": found})
-    api.export_dir = directory
-    return api
+    return FakeCall({f"POST {QUERY_PATH}": found}, export_dir=directory)
 
 
 async def exported(api: FakeCall, kind: str = "csv", **more: Any) -> Path:

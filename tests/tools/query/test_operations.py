@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from maton_posthog.gateway import background
 from maton_posthog.gateway.errors import Code, Failed, GatewayError, Refused, Rejected, Upstream
 from maton_posthog.gateway.projects import Project
+from maton_posthog.gateway.target import Target
 from maton_posthog.schemas.query import RunHogql
 from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.query import running as query_running
@@ -262,7 +263,7 @@ async def test_a_query_that_is_unknown_or_of_another_project_is_not_found() -> N
     known = api.last.body["client_query_id"]
     assert (await run(RESULT, api, query_id=known))["rows_total"] == 3
     for place, query_id in [(PROJECT_ID, "0" * 32), (PROJECT_ID + 1, known)]:
-        api.project = Project(place, "another")
+        api.target = Target(project=Project(place, "another"))
         with pytest.raises(Refused) as caught:
             await run(RESULT, api, query_id=query_id)
         assert caught.value.code == "not_found"

@@ -41,7 +41,8 @@ async def agree(world: World, engine: Engine, effort: Effort, draw: Draw, cells:
             await opened(runner), draw, cells, chance=effort.chance(world.name), cases=cases
         )
     assert not found, "".join(found)
-    assert looked_at >= cases
+    # A drawn insight may be empty: over the few cases of a sample that does not even out.
+    assert looked_at >= (cases if effort.whole else cases // 2)
 
 
 def node(chance: random.Random, world: World, **more: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from maton_posthog.gateway.answers import Answer
 from maton_posthog.gateway.budget import Budget
-from maton_posthog.gateway.errors import Failed, GatewayError, Rejected
-from maton_posthog.gateway.refusals import read_refusal, refusal
+from maton_posthog.gateway.errors import Advice, Failed, GatewayError, Rejected
+from maton_posthog.gateway.rejections import read_error_body, rejection
 from maton_posthog.gateway.request import Request
 
 from .fake_gateway import CONNECTION, posthog
@@ -44,9 +44,16 @@ def refused(
     status: int, body: Any, request: Request = READ, retry_after_s: float | None = None, **headers: Any
 ) -> GatewayError:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return refusal(Answer(status, data, **headers), request, retry_after_s)
+    return rejection(Answer(status, data, **headers), request, retry_after_s)
 
 
+ADVICE = {
+    "missing_connection": Advice.CREATE_CONNECTION,
+    "connection_not_found": Advice.LIST_CONNECTIONS,
+    "connection_expired": Advice.RECONNECT,
+    "hogql_syntax_error": Advice.LOOK_UP_NAMES,
+    "hogql_query_error": Advice.LOOK_UP_NAMES,
+}
 MATON_CODES = {
     400: "missing_connection",
     401: "invalid_key",
@@ -70,7 +77,8 @@ def test_each_envelope_of_maton_is_understood_at_each_status(envelope: str, stat
     assert (error.code, error.source, error.status, error.request_id) == (code, "maton", status, "req-7")
     assert error.upstream
     assert "Told so by Maton" in error.upstream.detail
-    assert error.hint
+    assert error.advice is ADVICE.get(code)
+    assert error.hint or error.advice
 
 
 @pytest.mark.parametrize(("status", "code"), MATON_CODES.items())
@@ -108,7 +116,8 @@ def test_the_envelope_of_posthog_is_understood_at_each_status(status: int, code:
         "detail": "This field is required.",
         "attr": "key",
     }
-    assert error.hint
+    assert error.advice is ADVICE.get(code)
+    assert error.hint or error.advice
 
 
 @pytest.mark.parametrize(
@@ -143,8 +152,8 @@ def test_the_envelope_of_posthog_is_understood_at_each_status(status: int, code:
 )
 def test_other_bodies_are_told_apart_as_far_as_they_can_be(status: int, body: Any, source: str, code: str) -> None:
     error = refused(status, body)
-    assert (error.source, error.code) == (source, code)
-    assert error.hint
+    assert (error.source, error.code, error.advice) == (source, code, ADVICE.get(code))
+    assert error.hint or error.advice
 
 
 def test_a_404_of_the_router_is_about_the_connection_if_one_was_named() -> None:
@@ -169,7 +178,13 @@ def test_a_redirect_is_an_error_that_names_the_settings(status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "request_", "code", "hint"),
     [
-        (400, posthog("Unable to resolve field: foo", "hogql_query_error"), HOGQL, "hogql_query_error", "definitions"),
+        (
+            400,
+            posthog("Unable to resolve field: foo", "hogql_query_error"),
+            HOGQL,
+            "hogql_query_error",
+            "PostHog names",
+        ),
         (400, posthog("mismatched input", "hogql_syntax_error"), HOGQL, "hogql_syntax_error", "names"),
         (400, posthog("Illegal type", "illegal_type_of_argument"), HOGQL, "hogql_query_error", "names"),
         (400, posthog("This field is required.", "required", "query"), HOGQL, "validation_failed", "argument"),
@@ -184,6 +199,7 @@ def test_a_refused_query_says_whether_its_hogql_is_at_fault(
     error = refused(status, body, request_)
     assert (error.code, error.source) == (code, "posthog")
     assert hint in str(error.hint)
+    assert error.advice is ADVICE.get(code)
     assert error.upstream
 
 
@@ -228,7 +244,7 @@ def test_foreign_words_are_cut_cleaned_and_kept_apart_from_ours() -> None:
 
 def test_a_list_of_faults_is_one_line() -> None:
     faults = [{"loc": ["body", "a", 0], "msg": "one"}, {"loc": "odd", "msg": "two"}, "odd", {"msg": 3}]
-    said = read_refusal(json.dumps({"detail": faults}).encode(), 422, "control")
+    said = read_error_body(json.dumps({"detail": faults}).encode(), 422, "control")
     assert said.detail == "body.a.0: one; two"
 
 
@@ -255,6 +271,7 @@ def test_any_refusal_becomes_an_error_with_a_code_a_message_and_a_hint(
     shown = error.as_json()["error"]
     assert shown["code"]
     assert shown["message"].endswith(".")
-    assert shown["hint"].endswith((".", "wait."))
+    assert error.advice or error.hint
+    assert error.hint is None or error.hint.endswith(".")
     assert shown["status"] == status
     json.dumps(shown, allow_nan=False)

@@ -1,0 +1,44 @@
+"""What one process knows and shares for its key, whatever call asks: connections, projects, limits, queries."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from .background import Background
+from .budget import Ledger
+from .client import GatewayConfig
+from .connections import ActiveConnections, Grants
+from .kept import Kept
+from .projects import Projects
+
+
+def utc_now() -> datetime:
+    """Return the machine's time, in UTC."""
+    return datetime.now(UTC)
+
+
+class Directory:
+    """The shared state of all calls through one gateway. Close it with `aclose`.
+
+    `now` is the clock that relative dates count back from, in UTC.
+    """
+
+    def __init__(self, config: GatewayConfig, ledger: Ledger, now: Callable[[], datetime] = utc_now) -> None:
+        self.config = config
+        self.ledger = ledger
+        self.now = now
+        self.connections = ActiveConnections()
+        self.projects = Projects()
+        self.grants = Grants()
+        self.kept = Kept()
+        self.queries = Background()
+
+    async def aclose(self) -> None:
+        """End the queries that still run in the background."""
+        await self.queries.aclose()
+
+    def forget(self) -> None:
+        """Drop what depends on connections: one was created, deleted, or no longer works."""
+        self.connections.forget()
+        self.projects.forget()
+        self.grants.forget()
+        self.kept.forget()

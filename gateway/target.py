@@ -1,0 +1,77 @@
+"""Where a call goes: its connection and its project, decided before anything else is sent."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from . import paths
+from .connections import Connection, ControlPlane, Send
+from .directory import Directory
+from .errors import Refused, read_only
+from .projects import CURRENT, Project, unresolved
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A connection and a project, each None where the call has none."""
+
+    connection: Connection | None = None
+    """None leaves the choice to Maton: only for reads while the control plane cannot tell."""
+    project: Project | None = None
+    resolved_now: bool = False
+    """Whether the project was resolved for this very call."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `project` and `connection` as every result carries them."""
+        shown: dict[str, Any] = {"project": self.project.as_json()} if self.project else {}
+        if self.connection is None:
+            return {**shown, "connection": {"resolved": False}}
+        others = {"others": self.connection.others} if self.connection.others else {}
+        return {**shown, "connection": {"id": self.connection.id} | others}
+
+
+async def resolve_target(
+    directory: Directory,
+    send: Send,
+    connection_id: str | None,
+    project_id: int | Literal["@current"] | None,
+    *,
+    writes: bool,
+) -> Target:
+    """Return the target of a call on PostHog.
+
+    Without a named connection, reads and writes go through the oldest ACTIVE one. `project_id` is None for account
+    tools. Raises Refused (`project_pinned`, `read_only`, `project_unresolved`, `missing_connection`).
+    """
+    config = directory.config
+    chosen = project_id if project_id is None else pinned_project(directory, project_id)
+    if writes and config.read_only:
+        raise read_only()
+    named = connection_id or config.connection_id
+    if named:
+        connection = Connection(paths.connection_id(named))
+    else:
+        ask = directory.connections.of_write if writes else directory.connections.of_read
+        connection = await ask(ControlPlane(send))
+    if chosen is None:
+        return Target(connection)
+    through = connection.id if connection else None
+    resolved_now = directory.projects.known(through, chosen) is None
+    earlier = (through, *(() if named else (None,))) if writes else ()
+    project = await directory.projects.resolve(send, through, chosen, as_told=earlier)
+    if writes and not project.resolved:
+        raise unresolved(project)
+    return Target(connection, project, resolved_now)
+
+
+def pinned_project(directory: Directory, project_id: int | Literal["@current"]) -> int | Literal["@current"]:
+    """Return the pinned project where there is one. Raises Refused (`project_pinned`) for any other."""
+    pin = directory.config.project_id
+    if pin is None:
+        return project_id
+    if project_id not in (CURRENT, pin):
+        raise Refused(
+            "project_pinned",
+            f"This server is pinned to project {pin}.",
+            "Leave project_id out; the operator sets POSTHOG_PROJECT_ID / --project.",
+        )
+    return pin

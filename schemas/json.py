@@ -1,0 +1,28 @@
+"""Narrowing of parsed JSON: what is an object, a list or a text, and what to take in its place when it is not."""
+
+from typing import Any, TypeGuard, cast
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether a JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Return whether a JSON value is a list."""
+    return isinstance(value, list)
+
+
+def as_object(value: object) -> dict[str, Any]:
+    """Return the object, or an empty one for any other value."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """Return the list, or an empty one for any other value."""
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def as_text(value: object) -> str:
+    """Return the text, or an empty one for any other value."""
+    return value if isinstance(value, str) else ""
