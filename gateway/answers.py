@@ -1,25 +1,26 @@
-"""Reading an answer: bounded, decoded, and strictly parsed."""
+"""Responses: read up to a limit, decoded, and parsed strictly."""
 
 import math
 import re
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic_core import from_json
 
+from ..schemas.json import is_list, is_object
 from .errors import Code, Failed
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
-"""Largest answer that is read, after decompression."""
+"""Largest response that is read, after decompression."""
 ACCEPT_ENCODING = "gzip"
 _GZIP = zlib.MAX_WBITS + 16
-# Only these may be infinite once they are floats: an exponent of three digits or more, or very many digits.
+# Only these can become infinite floats: an exponent of three digits or more, or more than 200 digits.
 _HUGE_NUMBER = re.compile(rb"\d[eE]\+?\d{3,}\s*(?:[,\]}]|\Z)|\d{200}")
 
-_AGAIN = "Try again; if it stays so, Maton or PostHog has a fault."
-LOOK_FIRST = "Do not repeat it blindly: look with the matching get or list tool first."
+_AGAIN = "Try again. If this persists, the problem is on Maton's or PostHog's side."
+LOOK_FIRST = "Do not repeat it before you have looked with the matching get or list tool."
 """The hint for a write whose outcome is unknown."""
 
 type Fault = Literal["too_large", "badly_encoded"]
@@ -27,7 +28,7 @@ type Fault = Literal["too_large", "badly_encoded"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer, read to its end. With a `fault`, the body could not be read and is empty."""
+    """One HTTP response, read to its end. With a `fault`, the body could not be read and is empty."""
 
     status: int
     body: bytes
@@ -37,13 +38,12 @@ class Answer:
 
     @property
     def ok(self) -> bool:
+        """Return whether the status is 2xx."""
         return 200 <= self.status < 300
 
 
 async def read_bounded(chunks: AsyncIterator[bytes], encoding: str, limit: int = MAX_BODY_BYTES) -> bytes | Fault:
-    """The whole body after its Content-Encoding. No more than `limit` bytes are ever held, however well they were
-    compressed.
-    """
+    """Return the whole decoded body. At most `limit` bytes are kept in memory, whatever the compression ratio."""
     unpack = zlib.decompressobj(_GZIP) if encoding in ("gzip", "x-gzip") else None
     if unpack is None and encoding not in ("", "identity"):
         return "badly_encoded"
@@ -64,30 +64,31 @@ async def read_bounded(chunks: AsyncIterator[bytes], encoding: str, limit: int =
 
 
 def parse(answer: Answer, *, writes: bool) -> Any:
-    """The JSON value of a successful answer; None for an empty body.
+    """Return the JSON value of a successful response; None for an empty body.
 
     Raises Failed (`bad_upstream_response`) for anything but strict JSON: NaN and infinite numbers, lone surrogates,
-    nesting beyond 200 levels and integers of thousands of digits are refused, so that what we print is always valid.
-    Raises Failed (`response_too_large`) too. After a write the outcome is then `unknown`: a login page comes with
-    200 as well, and then nothing was changed.
+    nesting beyond 200 levels and integers of thousands of digits are rejected, so that results are always valid JSON.
+    Raises Failed (`response_too_large`) too. The outcome of a write is then `unknown`: a login page comes with 200
+    as well, and in that case nothing was changed.
     """
     if answer.fault == "too_large":
-        size = f"The answer is larger than {MAX_BODY_BYTES // 1024**2} MiB."
-        narrower = "Ask for less: a smaller limit, fewer columns, a shorter time range."
+        size = f"The response is larger than {MAX_BODY_BYTES // 1024**2} MiB."
+        narrower = "Request less: a smaller limit, fewer columns, a shorter time range."
         raise _unusable(answer, writes, "response_too_large", size, narrower)
     if answer.fault == "badly_encoded":
-        raise _unusable(answer, writes, "bad_upstream_response", "The answer is not encoded as it says.", _AGAIN)
+        message = "The response does not match its Content-Encoding."
+        raise _unusable(answer, writes, "bad_upstream_response", message, _AGAIN)
     if not answer.body.strip():
         return None
     try:
         return _strict(answer.body)
     except ValueError:
-        message = f"The answer ({answer.status}) is not valid JSON."
+        message = f"The response ({answer.status}) is not valid JSON."
         raise _unusable(answer, writes, "bad_upstream_response", message, _AGAIN) from None
 
 
 def _unusable(answer: Answer, writes: bool, code: Code, message: str, hint: str) -> Failed:
-    """The error for a success that cannot be read: a write may have been made or not."""
+    """Return the error for a 2xx response that cannot be read. A write may have been applied."""
     return Failed(
         code,
         message,
@@ -109,6 +110,6 @@ def _strict(body: bytes) -> Any:
 def _is_finite(value: Any) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
-    if isinstance(value, dict):
-        return all(map(_is_finite, cast("dict[str, Any]", value).values()))
-    return not isinstance(value, list) or all(map(_is_finite, cast("list[Any]", value)))
+    if is_object(value):
+        return all(map(_is_finite, value.values()))
+    return not is_list(value) or all(map(_is_finite, value))

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 
 from .base import Id, InProject, Page, View
 from .changes import Changes
+from .json import as_object, is_list
 from .shown import Author, Fields, IfTrue, Items, Text
 
 DAYS = 30
@@ -113,10 +114,10 @@ def _check(filters: dict[str, Any]) -> dict[str, Any]:
 
 def _conditions(node: object, path: tuple[str | int, ...]) -> int:
     """The number of conditions in a tree of AND and OR. Raises ValueError where it is not one."""
-    fields = cast("dict[str, Any]", node) if isinstance(node, dict) else {}
+    fields = as_object(node)
     values: object = fields.get("values")
-    if fields.get("type") in ("AND", "OR") and isinstance(values, list):
-        return sum(_conditions(item, (*path, number)) for number, item in enumerate(cast("list[Any]", values)))
+    if fields.get("type") in ("AND", "OR") and is_list(values):
+        return sum(_conditions(item, (*path, number)) for number, item in enumerate(values))
     if len(path) > 1 and fields.get("type") in ("behavioral", "person", "person_metadata", "cohort"):
         return 1
     raise ValueError(

@@ -1,10 +1,11 @@
 """Insights: `/api/projects/{project_id}/insights/`."""
 
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from .base import Id, InProject, Page, View
+from .json import as_list, is_list, is_object
 from .shown import Author, Fields, IfTrue, Items, Text
 
 _CHARTS = ("TrendsQuery", "FunnelsQuery", "RetentionQuery", "PathsQuery", "StickinessQuery", "LifecycleQuery")
@@ -22,9 +23,9 @@ def wrapped(query: dict[str, Any]) -> dict[str, Any]:
     kind = query.get("kind")
     if kind in _NODES:
         source: object = query.get("source")
-        if not isinstance(source, dict):
+        if not is_object(source):
             raise ValueError(f"{kind} needs a source: one of {', '.join((*_CHARTS, 'HogQLQuery'))}")
-        _check(cast("dict[str, Any]", source))
+        _check(source)
         return query
     _check(query)
     if kind in _CHARTS:
@@ -40,8 +41,7 @@ def _check(source: dict[str, Any]) -> None:
         raise ValueError(f"kind must be one of {', '.join((*_CHARTS, 'HogQLQuery'))}")
     if kind == "HogQLQuery" and not isinstance(source.get("query"), str):
         raise ValueError("HogQLQuery needs its SQL in query")
-    series: object = source.get("series")
-    count = len(cast("list[Any]", series)) if isinstance(series, list) else 0
+    count = len(as_list(source.get("series")))
     if count < (needed := _SERIES_NEEDED.get(kind, 0)):
         raise ValueError(
             f'{kind} needs series: at least {needed}, such as {{"kind": "EventsNode", "event": "$pageview"}}'
@@ -103,11 +103,10 @@ class DeleteInsight(InProject):
 
 def _kind(query: Any) -> Any:
     """`TrendsQuery` of a query or of the node around it."""
-    if not isinstance(query, dict):
+    if not is_object(query):
         return None
-    fields = cast("dict[str, Any]", query)
-    source: object = fields.get("source")
-    return _kind(cast("dict[str, Any]", source)) if isinstance(source, dict) else fields.get("kind")
+    source: object = query.get("source")
+    return _kind(source) if is_object(source) else query.get("kind")
 
 
 type Kind = Annotated[str | None, BeforeValidator(_kind)]
@@ -143,14 +142,13 @@ class InsightFields(InsightName):
     @classmethod
     def _dashboards_of_tiles(cls, value: Any) -> Any:
         """Newer servers name dashboards only in `dashboard_tiles`."""
-        if not isinstance(value, dict):
+        if not is_object(value):
             return value
-        fields = cast("dict[str, Any]", value)
-        tiles: object = fields.get("dashboard_tiles")
-        if fields.get("dashboards") or not isinstance(tiles, list):
-            return fields
-        kept = [cast("dict[str, Any]", tile) for tile in cast("list[Any]", tiles) if isinstance(tile, dict)]
-        return {**fields, "dashboards": [tile.get("dashboard_id") for tile in kept if not tile.get("deleted")]}
+        tiles: object = value.get("dashboard_tiles")
+        if value.get("dashboards") or not is_list(tiles):
+            return value
+        kept = [tile for tile in tiles if is_object(tile) and not tile.get("deleted")]
+        return {**value, "dashboards": [tile.get("dashboard_id") for tile in kept]}
 
 
 class InsightRow(InsightFields):

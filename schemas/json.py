@@ -1,4 +1,4 @@
-"""Narrowing of parsed JSON: what is an object, a list or a text, and what to take in its place when it is not."""
+"""Narrowing of parsed JSON to objects, lists and texts."""
 
 from typing import Any, TypeGuard, cast
 

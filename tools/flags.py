@@ -17,6 +17,7 @@ from ..schemas.flags import (
     UpdateFlag,
     check_filters,
 )
+from ..schemas.json import as_list, as_object
 from ..schemas.shown import Whole
 from ..schemas.text import excerpt
 from .merging import merged
@@ -101,7 +102,7 @@ async def _patch(api: Call, args: UpdateFlag, before: Any, changes: dict[str, An
     """Send the changes with the version that they start from, so that PostHog returns 409 when somebody changed the
     same fields since they were read.
     """
-    fields = cast("dict[str, Any]", before)
+    fields = as_object(before)
     if fields.get("version") is not None:
         original = {name: fields.get(name) for name in changes}
         changes = changes | {"version": fields["version"], "original_flag": original}
@@ -142,7 +143,7 @@ def _merged(flag: FlagView, given: Mapping[str, Any]) -> dict[str, Any]:
         filters["multivariate"] = multivariate = _variants(stored.get("multivariate"), given["multivariate"])
         # PostHog refuses payloads of variants that are gone.
         keys = {variant["key"] for variant in (multivariate or {}).get("variants", ())} or {"true"}
-        left = cast("dict[str, Any]", filters.get("payloads") or {})
+        left = as_object(filters.get("payloads"))
         filters["payloads"] = {key: value for key, value in left.items() if key in keys or key in payloads}
     return filters
 
@@ -151,7 +152,7 @@ def _variants(stored: Any, given: Mapping[str, Any] | None) -> dict[str, Any] | 
     """The variants by key: those not named stay as they are, a null share removes one, null removes all."""
     if given is None:
         return None
-    before = cast("dict[str, Any]", stored) if isinstance(stored, dict) else {}
+    before = as_object(stored)
     changed = merged(before, given)
     by_key: dict[str, dict[str, Any]] = {variant["key"]: variant for variant in before.get("variants", ())}
     for variant in given.get("variants", ()):
@@ -203,8 +204,7 @@ def _with_rollout(flag: FlagView, rollout: float) -> tuple[dict[str, Any], int, 
 
 
 def _groups(filters: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    groups: object = (filters or {}).get("groups")
-    return [cast("dict[str, Any]", group) for group in cast("list[Any]", groups)] if isinstance(groups, list) else []
+    return as_list((filters or {}).get("groups"))
 
 
 def _rollout(groups: list[dict[str, Any]]) -> float | None:

@@ -1,4 +1,4 @@
-"""Operations. `route` and `listing` make those that are one HTTP call; the others are written as coroutines."""
+"""The record of an operation. `route` and `listing` create those of one HTTP call; others are coroutines."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

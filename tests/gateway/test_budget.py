@@ -53,7 +53,7 @@ async def test_of_130_strict_queries_120_go_and_10_are_told_how_long_to_wait(clo
     first = refusals[0].as_json()["error"]
     assert first == {
         "code": "budget_spent",
-        "message": "The query budget of this server is spent.",
+        "message": "This server's query budget is spent.",
         "hint": "Wait 3480 s. Until then use what needs no query: insights, definitions, flags, persons.",
         "source": "local",
         "outcome": "not_sent",
@@ -222,7 +222,7 @@ async def test_a_429_of_maton_closes_everything(clock: Clock) -> None:
     ledger = Ledger(clock=clock, sleep=clock.sleep)
     ledger.close(ME, None, 30.0)
     for account, budget in ((ME, Budget.QUERY), (YOU, Budget.CRUD), (ME, Budget.CONTROL)):
-        with pytest.raises(Refused, match="asked to pause"):
+        with pytest.raises(Refused, match="Upstream limits"):
             await ledger.spend(account, budget)
     clock.now += 30.0
     await ledger.spend(YOU, Budget.CRUD)
@@ -323,5 +323,5 @@ async def test_spending_at_once_keeps_to_the_same_limits_and_gates(clock: Clock)
     assert ledger.spend_now(ME, Budget.CRUD)
     assert not ledger.spend_now(ME, Budget.CRUD), "a short wait is for `spend`"
     ledger.close(ME, Budget.CRUD, 60.0)
-    with pytest.raises(Refused, match="asked to pause"):
+    with pytest.raises(Refused, match="Upstream limits"):
         ledger.spend_now(ME, Budget.CRUD)

@@ -143,7 +143,7 @@ async def test_a_delete_that_the_answer_does_not_confirm_is_no_success(
 ) -> None:
     fake.answers(reply(200, answer))
     api = call()
-    with pytest.raises(Failed, match="does not say deleted: true") as error:
+    with pytest.raises(Failed, match="does not confirm deleted: true") as error:
         await api.soft_delete(FLAG, flag_id=42)
     assert api.settle(error.value).outcome == "unknown"
 

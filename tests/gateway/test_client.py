@@ -98,7 +98,7 @@ async def test_a_server_that_takes_for_ever_ends_with_the_deadline(
     client = gateway()
     read = await error_of(client, within=WITHIN_S)
     assert (read.code, read.outcome, read.retryable) == ("timeout", None, False)
-    assert re.fullmatch(r"No answer within \d+(\.\d)? s\.", read.message)
+    assert re.fullmatch(r"No response within \d+(\.\d)? s\.", read.message)
     write = await error_of(client, WRITE, within=WITHIN_S)
     assert (write.code, write.outcome) == ("outcome_unknown", "unknown")
     assert len(fake.received) == 2

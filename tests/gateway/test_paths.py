@@ -116,7 +116,7 @@ async def test_query_values_arrive_as_they_were_given(fake: FakeGateway, gateway
 
 async def test_a_query_too_long_for_a_url_is_refused(fake: FakeGateway, gateway: Opener) -> None:
     request = Request(method="GET", path="/api/x/", writes=False, budget=Budget.CRUD, query={"search": "x" * 70_000})
-    with pytest.raises(Refused, match="usable URL"):
+    with pytest.raises(Refused, match="valid URL"):
         await gateway().send(request, float("inf"))
     assert fake.received == []
 

@@ -140,14 +140,14 @@ async def test_the_next_call_works_after_one_that_failed() -> None:
     assert not worked.is_error
 
 
-async def test_a_fault_of_ours_is_told_as_one_without_its_details(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_is_an_internal_error_without_details(monkeypatch: pytest.MonkeyPatch) -> None:
     with key_set():
         runtime = Runtime(load())
 
-    async def broken() -> Any:
+    async def broken(**_: object) -> Any:
         raise RuntimeError("the secret detail")
 
-    monkeypatch.setattr(runtime, "gateway", broken)
+    monkeypatch.setattr(runtime, "call", broken)
     async with Client(build(runtime)) as client:
         read = await client.call_tool("list_flags", {})
         write = await client.call_tool("delete_flag", {"flag_id": 1})
@@ -156,13 +156,13 @@ async def test_a_fault_of_ours_is_told_as_one_without_its_details(monkeypatch: p
     assert json.loads(text_of(write))["error"]["outcome"] == "unknown"
 
 
-async def test_a_gateway_that_cannot_be_made_is_an_error_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sandbox_that_does_not_start_is_an_error_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = Runtime(load())
 
-    async def down() -> Any:
+    async def down(**_: object) -> Any:
         raise Failed("unavailable", "The sandbox did not start.", outcome="not_sent")
 
-    monkeypatch.setattr(runtime, "gateway", down)
+    monkeypatch.setattr(runtime, "call", down)
     async with Client(build(runtime)) as client:
         result = await client.call_tool("list_flags", {})
     assert json.loads(text_of(result))["error"]["code"] == "unavailable"

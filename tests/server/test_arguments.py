@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.schemas.base import Id, InProject
-from maton_posthog.server.arguments import invalid_arguments, refuse_flood
+from maton_posthog.server.arguments import invalid_arguments, reject_flood
 
 
 class Tool(InProject):
@@ -112,10 +112,10 @@ def test_a_flood_of_names_is_refused_without_looking_at_each() -> None:
                 looked_at.append(name)
                 yield name
 
-    refuse_flood("get_tool", Flood(dict.fromkeys(NAMES), **{f"x{number}": 1 for number in range(100)}), NAMES)
+    reject_flood("get_tool", Flood(dict.fromkeys(NAMES), **{f"x{number}": 1 for number in range(100)}), NAMES)
     flood = Flood(dict.fromkeys(NAMES), **{f"x{number}": 1 for number in range(100_000)})
     with pytest.raises(Refused) as refused:
-        refuse_flood("get_tool", flood, NAMES)
+        reject_flood("get_tool", flood, NAMES)
     assert refused.value.message == "get_tool: x0 is not an argument; and at least 99999 more."
     assert len(looked_at) == len(NAMES) + 1
 

@@ -102,8 +102,8 @@ def test_a_fault_that_passes_is_not_seen(sandbox: Sandbox, server: ServerProcess
         ({"status": 504, **HTML}, "unavailable", "(504)"),
         ({"status": 200, **HTML}, "bad_upstream_response", "not valid JSON"),
         ({"status": 200, "body": "[1, 2"}, "bad_upstream_response", "not valid JSON"),
-        ({"drop": "before"}, "unavailable", "broke off"),
-        ({"drop": "half"}, "unavailable", "broke off"),
+        ({"drop": "before"}, "unavailable", "Lost the connection"),
+        ({"drop": "half"}, "unavailable", "Lost the connection"),
         ({"body_bytes": 40_000_000}, "response_too_large", "larger than 16 MiB"),
     ],
 )

@@ -84,7 +84,7 @@ async def test_missing_and_unknown_arguments_are_named() -> None:
     async with served() as (client, _):
         await refused(client, "experiment_verdict", {}, "experiment_verdict: experiment is required")
         await refused(client, "experiment_verdict", {"experiment": "  "}, "experiment is required")
-        await refused(client, "flag_cleanup", {"flag": "x"}, "flag is no argument. Arguments: project")
+        await refused(client, "flag_cleanup", {"flag": "x"}, "flag is not an argument. Arguments: project")
         await refused(client, "nothing", {}, "Unknown prompt: nothing")
 
 

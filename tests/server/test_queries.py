@@ -77,7 +77,7 @@ async def test_a_long_query_tells_its_progress_and_outlives_its_call(monkeypatch
         with anyio.fail_after(5):
             await halfway.wait()
         assert [seconds for seconds, _ in told] == sorted({seconds for seconds, _ in told})
-        assert {message for _, message in told} == {"PostHog computes"}
+        assert {message for _, message in told} == {"Running in PostHog"}
         monkeypatch.setattr(query, "_FOR_THE_ANSWER_S", 5.0)
         slow.released.set()
         answer = shown(await client.call_tool("get_query_result", {"query_id": running["query_id"]}))

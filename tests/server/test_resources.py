@@ -86,7 +86,7 @@ async def test_the_schema_is_offered_only_where_describe_data_is() -> None:
         assert "posthog://project" in listed
         assert "posthog://schema" not in listed
         assert (await client.list_resource_templates()).resource_templates == []
-        with pytest.raises(MCPError, match="no such resource"):
+        with pytest.raises(MCPError, match="Unknown resource"):
             await client.read_resource("posthog://schema/events")
         assert fake.received == []
 

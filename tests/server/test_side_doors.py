@@ -92,7 +92,7 @@ async def test_progress_does_not_tell_the_key(monkeypatch: pytest.MonkeyPatch) -
     class Telling(background.Query):
         def __init__(self, *arguments: object) -> None:
             super().__init__(*arguments)
-            self.news = f"PostHog computes {CANARY}"
+            self.news = f"Running in PostHog {CANARY}"
 
     monkeypatch.setattr(background, "Query", Telling)
     async with served() as (client, fake):

@@ -41,7 +41,7 @@ def test_it_restores_what_the_gateway_deletes_and_nothing_else() -> None:
 @pytest.mark.parametrize("deleted", [True, None])
 async def test_an_answer_that_does_not_say_restored_is_an_error(deleted: bool | None) -> None:
     api = FakeCall({"PATCH /api/projects/{project_id}/cohorts/{id}/": answer("cohort", deleted=deleted)})
-    with pytest.raises(Failed, match="does not say deleted: false"):
+    with pytest.raises(Failed, match="does not confirm deleted: false"):
         await run(RESTORE, api, resource="cohort", id=7)
 
 

@@ -43,7 +43,7 @@ class Question:
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
     name: str | None = None
     refresh: bool = False
-    """PostHog computes it anew."""
+    """PostHog computes it again."""
     background: bool = False
     """PostHog runs it asynchronously, and tells how far it is."""
 
@@ -145,7 +145,7 @@ async def _look(api: Call, status: QueryStatus) -> QueryAnswer:
 
 def _news(progress: QueryProgress | None) -> str:
     if progress is None or not progress.rows_read:
-        return "PostHog computes"
+        return "Running in PostHog"
     whole = f" of about {progress.estimated_rows_total:,}" if progress.estimated_rows_total else ""
     return f"PostHog has read {progress.rows_read:,}{whole} rows"
 
@@ -161,7 +161,7 @@ def _about_the_query(error: GatewayError) -> GatewayError:
         return error
     return Rejected(
         "hogql_query_error",
-        "PostHog refuses the HogQL.",
+        "PostHog rejected the HogQL.",
         _hint(detail),
         status=error.status,
         request_id=error.request_id,

@@ -213,7 +213,7 @@ async def test_a_query_that_outlasts_the_call_is_found_again_by_its_id() -> None
     )
     api.end_in(5.0)  # what is kept free to answer in: nothing is left to wait
     running = await run(RUN, api, query=SQL, background=True)
-    assert (running["status"], running["progress"]) == ("running", "PostHog computes")
+    assert (running["status"], running["progress"]) == ("running", "Running in PostHog")
     assert sent_body_of(api.sent[0])["refresh"] == "async"
     assert "get_query_result" in running["how_to_continue"]
     release.set()
