@@ -1,5 +1,6 @@
 """What must hold of the whole inventory: adding an operation adds its tests."""
 
+import json
 import re
 import subprocess
 import sys
