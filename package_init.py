@@ -1,6 +1,6 @@
-"""PostHog product analytics for LLM agents through the Maton gateway: an MCP server to run, or to embed."""
-# Installed as maton_posthog/__init__.py (hatch_build.py). Every name is loaded when it is first used, because this file
-# runs before the command line, which checks the version of Python before it imports anything.
+"""PostHog product analytics for LLM agents through the Maton gateway: an MCP server to run or to embed."""
+# Installed as maton_posthog/__init__.py (hatch_build.py). Names are loaded on first use, because this file runs before
+# the command line, which checks the Python version before it imports anything.
 
 from typing import TYPE_CHECKING
 

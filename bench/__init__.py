@@ -1,1 +1,1 @@
-"""What this server costs, as ratios to the least that an MCP server on the same SDK can cost. Run with `make bench`."""
+"""Costs of this server, as ratios to the simplest MCP server on the same SDK. Run with `make bench`."""

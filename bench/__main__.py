@@ -1,6 +1,6 @@
-"""`make bench`: medians of paired rounds, taken in turns in one run, so that a busy machine slows both sides alike.
+"""Medians of paired rounds, alternating within one run, so that a busy machine slows both sides equally.
 
-Budgets are on. A server counts 480 requests a minute; the rounds stay below, so that none of them is held back.
+Budgets are on. A server allows 480 requests a minute; the rounds stay below that, so none of them waits.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from .process import Process
 
 ROUNDS = 13
 CALLS = 30
-"""One at a time, in each round."""
+"""The number of sequential calls in each round."""
 AT_ONCE = 32
 EVENTS = 100_000
 SANDBOX_ROUNDS, SANDBOX_ROUNDS_OF_MANY = 15, 3
@@ -27,7 +27,7 @@ ARGUMENTS: Mapping[str, Any] = {"limit": 1}
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """Seconds of both sides, round by round."""
+    """The seconds of both sides in each round."""
 
     ours: Sequence[float]
     least: Sequence[float]
@@ -37,7 +37,7 @@ class Rounds:
         return [ours / least for ours, least in zip(self.ours, self.least, strict=True)]
 
     def inverted(self) -> "Rounds":
-        """As rates: what is done in a second."""
+        """Return the rounds as rates per second."""
         return Rounds([1 / value for value in self.ours], [1 / value for value in self.least])
 
     def scaled(self, factor: float) -> "Rounds":
@@ -46,8 +46,10 @@ class Rounds:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", choices=("server", "check", "hogql", "insights"), help="one part of it")
-    parser.add_argument("--events", type=int, default=EVENTS, help="events of the sandbox (default %(default)s)")
+    parser.add_argument("--only", choices=("server", "check", "hogql", "insights"), help="run only one part")
+    parser.add_argument(
+        "--events", type=int, default=EVENTS, help="number of events in the sandbox (default %(default)s)"
+    )
     options = parser.parse_args()
     rounds = SANDBOX_ROUNDS if options.events <= EVENTS else SANDBOX_ROUNDS_OF_MANY
     if options.only in (None, "server"):
@@ -61,18 +63,18 @@ def main() -> None:
 
 
 def server() -> None:
-    """The MCP server, against the least on the same SDK."""
-    print(f"{ROUNDS} paired rounds each: this server, and the least on the same SDK that does the same.")
-    print(f"{'':34} {'ours':>10} {'least':>10}   ratio (quartiles)     target")
+    """Compare the MCP server with the simplest one on the same SDK."""
+    print(f"{ROUNDS} paired rounds each: this server, and the simplest server on the same SDK that does the same.")
+    print(f"{'':34} {'ours':>10} {'simplest':>10}   ratio (quartiles)     target")
     show("start to the first tools/list", starts().scaled(1000), "ms", at_most=1.15)
     with Process(GATEWAY) as gateway:
         url = gateway.read_line().decode().strip()
         show("a small proxied call", calls(url, CALLS, 1).scaled(1000), "ms", at_most=1.25)
-        show(f"{AT_ONCE} of them at once", calls(url, 1, AT_ONCE).inverted(), "/s", at_least=0.8)
+        show(f"{AT_ONCE} concurrent calls", calls(url, 1, AT_ONCE).inverted(), "/s", at_least=0.8)
 
 
 def starts() -> Rounds:
-    """From starting the process to having the tool list; the first round only warms the disk."""
+    """Measure from process start to the tool list; the first round only warms the disk cache."""
 
     def start(module: str) -> float:
         began = time.perf_counter()
@@ -86,7 +88,7 @@ def starts() -> Rounds:
 
 
 def calls(gateway_url: str, one_by_one: int, at_once: int) -> Rounds:
-    """Seconds per call, over servers that have called before."""
+    """Return seconds per call, with servers that are already warm."""
     settings = {
         "MATON_API_KEY": "bench-key",
         "MATON_GATEWAY_URL": gateway_url,
@@ -110,7 +112,7 @@ def calls(gateway_url: str, one_by_one: int, at_once: int) -> Rounds:
 
 
 def paired(ours: Callable[[], float], least: Callable[[], float]) -> Rounds:
-    """Both sides in turns; who goes first changes from round to round."""
+    """Run both sides alternately; the side that runs first changes every round."""
     taken: list[tuple[float, float]] = []
     for number in range(ROUNDS):
         if number % 2:
@@ -122,7 +124,7 @@ def paired(ours: Callable[[], float], least: Callable[[], float]) -> Rounds:
 
 
 def show(what: str, rounds: Rounds, unit: str, *, at_most: float | None = None, at_least: float | None = None) -> None:
-    """One line: medians of both sides, the median of the ratios of the rounds, the target and whether it is met."""
+    """Print one line: the medians of both sides, the median of the rounds' ratios, the target and the verdict."""
     low, ratio, high = statistics.quantiles(rounds.ratios, n=4)
     met = (at_most is None or ratio <= at_most) and (at_least is None or ratio >= at_least)
     target = f"<= {at_most:.2f}" if at_most is not None else f">= {at_least:.2f}"

@@ -1,4 +1,4 @@
-"""How long the check of a HogQL statement takes before it is sent: warm, with schema and names at hand."""
+"""The time to check a HogQL statement before it is sent: warm, with schema and names cached."""
 
 import re
 import statistics
@@ -28,11 +28,11 @@ TARGET_MS = 2.0
 CORPUS = Path(__file__).parents[1] / "sandbox" / "tests" / "hogql" / "corpus.sql"
 _COLUMNS = 1150
 WORST = f"select {', '.join(f'evnt{number}' for number in range(_COLUMNS))} from events"
-"""The longest statement that is parsed here, every name in it wrong."""
+"""The longest statement that is parsed here, with only unknown names."""
 
 
 class Answered(Call):
-    """A call whose questions about the project are answered at once: every name of the statements is known."""
+    """A call whose requests about the project return immediately, with every name of the statements known."""
 
     def __init__(self, gateway: Gateway, statements: str) -> None:
         super().__init__(
@@ -70,13 +70,13 @@ async def _report() -> None:
     verdict = "met" if median <= TARGET_MS else "MISSED"
     print(
         f"\nChecking HogQL before it is sent, {len(each)} valid queries of {len(statements)}: median {median:.2f} ms "
-        f"(95 % within {slow:.2f} ms, the slowest {each[-1]:.2f} ms)    <= {TARGET_MS:.2f} ms  {verdict}; "
+        f"(95% within {slow:.2f} ms, slowest {each[-1]:.2f} ms)    <= {TARGET_MS:.2f} ms  {verdict}; "
         f"{_COLUMNS} unknown columns {worst:.0f} ms"
     )
 
 
 async def _is_right(call: Call, sql: str) -> bool:
-    """Whether it may be sent: a warning (no filter on time, mostly) does not stop it."""
+    """Return whether the statement passes the check; a warning (mostly a missing time filter) does not reject it."""
     try:
         await checked(call, statement_of(sql), {})
     except Refused:
@@ -85,7 +85,7 @@ async def _is_right(call: Call, sql: str) -> bool:
 
 
 async def _measured(call: Call, sql: str) -> float:
-    """Milliseconds of one check."""
+    """Return the milliseconds of one check."""
     began = time.perf_counter()
     with suppress(Refused):
         await checked(call, statement_of(sql), {})

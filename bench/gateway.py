@@ -1,6 +1,6 @@
-"""Maton, as far as the benchmark needs it: answers at once, on loopback, in a process of its own.
+"""A minimal Maton gateway that responds immediately, on loopback, in a separate process.
 
-Prints its URL as the first line and ends when its input does.
+Prints its URL on the first line and exits at the end of its input.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ ANSWERS: Mapping[str, Any] = {
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer the GET requests of one connection until its other end closes it."""
+    """Respond to the GET requests of one connection until the client closes it."""
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")

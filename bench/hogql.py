@@ -1,6 +1,6 @@
-"""HogQL through the sandbox's HTTP endpoint, and the same ClickHouse SQL given straight to the engine.
+"""HogQL through the sandbox's HTTP endpoint, and the same ClickHouse SQL sent directly to the engine.
 
-The sandbox runs in a process of its own over the same data; both sides answer each query in turns.
+The sandbox runs in a separate process over the same data; both sides run each query alternately.
 """
 
 import http.client
@@ -68,7 +68,7 @@ QUERIES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One query: seconds of both sides round by round, and the seconds that its translation took."""
+    """The measurements of one query: seconds of both sides in each round, and seconds of its translation."""
 
     name: str
     through: list[float]
@@ -77,18 +77,18 @@ class Measured:
 
     @property
     def ratio(self) -> float:
-        """Median of the ratios of the rounds."""
+        """The median of the rounds' ratios."""
         return statistics.median(a / b for a, b in zip(self.through, self.straight, strict=True))
 
     @property
     def share(self) -> float:
-        """Translation's part of the time through the sandbox."""
+        """The share of the translation in the time through the sandbox."""
         return statistics.median(a / b for a, b in zip(self.translation, self.through, strict=True))
 
 
 class Endpoint:
-    """The query endpoint over one connection. `open` it again before a request that is timed: the server lets go of
-    connections that were idle for 5 s, and a query over millions of events takes longer."""
+    """The query endpoint over one connection. Call `open` before each timed request: the server closes connections
+    that were idle for 5 s, and a query over millions of events takes longer."""
 
     def __init__(self, url: str) -> None:
         address = urlsplit(url)
@@ -96,17 +96,17 @@ class Endpoint:
         self._used = 0.0
 
     def open(self) -> None:
-        """Connect, unless the connection was used a moment ago."""
+        """Connect again, unless the connection was used just before."""
         if time.monotonic() - self._used > IDLE_S:
             self._connection.close()
             self._connection.connect()
 
     def post(self, query: str) -> bytes:
-        """The body of the answer to a HogQL query. Raises RuntimeError when it is refused."""
+        """Return the response body of a HogQL query. Raises RuntimeError if it is rejected."""
         return self.ask({"kind": "HogQLQuery", "query": query})
 
     def ask(self, query: Mapping[str, Any]) -> bytes:
-        """The body of the answer to a query of any kind. Raises RuntimeError when it is refused."""
+        """Return the response body of a query of any kind. Raises RuntimeError if it is rejected."""
         body = json.dumps({"query": query, "refresh": "force_blocking"})
         headers = {"Authorization": "Bearer sandbox", "Content-Type": "application/json"}
         self._connection.request("POST", PATH, body, headers)
@@ -123,7 +123,7 @@ class Endpoint:
 
 @contextmanager
 def both_sides(events: int) -> Generator[tuple[Endpoint, Engine]]:
-    """A sandbox with so many events, and an engine of our own with the same ones, both ready."""
+    """Yield a sandbox with this number of events, and a separate engine with the same events, both ready."""
     with ExitStack() as stack:
         options = ("--json", "--events", str(events), "--today", TODAY.isoformat())
         process = stack.enter_context(Process(SANDBOX, *options, longest_s=LONGEST_S, quiet=True))
@@ -137,7 +137,7 @@ def both_sides(events: int) -> Generator[tuple[Endpoint, Engine]]:
 
 
 def measure(events: int, rounds: int) -> Generator[Measured]:
-    """All queries at this many events, each as soon as it is measured."""
+    """Yield the measurements of all queries over this number of events."""
     with both_sides(events) as (endpoint, engine):
         for name, query in QUERIES.items():
             yield _one(endpoint, engine, name, query, rounds)
@@ -148,7 +148,7 @@ def _one(endpoint: Endpoint, engine: Engine, name: str, query: str, rounds: int)
     first: dict[str, Any] = json.loads(endpoint.post(query))
     sql = first["clickhouse"]
     if len(engine.select(sql).rows) < len(first["results"]):
-        raise RuntimeError(f"{name}: the two sides do not have the same rows")
+        raise RuntimeError(f"{name}: the two sides returned different rows")
     measured = Measured(name, [], [], [])
 
     def through() -> None:
@@ -171,8 +171,8 @@ def _one(endpoint: Endpoint, engine: Engine, name: str, query: str, rounds: int)
 
 
 def report(events: int, rounds: int) -> None:
-    """A line for each query, and one for the set."""
-    print(f"\nHogQL over {events:,} events: through the sandbox, and the same SQL given to the engine.")
+    """Print one line per query, and one for all of them."""
+    print(f"\nHogQL over {events:,} events: through the sandbox, and the same SQL sent to the engine.")
     print(f"{'':34} {'sandbox':>10} {'engine':>10}   ratio    translation")
     ratios: list[float] = []
     shares: list[float] = []

@@ -1,9 +1,8 @@
-"""Typed queries through the sandbox's HTTP endpoint, and the plainest ClickHouse SQL for the same number given straight
-to the engine.
+"""Typed queries through the sandbox's HTTP endpoint, and the simplest ClickHouse SQL for the same number.
 
-The SQL has no HTTP, no translation, no labels, no filled gaps and no rules of PostHog that ClickHouse has no function
-for (its `windowFunnel` gives the counts of a funnel, without PostHog's times, ties and exclusions), so the ratio is
-what an analyst pays for asking PostHog's way.
+The SQL is sent directly to the engine: without HTTP, translation, labels, filled gaps, and PostHog's rules that no
+ClickHouse function implements (`windowFunnel` returns the counts of a funnel, without PostHog's times, ties and
+exclusions). The ratio is the cost of PostHog's query semantics.
 """
 
 import json
@@ -30,7 +29,7 @@ _BROWSER = "JSONExtractString(properties, '$browser')"
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A typed query, and the plainest SQL for its number."""
+    """A typed query, and the simplest SQL for the same number."""
 
     query: Mapping[str, Any]
     sql: str
@@ -163,7 +162,7 @@ _PAIRS: Mapping[str, Pair] = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One query: seconds of both sides round by round."""
+    """The measurements of one query: seconds of both sides in each round."""
 
     name: str
     typed: list[float]
@@ -171,12 +170,12 @@ class Measured:
 
     @property
     def ratio(self) -> float:
-        """Median of the ratios of the rounds."""
+        """The median of the rounds' ratios."""
         return statistics.median(a / b for a, b in zip(self.typed, self.plain, strict=True))
 
 
 def measure(events: int, rounds: int) -> Generator[Measured]:
-    """All queries at this many events, each as soon as it is measured."""
+    """Yield the measurements of all queries over this number of events."""
     with both_sides(events) as (endpoint, engine):
         for name, pair in _PAIRS.items():
             yield _one(endpoint, engine, name, pair, rounds)
@@ -191,7 +190,7 @@ def _one(endpoint: Endpoint, engine: Engine, name: str, pair: Pair, rounds: int)
         content = endpoint.ask(pair.query)
         measured.typed.append(time.perf_counter() - began)
         if not json.loads(content)["results"]:
-            raise RuntimeError(f"{name}: nothing was found")
+            raise RuntimeError(f"{name}: no results")
 
     def plain() -> None:
         began = time.perf_counter()
@@ -209,8 +208,8 @@ def _one(endpoint: Endpoint, engine: Engine, name: str, pair: Pair, rounds: int)
 
 
 def report(events: int, rounds: int) -> None:
-    """A line for each query, and one for the set."""
-    print(f"\nTyped queries over {events:,} events: through the sandbox, and the plainest SQL given to the engine.")
+    """Print one line per query, and one for all of them."""
+    print(f"\nTyped queries over {events:,} events: through the sandbox, and the simplest SQL sent to the engine.")
     print(f"{'':34} {'sandbox':>10} {'engine':>10}   ratio")
     ratios: list[float] = []
     for one in measure(events, rounds):

@@ -1,4 +1,4 @@
-"""The least to start: a server on the SDK's low-level `Server` with one tool that does nothing."""
+"""The simplest server to start: the SDK's low-level `Server` with one tool that does nothing."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A server as a host starts it, spoken to in bare lines: the client's own cost stays out of the ratios."""
+"""A server process, called with plain JSON lines so that a client's own cost stays out of the ratios."""
 
 import json
 import os
@@ -12,12 +12,12 @@ from typing import Any, Self
 
 ROOT = Path(__file__).parents[1]
 LONGEST_S = 60.0
-"""A process that is not done by then is ended, so that a benchmark never hangs."""
+"""The time after which a process is killed, so that a benchmark never hangs."""
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
 
 
 class Process:
-    """`python -m <module> <arguments>`, in this environment without the server's own settings but `variables`."""
+    """A `python -m <module> <arguments>` process, with `variables` instead of the environment's server settings."""
 
     def __init__(
         self,
@@ -52,34 +52,34 @@ class Process:
         self._process.communicate()
 
     def end(self) -> None:
-        """Ask it to end, so that it removes what it made, and wait for that."""
+        """Terminate the process and wait for its cleanup."""
         self._process.terminate()
         self._process.wait()
 
     def write(self, *messages: Mapping[str, Any]) -> None:
-        """Send JSON-RPC messages in one go."""
+        """Send JSON-RPC messages in one write."""
         assert self._process.stdin
         self._process.stdin.write(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
         self._process.stdin.flush()
 
     def read_line(self) -> bytes:
-        """The next line. Raises RuntimeError when there is none."""
+        """Return the next line. Raises RuntimeError if there is none."""
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._module} ended, or took more than {self._longest_s:.0f} s")
+            raise RuntimeError(f"{self._module} exited, or took more than {self._longest_s:.0f} s")
         return line
 
     def answer(self) -> dict[str, Any]:
-        """The next answer to a request. Raises RuntimeError when it is an error."""
+        """Return the next response to a request. Raises RuntimeError if it is an error."""
         while "id" not in (message := json.loads(self.read_line())):
             pass
         if "result" not in message or message["result"].get("isError"):
-            raise RuntimeError(f"{self._module} answered {message}")
+            raise RuntimeError(f"{self._module} returned {message}")
         return message["result"]
 
     def list_tools_at_once(self) -> None:
-        """Initialize and list the tools without waiting in between, and wait for the list."""
+        """Send initialize and tools/list without waiting in between, then wait for the list."""
         self.write(
             request(0, "initialize", INITIALIZE),
             {"jsonrpc": "2.0", "method": "notifications/initialized"},
@@ -89,7 +89,7 @@ class Process:
             pass
 
     def call(self, tool: str, arguments: Mapping[str, Any], *, at_once: int = 1) -> None:
-        """Call the tool so many times at the same time, and wait for all answers."""
+        """Call the tool this many times concurrently, and wait for all responses."""
         params = {"name": tool, "arguments": arguments}
         self.write(*(request(number, "tools/call", params) for number in range(2, 2 + at_once)))
         for _ in range(at_once):

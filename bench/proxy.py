@@ -1,4 +1,4 @@
-"""The least to call: a low-level server whose one tool passes PostHog's answer on unread. Takes the gateway's URL."""
+"""The simplest server to call: its one tool returns PostHog's response unparsed. Takes the gateway's URL."""
 
 import sys
 from functools import partial

@@ -1,4 +1,4 @@
-"""Ask HogQL through an MCP client that starts the server. Synthetic data; no key needed."""
+"""Run a HogQL query through an MCP client that starts the server. Synthetic data; no key needed."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ QUERY = """
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """Return the result of a tool. Raises RuntimeError with the message and the hint of an error."""
+    """Return the result of a tool. Raises RuntimeError with the message and hint of an error."""
     result = await client.call_tool(tool, arguments)
     content = result.content[0]
     assert isinstance(content, TextContent)

@@ -1,4 +1,4 @@
-"""A small sandbox is ready within seconds."""
+"""A smaller sandbox, which starts within seconds."""
 
 from typing import Any
 

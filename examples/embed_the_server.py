@@ -11,7 +11,7 @@ async def main() -> None:
     settings = load_settings(sandbox=True, read_only=True, toolsets="query,analytics")
     async with open_server(settings) as server, Client(server) as client:
         tools = (await client.list_tools()).tools
-        print(f"maton-posthog-mcp {__version__} offers {len(tools)} tools:")
+        print(f"maton-posthog-mcp {__version__} lists {len(tools)} tools:")
         for tool in tools:
             print(f"  {tool.name}")
 

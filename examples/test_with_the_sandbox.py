@@ -1,6 +1,6 @@
 """Test code that calls PostHog, without PostHog: `pytest test_with_the_sandbox.py`.
 
-The fixtures come with `posthog-sandbox`. The sandbox starts once per test run; each test gets a project in its first
+The fixtures come with `posthog-sandbox`. The sandbox starts once per test run; each test gets a project in its initial
 state.
 """
 
@@ -12,7 +12,7 @@ from posthog_sandbox.testing.plugin import SandboxProject
 
 
 def flags_of(project: SandboxProject) -> dict[str, Any]:
-    """The code under test: which flags are active, by key."""
+    """Return whether each flag is active, by key. This is the code under test."""
     request = urllib.request.Request(
         f"{project.api_url}feature_flags/?limit=200", headers={"Authorization": f"Bearer {project.key}"}
     )
@@ -35,5 +35,5 @@ def test_a_new_flag_is_listed(posthog_project: SandboxProject) -> None:
     assert flags_of(posthog_project)["from-a-test"] is True
 
 
-def test_each_test_starts_without_the_changes_of_the_others(posthog_project: SandboxProject) -> None:
+def test_each_test_starts_without_the_changes_of_other_tests(posthog_project: SandboxProject) -> None:
     assert "from-a-test" not in flags_of(posthog_project)

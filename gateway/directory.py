@@ -11,7 +11,8 @@ from .kept import Kept
 from .projects import Projects
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """Return the machine's time, in UTC."""
     return datetime.now(UTC)
 
 
@@ -21,7 +22,7 @@ class Directory:
     `now` is the clock that relative dates count back from, in UTC.
     """
 
-    def __init__(self, config: GatewayConfig, ledger: Ledger, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, config: GatewayConfig, ledger: Ledger, now: Callable[[], datetime] = utc_now) -> None:
         self.config = config
         self.ledger = ledger
         self.now = now

@@ -1,1 +1,1 @@
-"""What a caller may say (Input) and what it is shown (View), one file per area."""
+"""The arguments that callers can pass (Input) and the fields they are shown (View), one file per area."""

@@ -32,11 +32,11 @@ def _level(value: Any) -> Any:
 
 _LEVELS = {1: "member", 8: "admin", 15: "owner"}
 type Level = Annotated[str | None, BeforeValidator(_level)]
-"""`membership_level` in words."""
+"""The `membership_level`, named."""
 
 
 class Named(View):
-    """Something by its id and name."""
+    """An object by its id and name."""
 
     id: int | str
     name: str | None = None
@@ -67,7 +67,7 @@ class ProjectRow(Named):
 
 
 class ProjectView(ProjectRow):
-    """A project with the settings that queries and flags depend on. `api_token` is the public ingest key."""
+    """A project and the settings that queries and flags depend on. `api_token` is the public ingest key."""
 
     product_description: Text = None
     created_at: str | None = None
@@ -87,13 +87,13 @@ class ProjectView(ProjectRow):
 
 
 class CurrentProject(Named):
-    """The project that the user opened last in PostHog."""
+    """The project that the user last opened in PostHog."""
 
     timezone: str | None = None
 
 
 class UserView(View):
-    """The PostHog user whose authorisation a connection carries. `team` is the current project."""
+    """The PostHog user who authorized a connection. `team` is the current project."""
 
     id: int | None = None
     uuid: str | None = None
@@ -109,20 +109,20 @@ class UserView(View):
 
 
 class OwnOrganization(View):
-    """Of `/api/users/@me/`, what stands in for the list of projects."""
+    """The part of `/api/users/@me/` that replaces the list of projects."""
 
     projects: list[Named] | None = None
     teams: list[Named] | None = None
 
 
 class OwnProjects(View):
-    """The projects that a user's own record names."""
+    """The projects named in a user's own record."""
 
     team: Named | None = None
     organization: OwnOrganization | None = None
 
     def all(self) -> list[Named]:
-        """The current project first, each once."""
+        """Return the projects without duplicates, the current one first."""
         organization = self.organization or OwnOrganization()
         found = [self.team, *(organization.projects or organization.teams or [])]
         return list({project.id: project for project in found if project is not None}.values())

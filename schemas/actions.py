@@ -13,7 +13,7 @@ type Matching = Literal["contains", "regex", "exact"]
 
 
 class Step(BaseModel):
-    """Conditions that one event must meet, all of them."""
+    """Conditions that an event must all meet."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,17 +32,21 @@ class Step(BaseModel):
     def _match_something(self) -> Self:
         conditions = (self.event, self.url, self.selector, self.text, self.href, self.tag_name, self.properties)
         if not any(conditions):
-            raise ValueError("a step without conditions matches every event: give event, url, selector, text or href")
+            raise ValueError(
+                "a step without conditions would match every event; set `event`, `url`, `selector`, `text` or `href`"
+            )
         for name in ("url", "text", "href"):
             if getattr(self, f"{name}_matching") and not getattr(self, name):
-                raise ValueError(f"{name}_matching says how {name} is compared: give {name} too")
+                raise ValueError(f"`{name}_matching` needs `{name}`, the value to compare")
         return self
 
     @field_validator("properties")
     @classmethod
     def _name_properties(cls, properties: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
         if any(not isinstance(item.get("key"), str) for item in properties or ()):
-            raise ValueError('each is an object such as {"key": "$browser", "value": ["Chrome"], "operator": "exact"}')
+            raise ValueError(
+                'each must be an object such as {"key": "$browser", "value": ["Chrome"], "operator": "exact"}'
+            )
         return properties
 
 
@@ -57,7 +61,7 @@ class GetAction(InProject):
 class CreateAction(InProject):
     name: str = Field(min_length=1, max_length=400)
     steps: list[Step] = Field(min_length=1)
-    """Any of them matches; in each, all conditions hold. Default url_matching: contains."""
+    """Events match if they meet all conditions of any step. Default url_matching: contains."""
     description: str | None = None
     tags: list[str] | None = None
 
@@ -69,7 +73,7 @@ class UpdateAction(Changes):
         Annotated[list[Step], WithJsonSchema({"type": "array", "items": {"type": "object"}}), Field(min_length=1)]
         | None
     ) = None
-    """As in create_action; replaces all."""
+    """Replaces all; see create_action."""
     description: str | None = None
     tags: list[str] | None = None
 
@@ -90,7 +94,7 @@ class ActionRow(View):
 
 
 class StepView(View):
-    """A step with the conditions that it has."""
+    """A step with the conditions that are set."""
 
     event: str | None = None
     url: Text = None
@@ -112,7 +116,7 @@ class StepView(View):
 
 
 class ActionView(ActionRow):
-    """An action with its steps. `bytecode_error` says why PostHog cannot match it in real time."""
+    """An action with its steps. `bytecode_error` is the reason why PostHog cannot match it in real time."""
 
     steps: list[StepView] | None = None
     deleted: bool | None = None
@@ -123,7 +127,7 @@ class ActionView(ActionRow):
 
 
 class ActionState(View):
-    """What is left of an action after a delete."""
+    """A deleted action."""
 
     id: int
     name: Text = None

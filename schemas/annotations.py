@@ -1,4 +1,4 @@
-"""Annotations: `/api/projects/{project_id}/annotations/`. What PostHog calls `dashboard_item` is an insight."""
+"""Annotations: `/api/projects/{project_id}/annotations/`. PostHog's `dashboard_item` is an insight."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -26,17 +26,17 @@ class CreateAnnotation(InProject):
     """ISO 8601; default now."""
     scope: Scope = "project"
     insight_id: Id | None = None
-    """For scope insight."""
+    """Needed for scope insight."""
     dashboard_id: Id | None = None
-    """For scope dashboard."""
+    """Needed for scope dashboard."""
 
     @model_validator(mode="after")
     def _fit_the_scope(self) -> Self:
         for scope, identifier in (("insight", self.insight_id), ("dashboard", self.dashboard_id)):
             if self.scope == scope and identifier is None:
-                raise ValueError(f"scope {scope} needs {scope}_id")
+                raise ValueError(f"scope {scope} needs `{scope}_id`")
             if self.scope != scope and identifier is not None:
-                raise ValueError(f"{scope}_id goes with scope {scope}, not with scope {self.scope}")
+                raise ValueError(f"`{scope}_id` is only valid with scope {scope}, not with scope {self.scope}")
         return self
 
 
@@ -56,7 +56,7 @@ def _scope(value: Any) -> Any:
 
 
 class AnnotationView(View):
-    """An annotation, in lists too: it is short. `scope` says on which charts it stands."""
+    """An annotation, the same in lists because it is short. `scope` is the set of charts that show it."""
 
     id: int
     content: Text = None
@@ -73,7 +73,7 @@ class AnnotationView(View):
 
 
 class AnnotationState(View):
-    """What is left of an annotation after a delete."""
+    """A deleted annotation."""
 
     id: int
     content: Text = None

@@ -1,4 +1,4 @@
-"""What all inputs and views share."""
+"""Types shared by all inputs and views."""
 
 import json
 import types
@@ -23,7 +23,7 @@ type ProjectId = Id | Literal["@current"]
 
 
 class Input(BaseModel):
-    """Arguments of one tool. Unknown arguments are refused, null means absent; field texts are attribute docstrings."""
+    """The arguments of one tool. Unknown ones are rejected, null means absent; fields are described by docstrings."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True, defer_build=True
@@ -32,7 +32,7 @@ class Input(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _forgive(cls, value: Any) -> Any:
-        """Null means absent; a list or object that a client sent as JSON text is read, for it has only one meaning."""
+        """Drop nulls, and parse lists and objects that a client sent as JSON text, since they have only one meaning."""
         if not is_object(value):
             return value
         containers = _containers(cls)
@@ -44,32 +44,32 @@ class Input(BaseModel):
 
 
 class View(BaseModel):
-    """What a tool shows of an object. Fields not listed here are left out; null fields are not shown."""
+    """The fields of an object that a tool shows. Unlisted and null fields are left out."""
 
     model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
 class InAccount(Input):
-    """Arguments of tools that act on the account behind a connection."""
+    """The arguments of tools that act on the account behind a connection."""
 
     connection_id: str | None = Field(default=None, pattern=r"^[0-9A-Za-z-]{8,64}$")
 
 
 class InProject(InAccount):
-    """Arguments of tools that act in one project."""
+    """The arguments of tools that act in one project."""
 
     project_id: ProjectId = "@current"
 
 
 class Page(InProject):
-    """Arguments of list tools. PostHog's LimitOffset pagination: `limit` rows from `offset`."""
+    """The arguments of list tools. PostHog paginates by `limit` and `offset`."""
 
     limit: Annotated[int, BeforeValidator(_not_a_boolean)] = Field(default=20, ge=1, le=100)
     offset: Annotated[int, BeforeValidator(_not_a_boolean)] = Field(default=0, ge=0, le=1_000_000)
 
 
 class Person(View):
-    """Who did something (`created_by`): PostHog's UserBasic."""
+    """A user in fields such as `created_by`: PostHog's UserBasic."""
 
     first_name: str | None = None
     email: str | None = None
@@ -77,7 +77,7 @@ class Person(View):
 
 @cache
 def _containers(model: type[BaseModel]) -> frozenset[str]:
-    """Fields that only take a list or an object."""
+    """Return the fields that accept only a list or an object."""
     return frozenset(name for name, field in model.model_fields.items() if not _takes_text(field.annotation))
 
 

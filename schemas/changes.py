@@ -1,4 +1,4 @@
-"""What the inputs of update tools share."""
+"""Types shared by the inputs of update tools."""
 
 from typing import Any, Self
 
@@ -10,17 +10,18 @@ _AIM = {"project_id", "connection_id"}
 
 
 class Changes(InProject):
-    """Arguments of an update tool: required ones name the object, of the others at least one is given."""
+    """The arguments of an update tool: required ones name the object; at least one other must be set."""
 
     @model_validator(mode="after")
     def _change_something(self) -> Self:
         names = [name for name, field in type(self).model_fields.items() if not field.is_required()]
         changeable = [name for name in names if name not in _AIM]
         if not self.model_fields_set.intersection(changeable):
-            raise ValueError(f"name what to change: {', '.join(changeable[:-1])} or {changeable[-1]}")
+            *others, last = (f"`{name}`" for name in changeable)
+            raise ValueError(f"nothing to change; set {', '.join(others)} or {last}")
         return self
 
     def given(self, *, leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """The fields to change, JSON-ready, as PostHog calls them."""
+        """Return the fields to change, JSON-ready, under PostHog's names."""
         target = {name for name, field in type(self).model_fields.items() if field.is_required()}
         return self.model_dump(mode="json", exclude=target | _AIM | leave_out, exclude_unset=True, exclude_none=True)

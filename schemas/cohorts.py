@@ -10,7 +10,7 @@ from .json import as_object, is_list
 from .shown import Author, Fields, IfTrue, Items, Text
 
 DAYS = 30
-"""How far back "performed the event" looks in translated groups."""
+"""The number of days that "performed the event" covers in converted groups."""
 
 
 class _Strict(BaseModel):
@@ -33,17 +33,17 @@ class GroupCondition(_Strict):
     def _mean_one_thing(self) -> Self:
         if self.type in ("event", "behavioral") and self.value != "performed_event":
             raise ValueError(
-                "PostHog would look for a person property here: for a person property say type person; "
-                "for an event say value performed_event; for an event with properties use filters"
+                "PostHog would look for a person property here. Use type person for a person property, value "
+                "performed_event for an event, or `filters` for an event with properties"
             )
         if self.type == "person" and self.value is None and self.operator not in ("is_set", "is_not_set"):
-            raise ValueError("a condition of type person needs a value, or the operator is_set or is_not_set")
+            raise ValueError("a condition of type person needs a `value`, or the `operator` is_set or is_not_set")
         if self.type == "cohort" and type(self.value) is not int:
-            raise ValueError("a condition of type cohort needs the cohort's id as value")
+            raise ValueError("a condition of type cohort needs the cohort's id as `value`")
         return self
 
     def as_filter(self) -> dict[str, Any]:
-        """The same condition as a leaf of `filters`."""
+        """Return the condition as a leaf of `filters`."""
         match self.type:
             case "event" | "behavioral":
                 return _performed(
@@ -58,7 +58,7 @@ class GroupCondition(_Strict):
 
 
 class Group(_Strict):
-    """PostHog's deprecated form: properties that all hold, or an event or action performed in the last days."""
+    """PostHog's deprecated form: properties that must all match, or an event or action performed in recent days."""
 
     properties: list[GroupCondition] | None = Field(default=None, min_length=1)
     event_id: str | None = None
@@ -68,11 +68,11 @@ class Group(_Strict):
     @model_validator(mode="after")
     def _hold_one_thing(self) -> Self:
         if sum(item is not None for item in (self.properties, self.event_id, self.action_id)) != 1:
-            raise ValueError("a group holds properties, or event_id, or action_id")
+            raise ValueError("a group needs exactly one of `properties`, `event_id` and `action_id`")
         return self
 
     def as_filter(self) -> dict[str, Any]:
-        """The same group as a branch of `filters`."""
+        """Return the group as a branch of `filters`."""
         if self.properties:
             leaves = [condition.as_filter() for condition in self.properties]
         elif self.event_id is not None:
@@ -97,23 +97,23 @@ def _performed(
 
 
 def filters_of(groups: list[Group]) -> dict[str, Any]:
-    """`filters` that mean what the groups say: any of the groups, and in each all of its properties.
+    """Return `filters` equivalent to the groups: persons match all properties of any group.
 
-    PostHog reads a property of type `event` in `groups` as a person property, so that the cohort stays empty.
+    PostHog treats a property of type `event` in `groups` as a person property, which leaves the cohort empty.
     """
     return {"properties": {"type": "OR", "values": [group.as_filter() for group in groups]}}
 
 
 def _check(filters: dict[str, Any]) -> dict[str, Any]:
     if filters.keys() != {"properties"}:
-        raise ValueError('must be {"properties": {"type": "OR", "values": [...]}} and nothing beside it')
+        raise ValueError('must be {"properties": {"type": "OR", "values": [...]}} with no other keys')
     if not _conditions(filters["properties"], ("properties",)):
         raise ValueError("needs at least one condition")
     return filters
 
 
 def _conditions(node: object, path: tuple[str | int, ...]) -> int:
-    """The number of conditions in a tree of AND and OR. Raises ValueError where it is not one."""
+    """Return the number of conditions in a tree of AND and OR. Raises ValueError for anything else."""
     fields = as_object(node)
     values: object = fields.get("values")
     if fields.get("type") in ("AND", "OR") and is_list(values):
@@ -121,7 +121,7 @@ def _conditions(node: object, path: tuple[str | int, ...]) -> int:
     if len(path) > 1 and fields.get("type") in ("behavioral", "person", "person_metadata", "cohort"):
         return 1
     raise ValueError(
-        f"{'.'.join(map(str, path))} must have the type AND or OR and values"
+        f"`{'.'.join(map(str, path))}` must have type AND or OR and `values`"
         + (", or be a condition of type behavioral, person or cohort" if len(path) > 1 else "")
     )
 
@@ -148,16 +148,16 @@ class CreateCohort(InProject):
         Annotated[list[Group], WithJsonSchema({"type": "array", "items": {"type": "object"}}), Field(min_length=1)]
         | None
     ) = None
-    """Old form, translated to filters."""
+    """Deprecated form, converted to filters."""
 
     @model_validator(mode="after")
     def _say_who(self) -> Self:
         if (self.filters is None) == (self.groups is None):
-            raise ValueError("give filters or groups (one of them): they say who is in the cohort")
+            raise ValueError("set either `filters` or `groups` to define who is in the cohort")
         return self
 
     def definition(self) -> dict[str, Any]:
-        """Who is in the cohort, as `filters`."""
+        """Return the definition of the cohort as `filters`."""
         return self.filters or filters_of(self.groups or [])
 
 
@@ -166,7 +166,7 @@ class UpdateCohort(Changes):
     name: str | None = Field(default=None, min_length=1, max_length=400)
     description: str | None = Field(default=None, max_length=1000)
     filters: Filters | None = None
-    """Replaces who is in it."""
+    """Replaces all filters."""
 
 
 class DeleteCohort(InProject):
@@ -174,7 +174,7 @@ class DeleteCohort(InProject):
 
 
 class CohortRow(View):
-    """A cohort in a list. `count` is that of the last calculation."""
+    """A cohort in a list. `count` comes from the last calculation."""
 
     id: int
     name: Text = None
@@ -187,7 +187,7 @@ class CohortRow(View):
 
 
 class CohortView(CohortRow):
-    """A cohort with who is in it: `filters`, or `groups` of an old one, or the `query` of a static one."""
+    """A cohort and its definition: `filters`, the `groups` of an old one, or the `query` of a static one."""
 
     filters: Fields = None
     groups: Items = None
@@ -200,7 +200,7 @@ class CohortView(CohortRow):
 
 
 class CohortState(View):
-    """What is left of a cohort after a delete."""
+    """A deleted cohort."""
 
     id: int
     name: Text = None

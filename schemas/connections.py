@@ -10,21 +10,21 @@ from .base import InAccount, View
 class ManageConnection(InAccount):
     action: Literal["list", "create", "get", "delete"]
     status: Literal["ACTIVE", "PENDING", "FAILED"] | None = None
-    """For list; default ACTIVE."""
+    """With list only; default ACTIVE."""
 
     @model_validator(mode="after")
     def _name_the_target(self) -> Self:
         if self.action in ("get", "delete") and self.connection_id is None:
-            raise ValueError(f"connection_id: needed for {self.action}; action list gives the ids")
+            raise ValueError(f"action {self.action} needs `connection_id`; use action list to find it")
         if self.action in ("list", "create") and self.connection_id is not None:
-            raise ValueError(f"connection_id: {self.action} takes none; use it with get or delete")
+            raise ValueError(f"`connection_id` is only valid with action get or delete, not with {self.action}")
         if self.action != "list" and self.status is not None:
-            raise ValueError("status: only for action list")
+            raise ValueError(f"`status` is only valid with action list, not with {self.action}")
         return self
 
 
 class ConnectionView(View):
-    """A connection without its `url`: that holds a session token and lets anybody who has it authorise."""
+    """A connection without its `url`, which contains a session token and lets anyone authorize the connection."""
 
     connection_id: str
     status: str | None = None
@@ -34,6 +34,6 @@ class ConnectionView(View):
 
 
 class PendingConnection(ConnectionView):
-    """A connection that waits for a person to open its `url`."""
+    """A connection that becomes active after the user opens its `url`."""
 
     url: str | None = None

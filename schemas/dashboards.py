@@ -13,16 +13,16 @@ from .shown import Author, Fields, IfTrue, Items, Text
 class ListDashboards(Page):
     search: str | None = None
     tags: list[str] | None = None
-    """With any of these."""
+    """Matches any of these."""
 
 
 class GetDashboard(InProject):
     dashboard_id: Id
     full: bool = False
     numbers: bool = False
-    """Each tile's headline number."""
+    """Show each insight's headline number."""
     refresh: bool = False
-    """Computes them."""
+    """Recompute the numbers."""
 
 
 class CreateDashboard(InProject):
@@ -42,7 +42,7 @@ class UpdateDashboard(InProject):
     @model_validator(mode="after")
     def _change_something(self) -> Self:
         if not self.model_fields_set - {"dashboard_id", "project_id", "connection_id"}:
-            raise ValueError("name what to change: name, description, pinned or tags")
+            raise ValueError("nothing to change; set `name`, `description`, `pinned` or `tags`")
         return self
 
 
@@ -69,7 +69,7 @@ def _body(value: Any) -> Any:
 
 
 class Tile(View):
-    """One place on a dashboard: an insight, without its result, or a text."""
+    """A tile of a dashboard: an insight without its result, or a text."""
 
     id: int | None = None
     insight: InsightBrief | None = None
@@ -86,7 +86,7 @@ class DashboardView(DashboardRow):
 
 
 class NumberedTile(View):
-    """A place on a dashboard with the computed result of its insight."""
+    """A tile of a dashboard with the computed result of its insight."""
 
     insight: InsightView | None = None
 
@@ -98,7 +98,7 @@ class NumberedTiles(View):
 
 
 class DashboardState(View):
-    """What is left of a dashboard after a delete."""
+    """A deleted dashboard."""
 
     id: int
     name: Text = None

@@ -1,7 +1,7 @@
-"""Moments and the ends of date ranges, as a caller may write them.
+"""Moments and the ends of date ranges, as callers can write them.
 
-PostHog refuses no relative date: it searches the text for a letter, so that `yesterday` means today. The grammar is
-checked here, and holds only the forms that PostHog applies as they read.
+PostHog rejects no relative date: it searches the text for a letter, so `yesterday` means today. The grammar is
+therefore checked here, and has only the forms that PostHog interprets as they read.
 """
 
 import re
@@ -21,7 +21,7 @@ def _moment(value: object) -> datetime | date:
         return value
     if found := _read(value):
         return found
-    raise ValueError("must be an ISO 8601 date or time, such as 2026-02-23 or 2026-02-23T09:30:00Z")
+    raise ValueError("must be an ISO 8601 date or datetime, such as 2026-02-23 or 2026-02-23T09:30:00Z")
 
 
 def _bound(value: object) -> datetime | date | str:
@@ -32,8 +32,8 @@ def _bound(value: object) -> datetime | date | str:
     if found := _read(value):
         return found
     raise ValueError(
-        "must be an ISO 8601 date or time, or relative to now: -24h, -7d, -2w, -1m (months), -1y, dStart, -1mStart; "
-        "yesterday is -1dStart to -1dEnd"
+        "must be an ISO 8601 date or datetime, or relative to now: -24h, -7d, -2w, -1m (months), -1y, dStart, "
+        "-1mStart; yesterday is -1dStart to -1dEnd"
     )
 
 
@@ -47,7 +47,7 @@ def _read(value: object) -> datetime | date | None:
 
 
 type Moment = Annotated[datetime | date, BeforeValidator(_moment), WithJsonSchema({"type": "string"})]
-"""A moment as ISO 8601 text, never as a number. What lacks a time or an offset is read in the project's timezone."""
+"""A moment as ISO 8601 text, never a number. Without a time or offset, it is in the project's timezone."""
 type Bound = Annotated[datetime | date | str, BeforeValidator(_bound), WithJsonSchema({"type": "string"})]
 """One end of a range: a Moment, or PostHog's relative form (`-7d`)."""
 
@@ -57,4 +57,4 @@ def _range_start(value: object) -> datetime | date | str:
 
 
 type RangeStart = Annotated[datetime | date | str, BeforeValidator(_range_start), WithJsonSchema({"type": "string"})]
-"""The beginning of a range: a Bound, or `all`, the first event there is."""
+"""The start of a range: a Bound, or `all` to start at the first event."""

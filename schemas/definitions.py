@@ -14,7 +14,7 @@ from .shown import IfTrue, Items, Text
 class ListEventDefinitions(Page):
     search: str | None = None
     event_type: Literal["event", "event_custom", "event_posthog"] | None = None
-    """event_posthog: names that begin with $."""
+    """event_posthog: names starting with $."""
 
 
 class ListPropertyDefinitions(Page):
@@ -23,21 +23,22 @@ class ListPropertyDefinitions(Page):
     event_names: Annotated[list[str], Field(min_length=1)] | None = None
     """Only properties seen on these events."""
     group_type_index: Annotated[int, Field(ge=0, le=4)] | None = None
-    """For type group."""
+    """Needed for type group."""
 
     @model_validator(mode="after")
     def _fit_the_type(self) -> Self:
         if self.event_names and self.type != "event":
-            raise ValueError("event_names goes with type event")
+            raise ValueError(f"`event_names` is only valid with type event, not with type {self.type}")
         if (self.group_type_index is None) == (self.type == "group"):
             raise ValueError(
-                "group_type_index goes with type group, and is needed there: get_project shows group_types"
+                "`group_type_index` is required with type group and invalid with other types; "
+                "get_project shows the group types"
             )
         return self
 
 
 class EventDefinitionRow(View):
-    """An event by name. PostHog's id of the definition serves no tool."""
+    """An event by name. PostHog's id of the definition is left out because no tool takes it."""
 
     name: str
     description: Text = None

@@ -55,11 +55,11 @@ class CreateFlag(InProject):
     """Description."""
     active: bool = True
     rollout_percentage: Percentage | None = None
-    """Of everybody."""
+    """Percentage of all users."""
     filters: dict[str, Any] | None = None
-    """For targeting: {"groups": [{"properties": [...], "rollout_percentage": 50}]}"""
+    """Targeting: {"groups": [{"properties": [...], "rollout_percentage": 50}]}"""
     variants: list[Variant] | None = None
-    """Their percentages add up to 100."""
+    """Percentages must add up to 100."""
     tags: list[str] | None = None
     create_usage_dashboard: bool = False
 
@@ -67,12 +67,13 @@ class CreateFlag(InProject):
     def _say_who_gets_it(self) -> Self:
         if (self.rollout_percentage is None) == (self.filters is None):
             raise ValueError(
-                "give rollout_percentage (0 to 100, of everybody) or filters (with groups): a rollout is not guessed"
+                "set either `rollout_percentage` (0 to 100, percentage of all users) or `filters` (with groups); "
+                "there is no default rollout"
             )
         if self.filters is not None:
             check_filters(self.filters)
             if self.variants and self.filters.get("multivariate"):
-                raise ValueError("give the variants in variants or in filters.multivariate, not in both")
+                raise ValueError("set `variants` or `filters.multivariate`, not both")
         check_variants([(variant.key, variant.rollout_percentage) for variant in self.variants or ()])
         return self
 
@@ -86,21 +87,25 @@ class UpdateFlag(InProject):
     rollout_percentage: Percentage | None = None
     """Keeps the targeting."""
     filters: dict[str, Any] | None = None
-    """Merged: what is not named stays, null removes. groups replaces all conditions."""
+    """Merged: omitted fields are kept, null removes. groups replaces all conditions."""
     tags: list[str] | None = None
 
     @model_validator(mode="after")
     def _say_one_thing(self) -> Self:
         if not self.changes() and self.rollout_percentage is None:
-            raise ValueError("name what to change: key, name, active, rollout_percentage, filters or tags")
+            raise ValueError(
+                "nothing to change; set `key`, `name`, `active`, `rollout_percentage`, `filters` or `tags`"
+            )
         if self.filters is not None:
             if self.rollout_percentage is not None:
-                raise ValueError("give rollout_percentage or filters, not both: filters hold the rollout of each group")
+                raise ValueError(
+                    "set `rollout_percentage` or `filters`, not both; `filters` contain the rollout of each group"
+                )
             _check_changes(self.filters)
         return self
 
     def changes(self) -> dict[str, Any]:
-        """The fields that PostHog stores as given."""
+        """Return the fields that PostHog stores as given."""
         aim = {"flag_id", "project_id", "connection_id", "rollout_percentage"}
         return self.model_dump(mode="json", exclude=aim, exclude_unset=True, exclude_none=True)
 
@@ -110,7 +115,7 @@ class DeleteFlag(InProject):
 
 
 class FlagRow(View):
-    """A flag in a list. PostHog's `name` is the description; the key identifies."""
+    """A flag in a list. PostHog's `name` is the description; the key identifies the flag."""
 
     id: int
     key: str
@@ -143,7 +148,7 @@ class FlagView(FlagRow):
 
 
 class FlagState(View):
-    """What is left of a flag after a delete."""
+    """A deleted flag."""
 
     id: int
     key: str
@@ -153,9 +158,9 @@ class FlagState(View):
 
 
 def check_filters(filters: dict[str, Any]) -> None:
-    """Raises ValueError unless the filters hold at least one release condition and variants that add up.
+    """Raise ValueError unless there is at least one release condition and the variants add up to 100.
 
-    PostHog refuses a new flag without groups, and ignores the groups of a PATCH that lacks them.
+    PostHog rejects a new flag without groups, and ignores their absence in a PATCH.
     """
     _check_conditions(filters.get("groups"))
     variants: object = as_object(filters.get("multivariate")).get("variants")
@@ -167,7 +172,7 @@ def check_filters(filters: dict[str, Any]) -> None:
             read = Variant.model_validate(variant, extra="ignore")
         except ValueError:
             raise ValueError(
-                "filters.multivariate.variants: each has a key and a rollout_percentage (0 to 100)"
+                "`filters.multivariate.variants`: each variant needs a key and a rollout_percentage (0 to 100)"
             ) from None
         shares.append((read.key, read.rollout_percentage))
     check_variants(shares)
@@ -177,22 +182,23 @@ def _check_conditions(groups: object) -> None:
     conditions = as_list(groups)
     if not conditions or not all(isinstance(condition, dict) for condition in conditions):
         raise ValueError(
-            'filters.groups: a list with at least one condition, such as {"properties": [], "rollout_percentage": 100}'
+            "`filters.groups` must be a list with at least one release condition, such as "
+            '{"properties": [], "rollout_percentage": 100}'
         )
 
 
 def _check_changes(filters: dict[str, Any]) -> None:
-    """Raises ValueError for what cannot be merged into stored filters."""
+    """Raise ValueError for changes that cannot be merged into stored filters."""
     if not filters:
-        raise ValueError("filters: name what to change: groups, multivariate or payloads")
+        raise ValueError("`filters` is empty; set `groups`, `multivariate` or `payloads` in it")
     if "groups" in filters:
         _check_conditions(filters["groups"])
     for name in ("multivariate", "payloads"):
         if not isinstance(filters.get(name), dict | None):
-            raise ValueError(f"filters.{name}: an object, or null to remove it")
+            raise ValueError(f"`filters.{name}` must be an object, or null to remove it")
     variants: object = as_object(filters.get("multivariate")).get("variants", [])
     if not is_list(variants) or not all(map(_has_key, variants)):
-        raise ValueError("filters.multivariate.variants: a list of objects, each with the key of its variant")
+        raise ValueError("`filters.multivariate.variants` must be a list of objects, each with the key of a variant")
 
 
 def _has_key(variant: Any) -> bool:
@@ -200,11 +206,11 @@ def _has_key(variant: Any) -> bool:
 
 
 def check_variants(shares: Sequence[tuple[str, float]]) -> None:
-    """Raises ValueError unless the keys differ and the percentages add up to 100, as PostHog demands."""
+    """Raise ValueError unless the keys differ and the percentages add up to 100, as PostHog requires."""
     if not shares:
         return
     if len({key for key, _ in shares} - {""}) < len(shares):
-        raise ValueError("variants: each needs its own key")
+        raise ValueError("each variant needs a unique key")
     total = sum(share for _, share in shares)
     if abs(total - 100) > 1e-9:
-        raise ValueError(f"variants: the rollout_percentage of all variants must add up to 100, not {total:g}")
+        raise ValueError(f"the rollout_percentage of all variants must add up to 100 (got {total:g})")

@@ -4,27 +4,28 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from .analytics.queries import ANALYSES
 from .base import Id, InProject, Page, View
 from .json import as_list, is_list, is_object
 from .shown import Author, Fields, IfTrue, Items, Text
 
-_CHARTS = ("TrendsQuery", "FunnelsQuery", "RetentionQuery", "PathsQuery", "StickinessQuery", "LifecycleQuery")
+_CHARTS = tuple(model.node for model in ANALYSES)
 _TABLES = ("EventsQuery", "ActorsQuery")
 _NODES = ("InsightVizNode", "DataVisualizationNode", "DataTableNode")
-_SERIES_NEEDED = {"TrendsQuery": 1, "FunnelsQuery": 2, "StickinessQuery": 1, "LifecycleQuery": 1}
+_SERIES_NEEDED = {model.node: model.least_series for model in ANALYSES}
 
 
 def wrapped(query: dict[str, Any]) -> dict[str, Any]:
-    """The query in the node that PostHog's page needs to draw it; a node is left as it is.
+    """Return the query wrapped in the node that PostHog needs to draw it; a node is returned unchanged.
 
-    PostHog stores any object: that a query is bare or lacks its series is found out by whoever opens the insight.
+    PostHog stores any object, so a bare query or one without series would fail only when a user opens the insight.
     Raises ValueError for a query that cannot be drawn.
     """
     kind = query.get("kind")
     if kind in _NODES:
         source: object = query.get("source")
         if not is_object(source):
-            raise ValueError(f"{kind} needs a source: one of {', '.join((*_CHARTS, 'HogQLQuery'))}")
+            raise ValueError(f"{kind} needs a `source`: one of {', '.join((*_CHARTS, 'HogQLQuery'))}")
         _check(source)
         return query
     _check(query)
@@ -38,13 +39,13 @@ def wrapped(query: dict[str, Any]) -> dict[str, Any]:
 def _check(source: dict[str, Any]) -> None:
     kind = source.get("kind")
     if kind not in (*_CHARTS, *_TABLES, "HogQLQuery"):
-        raise ValueError(f"kind must be one of {', '.join((*_CHARTS, 'HogQLQuery'))}")
+        raise ValueError(f"`kind` must be one of {', '.join((*_CHARTS, 'HogQLQuery'))}")
     if kind == "HogQLQuery" and not isinstance(source.get("query"), str):
-        raise ValueError("HogQLQuery needs its SQL in query")
+        raise ValueError("HogQLQuery needs its SQL in `query`")
     count = len(as_list(source.get("series")))
     if count < (needed := _SERIES_NEEDED.get(kind, 0)):
         raise ValueError(
-            f'{kind} needs series: at least {needed}, such as {{"kind": "EventsNode", "event": "$pageview"}}'
+            f'{kind} needs `series` with at least {needed}, such as {{"kind": "EventsNode", "event": "$pageview"}}'
         )
 
 
@@ -55,23 +56,23 @@ class ListInsights(Page):
     search: str | None = None
     saved: bool | None = None
     insight: Literal["TRENDS", "FUNNELS", "RETENTION", "PATHS", "STICKINESS", "LIFECYCLE", "JSON", "SQL"] | None = None
-    """Kind."""
+    """Insight kind."""
     dashboards: list[Id] | None = None
-    """On all of these."""
+    """Matches insights on all of these."""
 
 
 class GetInsight(InProject):
     insight_id: Id | str
     """Id or short id."""
     refresh: bool = False
-    """Compute the result now."""
+    """Recompute the result."""
     full: bool = False
 
 
 class CreateInsight(InProject):
     name: str = Field(min_length=1, max_length=400)
     query: InsightQuery
-    """By kind: TrendsQuery, FunnelsQuery, RetentionQuery, PathsQuery, StickinessQuery, LifecycleQuery, HogQLQuery."""
+    """kind: TrendsQuery, FunnelsQuery, RetentionQuery, PathsQuery, StickinessQuery, LifecycleQuery or HogQLQuery."""
     description: str | None = None
     tags: list[str] | None = None
     dashboards: list[Id] | None = None
@@ -86,13 +87,13 @@ class UpdateInsight(InProject):
     description: str | None = None
     tags: list[str] | None = None
     dashboards: list[Id] | None = None
-    """Replaces the dashboards it is on."""
+    """Replaces all its dashboards."""
     saved: bool | None = None
 
     @model_validator(mode="after")
     def _change_something(self) -> Self:
         if not self.model_fields_set - {"insight_id", "project_id", "connection_id"}:
-            raise ValueError("name what to change: name, query, description, tags, dashboards or saved")
+            raise ValueError("nothing to change; set `name`, `query`, `description`, `tags`, `dashboards` or `saved`")
         return self
 
 
@@ -102,7 +103,7 @@ class DeleteInsight(InProject):
 
 
 def _kind(query: Any) -> Any:
-    """`TrendsQuery` of a query or of the node around it."""
+    """Return the kind of a query or of the query inside a node, such as `TrendsQuery`."""
     if not is_object(query):
         return None
     source: object = query.get("source")
@@ -114,7 +115,7 @@ type Kind = Annotated[str | None, BeforeValidator(_kind)]
 
 
 class InsightName(View):
-    """What an insight is called; PostHog derives a name from the query when nobody gave one."""
+    """The name of an insight; PostHog derives one from the query if none was set."""
 
     id: int
     short_id: str | None = None
@@ -123,14 +124,14 @@ class InsightName(View):
 
 
 class InsightBrief(InsightName):
-    """An insight where another object refers to it."""
+    """An insight as other objects refer to it."""
 
     kind: Kind = Field(default=None, validation_alias="query")
     deleted: IfTrue = None
 
 
 class InsightFields(InsightName):
-    """What lists and single insights share."""
+    """The fields shared by lists and single insights."""
 
     saved: bool | None = None
     favorited: bool | None = None
@@ -141,7 +142,7 @@ class InsightFields(InsightName):
     @model_validator(mode="before")
     @classmethod
     def _dashboards_of_tiles(cls, value: Any) -> Any:
-        """Newer servers name dashboards only in `dashboard_tiles`."""
+        """Read the dashboards from `dashboard_tiles`: newer servers list them only there."""
         if not is_object(value):
             return value
         tiles: object = value.get("dashboard_tiles")
@@ -158,7 +159,7 @@ class InsightRow(InsightFields):
 
 
 class StoredInsight(InsightFields):
-    """An insight as it was stored, without its result."""
+    """An insight as stored, without its result."""
 
     description: Text = None
     query: Fields = None
@@ -169,7 +170,7 @@ class StoredInsight(InsightFields):
 
 
 class InsightView(InsightName):
-    """An insight with its last computed result, as it is read."""
+    """An insight with its last computed result."""
 
     deleted: bool | None = None
     query: Any = None
@@ -182,7 +183,7 @@ class InsightView(InsightName):
 
 
 class InsightState(View):
-    """What is left of an insight after a delete."""
+    """A deleted insight."""
 
     id: int
     short_id: str | None = None

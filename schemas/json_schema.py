@@ -1,8 +1,7 @@
-"""Input schemas as a host shows them to its model: every token costs each conversation.
+"""Input schemas as a host shows them to its model: every token is paid for in every conversation.
 
-Dropped: titles, null branches, bounds and defaults that say little, the description of the model. `project_id` is
-one line.
-References are put in place, because some hosts do not follow them.
+Titles, null branches, the model's description, and bounds and defaults of little use are dropped. `project_id` is one
+line. References are inlined, because some hosts do not follow them.
 """
 
 from typing import Any, cast
@@ -13,11 +12,11 @@ from .json import is_list, is_object
 _PROJECT_ID: dict[str, Any] = {"type": ["integer", "string"], "default": "@current"}
 _LONG = 400
 _UNREACHED = 1_000_000
-"""Larger maxima only keep numbers in bounds; no caller meets them."""
+"""The limit above which a maximum only guards against overflow; no caller reaches it."""
 
 
 def input_schema(model: type[Input], *, pinned_project: bool = False) -> dict[str, Any]:
-    """The JSON schema (2020-12) of a tool's arguments. With `pinned_project`, `project_id` is not offered."""
+    """Return the JSON schema (2020-12) of a tool's arguments. With `pinned_project`, `project_id` is left out."""
     natural = model.model_json_schema()
     definitions = cast("dict[str, Any]", natural.pop("$defs", {}))
     schema = cast("dict[str, Any]", _lean(natural, definitions))
@@ -50,7 +49,7 @@ def _lean(node: Any, definitions: dict[str, Any]) -> Any:
         fields = {**kept[0], **fields} if len(kept) == 1 else {**fields, "anyOf": kept}
         if "$ref" in fields:
             return _lean(fields, definitions)
-    if not fields.get("default", True):  # null, false, 0: what an absent argument means anyway
+    if not fields.get("default", True):  # null, false, 0: an absent argument means the same
         del fields["default"]
     lean: dict[str, Any] = {}
     value: Any
@@ -70,7 +69,7 @@ def _lean(node: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _says_little(key: str, value: Any) -> bool:
-    """Whether a keyword is not worth its tokens: the error says it when it matters, and callers hardly ever meet it."""
+    """Return whether a keyword is not worth its tokens: callers rarely violate it, and the error then explains it."""
     match key:
         case "title" | "additionalProperties":
             return isinstance(value, (str, bool))

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from .base import Id, InProject, Page, View
 
 SHOWN_DISTINCT_IDS = 10
-"""In a list; a person can have thousands. get_person shows all."""
+"""The number of distinct ids shown in lists; a person can have thousands. get_person shows all."""
 
 type Operator = Literal[
     "exact",
@@ -37,9 +37,7 @@ def _uuid(text: str) -> str:
     try:
         return str(UUID(text))
     except ValueError:
-        raise ValueError(
-            "must be a uuid from list_persons; list_persons with distinct_id or email finds a person otherwise"
-        ) from None
+        raise ValueError("must be a person's uuid; find it with list_persons by `distinct_id` or `email`") from None
 
 
 type PersonId = Annotated[str, AfterValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
@@ -57,22 +55,22 @@ class PersonProperty(BaseModel):
     @model_validator(mode="after")
     def _have_a_value(self) -> Self:
         if self.operator not in _WITHOUT_VALUE and self.value in (None, []):
-            raise ValueError(f"{self.operator} needs a value")
+            raise ValueError(f"{self.operator} needs a `value`")
         return self
 
     def as_filter(self) -> dict[str, Any]:
-        """PostHog's property filter; it wants a value even where there is none to compare."""
+        """Return PostHog's property filter, which requires a value even if there is none to compare."""
         value = self.operator if self.operator in _WITHOUT_VALUE else self.value
         return {"key": self.key, "value": value, "operator": self.operator, "type": "person"}
 
 
 class ListPersons(Page):
     search: str | None = None
-    """Part of the email or name, or a whole distinct id."""
+    """Part of an email or name, or a full distinct id."""
     email: str | None = None
     distinct_id: str | None = None
     properties: list[PersonProperty] | None = None
-    """All must hold."""
+    """All must match."""
     cohort_id: Id | None = None
 
 
@@ -81,14 +79,14 @@ class GetPerson(InProject):
 
 
 class PersonRow(View):
-    """A person in a list, without properties: they are personal data, and get_person shows them."""
+    """A person in a list, without properties, which are personal data; get_person shows them."""
 
     uuid: str
     name: str | None = None
     is_identified: bool | None = None
     distinct_ids: list[str] | None = None
     distinct_ids_in_all: int | None = None
-    """How many there are, when not all are shown."""
+    """The number of distinct ids, if not all are shown."""
 
     @model_validator(mode="after")
     def _show_some_ids(self) -> Self:
@@ -99,7 +97,7 @@ class PersonRow(View):
 
 
 class PersonView(View):
-    """A person with all properties. PostHog's `id` is an integer here and a uuid in lists: only `uuid` is shown."""
+    """A person with all properties. Only `uuid` is shown: PostHog's `id` is an integer here and a uuid in lists."""
 
     uuid: str
     name: str | None = None

@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validat
 from .base import InProject, View
 
 type QueryId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-"""Of a query that this server started."""
+"""The id of a query that this server started."""
 
 
 class Plot(BaseModel):
-    """Columns of an answer to draw: `y` over `x`, a line or bar for each value of `series`."""
+    """The columns of a result to draw: `y` over `x`, one line or bar per value of `series`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -22,23 +22,23 @@ class Plot(BaseModel):
 
 class RunHogql(InProject):
     query: str = Field(min_length=1, max_length=50_000)
-    """One SELECT."""
+    """One SELECT statement."""
     values: dict[str, Any] | None = None
     """Values of {placeholders}; bound, never formatted into the SQL."""
     limit: int = Field(default=100, ge=1, le=10_000)
-    """Rows, when the SQL has no LIMIT."""
+    """Row limit if the SQL has none."""
     refresh: bool = False
-    """Compute anew."""
+    """Bypass the cache."""
     name: str | None = Field(default=None, max_length=200)
-    """What it is for, for PostHog's query log."""
+    """Purpose, for PostHog's query log."""
     check: Literal["full", "off"] = "full"
     """off sends it unchecked."""
     background: bool = False
-    """For a long query."""
+    """Use it for long queries."""
     export: Literal["csv", "parquet"] | None = None
-    """All rows into a file."""
+    """Write all rows to a file."""
     plot: Annotated[Plot, WithJsonSchema({"type": "object"})] | None = None
-    """Columns for a PNG: {x, y, series?}."""
+    """Columns to draw as a PNG: {x, y, series?}."""
 
 
 class CheckHogql(InProject):
@@ -65,7 +65,7 @@ class MetadataProblem(View):
 
 
 class MetadataAnswer(View):
-    """PostHog's own verdict on a statement, without running it."""
+    """The result of PostHog's own check of a statement, which does not run it."""
 
     isValid: bool | None = None  # noqa: N815 (PostHog's name)
     errors: tuple[MetadataProblem, ...] = ()
@@ -73,14 +73,14 @@ class MetadataAnswer(View):
 
 
 class QueryProgress(View):
-    """How far PostHog is with an asynchronous query."""
+    """The progress of an asynchronous query."""
 
     rows_read: int | None = None
     estimated_rows_total: int | None = None
 
 
 class QueryStatus(View):
-    """Of an asynchronous query: it runs, or has failed, or holds the whole answer in `results`."""
+    """The status of an asynchronous query: running, failed, or complete with the whole response in `results`."""
 
     id: str | None = None
     complete: bool = False
@@ -91,7 +91,7 @@ class QueryStatus(View):
 
 
 class QueryAnswer(View):
-    """Rows of a query, or the status of one that still runs."""
+    """The rows of a query, or the status of one that is still running."""
 
     columns: list[str] | None = None
     types: list[Any] | None = None
@@ -108,18 +108,20 @@ class DescribeData(InProject):
     table: str | None = Field(default=None, min_length=1, max_length=200)
     event: str | None = Field(default=None, min_length=1, max_length=400)
     property: str | None = Field(default=None, min_length=1, max_length=400)
-    """Its values: on event, else of persons."""
+    """Show its values: on event, or else on persons."""
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         asked = [name for name in ("search", "table", "event") if getattr(self, name) is not None]
         if len(asked) > 1 or (self.property is not None and asked not in ([], ["event"])):
-            raise ValueError("give one of search, table, event, property; only event and property go together")
+            raise ValueError(
+                "set only one of `search`, `table`, `event` and `property`; only `event` and `property` can be combined"
+            )
         return self
 
 
 class EventCount(View):
-    """A row of TeamTaxonomyQuery: an event and how often it came in 30 days."""
+    """A row of TeamTaxonomyQuery: an event and its count in the last 30 days."""
 
     event: str
     count: int
@@ -134,7 +136,7 @@ class PropertySample(View):
 
 
 class PersonValue(View):
-    """A value of a person property, and how many persons have it."""
+    """A value of a person property and the number of persons who have it."""
 
     name: Any = None
     count: int | None = None

@@ -28,12 +28,12 @@ class ListRecordings(Page):
     person_id: PersonId | None = None
     distinct_id: str | None = Field(default=None, min_length=1)
     order: Order = "start_time"
-    """Largest first."""
+    """Descending."""
 
     @model_validator(mode="after")
     def _name_one_person(self) -> Self:
         if self.person_id and self.distinct_id:
-            raise ValueError("give person_id or distinct_id, not both: PostHog would ignore person_id")
+            raise ValueError("set `person_id` or `distinct_id`, not both; PostHog would ignore `person_id`")
         return self
 
 
@@ -43,7 +43,7 @@ class GetRecording(InProject):
 
 
 class RecordingRow(View):
-    """A recording in a list; durations in seconds."""
+    """A recording in a list; durations are in seconds."""
 
     id: str
     start_time: str | None = None
@@ -60,14 +60,14 @@ class RecordingRow(View):
 
 
 class RecordedPerson(View):
-    """Who was recorded."""
+    """The person who was recorded."""
 
     uuid: str | None = None
     name: str | None = None
 
 
 class RecordingView(RecordingRow):
-    """What is known of a recording; the replay itself is only in PostHog."""
+    """The details of a recording; the replay itself is only in PostHog."""
 
     inactive_seconds: int | float | None = None
     mouse_activity_count: int | None = None

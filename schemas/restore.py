@@ -1,4 +1,4 @@
-"""Restoring objects that were deleted softly, and the one table of what can be."""
+"""Restoring soft-deleted objects, and the table of resources that support it."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -17,8 +17,8 @@ RESTORABLE: Mapping[str, Restorable] = {
     "annotations": "annotation",
     "experiments": "experiment",
 }
-"""PostHog's resources that take a soft delete, and what `restore_deleted` calls them. Elsewhere `{"deleted": true}`
-is ignored (surveys return 200 and keep the object) or rejected."""
+"""PostHog's resources that support soft delete, and their names in `restore_deleted`. Other resources ignore or reject
+`{"deleted": true}`; surveys return 200 and keep the object."""
 
 
 class RestoreDeleted(InProject):
@@ -27,7 +27,7 @@ class RestoreDeleted(InProject):
 
 
 class RestoredView(View):
-    """What was restored, by what identifies it. `active` says whether a flag is on."""
+    """A restored object, by the fields that identify it. `active` shows whether a flag is on."""
 
     id: int
     key: Text = None

@@ -1,4 +1,4 @@
-"""What several views share."""
+"""Field types shared by several views."""
 
 from typing import Annotated, Any
 
@@ -19,16 +19,16 @@ def _unless_empty(value: Any) -> Any:
 type Author = Annotated[str | None, BeforeValidator(_email_or_first_name)]
 """PostHog's UserBasic (`created_by`, `last_modified_by`), shown as the email address or else the first name."""
 type Text = Annotated[str | None, BeforeValidator(_unless_empty)]
-"""A text that is not shown when it is empty."""
+"""A text that is left out if empty."""
 type Items = Annotated[list[Any] | None, BeforeValidator(_unless_empty)]
-"""A list that is not shown when it is empty."""
+"""A list that is left out if empty."""
 type Fields = Annotated[dict[str, Any] | None, BeforeValidator(_unless_empty)]
-"""An object that is shown as it is, and not when it is empty."""
+"""An object that is shown unchanged, or left out if empty."""
 type IfTrue = Annotated[bool | None, BeforeValidator(_unless_empty)]
-"""A boolean that is only shown when it is true."""
+"""A boolean that is shown only if true."""
 
 
 class Whole(View):
-    """Everything that PostHog says about an object, for `full: true`; secrets are redacted on the way out."""
+    """All fields of an object, for `full: true`; secrets are redacted in the result."""
 
     model_config = ConfigDict(extra="allow")

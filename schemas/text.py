@@ -1,9 +1,9 @@
-"""Cleaning of text that other people wrote, before a model or a terminal sees it.
+"""Cleaning of text written by other people, before a model or a terminal shows it.
 
-PostHog's ingest key is public, so anybody can put text into event names, properties, person names and error messages.
+PostHog's ingest key is public, so anyone can put text into event names, properties, person names and error messages.
 Characters that carry no visible text (controls, bidirectional overrides, Unicode tags, zero-width marks, halves of
-surrogate pairs) are removed; the joiners and variation selectors of emoji, CJK and Indic or Persian words stay. Secrets
-are replaced by `[redacted]`. This is best effort: it takes away hidden channels, not what a visible text says.
+surrogate pairs) are removed; the joiners and variation selectors of emoji, CJK and Indic or Persian words are kept.
+Secrets are replaced by `[redacted]`. This is best effort: it removes hidden channels, not visible instructions.
 """
 
 import base64
@@ -16,7 +16,7 @@ from .json import is_object
 
 REDACTED = "[redacted]"
 MARK = re.compile(r"\[redacted\]|… \(\d+ (?:characters|items)\)|… \d+ more: search")
-"""What results hold in the place of something that is not shown."""
+"""The marks that results contain in place of a redacted or truncated value."""
 
 _INVISIBLE = re.compile(
     "["
@@ -33,8 +33,8 @@ _SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0e"
 _EMOJI_SELECTOR = "\ufe0f"
 _CJK_SELECTORS = "\U000e0100-\U000e01ef"
 _SHOWN = rf"[^\x00-\x7f{_JOINERS}{_SELECTORS}{_EMOJI_SELECTOR}{_CJK_SELECTORS}]"
-# These mean something only beside a visible character of an emoji or a non-Latin script, one at a time; a run of them
-# can spell out a hidden text.
+# These are meaningful only next to a visible character of an emoji or a non-Latin script, one at a time; a run of them
+# can spell out hidden text.
 _MISPLACED = re.compile(
     rf"(?<!{_SHOWN})(?<!{_SHOWN}{_EMOJI_SELECTOR})[{_JOINERS}]|[{_JOINERS}](?!{_SHOWN})"
     rf"|(?<!{_SHOWN})(?!(?<=[0-9#*]){_EMOJI_SELECTOR}\u20e3)[{_SELECTORS}{_EMOJI_SELECTOR}]"
@@ -64,17 +64,17 @@ class Cleaner:
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         self._secrets = tuple(secret for secret in secrets if secret)
         self.removed = 0
-        """Invisible characters removed so far."""
+        """The number of invisible characters removed so far."""
 
     def text(self, value: str) -> str:
-        """The text without invisible characters and secrets; lines end with a newline alone."""
+        """Return the text without invisible characters and secrets; lines end with a newline only."""
         value = self._visible(value)
         if "_" in value:
             value = _SECRET.sub(REDACTED, value)
         return self._without_keys(value)
 
     def value(self, value: Any) -> Any:
-        """The same JSON value with every string, keys included, cleaned."""
+        """Return the JSON value with every string cleaned, keys included."""
         if isinstance(value, str):
             return self.text(value)
         if is_object(value):
@@ -87,11 +87,11 @@ class Cleaner:
         cleaned: dict[str, Any] = {}
         for key, item in fields.items():
             name = self.text(key)
-            while name in cleaned:  # keys that differed in what is not visible
+            while name in cleaned:  # keys that differed only in invisible characters
                 name += " (again)"
             cleaned[name] = REDACTED if item and _SECRET_FIELD.fullmatch(name) else self.value(item)
         if cleaned.get("status") == "PENDING" and "connection_id" in cleaned and isinstance(fields.get("url"), str):
-            # A new connection's url is a capability that its user has to get: it holds the session token.
+            # The user needs the url of a new connection as it is, with its session token.
             cleaned["url"] = self._without_keys(self._visible(fields["url"]))
         return cleaned
 
@@ -111,6 +111,6 @@ class Cleaner:
 
 
 def excerpt(value: str, limit: int = 500) -> str:
-    """The beginning of a foreign text, cleaned, on one line, at most `limit` characters."""
+    """Return the start of a foreign text, cleaned, on one line, at most `limit` characters."""
     line = " ".join(Cleaner().text(value[: 40 * limit]).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -28,7 +28,7 @@ from mcp.types import (
     ReadResourceResult,
 )
 
-from .apps import CHART, CHARTED, EXTENSION, MIME_TYPE, TOOL_META
+from .apps import CHART, EXTENSION, MIME_TYPE, TOOL_META, is_charted
 from .calling import call_tool, clean, clean_errors, error_result, not_offered
 from .completions import complete
 from .prompts import offered, written
@@ -63,7 +63,7 @@ def build(runtime: Runtime) -> Server[Any]:
     pinned, read_only = settings.project_id is not None, settings.read_only
     exports = settings.export_dir is not None
     tools = [tool.as_tool(pinned=pinned, read_only=read_only, exports=exports) for tool in runtime.tools]
-    tools = [tool.model_copy(update={"meta": TOOL_META}) if tool.name in CHARTED else tool for tool in tools]
+    tools = [tool.model_copy(update={"meta": TOOL_META}) if is_charted(tool.name) else tool for tool in tools]
     schemas = {tool.name: tool.input_schema for tool in tools}
     plans = offered(frozenset(schemas))
     providers = tuple(each for each in RESOURCES if each.tool is None or each.tool in schemas)

@@ -14,16 +14,14 @@ from .runtime import Runtime
 CHART_URI = "ui://maton-posthog/chart.html"
 EXTENSION = "io.modelcontextprotocol/ui"
 MIME_TYPE = "text/html;profile=mcp-app"
-CHARTED = frozenset(
-    {
-        "run_hogql", "query_trends", "query_funnel", "query_retention", "query_paths", "query_stickiness",
-        "query_lifecycle",
-    }
-)  # fmt: skip
-"""Tools whose results the page can draw."""
 TOOL_META: dict[str, Any] = {"ui": {"resourceUri": CHART_URI}}
 _CSP: dict[str, list[str]] = {"connectDomains": [], "resourceDomains": [], "frameDomains": [], "baseUriDomains": []}
 _META: dict[str, Any] = {"ui": {"csp": _CSP, "prefersBorder": True}}
+
+
+def is_charted(tool: str) -> bool:
+    """Return whether the page draws the results of a tool."""
+    return tool == "run_hogql" or tool.startswith("query_")
 
 
 async def _read(_: Runtime, uri: str) -> ReadResourceResult | None:

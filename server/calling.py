@@ -63,7 +63,7 @@ async def call_tool(
     _note(operation, call, "ok", started, writes=writes)
     structured = shown if runtime.settings.structured else None
     content: list[ContentBlock] = [TextContent(text=text), *map(_content, reply.attachments)]
-    return CallToolResult(content=content, structured_content=structured)
+    return CallToolResult(content=content, structured_content=structured, _meta=dict(reply.meta) or None)
 
 
 def _internal_error(call: Call | None, *, writes: bool) -> GatewayError:

@@ -1,7 +1,8 @@
 """The state that all transports and MCP connections of a process share: settings, operations, the gateway client."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from importlib import metadata
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..gateway.background import Progress
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.client import Gateway, GatewayConfig
-from ..gateway.directory import Directory
+from ..gateway.directory import Directory, utc_now
 from ..gateway.errors import Failed
 from ..tools.operation import Operation, Toolset
 from .sandbox import COMMAND, Sandbox, SandboxError
@@ -25,12 +26,15 @@ _logger = logging.getLogger(__name__)
 class Runtime:
     """The shared state of one process. Close it with `aclose`."""
 
-    def __init__(self, settings: Settings, *, sandbox_command: Sequence[str] = COMMAND) -> None:
+    def __init__(
+        self, settings: Settings, *, sandbox_command: Sequence[str] = COMMAND, now: Callable[[], datetime] = utc_now
+    ) -> None:
         self.settings = settings
         self._sandbox_command = sandbox_command
         self.tools = tuple(tool for tool in tool_list().values() if is_offered(tool, settings))
         self.offered = frozenset(tool.name for tool in self.tools)
         self._operations: dict[str, Operation[Any]] | None = None
+        self._now = now
         self._directory: Directory | None = None
         self._lock = anyio.Lock()
         self._gateway: Gateway | None = None
@@ -82,7 +86,7 @@ class Runtime:
             if self._gateway is None or self._directory is None:
                 config = await self._config()
                 self._gateway = Gateway(config)
-                self._directory = Directory(config, self._gateway.ledger)
+                self._directory = Directory(config, self._gateway.ledger, self._now)
             return self._gateway, self._directory
 
     async def aclose(self) -> None:

@@ -1,4 +1,11 @@
-"""Settings of all tests: asyncio for async tests, and no limits that depend on the machine's speed."""
+"""Settings of all tests: asyncio for async tests, and no limits that depend on the machine's speed.
+
+Property tests draw the same examples on every run, and others with `--hypothesis-profile=drawn`.
+"""
+
+import signal
+import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -6,11 +13,28 @@ from hypothesis import HealthCheck, settings
 from .oracle import examples
 
 settings.register_profile(
-    "untimed", deadline=None, max_examples=examples(50, 1000), suppress_health_check=[HealthCheck.too_slow]
+    "drawn", deadline=None, max_examples=examples(50, 1000), suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("untimed")
+settings.register_profile("repeatable", settings.get_profile("drawn"), derandomize=True)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Take SIGINT: a run in the background ignores it, and the processes that it starts inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def skip(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let seconds pass at once, for deadlines and for whatever the loop waits for."""
+    real = time.monotonic
+    skipped: list[float] = []
+    monkeypatch.setattr(time, "monotonic", lambda: real() + sum(skipped))
+    return skipped.append

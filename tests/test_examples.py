@@ -22,6 +22,7 @@ SHOWN = {
     "ask_over_stdio": "browser\tusers\nChrome\t",
     "ask_over_http": '"name":"Sandbox (synthetic data)"',
     "embed_the_server": "  run_hogql\n",
+    "judge_hogql": "unknown column `evnt` 7 ('event',)\n",
 }
 """What each program prints, among other things."""
 HOSTS = sorted((EXAMPLES / "hosts").glob("*.json"))

@@ -76,7 +76,7 @@ def test_its_description_is_plain_sentences(operation: Operation[Any]) -> None:
 
 
 @EVERY
-def test_nothing_but_a_token_of_this_server_will_ever_authorise(operation: Operation[Any]) -> None:
+def test_nothing_but_a_token_of_this_server_will_ever_authorize(operation: Operation[Any]) -> None:
     booleans = [name for name, schema in _fields(input_schema(operation.input)) if schema.get("type") == "boolean"]
     assert [name for name in booleans if AUTHORISING.search(name)] == []
 
@@ -125,7 +125,7 @@ def test_hosts_see_what_its_snapshot_shows(operation: Operation[Any]) -> None:
 
 
 def test_no_snapshot_is_left_of_a_tool_that_is_gone() -> None:
-    assert strays({TOOLSNAPS / f"{operation.name}.json" for operation in OPERATIONS}) == []
+    assert strays(TOOLSNAPS, (operation.name for operation in OPERATIONS)) == []
 
 
 def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

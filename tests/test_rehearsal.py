@@ -12,6 +12,7 @@ from pathlib import Path
 from .snapshots import ROOT
 
 AREA = "notebooks"
+RESPONSES = "tests/test_responses.py"
 PATIENCE_S = 600
 _MADE = ("__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", "build", "dist", ".git", ".venv")
 
@@ -150,11 +151,13 @@ def test_a_new_area_needs_the_steps_that_contributing_lists_and_no_more(tmp_path
     _ruff(copy, "check", "--select", "I", "--fix", ".")
     _ruff(copy, "format", ".")
     _pytest(copy, *_made_by_snapshots(copy), UPDATE_SNAPSHOTS="1")
+    _pytest(copy, RESPONSES, "-k", "notebook", UPDATE_SNAPSHOTS="1")
     changed, steps = _changed(before, _contents(copy)), _steps("Add an area")
     assert (_not_named(changed, steps), _not_used(changed, steps)) == (set(), set())
     _ruff(copy, "check", ".")
     _pytest(copy, *_made_by_snapshots(copy), "tests/test_floors.py", "tests/test_mission.py")
     _pytest(copy, "tests/server/test_every_operation.py", f"tests/tools/test_{AREA}.py", "-k", "notebook")
+    _pytest(copy, RESPONSES, "-k", "notebook or every_tool or is_left")
 
 
 def test_a_step_that_is_missing_or_needless_is_noticed() -> None:
@@ -190,6 +193,17 @@ def _add_the_area(copy: Path) -> None:
         r"ARGUMENTS: Mapping\[str, dict\[str, Any\]\] = \{\n",
         '    "get_notebook": {"notebook_id": "aBcD1234"},\n    "create_notebook": {"title": "Launch"},\n',
     )
+    _edit(
+        copy / "tests/response_calls.py",
+        r"FLAGS_AND_ACCOUNT: Mapping\[str, Pair\] = \{\n",
+        '    "list_notebooks": Pair({}, {"limit": 0}),\n'
+        '    "get_notebook": Pair(\n'
+        '        {"notebook_id": "note0001"},\n'
+        '        {"notebook_id": "aBcD1234"},\n'
+        '        before=(("create_notebook", {"title": "Launch"}),),\n'
+        "    ),\n"
+        '    "create_notebook": Pair({"title": "Launch"}, {"title": ""}),\n',
+    )
     _edit(copy / "CHANGELOG.md", r"## Unreleased\n(?:\n### \w+\n\n)?", "- Notebooks: list, get, create.\n")
 
 
@@ -210,9 +224,10 @@ def _steps(heading: str) -> set[str]:
 
 
 def _made_by_snapshots(copy: Path) -> list[str]:
+    """Return the test files of `make snapshots`, without the one that is run for the new tools only."""
     recipe = re.search(r"UPDATE_SNAPSHOTS=1 .*pytest -q (.*)", (copy / "Makefile").read_text("utf-8"))
     assert recipe is not None
-    return recipe[1].split()
+    return [path for path in recipe[1].split() if path != RESPONSES]
 
 
 def _contents(folder: Path) -> Mapping[str, bytes]:

@@ -1,5 +1,4 @@
-"""What can be done: one file an area, and `operations.OPERATIONS`, the one explicit tuple of them all.
+"""The tools: one file per area, and `operations.OPERATIONS`, the explicit tuple of all of them.
 
-Importing this package imports no area: their models take a tenth of a second, which the
-start of a server should not pay.
+Importing this package imports no area. Building their models takes a tenth of a second, too long for server startup.
 """

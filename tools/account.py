@@ -1,4 +1,4 @@
-"""The account behind a connection. Tokens limited to some projects may not read organization or project lists."""
+"""The account behind a connection. Tokens limited to some projects cannot read organization or project lists."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..schemas.base import Page
 from ..schemas.shown import Whole
 from .operation import Effect, Operation, Result, Toolset, route, show, show_page
 
-_OWN_ONLY = "This connection may not list projects; these are the ones that its user's own record names."
+_OWN_ONLY = "This connection is not allowed to list projects. These are the projects named in its user's own record."
 
 
 async def _get_organization(api: Call, args: GetOrganization) -> Result:
@@ -39,7 +39,7 @@ async def _list_projects(api: Call, args: ListProjects) -> Result:
 
 
 async def _own_projects(api: Call, args: ListProjects) -> Result:
-    """The same list from `GET /api/users/@me/`, which tokens limited to some projects may still read."""
+    """Return the list from `GET /api/users/@me/`, which tokens limited to some projects can still read."""
     own = OwnProjects.model_validate(show(OwnProjects, await api.get("/api/users/@me/"))).all()
     wanted = (args.search or "").casefold()
     found = [project for project in own if wanted in (project.name or "").casefold()]
@@ -59,12 +59,12 @@ async def _get_project(api: Call, args: GetProject) -> Result:
         if error.code != "permission_denied" or api.project is None or not api.project.resolved:
             raise
         answer = {"id": api.project.id, "name": api.project.name, "timezone": api.project.timezone}
-        moved = {**moved, "note": "This connection may not read the project's settings."}
+        moved = {**moved, "note": "This connection is not allowed to read the project's settings."}
     return {**show(Whole if args.full else ProjectView, answer), **moved}
 
 
 async def _moved(api: Call) -> dict[str, Any]:
-    """What `@current` meant before, when the user has opened another project in PostHog since."""
+    """Return the previous and the current project if the user has opened another one in PostHog since."""
     now, before = await api.fresh_project()
     if before is None or before.id == now.id:
         return {}
@@ -86,7 +86,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="list_projects",
-        about="List the projects that this connection can see, to find a project_id.",
+        about="List the projects that this connection can access. Use it to find a project_id.",
         toolset=Toolset.ACCOUNT,
         effect=Effect.READ,
         input=ListProjects,
@@ -95,7 +95,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="get_project",
         about="Show a project: timezone, group types, test account filters, settings. "
-        "With @current, also whether the current project changed.",
+        "With @current, also report whether the current project changed.",
         toolset=Toolset.ACCOUNT,
         effect=Effect.READ,
         input=GetProject,
@@ -106,7 +106,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         GetCurrentUser,
         UserView,
         name="get_current_user",
-        about="Show whose PostHog account this connection uses, with organizations and current project.",
+        about="Show the PostHog user behind this connection, with organizations and current project.",
         toolset=Toolset.ACCOUNT,
     ),
 )

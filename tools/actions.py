@@ -1,4 +1,4 @@
-"""Actions: events by their conditions. Older PostHog servers ignore paging and search here and return everything."""
+"""Actions: named sets of event conditions. Older PostHog servers ignore paging and search here and return all rows."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ async def _list_actions(api: Call, args: ListActions) -> Result:
 
 
 def _is_everything(args: ListActions, received: int, count: int) -> bool:
-    """Whether the server returned more rows than a page can have: it ignored `limit` or `offset`."""
+    """Return whether the server sent more rows than fit on the page, having ignored `limit` or `offset`."""
     return received > min(args.limit, max(0, count - args.offset))
 
 
@@ -54,7 +54,7 @@ def _fits(row: dict[str, Any], search: str | None) -> bool:
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="list_actions",
-        about="List actions (named groups of events), to find one by name.",
+        about="List actions (named groups of events). Use it to find an action_id.",
         toolset=Toolset.ACTIONS,
         effect=Effect.READ,
         input=ListActions,
@@ -65,7 +65,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         CreateAction,
         ActionView,
         name="create_action",
-        about="Create an action: a name for the events that match any of its steps.",
+        about="Create an action: a name for events that match any of its steps.",
         toolset=Toolset.ACTIONS,
     ),
     route(
@@ -73,7 +73,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         GetAction,
         ActionView,
         name="get_action",
-        about="Show one action with its steps.",
+        about="Show one action and its steps.",
         toolset=Toolset.ACTIONS,
     ),
     route(
@@ -89,7 +89,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         DeleteAction,
         ActionState,
         name="delete_action",
-        about="Delete an action; its events stay. restore_deleted brings it back.",
+        about="Delete an action but keep its events. Undo with restore_deleted.",
         toolset=Toolset.ACTIONS,
     ),
 )

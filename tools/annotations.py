@@ -1,6 +1,4 @@
-"""Annotations. Those of the organization show in all its projects, and PostHog moves one to the project it is edited
-from.
-"""
+"""Annotations. Organization-wide ones appear in all projects; editing one moves it to the project of the request."""
 
 from typing import Any
 
@@ -19,7 +17,7 @@ from .operation import Effect, Operation, Result, Toolset, route, show, show_pag
 ANNOTATIONS = "/api/projects/{project_id}/annotations/"
 ANNOTATION = "/api/projects/{project_id}/annotations/{annotation_id}/"
 _SCOPES = {"insight": "dashboard_item"}
-_MOVED = "An annotation of the organization: it shows in all projects, and belongs to this one since this change."
+_MOVED = "This is an organization-wide annotation. It appears in all projects and now belongs to this one."
 
 
 async def _list_annotations(api: Call, args: ListAnnotations) -> Result:
@@ -58,7 +56,7 @@ async def _update_annotation(api: Call, args: UpdateAnnotation) -> Result:
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="list_annotations",
-        about="List annotations (notes on charts: releases, incidents), latest date first.",
+        about="List annotations (notes on charts, such as releases), latest date first.",
         toolset=Toolset.ANNOTATIONS,
         effect=Effect.READ,
         input=ListAnnotations,
@@ -74,7 +72,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="update_annotation",
-        about="Change the text or date of an annotation.",
+        about="Change an annotation's text or date.",
         toolset=Toolset.ANNOTATIONS,
         effect=Effect.UPDATE,
         input=UpdateAnnotation,
@@ -85,7 +83,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         DeleteAnnotation,
         AnnotationState,
         name="delete_annotation",
-        about="Delete an annotation; restore_deleted brings it back.",
+        about="Delete an annotation. Undo with restore_deleted.",
         toolset=Toolset.ANNOTATIONS,
     ),
 )

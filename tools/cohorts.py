@@ -1,4 +1,4 @@
-"""Cohorts. PostHog counts persons in the background, and reads the deprecated `groups` otherwise than they say."""
+"""Cohorts. PostHog counts persons in the background and misinterprets the deprecated `groups`."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from .operation import Effect, Operation, Result, Toolset, listing, route, show
 
 COHORTS = "/api/projects/{project_id}/cohorts/"
 COHORT = "/api/projects/{project_id}/cohorts/{cohort_id}/"
-_COUNTING = "PostHog is still calculating who is in it: get_cohort shows the count once is_calculating is false."
+_COUNTING = "PostHog is still calculating this cohort. Call get_cohort again until is_calculating is false."
 
 
 async def _create_cohort(api: Call, args: CreateCohort) -> Result:
@@ -40,7 +40,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         ListCohorts,
         CohortRow,
         name="list_cohorts",
-        about="List cohorts (groups of persons), newest first, with the number of persons in each.",
+        about="List cohorts (groups of persons), newest first, with their sizes. Use it to find a cohort_id.",
         toolset=Toolset.COHORTS,
     ),
     route(
@@ -48,12 +48,12 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         GetCohort,
         CohortView,
         name="get_cohort",
-        about="Show one cohort: who is in it (filters), how many, whether it is being calculated.",
+        about="Show one cohort: its filters, number of persons and calculation status.",
         toolset=Toolset.COHORTS,
     ),
     Operation(
         name="create_cohort",
-        about="Create a cohort: persons who performed an event or have a property. Calculated in the background.",
+        about="Create a cohort of persons by events or properties. PostHog calculates it in the background.",
         toolset=Toolset.COHORTS,
         effect=Effect.CREATE,
         input=CreateCohort,
@@ -72,7 +72,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         DeleteCohort,
         CohortState,
         name="delete_cohort",
-        about="Delete a cohort that no active flag uses; restore_deleted brings it back.",
+        about="Delete a cohort that no active flag uses. Undo with restore_deleted.",
         toolset=Toolset.COHORTS,
     ),
 )

@@ -1,4 +1,4 @@
-"""Maton connections: which PostHog account the gateway speaks for."""
+"""Maton connections: the PostHog accounts that the gateway can act for."""
 
 from typing import Any, Literal
 
@@ -7,10 +7,10 @@ from ..gateway.call import Call
 from ..schemas.connections import ConnectionView, ManageConnection, PendingConnection
 from .operation import Effect, Operation, Result, Toolset, show
 
-_AUTHORISE = "Have the user open the url and authorise PostHog; then action get says whether it is ACTIVE."
+_AUTHORIZE = "Ask the user to open the url and authorize PostHog. Then use action get to check that it is ACTIVE."
 _DELETED = (
-    "Removed at Maton; nothing was changed in PostHog. This cannot be undone: action create makes a new connection, "
-    "which the user has to authorise."
+    "The connection was deleted at Maton; nothing changed in PostHog. This cannot be undone. Action create makes a "
+    "new connection, which the user has to authorize."
 )
 
 
@@ -34,30 +34,32 @@ async def _list(api: Call, status: Literal["ACTIVE", "PENDING", "FAILED"]) -> Re
     if found and status == "ACTIVE":
         shown["default"] = api.connection or found[0]["connection_id"]
     elif not found:
-        shown["note"] = "None. Action create makes one; list with status PENDING or FAILED shows unfinished ones."
+        shown["note"] = (
+            f"There are no {status} connections. Create one with action create, or list other statuses with `status`."
+        )
     return shown
 
 
 async def _create(api: Call) -> Result:
-    """Maton may answer a thin object; then the url is read from the connection itself."""
+    """Create a connection. If Maton's response lacks the url, read it from the connection itself."""
     made = await api.control.create()
     api.forget_connections()
     if not made.get("url"):
         made = await api.control.get(made["connection_id"])
-    return {**show(PendingConnection, made), "next_step": _AUTHORISE}
+    return {**show(PendingConnection, made), "next_step": _AUTHORIZE}
 
 
 def _one(connection: dict[str, Any]) -> Result:
     if connection.get("status") != "PENDING":
         return show(ConnectionView, connection)
-    return {**show(PendingConnection, connection), "next_step": _AUTHORISE}
+    return {**show(PendingConnection, connection), "next_step": _AUTHORIZE}
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="manage_connection",
         about="List, create, get or delete the PostHog connections of this Maton key. "
-        "create gives a url that the user opens to authorise PostHog; ask before creating or deleting.",
+        "create returns a url that the user opens to authorize PostHog. Ask before creating or deleting.",
         toolset=Toolset.CONNECTIONS,
         effect=Effect.DELETE,
         budget=Budget.CONTROL,

@@ -33,13 +33,12 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         ListEventDefinitions,
         EventDefinitionRow,
         name="list_event_definitions",
-        about="List the names of events in a project and when each was last seen. Use it before writing a query.",
+        about="List event names and when each was last seen. Use it before writing a query.",
         toolset=Toolset.DEFINITIONS,
     ),
     Operation(
         name="list_property_definitions",
-        about="List the names and types of properties of events, persons, groups or sessions. "
-        "Use it before writing a query.",
+        about="List names and types of event, person, group or session properties. Use it before writing a query.",
         toolset=Toolset.DEFINITIONS,
         effect=Effect.READ,
         input=ListPropertyDefinitions,

@@ -1,4 +1,4 @@
-"""Feature flags. PostHog finds them by id only, and replaces `filters` whole: they are changed by reading first."""
+"""Feature flags. PostHog looks them up by id only and replaces `filters` whole, so updates read the flag first."""
 
 import difflib
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ async def _get_flag(api: Call, args: GetFlag) -> Result:
 
 
 async def _find(api: Call, flag: int | str) -> Any:
-    """The flag with this id or key. A text of digits is an id unless only a flag with that key exists."""
+    """Return the flag with this id or key. A string of digits is an id unless only a flag with that key exists."""
     if isinstance(flag, str) and not flag.isdecimal():
         return await _by_key(api, flag)
     try:
@@ -47,7 +47,7 @@ async def _find(api: Call, flag: int | str) -> Any:
 
 
 async def _by_key(api: Call, key: str) -> Any:
-    """PostHog has no look-up by key: search for it and compare."""
+    """Return the flag with this key. PostHog has no lookup by key, so search and compare."""
     seen: list[str] = []
     async for row in Rows(api, FLAGS, {"search": key}):
         flag = _row(row)
@@ -62,8 +62,9 @@ async def _by_key(api: Call, key: str) -> Any:
     )
     raise Rejected(
         "not_found",
-        f"flag: no flag has the key {excerpt(key, 100)}.",
-        f"Near keys: {excerpt(', '.join(near))}. " * bool(near) + "Deleted and archived flags are only found by id.",
+        f"`flag`: no flag has the key {excerpt(key, 100)}.",
+        f"Similar keys: {excerpt(', '.join(near))}. " * bool(near)
+        + "Pass the numeric id to get a deleted or archived flag.",
     )
 
 
@@ -99,9 +100,7 @@ async def _update_flag(api: Call, args: UpdateFlag) -> Result:
 
 
 async def _patch(api: Call, args: UpdateFlag, before: Any, changes: dict[str, Any]) -> dict[str, Any]:
-    """Send the changes with the version that they start from, so that PostHog returns 409 when somebody changed the
-    same fields since they were read.
-    """
+    """Send the changes with the version they are based on, so that PostHog returns 409 on conflicting changes."""
     fields = as_object(before)
     if fields.get("version") is not None:
         original = {name: fields.get(name) for name in changes}
@@ -117,17 +116,17 @@ async def _set_rollout(api: Call, args: UpdateFlag, before: Any, flag: FlagView)
     if later != rollout:
         raise Failed(
             "bad_upstream_response",
-            f"PostHog accepted the change, but stores a rollout of {later}, not {rollout}.",
-            "Look with get_flag.",
+            f"PostHog accepted the change but stored a rollout of {later}% instead of {rollout}%.",
+            "Check the flag with get_flag.",
             source="posthog",
         )
     return {"rollout_percentage": {"condition": position + 1, "before": earlier, "after": later}, **shown}
 
 
 def _merged(flag: FlagView, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The flag's filters with the given changes: PostHog replaces the whole object, so what is not named is sent again.
+    """Return the flag's filters with the given changes. PostHog replaces the whole object, so all of it is sent.
 
-    Raises Refused when the variants would not add up.
+    Raises Refused if the variants would not add up to 100.
     """
     stored = flag.filters or {}
     payloads: Mapping[str, Any] = given.get("payloads") or {}
@@ -135,13 +134,13 @@ def _merged(flag: FlagView, given: Mapping[str, Any]) -> dict[str, Any]:
     if flag.has_encrypted_payloads and kept and given.get("payloads", kept) is not None:
         raise Refused(
             "invalid_argument",
-            "filters: this flag has encrypted payloads, which cannot be read and so cannot be sent back.",
-            f"Give all its payloads anew ({excerpt(', '.join(sorted(kept)), 200)}), or change it in PostHog.",
+            "`filters`: this flag has encrypted payloads, which cannot be read and so cannot be sent back.",
+            f"Give all of its payloads again ({excerpt(', '.join(sorted(kept)), 200)}), or change the flag in PostHog.",
         )
     filters = merged(stored, {name: value for name, value in given.items() if name != "multivariate"})
     if "multivariate" in given:
         filters["multivariate"] = multivariate = _variants(stored.get("multivariate"), given["multivariate"])
-        # PostHog refuses payloads of variants that are gone.
+        # PostHog rejects payloads of variants that no longer exist.
         keys = {variant["key"] for variant in (multivariate or {}).get("variants", ())} or {"true"}
         left = as_object(filters.get("payloads"))
         filters["payloads"] = {key: value for key, value in left.items() if key in keys or key in payloads}
@@ -149,7 +148,7 @@ def _merged(flag: FlagView, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _variants(stored: Any, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The variants by key: those not named stay as they are, a null share removes one, null removes all."""
+    """Return the variants merged by key: unnamed ones are kept, a null share removes one, null removes all."""
     if given is None:
         return None
     before = as_object(stored)
@@ -166,22 +165,23 @@ def _variants(stored: Any, given: Mapping[str, Any] | None) -> dict[str, Any] | 
         shares = ", ".join(f"{variant['key']} {variant.get('rollout_percentage')}" for variant in left)
         raise Refused(
             "invalid_argument",
-            f"filters.multivariate: {error} (with those that you do not name: {excerpt(shares, 200)}).",
-            'Give the shares of all variants; "rollout_percentage": null removes one, "multivariate": null all.',
+            f"`filters.multivariate`: {error}. With unnamed variants, the shares are {excerpt(shares, 200)}.",
+            "Set the shares of all variants. "
+            '"rollout_percentage": null removes a variant; "multivariate": null removes all of them.',
         ) from None
     return changed if left else None
 
 
 def _with_rollout(flag: FlagView, rollout: float) -> tuple[dict[str, Any], int, float | None]:
-    """The flag's filters with the rollout of one condition changed, the condition's position, and its rollout before.
+    """Return the filters with one condition's rollout changed, the condition's position, and its previous rollout.
 
-    Raises Refused when it is not clear which condition is meant.
+    Raises Refused if it is not clear which condition to change.
     """
     filters = flag.filters or {}
     if flag.has_encrypted_payloads:
         raise Refused(
             "invalid_argument",
-            "rollout_percentage: this flag has encrypted payloads, which cannot be read and so cannot be sent back.",
+            "`rollout_percentage`: this flag has encrypted payloads, which cannot be read and so cannot be sent back.",
             "Change its rollout in PostHog.",
         )
     groups = _groups(filters)
@@ -195,9 +195,9 @@ def _with_rollout(flag: FlagView, rollout: float) -> tuple[dict[str, Any], int, 
     else:
         raise Refused(
             "invalid_argument",
-            f"rollout_percentage: this flag has {len(groups)} conditions, and it is not clear which one is meant: "
-            f"{excerpt('; '.join(map(_condition, range(1, len(groups) + 1), groups)), 400)}",
-            "Pass filters with all groups as get_flag shows them, changing the one you mean.",
+            f"`rollout_percentage`: this flag has {len(groups)} release conditions, and it is not clear which one to "
+            f"change: {excerpt('; '.join(map(_condition, range(1, len(groups) + 1), groups)), 400)}",
+            "Pass `filters` with all groups as get_flag shows them, and change the rollout of one.",
         )
     changed = [{**group, "rollout_percentage": rollout} if at == position else group for at, group in enumerate(groups)]
     return {**filters, "groups": changed}, position, _rollout(groups[position : position + 1])
@@ -208,7 +208,7 @@ def _groups(filters: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def _rollout(groups: list[dict[str, Any]]) -> float | None:
-    """The rollout of the first group; PostHog reads a missing one as 100."""
+    """Return the rollout of the first group; PostHog treats a missing one as 100."""
     if not groups:
         return None
     rollout = groups[0].get("rollout_percentage")
@@ -216,9 +216,9 @@ def _rollout(groups: list[dict[str, Any]]) -> float | None:
 
 
 def _condition(number: int, group: Mapping[str, Any]) -> str:
-    """`2: plan, country 10%`: a release condition by the names of its properties."""
+    """Return a release condition by the names of its properties, such as `2: plan, country 10%`."""
     properties = cast("list[dict[str, Any]]", group.get("properties") or [])
-    names = ", ".join(str(item.get("key")) for item in properties) or "everybody"
+    names = ", ".join(str(item.get("key")) for item in properties) or "all users"
     return f"{number}: {names} {_rollout([dict(group)])}%"
 
 
@@ -228,12 +228,12 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         ListFlags,
         FlagRow,
         name="list_flags",
-        about="List feature flags, newest first, or find one by part of its key or description.",
+        about="List feature flags, newest first, or search keys and descriptions. Use it to find a flag_id.",
         toolset=Toolset.FLAGS,
     ),
     Operation(
         name="get_flag",
-        about="Show one feature flag: who gets it (filters.groups), its variants and payloads.",
+        about="Show one feature flag: release conditions (filters.groups), variants and payloads.",
         toolset=Toolset.FLAGS,
         effect=Effect.READ,
         input=GetFlag,
@@ -241,7 +241,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="create_flag",
-        about="Create a feature flag. Say who gets it: rollout_percentage, or filters for targeting.",
+        about="Create a feature flag. Set rollout_percentage for all users, or filters for targeting.",
         toolset=Toolset.FLAGS,
         effect=Effect.CREATE,
         input=CreateFlag,
@@ -249,7 +249,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="update_flag",
-        about="Change a feature flag: switch it on or off, change its rollout or targeting. Takes effect at once.",
+        about="Change a feature flag: turn it on or off, or change its rollout or targeting. Takes effect immediately.",
         toolset=Toolset.FLAGS,
         effect=Effect.UPDATE,
         input=UpdateFlag,
@@ -260,7 +260,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         DeleteFlag,
         FlagState,
         name="delete_flag",
-        about="Delete a feature flag; it stops at once. restore_deleted brings it back until its key is used again.",
+        about="Delete a feature flag, which turns it off immediately. "
+        "Undo with restore_deleted until its key is reused.",
         toolset=Toolset.FLAGS,
     ),
 )

@@ -1,7 +1,7 @@
 """The record of an operation. `route` and `listing` create those of one HTTP call; others are coroutines."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, cast
 from urllib.parse import parse_qs, urlsplit
@@ -53,7 +53,7 @@ class Toolset(StrEnum):
 
 
 SAVE_AS = "save_as"
-"""The argument that makes a reading operation store what it read."""
+"""The argument that makes a reading operation store its result."""
 
 type Result = Mapping[str, Any]
 """A JSON-ready object. The server adds `project`, `connection` and `budget`."""
@@ -74,7 +74,7 @@ class FileLink:
     name: str
     mime_type: str
     size: int
-    """In bytes."""
+    """The size in bytes."""
 
 
 type Attachment = Picture | FileLink
@@ -86,6 +86,8 @@ class Reply:
 
     result: Result
     attachments: tuple[Attachment, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What a page that hosts show beside the result reads, as `_meta`; models do not see it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

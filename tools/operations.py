@@ -1,4 +1,4 @@
-"""Every operation the server offers, in the order it lists them."""
+"""All operations of the server, in the order in which it lists them."""
 
 from typing import Any
 

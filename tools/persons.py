@@ -1,4 +1,4 @@
-"""Persons. PostHog does not count them; `next_offset` says that there are more."""
+"""Persons. PostHog returns no count of them; `next_offset` shows that there are more."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ async def _list_persons(api: Call, args: ListPersons) -> Result:
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="list_persons",
-        about="Find persons by email, distinct id, properties, cohort or search. To count or aggregate use run_hogql.",
+        about="Find persons by email, distinct id, properties, cohort or text. To count or aggregate, use run_hogql.",
         toolset=Toolset.PERSONS,
         effect=Effect.READ,
         budget=Budget.ANALYTICS,

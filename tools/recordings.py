@@ -1,4 +1,4 @@
-"""Session recordings. PostHog looks at a few days only when no range is given, so the range is always sent and told."""
+"""Session recordings. Without a range PostHog searches only a few days, so the range is always sent and shown."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="get_recording",
-        about="Show what is known of one session recording: activity, errors, person. Not the replay itself.",
+        about="Show one session recording's activity, errors and person, but not the replay itself.",
         toolset=Toolset.RECORDINGS,
         effect=Effect.READ,
         budget=Budget.ANALYTICS,

@@ -1,4 +1,4 @@
-"""The undo of every soft delete."""
+"""Undoing soft deletes."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ async def _restore_deleted(api: Call, args: RestoreDeleted) -> Result:
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="restore_deleted",
-        about=f"Bring back a deleted {', '.join(_NAMES)} or {_LAST_NAME}. Delete tools give the exact call as undo.",
+        about=f"Restore a deleted {', '.join(_NAMES)} or {_LAST_NAME}. Delete tools return the exact call as undo.",
         toolset=None,
         effect=Effect.UPDATE,
         input=RestoreDeleted,

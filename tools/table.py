@@ -1,4 +1,4 @@
-"""What an analysis gives: one table, and what is said about it.
+"""The report of an analysis: a table whose columns know their role, with facts and notes about its numbers.
 
 A record of its own, so that the same numbers can be shown as text, drawn as a chart, or written to a file.
 """
@@ -6,70 +6,143 @@ A record of its own, so that the same numbers can be shown as text, drawn as a c
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 MOST_BYTES = 30_000
-"""Of the rows; the rest of an answer's 40 kB is for what is said about them."""
+"""Size limit of the rows; the rest of a result's 40 kB is for the facts and notes."""
+
+TABLE_META = "maton-posthog/table"
+"""The key under which a result tells a page what its columns are."""
 
 type Cell = str | int | float | bool | None
 type Row = tuple[Cell, ...]
-type Kind = Literal["time", "bars", "funnel", "histogram", "retention", "paths"]
+type Shape = Literal["time", "bars", "funnel", "histogram", "retention", "paths"]
+
+
+class Role(StrEnum):
+    """The meaning of a column. Its name is for readers: it can be any event name or property value."""
+
+    DIMENSION = "dimension"
+    """The subject of a row: an interval, a breakdown value, a step, a page."""
+    VALUE = "value"
+    """The number of a series."""
+    PREVIOUS = "previous"
+    """The number of a series in the period before."""
+    CHANGE = "change"
+    """The change from the previous number, in percent."""
+    SHARE = "share"
+    """A part of a whole, in percent."""
+    COUNT = "count"
+    """A number of persons or paths."""
+    DURATION = "duration"
+    """A time in seconds."""
+    STATUS = "status"
+    """The number of users with one lifecycle status; those who left are negative."""
+    OTHER = "other"
+    """Anything else, such as a column of SQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The name of a column, and what is in it."""
+
+    name: str
+    role: Role = Role.OTHER
+    series: int | None = None
+    """Which series a value or previous number belongs to; None when each row is a series."""
+    unit: str | None = None
+    """Details of the role: the length of an interval (`day`), or `percent` for a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Named columns and rows. `kind` says how it is drawn: the first column of `time` is the interval, of `bars` the
-    value, of `histogram` the lower edge; `funnel` has a row a step, `retention` a row a cohort with its size and then a
-    column a period, `paths` a row an edge.
+    """Columns and rows. `shape` is how it is drawn: `time` and `bars` have a dimension and then series, `histogram` the
+    lower edge of each bin, `funnel` a row per step, `retention` a row per cohort with its size and a value per period,
+    `paths` a row per edge.
     """
 
-    kind: Kind
-    columns: tuple[str, ...]
+    shape: Shape
+    columns: tuple[Column, ...]
     rows: tuple[Row, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    def at(self, *roles: Role) -> tuple[int, ...]:
+        """Return the positions of the columns with one of these roles."""
+        return tuple(place for place, column in enumerate(self.columns) if column.role in roles)
+
     def as_json(self) -> dict[str, Any]:
-        """`{"columns", "rows"}`; whole rows only, as many as fit. Over time the newest stay, otherwise the first."""
+        """Return `{"columns", "rows"}`: as many whole rows as fit, the newest over time, otherwise the first."""
         rows, sizes = self.rows, [len(json.dumps(row, ensure_ascii=False).encode()) + 1 for row in self.rows]
-        kept = len(rows)
         if sum(sizes) <= MOST_BYTES:
-            return {"columns": self.columns, "rows": rows}
-        newest = self.kind == "time"
-        room = MOST_BYTES
-        for position, size in enumerate(reversed(sizes) if newest else sizes):
+            return {"columns": self.names, "rows": rows}
+        newest = self.shape == "time"
+        kept, room = 0, MOST_BYTES
+        for size in reversed(sizes) if newest else sizes:
             room -= size
             if room < 0:
-                kept = position
                 break
+            kept += 1
         shown = rows[len(rows) - kept :] if newest else rows[:kept]
         which = "newest" if newest else "first"
         return {
-            "columns": self.columns,
+            "columns": self.names,
             "rows": shown,
             "truncated": True,
             "rows_returned": kept,
-            "how_to_continue": f"Only the {which} {kept} of {len(rows)} rows fit into one answer; what is said beside "
-            "them is of all. Ask for a shorter range, a longer interval or fewer breakdown values.",
+            "how_to_continue": f"Only the {which} {kept} of {len(rows)} rows fit; the facts and notes cover all rows. "
+            "Use a shorter range, a longer interval or fewer breakdown values.",
         }
+
+    def as_meta(self) -> dict[str, Any]:
+        """Return `{"shape", "roles", "series"?}` for a page that draws the columns and rows of `as_json`."""
+        series = [column.series for column in self.columns]
+        more = {"series": series} if any(one is not None for one in series) else {}
+        return {"shape": self.shape, "roles": [column.role.value for column in self.columns], **more}
+
+
+def dimension(name: str, unit: str | None = None) -> Column:
+    """Return a column of what the rows are about."""
+    return Column(name, Role.DIMENSION, unit=unit)
+
+
+def series_columns(names: Sequence[str], unit: str | None = None) -> tuple[Column, ...]:
+    """Return a column for the values of each series."""
+    return tuple(Column(name, Role.VALUE, at, unit) for at, name in enumerate(names))
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A table with what one would say aloud about it, computed from its numbers."""
+class Note:
+    """A sentence about the data."""
+
+    text: str
+    doubts_names: bool = False
+    """True if nothing was counted, perhaps because a name is misspelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A table with what one would say about it, computed from its numbers."""
 
     table: Table
     facts: Sequence[Mapping[str, Any]] | Mapping[str, Any]
     marks: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Which intervals are incomplete, what was cut off, what was counted."""
-    notes: tuple[str, ...] = ()
+    """The range that was counted, which intervals are incomplete, and when the numbers were computed."""
+    notes: tuple[Note, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """`{"columns", "rows", "facts", ..., "notes"}`, empty parts left out."""
-        said: dict[str, Any] = {**self.marks, **({"facts": self.facts} if self.facts else {})}
-        return {**self.table.as_json(), **said, **({"notes": list(self.notes)} if self.notes else {})}
+        """Return `{"columns", "rows", "facts", ..., "notes"}` without empty parts."""
+        more: dict[str, Any] = {**self.marks, **({"facts": self.facts} if self.facts else {})}
+        notes = [note.text for note in self.notes]
+        return {**self.table.as_json(), **more, **({"notes": notes} if notes else {})}
 
 
 def number(value: float | None) -> int | float | None:
-    """An integer where it is one, for PostHog counts in floats; else four decimals, or six digits below 1."""
+    """Return an integer if it is one, because PostHog counts in floats; else four decimals, or six digits below 1."""
     if value is None:
         return None
     rounded = round(float(value), 4) if abs(value) >= 1 else float(f"{value:.6g}")
@@ -77,22 +150,22 @@ def number(value: float | None) -> int | float | None:
 
 
 def percent(part: float, whole: float) -> float | None:
-    """One decimal; None of nothing."""
+    """Return the share with one decimal; None when the whole is 0."""
     return _tidy(100 * part / whole) if whole else None
 
 
 def change(before: float, after: float) -> float | None:
-    """In percent of the size of what was before, one decimal; None when that was 0."""
+    """Return the change in percent of the size of `before`, with one decimal; None when that is 0."""
     return _tidy(100 * (after - before) / abs(before)) if before else None
 
 
 def mean(values: Sequence[float]) -> int | float | None:
-    """Two decimals; None of nothing."""
+    """Return the mean with two decimals; None without values."""
     return number(round(sum(values) / len(values), 2)) if values else None
 
 
 def given(**fields: Any) -> dict[str, Any]:
-    """The fields that have a value."""
+    """Return the fields that have a value."""
     return {name: value for name, value in fields.items() if value is not None}
 
 

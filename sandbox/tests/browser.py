@@ -18,11 +18,11 @@ PATIENCE_S = 120
 @contextmanager
 def serving(*pages: str, headers: dict[str, str]) -> Generator[tuple[str, list[str]]]:
     """Serve the pages in turn and repeat the last one; yield the address and the requested paths."""
-    left, asked = list(pages), list[str]()
+    left, requested = list(pages), list[str]()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
             body = (left.pop(0) if len(left) > 1 else left[0]).encode()
             self.send_response(200)
             for name, value in {"Content-Type": "text/html", "Content-Length": str(len(body)), **headers}.items():
@@ -37,7 +37,7 @@ def serving(*pages: str, headers: dict[str, str]) -> Generator[tuple[str, list[s
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/", asked
+        yield f"http://127.0.0.1:{server.server_port}/", requested
     finally:
         server.shutdown()
         thread.join()

@@ -61,34 +61,34 @@ class Serving:
 
     async def get(self, path: str, **query: Any) -> Any:
         """Return the body of a successful GET."""
-        answer = await self.send("GET", path, **query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        response = await self.send("GET", path, **query)
+        assert response.status_code == 200, response.text
+        return response.json()
 
     async def make(self, path: str, body: Any) -> Any:
         """Create a row with POST and return it."""
-        answer = await self.send("POST", path, body)
-        assert answer.status_code == 201, answer.text
-        return answer.json()
+        response = await self.send("POST", path, body)
+        assert response.status_code == 201, response.text
+        return response.json()
 
     async def patch(self, path: str, body: Any) -> Any:
         """Return the row after a successful PATCH."""
-        answer = await self.send("PATCH", path, body)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        response = await self.send("PATCH", path, body)
+        assert response.status_code == 200, response.text
+        return response.json()
 
-    async def refused(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, str, str, Any]:
+    async def rejection(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, str, str, Any]:
         """Return status, code, detail and attr of a rejected request."""
-        answer = await self.send(method, path, body, **query)
-        sent = answer.json()
+        response = await self.send(method, path, body, **query)
+        sent = response.json()
         assert sent.keys() == {"type", "code", "detail", "attr"}
-        return answer.status_code, sent["code"], sent["detail"], sent["attr"]
+        return response.status_code, sent["code"], sent["detail"], sent["attr"]
 
     async def query(self, text: str, **body: Any) -> Any:
         """Return the response to a HogQL query."""
-        answer = await self.send("POST", "query/", {"query": {"kind": "HogQLQuery", "query": text}, **body})
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        response = await self.send("POST", "query/", {"query": {"kind": "HogQLQuery", "query": text}, **body})
+        assert response.status_code == 200, response.text
+        return response.json()
 
 
 @asynccontextmanager

@@ -17,26 +17,26 @@ async def sandbox() -> AsyncGenerator[Serving]:
 
 
 async def faults(sandbox: Serving, *rules: Any) -> None:
-    answer = await sandbox.send("POST", "/sandbox/faults", list(rules))
-    assert answer.status_code == 200, answer.text
+    response = await sandbox.send("POST", "/sandbox/faults", list(rules))
+    assert response.status_code == 200, response.text
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", "Basic sandbox", "Bearer sandböx"])
 @pytest.mark.parametrize("path", ["/posthog/api/users/@me/", "/connections", "/sandbox/faults"])
 async def test_any_other_key_gets_401_in_matons_envelope(sandbox: Serving, header: str, path: str) -> None:
-    answer = await sandbox.http.get(path, headers={b"Authorization": header.encode("latin-1")})
+    response = await sandbox.http.get(path, headers={b"Authorization": header.encode("latin-1")})
 
-    assert answer.status_code == 401
-    assert answer.json()["error"]["code"] == 401
+    assert response.status_code == 401
+    assert response.json()["error"]["code"] == 401
 
 
 async def test_every_response_is_marked_as_synthetic_and_has_an_id(sandbox: Serving) -> None:
-    answers = [
+    responses = [
         await sandbox.send("GET", path) for path in ("/", "/nowhere", "/posthog/api/users/@me/", "dashboards/0/")
     ]
 
-    assert {answer.headers["x-sandbox"] for answer in answers} == {"synthetic"}
-    assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
+    assert {response.headers["x-sandbox"] for response in responses} == {"synthetic"}
+    assert len({response.headers["x-request-id"] for response in responses}) == len(responses)
 
 
 async def test_organization_projects_and_user_are_named_as_synthetic(sandbox: Serving) -> None:
@@ -60,7 +60,7 @@ async def test_the_current_project_follows_the_user(sandbox: Serving) -> None:
     assert changed["team"]["id"] == 2
     assert (await sandbox.get("/posthog/api/projects/@current/"))["id"] == 2
     assert (await sandbox.get("/posthog/api/projects/@current/feature_flags/"))["count"] == 0
-    assert (await sandbox.refused("PATCH", "/posthog/api/users/@me/", {"set_current_team": 9}))[1] == "does_not_exist"
+    assert (await sandbox.rejection("PATCH", "/posthog/api/users/@me/", {"set_current_team": 9}))[1] == "does_not_exist"
 
 
 async def test_settings_of_a_project_can_be_changed_but_not_its_tokens(sandbox: Serving) -> None:
@@ -68,7 +68,7 @@ async def test_settings_of_a_project_can_be_changed_but_not_its_tokens(sandbox: 
 
     assert changed["timezone"] == "Europe/Berlin"
     wrong = {"timezone": "Mars/Base"}
-    assert (await sandbox.refused("PATCH", "/posthog/api/projects/1/", wrong))[1] == "invalid_choice"
+    assert (await sandbox.rejection("PATCH", "/posthog/api/projects/1/", wrong))[1] == "invalid_choice"
     assert changed["api_token"] == "phc_synthetic_1"
     assert (await sandbox.send("DELETE", "/posthog/api/projects/1/")).status_code == 405
 
@@ -88,7 +88,7 @@ async def test_settings_of_a_project_can_be_changed_but_not_its_tokens(sandbox: 
     ],
 )
 async def test_a_404_names_the_missing_object(sandbox: Serving, path: str, detail: str) -> None:
-    assert await sandbox.refused("GET", path) == (404, "not_found", detail, None)
+    assert await sandbox.rejection("GET", path) == (404, "not_found", detail, None)
 
 
 async def test_the_trailing_slash_is_optional_and_environments_are_projects(sandbox: Serving) -> None:
@@ -97,7 +97,7 @@ async def test_the_trailing_slash_is_optional_and_environments_are_projects(sand
 
 
 async def test_an_unsupported_method_is_405_with_an_envelope(sandbox: Serving) -> None:
-    assert await sandbox.refused("PUT", "dashboards/") == (
+    assert await sandbox.rejection("PUT", "dashboards/") == (
         405,
         "method_not_allowed",
         'Method "PUT" not allowed.',
@@ -123,26 +123,26 @@ async def test_a_body_that_is_not_a_json_object_is_rejected(
     sandbox: Serving, content: bytes, kind: str, status: int, code: str
 ) -> None:
     path = "/posthog/api/projects/1/feature_flags/"
-    answer = await sandbox.http.post(path, content=content, headers={"content-type": kind})
+    response = await sandbox.http.post(path, content=content, headers={"content-type": kind})
 
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert (response.status_code, response.json()["code"]) == (status, code)
 
 
 async def test_a_fault_applies_as_often_as_its_times(sandbox: Serving) -> None:
     rule = {"match": {"path": "*/users/*"}, "status": 429, "headers": {"Retry-After": 3}, "body": {"a": 1}, "times": 2}
     await faults(sandbox, rule)
-    answers = [await sandbox.send("GET", "/posthog/api/users/@me/") for _ in range(3)]
+    responses = [await sandbox.send("GET", "/posthog/api/users/@me/") for _ in range(3)]
 
-    assert [answer.status_code for answer in answers] == [429, 429, 200]
-    assert (answers[0].headers["retry-after"], answers[0].json()) == ("3", {"a": 1})
+    assert [response.status_code for response in responses] == [429, 429, 200]
+    assert (responses[0].headers["retry-after"], responses[0].json()) == ("3", {"a": 1})
 
 
 async def test_a_fault_with_a_string_body_sends_it_unchanged(sandbox: Serving) -> None:
     html = {"status": 502, "body": "<html>Bad gateway</html>", "headers": {"content-type": "text/html"}}
     await faults(sandbox, {"match": {"method": "get"}, **html})
-    answer = await sandbox.send("GET", "dashboards/")
+    response = await sandbox.send("GET", "dashboards/")
 
-    assert (answer.status_code, answer.text) == (502, "<html>Bad gateway</html>")
+    assert (response.status_code, response.text) == (502, "<html>Bad gateway</html>")
     assert (await sandbox.send("POST", "dashboards/", {})).status_code == 201
 
 

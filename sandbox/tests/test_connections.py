@@ -24,8 +24,8 @@ async def the_connection(sandbox: Serving) -> str:
 
 
 async def status_through(sandbox: Serving, connection_id: str) -> int:
-    answer = await sandbox.http.get(ME, headers={"Maton-Connection": connection_id})
-    return answer.status_code
+    response = await sandbox.http.get(ME, headers={"Maton-Connection": connection_id})
+    return response.status_code
 
 
 async def test_one_connection_is_active_from_the_start(sandbox: Serving) -> None:
@@ -59,20 +59,20 @@ async def test_lists_are_filtered_and_limited(sandbox: Serving) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 async def test_an_unknown_connection_is_404_in_the_flat_envelope(sandbox: Serving, method: str) -> None:
-    answer = await sandbox.send(method, f"/connections/{UNKNOWN}")
+    response = await sandbox.send(method, f"/connections/{UNKNOWN}")
     through = await sandbox.http.get(ME, headers={"Maton-Connection": UNKNOWN})
 
-    for refused in (answer, through):
-        assert refused.status_code == 404
-        assert (refused.json()["type"], refused.json()["code"]) == ("Not Found", 404)
+    for rejected in (response, through):
+        assert rejected.status_code == 404
+        assert (rejected.json()["type"], rejected.json()["code"]) == ("Not Found", 404)
 
 
 async def test_without_an_active_connection_requests_are_400_in_matons_envelope(sandbox: Serving) -> None:
     await sandbox.send("DELETE", f"/connections/{await the_connection(sandbox)}")
-    answer = await sandbox.send("GET", ME)
+    response = await sandbox.send("GET", ME)
 
-    assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == 400
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == 400
 
 
 async def test_a_connection_with_a_revoked_grant_is_500(sandbox: Serving) -> None:
@@ -85,7 +85,7 @@ async def test_a_connection_with_a_revoked_grant_is_500(sandbox: Serving) -> Non
 
 async def test_invalid_input_of_the_control_plane_is_422_with_a_list(sandbox: Serving) -> None:
     connection_id = await the_connection(sandbox)
-    answers = [
+    responses = [
         await sandbox.send("POST", "/connections", {}),
         await sandbox.send("POST", "/connections", {"app": 7}),
         await sandbox.send("GET", "/connections", status="HAPPY"),
@@ -93,8 +93,8 @@ async def test_invalid_input_of_the_control_plane_is_422_with_a_list(sandbox: Se
         await sandbox.http.post("/connections", content=b"{"),
     ]
 
-    assert [answer.status_code for answer in answers] == [422] * 5
-    assert all(answer.json()["detail"][0].keys() == {"loc", "msg"} for answer in answers)
+    assert [response.status_code for response in responses] == [422] * 5
+    assert all(response.json()["detail"][0].keys() == {"loc", "msg"} for response in responses)
 
 
 async def test_an_unknown_approval_link_is_404(sandbox: Serving) -> None:

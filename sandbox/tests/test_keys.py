@@ -23,10 +23,10 @@ async def sandbox() -> AsyncGenerator[Serving]:
 async def tried(sandbox: Serving, key: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
     """Return the status and, for a rejection, the detail."""
     headers = {"Authorization": f"Bearer {key}"}
-    answer = await sandbox.http.request(method, path, json=body, headers=headers)
-    if answer.status_code != 403:
-        return answer.status_code, None
-    sent = answer.json()
+    response = await sandbox.http.request(method, path, json=body, headers=headers)
+    if response.status_code != 403:
+        return response.status_code, None
+    sent = response.json()
     assert (sent["type"], sent["code"], sent["attr"]) == ("authentication_error", "permission_denied", None)
     return 403, sent["detail"]
 
@@ -55,8 +55,8 @@ async def test_a_key_of_one_project_reaches_it_and_the_user(
 async def test_a_key_of_one_project_loses_the_current_one_when_the_user_switches(sandbox: Serving) -> None:
     await sandbox.patch(ME, {"set_current_team": 2})
 
-    refusal = (403, "API key does not have access to the requested project: ID 2.")
-    assert await tried(sandbox, "sandbox-scoped-1", "GET", "/posthog/api/projects/@current/") == refusal
+    rejection = (403, "API key does not have access to the requested project: ID 2.")
+    assert await tried(sandbox, "sandbox-scoped-1", "GET", "/posthog/api/projects/@current/") == rejection
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ async def test_a_key_of_one_project_loses_the_current_one_when_the_user_switches
 async def test_a_read_key_gets_the_name_of_the_missing_scope(
     sandbox: Serving, method: str, path: str, scope: str
 ) -> None:
-    refusal = (403, f"API key missing required scope '{scope}'")
+    rejection = (403, f"API key missing required scope '{scope}'")
 
-    assert await tried(sandbox, "sandbox-read", method, f"{ONE}{path}", {"key": "a", "filters": FLAG}) == refusal
+    assert await tried(sandbox, "sandbox-read", method, f"{ONE}{path}", {"key": "a", "filters": FLAG}) == rejection
 
 
 @pytest.mark.parametrize("path", [ME, PROJECTS, f"{ONE}feature_flags/", f"{ONE}cohorts/", f"{ONE}experiments/"])
@@ -100,10 +100,10 @@ async def test_the_default_key_has_all_scopes(sandbox: Serving) -> None:
 
 async def test_a_key_of_one_organization_cannot_access_the_projects_of_another(sandbox: Serving) -> None:
     first, second = (await sandbox.get("/posthog/api/organizations/"))["results"]
-    refusal = (403, f"API key does not have access to the requested organization: ID {first['id']}.")
+    rejection = (403, f"API key does not have access to the requested organization: ID {first['id']}.")
 
-    assert await tried(sandbox, "sandbox-organization-2", "GET", ONE) == refusal
-    assert await tried(sandbox, "sandbox-organization-2", "GET", "/posthog/api/organizations/@current/") == refusal
+    assert await tried(sandbox, "sandbox-organization-2", "GET", ONE) == rejection
+    assert await tried(sandbox, "sandbox-organization-2", "GET", "/posthog/api/organizations/@current/") == rejection
     assert await tried(sandbox, "sandbox-organization-2", "GET", THREE) == (200, None)
     path = f"/posthog/api/organizations/{second['id']}/projects/"
     assert await tried(sandbox, "sandbox-organization-2", "GET", path) == (200, None)
@@ -118,7 +118,7 @@ async def test_the_current_organization_is_that_of_the_current_project(sandbox: 
     assert [project["id"] for project in second["projects"]] == [3]
     assert (await sandbox.get("/posthog/api/organizations/@current/"))["id"] == second["id"]
     assert (await sandbox.get("/posthog/api/projects/@current/"))["id"] == 3
-    assert (await sandbox.refused("PATCH", ME, {"set_current_organization": "none"}))[1] == "does_not_exist"
+    assert (await sandbox.rejection("PATCH", ME, {"set_current_organization": "none"}))[1] == "does_not_exist"
 
 
 async def test_projects_are_found_only_below_their_own_organization(sandbox: Serving) -> None:
@@ -128,7 +128,7 @@ async def test_projects_are_found_only_below_their_own_organization(sandbox: Ser
     assert [row["id"] for row in (await sandbox.get(below))["results"]] == [1, 2]
     assert (await sandbox.get(f"{below}2/"))["organization"] == first["id"]
     assert (await sandbox.get(f"{below}@current/"))["id"] == 1
-    assert await sandbox.refused("GET", f"{below}3/") == (404, "not_found", "Project not found.", None)
+    assert await sandbox.rejection("GET", f"{below}3/") == (404, "not_found", "Project not found.", None)
     assert (await sandbox.get(f"/posthog/api/organizations/{second['id']}/projects/3/"))["id"] == 3
 
 

@@ -37,14 +37,14 @@ async def test_above_its_rate_the_gateway_sends_429_in_matons_envelope(
     now = 100.0
     monkeypatch.setattr("posthog_sandbox.maton.rate.time.monotonic", lambda: now)
     async with serving(rate=3) as sandbox:
-        answers = [await sandbox.send("GET", path) for path in (ME, "/connections", ME, ME, "/connections", "/")]
+        responses = [await sandbox.send("GET", path) for path in (ME, "/connections", ME, ME, "/connections", "/")]
         now += 1.0
         later = await sandbox.send("GET", ME)
 
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429, 200]
-    assert answers[3].json() == {"error": {"message": "Rate limit exceeded: 3 requests per second.", "code": 429}}
-    assert answers[3].headers["retry-after"] == "1"
-    assert answers[3].headers["x-sandbox"] == "synthetic"
+    assert [response.status_code for response in responses] == [200, 200, 200, 429, 429, 200]
+    assert responses[3].json() == {"error": {"message": "Rate limit exceeded: 3 requests per second.", "code": 429}}
+    assert responses[3].headers["retry-after"] == "1"
+    assert responses[3].headers["x-sandbox"] == "synthetic"
     assert later.status_code == 200
 
 
@@ -67,12 +67,12 @@ async def test_posthogs_throttling_has_responses_with_and_without_retry_after(sa
 
 
 async def test_rows_are_created_at_the_set_time(sandbox: Serving) -> None:
-    said = (await sandbox.send("POST", CLOCK, {"now": "2027-01-31T12:00:00+02:00"})).json()
+    shown = (await sandbox.send("POST", CLOCK, {"now": "2027-01-31T12:00:00+02:00"})).json()
     made = await sandbox.make("feature_flags/", {"key": "later", "filters": FLAG})
     moved = (await sandbox.send("POST", CLOCK, {"advance_s": 86400})).json()
     back = (await sandbox.send("DELETE", CLOCK)).json()
 
-    assert said == {"now": "2027-01-31T10:00:00Z", "is_set": True, "frozen": False}
+    assert shown == {"now": "2027-01-31T10:00:00Z", "is_set": True, "frozen": False}
     assert made["created_at"] == "2027-01-31T10:00:00Z"
     assert moved["now"] == "2027-02-01T10:00:00Z"
     assert back == await sandbox.get(CLOCK) == {"now": "2026-11-23T07:00:00Z", "is_set": False, "frozen": False}
@@ -80,10 +80,10 @@ async def test_rows_are_created_at_the_set_time(sandbox: Serving) -> None:
 
 async def test_queries_use_the_set_time(sandbox: Serving) -> None:
     await sandbox.send("POST", CLOCK, {"now": "2027-01-31T10:00:00Z"})
-    answer = await sandbox.query("select toYear(now())")
+    response = await sandbox.query("select toYear(now())")
 
-    assert answer["results"] == [[2027]]
-    assert answer["last_refresh"].startswith("2027-01-31T10:00:00")
+    assert response["results"] == [[2027]]
+    assert response["last_refresh"].startswith("2027-01-31T10:00:00")
 
 
 async def test_the_page_shows_active_settings(sandbox: Serving) -> None:
@@ -127,9 +127,9 @@ async def test_the_page_shows_queries_and_rejections_but_no_approval_link(sandbo
     ],
 )
 async def test_an_invalid_time_is_rejected(sandbox: Serving, body: Any) -> None:
-    answer = await sandbox.send("POST", CLOCK, body)
+    response = await sandbox.send("POST", CLOCK, body)
 
-    assert answer.status_code == 422
+    assert response.status_code == 422
     assert (await sandbox.get(CLOCK))["is_set"] is False
 
 

@@ -80,14 +80,14 @@ def failed(*arguments: str) -> tuple[int, list[str]]:
 
 def test_the_first_line_has_the_address_and_rows_are_served_while_events_are_generated() -> None:
     with running("--json") as process:
-        said = json.loads(process.first_line)
+        addresses = json.loads(process.first_line)
         with process.client() as client:
             project = client.get("/posthog/api/projects/@current/").json()
             query = {"query": {"kind": "HogQLQuery", "query": "select count() from events"}}
             counted = client.post("/posthog/api/projects/1/query/", json=query).json()
 
-    assert said["gateway_url"] == said["control_url"]
-    assert said["key"] == "sandbox"
+    assert addresses["gateway_url"] == addresses["control_url"]
+    assert addresses["key"] == "sandbox"
     assert project["name"] == "Sandbox (synthetic data)"
     assert counted["results"] == [[500]]
 

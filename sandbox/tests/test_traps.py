@@ -2,17 +2,21 @@
 
 Covered elsewhere, also through the whole application:
 
-| surprise | test | |---|---| | persons: a page has no `count` and UUIDs as ids | test_people: a_page_of_persons_has_...
-| | persons: a single one has its number as id | test_people: a_person_is_retrieved_by_uuid_or_number_... | | actions:
-all of them without `limit`, no `next` and `previous` | test_people: all_actions_are_listed_without_... | | `hasMore` is
-null beside a LIMIT, and set with limit 100 without one | test_handlers: a_query_with_a_limit_leaves_..., | | |
-a_query_without_limit_gets_... | | asynchronous: 202, poll 202 then 200; an error is 400 with a QueryStatus |
-test_handlers: an_asynchronous_query_... | | DELETE of a query: 200 with a message | test_handlers:
-a_cancelled_query_is_200_... | | 429 with `Retry-After` and without | test_limits_and_clock: posthogs_throttling_has_...
-| | 409 of a flag typed `server_error` | test_flags: a_conflicting_edit_is_409_... | | `@current` is the user's current
-project | test_app: the_current_project_follows_the_user | | 403 for the list of projects with a scoped token |
-test_keys: a_key_of_one_project_reaches_it_... | | an insight by its short id | test_boards: an_insight_is_found_by_...
-| | HogQLMetadata and DatabaseSchemaQuery without `results` | test_handlers: metadata_checks_..., the_schema_has_... |
+| surprise | test |
+|---|---|
+| persons: a page has no `count` and UUIDs as ids | test_people: a_page_of_persons_has_... |
+| persons: a single one has its number as id | test_people: a_person_is_retrieved_by_uuid_or_number_... |
+| actions: all of them without `limit`, no `next` and `previous` | test_people: all_actions_are_listed_without_... |
+| `hasMore` is null with a LIMIT, and set with limit 100 without one | test_handlers: a_query_with_a_limit_leaves_..., |
+| | a_query_without_limit_returns_... |
+| asynchronous: 202, poll 202 then 200; an error is 400 with a QueryStatus | test_handlers: an_asynchronous_query_... |
+| DELETE of a query: 200 with a message | test_handlers: a_cancelled_query_is_200_... |
+| 429 with `Retry-After` and without | test_limits_and_clock: posthogs_throttling_has_... |
+| 409 of a flag typed `server_error` | test_flags: a_conflicting_edit_is_409_... |
+| `@current` is the user's current project | test_app: the_current_project_follows_the_user |
+| 403 for the list of projects with a scoped token | test_keys: a_key_of_one_project_reaches_it_... |
+| an insight by its short id | test_boards: an_insight_is_found_by_... |
+| HogQLMetadata and DatabaseSchemaQuery without `results` | test_handlers: metadata_checks_..., the_schema_has_... |
 """
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -64,9 +68,9 @@ def variants(*shares: int) -> dict[str, Any]:
 @pytest.mark.parametrize("resource", SOFT_DELETED)
 async def test_delete_of_a_soft_deleted_resource_is_405_without_a_body(sandbox: Serving, resource: str) -> None:
     made = await sandbox.make(f"{resource}/", SOFT_DELETED[resource])
-    refused = await sandbox.send("DELETE", f"{resource}/{made['id']}/")
+    rejected = await sandbox.send("DELETE", f"{resource}/{made['id']}/")
 
-    assert (refused.status_code, refused.content, refused.headers["content-length"]) == (405, b"", "0")
+    assert (rejected.status_code, rejected.content, rejected.headers["content-length"]) == (405, b"", "0")
     assert (await sandbox.get(f"{resource}/{made['id']}/"))["deleted"] is False
 
 
@@ -81,10 +85,10 @@ async def test_a_patch_deletes_softly_and_removes_from_the_list(sandbox: Serving
 
 async def test_deleted_true_on_a_survey_is_200_without_effect(sandbox: Serving) -> None:
     made = await sandbox.make("surveys/", SURVEY)
-    answer = await sandbox.send("PATCH", f"surveys/{made['id']}/", {"deleted": True})
+    response = await sandbox.send("PATCH", f"surveys/{made['id']}/", {"deleted": True})
 
-    assert answer.status_code == 200
-    assert "deleted" not in answer.json()
+    assert response.status_code == 200
+    assert "deleted" not in response.json()
     assert made["id"] in [row["id"] for row in (await sandbox.get("surveys/"))["results"]]
 
 
@@ -93,7 +97,7 @@ async def test_delete_of_a_survey_is_204_and_permanent(sandbox: Serving) -> None
     deleted = await sandbox.send("DELETE", f"surveys/{made['id']}/")
 
     assert (deleted.status_code, deleted.content) == (204, b"")
-    assert (await sandbox.refused("GET", f"surveys/{made['id']}/"))[0] == 404
+    assert (await sandbox.rejection("GET", f"surveys/{made['id']}/"))[0] == 404
 
 
 async def test_recordings_have_a_next_page_flag_instead_of_a_count(sandbox: Serving) -> None:
@@ -148,10 +152,10 @@ async def test_links_to_other_pages_are_absolute_and_bypass_the_gateway(sandbox:
 async def test_an_error_is_one_flat_object_with_only_the_first_problem(
     sandbox: Serving, method: str, path: str, body: Any
 ) -> None:
-    answer = await sandbox.send(method, path, body)
-    sent = answer.json()
+    response = await sandbox.send(method, path, body)
+    sent = response.json()
 
-    assert answer.status_code in (400, 404, 405)
+    assert response.status_code in (400, 404, 405)
     assert sent.keys() == ENVELOPE
     assert all(isinstance(sent[name], str) for name in ("type", "code", "detail"))
     assert sent["attr"] is None or isinstance(sent["attr"], str)
@@ -160,14 +164,14 @@ async def test_an_error_is_one_flat_object_with_only_the_first_problem(
 @pytest.mark.parametrize("resource", ["event_definitions", "property_definitions"])
 async def test_describing_a_definition_is_a_paid_feature(sandbox: Serving, resource: str) -> None:
     first = (await sandbox.get(f"{resource}/", limit=1))["results"][0]
-    answer = await sandbox.send("PATCH", f"{resource}/{first['id']}/", {"description": "What it means"})
+    response = await sandbox.send("PATCH", f"{resource}/{first['id']}/", {"description": "What it means"})
 
-    assert answer.status_code == 402
-    assert (answer.json()["type"], answer.json()["code"]) == ("server_error", "payment_required")
+    assert response.status_code == 402
+    assert (response.json()["type"], response.json()["code"]) == ("server_error", "payment_required")
 
 
 async def test_variants_of_a_flag_must_add_up_to_a_hundred(sandbox: Serving) -> None:
-    status, code, detail, attr = await sandbox.refused(
+    status, code, detail, attr = await sandbox.rejection(
         "POST", "feature_flags/", {"key": "arms", "filters": variants(50, 40)}
     )
 
@@ -179,9 +183,9 @@ async def test_variants_of_a_flag_must_add_up_to_a_hundred(sandbox: Serving) -> 
 
 async def test_the_key_of_a_flag_is_unique(sandbox: Serving) -> None:
     await sandbox.make("feature_flags/", {"key": "once", "filters": FLAG})
-    refusal = await sandbox.refused("POST", "feature_flags/", {"key": "once", "filters": FLAG})
+    rejection = await sandbox.rejection("POST", "feature_flags/", {"key": "once", "filters": FLAG})
 
-    assert refusal == (400, "unique", "There is already a feature flag with this key.", "key")
+    assert rejection == (400, "unique", "There is already a feature flag with this key.", "key")
 
 
 async def test_the_key_of_a_deleted_flag_is_free_and_reusing_it_removes_the_deleted_flag(sandbox: Serving) -> None:
@@ -190,7 +194,7 @@ async def test_the_key_of_a_deleted_flag_is_free_and_reusing_it_removes_the_dele
     second = await sandbox.make("feature_flags/", {"key": "again", "filters": FLAG})
 
     assert second["id"] != first["id"]
-    assert (await sandbox.refused("PATCH", f"feature_flags/{first['id']}/", {"deleted": False}))[0] == 404
+    assert (await sandbox.rejection("PATCH", f"feature_flags/{first['id']}/", {"deleted": False}))[0] == 404
 
 
 async def test_an_experiment_creates_its_flag(sandbox: Serving) -> None:

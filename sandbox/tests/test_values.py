@@ -44,11 +44,11 @@ def outcome(act: Callable[[], Any]) -> tuple[Any, Any]:
 
 @given(JSON, st.sampled_from([text(5), boolean, integer(0, 9), choice("a", "b"), moment, tags, uuid_text]))
 def test_a_field_accepts_a_value_or_rejects_it_in_posthogs_envelope(value: Any, check: Check) -> None:
-    stored, refusal = outcome(lambda: check(value, "field"))
+    stored, rejection = outcome(lambda: check(value, "field"))
 
     assert json.dumps(stored, allow_nan=False)
-    assert refusal is None or refusal.keys() == {"type", "code", "detail", "attr"}
-    assert refusal is None or refusal["attr"] == "field"
+    assert rejection is None or rejection.keys() == {"type", "code", "detail", "attr"}
+    assert rejection is None or rejection["attr"] == "field"
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_dates_of_parameters_are_parsed(value: str, expected: str) -> None:
 
 @given(st.text() | st.from_regex(r"-?[0-9]{0,6}[hdwmqyMs](Start|End)?", fullmatch=True))
 def test_any_text_is_a_date_or_is_rejected_with_its_name(value: str) -> None:
-    found, refusal = outcome(lambda: parse_date(value, NOW, "date_from"))
+    found, rejection = outcome(lambda: parse_date(value, NOW, "date_from"))
 
     assert found is None or found.utcoffset() == timedelta()
-    assert refusal is None or refusal["attr"] == "date_from"
+    assert rejection is None or rejection["attr"] == "date_from"
 
 
 @given(st.none() | st.text())

@@ -20,23 +20,23 @@ def overview(*paths: str) -> str:
 
 @needs_chromium
 def test_the_page_refreshes_and_stays_within_its_policy(tmp_path: Path) -> None:
-    with serving(overview("/first"), overview("/second", "/first"), headers=page_headers()) as (url, asked):
-        shown, said = chromium(url, tmp_path, "--virtual-time-budget=1500", "--dump-dom")
+    with serving(overview("/first"), overview("/second", "/first"), headers=page_headers()) as (url, requested):
+        shown, errors = chromium(url, tmp_path, "--virtual-time-budget=1500", "--dump-dom")
 
     assert "/second" in shown
-    assert set(asked) == {"/"}
-    assert "Content Security Policy" not in said
+    assert set(requested) == {"/"}
+    assert "Content Security Policy" not in errors
 
 
 @needs_chromium
 def test_hostile_values_are_only_text(tmp_path: Path) -> None:
     page = overview(HOSTILE)
-    with serving(page, headers={}) as (url, asked):
+    with serving(page, headers={}) as (url, requested):
         shown, _said = chromium(url, tmp_path, "--virtual-time-budget=500", "--dump-dom")
 
     assert "<title>Sandbox (synthetic data)</title>" in shown
     assert "<img" not in shown
-    assert set(asked) == {"/"}
+    assert set(requested) == {"/"}
     assert not {"\u202e", "\x1b"} & set(page)
 
 

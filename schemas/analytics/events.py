@@ -1,4 +1,4 @@
-"""What analytics queries count: events or actions, conditions on properties, and what to split by."""
+"""Parts of analytics queries: events or actions to count, conditions on properties, and breakdowns."""
 
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self, cast, get_args
@@ -31,7 +31,7 @@ ACTOR_MATHS = tuple(f"{one}_count_per_actor" for one in ("avg", "min", "max", "m
 PROPERTY_MATHS = ("avg", "sum", "min", "max", "median", "p75", "p90", "p95", "p99")
 MATHS = (*PLAIN_MATHS, *PROPERTY_MATHS, *ACTOR_MATHS, "hogql")
 ADDITIVE_MATHS = ("total", "sum", "first_time_for_user", "first_matching_event_for_user")
-"""Maths whose intervals add up to the whole; a person active on two days is two of `dau`."""
+"""Maths whose intervals add up to the total; a person active on two days is counted twice in `dau`."""
 _MATH_SPELLINGS = {
     "count": "total", "unique_users": "dau", "unique_persons": "dau", "uniques": "dau", "users": "dau",
     "wau": "weekly_active", "mau": "monthly_active", "sessions": "unique_session",
@@ -51,8 +51,8 @@ def _math(value: object) -> object:
     near = get_close_matches(math[:100], (*MATHS, *_MATH_SPELLINGS), n=1)
     meant = f" (did you mean {near[0]}?)" if near else ""
     raise ValueError(
-        f"must be one of {', '.join(PLAIN_MATHS)}; of a property {', '.join(PROPERTY_MATHS)}; "
-        f"avg_count_per_actor and the like; hogql{meant}"
+        f"must be one of {', '.join(PLAIN_MATHS)}; with a property {', '.join(PROPERTY_MATHS)}; "
+        f"avg_count_per_actor and similar; or hogql{meant}"
     )
 
 
@@ -60,7 +60,7 @@ type Math = Annotated[str, BeforeValidator(_math)]
 
 
 class Part(BaseModel):
-    """A part of an input: unknown fields are refused, null means absent."""
+    """A part of an input. Unknown fields are rejected; null means absent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
@@ -73,10 +73,10 @@ class Part(BaseModel):
 
 
 class PropertyFilter(Part):
-    """A condition. PostHog ignores one that is incomplete, and takes an empty list for true: both are refused here."""
+    """A condition. PostHog ignores an incomplete one and treats an empty list as true; both are rejected here."""
 
     key: str = Field(default="", max_length=2000)
-    """The property; of a cohort nothing; of hogql the boolean expression."""
+    """The property, or the boolean expression of a hogql filter; empty for a cohort."""
     operator: Annotated[Operator, BeforeValidator(_operator)] = "exact"
     value: Scalar | list[Scalar] | None = None
     type: FilterType = "event"
@@ -85,7 +85,7 @@ class PropertyFilter(Part):
     @model_validator(mode="before")
     @classmethod
     def _scope_of_key(cls, value: Any) -> Any:
-        """`person.email` alone means the property `email` of the person."""
+        """Read the key `person.email` without a type as the person property `email`."""
         if not is_object(value):
             return value
         fields = value
@@ -98,29 +98,29 @@ class PropertyFilter(Part):
     @model_validator(mode="after")
     def _be_complete(self) -> Self:
         if not self.key and self.type != "cohort":
-            raise ValueError("key is required")
+            raise ValueError("`key` is required")
         if self.type == "cohort":
             if not isinstance(self.value, int) or isinstance(self.value, bool):
-                raise ValueError("a cohort filter needs its id as value")
+                raise ValueError("a cohort filter needs the cohort's id as `value`")
             if self.operator not in ("exact", "is_not", "in", "not_in"):
-                raise ValueError("a cohort filter takes in or not_in")
+                raise ValueError("the `operator` of a cohort filter must be in or not_in")
         elif self.type != "hogql":
             self._check_value()
         if self.type == "group" and self.group_type_index is None:
-            raise ValueError("a group filter needs group_type_index, 0 to 4")
+            raise ValueError("a group filter needs `group_type_index`, from 0 to 4")
         return self
 
     def _check_value(self) -> None:
         if self.operator not in _WITHOUT_VALUE and self.value in (None, []):
-            raise ValueError(f"{self.operator} needs a value")
+            raise ValueError(f"{self.operator} needs a `value`")
         if self.operator in ("between", "not_between"):
             ends = self.value if isinstance(self.value, list) else []
             numbers = [end for end in ends if isinstance(end, (int, float)) and not isinstance(end, bool)]
             if len(ends) != 2 or len(numbers) != 2 or numbers[0] > numbers[1]:
-                raise ValueError(f"{self.operator} needs [smallest, largest]")
+                raise ValueError(f"{self.operator} needs a `value` of [smallest, largest]")
 
     def as_filter(self) -> dict[str, Any]:
-        """PostHog's property filter."""
+        """Return PostHog's property filter."""
         if self.type == "cohort":
             operator = "not_in" if self.operator in ("is_not", "not_in") else "in"
             return {"key": "id", "value": self.value, "operator": operator, "type": "cohort"}
@@ -140,34 +140,34 @@ type Filters = Annotated[
 
 
 class EventChoice(Part):
-    """What to count: an event by name (`*` is every event) or an action by id, and conditions of its own."""
+    """An event by name (`*` for every event) or an action by id, with optional conditions."""
 
     event: str | None = Field(default=None, min_length=1, max_length=400)
     action_id: Id | None = None
     name: str | None = Field(default=None, max_length=200)
-    """What to call it."""
+    """The label in results."""
     where: list[PropertyFilter] = []
 
     @model_validator(mode="after")
     def _choose_one(self) -> Self:
         if (self.event is None) is (self.action_id is None):
-            raise ValueError("give event (a name, or * for every event) or action_id")
+            raise ValueError("set either `event` (a name, or * for every event) or `action_id`")
         return self
 
     @property
     def label(self) -> str:
-        """What a reader calls it."""
+        """The name shown to readers."""
         if self.name:
             return self.name
         return f"action {self.action_id}" if self.event is None else "All events" if self.event == "*" else self.event
 
 
 class TrendSeries(EventChoice):
-    """One series of a trend: what to count, and how."""
+    """One series of a trend: an event or action and how to count it."""
 
     math: Math | None = None
     property: str | None = Field(default=None, min_length=1, max_length=2000)
-    """What the math is of (`revenue`, `person.age`); of hogql the expression."""
+    """The property to aggregate (`revenue`, `person.age`), or the expression for hogql."""
     group_type_index: int | None = Field(default=None, ge=0, le=4)
 
 
@@ -182,7 +182,7 @@ def _named(value: object) -> object:
 
 
 def _listed(value: object) -> object:
-    """One name or object stands for the list of it."""
+    """Wrap a single name or object in a list."""
     return [cast("object", value)] if isinstance(value, (str, dict)) else value
 
 
@@ -204,7 +204,7 @@ type Steps = Annotated[
 
 
 class Breakdown(Part):
-    """What to split by, as PostHog names it."""
+    """A breakdown in PostHog's form."""
 
     property: str | int
     type: Literal["event", "person", "session", "cohort", "hogql"]
@@ -216,7 +216,7 @@ def _breakdown(value: object) -> object:
     if value.startswith("cohort."):
         number = value.removeprefix("cohort.")
         if not (number.isascii() and number.isdecimal()):
-            raise ValueError("a cohort is written cohort.7, with its id")
+            raise ValueError("a cohort must be written with its id, such as cohort.7")
         return {"property": int(number), "type": "cohort"}
     if value.startswith("hogql:"):
         return {"property": value.removeprefix("hogql:"), "type": "hogql"}
@@ -241,6 +241,6 @@ type OneBreakdown = Annotated[Breakdown, BeforeValidator(_breakdown), WithJsonSc
 
 
 def scoped(text: str) -> tuple[str, str | None]:
-    """`("email", "person")` of `person.email`; `("$browser", None)` of what names no scope."""
+    """Split `person.email` into `("email", "person")`; without a scope, return `("$browser", None)`."""
     scope, dot, name = text.partition(".")
     return (name, scope) if dot and name and scope in _SCOPES else (text, None)

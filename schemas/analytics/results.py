@@ -1,4 +1,4 @@
-"""PostHog's results of insight queries, as far as they are read."""
+"""PostHog's results of insight queries: the fields that are read."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from ..query import QueryStatus
 
 type Label = str | int | float | bool | None
 type Labels = Label | list[Label]
-"""A value of a breakdown; a list of them with several breakdowns, and in newer servers with one."""
+"""A value of a breakdown; a list of values for several breakdowns, and in newer servers for one."""
 
 
 class ResolvedRange(View):
-    """What PostHog made of the date range."""
+    """The date range as PostHog resolved it."""
 
     date_from: str | None = None
     date_to: str | None = None
 
 
 class InsightAnswer(View):
-    """The answer to an insight query, or the status of one that still runs."""
+    """The response to an insight query, or the status of one that is still running."""
 
     results: Any = None
     error: str | None = None
@@ -31,13 +31,13 @@ class InsightAnswer(View):
 
 
 class Action(View):
-    """Which series a result belongs to."""
+    """The series that a result belongs to."""
 
     order: int | None = None
 
 
 class TrendResult(View):
-    """One line of a trend, or with `aggregated_value` one number."""
+    """One line of a trend, or one number if `aggregated_value` is set."""
 
     data: list[float | None] | None = None
     days: list[str] | None = None
@@ -50,7 +50,7 @@ class TrendResult(View):
 
 
 class FunnelResult(View):
-    """One step of a funnel: who reached it; times in seconds from the step before."""
+    """One step of a funnel and the number of users who reached it; times are seconds since the previous step."""
 
     count: int
     order: int | None = None
@@ -62,7 +62,7 @@ class FunnelResult(View):
 
 
 class FunnelTrend(View):
-    """Conversion by the interval of the first step, in percent."""
+    """Conversion in percent, by the interval of the first step."""
 
     data: list[float]
     days: list[str]
@@ -77,13 +77,13 @@ class ConversionTimes(View):
 
 
 class RetentionCell(View):
-    """Who came back in a period."""
+    """The number of users who returned in a period."""
 
     count: float
 
 
 class RetentionRow(View):
-    """Those who began in one period, and how many of them came back."""
+    """The users who started in one period, and how many of them returned."""
 
     date: str
     values: list[RetentionCell]
@@ -91,7 +91,7 @@ class RetentionRow(View):
 
 
 class PathEdge(View):
-    """A step of paths; the time in milliseconds."""
+    """An edge of paths; the time is in milliseconds."""
 
     source: str
     target: str
@@ -100,7 +100,7 @@ class PathEdge(View):
 
 
 class StickinessResult(View):
-    """How many were active in 1, 2, ... intervals."""
+    """The number of users active in 1, 2, ... intervals."""
 
     data: list[float]
     days: list[int]
@@ -111,7 +111,7 @@ class StickinessResult(View):
 
 
 class LifecycleResult(View):
-    """One of the four statuses by interval; dormant is negative."""
+    """One of the four statuses by interval; dormant counts are negative."""
 
     data: list[float]
     days: list[str]

@@ -12,14 +12,14 @@ from ..json import as_object, is_object
 from ..shown import Author, Fields, IfTrue, Items, Text
 
 CONTROL = "control"
-"""The key of the variant that the others are compared with; PostHog demands it."""
+"""The key of the variant that the others are compared with; PostHog requires it."""
 type Metrics = list[dict[str, Any]]
 
 
 def _check(variants: list[Variant]) -> None:
-    """Raises ValueError unless PostHog can make the experiment's flag of them."""
+    """Raise ValueError unless PostHog can create the experiment's flag from the variants."""
     if len(variants) < 2 or CONTROL not in {variant.key for variant in variants}:
-        raise ValueError("variants: at least two, one of them with the key control")
+        raise ValueError("`variants` needs at least two, one of them with the key control")
     check_variants([(variant.key, variant.rollout_percentage) for variant in variants])
 
 
@@ -36,10 +36,10 @@ class GetExperiment(InProject):
 class CreateExperiment(InProject):
     name: str = Field(min_length=1, max_length=400)
     feature_flag_key: FlagKey
-    """Made, or reused when it exists with variants and control."""
+    """Created, or reused if it exists with variants and control."""
     description: str | None = Field(default=None, max_length=3000)
     variants: list[Variant] | None = Field(default=None, max_length=20)
-    """With control; they add up to 100. Default control and test, 50 each."""
+    """Must include control and add up to 100. Default: control and test, 50 each."""
     metrics: Metrics | None = None
     """[{"kind": "ExperimentMetric", "metric_type": "mean", "source": {"kind": "EventsNode", "event": "purchase"}}]"""
     type: Literal["product", "web"] | None = None
@@ -56,7 +56,7 @@ class UpdateExperiment(Changes):
     name: str | None = Field(default=None, min_length=1, max_length=400)
     description: str | None = Field(default=None, max_length=3000)
     metrics: Metrics | None = None
-    """Replaces all."""
+    """Replaces all metrics."""
     start_date: Moment | None = None
     """Launches a draft and turns its flag on."""
     end_date: Moment | None = None
@@ -71,7 +71,7 @@ class DeleteExperiment(InProject):
 
 
 class ExperimentRow(View):
-    """An experiment in a list. Older servers say no `status`: then it follows from the dates."""
+    """An experiment in a list. Older servers send no `status`, so it is then derived from the dates."""
 
     id: int
     name: Text = None
@@ -101,7 +101,7 @@ class VariantView(View):
 
 
 class ExperimentFlag(View):
-    """The flag that hands out the variants."""
+    """The flag that assigns the variants."""
 
     id: int
     key: str | None = None
@@ -110,14 +110,14 @@ class ExperimentFlag(View):
 
 
 class Exposure(View):
-    """Who counts as exposed."""
+    """The criteria for counting a user as exposed."""
 
     filterTestAccounts: bool | None = None  # noqa: N815 (PostHog's spelling)
     exposure_config: Fields = None
 
 
 class ExperimentView(ExperimentRow):
-    """An experiment with variants and metrics. Results are not part of it."""
+    """An experiment with variants and metrics, but without results."""
 
     feature_flag: ExperimentFlag | None = None
     variants: list[VariantView] | None = None
@@ -134,7 +134,7 @@ class ExperimentView(ExperimentRow):
     @model_validator(mode="before")
     @classmethod
     def _find_variants(cls, value: Any) -> Any:
-        """Variants stand in the flag; older servers repeat them in `parameters`."""
+        """Read the variants from the flag, or from `parameters` as older servers send them."""
         if not is_object(value):
             return value
         fields = value
@@ -149,7 +149,7 @@ def _at(value: Any, *path: str) -> Any:
 
 
 class ExperimentState(View):
-    """What is left of an experiment after a delete."""
+    """A deleted experiment."""
 
     id: int
     name: Text = None

@@ -1,4 +1,4 @@
-"""Results of experiments: PostHog's ExperimentQuery (one metric) and ExperimentExposureQuery (who saw what)."""
+"""Results of experiments: PostHog's ExperimentQuery (one metric) and ExperimentExposureQuery (exposures)."""
 
 from typing import Annotated, Any
 
@@ -14,12 +14,12 @@ from .objects import ExperimentRow
 class GetExperimentResults(InProject):
     experiment_id: Id
     metric: str = Field(default="primary", min_length=1, max_length=400)
-    """primary, secondary, all, or one by name or uuid."""
+    """primary, secondary, all, or a metric's name or uuid."""
     refresh: bool = False
 
 
 class ExperimentSource(ExperimentRow):
-    """An experiment with what its queries are made of, as it is stored."""
+    """An experiment as stored, with the fields that its queries need."""
 
     feature_flag: Fields = None
     holdout: Fields = None
@@ -31,10 +31,10 @@ class ExperimentSource(ExperimentRow):
 
 
 class VariantNumbers(View):
-    """A variant: its sums over `number_of_samples` entities, and against the baseline what the statistics say.
+    """A variant: its sums over `number_of_samples` entities, and its statistics against the baseline.
 
-    An interval is of the relative difference of means, or of the absolute one where the experiment says so. Either
-    `chance_to_win` (bayesian, of a higher mean) or `p_value` (frequentist) comes, or neither when a check failed.
+    Intervals are for the relative difference of means, or the absolute one if the experiment is configured so. Either
+    `chance_to_win` (Bayesian, of a higher mean) or `p_value` (frequentist) is set, or neither if a check failed.
     """
 
     key: str
@@ -51,7 +51,7 @@ class VariantNumbers(View):
 
 
 class MetricAnswer(InsightAnswer):
-    """The answer to an ExperimentQuery. It has no `results`."""
+    """The response to an ExperimentQuery. It has no `results`."""
 
     baseline: VariantNumbers | None = None
     variant_results: list[VariantNumbers] | None = None
@@ -64,19 +64,19 @@ def _counts(value: Any) -> Any:
 
 
 class SampleRatio(View):
-    """How likely the exposures are with the shares that the flag gives out."""
+    """The probability of the exposures, given the rollout of the flag's variants."""
 
     p_value: float
 
 
 class BiasRisk(View):
-    """How many percent saw several variants and are left out of an uneven split."""
+    """The percentage of users who saw several variants and are excluded from an uneven split."""
 
     multiple_variant_percentage: float
 
 
 class ExposureAnswer(InsightAnswer):
-    """The answer to an ExperimentExposureQuery."""
+    """The response to an ExperimentExposureQuery."""
 
     total_exposures: Annotated[dict[str, float] | None, BeforeValidator(_counts)] = None
     sample_ratio_mismatch: SampleRatio | None = None

@@ -1,4 +1,4 @@
-"""Surveys: `/api/projects/{project_id}/surveys/`. PostHog checks little of a question and draws what it is given."""
+"""Surveys: `/api/projects/{project_id}/surveys/`. PostHog barely validates questions and shows them as they are."""
 
 import re
 from typing import Annotated, Any, Literal, Self
@@ -23,7 +23,7 @@ _ONLY_FOR = {
     "hasOpenChoice": _CHOICES,
 }
 _SCALES = {"number": (10, 5, 7), "emoji": (5, 3)}
-"""What PostHog draws; the first is taken when none is given. Number 10 is 0 to 10, the NPS scale."""
+"""The scales that PostHog can draw, the default first. Number 10 is 0 to 10, the NPS scale."""
 
 _LINK = re.compile(r"(https://|mailto:)\S+")
 
@@ -33,7 +33,7 @@ def _are_choices(choices: list[str] | None) -> bool:
 
 
 class Question(BaseModel):
-    """A question in PostHog's own words. The hidden fields let a question of get_survey be sent back."""
+    """A question in PostHog's form. The hidden fields let a question from get_survey be sent back."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -61,20 +61,21 @@ class Question(BaseModel):
     def _fit_the_type(self) -> Self:
         for name, types in _ONLY_FOR.items():
             if getattr(self, name) is not None and self.type not in types:
-                raise ValueError(f"{name} goes with type {' or '.join(types)}, not with {self.type}")
+                raise ValueError(f"`{name}` is only valid with type {' or '.join(types)}, not with {self.type}")
         if not self.question.strip():
-            raise ValueError("question: its text is empty")
+            raise ValueError("the text of `question` is empty")
         if self.type in _CHOICES and not _are_choices(self.choices):
-            raise ValueError(f"{self.type} needs choices: 2 to 20 texts")
+            raise ValueError(f"{self.type} needs 2 to 20 `choices`, none of them empty")
         if self.link is not None and not _LINK.fullmatch(self.link):
-            raise ValueError("link must begin with https:// or mailto:")
+            raise ValueError("`link` must start with https:// or mailto:")
         display = self.display or "number"
         if self.scale is not None and self.scale not in _SCALES[display]:
-            raise ValueError(f"scale of display {display}: {', '.join(map(str, sorted(_SCALES[display])))}")
+            *others, last = map(str, sorted(_SCALES[display]))
+            raise ValueError(f"`scale` must be {', '.join(others)} or {last} with display {display}")
         return self
 
     def as_json(self) -> dict[str, Any]:
-        """The question as PostHog stores it; a rating without display and scale would not be drawn."""
+        """Return the question as PostHog stores it; a rating needs display and scale to be drawn."""
         display = self.display or "number"
         drawn = {"display": display, "scale": self.scale or _SCALES[display][0]} if self.type == "rating" else {}
         return self.model_dump(exclude_none=True) | drawn
@@ -96,10 +97,10 @@ class CreateSurvey(InProject):
     questions: list[Question] = Field(min_length=1)
     description: str | None = None
     conditions: dict[str, Any] | None = None
-    """Where it shows: {"url": "/pricing", "urlMatchType": "icontains"}"""
+    """Where to show it: {"url": "/pricing", "urlMatchType": "icontains"}"""
     appearance: dict[str, Any] | None = None
     start_date: Moment | None = None
-    """ISO 8601: launches it. Without it, a draft."""
+    """ISO 8601. Launches the survey."""
 
 
 class UpdateSurvey(Changes):
@@ -110,15 +111,15 @@ class UpdateSurvey(Changes):
         Annotated[list[Question], WithJsonSchema({"type": "array", "items": {"type": "object"}}), Field(min_length=1)]
         | None
     ) = None
-    """As in create_survey; replaces all."""
+    """Replaces all; see create_survey."""
     conditions: dict[str, Any] | None = None
-    """Merged: what is not named stays, null removes."""
+    """Merged: omitted fields are kept, null removes."""
     appearance: dict[str, Any] | None = None
-    """Likewise."""
+    """Merged like conditions."""
     start_date: Moment | None = None
-    """Launches it."""
+    """Launches the survey."""
     end_date: Moment | None = None
-    """Stops it."""
+    """Stops the survey."""
     archived: bool | None = None
 
 
@@ -137,14 +138,14 @@ class SurveyRow(View):
     @computed_field
     @property
     def status(self) -> Literal["draft", "running", "complete"]:
-        """As PostHog's page names it, from the dates."""
+        """The status that PostHog's page shows, derived from the dates."""
         if self.start_date is None:
             return "draft"
         return "running" if self.end_date is None else "complete"
 
 
 class QuestionView(View):
-    """A question as it is stored."""
+    """A question as stored."""
 
     id: str | None = None
     type: str | None = None
@@ -167,7 +168,7 @@ class QuestionView(View):
 
 
 class LinkedFlag(View):
-    """A flag that decides who sees the survey."""
+    """A flag that determines who sees the survey."""
 
     id: int
     key: str | None = None
@@ -175,7 +176,7 @@ class LinkedFlag(View):
 
 
 class SurveyView(SurveyRow):
-    """A survey with its questions and where it shows; `full` adds appearance and translations."""
+    """A survey with its questions and display conditions; `full` adds appearance and translations."""
 
     questions: list[QuestionView] | None = None
     conditions: Fields = None

@@ -1,4 +1,4 @@
-"""How a survey did: `/api/projects/{project_id}/surveys/{survey_id}/stats/`."""
+"""Survey statistics: `/api/projects/{project_id}/surveys/{survey_id}/stats/`."""
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ class GetSurveyStats(InProject):
 
 
 class EventCounts(View):
-    """One of the three events of surveys."""
+    """Counts of one of the three survey events."""
 
     total_count: int = 0
     unique_persons: int = 0
@@ -28,7 +28,7 @@ class ByEvent(View):
 
 
 class Rates(View):
-    """In percent of those who were shown it."""
+    """Rates in percent of the users who were shown the survey."""
 
     response_rate: float | None = None
     dismissal_rate: float | None = None
@@ -36,7 +36,7 @@ class Rates(View):
 
 
 class SurveyStats(View):
-    """The answer of PostHog's statistics."""
+    """PostHog's response with the statistics of a survey."""
 
     stats: ByEvent
     rates: Rates = Rates()

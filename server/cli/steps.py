@@ -59,7 +59,7 @@ class Steps:
         """Run a HogQL query, once the data is ready."""
         self._page.heading("HogQL")
         self._page.call("run_hogql", EVENTS)
-        answer = await self._ask("run_hogql", patience=PATIENCE_S, query=EVENTS)
+        answer = await self._rows(EVENTS)
         self._page.progress_done()
         self._page.table(answer["columns"], answer["rows"])
         self._page.facts([("project", answer["project"]["name"])])
@@ -90,6 +90,16 @@ class Steps:
         self._page.heading("Errors that teach")
         await self._show_error("list_flags", serch="checkout")
         await self._show_error("run_hogql", query=MISSPELT)
+
+    async def _rows(self, sql: str) -> dict[str, Any]:
+        """Return the result of a query that may outlive its call while the data are made. Raises DemoError."""
+        deadline = anyio.current_time() + PATIENCE_S
+        answer = await self._ask("run_hogql", patience=PATIENCE_S, query=sql)
+        while answer.get("status") == "running":
+            if anyio.current_time() > deadline:
+                raise DemoError(f"run_hogql: the query still runs after {PATIENCE_S} s. Try again on an idle machine.")
+            answer = await self._ask("get_query_result", query_id=answer["query_id"])
+        return answer
 
     async def _show(self, name: str, /, **arguments: Any) -> dict[str, Any]:
         self._page.call(name, json.dumps(arguments))

@@ -1,6 +1,5 @@
 """A running fake gateway, and clients that talk to it without waiting between tries."""
 
-import time
 from collections.abc import AsyncIterator, Callable
 from random import Random
 from typing import Any
@@ -53,18 +52,6 @@ class Waits(list[float]):
     async def sleep(self, seconds: float) -> None:
         self.append(seconds)
         await anyio.lowlevel.checkpoint()
-
-
-type Skip = Callable[[float], None]
-
-
-@pytest.fixture
-def skip(monkeypatch: pytest.MonkeyPatch) -> Skip:
-    """Let seconds pass at once, for deadlines and for whatever the loop waits for."""
-    real = time.monotonic
-    skipped: list[float] = []
-    monkeypatch.setattr(time, "monotonic", lambda: real() + sum(skipped))
-    return skipped.append
 
 
 def inside(thing: object) -> Any:

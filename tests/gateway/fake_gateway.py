@@ -125,7 +125,7 @@ class FakeGateway:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until requests or connections make it true."""
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(60), self.changed:
             await self.changed.wait_for(holds)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -54,6 +54,17 @@ def call(gateway: Opener) -> Caller:
     return make
 
 
+async def test_a_detached_call_reports_no_progress_to_the_client_of_the_call_it_came_from(call: Caller) -> None:
+    async def tell(_: float, __: str) -> None:
+        raise AssertionError("its client has its response already")
+
+    api = call()
+    api.progress = tell
+    detached = api.detached(60)
+    assert (detached.progress, api.progress) == (None, tell)
+    assert detached.place == api.place
+
+
 async def test_query_values_are_written_as_posthog_reads_them(fake: FakeGateway, call: Caller) -> None:
     query = {"a": True, "b": False, "c": None, "d": 5, "e": ["x", "ü"], "f": {"k": 1}, "g": "text", "h": ("t",)}
     await call().get(FLAGS, query)

@@ -18,7 +18,7 @@ from maton_posthog.gateway.budget import Budget, Ledger
 from maton_posthog.gateway.errors import Failed, GatewayError, Rejected
 from maton_posthog.gateway.request import Request
 
-from .conftest import Clock, Opener, Skip, inside
+from .conftest import Clock, Opener, inside
 from .fake_gateway import (
     CANARY,
     CONNECTION,
@@ -92,7 +92,7 @@ def dripping(act: Callable[[], object]) -> Behaviour:
 
 @pytest.mark.parametrize("slow", [hanging, dripping])
 async def test_a_server_that_takes_for_ever_ends_with_the_deadline(
-    fake: FakeGateway, gateway: Opener, skip: Skip, slow: Callable[[Callable[[], object]], Behaviour]
+    fake: FakeGateway, gateway: Opener, skip: Callable[[float], None], slow: Callable[[Callable[[], object]], Behaviour]
 ) -> None:
     fake.answers(slow(partial(skip, WITHIN_S)))
     client = gateway()
@@ -106,7 +106,7 @@ async def test_a_server_that_takes_for_ever_ends_with_the_deadline(
 
 
 async def test_a_deadline_that_passes_while_connecting_means_that_nothing_was_sent(
-    fake: FakeGateway, gateway: Opener, skip: Skip, monkeypatch: pytest.MonkeyPatch
+    fake: FakeGateway, gateway: Opener, skip: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "CONNECT_TIMEOUT_S", 2 * WITHIN_S)
     client = gateway(gateway_urls=(f"https://127.0.0.1:{fake.port}",))  # its TLS handshake gets no answer

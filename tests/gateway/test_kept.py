@@ -127,5 +127,5 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 async def within_seconds(work: Callable[[], Awaitable[None]]) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         await work()

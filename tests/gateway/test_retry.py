@@ -74,6 +74,14 @@ def test_no_wait_is_shorter_than_the_server_asked_for(tries: int, retry_after: f
     assert retry_after <= Backoff(random).wait(tries, retry_after) <= retry_after + 0.5
 
 
+def test_servers_that_were_told_the_same_wait_come_back_at_different_moments() -> None:
+    backoff = Backoff(Random(7))
+    waits = {backoff.wait(1, 30.0) for _ in range(100)}
+    assert len(waits) > 90
+    assert 30 <= min(waits) < 30.005
+    assert 30.045 < max(waits) <= 30.05
+
+
 @pytest.mark.parametrize(
     ("error", "read", "write"),
     [

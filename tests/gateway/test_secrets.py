@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.target import Target
 from maton_posthog.schemas.text import Cleaner
 
-from .conftest import Opener, Skip, inside
+from .conftest import Opener, inside
 from .fake_gateway import (
     CANARY,
     CONNECTION,
@@ -80,7 +81,7 @@ FAULTS: dict[str, Any] = {
 async def test_the_key_is_in_no_byte_that_comes_out(
     fake: FakeGateway,
     gateway: Opener,
-    skip: Skip,
+    skip: Callable[[float], None],
     everything_logged: pytest.LogCaptureFixture,
     fault: str,
     writes: bool,

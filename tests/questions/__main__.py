@@ -1,4 +1,4 @@
-"""`python -m tests.questions`: asks all questions and prints what the answers cost."""
+"""Run all questions and print the cost of their answers: `python -m tests.questions`."""
 
 import sys
 

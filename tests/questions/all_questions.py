@@ -1,4 +1,4 @@
-"""All questions, by theme."""
+"""All questions, by topic."""
 
 from . import (
     boards,

@@ -1,4 +1,4 @@
-"""Asks the questions of a real MCP server over a sandbox in a process of its own, and counts what the answers cost."""
+"""Running the questions on a real MCP server over a sandbox in a separate process, and counting the cost of answers."""
 
 import importlib
 import json
@@ -18,41 +18,41 @@ from mcp.types import TextContent
 from maton_posthog.server.app import build
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
-from tests.tools.live import running_sandbox
+from tests.tools.live import NOW, running_sandbox
 
 from .question import Question, Shown
 from .world import EVENTS
 
 PATIENCE_S = 60
 PROJECT = 1
-"""The one with events."""
+"""The project with events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answers to a question: what the last call showed, and the tokens (o200k_base) of all texts."""
+    """The answer to a question: the result of the last call, and the tokens (o200k_base) of all results."""
 
     shown: Shown
     errors: tuple[str, ...]
     described_tokens: int
     tokens: int
-    """Of the calls after describe_data."""
+    """The tokens of the calls after describe_data."""
     hogql_queries: int
 
 
 @contextmanager
 def sandbox() -> Generator[str]:
-    """The address of a sandbox that lives as long as the block."""
+    """Yield the URL of a sandbox that runs until the block ends."""
     with running_sandbox(EVENTS) as running:
         yield running.url
 
 
 @asynccontextmanager
 async def client_of(url: str) -> AsyncGenerator[Client]:
-    """A client of a server of its own, which has asked nothing yet."""
+    """Yield a client of a new server without cached state."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MATON_API_KEY", "sandbox")
-        runtime = Runtime(load(gateway_url=url, control_url=url))
+        runtime = Runtime(load(gateway_url=url, control_url=url), now=lambda: NOW)
     try:
         async with Client(build(runtime)) as client:
             yield client
@@ -61,12 +61,12 @@ async def client_of(url: str) -> AsyncGenerator[Client]:
 
 
 async def ask_all(url: str, questions: Sequence[Question]) -> tuple[Answered, ...]:
-    """The answers in the order of the questions, each by a server that knows nothing of the others."""
+    """Return the answers in the order of the questions, each from a new server."""
     return tuple([await ask(url, question) for question in questions])
 
 
 def set_zone(url: str, zone: str) -> None:
-    """Move the project into a timezone."""
+    """Set the timezone of the project."""
     headers = {"Authorization": "Bearer sandbox", "Content-Type": "application/json"}
     body = json.dumps({"timezone": zone}).encode()
     request = urllib.request.Request(f"{url}/posthog/api/projects/{PROJECT}/", body, headers, method="PATCH")
@@ -75,7 +75,7 @@ def set_zone(url: str, zone: str) -> None:
 
 
 async def ask(url: str, question: Question) -> Answered:
-    """Make the calls of a question, one after the other."""
+    """Make the calls of a question, one after another."""
     await anyio.to_thread.run_sync(set_zone, url, question.zone)
     errors: list[str] = []
     spent: list[int] = []
@@ -110,5 +110,5 @@ def _encoding() -> Any:
 
 
 def count_tokens(text: str) -> int:
-    """Tokens of a text in o200k_base."""
+    """Return the number of o200k_base tokens in a text."""
     return _encoding().count(text)

@@ -1,4 +1,4 @@
-"""What stored insights and dashboards say today."""
+"""Stored insights and dashboards: their current numbers."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ _WINDOW = timedelta(days=14)
 
 
 def _insight(name: str) -> tuple[Step, ...]:
-    """Found by its name, then computed."""
+    """Find the insight by its name, then compute it."""
 
     def found(shown: Shown) -> dict[str, object]:
         return {"insight_id": next(one["id"] for one in shown["insights"] if one["name"] == name)}
@@ -18,7 +18,7 @@ def _insight(name: str) -> tuple[Step, ...]:
 
 
 def _signed_up_and_bought(world: World) -> list[int]:
-    """The funnel from a view to a sign-up to a purchase within two weeks of the view."""
+    """Count the funnel from a view to a sign-up to a purchase within two weeks of the view."""
     counts = [0, 0, 0]
     events = world.of("$pageview", "signed_up", "purchase_completed", first=ago(30))
     for own in by(events, lambda event: event["person_id"]).values():
@@ -42,7 +42,7 @@ def _exceptions(world: World) -> list[list[object]]:
 
 
 def _of_dashboard(name: str) -> tuple[Step, ...]:
-    """Found by its name, then the number of each of its tiles, computed."""
+    """Find the dashboard by its name, then compute the number of each tile."""
 
     def found(shown: Shown) -> dict[str, object]:
         return {"dashboard_id": next(one["id"] for one in shown["dashboards"] if one["name"] == name)}
@@ -57,13 +57,13 @@ def _revenue_tile(shown: Shown) -> float:
 
 QUESTIONS = (
     Question(
-        "What does our stored funnel from sign-up to purchase say today?",
+        "What are the current numbers of our stored sign-up to purchase funnel?",
         _insight("Sign-up to purchase"),
         lambda shown: [row[1] for row in rows(shown)],
         _signed_up_and_bought,
     ),
     Question(
-        "Which exceptions are on our stored list today?",
+        "Which exceptions are currently in our stored list?",
         _insight("Most frequent exceptions"),
         lambda shown: sorted(rows(shown)),
         _exceptions,

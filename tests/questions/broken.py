@@ -1,4 +1,4 @@
-"""What broke: errors, who they hit, since when, in which release, and what else happened then."""
+"""Errors: who they affect, since when, in which release, and what else happened then."""
 
 from datetime import UTC, datetime
 
@@ -36,7 +36,7 @@ def _iso(moment: datetime) -> str:
 
 
 def _mails(world: World) -> list[str | None]:
-    """One of each person, in order; who hides it comes last."""
+    """Return one email per person, sorted; persons without one come last."""
     known = {event["person_id"]: person_has(event, "email") for event in _of_wallet(world)}
     mails = sorted(mail for mail in known.values() if mail)
     return [*mails, *([None] * (len(known) - len(mails)))]
@@ -58,7 +58,7 @@ def _worst_day(shown: Shown) -> list[object]:
 
 
 def _on_safari(world: World, version: str) -> list[int]:
-    """Checkouts and purchases on Safari with one release."""
+    """Count checkouts and purchases on Safari in one release."""
     own = [event for event in world.of(first=ago(30)) if has(event, "app_version") == version]
     safari = [event for event in own if has(event, "$browser") == "Safari"]
     return [sum(1 for event in safari if event["event"] == name) for name in ("checkout_started", "purchase_completed")]
@@ -73,7 +73,7 @@ def _versions(world: World) -> dict[str, list[int]]:
 
 
 def _releases(_: World) -> list[str]:
-    """From the calendar of the story: annotations are no events."""
+    """Read the releases from the story of the dataset, since annotations are not events."""
     at = [datetime.fromtimestamp(moment / 1_000_000, UTC) for moment, _ in tell(TODAY).releases]
     named = [f"Release {version}" for _, version in tell(TODAY).releases]
     return sorted(name for moment, name in zip(at, named, strict=True) if datetime(2026, 11, 9, tzinfo=UTC) <= moment
@@ -81,7 +81,7 @@ def _releases(_: World) -> list[str]:
 
 
 def _worst_hit(world: World) -> list[object]:
-    """The session with most errors, and what the person pressed in it: the texts of the clicks in order."""
+    """Return the texts clicked in the session with the most errors, in order."""
     found = by(_raised(world), lambda event: event["$session_id"])
     worst = max(found, key=lambda session: (len(found[session]), session))
     own = [event for event in world.events if event["$session_id"] == worst]
@@ -90,7 +90,7 @@ def _worst_hit(world: World) -> list[object]:
 
 QUESTIONS = (
     Question(
-        "What is our most frequent error, and how many people does it hit?",
+        "What is our most frequent error, and how many people does it affect?",
         hogql(
             "SELECT properties.$exception_fingerprint AS error, count() AS times, uniq(person_id) AS people "
             f"FROM events WHERE {_RECENT} GROUP BY error ORDER BY times DESC LIMIT 1"
@@ -100,14 +100,14 @@ QUESTIONS = (
         described={"event": "$exception"},
     ),
     Question(
-        "Since when do we have the wallet.session.begin error, and when did it come last?",
+        "When did the wallet.session.begin error first and last occur?",
         hogql(f"SELECT min(timestamp), max(timestamp) FROM events WHERE {_OF_WALLET}"),
         lambda shown: rows(shown)[0],
         _since_when,
         described={"event": "$exception", "property": "$exception_values"},
     ),
     Question(
-        "Whom must we write to because of the wallet error?",
+        "Which users should we email about the wallet error?",
         hogql(
             f"SELECT any(person.properties.email) AS email FROM events WHERE {_OF_WALLET} "
             "GROUP BY person_id ORDER BY email"
@@ -140,20 +140,20 @@ QUESTIONS = (
         described={"event": "checkout_started"},
     ),
     Question(
-        "What did we release in the week of 9 November?",
+        "What did we release in the week of November 9?",
         call("list_annotations", date_from="2026-11-09", date_to="2026-11-14", search="Release"),
         lambda shown: sorted(one["content"] for one in shown["annotations"]),
         _releases,
     ),
     Question(
-        "On which day did people click in rage most?",
+        "Which day had the most rage clicks?",
         call("query_trends", events=["$rageclick"], date_from="-30d"),
         _worst_day,
         _rage,
         described={"search": "rage"},
     ),
     Question(
-        "What did the person click on who met most errors?",
+        "What did the person with the most errors click on?",
         (
             Step(
                 "run_hogql",
@@ -176,7 +176,7 @@ QUESTIONS = (
         described={"event": "$autocapture"},
     ),
     Question(
-        "How many people met any error in the last 30 days?",
+        "How many people ran into any error in the last 30 days?",
         call("query_trends", events=["$exception"], math="dau", interval="total", date_from="-30d"),
         cell,
         lambda world: len(persons(_raised(world))),

@@ -1,4 +1,4 @@
-"""Why did it drop: this period against the one before, and what is behind a slow week."""
+"""Changes: this period compared with the previous one, and the causes of a slow week."""
 
 from datetime import date, timedelta
 
@@ -15,7 +15,7 @@ def _change(before: float, after: float) -> float:
 
 
 def _this_week(world: World) -> list[object]:
-    """Seven whole days; a comparison by day of a range ending now is with the same weekdays."""
+    """Count seven whole days; a range that ends now is compared by day with the same weekdays."""
     now = len(world.of("$pageview", first=ago(7), last=ago(1)))
     before = len(world.of("$pageview", first=ago(14), last=ago(8)))
     return [now, before, _change(before, now)]
@@ -27,12 +27,12 @@ def _compared(shown: Shown) -> list[object]:
 
 
 def _monday(one: date) -> date:
-    """The first day of its week, in this project."""
+    """Return the first day of the week, a Monday in this project."""
     return one - timedelta(days=one.weekday())
 
 
 def _slowest_week(world: World) -> list[object]:
-    """Among the weeks that lie wholly within the range."""
+    """Find the week with the fewest views among the complete weeks of the range."""
     weeks = by(world.of("$pageview", first=ago(70)), lambda event: _monday(day(event)))
     whole = [week for week in weeks if week >= ago(70) and week + WEEK <= NOW.date()]
     slowest = min(whole, key=lambda week: len(weeks[week]))
@@ -51,7 +51,7 @@ def _slow_week(world: World) -> list[object]:
 
 
 def _by_channel(world: World) -> dict[str, list[int]]:
-    """Page views by the channel of their session, in the slow week and before."""
+    """Count page views by the channel of their session, in the slow week and the week before."""
     channels = {session["session_id"]: session["$channel_type"] for session in world.sessions}
 
     def counted(first: date, last: date) -> dict[str, int]:
@@ -63,7 +63,7 @@ def _by_channel(world: World) -> dict[str, list[int]]:
 
 
 def _largest_loss(world: World) -> list[object]:
-    """The country with most visitors lost, this week's first seven days against the seven before."""
+    """Find the countries that lost the most visitors in the last seven whole days, compared with the seven before."""
     now = by(world.of("$pageview", first=ago(7), last=ago(1)), lambda event: has(event, "$geoip_country_name"))
     before = by(world.of("$pageview", first=ago(14), last=ago(8)), lambda event: has(event, "$geoip_country_name"))
     lost = {name: len(persons(now[name])) - len(persons(before[name])) for name in now}
@@ -91,7 +91,7 @@ def _pricing(world: World) -> int:
 
 QUESTIONS = (
     Question(
-        "Are page views up or down on the week before?",
+        "Are page views up or down compared with the previous week?",
         call("query_trends", events=["$pageview"], compare=True),
         _compared,
         _this_week,
@@ -104,20 +104,20 @@ QUESTIONS = (
         described={},
     ),
     Question(
-        "How many visitors did we lose in the week of 12 October?",
+        "How many visitors did we lose in the week of October 12?",
         call("query_trends", events=["$pageview"], math="dau", **_SLOW),
         lambda shown: rows(shown)[0][1:],
         _slow_week,
     ),
     Question(
-        "Was it one channel that dropped in the week of 12 October, or all of them?",
+        "Did one channel drop in the week of October 12, or all of them?",
         call("query_trends", events=["$pageview"], breakdown="session.$channel_type", **_SLOW),
         lambda shown: {name: [now, before] for name, now, before, *_ in rows(shown)},
         _by_channel,
         described={"table": "sessions"},
     ),
     Question(
-        "In which country did we lose most visitors last week?",
+        "Which country lost the most visitors last week?",
         call(
             "query_trends", events=["$pageview"], math="dau", interval="total", date_from="-7d", date_to="-1d",
             compare="-7d", breakdown="$geoip_country_name", breakdown_limit=50,
@@ -127,7 +127,7 @@ QUESTIONS = (
         described={"search": "country"},
     ),
     Question(
-        "How do this month's purchases compare with the same days of October?",
+        "How do this month's purchases compare with the same days in October?",
         call(
             "query_trends", events=["purchase_completed"], interval="total", date_from="2026-11-01",
             date_to="2026-11-22", compare="-1m",
@@ -136,7 +136,7 @@ QUESTIONS = (
         _month_to_date,
     ),
     Question(
-        "How many views did pages with /pricing in their address get in the last 30 days?",
+        "How many views did pages with /pricing in their URL get in the last 30 days?",
         call(
             "query_trends", events=["$pageview"], interval="total", date_from="-30d",
             filters=[{"key": "$current_url", "operator": "contains", "value": "/pricing"}],

@@ -1,4 +1,4 @@
-"""Retention, stickiness, lifecycle: who comes back, how often, and who is gone."""
+"""Retention, stickiness and lifecycle: users who come back, how often, and users who left."""
 
 from datetime import date, timedelta
 
@@ -11,7 +11,7 @@ _LAST_WEEK = ago(7)
 
 
 def _began(world: World, event: str) -> dict[str, date]:
-    """The day of each person's first such event."""
+    """Return the day of each person's first such event."""
     first: dict[str, date] = {}
     for one in world.of(event):
         first.setdefault(one["person_id"], day(one))
@@ -27,7 +27,7 @@ def _seen(world: World, event: str) -> set[tuple[str, date]]:
 
 
 def _next_day(world: World) -> float:
-    """Of the eight days up to today; the next day must be over."""
+    """Count sign-ups of the eight days up to today whose next day is over."""
     seen = _seen(world, "$pageview")
     cohort = {who: began for who, began in _began(world, "signed_up").items() if ago(7) <= began <= ago(2)}
     return percent(sum(1 for who, began in cohort.items() if (who, began + timedelta(days=1)) in seen), len(cohort))
@@ -41,7 +41,7 @@ def _next_week(world: World) -> float:
 
 
 def _november_week(world: World) -> list[int]:
-    """Sign-ups of the week of 2 November: how many, and how many viewed a page in each of the two weeks after."""
+    """Count sign-ups of the week of November 2, and those who viewed a page in each of the next two weeks."""
     week = date(2026, 11, 2)
     seen = {(who, _monday(one)) for who, one in _seen(world, "$pageview")}
     cohort = [who for who, began in _began(world, "signed_up").items() if _monday(began) == week]
@@ -53,7 +53,7 @@ def _row_of_november(shown: Shown) -> list[int]:
 
 
 def _by_method(world: World) -> dict[str, float]:
-    """Came back in the week after sign-up, by how they signed up."""
+    """Return the percentage that came back in the week after sign-up, by sign-up method."""
     seen = {(who, _monday(one)) for who, one in _seen(world, "$pageview")}
     first = _began(world, "signed_up")
     method = {event["person_id"]: person_has(event, "sign_up_method") for event in world.of("signed_up")}
@@ -87,7 +87,7 @@ def _average_days(world: World) -> float:
 
 
 def _lifecycle(world: World) -> list[int]:
-    """New, returning, resurrecting and dormant visitors of the last whole week."""
+    """Count new, returning, resurrecting and dormant visitors of the last complete week."""
     events = [event for event in world.of("$pageview") if event["person_mode"] == "full"]
     now = [event for event in events if _LAST_WEEK <= day(event) < TODAY]
     before = persons(event for event in events if _LAST_WEEK - _WEEK <= day(event) < _LAST_WEEK)
@@ -101,7 +101,7 @@ def _last_whole_week(shown: Shown) -> list[int]:
 
 
 def _daily_growth(world: World) -> list[object]:
-    """Makers of tasks yesterday: how many, and the change on the day before."""
+    """Count users who created tasks yesterday, and the change from the day before."""
     users = [persons(world.of("task_created", first=one, last=one)) for one in days(ago(2), ago(1))]
     before, now = map(len, users)
     return [f"{ago(1)}", now, percent(now - before, before)]
@@ -117,7 +117,7 @@ def _active_on(world: World) -> int:
 
 
 def _with_due_date(world: World) -> int:
-    """Who made a task with a due date on two days of the week or more."""
+    """Count users who created a task with a due date on two or more days of the week."""
     events = [one for one in world.of("task_created", first=ago(7), last=ago(1)) if has(one, "has_due_date") is True]
     return sum(1 for own in by(events, lambda one: one["person_id"]).values() if len({day(one) for one in own}) >= 2)
 
@@ -128,27 +128,27 @@ def _two_days(shown: Shown) -> int:
 
 QUESTIONS = (
     Question(
-        "How many of those who sign up come back the next day?",
+        "What share of new users comes back the next day?",
         call("query_retention", event="signed_up", returning_event="$pageview"),
         fact("returned_percent", "Day 1"),
         _next_day,
         described={},
     ),
     Question(
-        "How many of those who sign up make a task in the week after?",
+        "What share of new users creates a task in the following week?",
         call("query_retention", event="signed_up", returning_event="task_created", period="Week", periods=8),
         fact("returned_percent", "Week 1"),
         _next_week,
         described={},
     ),
     Question(
-        "How did the people who signed up in the week of 2 November stay with us?",
+        "How well did we retain the people who signed up in the week of November 2?",
         call("query_retention", event="signed_up", returning_event="$pageview", period="Week", periods=5),
         _row_of_november,
         _november_week,
     ),
     Question(
-        "Do people who sign up through Google come back more often than those with a mail address?",
+        "Do people who sign up with Google come back more often than those who use email?",
         call(
             "query_retention", event="signed_up", returning_event="$pageview", period="Week", periods=8,
             breakdown="person.sign_up_method",
@@ -158,20 +158,20 @@ QUESTIONS = (
         described={"property": "sign_up_method"},
     ),
     Question(
-        "How many visitors came on three days or more of last week?",
+        "How many visitors came on three or more days last week?",
         call("query_stickiness", events=["$pageview"], date_from="-7d", date_to="-1d", cumulative=True),
         _three_days,
         _active_on,
     ),
     Question(
-        "On how many days of a week do people who make tasks make them?",
+        "On how many days a week do people create tasks?",
         call("query_stickiness", events=["task_created"], date_from="-7d", date_to="-1d"),
         fact("average_days"),
         _average_days,
         described={"search": "task"},
     ),
     Question(
-        "How many people made tasks with a due date on two days of last week or more?",
+        "How many people created tasks with a due date on two or more days last week?",
         call(
             "query_stickiness", date_from="-7d", date_to="-1d", cumulative=True,
             events=[{"event": "task_created", "where": [{"key": "has_due_date", "value": True}]}],
@@ -181,13 +181,13 @@ QUESTIONS = (
         described={"event": "task_created"},
     ),
     Question(
-        "How many visitors were new, came back or went away last week?",
+        "How many visitors were new, came back or left last week?",
         call("query_lifecycle", event="$pageview", interval="week", date_from="-28d"),
         _last_whole_week,
         _lifecycle,
     ),
     Question(
-        "Do more people make tasks than the day before?",
+        "Do more people create tasks than on the day before?",
         call("query_lifecycle", event="task_created", date_from="-3d"),
         _last_complete,
         _daily_growth,

@@ -1,4 +1,4 @@
-"""Funnels: who goes through a series of steps, where most are lost, and how long it takes."""
+"""Funnels: users who complete a series of steps, the biggest drop, and the time it takes."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -15,12 +15,12 @@ _BROKEN_FROM, _BROKEN_TO = date(2026, 11, 10), date(2026, 11, 13)
 
 
 def _people(world: World, steps: list[str], first: date, last: date = TODAY) -> dict[str, list[Row]]:
-    """The events of the steps, by person."""
+    """Return the events of the steps, by person."""
     return by(world.of(*steps, first=first, last=last), lambda event: event["person_id"])
 
 
 def _reached(own: list[Row], steps: list[str], window: timedelta) -> int:
-    """How many steps one person went in order, within the window from the first; every first step is tried."""
+    """Return the steps that a person completed in order within the window, trying every first step."""
     best = 0
     for at, start in enumerate(own):
         if start["event"] != steps[0]:
@@ -61,7 +61,7 @@ def _drop(shown: Shown) -> list[object]:
 
 
 def _by_browser(world: World) -> dict[str, list[int]]:
-    """Entered and bought while release 3.8.0 was out, by the browser of the first event."""
+    """Count checkouts and purchases while release 3.8.0 was live, by the browser of the first event."""
     found: dict[str, list[int]] = {}
     for own in _people(world, _CHECKOUT, _BROKEN_FROM, _BROKEN_TO).values():
         reached = _reached(own, _CHECKOUT, 14 * _DAY)
@@ -80,7 +80,7 @@ def _steps_by_value(shown: Shown) -> dict[str, list[int]]:
 
 
 def _days_to_buy(world: World) -> float:
-    """The median of those who bought, from their only sign-up to their first purchase, in seconds."""
+    """Return the median seconds from the sign-up to the first purchase of each buyer."""
     people = _people(world, ["signed_up", "purchase_completed"], ago(80)).values()
     bought = [own for own in people if own[0]["event"] == "signed_up" and len(own) > 1]
     return round(median((own[1]["timestamp"] - own[0]["timestamp"]).total_seconds() for own in bought), 1)
@@ -91,7 +91,7 @@ def _fast_activation(world: World) -> list[int]:
 
 
 def _without_errors(world: World) -> list[int]:
-    """Those whose furthest attempt met no exception; who only has attempts with one is left out altogether."""
+    """Count users by their furthest attempt without an exception; users with only failed attempts are excluded."""
     counts = [0, 0]
     for own in _people(world, [*_CHECKOUT, "$exception"], ago(90)).values():
         clean = max((reach for reach, met in _attempts(own) if not met), default=0)
@@ -103,7 +103,7 @@ def _without_errors(world: World) -> list[int]:
 
 
 def _attempts(own: list[Row]) -> list[tuple[int, bool]]:
-    """How far each checkout got before the next one began, within an hour, and whether it met an exception."""
+    """Return how far each checkout got before the next one or within an hour, and whether it had an exception."""
     attempts: list[tuple[int, bool]] = []
     for at, start in enumerate(own):
         if start["event"] != "checkout_started":
@@ -121,7 +121,7 @@ def _attempts(own: list[Row]) -> list[tuple[int, bool]]:
 
 
 def _last_week_rate(world: World) -> list[object]:
-    """Of those who started a checkout in the last whole week, those who bought within a day."""
+    """Return the percentage of users who bought within a day of a checkout in the last complete week."""
     monday = ago(7)
     own = _people(world, _CHECKOUT, monday)
     entered = persons(world.of("checkout_started", first=monday, last=ago(1)))
@@ -144,14 +144,14 @@ QUESTIONS = (
         described={"search": "checkout"},
     ),
     Question(
-        "Where do we lose most people on their way from the first visit to a purchase?",
+        "Where do we lose the most people between the first visit and a purchase?",
         call("query_funnel", steps=_JOURNEY, date_from="-60d", window=30),
         _drop,
         _biggest_drop,
         described={},
     ),
     Question(
-        "Which browsers could still buy while release 3.8.0 was out?",
+        "On which browsers did purchases still work while release 3.8.0 was live?",
         call(
             "query_funnel", steps=_CHECKOUT, breakdown="$browser", date_from=f"{_BROKEN_FROM}",
             date_to=f"{_BROKEN_TO}",
@@ -179,7 +179,7 @@ QUESTIONS = (
         described={},
     ),
     Question(
-        "How many of those who meet no error between checkout and purchase buy?",
+        "How many users without an error during checkout complete their purchase?",
         call(
             "query_funnel", steps=_CHECKOUT, exclude=["$exception"], window=1, window_unit="hour", date_from="-90d",
         ),
@@ -188,7 +188,7 @@ QUESTIONS = (
         described={},
     ),
     Question(
-        "How well did checkouts of the last whole week convert within a day?",
+        "What share of last week's checkouts converted within a day?",
         call("query_funnel", steps=_CHECKOUT, view="trend", interval="week", window=1, date_from="-28d"),
         fact("last_complete"),
         _last_week_rate,

@@ -1,4 +1,4 @@
-"""Questions asked with a name that was guessed: the first answer says what the name is, the second call has it."""
+"""Questions with a guessed name: the first result suggests the correct name, and the second call uses it."""
 
 import re
 from collections import Counter
@@ -9,12 +9,12 @@ from .world import World, ago, has, percent, person_has
 
 
 def _meant(shown: Shown) -> str:
-    """The name that the last note gives, the likeliest first, after the one that was guessed."""
+    """Return the likeliest name in the last note, which follows the guessed one."""
     return re.findall(r"`([^`]*)`", shown["notes"][-1])[1]
 
 
 def _again(tool: str, wrong: dict[str, object], right: Callable[[str], dict[str, object]]) -> tuple[Step, ...]:
-    """The same call twice; `right` makes the arguments that change out of the name that was meant."""
+    """Return the same call twice; `right` makes the changed arguments from the correct name."""
     return Step(tool, wrong), Step(tool, wrong, lambda shown: right(_meant(shown)))
 
 
@@ -29,7 +29,7 @@ def _browsers(world: World) -> list[list[object]]:
 
 
 def _checkout(world: World) -> float:
-    """Of the persons with a checkout, those who bought at some time after their first."""
+    """Return the percentage of persons with a checkout who bought at any time after their first one."""
     first: dict[str, object] = {}
     bought: set[str] = set()
     for event in world.of("checkout_started", "purchase_completed", first=ago(13)):
@@ -52,7 +52,7 @@ QUESTIONS = (
         lambda world: len(world.of("purchase_completed", first=ago(30))),
     ),
     Question(
-        "Which two browsers are used most? (guessed: browser)",
+        "Which two browsers are used the most? (guessed: browser)",
         _again(
             "query_trends",
             {"events": ["$pageview"], "breakdown": "browser", "interval": "total", "date_from": "-30d"},
@@ -62,7 +62,7 @@ QUESTIONS = (
         _browsers,
     ),
     Question(
-        "How many views come from people with an address at mail.example? (guessed: email)",
+        "How many views come from people with a mail.example address? (guessed: email)",
         _again(
             "query_trends",
             {
@@ -77,7 +77,7 @@ QUESTIONS = (
         _free_mail,
     ),
     Question(
-        "What share of checkouts of the last two weeks ends in a purchase? (guessed: purchased)",
+        "What share of checkouts in the last two weeks ends in a purchase? (guessed: purchased)",
         _again(
             "query_funnel",
             {"steps": ["checkout_started", "purchased"], "date_from": "-13d"},

@@ -1,4 +1,4 @@
-"""How many: events, people, sessions, by day and in all."""
+"""Counts of events, people and sessions, by day and in total."""
 
 from collections import Counter
 from datetime import date
@@ -67,7 +67,7 @@ QUESTIONS = (
         lambda world: len(persons(world.of(first=ago(30)))),
     ),
     Question(
-        "How many weekly active visitors did we have as of yesterday?",
+        "How many weekly active visitors did we have yesterday?",
         call("query_trends", events=["$pageview"], math="weekly_active", date_from="-3d"),
         _of_yesterday,
         _weekly_active,
@@ -79,7 +79,7 @@ QUESTIONS = (
         lambda world: len({event["$session_id"] for event in world.of("$pageview", first=ago(1), last=ago(1))}),
     ),
     Question(
-        "How many sign-ups do we get on an average day of the last week?",
+        "How many sign-ups did we get per day on average last week?",
         call("query_trends", events=["signed_up"]),
         fact("average"),
         _average,
@@ -92,7 +92,7 @@ QUESTIONS = (
         _best_day,
     ),
     Question(
-        "How many tasks does a person who makes tasks make in a month?",
+        "How many tasks does an active user create per month?",
         call("query_trends", events=["task_created"], math="avg_count_per_actor", interval="total", date_from="-30d"),
         cell,
         _per_person,
@@ -109,7 +109,7 @@ QUESTIONS = (
         described={"event": "purchase_completed"},
     ),
     Question(
-        "How many people created ten tasks or more in the last 30 days?",
+        "How many people created ten or more tasks in the last 30 days?",
         hogql(
             "SELECT count() FROM (SELECT person_id FROM events WHERE event = 'task_created' "
             "AND timestamp >= toStartOfDay(now()) - INTERVAL 30 DAY GROUP BY person_id HAVING count() >= 10)"

@@ -1,4 +1,4 @@
-"""Revenue: sums, averages, quantiles, by product, by customer."""
+"""Revenue: sums, averages and quantiles, by product and by customer."""
 
 from datetime import date
 from math import floor
@@ -63,7 +63,7 @@ def _of_companies(world: World) -> list[list[object]]:
 
 QUESTIONS = (
     Question(
-        "How much revenue did purchases bring this month?",
+        "How much revenue did purchases generate this month?",
         call(
             "query_trends", events=["purchase_completed"], math="sum", property="revenue", interval="total",
             date_from=f"{_FIRST}",
@@ -73,7 +73,7 @@ QUESTIONS = (
         described=_PURCHASE,
     ),
     Question(
-        "What is all revenue of the last 30 days, renewals included?",
+        "What was our total revenue in the last 30 days, including renewals?",
         call(
             "query_trends", events=["purchase_completed", "subscription_renewed"], math="sum", property="revenue",
             formula="A + B", interval="total", date_from="-30d",
@@ -83,7 +83,7 @@ QUESTIONS = (
         described={"search": "revenue"},
     ),
     Question(
-        "What does a buyer spend on average in 30 days?",
+        "How much does a buyer spend on average in 30 days?",
         call(
             "query_trends", events=[_SUM, {"event": "purchase_completed", "math": "dau"}], formula="A / B",
             interval="total", date_from="-30d",
@@ -93,14 +93,14 @@ QUESTIONS = (
         described=_PURCHASE,
     ),
     Question(
-        "Which products bring how much?",
+        "How much revenue does each product generate?",
         call("query_trends", events=[_SUM], breakdown="product", interval="total", date_from="-90d"),
         pairs,
         _by_product,
         described=_PURCHASE,
     ),
     Question(
-        "How large is a large order (90th percentile)?",
+        "What is the 90th percentile of order values?",
         call(
             "query_trends", events=["purchase_completed"], math="p90", property="revenue", interval="total",
             date_from="-90d",
@@ -110,7 +110,7 @@ QUESTIONS = (
         described=_PURCHASE,
     ),
     Question(
-        "Who are our five best customers of the last 90 days, by what they paid?",
+        "Who were our top five customers by revenue in the last 90 days?",
         hogql(
             "SELECT person.properties.email AS email, sum(properties.revenue) AS paid FROM events "
             "WHERE event IN ('purchase_completed', 'subscription_renewed') "
@@ -132,7 +132,7 @@ QUESTIONS = (
         described=_PURCHASE,
     ),
     Question(
-        "Which plan renews for most money?",
+        "Which plan generates the most renewal revenue?",
         call(
             "query_trends", events=["subscription_renewed"], math="sum", property="revenue", breakdown="plan",
             interval="total", date_from="-60d",
@@ -142,7 +142,7 @@ QUESTIONS = (
         described={"event": "subscription_renewed"},
     ),
     Question(
-        "Companies of which three industries buy most?",
+        "Companies in which three industries spend the most?",
         hogql(
             "SELECT organization.properties.industry AS industry, sum(properties.revenue) AS paid FROM events "
             "WHERE event = 'purchase_completed' AND timestamp >= toStartOfDay(now()) - INTERVAL 90 DAY "
@@ -153,7 +153,7 @@ QUESTIONS = (
         described={"table": "events"},
     ),
     Question(
-        "How did revenue of the last whole week compare with the week before?",
+        "How did last week's revenue compare with the week before?",
         call(
             "query_trends", events=[_SUM], interval="total", date_from="2026-11-16", date_to="2026-11-22",
             compare="-7d",

@@ -1,4 +1,4 @@
-"""Flags, surveys, clocks of other places, and text that outsiders sent."""
+"""Flags, surveys, other timezones, and text sent by strangers."""
 
 from collections import Counter
 from datetime import date
@@ -36,7 +36,7 @@ def _busiest_hour(world: World) -> list[int]:
 
 
 def _as_written(shown: Shown) -> dict[str, int]:
-    """PostHog tells the values of a breakdown as JSON writes them, a line break as two characters."""
+    """Decode the values of a breakdown, in which PostHog shows a line break as two characters, as in JSON."""
     return {name.replace("\\n", "\n"): count for name, count in pairs(shown)}
 
 
@@ -67,7 +67,7 @@ QUESTIONS = (
         described={"event": "$feature_flag_called"},
     ),
     Question(
-        "How many people has the flag new-checkout put into each variant?",
+        "How many people are in each variant of the flag new-checkout?",
         call(
             "query_trends", events=["$feature_flag_called"], math="dau", breakdown="$feature_flag_response",
             interval="total", date_from="-90d", filters=[{"key": "$feature_flag", "value": "new-checkout"}],
@@ -77,7 +77,7 @@ QUESTIONS = (
         described={"event": "$feature_flag_called"},
     ),
     Question(
-        "How many page views were there on 20 November, New York time?",
+        "How many page views were there on November 20, New York time?",
         hogql(
             "SELECT count() FROM events WHERE event = '$pageview' "
             "AND toDate(toTimeZone(timestamp, 'America/New_York')) = '2026-11-20' "
@@ -87,7 +87,7 @@ QUESTIONS = (
         _in_new_york,
     ),
     Question(
-        "And how many from its midnight there to the next, in a chart's words?",
+        "How many page views does a chart show for that day in New York?",
         call(
             "query_trends", events=["$pageview"], interval="hour", date_from="2026-11-20T00:00:00-05:00",
             date_to="2026-11-20T23:59:59-05:00",
@@ -96,7 +96,7 @@ QUESTIONS = (
         _in_new_york,
     ),
     Question(
-        "At what hour of the day, in Tokyo, are we visited most?",
+        "At which hour of the day in Tokyo do we get the most views?",
         hogql(
             "SELECT toHour(toTimeZone(timestamp, 'Asia/Tokyo')) AS hour, count() AS views FROM events "
             "WHERE event = '$pageview' AND timestamp >= toStartOfDay(now()) - INTERVAL 30 DAY "
@@ -106,21 +106,21 @@ QUESTIONS = (
         _busiest_hour,
     ),
     Question(
-        "What do people search for, oddities included?",
+        "What do people search for, including unusual text?",
         call("query_trends", events=["search_performed"], breakdown="query", interval="total", date_from="-90d"),
         _as_written,
         _searches,
         described={"search": "search"},
     ),
     Question(
-        "How often did somebody send an event whose name is a script?",
+        "How often was an event with a script as its name sent?",
         call("query_trends", events=[_SCRIPT], interval="total", date_from="-90d"),
         cell,
         lambda world: len(world.of(_SCRIPT, first=ago(90))),
         described={},
     ),
     Question(
-        "And one whose name is SQL?",
+        "How often was an event with SQL as its name sent?",
         hogql(
             "SELECT count() FROM events WHERE event = {name} AND timestamp > now() - INTERVAL 91 DAY",
             values={"name": _SQL},
@@ -130,7 +130,7 @@ QUESTIONS = (
         described={},
     ),
     Question(
-        "How many persons came through a campaign that is none of ours, and how long is the longest name?",
+        "How many persons came through unknown campaigns, and how long is the longest name?",
         hogql(
             "SELECT count(), max(lengthUTF8(properties.$initial_utm_campaign)) FROM persons "
             "WHERE properties.$initial_utm_campaign IS NOT NULL "
@@ -142,7 +142,7 @@ QUESTIONS = (
         described={"property": "$initial_utm_campaign"},
     ),
     Question(
-        "What is the reason most often given in the survey?",
+        "Which reason is given most often in the survey?",
         call(
             "query_trends", events=["survey sent"], breakdown="$survey_response_1", breakdown_limit=1,
             interval="total", date_from="-90d",

@@ -1,4 +1,4 @@
-"""People, cohorts and companies: who they are and what one of them did."""
+"""People, cohorts and companies: their properties and their events."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ _MAIL = "femi.meyer185@blue-robotics-21.example"
 
 
 def _story(world: World) -> list[list[object]]:
-    """The events of one person since they signed up: name and how often, the most frequent first."""
+    """Count the events of one person by name, most frequent first."""
     (one,) = [person["id"] for person in world.persons if person["properties"].get("email") == _MAIL]
     counted = Counter(event["event"] for event in world.events if event["person_id"] == one)
     return [[name, count] for name, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))]
@@ -64,7 +64,7 @@ def _identified(world: World) -> int:
 
 
 def _own_staff(world: World) -> int:
-    """Views by people with an address of the product's own domain."""
+    """Count views by people with an email address of the product's own domain."""
     found = [event for event in world.of("$pageview", first=ago(30)) if _is_own(event["person_properties"])]
     return len(found)
 
@@ -133,7 +133,7 @@ QUESTIONS = (
         _companies,
     ),
     Question(
-        "Which three companies make most tasks?",
+        "Which three companies create the most tasks?",
         hogql(
             "SELECT any(organization.properties.name) AS company, count() AS tasks FROM events "
             "WHERE event = 'task_created' AND timestamp >= toStartOfDay(now()) - INTERVAL 90 DAY AND $group_0 != '' "
@@ -144,14 +144,14 @@ QUESTIONS = (
         described={"table": "events"},
     ),
     Question(
-        "How many of all persons are identified?",
+        "How many persons are identified?",
         hogql("SELECT countIf(is_identified) FROM persons"),
         cell,
         _identified,
         described={"table": "persons"},
     ),
     Question(
-        "How many page views of the last 30 days are our own staff's?",
+        "How many page views in the last 30 days came from our own staff?",
         call(
             "query_trends", events=["$pageview"], interval="total", date_from="-30d",
             filters=[{"key": "person.email", "operator": "contains", "value": "@quillboard.example"}],

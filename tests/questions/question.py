@@ -1,4 +1,4 @@
-"""What a question is: words, the tool calls that answer it, and the true answer counted from the events themselves."""
+"""Questions: their text, the tool calls that answer them, and the true answer counted from the events."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any, cast
 from .world import World
 
 type Shown = Mapping[str, Any]
-"""The JSON object that a tool showed."""
+"""The JSON object that a tool returned."""
 type Arguments = Mapping[str, Any]
 
 MOST_CALLS = 2
@@ -17,23 +17,23 @@ NO_ARGUMENTS: Arguments = {}
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One tool call. `then` makes arguments out of the answer before, as an agent that has read it would."""
+    """One tool call. `then` makes arguments from the previous result, as an agent would."""
 
     tool: str
     arguments: Arguments = field(default_factory=dict[str, Any])
     then: Callable[[Shown], Arguments] | None = None
 
     def after(self, before: Shown) -> Arguments:
-        """The arguments, once the answer before is known."""
+        """Return the arguments, given the previous result."""
         return {**self.arguments, **(self.then(before) if self.then else {})}
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question as a product person asks it.
+    """A question as a product manager would ask it.
 
-    `read` takes the answer out of what the last call showed; `truth` counts it in plain Python, knowing neither the
-    engine nor the tools. `described` are the arguments of the describe_data call before, None when there is none.
+    `read` extracts the answer from the result of the last call; `truth` counts it in plain Python, without the engine
+    and the tools. `described` contains the arguments of a preceding describe_data call, or None if there is none.
     """
 
     asked: str
@@ -42,36 +42,36 @@ class Question:
     truth: Callable[[World], Any]
     described: Arguments | None = None
     zone: str = "UTC"
-    """The timezone of the project that is asked."""
+    """The timezone of the project."""
 
 
 def call(tool: str, **arguments: Any) -> tuple[Step, ...]:
-    """A single call."""
+    """Return a single call."""
     return (Step(tool, arguments),)
 
 
 def hogql(query: str, **more: Any) -> tuple[Step, ...]:
-    """A single HogQL query."""
+    """Return a single HogQL query."""
     return call("run_hogql", query=query, **more)
 
 
 def rows(shown: Shown) -> list[list[Any]]:
-    """All rows of a table."""
+    """Return all rows of a table."""
     return shown["rows"]
 
 
 def pairs(shown: Shown) -> list[list[Any]]:
-    """The first two columns: names and their numbers."""
+    """Return the first two columns: names and their numbers."""
     return [row[:2] for row in rows(shown)]
 
 
 def cell(shown: Shown) -> Any:
-    """The last cell of the first row: where an answer is one number."""
+    """Return the last cell of the first row, for answers that are one number."""
     return shown["rows"][0][-1]
 
 
 def fact(*path: str) -> Callable[[Shown], Any]:
-    """What the tool says beside its table: `fact("biggest_drop", "lost")`; of a list of facts the first."""
+    """Return a reader of a fact, such as `fact("biggest_drop", "lost")`; of a list of facts it reads the first."""
 
     def read(shown: Shown) -> Any:
         found: Any = shown["facts"]
@@ -84,7 +84,7 @@ def fact(*path: str) -> Callable[[Shown], Any]:
 
 
 def agree(answered: Any, true: Any) -> bool:
-    """Whether both are the same; floats to 1e-9 of their size."""
+    """Return whether both are equal; floats with a relative tolerance of 1e-9."""
     if isinstance(answered, (list, tuple)) and isinstance(true, (list, tuple)):
         one, other = cast("list[Any]", answered), cast("list[Any]", true)
         return len(one) == len(other) and all(agree(left, right) for left, right in zip(one, other, strict=True))

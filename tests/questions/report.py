@@ -1,4 +1,4 @@
-"""What the answers cost: tokens that a model has to read, and HogQL queries, of which there are 120 an hour."""
+"""The cost of answers: tokens that a model has to read, and HogQL queries, which are limited to 120 an hour."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from .question import Question
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Tokens (o200k_base) of some answers."""
+    """The tokens (o200k_base) of some answers."""
 
     total: int
     median: float
@@ -18,40 +18,40 @@ class Costs:
 
     @classmethod
     def of(cls, tokens: Sequence[int]) -> "Costs":
-        """Of one answer or more."""
+        """Return the costs of one or more answers."""
         return cls(sum(tokens), median(tokens), max(tokens))
 
     def line(self, name: str) -> str:
-        """For people."""
-        return f"{name}: {self.total:,} tokens in all, median {self.median:,.0f}, largest {self.largest:,}"
+        """Return the costs as a line of text."""
+        return f"{name}: {self.total:,} tokens in total, median {self.median:,.0f}, largest {self.largest:,}"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The questions with what was answered, in the same order."""
+    """The questions and their answers, in the same order."""
 
     questions: Sequence[Question]
     answers: Sequence[Answered]
 
     def of_calls(self) -> Costs:
-        """Of a question's calls without describe_data."""
+        """Return the costs of the calls without describe_data."""
         return Costs.of([answer.tokens for answer in self.answers])
 
     def of_descriptions(self) -> Costs:
-        """Of describe_data, where it was asked first."""
+        """Return the costs of the describe_data calls."""
         return Costs.of([answer.described_tokens for answer in self.answers if answer.described_tokens])
 
     def of_questions(self) -> Costs:
-        """Of all calls of a question."""
+        """Return the costs of all calls of a question."""
         return Costs.of([answer.tokens + answer.described_tokens for answer in self.answers])
 
     @property
     def hogql_queries(self) -> int:
-        """Spent by all questions together."""
+        """The number of HogQL queries that all questions use."""
         return sum(answer.hogql_queries for answer in self.answers)
 
     def lines(self) -> list[str]:
-        """A line a question, then the sums."""
+        """Return one line per question, then the totals."""
         each = [
             f"{answer.described_tokens:5} {answer.tokens:6} {answer.hogql_queries:5}  {question.asked}"
             for question, answer in zip(self.questions, self.answers, strict=True)
@@ -59,10 +59,10 @@ class Report:
         calls = sum(len(question.steps) for question in self.questions)
         looks = sum(1 for question in self.questions if question.described is not None)
         return [
-            " look answer HogQL",
+            " data answer HogQL",
             *each,
             "",
-            f"{len(self.questions)} questions, {calls} calls, {looks} looks with describe_data, "
+            f"{len(self.questions)} questions, {calls} calls, {looks} describe_data calls, "
             f"{self.hogql_queries} HogQL queries",
             self.of_calls().line("answers"),
             self.of_descriptions().line("describe_data"),

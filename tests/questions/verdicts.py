@@ -1,14 +1,14 @@
-"""Experiments and surveys: did it win, may one say so yet, and what did people answer."""
+"""Experiments and surveys: the winner, whether the result is conclusive, and the responses."""
 
 from .question import Question, Shown, Step, rows
 from .world import Row, World, by, has, person_has
 
 _ENOUGH = 50
-"""Persons of a variant, below which PostHog does not judge (query semantics of experiments)."""
+"""The number of persons per variant below which PostHog computes no statistics."""
 
 
 def _arms(world: World) -> dict[str, dict[str, Row]]:
-    """The first exposure of each person, by variant. Experiments leave the project's own staff out."""
+    """Return the first exposure of each person, by variant. Experiments exclude the project's own staff."""
     arms: dict[str, dict[str, Row]] = {"control": {}, "test": {}}
     for event in world.of("$feature_flag_called"):
         is_own = "@quillboard.example" in (person_has(event, "email") or "")
@@ -22,7 +22,7 @@ def _exposed(world: World) -> dict[str, int]:
 
 
 def _bought(world: World) -> dict[str, list[object]]:
-    """Persons of each variant, how many bought after they were exposed, and the percentage."""
+    """Return persons per variant, those who bought after their exposure, and the percentage."""
     bought = by(world.of("purchase_completed"), lambda event: event["person_id"])
     found: dict[str, list[object]] = {}
     for variant, people in _arms(world).items():
@@ -40,16 +40,16 @@ def _numbers(shown: Shown) -> dict[str, list[object]]:
 
 
 def _may_be_called(world: World) -> list[object]:
-    """Not while a variant has too few; that one is to be named."""
+    """Return that a variant has too few persons, and which one."""
     exposed = _exposed(world)
     fewest = min(exposed, key=lambda variant: exposed[variant])
-    assert exposed[fewest] < _ENOUGH, "judge by the statistics then"
+    assert exposed[fewest] < _ENOUGH, "the verdict depends on the statistics"
     return [False, f"{fewest} {exposed[fewest]}"]
 
 
 def _verdict(shown: Shown) -> list[object]:
     reason = shown["verdict"]["reasons"][0]
-    return [shown["verdict"]["may_be_called"], reason.partition(": ")[2].partition(";")[0]]
+    return [shown["verdict"]["conclusive"], reason.partition(": ")[2].partition(";")[0]]
 
 
 def _scores(world: World) -> list[int]:
@@ -57,7 +57,7 @@ def _scores(world: World) -> list[int]:
 
 
 def _promoters(world: World) -> list[object]:
-    """Promoters, passives, detractors, and the score."""
+    """Return promoters, passives, detractors, and the score."""
     scores = _scores(world)
     promoters, detractors = sum(one >= 9 for one in scores), sum(one <= 6 for one in scores)
     passives = len(scores) - promoters - detractors
@@ -75,7 +75,7 @@ def _responses(world: World) -> list[object]:
 
 
 def _results_of(name: str) -> tuple[Step, ...]:
-    """The experiment by its name, then its results."""
+    """Find the experiment by its name, then get its results."""
 
     def found(shown: Shown) -> dict[str, object]:
         return {"experiment_id": next(one["id"] for one in shown["experiments"] if one["name"] == name)}
@@ -102,7 +102,7 @@ QUESTIONS = (
         _bought,
     ),
     Question(
-        "May we call the one-page checkout?",
+        "Is the result of the one-page checkout conclusive?",
         _results_of("One-page checkout"),
         _verdict,
         _may_be_called,
@@ -114,7 +114,7 @@ QUESTIONS = (
         _promoters,
     ),
     Question(
-        "How many answered the survey of those who saw it?",
+        "How many of the people who saw the survey responded to it?",
         _STATS,
         lambda shown: [*(row[1] for row in rows(shown)), shown["response_rate_percent"]],
         _responses,

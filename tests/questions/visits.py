@@ -1,4 +1,4 @@
-"""Visits: sessions, pages, channels, campaigns, paths, recordings."""
+"""Visits: sessions, pages, channels, campaigns, paths and recordings."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -36,13 +36,13 @@ def _landing_pages(world: World) -> list[list[object]]:
 
 
 def _by_campaign(world: World) -> list[list[object]]:
-    """Sign-ups by the campaign of the person's very first visit."""
+    """Count sign-ups by the campaign of the person's first visit."""
     found = by(world.of("signed_up", first=ago(60)), lambda event: person_has(event, "$initial_utm_campaign"))
     return top({name: len(events) for name, events in found.items() if name}, 3)
 
 
 def _sittings(own: list[Row]) -> Iterator[list[str]]:
-    """The pages of a person, parted where half an hour or more passes; a page after itself counts once."""
+    """Split the pages of a person at gaps of half an hour or more; repeated pages are counted once."""
     pages: list[str] = []
     before = datetime.min.replace(tzinfo=UTC)
     for event in own:
@@ -65,7 +65,7 @@ def _paths(world: World) -> list[list[str]]:
 
 
 def _after_pricing(world: World) -> list[list[object]]:
-    """The three pages that most people see next after their first look at prices in a sitting."""
+    """Return the three most frequent pages after the first view of the pricing page in a sitting."""
     nexts: Counter[str] = Counter()
     for pages in _paths(world):
         if _PRICING in pages and pages.index(_PRICING) + 1 < len(pages):
@@ -126,14 +126,14 @@ def _blog_to_sign_up(world: World) -> int:
 
 QUESTIONS = (
     Question(
-        "How long do visits take, on average and in the middle?",
+        "How long do visits take on average, and what is the median?",
         hogql(f"SELECT avg($session_duration), median($session_duration) FROM sessions WHERE {_SINCE}"),
         lambda shown: rows(shown)[0],
         _length,
         described={"table": "sessions"},
     ),
     Question(
-        "Which channel bounces most?",
+        "Which channel has the highest bounce rate?",
         hogql(
             "SELECT $channel_type, count(), round(100 * countIf($is_bounce) / count(), 1) FROM sessions "
             f"WHERE {_SINCE} GROUP BY 1 ORDER BY 1"
@@ -163,14 +163,14 @@ QUESTIONS = (
         described={"search": "utm_campaign"},
     ),
     Question(
-        "Where do people go after the pricing page?",
+        "Which pages do people visit after the pricing page?",
         call("query_paths", start=_PRICING, date_from="-30d", steps=2, edges=10),
         _next_pages,
         _after_pricing,
         described={"event": "$pageview", "property": "$current_url"},
     ),
     Question(
-        "Which step from page to page is the most frequent?",
+        "What is the most frequent step from one page to another?",
         call("query_paths", date_from="-30d", edges=1),
         _most_frequent,
         _busiest_edge,
@@ -189,7 +189,7 @@ QUESTIONS = (
         described={"search": "device"},
     ),
     Question(
-        "Which screens of the mobile app are used most?",
+        "Which screens of the mobile app are used the most?",
         call(
             "query_trends", events=["$screen"], breakdown="$screen_name", breakdown_limit=3, interval="total",
             date_from="-30d",
@@ -199,7 +199,7 @@ QUESTIONS = (
         described={"search": "screen"},
     ),
     Question(
-        "How many pages did a visit have yesterday?",
+        "How many pages did a visit have on average yesterday?",
         call(
             "query_trends", events=["$pageview", {"event": "$pageview", "math": "sessions"}], formula="A / B",
             interval="total", date_from="-1d", date_to="-1d",
@@ -208,7 +208,7 @@ QUESTIONS = (
         _depth,
     ),
     Question(
-        "How many of those who came in through the blog have signed up?",
+        "How many of the people who arrived through the blog have signed up?",
         hogql(
             "SELECT uniq(person_id) FROM events WHERE event = 'signed_up' AND timestamp > now() - INTERVAL 90 DAY "
             "AND person_id IN (SELECT person_id FROM events WHERE session.$entry_pathname LIKE '/blog/%' "

@@ -1,4 +1,4 @@
-"""The events of the sandbox as plain rows, and the counting that many true answers share. No engine, no tools."""
+"""The events of the sandbox as plain rows, and counting functions for true answers, without the engine or tools."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything that the generator made. Events are in order of time."""
+    """All generated rows. Events are sorted by time."""
 
     events: list[Row]
     persons: list[Row]
@@ -29,7 +29,7 @@ class World:
     replays: list[Row]
 
     def of(self, *names: str, first: date = date.min, last: date = date.max, zone: tzinfo = UTC) -> list[Row]:
-        """Events of these names (all without any) whose day lies between these, both included."""
+        """Return events with these names (all if none are given) from the first to the last day, inclusive."""
         return [
             event
             for event in self.events
@@ -39,7 +39,7 @@ class World:
 
 @cache
 def world() -> World:
-    """The rows of the dataset that the questions are asked about."""
+    """Return the rows of the dataset that the questions are about."""
     tables: dict[str, list[Row]] = defaultdict(list)
     for table, row in raw_rows(Parameters(events=EVENTS, seed=SEED, today=TODAY, hostile=True)):
         tables[table].append(row)
@@ -54,37 +54,37 @@ def world() -> World:
 
 
 def ago(days: int) -> date:
-    """The day so many days before the last one."""
+    """Return the day this many days before the last one."""
     return TODAY - timedelta(days=days)
 
 
 def days(first: date, last: date) -> list[date]:
-    """Every day from the first to the last."""
+    """Return every day from the first to the last."""
     return [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
 
 
 def day(event: Row, zone: tzinfo = UTC) -> date:
-    """The day of an event by the clock of a zone."""
+    """Return the day of an event in a timezone."""
     return event["timestamp"].astimezone(zone).date()
 
 
 def has(event: Row, name: str) -> Any:
-    """A property of the event; None when it has none."""
+    """Return a property of the event, or None."""
     return event["properties"].get(name)
 
 
 def person_has(event: Row, name: str) -> Any:
-    """A property of the person as it was when the event came."""
+    """Return a property of the person at the time of the event."""
     return event["person_properties"].get(name)
 
 
 def persons(events: Iterable[Row]) -> set[str]:
-    """Who sent them."""
+    """Return the persons who sent the events."""
     return {event["person_id"] for event in events}
 
 
 def by[K: Hashable](events: Iterable[Row], key: Callable[[Row], K]) -> dict[K, list[Row]]:
-    """Events grouped."""
+    """Group the events by a key."""
     found: dict[K, list[Row]] = defaultdict(list)
     for event in events:
         found[key(event)].append(event)
@@ -92,15 +92,15 @@ def by[K: Hashable](events: Iterable[Row], key: Callable[[Row], K]) -> dict[K, l
 
 
 def percent(part: float, whole: float) -> float:
-    """One decimal, as one would say it."""
+    """Return the percentage with one decimal."""
     return round(100 * part / whole, 1)
 
 
 def revenue(events: Iterable[Row]) -> float:
-    """Their sum of the property revenue."""
+    """Return the sum of the property revenue."""
     return sum(event["properties"].get("revenue") or 0.0 for event in events)
 
 
 def top(counted: dict[str, int], most: int) -> list[list[Any]]:
-    """The largest, `[name, count]`; equal ones by name."""
+    """Return the largest as `[name, count]`; ties are sorted by name."""
     return [[name, count] for name, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:most]]

@@ -1,4 +1,4 @@
-"""The same questions where the project is elsewhere: days, weeks and hours are those of its clocks."""
+"""Questions about projects in other timezones, whose days, weeks and hours are local."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from .world import World, ago, by, day, has, percent, persons, revenue
 
 _NEW_YORK, _BERLIN, _TOKYO = "America/New_York", "Europe/Berlin", "Asia/Tokyo"
 _LONG_DAY = date(2026, 10, 25)
-"""It has 25 hours in Berlin."""
+"""A day with 25 hours in Berlin."""
 
 
 def _views_of_long_day(world: World) -> int:
@@ -25,7 +25,7 @@ def _around_clock_change(world: World) -> list[list[object]]:
 
 
 def _next_day(world: World) -> float:
-    """Sign-ups of the eight days up to today; the next day must be over."""
+    """Count sign-ups of the eight days up to today whose next day is over."""
     zone = ZoneInfo(_TOKYO)
     first: dict[str, date] = {}
     for event in world.of("signed_up"):
@@ -43,7 +43,7 @@ def _by_weekday(world: World) -> list[list[object]]:
 
 
 def _checkouts(world: World) -> list[int]:
-    """Of one local week: who started a checkout, and who of them bought later within it."""
+    """Count persons who started a checkout in a local week, and those who then bought within it."""
     zone = ZoneInfo(_TOKYO)
     own = by(
         world.of("checkout_started", "purchase_completed", first=date(2026, 11, 2), last=date(2026, 11, 8), zone=zone),
@@ -68,7 +68,7 @@ def _last_week(world: World) -> list[object]:
 
 
 def _morning_share(world: World) -> float:
-    """Of the views of a month, those between 6 and 12 o'clock in Berlin."""
+    """Return the percentage of a month's views between 6:00 and 12:00 in Berlin."""
     views = world.of("$pageview", first=date(2026, 10, 1), last=date(2026, 10, 31), zone=ZoneInfo(_BERLIN))
     hours = [event["timestamp"].astimezone(ZoneInfo(_BERLIN)).hour for event in views]
     return percent(sum(1 for hour in hours if 6 <= hour < 12), len(views))
@@ -85,7 +85,7 @@ def _chrome_yesterday(world: World) -> int:
 
 QUESTIONS = (
     Question(
-        "How many people with Chrome came yesterday? (New York)",
+        "How many people visited with Chrome yesterday? (New York)",
         call(
             "query_trends", events=["$pageview"], math="dau", interval="total", date_from="-1d", date_to="-1d",
             filters=[{"key": "$browser", "value": "Chrome"}],
@@ -102,14 +102,14 @@ QUESTIONS = (
         zone=_NEW_YORK,
     ),
     Question(
-        "How many tasks were made in the last whole week? (New York)",
+        "How many tasks were created last week? (New York)",
         call("query_trends", events=["task_created"], interval="week", date_from="-28d"),
         fact("last_complete"),
         _last_week,
         zone=_NEW_YORK,
     ),
     Question(
-        "How many page views had the day of 25 hours, hour by hour? (Berlin)",
+        "How many page views did the 25-hour day have, by hour? (Berlin)",
         call("query_trends", events=["$pageview"], interval="hour", date_from="2026-10-25", date_to="2026-10-25"),
         fact("total"),
         _views_of_long_day,
@@ -126,14 +126,14 @@ QUESTIONS = (
         zone=_BERLIN,
     ),
     Question(
-        "How many of those who sign up come back the next day? (Tokyo)",
+        "What share of new users comes back the next day? (Tokyo)",
         call("query_retention", event="signed_up", returning_event="$pageview"),
         fact("returned_percent", "Day 1"),
         _next_day,
         zone=_TOKYO,
     ),
     Question(
-        "On which days of the week do we sell how much? (Tokyo)",
+        "How much revenue do we make on each day of the week? (Tokyo)",
         hogql(
             "SELECT toDayOfWeek(timestamp) AS weekday, sum(properties.revenue) FROM events "
             "WHERE event = 'purchase_completed' AND timestamp >= '2026-09-01' GROUP BY weekday ORDER BY weekday"
@@ -144,7 +144,7 @@ QUESTIONS = (
         zone=_TOKYO,
     ),
     Question(
-        "How many checkouts of the week of 2 November ended in a purchase in that week? (Tokyo)",
+        "How many checkouts in the week of November 2 ended in a purchase that week? (Tokyo)",
         call(
             "query_funnel", steps=["checkout_started", "purchase_completed"], date_from="2026-11-02",
             date_to="2026-11-08",

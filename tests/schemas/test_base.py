@@ -33,18 +33,18 @@ def accepted(**arguments: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("project_id", [136209, "136209", 136209.0])
-def test_a_number_is_a_number_however_a_client_writes_it(project_id: Any) -> None:
+def test_a_project_id_can_be_a_number_or_its_text(project_id: Any) -> None:
     assert accepted(project_id=project_id) == {"project_id": 136209}
 
 
 @pytest.mark.parametrize("project_id", [0, -1, 1.5, True, False, "x", "", "@me", 2**63, [], {}, "1e3", "0x1"])
-def test_what_is_no_project_is_refused(project_id: Any) -> None:
+def test_an_invalid_project_id_is_rejected(project_id: Any) -> None:
     with pytest.raises(ValidationError):
         accepted(project_id=project_id)
 
 
 @pytest.mark.parametrize("flag", [True, "true", 1, "1"])
-def test_a_boolean_may_come_as_text(flag: Any) -> None:
+def test_a_boolean_can_be_sent_as_text(flag: Any) -> None:
     assert accepted(flag=flag) == {"flag": True}
 
 
@@ -55,7 +55,7 @@ def test_null_means_absent() -> None:
 
 
 @pytest.mark.parametrize("value", [1, None])
-def test_an_unknown_argument_is_refused_null_or_not(value: Any) -> None:
+def test_an_unknown_argument_is_rejected_even_if_null(value: Any) -> None:
     with pytest.raises(ValidationError, match="projectid"):
         accepted(projectid=value)
 
@@ -69,24 +69,24 @@ def test_an_unknown_argument_is_refused_null_or_not(value: Any) -> None:
         ("anything", {"deep": [1, {"x": None}]}),
     ],
 )
-def test_a_list_or_object_may_come_as_json_text(name: str, value: Any) -> None:
+def test_a_list_or_object_can_be_sent_as_json_text(name: str, value: Any) -> None:
     assert accepted(**{name: json.dumps(value)}) == accepted(**{name: value}) == {name: value}
 
 
 @pytest.mark.parametrize("text", ['["a"]', "{}", "null", "5"])
-def test_where_text_is_meant_json_stays_text(text: str) -> None:
+def test_json_stays_text_in_fields_that_accept_text(text: str) -> None:
     assert accepted(either=text) == {"either": text}
     assert accepted(free=text) == {"free": text}
 
 
 @pytest.mark.parametrize("text", ["not json", "", "[", "[" * 100_000, "5", '"a"', "9" * 5000])
-def test_text_that_is_no_json_of_the_right_shape_is_refused(text: str) -> None:
+def test_text_that_is_not_json_of_the_right_shape_is_rejected(text: str) -> None:
     for name in ("names", "inner", "inners", "anything"):
         with pytest.raises(ValidationError):
             accepted(**{name: text})
 
 
-def test_what_is_no_object_at_all_is_refused() -> None:
+def test_arguments_that_are_not_an_object_are_rejected() -> None:
     values: list[Any] = [None, [], "x", 5]
     for value in values:
         with pytest.raises(ValidationError):
@@ -94,7 +94,7 @@ def test_what_is_no_object_at_all_is_refused() -> None:
 
 
 @given(st.dictionaries(st.sampled_from(list(Everything.model_fields)), st.text() | st.integers() | st.none()))
-def test_any_arguments_are_valid_or_a_validation_error_that_does_not_show_them(arguments: dict[str, Any]) -> None:
+def test_validation_errors_do_not_show_the_arguments(arguments: dict[str, Any]) -> None:
     try:
         Everything.model_validate(arguments)
     except ValidationError as error:
@@ -120,7 +120,7 @@ def test_an_offset_is_bounded(offset: Any) -> None:
 @pytest.mark.parametrize(
     "connection_id", ["short", "x" * 65, "a b c d e", "0b6f7a52\n", "0b6f7a52é", "../../../x", 12345678]
 )
-def test_what_is_no_connection_id_is_refused(connection_id: Any) -> None:
+def test_an_invalid_connection_id_is_rejected(connection_id: Any) -> None:
     with pytest.raises(ValidationError):
         InAccount(connection_id=connection_id)
 
@@ -130,7 +130,7 @@ def test_inputs_are_immutable() -> None:
         Everything().flag = True
 
 
-def test_a_view_shows_what_it_lists_and_no_more() -> None:
+def test_a_view_shows_only_the_fields_it_lists() -> None:
     shown = Person.model_validate({"first_name": "Ann", "email": None, "password": "x"})
     assert shown.model_dump(exclude_none=True) == {"first_name": "Ann"}
     assert issubclass(Person, View)

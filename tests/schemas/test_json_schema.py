@@ -9,18 +9,18 @@ from maton_posthog.schemas.json_schema import input_schema
 
 
 class Step(BaseModel):
-    """Said once, in the field."""
+    """A description of a nested model, which schemas leave out."""
 
     event: str = Field(min_length=1)
     title: str | None = None
 
 
 class Tool(InProject):
-    """Of no use to a model."""
+    """A description of the input model, which schemas leave out."""
 
     name: str = Field(max_length=400)
-    """What it is
-    called."""
+    """The
+    name."""
     steps: list[Step] | None = Field(default=None, min_length=1)
     first: Step | None = None
     kind: Literal["a", "b"] | None = None
@@ -39,11 +39,11 @@ STEP = {
 }
 
 
-def test_a_schema_holds_what_a_caller_needs_and_nothing_else() -> None:
+def test_a_schema_contains_only_the_parts_a_caller_needs() -> None:
     assert input_schema(Tool) == {
         "type": "object",
         "properties": {
-            "name": {"type": "string", "description": "What it is called."},
+            "name": {"type": "string", "description": "The name."},
             "steps": {"type": "array", "items": STEP},
             "first": STEP,
             "kind": {"type": "string", "enum": ["a", "b"]},
@@ -65,24 +65,24 @@ def test_project_and_connection_come_last() -> None:
     assert list(input_schema(Page)["properties"]) == ["limit", "offset", "project_id", "connection_id"]
 
 
-def test_a_pinned_project_is_not_offered() -> None:
+def test_a_pinned_project_is_left_out() -> None:
     assert "project_id" not in input_schema(Tool, pinned_project=True)["properties"]
     assert list(input_schema(InAccount, pinned_project=True)["properties"]) == ["connection_id"]
 
 
-def test_a_connection_that_is_a_target_keeps_its_words() -> None:
+def test_a_connection_id_with_a_description_keeps_it() -> None:
     class Target(InAccount):
         connection_id: str | None = None
-        """Of get and delete."""
+        """With get and delete."""
 
     assert input_schema(Target)["properties"]["connection_id"] == {
         "type": "string",
-        "description": "Of get and delete.",
+        "description": "With get and delete.",
     }
 
 
 @pytest.mark.parametrize("word", ["$ref", "$defs", "null", '"title":"'])
-def test_nothing_needs_a_second_look(word: str) -> None:
+def test_references_nulls_and_titles_are_left_out(word: str) -> None:
     assert word not in json.dumps(input_schema(Tool), separators=(",", ":"))
 
 

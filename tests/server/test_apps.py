@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from mcp.types import ImageContent, TextContent, TextResourceContents
 
-from maton_posthog.server.apps import CHART_URI, CHARTED, EXTENSION, MIME_TYPE
+from maton_posthog.server.apps import CHART_URI, EXTENSION, MIME_TYPE
+from maton_posthog.tools.analytics.kinds import KINDS
+from maton_posthog.tools.table import TABLE_META, Column, Role, Table, dimension, series_columns
 from tests.browser import chromium, needs_chromium, serving
 from tests.server.test_every_operation import ARGUMENTS, ERAS, Era, served, text_of
 from tests.tools.charts.tables import HOSTILE, TABLES
 
+CHARTED = {"run_hogql", *(kind.tool for kind in KINDS)}
 PAGE = Path(__file__).parents[2] / "server" / "chart.html"
 POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
@@ -71,7 +74,12 @@ def content(shown: dict[str, Any], *, is_error: bool = False) -> dict[str, Any]:
 
 def of_kind(name: str) -> dict[str, Any]:
     table, marks = TABLES[name]
-    return content({"project": {"id": 1, "name": "Acme"}, **table.as_json(), **marks})
+    return content({"project": {"id": 1, "name": "Acme"}, **table.as_json(), **marks}) | as_meta(table)
+
+
+def as_meta(table: Table) -> dict[str, Any]:
+    """Return the part of a result that tells the page what the columns are."""
+    return {"_meta": {TABLE_META: table.as_meta()}}
 
 
 @pytest.mark.anyio
@@ -138,10 +146,32 @@ def test_every_kind_is_drawn(tmp_path: Path, name: str, kind: str, marks: str) -
 async def test_a_result_as_the_server_gives_it_is_drawn_with_its_values_to_hover_over(tmp_path: Path) -> None:
     async with served() as (client, _):
         result = await client.call_tool("query_trends", {"events": ARGUMENTS["query_trends"]["events"]})
-    text = text_of(result)
-    page, _noted, _asked = hosted(tmp_path, {"content": [{"type": "text", "text": text}]})
+    page, _noted, _asked = hosted(tmp_path, result.model_dump(mode="json", by_alias=True, exclude_none=True))
+    assert result.meta
+    assert result.meta[TABLE_META] == {"shape": "time", "roles": ["dimension", "value"], "series": [None, 0]}
     assert 'data-tip="2026-11-22' in page
     assert "$pageview: 1" in page
+
+
+@needs_chromium
+def test_a_name_means_nothing_and_the_period_before_is_known_by_its_role(tmp_path: Path) -> None:
+    days, names = ("2026-11-01", "2026-11-02"), ("new", "new before", "step", "from_first_percent")
+    columns = (dimension("day"), *series_columns(names))
+    rows = tuple((day, *range(4)) for day in days)
+    page, _noted, _asked = hosted(
+        tmp_path, content(Table("time", columns, rows).as_json()) | as_meta(Table("time", columns, rows))
+    )
+    assert 'data-kind="time"' in page
+    assert 'stroke-dasharray="1 5"' not in page
+    columns = (columns[0], columns[1], Column("x", Role.PREVIOUS, 0))
+    table = Table("time", columns, tuple(row[:3] for row in rows))
+    page, _noted, _asked = hosted(tmp_path / "2", content(table.as_json()) | as_meta(table))
+    assert 'stroke-dasharray="1 5"' in page
+    rows_of_sql = content(
+        {"columns": ["day", "new", "returning", "resurrecting", "dormant"], "rows": [["2026-11-01", 1, 2, 3, 4]]}
+    )
+    page, _noted, _asked = hosted(tmp_path / "3", rows_of_sql)
+    assert 'data-kind="time"' in page
 
 
 @needs_chromium

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -177,6 +178,16 @@ def test_the_key_is_nowhere_in_what_the_process_shows() -> None:
         server.close_input()
         assert server.exit_code() == 0
         assert CANARY not in "\n".join(server.errors + server.lines)
+
+
+@pytest.mark.parametrize("variable", ["MATON_API_KEY", "MATON_POSTHOG_TOKEN"])
+def test_a_secret_is_redacted_wherever_the_log_would_show_it(variable: str) -> None:
+    secret = "127.0.0.1"  # the log names the address that the server listens on
+    variables: dict[str, Any] = {variable: secret}
+    with ServerProcess("serve", "--transport", "http", "--port", "0", **variables) as server:
+        line = server.wait_for_error_line("Serving MCP at")
+    assert "[redacted]" in line
+    assert secret not in line
 
 
 def test_a_missing_key_is_an_error_that_names_the_remedy_and_not_a_sandbox() -> None:

@@ -7,15 +7,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp.types import Tool
+from mcp import Client
+from mcp.types import CallToolResult, TextContent, Tool
 
 from maton_posthog.server.cli.hosts import claude_desktop, claude_desktop_file, command_in_use
 from maton_posthog.server.cli.page import Page, columns_of
-from maton_posthog.server.cli.steps import count_tokens
+from maton_posthog.server.cli.steps import Steps, count_tokens
 from tests.server.processes import COMMAND, environment
 
 DEMO_S = 300
@@ -91,6 +94,22 @@ def test_a_demo_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
     assert done.stderr.startswith("maton-posthog-mcp: the demo stopped: ")
     assert done.stderr.count("\n") == 1
     assert "The sandbox did not start" in done.stderr
+
+
+@pytest.mark.anyio
+async def test_the_demo_waits_for_a_query_that_outlives_its_call() -> None:
+    running = {"status": "running", "query_id": "1f"}
+    rows = {"columns": ["event"], "rows": [["$pageview"]], "project": {"name": "Sandbox"}}
+    answers, called = [running, running, rows], list[str]()
+
+    async def call_tool(name: str, _: dict[str, Any]) -> CallToolResult:
+        called.append(name)
+        return CallToolResult(content=[TextContent(text=json.dumps(answers.pop(0)))])
+
+    page, out = written()
+    await Steps(Mock(spec=Client, call_tool=call_tool), page).numbers()
+    assert called == ["run_hogql", "get_query_result", "get_query_result"]
+    assert "$pageview" in out.getvalue()
 
 
 def written(width: int = 60, *, styled: bool = False, live: bool = False) -> tuple[Page, io.StringIO]:

@@ -12,6 +12,8 @@ from .processes import ServerProcess
 
 HTML = {"body": "<html><h1>Bad gateway</h1></html>", "headers": {"content-type": "text/html"}}
 SLOW_DOWN = {"detail": "Request was throttled."}
+ONE_FLAG = {"count": 1, "results": [{"id": 1, "key": "dripping"}]}
+"""A body of few bytes: each byte that drips costs both processes a turn."""
 FLAG = {"key": "checkout", "name": "Checkout", "rollout_percentage": 10}
 
 
@@ -83,7 +85,7 @@ def error_of(server: ServerProcess, tool: str, **arguments: Any) -> dict[str, An
         {"drop": "before", "times": 1},
         {"drop": "after", "times": 1},
         {"drop": "half", "times": 1},
-        {"drip_s": 0.0001},
+        {"drip_s": 0.0001, "body": ONE_FLAG},
     ],
 )
 def test_a_fault_that_passes_is_not_seen(sandbox: Sandbox, server: ServerProcess, rule: dict[str, Any]) -> None:

@@ -80,6 +80,18 @@ def test_a_long_list_inside_an_object_is_cut_and_says_how_many_there_are() -> No
     assert shown["filters"]["groups"][0]["value"] == ["x" * 100] * 20 + ["… (1000 items)"]
 
 
+def test_rows_that_fit_once_their_texts_are_cut_are_all_kept() -> None:
+    _, shown = render({"things": [{"name": "x" * 50_000} for _ in range(25)]})
+    assert shown["things"] == [{"name": "x" * 500 + "… (50000 characters)"}] * 25
+
+
+@pytest.mark.parametrize("inner", [{"groups": ["x" * 100] * 1000}, [["x" * 100] * 1000]])
+def test_a_long_list_right_below_a_field_is_cut(inner: Any) -> None:
+    _, shown = render({"id": 1, "field": inner})
+    cut = shown["field"]["groups"] if isinstance(inner, dict) else shown["field"][0]
+    assert cut == ["x" * 100] * 20 + ["… (1000 items)"]
+
+
 def test_what_cannot_be_cut_is_an_error_that_says_what_to_ask_for() -> None:
     with pytest.raises(Failed, match="at most 40 kB") as error:
         render({f"field {number}": "x" * 100 for number in range(1000)})

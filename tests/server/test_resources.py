@@ -12,7 +12,7 @@ from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
 
 from ..gateway.fake_gateway import drop
-from ..tools.live import running_sandbox
+from ..tools.live import NOW, running_sandbox
 from .test_every_operation import ERAS, Era, served
 
 pytestmark = pytest.mark.anyio
@@ -103,7 +103,7 @@ async def test_the_schema_of_the_sandbox_is_whole(monkeypatch: pytest.MonkeyPatc
     pytest.importorskip("chdb", reason="the sandbox needs ClickHouse in chdb-core")
     monkeypatch.setenv("MATON_API_KEY", "sandbox")
     with running_sandbox(events=3_000) as sandbox:
-        runtime = Runtime(load(gateway_url=sandbox.url, control_url=sandbox.url))
+        runtime = Runtime(load(gateway_url=sandbox.url, control_url=sandbox.url), now=lambda: NOW)
         try:
             async with Client(build(runtime)) as client:
                 shown = await read(client, "posthog://schema")

@@ -117,6 +117,30 @@ def test_open_streams_and_calls_do_not_hold_the_exit_of_the_http_server(number: 
             assert "Traceback" not in "\n".join(server.errors)
 
 
+def test_the_second_signal_ends_an_http_server_that_waits_for_an_open_request() -> None:
+    with (
+        HttpServer(command=(sys.executable, "-c", WITHOUT_DEADLINES)) as server,
+        server.open_stream("GET", "/sse") as stream,
+    ):
+        stream.read_until(b"session_id=")
+        server.process.send_signal(signal.SIGTERM)
+        eventually(lambda: not listens(("127.0.0.1", server.port)), "the server to stop listening")
+        assert server.process.poll() is None
+        server.process.send_signal(signal.SIGTERM)
+        assert server.exit_code() == 0
+
+
+WITHOUT_DEADLINES = """
+from maton_posthog.server import transports
+from maton_posthog.server.__main__ import main
+from maton_posthog.server.cli import serve
+
+transports.LAST_ANSWERS_S = 3600
+serve.leave_in_time = lambda: None
+main()
+"""
+
+
 @pytest.mark.parametrize("how", ["EOF", "SIGINT", "SIGTERM"])
 def test_the_sandbox_ends_with_the_server(how: str) -> None:
     with ServerProcess("--sandbox", "--log-json") as server:

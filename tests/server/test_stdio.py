@@ -136,6 +136,7 @@ def test_a_client_that_stops_reading_ends_the_server() -> None:
         assert "Traceback" not in "\n".join(server.errors)
 
 
+@pytest.mark.skipif("FAKETIME" in os.environ, reason="libfaketime takes the closed descriptors")
 def test_closed_standard_streams_are_one_line_and_exit_code_2() -> None:
     run = subprocess.run(
         f"{shlex.join(COMMAND)} 0<&- 1>&-",

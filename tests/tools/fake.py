@@ -1,12 +1,12 @@
-"""A recording stand-in for the gateway: what a tool asked for, and PostHog's documented answers to it.
+"""A fake gateway that records the requests of a tool and returns PostHog's documented responses.
 
     api = FakeCall({"GET /api/projects/{project_id}/feature_flags/": page(answer("feature_flag"))})
     shown = await run(LIST_FLAGS, api, search="checkout")
     assert api.sent == [Sent("GET", "/api/projects/136209/feature_flags/", {"search": "checkout", ...})]
 
-Answers are keyed by "METHOD path-template", as operations write them; a soft delete and a restore are PATCH, a query is
-POST to `/api/projects/{project_id}/query/`, connections are `GET /connections` and so on. An answer is a JSON value, an
-exception to raise, or a function of what was sent. A request that has no answer fails the test.
+Responses are keyed by "METHOD path-template", as operations write them; a soft delete and a restore are PATCH, a query
+is POST to `/api/projects/{project_id}/query/`, connections are `GET /connections` and so on. A response is a JSON
+value, an exception to raise, or a function of the request. A request without a response fails the test.
 """
 
 import copy
@@ -32,9 +32,9 @@ from maton_posthog.tools.operation import Operation, Reply
 PROJECT_ID = 136209
 QUERY_PATH = "/api/projects/{project_id}/query/"
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
-"""The time of these calls unless `clock` is set: no answer depends on the day of the test."""
+"""The time of these calls unless `clock` is set, so that no result depends on the current date."""
 LEAK = "do_not_leak"
-"""A field that PostHog never sends and no view shows: `run` fails when it appears in a result."""
+"""A field that PostHog never sends and no view shows; `run` fails if it appears in a result."""
 
 _FREE_FORM = frozenset(
     [
@@ -51,14 +51,14 @@ _FREE_FORM = frozenset(
         "tables",
     ]
 )
-"""Fields whose content tools may show as it is."""
+"""Fields whose content tools are allowed to show unchanged."""
 
 type Answer = Any | Exception | Callable[["Sent"], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One request of a tool: the filled path, its query (as given, before it is made text) and its body."""
+    """One request of a tool: the filled path, its query (before it is converted to text) and its body."""
 
     method: str
     path: str
@@ -67,12 +67,12 @@ class Sent:
 
 
 def answer(name: str, /, **changes: Any) -> dict[str, Any]:
-    """One object of `answers.json` (invented values in PostHog's documented shapes), with `changes` on top."""
+    """Return an object of `answers.json` (invented values in PostHog's documented shapes) with `changes` applied."""
     return {**copy.deepcopy(_ANSWERS[name]), **changes}
 
 
 def page(*results: Any, count: int | None = None, next_offset: int | None = None) -> dict[str, Any]:
-    """A LimitOffset page; `next` is the absolute PostHog URL that must never be followed or shown."""
+    """Return a page of a list; its `next` is an absolute PostHog URL that must never be followed or shown."""
     following = next_offset and f"https://us.posthog.com/api/projects/1/things/?limit=1&offset={next_offset}"
     return {
         "count": len(results) if count is None else count,
@@ -83,18 +83,18 @@ def page(*results: Any, count: int | None = None, next_offset: int | None = None
 
 
 def in_turn(*answers: Answer) -> Callable[[Sent], Any]:
-    """Answers given one after the other to the same request."""
+    """Return a function that returns the answers one after the other."""
     left = list(answers)
 
     def next_answer(sent: Sent) -> Any:
-        assert left, f"{sent} was sent once more than expected"
+        assert left, f"{sent} was sent more often than expected"
         return _evaluate(left.pop(0), sent)
 
     return next_answer
 
 
 def marked(value: Any) -> Any:
-    """The value with a field that no view lists in every object, but inside free-form fields."""
+    """Add a field that no view lists to every object that is not inside a free-form field."""
     if isinstance(value, list):
         return [marked(item) for item in cast("list[Any]", value)]
     if not isinstance(value, dict):
@@ -106,7 +106,7 @@ def marked(value: Any) -> Any:
 
 
 def connection(status: str = "ACTIVE", connection_id: str = "0b6f7a52-6f0e-4d0e-9d59-3c1e5d0c1a11") -> dict[str, Any]:
-    """A connection as Maton documents it; its url holds a session token."""
+    """Return a connection as Maton documents it; its url contains a session token."""
     return {
         "connection_id": connection_id,
         "status": status,
@@ -151,12 +151,12 @@ class FakeCall(Call):
         return self.sent[-1]
 
     def as_for(self, *, writes: bool) -> Self:
-        """A call of an operation that does or does not write: a read that writes fails."""
+        """Return the call of an operation that does or does not write; a read that writes fails."""
         self._writes = writes
         return self
 
     def end_in(self, seconds: float) -> None:
-        """The deadline of the call is so far away."""
+        """Set the deadline of the call to this many seconds from now."""
         self._deadline = time.monotonic() + seconds
 
     def forget_connections(self) -> None:
@@ -178,17 +178,17 @@ class FakeCall(Call):
     def _key(self, sent: Sent) -> str:
         exact = f"{sent.method} {sent.path}"
         fitting = [key for key in self._answers if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", key), exact)]
-        assert fitting, f"no answer for {exact}"
+        assert fitting, f"no response for {exact}"
         return min(fitting, key=lambda key: key != exact)
 
 
 async def run(operation: Operation[Any], api: FakeCall, **arguments: Any) -> dict[str, Any]:
-    """What the tool shows for these arguments, validated as a caller's are. Fails unless it is JSON without leaks."""
+    """Return the result for arguments validated like a caller's. Fails unless the result is JSON without leaks."""
     args = operation.input.model_validate(arguments)
     shown = await operation.run(api.as_for(writes=operation.writes(args)), args)
     shown = shown.result if isinstance(shown, Reply) else shown
     text = json.dumps(dict(shown), allow_nan=False)
-    assert (LEAK in text) is bool(arguments.get("full")), f"{operation.name} does not keep to its view: {text}"
+    assert (LEAK in text) is bool(arguments.get("full")), f"{operation.name} shows fields outside its view: {text}"
     return cast("dict[str, Any]", json.loads(text))
 
 

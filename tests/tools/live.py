@@ -1,9 +1,9 @@
-"""A sandbox in a process of its own, and tools called against it over real HTTP.
+"""A sandbox in a separate process, and tools called against it over real HTTP.
 
     with running_sandbox() as sandbox:
         shown = await sandbox.call("query_trends", events=["$pageview"])
 
-The clocks of both stand still, so that a question has one answer. Tools are called without the MCP server around them.
+The clocks of both are frozen, so results are reproducible. Tools are called without the MCP server.
 """
 
 import json
@@ -11,12 +11,13 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import Gateway, GatewayConfig
 from maton_posthog.gateway.directory import Directory
+from maton_posthog.tools.operation import Reply
 from maton_posthog.tools.operations import OPERATIONS
 from posthog_sandbox import Sandbox
 
@@ -26,7 +27,7 @@ _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
 
 @dataclass(frozen=True, slots=True)
 class LiveSandbox:
-    """Where a sandbox listens."""
+    """A running sandbox and its URL."""
 
     url: str
 
@@ -35,7 +36,8 @@ class LiveSandbox:
         operation = _OPERATIONS[tool]
         args = operation.input.model_validate(arguments)
         async with self._aimed(operation.budget, writes=operation.writes(args)) as call:
-            shown = cast("Any", await operation.run(call, args))
+            given = await operation.run(call, args)
+            shown = given.result if isinstance(given, Reply) else given
             return json.loads(json.dumps({**call.aimed(), **shown}, allow_nan=False))
 
     async def rows(self, sql: str) -> list[list[Any]]:
@@ -46,14 +48,20 @@ class LiveSandbox:
     @asynccontextmanager
     async def _aimed(self, budget: Budget, *, writes: bool) -> AsyncGenerator[Call]:
         """A call to the sandbox's project."""
-        config = GatewayConfig(api_key="sandbox", gateway_urls=(self.url,), control_urls=(self.url,))
-        gateway = Gateway(config)
+        gateway = self._gateway()
         try:
-            call = Call(gateway.send, Directory(config, gateway.ledger, lambda: NOW), budget=budget, writes=writes)
+            call = Call(
+                gateway.send, Directory(gateway.config, gateway.ledger, lambda: NOW), budget=budget, writes=writes
+            )
             await call.aim(None, "@current")
             yield call
         finally:
             await gateway.aclose()
+
+    def _gateway(self) -> Gateway:
+        """A gateway whose deadline a slow machine does not miss."""
+        urls = (self.url,)
+        return Gateway(GatewayConfig(api_key="sandbox", gateway_urls=urls, control_urls=urls, deadline_s=600.0))
 
 
 @contextmanager

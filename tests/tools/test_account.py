@@ -23,7 +23,7 @@ def project(**changes: Any) -> dict[str, Any]:
     return answer("project_list_row", **more, **changes)
 
 
-async def test_the_organization_comes_with_its_projects() -> None:
+async def test_get_organization_shows_its_projects() -> None:
     api = FakeCall({"GET /api/organizations/@current/": answer("organization")}, project=None)
     assert await run(ORGANIZATION, api) == {
         "id": "019583c6-3635-0000-5798-c18f20963b3b",
@@ -37,7 +37,7 @@ async def test_the_organization_comes_with_its_projects() -> None:
     assert (await run(ORGANIZATION, api, full=True))["default_experiment_stats_method"] == "bayesian"
 
 
-async def test_projects_are_listed_by_page() -> None:
+async def test_list_projects_is_paginated() -> None:
     api = FakeCall({"GET /api/projects/": page(project(), count=3, next_offset=1)}, project=None)
     shown = await run(PROJECTS, api, limit=1, search="def")
     assert api.last.query == {"limit": 1, "offset": 0, "search": "def"}
@@ -45,24 +45,24 @@ async def test_projects_are_listed_by_page() -> None:
     assert (shown["count"], shown["next_offset"]) == (3, 1)
 
 
-async def test_a_connection_limited_to_some_projects_lists_those_of_its_user() -> None:
+async def test_a_connection_limited_to_some_projects_lists_its_users_projects() -> None:
     user = answer("user_me", organization={"id": "x", "teams": [{"id": 7, "name": "Docs"}, {"id": 8, "name": "Shop"}]})
     api = FakeCall({"GET /api/projects/": DENIED, "GET /api/users/@me/": user}, project=None)
     shown = await run(PROJECTS, api, limit=2)
     assert shown["projects"] == [{"id": PROJECT_ID, "name": "Default project"}, {"id": 7, "name": "Docs"}]
     assert (shown["count"], shown["next_offset"]) == (3, 2)
-    assert "may not list projects" in shown["note"]
+    assert "not allowed to list projects" in shown["note"]
     found = await run(PROJECTS, api, search="shop")
     assert [row["id"] for row in found["projects"]] == [8]
 
 
-async def test_other_refusals_are_told() -> None:
+async def test_other_errors_are_raised() -> None:
     api = FakeCall({"GET /api/projects/": Rejected("invalid_key", "no")}, project=None)
     with pytest.raises(Rejected, match="no"):
         await run(PROJECTS, api)
 
 
-async def test_a_project_shows_the_settings_that_matter_and_no_secrets() -> None:
+async def test_get_project_shows_the_relevant_settings_and_no_secrets() -> None:
     api = FakeCall({NUMBERED: project()})
     shown = await run(PROJECT, api, project_id=PROJECT_ID)
     assert [sent.path for sent in api.sent] == [f"/api/projects/{PROJECT_ID}/"]
@@ -71,7 +71,7 @@ async def test_a_project_shows_the_settings_that_matter_and_no_secrets() -> None
     assert "phs_" not in str(shown)
 
 
-async def test_current_says_when_the_user_has_opened_another_project_since() -> None:
+async def test_current_reports_that_the_user_opened_another_project() -> None:
     other = project(id=7, name="Docs")
     api = FakeCall({CURRENT: in_turn(project(), other, other), NUMBERED: other})
     await api.fresh_project()
@@ -86,11 +86,11 @@ async def test_current_says_when_the_user_has_opened_another_project_since() -> 
     assert "current_project_changed" not in await run(PROJECT, api)
 
 
-async def test_a_project_whose_settings_may_not_be_read_is_still_named() -> None:
+async def test_a_project_whose_settings_cannot_be_read_is_still_named() -> None:
     api = FakeCall({CURRENT: DENIED, "GET /api/users/@me/": answer("user_me"), NUMBERED: DENIED})
     shown = await run(PROJECT, api)
     assert (shown["id"], shown["timezone"]) == (PROJECT_ID, "UTC")
-    assert "may not read" in shown["note"]
+    assert "not allowed to read" in shown["note"]
 
 
 async def test_an_unknown_current_project_is_an_error() -> None:
@@ -99,7 +99,7 @@ async def test_an_unknown_current_project_is_an_error() -> None:
         await run(PROJECT, api)
 
 
-async def test_the_user_comes_with_organization_and_current_project() -> None:
+async def test_get_current_user_shows_the_organization_and_current_project() -> None:
     shown = await run(USER, FakeCall({"GET /api/users/@me/": answer("user_me")}, project=None))
     assert shown["email"] == "ann@example.com"
     assert shown["team"] == {"id": PROJECT_ID, "name": "Default project", "timezone": "UTC"}
@@ -107,6 +107,6 @@ async def test_the_user_comes_with_organization_and_current_project() -> None:
 
 
 @pytest.mark.parametrize("arguments", [{"limit": 0}, {"limit": 101}, {"offset": -1}, {"project_id": 1}])
-def test_arguments_outside_the_page_are_refused(arguments: dict[str, int]) -> None:
+def test_invalid_list_arguments_are_rejected(arguments: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         ListProjects.model_validate(arguments)

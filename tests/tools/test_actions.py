@@ -24,7 +24,7 @@ def action(**changes: Any) -> dict[str, Any]:
 
 
 def newer(number: int) -> Any:
-    """A server that pages and counts."""
+    """Return the response of a server that paginates and counts."""
 
     def reply(sent: Sent) -> dict[str, Any]:
         everything = [action(id=position, name=f"Action {position}") for position in range(number)]
@@ -35,13 +35,13 @@ def newer(number: int) -> Any:
 
 
 def older(number: int, *, counts: bool = False) -> dict[str, Any]:
-    """A server that ignores every parameter."""
+    """Return the response of a server that ignores every parameter."""
     everything = [action(id=position, name=f"Action {position}") for position in range(number)]
     return {"results": everything} | ({"count": number} if counts else {})
 
 
 async def pages(api: FakeCall, **arguments: Any) -> list[int]:
-    """The ids of all pages, following next_offset."""
+    """Return the ids of all pages, following next_offset."""
     ids: list[int] = []
     offset: int | None = 0
     while offset is not None:
@@ -53,12 +53,12 @@ async def pages(api: FakeCall, **arguments: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [0, 1, 4, 5, 9, 10])
-async def test_paging_shows_every_action_once_whether_the_server_pages_or_not(number: int) -> None:
+async def test_pages_show_every_action_once_whether_or_not_the_server_paginates(number: int) -> None:
     for reply in (newer(number), older(number), older(number, counts=True)):
         assert await pages(FakeCall({f"GET {ACTIONS}": reply}), limit=5) == list(range(number))
 
 
-async def test_a_server_that_returns_everything_is_searched_here() -> None:
+async def test_rows_of_a_server_that_ignores_search_are_filtered() -> None:
     api = FakeCall({f"GET {ACTIONS}": {"results": [action(), action(id=4, name="Paid")]}})
     shown = await run(LIST, api, search="SIGN")
     assert api.last.query == {"search": "SIGN", "limit": 20, "offset": 0}
@@ -68,38 +68,38 @@ async def test_a_server_that_returns_everything_is_searched_here() -> None:
     }
 
 
-async def test_an_offset_past_the_end_is_an_empty_page() -> None:
+async def test_an_offset_past_the_end_returns_an_empty_page() -> None:
     shown = await run(LIST, FakeCall({f"GET {ACTIONS}": newer(3)}), offset=10)
     assert shown == {"actions": [], "count": 3}
 
 
-async def test_an_odd_answer_is_posthogs_news() -> None:
+async def test_a_response_of_another_shape_is_an_upstream_error() -> None:
     with pytest.raises(Failed, match="not as"):
         await run(LIST, FakeCall({f"GET {ACTIONS}": {"detail": "x"}}))
 
 
-async def test_create_sends_the_conditions_that_were_given() -> None:
+async def test_create_sends_the_given_conditions() -> None:
     api = FakeCall({f"POST {ACTIONS}": action()})
     shown = await run(CREATE, api, name="Signed Up", steps=[{"event": "$identify"}, {"url": "/up", "text": None}])
     assert api.last.body == {"name": "Signed Up", "steps": [{"event": "$identify"}, {"url": "/up"}]}
     assert shown["steps"] == [{"event": "$identify"}]
 
 
-REFUSED: list[tuple[dict[str, Any], str]] = [
+REJECTED: list[tuple[dict[str, Any], str]] = [
     ({"steps": []}, "at least 1"),
-    ({"steps": [{}]}, "matches every event"),
-    ({"steps": [{"event": ""}]}, "matches every event"),
-    ({"steps": [{"event": "x", "url_matching": "exact"}]}, "give url too"),
+    ({"steps": [{}]}, "match every event"),
+    ({"steps": [{"event": ""}]}, "match every event"),
+    ({"steps": [{"event": "x", "url_matching": "exact"}]}, "needs `url`"),
     ({"steps": [{"url": "x", "url_matching": "starts"}]}, "contains"),
     ({"steps": [{"events": "x"}]}, "Extra inputs"),
-    ({"steps": [{"event": "x", "properties": [{"value": 1}]}]}, "each is an object"),
+    ({"steps": [{"event": "x", "properties": [{"value": 1}]}]}, "each must be an object"),
     ({"steps": [{"event": "x"}], "name": ""}, "at least 1 character"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "says"), REFUSED)
-def test_an_action_that_matches_otherwise_than_meant_is_refused(arguments: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValidationError, match=says):
+@pytest.mark.parametrize(("arguments", "message"), REJECTED)
+def test_an_action_that_would_match_other_events_is_rejected(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         CreateAction.model_validate({"name": "x", **arguments})
 
 
@@ -107,7 +107,7 @@ CONDITIONS = ("event", "url", "selector", "text", "href", "tag_name")
 
 
 @given(st.dictionaries(st.sampled_from(CONDITIONS), st.text(max_size=3)))
-def test_a_step_passes_exactly_when_it_has_a_condition(step: dict[str, str]) -> None:
+def test_a_step_is_valid_if_and_only_if_it_has_a_condition(step: dict[str, str]) -> None:
     if any(step.values()):
         assert (
             CreateAction.model_validate({"name": "x", "steps": [step]}).steps[0].model_dump(exclude_none=True) == step
@@ -117,7 +117,7 @@ def test_a_step_passes_exactly_when_it_has_a_condition(step: dict[str, str]) -> 
             CreateAction.model_validate({"name": "x", "steps": [step]})
 
 
-async def test_steps_of_get_can_be_sent_back_with_how_they_match() -> None:
+async def test_steps_from_get_can_be_sent_back_with_their_matching() -> None:
     step = {"event": "$autocapture", "text": "Buy", "text_matching": "exact", "url": "/p", "url_matching": "regex"}
     full = {**action()["steps"][0], **step}
     api = FakeCall({f"GET {ACTION}": action(steps=[full]), f"PATCH {ACTION}": action(steps=[full])})
@@ -127,12 +127,12 @@ async def test_steps_of_get_can_be_sent_back_with_how_they_match() -> None:
     assert api.last == Sent("PATCH", ONE, {}, {"steps": [step]})
 
 
-def test_an_update_of_nothing_is_refused() -> None:
-    with pytest.raises(ValidationError, match="name what to change"):
+def test_an_update_without_changes_is_rejected() -> None:
+    with pytest.raises(ValidationError, match="nothing to change"):
         UpdateAction.model_validate({"action_id": 3})
 
 
-async def test_a_deleted_action_comes_with_its_undo() -> None:
+async def test_a_deleted_action_shows_its_undo() -> None:
     api = FakeCall({f"PATCH {ACTION}": action(deleted=True)})
     shown = await run(DELETE, api, action_id=3)
     assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
@@ -140,7 +140,7 @@ async def test_a_deleted_action_comes_with_its_undo() -> None:
 
 
 @pytest.mark.parametrize("field", [name for name in action() if name != "id"])
-async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+async def test_older_servers_can_omit_any_field_but_the_id(field: str) -> None:
     old = {name: value for name, value in action().items() if name != field}
     api = FakeCall({f"GET {ACTION}": old, f"GET {ACTIONS}": {"results": [old]}})
     assert (await run(GET, api, action_id=3))["id"] == 3

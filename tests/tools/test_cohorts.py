@@ -58,7 +58,7 @@ async def test_list_shows_names_and_counts_but_no_filters() -> None:
     }
 
 
-async def test_get_shows_who_is_in_it() -> None:
+async def test_get_shows_the_filters() -> None:
     api = FakeCall({f"GET {COHORT}": cohort()})
     shown = await run(GET, api, cohort_id="7")
     assert api.sent == [Sent("GET", ONE)]
@@ -67,7 +67,7 @@ async def test_get_shows_who_is_in_it() -> None:
     assert shown["deleted"] is False
 
 
-async def test_the_old_form_means_performed_in_the_last_30_days() -> None:
+async def test_groups_are_converted_to_performed_in_the_last_30_days() -> None:
     api = FakeCall({f"POST {COHORTS}": stored})
     groups = [{"properties": [{"key": "$pageview", "type": "event", "value": "performed_event"}]}]
     shown = await run(CREATE, api, name="Active Users", groups=groups)
@@ -77,7 +77,7 @@ async def test_the_old_form_means_performed_in_the_last_30_days() -> None:
     assert "is_calculating is false" in shown["note"]
 
 
-async def test_person_conditions_stay_person_conditions_and_groups_are_alternatives() -> None:
+async def test_groups_are_alternatives_and_keep_their_person_conditions() -> None:
     api = FakeCall({f"POST {COHORTS}": stored})
     groups = [
         {
@@ -107,41 +107,41 @@ async def test_person_conditions_stay_person_conditions_and_groups_are_alternati
     }
 
 
-async def test_filters_are_sent_as_they_are() -> None:
+async def test_filters_are_sent_unchanged() -> None:
     api = FakeCall({f"POST {COHORTS}": lambda sent: cohort(is_calculating=False, **(sent.body or {}))})
     shown = await run(CREATE, api, name="x", filters=tree(PAGEVIEW))
     assert api.last.body == {"name": "x", "filters": tree(PAGEVIEW)}
     assert "note" not in shown
 
 
-REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({}, "filters or groups"),
-    ({"filters": tree(PAGEVIEW), "groups": [{"event_id": "x"}]}, "filters or groups"),
+REJECTED: list[tuple[dict[str, Any], str]] = [
+    ({}, "`filters` or `groups`"),
+    ({"filters": tree(PAGEVIEW), "groups": [{"event_id": "x"}]}, "`filters` or `groups`"),
     ({"groups": []}, "at least 1"),
-    ({"groups": [{}]}, "a group holds"),
-    ({"groups": [{"event_id": "x", "action_id": 1}]}, "a group holds"),
-    ({"groups": [{"properties": [{"key": "$browser", "type": "event", "value": "Chrome"}]}]}, "say type person"),
-    ({"groups": [{"properties": [{"key": "plan", "value": "pro"}]}]}, "say type person"),
-    ({"groups": [{"properties": [{"key": "plan", "type": "person"}]}]}, "needs a value"),
+    ({"groups": [{}]}, "a group needs exactly one"),
+    ({"groups": [{"event_id": "x", "action_id": 1}]}, "a group needs exactly one"),
+    ({"groups": [{"properties": [{"key": "$browser", "type": "event", "value": "Chrome"}]}]}, "Use type person"),
+    ({"groups": [{"properties": [{"key": "plan", "value": "pro"}]}]}, "Use type person"),
+    ({"groups": [{"properties": [{"key": "plan", "type": "person"}]}]}, "needs a `value`"),
     ({"groups": [{"properties": [{"key": "id", "type": "cohort", "value": "3"}]}]}, "cohort's id"),
     ({"groups": [{"event": "x"}]}, "Extra inputs"),
-    ({"filters": {}}, "nothing beside"),
-    ({"filters": {"type": "OR", "values": []}}, "nothing beside"),
+    ({"filters": {}}, "no other keys"),
+    ({"filters": {"type": "OR", "values": []}}, "no other keys"),
     ({"filters": {"properties": []}}, "type AND or OR"),
     ({"filters": {"properties": PAGEVIEW}}, "type AND or OR"),
     ({"filters": {"properties": {"type": "OR", "values": []}}}, "at least one condition"),
-    ({"filters": tree({"type": "event", "key": "x"})}, "properties.0.0 must"),
+    ({"filters": tree({"type": "event", "key": "x"})}, "`properties.0.0` must"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "says"), REFUSED)
-def test_a_cohort_that_would_be_empty_or_misread_is_refused(arguments: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValidationError, match=says):
+@pytest.mark.parametrize(("arguments", "message"), REJECTED)
+def test_a_cohort_that_would_be_empty_or_misread_is_rejected(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         CreateCohort.model_validate({"name": "x", **arguments})
 
 
 @given(st.lists(st.lists(st.text(min_size=1), min_size=1, max_size=3), min_size=1, max_size=3))
-def test_every_event_of_the_old_form_becomes_one_behavioral_condition(groups: list[list[str]]) -> None:
+def test_every_event_in_groups_becomes_one_behavioral_condition(groups: list[list[str]]) -> None:
     properties = [[{"key": event, "value": "performed_event"} for event in events] for events in groups]
     given_groups = [{"properties": conditions} for conditions in properties]
     filters = CreateCohort.model_validate({"name": "x", "groups": given_groups}).definition()
@@ -150,18 +150,18 @@ def test_every_event_of_the_old_form_becomes_one_behavioral_condition(groups: li
     assert CreateCohort.model_validate({"name": "x", "filters": filters}).definition() == filters
 
 
-async def test_update_sends_only_what_was_asked() -> None:
+async def test_update_sends_only_the_given_fields() -> None:
     api = FakeCall({f"PATCH {COHORT}": stored})
     await run(UPDATE, api, cohort_id=7, description="d", name=None)
     assert api.sent == [Sent("PATCH", ONE, {}, {"description": "d"})]
 
 
-def test_an_update_of_nothing_is_refused() -> None:
-    with pytest.raises(ValidationError, match="name what to change: name, description or filters"):
+def test_an_update_without_changes_is_rejected() -> None:
+    with pytest.raises(ValidationError, match="nothing to change; set `name`, `description` or `filters`"):
         UpdateCohort.model_validate({"cohort_id": 7, "project_id": 1})
 
 
-async def test_a_deleted_cohort_comes_with_its_undo() -> None:
+async def test_a_deleted_cohort_shows_its_undo() -> None:
     api = FakeCall({f"PATCH {COHORT}": cohort(deleted=True)})
     shown = await run(DELETE, api, cohort_id=7)
     assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
@@ -170,7 +170,7 @@ async def test_a_deleted_cohort_comes_with_its_undo() -> None:
 
 
 @pytest.mark.parametrize("field", [name for name in cohort() if name != "id"])
-async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+async def test_older_servers_can_omit_any_field_but_the_id(field: str) -> None:
     old = {name: value for name, value in cohort().items() if name != field}
     api = FakeCall({f"GET {COHORT}": old, f"GET {COHORTS}": page(old)})
     assert (await run(GET, api, cohort_id=7))["id"] == 7

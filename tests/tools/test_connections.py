@@ -35,12 +35,12 @@ async def test_list_shows_active_connections_oldest_first_without_their_urls() -
     assert "session_token" not in json.dumps(shown)
 
 
-async def test_the_connection_of_the_settings_is_the_default_one() -> None:
+async def test_the_connection_from_the_settings_is_the_default() -> None:
     api = account({"GET /connections": listed(connection(), connection(connection_id=NEW))}, connection=NEW)
     assert (await run(MANAGE, api, action="list"))["default"] == NEW
 
 
-async def test_an_empty_list_says_how_to_go_on() -> None:
+async def test_an_empty_list_suggests_the_next_step() -> None:
     api = account({"GET /connections": listed()})
     shown = await run(MANAGE, api, action="list", status="PENDING")
     assert shown["connections"] == []
@@ -48,7 +48,7 @@ async def test_an_empty_list_says_how_to_go_on() -> None:
 
 
 @pytest.mark.parametrize("thin", [True, False])
-async def test_create_gives_the_url_to_open_and_forgets_what_was_known(thin: bool) -> None:
+async def test_create_returns_the_url_to_open_and_forgets_cached_connections(thin: bool) -> None:
     pending = connection("PENDING", NEW)
     made = {"id": NEW, "status": "PENDING"} if thin else pending
     api = account({"POST /connections": made, "GET /connections/{connection_id}": {"connection": pending}})
@@ -61,14 +61,14 @@ async def test_create_gives_the_url_to_open_and_forgets_what_was_known(thin: boo
 
 
 @pytest.mark.parametrize(("status", "shows_url"), [("PENDING", True), ("ACTIVE", False), ("FAILED", False)])
-async def test_get_shows_the_url_only_while_it_is_pending(status: str, shows_url: bool) -> None:
+async def test_get_shows_the_url_only_of_a_pending_connection(status: str, shows_url: bool) -> None:
     api = account({"GET /connections/{connection_id}": {"connection": connection(status)}})
     shown = await run(MANAGE, api, action="get", connection_id=OLD)
     assert shown["status"] == status
     assert ("session_token" in json.dumps(shown)) is shows_url
 
 
-async def test_delete_says_what_it_did_and_forgets_what_was_known() -> None:
+async def test_delete_reports_its_effect_and_forgets_cached_connections() -> None:
     api = account({"DELETE /connections/{connection_id}": None})
     shown = await run(MANAGE, api, action="delete", connection_id=OLD)
     assert api.last.path == f"/connections/{OLD}"
@@ -77,7 +77,7 @@ async def test_delete_says_what_it_did_and_forgets_what_was_known() -> None:
     assert api.forgot == 1
 
 
-async def test_a_refused_delete_is_not_told_as_done() -> None:
+async def test_a_rejected_delete_is_not_reported_as_done() -> None:
     api = account({"DELETE /connections/{connection_id}": Rejected("connection_not_found", "unknown")})
     with pytest.raises(Rejected):
         await run(MANAGE, api, action="delete", connection_id=OLD)
@@ -85,18 +85,18 @@ async def test_a_refused_delete_is_not_told_as_done() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
-        ({"action": "get"}, "connection_id: needed for get"),
-        ({"action": "delete"}, "connection_id: needed for delete"),
-        ({"action": "list", "connection_id": OLD}, "list takes none"),
-        ({"action": "create", "connection_id": OLD}, "create takes none"),
+        ({"action": "get"}, "action get needs `connection_id`"),
+        ({"action": "delete"}, "action delete needs `connection_id`"),
+        ({"action": "list", "connection_id": OLD}, "not with list"),
+        ({"action": "create", "connection_id": OLD}, "not with create"),
         ({"action": "get", "connection_id": OLD, "status": "ACTIVE"}, "status"),
         ({"action": "get", "connection_id": "../slack"}, "pattern"),
         ({"action": "reconnect"}, "'list', 'create', 'get' or 'delete'"),
         ({}, "Field required"),
     ],
 )
-def test_an_action_without_what_it_needs_is_refused(arguments: dict[str, str], says: str) -> None:
-    with pytest.raises(ValidationError, match=says):
+def test_an_action_with_missing_or_wrong_arguments_is_rejected(arguments: dict[str, str], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         ManageConnection.model_validate(arguments)

@@ -17,7 +17,7 @@ LIST, GET, CREATE, UPDATE, DELETE = OPERATIONS
 FLAGS = "/api/projects/{project_id}/feature_flags/"
 FLAG = FLAGS + "{flag_id}/"
 ONE = f"/api/projects/{PROJECT_ID}/feature_flags/42/"
-NOT_FOUND = Rejected("not_found", "PostHog does not have this.")
+NOT_FOUND = Rejected("not_found", "Not found.")
 
 
 def flag(**changes: Any) -> dict[str, Any]:
@@ -29,12 +29,12 @@ def with_groups(*groups: dict[str, Any], **others: Any) -> dict[str, Any]:
 
 
 def stored(sent: Sent) -> dict[str, Any]:
-    """PostHog's answer to a write: the flag with the fields of the body."""
+    """Return PostHog's response to a write: the flag with the fields of the body."""
     body = sent.body or {}
     return flag(**{name: value for name, value in body.items() if name in flag()})
 
 
-async def test_list_shows_what_one_needs_to_choose_and_where_to_go_on() -> None:
+async def test_list_shows_the_identifying_fields_and_next_offset() -> None:
     api = FakeCall({f"GET {FLAGS}": page(flag(tags=["beta"]), count=30, next_offset=20)})
     shown = await run(LIST, api, search="check", active="STALE", tags=["beta"])
     assert api.last.query == {"search": "check", "active": "STALE", "tags": ["beta"], "limit": 20, "offset": 0}
@@ -62,7 +62,7 @@ async def test_a_flag_is_found_by_its_id() -> None:
     assert shown["created_by"] == "ann@example.com"
 
 
-async def test_a_flag_is_found_by_its_exact_key_over_pages() -> None:
+async def test_a_flag_is_found_by_its_exact_key_across_pages() -> None:
     others = page(flag(id=1, key="my-feature-flag-2"), next_offset=100)
     api = FakeCall({f"GET {FLAGS}": in_turn(others, page(flag())), f"GET {FLAG}": flag()})
     shown = await run(GET, api, flag="my-feature-flag")
@@ -71,7 +71,7 @@ async def test_a_flag_is_found_by_its_exact_key_over_pages() -> None:
     assert api.last.path == ONE
 
 
-async def test_a_text_of_digits_is_an_id_first_and_a_key_second() -> None:
+async def test_a_string_of_digits_is_an_id_first_and_a_key_second() -> None:
     by_id = FakeCall({f"GET {FLAG}": flag()})
     await run(GET, by_id, flag="42")
     assert by_id.sent == [Sent("GET", ONE)]
@@ -79,7 +79,7 @@ async def test_a_text_of_digits_is_an_id_first_and_a_key_second() -> None:
     assert (await run(GET, by_key, flag="2026"))["key"] == "2026"
 
 
-async def test_an_unknown_key_is_answered_with_near_ones() -> None:
+async def test_an_unknown_key_suggests_similar_ones() -> None:
     existing = page(flag(key="checkout-v2"), flag(key="other"))
     api = FakeCall({f"GET {FLAGS}": in_turn(page(), existing)})
     with pytest.raises(Rejected) as caught:
@@ -89,12 +89,12 @@ async def test_an_unknown_key_is_answered_with_near_ones() -> None:
     assert "other" not in str(caught.value.hint)
 
 
-async def test_full_shows_everything() -> None:
+async def test_full_shows_all_fields() -> None:
     shown = await run(GET, FakeCall({f"GET {FLAG}": flag()}), flag=42, full=True)
     assert shown["bucketing_identifier" if "bucketing_identifier" in shown else "features"] == []
 
 
-async def test_create_sends_one_condition_for_everybody_and_makes_no_dashboard() -> None:
+async def test_create_sends_one_condition_for_all_users_and_makes_no_dashboard() -> None:
     api = FakeCall({f"POST {FLAGS}": stored})
     shown = await run(CREATE, api, key="checkout-v2", rollout_percentage=25)
     assert api.last.body == {
@@ -115,26 +115,26 @@ async def test_create_turns_variants_into_a_multivariate_flag() -> None:
     assert api.last.body["_should_create_usage_dashboard"] is True
 
 
-REFUSED_NEW: list[tuple[dict[str, Any], str]] = [
-    ({}, "not guessed"),
-    ({"rollout_percentage": 5, "filters": {"groups": [{}]}}, "not guessed"),
+REJECTED_NEW: list[tuple[dict[str, Any], str]] = [
+    ({}, "no default rollout"),
+    ({"rollout_percentage": 5, "filters": {"groups": [{}]}}, "no default rollout"),
     ({"rollout_percentage": 101}, "less than or equal to 100"),
     ({"rollout_percentage": True}, "must be a number"),
     ({"filters": {}}, "filters.groups"),
     ({"filters": {"groups": []}}, "filters.groups"),
-    ({"filters": {"groups": ["everybody"]}}, "filters.groups"),
+    ({"filters": {"groups": ["all users"]}}, "filters.groups"),
     ({"filters": {"groups": [{}], "multivariate": {"variants": [{"key": "a"}]}}}, "multivariate.variants"),
     (
         {"filters": {"groups": [{}], "multivariate": {"variants": [{"key": "a", "rollout_percentage": 99}]}}},
-        "add up to 100, not 99",
+        r"add up to 100 \(got 99\)",
     ),
-    ({"rollout_percentage": 5, "variants": [{"key": "a", "rollout_percentage": 99.9}]}, "add up to 100, not 99.9"),
+    ({"rollout_percentage": 5, "variants": [{"key": "a", "rollout_percentage": 99.9}]}, r"add up to 100 \(got 99\.9\)"),
     (
         {
             "rollout_percentage": 5,
             "variants": [{"key": "a", "rollout_percentage": 50}, {"key": "a", "rollout_percentage": 50}],
         },
-        "its own key",
+        "unique key",
     ),
     ({"key": "with space", "rollout_percentage": 5}, "pattern"),
     ({"key": "umläut", "rollout_percentage": 5}, "pattern"),
@@ -142,14 +142,14 @@ REFUSED_NEW: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "says"), REFUSED_NEW)
-def test_a_flag_that_posthog_would_misread_is_refused(arguments: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValidationError, match=says):
+@pytest.mark.parametrize(("arguments", "message"), REJECTED_NEW)
+def test_a_flag_that_posthog_would_misread_is_rejected(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         CreateFlag.model_validate({"key": "x", **arguments})
 
 
 @given(st.lists(st.integers(min_value=0, max_value=100), min_size=1, max_size=8))
-def test_variants_pass_exactly_when_they_add_up(shares: list[int]) -> None:
+def test_variants_are_valid_if_and_only_if_they_add_up_to_100(shares: list[int]) -> None:
     variants = [{"key": f"v{number}", "rollout_percentage": share} for number, share in enumerate(shares)]
     arguments = {"key": "x", "rollout_percentage": 100, "variants": variants}
     if sum(shares) == 100:
@@ -160,7 +160,7 @@ def test_variants_pass_exactly_when_they_add_up(shares: list[int]) -> None:
 
 
 @given(st.text(min_size=1, max_size=20))
-def test_a_key_passes_exactly_when_posthog_takes_it(key: str) -> None:
+def test_a_key_is_valid_if_and_only_if_posthog_accepts_it(key: str) -> None:
     fits = all(letter.isascii() and (letter.isalnum() or letter in "_-") for letter in key)
     if fits:
         assert CreateFlag.model_validate({"key": key, "rollout_percentage": 1}).key == key
@@ -169,7 +169,7 @@ def test_a_key_passes_exactly_when_posthog_takes_it(key: str) -> None:
             CreateFlag.model_validate({"key": key, "rollout_percentage": 1})
 
 
-async def test_update_sends_only_what_was_asked() -> None:
+async def test_update_sends_only_the_given_fields() -> None:
     api = FakeCall({f"PATCH {FLAG}": stored})
     shown = await run(UPDATE, api, flag_id=42, active=False, name=None)
     assert api.sent == [Sent("PATCH", ONE, {}, {"active": False})]
@@ -187,10 +187,10 @@ async def test_a_rollout_keeps_targeting_variants_and_payloads() -> None:
     assert shown["filters"] == filters
 
 
-EVERYBODY: dict[str, Any] = {"properties": [], "rollout_percentage": 100}
+ALL_USERS: dict[str, Any] = {"properties": [], "rollout_percentage": 100}
 HALVES = [{"key": "a", "rollout_percentage": 50, "name": "A"}, {"key": "b", "rollout_percentage": 50}]
 BEFORE: dict[str, Any] = {
-    "groups": [EVERYBODY],
+    "groups": [ALL_USERS],
     "multivariate": {"variants": HALVES},
     "payloads": {"a": "1", "b": "2"},
     "super_groups": [{"properties": []}],
@@ -225,7 +225,7 @@ BEFORE: dict[str, Any] = {
         ),
     ],
 )
-async def test_filters_change_only_what_they_name(given: dict[str, Any], changed: dict[str, Any]) -> None:
+async def test_an_update_of_filters_keeps_unnamed_fields(given: dict[str, Any], changed: dict[str, Any]) -> None:
     api = FakeCall({f"GET {FLAG}": flag(filters=BEFORE), f"PATCH {FLAG}": stored})
     shown = await run(UPDATE, api, flag_id=42, filters=given, active=True)
     assert api.last.body == {
@@ -237,17 +237,17 @@ async def test_filters_change_only_what_they_name(given: dict[str, Any], changed
     assert shown["filters"] == {**BEFORE, **changed}
 
 
-async def test_variants_that_do_not_add_up_with_those_that_stay_are_refused() -> None:
+async def test_variants_that_do_not_add_up_with_the_kept_ones_are_rejected() -> None:
     api = FakeCall({f"GET {FLAG}": flag(filters=BEFORE)})
     variants = [{"key": "a", "rollout_percentage": 100}]
-    with pytest.raises(Refused, match=r"not 150 \(with those that you do not name: a 100, b 50\)") as caught:
+    with pytest.raises(Refused, match=r"\(got 150\)\. With unnamed variants, the shares are a 100, b 50\.") as caught:
         await run(UPDATE, api, flag_id=42, filters={"multivariate": {"variants": variants}})
-    assert "null removes one" in str(caught.value.hint)
+    assert "null removes a variant" in str(caught.value.hint)
     assert [sent.method for sent in api.sent] == ["GET"]
 
 
-async def test_encrypted_payloads_are_not_sent_back_as_what_is_shown_of_them() -> None:
-    hidden = flag(has_encrypted_payloads=True, filters={"groups": [EVERYBODY], "payloads": {"true": "*****"}})
+async def test_the_mask_of_encrypted_payloads_is_never_sent_back() -> None:
+    hidden = flag(has_encrypted_payloads=True, filters={"groups": [ALL_USERS], "payloads": {"true": "*****"}})
     api = FakeCall({f"GET {FLAG}": hidden, f"PATCH {FLAG}": stored})
     with pytest.raises(Refused, match="encrypted"):
         await run(UPDATE, api, flag_id=42, filters={"groups": [{}]})
@@ -255,7 +255,7 @@ async def test_encrypted_payloads_are_not_sent_back_as_what_is_shown_of_them() -
     assert (api.last.body or {})["filters"] == {"groups": [{}], "payloads": {"true": "1"}}
 
 
-async def test_of_several_conditions_the_one_for_everybody_is_meant() -> None:
+async def test_a_rollout_changes_the_condition_for_all_users_among_several() -> None:
     staff = {"properties": [{"key": "email", "value": "@acme"}], "rollout_percentage": 100}
     api = FakeCall({f"GET {FLAG}": with_groups(staff, {"properties": []}), f"PATCH {FLAG}": stored})
     shown = await run(UPDATE, api, flag_id=42, rollout_percentage=60)
@@ -263,13 +263,13 @@ async def test_of_several_conditions_the_one_for_everybody_is_meant() -> None:
     assert shown["rollout_percentage"] == {"condition": 2, "before": 100, "after": 60}
 
 
-async def test_a_flag_without_conditions_gets_one_for_everybody() -> None:
+async def test_a_rollout_adds_a_condition_for_all_users_to_a_flag_without_conditions() -> None:
     api = FakeCall({f"GET {FLAG}": flag(filters={}), f"PATCH {FLAG}": stored})
     shown = await run(UPDATE, api, flag_id=42, rollout_percentage=60)
     assert shown["filters"] == {"groups": [{"properties": [], "rollout_percentage": 60}]}
 
 
-async def test_a_rollout_of_several_targeted_conditions_is_refused_and_lists_them() -> None:
+async def test_a_rollout_of_several_targeted_conditions_is_rejected_and_lists_them() -> None:
     conditions = [{"properties": [{"key": key}], "rollout_percentage": 10} for key in ("plan", "country\u202e")]
     api = FakeCall({f"GET {FLAG}": with_groups(*conditions)})
     with pytest.raises(Refused) as caught:
@@ -278,41 +278,41 @@ async def test_a_rollout_of_several_targeted_conditions_is_refused_and_lists_the
     assert [sent.method for sent in api.sent] == ["GET"]
 
 
-async def test_a_rollout_of_encrypted_payloads_is_refused() -> None:
+async def test_a_rollout_of_a_flag_with_encrypted_payloads_is_rejected() -> None:
     api = FakeCall({f"GET {FLAG}": flag(has_encrypted_payloads=True)})
     with pytest.raises(Refused, match="encrypted"):
         await run(UPDATE, api, flag_id=42, rollout_percentage=60)
 
 
-async def test_a_rollout_that_posthog_did_not_store_is_an_error() -> None:
+async def test_a_rollout_that_posthog_did_not_store_raises_an_error() -> None:
     api = FakeCall({f"GET {FLAG}": flag(), f"PATCH {FLAG}": flag()})
-    with pytest.raises(Failed, match="stores a rollout of 100"):
+    with pytest.raises(Failed, match="stored a rollout of 100%"):
         await run(UPDATE, api, flag_id=42, rollout_percentage=60)
 
 
-REFUSED_CHANGES: list[tuple[dict[str, Any], str]] = [
-    ({}, "name what to change"),
-    ({"filters": {}}, "name what to change"),
+REJECTED_CHANGES: list[tuple[dict[str, Any], str]] = [
+    ({}, "nothing to change"),
+    ({"filters": {}}, "`filters` is empty"),
     ({"filters": {"groups": []}}, "filters.groups"),
     ({"filters": {"groups": None}}, "filters.groups"),
-    ({"filters": {"groups": ["everybody"]}}, "filters.groups"),
+    ({"filters": {"groups": ["all users"]}}, "filters.groups"),
     ({"filters": {"payloads": []}}, "filters.payloads"),
     ({"filters": {"payloads": "x"}}, "filters.payloads"),
     ({"filters": {"multivariate": "x"}}, "filters.multivariate"),
-    ({"filters": {"multivariate": {"variants": {"a": 1}}}}, "key of its variant"),
-    ({"filters": {"multivariate": {"variants": [{"rollout_percentage": 5}]}}}, "key of its variant"),
-    ({"filters": {"multivariate": {"variants": ["a"]}}}, "key of its variant"),
+    ({"filters": {"multivariate": {"variants": {"a": 1}}}}, "key of a variant"),
+    ({"filters": {"multivariate": {"variants": [{"rollout_percentage": 5}]}}}, "key of a variant"),
+    ({"filters": {"multivariate": {"variants": ["a"]}}}, "key of a variant"),
     ({"rollout_percentage": 5, "filters": {"groups": [{}]}}, "not both"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "says"), REFUSED_CHANGES)
-def test_an_unclear_update_is_refused(arguments: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValidationError, match=says):
+@pytest.mark.parametrize(("arguments", "message"), REJECTED_CHANGES)
+def test_an_ambiguous_update_is_rejected(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         UpdateFlag.model_validate({"flag_id": 42, **arguments})
 
 
-async def test_a_deleted_flag_comes_with_its_undo() -> None:
+async def test_a_deleted_flag_shows_its_undo() -> None:
     api = FakeCall({f"PATCH {FLAG}": flag(deleted=True)})
     shown = await run(DELETE, api, flag_id=42)
     assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
@@ -324,7 +324,7 @@ async def test_a_deleted_flag_comes_with_its_undo() -> None:
 
 
 @pytest.mark.parametrize("field", [name for name in flag() if name not in ("id", "key")])
-async def test_older_servers_may_leave_out_any_field_but_id_and_key(field: str) -> None:
+async def test_older_servers_can_omit_any_field_but_the_id_and_key(field: str) -> None:
     old = {name: value for name, value in flag().items() if name != field}
     api = FakeCall({f"GET {FLAG}": old, f"GET {FLAGS}": page(old)})
     assert (await run(GET, api, flag=42))["key"] == "my-feature-flag"

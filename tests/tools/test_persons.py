@@ -20,7 +20,7 @@ PERSON = PERSONS + "{person_id}/"
 UUID_TEXT = "5d79eecb-93e6-5c8b-90f9-8510ba4040b8"
 
 
-async def test_list_shows_who_but_no_properties_and_no_count() -> None:
+async def test_list_shows_persons_without_properties_or_a_count() -> None:
     api = FakeCall({f"GET {PERSONS}": answer("person_list_page")})
     shown = await run(LIST, api, limit=1, search="user")
     assert api.last.query == {"search": "user", "limit": 1, "offset": 0}
@@ -55,7 +55,7 @@ async def test_properties_are_sent_as_person_filters() -> None:
     assert "next_offset" not in shown
 
 
-async def test_of_many_distinct_ids_a_list_shows_some_and_says_how_many_there_are() -> None:
+async def test_list_shows_some_of_many_distinct_ids_and_their_number() -> None:
     ids = [f"d{number}" for number in range(11)]
     row = answer("person_list_row", distinct_ids=ids)
     shown = await run(LIST, FakeCall({f"GET {PERSONS}": {"results": [row], "next": None}}))
@@ -76,9 +76,9 @@ async def test_get_shows_the_uuid_and_not_the_integer_id() -> None:
     }
 
 
-REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"properties": [{"key": "plan"}]}, "exact needs a value"),
-    ({"properties": [{"key": "plan", "value": []}]}, "exact needs a value"),
+REJECTED: list[tuple[dict[str, Any], str]] = [
+    ({"properties": [{"key": "plan"}]}, "exact needs a `value`"),
+    ({"properties": [{"key": "plan", "value": []}]}, "exact needs a `value`"),
     ({"properties": [{"key": "plan", "value": "x", "operator": "equals"}]}, "icontains"),
     ({"properties": [{"key": "plan", "value": "x", "type": "event"}]}, "Extra inputs"),
     ({"properties": [{"value": "x"}]}, "Field required"),
@@ -86,14 +86,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "says"), REFUSED)
-def test_a_filter_that_finds_others_than_meant_is_refused(arguments: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValidationError, match=says):
+@pytest.mark.parametrize(("arguments", "message"), REJECTED)
+def test_a_filter_that_would_match_other_persons_is_rejected(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         ListPersons.model_validate(arguments)
 
 
 @given(st.one_of(st.text(max_size=40), st.uuids().map(str)))
-def test_a_person_id_passes_exactly_when_it_is_a_uuid(text: str) -> None:
+def test_a_person_id_is_valid_if_and_only_if_it_is_a_uuid(text: str) -> None:
     try:
         expected = str(UUID(text))
     except ValueError:
@@ -110,12 +110,12 @@ def test_a_value_keeps_its_type(value: object) -> None:
     assert repr(item.as_filter()["value"]) == repr(value)
 
 
-def test_persons_are_counted_as_analytics() -> None:
+def test_persons_use_the_analytics_budget() -> None:
     assert {operation.budget for operation in OPERATIONS} == {Budget.ANALYTICS}
 
 
 @pytest.mark.parametrize("field", [name for name in answer("person_list_row") if name != "uuid"])
-async def test_older_servers_may_leave_out_any_field_but_the_uuid(field: str) -> None:
+async def test_older_servers_can_omit_any_field_but_the_uuid(field: str) -> None:
     old = {name: value for name, value in answer("person_list_row").items() if name != field}
     api = FakeCall({f"GET {PERSON}": old, f"GET {PERSONS}": {"results": [old]}})
     assert (await run(GET, api, person_id=UUID_TEXT))["uuid"] == UUID_TEXT

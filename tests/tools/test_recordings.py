@@ -23,7 +23,7 @@ PERSON = "5d79eecb-93e6-5c8b-90f9-8510ba4040b8"
 BERLIN = Project(PROJECT_ID, "Default project", "Europe/Berlin")
 
 
-async def test_list_shows_activity_and_where_to_go_on() -> None:
+async def test_list_shows_activity_and_next_offset() -> None:
     api = FakeCall({f"GET {RECORDINGS}": answer("session_recording_list_page")})
     shown = await run(LIST, api, limit=1, offset=2, person_id=PERSON, order="click_count")
     assert api.last.query == {
@@ -67,7 +67,7 @@ async def test_a_distinct_id_is_sent_as_a_list() -> None:
     assert api.last.query["distinct_ids"] == ["user-1"]
 
 
-async def test_dates_are_whole_days_of_the_project() -> None:
+async def test_dates_cover_whole_days_in_the_projects_timezone() -> None:
     api = FakeCall({f"GET {RECORDINGS}": answer("session_recording_list_page")}, project=BERLIN)
     shown = await run(LIST, api, date_from="2026-02-20", date_to="2026-02-23")
     assert api.last.query["date_from"] == "2026-02-20T00:00:00+01:00"
@@ -75,7 +75,7 @@ async def test_dates_are_whole_days_of_the_project() -> None:
     assert (shown["date_from"], shown["date_to"]) == (api.last.query["date_from"], api.last.query["date_to"])
 
 
-async def test_times_stay_as_given() -> None:
+async def test_times_are_sent_as_given() -> None:
     api = FakeCall({f"GET {RECORDINGS}": answer("session_recording_list_page")}, project=BERLIN)
     await run(LIST, api, date_from="2026-02-20T08:00:00Z", date_to="2026-02-20T09:30")
     assert api.last.query["date_from"] == "2026-02-20T08:00:00+00:00"
@@ -85,36 +85,36 @@ async def test_times_stay_as_given() -> None:
 @pytest.mark.parametrize(
     "relative", ["-24h", "-7d", "-2w", "-1m", "-1q", "-1y", "dStart", "-1dEnd", "mStart", "yStart"]
 )
-async def test_relative_dates_are_left_to_posthog(relative: str) -> None:
+async def test_relative_dates_are_sent_unchanged(relative: str) -> None:
     api = FakeCall({f"GET {RECORDINGS}": answer("session_recording_list_page")})
     await run(LIST, api, date_from=relative, date_to=relative)
     assert api.last.query["date_from"] == api.last.query["date_to"] == relative
 
 
 MISREAD = ["yesterday", "today", "7d", "-7", "-7 days", "-30M", "-1wStart", "yEnd", "all", "", "20260223", "1700000000"]
-NO_DATES = ["2026-02-30", "2026-2-3", "2026-02-23T25:00", "2026-02-23T10", "2026-02-23T10:00+99:00", 1700000000, True]
+INVALID = ["2026-02-30", "2026-2-3", "2026-02-23T25:00", "2026-02-23T10", "2026-02-23T10:00+99:00", 1700000000, True]
 
 
-@pytest.mark.parametrize("value", [*MISREAD, *NO_DATES])
-def test_dates_that_posthog_would_misread_are_refused(value: object) -> None:
+@pytest.mark.parametrize("value", [*MISREAD, *INVALID])
+def test_dates_that_posthog_would_misread_are_rejected(value: object) -> None:
     with pytest.raises(ValidationError, match="ISO 8601"):
         ListRecordings.model_validate({"date_from": value})
 
 
 @given(st.datetimes(timezones=st.none() | st.timezones(), allow_imaginary=False) | st.dates())
-def test_iso_text_is_read_as_it_was_written(value: Any) -> None:
+def test_iso_text_round_trips(value: Any) -> None:
     text = value.isoformat()
     try:
         read = ListRecordings.model_validate({"date_from": text}).date_from
     except ValidationError:
-        assert text.count(":") > 3  # an offset with seconds, as before standard time
+        assert text.count(":") > 3  # an offset with seconds, used before standard time
     else:
         assert not isinstance(read, str)
         assert read.isoformat() == text
 
 
 @given(st.text(max_size=8))
-def test_no_other_text_passes(text: str) -> None:
+def test_other_text_is_rejected(text: str) -> None:
     try:
         read = ListRecordings.model_validate({"date_from": text}).date_from
     except ValidationError:
@@ -123,12 +123,12 @@ def test_no_other_text_passes(text: str) -> None:
     assert text[0] == "-" or text.endswith(("Start", "End"))
 
 
-async def test_a_person_by_two_names_is_refused() -> None:
+async def test_person_id_and_distinct_id_together_are_rejected() -> None:
     with pytest.raises(ValidationError, match="not both"):
         ListRecordings.model_validate({"person_id": PERSON, "distinct_id": "d"})
 
 
-async def test_get_names_the_person_and_full_shows_the_rest() -> None:
+async def test_get_shows_the_person_and_full_adds_the_rest() -> None:
     api = FakeCall({f"GET {RECORDING}": answer("session_recording")})
     shown = await run(GET, api, recording_id=ID)
     assert api.last.path == f"/api/projects/{PROJECT_ID}/session_recordings/{ID}/"
@@ -139,24 +139,24 @@ async def test_get_names_the_person_and_full_shows_the_rest() -> None:
 
 
 @pytest.mark.parametrize("recording_id", ["../persons", "a/b", "..", "a b", "%2e%2e", "x?y"])
-async def test_an_id_cannot_leave_its_place_in_the_path(recording_id: str) -> None:
+async def test_an_id_cannot_escape_its_path_segment(recording_id: str) -> None:
     api = FakeCall({})
     with pytest.raises(Refused):
         await run(GET, api, recording_id=recording_id)
     assert api.sent == []
 
 
-async def test_an_odd_answer_is_posthogs_news() -> None:
+async def test_a_response_of_another_shape_is_an_upstream_error() -> None:
     with pytest.raises(Failed, match="not as"):
         await run(LIST, FakeCall({f"GET {RECORDINGS}": {"error": "x"}}))
 
 
-def test_recordings_are_counted_as_analytics() -> None:
+def test_recordings_use_the_analytics_budget() -> None:
     assert {operation.budget for operation in OPERATIONS} == {Budget.ANALYTICS}
 
 
 @pytest.mark.parametrize("field", [name for name in answer("session_recording") if name != "id"])
-async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+async def test_older_servers_can_omit_any_field_but_the_id(field: str) -> None:
     old = {name: value for name, value in answer("session_recording").items() if name != field}
     api = FakeCall({f"GET {RECORDING}": old, f"GET {RECORDINGS}": {"results": [old]}})
     assert (await run(GET, api, recording_id=ID))["id"] == ID

@@ -14,12 +14,12 @@ pytestmark = pytest.mark.anyio
 
 (RESTORE,) = OPERATIONS
 OBJECTS = {"dashboards": "dashboard_list_row"}
-"""Names in answers.json, where they are not the singular of the resource."""
+"""Names in answers.json that are not the singular of the resource."""
 SHOWN: dict[str, dict[str, Any]] = {
     "feature_flags": {"key": "my-feature-flag", "active": True},
     "annotations": {"content": "New feature launched"},
 }
-"""What identifies an object beside its name."""
+"""Fields other than the name that identify an object."""
 
 
 @pytest.mark.parametrize("resource", RESTORABLE)
@@ -33,19 +33,19 @@ async def test_every_soft_delete_can_be_undone(resource: str) -> None:
     assert shown == {"restored": RESTORABLE[resource], "id": stored["id"], **named, **special, "deleted": False}
 
 
-def test_it_restores_what_the_gateway_deletes_and_nothing_else() -> None:
+def test_exactly_the_soft_deletable_resources_can_be_restored() -> None:
     assert sorted(get_args(Restorable.__value__)) == sorted(RESTORABLE.values())
     assert RESTORE.effect is Effect.UPDATE
 
 
 @pytest.mark.parametrize("deleted", [True, None])
-async def test_an_answer_that_does_not_say_restored_is_an_error(deleted: bool | None) -> None:
+async def test_a_response_that_does_not_confirm_the_restore_raises_an_error(deleted: bool | None) -> None:
     api = FakeCall({"PATCH /api/projects/{project_id}/cohorts/{id}/": answer("cohort", deleted=deleted)})
     with pytest.raises(Failed, match="does not confirm deleted: false"):
         await run(RESTORE, api, resource="cohort", id=7)
 
 
 @pytest.mark.parametrize("arguments", [{"resource": "survey", "id": 1}, {"resource": "flag", "id": "key"}, {"id": 1}])
-def test_what_has_no_soft_delete_is_refused(arguments: dict[str, Any]) -> None:
+def test_a_resource_without_soft_delete_is_rejected(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         RestoreDeleted.model_validate(arguments)

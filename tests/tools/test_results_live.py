@@ -1,5 +1,5 @@
-"""Results of experiments, surveys, insights and dashboards against a sandbox in its own process, and the same numbers
-counted in plain Python.
+"""Results of experiments, surveys, insights and dashboards against a sandbox in a separate process, compared with the
+same numbers counted in plain Python.
 """
 
 from collections import Counter, defaultdict
@@ -21,7 +21,7 @@ def sandbox() -> Generator[LiveSandbox]:
         yield running
 
 
-async def test_the_demo_experiment_is_won_with_the_numbers_that_the_events_give(sandbox: LiveSandbox) -> None:
+async def test_the_demo_experiment_matches_its_events_and_is_won(sandbox: LiveSandbox) -> None:
     listed = await sandbox.call("list_experiments")
     (one,) = [row for row in listed["experiments"] if row["status"] == "running"]
     shown = await sandbox.call("get_experiment_results", experiment_id=one["id"])
@@ -55,21 +55,21 @@ async def test_the_demo_experiment_is_won_with_the_numbers_that_the_events_give(
     assert test[4] == pytest.approx(100 * lift, abs=0.06)
     assert test[5] < test[4] < test[6]
     assert test[7] > 95
-    assert shown["verdict"] == {"may_be_called": True, "outcomes": ["test wins on Purchases"]}
+    assert shown["verdict"] == {"conclusive": True, "outcomes": ["test wins on Purchases"]}
 
 
-async def test_a_draft_and_one_that_nobody_saw_may_not_be_called(sandbox: LiveSandbox) -> None:
+async def test_a_draft_and_an_experiment_without_exposures_are_inconclusive(sandbox: LiveSandbox) -> None:
     listed: list[dict[str, Any]] = (await sandbox.call("list_experiments", status="all"))["experiments"]
     said = {
         row["status"]: (await sandbox.call("get_experiment_results", experiment_id=row["id"]))["verdict"]
         for row in listed
     }
     assert "draft" in said["draft"]["reasons"][0]
-    assert "Nobody was exposed" in said["stopped"]["reasons"][0]
-    assert said["draft"]["may_be_called"] is said["stopped"]["may_be_called"] is False
+    assert "No users were exposed" in said["stopped"]["reasons"][0]
+    assert said["draft"]["conclusive"] is said["stopped"]["conclusive"] is False
 
 
-async def test_a_survey_counts_what_the_events_hold(sandbox: LiveSandbox) -> None:
+async def test_survey_stats_match_the_events(sandbox: LiveSandbox) -> None:
     (one,) = (await sandbox.call("list_surveys"))["surveys"]
     shown = await sandbox.call("get_survey_stats", survey_id=one["id"])
     found = await sandbox.rows(
@@ -90,7 +90,7 @@ async def test_a_survey_counts_what_the_events_hold(sandbox: LiveSandbox) -> Non
     assert 1 <= len(reason["respondents_wrote"]) <= 5
 
 
-async def test_the_statistics_of_a_few_days_are_of_these_days(sandbox: LiveSandbox) -> None:
+async def test_survey_stats_for_a_date_range_count_only_that_range(sandbox: LiveSandbox) -> None:
     (one,) = (await sandbox.call("list_surveys"))["surveys"]
     shown = await sandbox.call("get_survey_stats", survey_id=one["id"], date_from="2026-10-10", date_to="2026-11-05")
     found = await sandbox.rows(
@@ -102,7 +102,7 @@ async def test_the_statistics_of_a_few_days_are_of_these_days(sandbox: LiveSandb
     assert shown["questions"][0]["answered"] == times["survey sent"] > 0
 
 
-async def test_a_stored_insight_is_told_as_its_typed_query_is(sandbox: LiveSandbox) -> None:
+async def test_a_stored_insight_shows_the_numbers_of_its_typed_query(sandbox: LiveSandbox) -> None:
     listed = (await sandbox.call("list_insights"))["insights"]
     ids = {row["name"]: row["id"] for row in listed}
     assert "note" in await sandbox.call("get_insight", insight_id=ids["Daily active users"])
@@ -128,7 +128,7 @@ async def test_a_stored_insight_is_told_as_its_typed_query_is(sandbox: LiveSandb
         assert stored["headline"]["value"] is not None, name
 
 
-async def test_the_headlines_of_a_dashboard_are_those_of_its_insights(sandbox: LiveSandbox) -> None:
+async def test_a_dashboard_shows_the_headlines_of_its_insights(sandbox: LiveSandbox) -> None:
     (one,) = [row for row in (await sandbox.call("list_dashboards"))["dashboards"] if row["name"] == "Revenue"]
     shown = await sandbox.call("get_dashboard", dashboard_id=one["id"], refresh=True)
     revenue, browsers = (dict(zip(shown["columns"], row, strict=True)) for row in shown["rows"])

@@ -5,15 +5,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maton_posthog.tools.table import MOST_BYTES, Answer, Kind, Table, change, mean, number, percent
+from maton_posthog.tools.table import (
+    MOST_BYTES,
+    Column,
+    Note,
+    Report,
+    Role,
+    Shape,
+    Table,
+    change,
+    dimension,
+    mean,
+    number,
+    percent,
+)
 
 NUMBERS = st.floats(-1e12, 1e12)
 TEXTS = st.text(alphabet=st.characters(codec="utf-8"), max_size=400)
 
 
 @given(st.lists(st.tuples(TEXTS, NUMBERS), max_size=150), st.sampled_from(["time", "bars"]))
-def test_a_table_is_cut_at_whole_rows_and_says_so(rows: list[Any], kind: Kind) -> None:
-    shown = Table(kind, ("a", "b"), tuple(rows)).as_json()
+def test_a_table_is_cut_at_whole_rows_and_says_so(rows: list[Any], kind: Shape) -> None:
+    shown = Table(kind, (Column("a"), Column("b")), tuple(rows)).as_json()
     kept = list(shown["rows"])
     assert len(json.dumps(kept, ensure_ascii=False).encode()) <= MOST_BYTES + 2
     if "truncated" in shown:
@@ -25,19 +38,32 @@ def test_a_table_is_cut_at_whole_rows_and_says_so(rows: list[Any], kind: Kind) -
 
 
 @given(NUMBERS)
-def test_numbers_are_shortened_by_less_than_anybody_reads(value: float) -> None:
+def test_numbers_are_rounded_by_a_negligible_amount(value: float) -> None:
     shown = number(value)
     assert shown is not None
     assert shown == pytest.approx(value, rel=1e-5, abs=1e-12) or abs(shown - value) <= 0.00005
     assert isinstance(shown, int) or not shown.is_integer()
 
 
-def test_nothing_has_no_share_no_change_and_no_mean() -> None:
+def test_there_is_no_percentage_change_or_mean_of_nothing() -> None:
     assert (number(None), percent(1, 0), change(0, 5), mean([])) == (None, None, None, None)
     assert (number(3.0), percent(1, 3), change(-4, -2), mean([1, 2])) == (3, 33.3, 50, 1.5)
 
 
+def test_a_page_gets_the_roles_of_the_columns_and_which_series_belong_together() -> None:
+    columns = (dimension("day"), Column("a", Role.VALUE, 0), Column("a before", Role.PREVIOUS, 0))
+    told = {"shape": "time", "roles": ["dimension", "value", "previous"], "series": [None, 0, 0]}
+    assert Table("time", columns, ()).as_meta() == told
+    assert Table("bars", columns[:1], ()).as_meta() == {"shape": "bars", "roles": ["dimension"]}
+
+
 def test_what_is_empty_is_not_said() -> None:
-    table = Table("bars", ("a",), ((1,),))
-    assert Answer(table, {}).as_json() == {"columns": ("a",), "rows": ((1,),)}
-    assert Answer(table, {"n": 1}, {"m": 2}, ("x",)).as_json().keys() == {"columns", "rows", "m", "facts", "notes"}
+    table = Table("bars", (Column("a"),), ((1,),))
+    assert Report(table, {}).as_json() == {"columns": ("a",), "rows": ((1,),)}
+    assert Report(table, {"n": 1}, {"m": 2}, (Note("x"),)).as_json().keys() == {
+        "columns",
+        "rows",
+        "m",
+        "facts",
+        "notes",
+    }

@@ -1,7 +1,7 @@
-"""The range of an analytics query as PostHog reads it, and which of its intervals are not over.
+"""The range of an analytics query as PostHog reads it, and which of its intervals are incomplete.
 
-PostHog refuses no date and fills intervals to come with zeros; the last interval of a range that ends now is still
-filling. Both look like a drop.
+PostHog accepts any date and fills future intervals with zeros; the last interval of a range that ends now is still
+growing. Both look like a drop.
 """
 
 import re
@@ -15,9 +15,9 @@ from ...gateway.errors import Refused
 type End = datetime | date | str | None
 
 MOST_INTERVALS = 1500
-"""Rows that a trend may have; more fit into no answer."""
+"""The most rows of a trend; more do not fit into a result."""
 _EARLIEST_YEAR = 1980
-"""PostHog looks at no event before."""
+"""PostHog ignores earlier events."""
 _RELATIVE = re.compile(r"-?(?P<number>[0-9]+)?(?P<unit>[hdwmqy])(?P<edge>Start|End)?")
 _LENGTHS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 _WEEK = timedelta(weeks=1)
@@ -26,7 +26,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """From `start` (None: the first event there is) to `end`, both included, in the project's timezone.
+    """From `start` (None: the first event) to `end`, both included, in the project's timezone.
 
     `now` is when the numbers are, or were, computed.
     """
@@ -38,61 +38,61 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """The intervals of a result, by their first moments, and which of them are wholly counted."""
+    """The intervals of a result, by their first moments, and which of them are complete."""
 
     days: tuple[str, ...]
     over: int = 0
-    """How many of them are over; the next one is not, and others are still to come."""
+    """How many of them have ended; the next one has not, and others are in the future."""
     incomplete_first: bool = False
 
     @property
     def incomplete_last(self) -> str | None:
-        """The one that is not over."""
+        """The current interval."""
         return self.days[self.over] if self.over < len(self.days) else None
 
     def complete(self) -> range:
-        """The positions of those that are wholly counted."""
+        """Return the positions of the complete intervals."""
         return range(int(self.incomplete_first), self.over)
 
     def begun(self) -> range:
-        """The positions of those that are not still to come."""
+        """Return the positions of the intervals that are not in the future."""
         return range(min(self.over + 1, len(self.days)))
 
 
 def resolve(start: End, end: End, *, now: datetime, zone: tzinfo, interval: str) -> Range:
-    """The range that PostHog will count (query semantics of its `dateRange`): a relative beginning is cut down to its
-    day or hour, and an end is the end of its interval.
+    """Return the range that PostHog will count (query semantics of its `dateRange`): a relative start is rounded down
+    to its day or hour, and an end is the end of its interval.
 
-    Raises Refused (`invalid_argument`) for a beginning before the calendar.
+    Raises Refused (`invalid_argument`) for a start before the calendar.
     """
     local = now.astimezone(zone)
-    first = None if start in (None, "all") else _start(start, local, interval)
+    first = None if start is None or start == "all" else _start(start, local, interval)
     return Range(first, _end(end, local, interval), local)
 
 
 def check(start: End, end: End, span: Range, *, interval: str) -> None:
-    """Raises Refused (`invalid_argument`) for a range that is empty, lies in the future, is older than PostHog, or has
-    more than 1500 intervals.
+    """Reject a range that is empty, in the future, older than PostHog, or longer than 1500 intervals. Raises Refused
+    (`invalid_argument`).
     """
     first = span.start
     if first is not None and first > span.now:
         raise Refused(
             "invalid_argument",
-            f"date_from: {_said(start)} is in the future.",
+            f"date_from: {_written(start)} is in the future.",
             f"Now is {span.now:%Y-%m-%d %H:%M} in the project.",
         )
     if end is not None and span.end.date() > span.now.date():
         raise Refused(
             "invalid_argument",
-            f"date_to: {_said(end)} is in the future, and days to come would count as zeros.",
-            f"Leave date_to out to count up to now: it is {span.now:%Y-%m-%d %H:%M} in the project's timezone.",
+            f"date_to: {_written(end)} is in the future; future days would count as zeros.",
+            f"Omit date_to to count up to now: it is {span.now:%Y-%m-%d %H:%M} in the project's timezone.",
         )
     if first is not None and first.year < _EARLIEST_YEAR:
         raise _too_old()
     if first is not None and first > span.end:
         raise Refused(
             "invalid_argument",
-            f"date_from: {_said(start)} is after date_to, {_said(end)}.",
+            f"date_from: {_written(start)} is after date_to, {_written(end)}.",
             "Give a date_from before date_to; relative dates count back from now: date_from -14d, date_to -7d.",
         )
     if first is not None and interval in _LENGTHS and (span.end - first) / _LENGTHS[interval] > MOST_INTERVALS:
@@ -104,7 +104,7 @@ def check(start: End, end: End, span: Range, *, interval: str) -> None:
 
 
 def as_sent(value: End, *, interval: str = "day", end: bool = False) -> str | None:
-    """A date for PostHog's `dateRange`, which reads what has no offset in the project's timezone.
+    """Return a date for PostHog's `dateRange`, which reads dates without an offset in the project's timezone.
 
     By hour and minute PostHog would end a date alone at its midnight; it is sent with the last second of the day.
     """
@@ -116,8 +116,8 @@ def as_sent(value: End, *, interval: str = "day", end: bool = False) -> str | No
 
 
 def intervals(days: Sequence[str], span: Range, interval: str, *, widened: bool = False) -> Intervals:
-    """Which intervals are incomplete; `days` as in PostHog's results. `widened`: whole intervals are read at both
-    ends, whatever the range says.
+    """Return which intervals are incomplete; `days` are those of PostHog's results. `widened`: PostHog reads whole
+    intervals at both ends of the range.
     """
     if not days:
         return Intervals(())
@@ -132,17 +132,17 @@ def intervals(days: Sequence[str], span: Range, interval: str, *, widened: bool 
 
 
 def interval_end(start: datetime, interval: str) -> datetime:
-    """The first moment after an interval, by the clock on the wall."""
+    """Return the first moment after an interval, in wall-clock time."""
     if interval == "month":
         return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
     return start + (_WEEK if interval == "week" else _LENGTHS[interval])
 
 
 def relative(text: str, local: datetime) -> datetime:
-    """The moment that a relative form means: always back from now, whatever its sign."""
+    """Return the moment of a relative date: always before now, whatever its sign. Raises ValueError for other text."""
     found = _RELATIVE.fullmatch(text)
     if found is None:
-        raise AssertionError(f"{text} is not of the grammar that inputs accept")
+        raise ValueError(f"{text} is not a relative date")
     number, unit = int(found["number"] or 0), found["unit"]
     moment = _back(local, number, unit)
     edge, length = found["edge"], "hour" if unit == "h" else "day"
@@ -162,7 +162,7 @@ def relative(text: str, local: datetime) -> datetime:
             return moment
 
 
-def _start(value: End, local: datetime, interval: str) -> datetime:
+def _start(value: datetime | date | str, local: datetime, interval: str) -> datetime:
     moment = _moment(value, local, time.min)
     if isinstance(value, str) and interval != "minute":
         return _floor(moment, "hour" if "h" in value else "day")
@@ -170,7 +170,7 @@ def _start(value: End, local: datetime, interval: str) -> datetime:
 
 
 def _end(value: End, local: datetime, interval: str) -> datetime:
-    moment = local if value is None else _moment(value, local, time.max)
+    moment = _moment(value, local, time.max)
     if interval in _LENGTHS and interval != "day":
         relative_end = value is None or isinstance(value, str)
         return interval_end(_floor(moment, interval), interval) - _MICROSECOND if relative_end else moment
@@ -183,12 +183,12 @@ def _moment(value: End, local: datetime, of_day: time) -> datetime:
     if isinstance(value, datetime):
         return value.astimezone(local.tzinfo) if value.tzinfo else value.replace(tzinfo=local.tzinfo)
     if value is None:
-        raise AssertionError("an absent date has no moment")
+        return local
     return datetime.combine(value, of_day, local.tzinfo)
 
 
 def _back(local: datetime, number: int, unit: str) -> datetime:
-    """Raises Refused when that is before the calendar begins."""
+    """Return the moment that many units before. Raises Refused when that is before the calendar begins."""
     try:
         match unit:
             case "h":
@@ -216,10 +216,10 @@ def _floor(moment: datetime, unit: str) -> datetime:
 def _too_old() -> Refused:
     return Refused(
         "invalid_argument",
-        f"date_from: reaches back before {_EARLIEST_YEAR}.",
-        'Use "all" for everything there is.',
+        f"date_from: must not be before {_EARLIEST_YEAR}.",
+        'Use "all" to count from the first event.',
     )
 
 
-def _said(value: End) -> str:
+def _written(value: End) -> str:
     return value if isinstance(value, str) else value.isoformat() if value else "now"

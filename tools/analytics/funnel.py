@@ -1,55 +1,168 @@
-"""Funnels: who reached each step, where most were lost, and how long it took."""
+"""Funnels: how many users reach each step, where most are lost, and how long it takes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from ...schemas.analytics.queries import QueryFunnel
 from ...schemas.analytics.results import ConversionTimes, FunnelResult, FunnelTrend
-from ..table import Answer, Cell, Table, change, given, mean, number, percent
-from .asking import Asked, results
+from ..table import (
+    Cell,
+    Column,
+    Note,
+    Report,
+    Role,
+    Table,
+    change,
+    dimension,
+    given,
+    mean,
+    number,
+    percent,
+    series_columns,
+)
+from . import inputs, stored
+from .compiling import InsightQuery, event_node, shared, unless_empty
+from .computing import Computed, results
 from .dates import Range, intervals
-from .labels import OTHER, Doubt, interval_marks, nobody_reached, nothing_found, span_marks, split_name, value_label
+from .headline import Headline, changed, first_fact, headline_of
+from .kind import Kind
+from .labels import OTHER, interval_marks, nobody_reached, nothing_found, span_marks, split_name, value_label
+from .spec import Spec
 
-_COLUMNS = ("step", "persons", "from_previous_percent", "from_first_percent", "median_s", "average_s")
+_COLUMNS = (
+    dimension("step"),
+    Column("persons", Role.COUNT),
+    Column("from_previous_percent", Role.SHARE),
+    Column("from_first_percent", Role.SHARE),
+    Column("median_s", Role.DURATION),
+    Column("average_s", Role.DURATION),
+)
+_BINS = (Column("from_s", Role.DURATION), Column("persons", Role.COUNT))
 _UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "month": 31 * 86_400}
 _LONGEST_S = 400 * 366 * 86_400.0
+_MOST_FACTS = 5
+_VIEWS = {"steps": "steps", "trend": "trends", "time_to_convert": "time_to_convert"}
+"""The views by PostHog's names."""
 
 
-def funnel_answer(args: QueryFunnel, asked: Asked, span: Range) -> Answer:
-    """The table and facts of a FunnelsQuery."""
-    marks = {**span_marks(asked.answer, span), **asked.marks()}
-    match args.view:
-        case "steps":
-            return _steps(args, asked, marks, _still_open(args, span))
+@dataclass(frozen=True, slots=True)
+class _Options:
+    view: str = "steps"
+    order: str = "ordered"
+    window: int = 14
+    """The time to convert, counted from the first step."""
+    window_unit: str = "day"
+
+
+def _read(args: QueryFunnel) -> Spec[_Options]:
+    return Spec(
+        options=_Options(args.view, args.order, args.window, args.window_unit),
+        counted=tuple(inputs.counted(step, optional=step.optional) for step in args.steps),
+        excluded=tuple(map(inputs.counted, args.exclude or ())),
+        interval=args.interval,
+        splits=inputs.splits(args.breakdown),
+        most_values=args.breakdown_limit if args.breakdown else None,
+        **inputs.shared(args, args.date_from),
+    )
+
+
+def _read_stored(source: stored.Fields) -> Spec[_Options] | None:
+    shown = stored.fields_of(source.get("funnelsFilter"))
+    views = {theirs: view for view, theirs in _VIEWS.items()}
+    view = stored.one_of(tuple(views), shown.get("funnelVizType") or "steps")
+    steps = stored.series(source)
+    if view is None or len(steps) < 2 or shown.get("funnelAggregateByHogQL") or stored.compare_of(source):
+        return None
+    options = _Options(
+        views[view],
+        stored.text(shown.get("funnelOrderType")) or "ordered",
+        stored.whole(shown.get("funnelWindowInterval"), 14),
+        stored.one_of(tuple(_UNIT_SECONDS), shown.get("funnelWindowIntervalUnit")) or "day",
+    )
+    return Spec(
+        options=options,
+        counted=steps,
+        excluded=tuple(map(stored.counted, stored.objects(shown.get("exclusions")))),
+        splits=stored.splits(source),
+        most_values=stored.most_values(source),
+        interval=stored.interval_of(source),
+        **stored.shared(source),
+    )
+
+
+def _compile(spec: Spec[_Options]) -> InsightQuery:
+    """Return the query. PostHog counts steps from 0; an exclusion applies from the first to the last."""
+    options, last = spec.options, len(spec.counted) - 1
+    exclusions = [event_node(event) | {"funnelFromStep": 0, "funnelToStep": last} for event in spec.excluded]
+    shown = {
+        "funnelVizType": _VIEWS[options.view],
+        "funnelOrderType": options.order,
+        "funnelWindowInterval": options.window,
+        "funnelWindowIntervalUnit": options.window_unit,
+        **({"exclusions": exclusions} if exclusions else {}),
+    }
+    return {
+        **shared(KIND.node, spec, interval=_range_interval(spec)),
+        "series": [event_node(step) | ({"optionalInFunnel": True} if step.optional else {}) for step in spec.counted],
+        "interval": spec.interval,
+        "funnelsFilter": shown,
+        **unless_empty(breakdownFilter=_breakdown_filter(spec)),
+    }
+
+
+def _breakdown_filter(spec: Spec[_Options]) -> InsightQuery:
+    """Return the older form, of one type: funnels read no other."""
+    if not spec.splits:
+        return {}
+    names = [one.property for one in spec.splits]
+    single = not spec.is_by_cohort and len(names) == 1
+    return {
+        "breakdown_type": spec.splits[0].type,
+        "breakdown": names[0] if single else names,
+        "breakdown_limit": spec.most_values,
+    }
+
+
+def _range_interval(spec: Spec[_Options]) -> str:
+    return spec.interval if spec.options.view == "trend" else "day"
+
+
+def _report(spec: Spec[_Options], computed: Computed, span: Range) -> Report:
+    marks = {**span_marks(computed.answer, span), **computed.marks()}
+    match spec.options.view:
         case "trend":
-            return _trend(args, asked, span, marks)
+            return _trend(spec, computed, span, marks)
         case "time_to_convert":
-            return _times(args, asked, marks, _still_open(args, span))
+            return _times(spec, computed, marks, _still_open(spec, span))
+        case _:
+            return _steps(spec, computed, marks, _still_open(spec, span))
 
 
-def _steps(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[str, ...]) -> Answer:
-    if not args.breakdown:
-        steps = results(asked.answer, list[FunnelResult])
-        table = Table("funnel", _COLUMNS, tuple(_rows(args, steps)))
-        return Answer(table, _facts(args, steps, asked), marks, (*_missing(args, [one.count for one in steps]), *notes))
-    groups = [(_value(args, group), group) for group in results(asked.answer, list[list[FunnelResult]])]
-    rows = tuple((value, *row) for value, group in groups for row in _rows(args, group))
+def _steps(spec: Spec[_Options], computed: Computed, marks: dict[str, Any], window: Note) -> Report:
+    if not spec.splits:
+        steps = results(computed.answer, list[FunnelResult])
+        notes = (*_missing(spec, [one.count for one in steps]), window)
+        return Report(Table("funnel", _COLUMNS, tuple(_rows(spec, steps))), _facts(spec, steps, computed), marks, notes)
+    groups = [(_value(spec, group), group) for group in results(computed.answer, list[list[FunnelResult]])]
+    rows = tuple((value, *row) for value, group in groups for row in _rows(spec, group))
     sizes = [sum(counts) for counts in zip(*([one.count for one in group] for _, group in groups), strict=False)]
-    notes = (*_missing(args, sizes), *notes)
+    notes = (*_missing(spec, sizes), window)
     if any(value == OTHER for value, _ in groups):
-        notes = (f"Only {args.breakdown_limit} values are named, the rest is {OTHER}: breakdown_limit.", *notes)
-    facts = _facts(args, groups[0][1], asked) if len(groups) == 1 else _best_and_worst(groups)
-    return Answer(Table("funnel", (split_name(args.breakdown), *_COLUMNS), rows), facts, marks, notes)
+        cut = f"Only {spec.most_values} values are named; the rest are grouped as {OTHER}."
+        notes = (Note(f"{cut} Raise `breakdown_limit` to see more."), *notes)
+    facts = _facts(spec, groups[0][1], computed) if len(groups) == 1 else _best_and_worst(groups)
+    return Report(Table("funnel", (dimension(split_name(spec.splits)), *_COLUMNS), rows), facts, marks, notes)
 
 
-def _rows(args: QueryFunnel, steps: Sequence[FunnelResult]) -> list[tuple[Cell, ...]]:
+def _rows(spec: Spec[_Options], steps: Sequence[FunnelResult]) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = []
     for at, step in enumerate(steps):
-        before = steps[_before(args, at)].count
+        before = steps[_before(spec, at)].count
         rows.append(
             (
-                _name(args, at, step),
+                _name(spec, at, step),
                 step.count,
                 percent(step.count, before) if at else None,
                 percent(step.count, steps[0].count),
@@ -60,61 +173,62 @@ def _rows(args: QueryFunnel, steps: Sequence[FunnelResult]) -> list[tuple[Cell, 
     return rows
 
 
-def _name(args: QueryFunnel, at: int, step: FunnelResult) -> str:
-    """Of unordered steps only how many were taken is known; an action asked for by its id has a name."""
-    if args.order == "unordered" or at >= len(args.steps):
+def _name(spec: Spec[_Options], at: int, step: FunnelResult) -> str:
+    """Return what a step is called: PostHog knows the names of actions, and of unordered steps only the number."""
+    if spec.options.order == "unordered" or at >= len(spec.counted):
         return step.name or f"{at + 1} steps"
-    asked = args.steps[at]
-    return step.name if asked.action_id is not None and not asked.name and step.name else asked.label
+    requested = spec.counted[at]
+    is_unnamed = requested.event is None and not requested.name and not requested.action_name
+    return step.name if is_unnamed and step.name else requested.label
 
 
-def _is_optional(args: QueryFunnel, at: int) -> bool:
-    return at < len(args.steps) and args.steps[at].optional
+def _is_optional(spec: Spec[_Options], at: int) -> bool:
+    return at < len(spec.counted) and spec.counted[at].optional
 
 
-def _before(args: QueryFunnel, at: int) -> int:
-    """The step before that nobody may leave out: conversion is told from there."""
-    return next((earlier for earlier in range(at - 1, -1, -1) if not _is_optional(args, earlier)), 0)
+def _before(spec: Spec[_Options], at: int) -> int:
+    """Return the previous required step: conversion is counted from there."""
+    return next((earlier for earlier in range(at - 1, -1, -1) if not _is_optional(spec, earlier)), 0)
 
 
-def _facts(args: QueryFunnel, steps: Sequence[FunnelResult], asked: Asked) -> dict[str, Any]:
-    """Overall conversion, the transition that lost most persons, and the median time where PostHog tells it."""
+def _facts(spec: Spec[_Options], steps: Sequence[FunnelResult], computed: Computed) -> dict[str, Any]:
+    """Return overall conversion, the transition that lost most persons, and the median time if PostHog sends it."""
     if not steps:
         return {"entered": 0}
     first, last = steps[0], steps[-1]
     facts: dict[str, Any] = {"entered": first.count, "completed": last.count}
     facts |= given(conversion_percent=percent(last.count, first.count))
-    required = [at for at in range(1, len(steps)) if not _is_optional(args, at)]
-    losses = [(steps[_before(args, at)].count - steps[at].count, at) for at in required]
+    required = [at for at in range(1, len(steps)) if not _is_optional(spec, at)]
+    losses = [(steps[_before(spec, at)].count - steps[at].count, at) for at in required]
     lost, at = max(losses, key=lambda loss: loss[0], default=(0, 0))
     if lost > 0:
-        since = _before(args, at)
-        drop = {"from": _name(args, since, steps[since]), "to": _name(args, at, steps[at]), "lost": lost}
+        since = _before(spec, at)
+        drop = {"from": _name(spec, since, steps[since]), "to": _name(spec, at, steps[at]), "lost": lost}
         facts["biggest_drop"] = drop | given(lost_percent=percent(lost, steps[since].count))
-    whole = last.median_conversion_time if len(steps) == 2 else asked.answer.total_median_conversion_time
+    whole = last.median_conversion_time if len(steps) == 2 else computed.answer.total_median_conversion_time
     return facts | given(median_total_s=_seconds(whole))
 
 
 def _best_and_worst(groups: Sequence[tuple[str, Sequence[FunnelResult]]]) -> dict[str, Any]:
-    """The values that convert most and least, with how many persons that is of; (other) is no value."""
-    told = [
+    """Return the values that convert most and least, with the number of persons that entered; (other) is no value."""
+    converted = [
         {"value": value, "entered": group[0].count, "conversion_percent": percent(group[-1].count, group[0].count)}
         for value, group in groups
         if group and group[0].count and value != OTHER
     ]
-    if len(told) < 2:
+    if len(converted) < 2:
         return {}
-    ranked = sorted(told, key=lambda one: -float(one["conversion_percent"] or 0))
+    ranked = sorted(converted, key=lambda one: -float(one["conversion_percent"] or 0))
     return {"best": ranked[0], "worst": ranked[-1]}
 
 
-def _trend(args: QueryFunnel, asked: Asked, span: Range, marks: dict[str, Any]) -> Answer:
-    found = results(asked.answer, list[FunnelTrend])
+def _trend(spec: Spec[_Options], computed: Computed, span: Range, marks: dict[str, Any]) -> Report:
+    found = results(computed.answer, list[FunnelTrend])
     names = [
-        value_label(one.breakdown_value, names_other=True) if args.breakdown else "conversion_percent" for one in found
+        value_label(one.breakdown_value, names_other=True) if spec.splits else "conversion_percent" for one in found
     ]
     days = next((one.days for one in found), list[str]())
-    over = intervals(days, span, args.interval)
+    over = intervals(days, span, spec.interval)
     rows = [(days[at], *(number(one.data[at]) if at < len(one.data) else None for one in found)) for at in over.begun()]
     facts: list[dict[str, Any]] = []
     for name, one in zip(names, found, strict=True):
@@ -125,13 +239,14 @@ def _trend(args: QueryFunnel, asked: Asked, span: Range, marks: dict[str, Any]) 
         if len(values) > 1:
             fact |= given(vs_one_before_percent=change(values[-2], values[-1]))
         facts.append(fact)
-    table = Table("time", (args.interval, *names), tuple(rows))
-    empty = () if any(any(one.data) for one in found) else (_nobody_converted(args),)
-    return Answer(table, facts[:5], marks | interval_marks(over), (*empty, *_still_open(args, span)))
+    columns = (dimension(spec.interval, spec.interval), *series_columns(names, "percent"))
+    empty = () if any(any(one.data) for one in found) else (_nobody_converted(spec),)
+    notes = (*empty, _still_open(spec, span))
+    return Report(Table("time", columns, tuple(rows)), facts[:_MOST_FACTS], marks | interval_marks(over), notes)
 
 
-def _times(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[str, ...]) -> Answer:
-    found = results(asked.answer, ConversionTimes)
+def _times(spec: Spec[_Options], computed: Computed, marks: dict[str, Any], window: Note) -> Report:
+    found = results(computed.answer, ConversionTimes)
     bins = found.bins or []
     converted = sum(count for _, count in bins)
     facts: dict[str, Any] = {"converted": converted} | given(average_s=_seconds(found.average_conversion_time))
@@ -142,44 +257,74 @@ def _times(args: QueryFunnel, asked: Asked, marks: dict[str, Any], notes: tuple[
             upper = bins[at + 1][0] if at + 1 < len(bins) else None
             facts["median_between_s"] = [number(edge), number(upper)]
             break
-    table = Table("histogram", ("from_s", "persons"), tuple((number(edge), count) for edge, count in bins))
-    return Answer(table, facts, marks, notes if converted else (_nobody_converted(args), *notes))
+    table = Table("histogram", _BINS, tuple((number(edge), count) for edge, count in bins))
+    return Report(table, facts, marks, (window,) if converted else (_nobody_converted(spec), window))
 
 
-def _nobody_converted(args: QueryFunnel) -> Doubt:
-    return nobody_reached(" or ".join(step.label for step in args.steps))
+def _nobody_converted(spec: Spec[_Options]) -> Note:
+    return nobody_reached(" or ".join(step.label for step in spec.counted))
 
 
-def _missing(args: QueryFunnel, counts: Sequence[int]) -> tuple[str, ...]:
-    """The first step that nobody reached: perhaps it is misspelt."""
+def _missing(spec: Spec[_Options], counts: Sequence[int]) -> tuple[Note, ...]:
+    """Return the note on the first step that no users reached: its name may be misspelled."""
     at = next((at for at, count in enumerate(counts) if not count), None if counts else 0)
     if at is None:
         return ()
-    label = args.steps[at].label
-    return (nobody_reached(label) if at else nothing_found([label], conditions=_has_conditions(args)),)
+    label = spec.counted[at].label
+    return (nobody_reached(label) if at else nothing_found([label], is_filtered=spec.is_filtered(*spec.counted)),)
 
 
-def _still_open(args: QueryFunnel, span: Range) -> tuple[str, ...]:
-    """Conversions after the range do not count, so those who entered late had less than the window."""
-    window = timedelta(seconds=min(float(args.window * _UNIT_SECONDS[args.window_unit]), _LONGEST_S))
-    said = f"{args.window} {args.window_unit}{'s' if args.window > 1 else ''}"
+def _still_open(spec: Spec[_Options], span: Range) -> Note:
+    """Return the note on conversions after the range, which are not counted: late users have less than the window."""
+    count, unit = spec.options.window, spec.options.window_unit
+    window = timedelta(seconds=min(float(count * _UNIT_SECONDS[unit]), _LONGEST_S))
+    length = f"{count} {unit}{'s' if count > 1 else ''}"
     since = min(span.now, span.end) - window
     if span.start is not None and since <= span.start:
-        return (f"The range is no longer than the window ({said}): later conversions are not counted.",)
-    return (f"Who entered after {since:%Y-%m-%d %H:%M} had less than {said} to convert.",)
+        return Note(f"The range is no longer than the conversion window ({length}): later conversions are not counted.")
+    return Note(f"Users who entered after {since:%Y-%m-%d %H:%M} have had less than {length} to convert.")
 
 
-def _has_conditions(args: QueryFunnel) -> bool:
-    return bool(args.filters or any(step.where for step in args.steps))
-
-
-def _value(args: QueryFunnel, group: Sequence[FunnelResult]) -> str:
-    """Of a cohort its name."""
+def _value(spec: Spec[_Options], group: Sequence[FunnelResult]) -> str:
+    """Return the breakdown value of a group; of a cohort its name."""
     if not group:
         return ""
-    by_cohort = args.breakdown is not None and args.breakdown[0].type == "cohort"
-    return value_label((by_cohort and group[0].breakdown) or group[0].breakdown_value, names_other=True)
+    return value_label((spec.is_by_cohort and group[0].breakdown) or group[0].breakdown_value, names_other=True)
 
 
 def _seconds(value: float | None) -> int | float | None:
     return None if value is None else number(round(value, 1))
+
+
+def _headline(spec: Spec[_Options], report: Report) -> Headline | None:
+    fact = first_fact(report)
+    match spec.options.view:
+        case "trend":
+            last = cast("list[Any]", fact.get("last_complete") or [None, None])
+            found = headline_of(f"conversion, {spec.interval} of {last[0]}", last[1], "percent")
+            return found and {**found, **changed(fact.get("vs_one_before_percent"), f"the {spec.interval} before")}
+        case "time_to_convert":
+            return headline_of("time to convert, average", fact.get("average_s"), "seconds")
+        case _:
+            entered, completed = _ends(spec, report.table)
+            return headline_of(f"conversion, {completed} of {entered}", percent(completed, entered), "percent")
+
+
+def _ends(spec: Spec[_Options], table: Table) -> tuple[int, int]:
+    """Return how many persons entered and completed, over all values of a breakdown."""
+    (at, *_), steps = table.at(Role.COUNT), len(spec.counted)
+    counts = [cast("int", row[at]) for row in table.rows]
+    return sum(counts[::steps]), sum(counts[steps - 1 :: steps])
+
+
+KIND = Kind(
+    name="funnel",
+    about="How many users go through a series of steps: conversion, biggest drop, time.",
+    input=QueryFunnel,
+    read=_read,
+    read_stored=_read_stored,
+    compile=_compile,
+    report=_report,
+    headline=_headline,
+    range_interval=_range_interval,
+)

@@ -1,16 +1,17 @@
-"""What readers see of PostHog's markers, and of what was counted when."""
+"""The texts that readers see for PostHog's markers, for ranges, and for events that were not found."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from ...schemas.analytics.events import Breakdown
 from ...schemas.analytics.results import InsightAnswer, Labels
+from ..table import Note
 from .dates import Intervals, Range
+from .spec import COHORT, Split
 
 NONE, OTHER = "(none)", "(other)"
 _LONGEST_VALUE = 200
-"""Anybody can send a value of any length, and it would stand in the columns, the rows and the facts."""
+"""A value can have any length, and is repeated in the columns, the rows and the facts."""
 _MARKERS = {
     "$$_posthog_breakdown_null_$$": NONE,
     "$$_posthog_breakdown_other_$$": OTHER,
@@ -20,8 +21,8 @@ _MARKERS = {
 
 
 def value_label(value: Labels, *, names_other: bool = False) -> str:
-    """A breakdown value; several are joined. Funnels write `Other` in full (`names_other`), where others have a
-    marker that no value can be taken for.
+    """Return a breakdown value; several are joined. Funnels write `Other` in full (`names_other`); the other kinds have
+    a marker that no value can be confused with.
     """
     if isinstance(value, list):
         return " / ".join(value_label(one, names_other=names_other) for one in value) or NONE
@@ -34,15 +35,15 @@ def value_label(value: Labels, *, names_other: bool = False) -> str:
 
 
 def span_marks(answer: InsightAnswer, span: Range) -> dict[str, Any]:
-    """`{"range": [from, to]}` of what was counted, as PostHog says, else as its rules are known here."""
-    said = answer.resolved_date_range
-    start = _local(said and said.date_from, span) or span.start
-    end = _local(said and said.date_to, span) or span.end
+    """Return `{"range": [from, to]}` as PostHog reports it, else by its rules for ranges."""
+    resolved = answer.resolved_date_range
+    start = _local(resolved and resolved.date_from, span) or span.start
+    end = _local(resolved and resolved.date_to, span) or span.end
     return {"range": [_shown(start, "00:00") if start else "all", _shown(end, "23:59")]}
 
 
 def interval_marks(found: Intervals) -> dict[str, Any]:
-    """`{"incomplete_last", "incomplete_first"}`: the intervals whose numbers are not to be compared."""
+    """Return `{"incomplete_last", "incomplete_first"}`: the intervals whose numbers must not be compared."""
     marks: dict[str, Any] = {}
     if found.incomplete_last is not None:
         marks["incomplete_last"] = found.incomplete_last
@@ -51,36 +52,30 @@ def interval_marks(found: Intervals) -> dict[str, Any]:
     return marks
 
 
-class Doubt(str):
-    """A note that something counted nothing: perhaps its name is misspelt."""
-
-    __slots__ = ()
-
-
-def nothing_found(names: Sequence[str], *, conditions: bool) -> Doubt:
-    """The note on events that did not happen at all in the range. `conditions`: filters may be the reason too."""
-    filtered = " Perhaps nothing meets the filters: describe_data with property gives its values." if conditions else ""
-    return Doubt(f"Nothing counted in this range: {', '.join(names)}.{filtered}")
+def nothing_found(names: Sequence[str], *, is_filtered: bool) -> Note:
+    """Return the note on events that did not happen in the range; filters can be the reason."""
+    filters = " The filters may match nothing: describe_data with `property` lists its values." if is_filtered else ""
+    return Note(f"No matching events in this range: {', '.join(names)}.{filters}", doubts_names=True)
 
 
-def nobody_reached(name: str) -> Doubt:
-    """The note on a later event that nobody came to."""
-    return Doubt(f"Nobody came to {name}.")
+def nobody_reached(name: str) -> Note:
+    """Return the note on a later event that no users reached."""
+    return Note(f"No users reached {name}.", doubts_names=True)
 
 
-def split_name(breakdowns: Sequence[Breakdown]) -> str:
-    """The column of the values of a breakdown."""
-    return " / ".join("cohort" if one.type == "cohort" else str(one.property) for one in breakdowns)
+def split_name(splits: Sequence[Split]) -> str:
+    """Return the name of the column with the values of a breakdown."""
+    return " / ".join("cohort" if one.type == COHORT else str(one.property) for one in splits)
 
 
-def _local(said: str | None, span: Range) -> datetime | None:
+def _local(resolved: str | None, span: Range) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(said or "")
+        moment = datetime.fromisoformat(resolved or "")
     except ValueError:
         return None
     return moment.astimezone(span.now.tzinfo) if moment.tzinfo else moment
 
 
 def _shown(moment: datetime, edge: str) -> str:
-    """The day alone where it is counted from its beginning, or to its end."""
+    """Return the day alone when it is counted from its beginning, or to its end."""
     return f"{moment:%Y-%m-%d %H:%M}".removesuffix(f" {edge}")

@@ -1,53 +1,162 @@
-"""Retention: of those who began in a period, how many came back in each one after."""
+"""Retention: how many of the users who began in a period came back in each later one."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Any
+from typing import Any, cast
 
 from ...schemas.analytics.queries import QueryRetention
 from ...schemas.analytics.results import RetentionRow
-from ..table import Answer, Cell, Table, given, number, percent
-from .asking import Asked, results
+from ..table import Cell, Column, Note, Report, Role, Table, dimension, given, number, percent, series_columns
+from . import inputs, stored
+from .compiling import InsightQuery, breakdown_filter, shared, unless_empty
+from .computing import Computed, results
 from .dates import Range, interval_end
+from .headline import Headline, first_fact, headline_of
+from .kind import Kind
 from .labels import OTHER, nobody_reached, nothing_found, split_name, value_label
+from .spec import EVERY_EVENT, Counted, Spec
+
+_PERIODS = ("Hour", "Day", "Week", "Month")
+_MOST_FACTS = 5
+_PERIODS_SHOWN = 8
+_DEFAULT_EVENT = "$pageview"
 
 type _Group = list[tuple[datetime, RetentionRow]]
 
 
-def retention_answer(args: QueryRetention, asked: Asked, span: Range) -> Answer:
-    """The table and facts of a RetentionQuery. Periods that lie beyond the range are null; PostHog says 0."""
-    found = results(asked.answer, list[RetentionRow])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    first: str = "first_time"
+    """Whose periods count: `first_time`, `first_ever_occurrence`, or `recurring` for every active one."""
+    period: str = "Day"
+    periods: int = _PERIODS_SHOWN
+    minimum_occurrences: int = 1
+    cumulative: bool = False
+
+
+def _read(args: QueryRetention) -> Spec[_Options]:
+    options = _Options(
+        first=args.kind,
+        period=args.period,
+        periods=args.periods,
+        minimum_occurrences=args.minimum_occurrences,
+        cumulative=args.cumulative,
+    )
+    events = [args.event, *([args.returning_event] if args.returning_event else [])]
+    return Spec(
+        options=options,
+        counted=tuple(map(inputs.counted, events)),
+        interval=args.period.lower(),
+        splits=inputs.splits([args.breakdown] if args.breakdown else None),
+        **inputs.shared(args, args.date_from),
+    )
+
+
+def _read_stored(source: stored.Fields) -> Spec[_Options] | None:
+    shown, splits = stored.fields_of(source.get("retentionFilter")), stored.splits(source)
+    period = stored.one_of(_PERIODS, shown.get("period") or "Day")
+    is_count = shown.get("aggregationType") in (None, "count") and not shown.get("retentionCustomBrackets")
+    if period is None or len(splits) > 1 or not is_count:
+        return None
+    begun, returning = (_counted(shown.get(name)) for name in ("targetEntity", "returningEntity"))
+    options = _Options(
+        first=str(shown.get("retentionType") or "retention_recurring").removeprefix("retention_"),
+        period=period,
+        periods=stored.whole(shown.get("totalIntervals"), _PERIODS_SHOWN),
+        minimum_occurrences=stored.whole(shown.get("minimumOccurrences"), 1),
+        cumulative=shown.get("cumulative") is True,
+    )
+    return Spec(
+        options=options,
+        counted=(begun,) if returning == begun else (begun, returning),
+        splits=splits,
+        interval=period.lower(),
+        **stored.shared(source, default_start=None),
+    )
+
+
+def _counted(entity: Any) -> Counted:
+    """Return the event or action of an entity, PostHog's other form of a series."""
+    if not isinstance(entity, dict):
+        return Counted(event=_DEFAULT_EVENT)
+    fields = cast("dict[str, Any]", entity)
+    is_action = fields.get("type") == "actions"
+    event = None if is_action else stored.text(fields.get("id")) or EVERY_EVENT
+    name = stored.text(fields.get("name"))
+    own = Counted(event=event, action_id=stored.whole(fields.get("id"), 0) if is_action else None)
+    return Counted(
+        event=own.event,
+        action_id=own.action_id,
+        name=stored.text(fields.get("custom_name")) or (None if is_action or name == own.label else name),
+        action_name=name if is_action and name != own.label else None,
+        conditions=stored.conditions(fields.get("properties")),
+    )
+
+
+def _compile(spec: Spec[_Options]) -> InsightQuery:
+    """Return the query. `totalIntervals` is always sent: PostHog's versions differ in their default."""
+    options = spec.options
+    shown: InsightQuery = {
+        "targetEntity": _entity(spec.counted[0]),
+        "returningEntity": _entity(spec.counted[-1]),
+        "retentionType": f"retention_{options.first}",
+        "period": options.period,
+        "totalIntervals": options.periods,
+    }
+    if options.minimum_occurrences > 1:
+        shown["minimumOccurrences"] = options.minimum_occurrences
+    if options.cumulative:
+        shown["cumulative"] = True
+    return {
+        **shared(KIND.node, spec),
+        "retentionFilter": shown,
+        **unless_empty(breakdownFilter=breakdown_filter(spec)),
+    }
+
+
+def _entity(one: Counted) -> InsightQuery:
+    kind, identity = ("actions", one.action_id) if one.event is None else ("events", one.event)
+    conditions = [condition.as_filter() for condition in one.conditions]
+    identity = None if identity == EVERY_EVENT else identity
+    return {"id": identity, "type": kind, "name": one.label, **unless_empty(properties=conditions)}
+
+
+def _report(spec: Spec[_Options], computed: Computed, span: Range) -> Report:
+    """Return a row per cohort. Periods beyond the range are null; PostHog sends 0."""
+    found = results(computed.answer, list[RetentionRow])
     groups: dict[str, _Group] = {}
     for row in found:
-        value = value_label(row.breakdown_value) if args.breakdown else ""
-        groups.setdefault(value, []).append((_begin(row.date, args.period, span), row))
+        value = value_label(row.breakdown_value) if spec.splits else ""
+        groups.setdefault(value, []).append((_begin(row.date, spec.interval, span), row))
     width = max((len(row.values) for row in found), default=1)
-    periods = [f"{args.period} {number}" for number in range(1, width)]
-    split = (split_name([args.breakdown]),) if args.breakdown else ()
+    periods = [f"{spec.options.period} {number}" for number in range(1, width)]
     rows: list[tuple[Cell, ...]] = []
     for value, group in groups.items():
+        prefix = (value,) if spec.splits else ()
         for at, (begin, row) in enumerate(group):
-            prefix = (value,) if split else ()
-            rows.append((*prefix, _shown(begin, args.period), *_cells(row, len(group) - at, width)))
-    marks: dict[str, Any] = dict(asked.marks())
+            rows.append((*prefix, _shown(begin, spec.interval), *_cells(row, len(group) - at, width)))
+    marks: dict[str, Any] = dict(computed.marks())
     open_last = False
     if found:
         begin = max(begin for group in groups.values() for begin, _ in group)
-        if open_last := interval_end(begin, args.period.lower()) > span.now:
-            marks["incomplete_last"] = _shown(begin, args.period)
-    facts = [_fact(args, value, group, periods, open_last) for value, group in list(groups.items())[:5]]
-    table = Table("retention", (*split, "began", "size", *periods), tuple(rows))
-    return Answer(table, facts if split else facts[0] if facts else {}, marks, _notes(args, groups))
+        if open_last := interval_end(begin, spec.interval) > span.now:
+            marks["incomplete_last"] = _shown(begin, spec.interval)
+    facts = [_fact(spec, value, group, periods, open_last) for value, group in list(groups.items())[:_MOST_FACTS]]
+    split = (dimension(split_name(spec.splits)),) if spec.splits else ()
+    columns = (*split, dimension("began", spec.interval), Column("size", Role.COUNT), *series_columns(periods))
+    table = Table("retention", columns, tuple(rows))
+    return Report(table, facts if split else facts[0] if facts else {}, marks, _notes(spec, groups))
 
 
 def _cells(row: RetentionRow, known: int, width: int) -> list[Cell]:
-    """Counts of the periods within the range, and null for those beyond."""
+    """Return the counts of the periods within the range, and null for those beyond."""
     counts: list[Cell] = [number(cell.count) for cell in row.values[:known]]
     return counts + [None] * (width - len(counts))
 
 
-def _fact(args: QueryRetention, value: str, group: _Group, periods: Sequence[str], open_last: bool) -> dict[str, Any]:
-    """How many percent came back after each period, over the cohorts for which that period is over."""
+def _fact(spec: Spec[_Options], value: str, group: _Group, periods: Sequence[str], open_last: bool) -> dict[str, Any]:
+    """Return the percentage that came back after each period, over the cohorts whose period is complete."""
     returned: dict[str, Any] = {}
     for ahead, name in enumerate(periods, start=1):
         whole = group[: max(len(group) - ahead - open_last, 0)]
@@ -55,32 +164,53 @@ def _fact(args: QueryRetention, value: str, group: _Group, periods: Sequence[str
         share = percent(sum(cell[ahead].count for cell in cells), sum(cell[0].count for cell in cells))
         returned |= given(**{name: share})
     began = sum(row.values[0].count for _, row in group if row.values)
-    counted = "began" if args.kind != "recurring" else "active_in_periods"
-    named = {"value": value} if args.breakdown else {}
+    counted = "began" if spec.options.first != "recurring" else "active_in_periods"
+    named = {"value": value} if spec.splits else {}
     return {**named, counted: number(began), "returned_percent": returned}
 
 
-def _notes(args: QueryRetention, groups: dict[str, _Group]) -> tuple[str, ...]:
+def _notes(spec: Spec[_Options], groups: dict[str, _Group]) -> tuple[Note, ...]:
     began = any(row.values and row.values[0].count for group in groups.values() for _, row in group)
     returned = any(cell.count for group in groups.values() for _, row in group for cell in row.values[1:])
-    notes: list[str] = []
+    begun, *returning = spec.counted
+    notes: list[Note] = []
     if not began:
-        notes.append(nothing_found([args.event.label], conditions=bool(args.filters or args.event.where)))
+        notes.append(nothing_found([begun.label], is_filtered=spec.is_filtered(begun)))
     elif not returned:
-        notes.append(nobody_reached(args.returning_event.label) if args.returning_event else "Nobody came back.")
+        notes.append(nobody_reached(returning[0].label) if returning else Note("No users came back."))
     if OTHER in groups:
-        notes.append(f"Values beyond the 25 largest are {OTHER}.")
+        notes.append(Note(f"Values beyond the 25 largest are grouped as {OTHER}."))
     return tuple(notes)
 
 
-def _begin(text: str, period: str, span: Range) -> datetime:
-    """The beginning of a period by the project's clock; servers write it with different offsets."""
+def _begin(text: str, interval: str, span: Range) -> datetime:
+    """Return the beginning of a period in the project's time; servers write it with different offsets."""
     moment = datetime.fromisoformat(text)
-    is_local = period != "Hour" and moment.time() == time.min
+    is_local = interval != "hour" and moment.time() == time.min
     if moment.tzinfo is None or is_local:
         return moment.replace(tzinfo=span.now.tzinfo)
     return moment.astimezone(span.now.tzinfo)
 
 
-def _shown(begin: datetime, period: str) -> str:
-    return f"{begin:%Y-%m-%d %H:%M}" if period == "Hour" else f"{begin:%Y-%m-%d}"
+def _shown(begin: datetime, interval: str) -> str:
+    return f"{begin:%Y-%m-%d %H:%M}" if interval == "hour" else f"{begin:%Y-%m-%d}"
+
+
+def _headline(spec: Spec[_Options], report: Report) -> Headline | None:
+    fact = first_fact(report)
+    returned = cast("dict[str, Any]", fact.get("returned_percent") or {})
+    period = next(iter(returned), None)
+    of = f"{fact['value']}: " if spec.splits else ""
+    return headline_of(f"{of}came back after {period}", returned[period], "percent") if period else None
+
+
+KIND = Kind(
+    name="retention",
+    about="How many users come back in the periods after they did an event.",
+    input=QueryRetention,
+    read=_read,
+    read_stored=_read_stored,
+    compile=_compile,
+    report=_report,
+    headline=_headline,
+)

@@ -1,32 +1,117 @@
-"""Trends: a column a series over time, or one number each; what rose and fell, over whole intervals only."""
+"""Trends: series over time, or one number each; rises and falls are counted over complete intervals only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from ...schemas.analytics.events import ADDITIVE_MATHS, PROPERTY_MATHS, TrendSeries
+from pydantic import TypeAdapter, ValidationError
+
+from ...schemas.analytics.events import ADDITIVE_MATHS, PROPERTY_MATHS
 from ...schemas.analytics.queries import QueryTrends
 from ...schemas.analytics.results import TrendResult
-from ..table import Answer, Cell, Table, change, given, mean, number, percent
-from .asking import Asked, results
+from ..table import Cell, Column, Note, Report, Role, Row, Table, change, dimension, given, mean, number, percent
+from . import inputs, stored
+from .compiling import InsightQuery, breakdown_filter, compare_filter, math_node, shared, unless_empty
+from .computing import Computed, results
 from .dates import Intervals, Range, intervals
+from .headline import Headline, changed, first_fact, headline_of
+from .kind import Kind
 from .labels import OTHER, interval_marks, nothing_found, span_marks, split_name, value_label
+from .spec import Counted, Spec
 
-MOST_FACTS = 5
-"""Series told about; a breakdown has them largest first."""
+TOTAL = "total"
+"""The interval of one number for the whole range."""
+_MOST_FACTS = 5
+"""Series with facts; a breakdown has the largest values first."""
 _WEEK = 7
 _UNIQUES = ("dau", "weekly_active", "monthly_active", "unique_session", "unique_group")
+_TOTAL_DISPLAY = "ActionsBarValue"
+"""One number with the range of a chart, not that of a BoldNumber."""
+_CUMULATIVE = "ActionsLineGraphCumulative"
+_LINES = ("ActionsLineGraph", "ActionsAreaGraph", "ActionsBar", "ActionsUnstackedBar", "ActionsStackedBar")
+_TOTALS = ("BoldNumber", "ActionsPie", _TOTAL_DISPLAY, "ActionsTable", "WorldMap")
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    formula: str | None = None
+    """An expression over the series, called A, B, and so on."""
+
+
+type _Spec = Spec[_Options]
+
+
+def _read(args: QueryTrends) -> _Spec:
+    return Spec(
+        options=_Options(args.formula.upper() if args.formula else None),
+        counted=tuple(
+            inputs.counted(
+                one,
+                math=one.math,
+                math_property=one.property if one.math in (*PROPERTY_MATHS, "hogql") else None,
+                group_type_index=one.group_type_index,
+            )
+            for one in args.series()
+        ),
+        interval=args.interval,
+        splits=inputs.splits(args.breakdown),
+        most_values=args.breakdown_limit if args.breakdown else None,
+        compare=args.compare,
+        **inputs.shared(args, args.date_from),
+    )
+
+
+def _read_stored(source: stored.Fields) -> _Spec | None:
+    """Return the Spec; None for smoothed lines, values that add up over time, and several formulas."""
+    shown, series = stored.fields_of(source.get("trendsFilter")), stored.series(source)
+    display, formulas = stored.one_of((*_LINES, *_TOTALS), shown.get("display") or _LINES[0]), _formulas(shown)
+    if not series or display is None or shown.get("smoothingIntervals") not in (None, 1) or len(formulas) > 1:
+        return None
+    return Spec(
+        options=_Options(formulas[0].upper() if formulas else None),
+        counted=series,
+        splits=stored.splits(source),
+        most_values=stored.most_values(source),
+        interval=TOTAL if display in _TOTALS else stored.interval_of(source),
+        compare=stored.compare_of(source),
+        **stored.shared(source),
+    )
+
+
+def _formulas(shown: stored.Fields) -> list[str]:
+    nodes = [one.get("formula") for one in stored.objects(shown.get("formulaNodes"))]
+    several: Any = shown.get("formulas")
+    found = nodes or (cast("list[Any]", several) if isinstance(several, list) else []) or [shown.get("formula")]
+    return [str(formula) for formula in found if formula]
+
+
+def _compile(spec: _Spec) -> InsightQuery:
+    shown: InsightQuery = {"display": _TOTAL_DISPLAY} if spec.interval == TOTAL else {}
+    if spec.options.formula:
+        shown["formulaNodes"] = [{"formula": spec.options.formula}]
+    return {
+        **shared(KIND.node, spec, interval=spec.interval),
+        "series": [math_node(one) for one in spec.counted],
+        "interval": "day" if spec.interval == TOTAL else spec.interval,
+        **unless_empty(trendsFilter=shown, breakdownFilter=breakdown_filter(spec), compareFilter=compare_filter(spec)),
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One result of a trend with what readers call it."""
+    """One result of a trend with its names."""
 
     base: int
-    """Which of the series asked for."""
+    """The position of its series."""
     label: str
     value: str | None
+    """The value of the breakdown."""
     result: TrendResult
+
+    @property
+    def key(self) -> tuple[int, str | None]:
+        """Equal for the same line in the previous period."""
+        return self.base, self.value
 
     @property
     def data(self) -> list[float]:
@@ -38,59 +123,59 @@ class _Line:
         return sum(self.data) if self.result.aggregated_value is None else self.result.aggregated_value
 
 
-def trends_answer(args: QueryTrends, asked: Asked, span: Range) -> Answer:
-    """The table and facts of a TrendsQuery."""
-    found = results(asked.answer, list[TrendResult])
-    lines = _lines(args, [result for result in found if result.compare_label != "previous"])
-    earlier = {line.label: line for line in _lines(args, [one for one in found if one.compare_label == "previous"])}
-    marks: dict[str, Any] = {**span_marks(asked.answer, span), **asked.marks()}
-    notes = (*_notes(args, lines, cut=bool(asked.answer.hasMore)), *_gone(lines, earlier))
-    if args.interval == "total":
+type _Lines = Mapping[tuple[int, str | None], _Line]
+
+
+def _report(spec: _Spec, computed: Computed, span: Range) -> Report:
+    found = results(computed.answer, list[TrendResult])
+    lines = _lines(spec, [result for result in found if result.compare_label != "previous"])
+    previous = _lines(spec, [result for result in found if result.compare_label == "previous"])
+    earlier = {line.key: line for line in previous}
+    marks: dict[str, Any] = {**span_marks(computed.answer, span), **computed.marks()}
+    notes = (*_notes(spec, lines, cut=bool(computed.answer.hasMore)), *_gone(lines, earlier))
+    if spec.interval == TOTAL:
         if span.end > span.now:
             marks["incomplete_last"] = f"{span.now:%Y-%m-%d}"
-        return Answer(_totals(args, lines, earlier), (), marks, notes)
+        return Report(_totals(spec, lines, earlier), (), marks, notes)
     days = next((line.result.days for line in lines if line.result.days), list[str]())
-    over = intervals(days, span, args.interval)
+    over = intervals(days, span, spec.interval)
     marks |= interval_marks(over)
-    if previous := next((line.result.days for line in earlier.values()), None):
-        marks["previous_range"] = [previous[0], previous[-1]]
-    facts = [_fact(args, line, earlier.get(line.label), over, lines) for line in lines[:MOST_FACTS]]
-    return Answer(_over_time(args, lines, earlier, over), facts, marks, notes)
+    if before := next((line.result.days for line in previous), None):
+        marks["previous_range"] = [before[0], before[-1]]
+    facts = [_fact(spec, line, earlier.get(line.key), over, lines) for line in lines[:_MOST_FACTS]]
+    return Report(_over_time(spec, lines, earlier, over), facts, marks, notes)
 
 
-def _lines(args: QueryTrends, found: Sequence[TrendResult]) -> list[_Line]:
-    series = args.series()
-    names = [args.formula.upper()] if args.formula else _names(series)
+def _lines(spec: _Spec, found: Sequence[TrendResult]) -> list[_Line]:
+    series = spec.counted
+    names = [spec.options.formula] if spec.options.formula else _names(series)
     lines: list[_Line] = []
     for result in found:
         order = result.action.order if result.action and result.action.order is not None else result.order
         base = min(max(order or 0, 0), len(names) - 1)
-        value = _value(args, result) if args.breakdown else None
-        name = names[base] if args.formula or value is not None else _named(series[base], names[base], result)
+        value = _value(spec, result) if spec.splits else None
+        is_plain = spec.options.formula is None and value is None
+        name = _named(series[base], names[base], result) if is_plain else names[base]
         label = name if value is None else value if len(names) == 1 else f"{name}: {value}"
         lines.append(_Line(base, label, value, result))
     return lines
 
 
-def _named(series: TrendSeries, name: str, result: TrendResult) -> str:
-    """With the name of an action that was asked for by its id."""
-    if series.action_id is None or series.name or not result.label:
+def _named(series: Counted, name: str, result: TrendResult) -> str:
+    """Return the name of a series; PostHog knows what an action is called."""
+    if series.event is not None or series.name or not result.label:
         return name
     return name.replace(series.label, result.label, 1)
 
 
-def _value(args: QueryTrends, result: TrendResult) -> str:
-    """The value of a breakdown; of a cohort its name, which PostHog gives where there is one series."""
-    named = result.label if _by_cohort(args) and len(args.events) == 1 and not args.formula else None
+def _value(spec: _Spec, result: TrendResult) -> str:
+    """Return the breakdown value; of a cohort its name, which PostHog sends when there is one series."""
+    named = result.label if spec.is_by_cohort and len(spec.counted) == 1 and not spec.options.formula else None
     return named or value_label(result.breakdown_value)
 
 
-def _by_cohort(args: QueryTrends) -> bool:
-    return args.breakdown is not None and args.breakdown[0].type == "cohort"
-
-
-def _names(series: Sequence[TrendSeries]) -> list[str]:
-    """What to call the series: no two alike."""
+def _names(series: Sequence[Counted]) -> list[str]:
+    """Return what to call the series, no two alike."""
     names: list[str] = []
     for one in series:
         name = one.label if one.name or one.math == "total" else f"{one.label} ({_math(one)})"
@@ -98,64 +183,59 @@ def _names(series: Sequence[TrendSeries]) -> list[str]:
     return names
 
 
-def _math(series: TrendSeries) -> str:
-    return f"{series.math} of {series.property}" if series.math in PROPERTY_MATHS else str(series.math)
+def _math(series: Counted) -> str:
+    return f"{series.math} of {series.math_property}" if series.math in PROPERTY_MATHS else series.math
 
 
-def _over_time(args: QueryTrends, lines: Sequence[_Line], earlier: dict[str, _Line], over: Intervals) -> Table:
-    """A row an interval; a column a series, and with a comparison a second one of the period before."""
-    columns = [args.interval]
+def _over_time(spec: _Spec, lines: Sequence[_Line], earlier: _Lines, over: Intervals) -> Table:
+    """Return a row per interval, with a column per series and, when comparing, one for its previous period."""
+    columns = [dimension(spec.interval, spec.interval)]
     data: list[list[float]] = []
-    for line in lines:
-        columns.append(line.label)
+    for at, line in enumerate(lines):
+        columns.append(Column(line.label, Role.VALUE, at))
         data.append(line.data)
-        if args.compare:
-            columns.append(f"{line.label} before")
-            data.append(earlier[line.label].data if line.label in earlier else [])
+        if spec.compare:
+            columns.append(Column(f"{line.label} before", Role.PREVIOUS, at))
+            data.append(earlier[line.key].data if line.key in earlier else [])
     rows = [
         (over.days[at], *(number(values[at]) if at < len(values) else None for values in data)) for at in over.begun()
     ]
     return Table("time", tuple(columns), tuple(rows))
 
 
-def _totals(args: QueryTrends, lines: Sequence[_Line], earlier: dict[str, _Line]) -> Table:
-    """A row a series or value of the breakdown, with one number for the whole range, and its part of the whole where
-    parts make a whole.
-    """
-    single = len(args.events) == 1 or args.formula
-    split = split_name(args.breakdown) if args.breakdown and single else "series"
-    shares = [_share(args, line, lines) if args.breakdown else None for line in lines]
-    shared = any(share is not None for share in shares)
-    compared = ("before", "change_percent") if args.compare else ()
-    rows: list[tuple[Cell, ...]] = []
+def _totals(spec: _Spec, lines: Sequence[_Line], earlier: _Lines) -> Table:
+    """Return a row per series or breakdown value: its number over the range, and its share where parts add up."""
+    is_single = len(spec.counted) == 1 or spec.options.formula
+    split = split_name(spec.splits) if spec.splits and is_single else "series"
+    shares = [_share(spec, line, lines) if spec.splits else None for line in lines]
+    shared_out = any(share is not None for share in shares)
+    rows: list[Row] = []
     for line, share in zip(lines, shares, strict=True):
-        row: tuple[Cell, ...] = (line.label, number(line.size))
-        if args.compare:
+        row: Row = (line.label, number(line.size))
+        if spec.compare:
             row = (*row, *_before(line, earlier))
-        rows.append((*row, share) if shared else row)
-    return Table("bars", (split, "value", *compared, *(("share_percent",) if shared else ())), tuple(rows))
+        rows.append((*row, share) if shared_out else row)
+    compared = (Column("before", Role.PREVIOUS), Column("change_percent", Role.CHANGE)) if spec.compare else ()
+    share_column = (Column("share_percent", Role.SHARE),) if shared_out else ()
+    return Table("bars", (dimension(split), Column("value", Role.VALUE), *compared, *share_column), tuple(rows))
 
 
-def _before(line: _Line, earlier: dict[str, _Line]) -> tuple[Cell, Cell]:
-    """The number of the period before, and the change. What had no number of its own then may be in its (other)."""
-    if line.label in earlier:
-        before = earlier[line.label].size
+def _before(line: _Line, earlier: _Lines) -> tuple[Cell, Cell]:
+    """Return the previous number and the change; null when the value may have been part of (other)."""
+    if line.key in earlier:
+        before = earlier[line.key].size
         return number(before), change(before, line.size)
     return (None, None) if any(one.value == OTHER for one in earlier.values()) else (0, None)
 
 
-def _fact(
-    args: QueryTrends, line: _Line, before: _Line | None, over: Intervals, lines: Sequence[_Line]
-) -> dict[str, Any]:
-    """Total or average, peak, and change: of the last whole interval, and over all whole ones against the period
-    before.
-    """
+def _fact(spec: _Spec, line: _Line, before: _Line | None, over: Intervals, lines: Sequence[_Line]) -> dict[str, Any]:
+    """Return total or average, peak, and the changes of the last complete interval and of all complete ones."""
     whole = [(over.days[at], line.data[at]) for at in over.complete() if at < len(line.data)]
     values = [value for _, value in whole]
-    additive = _additive(args, line)
+    additive = _is_additive(spec, line.base)
     fact: dict[str, Any] = {"series": line.label}
     fact |= given(total=number(line.size) if additive else None, average=mean(values))
-    fact |= given(share_percent=_share(args, line, lines) if args.breakdown else None)
+    fact |= given(share_percent=_share(spec, line, lines) if spec.splits else None)
     if any(values):
         day, most = max(whole, key=lambda point: point[1])
         fact["peak"] = [day, number(most)]
@@ -163,71 +243,138 @@ def _fact(
         fact["last_complete"] = [whole[-1][0], number(values[-1])]
     if len(values) > 1:
         fact |= given(vs_one_before_percent=change(values[-2], values[-1]))
-    if args.interval == "day" and len(values) > _WEEK:
+    if spec.interval == "day" and len(values) > _WEEK:
         fact |= given(vs_week_before_percent=change(values[-1 - _WEEK], values[-1]))
     if len(values) > 2:
         fact |= given(vs_first_percent=change(values[0], values[-1]))
     if before is not None and values:
-        fact["compared"] = _compared(
-            [before.data[at] for at in over.complete() if at < len(before.data)], values, additive
-        )
+        past = [before.data[at] for at in over.complete() if at < len(before.data)]
+        fact["compared"] = _compared(past, values, additive)
     return fact
 
 
 def _compared(before: Sequence[float], now: Sequence[float], additive: bool) -> dict[str, Any]:
-    """The whole intervals of this period against as many of the one before."""
+    """Return the complete intervals of this period against as many of the previous one."""
     current, previous = (sum(now), sum(before)) if additive else (mean(now) or 0, mean(before) or 0)
     name = "total" if additive else "average"
     shown = {"intervals": len(now), name: number(current), "before": number(previous)}
     return shown | given(change_percent=change(previous, current))
 
 
-def _additive(args: QueryTrends, line: _Line) -> bool:
-    return args.formula is None and args.series()[line.base].math in ADDITIVE_MATHS
+def _is_additive(spec: _Spec, base: int = 0) -> bool:
+    """Return whether the intervals and values of a series add up to a whole."""
+    return spec.options.formula is None and spec.counted[base].math in ADDITIVE_MATHS
 
 
-def _share(args: QueryTrends, line: _Line, lines: Sequence[_Line]) -> int | float | None:
-    if not _additive(args, line) or _by_cohort(args):
+def _share(spec: _Spec, line: _Line, lines: Sequence[_Line]) -> int | float | None:
+    if not _is_additive(spec, line.base) or spec.is_by_cohort:
         return None
     return percent(line.size, sum(other.size for other in lines if other.base == line.base))
 
 
-def _notes(args: QueryTrends, lines: Sequence[_Line], *, cut: bool) -> tuple[str, ...]:
-    series = args.series()
-    notes: list[str] = []
-    if cut or any(line.value == OTHER for line in lines):
-        notes.append(f"Only the {args.breakdown_limit} largest values are named, the rest is {OTHER}: breakdown_limit.")
-    if args.formula is None:
-        notes += _nothing(args, lines)
-        if args.interval != "total" and any(one.math in _UNIQUES for one in series):
-            notes.append('Who is active in several intervals counts in each; interval "total" counts them once.')
+def _notes(spec: _Spec, lines: Sequence[_Line], *, cut: bool) -> tuple[Note, ...]:
+    notes: list[Note] = []
+    if spec.splits and (cut or any(line.value == OTHER for line in lines)):
+        named = f"Only the {spec.most_values} largest values are named; the rest are grouped as {OTHER}."
+        notes.append(Note(f"{named} Raise `breakdown_limit` to see more."))
+    if spec.options.formula is None:
+        notes += _nothing(spec, lines)
+        if spec.interval != TOTAL and any(one.math in _UNIQUES for one in spec.counted):
+            once = 'interval "total" counts them once.'
+            notes.append(Note(f"Users active in several intervals are counted in each; {once}"))
     elif not any(line.size for line in lines):
-        notes.append(nothing_found([one.label for one in series], conditions=bool(args.filters)))
+        notes.append(nothing_found([one.label for one in spec.counted], is_filtered=spec.is_filtered()))
     return tuple(notes)
 
 
-def _gone(lines: Sequence[_Line], earlier: dict[str, _Line]) -> tuple[str, ...]:
-    """Values that are named in the period before alone: no row would tell."""
-    gone = [label for label in earlier if label not in {line.label for line in lines}]
+def _gone(lines: Sequence[_Line], earlier: _Lines) -> tuple[Note, ...]:
+    """Return the note on values of the previous period alone, which have no row."""
+    now = {line.key for line in lines}
+    gone = [line for key, line in earlier.items() if key not in now]
     if not gone:
         return ()
-    told = [f"{label} ({number(earlier[label].size)})" for label in gone[:MOST_FACTS]]
-    more = f" and {len(gone) - len(told)} more" if len(gone) > len(told) else ""
-    return (f"Only the period before names {', '.join(told)}{more}.",)
+    named = [f"{line.label} ({number(line.size)})" for line in gone[:_MOST_FACTS]]
+    more = f" and {len(gone) - len(named)} more" if len(gone) > len(named) else ""
+    return (Note(f"Present only in the previous period: {', '.join(named)}{more}."),)
 
 
-def _nothing(args: QueryTrends, lines: Sequence[_Line]) -> list[str]:
-    """Series without any event; PostHog leaves an action that it does not have out of the results."""
+def _nothing(spec: _Spec, lines: Sequence[_Line]) -> list[Note]:
+    """Return the notes on series without events; PostHog leaves unknown actions out of the results."""
     empty: list[str] = []
     gone: list[str] = []
-    for at, series in enumerate(args.series()):
+    for at, series in enumerate(spec.counted):
         own = [line for line in lines if line.base == at]
-        if not own and series.action_id is not None and not args.breakdown:
+        if not own and series.action_id is not None and not spec.splits:
             gone.append(str(series.action_id))
         elif not any(line.size for line in own):
             empty.append(f"{series.label} ({_math(series)})" if series.math in PROPERTY_MATHS else series.label)
-    notes = [f"There is no action {', '.join(gone)}: list_actions gives the ids."] if gone else []
+    notes = [Note(f"Unknown action: {', '.join(gone)}. list_actions lists the ids.")] if gone else []
     if empty:
-        conditions = bool(args.filters or any(one.where for one in args.events))
-        notes.append(nothing_found(empty, conditions=conditions))
+        notes.append(nothing_found(empty, is_filtered=spec.is_filtered(*spec.counted)))
     return notes
+
+
+def _headline(spec: _Spec, report: Report) -> Headline | None:
+    table = report.table
+    if not (table.rows if spec.interval == TOTAL else report.facts):
+        return None
+    if spec.splits and len(spec.counted) == 1 and _is_additive(spec):
+        return {"what": f"{spec.counted[0].label}: total of every {split_name(spec.splits)}", "value": _sum(table)}
+    return _total_headline(table) if spec.interval == TOTAL else _line_headline(spec, report)
+
+
+def _sum(table: Table) -> int | float | None:
+    return number(sum(float(row[at] or 0) for row in table.rows for at in table.at(Role.VALUE)))
+
+
+def _total_headline(table: Table) -> Headline:
+    """Return the first row, with up to three more."""
+    (name, *_), (value, *_), change_at = table.at(Role.DIMENSION), table.at(Role.VALUE), table.at(Role.CHANGE)
+    first, *others = table.rows[:4]
+    moved = changed(first[change_at[0]] if change_at else None, "the period before")
+    rest = {str(row[name]): row[value] for row in others}
+    return {"what": str(first[name]), "value": first[value], **moved, **given(others=rest or None)}
+
+
+def _line_headline(spec: _Spec, report: Report) -> Headline | None:
+    """Return the total of a series that adds up, else its last complete interval."""
+    fact = first_fact(report)
+    name, last = str(fact["series"]), cast("list[Any]", fact.get("last_complete") or [None, None])
+    is_total = _is_additive(spec) and "total" in fact
+    what, value = (f"{name}: total", fact["total"]) if is_total else (f"{name}: {last[0]}", last[1])
+    if value is None:
+        return None
+    if compared := fact.get("compared"):
+        moved = changed(compared.get("change_percent"), "the period before")
+    elif "vs_week_before_percent" in fact:
+        moved = changed(fact["vs_week_before_percent"], f"{last[0]} against the week before")
+    else:
+        moved = changed(fact.get("vs_one_before_percent"), f"{last[0]} against the {spec.interval} before")
+    facts = cast("Sequence[Mapping[str, Any]]", report.facts)[1:4]
+    others = {str(one["series"]): one.get("total", (one.get("last_complete") or [None, None])[1]) for one in facts}
+    return {"what": what, "value": value, **moved, **given(others=None if spec.splits else others or None)}
+
+
+def _unread_headline(source: stored.Fields, result: Any) -> Headline | None:
+    """Return where lines that add up over time have come to."""
+    if stored.fields_of(source.get("trendsFilter")).get("display") != _CUMULATIVE:
+        return None
+    try:
+        first = TypeAdapter(list[TrendResult]).validate_python(result)[0]
+    except (ValidationError, IndexError):
+        return None
+    counted = [point for point in first.data or [] if point is not None]
+    return headline_of(f"{first.label or 'series 1'}: total", number(counted[-1]) if counted else None)
+
+
+KIND = Kind(
+    name="trends",
+    about="Count events or users over time or in total, split by properties, compared, or in a formula.",
+    input=QueryTrends,
+    read=_read,
+    read_stored=_read_stored,
+    compile=_compile,
+    report=_report,
+    headline=_headline,
+    unread_headline=_unread_headline,
+)

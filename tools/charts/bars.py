@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..table import Table
+from ..table import Role, Table
 from .style import (
     COLOURS,
     MOST_HEIGHT,
@@ -27,28 +27,32 @@ _UNITS = ((2 * 86_400, 86_400, "days"), (2 * 3600, 3600, "hours"), (2 * 60, 60, 
 
 
 def bars(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | None:
-    """Lying bars of named values; standing ones where the first column counts (stickiness) or there are several
-    series.
+    """Return horizontal bars of named values; vertical ones when the dimension is a number, as the active days of
+    stickiness, or when there are several series.
     """
-    series = [name for name in table.columns[1:] if name not in ("before", "change_percent")]
-    numbered = all(amount(row[0]) is not None for row in table.rows)
-    if numbered or (len(series) > 1 and "value" not in series):
-        return _standing(table, heading)
-    return _lying(table, heading)
+    dimensions, series = table.at(Role.DIMENSION), table.at(Role.VALUE, Role.STATUS)
+    if not dimensions or not series:
+        return None
+    across, up = dimensions[0], series[0]
+    numbered = all(amount(row[across]) is not None for row in table.rows)
+    if numbered or len(series) > 1:
+        return _standing(table, across, heading)
+    return _lying(table, across, up, heading)
 
 
-def _lying(table: Table, heading: Heading) -> Chart | None:
-    at = table.columns.index("before") if "before" in table.columns[2:] else None
-    rows = [row for row in table.rows if amount(row[1]) is not None]
+def _lying(table: Table, across: int, up: int, heading: Heading) -> Chart | None:
+    at = next(iter(table.at(Role.PREVIOUS)), None)
+    counted = table.columns[up]
+    rows = [row for row in table.rows if amount(row[up]) is not None]
     shown = rows[:MOST_BARS]
     if not shown:
         return None
-    names = labels([row[0] for row in shown])
+    names = labels([row[across] for row in shown])
     now: Rows = []
     before: Rows = []
     for name, row in zip(names, shown, strict=True):
-        value = amount(row[1]) or 0
-        now.append({"n": name, "v": value, "w": written(value), "s": label(table.columns[1])})
+        value = amount(row[up]) or 0
+        now.append({"n": name, "v": value, "w": written(value), "s": label(counted.name)})
         if at is not None and (earlier := amount(row[at])) is not None:
             before.append({"n": name, "v": earlier})
     values = [point["v"] for point in now + before]
@@ -70,19 +74,20 @@ def _lying(table: Table, heading: Heading) -> Chart | None:
         x={
             "field": "v",
             "type": "quantitative",
-            "axis": value_axis(values, None if table.columns[1] == "value" else label(table.columns[1])),
+            "axis": value_axis(values, None if counted.series is None else label(counted.name)),
             "scale": {"domain": _room(values), "nice": False},
         },
     )
     return Chart(spec, _others(len(shown), len(rows), "bars"))
 
 
-def _standing(table: Table, heading: Heading) -> Chart | None:
+def _standing(table: Table, across: int, heading: Heading) -> Chart | None:
     kept = table.rows[:MOST_GROUPS]
-    names = labels([row[0] for row in kept], 24)
-    columns = [at for at in range(1, len(table.columns)) if any(amount(row[at]) is not None for row in kept)]
+    names = labels([row[across] for row in kept], 24)
+    numbers = table.at(Role.VALUE, Role.STATUS, Role.PREVIOUS)
+    columns = [at for at in numbers if any(amount(row[at]) is not None for row in kept)]
     drawn = columns[:MOST_SERIES]
-    series = labels([table.columns[at] for at in drawn])
+    series = labels([table.columns[at].name for at in drawn])
     data: Rows = [
         {"n": name, "v": value, "s": one, "w": written(value)}
         for name, row in zip(names, kept, strict=True)
@@ -97,7 +102,7 @@ def _standing(table: Table, heading: Heading) -> Chart | None:
         text = {"type": "text", "baseline": "bottom", "dy": -4}
         layers.append({"data": {"values": data}, "mark": text, "encoding": {"text": {"field": "w", "type": "nominal"}}})
     angle = -35 if max(map(len, names)) * len(names) > 80 else 0
-    counted = table.columns[0].replace("_", " ")
+    counted = table.columns[across].name.replace("_", " ")
     spec = sheet(
         heading,
         420,
@@ -123,16 +128,19 @@ def _standing(table: Table, heading: Heading) -> Chart | None:
 
 
 def histogram(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | None:
-    """Bins from their lower edges, in a unit that one can read; the last is as wide as the one before it."""
-    edges = [(amount(row[0]), amount(row[1])) for row in table.rows]
+    """Return bins from their lower edges, in a readable unit; the last bin is as wide as the one before it."""
+    lower, counts_of = table.at(Role.DURATION, Role.DIMENSION), table.at(Role.COUNT, Role.VALUE)
+    if not lower or not counts_of:
+        return None
+    edge_of, counted = table.columns[lower[0]], table.columns[counts_of[0]]
+    edges = [(amount(row[lower[0]]), amount(row[counts_of[0]])) for row in table.rows]
     known = [(edge, count) for edge, count in edges if edge is not None and count is not None]
     if not known:
         return None
     most = known[-1][0]
-    seconds = table.columns[0].endswith("_s")
     size, unit = next((size, unit) for least, size, unit in _UNITS if most >= least or not least)
-    if not seconds:
-        size, unit = 1, label(table.columns[0])
+    if edge_of.role is not Role.DURATION:
+        size, unit = 1, label(edge_of.name)
     width = known[-1][0] - known[-2][0] if len(known) > 1 else max(size, 1)
     ends = [edge for edge, _ in known[1:]] + [most + width]
     data: Rows = [
@@ -141,7 +149,7 @@ def histogram(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart
     layer: Layer = {"data": {"values": data}, "mark": {"type": "bar", "color": COLOURS[0], "stroke": "#ffffff"}}
     axis = {**value_axis([point["a"] for point in data], unit), "grid": False, "domain": True}
     axis.pop("tickMinStep", None)
-    counts = value_axis([point["v"] for point in data], label(table.columns[1]))
+    counts = value_axis([point["v"] for point in data], label(counted.name))
     spec = sheet(
         heading,
         400,
@@ -155,7 +163,7 @@ def histogram(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart
 
 
 def _room(values: Sequence[float]) -> list[float]:
-    """From 0, with room for the numbers at the ends."""
+    """Return a domain from 0, with room for the numbers at the ends."""
     least, most = min(*values, 0), max(*values, 0)
     span = (most - least) or 1
     return [least - 0.12 * span if least < 0 else 0, most + 0.12 * span]

@@ -1,4 +1,4 @@
-"""Pictures beside the text of a result. Whatever fails here costs the picture alone, never the numbers."""
+"""Pictures beside the text of a result. A failure here costs the picture alone, never the numbers."""
 
 import json
 import subprocess
@@ -13,14 +13,14 @@ from anyio.lowlevel import RunVar
 from ..operation import Picture, Reply, Result
 from ..processes import child_environment
 from ..table import Table
-from .kinds import chart_of
+from .shapes import chart_of
 from .style import Chart
 
 MOST_BYTES = 100_000
-"""Of a picture."""
+"""The largest picture."""
 MOST_SECONDS = 20.0
 _AT_ONCE = 2
-"""Renderers that run at the same time: each takes 100 MB and a core."""
+"""Renderers that run at the same time; each takes 100 MB and a core."""
 _MISSING = "not drawn: vl-convert-python is not installed; the operator installs maton-posthog-mcp[charts]"
 _limiter: RunVar[anyio.CapacityLimiter] = RunVar("maton_posthog.charts")
 
@@ -28,7 +28,7 @@ _limiter: RunVar[anyio.CapacityLimiter] = RunVar("maton_posthog.charts")
 async def illustrated(
     result: Result, table: Table, marks: Mapping[str, Any], title: str, *, within_s: float
 ) -> Result | Reply:
-    """The result with its chart; `chart` says in words what the picture leaves out, or why there is none."""
+    """Return the result with its chart; `chart` describes what the picture leaves out, or why there is none."""
     chart = chart_of(table, marks, title)
     if chart is None:
         return {**result, "chart": "not drawn: there are no numbers to draw"}
@@ -40,7 +40,7 @@ async def illustrated(
 
 
 async def _draw(chart: Chart, within_s: float) -> Picture | str:
-    """The picture, or in words why there is none."""
+    """Return the picture, or the reason why there is none."""
     if find_spec("vl_convert") is None:
         return _MISSING
     command = [sys.executable, "-I", "-m", f"{__package__}.renderer"]
@@ -52,18 +52,18 @@ async def _draw(chart: Chart, within_s: float) -> Picture | str:
                     command, input=spec, stderr=subprocess.DEVNULL, check=False, env=child_environment()
                 )
     except TimeoutError:
-        return "not drawn: it took too long; ask for fewer rows"
+        return "not drawn: it took too long; request fewer rows"
     except OSError as error:
         return f"not drawn: the renderer did not start ({error.strerror})"
     if ended.returncode or not ended.stdout:
         return "not drawn: the renderer failed"
     if len(ended.stdout) > MOST_BYTES:
-        return f"not drawn: over {MOST_BYTES // 1000} kB; ask for fewer rows"
+        return f"not drawn: over {MOST_BYTES // 1000} kB; request fewer rows"
     return Picture(ended.stdout)
 
 
 def _turns() -> anyio.CapacityLimiter:
-    """One limiter for each event loop."""
+    """Return the limiter of this event loop."""
     try:
         return _limiter.get()
     except LookupError:

@@ -1,9 +1,9 @@
-"""Funnels: how much of the first step is left at each one."""
+"""Funnels: the share of the first step that is left at each step."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..table import Cell, Table
+from ..table import Cell, Role, Row, Table, percent
 from .style import (
     COLOURS,
     GRID,
@@ -22,24 +22,27 @@ from .style import (
 )
 
 MOST_STEPS, MOST_VALUES = 20, 6
-_COLUMNS = 6
-"""Of a funnel that is not split: step, persons, from_previous_percent, from_first_percent, and two times."""
 
 
 def funnel(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | None:
-    """A bar a step against what entered; of a breakdown a bar a value, in percent of its own first step."""
-    if len(table.columns) > _COLUMNS:
-        return _split(table.rows, heading)
-    rows = [row for row in table.rows if amount(row[1]) is not None][:MOST_STEPS]
-    if not rows:
+    """Return a bar per step; with a breakdown a bar per value, in percent of its own first step."""
+    dimensions, counted = table.at(Role.DIMENSION), table.at(Role.COUNT)
+    if not dimensions or not counted:
         return None
-    names = _steps([row[0] for row in rows])
-    first = max(amount(row[1]) or 0 for row in rows) or 1
+    first_of, count_of = dimensions[0], counted[0]
+    if len(dimensions) > 1:
+        return _split([(row[first_of], row[dimensions[1]], row[count_of]) for row in table.rows], heading)
+    steps = [(row[first_of], count) for row in table.rows if (count := amount(row[count_of])) is not None]
+    shown = steps[:MOST_STEPS]
+    if not shown:
+        return None
+    names = _steps([step for step, _ in shown])
+    first = max(count for _, count in shown) or 1
     data: Rows = []
-    for name, row in zip(names, rows, strict=True):
-        count, share = amount(row[1]) or 0, amount(row[3])
-        said = written(count) if share is None else f"{written(count)}  ({share:g} %)"
-        data.append({"n": name, "v": count, "w": said, "all": first})
+    for name, (_, count) in zip(names, shown, strict=True):
+        share = percent(count, shown[0][1])
+        words = written(count) if share is None else f"{written(count)}  ({share:g} %)"
+        data.append({"n": name, "v": count, "w": words, "all": first})
     thick = max(14, min(36, 560 // len(data)))
     y = {"field": "n", "type": "nominal", "sort": None, "axis": {"title": None, "ticks": False, "domain": False}}
     x = {"type": "quantitative", "axis": None, "scale": {"domain": [0, 1.25 * first], "nice": False}}
@@ -52,11 +55,11 @@ def funnel(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | 
     ]
     spec = sheet(heading, min(MOST_HEIGHT, 90 + len(data) * (thick + 16)), layers, y=y)
     spec["data"] = {"values": data}
-    return Chart(spec, _cut(len(rows), len(table.rows), "steps"))
+    return Chart(spec, _cut(len(shown), len(table.rows), "steps"))
 
 
-def _split(rows: Sequence[Sequence[Cell]], heading: Heading) -> Chart | None:
-    """Values as PostHog gives them, its largest first."""
+def _split(rows: Sequence[Row], heading: Heading) -> Chart | None:
+    """Return the chart of rows of value, step and count; values in PostHog's order, its largest first."""
     values = list(dict.fromkeys(row[0] for row in rows))
     kept = values[:MOST_VALUES]
     names = dict(zip(kept, labels(kept), strict=True))
@@ -110,7 +113,7 @@ def _steps(names: Sequence[Cell]) -> list[str]:
     return [f"{at}. {label(name, 30)}" for at, name in enumerate(names, start=1)]
 
 
-def _most(rows: Sequence[Sequence[Cell]]) -> int:
+def _most(rows: Sequence[Row]) -> int:
     counts: dict[Cell, int] = {}
     for row in rows:
         counts[row[0]] = counts.get(row[0], 0) + 1

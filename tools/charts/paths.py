@@ -1,18 +1,18 @@
-"""Paths: where people go from step to step, bands as wide as they are many."""
+"""Paths: where users go from step to step; the width of a band is the number of paths."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..table import Cell, Table
+from ..table import Role, Row, Table
 from .style import COLOURS, MOST_HEIGHT, Chart, Heading, Layer, Rows, amount, label, sheet, written
 
 MOST_STEPS, MOST_EDGES = 6, 40
 _CURVE = 24
-"""Points of a band."""
+"""The number of points of a band."""
 _NODE_WIDTH = 0.035
 _GAP = 0.35
-"""Between nodes, as a part of the height that a column shares out."""
+"""The space between nodes, as a part of the height of a column."""
 _LEAST_FOR_TEXT = 0.016
 
 type _Node = tuple[int, str]
@@ -28,7 +28,7 @@ class _Edge:
 
 @dataclass(slots=True)
 class _Place:
-    """Where a node stands, from its top, and how much of its sides bands have taken."""
+    """The position and height of a node, and how much of its sides bands already take."""
 
     top: float
     height: float
@@ -37,8 +37,12 @@ class _Place:
 
 
 def paths(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | None:
-    """Nodes in columns, one a step; edges from left to right."""
-    found = [edge for row in table.rows if (edge := _edge(row)) is not None]
+    """Return nodes in columns, one per step, with edges from left to right."""
+    dimensions, counted = table.at(Role.DIMENSION), table.at(Role.COUNT)
+    if len(dimensions) < 3 or not counted:
+        return None
+    places_of = (*dimensions[:3], counted[0])
+    found = [edge for row in table.rows if (edge := _edge(tuple(row[at] for at in places_of))) is not None]
     near = [edge for edge in found if edge.target[0] <= MOST_STEPS]
     edges = sorted(near, key=lambda edge: -edge.count)[:MOST_EDGES]
     if not edges:
@@ -56,8 +60,8 @@ def paths(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | N
             }
         )  # fmt: skip
         if place.height >= _LEAST_FOR_TEXT:
-            said = f"{label(_short(item), 20 if last > 3 else 30)}  {written(totals[(column, item)])}"
-            names.append({"x": column + _NODE_WIDTH, "y": -place.top - place.height / 2, "w": said})
+            words = f"{label(_short(item), 20 if last > 3 else 30)}  {written(totals[(column, item)])}"
+            names.append({"x": column + _NODE_WIDTH, "y": -place.top - place.height / 2, "w": words})
     scale = {"domain": [1, last + _room(last)], "nice": False, "zero": False}
     x = {"field": "x", "type": "quantitative", "axis": None, "scale": scale}
     y = {"field": "y", "type": "quantitative", "axis": None, "scale": {"domain": [-1, 0], "nice": False}}
@@ -83,7 +87,8 @@ def paths(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | N
     return Chart(spec, _cuts(len(edges), len(found)))
 
 
-def _edge(row: Sequence[Cell]) -> _Edge | None:
+def _edge(row: Row) -> _Edge | None:
+    """Return the edge of a row of step, source, target and count."""
     step, count = amount(row[0]) or 1, amount(row[3])
     if count is None or count <= 0 or step < 1:
         return None
@@ -91,7 +96,7 @@ def _edge(row: Sequence[Cell]) -> _Edge | None:
 
 
 def _flows(edges: Sequence[_Edge]) -> dict[_Node, float]:
-    """What goes through each node: the larger of what comes and what leaves."""
+    """Return the flow through each node: the larger of its incoming and outgoing counts."""
     into: dict[_Node, float] = {}
     out: dict[_Node, float] = {}
     for edge in edges:
@@ -101,7 +106,7 @@ def _flows(edges: Sequence[_Edge]) -> dict[_Node, float]:
 
 
 def _layout(edges: Sequence[_Edge]) -> tuple[dict[_Node, _Place], float]:
-    """The nodes of each column from the largest down, and the height of one path."""
+    """Return the nodes of each column from the largest down, and the height of one path."""
     flows = _flows(edges)
     columns: dict[int, list[_Node]] = {}
     for node in sorted(flows, key=lambda node: (-flows[node], node[1])):
@@ -118,7 +123,7 @@ def _layout(edges: Sequence[_Edge]) -> tuple[dict[_Node, _Place], float]:
 
 
 def _band(at: int, edge: _Edge, places: Mapping[_Node, _Place], unit: float) -> Rows:
-    """A curve with level ends from the right side of one node to the left side of another."""
+    """Return a curve with level ends from the right side of one node to the left side of another."""
     source, target, height = places[edge.source], places[edge.target], edge.count * unit
     start, end = source.top + source.taken_out, target.top + target.taken_in
     source.taken_out += height
@@ -133,12 +138,12 @@ def _band(at: int, edge: _Edge, places: Mapping[_Node, _Place], unit: float) -> 
 
 
 def _room(last: int) -> float:
-    """For the names of the last column, in columns."""
+    """Return the space for the names of the last column, in columns."""
     return max(0.35, 0.3 * (last - 1))
 
 
 def _short(item: str) -> str:
-    """A URL without its scheme and host, as far as there is something behind them."""
+    """Return a URL without its scheme and host, unless nothing else is left."""
     _, mark, rest = item.partition("://")
     path = rest[rest.find("/") :] if mark and "/" in rest else item
     return path if len(path) > 1 or not mark else rest

@@ -1,17 +1,17 @@
-"""Rows of a query as the table of a chart: a column across, one upwards, and one that splits into series."""
+"""Rows of a query as the table of a chart: one column for x, one for y, and one that splits into series."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from ...schemas.query import Plot
-from ..table import Cell, Table
+from ..table import Cell, Table, dimension, series_columns
 from .time import moment
 
 _MOST_ROWS = 10_000
 
 
 def plotted(plot: Plot, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table | str:
-    """The table; or in words why the columns do not make one."""
+    """Return the table, or the reason why the columns do not make one."""
     for name in (plot.x, plot.y, *([plot.series] if plot.series else [])):
         if name not in columns:
             return f"not drawn: there is no column {name[:100]!r}; columns are {', '.join(columns)[:500]}"
@@ -27,7 +27,7 @@ def plotted(plot: Plot, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -
     if over_time:
         places.sort(key=lambda place: moment(place) or 0)
     made = tuple((place, *(cells[place].get(name) for name in series)) for place in places)
-    return Table("time" if over_time else "bars", (plot.x, *series), made)
+    return Table("time" if over_time else "bars", (dimension(plot.x), *series_columns(series)), made)
 
 
 def _cell(value: Any) -> Cell:
@@ -35,7 +35,7 @@ def _cell(value: Any) -> Cell:
 
 
 def _number(value: Any) -> Cell:
-    """Decimals come as texts."""
+    """Return the number of a cell; PostHog sends decimals as text."""
     if isinstance(value, str):
         try:
             return float(value)

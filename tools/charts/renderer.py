@@ -1,8 +1,8 @@
-"""Draws one chart in a process of its own: a Vega-Lite specification on stdin, a PNG on stdout.
+"""Draws one chart in a separate process: a Vega-Lite specification on stdin, a PNG on stdout.
 
-vl-convert holds the interpreter's lock while it draws (its first picture takes half a second) and keeps 100 MB, so it
-never runs in the server's process; it also cannot bring the server down. It loads nothing: vl-convert would fetch an
-image whatever base URLs are allowed, so a specification with anything that loads or computes is refused before.
+vl-convert keeps the interpreter's lock while it draws (its first picture takes half a second) and 100 MB of memory, so
+it never runs in the server's process, which it also cannot bring down. It loads nothing: vl-convert fetches images
+whatever base URLs are allowed, so specifications that load or compute anything are rejected first.
 """
 
 import json
@@ -19,7 +19,7 @@ _ACTIVE = frozenset({"url", "href", "expr", "signal", "calculate", "transform", 
 
 
 def main() -> int:
-    """Exit status 0 and the picture; or 1 and nothing on stdout."""
+    """Write the picture and return 0; or return 1 with nothing on stdout."""
     spec: object = json.load(sys.stdin.buffer)
     if not is_plain(spec):
         return 1
@@ -31,7 +31,7 @@ def main() -> int:
 
 
 def is_plain(node: object) -> bool:
-    """Whether nothing outside the rows of data (`values`) names an address or an expression."""
+    """Return whether nothing outside the rows of data (`values`) names an address or an expression."""
     if isinstance(node, list):
         return all(map(is_plain, cast("list[object]", node)))
     if not isinstance(node, dict):
@@ -43,7 +43,7 @@ def is_plain(node: object) -> bool:
 
 
 def packed(png: bytes) -> bytes:
-    """The same picture, its pixels compressed as well as zlib can: a fifth of what the renderer writes."""
+    """Return the picture with its pixels compressed as far as zlib can: a fifth of what the renderer writes."""
     chunks = list(_chunks(png))
     pixels = zlib.decompress(b"".join(data for kind, data in chunks if kind == b"IDAT"))
     head = [(kind, data) for kind, data in chunks if kind == b"IHDR"]
@@ -52,7 +52,7 @@ def packed(png: bytes) -> bytes:
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and data of each chunk (PNG, section 5.3)."""
+    """Yield the kind and data of each chunk (PNG, section 5.3)."""
     at = len(_SIGNATURE)
     while at < len(png):
         size = int.from_bytes(png[at : at + 4])

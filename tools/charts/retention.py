@@ -1,9 +1,9 @@
-"""Retention: a grid of cohorts and periods; of a breakdown a line a value."""
+"""Retention: a grid of cohorts and periods; with a breakdown a line per value."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..table import Cell, Table
+from ..table import Role, Table
 from .style import (
     COLOURS,
     INK,
@@ -26,30 +26,29 @@ _SHADES = ["#eff6ff", "#93c5fd", "#2563eb", "#1e3a8a"]
 
 
 def retention(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | None:
-    """Percent of each cohort that came back, darker for more; periods that are not over are framed."""
-    if table.columns[1:3] == ("began", "size"):
+    """Return the percentage of each cohort that came back, darker for more; incomplete periods are framed."""
+    dimensions, sizes, periods = table.at(Role.DIMENSION), table.at(Role.COUNT), table.at(Role.VALUE)
+    if not dimensions or not sizes:
+        return None
+    begun, size_of = dimensions[0], sizes[0]
+    if len(dimensions) > 1:
         return _curves(table, heading)
     rows = table.rows[-MOST_COHORTS:]
-    periods = table.columns[2 : 2 + MOST_PERIODS]
-    names = labels([f"{row[0]}  ({written(amount(row[1]) or 0)})" for row in rows])
-    heads = labels(periods, 12)
+    shown = periods[:MOST_PERIODS]
+    names = labels([f"{row[begun]}  ({written(amount(row[size_of]) or 0)})" for row in rows])
+    heads = labels([table.columns[at].name for at in shown], 12)
     data: Rows = []
-    for name, row in zip(names, rows, strict=True):
-        size = amount(row[1])
-        counts = [amount(cell) for cell in row[2 : 2 + MOST_PERIODS]]
-        known = [count for count in counts if count is not None]
+    for line, (name, row) in enumerate(zip(names, rows, strict=True)):
+        size = amount(row[size_of])
+        known = [count for at in shown if (count := amount(row[at])) is not None]
+        newer = len(rows) - 1 - line
         for at, count in enumerate(known):
             share = min(100.0, 100 * count / size) if size else 0.0
-            is_open = "incomplete_last" in marks and at + 1 == len(known) and len(known) <= _closed(rows, row)
+            is_open = "incomplete_last" in marks and at + 1 == len(known) and len(known) <= newer
             data.append({"c": name, "p": heads[at], "v": share, "w": f"{share:.0f}%", "open": is_open})
     if not data:
         return None
-    return Chart(_grid(data, names, heads, heading), _cuts(table, rows, periods))
-
-
-def _closed(rows: Sequence[Sequence[Cell]], row: Sequence[Cell]) -> int:
-    """How many periods lie between a cohort and the newest one: the last of them is the one not over."""
-    return len(rows) - 1 - next(at for at, one in enumerate(rows) if one is row)
+    return Chart(_grid(data, names, heads, heading), _cuts(len(rows), len(table.rows), len(shown), len(periods)))
 
 
 def _grid(data: Rows, names: Sequence[str], heads: Sequence[str], heading: Heading) -> dict[str, Any]:
@@ -76,7 +75,7 @@ def _grid(data: Rows, names: Sequence[str], heads: Sequence[str], heading: Headi
         heading,
         min(MOST_HEIGHT, 120 + len(names) * row_height),
         layers,
-        legend="percent of the cohort that came back" + (", dashed frame: not over yet" if framed else ""),
+        legend="percent of the cohort that came back" + (", dashed frame: incomplete" if framed else ""),
         x={
             "field": "p",
             "type": "ordinal",
@@ -89,22 +88,25 @@ def _grid(data: Rows, names: Sequence[str], heads: Sequence[str], heading: Headi
 
 
 def _inks(data: Rows, most: float) -> list[tuple[str, Rows]]:
-    """White on dark cells, dark on pale ones."""
+    """Return the points by the color of their text: white on dark cells, dark on pale ones."""
     dark = [point for point in data if point["v"] > 0.55 * most]
     pale = [point for point in data if point["v"] <= 0.55 * most]
     return [(ink, points) for ink, points in (("#ffffff", dark), (INK, pale)) if points]
 
 
 def _curves(table: Table, heading: Heading) -> Chart | None:
-    """The share that came back after each period, over the cohorts for which it is known, a line a value."""
-    values = list(dict.fromkeys(row[0] for row in table.rows))
+    """Return a line per breakdown value: the share that came back after each period, over the cohorts for which it is
+    known.
+    """
+    (split, begun, *_), (size_of, *_) = table.at(Role.DIMENSION), table.at(Role.COUNT)
+    values = list(dict.fromkeys(row[split] for row in table.rows))
     kept = values[:MOST_SERIES]
     names = labels(kept)
     data: Rows = []
     for name, value in zip(names, kept, strict=True):
-        rows = [row for row in table.rows if row[0] == value]
-        for ahead in range(1, len(table.columns) - 2):
-            pairs = [(amount(row[2]), amount(row[2 + ahead])) for row in rows]
+        rows = [row for row in table.rows if row[split] == value]
+        for ahead, at in enumerate(table.at(Role.VALUE), start=1):
+            pairs = [(amount(row[size_of]), amount(row[at])) for row in rows]
             known = [(size, count) for size, count in pairs if size and count is not None]
             if known:
                 share = 100 * sum(count for _, count in known) / sum(size for size, _ in known)
@@ -112,7 +114,7 @@ def _curves(table: Table, heading: Heading) -> Chart | None:
     if not data:
         return None
     layer: Layer = {"data": {"values": data}, "mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 34}}}
-    period = table.columns[3].partition(" ")[0].lower()
+    period = table.columns[begun].unit or "period"
     spec = sheet(
         heading,
         420,
@@ -130,10 +132,10 @@ def _curves(table: Table, heading: Heading) -> Chart | None:
     return Chart(spec, (f"only the first {len(kept)} of {len(values)} values",) if len(kept) < len(values) else ())
 
 
-def _cuts(table: Table, rows: Sequence[Any], periods: Sequence[str]) -> tuple[str, ...]:
+def _cuts(cohorts: int, of_cohorts: int, periods: int, of_periods: int) -> tuple[str, ...]:
     cuts: list[str] = []
-    if len(rows) < len(table.rows):
-        cuts.append(f"only the newest {len(rows)} of {len(table.rows)} cohorts")
-    if len(periods) < len(table.columns) - 2:
-        cuts.append(f"only the first {len(periods)} of {len(table.columns) - 2} periods")
+    if cohorts < of_cohorts:
+        cuts.append(f"only the newest {cohorts} of {of_cohorts} cohorts")
+    if periods < of_periods:
+        cuts.append(f"only the first {periods} of {of_periods} periods")
     return tuple(cuts)

@@ -1,7 +1,7 @@
-"""How charts look: 800 points wide on a light card of their own, which reads on a light and on a dark page.
+"""How charts look: 800 pixels wide on a light card, which is readable on light and dark pages.
 
-Foreign text (event names, values of properties) is only ever a value of the data or a literal title: no expression and
-no address in a specification comes from it.
+Foreign text (event names, property values) is only ever a value of the data or a literal title: no expression and no
+address in a specification comes from it.
 """
 
 import math
@@ -16,7 +16,7 @@ type Layer = dict[str, Any]
 type Rows = list[dict[str, Any]]
 
 WIDTH = 800
-"""In pixels, of every picture."""
+"""The width of every picture in pixels."""
 MOST_HEIGHT = 800
 COLOURS = (
     "#2563eb", "#ea580c", "#059669", "#9333ea", "#dc2626", "#0891b2", "#ca8a04", "#db2777", "#65a30d", "#64748b",
@@ -29,7 +29,7 @@ _MOST_LABEL = 44
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A Vega-Lite specification with its data inside, and what it leaves out of the table."""
+    """A Vega-Lite specification with its data inside, and the parts of the table that it leaves out."""
 
     spec: Mapping[str, Any]
     left_out: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What stands above a chart."""
+    """The text above a chart."""
 
     title: str
     span: str = ""
@@ -45,8 +45,8 @@ class Heading:
 
 
 def sheet(heading: Heading, height: int, layers: Sequence[Layer], *, legend: str = "", **shared: Any) -> dict[str, Any]:
-    """A whole specification. `legend` explains in words what marks mean; `shared` encodings are of all layers."""
-    said = [part for part in (heading.span, legend) if part]
+    """Return a whole specification. `legend` explains the marks in words; `shared` encodings apply to all layers."""
+    parts = [part for part in (heading.span, legend) if part]
     return {
         "$schema": _SCHEMA,
         "width": WIDTH,
@@ -54,7 +54,7 @@ def sheet(heading: Heading, height: int, layers: Sequence[Layer], *, legend: str
         "autosize": {"type": "fit", "contains": "padding"},
         "padding": {"left": 14, "top": 14, "right": 18, "bottom": 12},
         "background": "#ffffff",
-        "title": {"text": label(heading.title, 80), "subtitle": label("  ·  ".join(said), 110) if said else ""},
+        "title": {"text": label(heading.title, 80), "subtitle": label("  ·  ".join(parts), 110) if parts else ""},
         "config": _CONFIG,
         **({"encoding": shared} if shared else {}),
         "layer": list(layers),
@@ -82,7 +82,7 @@ _CONFIG: dict[str, Any] = {
 
 
 def label(value: Cell, most: int = _MOST_LABEL) -> str:
-    """A text on one line without invisible characters, cut in the middle: ends of URLs tell them apart."""
+    """Return a text on one line without invisible characters, cut in the middle: URLs differ at their ends."""
     text = excerpt("" if value is None else str(value), 2000) or "(empty)"
     if len(text) <= most:
         return text
@@ -91,7 +91,7 @@ def label(value: Cell, most: int = _MOST_LABEL) -> str:
 
 
 def labels(values: Sequence[Cell], most: int = _MOST_LABEL) -> list[str]:
-    """One for each, no two alike: what only a cut made equal stays apart."""
+    """Return one label for each value, no two alike, even where cutting makes them equal."""
     seen: dict[str, int] = {}
     made: list[str] = []
     for value in values:
@@ -105,7 +105,7 @@ def labels(values: Sequence[Cell], most: int = _MOST_LABEL) -> list[str]:
 
 
 def amount(value: Cell) -> float | None:
-    """A number that can be drawn: what is next to nothing is nothing, for shares of it would be without end."""
+    """Return a number that can be drawn. Values below 1e-15 are drawn as 0, because shares of them have no bounds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
     if abs(value) < 1e-15:
@@ -114,7 +114,7 @@ def amount(value: Cell) -> float | None:
 
 
 def written(value: float) -> str:
-    """`1,234`, `0.25`, `12.5M`: a number beside a mark."""
+    """Return a number as it is written beside a mark: `1,234`, `0.25`, `12.5M`."""
     for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
         if abs(value) >= size:
             return f"{value / size:,.4g}{unit}"
@@ -122,12 +122,12 @@ def written(value: float) -> str:
 
 
 def number_format(values: Sequence[float]) -> str:
-    """A d3 format for an axis of these numbers."""
+    """Return a d3 format for an axis of these numbers."""
     return "~s" if max(map(abs, values), default=0) >= 10_000 else ",.4~g"
 
 
 def value_axis(values: Sequence[float], title: str | None = None) -> dict[str, Any]:
-    """Of numbers: whole ones where all are whole."""
+    """Return an axis of numbers, with whole ticks if all numbers are whole."""
     axis: dict[str, Any] = {"title": title, "format": number_format(values), "domain": False, "ticks": False}
     if all(float(value).is_integer() for value in values):
         axis["tickMinStep"] = 1
@@ -135,12 +135,12 @@ def value_axis(values: Sequence[float], title: str | None = None) -> dict[str, A
 
 
 def colour(domain: Sequence[str], colours: Sequence[str] = COLOURS) -> dict[str, Any]:
-    """The encoding of the field `s`, with a legend where there is something to tell apart."""
+    """Return the encoding of the field `s`, with a legend if there are several values."""
     scale = {"domain": list(domain), "range": [colours[at % len(colours)] for at in range(len(domain))]}
     wanted: dict[str, Any] = {} if len(domain) > 1 else {"legend": None}
     return {"field": "s", "type": "nominal", "scale": scale, **wanted}
 
 
 def plain(field: str, scale: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A number that is drawn as it is, without axis or legend."""
+    """Return the encoding of a number that is drawn as it is, without axis or legend."""
     return {"field": field, "type": "quantitative", "axis": None, "scale": dict(scale or {})}

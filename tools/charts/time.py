@@ -1,20 +1,18 @@
-"""Numbers over time: lines, with what is not over yet dashed; the four statuses of a lifecycle stacked."""
+"""Numbers over time: lines, with the incomplete interval dashed; the statuses of a lifecycle are stacked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from ..table import Cell, Table
+from ..table import Cell, Role, Row, Table
 from .bars import bars
 from .style import COLOURS, MOST_SERIES, Chart, Heading, Layer, Rows, amount, colour, labels, sheet, value_axis
 
 MOST_POINTS = 400
-"""Intervals in one chart; the newest stay."""
-_LIFECYCLE = ("new", "returning", "resurrecting", "dormant")
-_LIFECYCLE_COLOURS = ("#2563eb", "#059669", "#9333ea", "#dc2626")
-_BEFORE = " before"
+"""Intervals in one chart; the newest are kept."""
+_STATUS_COLOURS = ("#2563eb", "#059669", "#9333ea", "#dc2626")
 _MOST_DOTS = 60
 _MOST_TICKS = 9
 _HEIGHT = 420
@@ -27,29 +25,32 @@ class _Series:
     colour: str
     values: tuple[float | None, ...]
     earlier: bool = False
-    """The period before of the series that has this label."""
+    """True for the values of the period before, for the series with this label."""
 
 
 def over_time(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | None:
-    """Lines; bars where the first column holds something else than moments."""
-    rows = table.rows[-MOST_POINTS:]
-    moments = [moment(row[0]) for row in rows]
+    """Return a chart of lines, or of bars when the dimension is not made of moments."""
+    dimensions = table.at(Role.DIMENSION)
+    if not dimensions:
+        return None
+    across, rows = dimensions[0], table.rows[-MOST_POINTS:]
+    moments = [moment(row[across]) for row in rows]
     times = [at for at in moments if at is not None]
     if len(times) < len(moments) or any(a >= b for a, b in pairwise(times)):
-        return bars(Table("bars", table.columns, table.rows), marks, heading)
+        return bars(replace(table, shape="bars"), marks, heading)
     left_out = (f"only the newest {len(rows)} of {len(table.rows)} intervals",) if len(rows) < len(table.rows) else ()
-    is_open = [row[0] in (marks.get("incomplete_last"), marks.get("incomplete_first")) for row in rows]
-    if table.columns[1:] == _LIFECYCLE:
-        spec = _lifecycle(times, rows, is_open, heading)
+    is_open = [row[across] in (marks.get("incomplete_last"), marks.get("incomplete_first")) for row in rows]
+    if table.at(Role.STATUS):
+        spec = _lifecycle(replace(table, rows=rows), times, is_open, heading)
         return Chart(spec, left_out) if spec else None
-    series, others = _series(table.columns, rows)
+    series, others = _series(table, rows)
     if not series:
         return None
     return Chart(_lines(times, series, is_open, heading), (*left_out, *others))
 
 
 def moment(value: Cell) -> int | None:
-    """Milliseconds of a date or time as it is written, whatever its zone: the clock of the project is kept."""
+    """Return a date or time as it is written in milliseconds, whatever its zone: charts show the project's clock."""
     if not isinstance(value, str):
         return None
     try:
@@ -59,27 +60,24 @@ def moment(value: Cell) -> int | None:
     return round(read.replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def _series(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> tuple[list[_Series], tuple[str, ...]]:
-    """The largest series, those of the period before beside them; and what is left out."""
-    found: list[tuple[int, tuple[float | None, ...]]] = []
-    for at in range(1, len(columns)):
-        values = tuple(amount(row[at]) for row in rows)
-        if any(value is not None for value in values):
-            found.append((at, values))
-    earlier = {at for at in range(2, len(columns)) if columns[at] == columns[at - 1] + _BEFORE}
-    now = [(at, values) for at, values in found if at not in earlier]
-    sizes = {at: sum(abs(value or 0) for value in values) for at, values in now}
+def _series(table: Table, rows: Sequence[Row]) -> tuple[list[_Series], tuple[str, ...]]:
+    """Return the largest series, those of the period before first, and what is left out."""
+    columns = table.columns
+    found = {at: tuple(amount(row[at]) for row in rows) for at in table.at(Role.VALUE, Role.PREVIOUS)}
+    found = {at: values for at, values in found.items() if any(value is not None for value in values)}
+    now = {at: values for at, values in found.items() if columns[at].role is Role.VALUE}
+    sizes = {at: sum(abs(value or 0) for value in values) for at, values in now.items()}
     kept = sorted(sorted(sizes, key=lambda at: -sizes[at])[:MOST_SERIES])
-    names = dict(zip(kept, labels([columns[at] for at in kept]), strict=True))
-    colours = {at: COLOURS[place] for place, at in enumerate(kept)}
+    names = dict(zip(kept, labels([columns[at].name for at in kept]), strict=True))
+    series = {at: _Series(names[at], COLOURS[place], now[at]) for place, at in enumerate(kept)}
+    by_key = {columns[at].series: one for at, one in series.items()}
     before = [
-        _Series(names[at - 1], colours[at - 1], values, earlier=True)
-        for at, values in found
-        if at in earlier and at - 1 in names
+        replace(by_key[columns[at].series], values=values, earlier=True)
+        for at, values in found.items()
+        if columns[at].role is Role.PREVIOUS and columns[at].series in by_key
     ]
-    series = [_Series(names[at], colours[at], values) for at, values in now if at in names]
     others = (f"only the {len(kept)} largest of {len(now)} series",) if len(kept) < len(now) else ()
-    return before + series, others
+    return [*before, *series.values()], others
 
 
 def _lines(
@@ -110,7 +108,7 @@ def _lines(
     )
     now = [one for one in series if not one.earlier]
     values = [value for one in series for value in one.values if value is not None]
-    words = [*(["dashed: not over yet"] if open_points else []), *(["dotted: the period before"] if earlier else [])]
+    words = [*(["dashed: incomplete"] if open_points else []), *(["dotted: the period before"] if earlier else [])]
     only = now[0].label if len(now) == 1 else None
     scale = colour([one.label for one in now], [one.colour for one in now])
     return sheet(
@@ -125,7 +123,7 @@ def _lines(
 
 
 def _pieces(pending: Rows, is_open: Sequence[bool], times: Sequence[int]) -> list[Layer]:
-    """The dashed ways into and out of incomplete intervals, drawn apart."""
+    """Return the dashed lines into and out of incomplete intervals, drawn separately."""
     first = [point for point in pending if is_open[0] and point["t"] in times[:2]]
     last = [point for point in pending if is_open[-1] and point["t"] in times[-2:]]
     mark = {"type": "line", "strokeDash": [6, 5], "strokeWidth": 2}
@@ -136,16 +134,16 @@ def _layer(rows: Rows, mark: Layer) -> Layer:
     return {"data": {"values": rows}, "mark": mark}
 
 
-def _lifecycle(
-    times: Sequence[int], rows: Sequence[Sequence[Cell]], is_open: Sequence[bool], heading: Heading
-) -> dict[str, Any] | None:
-    """Who came above the line, who went below; the incomplete interval pale."""
+def _lifecycle(table: Table, times: Sequence[int], is_open: Sequence[bool], heading: Heading) -> dict[str, Any] | None:
+    """Return stacked bars, gained users above the line and lost ones below; incomplete intervals are pale."""
+    places = table.at(Role.STATUS)
+    statuses = labels([table.columns[place].name for place in places])
     data: Rows = []
-    for at, row in enumerate(rows):
-        for place, status in enumerate(_LIFECYCLE):
-            value = amount(row[place + 1])
+    for at, row in enumerate(table.rows):
+        for order, (place, status) in enumerate(zip(places, statuses, strict=True)):
+            value = amount(row[place])
             if value is not None:
-                data.append({"t": times[at], "v": value, "s": status, "o": 0.4 if is_open[at] else 1, "p": place})
+                data.append({"t": times[at], "v": value, "s": status, "o": 0.4 if is_open[at] else 1, "p": order})
     if not data:
         return None
     step = min((b - a for a, b in pairwise(times)), default=_DAY_MS)
@@ -162,15 +160,15 @@ def _lifecycle(
         heading,
         _HEIGHT,
         [layer],
-        legend="pale: not over yet" if any(is_open) else "",
+        legend="pale: incomplete" if any(is_open) else "",
         x=x,
         y={"field": "v", "type": "quantitative", "axis": axis, "stack": "zero"},
-        color=colour(_LIFECYCLE, _LIFECYCLE_COLOURS),
+        color=colour(statuses, _STATUS_COLOURS),
     )
 
 
 def _time_axis(times: Sequence[int]) -> dict[str, Any]:
-    """Ticks on moments of the data, as many as can be read."""
+    """Return an axis with ticks on moments of the data, at most as many as can be read."""
     every = -(-len(times) // _MOST_TICKS)
     shown = [at for place, at in enumerate(reversed(times)) if place % every == 0][::-1]
     span = times[-1] - times[0]

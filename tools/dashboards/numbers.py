@@ -1,4 +1,4 @@
-"""The headline number of each insight on a dashboard, a line each."""
+"""The headline number of each insight on a dashboard, one row each."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,35 +10,35 @@ from ...gateway.call import Call
 from ...gateway.errors import GatewayError
 from ...schemas.dashboards import NumberedTiles
 from ...schemas.insights import InsightView
-from ..insights.results import INSIGHT, age_of, told
+from ..insights.results import INSIGHT, age_of, shown_result
 from ..operation import read
 
 _AT_ONCE = 3
-"""Queries that PostHog runs for one key at the same time."""
+"""The number of queries that PostHog runs for one key at the same time."""
 _LEAST_S = 5.0
-"""Of the call's time for one more insight."""
+"""The least time that is left in a call to start one more insight."""
 _COLUMNS = ("insight", "short_id", "what", "value", "unit", "change_percent", "change_of", "age_s")
 
 
 async def numbers_of(api: Call, dashboard_id: int, dashboard: NumberedTiles, *, refresh: bool) -> dict[str, Any]:
-    """`{"columns", "rows", "notes"}`. With `refresh` PostHog computes each insight as the dashboard does, a few at a
-    time; the others are of its cache.
+    """Return `{"columns", "rows", "notes"}`. With `refresh` PostHog computes each insight as the dashboard does, a few
+    at a time; otherwise the numbers come from its cache.
     """
     insights = [tile.insight for tile in dashboard.tiles if tile.insight and not tile.insight.deleted]
     failed: list[str] = []
     if refresh:
         insights, failed = await _computed(api, dashboard_id, insights)
     rows = [_line(api, insight) for insight in insights]
-    notes = [f"Not computed: {'; '.join(failed)}."] if failed else []
+    notes = [f"Insights that could not be computed: {'; '.join(failed)}."] if failed else []
     if any(insight.result is None for insight in insights) and not refresh:
-        notes.append("PostHog holds no computed result of those without a value; refresh: true computes them.")
+        notes.append("PostHog has no computed result for insights without a value; refresh: true computes them.")
     return {"columns": _COLUMNS, "rows": rows, **({"notes": notes} if notes else {})}
 
 
 async def _computed(
     api: Call, dashboard_id: int, insights: Sequence[InsightView]
 ) -> tuple[list[InsightView], list[str]]:
-    """The insights with fresh results, and of those that have none why; they keep what the cache had."""
+    """Return the insights with fresh results, and why some have none; those keep their cached result."""
     found, failed = list(insights), list[str]()
     room, far = anyio.CapacityLimiter(_AT_ONCE), api.counted_as(Budget.ANALYTICS)
 
@@ -61,11 +61,11 @@ async def _computed(
 
 def _line(api: Call, insight: InsightView) -> list[Any]:
     now = api.now()
-    said = told(insight, api.timezone, now).headline or {}
+    headline = shown_result(insight, api.timezone, now).headline or {}
     return [
         _name(insight),
         insight.short_id,
-        *(said.get(name) for name in ("what", "value", "unit", "change_percent", "change_of")),
+        *(headline.get(name) for name in ("what", "value", "unit", "change_percent", "change_of")),
         age_of(insight, now).get("age_s") if insight.result is not None else None,
     ]
 

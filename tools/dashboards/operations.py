@@ -1,4 +1,4 @@
-"""Dashboards. PostHog cannot search them, so that is done here, over all pages; tiles come without their results."""
+"""Dashboards. PostHog cannot search them, so all pages are searched here; tiles are shown without their results."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ async def _list_dashboards(api: Call, args: ListDashboards) -> Result:
 
 
 async def _search(api: Call, args: ListDashboards, tag: str | None) -> Result:
-    """PostHog ignores `search` here and takes one tag for each `tags` parameter: both are compared on our side."""
+    """Return the matching dashboards. PostHog ignores `search` and accepts one tag: both are applied here."""
     every = Rows(api, DASHBOARDS, {"tags": tag})
     found = [row async for item in every if _fits(row := show(DashboardRow, item), args)]
     here = found[args.offset : args.offset + args.limit]
@@ -44,8 +44,8 @@ async def _search(api: Call, args: ListDashboards, tag: str | None) -> Result:
     if every.cut:
         shown["truncated"] = True
         shown["how_to_continue"] = (
-            f"Only the first {MAX_PAGES * PAGE_SIZE} dashboards (pinned first, then by name) were searched: "
-            "there may be more. Narrow by one tag, or list without search."
+            f"Only the first {MAX_PAGES * PAGE_SIZE} dashboards (pinned first, then by name) were searched; more may "
+            "match. Narrow the search to one tag in `tags`, or list without `search`."
         )
     return shown
 
@@ -61,13 +61,13 @@ async def _get_dashboard(api: Call, args: GetDashboard) -> Result:
     shown = _without_results(show(Whole, answer)) if args.full else show(DashboardView, answer)
     if not (args.numbers or args.refresh):
         return shown
-    told = await numbers_of(api, args.dashboard_id, read(NumberedTiles, answer), refresh=args.refresh)
+    numbers = await numbers_of(api, args.dashboard_id, read(NumberedTiles, answer), refresh=args.refresh)
     kept = shown if args.full else {name: value for name, value in shown.items() if name != "tiles"}
-    return {**kept, **told}
+    return {**kept, **numbers}
 
 
 def _without_results(dashboard: dict[str, Any]) -> dict[str, Any]:
-    """A dashboard holds the whole result of every tile, megabytes at times; get_insight shows a single one."""
+    """Return the dashboard without the results of its tiles, which can be megabytes; get_insight shows a single one."""
     tiles: object = dashboard.get("tiles")
     return {**dashboard, "tiles": list(map(_without_result, tiles))} if is_list(tiles) else dashboard
 
@@ -90,7 +90,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="get_dashboard",
-        about="Show one dashboard and the insights on it, with their numbers if asked.",
+        about="Show one dashboard and its insights, with their headline numbers if numbers is set.",
         toolset=Toolset.DASHBOARDS,
         effect=Effect.READ,
         input=GetDashboard,
@@ -101,7 +101,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         CreateDashboard,
         DashboardView,
         name="create_dashboard",
-        about="Create an empty dashboard; create_insight or update_insight puts insights on it.",
+        about="Create an empty dashboard. Add insights with create_insight or update_insight.",
         toolset=Toolset.DASHBOARDS,
     ),
     route(
@@ -109,7 +109,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         UpdateDashboard,
         DashboardView,
         name="update_dashboard",
-        about="Change the name, description, pin or tags of a dashboard.",
+        about="Change a dashboard's name, description or tags, or pin it.",
         toolset=Toolset.DASHBOARDS,
     ),
     route(
@@ -117,7 +117,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         DeleteDashboard,
         DashboardState,
         name="delete_dashboard",
-        about="Delete a dashboard; its insights stay. restore_deleted brings it back.",
+        about="Delete a dashboard but keep its insights. Undo with restore_deleted.",
         toolset=Toolset.DASHBOARDS,
     ),
 )

@@ -1,4 +1,4 @@
-"""The metrics of an experiment, and what PostHog's numbers say about each: a table, and who wins."""
+"""The metrics of an experiment: the table of PostHog's numbers for each, and which variant wins."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,27 +6,27 @@ from typing import Any, Literal, cast
 
 from ...gateway.errors import Refused
 from ...schemas.experiments.results import ExperimentSource, MetricAnswer, VariantNumbers
-from ..table import Cell, number
+from ..table import Cell, Column, Role, number
 
 type Outcome = Literal["wins", "loses", "undecided"]
-_COUNTS = ("conversions", "conversion_percent")
-_COLUMNS: Mapping[str, tuple[str, str]] = {
-    "funnel": _COUNTS,
-    "retention": ("returned", "retention_percent"),
-    "mean": ("sum", "mean"),
-    "ratio": ("numerator", "ratio"),
+_MEAN = (Column("sum", Role.VALUE), Column("mean", Role.VALUE))
+_COLUMNS: Mapping[str, tuple[Column, Column]] = {
+    "funnel": (Column("conversions", Role.COUNT), Column("conversion_percent", Role.SHARE)),
+    "retention": (Column("returned", Role.COUNT), Column("retention_percent", Role.SHARE)),
+    "mean": _MEAN,
+    "ratio": (Column("numerator", Role.VALUE), Column("ratio", Role.VALUE)),
 }
-"""What the sum and the value of a variant are, by the type of the metric."""
+"""The sum and the value of a variant, by the type of the metric."""
 _LACKS = {
     "not-enough-exposures": "too few exposures",
-    "not-enough-metric-data": "too few who did it",
-    "baseline-mean-is-zero": "nobody of the baseline did it",
+    "not-enough-metric-data": "too few conversions",
+    "baseline-mean-is-zero": "no conversions in the baseline",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric as it is stored, and what readers call it."""
+    """A metric as it is stored, and its name for readers."""
 
     name: str
     query: dict[str, Any]
@@ -49,17 +49,17 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one metric says: as it is shown, and of each variant whether it wins, loses or is undecided."""
+    """The numbers of a metric as they are shown, and the outcome of each variant."""
 
     metric: Metric
     shown: Mapping[str, Any]
     outcomes: Mapping[str, Outcome]
     lacking: tuple[str, ...] = ()
-    """Why PostHog's statistics say nothing yet."""
+    """Reasons why PostHog's statistics have no verdict yet."""
 
 
 def metrics_of(experiment: ExperimentSource) -> list[Metric]:
-    """Primary metrics first; shared ones (`saved_metrics`) are where their metadata says."""
+    """Return the metrics, primary ones first; the metadata of shared ones (`saved_metrics`) has their place."""
     found = [
         *(_metric(query, is_primary=True) for query in experiment.metrics or []),
         *(_metric(query, is_primary=False) for query in experiment.metrics_secondary or []),
@@ -73,32 +73,38 @@ def metrics_of(experiment: ExperimentSource) -> list[Metric]:
     return sorted(found, key=lambda metric: not metric.is_primary)
 
 
-def chosen(metrics: list[Metric], asked: str) -> list[Metric]:
-    """The primary, secondary or all metrics, or those of this name or uuid. Raises Refused (`invalid_argument`)."""
-    match asked:
+def chosen(metrics: list[Metric], requested: str) -> list[Metric]:
+    """Return the primary, secondary or all metrics, or those with this name or uuid. Raises Refused
+    (`invalid_argument`).
+    """
+    match requested:
         case "all":
             return metrics
         case "primary" | "secondary":
-            return [metric for metric in metrics if metric.is_primary is (asked == "primary")]
+            return [metric for metric in metrics if metric.is_primary is (requested == "primary")]
         case _:
-            found = [one for one in metrics if asked == one.uuid or asked.casefold() == one.name.casefold()]
+            found = [one for one in metrics if requested == one.uuid or requested.casefold() == one.name.casefold()]
     if not found:
         names = ", ".join(metric.name for metric in metrics[:20]) or "none"
-        raise Refused("invalid_argument", f"metric: there is no {asked}.", f"It has: {names}; or primary, all.")
+        raise Refused(
+            "invalid_argument",
+            f"metric: unknown metric {requested}.",
+            f"Available: {names}; or primary, secondary, all.",
+        )
     return found
 
 
 def reading_of(metric: Metric, answer: MetricAnswer, *, relative: bool) -> Reading:
-    """The numbers of a metric. `relative`: intervals are of the relative difference, and told in percent."""
+    """Return the numbers of a metric. `relative`: intervals are of the relative difference, and shown in percent."""
     baseline, variants = answer.baseline, answer.variant_results or []
     if baseline is None:
-        raise AssertionError("an answer without a baseline has no numbers to read")
+        return failed(metric, "PostHog sent no results.")
     is_frequentist = any(one.p_value is not None or one.confidence_interval for one in variants)
     unit, scale = ("_percent", 100) if relative else ("", 1)
     columns = (
         "variant",
         "samples",
-        *_COLUMNS.get(metric.type, ("sum", "mean")),
+        *(column.name for column in _COLUMNS.get(metric.type, _MEAN)),
         "lift_percent",
         f"{'lift' if relative else 'difference'}_low{unit}",
         f"{'lift' if relative else 'difference'}_high{unit}",
@@ -120,13 +126,13 @@ def reading_of(metric: Metric, answer: MetricAnswer, *, relative: bool) -> Readi
             *([*_numbers(metric, one), *_verdict(metric, one, baseline, scale, relative=relative)] for one in variants),
         ],
         **_steps([baseline, *variants]),
-        "outcome": _said(outcomes, lacking),
+        "outcome": _sentence(outcomes, lacking),
     }
     return Reading(metric, shown, outcomes, lacking)
 
 
 def failed(metric: Metric, why: str) -> Reading:
-    """A metric that has no numbers."""
+    """Return the reading of a metric without numbers."""
     shown = {**({} if metric.is_primary else {"secondary": True}), "name": metric.name, "error": why}
     return Reading(metric, shown, {}, ("could not be computed",))
 
@@ -137,7 +143,7 @@ def _metric(query: dict[str, Any], *, is_primary: bool) -> Metric:
 
 
 def _described(query: dict[str, Any]) -> str:
-    """PostHog lets metrics be without a name: then what they count."""
+    """Return what a metric counts; PostHog allows metrics without a name."""
     match query.get("metric_type"):
         case "funnel":
             series = query.get("series")
@@ -164,14 +170,14 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def _value(metric: Metric, one: VariantNumbers) -> float | None:
-    """The mean of a variant: per sample, and of ratios and retention per denominator."""
+    """Return the mean of a variant: per sample, or per denominator for ratios and retention."""
     of = one.denominator_sum if metric.type in ("ratio", "retention") else one.number_of_samples
     return one.sum / of if of else None
 
 
 def _numbers(metric: Metric, one: VariantNumbers) -> list[Cell]:
     value = _value(metric, one)
-    if value is not None and _COLUMNS.get(metric.type, ("", ""))[1].endswith("_percent"):
+    if value is not None and _COLUMNS.get(metric.type, _MEAN)[1].role is Role.SHARE:
         value = round(100 * value, 2)
     return [one.key, one.number_of_samples, number(one.sum), number(value)]
 
@@ -181,7 +187,7 @@ def _interval(one: VariantNumbers) -> tuple[float, float] | None:
 
 
 def _lift(metric: Metric, one: VariantNumbers, baseline: VariantNumbers, *, relative: bool) -> float | None:
-    """How much higher the mean is than the baseline's, as a fraction: what PostHog's interval is around."""
+    """Return how much higher the mean is than the baseline's, as a fraction: the center of PostHog's interval."""
     interval = _interval(one)
     if relative and interval:
         return sum(interval) / 2
@@ -222,7 +228,7 @@ def _lacking(baseline: VariantNumbers, variants: list[VariantNumbers]) -> Iterat
 
 
 def _steps(variants: list[VariantNumbers]) -> dict[str, Any]:
-    """How many came as far as each step, where a funnel has several."""
+    """Return how many users reached each step, for funnels with several."""
     counts = {one.key: one.step_counts for one in variants}
     return {"step_counts": counts} if any(len(steps or ()) > 1 for steps in counts.values()) else {}
 
@@ -234,7 +240,7 @@ _OUTCOMES: Mapping[Outcome, str] = {
 }
 
 
-def _said(outcomes: Mapping[str, Outcome], lacking: tuple[str, ...]) -> str:
+def _sentence(outcomes: Mapping[str, Outcome], lacking: tuple[str, ...]) -> str:
     if lacking:
-        return f"Not judged by PostHog yet: {'; '.join(lacking)}."
+        return f"PostHog has no verdict yet: {'; '.join(lacking)}."
     return f"{', '.join(_OUTCOMES[outcome].format(key) for key, outcome in outcomes.items())}."

@@ -1,4 +1,4 @@
-"""Experiments. Each has a feature flag: PostHog makes it, or reuses the one that has the key, with its own variants."""
+"""Experiments. Each has a feature flag: PostHog creates it, or reuses the flag with that key and its variants."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ EXPERIMENTS = "/api/projects/{project_id}/experiments/"
 EXPERIMENT = "/api/projects/{project_id}/experiments/{experiment_id}/"
 FLAGS = "/api/projects/{project_id}/feature_flags/"
 _DRAFT = "A draft: it starts when update_experiment sets start_date."
-_OTHER_VARIANTS = "The flag existed already: its variants apply, not those asked for."
+_OTHER_VARIANTS = "The flag already existed: its variants apply, not the requested ones."
 
 
 async def _get_experiment(api: Call, args: GetExperiment) -> Result:
@@ -51,7 +51,7 @@ async def _create_experiment(api: Call, args: CreateExperiment) -> Result:
 
 
 async def _flag_exists(api: Call, key: str) -> bool | None:
-    """Whether a flag has this key; None when that cannot be told, as for a connection that may not read flags."""
+    """Return whether a flag has this key; None when that is unknown, as for a connection that cannot read flags."""
     found = Rows(api, FLAGS, {"search": key})
     try:
         async for row in found:
@@ -64,9 +64,9 @@ async def _flag_exists(api: Call, key: str) -> bool | None:
     return None if found.cut else False
 
 
-def _has(shown: dict[str, Any], asked: list[Variant]) -> bool:
+def _has(shown: dict[str, Any], requested: list[Variant]) -> bool:
     stored = {variant["key"]: variant.get("rollout_percentage") for variant in shown.get("variants", ())}
-    return stored == {variant.key: variant.rollout_percentage for variant in asked}
+    return stored == {variant.key: variant.rollout_percentage for variant in requested}
 
 
 async def _update_experiment(api: Call, args: UpdateExperiment) -> Result:

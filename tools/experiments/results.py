@@ -1,6 +1,6 @@
-"""Results of experiments: exposures, the numbers of each metric, and whether it may be called.
+"""Results of experiments: exposures, the numbers of each metric, and whether the experiment is conclusive.
 
-They are insight queries to PostHog (one for the exposures, one a metric), and no HogQL queries.
+They are insight queries (one for the exposures, one per metric), not HogQL queries.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from ...gateway.call import Call
 from ...gateway.errors import GatewayError, Refused
 from ...schemas.analytics.results import InsightAnswer
 from ...schemas.experiments.results import ExperimentSource, ExposureAnswer, GetExperimentResults, MetricAnswer
-from ..analytics.asking import answered, computed_at, without_results
+from ..analytics.computing import computed_at, response_to, without_results
 from ..operation import Effect, Operation, Result, Toolset, read
 from .metrics import Metric, chosen, failed, metrics_of, reading_of
 from .operations import EXPERIMENT
@@ -30,28 +30,28 @@ async def _get_experiment_results(api: Call, args: GetExperimentResults) -> Resu
     stored = await api.counted_as(Budget.CRUD).get(EXPERIMENT, experiment_id=args.experiment_id)
     experiment = read(ExperimentSource, stored)
     metrics = metrics_of(experiment)
-    asked = chosen(metrics, args.metric)
+    requested = chosen(metrics, args.metric)
     named = experiment.model_dump(mode="json", exclude_none=True, include=_NAMED)
     if experiment.start_date is None:
         return {"experiment": named, "verdict": draft()}
-    exposures, answers = await _ask_all(api, experiment, asked, refresh=args.refresh)
+    exposures, answers = await _compute_all(api, experiment, requested, refresh=args.refresh)
     shares = Shares.read(exposures, experiment)
     relative = _is_relative(experiment)
     readings = [
         reading_of(metric, answer, relative=relative)
         if isinstance(answer, MetricAnswer)
         else failed(metric, _why(answer))
-        for metric, answer in zip(asked, answers, strict=True)
+        for metric, answer in zip(requested, answers, strict=True)
     ]
     now = api.now()
     days = days_run(experiment.start_date, experiment.end_date, computed_at(exposures.last_refresh, now))
-    said = [*notes(experiment, shares, readings), *_not_shown(metrics, asked)]
+    found_notes = [*notes(experiment, shares, readings), *_not_shown(metrics, requested)]
     return {
         "experiment": {**named, "days_run": round(days, 1), "method": _method(experiment)},
         "exposures": shares.as_json(),
         "metrics": [reading.shown for reading in readings],
         "verdict": verdict(experiment, shares, readings, days),
-        **({"notes": said} if said else {}),
+        **({"notes": found_notes} if found_notes else {}),
         **_age([exposures, *(answer for answer in answers if isinstance(answer, MetricAnswer))], now),
     }
 
@@ -59,14 +59,14 @@ async def _get_experiment_results(api: Call, args: GetExperimentResults) -> Resu
 _NAMED = {"id", "name", "feature_flag_key", "status", "start_date", "end_date", "conclusion"}
 
 
-async def _ask_all(
+async def _compute_all(
     api: Call, experiment: ExperimentSource, metrics: Sequence[Metric], *, refresh: bool
 ) -> tuple[ExposureAnswer, list[MetricAnswer | GatewayError]]:
-    """Exposures, and each metric's answer or why it has none. Raises GatewayError when there are no exposures."""
+    """Return the exposures, and the response or error for each metric. Raises GatewayError without exposures."""
     found: list[MetricAnswer | GatewayError] = [without_results()] * len(metrics)
     room = anyio.CapacityLimiter(_AT_ONCE)
 
-    async def ask(at: int, metric: Metric) -> None:
+    async def compute(at: int, metric: Metric) -> None:
         async with room:
             try:
                 found[at] = await _metric(api, experiment.id, metric, refresh=refresh)
@@ -76,7 +76,7 @@ async def _ask_all(
     exposures = await _exposures(api, experiment, refresh=refresh)
     async with anyio.create_task_group() as tasks:
         for at, metric in enumerate(metrics):
-            tasks.start_soon(ask, at, metric)
+            tasks.start_soon(compute, at, metric)
     return exposures, found
 
 
@@ -91,27 +91,27 @@ async def _exposures(api: Call, experiment: ExperimentSource, *, refresh: bool) 
         "exposure_criteria": experiment.exposure_criteria,
         "holdout": experiment.holdout,
     }
-    answer = await answered(api, query, ExposureAnswer, tool=_NAME, refresh=refresh)
+    answer = await response_to(api, query, ExposureAnswer, tool=_NAME, refresh=refresh)
     if answer.total_exposures is None:
         raise without_results()
     return answer
 
 
 async def _metric(api: Call, experiment_id: int, metric: Metric, *, refresh: bool) -> MetricAnswer:
-    """Raises GatewayError, as when PostHog has too few exposures to compute anything."""
+    """Return the numbers. Raises GatewayError, as when PostHog has too few exposures to compute anything."""
     if metric.type in _OLD_KINDS:
         raise Refused(
-            "invalid_argument", f"A metric of an older kind ({metric.type}), which only PostHog's page shows."
+            "invalid_argument", f"This metric is of an older kind ({metric.type}): only PostHog's page shows it."
         )
     query = {"kind": "ExperimentQuery", "experiment_id": experiment_id, "metric": metric.query}
-    answer = await answered(api, query, MetricAnswer, tool=_NAME, refresh=refresh)
+    answer = await response_to(api, query, MetricAnswer, tool=_NAME, refresh=refresh)
     if answer.baseline is None:
         raise without_results()
     return answer
 
 
 def _why(error: GatewayError) -> str:
-    """Why a metric has no numbers, in PostHog's words where it gave some."""
+    """Return why a metric has no numbers, in PostHog's words if it sent any."""
     return (error.upstream.detail if error.upstream else None) or error.message
 
 
@@ -121,21 +121,21 @@ def _method(experiment: ExperimentSource) -> str:
 
 
 def _is_relative(experiment: ExperimentSource) -> bool:
-    """Whether intervals are of the relative difference, as by default."""
+    """Return whether intervals are of the relative difference, which is the default."""
     settings: object = (experiment.stats_config or {}).get(_method(experiment))
     fields = cast("dict[str, Any]", settings) if isinstance(settings, dict) else {}
     return fields.get("difference_type") != "ABSOLUTE"
 
 
-def _not_shown(metrics: Sequence[Metric], asked: Sequence[Metric]) -> list[str]:
-    """A verdict on some of the primary metrics is not on all of them."""
+def _not_shown(metrics: Sequence[Metric], requested: Sequence[Metric]) -> list[str]:
+    """Return the note that the verdict covers only some of the primary metrics."""
     primary = [metric for metric in metrics if metric.is_primary]
-    left = [metric.name for metric in primary if metric not in asked]
+    left = [metric.name for metric in primary if metric not in requested]
     return [f"The verdict leaves out primary metrics: {', '.join(left)}."] if left and len(left) < len(primary) else []
 
 
 def _age(answers: Sequence[InsightAnswer], now: datetime) -> dict[str, Any]:
-    """`{"computed_at"}`, the oldest, when numbers come from PostHog's cache."""
+    """Return `{"computed_at"}`, the oldest, when numbers come from PostHog's cache."""
     cached = [computed_at(answer.last_refresh, now) for answer in answers if answer.is_cached]
     return {"computed_at": min(cached).isoformat()} if cached else {}
 
@@ -143,7 +143,7 @@ def _age(answers: Sequence[InsightAnswer], now: datetime) -> dict[str, Any]:
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name=_NAME,
-        about="Results of an A/B experiment: exposures, numbers per variant, and whether it may be called yet.",
+        about="Results of an A/B experiment: exposures, numbers per variant, and whether it is conclusive yet.",
         toolset=Toolset.EXPERIMENTS,
         effect=Effect.READ,
         budget=Budget.ANALYTICS,

@@ -1,4 +1,4 @@
-"""Whether an experiment may be called: what speaks against it, by its numbers alone."""
+"""The verdict on an experiment: whether its numbers are conclusive, and the reasons if they are not."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from ..table import given, number, percent
 from .metrics import Reading
 
 MULTIPLE = "$multiple"
-"""PostHog's name for those who saw several variants; by default they are in no other."""
+"""PostHog's key for users who saw more than one variant; by default they are in no other."""
 _NO_VARIANTS = (MULTIPLE, "holdout-")
-"""How what is counted beside the variants begins."""
+"""Beginnings of keys that are counted but are no variants."""
 FEWEST_EXPOSURES = 50
-"""Of a variant, for PostHog's statistics to judge it."""
+"""The fewest exposures of a variant for PostHog's statistics."""
 MISMATCH = 0.001
 """The p-value of the shares below which PostHog warns of a sample ratio mismatch."""
 _MANY = 4
@@ -25,7 +25,7 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Exposures by variant, and whether they are shared out as the flag says."""
+    """Exposures by variant, and whether their shares are those of the flag."""
 
     counts: Mapping[str, float]
     expected: Mapping[str, float]
@@ -50,7 +50,7 @@ class Shares:
         return key in self.expected if self.expected else key != MULTIPLE
 
     def as_json(self) -> dict[str, Any]:
-        """`{"columns", "rows", "sample_ratio_p_value", "sample_ratio_mismatch"}`."""
+        """Return `{"columns", "rows", "sample_ratio_p_value", "sample_ratio_mismatch"}`."""
         whole = sum(count for key, count in self.counts.items() if self._is_variant(key))
         rows = [
             [
@@ -68,21 +68,21 @@ class Shares:
 
 
 def days_run(start: str, end: str | None, now: datetime) -> float:
-    """Days from the start of an experiment to its end, or to now."""
+    """Return the days from the start of an experiment to its end, or to now."""
     return ((datetime.fromisoformat(end) if end else now) - datetime.fromisoformat(start)).total_seconds() / _DAY_S
 
 
 def draft() -> dict[str, Any]:
-    """The verdict on what never ran."""
+    """Return the verdict on an experiment that never ran."""
     return {
-        "may_be_called": False,
-        "reasons": ["It is a draft: nobody has seen it. update_experiment with start_date launches it."],
+        "conclusive": False,
+        "reasons": ["It is a draft that no users have seen. update_experiment with start_date launches it."],
     }
 
 
 def verdict(experiment: ExperimentSource, shares: Shares, readings: Sequence[Reading], days: float) -> dict[str, Any]:
-    """`{"may_be_called", "outcomes", "reasons"}`. It may be called when nothing speaks against it and a primary
-    metric differs significantly.
+    """Return `{"conclusive", "outcomes", "reasons"}`: conclusive without reasons against it, when a primary metric
+    differs significantly.
     """
     ended = experiment.end_date is not None
     judged = [reading for reading in readings if reading.metric.is_primary]
@@ -94,45 +94,48 @@ def verdict(experiment: ExperimentSource, shares: Shares, readings: Sequence[Rea
         if outcome != "undecided"
     ]
     return {
-        "may_be_called": not reasons and bool(outcomes),
+        "conclusive": not reasons and bool(outcomes),
         **given(outcomes=outcomes or None, reasons=reasons or None),
     }
 
 
 def notes(experiment: ExperimentSource, shares: Shares, readings: Sequence[Reading]) -> list[str]:
-    """What one should know, and what speaks against nothing."""
+    """Return the notes that do not affect the verdict."""
     found: list[str] = []
     compared = sum(len(reading.outcomes) for reading in readings)
     if compared >= _MANY and any(outcome != "undecided" for one in readings for outcome in one.outcomes.values()):
-        found.append(f"{compared} comparisons, each judged by itself: one of them may differ by chance.")
+        found.append(f"{compared} comparisons, each tested separately: one of them may differ by chance.")
     flag = experiment.feature_flag or {}
     if experiment.end_date is None and flag.get("active") is False:
-        found.append("Its flag is off: nobody new is exposed.")
+        found.append("Its flag is off: no new users are exposed.")
     if several := shares.counts.get(MULTIPLE):
-        found.append(f"{number(several)} saw several variants ({MULTIPLE}) and are in no variant.")
+        found.append(f"{number(several)} users saw more than one variant ({MULTIPLE}) and are excluded.")
     if shares.biased_percent is not None:
         found.append(
-            f"{round(shares.biased_percent, 1)} % saw several variants of an uneven split: leaving them out biases it."
+            f"{round(shares.biased_percent, 1)} % of users saw more than one variant of an uneven split; "
+            "excluding them biases the result."
         )
     gone = [key for key in shares.counts if key not in shares.expected and not key.startswith(_NO_VARIANTS)]
     if gone and shares.expected:
-        found.append("Exposures name variants that the flag no longer has.")
+        found.append("Some exposures are of variants that the flag no longer has.")
     return found
 
 
 def _of_shares(shares: Shares) -> list[str]:
     counted = {key: count for key, count in shares.counts.items() if key != MULTIPLE}
     if not any(counted.values()):
-        return ["Nobody was exposed: is the flag called ($feature_flag_called), and are its variants right?"]
+        return [
+            "No users were exposed. Check that the flag is called ($feature_flag_called) and has the right variants."
+        ]
     reasons: list[str] = []
     wanted = [key for key, share in shares.expected.items() if share > 0] or list(counted)
     few = [f"{key} {number(counted.get(key, 0))}" for key in wanted if counted.get(key, 0) < FEWEST_EXPOSURES]
     if few:
-        reasons.append(f"Too few exposures: {', '.join(few)}; PostHog judges from {FEWEST_EXPOSURES} a variant.")
+        reasons.append(f"Too few exposures: {', '.join(few)}; PostHog needs {FEWEST_EXPOSURES} per variant.")
     if shares.is_mismatch:
         reasons.append(
             f"Sample ratio mismatch (p = {shares.p_value:.1g}): the variants do not get the shares that the flag gives "
-            "out, so exposure or counting is broken and no number of it holds. Find out why before anything else."
+            "out, so exposure or counting is broken and none of its numbers can be trusted. Find the cause first."
         )
     return reasons
 
@@ -141,34 +144,34 @@ def _of_time(days: float, *, ended: bool) -> list[str]:
     if days >= _WEEK_DAYS:
         return []
     tense = "It ran for" if ended else "It has run for"
-    return [f"{tense} {days:.1f} days: shorter than a full week, and the days of a week differ."]
+    return [f"{tense} {days:.1f} days, less than a full week: day-of-week effects may skew the result."]
 
 
 def _of_metrics(readings: Sequence[Reading], judged: Sequence[Reading], *, ended: bool) -> list[str]:
     if not readings:
-        return ["It has no such metrics: nothing is measured. update_experiment sets metrics."]
+        return ["It has no such metrics, so nothing is measured. update_experiment sets metrics."]
     if not judged:
-        return ["Only secondary metrics were asked for: they do not decide by themselves."]
+        return ["Only secondary metrics were requested; they do not decide on their own."]
     reasons: list[str] = []
     lacking = list(dict.fromkeys(f"{one.metric.name}: {lack}" for one in judged for lack in one.lacking))
     if lacking:
-        reasons.append(f"PostHog does not judge yet: {'; '.join(lacking[:5])}.")
+        reasons.append(f"PostHog has no verdict yet: {'; '.join(lacking[:5])}.")
     by_variant: dict[str, set[str]] = {}
     for reading in judged:
         for key, outcome in reading.outcomes.items():
             by_variant.setdefault(key, set()).add(outcome)
     torn = [key for key, outcomes in by_variant.items() if {"wins", "loses"} <= outcomes]
     if torn:
-        reasons.append(f"{', '.join(torn)} wins on one primary metric and loses on another: weigh them yourself.")
+        reasons.append(f"{', '.join(torn)} wins on one primary metric and loses on another; weigh them yourself.")
     decided = any(outcome != "undecided" for outcomes in by_variant.values() for outcome in outcomes)
     if not decided and len(lacking) == 0:
-        more = "no more data will come: inconclusive" if ended else "more exposures may decide it"
+        more = "it has ended, so it is inconclusive" if ended else "more exposures may decide it"
         reasons.append(f"Not significant on any primary metric; {more}.")
     return reasons
 
 
 def _rollout(experiment: ExperimentSource) -> dict[str, float]:
-    """The percentage of each variant by the flag."""
+    """Return the percentage that the flag gives each variant."""
     filters: object = (experiment.feature_flag or {}).get("filters")
     multivariate: object = cast("dict[str, Any]", filters).get("multivariate") if isinstance(filters, dict) else None
     variants: object = cast("dict[str, Any]", multivariate).get("variants") if isinstance(multivariate, dict) else None

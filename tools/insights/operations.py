@@ -1,4 +1,4 @@
-"""Insights: saved charts and SQL. A bare query is put into the node that PostHog needs to draw it."""
+"""Insights: saved charts and SQL. A bare query is wrapped in the node that PostHog needs to draw it."""
 
 from typing import Any
 
@@ -17,15 +17,15 @@ from ...schemas.insights import (
     UpdateInsight,
 )
 from ...schemas.shown import Whole
-from ..analytics.asking import INSIGHTS
+from ..analytics.computing import INSIGHTS
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page, undo
-from .results import INSIGHT, age_of, told
+from .results import INSIGHT, age_of, shown_result
 
 _AIM = {"project_id", "connection_id", "insight_id"}
 
 
 async def _list_insights(api: Call, args: ListInsights) -> Result:
-    """`basic=true` leaves the results out; without an order PostHog's is arbitrary."""
+    """Return a page of insights. `basic=true` omits the results; PostHog's default order is arbitrary."""
     query = args.model_dump(mode="json", exclude=_AIM, exclude_none=True)
     answer = await api.get(INSIGHTS, {**query, "basic": True, "order": "-last_modified_at"})
     return show_page(InsightRow, answer, args, under="insights")
@@ -39,18 +39,22 @@ async def _get_insight(api: Call, args: GetInsight) -> Result:
     else:
         insight, now = read(InsightView, answer), api.now()
         result = insight.result
-        shown = {**show(StoredInsight, answer), **age_of(insight, now), **told(insight, api.timezone, now).shown}
+        shown = {
+            **show(StoredInsight, answer),
+            **age_of(insight, now),
+            **shown_result(insight, api.timezone, now).fields,
+        }
     if result is None:
         shown["note"] = (
-            "PostHog computed no result; open it there, or run its query."
+            "PostHog computed no result. Open the insight there, or run its query."
             if args.refresh
-            else "PostHog holds no computed result; refresh: true computes it."
+            else "PostHog has no computed result; refresh: true computes it."
         )
     return shown
 
 
 async def _read(api: Call, args: GetInsight) -> Any:
-    """By default PostHog answers from its cache only. Older servers take a short id only in the list."""
+    """Return the insight with its cached result. Older servers accept a short id only in the list."""
     query = {"refresh": "blocking" if args.refresh else None}
     try:
         return await api.get(INSIGHT, query, insight_id=args.insight_id)
@@ -75,7 +79,7 @@ async def _update_insight(api: Call, args: UpdateInsight) -> Result:
 
 
 async def _delete_insight(api: Call, args: DeleteInsight) -> Result:
-    """The undo names the numeric id, whichever was given."""
+    """Delete the insight; the undo has the numeric id."""
     shown = show(InsightState, await api.soft_delete(INSIGHT, insight_id=args.insight_id))
     return {**shown, **undo(api, INSIGHT, insight_id=shown["id"])}
 
@@ -101,7 +105,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="create_insight",
-        about="Save a chart or SQL query as an insight, also onto dashboards. Try the numbers first.",
+        about="Save a chart or SQL query as an insight, also onto dashboards. Run it first to check the numbers.",
         toolset=Toolset.INSIGHTS,
         effect=Effect.CREATE,
         budget=Budget.ANALYTICS,

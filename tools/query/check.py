@@ -178,7 +178,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="check_hogql",
         about="Check a HogQL query without spending one: syntax, tables, columns, events, properties. "
-        "run_hogql checks by itself.",
+        "run_hogql checks automatically.",
         toolset=Toolset.QUERY,
         effect=Effect.READ,
         input=CheckHogql,

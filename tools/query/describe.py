@@ -1,7 +1,7 @@
-"""What there is to ask about: tables and columns, events with their volume, properties with sample values.
+"""Describes a project's data: tables and columns, events with their volume, properties with sample values.
 
-PostHog's taxonomy and schema queries and its definitions answer this; none of it is a HogQL query, and all of it is
-remembered for ten minutes.
+They come from PostHog's taxonomy and schema queries and its definitions; none of these is a HogQL query, and all of
+them are cached for ten minutes.
 """
 
 import re
@@ -58,7 +58,7 @@ async def _describe(api: Call, args: DescribeData) -> Result:
 
 
 async def overview(api: Call) -> dict[str, Any]:
-    """Events by volume, tables by kind, properties of persons."""
+    """Return events by volume, tables by kind, properties of persons."""
     counts = await _remembered(api, "event counts", partial(_ask_counts, api))
     seen = await _remembered(api, "events seen", partial(_ask_last_seen, api))
     schema = await schema_of(api)
@@ -78,7 +78,7 @@ async def overview(api: Call) -> dict[str, Any]:
 
 
 async def describe_table(api: Call, table: str) -> dict[str, Any]:
-    """Columns by type and what a table leads to. Raises Refused (`not_found`) with the nearest tables."""
+    """Return a table's columns by type and its joins. Raises Refused (`not_found`) with the nearest tables."""
     schema = await schema_of(api)
     columns = schema.value.tables.get(table)
     if columns is None:
@@ -183,7 +183,7 @@ async def _ask_rows(api: Call, query: dict[str, Any], row: type[View]) -> list[d
 
 
 async def _ask_last_seen(api: Call) -> dict[str, str | None]:
-    """The day of each event's last arrival, by name, the latest first."""
+    """Return the day of each event's last arrival, by name, the latest first."""
     rows = Rows(api, _EVENT_DEFINITIONS, {}, pages=2)
     shown = [show(EventDefinitionRow, row) async for row in rows]
     return {each["name"]: (each.get("last_seen_at") or "")[:10] or None for each in shown}
@@ -215,7 +215,7 @@ def _oldest(*answers: Aged[Any]) -> int:
 
 
 def _tables(schema: Schema) -> dict[str, list[str]]:
-    """Names by kind: PostHog's own, the project's metadata, the warehouse."""
+    """Return names by kind: PostHog's own, the project's metadata, the warehouse."""
     kinds: dict[str, list[str]] = {}
     for name in schema.tables:
         kinds.setdefault(schema.kinds.get(name) or "other", []).append(name)
@@ -223,19 +223,19 @@ def _tables(schema: Schema) -> dict[str, list[str]]:
 
 
 def _behind(column: Column, schema: Schema) -> str | list[str]:
-    """The table that a join leads to when it can be described, else the columns behind it."""
+    """Return the table that a join leads to when it can be described, else the columns behind it."""
     known = column.type == "lazy_table" and column.table in schema.tables
     return column.table if known and column.table else list(column.fields)
 
 
 def _samples(values: list[Any]) -> list[Any]:
-    """A few; of long values and of ids one shows what they look like."""
+    """Return a few values; for long values and ids one is enough."""
     first = str(values[0]) if values else ""
     return [_short(value) for value in values[: 1 if len(first) > _SAMPLE_LENGTH or _UUID.match(first) else _SAMPLES]]
 
 
 def _is_context(name: str) -> bool:
-    """Whether PostHog's SDKs send it with every event: one knows what is in `$browser`."""
+    """Return whether PostHog's SDKs send it with every event: `$browser` needs no sample."""
     return name.startswith(_CONTEXT)
 
 
@@ -247,7 +247,7 @@ def _by_type(names: Iterable[str], types: Mapping[str, str | None]) -> dict[str,
 
 
 def _first(names: Iterable[str], most: int) -> list[str]:
-    """Some names, and how many there are beyond them."""
+    """Return some names, and how many more there are."""
     listed = [_short(name, _NAME_LENGTH) for name in names]
     return listed if len(listed) <= most else [*listed[:most], f"… {len(listed) - most} more: search"]
 
@@ -257,7 +257,7 @@ def _has(name: str, words: list[str]) -> bool:
 
 
 def _short(value: Any, most: int = _SAMPLE_LENGTH) -> Any:
-    """A sample is a hint, not the value: the beginning of it."""
+    """Return the beginning of a sample value."""
     return f"{value[:most]}…" if isinstance(value, str) and len(value) > most else value
 
 
@@ -266,7 +266,7 @@ def _not_found(kind: str, name: str, known: Iterable[str]) -> Refused:
     hint = (
         f"Did you mean {' or '.join(f'`{excerpt(each, _NAME_LENGTH)}`' for each in near)}?"
         if near
-        else "describe_data with search finds names."
+        else "Find names with `search` in describe_data."
     )
     return Refused("not_found", f"There is no {kind} `{excerpt(name, _NAME_LENGTH)}`.", hint)
 

@@ -1,4 +1,4 @@
-"""A whole result as a file, where the operator allowed a directory for it."""
+"""Writes a whole result to a file, where the operator allowed a directory for it."""
 
 import csv
 import json
@@ -23,11 +23,11 @@ _MIME_TYPES: Mapping[Format, str] = {"csv": "text/csv", "parquet": "application/
 
 
 def export_directory(api: Call, kind: Format) -> Path:
-    """Where a file of this kind may be written. Raises Refused (`invalid_argument`) if nowhere."""
+    """Return where a file of this kind can be written. Raises Refused (`invalid_argument`) if nowhere."""
     if api.export_dir is None:
         raise Refused(
             "invalid_argument",
-            "export: this server may not write files.",
+            "export: this server is not allowed to write files.",
             "Leave export out; the operator allows a directory with MATON_POSTHOG_EXPORT_DIR / --export-dir, on stdio.",
         )
     if kind == "parquet" and find_spec("pyarrow") is None:
@@ -39,8 +39,8 @@ def export_directory(api: Call, kind: Format) -> Path:
     if not os.access(api.export_dir, os.W_OK | os.X_OK):  # known before a query is spent
         raise Refused(
             "invalid_argument",
-            "export: the export directory is missing, or this server may not write to it.",
-            "Leave export out, or ask the operator to look at MATON_POSTHOG_EXPORT_DIR / --export-dir.",
+            "export: the export directory does not exist or is not writable.",
+            "Leave export out, or ask the operator to check MATON_POSTHOG_EXPORT_DIR / --export-dir.",
         )
     return api.export_dir
 
@@ -48,8 +48,8 @@ def export_directory(api: Call, kind: Format) -> Path:
 async def export(
     directory: Path, kind: Format, name: str | None, columns: list[str], rows: list[list[Any]], said: Mapping[str, Any]
 ) -> Reply:
-    """Writes a new file; the result names it, its columns and its number of rows. Raises Failed (`internal_error`)
-    when the directory cannot be written.
+    """Write a new file. Return its path, columns and number of rows. Raises Failed (`internal_error`) when it cannot
+    be written.
     """
     path = directory / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{_slug(name)}.{kind}"
     write = _write_csv if kind == "csv" else _write_parquet
@@ -71,7 +71,7 @@ def _slug(name: str | None) -> str:
 
 
 def _create(path: Path) -> int:
-    """Never over an existing file, and for nobody else to read."""
+    """Open a new file, never an existing one, that only this user can read."""
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
 
@@ -81,7 +81,7 @@ def _write(
     columns: list[str],
     rows: list[list[Any]],
 ) -> int:
-    """The size of the new file. What cannot be written whole is not left behind."""
+    """Write a file and return its size. A file that cannot be written whole is removed."""
     file = os.fdopen(_create(path), "wb")
     try:
         with file:
@@ -93,10 +93,10 @@ def _write(
 
 
 def _write_csv(file: IO[bytes], columns: list[str], rows: list[list[Any]]) -> None:
-    """RFC 4180 in UTF-8: null is empty, a list or object its JSON.
+    """Write RFC 4180 in UTF-8: null is empty, a list or object its JSON.
 
-    Texts stay as they are, those that a spreadsheet would read as a formula, too (`=`, `+`, `-`, `@`): the file is for
-    programs, and a sign put before them would be false data.
+    Strings that a spreadsheet would read as a formula (`=`, `+`, `-`, `@`) stay as they are: the file is for programs,
+    and a character put before them would be false data.
     """
     writer = csv.writer(StreamWriter(file, "replace"), lineterminator="\r\n")
     writer.writerow(columns)
@@ -117,7 +117,7 @@ def _write_parquet(file: IO[bytes], columns: list[str], rows: list[list[Any]]) -
 
 
 def _arrow_array(arrow: Any, values: list[Any]) -> Any:
-    """Typed where all values are of one kind; else their JSON."""
+    """Return typed values where all are of one kind, else their JSON."""
     try:
         return arrow.array(values)
     except (arrow.ArrowInvalid, arrow.ArrowTypeError, OverflowError):
@@ -127,7 +127,7 @@ def _arrow_array(arrow: Any, values: list[Any]) -> Any:
 
 
 def _distinct(columns: list[str]) -> Iterator[str]:
-    """Parquet's readers want names only once."""
+    """Return the names made unique, as Parquet's readers need them."""
     seen: dict[str, int] = {}
     for column in columns:
         seen[column] = seen.get(column, 0) + 1

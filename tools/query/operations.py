@@ -1,4 +1,4 @@
-"""HogQL: PostHog's SQL over events, persons, sessions and groups, and the answers of queries that ran."""
+"""Tools for HogQL, PostHog's SQL over events, persons, sessions and groups: run a query, read its rows, cancel it."""
 
 import json
 from typing import Any
@@ -18,10 +18,10 @@ from .running import Question, Rows, ask
 from .verdict import statement_of
 
 _FOR_THE_ANSWER_S = 5.0
-"""Kept free of the deadline, to answer in."""
+"""Reserved at the end of the deadline to build the result in."""
 MOST_SHOWN = 10_000
 _LARGE_BYTES = 30_000
-"""Rows beyond this may not fit into one answer."""
+"""Rows beyond this may not fit into one result."""
 
 
 async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
@@ -45,7 +45,7 @@ async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
 
 
 async def _plotted(api: Call, plot: Plot, shown: dict[str, Any], answer: Rows, name: str | None) -> Result | Reply:
-    """With a picture of the rows."""
+    """Add a picture of the rows to the result."""
     table = plotted(plot, answer.columns, _visible(answer))
     if isinstance(table, str):
         return shown | {"chart": table}
@@ -69,7 +69,7 @@ async def _cancel_query(api: Call, args: CancelQuery) -> Result:
     query = _find(api, args.query_id)
     cancelled = query.cancel()
     return {"query_id": query.id, "cancelled": cancelled} | (
-        {} if cancelled else {"note": "It had finished before; get_query_result shows it."}
+        {} if cancelled else {"note": "The query had already finished; get_query_result shows its rows."}
     )
 
 
@@ -82,7 +82,7 @@ def _find(api: Call, query_id: str) -> Query:
     if query is None:
         raise Refused(
             "not_found",
-            f"query_id: no such query here; answers are kept {KEPT_S / 60:.0f} minutes, for their own project.",
+            f"query_id: unknown query_id. Results are kept for {KEPT_S / 60:.0f} minutes, per project.",
             "Run the query again with run_hogql.",
         )
     return query
@@ -94,12 +94,12 @@ def _running(query: Query) -> dict[str, Any]:
         "query_id": query.id,
         "seconds": round(query.seconds),
         "progress": query.news,
-        "how_to_continue": "get_query_result waits for it, without another query; cancel_query stops it.",
+        "how_to_continue": "get_query_result waits for it without running another query; cancel_query stops it.",
     }
 
 
 def _whole(query: Query) -> dict[str, Any]:
-    """Columns and rows, and whether these are all."""
+    """Return columns and rows, and whether there are more."""
     answer: Rows = query.answer
     rows = _visible(answer)
     shown: dict[str, Any] = {"columns": answer.columns, "rows": rows, "rows_returned": len(rows)}
@@ -120,12 +120,12 @@ def _is_large(rows: list[list[Any]]) -> bool:
 
 
 def _visible(answer: Rows) -> list[list[Any]]:
-    """Without the row that was asked for only to see whether there are more."""
+    """Return the rows without the one that only shows whether there are more."""
     return answer.rows if answer.plan.shown is None else answer.rows[: answer.plan.shown]
 
 
 def _cut(answer: Rows) -> dict[str, Any]:
-    """What is missing, and how to get it."""
+    """Return whether rows are missing, and how to get them."""
     count, own_limit = len(_visible(answer)), answer.plan.own_limit
     if count < len(answer.rows) or answer.more:
         return {"truncated": True, "how_to_continue": _how_to_continue(count, ordered=answer.plan.ordered)}
@@ -135,18 +135,18 @@ def _cut(answer: Rows) -> dict[str, Any]:
 
 
 def _age(query: Query) -> dict[str, Any]:
-    """When PostHog computed the answer, and how long ago this server got it."""
+    """Return when PostHog computed the result, and how long ago this server received it."""
     answer: Rows = query.answer
     computed = {"computed_at": answer.computed_at} if answer.computed_at else {}
     return computed | ({"age_s": round(query.age_s)} if query.age_s >= 1 else {})
 
 
 def _how_to_continue(count: int, *, ordered: bool) -> str:
-    """Keyset paging; PostHog refuses OFFSET for keys, and with it pages overlap while events arrive."""
-    arbitrary = "" if ordered else " Without ORDER BY it is chance which rows these are."
+    """Return how to page by a key: PostHog rejects OFFSET for API keys, and pages would overlap while events arrive."""
+    arbitrary = "" if ordered else " Without ORDER BY, which rows are returned is arbitrary."
     wider = " raise limit (up to 10000)," if count < MOST_SHOWN else ""
     return (
-        f"There are more than these {count} rows.{arbitrary} Aggregate,{wider} or page by a key: "
+        f"There are more rows than these {count}.{arbitrary} Aggregate,{wider} or page by a key: "
         "ORDER BY a unique column and add WHERE that column > its last value here."
     )
 
@@ -164,7 +164,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="get_query_result",
-        about="More rows of a run_hogql answer, or the answer of one that still ran, without another query.",
+        about="Get more rows of a run_hogql query, or the result of one that was still running, without another query.",
         toolset=Toolset.QUERY,
         effect=Effect.READ,
         budget=Budget.QUERY,
@@ -173,7 +173,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="cancel_query",
-        about="Stop a run_hogql query that still runs.",
+        about="Stop a run_hogql query that is still running.",
         toolset=Toolset.QUERY,
         effect=Effect.READ,
         budget=Budget.QUERY,

@@ -1,5 +1,5 @@
 """Runs HogQL in the background of the calls that wait for it: equal queries share one request and, for a minute, its
-answer; a long one goes on after its call was answered, and is found again by its id.
+result; a query that outlives its tool call keeps running, and is found again by its id.
 """
 
 import json
@@ -22,17 +22,17 @@ from ..operation import read
 from .plan import Plan
 
 SHARED_S = 60.0
-"""How long an answer serves equal queries."""
+"""How long a result serves equal queries."""
 LONGEST_S = 600.0
 """PostHog itself gives up on a query after ten minutes."""
 _WEIGHED_ROWS = 200
 _CELL_BYTES = 50
-"""Of a value in memory, beyond its text."""
+"""The memory of a value beyond its text."""
 _PAUSES_S = (0.3, 0.5, 1.0, 2.0)
-"""Between looks at a query that PostHog runs asynchronously; the last one again and again."""
+"""Pauses between polls of a query that PostHog runs asynchronously; the last one is repeated."""
 _ILLEGAL_TEXT = re.compile(r"Illegal type (?:Nullable\()?String")
-_TEXT_FIX = "A property that is not defined as a number is a text: write toFloat(properties.x)."
-_FIX = "Fix what PostHog names; describe_data gives the real names."
+_TEXT_FIX = "Properties not defined as numbers are strings: write toFloat(properties.x)."
+_FIX = "Fix the error that PostHog reports; describe_data shows the names that exist."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,46 +45,46 @@ class Question:
     refresh: bool = False
     """PostHog computes it again."""
     background: bool = False
-    """PostHog runs it asynchronously, and tells how far it is."""
+    """PostHog runs it asynchronously, and reports its progress."""
 
     @property
     def key(self) -> str:
-        """Equal for equal questions, whatever they are called."""
+        """Return a text that is equal for equal questions, whatever their names."""
         return json.dumps([self.plan.sql, self.plan.shown, self.values], sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The answer to a question: the rows that PostHog sent."""
+    """The rows that PostHog sent for a question."""
 
     plan: Plan
     columns: list[str]
     rows: list[list[Any]]
     more: bool
-    """PostHog says that it has more."""
+    """PostHog reports that it has more."""
     computed_at: str | None
     """When PostHog computed them, if not just now."""
 
     @property
     def weight(self) -> int:
-        """About how many bytes they take, from rows all over the answer."""
+        """Return about how many bytes they take, from a sample of the rows."""
         sample = self.rows[:: len(self.rows) // _WEIGHED_ROWS + 1]
         measured = sum(len(json.dumps(row)) + _CELL_BYTES * len(row) for row in sample)
         return measured * len(self.rows) // max(len(sample), 1)
 
 
 def ask(api: Call, question: Question) -> Query:
-    """The query that answers this question: one that runs, one answered a moment ago, or a new one.
+    """Return the query for this question: one that is running, one that ended a moment ago, or a new one.
 
-    With `refresh` it is one that computes anew, too.
+    With `refresh` it is one that was refreshed, too.
     """
     key = (*api.place, question.key)
-    anew = (*key, "anew")
-    shared = api.queries.shared(anew, 0.0) if question.refresh else api.queries.shared(key, SHARED_S)
+    refreshed = (*key, "refresh")
+    shared = api.queries.shared(refreshed, 0.0) if question.refresh else api.queries.shared(key, SHARED_S)
     if shared:
         return shared
     far = api.detached(LONGEST_S)
-    keys = (key, anew) if question.refresh else (key,)
+    keys = (key, refreshed) if question.refresh else (key,)
     return api.queries.start(api.place, keys, partial(_compute, far, question), partial(_stop, far))
 
 
@@ -107,7 +107,7 @@ async def _compute(api: Call, question: Question, query: Query) -> Rows:
     if answer.results is None:
         raise Failed(
             "bad_upstream_response",
-            "PostHog answered without rows.",
+            "PostHog's response has no rows.",
             "Call again with refresh: true.",
             source="posthog",
         )
@@ -116,13 +116,13 @@ async def _compute(api: Call, question: Question, query: Query) -> Rows:
 
 
 async def _stop(api: Call, query: Query) -> None:
-    """Nobody waits any more: PostHog need not go on. It may have finished already, or not know the id."""
+    """Cancel a query that no call waits for. PostHog may have finished it already, or not know the id."""
     with suppress(GatewayError):
         await api.detached(3.0).cancel_query(query.id)
 
 
 async def _finished(api: Call, answer: QueryAnswer, query: Query) -> QueryAnswer:
-    """The answer with its rows; a query that PostHog made asynchronous is waited for."""
+    """Return the response with its rows, after polling a query that PostHog made asynchronous."""
     looks = 0
     while (status := answer.query_status) is not None and answer.results is None:
         if status.error:
@@ -151,7 +151,7 @@ def _news(progress: QueryProgress | None) -> str:
 
 
 def _about_the_query(error: GatewayError) -> GatewayError:
-    """PostHog refuses bad HogQL under ClickHouse's many codes: on this endpoint a refusal is about the query."""
+    """Return the error as one about the query: PostHog rejects bad HogQL under ClickHouse's many codes."""
     if error.code == "timeout" or error.status == 504:
         error = error.with_(hint="Narrow it (a shorter time range, fewer events), or run it with background: true.")
     detail = error.upstream.detail if error.upstream else ""

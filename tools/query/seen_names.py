@@ -1,4 +1,4 @@
-"""Which events and properties a project has seen, remembered for some minutes: the names that queries guess."""
+"""The events and properties that a project has seen, cached for some minutes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,18 +30,18 @@ class _Named(View):
 
 
 async def event_names(api: Call) -> Names:
-    """The project's events, last seen first, at most 500. Raises GatewayError."""
+    """Return the project's events, last seen first, at most 500. Raises GatewayError."""
     return (await api.remembered("event names", NAMES_AGE_S, partial(_names, api, _EVENTS, {}, _EVENT_PAGES))).value
 
 
 async def property_names(api: Call, kind: str) -> Names:
-    """The properties of `event`, `person` or `session`, at most 300. Raises GatewayError."""
+    """Return the properties of `event`, `person` or `session`, at most 300. Raises GatewayError."""
     ask = partial(_names, api, _PROPERTIES, {"type": kind}, _PROPERTY_PAGES)
     return (await api.remembered(("property names", kind), NAMES_AGE_S, ask)).value
 
 
 async def unseen_events(api: Call, wanted: Iterable[str]) -> tuple[set[str], Names]:
-    """Those of the wanted events that the project has never seen. Raises GatewayError."""
+    """Return the wanted events that the project has never seen. Raises GatewayError."""
     names = await event_names(api)
     missing = set(wanted) - set(names.known)
     if names.complete:
@@ -50,7 +50,7 @@ async def unseen_events(api: Call, wanted: Iterable[str]) -> tuple[set[str], Nam
 
 
 async def unseen_properties(api: Call, kind: str, wanted: Iterable[str]) -> tuple[set[str], Names]:
-    """Likewise for properties of a type."""
+    """Return the wanted properties of a type that the project has never seen. Raises GatewayError."""
     names = await property_names(api, kind)
     missing = set(wanted) - set(names.known)
     if names.complete:

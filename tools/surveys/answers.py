@@ -1,4 +1,4 @@
-"""What people answered to the questions of a survey, from the properties of its `survey sent` events."""
+"""Responses to the questions of a survey, from the properties of its `survey sent` events."""
 
 import json
 from collections import Counter
@@ -14,11 +14,11 @@ _SAMPLE_CHARACTERS = 200
 _NPS_SCALE = 10
 _PROMOTERS, _DETRACTORS = 9, 6
 WRITTEN = "respondents_wrote"
-"""Where texts of respondents stand."""
+"""The field with texts of respondents."""
 
 
 def properties_of(questions: Sequence[QuestionView]) -> list[str]:
-    """The properties that hold answers, two a question: by its id, and by its place as older SDKs send it."""
+    """Return the properties with responses, two per question: by its id, and by its position, as older SDKs send it."""
     found: list[str] = []
     for at, question in enumerate(questions):
         by_place = f"$survey_response_{at}" if at else "$survey_response"
@@ -27,8 +27,8 @@ def properties_of(questions: Sequence[QuestionView]) -> list[str]:
 
 
 def latest_parts(rows: Sequence[list[Any]]) -> list[list[Any]]:
-    """The rows, newest first and with the id of their submission in front, without the earlier parts of a submission
-    that was sent in parts.
+    """Return the rows without the earlier parts of submissions that were sent in parts. Rows are newest first, with the
+    id of their submission in front.
     """
     seen: set[str] = set()
     kept: list[list[Any]] = []
@@ -42,7 +42,7 @@ def latest_parts(rows: Sequence[list[Any]]) -> list[list[Any]]:
 
 
 def answers_to(questions: Sequence[QuestionView], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-    """What was answered to each question; a row has two values for each, as `properties_of` names them."""
+    """Return a summary for each question; a row has two values for each, as in `properties_of`."""
     return [
         _summary(question, [value for row in rows if (value := _given(row[2 * at : 2 * at + 2])) is not None])
         for at, question in enumerate(questions)
@@ -50,7 +50,7 @@ def answers_to(questions: Sequence[QuestionView], rows: Sequence[Sequence[Any]])
 
 
 def _given(values: Sequence[Any]) -> Any:
-    """The first that is an answer; 0 is one."""
+    """Return the first value that is a response; 0 is one."""
     return next((value for value in values if value is not None and value != ""), None)
 
 
@@ -70,7 +70,7 @@ def _summary(question: QuestionView, values: Sequence[Any]) -> dict[str, Any]:
 
 
 def _rating(question: QuestionView, values: Sequence[Any]) -> dict[str, Any]:
-    """Average, counts by rating and on the scale from 0 to 10 the net promoter score."""
+    """Return the average, counts by rating and, on a scale from 0 to 10, the net promoter score."""
     scores = [score for value in values if (score := _score(value)) is not None]
     counts = Counter(scores)
     shown: dict[str, Any] = {}
@@ -97,7 +97,7 @@ def _score(value: Any) -> float | None:
 
 
 def _choices(question: QuestionView, picked: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Counts by choice, all that are offered; what is none of them was written into the open choice."""
+    """Return counts of all offered choices; anything else was written into the open choice."""
     offered = [str(choice) for choice in question.choices or []]
     counts = Counter(choice for one in picked for choice in dict.fromkeys(one))
     shown: dict[str, Any] = {"counts": {choice: counts[choice] for choice in offered}}
@@ -106,7 +106,7 @@ def _choices(question: QuestionView, picked: Sequence[Sequence[str]]) -> dict[st
 
 
 def _several(value: Any) -> list[str]:
-    """The choices of one answer, which comes as a list or as its JSON text."""
+    """Return the choices of one response, which is a list or its JSON text."""
     if isinstance(value, str) and value.startswith("["):
         try:
             value = json.loads(value)
@@ -118,7 +118,7 @@ def _several(value: Any) -> list[str]:
 
 
 def _samples(texts: Sequence[str]) -> dict[str, Any]:
-    """The newest texts, cut."""
+    """Return the newest texts, truncated."""
     found = [text for one in texts if (text := excerpt(one, _SAMPLE_CHARACTERS))]
     distinct = list(dict.fromkeys(found))[:MOST_SAMPLES]
     return {WRITTEN: distinct} if distinct else {}

@@ -1,4 +1,4 @@
-"""Surveys. PostHog has no soft delete here: a survey is archived, and nothing is lost."""
+"""Surveys. PostHog has no soft delete for them: a survey is archived, and nothing is lost."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from ..operation import Effect, Operation, Result, Toolset, listing, read, show
 
 SURVEYS = "/api/projects/{project_id}/surveys/"
 SURVEY = "/api/projects/{project_id}/surveys/{survey_id}/"
-_DRAFT = "A draft: nobody sees it until update_survey sets start_date."
+_DRAFT = "A draft: it is not shown until update_survey sets start_date."
 
 
 async def _get_survey(api: Call, args: GetSurvey) -> Result:
@@ -40,7 +40,7 @@ async def _update_survey(api: Call, args: UpdateSurvey) -> Result:
             changes[name] = api.moment(value)
     nested = {"conditions": args.conditions, "appearance": args.appearance}
     if any(value is not None for value in nested.values()):
-        # PostHog replaces these two whole.
+        # PostHog replaces these two objects whole.
         before = await api.get(SURVEY, survey_id=args.survey_id)
         read(SurveyView, before)
         stored = as_object(before)
@@ -61,12 +61,12 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         ListSurveys,
         SurveyRow,
         name="list_surveys",
-        about="List surveys with type, status and dates.",
+        about="List surveys with status and dates. Use it to find a survey_id.",
         toolset=Toolset.SURVEYS,
     ),
     Operation(
         name="create_survey",
-        about="Create a survey, such as NPS. A draft unless start_date is given.",
+        about="Create a survey, such as NPS. It is a draft unless start_date is set.",
         toolset=Toolset.SURVEYS,
         effect=Effect.CREATE,
         input=CreateSurvey,
@@ -74,7 +74,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="get_survey",
-        about="Show one survey: questions, where it shows, status. Answers: get_survey_stats.",
+        about="Show one survey: questions, display conditions, status. For responses, use get_survey_stats.",
         toolset=Toolset.SURVEYS,
         effect=Effect.READ,
         input=GetSurvey,
@@ -82,7 +82,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="update_survey",
-        about="Change, launch (start_date), stop (end_date) or archive a survey; surveys are archived, not deleted.",
+        about="Change, launch (start_date), stop (end_date) or archive a survey. Surveys cannot be deleted.",
         toolset=Toolset.SURVEYS,
         effect=Effect.UPDATE,
         input=UpdateSurvey,

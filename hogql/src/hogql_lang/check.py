@@ -36,12 +36,15 @@ class Verdict:
     unjudged: str | None = None
 
 
-def judge(statement: Statement, values: Mapping[str, Any], schema: Schema | None) -> Verdict:
-    """Return the verdict on a statement; without a schema its tables and columns are not judged."""
+def judge(statement: Statement, values: Mapping[str, Any] | None, schema: Schema | None) -> Verdict:
+    """Return the verdict on a statement.
+
+    Without a schema its tables and columns are not judged, without values its placeholders.
+    """
     return without_schema(statement, values) or with_schema(statement, schema)
 
 
-def without_schema(statement: Statement, values: Mapping[str, Any]) -> Verdict | None:
+def without_schema(statement: Statement, values: Mapping[str, Any] | None) -> Verdict | None:
     """Return the verdict on a statement that has no tree or lacks a value, None for one whose names can be judged."""
     match statement.tree:
         case Unjudged():
@@ -52,7 +55,7 @@ def without_schema(statement: Statement, values: Mapping[str, Any]) -> Verdict |
         case Unparsed() as unparsed:
             return Verdict((_syntax(statement, unparsed),))
         case root:
-            missing = _placeholders(root, values)
+            missing = None if values is None else _placeholders(root, values)
             return Verdict((missing,)) if missing else None
 
 

@@ -147,6 +147,17 @@ def _mark(level: _Level, words: list[str], at: int) -> None:
         level.marks.append(word)
 
 
+def _may_be_query(words: list[str], at: int) -> bool:
+    """Return whether brackets in brackets may hold a query, which the parser tries first; it gives up at a name or a
+    value, as in `((a = 1) and (b = 2))`.
+    """
+    while words[at] == "(":
+        at += 1
+    first = words[at]
+    is_name = first not in _KEYWORDS and first not in _CLAUSES and first.replace("$", "_").isidentifier()
+    return not (is_name or first.isdigit() or first in ("'", '"', "`", "-", "not"))
+
+
 def _opened(outer: _Level, words: list[str], at: int, is_called_again: bool) -> _Level:
     word, previous, first, second = words[at], words[at - 1], words[at + 1], words[at + 2]
     level = _Level(_CLOSING[word])
@@ -158,7 +169,7 @@ def _opened(outer: _Level, words: list[str], at: int, is_called_again: bool) -> 
             and (words[at - 2] in ("as", ":") or (words[at - 2] != "." and _ends_operand(words[at - 2])))
         )
         factors += 2 * level.is_type
-        factors += first in ("(", "{", "with", "values", "*", "<")
+        factors += first in ("{", "with", "values", "*", "<") or (first == "(" and _may_be_query(words, at))
         factors += first == "select" and not _ends_operand(second)
     level.factors = factors + (word == "{")
     return level

@@ -115,7 +115,10 @@ def _is_shallow(found: _Json) -> bool:
     for _ in range(2 * MAX_DEPTH):  # a level of the tree is one or two of JSON
         deeper: list[Any] = []
         for item in level:
-            below = cast("_Json", item).values() if isinstance(item, dict) else cast("list[Any]", item)
+            if isinstance(item, dict):
+                below = [each for key, each in cast("_Json", item).items() if key not in ("start", "end")]
+            else:
+                below = cast("list[Any]", item)
             deeper += [each for each in below if isinstance(each, dict | list)]
         if not deeper:
             return True

@@ -19,7 +19,6 @@ from .walk import (
     children,
     clauses,
     last_name,
-    nodes,
     place,
     shared_columns,
     sources,
@@ -130,9 +129,8 @@ class _Resolver:
             | shared_columns(joins)
         )
         scope = _Scope(tables, found, names, outer)
-        for name in clauses():
-            for child in nodes(getattr(node, name)):
-                self._walk(child, scope)
+        for child in children(node, clauses()):
+            self._walk(child, scope)
         for expression in expressions.values():
             self._walk(expression, scope)
         for join in joins:

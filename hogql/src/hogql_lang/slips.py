@@ -41,8 +41,9 @@ _WRITES = frozenset(
     ]
 )
 _NAMES_BEFORE = 3
-_LONGEST_SLIP = 40
 """A mistake is often noticed a few words after it."""
+_LONGEST_SLIP = 40
+"""Characters of a word that are compared."""
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
 """In the order that HogQL requires."""
@@ -274,7 +275,7 @@ def _misspelt_keyword(sql: str, tokens: Sequence[Token], at: int) -> Suspicion |
         if index and tokens[index - 1].word in (":", "."):
             continue
         token = tokens[index]
-        if index + 1 < len(tokens) and tokens[index + 1].word in ("(", ".") and token.word not in ("BYE",):
+        if index + 1 < len(tokens) and tokens[index + 1].word in ("(", "."):
             continue
         close = difflib.get_close_matches(token.word[:_LONGEST_SLIP], _KEYWORDS, n=1, cutoff=0.65)
         if close:

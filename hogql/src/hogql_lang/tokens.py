@@ -1,14 +1,13 @@
 """Splits HogQL into tokens, without parsing it, in time linear in its length."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_NESTING = 100
 """Brackets open at the same time; far above what people write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A word, a sign, or a quoted text of a statement."""
 
     word: str
@@ -42,22 +41,26 @@ def tokenize(sql: str) -> list[Token]:
     """Return the statement without blanks and comments. Raises TooDeep."""
     found: list[Token] = []
     depth = place = 0
-    while place < len(sql) and (match := _TOKEN.match(sql, place)):
-        start, place = place, match.end()
-        kind, text = match.lastgroup, match[0]
-        if kind == "blank":
-            continue
-        if kind == "template":
-            place = _end_of_template(sql, start + 2)
-            found.append(Token("'", depth, start, place))
-            continue
-        if kind == "sign" and text in ")]}":
-            depth -= 1
-        found.append(Token(text.upper() if kind == "word" else text[0], depth, start, place))
-        if kind == "sign" and text in "([{":
-            depth += 1
-            if depth > MAX_NESTING:
-                raise TooDeep(start)
+    while place < len(sql):
+        for match in _TOKEN.finditer(sql, place):
+            kind, (start, place) = match.lastgroup, match.span()
+            if kind == "blank":
+                continue
+            if kind == "template":
+                place = _end_of_template(sql, place)
+                found.append(Token("'", depth, start, place))
+                break  # the rest is read from there
+            text = match[0]
+            if kind == "word":
+                found.append(Token(text.upper(), depth, start, place))
+                continue
+            if kind == "sign" and text in ")]}":
+                depth -= 1
+            found.append(Token(text[0], depth, start, place))
+            if kind == "sign" and text in "([{":
+                depth += 1
+                if depth > MAX_NESTING:
+                    raise TooDeep(start)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import fields, replace
 from functools import cache
 from typing import Any, cast
@@ -10,6 +10,7 @@ from typing import Any, cast
 from . import tree
 
 _KINDS = frozenset(kind for kind in vars(tree).values() if isinstance(kind, type) and kind.__module__ == tree.__name__)
+_LEAVES = frozenset([tree.Constant, tree.Field])
 
 
 @cache
@@ -18,19 +19,25 @@ def field_names(kind: type) -> tuple[str, ...]:
     return tuple([each.name for each in fields(kind) if each.name != "span"])
 
 
-def children(node: tree.Node) -> Iterator[tree.Node]:
-    """Return the nodes directly below a node."""
-    for name in field_names(type(node)):
-        yield from nodes(getattr(node, name))
+def children(node: tree.Node, names: Iterable[str] = ()) -> list[tree.Node]:
+    """Return the nodes directly below a node, all or those of some fields."""
+    found: list[tree.Node] = []
+    if type(node) not in _LEAVES:
+        for name in names or field_names(type(node)):
+            value = getattr(node, name)
+            if type(value) in _KINDS:
+                found.append(value)
+            elif value and isinstance(value, tuple):
+                _collect(cast("tuple[object, ...]", value), found)
+    return found
 
 
-def nodes(value: object) -> Iterator[tree.Node]:
-    """Return the nodes that the value of a field holds, nested in tuples or not."""
-    if isinstance(value, tuple):
-        for item in cast("tuple[object, ...]", value):
-            yield from nodes(item)
-    elif type(value) in _KINDS:
-        yield cast("tree.Node", value)
+def _collect(values: tuple[object, ...], found: list[tree.Node]) -> None:
+    for value in values:
+        if type(value) in _KINDS:
+            found.append(cast("tree.Node", value))
+        elif isinstance(value, tuple):
+            _collect(cast("tuple[object, ...]", value), found)
 
 
 def walk(node: tree.Node) -> Iterator[tree.Node]:
@@ -39,7 +46,7 @@ def walk(node: tree.Node) -> Iterator[tree.Node]:
     while waiting:
         item = waiting.pop()
         yield item
-        waiting += reversed(list(children(item)))
+        waiting += reversed(children(item))
 
 
 def rebuilt[N](node: N, change: Callable[[Any], Any]) -> N:
@@ -70,7 +77,7 @@ def sources(join: tree.Join | None) -> Iterator[tree.Join]:
 def aliases(select: tree.Select) -> frozenset[str]:
     """Return the aliases anywhere in a SELECT, which HogQL lets be used anywhere in it; not those of subqueries."""
     found: set[str] = set()
-    waiting = [child for name in clauses() for child in nodes(getattr(select, name))]
+    waiting = children(select, clauses())
     while waiting:
         item = waiting.pop()
         if isinstance(item, tree.Select | tree.SetQuery):

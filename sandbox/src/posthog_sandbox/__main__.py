@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "the sandbox does not run on Windows (chdb has no Windows wheel); use WSL, or a real MATON_API_KEY."
         )
     if missing := [name for name in ("chdb", "hogql_parser_rs") if importlib.util.find_spec(name) is None]:
-        return _fail(f"{', '.join(missing)} is missing; reinstall posthog-sandbox (about 265 MB to download).")
+        return _fail(f"{' and '.join(missing)} not installed; reinstall posthog-sandbox (a download of about 265 MB).")
     from .serving import bind
 
     try:
@@ -212,7 +212,7 @@ def _fail(reason: str) -> int:
 
 
 def _program() -> str:
-    """Return the command as its user typed it: a console script, a command of another program, or the module."""
+    """Return the command as the user typed it: a console script, a subcommand of another program, or the module."""
     name = Path(sys.argv[0]).name
     return "python -m posthog_sandbox" if name == "__main__.py" else name
 

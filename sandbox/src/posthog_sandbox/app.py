@@ -156,7 +156,7 @@ async def _open_events(services: Services, on_failure: Callable[[Exception], Non
 
 
 async def _reset(sandbox: _Sandbox, refill: Callable[[], None]) -> None:
-    """Return to the state of a new sandbox; the events stay. A new router has no results of earlier queries."""
+    """Reset to the state of a new sandbox but keep the events. A new router has no cached query results."""
     sandbox.clock.reset()
     sandbox.faults.set([])
     await to_thread.run_sync(refill)

@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     status: int
     body: Any
 
@@ -73,7 +73,7 @@ class Resources:
             await self._events.open()
         return Services(self.store, self._events, lambda: self.now, _never)
 
-    async def send(self, method: str, path: str, body: dict[str, Any] | None = None, /, **query: Any) -> Answer:
+    async def send(self, method: str, path: str, body: dict[str, Any] | None = None, /, **query: Any) -> Response:
         """Send a request; `path` is relative to `/api/projects/1/`, or starts with `/` for another project."""
         path = path.removeprefix("/") if path.startswith("/") else f"1/{path}"
         found = self._router.find(f"projects/{path}")
@@ -94,9 +94,9 @@ class Resources:
         try:
             response = await endpoints[method](call)
         except ApiError as error:
-            return Answer(error.status, error.body)
+            return Response(error.status, error.body)
         content = bytes(response.body)
-        return Answer(response.status_code, json.loads(content) if content else None)
+        return Response(response.status_code, json.loads(content) if content else None)
 
     async def make(self, path: str, /, **body: Any) -> dict[str, Any]:
         """Create a row with POST and return it."""

@@ -69,10 +69,10 @@ async def test_an_annotation_names_its_insight_and_dashboard(api: Resources) -> 
 async def test_an_invalid_value_is_400(
     api: Resources, body: dict[str, Any], detail: str, code: str, attr: str | None
 ) -> None:
-    refused = await api.send("POST", "annotations/", body)
+    rejected = await api.send("POST", "annotations/", body)
 
-    assert refused.status == 400
-    assert refused.body == {"type": "validation_error", "code": code, "detail": detail, "attr": attr}
+    assert rejected.status == 400
+    assert rejected.body == {"type": "validation_error", "code": code, "detail": detail, "attr": attr}
     assert (await api.get("annotations/"))["count"] == 0
 
 
@@ -114,9 +114,9 @@ async def test_annotations_within_the_requested_dates_are_listed_latest_first(ap
     ],
 )
 async def test_an_invalid_filter_is_400(api: Resources, query: dict[str, str], detail: str) -> None:
-    refused = await api.send("GET", "annotations/", **query)
+    rejected = await api.send("GET", "annotations/", **query)
 
-    assert (refused.status, refused.detail) == (400, detail)
+    assert (rejected.status, rejected.detail) == (400, detail)
 
 
 async def test_lists_are_searched_and_filtered(api: Resources) -> None:

@@ -68,7 +68,7 @@ async def test_an_insight_on_a_missing_dashboard_is_rejected_as_a_whole(sandbox:
     before = (await sandbox.get("insights/"))["count"]
     body = {"name": "x", "query": QUERY, "dashboards": [999]}
 
-    assert (await sandbox.refused("POST", "insights/", body))[0] == 400
+    assert (await sandbox.rejection("POST", "insights/", body))[0] == 400
     assert (await sandbox.get("insights/"))["count"] == before
 
 
@@ -94,7 +94,7 @@ async def test_a_dashboard_is_copied_or_created_from_a_template_but_not_both(san
 
     assert (copy["creation_mode"], len(copy["tiles"])) == ("duplicate", 4)
     body = {"use_dashboard": source["id"], "use_template": "DEFAULT_APP"}
-    assert (await sandbox.refused("POST", "dashboards/", body))[0] == 400
+    assert (await sandbox.rejection("POST", "dashboards/", body))[0] == 400
 
 
 async def test_tiles_are_moved_and_texts_are_added(sandbox: Serving) -> None:
@@ -127,8 +127,8 @@ async def test_a_bare_query_is_stored_unchanged_and_not_saved_by_default(sandbox
 
 
 async def test_an_insight_needs_a_query_object_and_no_legacy_filters(sandbox: Serving) -> None:
-    assert (await sandbox.refused("POST", "insights/", {"query": "select 1"}))[:2] == (400, "not_a_dict")
-    assert (await sandbox.refused("POST", "insights/", {"filters": {"insight": "TRENDS"}}))[0] == 403
+    assert (await sandbox.rejection("POST", "insights/", {"query": "select 1"}))[:2] == (400, "not_a_dict")
+    assert (await sandbox.rejection("POST", "insights/", {"filters": {"insight": "TRENDS"}}))[0] == 403
 
 
 @pytest.mark.parametrize("wrong", ["false", 0, None])
@@ -165,7 +165,7 @@ async def test_insights_are_filtered_by_all_of_the_given_dashboards(sandbox: Ser
     page = await sandbox.get("insights/", dashboards=f"[{first['id']}, {second['id']}]")
 
     assert [row["id"] for row in page["results"]] == [both["id"]]
-    assert (await sandbox.refused("GET", "insights/", dashboards="{}"))[0] == 400
+    assert (await sandbox.rejection("GET", "insights/", dashboards="{}"))[0] == 400
 
 
 @pytest.mark.parametrize(

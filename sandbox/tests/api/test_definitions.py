@@ -84,11 +84,11 @@ async def test_describing_a_definition_is_402(api: Resources) -> None:
     property = (await api.get(PROPERTIES, search="$browser"))["results"][0]
 
     for path in (f"{EVENTS}{event['id']}/", f"{PROPERTIES}{property['id']}/"):
-        refused = await api.send("PATCH", path, {"description": "A new account."})
-        assert refused.status == 402
-        assert refused.body["type"] == "server_error"
-        assert refused.body["code"] == "payment_required"
-        assert refused.detail.startswith("Ingestion taxonomy is part of")
+        rejected = await api.send("PATCH", path, {"description": "A new account."})
+        assert rejected.status == 402
+        assert rejected.body["type"] == "server_error"
+        assert rejected.body["code"] == "payment_required"
+        assert rejected.detail.startswith("Ingestion taxonomy is part of")
 
 
 async def test_a_deleted_definition_is_gone(api: Resources) -> None:
@@ -168,9 +168,9 @@ async def test_virtual_properties_extend_the_last_page_of_persons_beyond_its_lim
     ],
 )
 async def test_an_invalid_filter_is_400(api: Resources, query: dict[str, Any], detail: str) -> None:
-    refused = await api.send("GET", PROPERTIES, **query)
+    rejected = await api.send("GET", PROPERTIES, **query)
 
-    assert (refused.status, refused.detail) == (400, detail)
+    assert (rejected.status, rejected.detail) == (400, detail)
 
 
 async def test_groups_and_sessions_have_properties(api: Resources) -> None:

@@ -78,10 +78,10 @@ async def test_the_blast_radius_of_a_condition_is_counted_over_persons(sandbox: 
 
     for properties, affected in (([], everybody), ([mail], with_mail)):
         condition = {"properties": properties, "rollout_percentage": 10}
-        answer = await sandbox.send("POST", path, {"condition": condition})
-        assert (answer.status_code, answer.json()) == (200, {"affected": affected, "total": everybody})
+        response = await sandbox.send("POST", path, {"condition": condition})
+        assert (response.status_code, response.json()) == (200, {"affected": affected, "total": everybody})
     assert 0 < with_mail < everybody
-    status, _, detail, _ = await sandbox.refused("POST", path, {})
+    status, _, detail, _ = await sandbox.rejection("POST", path, {})
     assert (status, detail) == (400, "Missing condition for which to get blast radius")
 
 
@@ -155,10 +155,10 @@ async def test_the_user_and_the_sdks_get_the_flags_of_the_project(sandbox: Servi
 async def test_a_flag_without_a_dashboard_gets_exactly_one(sandbox: Serving) -> None:
     body = {"key": "unwatched", "filters": FLAG, "_should_create_usage_dashboard": False}
     path = f"feature_flags/{(await sandbox.make('feature_flags/', body))['id']}/"
-    answers = [(await sandbox.send("POST", f"{path}dashboard/")).json() for _ in range(2)]
+    responses = [(await sandbox.send("POST", f"{path}dashboard/")).json() for _ in range(2)]
     dashboards = [row for row in (await sandbox.get("dashboards/"))["results"] if "unwatched" in row["name"]]
 
-    assert answers == [{"success": True}] * 2
+    assert responses == [{"success": True}] * 2
     assert [row["id"] for row in dashboards] == [(await sandbox.get(path))["usage_dashboard"]]
 
 
@@ -169,12 +169,12 @@ async def test_flags_are_deleted_in_bulk_and_each_rejection_is_reported(sandbox:
     await sandbox.make("feature_flags/", {"key": "needs", "filters": {"groups": [{"properties": [on_base]}]}})
     ids = [free["id"], base["id"], 999_999, free["id"]]
 
-    answer = await sandbox.send("POST", "feature_flags/bulk_delete/", {"ids": ids})
-    assert answer.status_code == 200
-    assert answer.json()["deleted"] == [
+    response = await sandbox.send("POST", "feature_flags/bulk_delete/", {"ids": ids})
+    assert response.status_code == 200
+    assert response.json()["deleted"] == [
         {"id": free["id"], "key": "free", "rollout_state": "partial", "active_variant": None}
     ]
-    assert [(error["id"], error.get("key")) for error in answer.json()["errors"]] == [
+    assert [(error["id"], error.get("key")) for error in response.json()["errors"]] == [
         (base["id"], "needed"),
         (999_999, None),
         (free["id"], None),
@@ -188,8 +188,8 @@ async def test_flags_are_deleted_by_the_filters_of_their_list(sandbox: Serving) 
         await sandbox.make("feature_flags/", {"key": key, "filters": FLAG})
     before = (await sandbox.get("feature_flags/"))["count"]
 
-    answer = await sandbox.send("POST", "feature_flags/bulk_delete/", {"filters": {"search": "old-"}})
-    assert {row["key"] for row in answer.json()["deleted"]} == {"old-one", "old-two"}
+    response = await sandbox.send("POST", "feature_flags/bulk_delete/", {"filters": {"search": "old-"}})
+    assert {row["key"] for row in response.json()["deleted"]} == {"old-one", "old-two"}
     assert (await sandbox.get("feature_flags/"))["count"] == before - 2
 
 
@@ -204,8 +204,8 @@ async def test_a_bulk_deletion_without_ids_or_filters_deletes_nothing(sandbox: S
 async def test_the_keys_of_flags_are_returned_by_id(sandbox: Serving) -> None:
     flag = await sandbox.make("feature_flags/", {"key": "asked-for", "filters": FLAG})
 
-    answer = await sandbox.send("POST", "feature_flags/bulk_keys/", {"ids": [flag["id"], 999_999]})
-    assert answer.json() == {"keys": {str(flag["id"]): "asked-for"}}
+    response = await sandbox.send("POST", "feature_flags/bulk_keys/", {"ids": [flag["id"], 999_999]})
+    assert response.json() == {"keys": {str(flag["id"]): "asked-for"}}
 
 
 async def test_a_copy_of_an_experiment_is_a_draft_on_the_same_flag(sandbox: Serving) -> None:
@@ -227,10 +227,10 @@ async def test_a_copy_of_an_experiment_is_a_draft_on_the_same_flag(sandbox: Serv
 async def test_the_exposure_cohort_of_an_experiment_has_its_exposed_persons(sandbox: Serving) -> None:
     source = (await sandbox.get("experiments/", status="running"))["results"][0]
     path = f"experiments/{source['id']}/create_exposure_cohort_for_experiment/"
-    answer = await sandbox.send("POST", path)
-    cohort = answer.json()["cohort"]
+    response = await sandbox.send("POST", path)
+    cohort = response.json()["cohort"]
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
     assert cohort["name"] == f'Users exposed to experiment "{source["name"]}"'
     assert cohort["experiment_set"] == [source["id"]]
     key = source["feature_flag_key"]
@@ -240,10 +240,10 @@ async def test_the_exposure_cohort_of_an_experiment_has_its_exposed_persons(sand
     )
     assert (await calculated(sandbox, cohort["id"]))["count"] == exposed["results"][0][0] > 0
     assert (await sandbox.get(f"experiments/{source['id']}/"))["exposure_cohort"] == cohort["id"]
-    assert (await sandbox.refused("POST", path))[2] == "Experiment already has an exposure cohort"
+    assert (await sandbox.rejection("POST", path))[2] == "Experiment already has an exposure cohort"
     draft = await sandbox.make("experiments/", {"name": "Not yet", "feature_flag_key": "not-yet"})
-    refused = await sandbox.refused("POST", f"experiments/{draft['id']}/create_exposure_cohort_for_experiment/")
-    assert refused[2] == "Experiment does not have a start date"
+    rejected = await sandbox.rejection("POST", f"experiments/{draft['id']}/create_exposure_cohort_for_experiment/")
+    assert rejected[2] == "Experiment does not have a start date"
 
 
 async def test_a_cohort_counts_only_events_with_the_required_properties(sandbox: Serving) -> None:
@@ -266,9 +266,9 @@ async def test_a_dashboard_streams_its_tiles_one_by_one(sandbox: Serving) -> Non
         query = trends(kind="EventsNode", event="$pageview")
         await sandbox.make("insights/", {"name": name, "query": query, "dashboards": [board["id"]]})
 
-    answer = await sandbox.send("GET", f"dashboards/{board['id']}/stream_tiles/", refresh="blocking")
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    events = [json.loads(line.removeprefix("data: ")) for line in answer.text.strip().split("\n\n")]
+    response = await sandbox.send("GET", f"dashboards/{board['id']}/stream_tiles/", refresh="blocking")
+    assert response.headers["content-type"].startswith("text/event-stream")
+    events = [json.loads(line.removeprefix("data: ")) for line in response.text.strip().split("\n\n")]
     assert [event["type"] for event in events] == ["metadata", "tile", "tile", "complete"]
     assert (events[0]["dashboard"]["name"], events[0]["dashboard"]["tiles"]) == ("Streamed", [])
     assert [event["tile"]["insight"]["name"] for event in events[1:3]] == ["first", "second"]
@@ -295,7 +295,7 @@ async def test_a_definition_reports_its_query_usage(sandbox: Serving) -> None:
 async def test_splitting_a_person_is_rejected_and_changes_nothing(sandbox: Serving) -> None:
     person = (await sandbox.get("persons/", limit=1))["results"][0]
 
-    status, _, detail, _ = await sandbox.refused("POST", f"persons/{person['uuid']}/split/", {})
+    status, _, detail, _ = await sandbox.rejection("POST", f"persons/{person['uuid']}/split/", {})
     assert status == 400
     assert "does not split persons" in detail
     assert (await sandbox.get("persons/", limit=1))["results"][0] == person
@@ -326,26 +326,26 @@ async def test_the_log_of_a_resource_covers_all_of_its_rows(sandbox: Serving) ->
 
 
 async def test_cancelling_for_an_insight_is_201_even_if_nothing_is_running(sandbox: Serving) -> None:
-    answer = await sandbox.send("POST", "insights/cancel/", {"client_query_id": "nothing"})
+    response = await sandbox.send("POST", "insights/cancel/", {"client_query_id": "nothing"})
 
-    assert (answer.status_code, answer.content) == (201, b"")
-    assert (await sandbox.refused("POST", "insights/cancel/", {}))[3] == "client_query_id"
+    assert (response.status_code, response.content) == (201, b"")
+    assert (await sandbox.rejection("POST", "insights/cancel/", {}))[3] == "client_query_id"
 
 
 async def test_a_static_cohort_has_the_persons_a_flag_is_on_for(sandbox: Serving) -> None:
     mail = {"key": "email", "type": "person", "operator": "is_set", "value": "is_set"}
     filters = {"groups": [{"properties": [mail], "rollout_percentage": 50}]}
     flag = await sandbox.make("feature_flags/", {"key": "half", "filters": filters})
-    answer = await sandbox.send("POST", f"feature_flags/{flag['id']}/create_static_cohort_for_flag/")
-    cohort = await calculated(sandbox, answer.json()["cohort"]["id"])
+    response = await sandbox.send("POST", f"feature_flags/{flag['id']}/create_static_cohort_for_flag/")
+    cohort = await calculated(sandbox, response.json()["cohort"]["id"])
     with_mail = (await sandbox.query("select count() from persons where properties.email is not null"))["results"][0][0]
 
-    assert (answer.status_code, cohort["is_static"]) == (201, True)
+    assert (response.status_code, cohort["is_static"]) == (201, True)
     assert cohort["name"].startswith("Users with feature flag half enabled at 2026-11-23 ")
     assert 0.35 * with_mail < cohort["count"] < 0.65 * with_mail
     member = (await sandbox.get(f"cohorts/{cohort['id']}/persons/", limit=1))["results"][0]
-    told = await sandbox.get("feature_flags/evaluation_reasons/", distinct_id=min(member["distinct_ids"]))
-    assert told["half"]["value"] is True
+    reasons = await sandbox.get("feature_flags/evaluation_reasons/", distinct_id=min(member["distinct_ids"]))
+    assert reasons["half"]["value"] is True
     await sandbox.patch(f"feature_flags/{flag['id']}/", {"active": False})
     off = await sandbox.send("POST", f"feature_flags/{flag['id']}/create_static_cohort_for_flag/")
     assert (await calculated(sandbox, off.json()["cohort"]["id"]))["count"] == 0

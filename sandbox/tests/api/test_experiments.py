@@ -107,9 +107,9 @@ async def test_a_suitable_flag_is_used_unchanged(api: Resources) -> None:
 async def test_an_unsuitable_flag_is_400(api: Resources, keys: tuple[str, ...], detail: str) -> None:
     await make_flag(api, *keys)
 
-    refused = await api.send("POST", "experiments/", {"name": "Button", "feature_flag_key": "button"})
+    rejected = await api.send("POST", "experiments/", {"name": "Button", "feature_flag_key": "button"})
 
-    assert (refused.status, refused.detail, refused.body["attr"]) == (400, detail, None)
+    assert (rejected.status, rejected.detail, rejected.body["attr"]) == (400, detail, None)
     assert (await api.get("experiments/"))["count"] == 0
 
 
@@ -154,27 +154,27 @@ async def test_an_unsuitable_flag_is_400(api: Resources, keys: tuple[str, ...], 
 async def test_an_invalid_value_is_400_and_creates_nothing(
     api: Resources, body: dict[str, Any], attr: str | None, detail: str
 ) -> None:
-    refused = await api.send("POST", "experiments/", {"name": "Button", "feature_flag_key": "button", **body})
+    rejected = await api.send("POST", "experiments/", {"name": "Button", "feature_flag_key": "button", **body})
 
-    assert refused.status == 400
-    assert refused.detail.startswith(detail)
-    assert refused.body["attr"] == attr
+    assert rejected.status == 400
+    assert rejected.detail.startswith(detail)
+    assert rejected.body["attr"] == attr
     assert (await api.get("experiments/"))["count"] == (await api.get("feature_flags/"))["count"] == 0
 
 
 async def test_name_and_key_are_required(api: Resources) -> None:
     for body, missing in (({"feature_flag_key": "a"}, "name"), ({"name": "A"}, "feature_flag_key")):
-        refused = await api.send("POST", "experiments/", body)
-        assert (refused.status, refused.body["code"], refused.body["attr"]) == (400, "required", missing)
+        rejected = await api.send("POST", "experiments/", body)
+        assert (rejected.status, rejected.body["code"], rejected.body["attr"]) == (400, "required", missing)
 
 
 async def test_metrics_on_unknown_events_are_rejected_unless_allowed(api: Resources) -> None:
     unseen = metric(source={"kind": "EventsNode", "event": "refund"})
     body = {"name": "Button", "feature_flag_key": "button", "metrics": [metric(), unseen]}
 
-    refused = await api.send("POST", "experiments/", body)
-    assert refused.status == 400
-    assert refused.detail.startswith("Event(s) 'refund' not found.")
+    rejected = await api.send("POST", "experiments/", body)
+    assert rejected.status == 400
+    assert rejected.detail.startswith("Event(s) 'refund' not found.")
 
     made = await draft(api, metrics=[metric(), unseen], allow_unknown_events=True)
     assert made["primary_metrics_ordered_uuids"] == [item["uuid"] for item in made["metrics"]]
@@ -184,9 +184,9 @@ async def test_an_experiment_can_be_launched_paused_ended_and_archived(api: Reso
     path = f"experiments/{(await draft(api))['id']}/"
 
     async def step(name: str, **body: Any) -> tuple[str, bool]:
-        answered = await api.send("POST", f"{path}{name}/", body)
-        assert answered.status == 200, answered.body
-        return answered.body["status"], answered.body["feature_flag"]["active"]
+        returned = await api.send("POST", f"{path}{name}/", body)
+        assert returned.status == 200, returned.body
+        return returned.body["status"], returned.body["feature_flag"]["active"]
 
     assert await step("launch") == ("running", True)
     assert (await api.get(path))["start_date"] == NOW_TEXT
@@ -226,9 +226,9 @@ async def test_an_action_in_the_wrong_state_is_400(api: Resources, steps: tuple[
     for name in steps[:-1]:
         assert (await api.send("POST", f"{path}{name}/")).status == 200
 
-    refused = await api.send("POST", f"{path}{steps[-1]}/")
+    rejected = await api.send("POST", f"{path}{steps[-1]}/")
 
-    assert (refused.status, refused.detail) == (400, detail)
+    assert (rejected.status, rejected.detail) == (400, detail)
 
 
 async def test_shipping_a_variant_ends_the_experiment_and_serves_it_to_all(api: Resources) -> None:
@@ -282,9 +282,9 @@ async def test_parameters_are_copied_only_to_the_flag_of_a_draft(api: Resources)
 async def test_an_invalid_update_is_400(api: Resources, body: dict[str, Any], detail: str) -> None:
     made = await draft(api)
 
-    refused = await api.send("PATCH", f"experiments/{made['id']}/", body)
+    rejected = await api.send("PATCH", f"experiments/{made['id']}/", body)
 
-    assert (refused.status, refused.detail) == (400, detail)
+    assert (rejected.status, rejected.detail) == (400, detail)
     assert await api.get(f"experiments/{made['id']}/") == made
 
 
@@ -302,8 +302,8 @@ async def test_deletion_is_soft_and_reverted_by_patch(api: Resources) -> None:
 
     await api.patch(path, deleted=True)
     await api.patch(f"feature_flags/{made['feature_flag']['id']}/", deleted=True)
-    refused = await api.send("PATCH", path, {"deleted": False})
-    assert refused.detail.startswith("Cannot restore experiment: the linked feature flag has been deleted.")
+    rejected = await api.send("PATCH", path, {"deleted": False})
+    assert rejected.detail.startswith("Cannot restore experiment: the linked feature flag has been deleted.")
 
 
 async def test_a_deleted_flag_cannot_launch(api: Resources) -> None:
@@ -311,8 +311,8 @@ async def test_a_deleted_flag_cannot_launch(api: Resources) -> None:
     await api.patch(f"feature_flags/{made['feature_flag']['id']}/", deleted=True)
 
     for method, path, body in (("POST", "launch/", {}), ("PATCH", "", {"start_date": NOW_TEXT})):
-        refused = await api.send(method, f"experiments/{made['id']}/{path}", body)
-        assert refused.detail == "Experiment cannot be launched because its feature flag has been deleted."
+        rejected = await api.send(method, f"experiments/{made['id']}/{path}", body)
+        assert rejected.detail == "Experiment cannot be launched because its feature flag has been deleted."
 
 
 async def test_an_experiment_survives_the_deletion_of_its_flag(api: Resources) -> None:

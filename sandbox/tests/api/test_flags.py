@@ -24,7 +24,7 @@ WRONG_FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"key": "k", "filters": FLAG, "archived": True}, "invalid_input", "archived"),
     ({"key": "k", "filters": FLAG, "evaluation_runtime": "mars"}, "invalid_choice", "evaluation_runtime"),
 ]
-REFUSED_FILTERS: list[tuple[dict[str, Any], str]] = [
+INVALID_FILTERS: list[tuple[dict[str, Any], str]] = [
     ({"groups": [{"rollout_percentage": 101}]}, "between 0 and 100"),
     ({"groups": [{"rollout_percentage": "50"}]}, "between 0 and 100"),
     ({"groups": [{"properties": [{"key": "x", "value": "y", "type": "event"}]}]}, "can only use person"),
@@ -65,7 +65,7 @@ async def test_a_new_flag_creates_a_dashboard_unless_disabled(sandbox: Serving) 
 
 @pytest.mark.parametrize("key", ["with space", "dot.ted", "slash/ed", "ünïcode"])
 async def test_a_key_has_only_letters_digits_hyphens_and_underscores(sandbox: Serving, key: str) -> None:
-    status, code, _, attr = await sandbox.refused("POST", "feature_flags/", {"key": key, "filters": FLAG})
+    status, code, _, attr = await sandbox.rejection("POST", "feature_flags/", {"key": key, "filters": FLAG})
 
     assert (status, code, attr) == (400, "invalid_key", "key")
 
@@ -73,7 +73,7 @@ async def test_a_key_has_only_letters_digits_hyphens_and_underscores(sandbox: Se
 async def test_a_key_is_unique(sandbox: Serving) -> None:
     await flag(sandbox)
 
-    assert await sandbox.refused("POST", "feature_flags/", {"key": "fresh", "filters": FLAG}) == (
+    assert await sandbox.rejection("POST", "feature_flags/", {"key": "fresh", "filters": FLAG}) == (
         400,
         "unique",
         "There is already a feature flag with this key.",
@@ -83,16 +83,16 @@ async def test_a_key_is_unique(sandbox: Serving) -> None:
 
 @pytest.mark.parametrize(("body", "code", "attr"), WRONG_FIELDS)
 async def test_the_first_invalid_field_is_reported(sandbox: Serving, body: Any, code: str, attr: str) -> None:
-    assert (await sandbox.refused("POST", "feature_flags/", body))[::3] == (400, attr)
-    assert (await sandbox.refused("POST", "feature_flags/", body))[1] == code
+    assert (await sandbox.rejection("POST", "feature_flags/", body))[::3] == (400, attr)
+    assert (await sandbox.rejection("POST", "feature_flags/", body))[1] == code
 
 
-@pytest.mark.parametrize(("filters", "says"), REFUSED_FILTERS)
-async def test_invalid_filters_are_rejected(sandbox: Serving, filters: Any, says: str) -> None:
-    status, _, detail, attr = await sandbox.refused("POST", "feature_flags/", {"key": "k", "filters": filters})
+@pytest.mark.parametrize(("filters", "expected"), INVALID_FILTERS)
+async def test_invalid_filters_are_rejected(sandbox: Serving, filters: Any, expected: str) -> None:
+    status, _, detail, attr = await sandbox.rejection("POST", "feature_flags/", {"key": "k", "filters": filters})
 
     assert (status, attr) == (400, "filters")
-    assert says in detail
+    assert expected in detail
 
 
 async def test_payloads_are_stored_as_json_strings(sandbox: Serving) -> None:
@@ -105,7 +105,7 @@ async def test_a_behavioral_cohort_cannot_target_a_flag(sandbox: Serving) -> Non
     [cohort] = (await sandbox.get("cohorts/", search="Power users"))["results"]
     filters = {"groups": [{"properties": [{"key": "id", "type": "cohort", "value": cohort["id"], "operator": "in"}]}]}
 
-    assert (await sandbox.refused("POST", "feature_flags/", {"key": "k", "filters": filters}))[1] == (
+    assert (await sandbox.rejection("POST", "feature_flags/", {"key": "k", "filters": filters}))[1] == (
         "behavioral_cohort_found"
     )
 
@@ -130,19 +130,19 @@ async def test_a_conflicting_edit_is_409_with_type_server_error(sandbox: Serving
     made = await flag(sandbox)
     await sandbox.patch(f"feature_flags/{made['id']}/", {"name": "theirs"})
     body = {"name": "mine", "version": made["version"], "original_flag": made}
-    answer = await sandbox.send("PATCH", f"feature_flags/{made['id']}/", body)
+    response = await sandbox.send("PATCH", f"feature_flags/{made['id']}/", body)
 
-    assert answer.status_code == 409
-    assert answer.json()["type"] == "server_error"
-    assert answer.json()["code"] == "conflict"
+    assert response.status_code == 409
+    assert response.json()["type"] == "server_error"
+    assert response.json()["code"] == "conflict"
 
 
 async def test_delete_is_405_with_an_empty_body_and_a_patch_deletes_and_restores(sandbox: Serving) -> None:
     made = await flag(sandbox)
     path = f"feature_flags/{made['id']}/"
-    refused = await sandbox.send("DELETE", path)
+    rejected = await sandbox.send("DELETE", path)
 
-    assert (refused.status_code, refused.content, refused.headers["content-length"]) == (405, b"", "0")
+    assert (rejected.status_code, rejected.content, rejected.headers["content-length"]) == (405, b"", "0")
     assert (await sandbox.patch(path, {"deleted": True}))["deleted"] is True
     assert (await sandbox.get("feature_flags/", search="fresh"))["results"] == []
     assert (await sandbox.get(path))["deleted"] is True
@@ -160,7 +160,7 @@ async def test_a_new_flag_removes_the_deleted_flag_with_its_key(sandbox: Serving
 
 async def test_a_flag_of_a_running_experiment_cannot_be_deleted(sandbox: Serving) -> None:
     [running] = (await sandbox.get("feature_flags/", search="new-checkout"))["results"]
-    status, _, detail, _ = await sandbox.refused("PATCH", f"feature_flags/{running['id']}/", {"deleted": True})
+    status, _, detail, _ = await sandbox.rejection("PATCH", f"feature_flags/{running['id']}/", {"deleted": True})
 
     assert status == 400
     assert "running experiment" in detail
@@ -182,7 +182,7 @@ async def test_a_flag_with_dependents_cannot_be_switched_off(sandbox: Serving) -
     await flag(sandbox, "dependent", filters=needs)
 
     for body in ({"active": False}, {"deleted": True}):
-        assert "other flags depend on it" in (await sandbox.refused("PATCH", f"feature_flags/{made['id']}/", body))[2]
+        assert "other flags depend on it" in (await sandbox.rejection("PATCH", f"feature_flags/{made['id']}/", body))[2]
 
 
 @pytest.mark.parametrize(
@@ -206,4 +206,4 @@ async def test_a_flag_is_not_found_by_its_key_or_in_another_project(sandbox: Ser
     made = await flag(sandbox)
 
     for path in ("feature_flags/fresh/", f"/posthog/api/projects/2/feature_flags/{made['id']}/"):
-        assert await sandbox.refused("GET", path) == (404, "not_found", "Not found.", None)
+        assert await sandbox.rejection("GET", path) == (404, "not_found", "Not found.", None)

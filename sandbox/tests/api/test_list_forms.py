@@ -81,8 +81,8 @@ async def test_views_are_recorded_and_order_the_list(sandbox: Serving) -> None:
     made = [await sandbox.make("insights/", {"query": SQL, "name": name}) for name in "ab"]
     for moment, row in (("2026-11-22T10:00:00Z", made[1]), ("2026-11-22T11:00:00Z", made[0])):
         await sandbox.send("POST", "/sandbox/clock", {"now": moment, "frozen": True})
-        answer = await sandbox.send("POST", "insights/viewed/", {"insight_ids": [row["id"], 10**6]})
-        assert answer.status_code == 201
+        response = await sandbox.send("POST", "insights/viewed/", {"insight_ids": [row["id"], 10**6]})
+        assert response.status_code == 201
 
     wanted = [made[0]["id"], made[1]["id"]]
     assert (await ids(sandbox, "insights/", order="-last_viewed_at"))[:2] == wanted

@@ -48,8 +48,8 @@ async def test_a_changed_person_property_is_202_without_a_body_and_shows_afterwa
     person = await somebody(sandbox)
     path = f"persons/{person['uuid']}/update_property/"
     for value in ("it's \\ new", {"deep": ["ü"]}):
-        answer = await sandbox.send("POST", path, {"key": "plan", "value": value})
-        assert (answer.status_code, answer.content) == (202, b"")
+        response = await sandbox.send("POST", path, {"key": "plan", "value": value})
+        assert (response.status_code, response.content) == (202, b"")
 
         assert await properties_of(sandbox, person["uuid"]) == {**person["properties"], "plan": value}
 
@@ -69,9 +69,9 @@ async def test_lists_filter_by_changed_properties_and_leave_other_persons_unchan
 async def test_a_property_of_a_person_is_removed(sandbox: Serving) -> None:
     person = await somebody(sandbox)
     path = f"persons/{person['uuid']}/delete_property/"
-    answer = await sandbox.send("POST", path, {"$unset": "email"})
+    response = await sandbox.send("POST", path, {"$unset": "email"})
 
-    assert (answer.status_code, answer.json()) == (201, {"success": True})
+    assert (response.status_code, response.json()) == (201, {"success": True})
     assert "email" not in await properties_of(sandbox, person["uuid"])
 
 
@@ -88,7 +88,7 @@ async def test_a_missing_field_is_reported_with_code_and_detail_swapped(
 ) -> None:
     person = await somebody(sandbox)
 
-    assert await sandbox.refused("POST", f"persons/{person['uuid']}/{action}/", body) == (
+    assert await sandbox.rejection("POST", f"persons/{person['uuid']}/{action}/", body) == (
         400,
         "This field is required.",
         "required",
@@ -115,7 +115,7 @@ async def test_the_cohorts_of_a_person_are_listed(sandbox: Serving) -> None:
         row["id"] for row in (await sandbox.get("persons/cohorts/", person_id=person["uuid"]))["results"]
     ]
     assert (await sandbox.get("persons/cohorts/", person_id=NOBODY))["results"] == []
-    assert (await sandbox.refused("GET", "persons/cohorts/", person_id="7"))[3] == "person_id"
+    assert (await sandbox.rejection("GET", "persons/cohorts/", person_id="7"))[3] == "person_id"
 
 
 async def test_persons_are_deleted_in_bulk(sandbox: Serving) -> None:
@@ -125,7 +125,7 @@ async def test_persons_are_deleted_in_bulk(sandbox: Serving) -> None:
     by_distinct_id = await sandbox.send("POST", "persons/bulk_delete/", {"distinct_ids": second["distinct_ids"]})
     gone = [(await sandbox.send("GET", f"persons/{row['id']}/")).status_code for row in (first, second, third)]
 
-    assert {answer.status_code for answer in (kept, by_id, by_distinct_id)} == {202}
+    assert {response.status_code for response in (kept, by_id, by_distinct_id)} == {202}
     assert gone == [404, 404, 200]
     assert (await sandbox.send("POST", "persons/bulk_delete/", {})).status_code == 400
     assert (await sandbox.send("POST", "persons/bulk_delete/", {"ids": [NOBODY] * 1001})).status_code == 400
@@ -139,11 +139,11 @@ async def test_deleting_only_the_events_of_a_person_keeps_the_person(sandbox: Se
 
 
 async def test_persons_are_exported_as_csv_on_request(sandbox: Serving) -> None:
-    answer = await sandbox.send("GET", "persons/", format="csv", limit=5, search="@")
-    lines = list(csv.DictReader(io.StringIO(answer.text)))
+    response = await sandbox.send("GET", "persons/", format="csv", limit=5, search="@")
+    lines = list(csv.DictReader(io.StringIO(response.text)))
     persons = (await sandbox.get("persons/", limit=5, search="@"))["results"]
 
-    assert answer.headers["content-type"].startswith("text/csv")
+    assert response.headers["content-type"].startswith("text/csv")
     assert [line["id"] for line in lines] == [person["id"] for person in persons]
     assert [line["properties.email"] for line in lines] == [person["properties"]["email"] for person in persons]
 
@@ -339,14 +339,14 @@ async def test_a_static_cohort_is_created_from_the_persons_of_a_query(sandbox: S
 
 
 async def test_a_query_without_person_ids_creates_a_cohort_with_an_error(sandbox: Serving) -> None:
-    for text, told in (("select event from events", "person_id"), ("select foo from events", "foo")):
+    for text, reason in (("select event from events", "person_id"), ("select foo from events", "foo")):
         query = {"kind": "HogQLQuery", "query": text}
         cohort = await sandbox.make("cohorts/", {"name": "Nobody", "is_static": True, "query": query})
         done = await calculated(sandbox, cohort["id"])
         assert (done["count"], done["errors_calculating"]) == (None, 1)
-        assert told in done["last_error_message"]
-    refused = {"name": "No", "is_static": True, "query": {"kind": "TrendsQuery"}}
-    assert (await sandbox.refused("POST", "cohorts/", refused))[3] == "query"
+        assert reason in done["last_error_message"]
+    rejected = {"name": "No", "is_static": True, "query": {"kind": "TrendsQuery"}}
+    assert (await sandbox.rejection("POST", "cohorts/", rejected))[3] == "query"
 
 
 COPY = "/posthog/api/organizations/@current/feature_flags/copy_flags/"
@@ -379,5 +379,5 @@ async def test_a_flag_is_copied_to_other_projects_of_its_organization(sandbox: S
     ],
 )  # fmt: skip
 async def test_copying_a_missing_flag_is_rejected(sandbox: Serving, sent: dict[str, Any], error: str) -> None:
-    answer = await sandbox.send("POST", COPY, sent)
-    assert (answer.status_code, answer.json()) == (400, {"error": error})
+    response = await sandbox.send("POST", COPY, sent)
+    assert (response.status_code, response.json()) == (400, {"error": error})

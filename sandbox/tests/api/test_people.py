@@ -92,7 +92,7 @@ async def test_a_person_is_retrieved_by_uuid_or_number_and_shows_the_number(sand
 
 
 async def test_a_distinct_id_is_not_a_person_id(sandbox: Serving) -> None:
-    status, _, detail, _ = await sandbox.refused("GET", "persons/user-1/")
+    status, _, detail, _ = await sandbox.rejection("GET", "persons/user-1/")
 
     assert status == 400
     assert "does not look like a personID" in detail
@@ -188,7 +188,7 @@ async def test_a_cohort_that_cannot_be_calculated_reports_the_reason(sandbox: Se
     ],
 )
 async def test_invalid_cohort_filters_are_rejected(sandbox: Serving, filters: Any) -> None:
-    assert (await sandbox.refused("POST", "cohorts/", {"name": "x", "filters": filters}))[::3] == (400, "filters")
+    assert (await sandbox.rejection("POST", "cohorts/", {"name": "x", "filters": filters}))[::3] == (400, "filters")
 
 
 async def test_a_static_cohort_has_the_given_persons(sandbox: Serving) -> None:
@@ -211,7 +211,7 @@ async def test_a_cohort_in_use_by_a_flag_cannot_be_deleted(sandbox: Serving) -> 
     flag = {"key": "for-some", "filters": {"groups": [{"properties": [item]}]}}
     made = await sandbox.make("feature_flags/", flag)
 
-    assert "for-some" in (await sandbox.refused("PATCH", path, {"deleted": True}))[2]
+    assert "for-some" in (await sandbox.rejection("PATCH", path, {"deleted": True}))[2]
     await sandbox.patch(f"feature_flags/{made['id']}/", {"active": False})
     assert (await sandbox.patch(path, {"deleted": True}))["deleted"] is True
     assert (await sandbox.get(path))["deleted"] is True
@@ -237,7 +237,7 @@ async def test_the_name_of_an_action_is_unique_until_it_is_deleted(sandbox: Serv
     made = await sandbox.make("actions/", {"name": "Twice"})
     taken = f"This project already has an action with this name, ID {made['id']}"
 
-    assert await sandbox.refused("POST", "actions/", {"name": "Twice"}) == (400, "unique", taken, "name")
+    assert await sandbox.rejection("POST", "actions/", {"name": "Twice"}) == (400, "unique", taken, "name")
     await sandbox.patch(f"actions/{made['id']}/", {"deleted": True})
     assert (await sandbox.make("actions/", {"name": "Twice"}))["id"] != made["id"]
     assert (await sandbox.get(f"actions/{made['id']}/"))["deleted"] is True
@@ -248,5 +248,5 @@ async def test_steps_of_an_action_get_defaults_and_are_validated(sandbox: Servin
 
     assert made["steps"][0]["url_matching"] == "contains"
     body = {"name": "x", "steps": [{"url_matching": "roughly"}]}
-    assert (await sandbox.refused("POST", "actions/", body))[:2] == (400, "invalid_choice")
-    assert (await sandbox.refused("POST", "actions/", {"name": " "}))[:2] == (400, "blank")
+    assert (await sandbox.rejection("POST", "actions/", body))[:2] == (400, "invalid_choice")
+    assert (await sandbox.rejection("POST", "actions/", {"name": " "}))[:2] == (400, "blank")

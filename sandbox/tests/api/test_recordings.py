@@ -27,14 +27,14 @@ def engine() -> Iterator[Engine]:
         yield opened
 
 
-async def unasked(_call: Call, _query: Row) -> Row:
+async def no_query(_call: Call, _query: Row) -> Row:
     """Stand in for the query endpoint in tests without actions."""
     raise AssertionError
 
 
 @pytest.fixture
 def api(engine: Engine) -> Iterator[Resources]:
-    with closing(Resources(recording_routes(unasked), engine)) as opened:
+    with closing(Resources(recording_routes(no_query), engine)) as opened:
         yield opened
 
 
@@ -181,10 +181,10 @@ async def test_test_accounts_are_excluded_on_request(api: Resources) -> None:
     ],
 )
 async def test_an_invalid_parameter_is_400(api: Resources, query: dict[str, Any], attr: str) -> None:
-    refused = await api.send("GET", RECORDINGS, **query)
+    rejected = await api.send("GET", RECORDINGS, **query)
 
-    assert refused.status == 400
-    assert refused.body["attr"] == attr
+    assert rejected.status == 400
+    assert rejected.body["attr"] == attr
 
 
 @pytest.mark.parametrize("id", ["none", "' OR 1=1 --", "\\", "019c8795-79e3-7a05-ac56-597b102f1960"])
@@ -198,8 +198,8 @@ async def test_only_the_viewed_state_can_be_changed(api: Resources) -> None:
     row = (await api.get(RECORDINGS))["results"][0]
     path = f"{RECORDINGS}{row['id']}/"
 
-    refused = await api.send("PATCH", path, {"deleted": True})
-    assert (refused.status, refused.detail) == (400, "At least one of 'viewed' or 'analyzed' must be provided.")
+    rejected = await api.send("PATCH", path, {"deleted": True})
+    assert (rejected.status, rejected.detail) == (400, "At least one of 'viewed' or 'analyzed' must be provided.")
     assert await api.patch(path, viewed=True) == {"success": True}
     assert await api.patch(path, analyzed=True, player_metadata={}) == {"success": True}
     assert await api.get(path) == {**row, "viewed": True}

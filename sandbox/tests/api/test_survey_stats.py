@@ -116,15 +116,15 @@ async def test_the_statistics_of_a_survey_are_those_of_a_recount(
     answered = 0
     for _ in range(effort.cases(CASES)):
         start, end = sorted(FIRST + timedelta(days=draw.uniform(0, DAYS)) for _ in "ab")
-        asked = {"date_from": start, "date_to": end} if draw.random() < 0.8 else {}
+        range_ = {"date_from": start, "date_to": end} if draw.random() < 0.8 else {}
         sent = await sandbox.get(
-            f"surveys/{product.SURVEY_ID}/stats/", **{name: moment.isoformat() for name, moment in asked.items()}
+            f"surveys/{product.SURVEY_ID}/stats/", **{name: moment.isoformat() for name, moment in range_.items()}
         )
         expected = recount(
             recorded[0],
             {product.SURVEY_ID},
-            max(begun, asked.get("date_from", begun)),
-            min(over, asked.get("date_to", over)),
+            max(begun, range_.get("date_from", begun)),
+            min(over, range_.get("date_to", over)),
         )
         assert {name: sent[name] for name in expected} == expected
         answered += expected["stats"][SENT]["total_count"]

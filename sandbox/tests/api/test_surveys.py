@@ -132,7 +132,7 @@ async def test_questions_get_ids_and_are_otherwise_unchanged(api: Resources) -> 
         (
             {"iteration_count": 9, "iteration_frequency_days": 365, "start_date": "9999-01-01T00:00:00Z"},
             "iteration_count",
-            "The iterations end after the last date there is.",
+            "The iterations go beyond the latest possible date.",
         ),
         ({"type": "external_survey", "conditions": {"url": "/"}}, "conditions", "The following condition fields are"),
     ],
@@ -140,18 +140,18 @@ async def test_questions_get_ids_and_are_otherwise_unchanged(api: Resources) -> 
 async def test_an_invalid_value_is_400_and_creates_nothing(
     api: Resources, body: dict[str, Any], attr: str | None, detail: str
 ) -> None:
-    refused = await api.send("POST", "surveys/", {"name": "NPS", "type": "popover", **body})
+    rejected = await api.send("POST", "surveys/", {"name": "NPS", "type": "popover", **body})
 
-    assert refused.status == 400
-    assert refused.detail.startswith(detail)
-    assert refused.body["attr"] == attr
+    assert rejected.status == 400
+    assert rejected.detail.startswith(detail)
+    assert rejected.body["attr"] == attr
     assert (await api.get("surveys/"))["count"] == 0
 
 
 async def test_name_and_type_are_required(api: Resources) -> None:
     for body, missing in (({"type": "api"}, "name"), ({"name": "A"}, "type")):
-        refused = await api.send("POST", "surveys/", body)
-        assert (refused.status, refused.body["code"], refused.body["attr"]) == (400, "required", missing)
+        rejected = await api.send("POST", "surveys/", body)
+        assert (rejected.status, rejected.body["code"], rejected.body["attr"]) == (400, "required", missing)
 
 
 async def test_a_name_is_unique_even_among_archived_surveys(api: Resources) -> None:
@@ -271,8 +271,8 @@ async def test_a_linked_flag_shows_on_both_sides(api: Resources) -> None:
     assert (await api.get(f"surveys/{made['id']}/"))["linked_flag_id"] == flag["id"]
     assert (await api.get(f"feature_flags/{flag['id']}/"))["surveys"] == [{"id": made["id"], "name": "NPS"}]
     unknown = {"linked_flag_id": flag["id"], "conditions": {"linkedFlagVariant": "b"}}
-    refused = await api.send("PATCH", f"surveys/{made['id']}/", unknown)
-    assert refused.detail == "Feature flag variant 'b' does not exist. Available variants: a"
+    rejected = await api.send("PATCH", f"surveys/{made['id']}/", unknown)
+    assert rejected.detail == "Feature flag variant 'b' does not exist. Available variants: a"
 
 
 async def test_a_repeated_survey_has_its_iteration_dates(api: Resources) -> None:

@@ -7,9 +7,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from hogql_lang.functions import known_functions
 
 from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.hogql import Context, HogqlError, translate
+from posthog_sandbox.hogql.functions import allowed
+from posthog_sandbox.hogql.functions.macros import macro_names
+from posthog_sandbox.hogql.functions.registry import allowed_functions
 from posthog_sandbox.storage.engine import Engine
 
 BERLIN = Context(timezone="Europe/Berlin", now=datetime(2026, 11, 24, 3, 0, tzinfo=UTC))
@@ -161,3 +165,20 @@ def test_days_without_rows_are_filled_from_a_date(engine: Engine) -> None:
     order = "order by day with fill from toDate('2026-01-01') to toDate('2026-01-06')"
     rows = engine.select(translate(f"select day, count() from {inner} group by day {order}", BERLIN).sql).rows
     assert [count for _, count in rows] == [0, 1, 0, 1, 0]
+
+
+def test_every_function_here_is_one_of_hogql() -> None:
+    names = {function.name for function in allowed_functions()} | set(allowed.HOGQL_NAMES) | macro_names()
+    known = {name.lower() for name in known_functions()}
+    assert [name for name in sorted(names) if name.lower() not in known] == []
+
+
+@pytest.mark.parametrize("call", ["toStartofMonth(now())", "COUNTIF(1)", "tostring(1)"])
+def test_names_that_are_not_lowercase_are_case_sensitive(call: str) -> None:
+    with pytest.raises(HogqlError, match="Unsupported function call"):
+        translate(f"select {call}", Context())
+
+
+@pytest.mark.parametrize("call", ["COUNT()", "NOW()", "SUM(1)", "LOWER('A')", "countIf(1)", "ROW_NUMBER() over ()"])
+def test_lowercase_names_may_be_written_in_capitals(call: str) -> None:
+    assert translate(f"select {call}", Context()).sql

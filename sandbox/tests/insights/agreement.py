@@ -8,7 +8,7 @@ from typing import Any
 
 from .recount.dataset import Setting, World
 from .recount.filters import drawn_properties
-from .recount.running import Asking, Refusal
+from .recount.running import Rejection, Runner
 
 RANGES: tuple[Mapping[str, Any], ...] = (
     {"date_from": "-7d"},
@@ -50,38 +50,38 @@ def drawn_filters(chance: random.Random, world: World) -> dict[str, Any]:
 
 
 async def disagreements(
-    asked: Asking, draw: Draw, cells: Cells, *, chance: random.Random, cases: int
+    runner: Runner, draw: Draw, cells: Cells, *, chance: random.Random, cases: int
 ) -> tuple[list[str], int]:
     """The first few cells whose number is not that of their actors, and how many cells were looked at."""
-    settings = asked.world.settings()
+    settings = runner.world.settings()
     found: list[str] = []
     looked_at = 0
     for turn, setting in enumerate(settings):
-        asked.settle(setting)
+        runner.settle(setting)
         for _ in range(cases // len(settings) + (turn < cases % len(settings))):
-            query = draw(chance, asked.world)
-            answer = await asked.answer(query)
-            if isinstance(answer, Refusal):
-                found.append(f"\n{json.dumps(query)}\nrefused: {answer.detail}")
+            query = draw(chance, runner.world)
+            response = await runner.run(query)
+            if isinstance(response, Rejection):
+                found.append(f"\n{json.dumps(query)}\nrejected: {response.detail}")
                 continue
-            for cell in cells(chance, query, answer["results"]):
+            for cell in cells(chance, query, response["results"]):
                 looked_at += 1
-                told = await _told(asked.answer, cell)
-                if told:
-                    found.append(_place(setting, cell) + told)
+                difference = await _difference(runner.run, cell)
+                if difference:
+                    found.append(_place(setting, cell) + difference)
         if len(found) > 3:
             break
     return found[:4], looked_at
 
 
-async def _told(answer: Callable[[Mapping[str, Any]], Awaitable[Any]], cell: Cell) -> str:
+async def _difference(response: Callable[[Mapping[str, Any]], Awaitable[Any]], cell: Cell) -> str:
     columns = ["actor_id"] if cell.column is None else ["actor_id", cell.column]
     counted: list[float] = []
     for source in (cell.actors, cell.others):
         if source is not None:
-            found = await answer({"kind": "ActorsQuery", "source": source, "select": columns, "limit": 50_000})
-            if isinstance(found, Refusal):
-                return f"refused: {found.detail}"
+            found = await response({"kind": "ActorsQuery", "source": source, "select": columns, "limit": 50_000})
+            if isinstance(found, Rejection):
+                return f"rejected: {found.detail}"
             rows: list[list[Any]] = found["results"]
             counted.append(len(rows) if cell.column is None else sum(row[1] for row in rows))
     number = counted[0]

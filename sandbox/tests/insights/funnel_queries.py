@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from ..sandbox_client import Serving
-from .hand_made import Event, Person, answer, at
+from .hand_made import Event, Person, at, run_query
 
 CHROME, SAFARI, LATE_SAFARI = Person("chrome"), Person("safari"), Person("late safari")
 SOON, LATER, SLOW, EXCLUDED = Person("soon"), Person("later"), Person("slow"), Person("excluded")
@@ -64,7 +64,7 @@ def funnel_events() -> list[Event]:
 
 
 async def results(sandbox: Serving, query: dict[str, Any]) -> Any:
-    return (await answer(sandbox, query))["results"]
+    return (await run_query(sandbox, query))["results"]
 
 
 def step(event: str | None, **more: Any) -> dict[str, Any]:

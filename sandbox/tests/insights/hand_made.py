@@ -172,7 +172,7 @@ def _session_rows(events: list[Event]) -> list[dict[str, Any]]:
     return rows
 
 
-async def answer(sandbox: Serving, query: dict[str, Any]) -> dict[str, Any]:
+async def run_query(sandbox: Serving, query: dict[str, Any]) -> dict[str, Any]:
     """Return the response of the query endpoint to a query."""
     sent = await sandbox.send("POST", "query/", {"query": query})
     assert sent.status_code == 200, sent.text
@@ -181,4 +181,4 @@ async def answer(sandbox: Serving, query: dict[str, Any]) -> dict[str, Any]:
 
 async def results(sandbox: Serving, query: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the results of a query."""
-    return (await answer(sandbox, query))["results"]
+    return (await run_query(sandbox, query))["results"]

@@ -89,10 +89,10 @@ async def test_a_running_query_reports_its_progress_on_request(engine: Engine) -
 
 
 async def test_a_blocking_query_is_cancelled_by_its_client_id(engine: Engine) -> None:
-    answers: list[httpx2.Response] = []
+    responses: list[httpx2.Response] = []
 
     async def ask(sandbox: Serving) -> None:
-        answers.append(await sandbox.send("POST", "query/", body()))
+        responses.append(await sandbox.send("POST", "query/", body()))
 
     async with serving(Stoppable(engine)) as sandbox, anyio.create_task_group() as group:
         group.start_soon(ask, sandbox)
@@ -102,8 +102,8 @@ async def test_a_blocking_query_is_cancelled_by_its_client_id(engine: Engine) ->
         await until_running(engine, 0)
         assert (elsewhere.status_code, cancelled.status_code) == (404, 200)
 
-    assert answers[0].status_code == 503
-    assert answers[0].json()["detail"] == "The query was cancelled."
+    assert responses[0].status_code == 503
+    assert responses[0].json()["detail"] == "The query was cancelled."
 
 
 async def test_an_insight_is_cancelled_by_the_id_of_its_query(engine: Engine) -> None:

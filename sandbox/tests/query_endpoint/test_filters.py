@@ -11,7 +11,7 @@ from posthog_sandbox.queries.property_filters import FilterScope, filter_conditi
 from posthog_sandbox.storage.engine import Engine
 
 from ..sandbox_client import NOW, TODAY, Serving, Shared, serving
-from .query_answers import refusal, scalar
+from .hogql_calls import rejection, scalar
 
 pytestmark = pytest.mark.anyio
 
@@ -137,7 +137,7 @@ async def test_an_incomplete_filter_matches_every_event(sandbox: Serving, item: 
 
 
 @pytest.mark.parametrize(
-    ("item", "says"),
+    ("item", "message"),
     [
         ({"key": "a", "value": "b", "operator": "resembles"}, "resembles"),
         ({"key": "a", "value": "b", "type": "moon"}, "moon"),
@@ -150,8 +150,10 @@ async def test_an_incomplete_filter_matches_every_event(sandbox: Serving, item: 
         ({"key": "v", "value": "soon", "operator": "semver_gt"}, "soon"),
     ],
 )
-async def test_an_unsupported_filter_is_rejected(sandbox: Serving, item: Any, says: str) -> None:
-    assert says in await refusal(sandbox, "select count() from events where {filters}", filters={"properties": [item]})
+async def test_an_unsupported_filter_is_rejected(sandbox: Serving, item: Any, message: str) -> None:
+    assert message in await rejection(
+        sandbox, "select count() from events where {filters}", filters={"properties": [item]}
+    )
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ async def test_filters_limit_the_time_of_events_and_sessions(sandbox: Serving) -
         "select count() from sessions where $start_timestamp >= '2026-10-01' and $start_timestamp < '2026-11-01'",
     )
     assert await scalar(sandbox, events, filters={"dateRange": {"date_from": "all"}}) == EVENTS
-    assert "filters" in await refusal(sandbox, "select count() from groups where {filters}", filters=week)
+    assert "filters" in await rejection(sandbox, "select count() from groups where {filters}", filters=week)
 
 
 async def test_filters_apply_to_the_events_among_joined_tables(sandbox: Serving) -> None:
@@ -229,10 +231,10 @@ async def test_filters_work_in_a_subquery_and_come_from_the_request(sandbox: Ser
         "query": {"kind": "HogQLQuery", "query": text, "filters": {"dateRange": {"date_from": "all"}}},
         "filters_override": {"date_from": "-7d", "properties": [BROWSER]},
     }
-    answer = (await sandbox.send("POST", "query/", body)).json()
+    response = (await sandbox.send("POST", "query/", body)).json()
     expected = "timestamp >= now() - interval 7 day and properties.$browser = 'Chrome'"
 
-    assert answer["results"][0][0] == await scalar(sandbox, f"select count() from events where {expected}")
+    assert response["results"][0][0] == await scalar(sandbox, f"select count() from events where {expected}")
 
 
 async def test_test_accounts_are_excluded_on_request(sandbox: Serving) -> None:

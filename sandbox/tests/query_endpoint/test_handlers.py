@@ -37,47 +37,47 @@ async def polled(sandbox: Serving, query_id: str) -> Any:
     """Return the first response to a poll that is not 202."""
     with anyio.fail_after(20):
         while True:
-            answer = await sandbox.send("GET", f"query/{query_id}/", show_progress="true")
-            if answer.status_code != 202:
-                return answer
+            response = await sandbox.send("GET", f"query/{query_id}/", show_progress="true")
+            if response.status_code != 202:
+                return response
             await anyio.lowlevel.checkpoint()
 
 
 async def test_rows_are_returned_with_columns_and_pairs_of_types(sandbox: Serving) -> None:
-    answer = await sandbox.query("select event, count() as n from events group by event order by n desc limit 3")
+    response = await sandbox.query("select event, count() as n from events group by event order by n desc limit 3")
 
-    assert answer["columns"] == ["event", "n"]
-    assert answer["types"] == [["event", "String"], ["n", "UInt64"]]
-    assert len(answer["results"]) == 3
-    assert answer["error"] is None
+    assert response["columns"] == ["event", "n"]
+    assert response["types"] == [["event", "String"], ["n", "UInt64"]]
+    assert len(response["results"]) == 3
+    assert response["error"] is None
 
 
 async def test_a_query_without_limit_returns_a_hundred_rows_and_has_more(sandbox: Serving) -> None:
-    answer = await sandbox.query("select uuid from events")
+    response = await sandbox.query("select uuid from events")
 
-    assert len(answer["results"]) == 100
-    assert (answer["hasMore"], answer["limit"], answer["offset"]) == (True, 100, 0)
-    assert answer["hogql"].endswith("LIMIT 101 OFFSET 0")
+    assert len(response["results"]) == 100
+    assert (response["hasMore"], response["limit"], response["offset"]) == (True, 100, 0)
+    assert response["hogql"].endswith("LIMIT 101 OFFSET 0")
 
 
 async def test_a_query_with_a_limit_leaves_more_limit_and_offset_null(sandbox: Serving) -> None:
-    answer = await sandbox.query("select uuid from events limit 150")
+    response = await sandbox.query("select uuid from events limit 150")
 
-    assert len(answer["results"]) == 150
-    assert answer["hasMore"] is answer["limit"] is answer["offset"] is None
+    assert len(response["results"]) == 150
+    assert response["hasMore"] is response["limit"] is response["offset"] is None
 
 
 async def test_another_project_has_no_events(sandbox: Serving) -> None:
-    answer = await sandbox.send("POST", "/posthog/api/projects/2/query/", hogql(COUNT))
+    response = await sandbox.send("POST", "/posthog/api/projects/2/query/", hogql(COUNT))
 
-    assert answer.json()["results"] == [[0]]
+    assert response.json()["results"] == [[0]]
 
 
 async def test_placeholders_are_constants(sandbox: Serving) -> None:
     body = hogql(COUNT + " where event = {name}", values={"name": "x' OR 1=1 --"})
-    answer = await sandbox.send("POST", "query/", body)
+    response = await sandbox.send("POST", "query/", body)
 
-    assert answer.json()["results"] == [[0]]
+    assert response.json()["results"] == [[0]]
 
 
 @pytest.mark.parametrize("wrapper", ["DataVisualizationNode", "DataTableNode"])
@@ -88,7 +88,7 @@ async def test_wrapped_queries_run(sandbox: Serving, wrapper: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "says"),
+    ("text", "code", "expected"),
     [
         ("select foo from events", "hogql_query_error", "Unable to resolve field: foo"),
         ("select 1 from nowhere", "hogql_query_error", "Unknown table `nowhere`"),
@@ -98,15 +98,15 @@ async def test_wrapped_queries_run(sandbox: Serving, wrapper: str) -> None:
         ("select toDateTime('x', 'Mars/Base') from events limit 1", "bad_arguments", "Mars/Base"),
     ],
 )
-async def test_an_invalid_query_is_400_with_a_code(sandbox: Serving, text: str, code: str, says: str) -> None:
-    status, found, detail, attr = await sandbox.refused("POST", "query/", hogql(text))
+async def test_an_invalid_query_is_400_with_a_code(sandbox: Serving, text: str, code: str, expected: str) -> None:
+    status, found, detail, attr = await sandbox.rejection("POST", "query/", hogql(text))
 
     assert (status, found, attr) == (400, code, None)
-    assert says in detail
+    assert expected in detail
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "expected"),
     [
         ({}, "This field is required."),
         ({"query": "select 1"}, "This field is required."),
@@ -116,16 +116,16 @@ async def test_an_invalid_query_is_400_with_a_code(sandbox: Serving, text: str, 
         ({**hogql("select 1"), "refresh": "sometimes"}, "refresh"),
     ],
 )
-async def test_an_invalid_body_is_rejected(sandbox: Serving, body: Any, says: str) -> None:
-    status, _, detail, _ = await sandbox.refused("POST", "query/", body)
+async def test_an_invalid_body_is_rejected(sandbox: Serving, body: Any, expected: str) -> None:
+    status, _, detail, _ = await sandbox.rejection("POST", "query/", body)
 
     assert status == 400
-    assert says in detail
+    assert expected in detail
 
 
 async def test_the_kind_in_the_path_must_match_the_body(sandbox: Serving) -> None:
     assert (await sandbox.send("POST", "query/HogQLQuery/", hogql("select 1"))).status_code == 200
-    assert (await sandbox.refused("POST", "query/TrendsQuery/", hogql("select 1")))[2] == (
+    assert (await sandbox.rejection("POST", "query/TrendsQuery/", hogql("select 1")))[2] == (
         'Query kind mismatch: path kind "TrendsQuery" does not match body kind "HogQLQuery".'
     )
 
@@ -145,10 +145,10 @@ async def test_metadata_checks_without_running_and_has_no_results(sandbox: Servi
 async def test_metadata_warns_about_a_clamped_limit(sandbox: Serving) -> None:
     text = "select event from events limit 100000"
     body = {"query": {"kind": "HogQLMetadata", "language": "hogQL", "query": text}}
-    answer = (await sandbox.send("POST", "query/", body)).json()
+    response = (await sandbox.send("POST", "query/", body)).json()
 
-    assert answer["isValid"] is True
-    assert [text[warning["start"] : warning["end"]] for warning in answer["warnings"]] == ["100000"]
+    assert response["isValid"] is True
+    assert [text[warning["start"] : warning["end"]] for warning in response["warnings"]] == ["100000"]
 
 
 @pytest.mark.parametrize(
@@ -157,23 +157,23 @@ async def test_metadata_warns_about_a_clamped_limit(sandbox: Serving) -> None:
 )
 async def test_metadata_checks_expressions_on_events(sandbox: Serving, text: str, error: str | None) -> None:
     body = {"query": {"kind": "HogQLMetadata", "language": "hogQLExpr", "query": text}}
-    answer = (await sandbox.send("POST", "query/", body)).json()
+    response = (await sandbox.send("POST", "query/", body)).json()
 
-    assert answer["isValid"] is (error is None)
-    assert [text[found["start"] : found["end"]] for found in answer["errors"]] == ([] if error is None else [error])
+    assert response["isValid"] is (error is None)
+    assert [text[found["start"] : found["end"]] for found in response["errors"]] == ([] if error is None else [error])
 
 
 async def test_metadata_does_not_check_programs(sandbox: Serving) -> None:
     body = {"query": {"kind": "HogQLMetadata", "language": "hog", "query": "return 1"}}
-    assert "hogQLExpr" in (await sandbox.refused("POST", "query/", body))[2]
+    assert "hogQLExpr" in (await sandbox.rejection("POST", "query/", body))[2]
 
 
 async def test_the_schema_has_tables_and_no_results(sandbox: Serving) -> None:
-    answer = (await sandbox.send("POST", "query/", {"query": {"kind": "DatabaseSchemaQuery"}})).json()
+    response = (await sandbox.send("POST", "query/", {"query": {"kind": "DatabaseSchemaQuery"}})).json()
 
-    assert {"events", "persons", "sessions", "groups"} <= answer["tables"].keys()
-    assert answer["tables"]["events"]["fields"]["timestamp"]["type"] == "datetime"
-    assert "results" not in answer
+    assert {"events", "persons", "sessions", "groups"} <= response["tables"].keys()
+    assert response["tables"]["events"]["fields"]["timestamp"]["type"] == "datetime"
+    assert "results" not in response
 
 
 async def test_an_asynchronous_query_is_202_then_its_full_result(sandbox: Serving) -> None:
@@ -225,9 +225,9 @@ async def test_the_person_of_an_event_is_as_of_the_event_or_as_of_today(sandbox:
     )
     counts: dict[str, int] = {}
     for mode in ("disabled", "person_id_override_properties_on_events"):
-        answer = await sandbox.send("POST", "query/", hogql(text, modifiers={"personsOnEventsMode": mode}))
-        assert answer.json()["modifiers"] == {"personsOnEventsMode": mode}
-        counts[mode] = answer.json()["results"][0][0]
+        response = await sandbox.send("POST", "query/", hogql(text, modifiers={"personsOnEventsMode": mode}))
+        assert response.json()["modifiers"] == {"personsOnEventsMode": mode}
+        counts[mode] = response.json()["results"][0][0]
 
     assert counts["disabled"] == joined["results"][0][0] > counts["person_id_override_properties_on_events"] > 0
     assert (await sandbox.query(text))["results"][0][0] == counts["person_id_override_properties_on_events"]

@@ -29,27 +29,27 @@ async def sandbox(engine: Engine) -> AsyncGenerator[Serving]:
 
 
 async def ask(sandbox: Serving, kind: str, **query: Any) -> Any:
-    answer = await sandbox.send("POST", "query/", {"query": {"kind": kind, **query}})
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = await sandbox.send("POST", "query/", {"query": {"kind": kind, **query}})
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 async def scalar(sandbox: Serving, text: str) -> Any:
     return (await sandbox.query(text))["results"][0][0]
 
 
-async def refusal(sandbox: Serving, kind: str, **query: Any) -> str:
-    status, _, detail, _ = await sandbox.refused("POST", "query/", {"query": {"kind": kind, **query}})
+async def rejection(sandbox: Serving, kind: str, **query: Any) -> str:
+    status, _, detail, _ = await sandbox.rejection("POST", "query/", {"query": {"kind": kind, **query}})
     assert status == 400
     return detail
 
 
 async def test_events_are_whole_objects_by_default(sandbox: Serving) -> None:
-    answer = await ask(sandbox, "EventsQuery", after="all", limit=5, where=["elements_chain != ''"])
+    response = await ask(sandbox, "EventsQuery", after="all", limit=5, where=["elements_chain != ''"])
 
-    assert answer["columns"] == ["*"]
-    assert (answer["hasMore"], answer["limit"], answer["offset"]) == (True, 5, 0)
-    event = answer["results"][0][0]
+    assert response["columns"] == ["*"]
+    assert (response["hasMore"], response["limit"], response["offset"]) == (True, 5, 0)
+    event = response["results"][0][0]
     assert list(event) == [
         "uuid", "event", "properties", "timestamp", "distinct_id", "team_id", "elements_chain", "created_at",
         "person_mode", "elements",
@@ -77,25 +77,25 @@ async def test_events_of_a_day_are_listed_latest_first_between_exclusive_bounds(
 
 
 async def test_an_aggregate_groups_by_the_other_columns_and_is_the_default_order(sandbox: Serving) -> None:
-    answer = await ask(sandbox, "EventsQuery", select=["count()", "event"], after="all")
+    response = await ask(sandbox, "EventsQuery", select=["count()", "event"], after="all")
 
-    assert answer["columns"] == ["count()", "event"]
-    assert answer["types"] == ["UInt64", "String"]
+    assert response["columns"] == ["count()", "event"]
+    assert response["types"] == ["UInt64", "String"]
     expected = await sandbox.query("select count(), event from events group by event order by count() desc")
-    assert {event: count for count, event in answer["results"]} == {event: n for n, event in expected["results"]}
-    counts = [row[0] for row in answer["results"]]
+    assert {event: count for count, event in response["results"]} == {event: n for n, event in expected["results"]}
+    counts = [row[0] for row in response["results"]]
     assert counts == sorted(counts, reverse=True)
 
 
 async def test_columns_can_have_comments_aliases_and_persons(sandbox: Serving) -> None:
     select = ["person -- who", "distinct_id", "person_display_name", "properties.$browser as browser -- b"]
-    answer = await ask(
+    response = await ask(
         sandbox, "EventsQuery", select=select, after="all", limit=50, where=["person.properties.email is not null"]
     )
 
-    assert answer["columns"] == select
-    assert answer["results"]
-    for person, distinct_id, name, _browser in answer["results"]:
+    assert response["columns"] == select
+    assert response["results"]
+    for person, distinct_id, name, _browser in response["results"]:
         assert person.keys() == {"uuid", "created_at", "properties", "distinct_id"}
         assert person["distinct_id"] == distinct_id
         assert name == {"display_name": person["properties"]["email"], "id": person["uuid"], "distinct_id": distinct_id}
@@ -103,10 +103,10 @@ async def test_columns_can_have_comments_aliases_and_persons(sandbox: Serving) -
 
 async def test_an_event_without_a_person_shows_only_its_distinct_id(sandbox: Serving) -> None:
     where = ["distinct_id not in (select distinct_id from person_distinct_ids)"]
-    answer = await ask(sandbox, "EventsQuery", select=["person", "distinct_id"], after="all", where=where, limit=3)
+    response = await ask(sandbox, "EventsQuery", select=["person", "distinct_id"], after="all", where=where, limit=3)
 
-    assert answer["results"]
-    assert all(person == {"distinct_id": distinct_id} for person, distinct_id in answer["results"])
+    assert response["results"]
+    assert all(person == {"distinct_id": distinct_id} for person, distinct_id in response["results"])
 
 
 async def test_events_are_filtered_by_every_option(sandbox: Serving) -> None:
@@ -124,8 +124,8 @@ async def test_events_are_filtered_by_every_option(sandbox: Serving) -> None:
          "event = '$pageview' and properties.$browser = 'Chrome'"),
     ]  # fmt: skip
     for query, condition in cases:
-        answer = await ask(sandbox, "EventsQuery", select=["count()"], after="all", **query)
-        assert answer["results"] == [[await scalar(sandbox, f"select count() from events where {condition}")]], query
+        response = await ask(sandbox, "EventsQuery", select=["count()"], after="all", **query)
+        assert response["results"] == [[await scalar(sandbox, f"select count() from events where {condition}")]], query
     assert (await ask(sandbox, "EventsQuery", personId="nobody", after="all"))["results"] == []
 
 
@@ -140,17 +140,17 @@ async def test_events_are_paginated(sandbox: Serving) -> None:
 
 
 async def test_the_persons_of_many_events_are_found(sandbox: Serving) -> None:
-    answer = await ask(sandbox, "EventsQuery", select=["person", "person_id"], after="all", limit=EVENTS)
+    response = await ask(sandbox, "EventsQuery", select=["person", "person_id"], after="all", limit=EVENTS)
     people = await sandbox.query("select id from persons limit 50000")
     known = {row[0] for row in people["results"]}
 
-    assert len(answer["results"]) == EVENTS
-    assert len({person["distinct_id"] for person, _ in answer["results"]}) > 100
-    assert all(("uuid" in person) == (person_id in known) for person, person_id in answer["results"])
+    assert len(response["results"]) == EVENTS
+    assert len({person["distinct_id"] for person, _ in response["results"]}) > 100
+    assert all(("uuid" in person) == (person_id in known) for person, person_id in response["results"])
 
 
 @pytest.mark.parametrize(
-    ("query", "says"),
+    ("query", "message"),
     [
         ({"select": ["nowhere"]}, "Unable to resolve field: nowhere"),
         ({"select": ["event) from events --"]}, ""),
@@ -165,23 +165,28 @@ async def test_the_persons_of_many_events_are_found(sandbox: Serving) -> None:
         ({"properties": [{"key": "a", "value": "b", "type": "moon"}]}, "moon"),
     ],
 )
-async def test_an_invalid_events_query_is_rejected(sandbox: Serving, query: dict[str, Any], says: str) -> None:
-    assert says in await refusal(sandbox, "EventsQuery", **query)
+async def test_an_invalid_events_query_is_rejected(sandbox: Serving, query: dict[str, Any], message: str) -> None:
+    assert message in await rejection(sandbox, "EventsQuery", **query)
 
 
 async def test_actors_are_persons_with_their_distinct_ids(sandbox: Serving) -> None:
-    answer = await ask(sandbox, "ActorsQuery", limit=10)
+    response = await ask(sandbox, "ActorsQuery", limit=10)
 
-    assert answer["columns"] == ["person", "id", "person.$delete"]
-    assert (answer["hasMore"], answer["limit"], answer["offset"], answer["missing_actors_count"]) == (True, 10, 0, 0)
-    assert all(isinstance(kind, str) for kind in answer["types"])
-    for person, identity, delete in answer["results"]:
+    assert response["columns"] == ["person", "id", "person.$delete"]
+    assert (response["hasMore"], response["limit"], response["offset"], response["missing_actors_count"]) == (
+        True,
+        10,
+        0,
+        0,
+    )
+    assert all(isinstance(kind, str) for kind in response["types"])
+    for person, identity, delete in response["results"]:
         assert person.keys() == {"id", "properties", "is_identified", "created_at", "distinct_ids"}
         assert (person["id"], delete) == (identity, 1)
         assert isinstance(person["properties"], dict)
         assert person["distinct_ids"]
     first = await sandbox.query("select id from persons order by id limit 10")
-    assert [row[1] for row in answer["results"]] == [row[0] for row in first["results"]]
+    assert [row[1] for row in response["results"]] == [row[0] for row in first["results"]]
 
 
 async def test_actors_are_found_by_email_name_id_and_distinct_id(sandbox: Serving) -> None:
@@ -191,8 +196,8 @@ async def test_actors_are_found_by_email_name_id_and_distinct_id(sandbox: Servin
     )
     identity, email, name, distinct_id = found["results"][0]
     for text in (email.upper(), name[:-1].lower(), identity, distinct_id):
-        answer = await ask(sandbox, "ActorsQuery", select=["id"], search=text)
-        assert [identity] in answer["results"], text
+        response = await ask(sandbox, "ActorsQuery", select=["id"], search=text)
+        assert [identity] in response["results"], text
     assert (await ask(sandbox, "ActorsQuery", search="100%_' or 1=1 --"))["results"] == []
 
 
@@ -216,8 +221,8 @@ async def test_actors_are_filtered_ordered_and_counted(sandbox: Serving) -> None
     assert [row[0] for row in oldest["results"]] == sorted(row[0] for row in oldest["results"])
     browsers = await ask(sandbox, "ActorsQuery", select=["properties.$browser", "count()"])
     assert sum(row[1] for row in browsers["results"]) == await scalar(sandbox, "select count() from persons")
-    assert "event" in await refusal(sandbox, "ActorsQuery", properties=[{**chrome, "type": "event"}])
-    assert "source" in await refusal(sandbox, "ActorsQuery", source={"kind": "InsightActorsQuery"})
+    assert "event" in await rejection(sandbox, "ActorsQuery", properties=[{**chrome, "type": "event"}])
+    assert "source" in await rejection(sandbox, "ActorsQuery", source={"kind": "InsightActorsQuery"})
 
 
 async def test_the_recordings_of_the_sessions_behind_a_number_are_matched(sandbox: Serving) -> None:
@@ -229,10 +234,10 @@ async def test_the_recordings_of_the_sessions_behind_a_number_are_matched(sandbo
     }
     source = {"kind": "InsightActorsQuery", "source": trend, "includeRecordings": True}
     select = ["actor", "matched_recordings", "event_count"]
-    answer = await ask(sandbox, "ActorsQuery", source=source, select=select, limit=1000)
+    response = await ask(sandbox, "ActorsQuery", source=source, select=select, limit=1000)
 
-    assert answer["columns"] == [*select, "event_distinct_ids"]
-    matched = [recording for row in answer["results"] for recording in row[1]]
+    assert response["columns"] == [*select, "event_distinct_ids"]
+    matched = [recording for row in response["results"] for recording in row[1]]
     assert matched
     assert all(recording.keys() == {"session_id", "events"} for recording in matched)
     assert all(
@@ -245,46 +250,46 @@ async def test_the_recordings_of_the_sessions_behind_a_number_are_matched(sandbo
 
 
 async def test_the_team_taxonomy_counts_the_events_of_thirty_days(sandbox: Serving) -> None:
-    answer = await ask(sandbox, "TeamTaxonomyQuery")
+    response = await ask(sandbox, "TeamTaxonomyQuery")
     expected = await sandbox.query(
         "select event, count() from events where timestamp >= now() - interval 30 day group by event"
     )
 
-    assert [list(row) for row in answer["results"]] == [["event", "count"]] * len(expected["results"])
-    assert {row["event"]: row["count"] for row in answer["results"]} == dict(expected["results"])
-    counts = [row["count"] for row in answer["results"]]
+    assert [list(row) for row in response["results"]] == [["event", "count"]] * len(expected["results"])
+    assert {row["event"]: row["count"] for row in response["results"]} == dict(expected["results"])
+    counts = [row["count"] for row in response["results"]]
     assert counts == sorted(counts, reverse=True)
 
 
 async def test_the_taxonomy_of_an_event_samples_its_properties(sandbox: Serving) -> None:
-    answer = await ask(sandbox, "EventTaxonomyQuery", event="$pageview")
+    response = await ask(sandbox, "EventTaxonomyQuery", event="$pageview")
 
-    assert answer.keys() >= PAGED
-    assert (answer["limit"], answer["offset"]) == (500, 0)
-    names = [row["property"] for row in answer["results"]]
+    assert response.keys() >= PAGED
+    assert (response["limit"], response["offset"]) == (500, 0)
+    names = [row["property"] for row in response["results"]]
     assert "$current_url" in names
     assert not {"$set", "$set_once", "$ip", "distinct_id"} & set(names)
-    for row in answer["results"]:
+    for row in response["results"]:
         assert list(row) == ["property", "sample_values", "sample_count"]
         assert 0 < len(row["sample_values"]) == min(5, row["sample_count"])
         assert all(isinstance(value, str) and not value.startswith('"') for value in row["sample_values"])
-    counts = [row["sample_count"] for row in answer["results"]]
+    counts = [row["sample_count"] for row in response["results"]]
     assert counts == sorted(counts, reverse=True)
     assert max(counts) <= 100
 
 
 async def test_the_taxonomy_of_named_properties_reads_all_events(sandbox: Serving) -> None:
     query = {"properties": ["$browser", "nothing"], "maxPropertyValues": 2}
-    answer = await ask(sandbox, "EventTaxonomyQuery", event="$pageview", **query)
+    response = await ask(sandbox, "EventTaxonomyQuery", event="$pageview", **query)
     expected = await scalar(
         sandbox,
         "select count(distinct properties.$browser) from events "
         "where event = '$pageview' and timestamp >= now() - interval 30 day",
     )
 
-    assert [row["property"] for row in answer["results"]] == ["$browser"]
-    assert answer["results"][0]["sample_count"] == expected
-    assert len(answer["results"][0]["sample_values"]) == 2
+    assert [row["property"] for row in response["results"]] == ["$browser"]
+    assert response["results"][0]["sample_count"] == expected
+    assert len(response["results"][0]["sample_values"]) == 2
 
 
 async def test_the_taxonomy_of_an_action_and_its_pages(sandbox: Serving) -> None:
@@ -296,4 +301,4 @@ async def test_the_taxonomy_of_an_action_and_its_pages(sandbox: Serving) -> None
     assert by_action["results"] == by_event["results"]
     assert page["hasMore"] is True
     assert [row["property"] for row in page["results"]] == [row["property"] for row in by_event["results"][1:3]]
-    assert "event or actionId" in await refusal(sandbox, "EventTaxonomyQuery")
+    assert "event or actionId" in await rejection(sandbox, "EventTaxonomyQuery")

@@ -10,7 +10,7 @@ from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
 from ..sandbox_client import FLAG, TODAY, Serving, Shared, serving
-from .query_answers import refusal, scalar
+from .hogql_calls import rejection, scalar
 
 pytestmark = pytest.mark.anyio
 
@@ -106,11 +106,11 @@ async def test_unsupported_cohorts_are_rejected(sandbox: Serving) -> None:
     odd = await sandbox.make("cohorts/", {"name": "Odd", "filters": cohort(lifecycle)})
     text = "select count() from persons where id in cohort "
 
-    assert "Could not find a cohort with id 99999" in await refusal(sandbox, text + "99999")
-    assert "Found multiple cohorts" in await refusal(sandbox, text + "'Twice'")
-    assert "performed_event_regularly" in await refusal(sandbox, text + str(odd["id"]))
+    assert "Could not find a cohort with id 99999" in await rejection(sandbox, text + "99999")
+    assert "Found multiple cohorts" in await rejection(sandbox, text + "'Twice'")
+    assert "performed_event_regularly" in await rejection(sandbox, text + str(odd["id"]))
     await sandbox.patch(f"cohorts/{odd['id']}/", {"deleted": True})
-    assert "Could not find a cohort" in await refusal(sandbox, text + str(odd["id"]))
+    assert "Could not find a cohort" in await rejection(sandbox, text + str(odd["id"]))
 
 
 @pytest.mark.parametrize(
@@ -164,15 +164,15 @@ async def test_an_action_applies_to_the_events_among_joined_tables(sandbox: Serv
 
     found = await scalar(sandbox, f"select countIf(matchesAction('Did it')) as event {joined}")
     assert found == await scalar(sandbox, expected) > 0
-    assert "only be used on events" in await refusal(sandbox, "select matchesAction('Did it') from persons")
+    assert "only be used on events" in await rejection(sandbox, "select matchesAction('Did it') from persons")
 
 
 async def test_unsupported_actions_are_rejected(sandbox: Serving) -> None:
     await sandbox.make("actions/", {"name": "Odd", "steps": [{"event": "$autocapture", "selector": "a:has(b)"}]})
     await sandbox.make("actions/", {"name": "Empty", "steps": []})
 
-    assert "a:has(b)" in await refusal(sandbox, "select count() from events where matchesAction('Odd')")
-    assert "Could not find an action 'Nobody'" in await refusal(sandbox, "select matchesAction('Nobody') from events")
+    assert "a:has(b)" in await rejection(sandbox, "select count() from events where matchesAction('Odd')")
+    assert "Could not find an action 'Nobody'" in await rejection(sandbox, "select matchesAction('Nobody') from events")
     assert await scalar(sandbox, "select count() from events where matchesAction('Empty')") == 0
 
 
@@ -187,23 +187,23 @@ async def test_variables_are_values_and_the_request_overrides_them(sandbox: Serv
     assert await scalar(sandbox, text, variables=given) == views
     assert (await sandbox.send("POST", "query/", body)).json()["results"] == [[clicks]]
     assert await scalar(sandbox, text, variables={"v1": {**given["v1"], "isNull": True}}) == 0
-    assert "Variable name is missing" in await refusal(sandbox, text)
+    assert "Variable name is missing" in await rejection(sandbox, text)
 
 
 async def test_a_new_flag_is_visible_to_a_query(sandbox: Serving) -> None:
     key = "hostile'\\`{}-- \n\u2028/*"
     flag = await sandbox.make("feature_flags/", {"key": "fresh", "name": key, "filters": FLAG})
-    answer = await sandbox.query(
+    response = await sandbox.query(
         "select id, key, name, active, deleted, filters, filters.groups, created_at "
         "from system.feature_flags where key = 'fresh'"
     )
 
-    row = answer["results"][0]
+    row = response["results"][0]
     assert row[:5] == [flag["id"], "fresh", key, True, False]
     assert json.loads(row[5]) == flag["filters"]
     assert json.loads(row[6]) == flag["filters"]["groups"]
     assert row[7].startswith("2026-11-23T07:00:00")
-    assert answer["types"][0] == ["id", "Int64"]
+    assert response["types"][0] == ["id", "Int64"]
 
 
 @pytest.mark.parametrize(
@@ -223,22 +223,22 @@ async def test_system_tables_have_the_rows_of_the_lists(sandbox: Serving, name: 
 
 
 async def test_experiments_join_to_their_flags_and_a_project_sees_only_itself(sandbox: Serving) -> None:
-    answer = await sandbox.query(
+    response = await sandbox.query(
         "select e.name, f.key from system.experiments e join system.feature_flags f on e.feature_flag_id = f.id"
     )
     listed = {item["name"]: item["feature_flag_key"] for item in (await sandbox.get("experiments/"))["results"]}
 
-    assert listed.items() <= dict(answer["results"]).items()
+    assert listed.items() <= dict(response["results"]).items()
     assert listed
     assert await scalar(sandbox, "select groupArray(id) from system.teams") == [1]
 
 
 async def test_system_tables_join_with_events(sandbox: Serving) -> None:
-    answer = await sandbox.query(
+    response = await sandbox.query(
         "select f.key, count() from events e join system.feature_flags f "
         "on e.properties.$feature_flag = f.key group by 1"
     )
-    assert answer["results"]
+    assert response["results"]
 
 
 async def test_a_table_beyond_the_parsers_limit_is_still_read(sandbox: Serving) -> None:

@@ -44,7 +44,7 @@ async def pass_time(sandbox: Serving, **span: float) -> None:
     assert sent.status_code == 200
 
 
-async def asked(sandbox: Serving, query: dict[str, Any] = NAMES, **body: Any) -> tuple[int, Any]:
+async def run(sandbox: Serving, query: dict[str, Any] = NAMES, **body: Any) -> tuple[int, Any]:
     sent = await sandbox.send("POST", "query/", {"query": query, **body})
     return sent.status_code, sent.json()
 
@@ -66,10 +66,10 @@ async def finished(sandbox: Serving, query_id: str) -> Any:
 
 
 async def test_a_repeated_query_is_served_from_the_cache(sandbox: Serving) -> None:
-    _, first = await asked(sandbox)
+    _, first = await run(sandbox)
     await add_flag(sandbox, "more")
     await pass_time(sandbox, minutes=10)
-    status, again = await asked(sandbox)
+    status, again = await run(sandbox)
 
     assert (status, first["is_cached"], again["is_cached"]) == (200, False, True)
     assert again["results"] == first["results"]
@@ -80,23 +80,23 @@ async def test_a_repeated_query_is_served_from_the_cache(sandbox: Serving) -> No
 
 
 async def test_a_wrapped_query_shares_its_result_with_the_bare_one_and_others_do_not(sandbox: Serving) -> None:
-    await asked(sandbox)
+    await run(sandbox)
     wrapped = {"kind": "DataVisualizationNode", "source": NAMES}
 
-    assert (await asked(sandbox, wrapped))[1]["is_cached"] is True
-    assert (await asked(sandbox, {**NAMES, "query": f"{NAMES['query']} limit 1"}))[1]["is_cached"] is False
-    assert (await asked(sandbox, filters_override={"date_from": "-1d"}))[1]["is_cached"] is False
+    assert (await run(sandbox, wrapped))[1]["is_cached"] is True
+    assert (await run(sandbox, {**NAMES, "query": f"{NAMES['query']} limit 1"}))[1]["is_cached"] is False
+    assert (await run(sandbox, filters_override={"date_from": "-1d"}))[1]["is_cached"] is False
     sent = await sandbox.send("POST", "/posthog/api/projects/2/query/", {"query": NAMES})
     assert sent.json()["is_cached"] is False
 
 
 async def test_a_stale_result_is_computed_again(sandbox: Serving) -> None:
-    _, first = await asked(sandbox)
+    _, first = await run(sandbox)
     await add_flag(sandbox, "more")
     await pass_time(sandbox, hours=6)
-    _, fresh = await asked(sandbox)
+    _, fresh = await run(sandbox)
     await pass_time(sandbox, seconds=1)
-    _, stale = await asked(sandbox)
+    _, stale = await run(sandbox)
 
     assert (fresh["is_cached"], stale["is_cached"]) == (True, False)
     assert stale["results"][0][0] == first["results"][0][0] + 1
@@ -105,10 +105,10 @@ async def test_a_stale_result_is_computed_again(sandbox: Serving) -> None:
 
 @pytest.mark.parametrize("refresh", ["force_blocking", True])
 async def test_force_blocking_always_computes_and_caches_the_result(sandbox: Serving, refresh: Any) -> None:
-    _, first = await asked(sandbox)
+    _, first = await run(sandbox)
     await add_flag(sandbox, "more")
-    _, forced = await asked(sandbox, refresh=refresh)
-    _, again = await asked(sandbox)
+    _, forced = await run(sandbox, refresh=refresh)
+    _, again = await run(sandbox)
 
     assert (forced["is_cached"], again["is_cached"]) == (False, True)
     assert again["results"] == forced["results"] != first["results"]
@@ -116,7 +116,7 @@ async def test_force_blocking_always_computes_and_caches_the_result(sandbox: Ser
 
 @pytest.mark.parametrize("refresh", ["blocking", "force_cache", False, None])
 async def test_other_modes_that_do_not_wait_compute_missing_results(sandbox: Serving, refresh: Any) -> None:
-    status, sent = await asked(sandbox, refresh=refresh)
+    status, sent = await run(sandbox, refresh=refresh)
 
     assert (status, sent["is_cached"], len(sent["results"])) == (200, False, 1)
 
@@ -125,9 +125,9 @@ async def test_other_modes_that_do_not_wait_compute_missing_results(sandbox: Ser
 async def test_async_starts_a_job_for_a_missing_result_and_the_job_caches_it(
     sandbox: Serving, body: dict[str, Any]
 ) -> None:
-    status, missed = await asked(sandbox, client_query_id="mine", **body)
+    status, missed = await run(sandbox, client_query_id="mine", **body)
     done = await finished(sandbox, "mine")
-    again_status, again = await asked(sandbox, **body)
+    again_status, again = await run(sandbox, **body)
 
     assert (status, missed.keys()) == (202, {"cache_key", "query_status"})
     assert (missed["query_status"]["id"], missed["query_status"]["complete"]) == ("mine", False)
@@ -137,10 +137,10 @@ async def test_async_starts_a_job_for_a_missing_result_and_the_job_caches_it(
 
 
 async def test_async_shows_a_stale_result_with_the_job_that_renews_it(sandbox: Serving) -> None:
-    _, first = await asked(sandbox)
+    _, first = await run(sandbox)
     await add_flag(sandbox, "more")
     await pass_time(sandbox, hours=7)
-    status, stale = await asked(sandbox, refresh="async", client_query_id="renewing")
+    status, stale = await run(sandbox, refresh="async", client_query_id="renewing")
     done = await finished(sandbox, "renewing")
 
     assert (status, stale["is_cached"], stale["query_status"]["complete"]) == (202, True, False)
@@ -148,11 +148,11 @@ async def test_async_shows_a_stale_result_with_the_job_that_renews_it(sandbox: S
 
 
 async def test_lazy_async_accepts_a_stale_result_for_twice_as_long(sandbox: Serving) -> None:
-    await asked(sandbox)
+    await run(sandbox)
     await pass_time(sandbox, hours=11)
-    status, lazily = await asked(sandbox, refresh="lazy_async")
+    status, lazily = await run(sandbox, refresh="lazy_async")
     await pass_time(sandbox, hours=2)
-    late_status, late = await asked(sandbox, refresh="lazy_async", client_query_id="late")
+    late_status, late = await run(sandbox, refresh="lazy_async", client_query_id="late")
     await finished(sandbox, "late")
 
     assert (status, lazily["is_cached"], lazily["query_status"]) == (200, True, None)
@@ -161,9 +161,9 @@ async def test_lazy_async_accepts_a_stale_result_for_twice_as_long(sandbox: Serv
 
 async def test_async_except_on_cache_miss_waits_only_for_a_missing_result(sandbox: Serving) -> None:
     mode = "async_except_on_cache_miss"
-    status, missed = await asked(sandbox, refresh=mode)
+    status, missed = await run(sandbox, refresh=mode)
     await pass_time(sandbox, hours=7)
-    stale_status, stale = await asked(sandbox, refresh=mode, client_query_id="then")
+    stale_status, stale = await run(sandbox, refresh=mode, client_query_id="then")
     await finished(sandbox, "then")
 
     assert (status, missed["is_cached"]) == (200, False)
@@ -171,8 +171,8 @@ async def test_async_except_on_cache_miss_waits_only_for_a_missing_result(sandbo
 
 
 async def test_force_async_starts_a_job_even_if_a_result_is_cached(sandbox: Serving) -> None:
-    await asked(sandbox)
-    status, sent = await asked(sandbox, refresh="force_async", client_query_id="forced")
+    await run(sandbox)
+    status, sent = await run(sandbox, refresh="force_async", client_query_id="forced")
     done = await finished(sandbox, "forced")
 
     assert (status, sent.keys()) == (202, {"query_status"})
@@ -182,14 +182,14 @@ async def test_force_async_starts_a_job_even_if_a_result_is_cached(sandbox: Serv
 async def test_rejections_are_not_cached(sandbox: Serving) -> None:
     wrong = {"kind": "HogQLQuery", "query": "select nothing_such from events"}
 
-    assert [(await asked(sandbox, wrong))[0] for _ in "ab"] == [400, 400]
+    assert [(await run(sandbox, wrong))[0] for _ in "ab"] == [400, 400]
 
 
 async def test_a_response_without_a_result_is_not_cached(sandbox: Serving) -> None:
     metadata = {"kind": "HogQLMetadata", "language": "hogQL", "query": "select 1"}
 
-    assert "is_cached" not in (await asked(sandbox, metadata))[1]
-    assert "is_cached" not in (await asked(sandbox, metadata))[1]
+    assert "is_cached" not in (await run(sandbox, metadata))[1]
+    assert "is_cached" not in (await run(sandbox, metadata))[1]
 
 
 async def insight(sandbox: Serving, source: dict[str, Any] = VIEWS, **body: Any) -> str:
@@ -266,7 +266,7 @@ async def test_the_list_of_insights_shows_cached_results(sandbox: Serving) -> No
 
 async def test_an_insight_shares_its_result_with_the_query_endpoint(sandbox: Serving) -> None:
     path = await insight(sandbox)
-    _, sent = await asked(sandbox, VIEWS)
+    _, sent = await run(sandbox, VIEWS)
 
     assert (await sandbox.get(path))["result"] == sent["results"]
 
@@ -279,7 +279,7 @@ async def test_an_insight_is_computed_with_the_filters_of_the_request_or_of_its_
     asked_for = await sandbox.get(path, refresh="blocking", filters_override='{"date_from": "-2d"}')
 
     assert [len(shown["result"][0]["days"]) for shown in (own, of_dashboard, asked_for)] == [4, 2, 3]
-    assert (await sandbox.refused("GET", path, filters_override="[1]"))[:2] == (400, "invalid_input")
+    assert (await sandbox.rejection("GET", path, filters_override="[1]"))[:2] == (400, "invalid_input")
 
 
 async def test_tiles_show_results_with_the_filters_of_the_dashboard(sandbox: Serving) -> None:
@@ -328,8 +328,8 @@ def test_results_stay_fresh_as_long_as_posthogs(query: dict[str, Any], hours: fl
     assert (span.fresh, span.lazy) == (timedelta(hours=hours), timedelta(hours=lazily))
 
 
-def kept(rows: int, **answer: Any) -> Kept:
-    return kept_result({"kind": "TrendsQuery"}, {"results": [[0]] * rows, **answer}, "key", START)
+def kept(rows: int, **response: Any) -> Kept:
+    return kept_result({"kind": "TrendsQuery"}, {"results": [[0]] * rows, **response}, "key", START)
 
 
 def test_a_result_for_a_past_range_never_becomes_stale() -> None:

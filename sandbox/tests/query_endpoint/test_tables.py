@@ -8,7 +8,7 @@ from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
 from ..sandbox_client import FLAG, TODAY, Serving, Shared, serving
-from .query_answers import refusal, scalar
+from .hogql_calls import rejection, scalar
 
 pytestmark = pytest.mark.anyio
 
@@ -40,8 +40,8 @@ async def test_a_completed_query_is_in_the_log(sandbox: Serving) -> None:
 
 
 async def test_a_query_rejected_by_the_engine_is_logged_and_an_invalid_one_is_not(sandbox: Serving) -> None:
-    assert "Illegal type" in await refusal(sandbox, "select sum(event) from events")
-    assert "foo" in await refusal(sandbox, "select foo from events")
+    assert "Illegal type" in await rejection(sandbox, "select sum(event) from events")
+    assert "foo" in await rejection(sandbox, "select foo from events")
     text = "select query, status, exception_code from query_log"
     assert (await sandbox.query(text))["results"] == [["select sum(event) from events", "ExceptionWhileProcessing", 43]]
 
@@ -56,14 +56,14 @@ async def test_the_log_has_only_the_projects_queries(sandbox: Serving) -> None:
 
 async def test_an_override_is_the_id_of_a_device_merged_at_login(sandbox: Serving) -> None:
     merged = "select distinct_id, person_id from person_distinct_id_overrides"
-    told = (
+    identified = (
         "select distinct properties.$anon_distinct_id, person_id from events "
         "where event = '$identify' and properties.$set is null"
     )
     found = (await sandbox.query(f"{merged} order by distinct_id limit 1000"))["results"]
 
     assert found
-    assert found == (await sandbox.query(f"{told} order by 1 limit 1000"))["results"]
+    assert found == (await sandbox.query(f"{identified} order by 1 limit 1000"))["results"]
     text = "select countIf(override.person_id = person_id), countIf(override.distinct_id = distinct_id) from events"
     same, known = (await sandbox.query(text))["results"][0]
     assert same == known > 0
@@ -173,8 +173,8 @@ async def test_a_deleted_person_is_missing_from_persons_and_its_events_remain(sa
 )  # fmt: skip
 async def test_metadata_reports_whether_events_are_filtered_by_time(sandbox: Serving, text: str, use: str) -> None:
     body = {"query": {"kind": "HogQLMetadata", "language": "hogQL", "query": text}}
-    answer = (await sandbox.send("POST", "query/", body)).json()
-    assert (answer["isValid"], answer["isUsingIndices"]) == (True, use)
+    response = (await sandbox.send("POST", "query/", body)).json()
+    assert (response["isValid"], response["isUsingIndices"]) == (True, use)
 
 
 async def test_metadata_reports_the_types_and_positions_of_properties(sandbox: Serving) -> None:

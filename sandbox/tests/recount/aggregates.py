@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterable
 
-from .recounting import Answer, Case, Row, Rows, counts, groups, moment, of, quantile, sorted_rows
+from .recounting import Case, Result, Row, Rows, counts, groups, moment, of, quantile, sorted_rows
 
 
 def _revenues(rows: Rows) -> list[float]:
@@ -14,7 +14,7 @@ def _durations(rows: Rows) -> list[int]:
     return [session["$session_duration"] for session in rows.sessions]
 
 
-def _by_browser(rows: Rows) -> Answer:
+def _by_browser(rows: Rows) -> Result:
     found = groups((of(event, "$browser"), event["person_id"]) for event in rows.named("$pageview"))
     return sorted_rows([[browser, len(people), len(set(people))] for browser, people in found.items()])
 
@@ -24,16 +24,16 @@ def _first_and_last(events: Iterable[Row]) -> tuple[Row, Row]:
     return ordered[0], ordered[-1]
 
 
-def _arg_min_max(rows: Rows) -> Answer:
+def _arg_min_max(rows: Rows) -> Result:
     first, last = _first_and_last(rows.named("purchase_completed"))
     return [[of(first, "product"), of(last, "product"), moment(first["timestamp"]), moment(last["timestamp"])]]
 
 
-def _versions(rows: Rows) -> Answer:
+def _versions(rows: Rows) -> Result:
     return [[[version for version, _ in counts(of(event, "app_version") for event in rows.events)]]]
 
 
-def _rates(rows: Rows) -> Answer:
+def _rates(rows: Rows) -> Result:
     found = groups(
         (of(event, "$feature/new-checkout"), event["event"])
         for event in rows.events
@@ -48,20 +48,20 @@ def _rates(rows: Rows) -> Answer:
     )  # fmt: skip
 
 
-def _medians(rows: Rows) -> Answer:
+def _medians(rows: Rows) -> Result:
     found = groups((session["$channel_type"], session["$session_duration"]) for session in rows.sessions)
     return sorted_rows([[channel, float(statistics.median(values))] for channel, values in found.items()])
 
 
-def _levels(rows: Rows) -> Answer:
+def _levels(rows: Rows) -> Result:
     return [[[quantile(_durations(rows), level) for level in (0.25, 0.5, 0.9)]]]
 
 
-def _having(rows: Rows) -> Answer:
+def _having(rows: Rows) -> Result:
     return [row for row in counts(event["event"] for event in rows.events) if row[1] >= 50]
 
 
-def _by_two_with_totals(rows: Rows) -> Answer:
+def _by_two_with_totals(rows: Rows) -> Result:
     found = [(of(event, "$device_type"), of(event, "$os")) for event in rows.named("$pageview")]
     return sorted_rows([[device, system, found.count((device, system))] for device, system in set(found)])
 

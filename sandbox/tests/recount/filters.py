@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from .recounting import Answer, Case, Row, Rows, counts, moment, of, sorted_rows, text
+from .recounting import Case, Result, Row, Rows, counts, moment, of, sorted_rows, text
 
 
-def _count(condition: Callable[[Row], Any]) -> Callable[[Rows], Answer]:
+def _count(condition: Callable[[Row], Any]) -> Callable[[Rows], Result]:
     return lambda rows: [[sum(1 for event in rows.events if condition(event))]]
 
 

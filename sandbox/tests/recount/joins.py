@@ -1,21 +1,21 @@
 """Fields with dotted names (person, pdi, session, groups), and explicit joins."""
 
-from .recounting import Answer, Case, Rows, counts, groups, of, sorted_rows
+from .recounting import Case, Result, Rows, counts, groups, of, sorted_rows
 
 
-def _people_of_purchases(rows: Rows) -> Answer:
+def _people_of_purchases(rows: Rows) -> Result:
     people = rows.persons_by_id()
     return counts(people[event["person_id"]]["properties"].get("plan") for event in rows.named("purchase_completed"))
 
 
-def _revenue_by_person(rows: Rows) -> Answer:
+def _revenue_by_person(rows: Rows) -> Result:
     found = groups(
         (event["person_properties"].get("email"), of(event, "revenue")) for event in rows.named("purchase_completed")
     )
     return sorted_rows([[email, sum(values)] for email, values in found.items()])
 
 
-def _session_revenue(rows: Rows) -> Answer:
+def _session_revenue(rows: Rows) -> Result:
     sessions = rows.sessions_by_id()
     found = groups(
         (sessions[event["$session_id"]]["$channel_type"], of(event, "revenue"))
@@ -25,46 +25,46 @@ def _session_revenue(rows: Rows) -> Answer:
     return sorted_rows([[channel, sum(values)] for channel, values in found.items()])
 
 
-def _bounce_rate(rows: Rows) -> Answer:
+def _bounce_rate(rows: Rows) -> Result:
     found = groups((session["$channel_type"], session["$is_bounce"]) for session in rows.sessions)
     return sorted_rows([[channel, sum(bounces) / len(bounces)] for channel, bounces in found.items()])
 
 
-def _events_by_industry(rows: Rows) -> Answer:
+def _events_by_industry(rows: Rows) -> Result:
     known = rows.groups_by_key()
     return counts(
         known[event["$group_0"]]["properties"].get("industry") for event in rows.events if event["$group_0"] in known
     )
 
 
-def _distinct_ids_per_person(rows: Rows) -> Answer:
+def _distinct_ids_per_person(rows: Rows) -> Result:
     ids = groups((row["person_id"], row["distinct_id"]) for row in rows.distinct_ids)
     return counts(len(found) for found in ids.values())
 
 
-def _signed_up_and_bought(rows: Rows) -> Answer:
+def _signed_up_and_bought(rows: Rows) -> Result:
     signed_up = {event["person_id"] for event in rows.named("signed_up")}
     return [[sum(1 for event in rows.named("purchase_completed") if event["person_id"] in signed_up)]]
 
 
-def _of_paying_people(rows: Rows) -> Answer:
+def _of_paying_people(rows: Rows) -> Result:
     people = rows.persons_by_id()
     plans = [people[event["person_id"]]["properties"].get("plan") for event in rows.events
              if event["person_id"] in people]  # fmt: skip
     return [[sum(1 for plan in plans if plan is not None and plan != "free")]]
 
 
-def _pairs(rows: Rows) -> Answer:
+def _pairs(rows: Rows) -> Result:
     bought = groups((event["person_id"], event) for event in rows.named("purchase_completed"))
     return [[sum(len(bought.get(event["person_id"], [])) for event in rows.named("checkout_started"))]]
 
 
-def _persons_without_purchase(rows: Rows) -> Answer:
+def _persons_without_purchase(rows: Rows) -> Result:
     bought = {event["person_id"] for event in rows.named("purchase_completed")}
     return [[sum(1 for person in rows.persons if person["id"] not in bought)]]
 
 
-def _replays_of_buyers(rows: Rows) -> Answer:
+def _replays_of_buyers(rows: Rows) -> Result:
     bought = {event["$session_id"] for event in rows.named("purchase_completed")}
     return [[sum(1 for replay in rows.replays if replay["session_id"] in bought)]]
 

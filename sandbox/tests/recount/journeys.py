@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
-from .recounting import Answer, Case, Row, Rows, counts, groups, of, sorted_rows
+from .recounting import Case, Result, Row, Rows, counts, groups, of, sorted_rows
 
 STEPS = ("signed_up", "checkout_started", "purchase_completed")
 
@@ -29,11 +29,11 @@ def _furthest(events: list[Row], steps: tuple[str, ...], window: timedelta) -> i
     return reached
 
 
-def _funnel(window: timedelta, rows: Rows) -> Answer:
+def _funnel(window: timedelta, rows: Rows) -> Result:
     return counts(_furthest(events, STEPS, window) for events in _timelines(rows, *STEPS).values())
 
 
-def _funnel_by_arm(rows: Rows) -> Answer:
+def _funnel_by_arm(rows: Rows) -> Result:
     found: dict[tuple[str, str], list[Row]] = {}
     ordered = sorted(rows.named(*STEPS[1:]), key=lambda event: event["timestamp"])
     for event in ordered:
@@ -51,7 +51,7 @@ def _monday(moment: datetime) -> date:
     return moment.date() - timedelta(days=moment.weekday())
 
 
-def _retention(rows: Rows) -> Answer:
+def _retention(rows: Rows) -> Result:
     first: dict[str, date] = {}
     for event in sorted(rows.named("$pageview"), key=lambda event: event["timestamp"]):
         first.setdefault(event["person_id"], _monday(event["timestamp"]))
@@ -62,12 +62,12 @@ def _retention(rows: Rows) -> Answer:
     return sorted_rows([[*key, number] for key, number in counts((w.isoformat(), after) for w, after, _ in seen)])[:100]
 
 
-def _stickiness(rows: Rows) -> Answer:
+def _stickiness(rows: Rows) -> Result:
     days = {(event["person_id"], event["timestamp"].date()) for event in rows.named("$pageview")}
     return counts(number for _, number in counts(person for person, _ in days))
 
 
-def _first_touch(rows: Rows) -> Answer:
+def _first_touch(rows: Rows) -> Result:
     found: dict[str, str | None] = {}
     for event in sorted(rows.named("$pageview"), key=lambda event: event["timestamp"]):
         found.setdefault(event["person_id"], of(event, "$referring_domain"))
@@ -75,31 +75,31 @@ def _first_touch(rows: Rows) -> Answer:
     return counts(domain for person, domain in found.items() if person in buyers)
 
 
-def _top(rows: Rows) -> Answer:
+def _top(rows: Rows) -> Result:
     found = counts(of(event, "$pathname") for event in rows.named("$pageview"))
     return sorted(found, key=lambda row: (-row[1], row[0]))[:10]
 
 
-def _top_and_other(rows: Rows) -> Answer:
+def _top_and_other(rows: Rows) -> Result:
     found = sorted(counts(of(event, "$geoip_country_code") for event in rows.named("$pageview")),
                    key=lambda row: (-row[1], row[0]))  # fmt: skip
     top = {country for country, _ in found[:3]}
     return counts(country if country in top else "other" for country, number in found for _ in range(number))
 
 
-def _active(rows: Rows) -> Answer:
+def _active(rows: Rows) -> Result:
     days = groups((event["timestamp"].date(), event["person_id"]) for event in rows.events)
     return [[day.isoformat(), len(set(people))] for day, people in sorted(days.items())]
 
 
-def _weekly_growth(rows: Rows) -> Answer:
+def _weekly_growth(rows: Rows) -> Result:
     weeks = counts(_monday(event["timestamp"]) for event in rows.named("signed_up"))
     before = [0, *(number for _, number in weeks)]
     return [[week.isoformat(), number, number - earlier]
             for (week, number), earlier in zip(weeks, before, strict=False)]  # fmt: skip
 
 
-def _time_to_purchase(rows: Rows) -> Answer:
+def _time_to_purchase(rows: Rows) -> Result:
     waits: list[float] = []
     for events in _timelines(rows, "checkout_started", "purchase_completed").values():
         started = [event["timestamp"] for event in events if event["event"] == "checkout_started"]
@@ -109,12 +109,12 @@ def _time_to_purchase(rows: Rows) -> Answer:
     return [[len(waits), sum(waits) / len(waits)]]
 
 
-def _errors_by_version(rows: Rows) -> Answer:
+def _errors_by_version(rows: Rows) -> Result:
     found = counts((of(event, "$exception_types")[0], of(event, "app_version")) for event in rows.named("$exception"))
     return sorted_rows([[*key, number] for key, number in found])
 
 
-def _promoters(rows: Rows) -> Answer:
+def _promoters(rows: Rows) -> Result:
     scores = [int(of(event, "$survey_response")) for event in rows.named("survey sent")]
     return [[sum(score >= 9 for score in scores), sum(score <= 6 for score in scores), len(scores)]]
 

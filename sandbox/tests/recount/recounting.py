@@ -17,7 +17,7 @@ from ..sandbox_client import TODAY
 EVENTS = 5_000
 SEED = 42
 type Row = dict[str, Any]
-type Answer = list[list[Any]]
+type Result = list[list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Case:
 
     name: str
     query: str
-    recount: Callable[[Rows], Answer]
+    recount: Callable[[Rows], Result]
     project: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -87,7 +87,7 @@ def moment(value: datetime, zone: tzinfo = UTC) -> str:
     return value.astimezone(zone).isoformat().replace("+00:00", "Z")
 
 
-def counts(values: Iterable[Any]) -> Answer:
+def counts(values: Iterable[Any]) -> Result:
     """Return `[value, count]` ordered by value, null last, as `order by` on a column does."""
     found: dict[Any, int] = {}
     for value in values:
@@ -103,7 +103,7 @@ def groups(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
     return found
 
 
-def sorted_rows(rows: Answer) -> Answer:
+def sorted_rows(rows: Result) -> Result:
     """Sort rows by their columns, nulls last."""
     return sorted(rows, key=lambda row: [(value is None, "" if value is None else value) for value in row])
 
@@ -126,13 +126,13 @@ def of_day(row: Row, first: date, last: date) -> bool:
     return first <= row["timestamp"].date() <= last
 
 
-def agree(answered: Any, recounted: Any) -> bool:
+def agree(returned: Any, recounted: Any) -> bool:
     """Return whether both are equal up to rounding."""
-    if isinstance(answered, list) and isinstance(recounted, list):
-        one, other = cast("list[Any]", answered), cast("list[Any]", recounted)
+    if isinstance(returned, list) and isinstance(recounted, list):
+        one, other = cast("list[Any]", returned), cast("list[Any]", recounted)
         return len(one) == len(other) and all(agree(left, right) for left, right in zip(one, other, strict=True))
-    if isinstance(answered, float) or isinstance(recounted, float):
-        if not isinstance(answered, int | float) or not isinstance(recounted, int | float):
+    if isinstance(returned, float) or isinstance(recounted, float):
+        if not isinstance(returned, int | float) or not isinstance(recounted, int | float):
             return False
-        return math.isclose(answered, recounted, rel_tol=1e-9, abs_tol=1e-9)
-    return answered == recounted
+        return math.isclose(returned, recounted, rel_tol=1e-9, abs_tol=1e-9)
+    return returned == recounted

@@ -3,7 +3,7 @@
 from itertools import accumulate, pairwise
 from urllib.parse import urlsplit
 
-from .recounting import Answer, Case, Row, Rows, counts, groups, of, sorted_rows, text
+from .recounting import Case, Result, Row, Rows, counts, groups, of, sorted_rows, text
 
 
 def _by_time(rows: Rows, *names: str) -> list[Row]:
@@ -14,13 +14,13 @@ def _per_person(rows: Rows, *names: str) -> dict[str, list[Row]]:
     return groups((event["person_id"], event) for event in _by_time(rows, *names))
 
 
-def _running_total(rows: Rows) -> Answer:
+def _running_total(rows: Rows) -> Result:
     purchases = _by_time(rows, "purchase_completed")
     totals = accumulate(of(event, "revenue") for event in purchases)
     return [[event["uuid"], total] for event, total in zip(purchases, totals, strict=True)]
 
 
-def _ranks(rows: Rows) -> Answer:
+def _ranks(rows: Rows) -> Result:
     found = [
         [person, number, event["uuid"]]
         for person, events in _per_person(rows, "checkout_started").items()
@@ -30,7 +30,7 @@ def _ranks(rows: Rows) -> Answer:
     return sorted_rows(found)[:100]
 
 
-def _previous(rows: Rows) -> Answer:
+def _previous(rows: Rows) -> Result:
     return sorted_rows(
         [
             [later["uuid"], of(earlier, "product")]
@@ -40,24 +40,24 @@ def _previous(rows: Rows) -> Answer:
     )
 
 
-def _moving(rows: Rows) -> Answer:
+def _moving(rows: Rows) -> Result:
     values = [of(event, "revenue") for event in _by_time(rows, "purchase_completed")]
     return [[sum(values[max(place - 2, 0) : place + 1])] for place in range(len(values))]
 
 
-def _share(rows: Rows) -> Answer:
+def _share(rows: Rows) -> Result:
     found = counts(of(event, "$device_type") for event in rows.named("$pageview"))
     total = sum(number for _, number in found)
     return [[device, number / total] for device, number in found]
 
 
-def _dense_ranks(rows: Rows) -> Answer:
+def _dense_ranks(rows: Rows) -> Result:
     found = counts(event["event"] for event in rows.events)
     sizes = sorted({number for _, number in found}, reverse=True)
     return sorted([[name, sizes.index(number) + 1] for name, number in found], key=lambda row: (row[1], row[0]))
 
 
-def _top_two_pages(rows: Rows) -> Answer:
+def _top_two_pages(rows: Rows) -> Result:
     found = groups((of(event, "$os"), of(event, "$pathname")) for event in rows.named("$pageview"))
     return [
         [system, path, number]
@@ -66,19 +66,19 @@ def _top_two_pages(rows: Rows) -> Answer:
     ]
 
 
-def _domains(rows: Rows) -> Answer:
+def _domains(rows: Rows) -> Result:
     urls: list[str] = [of(event, "$current_url") for event in rows.named("$pageview")]
     return counts(urlsplit(url).hostname for url in urls)
 
 
-def _urls_of_sessions(rows: Rows) -> Answer:
+def _urls_of_sessions(rows: Rows) -> Result:
     return [
         [sum(1 for session in rows.sessions if any("/pricing" in url for url in session["$urls"])),
          sum(len(session["$urls"]) for session in rows.sessions)]
     ]  # fmt: skip
 
 
-def _paths(rows: Rows) -> Answer:
+def _paths(rows: Rows) -> Result:
     first = [
         [events[0]["person_id"], [of(event, "$pathname") for event in events][:3]]
         for events in _per_person(rows, "$pageview").values()
@@ -86,24 +86,24 @@ def _paths(rows: Rows) -> Answer:
     return sorted_rows(first)[:50]
 
 
-def _buckets(rows: Rows) -> Answer:
+def _buckets(rows: Rows) -> Result:
     def bucket(value: float) -> str:
         return "small" if value < 20 else "middle" if value < 100 else "large"
 
     return counts(bucket(of(event, "revenue")) for event in rows.events if of(event, "revenue") is not None)
 
 
-def _array_join(rows: Rows) -> Answer:
+def _array_join(rows: Rows) -> Result:
     found = counts(url for session in rows.sessions for url in session["$urls"])
     return sorted(found, key=lambda row: (-row[1], row[0]))[:10]
 
 
-def _words(rows: Rows) -> Answer:
+def _words(rows: Rows) -> Result:
     return sorted_rows([[title.upper(), len(title.split(" "))]
                         for title in {of(event, "title") for event in rows.named("$pageview")}])  # fmt: skip
 
 
-def _above_average(rows: Rows) -> Answer:
+def _above_average(rows: Rows) -> Result:
     sales = [of(event, "revenue") for event in rows.named("purchase_completed")]
     average = sum(sales) / len(sales)
     return [[sum(1 for event in rows.events if (of(event, "revenue") or 0) > average)]]

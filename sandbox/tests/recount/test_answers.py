@@ -11,65 +11,65 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_query_without_a_limit_returns_a_hundred_rows_and_has_more(sandbox: Serving, rows: Rows) -> None:
-    answer = await sandbox.query("select uuid from events order by toString(uuid)")
+    response = await sandbox.query("select uuid from events order by toString(uuid)")
 
-    assert [uuid for (uuid,) in answer["results"]] == sorted(event["uuid"] for event in rows.events)[:100]
-    assert (answer["hasMore"], answer["limit"], answer["offset"]) == (True, 100, 0)
+    assert [uuid for (uuid,) in response["results"]] == sorted(event["uuid"] for event in rows.events)[:100]
+    assert (response["hasMore"], response["limit"], response["offset"]) == (True, 100, 0)
 
 
 async def test_fewer_rows_than_the_limit_are_all_rows(sandbox: Serving, rows: Rows) -> None:
-    answer = await sandbox.query("select distinct event from events")
+    response = await sandbox.query("select distinct event from events")
 
-    assert {name for (name,) in answer["results"]} == {event["event"] for event in rows.events}
-    assert (answer["hasMore"], answer["limit"], answer["offset"]) == (False, 100, 0)
+    assert {name for (name,) in response["results"]} == {event["event"] for event in rows.events}
+    assert (response["hasMore"], response["limit"], response["offset"]) == (False, 100, 0)
 
 
 async def test_exactly_a_hundred_rows_have_no_more(sandbox: Serving) -> None:
-    answer = await sandbox.query("select number from numbers(100)")
+    response = await sandbox.query("select number from numbers(100)")
 
-    assert len(answer["results"]) == 100
-    assert answer["hasMore"] is False
+    assert len(response["results"]) == 100
+    assert response["hasMore"] is False
 
 
 async def test_an_explicit_limit_leaves_more_limit_and_offset_null(sandbox: Serving, rows: Rows) -> None:
-    answer = await sandbox.query("select uuid from events order by toString(uuid) limit 150 offset 7")
+    response = await sandbox.query("select uuid from events order by toString(uuid) limit 150 offset 7")
 
-    assert [uuid for (uuid,) in answer["results"]] == sorted(event["uuid"] for event in rows.events)[7:157]
-    assert answer["hasMore"] is answer["limit"] is answer["offset"] is None
+    assert [uuid for (uuid,) in response["results"]] == sorted(event["uuid"] for event in rows.events)[7:157]
+    assert response["hasMore"] is response["limit"] is response["offset"] is None
 
 
 async def test_an_offset_without_a_limit_moves_the_default_page(sandbox: Serving, rows: Rows) -> None:
-    answer = await sandbox.query("select uuid from events order by toString(uuid) offset 4950")
+    response = await sandbox.query("select uuid from events order by toString(uuid) offset 4950")
 
-    assert [uuid for (uuid,) in answer["results"]] == sorted(event["uuid"] for event in rows.events)[4950:]
-    assert (answer["hasMore"], answer["limit"], answer["offset"]) == (False, 100, 4950)
+    assert [uuid for (uuid,) in response["results"]] == sorted(event["uuid"] for event in rows.events)[4950:]
+    assert (response["hasMore"], response["limit"], response["offset"]) == (False, 100, 4950)
 
 
 @pytest.mark.parametrize("limit", ["50001", "1000000", "40000 + 20000"])
 async def test_a_result_has_at_most_fifty_thousand_rows(sandbox: Serving, limit: str) -> None:
-    answer = await sandbox.query(f"select number from numbers(60000) order by number limit {limit}")
+    response = await sandbox.query(f"select number from numbers(60000) order by number limit {limit}")
 
-    assert len(answer["results"]) == 50_000
-    assert answer["results"][-1] == [49_999]
+    assert len(response["results"]) == 50_000
+    assert response["results"][-1] == [49_999]
 
 
 async def test_a_limit_within_the_maximum_is_kept(sandbox: Serving, rows: Rows) -> None:
-    answer = await sandbox.query("select uuid from events limit 50000")
+    response = await sandbox.query("select uuid from events limit 50000")
 
-    assert len(answer["results"]) == len(rows.events)
+    assert len(response["results"]) == len(rows.events)
 
 
 async def test_each_member_of_a_union_gets_the_default_limit(sandbox: Serving) -> None:
-    answer = await sandbox.query("select number from numbers(500) union all select number from numbers(30)")
+    response = await sandbox.query("select number from numbers(500) union all select number from numbers(30)")
 
-    assert len(answer["results"]) == 130
-    assert answer["hasMore"] is None
+    assert len(response["results"]) == 130
+    assert response["hasMore"] is None
 
 
 async def test_an_inner_query_has_no_default_limit(sandbox: Serving, rows: Rows) -> None:
-    answer = await sandbox.query("select count() from (select uuid from events)")
+    response = await sandbox.query("select count() from (select uuid from events)")
 
-    assert answer["results"] == [[len(rows.events)]]
+    assert response["results"] == [[len(rows.events)]]
 
 
 @pytest.mark.parametrize(
@@ -96,10 +96,10 @@ async def test_an_inner_query_has_no_default_limit(sandbox: Serving, rows: Rows)
     ],
 )
 async def test_a_column_has_posthogs_name_and_type(sandbox: Serving, expression: str, name: str, kind: str) -> None:
-    answer = await sandbox.query(f"select {expression} from events limit 1")
+    response = await sandbox.query(f"select {expression} from events limit 1")
 
-    assert answer["columns"] == [name]
-    assert answer["types"] == [[name, kind]]
+    assert response["columns"] == [name]
+    assert response["types"] == [[name, kind]]
 
 
 @pytest.mark.parametrize(
@@ -116,16 +116,16 @@ async def test_a_column_has_posthogs_name_and_type(sandbox: Serving, expression:
     ],
 )
 async def test_an_aggregate_is_named_by_its_expression(sandbox: Serving, expression: str, kind: str) -> None:
-    answer = await sandbox.query(f"select {expression} from events")
+    response = await sandbox.query(f"select {expression} from events")
 
-    assert answer["types"] == [[expression, kind]]
+    assert response["types"] == [[expression, kind]]
 
 
 async def test_two_columns_can_have_the_same_name(sandbox: Serving) -> None:
-    answer = await sandbox.query("select event, event from events where event = '$screen' limit 1")
+    response = await sandbox.query("select event, event from events where event = '$screen' limit 1")
 
-    assert answer["columns"] == ["event", "event"]
-    assert answer["results"] == [["$screen", "$screen"]]
+    assert response["columns"] == ["event", "event"]
+    assert response["results"] == [["$screen", "$screen"]]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ async def test_a_placeholder_matches_only_the_event_with_that_name(
     sandbox: Serving, rows: Rows, values: Any, found: set[str]
 ) -> None:
     query = {"kind": "HogQLQuery", "query": "select event from events where event = {name}", "values": values}
-    answer = (await sandbox.send("POST", "query/", {"query": query})).json()
+    response = (await sandbox.send("POST", "query/", {"query": query})).json()
 
-    assert {name for (name,) in answer["results"]} == found
-    assert len(answer["results"]) == min(100, sum(1 for event in rows.events if event["event"] in found))
+    assert {name for (name,) in response["results"]} == found
+    assert len(response["results"]) == min(100, sum(1 for event in rows.events if event["event"] in found))

@@ -15,12 +15,12 @@ CASES = (*filters.CASES, *joins.CASES, *aggregates.CASES, *shapes.CASES, *times.
 async def test_a_result_matches_its_recount(sandbox: Serving, rows: Rows, case: Case) -> None:
     if case.project:
         await sandbox.patch("/posthog/api/projects/1/", case.project)
-    answer = await sandbox.query(case.query)
+    response = await sandbox.query(case.query)
     recounted = case.recount(rows)
 
     assert recounted, "a recount that finds nothing proves nothing"
-    assert agree(answer["results"], recounted), (answer["results"][:5], recounted[:5])
-    assert all(len(row) == len(answer["columns"]) == len(answer["types"]) for row in answer["results"])
+    assert agree(response["results"], recounted), (response["results"][:5], recounted[:5])
+    assert all(len(row) == len(response["columns"]) == len(response["types"]) for row in response["results"])
 
 
 def test_at_least_eighty_queries_are_recounted_under_unique_names() -> None:

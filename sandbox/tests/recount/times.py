@@ -3,18 +3,18 @@
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from .recounting import Answer, Case, Row, Rows, counts, day, moment
+from .recounting import Case, Result, Row, Rows, counts, day, moment
 
 TOKYO, NEW_YORK = ZoneInfo("Asia/Tokyo"), ZoneInfo("America/New_York")
 _BY_DAY = "select toDate(timestamp) as day, count() from events group by day order by day"
 _BY_WEEK = "select toStartOfWeek(timestamp) as week, count() from events group by week order by week"
 
 
-def _days(zone: tzinfo, rows: Rows) -> Answer:
+def _days(zone: tzinfo, rows: Rows) -> Result:
     return counts(day(event["timestamp"], zone) for event in rows.events)
 
 
-def _weeks(first_day: int, rows: Rows) -> Answer:
+def _weeks(first_day: int, rows: Rows) -> Result:
     """Count by weeks that begin on Sunday (0) or Monday (1)."""
 
     def start(event: Row) -> str:
@@ -24,11 +24,11 @@ def _weeks(first_day: int, rows: Rows) -> Answer:
     return counts(start(event) for event in rows.events)
 
 
-def _hours(zone: tzinfo, rows: Rows) -> Answer:
+def _hours(zone: tzinfo, rows: Rows) -> Result:
     return counts(event["timestamp"].astimezone(zone).hour for event in rows.events)
 
 
-def _starts_of_days(zone: tzinfo, rows: Rows) -> Answer:
+def _starts_of_days(zone: tzinfo, rows: Rows) -> Result:
     def start(event: Row) -> str:
         local = event["timestamp"].astimezone(zone)
         return moment(local.replace(hour=0, minute=0, second=0, microsecond=0), zone)
@@ -36,19 +36,19 @@ def _starts_of_days(zone: tzinfo, rows: Rows) -> Answer:
     return counts(start(event) for event in rows.events)[:100]
 
 
-def _starts_of_hours(rows: Rows) -> Answer:
+def _starts_of_hours(rows: Rows) -> Result:
     hours = (event["timestamp"].replace(minute=0, second=0, microsecond=0) for event in rows.named("signed_up"))
     return counts(moment(hour) for hour in hours)
 
 
-def _filled(rows: Rows) -> Answer:
+def _filled(rows: Rows) -> Result:
     purchases = [event["timestamp"].date() for event in rows.named("purchase_completed")]
     first = datetime(2026, 11, 1, tzinfo=UTC).date()
     days = [first + timedelta(days=number) for number in range(20)]
     return [[date.isoformat(), purchases.count(date)] for date in days]
 
 
-def _ages(rows: Rows) -> Answer:
+def _ages(rows: Rows) -> Result:
     days = [
         (event["timestamp"].date() - event["person_created_at"].date()).days
         for event in rows.events
@@ -57,12 +57,12 @@ def _ages(rows: Rows) -> Answer:
     return [[sum(days), max(days), sum(1 for value in days if value == 0)]]
 
 
-def _latest(zone: tzinfo, rows: Rows) -> Answer:
+def _latest(zone: tzinfo, rows: Rows) -> Result:
     return [[moment(event["timestamp"], zone)]
             for event in sorted(rows.events, key=lambda event: event["timestamp"], reverse=True)[:10]]  # fmt: skip
 
 
-def _within(first: datetime, last: datetime, rows: Rows) -> Answer:
+def _within(first: datetime, last: datetime, rows: Rows) -> Result:
     return [[sum(1 for event in rows.events if first <= event["timestamp"] < last)]]
 
 

@@ -17,7 +17,7 @@ TODAY = date(2026, 11, 24)
 SMALL = Parameters(events=3_000, seed=7, today=TODAY)
 
 
-class Told(NamedTuple):
+class ParsedEvent(NamedTuple):
     """An event of the large dataset with parsed properties."""
 
     row: EventRow
@@ -29,8 +29,8 @@ def events() -> list[EventRow]:
     return [row for batch in generate(Parameters(events=100_000, seed=42, today=TODAY)) for row in batch.events]
 
 
-def told(events: list[EventRow], *names: str) -> list[Told]:
-    return [Told(row, json.loads(row.properties)) for row in events if row.event in names]
+def parsed_events(events: list[EventRow], *names: str) -> list[ParsedEvent]:
+    return [ParsedEvent(row, json.loads(row.properties)) for row in events if row.event in names]
 
 
 def digest(parameters: Parameters) -> str:
@@ -93,7 +93,11 @@ def test_one_week_is_slow(events: list[EventRow]) -> None:
 
 
 def test_the_faulty_release_stops_purchases_on_one_browser_and_raises_exceptions(events: list[EventRow]) -> None:
-    broken = [event for event in told(events, "checkout_started", "purchase_completed", "$exception") if _broken(event)]
+    broken = [
+        event
+        for event in parsed_events(events, "checkout_started", "purchase_completed", "$exception")
+        if _broken(event)
+    ]
     counts = Counter((event.row.event, event.properties.get("$browser") == "Safari") for event in broken)
 
     assert counts["checkout_started", True] >= 10
@@ -109,7 +113,7 @@ def test_the_faulty_release_stops_purchases_on_one_browser_and_raises_exceptions
 
 def test_the_variants_of_the_experiment_differ_beyond_chance(events: list[EventRow]) -> None:
     exposed: dict[str, tuple[str, int]] = {}
-    for event in told(events, "$feature_flag_called"):
+    for event in parsed_events(events, "$feature_flag_called"):
         if event.properties["$feature_flag"] == product.EXPERIMENT_FLAG:
             variant = event.properties["$feature_flag_response"]
             assert event.properties["$feature/new-checkout"] == variant
@@ -117,7 +121,7 @@ def test_the_variants_of_the_experiment_differ_beyond_chance(events: list[EventR
             assert known == variant
     bought = {
         event.row.person_id
-        for event in told(events, "purchase_completed")
+        for event in parsed_events(events, "purchase_completed")
         if event.row.person_id in exposed and event.row.timestamp > exposed[event.row.person_id][1]
     }
     size = Counter(variant for variant, _ in exposed.values())
@@ -159,8 +163,8 @@ def test_events_without_a_person_profile_have_no_person(events: list[EventRow]) 
 
 
 def test_survey_responses_follow_a_shown_survey(events: list[EventRow]) -> None:
-    shown = {event.row.person_id: event.row.timestamp for event in told(events, "survey shown")}
-    ended = told(events, "survey sent", "survey dismissed")
+    shown = {event.row.person_id: event.row.timestamp for event in parsed_events(events, "survey shown")}
+    ended = parsed_events(events, "survey sent", "survey dismissed")
 
     assert len(shown) > len(ended) > 100
     for event in ended:
@@ -223,5 +227,5 @@ def test_hostile_values_are_present_unless_disabled() -> None:
     assert moments[0] == moments[1]
 
 
-def _broken(event: Told) -> bool:
+def _broken(event: ParsedEvent) -> bool:
     return event.properties["app_version"] == "3.8.0"

@@ -161,10 +161,10 @@ def test_results_and_errors_of_concurrent_queries_do_not_mix(engine: Engine) -> 
         return engine.select(f"SELECT {number} + sum(number) * 0 FROM numbers(1000)").rows[0][0]
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(ask, range(80)))
+        responses = list(pool.map(ask, range(80)))
 
-    for number, answer in enumerate(answers):
-        assert f"missing_{number}`" in str(answer) if number % 5 == 0 else answer == number
+    for number, response in enumerate(responses):
+        assert f"missing_{number}`" in str(response) if number % 5 == 0 else response == number
 
 
 def test_closing_cancels_the_running_query_and_rejects_new_ones(engine: Engine, directory: Path) -> None:

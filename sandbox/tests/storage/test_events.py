@@ -17,13 +17,13 @@ class Gate:
 
     def __init__(self) -> None:
         self.open = threading.Event()
-        self.asked: list[str] = []
+        self.statements: list[str] = []
         self.fails_with: EngineError | None = None
         self.closed = False
 
     def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 0) -> Table:
         """Return one row."""
-        self.asked.append(sql)
+        self.statements.append(sql)
         assert self.open.wait(20)
         if self.fails_with is not None:
             raise self.fails_with
@@ -48,18 +48,18 @@ async def opened(gate: Gate, queue_seconds: float = 20) -> EventSource:
 async def test_a_query_waits_for_the_data(gate: Gate) -> None:
     gate.open.set()
     source = EventSource(lambda: gate)
-    answers: list[Table] = []
+    responses: list[Table] = []
 
     async def ask() -> None:
-        answers.append(await source.query(1, "SELECT 1"))
+        responses.append(await source.query(1, "SELECT 1"))
 
     async with anyio.create_task_group() as group:
         group.start_soon(ask)
         await anyio.wait_all_tasks_blocked()
-        assert answers == []
+        assert responses == []
         await source.open()
 
-    assert answers[0].rows == [[1]]
+    assert responses[0].rows == [[1]]
 
 
 async def test_a_failed_generation_is_reported_to_every_query() -> None:
@@ -69,11 +69,11 @@ async def test_a_failed_generation_is_reported_to_every_query() -> None:
     source = EventSource(fail)
     with pytest.raises(OSError, match="disk"):
         await source.open()
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError) as rejected:
         await source.query(1, "SELECT 1")
 
-    assert refused.value.status == 503
-    assert "the disk is full" in refused.value.body["detail"]
+    assert rejected.value.status == 503
+    assert "the disk is full" in rejected.value.body["detail"]
 
 
 async def test_some_queries_run_at_once_and_those_queued_too_long_are_rejected(gate: Gate) -> None:
@@ -84,13 +84,13 @@ async def test_some_queries_run_at_once_and_those_queued_too_long_are_rejected(g
             group.start_soon(source.query, 1, "SELECT 1")
         await anyio.wait_all_tasks_blocked()
         try:
-            with pytest.raises(ApiError) as refused:
+            with pytest.raises(ApiError) as rejected:
                 await source.query(1, "SELECT 2")
-            assert (refused.value.status, refused.value.headers) == (429, {})
+            assert (rejected.value.status, rejected.value.headers) == (429, {})
         finally:
             gate.open.set()
 
-    assert "SELECT 2" not in gate.asked
+    assert "SELECT 2" not in gate.statements
 
 
 async def test_lists_are_served_while_all_queries_run(gate: Gate) -> None:
@@ -100,7 +100,7 @@ async def test_lists_are_served_while_all_queries_run(gate: Gate) -> None:
         for _ in range(RUNNING_QUERIES):
             group.start_soon(source.query, 1, "SELECT 1")
         group.start_soon(source.rows, 1, "SELECT 'list'")
-        while "SELECT 'list'" not in gate.asked:
+        while "SELECT 'list'" not in gate.statements:
             await anyio.lowlevel.checkpoint()
         gate.open.set()
 
@@ -110,9 +110,9 @@ async def test_a_slow_list_is_reported_as_in_posthog(gate: Gate) -> None:
     gate.fails_with = EngineError("TIMEOUT_EXCEEDED", "Timeout exceeded.")
     source = await opened(gate)
 
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError) as rejected:
         await source.rows(1, "SELECT 1")
-    assert (refused.value.status, refused.value.body["detail"]) == (
+    assert (rejected.value.status, rejected.value.body["detail"]) == (
         429,
         "ClickHouse is at capacity. Try again later.",
     )
@@ -124,8 +124,8 @@ async def test_only_the_first_project_sees_the_events(gate: Gate) -> None:
     await source.query(1, "SELECT 1")
     await source.query(2, "SELECT 1")
 
-    assert gate.asked[0] == "SELECT 1"
-    assert "'posthog.events': '0'" in gate.asked[1]
+    assert gate.statements[0] == "SELECT 1"
+    assert "'posthog.events': '0'" in gate.statements[1]
 
 
 async def test_tables_are_counted_once_they_are_open(gate: Gate) -> None:

@@ -46,8 +46,8 @@ def progress(client: httpx2.Client, name: str) -> bool:
     """Return whether the engine works on the query, which must not have ended."""
     polled = client.get(f"{QUERY}{name}/", params={"show_progress": True})
     assert polled.status_code == 202, polled.text
-    told: dict[str, int] | None = polled.json()["query_status"]["query_progress"]
-    return told is not None and told["rows_read"] > 0
+    shown: dict[str, int] | None = polled.json()["query_status"]["query_progress"]
+    return shown is not None and shown["rows_read"] > 0
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -70,13 +70,13 @@ def test_lists_rows_and_the_page_are_served_while_all_query_slots_are_taken(clie
         "_should_create_usage_dashboard": False,
     }
     with endless(client, 3):
-        answers = [client.get(f"{api}/{area}/") for area in ("persons", "event_definitions", "insights")]
-        answers.append(client.get(f"{api}/session_recordings/", params={"date_from": "-30d"}))
+        responses = [client.get(f"{api}/{area}/") for area in ("persons", "event_definitions", "insights")]
+        responses.append(client.get(f"{api}/session_recordings/", params={"date_from": "-30d"}))
         made = client.post(f"{api}/feature_flags/", json=flag)
         page = client.get("/")
 
-    assert [answer.status_code for answer in answers] == [200] * 4
-    assert all(answer.json()["results"] for answer in answers)
+    assert [response.status_code for response in responses] == [200] * 4
+    assert all(response.json()["results"] for response in responses)
     assert made.status_code == 201
     assert "made-meanwhile" in page.text
     assert ask(client, "select 1").json()["results"] == [[1]]

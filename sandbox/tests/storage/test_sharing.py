@@ -56,10 +56,10 @@ def test_sandboxes_that_start_at_once_all_get_their_own_events_and_address(tmp_p
 
         started = list(pool.map(start, sizes))
         clients = [stack.enter_context(process.client()) for process in started]
-        answers = [client.post("/posthog/api/projects/1/query/", json=query).json() for client in clients]
+        responses = [client.post("/posthog/api/projects/1/query/", json=query).json() for client in clients]
         addresses = {str(client.base_url) for client in clients}
 
-    assert [answer["results"] for answer in answers] == [[[size]] for size in sizes]
+    assert [response["results"] for response in responses] == [[[size]] for size in sizes]
     assert len(addresses) == len(sizes)
 
 
@@ -114,12 +114,12 @@ def test_rows_locked_by_another_program_are_an_error_of_the_request_only(tmp_pat
     with running("--json", "--dir", str(tmp_path)) as process, process.client() as client:
         with closing(sqlite3.connect(tmp_path / "rows.sqlite", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            refused = client.post(FLAGS, json=flag("locked"))
+            rejected = client.post(FLAGS, json=flag("locked"))
             unconnected = client.post("/connections", json={"app": "posthog"})
             other.execute("ROLLBACK")
         stored = client.post(FLAGS, json=flag("free"))
 
-    assert (refused.status_code, refused.json()["type"]) == (503, "server_error")
+    assert (rejected.status_code, rejected.json()["type"]) == (503, "server_error")
     assert (unconnected.status_code, unconnected.json()["error"]["code"]) == (503, 503)
     assert stored.status_code == 201
     assert "Traceback" not in "".join(process.errors)
@@ -170,8 +170,8 @@ def test_a_disk_that_fills_up_at_runtime_is_reported_and_rows_can_be_stored_agai
 
 def read_by_urllib(url: str, key: str) -> Any:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
-    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-        return json.load(answer)
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
+        return json.load(response)
 
 
 def test_the_printed_lines_are_enough_to_use_any_posthog_client() -> None:
@@ -204,13 +204,13 @@ def test_the_printed_curl_command_works_unchanged() -> None:
 
 def test_requests_above_the_given_rate_are_rejected() -> None:
     with running("--json", "--rate", "1") as process, process.client() as client:
-        answers = [client.get("/posthog/api/users/@me/") for _ in range(50)]
-        refused = [answer for answer in answers if answer.status_code == 429]
+        responses = [client.get("/posthog/api/users/@me/") for _ in range(50)]
+        rejected = [response for response in responses if response.status_code == 429]
 
-    assert answers[0].status_code == 200
-    assert refused
-    assert refused[0].json()["error"]["code"] == 429
-    assert refused[0].headers["retry-after"] == "1"
+    assert responses[0].status_code == 200
+    assert rejected
+    assert rejected[0].json()["error"]["code"] == 429
+    assert rejected[0].headers["retry-after"] == "1"
 
 
 @pytest.mark.parametrize("rate", ["-1", "many"])

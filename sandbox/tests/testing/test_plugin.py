@@ -55,7 +55,7 @@ def test_every_test_gets_the_project_of_a_new_sandbox(pytester: pytest.Pytester)
     result.assert_outcomes(passed=4)
 
 
-def test_the_fixtures_explain_themselves(pytester: pytest.Pytester) -> None:
+def test_the_fixtures_are_documented(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--fixtures")
     result.stdout.fnmatch_lines(
         ["posthog_sandbox_options *", "posthog_sandbox *", "*from its first use*", "posthog_project *"]

@@ -12,7 +12,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
 
 def first_column(heading: str) -> list[str]:
-    """The names in the first column of the table with this heading."""
+    """Return the names in the first column of the table under this heading."""
     table = README.split(f"\n| {heading} |", 1)[1].split("\n\n", 1)[0]
     cells = [line.split("|")[1] for line in table.splitlines()[2:]]
     return [re.split(r"\W", name)[0] for cell in cells for name in re.findall(r"`([^`]+)`", cell)]

@@ -27,18 +27,18 @@ PATIENCE_S = 60
 
 
 def client_of(sandbox: Sandbox) -> httpx2.Client:
-    """A client of PostHog's API."""
+    """Return a client of PostHog's API."""
     headers = {"Authorization": f"Bearer {sandbox.key}"}
     return httpx2.Client(base_url=sandbox.posthog_url, headers=headers, timeout=PATIENCE_S)
 
 
 def now(sandbox: Sandbox) -> str:
-    """The time in the sandbox."""
+    """Return the time in the sandbox."""
     return query(sandbox, "select toString(toDateTime(now()))", refresh="force_blocking")["results"][0][0]
 
 
 def query(sandbox: Sandbox, text: str, **options: str) -> Any:
-    """The response to a HogQL query."""
+    """Return the response to a HogQL query."""
     with client_of(sandbox) as client:
         response = client.post(QUERY, json={"query": {"kind": "HogQLQuery", "query": text}, **options})
     assert response.status_code == 200, response.text
@@ -46,14 +46,14 @@ def query(sandbox: Sandbox, text: str, **options: str) -> Any:
 
 
 def make_flag(sandbox: Sandbox, key: str) -> int:
-    """The status of the response to a request for a new flag."""
+    """Return the status of a request to create a flag."""
     flag: dict[str, Any] = {"key": key, "filters": {"groups": [{}]}}
     with client_of(sandbox) as client:
         return client.post(FLAGS, json=flag).status_code
 
 
 def flags(sandbox: Sandbox) -> set[str]:
-    """The keys of all flags."""
+    """Return the keys of all flags."""
     with client_of(sandbox) as client:
         return {row["key"] for row in client.get(FLAGS, params={"limit": 1000}).json()["results"]}
 
@@ -79,7 +79,7 @@ def sandbox(shared: Sandbox) -> Sandbox:
     return shared
 
 
-def test_the_public_names_are_there_and_others_are_not() -> None:
+def test_only_the_public_names_are_exported() -> None:
     assert all(getattr(posthog_sandbox, name) is not None for name in posthog_sandbox.__all__)
     assert set(posthog_sandbox.__all__) <= set(dir(posthog_sandbox))
     with pytest.raises(AttributeError, match="Sandbocks"):
@@ -95,7 +95,7 @@ def test_importing_the_package_and_the_plugin_loads_little() -> None:
     assert done.stderr.strip() == ""
 
 
-def test_a_block_has_a_sandbox_and_leaves_no_process_no_file_and_no_thread(
+def test_a_block_has_a_sandbox_and_leaves_no_process_file_or_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -162,11 +162,11 @@ def test_a_kept_directory_is_used_by_the_next_sandbox_and_its_rate_is_limited(tm
         assert "kept" in flags(second)
         with client_of(second) as client:
             page = client.get(f"{second.url}/").text
-    assert "At most 1000 requests a second" in page
+    assert "Requests are limited to 1000 per second" in page
 
 
 def test_a_sandbox_that_does_not_start_gives_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(SandboxError, match="--events: takes a number from 1"), Sandbox(events=0):
+    with pytest.raises(SandboxError, match="--events: must be at least 1"), Sandbox(events=0):
         pass
     (tmp_path / "file").write_text("")
     with pytest.raises(SandboxError, match="--dir"), Sandbox(directory=tmp_path / "file" / "inside"):
@@ -177,7 +177,7 @@ def test_a_sandbox_that_does_not_start_gives_the_reason(tmp_path: Path) -> None:
     ("script", "reason"),
     [("exit 3", "exit code 3"), ("exec cat", "no output"), ("trap '' TERM; cat; cat <&1", "no ou")],
 )
-def test_a_process_that_never_becomes_a_sandbox_is_given_up(
+def test_a_process_that_never_becomes_a_sandbox_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
 ) -> None:
     program = tmp_path / "python"
@@ -208,7 +208,7 @@ def test_a_sandbox_that_was_killed_is_reported() -> None:
             sandbox.clear_faults()
 
 
-def test_the_clock_is_set_moved_and_given_back(sandbox: Sandbox) -> None:
+def test_the_clock_is_set_moved_and_reset(sandbox: Sandbox) -> None:
     sandbox.set_clock("2026-11-20T08:00:00", frozen=True)
     set_to = now(sandbox)
     sandbox.advance_clock(3600)
@@ -219,7 +219,7 @@ def test_the_clock_is_set_moved_and_given_back(sandbox: Sandbox) -> None:
         sandbox.set_clock("tomorrow")
 
 
-def test_faults_apply_in_order_as_often_as_they_are_told_to(sandbox: Sandbox) -> None:
+def test_faults_apply_in_order_and_as_often_as_given(sandbox: Sandbox) -> None:
     sandbox.add_fault(method="GET", path="*/feature_flags/", status=500, times=1)
     sandbox.add_fault(path="*/feature_flags/", status=429, headers={"Retry-After": "7"}, body={"detail": "Slow down"})
     with client_of(sandbox) as client:
@@ -242,8 +242,8 @@ def test_faults_of_several_threads_are_all_kept(sandbox: Sandbox) -> None:
     assert sorted(statuses) == [200, *range(500, 516)]
 
 
-def test_a_fault_that_makes_no_sense_is_rejected(sandbox: Sandbox) -> None:
-    with pytest.raises(ValueError, match="status is a number from 200 to 599"):
+def test_an_invalid_fault_is_rejected(sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match="`status` must be a number from 200 to 599"):
         sandbox.add_fault(status=99)
 
 
@@ -270,7 +270,7 @@ def test_requests_are_recorded_with_their_bodies_before_the_response(sandbox: Sa
 
 def test_a_reset_sandbox_is_as_new(sandbox: Sandbox) -> None:
     def kept() -> tuple[set[str], bool, int]:
-        """The flags, whether a query has been answered before, and how many connections there are."""
+        """Return the flags, whether a query was served from the cache, and the number of connections."""
         cached = bool(query(sandbox, "select 1")["is_cached"])
         with client_of(sandbox) as client:
             connections = client.get(f"{sandbox.url}/connections").json()["connections"]

@@ -65,9 +65,9 @@ async def test_paths_are_told_apart_in_steps_and_items() -> None:
     assert api.last.body["query"]["pathsFilter"]["edgeLimit"] == 1000
     cut = await run(PATHS, answered(edges), edges=2)
     assert (cut["rows"], cut["facts"]) == (shown["rows"][:2], shown["facts"])
-    assert cut["notes"] == ["These are the 2 most frequent of 3 edges: edges."]
+    assert cut["notes"] == ["These are the 2 most frequent of 3 edges; raise `edges` to see more."]
     many = await run(PATHS, answered(edges[:1] * 1000))
-    assert many["notes"] == ["These are the 30 most frequent of 1000 or more edges: edges."]
+    assert many["notes"] == ["These are the 30 most frequent of 1000 or more edges; raise `edges` to see more."]
     assert "whole URLs" in (await run(PATHS, answered([]), start="/pricing"))["notes"][0]
 
 

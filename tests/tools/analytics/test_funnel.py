@@ -35,7 +35,7 @@ async def test_a_funnel_with_one_value_or_a_step_that_nobody_took_says_what_it_c
     group = [{**step(name, count), "breakdown_value": ["Chrome"]} for name, count in (("a", 5), ("b", 2), ("c", 0))]
     shown = await run(FUNNEL, answered([group]), steps=["a", "b", "c"], breakdown="$browser")
     assert shown["facts"]["biggest_drop"] == {"from": "a", "to": "b", "lost": 3, "lost_percent": 60}
-    assert shown["notes"][0].startswith("Nobody came to c.")
+    assert shown["notes"][0].startswith("No users reached c.")
 
 
 async def test_a_median_is_not_made_up_from_those_of_the_steps() -> None:

@@ -190,7 +190,7 @@ async def test_a_funnel_tells_conversion_and_where_most_are_lost(sandbox: LiveSa
     lost = [reached[0] - reached[1], reached[1] - reached[2]]
     assert facts["biggest_drop"]["lost"] == max(lost)
     assert facts["biggest_drop"]["from"] == steps[lost.index(max(lost))]
-    assert "Who entered after 2026-11-06 23:59 had less than 14 days to convert." in shown["notes"]
+    assert "Users who entered after 2026-11-06 23:59 have had less than 14 days to convert." in shown["notes"]
 
 
 def of_steps(events: list[Event], steps: list[str], first: date, last: date) -> dict[str, list[Event]]:
@@ -353,7 +353,7 @@ async def test_an_event_that_never_happened_is_named_with_what_was_meant(
 async def test_an_unknown_action_is_said_where_posthog_drops_it(sandbox: LiveSandbox) -> None:
     shown = await sandbox.call("query_trends", events=["$pageview", {"action_id": 99_999}])
     assert shown["columns"] == ["day", "$pageview"]
-    assert shown["notes"] == ["There is no action 99999: list_actions gives the ids."]
+    assert shown["notes"] == ["Unknown action: 99999. list_actions lists the ids."]
     with pytest.raises(GatewayError) as refused:
         await sandbox.call("query_funnel", steps=["$pageview", {"action_id": 99_999}])
     assert refused.value.upstream

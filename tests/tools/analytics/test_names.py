@@ -40,19 +40,19 @@ def looked_up(api: FakeCall) -> int:
 async def test_a_misspelt_event_is_told_with_what_was_meant() -> None:
     shown = await run(TRENDS, answering([NOTHING]), events=["purchase"])
     assert shown["notes"] == [
-        "Nothing counted in this range: purchase.",
+        "No matching events in this range: purchase.",
         "`purchase` has never been seen: did you mean `purchase_completed`?",
     ]
 
 
 async def test_an_event_that_was_seen_is_not_doubted() -> None:
     shown = await run(TRENDS, answering([NOTHING]), events=["$pageview"])
-    assert shown["notes"] == ["Nothing counted in this range: $pageview."]
+    assert shown["notes"] == ["No matching events in this range: $pageview."]
 
 
 async def test_a_sum_of_nothing_is_not_told_as_an_event_that_did_not_happen() -> None:
     shown = await run(TRENDS, answering([NOTHING]), events=["$pageview"], math="sum", property="revenue")
-    assert shown["notes"] == ["Nothing counted in this range: $pageview (sum of revenue)."]
+    assert shown["notes"] == ["No matching events in this range: $pageview (sum of revenue)."]
 
 
 async def test_names_are_looked_up_only_when_something_counts_nothing() -> None:
@@ -75,7 +75,7 @@ async def test_names_that_cannot_be_looked_up_are_only_doubted() -> None:
         raise Rejected("permission_denied", "PostHog refuses.")
 
     shown = await run(TRENDS, answering([NOTHING], refused), events=["purchase"])
-    assert shown["notes"][-1] == "Are the names right? describe_data with search finds names."
+    assert shown["notes"][-1] == "Check the names: describe_data with search finds names."
 
 
 SOME = {**NOTHING, "data": [3.0]}

@@ -7,7 +7,7 @@ import pytest
 from maton_posthog.gateway.errors import Failed, GatewayError, Refused, Rejected
 from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.target import Target
-from maton_posthog.tools.analytics import asking as analytics_asking
+from maton_posthog.tools.analytics import computing
 from maton_posthog.tools.analytics.operations import OPERATIONS
 from maton_posthog.tools.operation import Effect, Operation
 
@@ -79,7 +79,9 @@ async def test_the_markers_of_a_breakdown_are_words_and_a_cut_is_told() -> None:
     shown = await run(TRENDS, answered(lines, hasMore=True), events=["$pageview"], breakdown="$browser")
     assert shown["columns"] == ["day", "Chrome", "Other", "(none)", "(other)"]
     assert [fact["share_percent"] for fact in shown["facts"]] == [25, 25, 25, 25]
-    assert shown["notes"] == ["Only the 10 largest values are named, the rest is (other): breakdown_limit."]
+    assert shown["notes"] == [
+        "Only the 10 largest values are named; the rest are grouped as (other). Raise `breakdown_limit` to see more."
+    ]
 
 
 async def test_a_value_of_any_length_is_told_by_its_beginning() -> None:
@@ -117,7 +119,7 @@ async def test_a_comparison_hides_no_value_and_invents_no_zero() -> None:
     asked = {"events": ["x"], "breakdown": "$browser", "compare": True, "interval": "total"}
     shown = await run(TRENDS, answered(now + before), **asked)
     assert shown["rows"] == [["Chrome", 6, 4, 50, 75], ["Arc", 2, 0, None, 25]]
-    assert shown["notes"] == ["Only the period before names Opera (3)."]
+    assert shown["notes"] == ["Present only in the previous period: Opera (3)."]
     shown = await run(TRENDS, answered([*now, *before, compared(OTHER, 9, "previous")]), **asked)
     assert shown["rows"] == [["Chrome", 6, 4, 50, 75], ["Arc", 2, None, None, 25]]
 
@@ -217,12 +219,12 @@ async def test_a_date_that_posthog_would_misread_is_never_sent() -> None:
 
 
 async def test_a_query_in_the_background_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analytics_asking, "_PAUSES_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(computing, "_PAUSES_S", (0.0, 0.0, 0.0))
     running = {"query_status": {"id": "q1", "complete": False}}
     done = {"query_status": {"id": "q1", "complete": True, "results": {"results": [VIEWS]}}}
     api = FakeCall({POST: running, POLL: in_turn(running, done)})
     assert (await run(TRENDS, api, events=["$pageview"]))["columns"] == ["day", "$pageview"]
-    with pytest.raises(Failed, match="still runs"):
+    with pytest.raises(Failed, match="still running"):
         await run(TRENDS, FakeCall({POST: running, POLL: running}), events=["$pageview"])
     failed = {"query_status": {"id": "q1", "error": True, "error_message": "out of memory"}}
     with pytest.raises(Rejected) as refused:

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from maton_posthog.schemas.analytics.events import MATHS, OPERATORS, PropertyFilter
 from maton_posthog.schemas.analytics.queries import (
     QueryFunnel,
-    QueryLifecycle,
     QueryPaths,
     QueryRetention,
     QueryStickiness,
@@ -18,25 +17,33 @@ from maton_posthog.schemas.analytics.queries import (
 )
 from maton_posthog.schemas.base import Input
 from maton_posthog.schemas.insights import wrapped
-from maton_posthog.tools.analytics import queries
+from maton_posthog.tools.analytics.kind import Kind
+from maton_posthog.tools.analytics.kinds import KINDS
 
 VIEW: dict[str, Any] = {"kind": "EventsNode", "event": "$pageview", "name": "$pageview"}
 
 
+TRENDS, FUNNEL, RETENTION, PATHS, STICKINESS, LIFECYCLE = KINDS
+
+
+def compiled(kind: Kind[Any, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    return kind.compile(kind.read(kind.input.model_validate(arguments)))
+
+
 def trends(**arguments: Any) -> dict[str, Any]:
-    return queries.trends(QueryTrends.model_validate({"events": ["$pageview"], **arguments}))
+    return compiled(TRENDS, {"events": ["$pageview"], **arguments})
 
 
 def funnel(**arguments: Any) -> dict[str, Any]:
-    return queries.funnel(QueryFunnel.model_validate({"steps": ["$pageview", "bought"], **arguments}))
+    return compiled(FUNNEL, {"steps": ["$pageview", "bought"], **arguments})
 
 
 def retention(**arguments: Any) -> dict[str, Any]:
-    return queries.retention(QueryRetention.model_validate({"event": "$pageview", **arguments}))
+    return compiled(RETENTION, {"event": "$pageview", **arguments})
 
 
 def paths(**arguments: Any) -> dict[str, Any]:
-    return queries.paths(QueryPaths.model_validate(arguments))
+    return compiled(PATHS, arguments)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +59,8 @@ def paths(**arguments: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_what_is_counted_is_a_name_or_an_object(event: Any, node: dict[str, Any]) -> None:
     assert trends(events=event)["series"] == trends(events=[event])["series"] == [{**node, "math": "total"}]
-    lifecycle = queries.lifecycle(QueryLifecycle.model_validate({"event": event}))
-    stickiness = queries.stickiness(QueryStickiness.model_validate({"events": [event]}))
+    lifecycle = compiled(LIFECYCLE, {"event": event})
+    stickiness = compiled(STICKINESS, {"events": [event]})
     assert lifecycle["series"] == stickiness["series"] == [node]
 
 
@@ -161,9 +168,7 @@ def test_paths_are_of_pages_unless_told_otherwise() -> None:
 
 
 def test_stickiness_counts_from_so_many_times() -> None:
-    query = queries.stickiness(
-        QueryStickiness.model_validate({"events": "$pageview", "at_least": 3, "cumulative": True, "interval": "week"})
-    )
+    query = compiled(STICKINESS, {"events": "$pageview", "at_least": 3, "cumulative": True, "interval": "week"})
     assert query["stickinessFilter"] == {
         "computedAs": "cumulative",
         "stickinessCriteria": {"operator": "gte", "value": 3},
@@ -197,39 +202,39 @@ def test_a_condition_means_what_it_says(given: dict[str, Any], sent: dict[str, A
 
 REFUSED: list[tuple[type[Input], dict[str, Any], str]] = [
     (QueryTrends, {"events": []}, "at least 1 item"),
-    (QueryTrends, {"events": [{}]}, "give event .* or action_id"),
-    (QueryTrends, {"events": [{"event": "x", "action_id": 1}]}, "give event .* or action_id"),
+    (QueryTrends, {"events": [{}]}, "`event` .* or `action_id`"),
+    (QueryTrends, {"events": [{"event": "x", "action_id": 1}]}, "`event` .* or `action_id`"),
     (QueryTrends, {"events": [{"event": "x", "math_property": "y"}]}, "math_property"),
     (QueryTrends, {"events": "x", "math": "uniq_users"}, r"must be one of total, dau.*did you mean unique_users\?"),
-    (QueryTrends, {"events": "x", "math": "sum"}, "sum needs property: PostHog would count events instead"),
-    (QueryTrends, {"events": ["x", {"event": "y", "math": "hogql"}]}, "hogql needs property"),
-    (QueryTrends, {"events": "x", "math": "unique_group"}, "needs group_type_index"),
-    (QueryTrends, {"events": "x", "formula": "A/B"}, "formula names B, but there is A alone"),
-    (QueryTrends, {"events": ["x", "y"], "formula": "A/C"}, "formula names C, but there is A to B"),
-    (QueryTrends, {"events": "x", "formula": "A; B"}, "formula takes the letters"),
+    (QueryTrends, {"events": "x", "math": "sum"}, "sum needs `property`; PostHog would count events instead"),
+    (QueryTrends, {"events": ["x", {"event": "y", "math": "hogql"}]}, "hogql needs `property`"),
+    (QueryTrends, {"events": "x", "math": "unique_group"}, "needs `group_type_index`"),
+    (QueryTrends, {"events": "x", "formula": "A/B"}, "`formula` uses series B, but there is only A"),
+    (QueryTrends, {"events": ["x", "y"], "formula": "A/C"}, "`formula` uses series C, but there is only A to B"),
+    (QueryTrends, {"events": "x", "formula": "A; B"}, "`formula` accepts series letters"),
     (QueryTrends, {"events": "x", "formula": "sum(A)"}, "formula"),
     (QueryTrends, {"events": "x", "compare": "last week"}, "must be previous, or a shift"),
     (QueryTrends, {"events": "x", "breakdown": ["a", "b", "c", "d"]}, "at most 3"),
-    (QueryTrends, {"events": "x", "breakdown": "cohort.all"}, "cohort.7, with its id"),
+    (QueryTrends, {"events": "x", "breakdown": "cohort.all"}, "with its id, such as cohort.7"),
     (QueryTrends, {"events": "x", "breakdown": ["cohort.7", "a"]}, "cannot be mixed"),
-    (QueryTrends, {"events": "x", "filters": [{"key": "a"}]}, "exact needs a value"),
-    (QueryTrends, {"events": "x", "filters": [{"key": "a", "value": []}]}, "exact needs a value"),
-    (QueryTrends, {"events": "x", "filters": [{"value": "a"}]}, "key is required"),
+    (QueryTrends, {"events": "x", "filters": [{"key": "a"}]}, "exact needs a `value`"),
+    (QueryTrends, {"events": "x", "filters": [{"key": "a", "value": []}]}, "exact needs a `value`"),
+    (QueryTrends, {"events": "x", "filters": [{"value": "a"}]}, "`key` is required"),
     (QueryTrends, {"events": "x", "filters": [{"key": "a", "operator": "like", "value": "b"}]}, "icontains"),
     (QueryTrends, {"events": "x", "filters": [{"key": "a", "operator": "between", "value": [2, 1]}]}, "smallest, "),
     (QueryTrends, {"events": "x", "filters": [{"key": "a", "operator": "between", "value": 2}]}, "smallest, largest"),
-    (QueryTrends, {"events": "x", "filters": [{"type": "cohort", "value": "Payers"}]}, "needs its id"),
+    (QueryTrends, {"events": "x", "filters": [{"type": "cohort", "value": "Payers"}]}, "needs the cohort's id"),
     (QueryTrends, {"events": "x", "filters": [{"type": "cohort", "value": 7, "operator": ">"}]}, "in or not_in"),
     (QueryTrends, {"events": "x", "filters": [{"type": "group", "key": "a", "value": 1}]}, "group_type_index"),
     (QueryTrends, {"events": "x", "filters": [{"type": "flag", "key": "a", "value": 1}]}, "'event', 'person'"),
     (QueryFunnel, {"steps": ["x"]}, "at least 2"),
     (QueryFunnel, {"steps": [{"event": "x", "optional": True}, "y"]}, "first step cannot be optional"),
-    (QueryFunnel, {"steps": ["x", "y"], "order": "unordered", "exclude": "z"}, "unordered funnel has neither"),
-    (QueryFunnel, {"steps": ["x", "y"], "exclude": ["y"]}, "must not name a step"),
-    (QueryFunnel, {"steps": ["x", "y"], "breakdown": ["a", "person.b"]}, "all of the event or all of the person"),
-    (QueryFunnel, {"steps": ["x", "y"], "view": "time_to_convert", "breakdown": "a"}, "takes no breakdown"),
+    (QueryFunnel, {"steps": ["x", "y"], "order": "unordered", "exclude": "z"}, "unordered funnel cannot have"),
+    (QueryFunnel, {"steps": ["x", "y"], "exclude": ["y"]}, "cannot name a step"),
+    (QueryFunnel, {"steps": ["x", "y"], "breakdown": ["a", "person.b"]}, "all be event properties"),
+    (QueryFunnel, {"steps": ["x", "y"], "view": "time_to_convert", "breakdown": "a"}, "cannot have a `breakdown`"),
     (QueryFunnel, {"steps": ["x", "y"], "window": 0}, "greater than or equal to 1"),
-    (QueryPaths, {"include": [], "exclude": ["/"]}, "exclude works only with include"),
+    (QueryPaths, {"include": [], "exclude": ["/"]}, "`exclude` needs `include`"),
     (QueryPaths, {"include": ["$autocapture"]}, "custom_event"),
     (QueryRetention, {"event": "x", "periods": 1}, "greater than or equal to 2"),
     (QueryStickiness, {"events": ["x"], "math": "dau"}, "math"),

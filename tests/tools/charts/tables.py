@@ -3,39 +3,76 @@
 from collections.abc import Mapping
 from typing import Any
 
-from maton_posthog.tools.table import Table
+from maton_posthog.tools.table import Column, Role, Table, dimension, series_columns
 
 DAYS = tuple(f"2026-11-{day:02d}" for day in range(10, 25))
 HOSTILE = "<script>alert(1)</script>\u202egnp\x1b[2J datum.v ' \" \\ ${1} [0] .x https://elsewhere.example/x.png"
-_STEP = ("step", "persons", "from_previous_percent", "from_first_percent", "median_s", "average_s")
-_PERIODS = ("Day 1", "Day 2", "Day 3")
+_DAY = dimension("day", "day")
+_BROWSER = dimension("$browser")
+_TIMES = (Column("median_s", Role.DURATION), Column("average_s", Role.DURATION))
+_STEP = (
+    dimension("step"),
+    Column("persons", Role.COUNT),
+    Column("from_previous_percent", Role.SHARE),
+    Column("from_first_percent", Role.SHARE),
+    *_TIMES,
+)
+_COHORT = (dimension("began", "day"), Column("size", Role.COUNT), *series_columns(("Day 1", "Day 2", "Day 3")))
+_STATUSES = [Column(name, Role.STATUS) for name in ("new", "returning", "resurrecting", "dormant")]
+_TOTAL = Column("value", Role.VALUE)
 
 type Case = tuple[Table, Mapping[str, Any]]
 
 TABLES: Mapping[str, Case] = {
     "line": (
-        Table("time", ("day", "$pageview"), tuple((day, 100 + 7 * at % 40) for at, day in enumerate(DAYS))),
+        Table(
+            "time",
+            (_DAY, *series_columns(["$pageview"])),
+            tuple((day, 100 + 7 * at % 40) for at, day in enumerate(DAYS)),
+        ),
         {"range": ["2026-11-10", "2026-11-24"], "incomplete_last": "2026-11-24"},
     ),
     "compared": (
-        Table("time", ("day", "a", "a before"), tuple((day, at, at + 2) for at, day in enumerate(DAYS))),
+        Table(
+            "time",
+            (_DAY, *series_columns("a"), Column("a before", Role.PREVIOUS, 0)),
+            tuple((day, at, at + 2) for at, day in enumerate(DAYS)),
+        ),
         {"incomplete_first": "2026-11-10"},
     ),
     "lifecycle": (
         Table(
             "time",
-            ("day", "new", "returning", "resurrecting", "dormant"),
+            (_DAY, *_STATUSES),
             tuple((day, 5 + at, 20, 3, -at - 4) for at, day in enumerate(DAYS)),
         ),
         {"incomplete_last": "2026-11-24"},
     ),
-    "bars": (Table("bars", ("$browser", "value"), (("Chrome", 500), ("Safari", 70), ("(none)", 3))), {}),
+    "bars": (Table("bars", (_BROWSER, _TOTAL), (("Chrome", 500), ("Safari", 70), ("(none)", 3))), {}),
     "bars_compared": (
-        Table("bars", ("$browser", "value", "before", "change_percent"), (("Chrome", 500, 400, 25), ("x", 7, 0, None))),
+        Table(
+            "bars",
+            (_BROWSER, _TOTAL, Column("before", Role.PREVIOUS), Column("change_percent", Role.CHANGE)),
+            (("Chrome", 500, 400, 25), ("x", 7, 0, None)),
+        ),
         {},
     ),
-    "stickiness": (Table("bars", ("active_days", "a", "b"), tuple((at, 90 // at, 30 // at) for at in range(1, 8))), {}),
-    "histogram": (Table("histogram", ("from_s", "persons"), tuple((at * 5400, 60 - at) for at in range(20))), {}),
+    "stickiness": (
+        Table(
+            "bars",
+            (dimension("active_days"), *series_columns("ab")),
+            tuple((at, 90 // at, 30 // at) for at in range(1, 8)),
+        ),
+        {},
+    ),
+    "histogram": (
+        Table(
+            "histogram",
+            (Column("from_s", Role.DURATION), Column("persons", Role.COUNT)),
+            tuple((at * 5400, 60 - at) for at in range(20)),
+        ),
+        {},
+    ),
     "funnel": (
         Table("funnel", _STEP, (("$pageview", 900, None, 100, None, None), ("buy", 90, 10, 10, 33.5, 40))),
         {},
@@ -43,7 +80,7 @@ TABLES: Mapping[str, Case] = {
     "funnel_split": (
         Table(
             "funnel",
-            ("$browser", *_STEP),
+            (_BROWSER, *_STEP),
             tuple((at, step, 90 // n, None, None, None, None) for at in ("A", "B") for n, step in ((1, "a"), (3, "b"))),
         ),
         {},
@@ -51,7 +88,7 @@ TABLES: Mapping[str, Case] = {
     "retention": (
         Table(
             "retention",
-            ("began", "size", *_PERIODS),
+            _COHORT,
             ((DAYS[-3], 90, 40, 20, None), (DAYS[-2], 80, 30, None, None), (DAYS[-1], 9, None, None, None)),
         ),
         {"incomplete_last": DAYS[-1]},
@@ -59,7 +96,7 @@ TABLES: Mapping[str, Case] = {
     "retention_split": (
         Table(
             "retention",
-            ("$browser", "began", "size", *_PERIODS),
+            (_BROWSER, *_COHORT),
             (("A", DAYS[0], 90, 40, 20, 9), ("B", "x", 9, 1, 1, 0)),
         ),
         {},
@@ -67,7 +104,7 @@ TABLES: Mapping[str, Case] = {
     "paths": (
         Table(
             "paths",
-            ("step", "from", "to", "paths", "average_s"),
+            (dimension("step"), dimension("from"), dimension("to"), Column("paths", Role.COUNT), _TIMES[1]),
             (
                 (1, "https://a.test/", "https://a.test/pricing", 40, 3),
                 (2, "https://a.test/pricing", "https://a.test/", 9, 1),

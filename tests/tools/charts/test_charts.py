@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -15,11 +16,11 @@ from hypothesis import strategies as st
 from maton_posthog.schemas.query import Plot
 from maton_posthog.tools.charts import drawing as charts_drawing
 from maton_posthog.tools.charts.drawing import MOST_BYTES, illustrated
-from maton_posthog.tools.charts.kinds import chart_of
 from maton_posthog.tools.charts.plot import plotted
+from maton_posthog.tools.charts.shapes import chart_of
 from maton_posthog.tools.charts.style import Chart, label, labels
 from maton_posthog.tools.operation import Picture, Reply
-from maton_posthog.tools.table import Kind, Table
+from maton_posthog.tools.table import Column, Role, Shape, Table, dimension, series_columns
 from tests.browser import serving
 from tests.oracle import examples
 
@@ -31,6 +32,8 @@ ACTIVE = {"expr", "signal", "url", "href", "transform", "params", "labelExpr", "
 CELLS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=60), st.sampled_from([*DAYS, HOSTILE, "a"])
 )
+
+COLUMNS = st.builds(Column, st.text(max_size=12), st.sampled_from(Role), st.none() | st.integers(0, 3))
 
 
 def made(name: str) -> Chart:
@@ -99,7 +102,7 @@ def test_what_is_not_over_yet_is_apart_from_the_line() -> None:
     assert [point["v"] for point in hollow] == [dashed[-1]["v"]]
     assert dashed[0] == solid[-1]
     assert len(solid) == len(DAYS) - 1
-    assert "dashed: not over yet" in chart.spec["title"]["subtitle"]
+    assert "dashed: incomplete" in chart.spec["title"]["subtitle"]
 
 
 def test_dormant_users_are_below_the_line_and_the_open_interval_is_pale() -> None:
@@ -128,9 +131,11 @@ def test_bands_of_paths_are_as_wide_as_they_are_many() -> None:
 
 def test_what_a_chart_leaves_out_is_said() -> None:
     many = Table(
-        "time", ("day", *(f"s{at}" for at in range(30))), (("2026-11-01", *range(30)), ("2026-11-02", *range(30)))
+        "time",
+        (dimension("day"), *series_columns([f"s{at}" for at in range(30)])),
+        (("2026-11-01", *range(30)), ("2026-11-02", *range(30))),
     )
-    long = Table("bars", ("x", "value"), tuple((f"x{at}", at) for at in range(99)))
+    long = Table("bars", (dimension("x"), Column("value", Role.VALUE)), tuple((f"x{at}", at) for at in range(99)))
     shown = [chart_of(table, {}, "") for table in (many, long)]
     assert [chart.left_out for chart in shown if chart] == [
         ("only the 10 largest of 30 series",),
@@ -140,25 +145,26 @@ def test_what_a_chart_leaves_out_is_said() -> None:
 
 @pytest.mark.parametrize("value", [2.2e-309, 1e-16, 1e15, 1e308, math.inf, math.nan])
 @pytest.mark.parametrize("kind", ["time", "bars", "histogram", "funnel", "retention", "paths"])
-def test_numbers_beyond_measure_draw_nothing_odd(kind: Kind, value: float) -> None:
+def test_numbers_beyond_measure_draw_nothing_odd(kind: Shape, value: float) -> None:
     rows = ((1, value, value, value, 1), (1, 2, 3, 4, value))
-    table = Table(kind, ("x", "began", "size", "a", "b"), rows)
-    chart = chart_of(table, {}, "")
-    json.dumps(chart and chart.spec, allow_nan=False)
+    columns = (dimension("x"), dimension("began"), Column("size", Role.COUNT), *series_columns("ab"))
+    for used in (columns, (columns[0], *columns[2:])):
+        chart = chart_of(Table(kind, used, rows), {}, "")
+        json.dumps(chart and chart.spec, allow_nan=False)
 
 
 @settings(max_examples=examples(60, 1000), deadline=None)
 @given(
     kind=st.sampled_from(["time", "bars", "histogram", "funnel", "retention", "paths"]),
     rows=st.lists(st.lists(CELLS, min_size=7, max_size=7), max_size=12),
-    columns=st.lists(st.text(max_size=12), min_size=5, max_size=5),
-    split=st.booleans(),
+    columns=st.lists(COLUMNS, min_size=7, max_size=7),
+    usual=st.booleans(),
 )
 def test_any_table_makes_a_plain_specification_or_none(
-    kind: Kind, rows: list[list[Any]], columns: list[str], split: bool
+    kind: Shape, rows: list[list[Any]], columns: list[Column], usual: bool
 ) -> None:
-    head = ("x", "began", "size") if split else ("x", "a", "b")
-    table = Table(kind, (*head[: 3 if kind == "retention" else 2], *columns)[:7], tuple(map(tuple, rows)))
+    head = (*map(dimension, "xyz"), Column("n", Role.COUNT), *series_columns("v")) if usual else ()
+    table = Table(kind, (*head, *columns)[:7], tuple(map(tuple, rows)))
     chart = chart_of(table, {"incomplete_last": DAYS[0]}, HOSTILE)
     if chart is not None:
         json.dumps(chart.spec, allow_nan=False)
@@ -168,10 +174,12 @@ def test_any_table_makes_a_plain_specification_or_none(
 
 @pytest.mark.anyio
 async def test_hostile_names_are_only_text_in_the_picture() -> None:
-    table = Table("time", ("day", HOSTILE, f"{HOSTILE}2"), ((DAYS[0], 1, 2), (DAYS[1], 2, 3)))
+    table = Table(
+        "time", (dimension("day"), *series_columns([HOSTILE, f"{HOSTILE}2"])), ((DAYS[0], 1, 2), (DAYS[1], 2, 3))
+    )
     reply = await illustrated({}, table, {}, HOSTILE, within_s=60)
     assert isinstance(reply, Reply)
-    bars = Table("bars", (HOSTILE, HOSTILE), ((HOSTILE, 1), (HOSTILE + "z", 2)))
+    bars = Table("bars", (dimension(HOSTILE), *series_columns([HOSTILE])), ((HOSTILE, 1), (HOSTILE + "z", 2)))
     assert isinstance(await illustrated({}, bars, {}, HOSTILE, within_s=60), Reply)
 
 
@@ -201,21 +209,42 @@ async def test_a_renderer_that_takes_too_long_or_fails_costs_only_the_picture(mo
     late = await illustrated({"rows": [1]}, table, marks, "Title", within_s=0.0)
     monkeypatch.setattr(charts_drawing, "__package__", "no.such.package")
     failed = await illustrated({"rows": [1]}, table, marks, "Title", within_s=60)
-    empty = await illustrated({"rows": []}, Table("bars", ("a", "value"), ()), {}, "Title", within_s=60)
+    empty = await illustrated(
+        {"rows": []}, Table("bars", (dimension("a"), *series_columns(["b"])), ()), {}, "Title", within_s=60
+    )
     assert not isinstance(late, Reply)
     assert not isinstance(failed, Reply)
     assert not isinstance(empty, Reply)
-    assert late == {"rows": [1], "chart": "not drawn: it took too long; ask for fewer rows"}
+    assert late == {"rows": [1], "chart": "not drawn: it took too long; request fewer rows"}
     assert failed == {"rows": [1], "chart": "not drawn: the renderer failed"}
     assert empty["chart"] == "not drawn: there are no numbers to draw"
+
+
+@pytest.mark.anyio
+async def test_the_renderer_gets_neither_the_key_nor_the_settings_of_the_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen, python = tmp_path / "seen", tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nenv > '{seen}'\nexit 1\n")
+    python.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(python))
+    for name in ("MATON_API_KEY", "MATON_POSTHOG_TOKEN", "POSTHOG_PROJECT_ID"):
+        monkeypatch.setenv(name, "mtk_CANARY_7f3a")
+    monkeypatch.setenv("LANG_OF_THE_TEST", "kept")
+    table, marks = TABLES["line"]
+    await illustrated({"rows": [1]}, table, marks, "Title", within_s=60)
+    assert "LANG_OF_THE_TEST=kept" in seen.read_text()
+    assert "CANARY" not in seen.read_text()
 
 
 def test_rows_of_a_query_become_series_in_the_order_of_time() -> None:
     rows = [["2026-11-02", "a", 2], ["2026-11-01", "a", "1.5"], ["2026-11-02", "b", None]]
     table = plotted(Plot(x="day", y="n", series="who"), ["day", "who", "n"], rows)
-    assert table == Table("time", ("day", "a", "b"), (("2026-11-01", 1.5, None), ("2026-11-02", 2, None)))
+    assert table == Table(
+        "time", (dimension("day"), *series_columns("ab")), (("2026-11-01", 1.5, None), ("2026-11-02", 2, None))
+    )
     bars = plotted(Plot(x="who", y="n"), ["day", "who", "n"], rows)
-    assert bars == Table("bars", ("who", "n"), (("a", 2), ("b", None)))
+    assert bars == Table("bars", (dimension("who"), *series_columns("n")), (("a", 2), ("b", None)))
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:

@@ -29,7 +29,7 @@ def insight(**changes: Any) -> dict[str, Any]:
     return answer("insight", **changes)
 
 
-async def test_each_tile_is_a_line_with_its_cached_number_and_age() -> None:
+async def test_each_insight_is_a_row_with_its_cached_number_and_age() -> None:
     api = FakeCall({DASHBOARD: dashboard(insight(**COMPUTED), insight(id=32, short_id="bbbbbbbb", name="Empty"))})
     shown = await run(GET, api, dashboard_id=9, numbers=True)
     assert len(api.sent) == 1
@@ -38,12 +38,12 @@ async def test_each_tile_is_a_line_with_its_cached_number_and_age() -> None:
     assert known[:-1] == ["Daily Active Users", "AaVQ8Ijw", *LINE]
     assert known[-1] > 0
     assert empty == ["Empty", "bbbbbbbb", *[None] * 6]
-    assert "refresh: true" in shown["notes"][0]
+    assert "Set `refresh` to true" in shown["notes"][0]
     assert shown["name"] == "My Dashboard"
     assert "tiles" not in shown
 
 
-async def test_refresh_computes_each_insight_as_the_dashboard_does() -> None:
+async def test_refresh_computes_each_insight_with_the_dashboards_filters() -> None:
     api = FakeCall({DASHBOARD: dashboard(insight(), insight(id=32)), INSIGHT: insight(**COMPUTED)})
     shown = await run(GET, api, dashboard_id=9, refresh=True)
     query = {"refresh": "blocking", "from_dashboard": "9"}
@@ -53,22 +53,22 @@ async def test_refresh_computes_each_insight_as_the_dashboard_does() -> None:
     assert "notes" not in shown
 
 
-async def test_an_insight_that_fails_keeps_what_the_cache_had_and_is_named() -> None:
-    refusal = Rejected("validation_failed", "PostHog refuses.")
-    api = FakeCall({DASHBOARD: dashboard(insight(**COMPUTED)), INSIGHT: refusal})
+async def test_an_insight_that_fails_keeps_its_cached_number_and_is_named() -> None:
+    rejection = Rejected("validation_failed", "PostHog rejected the request.")
+    api = FakeCall({DASHBOARD: dashboard(insight(**COMPUTED)), INSIGHT: rejection})
     shown = await run(GET, api, dashboard_id=9, refresh=True)
     assert [row[2:7] for row in shown["rows"]] == [LINE]
-    assert shown["notes"] == ["Not computed: Daily Active Users (validation_failed)."]
+    assert shown["notes"] == ["Insights that could not be computed: Daily Active Users (validation_failed)."]
 
 
-async def test_a_call_without_time_left_computes_no_more() -> None:
+async def test_a_call_without_time_left_computes_no_more_insights() -> None:
     api = FakeCall({DASHBOARD: dashboard(insight())})
     api.end_in(2)
     shown = await run(GET, api, dashboard_id=9, refresh=True)
-    assert shown["notes"] == ["Not computed: Daily Active Users (no time left)."]
+    assert shown["notes"] == ["Insights that could not be computed: Daily Active Users (no time left)."]
 
 
-async def test_deleted_insights_and_texts_have_no_line_and_full_keeps_the_tiles() -> None:
+async def test_deleted_insights_and_texts_have_no_row_and_full_keeps_the_tiles() -> None:
     api = FakeCall({DASHBOARD: dashboard(insight(**COMPUTED), insight(id=32, deleted=True))})
     shown = await run(GET, api, dashboard_id=9, numbers=True, full=True)
     assert len(shown["rows"]) == 1
@@ -76,7 +76,7 @@ async def test_deleted_insights_and_texts_have_no_line_and_full_keeps_the_tiles(
     assert "result" not in shown["tiles"][0]["insight"]
 
 
-async def test_nothing_is_computed_unless_it_is_asked_for() -> None:
+async def test_numbers_are_shown_only_if_requested() -> None:
     shown = await run(GET, FakeCall({DASHBOARD: dashboard(insight(**COMPUTED))}), dashboard_id=9)
     assert "rows" not in shown
     assert [tile["id"] for tile in shown["tiles"]] == [0, 99]

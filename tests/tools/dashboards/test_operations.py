@@ -27,7 +27,7 @@ def stored(sent: Sent) -> dict[str, Any]:
 
 
 def pages(rows: list[dict[str, Any]], ends: bool = True) -> Any:
-    """PostHog's pages of 100; with `ends` False there is always one more."""
+    """Return PostHog's pages of 100; with `ends` False there is always another one."""
 
     def answer_page(sent: Sent) -> dict[str, Any]:
         offset, limit = sent.query["offset"], sent.query["limit"]
@@ -37,7 +37,7 @@ def pages(rows: list[dict[str, Any]], ends: bool = True) -> Any:
     return answer_page
 
 
-async def test_list_shows_what_one_needs_to_choose() -> None:
+async def test_list_shows_the_identifying_fields() -> None:
     api = FakeCall({f"GET {DASHBOARDS}": page(row(tags=["team"]), count=3, next_offset=1)})
     shown = await run(LIST, api, limit=1, tags=["team"])
     assert api.last.query == {"tags": "team", "limit": 1, "offset": 0}
@@ -58,7 +58,7 @@ async def test_list_shows_what_one_needs_to_choose() -> None:
     }
 
 
-async def test_search_looks_through_all_pages_because_posthog_ignores_it() -> None:
+async def test_search_reads_all_pages_because_posthog_ignores_it() -> None:
     rows = [row(id=number, name=f"Board {number}") for number in range(1, 251)]
     rows[249]["description"] = "Weekly REVENUE"
     api = FakeCall({f"GET {DASHBOARDS}": pages(rows)})
@@ -69,7 +69,7 @@ async def test_search_looks_through_all_pages_because_posthog_ignores_it() -> No
     assert [sent.query for sent in api.sent] == [{"limit": 100, "offset": offset} for offset in (0, 100, 200)]
 
 
-async def test_search_results_are_paged() -> None:
+async def test_search_results_are_paginated() -> None:
     api = FakeCall({f"GET {DASHBOARDS}": pages([row(id=number, name="Sales") for number in range(1, 6)])})
     shown = await run(LIST, api, search="sales", limit=2, offset=2)
     assert [found["id"] for found in shown["dashboards"]] == [3, 4]
@@ -86,7 +86,7 @@ async def test_search_stops_after_ten_pages_and_says_so() -> None:
     assert "1000" in shown["how_to_continue"]
 
 
-async def test_several_tags_are_compared_here() -> None:
+async def test_a_dashboard_with_any_of_several_tags_matches() -> None:
     rows = [row(id=1, tags=["a"]), row(id=2, tags=["b", "c"]), row(id=3, tags=["d"]), row(id=4)]
     api = FakeCall({f"GET {DASHBOARDS}": pages(rows)})
     shown = await run(LIST, api, tags=["a", "c"])
@@ -106,7 +106,7 @@ async def test_a_dashboard_shows_its_tiles_without_their_results() -> None:
     assert "999" not in json.dumps(whole)
 
 
-async def test_create_and_update_send_what_was_given_and_show_what_is_stored() -> None:
+async def test_create_and_update_send_the_given_fields_and_show_the_stored_ones() -> None:
     api = FakeCall({f"POST {DASHBOARDS}": stored, f"PATCH {DASHBOARD}": stored})
     made = await run(CREATE, api, name="Sales", description="Weekly")
     assert api.last.body == {"name": "Sales", "description": "Weekly"}
@@ -116,20 +116,20 @@ async def test_create_and_update_send_what_was_given_and_show_what_is_stored() -
     assert changed["pinned"] is True
 
 
-async def test_a_deleted_dashboard_comes_with_its_undo() -> None:
+async def test_a_deleted_dashboard_shows_its_undo() -> None:
     api = FakeCall({f"PATCH {DASHBOARD}": answer("dashboard_retrieve", deleted=True)})
     shown = await run(DELETE, api, dashboard_id=9)
     assert api.last.body == {"deleted": True}
     assert shown["undo"]["arguments"] == {"resource": "dashboard", "id": 9, "project_id": PROJECT_ID}
 
 
-def test_an_update_without_a_change_is_refused() -> None:
-    with pytest.raises(ValidationError, match="name what to change"):
+def test_an_update_without_changes_is_rejected() -> None:
+    with pytest.raises(ValidationError, match="nothing to change"):
         UpdateDashboard.model_validate({"dashboard_id": 9})
 
 
 @given(st.text(max_size=500))
-def test_a_name_passes_exactly_when_posthog_takes_it(name: str) -> None:
+def test_a_name_is_valid_if_and_only_if_posthog_accepts_it(name: str) -> None:
     if 1 <= len(name) <= 400:
         assert CreateDashboard.model_validate({"name": name}).name == name
     else:
@@ -138,7 +138,7 @@ def test_a_name_passes_exactly_when_posthog_takes_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("field", [name for name in answer("dashboard_retrieve") if name != "id"])
-async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+async def test_older_servers_can_omit_any_field_but_the_id(field: str) -> None:
     old = {name: value for name, value in answer("dashboard_retrieve").items() if name != field}
     api = FakeCall({f"GET {DASHBOARD}": old, f"GET {DASHBOARDS}": in_turn(page(old), page(old))})
     assert (await run(GET, api, dashboard_id=9))["id"] == 9

@@ -89,8 +89,8 @@ async def test_a_significant_winner_may_be_called() -> None:
                 "outcome": "test wins.",
             }
         ],
-        "verdict": {"may_be_called": True, "outcomes": ["test wins on Purchases"]},
-        "notes": ["Its flag is off: nobody new is exposed."],
+        "verdict": {"conclusive": True, "outcomes": ["test wins on Purchases"]},
+        "notes": ["Its flag is off: no new users are exposed."],
     }
 
 
@@ -98,7 +98,7 @@ async def test_a_draft_is_asked_nothing() -> None:
     api = api_with(experiment(start_date=None, status="draft"))
     shown = await run(RESULTS, api, experiment_id=11)
     assert len(api.sent) == 1
-    assert shown["verdict"]["may_be_called"] is False
+    assert shown["verdict"]["conclusive"] is False
     assert "draft" in shown["verdict"]["reasons"][0]
 
 
@@ -113,9 +113,9 @@ async def test_refresh_makes_posthog_compute_everything_anew_and_cached_numbers_
 
 AGAINST: list[tuple[str, dict[str, Any], dict[str, Any] | None, Any]] = [
     ("Sample ratio mismatch (p = 0.0004)", {}, exposures(p_value=0.0004), result()),
-    ("Nobody was exposed", {}, exposures(total_exposures={}, p_value=None), result()),
+    ("No users were exposed", {}, exposures(total_exposures={}, p_value=None), result()),
     (
-        "Too few exposures: test 12; PostHog judges from 50",
+        "Too few exposures: test 12; PostHog needs 50",
         {},
         exposures(total_exposures={"control": 90.0, "test": 12.0}, p_value=None),
         result(CONTROL, NEITHER | {"validation_failures": ["not-enough-exposures"], "significant": None}),
@@ -126,7 +126,7 @@ AGAINST: list[tuple[str, dict[str, Any], dict[str, Any] | None, Any]] = [
         exposures(total_exposures={"control": 90.0}, p_value=None),
         result(),
     ),
-    ("has run for 3.5 days: shorter than a full week", {"start_date": "2026-11-20T00:00:00Z"}, None, result()),
+    ("has run for 3.5 days, less than a full week", {"start_date": "2026-11-20T00:00:00Z"}, None, result()),
     (
         "It ran for 2.0 days",
         {"start_date": "2026-11-01T00:00:00Z", "end_date": "2026-11-03T00:00:00Z"},
@@ -135,13 +135,13 @@ AGAINST: list[tuple[str, dict[str, Any], dict[str, Any] | None, Any]] = [
     ),
     ("Not significant on any primary metric; more exposures", {}, None, result(CONTROL, NEITHER)),
     (
-        "Not significant on any primary metric; no more data will come",
+        "Not significant on any primary metric; it has ended",
         {"end_date": "2026-11-20T00:00:00Z"},
         None,
         result(CONTROL, NEITHER),
     ),
     (
-        "Purchases: control: nobody of the baseline did it",
+        "Purchases: control: no conversions in the baseline",
         {},
         None,
         result(variant("control", 212, 0, validation_failures=["baseline-mean-is-zero"]), variant("test", 205, 9)),
@@ -156,8 +156,18 @@ async def test_what_speaks_against_calling_it_is_told(
     says: str, stored: dict[str, Any], seen: dict[str, Any] | None, found: Any
 ) -> None:
     shown = await run(RESULTS, api_with(experiment(**stored), seen, u_1=found), experiment_id=11)
-    assert shown["verdict"]["may_be_called"] is False
+    assert shown["verdict"]["conclusive"] is False
     assert any(says in reason for reason in shown["verdict"]["reasons"]), shown["verdict"]
+
+
+async def test_exactly_seven_days_are_a_full_week() -> None:
+    week = experiment(start_date="2026-11-01T09:00:00Z", end_date="2026-11-08T09:00:00Z")
+    shown = await run(RESULTS, api_with(week), experiment_id=11)
+    assert shown["experiment"]["days_run"] == 7
+    assert shown["verdict"]["may_be_called"] is True
+    less = experiment(start_date="2026-11-01T09:00:01Z", end_date="2026-11-08T09:00:00Z")
+    shown = await run(RESULTS, api_with(less), experiment_id=11)
+    assert "shorter than a full week" in str(shown["verdict"]["reasons"])
 
 
 async def test_a_metric_that_cannot_be_computed_leaves_the_others_and_says_why() -> None:
@@ -168,18 +178,18 @@ async def test_a_metric_that_cannot_be_computed_leaves_the_others_and_says_why()
     assert broken == {"name": "Purchases", "error": "Unable to calculate."}
     assert whole["name"] == "sum of revenue"
     assert whole["outcome"] == "test wins."
-    assert shown["verdict"]["may_be_called"] is False
+    assert shown["verdict"]["conclusive"] is False
     assert shown["verdict"]["outcomes"] == ["test wins on sum of revenue"]
 
 
 async def test_without_exposures_there_is_no_answer() -> None:
-    with pytest.raises(Failed, match="without results"):
+    with pytest.raises(Failed, match="sent no results"):
         await run(RESULTS, api_with(experiment(), {"last_refresh": NOW}), experiment_id=11)
 
 
 async def test_a_metric_without_numbers_is_posthogs_news() -> None:
     shown = await run(RESULTS, api_with(experiment(), u_1={"last_refresh": NOW}), experiment_id=11)
-    assert shown["metrics"] == [{"name": "Purchases", "error": "PostHog answered without results."}]
+    assert shown["metrics"] == [{"name": "Purchases", "error": "PostHog sent no results."}]
 
 
 async def test_an_older_kind_of_metric_is_not_sent() -> None:
@@ -205,13 +215,13 @@ async def test_where_less_is_better_chances_are_inverted_and_fewer_win() -> None
         ["test", 205, 20, 0.11976, -64, -90, -38, 99.7, True],
     ]
     assert metric["outcome"] == "test wins."
-    assert shown["verdict"]["may_be_called"] is True
+    assert shown["verdict"]["conclusive"] is True
 
 
 async def test_a_significant_loss_may_be_called_too() -> None:
     worse = TEST | {"chance_to_win": 0.001, "credible_interval": [-0.5, -0.2]}
     shown = await run(RESULTS, api_with(experiment(), u_1=result(CONTROL, worse)), experiment_id=11)
-    assert shown["verdict"] == {"may_be_called": True, "outcomes": ["test loses on Purchases"]}
+    assert shown["verdict"] == {"conclusive": True, "outcomes": ["test loses on Purchases"]}
 
 
 async def test_frequentist_results_have_p_values() -> None:
@@ -238,9 +248,9 @@ async def test_a_variant_that_wins_here_and_loses_there_is_left_to_the_reader() 
     api = api_with(experiment(metrics=[PURCHASES, REVENUE]), u_2=result(CONTROL, worse))
     shown = await run(RESULTS, api, experiment_id=11)
     assert shown["verdict"] == {
-        "may_be_called": False,
+        "conclusive": False,
         "outcomes": ["test wins on Purchases", "test loses on sum of revenue"],
-        "reasons": ["test wins on one primary metric and loses on another: weigh them yourself."],
+        "reasons": ["test wins on one primary metric and loses on another; weigh them yourself."],
     }
 
 
@@ -274,15 +284,15 @@ async def test_secondary_metrics_decide_nothing_and_a_part_of_the_primary_ones_s
     alone = await run(RESULTS, api_with(stored), experiment_id=11, metric="secondary")
     assert "do not decide" in alone["verdict"]["reasons"][0]
     part = await run(RESULTS, api_with(stored), experiment_id=11, metric="Purchases")
-    assert part["verdict"]["may_be_called"] is True
+    assert part["verdict"]["conclusive"] is True
     assert "The verdict leaves out primary metrics: refund / purchase." in part["notes"]
 
 
 async def test_an_unknown_metric_is_refused_with_the_names_there_are() -> None:
     api = api_with(experiment())
-    with pytest.raises(Refused, match="there is no signups") as caught:
+    with pytest.raises(Refused, match="unknown metric signups") as caught:
         await run(RESULTS, api, experiment_id=11, metric="signups")
-    assert caught.value.hint == "It has: Purchases; or primary, all."
+    assert caught.value.hint == "Available: Purchases; or primary, secondary, all."
     assert len(api.sent) == 1
 
 
@@ -294,16 +304,16 @@ async def test_those_who_saw_several_variants_are_told_apart() -> None:
     shown = await run(RESULTS, api_with(experiment(), seen), experiment_id=11)
     assert shown["exposures"]["rows"][2:] == [["$multiple", 9, None, None], ["gone", 3, None, None]]
     assert shown["notes"][1:] == [
-        "9 saw several variants ($multiple) and are in no variant.",
-        "2.1 % saw several variants of an uneven split: leaving them out biases it.",
-        "Exposures name variants that the flag no longer has.",
+        "9 users saw more than one variant ($multiple) and are excluded.",
+        "2.1 % of users saw more than one variant of an uneven split; excluding them biases the result.",
+        "Some exposures are of variants that the flag no longer has.",
     ]
 
 
 async def test_many_comparisons_are_a_reason_for_care() -> None:
     many = [PURCHASES | {"uuid": f"u-{at}", "name": f"Metric {at}"} for at in range(4)]
     shown = await run(RESULTS, api_with(experiment(metrics=many)), experiment_id=11)
-    assert shown["notes"][0] == "4 comparisons, each judged by itself: one of them may differ by chance."
+    assert shown["notes"][0] == "4 comparisons, each tested separately: one of them may differ by chance."
     few = await run(RESULTS, api_with(experiment(metrics=many[:3])), experiment_id=11)
     assert "comparisons" not in str(few["notes"])
 
@@ -312,7 +322,7 @@ async def test_those_held_out_are_no_variant() -> None:
     seen = exposures(total_exposures={"control": 150.0, "test": 150.0, "holdout-4": 30.0})
     shown = await run(RESULTS, api_with(experiment(), seen), experiment_id=11)
     assert [row[1:] for row in shown["exposures"]["rows"]] == [[150, 50, 50], [150, 50, 50], [30, None, None]]
-    assert shown["notes"] == ["Its flag is off: nobody new is exposed."]
+    assert shown["notes"] == ["Its flag is off: no new users are exposed."]
 
 
 async def test_steps_of_a_longer_funnel_are_shown_and_sessions_are_not() -> None:

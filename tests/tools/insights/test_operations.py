@@ -150,13 +150,13 @@ async def test_a_node_is_sent_as_it_is() -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({}, "kind must be one of TrendsQuery"),
-    ({"kind": "HogQuery", "code": "return 1"}, "kind must be one of"),
-    ({"kind": "InsightVizNode"}, "needs a source"),
-    ({"kind": "InsightVizNode", "source": {"kind": "HogQuery"}}, "kind must be one of"),
+    ({}, "`kind` must be one of TrendsQuery"),
+    ({"kind": "HogQuery", "code": "return 1"}, "`kind` must be one of"),
+    ({"kind": "InsightVizNode"}, "needs a `source`"),
+    ({"kind": "InsightVizNode", "source": {"kind": "HogQuery"}}, "`kind` must be one of"),
     ({"kind": "HogQLQuery"}, "needs its SQL"),
-    ({"kind": "TrendsQuery"}, "needs series: at least 1"),
-    ({"kind": "FunnelsQuery", "series": [{"kind": "EventsNode"}]}, "needs series: at least 2"),
+    ({"kind": "TrendsQuery"}, "needs `series` with at least 1"),
+    ({"kind": "FunnelsQuery", "series": [{"kind": "EventsNode"}]}, "needs `series` with at least 2"),
 ]
 
 
@@ -174,7 +174,7 @@ async def test_update_sends_only_what_was_asked() -> None:
 
 
 def test_an_update_without_a_change_is_refused() -> None:
-    with pytest.raises(ValidationError, match="name what to change"):
+    with pytest.raises(ValidationError, match="nothing to change"):
         UpdateInsight.model_validate({"insight_id": 31, "name": None})
 
 

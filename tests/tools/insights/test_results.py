@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from maton_posthog.schemas.insights import InsightView
-from maton_posthog.tools.insights.results import Told, told
-from maton_posthog.tools.insights.stored_queries import read_back, source_of
+from maton_posthog.tools.analytics.kinds import kind_of
+from maton_posthog.tools.analytics.stored import source_of
+from maton_posthog.tools.insights.results import Shown, shown_result
 
 PAGEVIEW = {"kind": "EventsNode", "event": "$pageview", "name": "$pageview"}
 PAID = {"kind": "ActionsNode", "id": 7, "name": "Paid", "math": "sum", "math_property": "revenue"}
@@ -18,10 +19,10 @@ COMPUTED = "2026-11-23T12:00:00Z"
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 
 
-def telling(source: dict[str, Any], result: Any, **more: Any) -> Told:
+def telling(source: dict[str, Any], result: Any, **more: Any) -> Shown:
     query = {"kind": "InsightVizNode", "source": source}
     fields = {"id": 1, "query": query, "result": result, "last_refresh": COMPUTED, **more}
-    return told(InsightView.model_validate(fields), UTC, NOW)
+    return shown_result(InsightView.model_validate(fields), UTC, NOW)
 
 
 def trends(*series: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -43,8 +44,8 @@ def test_what_adds_up_has_its_total_and_the_change_of_the_last_whole_day() -> No
         "change_percent": 125,
         "change_of": "2026-11-22 against the week before",
     }
-    assert said.shown["incomplete_last"] == "2026-11-23"
-    assert said.shown["columns"] == ("day", "$pageview")
+    assert said.fields["incomplete_last"] == "2026-11-23"
+    assert said.fields["columns"] == ("day", "$pageview")
 
 
 def test_a_comparison_is_with_the_period_before_and_other_series_are_told_beside() -> None:
@@ -68,7 +69,17 @@ def test_the_values_of_a_breakdown_add_up_to_their_whole() -> None:
     result = [line([1.0] * 10, breakdown_value="Chrome"), line([2.0] * 10, breakdown_value="Safari")]
     said = telling(trends(PAGEVIEW, **split), result)
     assert said.headline == {"what": "$pageview: total of every $browser", "value": 30}
-    assert said.shown["columns"] == ("day", "Chrome", "Safari")
+    assert said.fields["columns"] == ("day", "Chrome", "Safari")
+
+
+def test_values_and_properties_with_the_names_of_columns_are_counted_and_named_like_others() -> None:
+    split = {"breakdownFilter": {"breakdown": "value", "breakdown_type": "event"}}
+    over_time = [line([1.0] * 10, breakdown_value="x"), line([2.0] * 10, breakdown_value="x before")]
+    said = telling(trends(PAGEVIEW, **split), over_time)
+    assert said.headline == {"what": "$pageview: total of every value", "value": 30}
+    users = trends({**PAGEVIEW, "math": "dau"}, **split, trendsFilter={"display": "ActionsPie"})
+    totals = [{"aggregated_value": float(n), "breakdown_value": name} for n, name in ((7, "x"), (5, "y"))]
+    assert telling(users, totals).headline == {"what": "x", "value": 7, "others": {"y": 5}}
 
 
 @pytest.mark.parametrize("display", ["BoldNumber", "ActionsPie", "ActionsTable", "ActionsBarValue", "WorldMap"])
@@ -94,7 +105,7 @@ def test_a_funnel_is_its_conversion_over_every_value_of_a_breakdown() -> None:
     source: dict[str, Any] = {"kind": "FunnelsQuery", "series": [PAGEVIEW, PAID], "dateRange": {"date_from": "-30d"}}
     said = telling(source, STEPS)
     assert said.headline == {"what": "conversion, 30 of 200", "value": 15, "unit": "percent"}
-    assert [row[0] for row in said.shown["rows"]] == ["$pageview", "Paid"]
+    assert [row[0] for row in said.fields["rows"]] == ["$pageview", "Paid"]
     split = source | {"breakdownFilter": {"breakdown": ["$browser"], "breakdown_type": "event"}}
     groups = [[{**step, "breakdown_value": [value]} for step in STEPS] for value in ("Chrome", "Safari")]
     assert telling(split, groups).headline == {"what": "conversion, 60 of 400", "value": 15, "unit": "percent"}
@@ -167,15 +178,15 @@ def test_sql_is_shown_as_rows(rows: list[Any], said: Any) -> None:
     source = {"kind": "HogQLQuery", "query": "SELECT 1"}
     shown = telling(source, rows, columns=["a", "b"])
     assert shown.headline == said
-    assert [list(row) for row in shown.shown["rows"]] == rows
+    assert [list(row) for row in shown.fields["rows"]] == rows
 
 
 def test_rows_that_do_not_fit_and_rows_that_posthog_kept_are_told() -> None:
     source = {"kind": "HogQLQuery", "query": "SELECT 1"}
-    long = telling(source, [["x" * 100]] * 1000, columns=["a"]).shown
+    long = telling(source, [["x" * 100]] * 1000, columns=["a"]).fields
     assert long["truncated"] is True
     assert "of 1000 rows fit: run its query with run_hogql" in long["how_to_continue"]
-    more = telling(source, [["x"]], columns=["a"], hasMore=True).shown
+    more = telling(source, [["x"]], columns=["a"], hasMore=True).fields
     assert "PostHog has more rows" in more["how_to_continue"]
 
 
@@ -196,7 +207,7 @@ def test_lines_that_add_up_over_time_are_told_by_where_they_have_come_to() -> No
     source = trends(PAGEVIEW, trendsFilter={"display": "ActionsLineGraphCumulative"})
     said = telling(source, [line([1.0, 3.0, 6.0])])
     assert said.headline == {"what": "x: total", "value": 6}
-    assert said.shown["result"][0]["data"] == [1.0, 3.0, 6.0]
+    assert said.fields["result"][0]["data"] == [1.0, 3.0, 6.0]
     without: list[Any] = [[], [{}], {"data": [1]}, [{"data": "x"}]]
     for odd in without:
         assert telling(source, odd).headline is None
@@ -209,14 +220,14 @@ def test_what_would_be_told_wrongly_is_shown_as_posthog_gives_it(source: dict[st
     ]
     said = telling(source, result)
     assert said.headline is None
-    assert said.shown == {"result": [{"data": [1.0, 2.0], "days": DAYS[:2], "label": "x"}]}
+    assert said.fields == {"result": [{"data": [1.0, 2.0], "days": DAYS[:2], "label": "x"}]}
 
 
 def test_the_range_is_what_posthog_says_it_counted_in_the_zone_of_the_project() -> None:
     said = {"date_from": "2026-11-13T23:00:00Z", "date_to": "2026-11-23T22:59:59Z"}
     fields = {"id": 1, "query": trends(PAGEVIEW), "result": [line(WEEK)], "last_refresh": COMPUTED}
     insight = InsightView.model_validate({**fields, "resolved_date_range": said})
-    shown = told(insight, ZoneInfo("Europe/Berlin"), NOW).shown
+    shown = shown_result(insight, ZoneInfo("Europe/Berlin"), NOW).fields
     assert shown["range"] == ["2026-11-14", "2026-11-23"]
     assert "incomplete_first" not in shown
 
@@ -271,10 +282,10 @@ def test_a_query_or_a_result_with_anything_odd_in_it_is_no_fault(source: dict[st
             telling(source, replaced(result, place, odd), columns=["a", "b"])
         for place in places(source)[1:]:
             telling(replaced(source, place, odd), result, columns=["a", "b"])
-        json.dumps(dict(telling(source, [odd], columns=["a"]).shown))
+        json.dumps(dict(telling(source, [odd], columns=["a"]).fields))
 
 
 def test_a_query_is_found_within_its_nodes() -> None:
     assert source_of({"kind": "DataTableNode", "source": {"kind": "HogQLQuery"}}) == {"kind": "HogQLQuery"}
     assert source_of("nothing") == {}
-    assert read_back({}) is None
+    assert kind_of({}) is None

@@ -60,7 +60,7 @@ async def test_parquet_takes_mixed_values_and_names_that_come_twice(tmp_path: Pa
 
 async def test_a_directory_that_is_gone_costs_no_query(tmp_path: Path) -> None:
     api = upstream([[1, 2]], tmp_path / "gone")
-    with pytest.raises(Refused, match="missing"):
+    with pytest.raises(Refused, match="does not exist"):
         await exported(api)
     assert api.sent == []
 

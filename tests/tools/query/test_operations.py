@@ -98,6 +98,14 @@ async def test_a_limit_of_the_callers_own_is_left_alone_and_told_when_it_was_rea
     assert "limit" not in shown
 
 
+async def test_a_limit_of_0_returns_no_rows_and_claims_no_more() -> None:
+    api = FakeCall({POST: rows(0)})
+    shown = await run(RUN, api, query=f"{SQL} LIMIT 0")
+    assert sent_sql(api) == f"{SQL} LIMIT 0"
+    assert (shown["columns"], shown["rows"], shown["rows_returned"]) == (["event", "count()"], [], 0)
+    assert shown.keys().isdisjoint({"limit_reached", "truncated", "limit", "how_to_continue"})
+
+
 async def test_posthogs_own_word_of_more_is_told() -> None:
     shown = await run(RUN, FakeCall({POST: rows(3, hasMore=True)}), query=f"{SQL} LIMIT 5")
     assert shown["truncated"] is True
@@ -230,7 +238,7 @@ async def test_a_cancelled_call_cancels_the_query_at_posthog() -> None:
         while not api.sent:
             await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         while api.last.method != "DELETE":
             await anyio.lowlevel.checkpoint()
     assert api.sent[0].body is not None

@@ -35,7 +35,7 @@ def stored(sent: Sent) -> dict[str, Any]:
     ("start", "end", "status"),
     [(None, None, "draft"), ("2026-01-01T00:00:00Z", None, "running"), ("2026-01-01", "2026-02-01", "complete")],
 )
-async def test_list_names_the_status_that_the_dates_mean(start: str | None, end: str | None, status: str) -> None:
+async def test_list_derives_the_status_from_the_dates(start: str | None, end: str | None, status: str) -> None:
     api = FakeCall({f"GET {SURVEYS}": page(survey(start_date=start, end_date=end))})
     shown = await run(LIST, api, search="nps", archived=False)
     assert api.last.query == {"search": "nps", "archived": False, "limit": 20, "offset": 0}
@@ -53,7 +53,7 @@ async def test_list_names_the_status_that_the_dates_mean(start: str | None, end:
     ]
 
 
-async def test_a_rating_without_scale_is_drawn_from_0_to_10_and_the_survey_is_a_draft() -> None:
+async def test_a_rating_scale_defaults_to_0_to_10_and_the_survey_to_a_draft() -> None:
     api = FakeCall({f"POST {SURVEYS}": stored})
     shown = await run(CREATE, api, name="NPS Survey", type="popover", questions=[NPS])
     assert api.last.body == {
@@ -65,7 +65,7 @@ async def test_a_rating_without_scale_is_drawn_from_0_to_10_and_the_survey_is_a_
     assert "update_survey sets start_date" in shown["note"]
 
 
-async def test_a_start_date_launches_it() -> None:
+async def test_a_start_date_launches_the_survey() -> None:
     api = FakeCall({f"POST {SURVEYS}": stored}, project=BERLIN)
     shown = await run(CREATE, api, name="x", type="api", questions=[NPS], start_date="2026-02-23")
     assert api.last.body is not None
@@ -86,54 +86,54 @@ DRAWN: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("question", "added"), DRAWN)
-def test_a_question_is_sent_so_that_it_can_be_drawn(question: dict[str, Any], added: dict[str, Any]) -> None:
+def test_a_question_is_completed_so_that_it_can_be_drawn(question: dict[str, Any], added: dict[str, Any]) -> None:
     given_question = {"question": "Why?", **question}
     assert Question.model_validate(given_question).as_json() == given_question | added
 
 
-REFUSED: list[tuple[dict[str, Any], str]] = [
+REJECTED: list[tuple[dict[str, Any], str]] = [
     ({"type": "rating", "scale": 4}, "10"),
-    ({"type": "rating", "scale": 3}, "scale of display number: 5, 7, 10"),
-    ({"type": "rating", "display": "emoji", "scale": 10}, "scale of display emoji: 3, 5"),
-    ({"type": "open", "choices": ["a", "b"]}, "choices goes with"),
-    ({"type": "open", "scale": 10}, "scale goes with type rating"),
-    ({"type": "single_choice"}, "needs choices"),
-    ({"type": "multiple_choice", "choices": ["a"]}, "needs choices"),
-    ({"type": "multiple_choice", "choices": ["a", " "]}, "needs choices"),
+    ({"type": "rating", "scale": 3}, "`scale` must be 5, 7 or 10 with display number"),
+    ({"type": "rating", "display": "emoji", "scale": 10}, "`scale` must be 3 or 5 with display emoji"),
+    ({"type": "open", "choices": ["a", "b"]}, "`choices` is only valid with"),
+    ({"type": "open", "scale": 10}, "`scale` is only valid with type rating"),
+    ({"type": "single_choice"}, "needs 2 to 20 `choices`"),
+    ({"type": "multiple_choice", "choices": ["a"]}, "needs 2 to 20 `choices`"),
+    ({"type": "multiple_choice", "choices": ["a", " "]}, "needs 2 to 20 `choices`"),
     ({"type": "link", "link": "javascript:alert(1)"}, "https"),
     ({"type": "link", "link": "http://x"}, "https"),
     ({"type": "nps"}, "rating"),
     ({"type": "open", "question": ""}, "at least 1"),
-    ({"type": "open", "question": " "}, "text is empty"),
+    ({"type": "open", "question": " "}, "the text of `question` is empty"),
     ({"type": "open", "button": "x"}, "Extra inputs"),
 ]
 
 
-@pytest.mark.parametrize(("question", "says"), REFUSED)
-def test_a_question_that_posthog_would_draw_wrong_is_refused(question: dict[str, Any], says: str) -> None:
+@pytest.mark.parametrize(("question", "message"), REJECTED)
+def test_a_question_that_posthog_would_draw_incorrectly_is_rejected(question: dict[str, Any], message: str) -> None:
     arguments = {"name": "x", "type": "popover", "questions": [{"question": "Why?", **question}]}
-    with pytest.raises(ValidationError, match=says):
+    with pytest.raises(ValidationError, match=message):
         CreateSurvey.model_validate(arguments)
 
 
 @given(st.lists(st.text(max_size=3), max_size=25))
-def test_choices_pass_exactly_when_posthog_can_show_them(choices: list[str]) -> None:
+def test_choices_are_valid_if_and_only_if_posthog_can_show_them(choices: list[str]) -> None:
     question = {"type": "single_choice", "question": "Which?", "choices": choices}
     if 2 <= len(choices) <= 20 and all(choice.strip() for choice in choices):
         assert Question.model_validate(question).as_json() == question
     else:
-        with pytest.raises(ValidationError, match="needs choices"):
+        with pytest.raises(ValidationError, match="needs 2 to 20 `choices`"):
             Question.model_validate(question)
 
 
-async def test_questions_of_get_can_be_sent_back() -> None:
+async def test_questions_from_get_can_be_sent_back() -> None:
     api = FakeCall({f"GET {SURVEY}": survey(), f"PATCH {SURVEY}": stored})
     questions = (await run(GET, api, survey_id=ID))["questions"]
     await run(UPDATE, api, survey_id=ID, questions=questions)
     assert api.last.body == {"questions": survey()["questions"]}
 
 
-async def test_get_names_linked_flags_and_full_shows_everything() -> None:
+async def test_get_shows_linked_flags_and_full_shows_all_fields() -> None:
     flag: dict[str, Any] = {"id": 42, "key": "beta", "active": True, "filters": {}}
     api = FakeCall({f"GET {SURVEY}": survey(linked_flag=flag)})
     shown = await run(GET, api, survey_id=ID)
@@ -155,23 +155,23 @@ async def test_update_launches_stops_and_archives() -> None:
     assert "note" not in archived
 
 
-def test_no_tool_deletes_a_survey_and_an_update_of_nothing_is_refused() -> None:
+def test_no_tool_deletes_a_survey_and_an_update_without_changes_is_rejected() -> None:
     assert [operation.name for operation in OPERATIONS if "delete" in operation.name] == []
-    with pytest.raises(ValidationError, match="name what to change"):
+    with pytest.raises(ValidationError, match="nothing to change"):
         UpdateSurvey.model_validate({"survey_id": ID})
     with pytest.raises(ValidationError, match="Extra inputs"):
         UpdateSurvey.model_validate({"survey_id": ID, "deleted": True})
 
 
 @pytest.mark.parametrize("field", [name for name in survey() if name != "id"])
-async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+async def test_older_servers_can_omit_any_field_but_the_id(field: str) -> None:
     old = {name: value for name, value in survey().items() if name != field}
     api = FakeCall({f"GET {SURVEY}": old, f"GET {SURVEYS}": page(old)})
     assert (await run(GET, api, survey_id=ID))["id"] == ID
     assert len((await run(LIST, api))["surveys"]) == 1
 
 
-async def test_appearance_and_conditions_change_only_what_they_name() -> None:
+async def test_an_update_of_appearance_or_conditions_keeps_unnamed_fields() -> None:
     look = {"backgroundColor": "#fff", "thankYouMessageHeader": "Thanks", "position": "left"}
     when = {"url": "/pricing", "events": {"values": ["seen"], "repeatedActivation": True}}
     api = FakeCall({f"GET {SURVEY}": survey(appearance=look, conditions=when), f"PATCH {SURVEY}": survey()})

@@ -15,13 +15,13 @@ _LONGEST_BODY = 64 * 1024
 
 
 class Journal:
-    """What clients sent, oldest first, without requests to the sandbox itself."""
+    """The journal of client requests, oldest first, without requests to the sandbox itself."""
 
     def __init__(self) -> None:
         self._entries: deque[Row] = deque(maxlen=_REMEMBERED)
 
     def open(self, scope: MutableMapping[str, Any]) -> Row:
-        """Add a request that has just begun. Its status is 0 until there is a response."""
+        """Add a request that has just begun. Its status is 0 until it has a response."""
         entry: Row = {
             "method": scope["method"],
             "path": scope["path"],
@@ -37,12 +37,12 @@ class Journal:
         return list(self._entries)
 
     def clear(self) -> None:
-        """Forget all requests."""
+        """Drop all requests."""
         self._entries.clear()
 
 
 class JournalApp:
-    """An ASGI application that writes every request into the journal before the client has its response."""
+    """ASGI middleware that records every request in the journal before its response is sent."""
 
     def __init__(self, app: ASGIApp, journal: Journal) -> None:
         self._app = app

@@ -29,7 +29,7 @@ _ID_ALIASES = ("group_key", "actor_id", "person_id")
 
 @dataclass(frozen=True, slots=True)
 class _Strategy:
-    """How to read one kind of actor: table, id, columns for the whole actor, searched columns and default order."""
+    """The columns of one kind of actor: table, id, whole-actor columns, searched columns and default order."""
 
     table: str
     key: str

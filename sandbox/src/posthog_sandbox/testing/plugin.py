@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SandboxProject:
-    """The project with the events, and how a client reaches it."""
+    """The project with events, and how a client connects to it."""
 
     sandbox: "Sandbox"
     id: int
@@ -27,7 +27,7 @@ class SandboxProject:
 
     @property
     def api_url(self) -> str:
-        """The base URL of the project's resources, with a slash at the end."""
+        """The base URL of the project's resources, with a trailing slash."""
         return f"{self.host}/api/projects/{self.id}/"
 
     @property
@@ -44,7 +44,7 @@ def posthog_sandbox_options() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def posthog_sandbox(posthog_sandbox_options: dict[str, Any]) -> "Iterator[Sandbox]":
-    """A sandbox that runs from its first use to the end of the test run."""
+    """Provide a sandbox that runs from its first use to the end of the test run."""
     from .sandbox import Sandbox
 
     with Sandbox(**posthog_sandbox_options) as sandbox:
@@ -53,7 +53,7 @@ def posthog_sandbox(posthog_sandbox_options: dict[str, Any]) -> "Iterator[Sandbo
 
 @pytest.fixture
 def posthog_project(posthog_sandbox: "Sandbox") -> Iterator[SandboxProject]:
-    """A project as in a new sandbox; afterwards nothing that the test did remains."""
+    """Provide a project in its initial state, and reset it after the test."""
     from ..identity import DATA_PROJECT
 
     posthog_sandbox.reset()

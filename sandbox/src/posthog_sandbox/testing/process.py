@@ -1,4 +1,4 @@
-"""The sandbox's process: started, listened to, and ended with its owner."""
+"""The sandbox's process: it is started, its output is read, and it exits with its owner."""
 
 import json
 import os
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 SILENCE_S = 120.0
-"""A process that has written nothing for this long while it starts is given up."""
+"""Seconds without output after which a starting process is considered dead."""
 END_S = 10.0
-"""For ending once its standard input is closed, and again for ending on SIGTERM."""
+"""Seconds for the exit after its standard input is closed, and again after SIGTERM."""
 _DYING_S = 1.0
-"""Between the end of the connections of a process and the end of the process itself."""
+"""Seconds between the loss of a process's connections and its exit."""
 _ROOT = Path(__file__).parents[2]
 _SETTINGS = ("MATON_", "POSTHOG_")
 
@@ -27,8 +27,7 @@ class SandboxError(Exception):
 class SandboxProcess:
     """A running `python -m posthog_sandbox`.
 
-    Its standard input is a pipe that it watches. When this process ends, however it does, the pipe closes and the
-    sandbox ends too.
+    It watches its standard input, a pipe. When this process exits, the pipe closes and the sandbox exits too.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
@@ -58,13 +57,13 @@ class SandboxProcess:
         return self._popen.pid
 
     def has_ended(self) -> bool:
-        """Return whether the process is gone, or is just about to be."""
+        """Return whether the process has exited or is about to."""
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(_DYING_S)
         return self._popen.returncode is not None
 
     def wait_until_ready(self) -> dict[str, Any]:
-        """Wait until the events are there; return the addresses and the key. Raises SandboxError."""
+        """Wait until the events are ready; return the addresses and the key. Raises SandboxError."""
         with self._news:
             while not self._ready:
                 before = self._lines
@@ -75,11 +74,11 @@ class SandboxProcess:
             return self._addresses
 
     def last_words(self) -> str:
-        """The last line that the process wrote, or its exit code when it wrote none."""
+        """Return the last line that the process wrote, or its exit code if it wrote none."""
         return self._last_line or f"exit code {self._popen.wait()}"
 
     def end(self) -> None:
-        """End the process; return when it is gone and its pipes are closed."""
+        """Stop the process; return when it has exited and its pipes are closed."""
         with suppress(OSError):
             self._input.close()
         for give_up in (self._popen.terminate, self._popen.kill):
@@ -121,7 +120,7 @@ def _as_message(line: str) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """Return this environment without keys and settings; a sandbox that is not installed is found all the same."""
+    """Return this environment without keys and settings; add the source path if the sandbox is not installed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
     if _ROOT.name in ("site-packages", "dist-packages"):
         return kept

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from .process import SandboxError, SandboxProcess
 
 PATIENCE_S = 60.0
-"""How long a control request waits for its response."""
+"""Timeout of a control request in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +28,14 @@ class Request:
 
 
 class Sandbox:
-    """A sandbox in a child process, from the start of a `with` block to its end.
+    """A sandbox in a child process that runs for the length of a `with` block.
 
         with Sandbox(events=1000) as sandbox:
             client = YourClient(host=sandbox.posthog_url, key=sandbox.key)
 
-    `events` is the number of events to make, up to the day `today` (the machine's, in UTC), from `seed`. With `now` the
-    clock stands still at that time. `directory` keeps the data for the next sandbox. `rate` is the number of requests
-    a second that are served. `hostile=False` leaves out the values that an attacker would send. Every method can be
-    called from any thread.
+    `events` is the number of events to generate, up to the day `today` (the machine's, in UTC), from `seed`. With
+    `now` the clock is frozen at that time. `directory` keeps the data for the next sandbox. `rate` limits the requests
+    per second. `hostile=False` leaves out hostile values. All methods are thread-safe.
     """
 
     def __init__(
@@ -59,9 +58,9 @@ class Sandbox:
         self._addresses: Mapping[str, Any] = {}
 
     def __enter__(self) -> Self:
-        """Start the process and wait until its events are there. Raises SandboxError with the reason."""
+        """Start the process and wait until its events are ready. Raises SandboxError with the reason."""
         if self._process is not None:
-            raise SandboxError("This sandbox is already running. Make another one.")
+            raise SandboxError("This sandbox is already running. Create another one.")
         self._process = SandboxProcess(self._arguments)
         try:
             self._addresses = self._process.wait_until_ready()
@@ -74,7 +73,7 @@ class Sandbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the process and remove what it made, apart from a `directory` of yours."""
+        """Stop the process and remove its files, except those in a given `directory`."""
         self._end()
 
     @property
@@ -103,7 +102,7 @@ class Sandbox:
         return tuple(Request(**shown) for shown in self._send("GET", "requests")["requests"])
 
     def set_clock(self, now: datetime | str, *, frozen: bool = False) -> None:
-        """Continue from this time, or stand still there. A time without a zone is in UTC."""
+        """Continue from this time, or freeze the clock there. A time without a zone is UTC."""
         self._send("POST", "clock", {"now": now if isinstance(now, str) else now.isoformat(), "frozen": frozen})
 
     def advance_clock(self, seconds: float) -> None:
@@ -111,7 +110,7 @@ class Sandbox:
         self._send("POST", "clock", {"advance_s": seconds})
 
     def reset_clock(self) -> None:
-        """Return to `now` of the constructor, or to the machine's time."""
+        """Reset the clock to `now` of the constructor, or to the machine's time."""
         self._send("DELETE", "clock")
         self._stop_clock()
 
@@ -133,8 +132,8 @@ class Sandbox:
 
         `path` is a glob over the whole path, such as `*/feature_flags/*`; `times` is how often the fault applies.
         With `status`, `body` or `body_bytes` (JSON of that size) the request is not handled and this is the response.
-        `delay_s` waits first, `drip_s` waits between the bytes of the body. `drop` closes the connection: `before` the
-        request is handled, `after` that, or after `half` of the body.
+        `delay_s` is the delay of the response, `drip_s` the pause between the bytes of its body. `drop` closes the
+        connection: `before` the request is handled, `after` it was handled, or after `half` of the body.
         """
         rule: dict[str, Any] = {
             "match": {"path": path} if method is None else {"path": path, "method": method},
@@ -154,7 +153,7 @@ class Sandbox:
         self._send("DELETE", "faults")
 
     def reset(self) -> None:
-        """Return to the state of a new sandbox: its example rows, no faults, no recorded requests, its first clock."""
+        """Reset to the state of a new sandbox: example rows, no faults, no recorded requests, the initial clock."""
         self._send("POST", "reset")
         self._stop_clock()
 
@@ -163,7 +162,7 @@ class Sandbox:
             self.set_clock(self._now, frozen=True)
 
     def _send(self, method: str, what: str, body: object = None) -> dict[str, Any]:
-        """Return the response to a control request. Raises ValueError for wrong values, SandboxError without any."""
+        """Return the response to a control request. Raises ValueError or, without a response, SandboxError."""
         address = urlsplit(self.url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE_S)
         content = None if body is None else json.dumps(body)
@@ -171,7 +170,7 @@ class Sandbox:
         try:
             connection.request(method, f"/sandbox/{what}", content, headers)
             response = connection.getresponse()
-            answer = json.load(response)
+            received = json.load(response)
         except (OSError, http.client.HTTPException, ValueError) as error:
             process = self._running()
             reason = f"its process has ended ({process.last_words()})" if process.has_ended() else str(error)
@@ -179,10 +178,10 @@ class Sandbox:
         finally:
             connection.close()
         if response.status == 422:
-            raise ValueError(f"{answer['detail'][0]['msg']}.")
+            raise ValueError(received["detail"][0]["msg"])
         if response.status != 200:
-            raise SandboxError(f"The sandbox responded with {response.status}: {answer}")
-        return answer
+            raise SandboxError(f"The sandbox responded with {response.status}: {received}")
+        return received
 
     def _known(self) -> Mapping[str, Any]:
         self._running()

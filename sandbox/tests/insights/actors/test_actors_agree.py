@@ -12,7 +12,7 @@ from posthog_sandbox.storage.engine import Engine
 from ...oracle import EVERY_SEED, Effort
 from ..agreement import RANGES, Cell, Cells, Draw, disagreements, drawn_filters
 from ..recount.dataset import EVENT_NAMES, World, open_world, worlds
-from ..recount.running import asking, opened
+from ..recount.running import open_runner, opened
 
 pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 
@@ -36,9 +36,9 @@ def engine(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
 
 async def agree(world: World, engine: Engine, effort: Effort, draw: Draw, cells: Cells) -> None:
     cases = effort.cases(CASES)
-    with asking(world, engine) as asked:
+    with open_runner(world, engine) as runner:
         found, looked_at = await disagreements(
-            await opened(asked), draw, cells, chance=effort.chance(world.name), cases=cases
+            await opened(runner), draw, cells, chance=effort.chance(world.name), cases=cases
         )
     assert not found, "".join(found)
     assert looked_at >= cases

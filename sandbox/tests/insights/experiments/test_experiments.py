@@ -9,7 +9,7 @@ from posthog_sandbox.dataset import open_dataset, product
 from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import TODAY, Serving, Shared, serving
-from ..hand_made import answer
+from ..hand_made import run_query
 
 pytestmark = pytest.mark.anyio
 
@@ -78,19 +78,19 @@ async def running_experiment(sandbox: Serving) -> Any:
 
 async def measured(sandbox: Serving, metric: dict[str, Any], **more: Any) -> Any:
     experiment = await running_experiment(sandbox)
-    return await answer(
+    return await run_query(
         sandbox, {"kind": "ExperimentQuery", "experiment_id": experiment["id"], "metric": metric, **more}
     )
 
 
 def exposure_query(experiment: Any, **more: Any) -> dict[str, Any]:
     names = ("feature_flag", "start_date", "end_date", "exposure_criteria", "holdout")
-    asked = {name: experiment[name] for name in names}
+    fields = {name: experiment[name] for name in names}
     return {
         "kind": "ExperimentExposureQuery",
         "experiment_id": experiment["id"],
         "experiment_name": experiment["name"],
-        **asked,
+        **fields,
         **more,
     }
 
@@ -130,7 +130,7 @@ async def test_steps_list_sessions_of_users_who_stopped_there(sandbox: Serving) 
     assert bought[0].keys() == {"person_id", "session_id", "event_uuid", "timestamp"}
     query = "select distinct event from events where has({uuids}, toString(uuid))"
     uuids = [one["event_uuid"] for one in bought]
-    found = await answer(sandbox, {"kind": "HogQLQuery", "query": query, "values": {"uuids": uuids}})
+    found = await run_query(sandbox, {"kind": "HogQLQuery", "query": query, "values": {"uuids": uuids}})
     assert found["results"] == [["purchase_completed"]]
 
 
@@ -171,7 +171,7 @@ async def test_a_frequentist_experiment_has_p_values(sandbox: Serving) -> None:
 
 async def test_exposures_grow_from_the_start_day_until_today(sandbox: Serving) -> None:
     experiment = await running_experiment(sandbox)
-    sent = await answer(sandbox, exposure_query(experiment))
+    sent = await run_query(sandbox, exposure_query(experiment))
     control, test = sent["timeseries"]
 
     own = {"kind", "timeseries", "total_exposures", "date_range", "sample_ratio_mismatch", "bias_risk"}
@@ -189,10 +189,10 @@ async def test_exposures_grow_from_the_start_day_until_today(sandbox: Serving) -
 
 async def test_shares_are_compared_with_those_of_the_flag(sandbox: Serving) -> None:
     experiment = await running_experiment(sandbox)
-    fair = (await answer(sandbox, exposure_query(experiment)))["sample_ratio_mismatch"]
+    fair = (await run_query(sandbox, exposure_query(experiment)))["sample_ratio_mismatch"]
     variants = [{"key": "control", "rollout_percentage": 90}, {"key": "test", "rollout_percentage": 10}]
     uneven = {**experiment["feature_flag"], "filters": {"multivariate": {"variants": variants}}}
-    sent = await answer(sandbox, exposure_query(experiment, feature_flag=uneven))
+    sent = await run_query(sandbox, exposure_query(experiment, feature_flag=uneven))
 
     total = sum(sent["total_exposures"].values())
     assert fair["expected"] == {"control": total / 2, "test": total / 2}
@@ -203,7 +203,7 @@ async def test_shares_are_compared_with_those_of_the_flag(sandbox: Serving) -> N
 
 async def test_the_exposures_of_a_draft_are_empty(sandbox: Serving) -> None:
     (draft,) = (await sandbox.get("experiments/", status="draft"))["results"]
-    sent = await answer(sandbox, exposure_query(draft))
+    sent = await run_query(sandbox, exposure_query(draft))
 
     assert sent["timeseries"] == []
     assert sent["total_exposures"] == {}
@@ -214,7 +214,7 @@ async def test_the_exposures_of_a_draft_are_empty(sandbox: Serving) -> None:
 async def test_variants_without_exposures_have_zeros_and_no_verdict(sandbox: Serving) -> None:
     (ended,) = (await sandbox.get("experiments/", status="stopped"))["results"]
     query = {"kind": "ExperimentQuery", "experiment_id": ended["id"], "metric": PURCHASES}
-    sent = await answer(sandbox, query)
+    sent = await run_query(sandbox, query)
 
     assert sent["baseline"]["number_of_samples"] == sent["baseline"]["sum"] == 0
     assert "not-enough-exposures" in sent["baseline"]["validation_failures"]
@@ -243,7 +243,7 @@ async def test_exposures_can_be_an_action_with_the_flag_property(sandbox: Servin
 
 
 @pytest.mark.parametrize(
-    ("query", "says"),
+    ("query", "expected"),
     [
         ({"metric": PURCHASES}, "experiment_id is required"),
         ({"experiment_id": 4_000, "metric": PURCHASES}, "Experiment with id 4000 not found"),
@@ -262,15 +262,15 @@ async def test_exposures_can_be_an_action_with_the_flag_property(sandbox: Servin
         ({"experiment_id": 1, "metric": {"metric_type": "retention"}}, "query.metric.retention_window_start"),
     ],
 )
-async def test_an_invalid_query_is_rejected(sandbox: Serving, query: dict[str, Any], says: str) -> None:
-    status, _, detail, _ = await sandbox.refused("POST", "query/", {"query": {"kind": "ExperimentQuery", **query}})
+async def test_an_invalid_query_is_rejected(sandbox: Serving, query: dict[str, Any], expected: str) -> None:
+    status, _, detail, _ = await sandbox.rejection("POST", "query/", {"query": {"kind": "ExperimentQuery", **query}})
 
     assert status == 400
-    assert says in detail
+    assert expected in detail
 
 
 @pytest.mark.parametrize(
-    ("missing", "says"),
+    ("missing", "expected"),
     [
         ({"experiment_id": None}, "experiment_id is required"),
         ({"feature_flag": {}}, "feature_flag key is required"),
@@ -278,17 +278,17 @@ async def test_an_invalid_query_is_rejected(sandbox: Serving, query: dict[str, A
     ],
 )
 async def test_an_exposure_query_needs_its_experiment_and_flag(
-    sandbox: Serving, missing: dict[str, Any], says: str
+    sandbox: Serving, missing: dict[str, Any], expected: str
 ) -> None:
     experiment = await running_experiment(sandbox)
-    status, _, detail, _ = await sandbox.refused("POST", "query/", {"query": exposure_query(experiment, **missing)})
+    status, _, detail, _ = await sandbox.rejection("POST", "query/", {"query": exposure_query(experiment, **missing)})
 
     assert status == 400
-    assert says in detail
+    assert expected in detail
 
 
 async def test_an_exposure_query_reports_the_missing_field(sandbox: Serving) -> None:
     query = exposure_query(await running_experiment(sandbox))
     del query["end_date"]
 
-    assert "query.end_date\n  Field required" in (await sandbox.refused("POST", "query/", {"query": query}))[2]
+    assert "query.end_date\n  Field required" in (await sandbox.rejection("POST", "query/", {"query": query}))[2]

@@ -55,14 +55,14 @@ type Recorded = tuple[list[Event], Engine]
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class Runner:
     """The events, and a project to run queries in."""
 
     events: list[Event]
     services: Services
     projects: Projects
 
-    async def answer(self, case: Case, **query: Any) -> dict[str, Any]:
+    async def run(self, case: Case, **query: Any) -> dict[str, Any]:
         """Return the response to a query after setting the experiment to that of the case."""
         with self.services.store.transaction() as rows:
             project, experiment = rows.get("projects", PROJECT), rows.get("experiments", EXPERIMENT)
@@ -101,7 +101,7 @@ def recorded(effort: Effort, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-async def asking(recorded: Recorded) -> AsyncGenerator[Asking]:
+async def runner(recorded: Recorded) -> AsyncGenerator[Runner]:
     events, engine = recorded
     clock = SettableClock(lambda: NOW)
     store = Store(None, clock)
@@ -109,7 +109,7 @@ async def asking(recorded: Recorded) -> AsyncGenerator[Asking]:
     source = EventSource(lambda: Shared(engine))
     await source.open()
     services = Services(store, source, clock, lambda _job: None)
-    yield Asking(events, services, Projects(cohort_persons))
+    yield Runner(events, services, Projects(cohort_persons))
     store.close()
 
 
@@ -117,15 +117,15 @@ def cases(effort: Effort) -> int:
     return effort.cases(CASES)
 
 
-def drawn(asking: Asking, effort: Effort, metric: Callable[[random.Random], dict[str, Any]]) -> Iterator[Case]:
+def drawn(runner: Runner, effort: Effort, metric: Callable[[random.Random], dict[str, Any]]) -> Iterator[Case]:
     draw = effort.chance(f"{FIRST_SEED} {metric.__name__}")
     for _ in range(cases(effort) // 3 if metric is drawn_session else cases(effort)):
-        yield drawn_case(draw, asking.events, metric)
+        yield drawn_case(draw, runner.events, metric)
 
 
-def variants_of(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    assert answer["baseline"]["key"] == "control"
-    found = {one["key"]: one for one in (answer["baseline"], *answer["variant_results"])}
+def variants_of(response: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    assert response["baseline"]["key"] == "control"
+    found = {one["key"]: one for one in (response["baseline"], *response["variant_results"])}
     assert found.keys() == set(VARIANTS)
     return found
 
@@ -138,27 +138,27 @@ def agree(case: Case, found: Sequence[Any], expected: Sequence[float]) -> None:
 
 @pytest.mark.parametrize("metric", [drawn_mean, drawn_session, drawn_ratio], ids=["mean", "session", "ratio"])
 async def test_samples_and_sums_of_each_variant_are_those_of_a_recount(
-    asking: Asking, effort: Effort, metric: Callable[[random.Random], dict[str, Any]]
+    runner: Runner, effort: Effort, metric: Callable[[random.Random], dict[str, Any]]
 ) -> None:
     names = ["number_of_samples", "sum", "sum_squares"]
     if metric is drawn_ratio:
         names += ["denominator_sum", "denominator_sum_squares", "numerator_denominator_sum_product"]
     counted = 0
-    for case in drawn(asking, effort, metric):
-        answer = await asking.answer(case, kind="ExperimentQuery", metric=case.metric)
-        expected = sums(case, asking.events)
-        for key, found in variants_of(answer).items():
+    for case in drawn(runner, effort, metric):
+        response = await runner.run(case, kind="ExperimentQuery", metric=case.metric)
+        expected = sums(case, runner.events)
+        for key, found in variants_of(response).items():
             agree(case, [found[name] or 0 for name in names], expected.get(key, [0] * len(names)))
         counted += len(expected)
     assert counted > cases(effort) // 3
 
 
-async def test_conversions_of_each_variant_are_those_of_a_recount(asking: Asking, effort: Effort) -> None:
+async def test_conversions_of_each_variant_are_those_of_a_recount(runner: Runner, effort: Effort) -> None:
     converted = 0
-    for case in drawn(asking, effort, drawn_funnel):
-        answer = await asking.answer(case, kind="ExperimentQuery", metric=case.metric)
-        expected = conversions(case, asking.events)
-        for key, found in variants_of(answer).items():
+    for case in drawn(runner, effort, drawn_funnel):
+        response = await runner.run(case, kind="ExperimentQuery", metric=case.metric)
+        expected = conversions(case, runner.events)
+        for key, found in variants_of(response).items():
             row = expected.get(key, [0] * (len(case.metric["series"]) + 1))
             agree(case, [found["number_of_samples"], *(found["step_counts"] or row[1:])], row)
             assert found["sum"] == found["sum_squares"] == row[-1]
@@ -169,14 +169,14 @@ async def test_conversions_of_each_variant_are_those_of_a_recount(asking: Asking
     assert converted > cases(effort)
 
 
-async def test_those_who_came_back_are_those_of_a_recount(asking: Asking, effort: Effort) -> None:
+async def test_those_who_came_back_are_those_of_a_recount(runner: Runner, effort: Effort) -> None:
     names = ("number_of_samples", "denominator_sum", "denominator_sum_squares")
     back = ("sum", "sum_squares", "numerator_denominator_sum_product")
     counted = 0
-    for case in drawn(asking, effort, drawn_retention):
-        answer = await asking.answer(case, kind="ExperimentQuery", metric=case.metric)
-        expected = retained(case, asking.events)
-        for key, found in variants_of(answer).items():
+    for case in drawn(runner, effort, drawn_retention):
+        response = await runner.run(case, kind="ExperimentQuery", metric=case.metric)
+        expected = retained(case, runner.events)
+        for key, found in variants_of(response).items():
             row = expected.get(key, [0, 0])
             agree(case, [found[name] or 0 for name in names], [row[0]] * 3)
             agree(case, [found[name] or 0 for name in back], [row[1]] * 3)
@@ -184,11 +184,11 @@ async def test_those_who_came_back_are_those_of_a_recount(asking: Asking, effort
     assert counted > cases(effort) // 2
 
 
-async def test_exposures_by_day_are_those_of_a_recount(asking: Asking, effort: Effort) -> None:
+async def test_exposures_by_day_are_those_of_a_recount(runner: Runner, effort: Effort) -> None:
     biased = 0
-    for number, case in enumerate(drawn(asking, effort, drawn_mean)):
+    for number, case in enumerate(drawn(runner, effort, drawn_mean)):
         shares = (EVEN, UNEVEN)[number % 2]
-        answer = await asking.answer(
+        response = await runner.run(
             case,
             kind="ExperimentExposureQuery",
             experiment_name="Any",
@@ -197,13 +197,13 @@ async def test_exposures_by_day_are_those_of_a_recount(asking: Asking, effort: E
             end_date=shown(case.end),
             exposure_criteria=case.criteria,
         )
-        expected = daily(case, asking.events)
-        assert {one["variant"]: one["exposure_counts"] for one in answer["timeseries"]} == expected, case
+        expected = daily(case, runner.events)
+        assert {one["variant"]: one["exposure_counts"] for one in response["timeseries"]} == expected, case
         totals = {variant: counts[-1] for variant, counts in expected.items()}
-        assert answer["total_exposures"] == totals, case
+        assert response["total_exposures"] == totals, case
         risk = None
         if shares == UNEVEN and case.end is None and totals.get("$multiple"):
             risk = {"multiple_variant_percentage": pytest.approx(100 * totals["$multiple"] / sum(totals.values()))}
-        assert answer["bias_risk"] == risk, case
+        assert response["bias_risk"] == risk, case
         biased += risk is not None
     assert biased >= cases(effort) // 60

@@ -13,7 +13,7 @@ from posthog_sandbox.queries.project import Project
 from posthog_sandbox.storage.engine import Engine
 
 from ..recount.dataset import open_world, worlds
-from ..recount.running import PROJECT, Asking, asking, opened
+from ..recount.running import PROJECT, Runner, open_runner, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -29,8 +29,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture
-async def asked(engine: Engine) -> AsyncGenerator[Asking]:
-    with asking(WORLD, engine) as found:
+async def runner(engine: Engine) -> AsyncGenerator[Runner]:
+    with open_runner(WORLD, engine) as found:
         yield await opened(found)
 
 
@@ -40,9 +40,9 @@ def funnel(**wanted: Any) -> dict[str, Any]:
     return {"kind": "FunnelsQuery", "series": steps, "dateRange": MANY, "funnelsFilter": wanted, **fields}
 
 
-async def _call(asked: Asking) -> tuple[Call, Project]:
+async def _call(runner: Runner) -> tuple[Call, Project]:
     call = Call(
-        services=asked.services,
+        services=runner.services,
         method="POST",
         path=f"/api/projects/{PROJECT}/query/",
         query="",
@@ -52,16 +52,16 @@ async def _call(asked: Asking) -> tuple[Call, Project]:
         arguments={},
         project_id=PROJECT,
     )
-    return call, await asked.projects.of(call)
+    return call, await runner.projects.of(call)
 
 
-async def people(asked: Asking, query: dict[str, Any]) -> tuple[FunnelActor, ...]:
-    call, project = await _call(asked)
+async def people(runner: Runner, query: dict[str, Any]) -> tuple[FunnelActor, ...]:
+    call, project = await _call(runner)
     return await funnel_actors(call, query, project)
 
 
-async def comings(asked: Asking, query: dict[str, Any]) -> tuple[FunnelEntry, ...]:
-    call, project = await _call(asked)
+async def comings(runner: Runner, query: dict[str, Any]) -> tuple[FunnelEntry, ...]:
+    call, project = await _call(runner)
     return await funnel_entries(call, query, project)
 
 
@@ -71,13 +71,13 @@ EXCLUSION = {"kind": "EventsNode", "event": "$pageleave", "funnelFromStep": 0, "
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("more", [{}, {"exclusions": [EXCLUSION]}], ids=["plain", "excluding"])
-async def test_each_step_counts_the_actors_that_completed_it(asked: Asking, order: str, more: dict[str, Any]) -> None:
+async def test_each_step_counts_the_actors_that_completed_it(runner: Runner, order: str, more: dict[str, Any]) -> None:
     query = funnel(funnelOrderType=order, funnelWindowInterval=3, **more)
-    answer: Any = await asked.answer(query)
-    found = await people(asked, query)
+    response: Any = await runner.run(query)
+    found = await people(runner, query)
 
     assert [sum(actor.taken >> place & 1 for actor in found) for place in range(3)] == [
-        step["count"] for step in answer["results"]
+        step["count"] for step in response["results"]
     ]
     assert {len(actor.times) for actor in found} >= {1, 2}
     assert all(list(actor.times) == sorted(actor.times) for actor in found)
@@ -85,25 +85,25 @@ async def test_each_step_counts_the_actors_that_completed_it(asked: Asking, orde
 
 
 @pytest.mark.parametrize("attribution", ["first_touch", "last_touch", "all_events", "step"])
-async def test_actors_have_the_breakdown_values_that_the_funnel_shows(asked: Asking, attribution: str) -> None:
+async def test_actors_have_the_breakdown_values_that_the_funnel_shows(runner: Runner, attribution: str) -> None:
     by_plan = {"breakdown": "plan", "breakdown_type": "event", "breakdown_limit": 2}
     query = funnel(breakdownFilter=by_plan, breakdownAttributionType=attribution, breakdownAttributionValue=1)
-    answer: Any = await asked.answer(query)
-    found = await people(asked, query)
+    response: Any = await runner.run(query)
+    found = await people(runner, query)
     entered = Counter(str(actor.breakdown_value) for actor in found)
 
-    assert entered == {str(steps[0]["breakdown_value"]): steps[0]["count"] for steps in answer["results"]}
+    assert entered == {str(steps[0]["breakdown_value"]): steps[0]["count"] for steps in response["results"]}
     assert "['Other']" in entered
 
 
-async def test_entries_match_conversion_over_time(asked: Asking) -> None:
+async def test_entries_match_conversion_over_time(runner: Runner) -> None:
     query = funnel(steps=STEPS[:2], funnelVizType="trends", interval="week")
-    answer: Any = await asked.answer(query)
+    response: Any = await runner.run(query)
     entered, converted = Counter[str](), Counter[str]()
-    for entry in await comings(asked, query):
+    for entry in await comings(runner, query):
         entered[entry.interval.date().isoformat()] += 1
         converted[entry.interval.date().isoformat()] += entry.converted
-    (row,) = answer["results"]
+    (row,) = response["results"]
 
     assert [round(converted[day] / entered[day] * 100, 2) if entered[day] else 0.0 for day in row["days"]] == row[
         "data"

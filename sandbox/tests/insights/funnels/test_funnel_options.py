@@ -205,7 +205,7 @@ PAID = {"type": "event", "key": "plan", "operator": "exact", "value": "paid"}
 )
 async def test_an_invalid_funnel_is_rejected(sandbox: Serving, wanted: dict[str, Any], detail: str) -> None:
     query = funnel("start", "finish", **wanted)
-    status, _, said, _ = await sandbox.refused("POST", "query/", {"query": query})
+    status, _, message, _ = await sandbox.rejection("POST", "query/", {"query": query})
 
     assert status == 400
-    assert said.startswith(detail)
+    assert message.startswith(detail)

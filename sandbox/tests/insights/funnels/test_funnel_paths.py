@@ -109,4 +109,4 @@ async def test_a_funnel_without_conversions_has_no_paths(sandbox: Serving) -> No
     ],
 )
 async def test_an_invalid_funnel_path_is_rejected(sandbox: Serving, query: dict[str, Any]) -> None:
-    assert (await sandbox.refused("POST", "query/", {"query": query}))[0] == 400
+    assert (await sandbox.rejection("POST", "query/", {"query": query}))[0] == 400

@@ -11,7 +11,7 @@ from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
 from ..funnel_queries import LETTERS, PEOPLE, RANDOM_EVENTS, SIGNED_UP, counts, funnel, funnel_events, results, step
-from ..hand_made import answer, open_engine
+from ..hand_made import open_engine, run_query
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ async def sandbox(engine: Engine) -> AsyncGenerator[Serving]:
 
 
 async def test_steps_have_posthogs_format(sandbox: Serving) -> None:
-    sent = await answer(
+    sent = await run_query(
         sandbox, funnel(series=[step("sign up", custom_name="Joined"), step("play movie"), step("buy")])
     )
 

@@ -12,7 +12,7 @@ from ...oracle import EVERY_SEED, Effort
 from ..recount.dataset import Setting, World, worlds
 from ..recount.funnel_drawing import drawn_funnel, happening
 from ..recount.funnels import funnels
-from ..recount.running import Answer, Asking, Refusal, agree, asking, opened
+from ..recount.running import Rejection, Response, Runner, agree, open_runner, opened
 
 pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 
@@ -35,49 +35,49 @@ def world(request: pytest.FixtureRequest) -> World:
 
 @EVERY_SEED
 async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine, effort: Effort) -> None:
-    with asking(world, engine) as asked:
-        await opened(asked)
+    with open_runner(world, engine) as runner:
+        await opened(runner)
         chance = effort.chance(f"funnels of {world.name}")
         cases = effort.cases(CASES)
         wrong: list[str] = []
         decided = 0
         for setting in world.settings():
-            drawn = [drawn_funnel(chance, asked.world, setting, twins=world.name == TWINS) for _ in range(cases)]
-            recounted = [funnels(query, asked.world, setting) for query in drawn]
+            drawn = [drawn_funnel(chance, runner.world, setting, twins=world.name == TWINS) for _ in range(cases)]
+            recounted = [funnels(query, runner.world, setting) for query in drawn]
             decided += sum(results is not None for results in recounted)
-            wrong += await _disagreements(asked, setting, drawn, recounted)
+            wrong += await _disagreements(runner, setting, drawn, recounted)
     assert not wrong, "".join(wrong[:SHOWN])
     assert decided >= DECIDED * cases * len(world.settings())
 
 
 async def _disagreements(
-    asked: Asking, setting: Setting, queries: list[dict[str, Any]], recounts: list[Any]
+    runner: Runner, setting: Setting, queries: list[dict[str, Any]], recounts: list[Any]
 ) -> list[str]:
-    asked.settle(setting)
+    runner.settle(setting)
     found: list[str] = []
-    for query, answer, recounted in zip(queries, await asked.answers(queries), recounts, strict=True):
-        answered = _sorted(answer)
-        agreed = recounted is None or (agree(answered, recounted) and _is_in_order(answer))
-        if isinstance(answered, Refusal) or not agreed:
+    for query, response, recounted in zip(queries, await runner.run_all(queries), recounts, strict=True):
+        returned = _sorted(response)
+        agreed = recounted is None or (agree(returned, recounted) and _is_in_order(response))
+        if isinstance(returned, Rejection) or not agreed:
             told = f"{setting.zone}, week start {setting.week_start}, now {setting.now.isoformat()}"
-            found.append(f"\n{told}\n{json.dumps(query)}\nanswered  {answered}\nrecounted {recounted}\n")
+            found.append(f"\n{told}\n{json.dumps(query)}\nanswered  {returned}\nrecounted {recounted}\n")
     return found
 
 
-def _is_in_order(answer: Answer) -> bool:
+def _is_in_order(response: Response) -> bool:
     """Return whether breakdown values are ordered by their actors at the last step, then at the one before."""
-    results: Any = [] if isinstance(answer, Refusal) else answer["results"]
+    results: Any = [] if isinstance(response, Rejection) else response["results"]
     if not isinstance(results, list) or not results or not isinstance(results[0], list):
         return True
     counts = [[row["count"] for row in reversed(rows)] for rows in cast("list[list[dict[str, Any]]]", results)]
     return counts == sorted(counts, reverse=True)
 
 
-def _sorted(answer: Answer) -> Any:
+def _sorted(response: Response) -> Any:
     """Return the results, with breakdown values sorted, because PostHog orders them by count alone."""
-    if isinstance(answer, Refusal):
-        return answer
-    results: Any = answer["results"]
+    if isinstance(response, Rejection):
+        return response
+    results: Any = response["results"]
     if not isinstance(results, list):
         return results
     rows = cast("list[Any]", results)

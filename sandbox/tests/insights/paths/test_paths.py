@@ -9,7 +9,7 @@ import pytest
 from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
-from ..hand_made import Event, Person, answer, at, open_engine
+from ..hand_made import Event, Person, at, open_engine, run_query
 
 pytestmark = pytest.mark.anyio
 
@@ -59,12 +59,12 @@ def paths(day: str, **wanted: Any) -> dict[str, Any]:
 
 
 async def edges(sandbox: Serving, day: str, **wanted: Any) -> list[tuple[str, str, int]]:
-    sent = await answer(sandbox, paths(day, **wanted))
+    sent = await run_query(sandbox, paths(day, **wanted))
     return [(edge["source"], edge["target"], edge["value"]) for edge in sent["results"]]
 
 
 async def test_posthogs_example_has_its_pages(sandbox: Serving) -> None:
-    sent = await answer(sandbox, paths("2012-01-14"))
+    sent = await run_query(sandbox, paths("2012-01-14"))
 
     assert sent["results"] == [
         {"source": "1_/", "target": "2_/pricing", "value": 2, "average_conversion_time": 420000.0},
@@ -75,7 +75,7 @@ async def test_posthogs_example_has_its_pages(sandbox: Serving) -> None:
 
 
 async def test_equal_neighbors_are_merged_and_half_an_hour_without_events_begins_a_new_path(sandbox: Serving) -> None:
-    sent = await answer(sandbox, paths("2012-02-01"))
+    sent = await run_query(sandbox, paths("2012-02-01"))
 
     assert [tuple(edge.values()) for edge in sent["results"]] == [
         ("1_/a", "2_/b", 1, 600000.0),
@@ -166,6 +166,6 @@ async def test_edges_unreachable_from_a_first_item_are_removed(sandbox: Serving)
     ],
 )
 async def test_invalid_paths_are_rejected(sandbox: Serving, query: dict[str, Any]) -> None:
-    status, _, _, _ = await sandbox.refused("POST", "query/", {"query": query})
+    status, _, _, _ = await sandbox.rejection("POST", "query/", {"query": query})
 
     assert status == 400

@@ -10,7 +10,7 @@ from posthog_sandbox.storage.engine import Engine
 
 from ...oracle import Effort
 from .dataset import Setting, World
-from .running import Asking, Refusal, agree, asking, opened
+from .running import Rejection, Runner, agree, open_runner, opened
 
 type Recount = Callable[[Mapping[str, Any], World, Setting], Any]
 """A function that returns the expected `results` of a query, or an object with fields of its response.
@@ -35,62 +35,64 @@ async def drawn_disagreements(
     world: World, engine: Engine, kind: str, drawing: Drawing, recount: Recount, effort: Effort, whole: int
 ) -> list[str]:
     """Return the disagreements over `whole` drawn queries of a kind for each setting of the world, or a sample."""
-    with asking(world, engine) as asked:
-        await opened(asked)
+    with open_runner(world, engine) as runner:
+        await opened(runner)
         chance = effort.chance(f"{kind} of {world.name}")
         cases = [
-            Case(setting, drawing(chance, asked.world, setting))
+            Case(setting, drawing(chance, runner.world, setting))
             for setting in world.settings()
             for _ in range(effort.cases(whole))
         ]
-        return await disagreements(asked, cases, recount)
+        return await disagreements(runner, cases, recount)
 
 
-async def disagreements(asked: Asking, cases: Iterable[Case], recount: Recount, shown: int = 5) -> list[str]:
+async def disagreements(runner: Runner, cases: Iterable[Case], recount: Recount, shown: int = 5) -> list[str]:
     """Return the first few differences between results and recounts, as text."""
     by_setting: dict[Setting, list[Mapping[str, Any]]] = {}
     for case in cases:
         by_setting.setdefault(case.setting, []).append(case.query)
     found: list[str] = []
     for setting, queries in by_setting.items():
-        asked.settle(setting)
-        answers = await asked.answers(queries)
-        for query, answer in zip(queries, answers, strict=True):
-            recounted = recount(query, asked.world, setting)
-            answered = answer if isinstance(answer, Refusal) or isinstance(recounted, dict) else answer["results"]
-            if not agree(answered, recounted):
-                found.append(_told(setting, query, answered, recounted))
+        runner.settle(setting)
+        responses = await runner.run_all(queries)
+        for query, response in zip(queries, responses, strict=True):
+            recounted = recount(query, runner.world, setting)
+            returned = (
+                response if isinstance(response, Rejection) or isinstance(recounted, dict) else response["results"]
+            )
+            if not agree(returned, recounted):
+                found.append(_described(setting, query, returned, recounted))
                 if len(found) >= shown:
                     return found
     return found
 
 
-def _told(setting: Setting, query: Mapping[str, Any], answered: Any, recounted: Any) -> str:
-    places = list(_differences(answered, recounted, ""))
+def _described(setting: Setting, query: Mapping[str, Any], returned: Any, recounted: Any) -> str:
+    places = list(_differences(returned, recounted, ""))
     told = f"\n{setting.zone}, week start {setting.week_start}, now {setting.now.isoformat()}\n{json.dumps(query)}"
     return "\n  ".join((told, *places[:4])) + "\n"
 
 
-def _differences(answered: Any, recounted: Any, place: str) -> Iterable[str]:
+def _differences(returned: Any, recounted: Any, place: str) -> Iterable[str]:
     """Yield the places where two values differ, as deep as possible."""
-    if agree(answered, recounted):
+    if agree(returned, recounted):
         return
-    match answered, recounted:
+    match returned, recounted:
         case dict(), dict():
-            one, other = cast("dict[str, Any]", answered), cast("dict[str, Any]", recounted)
+            one, other = cast("dict[str, Any]", returned), cast("dict[str, Any]", recounted)
             for name, value in other.items():
                 yield from _differences(one.get(name), value, f"{place}.{name}")
         case list(), list():
-            left, right = cast("list[Any]", answered), cast("list[Any]", recounted)
+            left, right = cast("list[Any]", returned), cast("list[Any]", recounted)
             if len(left) == len(right) and right and isinstance(right[0], dict):
                 for index, value in enumerate(right):
                     yield from _differences(left[index], value, f"{place}[{index}]")
             elif right and isinstance(right[0], dict):
                 yield f"{place}: answered {[_name(item) for item in left]}, recounted {[_name(item) for item in right]}"
             else:
-                yield f"{place}: answered {_short(answered)}, recounted {_short(recounted)}"
+                yield f"{place}: answered {_short(returned)}, recounted {_short(recounted)}"
         case _:
-            yield f"{place}: answered {_short(answered)}, recounted {_short(recounted)}"
+            yield f"{place}: answered {_short(returned)}, recounted {_short(recounted)}"
 
 
 def _name(result: dict[str, Any]) -> str:

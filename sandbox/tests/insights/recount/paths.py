@@ -143,8 +143,8 @@ def _visits(query: Query, walks: Walks | None, world: World, setting: Setting) -
 def _is_of_kinds(event: Event, kinds: Sequence[str]) -> bool:
     of = {"$pageview": event.event == "$pageview", "$screen": event.event == "$screen"}
     of["custom_event"] = not event.event.startswith("$")
-    asked = [of[kind] for kind in kinds if kind in of]
-    return any(asked) or not asked
+    included = [of[kind] for kind in kinds if kind in of]
+    return any(included) or not included
 
 
 def item_of(event: Event, wanted: Mapping[str, Any]) -> str:

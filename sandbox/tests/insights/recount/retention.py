@@ -12,7 +12,7 @@ from .counting import Query, part, passes_query
 from .dataset import Setting, World
 from .dates import floored
 from .filters import text
-from .retention_histories import FIRSTS, Asked, Histories, History, histories_of
+from .retention_histories import FIRSTS, Histories, History, Parsed, histories_of
 
 _LIMIT = 25
 _WINDOWS = {"hour": 1, "day": 24, "week": 7, "month": 30}
@@ -21,11 +21,11 @@ _WINDOWS = {"hour": 1, "day": 24, "week": 7, "month": 30}
 
 def retention(query: Query, world: World, setting: Setting) -> list[dict[str, Any]]:
     """Return the results of a RetentionQuery."""
-    asked = Asked(query, world, setting)
-    breakdown = _breakdown(asked)
+    parsed = Parsed(query, world, setting)
+    breakdown = _breakdown(parsed)
     if breakdown is None:
-        return _rows(asked, histories_of(asked, world.events), None)
-    tables = {value: _rows(asked, found, value) for value, found in _by_value(asked, breakdown).items()}
+        return _rows(parsed, histories_of(parsed, world.events), None)
+    tables = {value: _rows(parsed, found, value) for value, found in _by_value(parsed, breakdown).items()}
     sizes = {value: sum(row["values"][0]["count"] for row in rows) for value, rows in tables.items()}
     ranked = sorted((value for value in tables if sizes[value]), key=lambda value: (-sizes[value], value))
     limit = part(query, "breakdownFilter").get("breakdown_limit") or _LIMIT
@@ -33,9 +33,9 @@ def retention(query: Query, world: World, setting: Setting) -> list[dict[str, An
     return [*shown, *_summed([tables[value] for value in ranked[limit:]])]
 
 
-def _breakdown(asked: Asked) -> Mapping[str, Any] | None:
+def _breakdown(parsed: Parsed) -> Mapping[str, Any] | None:
     """Return the breakdown of a retention: a property and its type, or cohorts."""
-    given = part(asked.query, "breakdownFilter")
+    given = part(parsed.query, "breakdownFilter")
     parts: Sequence[Mapping[str, Any]] = given.get("breakdowns") or ()
     if not parts and given.get("breakdown") is None:
         return None
@@ -46,14 +46,14 @@ def _breakdown(asked: Asked) -> Mapping[str, Any] | None:
     return parts[0]
 
 
-def _of_cohort(asked: Asked, cohort: int | str) -> Sequence[Event]:
+def _of_cohort(parsed: Parsed, cohort: int | str) -> Sequence[Event]:
     if isinstance(cohort, str):
-        return asked.world.events
-    persons = asked.world.cohort(cohort).persons
-    return [event for event in asked.world.events if event.person.id in persons]
+        return parsed.world.events
+    persons = parsed.world.cohort(cohort).persons
+    return [event for event in parsed.world.events if event.person.id in persons]
 
 
-def _by_value(asked: Asked, breakdown: Mapping[str, Any]) -> dict[str, Histories]:
+def _by_value(parsed: Parsed, breakdown: Mapping[str, Any]) -> dict[str, Histories]:
     """Return the histories of actors by breakdown value.
 
     First ever: the value of an actor is that of the first target event, regardless of its filters. In windows: an actor
@@ -61,50 +61,50 @@ def _by_value(asked: Asked, breakdown: Mapping[str, Any]) -> dict[str, Histories
     """
     if breakdown["type"] == "cohort":
         names = {cohort: "0" if cohort == "all" else str(cohort) for cohort in breakdown["property"]}
-        return {name: histories_of(asked, _of_cohort(asked, cohort)) for cohort, name in names.items()}
-    if asked.kind == "retention_first_ever_occurrence":
+        return {name: histories_of(parsed, _of_cohort(parsed, cohort)) for cohort, name in names.items()}
+    if parsed.kind == "retention_first_ever_occurrence":
         firsts: dict[str, str] = {}
-        for event in asked.world.events:
-            passes_all = passes_query(event, asked.query, asked.world, asked.setting)
-            if passes_all and asked.is_named(event, "targetEntity"):
-                firsts.setdefault(asked.actor(event), _value(asked, event, breakdown))
+        for event in parsed.world.events:
+            passes_all = passes_query(event, parsed.query, parsed.world, parsed.setting)
+            if passes_all and parsed.is_named(event, "targetEntity"):
+                firsts.setdefault(parsed.actor(event), _value(parsed, event, breakdown))
         found: dict[str, Histories] = {}
-        for actor, history in histories_of(asked, asked.world.events).items():
+        for actor, history in histories_of(parsed, parsed.world.events).items():
             if actor in firsts:
                 found.setdefault(firsts[actor], {})[actor] = history
         return found
     events: dict[str, list[Event]] = {}
-    for event in asked.world.events:
-        events.setdefault(_value(asked, event, breakdown), []).append(event)
-    if not asked.in_windows:
-        return {value: histories_of(asked, members) for value, members in events.items()}
-    everything = histories_of(asked, asked.world.events)
-    return {value: _since_begun(asked, everything, members) for value, members in events.items()}
+    for event in parsed.world.events:
+        events.setdefault(_value(parsed, event, breakdown), []).append(event)
+    if not parsed.in_windows:
+        return {value: histories_of(parsed, members) for value, members in events.items()}
+    everything = histories_of(parsed, parsed.world.events)
+    return {value: _since_begun(parsed, everything, members) for value, members in events.items()}
 
 
-def _since_begun(asked: Asked, histories: Histories, events: Sequence[Event]) -> Histories:
+def _since_begun(parsed: Parsed, histories: Histories, events: Sequence[Event]) -> Histories:
     """Return the actors with one of these events after their start, with the returns among them."""
     found: Histories = {}
-    starts, end = asked.starts()
-    returns = {actor: history.returns for actor, history in histories_of(asked, events).items()}
+    starts, end = parsed.starts()
+    returns = {actor: history.returns for actor, history in histories_of(parsed, events).items()}
     for event in events:
-        actor = asked.actor(event)
-        first = _first(asked, histories[actor], starts[0], end) if actor in histories else None
-        if first is None or event.timestamp < first or not (asked.kind in FIRSTS or event.timestamp < end):
+        actor = parsed.actor(event)
+        first = _first(parsed, histories[actor], starts[0], end) if actor in histories else None
+        if first is None or event.timestamp < first or not (parsed.kind in FIRSTS or event.timestamp < end):
             continue
-        is_either = any(asked.is_done(event, name) for name in ("targetEntity", "returningEntity"))
-        if is_either and passes_query(event, asked.query, asked.world, asked.setting):
+        is_either = any(parsed.is_done(event, name) for name in ("targetEntity", "returningEntity"))
+        if is_either and passes_query(event, parsed.query, parsed.world, parsed.setting):
             found[actor] = replace(histories[actor], returns=returns[actor])
     return found
 
 
-def _value(asked: Asked, event: Event, breakdown: Mapping[str, Any]) -> str:
+def _value(parsed: Parsed, event: Event, breakdown: Mapping[str, Any]) -> str:
     name = breakdown["property"]
     match breakdown["type"]:
         case "person":
             read = event.person.properties.get(name)
         case "group":
-            group = asked.world.groups.get(event.group)
+            group = parsed.world.groups.get(event.group)
             read = group.properties.get(name) if group else None
         case "hogql":
             return event.event.upper()
@@ -127,30 +127,30 @@ def _together(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**cells[0], **{name: sum(cell[name] for cell in cells) for name in numbers}}
 
 
-def _rows(asked: Asked, histories: Histories, value: str | None) -> list[dict[str, Any]]:
-    starts, end = asked.starts()
-    labels = _labels(asked)
-    cells = _window_cells if asked.in_windows else _summing_cells if asked.sums else _calendar_cells
+def _rows(parsed: Parsed, histories: Histories, value: str | None) -> list[dict[str, Any]]:
+    starts, end = parsed.starts()
+    labels = _labels(parsed)
+    cells = _window_cells if parsed.in_windows else _summing_cells if parsed.sums else _calendar_cells
     return [
         {
             "values": [
                 {**cell, "label": label}
-                for cell, label in zip(cells(asked, histories, starts, end, row), labels, strict=True)
+                for cell, label in zip(cells(parsed, histories, starts, end, row), labels, strict=True)
             ],
-            "label": f"{asked.period} {row}",
-            "date": _iso(start.astimezone(asked.setting.timezone)),
+            "label": f"{parsed.period} {row}",
+            "date": _iso(start.astimezone(parsed.setting.timezone)),
             "breakdown_value": value,
         }
         for row, start in enumerate(starts)
     ]
 
 
-def _labels(asked: Asked) -> list[str]:
-    if not asked.brackets:
-        return [f"{asked.period} {place}" for place in range(asked.total)]
-    ends = [(places[0], places[-1]) for places in _bracket_places(asked.brackets)]
+def _labels(parsed: Parsed) -> list[str]:
+    if not parsed.brackets:
+        return [f"{parsed.period} {place}" for place in range(parsed.total)]
+    ends = [(places[0], places[-1]) for places in _bracket_places(parsed.brackets)]
     spans = [str(first) if first == last else f"{first}-{last}" for first, last in ends]
-    return [f"{asked.period} {span}" for span in ("0", *spans)]
+    return [f"{parsed.period} {span}" for span in ("0", *spans)]
 
 
 def _bracket_places(brackets: Sequence[int]) -> list[range]:
@@ -162,52 +162,52 @@ def _bracket_places(brackets: Sequence[int]) -> list[range]:
 
 
 def _calendar_cells(
-    asked: Asked, histories: Histories, starts: Sequence[datetime], end: datetime, row: int
+    parsed: Parsed, histories: Histories, starts: Sequence[datetime], end: datetime, row: int
 ) -> list[dict[str, Any]]:
     """Return the cells of a row by calendar period."""
-    until = asked.later(starts[row], 1)
+    until = parsed.later(starts[row], 1)
     actors = [history for history in histories.values() if _within(history.begins, starts[row], until)]
-    places = [_places(asked, history, starts, end, row) for history in actors]
-    cells = [sum(place in found for found in places) for place in range(1, len(_labels(asked)))]
+    places = [_places(parsed, history, starts, end, row) for history in actors]
+    cells = [sum(place in found for found in places) for place in range(1, len(_labels(parsed)))]
     return [{"count": count} for count in (len(actors), *cells)]
 
 
-def _places(asked: Asked, history: History, starts: Sequence[datetime], end: datetime, row: int) -> set[int]:
+def _places(parsed: Parsed, history: History, starts: Sequence[datetime], end: datetime, row: int) -> set[int]:
     """Return the cells of a row that an actor came back in."""
-    least = asked.filter.get("minimumOccurrences") or 1
+    least = parsed.filter.get("minimumOccurrences") or 1
     found: dict[int, int] = {}
     for event in history.returns:
         if starts[0] <= event.timestamp < end:
             period = bisect_right(starts, event.timestamp) - 1
             found[period] = found.get(period, 0) + 1
     since = row
-    if asked.brackets:  # counted from the actor's first period in all rows
+    if parsed.brackets:  # counted from the actor's first period in all rows
         since = bisect_right(starts, _within(history.begins, starts[0], end)[0]) - 1
     passed = {period - since for period, number in found.items() if number >= least and period > since}
-    if asked.brackets:
+    if parsed.brackets:
         return {
             number
-            for number, bracket in enumerate(_bracket_places(asked.brackets), 1)
+            for number, bracket in enumerate(_bracket_places(parsed.brackets), 1)
             if any(place in bracket for place in passed)
         }
-    if asked.filter.get("cumulative"):
-        return set(range(1, max((place for place in passed if place < asked.total), default=0) + 1))
+    if parsed.filter.get("cumulative"):
+        return set(range(1, max((place for place in passed if place < parsed.total), default=0) + 1))
     return passed
 
 
 def _summing_cells(
-    asked: Asked, histories: Histories, starts: Sequence[datetime], end: datetime, row: int
+    parsed: Parsed, histories: Histories, starts: Sequence[datetime], end: datetime, row: int
 ) -> list[dict[str, Any]]:
     """Return the cells of a row with the sum of a property, or its average per actor.
 
     The start counts in cell 0, with later returns of that period if these are a different event.
     """
-    until = asked.later(starts[row], 1)
-    amounts: list[dict[str, float]] = [{} for _ in _labels(asked)]
+    until = parsed.later(starts[row], 1)
+    amounts: list[dict[str, float]] = [{} for _ in _labels(parsed)]
 
     def add(place: int, actor: str, event: Event) -> None:
         if place < len(amounts):
-            amounts[place][actor] = amounts[place].get(actor, 0) + asked.amount(event)
+            amounts[place][actor] = amounts[place].get(actor, 0) + parsed.amount(event)
 
     for actor, history in histories.items():
         if not _within(history.begins, starts[row], until):
@@ -218,9 +218,9 @@ def _summing_cells(
         for event in history.returns:
             if begun[0].timestamp < event.timestamp < end:
                 place = bisect_right(starts, event.timestamp) - 1 - row
-                if place > 0 or asked.differs:
+                if place > 0 or parsed.differs:
                     add(place, actor, event)
-    averages = asked.filter["aggregationType"] == "avg"
+    averages = parsed.filter["aggregationType"] == "avg"
     return [
         {"count": len(cell), "aggregation_value": sum(cell.values()) / (len(cell) or 1 if averages else 1)}
         for cell in amounts
@@ -228,38 +228,38 @@ def _summing_cells(
 
 
 def _window_cells(
-    asked: Asked, histories: Histories, starts: Sequence[datetime], end: datetime, row: int
+    parsed: Parsed, histories: Histories, starts: Sequence[datetime], end: datetime, row: int
 ) -> list[dict[str, Any]]:
     """Return the cells for windows that begin with an actor's first target event, which belongs to one row."""
-    counts = [0] * len(_labels(asked))
+    counts = [0] * len(_labels(parsed))
     for history in histories.values():
-        first = _first(asked, history, starts[0], end)
-        if first is None or not starts[0] <= first < end or _windows(asked, starts[0], first) != row:
+        first = _first(parsed, history, starts[0], end)
+        if first is None or not starts[0] <= first < end or _windows(parsed, starts[0], first) != row:
             continue
-        bounded = asked.kind not in FIRSTS
+        bounded = parsed.kind not in FIRSTS
         returns = [event.timestamp for event in history.returns if event.timestamp >= first]
-        passed = {_windows(asked, first, moment) for moment in returns if moment < end or not bounded}
+        passed = {_windows(parsed, first, moment) for moment in returns if moment < end or not bounded}
         for place in {0, *passed}:
             if place < len(counts):
                 counts[place] += 1
     return [{"count": count} for count in counts]
 
 
-def _first(asked: Asked, history: History, since: datetime, until: datetime) -> datetime | None:
+def _first(parsed: Parsed, history: History, since: datetime, until: datetime) -> datetime | None:
     """Return the start of an actor: the first target event ever, or the first in the range."""
-    begins = history.begins if asked.kind in FIRSTS else _within(history.begins, since, until)
+    begins = history.begins if parsed.kind in FIRSTS else _within(history.begins, since, until)
     return begins[0] if begins else None
 
 
-def _windows(asked: Asked, since: datetime, moment: datetime) -> int:
+def _windows(parsed: Parsed, since: datetime, moment: datetime) -> int:
     """Return the number of windows between two moments, by the hours (or days) that begin in between."""
-    one, other = since.astimezone(asked.setting.timezone), moment.astimezone(asked.setting.timezone)
-    if asked.interval in ("week", "month"):
+    one, other = since.astimezone(parsed.setting.timezone), moment.astimezone(parsed.setting.timezone)
+    if parsed.interval in ("week", "month"):
         passed = (other.date() - one.date()).days
     else:
-        hours = [floored(each.astimezone(UTC), "hour", asked.setting) for each in (one, other)]
+        hours = [floored(each.astimezone(UTC), "hour", parsed.setting) for each in (one, other)]
         passed = (hours[1] - hours[0]) // timedelta(hours=1)
-    return passed // _WINDOWS[asked.interval]
+    return passed // _WINDOWS[parsed.interval]
 
 
 def _iso(moment: datetime) -> str:

@@ -15,7 +15,7 @@ FIRSTS = ("retention_first_time", "retention_first_ever_occurrence")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Parsed:
     """A parsed query with everything its numbers depend on."""
 
     query: Query
@@ -123,23 +123,23 @@ class History:
 type Histories = dict[str, History]
 
 
-def histories_of(asked: Asked, events: Sequence[Event]) -> Histories:
+def histories_of(parsed: Parsed, events: Sequence[Event]) -> Histories:
     found: Histories = {}
     tried: set[str] = set()
     for event in events:
-        actor = asked.actor(event)
-        if not actor or not passes_query(event, asked.query, asked.world, asked.setting):
+        actor = parsed.actor(event)
+        if not actor or not passes_query(event, parsed.query, parsed.world, parsed.setting):
             continue
         history = found.setdefault(actor, History())
-        is_target = asked.is_done(event, "targetEntity")
+        is_target = parsed.is_done(event, "targetEntity")
         if is_target:
             history.targets.append(event)
-        if asked.is_done(event, "returningEntity"):
+        if parsed.is_done(event, "returningEntity"):
             history.returns.append(event)
-        if asked.kind == "retention_first_ever_occurrence":
-            is_first = actor not in tried and asked.is_named(event, "targetEntity")
+        if parsed.kind == "retention_first_ever_occurrence":
+            is_first = actor not in tried and parsed.is_named(event, "targetEntity")
             tried |= {actor} if is_first else set()
             is_target = is_target and is_first
-        if is_target and not (asked.kind == "retention_first_time" and history.begins):
+        if is_target and not (parsed.kind == "retention_first_time" and history.begins):
             history.begins.append(event.timestamp)
     return found

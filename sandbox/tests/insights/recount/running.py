@@ -46,18 +46,18 @@ _STEPS: Mapping[str, Sequence[Mapping[str, Any]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """A rejected query: the status and PostHog's detail."""
 
     status: int
     detail: str
 
 
-type Answer = Mapping[str, Any] | Refusal
+type Response = Mapping[str, Any] | Rejection
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class Runner:
     """A world with its project, ready for queries. `world` has the ids of its actions and cohorts."""
 
     world: World
@@ -75,7 +75,7 @@ class Asking:
             filters = {"test_account_filters": TEST_ACCOUNTS, "path_cleaning_filters": PATH_CLEANING}
             rows.save("projects", {**project, **changed, **filters, **row})
 
-    async def answer(self, query: Mapping[str, Any]) -> Answer:
+    async def run(self, query: Mapping[str, Any]) -> Response:
         """Return the sandbox's result for a query."""
         call = Call(
             services=self.services,
@@ -91,25 +91,25 @@ class Asking:
         try:
             return await RUNNERS[str(query["kind"])](call, dict(query), await self.projects.of(call))
         except ApiError as error:
-            return Refusal(error.status, str(error.body["detail"]))
+            return Rejection(error.status, str(error.body["detail"]))
 
-    async def answers(self, queries: Sequence[Mapping[str, Any]]) -> list[Answer]:
+    async def run_all(self, queries: Sequence[Mapping[str, Any]]) -> list[Response]:
         """Return the results of queries in their order; a few run at once."""
         limiter = CapacityLimiter(_AT_ONCE)
-        found: dict[int, Answer] = {}
+        found: dict[int, Response] = {}
 
         async def ask(index: int) -> None:
             async with limiter:
-                found[index] = await self.answer(queries[index])
+                found[index] = await self.run(queries[index])
 
-        async with anyio.create_task_group() as asked:
+        async with anyio.create_task_group() as runner:
             for index in range(len(queries)):
-                asked.start_soon(ask, index)
+                runner.start_soon(ask, index)
         return [found[index] for index in range(len(queries))]
 
 
 @contextmanager
-def asking(world: World, engine: Engine) -> Generator[Asking]:
+def open_runner(world: World, engine: Engine) -> Generator[Runner]:
     """Yield the project of a world with this engine's events. Belongs to one event loop; the engine outlives it."""
     clock = SettableClock(lambda: NOW)
     clock.set(world.now, frozen=True)
@@ -119,15 +119,15 @@ def asking(world: World, engine: Engine) -> Generator[Asking]:
         served = _with_rows(world, store)
         events = EventSource(lambda: Shared(engine))
         services = Services(store, events, clock, lambda _job: None)
-        yield Asking(served, services, clock, Projects(cohort_persons))
+        yield Runner(served, services, clock, Projects(cohort_persons))
     finally:
         store.close()
 
 
-async def opened(asked: Asking) -> Asking:
+async def opened(runner: Runner) -> Runner:
     """Return the project once its events can be read."""
-    await asked.services.events.open()
-    return asked
+    await runner.services.events.open()
+    return runner
 
 
 def _with_rows(world: World, store: Store) -> World:
@@ -152,16 +152,16 @@ def _with_rows(world: World, store: Store) -> World:
     return replace(world, actions=tuple(actions), cohorts=tuple(cohorts))
 
 
-def agree(answered: Any, recounted: Any) -> bool:
+def agree(returned: Any, recounted: Any) -> bool:
     """Return whether both are equal up to rounding; object fields missing in the recount are not compared."""
-    if isinstance(answered, list) and isinstance(recounted, list):
-        one, other = cast("list[Any]", answered), cast("list[Any]", recounted)
+    if isinstance(returned, list) and isinstance(recounted, list):
+        one, other = cast("list[Any]", returned), cast("list[Any]", recounted)
         return len(one) == len(other) and all(agree(left, right) for left, right in zip(one, other, strict=True))
-    if isinstance(answered, dict) and isinstance(recounted, dict):
-        left, right = cast("dict[str, Any]", answered), cast("dict[str, Any]", recounted)
+    if isinstance(returned, dict) and isinstance(recounted, dict):
+        left, right = cast("dict[str, Any]", returned), cast("dict[str, Any]", recounted)
         return all(name in left and agree(left[name], value) for name, value in right.items())
-    if isinstance(answered, bool) or isinstance(recounted, bool):
-        return answered is recounted
-    if isinstance(answered, int | float) and isinstance(recounted, int | float):
-        return math.isclose(answered, recounted, rel_tol=1e-9, abs_tol=1e-9)
-    return answered == recounted
+    if isinstance(returned, bool) or isinstance(recounted, bool):
+        return returned is recounted
+    if isinstance(returned, int | float) and isinstance(recounted, int | float):
+        return math.isclose(returned, recounted, rel_tol=1e-9, abs_tol=1e-9)
+    return returned == recounted

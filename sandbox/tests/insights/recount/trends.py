@@ -21,7 +21,7 @@ _FIRST = ("first_time_for_user", "first_matching_event_for_user")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Parsed:
     """A parsed query with everything its numbers depend on."""
 
     query: Query
@@ -146,15 +146,15 @@ class Line:
 
 def trends(query: Query, world: World, setting: Setting) -> dict[str, Any]:
     """Return the results of a TrendsQuery, and whether there are more."""
-    halves = {half: Asked(query, world, setting, span) for half, span in _halves(query, world, setting).items()}
-    found = {half: _lines(asked) for half, asked in halves.items()}
+    halves = {half: Parsed(query, world, setting, span) for half, span in _halves(query, world, setting).items()}
+    found = {half: _lines(parsed) for half, parsed in halves.items()}
     results: list[dict[str, Any]] = []
     for order, (formula, name) in enumerate(formulas_of(query)):
-        for half, asked in halves.items():
-            results += [_compared(half, row) for row in _formula_results(asked, found[half][0], order, formula, name)]
+        for half, parsed in halves.items():
+            results += [_compared(half, row) for row in _formula_results(parsed, found[half][0], order, formula, name)]
     if not formulas_of(query):
-        for half, asked in halves.items():
-            results += [_compared(half, _result(asked, line)) for line in found[half][0]]
+        for half, parsed in halves.items():
+            results += [_compared(half, _result(parsed, line)) for line in found[half][0]]
     ends = next(iter(halves.values())).span
     resolved = {name: _iso(moment, setting) for name, moment in (("date_from", ends.first), ("date_to", ends.until))}
     has_more = any(more for _, more in found.values())
@@ -191,64 +191,64 @@ def _earliest(query: Query, world: World, setting: Setting) -> datetime | None:
     )
 
 
-def _lines(asked: Asked) -> tuple[list[Line], bool]:
-    series = [(order, node) for order, node in enumerate(asked.query["series"]) if is_known(node, asked.world)]
-    if cohorts := _cohorts(asked.query):
-        return [_cohort_line(asked, order, node, cohort) for cohort in cohorts for order, node in series], False
-    found = [_series(asked, order, node) for order, node in series]
+def _lines(parsed: Parsed) -> tuple[list[Line], bool]:
+    series = [(order, node) for order, node in enumerate(parsed.query["series"]) if is_known(node, parsed.world)]
+    if cohorts := _cohorts(parsed.query):
+        return [_cohort_line(parsed, order, node, cohort) for cohort in cohorts for order, node in series], False
+    found = [_series(parsed, order, node) for order, node in series]
     return [line for lines, _ in found for line in lines], any(more for _, more in found)
 
 
-def _series(asked: Asked, order: int, node: Node) -> tuple[list[Line], bool]:
-    events = asked.events(node)
-    name = None if node["kind"] == "GroupNode" else series_label(node, asked.world)
-    breakdown = breakdown_of(asked.query)
+def _series(parsed: Parsed, order: int, node: Node) -> tuple[list[Line], bool]:
+    events = parsed.events(node)
+    name = None if node["kind"] == "GroupNode" else series_label(node, parsed.world)
+    breakdown = breakdown_of(parsed.query)
     if breakdown is None:
-        return [Line(order, None, name, *_numbers(asked, node, events))], False
-    breakdown = breakdown.over([event for event in events if asked.span.has(event.timestamp)], asked.world)
+        return [Line(order, None, name, *_numbers(parsed, node, events))], False
+    breakdown = breakdown.over([event for event in events if parsed.span.has(event.timestamp)], parsed.world)
     by_value: dict[Value, list[Event]] = {}
     for event in events:
-        by_value.setdefault(breakdown.value(event, asked.world, asked.setting), []).append(event)
-    seen = {value: members for value, members in by_value.items() if _is_seen(asked, node, members)}
-    numbers = {value: _numbers(asked, node, members) for value, members in seen.items()}
+        by_value.setdefault(breakdown.value(event, parsed.world, parsed.setting), []).append(event)
+    seen = {value: members for value, members in by_value.items() if _is_seen(parsed, node, members)}
+    numbers = {value: _numbers(parsed, node, members) for value, members in seen.items()}
     totals = {
-        value: aggregate + (data[-1] if data and asked.display == CUMULATIVE else sum(data))
+        value: aggregate + (data[-1] if data and parsed.display == CUMULATIVE else sum(data))
         for value, (data, aggregate) in numbers.items()
     }
     shown, rest = kept(ranked(totals), breakdown)
-    if asked.display == CUMULATIVE:  # limited by totals, ordered by sums of shown numbers
+    if parsed.display == CUMULATIVE:  # limited by totals, ordered by sums of shown numbers
         shown = ranked({value: sum(numbers[value][0]) for value in shown})
     found = [(value, *numbers[value]) for value in shown]
     if rest and not breakdown.hides_other:
         data: list[float] = [sum(column) for column in zip(*(numbers[value][0] for value in rest), strict=True)]
         found.append((breakdown.other, data, sum(numbers[value][1] for value in rest)))
-    lines = [Line(order, value, _label(asked, name, "::".join(value)), data, one) for value, data, one in found]
+    lines = [Line(order, value, _label(parsed, name, "::".join(value)), data, one) for value, data, one in found]
     return lines, bool(rest)
 
 
-def _label(asked: Asked, name: str | None, shown: str) -> str | None:
-    if len(asked.query["series"]) == 1:
+def _label(parsed: Parsed, name: str | None, shown: str) -> str | None:
+    if len(parsed.query["series"]) == 1:
         return shown
     return None if name is None else f"{name} - {shown}"
 
 
-def _total(asked: Asked, data: Sequence[float]) -> float:
+def _total(parsed: Parsed, data: Sequence[float]) -> float:
     """Return the rank key of a value."""
-    return data[-1] if data and asked.display == CUMULATIVE else sum(data)
+    return data[-1] if data and parsed.display == CUMULATIVE else sum(data)
 
 
-def _is_seen(asked: Asked, node: Node, events: Sequence[Event]) -> bool:
+def _is_seen(parsed: Parsed, node: Node, events: Sequence[Event]) -> bool:
     """Return whether a breakdown value is among those that the query reads."""
-    if _active_days(node, asked.interval):
-        return bool(asked.aggregate(node, events)) if asked.is_aggregate else any(asked.line(node, events))
-    return any(asked.span.has(event.timestamp) for event in events)
+    if _active_days(node, parsed.interval):
+        return bool(parsed.aggregate(node, events)) if parsed.is_aggregate else any(parsed.line(node, events))
+    return any(parsed.span.has(event.timestamp) for event in events)
 
 
-def _numbers(asked: Asked, node: Node, events: Sequence[Event]) -> tuple[list[float], float]:
-    if asked.is_aggregate:
-        return [], asked.aggregate(node, events)
-    data = asked.line(node, events)
-    smoothing: int = part(asked.query, "trendsFilter").get("smoothingIntervals") or 1
+def _numbers(parsed: Parsed, node: Node, events: Sequence[Event]) -> tuple[list[float], float]:
+    if parsed.is_aggregate:
+        return [], parsed.aggregate(node, events)
+    data = parsed.line(node, events)
+    smoothing: int = part(parsed.query, "trendsFilter").get("smoothingIntervals") or 1
     if smoothing > 1:
         windows = [data[max(0, place - smoothing + 1) : place + 1] for place in range(len(data))]
         data = [float(math.floor(sum(window) / len(window))) for window in windows]
@@ -262,19 +262,19 @@ def _cohorts(query: Query) -> list[int | str]:
     return list(given["breakdown"])
 
 
-def _cohort_line(asked: Asked, order: int, node: Node, cohort: int | str) -> Line:
-    events, shown = asked.events(node), "all users"
+def _cohort_line(parsed: Parsed, order: int, node: Node, cohort: int | str) -> Line:
+    events, shown = parsed.events(node), "all users"
     if isinstance(cohort, int):
-        persons = asked.world.cohort(cohort).persons
+        persons = parsed.world.cohort(cohort).persons
         events = [event for event in events if event.person.id in persons]
-        shown = asked.world.cohort(cohort).name
-    name = None if node["kind"] == "GroupNode" else series_label(node, asked.world)
-    return Line(order, cohort, _label(asked, name, shown), *_numbers(asked, node, events))
+        shown = parsed.world.cohort(cohort).name
+    name = None if node["kind"] == "GroupNode" else series_label(node, parsed.world)
+    return Line(order, cohort, _label(parsed, name, shown), *_numbers(parsed, node, events))
 
 
-def _result(asked: Asked, line: Line) -> dict[str, Any]:
-    breakdown = breakdown_of(asked.query)
-    result: dict[str, Any] = {"order": line.order, **_shown(asked, line.data, line.aggregate)}
+def _result(parsed: Parsed, line: Line) -> dict[str, Any]:
+    breakdown = breakdown_of(parsed.query)
+    result: dict[str, Any] = {"order": line.order, **_shown(parsed, line.data, line.aggregate)}
     if line.label is not None:
         result["label"] = line.label
     if line.value is not None:
@@ -284,43 +284,43 @@ def _result(asked: Asked, line: Line) -> dict[str, Any]:
     return result
 
 
-def _shown(asked: Asked, data: Sequence[float], aggregate: float) -> dict[str, Any]:
-    if asked.is_aggregate:
+def _shown(parsed: Parsed, data: Sequence[float], aggregate: float) -> dict[str, Any]:
+    if parsed.is_aggregate:
         return {"data": [], "days": [], "count": 0, "aggregated_value": aggregate}
-    starts = asked.starts
+    starts = parsed.starts
     return {
         "data": list(data),
-        "count": _total(asked, data),
-        "days": [day_text(start, asked.interval, asked.setting) for start in starts],
-        "labels": [label(start, asked.interval, asked.span, asked.setting) for start in starts],
+        "count": _total(parsed, data),
+        "days": [day_text(start, parsed.interval, parsed.setting) for start in starts],
+        "labels": [label(start, parsed.interval, parsed.span, parsed.setting) for start in starts],
     }
 
 
 def _formula_results(
-    asked: Asked, lines: Sequence[Line], order: int, formula: str, name: str | None
+    parsed: Parsed, lines: Sequence[Line], order: int, formula: str, name: str | None
 ) -> list[dict[str, Any]]:
-    breakdown = breakdown_of(asked.query)
+    breakdown = breakdown_of(parsed.query)
     rows: list[tuple[Any, list[float], float]] = []
     for value in dict.fromkeys(line.value for line in lines):
         by_order = {line.order: line for line in lines if line.value == value}
-        blank = Line(0, None, None, [0.0] * len(asked.starts), 0)
-        operands = [by_order.get(number, blank) for number in range(len(asked.query["series"]))]
-        lines_of = [] if asked.is_aggregate else [one.data for one in operands]
+        blank = Line(0, None, None, [0.0] * len(parsed.starts), 0)
+        operands = [by_order.get(number, blank) for number in range(len(parsed.query["series"]))]
+        lines_of = [] if parsed.is_aggregate else [one.data for one in operands]
         data = [value_of(formula, list(column)) for column in zip(*lines_of, strict=True)]
         rows.append((value, data, value_of(formula, [one.aggregate for one in operands])))
     if breakdown is not None:
         rows.sort(key=lambda row: (row[0] == breakdown.other, NULL in row[0], -(row[2] + sum(row[1]))))
-    return [_formula_result(asked, order, name or f"Formula ({formula})", row) for row in rows]
+    return [_formula_result(parsed, order, name or f"Formula ({formula})", row) for row in rows]
 
 
-def _formula_result(asked: Asked, order: int, name: str, row: tuple[Any, list[float], float]) -> dict[str, Any]:
+def _formula_result(parsed: Parsed, order: int, name: str, row: tuple[Any, list[float], float]) -> dict[str, Any]:
     value, data, aggregate = row
     result: dict[str, Any] = {"order": order, "action": None}
-    if asked.is_aggregate:
+    if parsed.is_aggregate:
         result |= {"data": None, "aggregated_value": aggregate}
     else:
-        result |= _shown(asked, data, aggregate)
+        result |= _shown(parsed, data, aggregate)
     if value is None:
         return {**result, "label": name}
-    breakdown = breakdown_of(asked.query)
+    breakdown = breakdown_of(parsed.query)
     return {**result, "breakdown_value": breakdown.shown(value) if breakdown else value}

@@ -8,7 +8,7 @@ import pytest
 from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
-from ..hand_made import Group, answer, at, open_engine, results
+from ..hand_made import Group, at, open_engine, results, run_query
 from ..retentions import BOUGHT, EACH, PLAYED, added, counts, entity, price, retention, retention_events
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +38,7 @@ async def test_weeks_match_posthogs_own_test(sandbox: Serving) -> None:
 
 
 async def test_a_result_has_a_row_for_each_period_and_a_cell_for_each_later_one(sandbox: Serving) -> None:
-    sent = await answer(sandbox, retention(totalIntervals=3))
+    sent = await run_query(sandbox, retention(totalIntervals=3))
 
     assert [row["label"] for row in sent["results"]] == ["Day 0", "Day 1", "Day 2", "Day 3", "Day 4"]
     assert sent["results"][1] == {
@@ -139,8 +139,8 @@ ADDED: list[tuple[dict[str, Any], list[list[float]]]] = [
 async def test_a_property_is_added_up_next_to_the_actors(
     sandbox: Serving, options: dict[str, Any], expected: list[list[float]]
 ) -> None:
-    asked: dict[str, Any] = {"aggregationProperty": "price", **options}
-    rows = await results(sandbox, retention(**asked))
+    fields: dict[str, Any] = {"aggregationProperty": "price", **options}
+    rows = await results(sandbox, retention(**fields))
 
     assert added(rows) == expected
     assert rows[1]["values"][0]["count"] == 2

@@ -8,7 +8,7 @@ import pytest
 from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
-from ..hand_made import Event, Group, Person, answer, at, open_engine, results
+from ..hand_made import Event, Group, Person, at, open_engine, results, run_query
 from ..vectors import insight, node
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +52,7 @@ def days_of(result: dict[str, Any]) -> list[int]:
 
 
 async def test_a_group_is_new_where_it_was_created_and_dormant_after_its_last_day(sandbox: Serving) -> None:
-    sent = await answer(sandbox, lifecycle(aggregation_group_type_index=0))
+    sent = await run_query(sandbox, lifecycle(aggregation_group_type_index=0))
 
     new, returning, resurrecting, dormant = sent["results"]
     assert [row["status"] for row in sent["results"]] == ["new", "returning", "resurrecting", "dormant"]
@@ -95,18 +95,18 @@ async def test_events_without_a_person_profile_are_excluded(sandbox: Serving) ->
 async def test_an_action_is_named_and_an_unknown_one_is_rejected(sandbox: Serving) -> None:
     action = await sandbox.make("actions/", {"name": "Played", "steps": [{"event": "played"}]})
     found = await results(sandbox, lifecycle({"kind": "ActionsNode", "id": action["id"]}))
-    refused = await sandbox.refused("POST", "query/", {"query": lifecycle({"kind": "ActionsNode", "id": 987_654})})
+    rejected = await sandbox.rejection("POST", "query/", {"query": lifecycle({"kind": "ActionsNode", "id": 987_654})})
 
     assert found[0]["label"] == "Played - new"
     assert found[0]["action"]["id"] == str(action["id"])
     assert found[0]["action"]["type"] == "actions"
-    assert refused[:3] == (400, "invalid_input", "Action ID 987654 does not exist!")
+    assert rejected[:3] == (400, "invalid_input", "Action ID 987654 does not exist!")
 
 
 async def test_a_query_without_series_is_rejected(sandbox: Serving) -> None:
-    refused = await sandbox.refused("POST", "query/", {"query": {"kind": "LifecycleQuery", "series": []}})
+    rejected = await sandbox.rejection("POST", "query/", {"query": {"kind": "LifecycleQuery", "series": []}})
 
-    assert refused[:3] == (
+    assert rejected[:3] == (
         400,
         "insight_requires_at_least_one_series",
         "Lifecycle insights require at least one series.",

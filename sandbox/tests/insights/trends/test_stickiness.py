@@ -8,7 +8,7 @@ import pytest
 from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
-from ..hand_made import Event, answer, at, open_engine, results
+from ..hand_made import Event, at, open_engine, results, run_query
 from ..vectors import P1, P4, insight, node, vector_events
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +38,7 @@ def stickiness(*series: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 async def test_persons_are_counted_by_their_number_of_active_days(sandbox: Serving) -> None:
-    sent = await answer(sandbox, stickiness())
+    sent = await run_query(sandbox, stickiness())
 
     (result,) = sent["results"]
     assert result == {
@@ -119,6 +119,6 @@ async def test_all_time_begins_with_the_first_event_of_the_project(sandbox: Serv
     ],
 )
 async def test_an_invalid_query_is_rejected(sandbox: Serving, query: dict[str, Any]) -> None:
-    status, _, detail, _ = await sandbox.refused("POST", "query/", {"query": query})
+    status, _, detail, _ = await sandbox.rejection("POST", "query/", {"query": query})
 
     assert status == 400, detail

@@ -8,7 +8,7 @@ import pytest
 from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
-from ..hand_made import answer, open_engine, results
+from ..hand_made import open_engine, results, run_query
 from ..vectors import insight, node, vector_events
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ BOTH = (node(), node("$pageleave"))
 
 
 async def test_pageviews_by_day_are_counted(sandbox: Serving) -> None:
-    sent = await answer(sandbox, trends())
+    sent = await run_query(sandbox, trends())
 
     (result,) = sent["results"]
     assert result["data"] == [1, 0, 1, 3, 1, 0, 2, 0, 1, 0, 1]
@@ -100,9 +100,9 @@ async def test_persons_are_counted_once_an_interval_and_once_in_a_single_number(
 
 async def test_breakdown_values_are_ordered_by_total_then_missing_then_other(sandbox: Serving) -> None:
     query = trends(breakdownFilter={"breakdown": "$browser", "breakdown_type": "event"})
-    full = await answer(sandbox, query)
+    full = await run_query(sandbox, query)
     query["breakdownFilter"]["breakdown_limit"] = 2
-    limited = await answer(sandbox, query)
+    limited = await run_query(sandbox, query)
 
     null, other = "$$_posthog_breakdown_null_$$", "$$_posthog_breakdown_other_$$"
     assert [(row["breakdown_value"], row["count"]) for row in full["results"]] == [
@@ -262,6 +262,6 @@ async def test_events_of_a_group_node_are_one_series(sandbox: Serving) -> None:
     ],
 )
 async def test_an_invalid_query_is_rejected(sandbox: Serving, query: dict[str, Any], code: str) -> None:
-    status, refused, detail, _ = await sandbox.refused("POST", "query/", {"query": query})
+    status, rejected, detail, _ = await sandbox.rejection("POST", "query/", {"query": query})
 
-    assert (status, refused) == (400, code), detail
+    assert (status, rejected) == (400, code), detail

@@ -8,7 +8,7 @@ import pytest
 from posthog_sandbox.storage.engine import Engine
 
 from ...sandbox_client import Serving, Shared, serving
-from ..hand_made import Event, answer, at, open_engine, results
+from ..hand_made import Event, at, open_engine, results, run_query
 from ..vectors import P1, P2, insight, node, vector_events
 
 pytestmark = pytest.mark.anyio
@@ -113,21 +113,21 @@ async def test_a_calendar_heatmap_is_one_number(sandbox: Serving) -> None:
 @pytest.mark.parametrize("display", ["Metric", "BoxPlot", "SlopeGraph", "TwoDimensionalHeatmap"])
 async def test_an_unsupported_display_is_rejected(sandbox: Serving, display: str) -> None:
     query = trends(trendsFilter={"display": display})
-    status, _, detail, _ = await sandbox.refused("POST", "query/", {"query": query})
+    status, _, detail, _ = await sandbox.rejection("POST", "query/", {"query": query})
 
     assert (status, detail) == (400, f"The sandbox does not support the display {display}.")
 
 
 async def test_the_first_invalid_series_is_reported(sandbox: Serving) -> None:
     wrong = [node(math="hogql", math_hogql=f"sum(nothing{number})") for number in range(4)]
-    status, _, detail, _ = await sandbox.refused("POST", "query/", {"query": trends(node(), *wrong)})
+    status, _, detail, _ = await sandbox.rejection("POST", "query/", {"query": trends(node(), *wrong)})
 
     assert status == 400
     assert "nothing0" in detail
 
 
 async def test_the_hogql_of_a_response_is_that_of_the_first_series(sandbox: Serving) -> None:
-    sent = await answer(sandbox, trends(node("$pageleave"), node("$pageview"), node("$screen")))
+    sent = await run_query(sandbox, trends(node("$pageleave"), node("$pageview"), node("$screen")))
 
     assert "$pageleave" in sent["hogql"]
     assert len(sent["timings"]) == 6

@@ -7,7 +7,7 @@ from posthog_sandbox.storage.engine import Engine
 from ...oracle import EVERY_SEED, Effort
 from ..recount.checking import Case, disagreements, drawn_disagreements
 from ..recount.dataset import World, without_ties, worlds
-from ..recount.running import asking, opened
+from ..recount.running import open_runner, opened
 from ..recount.trends import trends
 from ..recount.trends_drawing import drawn_trends
 
@@ -33,14 +33,14 @@ async def test_values_past_the_limit_are_summed_up_alike_when_there_are_too_many
     world: World, engine: Engine, effort: Effort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("posthog_sandbox.insights.trends.query.MOST_ROWS", 1)
-    with asking(world, engine) as asked:
-        await opened(asked)
+    with open_runner(world, engine) as runner:
+        await opened(runner)
         chance = effort.chance(f"many rows of {world.name}")
         drawn = (
-            (setting, drawn_trends(chance, asked.world, setting))
+            (setting, drawn_trends(chance, runner.world, setting))
             for setting in world.settings()[:2]
             for _ in range(effort.cases(300))
         )
         cases = [Case(setting, query) for setting, query in drawn if "breakdownFilter" in query]
-        wrong = await disagreements(asked, cases, trends)
+        wrong = await disagreements(runner, cases, trends)
     assert not wrong, "".join(wrong)

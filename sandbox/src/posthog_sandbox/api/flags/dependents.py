@@ -1,5 +1,6 @@
-"""Related objects of a flag: `{id}/dependent_flags/` (active flags with a condition on it), `{id}/status/` and
-`{id}/dashboard/`, which creates its usage dashboard if there is none.
+"""Related objects of a flag: `{id}/dependent_flags/`, `{id}/status/` and `{id}/dashboard/`.
+
+Dependent flags are those with a condition on this flag. The usage dashboard is created if there is none.
 """
 
 from anyio import to_thread

@@ -1,5 +1,6 @@
-"""Evaluation of flags for a user (`evaluation_reasons/`, `my_flags/`), definitions for evaluation in SDKs
-(`local_evaluation/`), and the reach of a condition (`user_blast_radius/`).
+"""Evaluation of flags for a user, definitions for SDKs, and the reach of a condition.
+
+The endpoints are `evaluation_reasons/`, `my_flags/`, `local_evaluation/` and `user_blast_radius/`.
 """
 
 import json

@@ -77,7 +77,7 @@ def _check(change: Change, row: Row) -> Row:
         raise invalid("An archived feature flag must be inactive.", attr="archived")
     row["last_modified_by"] = user_basic()
     if before is None:
-        _bury(change.rows, change.project_id, row["key"])
+        _purge(change.rows, change.project_id, row["key"])
         return row
     _check_conflict(change, before)
     row["version"] = before["version"] + 1
@@ -160,7 +160,7 @@ def _free_key(change: Change, row: Row) -> str:
     return key
 
 
-def _bury(rows: Rows, project_id: int, key: str) -> None:
+def _purge(rows: Rows, project_id: int, key: str) -> None:
     """Permanently delete a soft-deleted flag when a new one takes its key."""
     for flag in rows.all("feature_flags", project_id):
         if flag["deleted"] and flag["key"] == key:

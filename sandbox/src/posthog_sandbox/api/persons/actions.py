@@ -25,7 +25,7 @@ _VALUES = 20
 
 
 def _missing(attr: str) -> ApiError:
-    """A field that must be there, as PostHog's view says it: `code` and `detail` are the wrong way round."""
+    """Return PostHog's error for a missing field, which has `code` and `detail` swapped."""
     swapped = {"attr": attr, "code": "This field is required.", "detail": "required", "type": "validation_error"}
     return ApiError(400, swapped)
 

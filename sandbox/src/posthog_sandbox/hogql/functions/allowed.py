@@ -213,7 +213,7 @@ COMBINATORS = ("If", "Array", "Distinct", "OrNull", "OrDefault", "State", "Merge
 HOGQL_NAMES = {
     "trim": "trimBoth", "ltrim": "trimLeft", "rtrim": "trimRight", "char_length": "lengthUTF8",
     "charLength": "lengthUTF8", "ceiling": "ceil", "truncate": "trunc", "mod": "modulo", "substr": "substring",
-    "mid": "substring", "lcase": "lower", "ucase": "upper", "date_trunc": "dateTrunc", "datetrunc": "dateTrunc",
+    "mid": "substring", "lcase": "lower", "ucase": "upper", "date_trunc": "dateTrunc",
     "date_diff": "dateDiff", "timestamp_diff": "dateDiff", "date_format": "formatDateTime",
     "dayOfMonth": "toDayOfMonth",
     "day": "toDayOfMonth", "month": "toMonth", "year": "toYear", "quarter": "toQuarter", "hour": "toHour",

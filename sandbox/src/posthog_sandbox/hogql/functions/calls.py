@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hogql_lang import tree
+from hogql_lang.functions import is_known
 
 from .. import escape
 from ..errors import query_error, relocated
@@ -25,6 +26,8 @@ type Special = Callable[[tree.Call, Environment], Fragment]
 
 def compile_call(node: tree.Call, environment: Environment) -> Fragment:
     """A call of a function or an aggregate. Raises `HogqlError` for a name that is not on the allow-list."""
+    if not is_known(node.name):
+        raise unknown_function(node.name, _SPECIAL_NAMES | macro_names(), node.span)
     folded = node.name.lower()
     special = _SPECIAL.get(folded)
     if special is not None:
@@ -53,7 +56,7 @@ def compile_call(node: tree.Call, environment: Environment) -> Fragment:
 
 def compile_window_call(node: tree.WindowCall, over: str, environment: Environment) -> Fragment:
     """`f(...) over ...`, for aggregates and window functions; `over` is the compiled window."""
-    function = find_function(node.name)
+    function = find_function(node.name) if is_known(node.name) else None
     if function is None:
         raise unknown_function(node.name, frozenset(), node.span)
     if function.family == "function":

@@ -1,4 +1,4 @@
-"""Tables as charts: Vega-Lite specifications, pure and complete in themselves."""
+"""Tables as charts: Vega-Lite specifications that are complete in themselves."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -13,7 +13,7 @@ from .time import over_time
 
 type Marks = Mapping[str, Any]
 
-_KINDS: Mapping[str, Callable[[Table, Marks, Heading], Chart | None]] = {
+_SHAPES: Mapping[str, Callable[[Table, Marks, Heading], Chart | None]] = {
     "time": over_time,
     "bars": bars,
     "histogram": histogram,
@@ -24,11 +24,11 @@ _KINDS: Mapping[str, Callable[[Table, Marks, Heading], Chart | None]] = {
 
 
 def chart_of(table: Table, marks: Marks, title: str) -> Chart | None:
-    """The chart of a table; None where there is no number to draw. `marks` are those of the answer: its `range`, and
-    which intervals are incomplete.
+    """Return the chart of a table; None without a number to draw. `marks` are the `range` that was counted, and which
+    intervals are incomplete.
     """
     if not table.rows:
         return None
     counted = cast("list[str]", marks.get("range", []))
     heading = Heading(title, " to ".join(counted))
-    return _KINDS[table.kind](table, marks, heading)
+    return _SHAPES[table.shape](table, marks, heading)

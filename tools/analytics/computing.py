@@ -1,4 +1,4 @@
-"""Sending an analytics query, reading its answer, and storing it as an insight."""
+"""Sends an insight query, waits for its results, and stores it as an insight."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,39 +16,39 @@ from ...schemas.text import excerpt
 from ..operation import show
 
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0)
-"""Between looks at a query that PostHog runs in the background; the deadline of the call ends it earlier."""
+"""Pauses between polls of a query in the background; the deadline of the call can end the wait earlier."""
 INSIGHTS = "/api/projects/{project_id}/insights/"
 _STATUS = "/api/projects/{project_id}/query/{query_id}/"
 _NARROWER = "Narrow it: a shorter range, a longer interval, fewer events or no breakdown."
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """PostHog's answer, and when its numbers were computed."""
+class Computed:
+    """PostHog's response, and when its numbers were computed."""
 
     answer: InsightAnswer
     computed_at: datetime
 
     def marks(self) -> dict[str, Any]:
-        """`{"computed_at"}` when the numbers come from PostHog's cache."""
+        """Return `{"computed_at"}` when the numbers come from PostHog's cache."""
         return {"computed_at": self.computed_at.isoformat()} if self.answer.is_cached else {}
 
 
-async def ask(api: Call, query: Mapping[str, Any], *, tool: str, refresh: bool) -> Asked:
-    """The answer to an insight query. Raises Rejected (`validation_failed`) with PostHog's words when it refuses or
-    cannot run it, Failed (`timeout`) when it still runs after half a minute.
+async def compute(api: Call, query: Mapping[str, Any], *, tool: str, refresh: bool) -> Computed:
+    """Return the results of an insight query. Raises Rejected (`validation_failed`) with PostHog's words when it cannot
+    run the query, Failed (`timeout`) when it is still running after half a minute.
     """
-    answer = await answered(api, query, InsightAnswer, tool=tool, refresh=refresh)
+    answer = await response_to(api, query, InsightAnswer, tool=tool, refresh=refresh)
     if answer.results is None:
         raise without_results()
-    return Asked(answer, computed_at(answer.last_refresh, api.now()))
+    return Computed(answer, computed_at(answer.last_refresh, api.now()))
 
 
-async def answered[A: InsightAnswer](
+async def response_to[A: InsightAnswer](
     api: Call, query: Mapping[str, Any], view: type[A], *, tool: str, refresh: bool
 ) -> A:
-    """The whole answer to a query of any kind that insights have, waited for. Raises as `ask` does, but for results,
-    which not every kind calls so.
+    """Return the response to a query of any kind that insights have. Raises as `compute` does, except for missing
+    results: not every kind has that field.
     """
     body: dict[str, Any] = {"query": query, "name": tool}
     if refresh:
@@ -60,23 +60,23 @@ async def answered[A: InsightAnswer](
 
 
 def without_results() -> Failed:
-    """The error for an answer that should hold numbers, and holds none."""
+    """Return the error for a response without numbers."""
     return Failed(
         "bad_upstream_response",
-        "PostHog answered without results.",
+        "PostHog sent no results.",
         "Call again with refresh: true.",
         source="posthog",
     )
 
 
 async def save(api: Call, name: str, query: Mapping[str, Any]) -> dict[str, Any]:
-    """Store the query as a saved insight; what PostHog says of it: `{"id", "short_id", "name"}`."""
+    """Store the query as a saved insight, and return `{"id", "short_id", "name"}`."""
     body = {"name": name, "query": wrapped(dict(query)), "saved": True}
     return show(InsightName, await api.post(INSIGHTS, body))
 
 
 def results[T](answer: InsightAnswer, shape: type[T]) -> T:
-    """The results in the shape of this kind of query. Raises Failed (`bad_upstream_response`)."""
+    """Return the results in the shape of this kind of query. Raises Failed (`bad_upstream_response`)."""
     try:
         return TypeAdapter(shape).validate_python(answer.results)
     except ValidationError as error:
@@ -91,7 +91,7 @@ def _read[A: InsightAnswer](answer: object, view: type[A]) -> A:
 
 
 async def _finished[A: InsightAnswer](api: Call, answer: A, view: type[A]) -> A:
-    """The answer with its results; a query that PostHog made asynchronous is waited for."""
+    """Return the response with its results, after polling a query that PostHog made asynchronous."""
     status = answer.query_status
     for pause in _PAUSES_S:
         if status is None or answer.results is not None:
@@ -103,7 +103,7 @@ async def _finished[A: InsightAnswer](api: Call, answer: A, view: type[A]) -> A:
         await anyio.sleep(pause)
         answer = _read(await api.get(_STATUS, query_id=status.id or ""), view)
         status = answer.query_status
-    raise Failed("timeout", "PostHog still runs the query.", _NARROWER, source="posthog")
+    raise Failed("timeout", "PostHog is still running the query.", _NARROWER, source="posthog")
 
 
 def _failed(detail: str) -> Rejected:
@@ -122,10 +122,10 @@ def computed_at(text: str | None, now: datetime) -> datetime:
 
 
 def _unexpected(error: ValidationError) -> Failed:
-    fields = {".".join(map(str, item["loc"])) or "(the whole answer)" for item in error.errors(include_input=False)}
+    fields = {".".join(map(str, item["loc"])) or "(the whole response)" for item in error.errors(include_input=False)}
     return Failed(
         "bad_upstream_response",
-        f"PostHog answered, but not with results of this kind: {', '.join(sorted(fields)[:5])}.",
-        "PostHog may have changed its API; run_hogql may answer the question instead.",
+        f"PostHog sent results in an unexpected form: {', '.join(sorted(fields)[:5])}.",
+        "PostHog may have changed its API. Try run_hogql instead.",
         source="posthog",
     )

@@ -1,0 +1,32 @@
+"""The kinds of analyses, in the order in which their tools are listed. A new kind is one file and one entry here."""
+
+from typing import Any
+
+from . import funnel, lifecycle, paths, retention, stickiness, trends
+from .kind import Kind
+from .spec import Spec
+from .stored import INTERVALS, Fields, one_of
+
+KINDS: tuple[Kind[Any, Any], ...] = (
+    trends.KIND,
+    funnel.KIND,
+    retention.KIND,
+    paths.KIND,
+    stickiness.KIND,
+    lifecycle.KIND,
+)
+
+
+def kind_of(source: Fields) -> Kind[Any, Any] | None:
+    """Return the kind of a stored PostHog query; None for other queries, such as SQL."""
+    return next((kind for kind in KINDS if kind.node == source.get("kind")), None)
+
+
+def read_stored(kind: Kind[Any, Any], source: Fields) -> Spec[Any] | None:
+    """Return the Spec of a stored query of this kind; None when its result would be reported wrongly."""
+    if (
+        one_of(INTERVALS, source.get("interval") or "day") is None
+        or source.get("aggregation_group_type_index") is not None
+    ):
+        return None
+    return kind.read_stored(source)

@@ -1,0 +1,159 @@
+"""The parts of a Spec that all stored PostHog queries share. A stored query can hold any JSON: nothing here raises."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from ...schemas.analytics.events import PROPERTY_MATHS
+from ...schemas.analytics.queries import Interval
+from ...schemas.dates import RangeStart
+from .spec import EVERY_EVENT, Condition, Counted, Dates, Split
+
+type Fields = Mapping[str, Any]
+
+INTERVALS = get_args(Interval.__value__)
+_DEFAULT_START = "-7d"
+_DEFAULT_VALUES = 25
+_MOST = 2**31
+_DATE: TypeAdapter[Any] = TypeAdapter(RangeStart)
+
+
+def source_of(query: Any) -> dict[str, Any]:
+    """Return the query inside the nodes that draw it; empty for anything else."""
+    found = fields_of(query)
+    while isinstance(found.get("source"), dict):
+        found = fields_of(found["source"])
+    return found
+
+
+def shared(source: Fields, *, default_start: str | None = _DEFAULT_START) -> dict[str, Any]:
+    """Return the fields of a Spec for the range and the filters of the whole."""
+    return {
+        "dates": _dates(fields_of(source.get("dateRange")), default_start),
+        "conditions": conditions(source.get("properties")),
+        "without_test_accounts": source.get("filterTestAccounts") is True,
+    }
+
+
+def counted(node: Fields) -> Counted:
+    """Return the event or action of an EventsNode, ActionsNode or DataWarehouseNode."""
+    is_action = node.get("kind") == "ActionsNode"
+    math = text(node.get("math")) or "total"
+    return Counted(
+        event=None if is_action else text(node.get("event")) or text(node.get("table_name")) or EVERY_EVENT,
+        action_id=whole(node.get("id"), 0) if is_action else None,
+        name=text(node.get("custom_name")),
+        action_name=text(node.get("name")) if is_action else None,
+        conditions=conditions(node.get("properties")),
+        math=math,
+        math_property=_math_property(node, math),
+        group_type_index=index_of(node.get("math_group_type_index")),
+        optional=node.get("optionalInFunnel") is True,
+    )
+
+
+def series(source: Fields) -> tuple[Counted, ...]:
+    """Return the series or steps of a query."""
+    return tuple(counted(node) for node in objects(source.get("series")))
+
+
+def conditions(filters: Any) -> tuple[Condition, ...]:
+    """Return the conditions of a list of filters, or of groups of them at any depth; those without a key have no effect
+    in PostHog.
+    """
+    found: list[Condition] = []
+    waiting: list[Any] = [filters]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(reversed(cast("list[Any]", item)))
+            continue
+        fields = fields_of(item)
+        if isinstance(fields.get("values"), list):
+            waiting.append(fields["values"])
+        elif text(fields.get("key")):
+            found.append(Condition.read(fields))
+    return tuple(found)
+
+
+def splits(source: Fields) -> tuple[Split, ...]:
+    """Return the breakdown in either form: `breakdowns`, or the older `breakdown` with one type."""
+    split = fields_of(source.get("breakdownFilter"))
+    found = [(one.get("property"), one.get("type")) for one in objects(split.get("breakdowns"))]
+    if not found and split.get("breakdown") is not None:
+        older = split["breakdown"]
+        names = cast("list[Any]", older) if isinstance(older, list) else [older]
+        found = [(name, split.get("breakdown_type")) for name in names]
+    return tuple(Split(name if isinstance(name, int) else str(name), str(kind or "event")) for name, kind in found)
+
+
+def interval_of(source: Fields) -> str:
+    """Return the length of an interval, as `Spec.interval`."""
+    return str(source.get("interval") or "day")
+
+
+def most_values(source: Fields) -> int | None:
+    """Return how many values of a breakdown PostHog names; None without a breakdown."""
+    limit = fields_of(source.get("breakdownFilter")).get("breakdown_limit")
+    return whole(limit, _DEFAULT_VALUES) if splits(source) else None
+
+
+def compare_of(source: Fields) -> str | None:
+    """Return what the numbers are compared with, as `Spec.compare`."""
+    compared = fields_of(source.get("compareFilter"))
+    return str(compared.get("compare_to") or "previous") if compared.get("compare") else None
+
+
+def text(value: Any) -> str | None:
+    """Return the value if it is a text that is not empty."""
+    return value if isinstance(value, str) and value else None
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """Return the texts of a list."""
+    return tuple(item for item in cast("list[Any]", value) if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def whole(value: Any, default: int) -> int:
+    """Return the value if it is a positive integer, else the default."""
+    fits = isinstance(value, int) and not isinstance(value, bool) and 0 < value < _MOST
+    return cast("int", value) if fits else default
+
+
+def index_of(value: Any) -> int | None:
+    """Return the value if it is the index of a group type."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 4 else None
+
+
+def one_of(choices: Sequence[str], value: Any) -> str | None:
+    """Return the value if it is one of the choices."""
+    return value if isinstance(value, str) and value in choices else None
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """Return the value if it is an object, else an empty one."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a list."""
+    items = cast("list[Any]", value) if isinstance(value, list) else []
+    return [cast("dict[str, Any]", item) for item in items if isinstance(item, dict)]
+
+
+def _dates(dates: Fields, default_start: str | None) -> Dates:
+    start, end = dates.get("date_from") or default_start, dates.get("date_to")
+    try:
+        return Dates(
+            None if start is None else _DATE.validate_python(start), None if end is None else _DATE.validate_python(end)
+        )
+    except ValidationError:
+        return Dates(are_known=False)
+
+
+def _math_property(node: Fields, math: str) -> str | None:
+    if math == "hogql":
+        return text(node.get("math_hogql"))
+    name = text(node.get("math_property")) if math in PROPERTY_MATHS else None
+    return f"person.{name}" if name and node.get("math_property_type") == "person_properties" else name
