@@ -23,6 +23,11 @@ def as_list(value: object) -> list[Any]:
     return cast("list[Any]", value) if isinstance(value, list) else []
 
 
+def as_objects(value: object) -> list[dict[str, Any]]:
+    """Return the objects of a list, or an empty list for any other value."""
+    return [item for item in as_list(value) if is_object(item)]
+
+
 def as_text(value: object) -> str:
     """Return the text, or an empty one for any other value."""
     return value if isinstance(value, str) else ""

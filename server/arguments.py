@@ -35,7 +35,8 @@ def invalid_arguments(tool: str, error: ValidationError, accepted: Sequence[str]
             others.add(place)
         elif len(parts := shown.setdefault(place, [])) < _BRANCHES:
             parts.append(_problem(fault, accepted))
-    message = f"{tool}: {'; '.join(f'{place}{_either(parts)}' for place, parts in shown.items())}."
+    problems = (f"{place}{_either(parts)}".removeprefix(": ") for place, parts in shown.items())
+    message = f"{tool}: {'; '.join(problems)}."
     if others:
         message = f"{message[:-1]}; and {len(others)} more."
     hint = (
@@ -78,9 +79,9 @@ def reject_marks(tool: str, arguments: Mapping[str, Any]) -> None:
 
 
 def _place(fault: Any) -> str:
-    """Return the path of the argument, shortened, without the union branches that pydantic adds."""
+    """Return the path of the argument, shortened, without the union branches that pydantic adds; "" for them all."""
     place = [str(part)[:100] for part in fault["loc"] if not _BRANCH.match(str(part))]
-    return ".".join(place) or "arguments"
+    return ".".join(place)
 
 
 def _either(parts: Sequence[str]) -> str:

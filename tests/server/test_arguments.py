@@ -48,7 +48,7 @@ def refusal(**arguments: Any) -> Refused:
         ({"flag_id": 1, "name": ""}, "get_tool: name: must have at least 1 character."),
         ({"flag_id": 1, "tags": "a"}, "get_tool: tags: must be a valid list."),
         ({"flag_id": 1, "tags": ["a", 5]}, "get_tool: tags.1: must be a valid string."),
-        ({"flag_id": 1, "search": "a", "tags": ["b"]}, "get_tool: arguments: give search or tags, not both."),
+        ({"flag_id": 1, "search": "a", "tags": ["b"]}, "get_tool: give search or tags, not both."),
         ({"flag_id": 1, "serach": "a"}, "get_tool: serach is not an argument (did you mean search?)."),
         ({"flag_id": 1, "projectId": 1}, "get_tool: projectId is not an argument (did you mean project_id?)."),
         ({"flag_id": 1, "zzz": 1}, "get_tool: zzz is not an argument."),

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ...schemas.analytics.queries import QueryFunnel
 from ...schemas.analytics.results import ConversionTimes, FunnelResult, FunnelTrend
+from ...schemas.json import as_list, as_object, as_objects
 from ..table import (
     Cell,
     Column,
@@ -69,7 +70,7 @@ def _read(args: QueryFunnel) -> Spec[_Options]:
 
 
 def _read_stored(source: stored.Fields) -> Spec[_Options] | None:
-    shown = stored.fields_of(source.get("funnelsFilter"))
+    shown = as_object(source.get("funnelsFilter"))
     views = {theirs: view for view, theirs in _VIEWS.items()}
     view = stored.one_of(tuple(views), shown.get("funnelVizType") or "steps")
     steps = stored.series(source)
@@ -84,7 +85,7 @@ def _read_stored(source: stored.Fields) -> Spec[_Options] | None:
     return Spec(
         options=options,
         counted=steps,
-        excluded=tuple(map(stored.counted, stored.objects(shown.get("exclusions")))),
+        excluded=tuple(map(stored.counted, as_objects(shown.get("exclusions")))),
         splits=stored.splits(source),
         most_values=stored.most_values(source),
         interval=stored.interval_of(source),
@@ -300,7 +301,7 @@ def _headline(spec: Spec[_Options], report: Report) -> Headline | None:
     fact = first_fact(report)
     match spec.options.view:
         case "trend":
-            last = cast("list[Any]", fact.get("last_complete") or [None, None])
+            last = as_list(fact.get("last_complete")) or [None, None]
             found = headline_of(f"conversion, {spec.interval} of {last[0]}", last[1], "percent")
             return found and {**found, **changed(fact.get("vs_one_before_percent"), f"the {spec.interval} before")}
         case "time_to_convert":

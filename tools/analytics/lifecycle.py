@@ -1,9 +1,10 @@
 """Lifecycle: the users of an event who are new, returning, resurrecting or dormant, by interval."""
 
-from typing import Any, cast
+from typing import Any
 
 from ...schemas.analytics.queries import QueryLifecycle
 from ...schemas.analytics.results import LifecycleResult
+from ...schemas.json import as_object
 from ..table import Column, Note, Report, Role, Table, change, dimension, given, number
 from . import inputs, stored
 from .compiling import InsightQuery, event_node, shared
@@ -74,7 +75,7 @@ def _facts(whole: list[list[float]], last_day: str) -> dict[str, Any]:
 
 
 def _headline(spec: Spec[None], report: Report) -> Headline | None:
-    last = cast("dict[str, Any]", first_fact(report).get("last_complete") or {})
+    last = as_object(first_fact(report).get("last_complete"))
     found = headline_of(f"active, {spec.interval} of {last.get('interval')}", last.get("active"))
     return found and {**found, **changed(last.get("vs_one_before_percent"), f"the {spec.interval} before")}
 

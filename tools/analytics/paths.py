@@ -2,10 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, cast
 
 from ...schemas.analytics.queries import QueryPaths
 from ...schemas.analytics.results import PathEdge
+from ...schemas.json import as_object
 from ..table import Cell, Column, Note, Report, Role, Table, dimension, number
 from . import inputs, stored
 from .compiling import InsightQuery, shared, unless_empty
@@ -55,7 +55,7 @@ def _read(args: QueryPaths) -> Spec[_Options]:
 
 
 def _read_stored(source: stored.Fields) -> Spec[_Options]:
-    shown = stored.fields_of(source.get("pathsFilter"))
+    shown = as_object(source.get("pathsFilter"))
     options = _Options(
         include=stored.texts(shown.get("includeEventTypes")),
         exclude=stored.texts(shown.get("excludeEvents")),
@@ -131,7 +131,7 @@ def _no_paths(options: _Options) -> Note:
 
 
 def _headline(spec: Spec[_Options], report: Report) -> Headline | None:
-    most = cast("dict[str, Any]", first_fact(report).get("most_frequent") or {})
+    most = as_object(first_fact(report).get("most_frequent"))
     return headline_of(f"paths from {most.get('from')} to {most.get('to')}", most.get("paths"))
 
 

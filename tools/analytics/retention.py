@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Any, cast
+from typing import Any
 
 from ...schemas.analytics.queries import QueryRetention
 from ...schemas.analytics.results import RetentionRow
+from ...schemas.json import as_object, is_object
 from ..table import Cell, Column, Note, Report, Role, Table, dimension, given, number, percent, series_columns
 from . import inputs, stored
 from .compiling import InsightQuery, breakdown_filter, shared, unless_empty
@@ -54,7 +55,7 @@ def _read(args: QueryRetention) -> Spec[_Options]:
 
 
 def _read_stored(source: stored.Fields) -> Spec[_Options] | None:
-    shown, splits = stored.fields_of(source.get("retentionFilter")), stored.splits(source)
+    shown, splits = as_object(source.get("retentionFilter")), stored.splits(source)
     period = stored.one_of(_PERIODS, shown.get("period") or "Day")
     is_count = shown.get("aggregationType") in (None, "count") and not shown.get("retentionCustomBrackets")
     if period is None or len(splits) > 1 or not is_count:
@@ -78,9 +79,9 @@ def _read_stored(source: stored.Fields) -> Spec[_Options] | None:
 
 def _counted(entity: Any) -> Counted:
     """Return the event or action of an entity, PostHog's other form of a series."""
-    if not isinstance(entity, dict):
+    if not is_object(entity):
         return Counted(event=_DEFAULT_EVENT)
-    fields = cast("dict[str, Any]", entity)
+    fields = entity
     is_action = fields.get("type") == "actions"
     event = None if is_action else stored.text(fields.get("id")) or EVERY_EVENT
     name = stored.text(fields.get("name"))
@@ -198,7 +199,7 @@ def _shown(begin: datetime, interval: str) -> str:
 
 def _headline(spec: Spec[_Options], report: Report) -> Headline | None:
     fact = first_fact(report)
-    returned = cast("dict[str, Any]", fact.get("returned_percent") or {})
+    returned = as_object(fact.get("returned_percent"))
     period = next(iter(returned), None)
     of = f"{fact['value']}: " if spec.splits else ""
     return headline_of(f"{of}came back after {period}", returned[period], "percent") if period else None

@@ -5,6 +5,7 @@ from typing import Any
 
 from ...schemas.analytics.queries import QueryStickiness
 from ...schemas.analytics.results import StickinessResult
+from ...schemas.json import as_object
 from ..table import Column, Report, Role, Table, dimension, given, number, percent
 from . import inputs, stored
 from .compiling import InsightQuery, compare_filter, event_node, shared, unless_empty
@@ -35,8 +36,8 @@ def _read(args: QueryStickiness) -> Spec[_Options]:
 
 
 def _read_stored(source: stored.Fields) -> Spec[_Options]:
-    shown = stored.fields_of(source.get("stickinessFilter"))
-    criteria = stored.fields_of(shown.get("stickinessCriteria"))
+    shown = as_object(source.get("stickinessFilter"))
+    criteria = as_object(shown.get("stickinessCriteria"))
     at_least = stored.whole(criteria.get("value"), 1) if criteria.get("operator") == "gte" else 1
     options = _Options(at_least, shown.get("computedAs") == "cumulative")
     return Spec(

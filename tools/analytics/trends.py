@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from ...schemas.analytics.events import ADDITIVE_MATHS, PROPERTY_MATHS
 from ...schemas.analytics.queries import QueryTrends
 from ...schemas.analytics.results import TrendResult
+from ...schemas.json import as_list, as_object, as_objects
 from ..table import Cell, Column, Note, Report, Role, Row, Table, change, dimension, given, mean, number, percent
 from . import inputs, stored
 from .compiling import InsightQuery, breakdown_filter, compare_filter, math_node, shared, unless_empty
@@ -63,7 +64,7 @@ def _read(args: QueryTrends) -> _Spec:
 
 def _read_stored(source: stored.Fields) -> _Spec | None:
     """Return the Spec; None for smoothed lines, values that add up over time, and several formulas."""
-    shown, series = stored.fields_of(source.get("trendsFilter")), stored.series(source)
+    shown, series = as_object(source.get("trendsFilter")), stored.series(source)
     display, formulas = stored.one_of((*_LINES, *_TOTALS), shown.get("display") or _LINES[0]), _formulas(shown)
     if not series or display is None or shown.get("smoothingIntervals") not in (None, 1) or len(formulas) > 1:
         return None
@@ -79,9 +80,8 @@ def _read_stored(source: stored.Fields) -> _Spec | None:
 
 
 def _formulas(shown: stored.Fields) -> list[str]:
-    nodes = [one.get("formula") for one in stored.objects(shown.get("formulaNodes"))]
-    several: Any = shown.get("formulas")
-    found = nodes or (cast("list[Any]", several) if isinstance(several, list) else []) or [shown.get("formula")]
+    nodes = [one.get("formula") for one in as_objects(shown.get("formulaNodes"))]
+    found = nodes or as_list(shown.get("formulas")) or [shown.get("formula")]
     return [str(formula) for formula in found if formula]
 
 
@@ -339,7 +339,8 @@ def _total_headline(table: Table) -> Headline:
 def _line_headline(spec: _Spec, report: Report) -> Headline | None:
     """Return the total of a series that adds up, else its last complete interval."""
     fact = first_fact(report)
-    name, last = str(fact["series"]), cast("list[Any]", fact.get("last_complete") or [None, None])
+    name = str(fact["series"])
+    last = as_list(fact.get("last_complete")) or [None, None]
     is_total = _is_additive(spec) and "total" in fact
     what, value = (f"{name}: total", fact["total"]) if is_total else (f"{name}: {last[0]}", last[1])
     if value is None:
@@ -357,7 +358,7 @@ def _line_headline(spec: _Spec, report: Report) -> Headline | None:
 
 def _unread_headline(source: stored.Fields, result: Any) -> Headline | None:
     """Return where lines that add up over time have come to."""
-    if stored.fields_of(source.get("trendsFilter")).get("display") != _CUMULATIVE:
+    if as_object(source.get("trendsFilter")).get("display") != _CUMULATIVE:
         return None
     try:
         first = TypeAdapter(list[TrendResult]).validate_python(result)[0]

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from ...gateway.errors import Refused
 from ...schemas.experiments.results import ExperimentSource, MetricAnswer, VariantNumbers
+from ...schemas.json import as_list, as_object
 from ..table import Cell, Column, Role, number
 
 type Outcome = Literal["wins", "loses", "undecided"]
@@ -65,7 +66,8 @@ def metrics_of(experiment: ExperimentSource) -> list[Metric]:
         *(_metric(query, is_primary=False) for query in experiment.metrics_secondary or []),
     ]
     for shared in experiment.saved_metrics or []:
-        query, metadata = _fields(shared.get("query")), _fields(shared.get("metadata"))
+        query = as_object(shared.get("query"))
+        metadata = as_object(shared.get("metadata"))
         named = {**query, "name": shared.get("name") or query.get("name")}
         found.append(
             Metric(_metric(named, is_primary=True).name, query, is_primary=metadata.get("type") != "secondary")
@@ -146,9 +148,7 @@ def _described(query: dict[str, Any]) -> str:
     """Return what a metric counts; PostHog allows metrics without a name."""
     match query.get("metric_type"):
         case "funnel":
-            series = query.get("series")
-            steps = cast("list[Any]", series) if isinstance(series, list) else []
-            return " to ".join(_label(step) for step in steps) or "funnel"
+            return " to ".join(map(_label, as_list(query.get("series")))) or "funnel"
         case "ratio":
             return f"{_label(query.get('numerator'))} / {_label(query.get('denominator'))}"
         case "retention":
@@ -158,15 +158,11 @@ def _described(query: dict[str, Any]) -> str:
 
 
 def _label(node: Any) -> str:
-    fields = _fields(node)
+    fields = as_object(node)
     name = fields.get("custom_name") or fields.get("name") or fields.get("event") or fields.get("table_name")
     label = str(name or (f"action {fields['id']}" if "id" in fields else "All events"))
     math = fields.get("math")
     return label if math in (None, "total") else f"{math} of {fields.get('math_property') or label}"
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _value(metric: Metric, one: VariantNumbers) -> float | None:

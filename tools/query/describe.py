@@ -7,7 +7,7 @@ them are cached for ten minutes.
 import re
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from hogql_lang import Column, Schema, nearest
 
@@ -17,9 +17,10 @@ from ...gateway.errors import Refused
 from ...gateway.kept import Aged
 from ...schemas.base import View
 from ...schemas.definitions import EventDefinitionRow, PropertyDefinitionRow
+from ...schemas.json import is_list
 from ...schemas.query import DescribeData, EventCount, PersonValue, PropertySample
 from ...schemas.text import excerpt
-from ..operation import Effect, Operation, Result, Toolset, show
+from ..operation import Effect, Operation, Result, Toolset, read, show
 from ..pages import Rows
 from .schema import schema_of
 from .seen_names import event_names, property_names, unseen_events
@@ -197,8 +198,8 @@ async def _ask_types(api: Call, event: str) -> dict[str, str | None]:
 
 
 async def _ask_person_values(api: Call, name: str) -> list[dict[str, Any]]:
-    answer = await api.counted_as(Budget.ANALYTICS).get(_PERSON_VALUES, {"key": name})
-    rows = cast("list[Any]", answer) if isinstance(answer, list) else show(_Results, answer)["results"]
+    response = await api.counted_as(Budget.ANALYTICS).get(_PERSON_VALUES, {"key": name})
+    rows = response if is_list(response) else read(_Results, response).results
     return [show(PersonValue, row) for row in rows]
 
 

@@ -164,10 +164,10 @@ async def test_exactly_seven_days_are_a_full_week() -> None:
     week = experiment(start_date="2026-11-01T09:00:00Z", end_date="2026-11-08T09:00:00Z")
     shown = await run(RESULTS, api_with(week), experiment_id=11)
     assert shown["experiment"]["days_run"] == 7
-    assert shown["verdict"]["may_be_called"] is True
+    assert shown["verdict"]["conclusive"] is True
     less = experiment(start_date="2026-11-01T09:00:01Z", end_date="2026-11-08T09:00:00Z")
     shown = await run(RESULTS, api_with(less), experiment_id=11)
-    assert "shorter than a full week" in str(shown["verdict"]["reasons"])
+    assert "less than a full week" in str(shown["verdict"]["reasons"])
 
 
 async def test_a_metric_that_cannot_be_computed_leaves_the_others_and_says_why() -> None:
