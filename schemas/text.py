@@ -47,7 +47,7 @@ _SECRET_FIELD = re.compile(r"secret_api_token.*|live_events_token|personal_api_k
 
 
 def secret_forms(*secrets: str) -> tuple[str, ...]:
-    """Return the secrets in each form in which upstream can echo them: as they are, in Base64, percent-encoded."""
+    """Return the secrets in each form in which upstream can echo them: unchanged, in Base64, percent-encoded."""
     forms: list[str] = []
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:
@@ -56,9 +56,9 @@ def secret_forms(*secrets: str) -> tuple[str, ...]:
 
 
 class Cleaner:
-    """Cleans the values of one result and counts what it removes.
+    """A cleaner of the values of one result that counts the characters it removes.
 
-    `secrets` are literal values that no result may contain, see `secret_forms`.
+    `secrets` are literal values that no result is allowed to contain; see `secret_forms`.
     """
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:

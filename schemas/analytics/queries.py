@@ -85,7 +85,7 @@ class QueryTrends(Dated):
     compare: Compare = None
     """previous, or a shift: -1w, -1y."""
     formula: str | None = Field(default=None, min_length=1, max_length=400)
-    """Of series A, B, ..., such as A/B."""
+    """Over series A, B, ..., such as A/B."""
 
     def series(self) -> list[TrendSeries]:
         """Return the events, with the query's math and property if they have none themselves."""

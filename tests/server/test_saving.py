@@ -53,7 +53,7 @@ async def test_a_call_that_saves_uses_the_connection_of_those_that_read() -> Non
 @pytest.mark.parametrize(
     ("tool", "arguments", "says"),
     [
-        ("query_trends", {"events": ["x"], "date_from": "yesterday"}, "date_from: must be an ISO 8601 date or time"),
+        ("query_trends", {"events": ["x"], "date_from": "yesterday"}, "date_from: must be an ISO 8601 date"),
         ("query_trends", {"events": ["x"], "maths": "dau"}, "maths is not an argument (did you mean math?)"),
         ("query_trends", {"events": ["x"], "filters": [{"key": "a", "operator": "is"}]}, "filters.0.operator: must be"),
         ("query_trends", {"events": [{"event": "x", "maths": "dau"}]}, "events.0.maths is not an argument"),

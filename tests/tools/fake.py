@@ -120,7 +120,7 @@ def connection(status: str = "ACTIVE", connection_id: str = "0b6f7a52-6f0e-4d0e-
 
 
 class FakeCall(Call):
-    """The real `Call`, whose requests are recorded and answered from `answers` instead of being sent."""
+    """The real `Call`, except that its requests are recorded and their responses come from `answers`."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class FakeCall(Call):
         self.clock = NOW
         self.sent: list[Sent] = []
         self.forgot = 0
-        """How often the tool reported that connections changed."""
+        """The number of times that the tool reported changed connections."""
 
     @property
     def last(self) -> Sent:

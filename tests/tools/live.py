@@ -32,7 +32,7 @@ class LiveSandbox:
     url: str
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """What the tool shows. Raises GatewayError."""
+        """Return the result of the tool. Raises GatewayError."""
         operation = _OPERATIONS[tool]
         args = operation.input.model_validate(arguments)
         async with self._aimed(operation.budget, writes=operation.writes(args)) as call:
@@ -41,13 +41,13 @@ class LiveSandbox:
             return json.loads(json.dumps({**call.aimed(), **shown}, allow_nan=False))
 
     async def rows(self, sql: str) -> list[list[Any]]:
-        """The rows of a HogQL query, sent as it is."""
+        """Return the rows of a HogQL query, sent unchanged."""
         async with self._aimed(Budget.QUERY, writes=False) as call:
             return (await call.query({"query": {"kind": "HogQLQuery", "query": f"{sql} LIMIT 50000"}}))["results"]
 
     @asynccontextmanager
     async def _aimed(self, budget: Budget, *, writes: bool) -> AsyncGenerator[Call]:
-        """A call to the sandbox's project."""
+        """Yield a call to the sandbox's project."""
         gateway = self._gateway()
         try:
             call = Call(
@@ -66,6 +66,6 @@ class LiveSandbox:
 
 @contextmanager
 def running_sandbox(events: int = 20_000) -> Generator[LiveSandbox]:
-    """A sandbox with synthetic events up to TODAY, at NOW. Its process ends with the block."""
+    """Run a sandbox with synthetic events up to TODAY, at NOW. Its process ends with the block."""
     with Sandbox(events=events, today=NOW.date(), now=NOW) as sandbox:
         yield LiveSandbox(sandbox.url)

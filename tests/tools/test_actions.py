@@ -74,7 +74,7 @@ async def test_an_offset_past_the_end_returns_an_empty_page() -> None:
 
 
 async def test_a_response_of_another_shape_is_an_upstream_error() -> None:
-    with pytest.raises(Failed, match="not as"):
+    with pytest.raises(Failed, match="does not match"):
         await run(LIST, FakeCall({f"GET {ACTIONS}": {"detail": "x"}}))
 
 

@@ -147,7 +147,7 @@ async def test_an_id_cannot_escape_its_path_segment(recording_id: str) -> None:
 
 
 async def test_a_response_of_another_shape_is_an_upstream_error() -> None:
-    with pytest.raises(Failed, match="not as"):
+    with pytest.raises(Failed, match="does not match"):
         await run(LIST, FakeCall({f"GET {RECORDINGS}": {"error": "x"}}))
 
 

@@ -25,7 +25,7 @@ TEXTS = st.text(alphabet=st.characters(codec="utf-8"), max_size=400)
 
 
 @given(st.lists(st.tuples(TEXTS, NUMBERS), max_size=150), st.sampled_from(["time", "bars"]))
-def test_a_table_is_cut_at_whole_rows_and_says_so(rows: list[Any], kind: Shape) -> None:
+def test_a_table_is_truncated_at_whole_rows_and_says_so(rows: list[Any], kind: Shape) -> None:
     shown = Table(kind, (Column("a"), Column("b")), tuple(rows)).as_json()
     kept = list(shown["rows"])
     assert len(json.dumps(kept, ensure_ascii=False).encode()) <= MOST_BYTES + 2
@@ -50,14 +50,14 @@ def test_there_is_no_percentage_change_or_mean_of_nothing() -> None:
     assert (number(3.0), percent(1, 3), change(-4, -2), mean([1, 2])) == (3, 33.3, 50, 1.5)
 
 
-def test_a_page_gets_the_roles_of_the_columns_and_which_series_belong_together() -> None:
+def test_the_metadata_contains_the_roles_and_series_of_columns() -> None:
     columns = (dimension("day"), Column("a", Role.VALUE, 0), Column("a before", Role.PREVIOUS, 0))
     told = {"shape": "time", "roles": ["dimension", "value", "previous"], "series": [None, 0, 0]}
     assert Table("time", columns, ()).as_meta() == told
     assert Table("bars", columns[:1], ()).as_meta() == {"shape": "bars", "roles": ["dimension"]}
 
 
-def test_what_is_empty_is_not_said() -> None:
+def test_empty_parts_are_left_out() -> None:
     table = Table("bars", (Column("a"),), ((1,),))
     assert Report(table, {}).as_json() == {"columns": ("a",), "rows": ((1,),)}
     assert Report(table, {"n": 1}, {"m": 2}, (Note("x"),)).as_json().keys() == {

@@ -1,4 +1,4 @@
-"""The headline number of each insight on a dashboard, one row each."""
+"""The headline number of each insight on a dashboard, one row per insight."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,13 +16,13 @@ from ..operation import read
 _AT_ONCE = 3
 """The number of queries that PostHog runs for one key at the same time."""
 _LEAST_S = 5.0
-"""The least time that is left in a call to start one more insight."""
+"""The time that the call must have left to compute one more insight."""
 _COLUMNS = ("insight", "short_id", "what", "value", "unit", "change_percent", "change_of", "age_s")
 
 
 async def numbers_of(api: Call, dashboard_id: int, dashboard: NumberedTiles, *, refresh: bool) -> dict[str, Any]:
-    """Return `{"columns", "rows", "notes"}`. With `refresh` PostHog computes each insight as the dashboard does, a few
-    at a time; otherwise the numbers come from its cache.
+    """Return `{"columns", "rows", "notes"}`. `refresh` computes each insight with the dashboard's filters, a few at a
+    time; otherwise the numbers come from PostHog's cache.
     """
     insights = [tile.insight for tile in dashboard.tiles if tile.insight and not tile.insight.deleted]
     failed: list[str] = []
@@ -31,14 +31,14 @@ async def numbers_of(api: Call, dashboard_id: int, dashboard: NumberedTiles, *, 
     rows = [_line(api, insight) for insight in insights]
     notes = [f"Insights that could not be computed: {'; '.join(failed)}."] if failed else []
     if any(insight.result is None for insight in insights) and not refresh:
-        notes.append("PostHog has no computed result for insights without a value; refresh: true computes them.")
+        notes.append("Insights without a value have no cached result. Set `refresh` to true to compute them.")
     return {"columns": _COLUMNS, "rows": rows, **({"notes": notes} if notes else {})}
 
 
 async def _computed(
     api: Call, dashboard_id: int, insights: Sequence[InsightView]
 ) -> tuple[list[InsightView], list[str]]:
-    """Return the insights with fresh results, and why some have none; those keep their cached result."""
+    """Return the insights with fresh results, and why some failed; those keep their cached result."""
     found, failed = list(insights), list[str]()
     room, far = anyio.CapacityLimiter(_AT_ONCE), api.counted_as(Budget.ANALYTICS)
 

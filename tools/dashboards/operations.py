@@ -34,7 +34,7 @@ async def _list_dashboards(api: Call, args: ListDashboards) -> Result:
 
 
 async def _search(api: Call, args: ListDashboards, tag: str | None) -> Result:
-    """Return the matching dashboards. PostHog ignores `search` and accepts one tag: both are applied here."""
+    """Search all dashboards. PostHog ignores `search` here and takes only one tag, so both are compared here."""
     every = Rows(api, DASHBOARDS, {"tags": tag})
     found = [row async for item in every if _fits(row := show(DashboardRow, item), args)]
     here = found[args.offset : args.offset + args.limit]
@@ -67,7 +67,7 @@ async def _get_dashboard(api: Call, args: GetDashboard) -> Result:
 
 
 def _without_results(dashboard: dict[str, Any]) -> dict[str, Any]:
-    """Return the dashboard without the results of its tiles, which can be megabytes; get_insight shows a single one."""
+    """Drop the result of every tile, which can be megabytes; get_insight shows a single one."""
     tiles: object = dashboard.get("tiles")
     return {**dashboard, "tiles": list(map(_without_result, tiles))} if is_list(tiles) else dashboard
 

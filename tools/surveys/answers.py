@@ -15,11 +15,11 @@ _SAMPLE_CHARACTERS = 200
 _NPS_SCALE = 10
 _PROMOTERS, _DETRACTORS = 9, 6
 WRITTEN = "respondents_wrote"
-"""The field with texts of respondents."""
+"""The field that contains texts written by respondents."""
 
 
 def properties_of(questions: Sequence[QuestionView]) -> list[str]:
-    """Return the properties with responses, two per question: by its id, and by its position, as older SDKs send it."""
+    """Return the properties with responses, two per question: by its id, and by its position as older SDKs send it."""
     found: list[str] = []
     for at, question in enumerate(questions):
         by_place = f"$survey_response_{at}" if at else "$survey_response"
@@ -28,8 +28,9 @@ def properties_of(questions: Sequence[QuestionView]) -> list[str]:
 
 
 def latest_parts(rows: Sequence[list[Any]]) -> list[list[Any]]:
-    """Return the rows without the earlier parts of submissions that were sent in parts. Rows are newest first, with the
-    id of their submission in front.
+    """Return the rows without the submission id in front, keeping only the newest part of each submission.
+
+    The rows must be sorted newest first.
     """
     seen: set[str] = set()
     kept: list[list[Any]] = []
@@ -43,7 +44,7 @@ def latest_parts(rows: Sequence[list[Any]]) -> list[list[Any]]:
 
 
 def answers_to(questions: Sequence[QuestionView], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return a summary for each question; a row has two values for each, as in `properties_of`."""
+    """Return a summary of the responses to each question; a row has two values per question, as in `properties_of`."""
     return [
         _summary(question, [value for row in rows if (value := _given(row[2 * at : 2 * at + 2])) is not None])
         for at, question in enumerate(questions)
@@ -71,7 +72,7 @@ def _summary(question: QuestionView, values: Sequence[Any]) -> dict[str, Any]:
 
 
 def _rating(question: QuestionView, values: Sequence[Any]) -> dict[str, Any]:
-    """Return the average, counts by rating and, on a scale from 0 to 10, the net promoter score."""
+    """Return the average, counts per rating and, on the scale from 0 to 10, the net promoter score."""
     scores = [score for value in values if (score := _score(value)) is not None]
     counts = Counter(scores)
     shown: dict[str, Any] = {}

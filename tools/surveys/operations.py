@@ -1,4 +1,4 @@
-"""Surveys. PostHog has no soft delete for them: a survey is archived, and nothing is lost."""
+"""Surveys. PostHog has no soft delete for them, so they are archived instead and nothing is lost."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from ..operation import Effect, Operation, Result, Toolset, listing, read, show
 
 SURVEYS = "/api/projects/{project_id}/surveys/"
 SURVEY = "/api/projects/{project_id}/surveys/{survey_id}/"
-_DRAFT = "A draft: it is not shown until update_survey sets start_date."
+_DRAFT = "This survey is a draft. Users do not see it until update_survey sets start_date."
 
 
 async def _get_survey(api: Call, args: GetSurvey) -> Result:
