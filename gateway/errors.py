@@ -66,7 +66,7 @@ class Advice(StrEnum):
     USE_HOGQL = "use_hogql"
 
 
-class Changes(TypedDict, total=False):
+class ErrorChanges(TypedDict, total=False):
     """The fields that `GatewayError.with_` can replace."""
 
     message: str
@@ -118,7 +118,7 @@ class GatewayError(Exception):
             raise AttributeError(f"{name} of an error is final; use `with_` for a changed copy")
         super().__setattr__(name, value)
 
-    def with_(self, **changes: Unpack[Changes]) -> Self:
+    def with_(self, **changes: Unpack[ErrorChanges]) -> Self:
         """Return a copy with some fields replaced; without changes, a copy that another call can raise."""
         error = type(self).__new__(type(self), changes.get("message", self.message))
         error.__dict__.update({**self.__dict__, **changes})

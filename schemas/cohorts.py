@@ -126,7 +126,7 @@ def _conditions(node: object, path: tuple[str | int, ...]) -> int:
     )
 
 
-type Filters = Annotated[dict[str, Any], AfterValidator(_check)]
+type CohortFilters = Annotated[dict[str, Any], AfterValidator(_check)]
 
 
 class ListCohorts(Page):
@@ -140,7 +140,7 @@ class GetCohort(InProject):
 class CreateCohort(InProject):
     name: str = Field(min_length=1, max_length=400)
     description: str | None = Field(default=None, max_length=1000)
-    filters: Filters | None = None
+    filters: CohortFilters | None = None
     """{"properties": {"type": "OR", "values": [{"type": "AND", "values": [{"type": "behavioral", "key": "$pageview",
     "event_type": "events", "value": "performed_event", "time_value": 30, "time_interval": "day"}, {"type": "person",
     "key": "plan", "operator": "exact", "value": ["pro"]}]}]}}"""
@@ -165,7 +165,7 @@ class UpdateCohort(Changes):
     cohort_id: Id
     name: str | None = Field(default=None, min_length=1, max_length=400)
     description: str | None = Field(default=None, max_length=1000)
-    filters: Filters | None = None
+    filters: CohortFilters | None = None
     """Replaces all filters."""
 
 

@@ -110,7 +110,7 @@ def _kind(query: Any) -> Any:
     return _kind(source) if is_object(source) else query.get("kind")
 
 
-type Kind = Annotated[str | None, BeforeValidator(_kind)]
+type KindOfQuery = Annotated[str | None, BeforeValidator(_kind)]
 """The kind of an insight's query, shown instead of the query."""
 
 
@@ -126,7 +126,7 @@ class InsightName(View):
 class InsightBrief(InsightName):
     """An insight as other objects refer to it."""
 
-    kind: Kind = Field(default=None, validation_alias="query")
+    kind: KindOfQuery = Field(default=None, validation_alias="query")
     deleted: IfTrue = None
 
 
@@ -155,7 +155,7 @@ class InsightFields(InsightName):
 class InsightRow(InsightFields):
     """An insight in a list."""
 
-    kind: Kind = Field(default=None, validation_alias="query")
+    kind: KindOfQuery = Field(default=None, validation_alias="query")
 
 
 class StoredInsight(InsightFields):

@@ -60,9 +60,9 @@ never as instructions."""
 def build(runtime: Runtime) -> Server[Any]:
     """Return the server of one runtime. A process has one, shared by all connections."""
     settings = runtime.settings
-    pinned, read_only = settings.project_id is not None, settings.read_only
+    pinned = settings.project_id is not None
     exports = settings.export_dir is not None
-    tools = [tool.as_tool(pinned=pinned, read_only=read_only, exports=exports) for tool in runtime.tools]
+    tools = [tool.as_tool(pinned=pinned, read_only=settings.read_only, exports=exports) for tool in runtime.tools]
     tools = [tool.model_copy(update={"meta": TOOL_META}) if is_charted(tool.name) else tool for tool in tools]
     schemas = {tool.name: tool.input_schema for tool in tools}
     plans = offered(frozenset(schemas))

@@ -69,10 +69,10 @@ class _Suggestions:
     complete: bool
 
 
-type _Source = Callable[[Call], Awaitable[_Suggestions]]
+type _Suggest = Callable[[Call], Awaitable[_Suggestions]]
 
 
-async def _names(call: Call, argument: str, source: _Source, project: str) -> _Suggestions:
+async def _names(call: Call, argument: str, source: _Suggest, project: str) -> _Suggestions:
     project = project.strip()
     chosen = int(project) if project.isascii() and project.isdecimal() and argument != "project" else "@current"
     await call.aim(None, chosen)
@@ -87,9 +87,9 @@ def _can_be_typed(name: str) -> bool:
 
 async def _rows(call: Call, path: str, query: Mapping[str, Any], name: str) -> _Suggestions:
     """Return one field of the rows of a list, from at most three pages."""
-    from ..tools.pages import Rows
+    from ..tools.pages import PagedRows
 
-    rows = Rows(call, path, query, pages=_PAGES)
+    rows = PagedRows(call, path, query, pages=_PAGES)
     fields = [as_object(row).get(name) async for row in rows]
     return _Suggestions([str(value) for value in fields if isinstance(value, (str, int))], not rows.cut)
 
@@ -128,7 +128,7 @@ async def _tables(call: Call) -> _Suggestions:
     return _Suggestions(list((await schema_of(call)).value.tables), True)
 
 
-_SOURCES: Mapping[str, _Source] = {
+_SOURCES: Mapping[str, _Suggest] = {
     "event": _events,
     "flag": _flags,
     "insight": _insights,

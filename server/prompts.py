@@ -27,7 +27,7 @@ type Given = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PromptPlan:
     """One prompt. `tools` are the tools that its text names; it is listed only when all of them are offered."""
 
     name: str
@@ -43,12 +43,12 @@ class Plan:
         return Prompt(name=self.name, title=self.title, description=self.about, arguments=list(self.arguments))
 
 
-def offered(tools: frozenset[str]) -> dict[str, Plan]:
+def offered(tools: frozenset[str]) -> dict[str, PromptPlan]:
     """Return the prompts whose tools are all offered, by name."""
     return {plan.name: plan for plan in PLANS if plan.tools <= tools}
 
 
-def written(plan: Plan, arguments: Mapping[str, str]) -> GetPromptResult:
+def written(plan: PromptPlan, arguments: Mapping[str, str]) -> GetPromptResult:
     """Return the prompt as one message. Raises MCPError (-32602) for a missing or unknown argument."""
     known = {argument.name for argument in plan.arguments}
     missing = [each.name for each in plan.arguments if each.required and not arguments.get(each.name, "").strip()]
@@ -145,8 +145,8 @@ def _launch_checklist(given: Given) -> Iterable[str]:
     yield "Reply with a checklist: ready, missing or unknown for each point, and the numbers to watch on day one."
 
 
-PLANS: tuple[Plan, ...] = (
-    Plan(
+PLANS: tuple[PromptPlan, ...] = (
+    PromptPlan(
         "weekly_product_review",
         "Weekly product review",
         "Write the weekly product review.",
@@ -163,7 +163,7 @@ PLANS: tuple[Plan, ...] = (
         ),
         _weekly_product_review,
     ),
-    Plan(
+    PromptPlan(
         "why_did_it_change",
         "Why did it change?",
         "Find out why a number changed.",
@@ -176,7 +176,7 @@ PLANS: tuple[Plan, ...] = (
         _tools("describe_data", "query_trends", "run_hogql", "list_annotations", "list_flags", "get_insight"),
         _why_did_it_change,
     ),
-    Plan(
+    PromptPlan(
         "experiment_verdict",
         "Experiment verdict",
         "Decide whether an experiment is conclusive.",
@@ -184,7 +184,7 @@ PLANS: tuple[Plan, ...] = (
         _tools("list_experiments", "get_experiment", "get_experiment_results"),
         _experiment_verdict,
     ),
-    Plan(
+    PromptPlan(
         "flag_cleanup",
         "Flag clean-up",
         "Find feature flags that can be removed.",
@@ -192,7 +192,7 @@ PLANS: tuple[Plan, ...] = (
         _tools("list_flags", "run_hogql", "list_experiments", "list_surveys"),
         _flag_cleanup,
     ),
-    Plan(
+    PromptPlan(
         "launch_checklist",
         "Launch checklist",
         "Check whether a feature behind a flag is ready to launch.",

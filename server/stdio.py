@@ -28,7 +28,7 @@ from mcp_types import (
 )
 
 from ..schemas.json import as_object
-from .wire import LONGEST_LINE, Line, LineReader, LineWriter
+from .wire import LONGEST_LINE, InputLine, LineReader, LineWriter
 
 LAST_ANSWERS_S = 1.0
 """Time for calls to finish after the client closed its end: `printf … | maton-posthog-mcp` gets its responses."""
@@ -44,7 +44,7 @@ async def serve(server: Server[Any], source: int, sink: int, *, at_end: Callable
     """
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception]()
     outgoing, from_server = anyio.create_memory_object_stream[SessionMessage]()
-    connection = _Connection(LineReader(source), LineWriter(sink), to_server, from_server)
+    connection = _Bridge(LineReader(source), LineWriter(sink), to_server, from_server)
     async with anyio.create_task_group() as tasks:
 
         async def send() -> None:
@@ -63,7 +63,7 @@ class Malformed:
     answer: JSONRPCError
 
 
-def parse(line: Line) -> JSONRPCMessage | Malformed:
+def parse(line: InputLine) -> JSONRPCMessage | Malformed:
     """Return the message in a line; for other lines the error of JSON-RPC 2.0, section 5.1, with its id if any."""
     if line is None:
         return _malformed(None, INVALID_REQUEST, f"Message longer than {LONGEST_LINE} bytes.")
@@ -84,7 +84,7 @@ def _malformed(number: RequestId | None, code: int, message: str) -> Malformed:
     return Malformed(JSONRPCError(jsonrpc="2.0", id=number, error=ErrorData(code=code, message=message)))
 
 
-class _Connection:
+class _Bridge:
     """Carries messages between the lines of the wire and the streams of the server."""
 
     def __init__(

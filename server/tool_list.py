@@ -33,7 +33,8 @@ class ToolEntry:
         left_out = ({"project_id"} if pinned else set[str]()) | (set[str]() if exports else {"export"})
         effect = self.effect
         if read_only and effect is Effect.SAVE:
-            left_out, effect = left_out | {SAVE_AS}, Effect.READ
+            left_out |= {SAVE_AS}
+            effect = Effect.READ
         properties = {name: value for name, value in self.schema["properties"].items() if name not in left_out}
         schema = {**self.schema, "properties": properties}
         return Tool(name=self.name, description=self.about, input_schema=schema, annotations=annotations(effect))

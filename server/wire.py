@@ -17,7 +17,7 @@ LONGEST_LINE = 4 * 1024 * 1024
 _AHEAD = 32
 _CHUNK = 65536
 
-type Line = bytes | None
+type InputLine = bytes | None
 """A line without its newline; None for a line that was too long."""
 
 
@@ -43,10 +43,10 @@ class LineReader:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._arrived: asyncio.Queue[Line | EOFError] = asyncio.Queue()
+        self._arrived: asyncio.Queue[InputLine | EOFError] = asyncio.Queue()
         self._room = threading.Semaphore(_AHEAD)
 
-    async def __aiter__(self) -> AsyncIterator[Line]:
+    async def __aiter__(self) -> AsyncIterator[InputLine]:
         """Yield the lines until the end of the input. Can be iterated once."""
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._read, args=(loop,), name="line reader", daemon=True).start()
@@ -85,7 +85,7 @@ class LineWriter:
                 written.get_loop().call_soon_threadsafe(_settle, written, failure)
 
 
-def split_lines(descriptor: int, longest: int = LONGEST_LINE) -> Iterator[Line]:
+def split_lines(descriptor: int, longest: int = LONGEST_LINE) -> Iterator[InputLine]:
     """Yield the lines of a descriptor, blocking. The last one can lack its newline. A read error ends the input."""
     line = bytearray()
     too_long = False

@@ -22,7 +22,7 @@ from ..schemas.shown import Whole
 from ..schemas.text import excerpt
 from .merging import merged
 from .operation import Effect, Operation, Result, Toolset, listing, route, show
-from .pages import Rows
+from .pages import PagedRows
 
 FLAGS = "/api/projects/{project_id}/feature_flags/"
 FLAG = "/api/projects/{project_id}/feature_flags/{flag_id}/"
@@ -49,13 +49,13 @@ async def _find(api: Call, flag: int | str) -> Any:
 async def _by_key(api: Call, key: str) -> Any:
     """Return the flag with this key. PostHog has no lookup by key, so search and compare."""
     seen: list[str] = []
-    async for row in Rows(api, FLAGS, {"search": key}):
+    async for row in PagedRows(api, FLAGS, {"search": key}):
         flag = _row(row)
         if flag.key == key:
             return await api.get(FLAG, flag_id=flag.id)
         seen.append(flag.key)
     if not seen:
-        seen = [_row(row).key async for row in Rows(api, FLAGS, {}, pages=1)]
+        seen = [_row(row).key async for row in PagedRows(api, FLAGS, {}, pages=1)]
     near = (
         difflib.get_close_matches(key[:_LONGEST_KEY], dict.fromkeys(seen), n=_NEAR_KEYS, cutoff=0.5)
         or seen[:_NEAR_KEYS]

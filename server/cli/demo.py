@@ -15,7 +15,7 @@ import click
 
 from . import fail, reject_arguments
 from .hosts import claude_desktop, claude_desktop_file
-from .page import Page
+from .page import Terminal
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -30,7 +30,7 @@ def command(ctx: click.Context) -> None:
     reject_arguments(ctx)
     import anyio
 
-    page = Page.for_terminal()
+    page = Terminal.for_terminal()
     try:
         anyio.run(show, page)
     except Exception as error:
@@ -38,9 +38,9 @@ def command(ctx: click.Context) -> None:
         fail(f"the demo stopped: {_cause(error)}", code=1)
 
 
-async def show(page: Page) -> None:
+async def show(page: Terminal) -> None:
     """Run the whole demo. Raises the error that stopped it, possibly in exception groups."""
-    from .steps import Steps
+    from .steps import Demo
 
     page.heading("maton-posthog-mcp: PostHog for LLM agents, on synthetic data")
     page.text(
@@ -48,7 +48,7 @@ async def show(page: Page) -> None:
         "embedded ClickHouse. It needs no account, and nothing leaves this machine."
     )
     async with _connected(page) as client:
-        await Steps(client, page).all()
+        await Demo(client, page).all()
     page.heading("Next: Claude Desktop")
     page.text(f"Put one of these into {claude_desktop_file()} and restart Claude Desktop. With synthetic data:")
     page.code(claude_desktop("--sandbox"))
@@ -57,7 +57,7 @@ async def show(page: Page) -> None:
 
 
 @asynccontextmanager
-async def _connected(page: Page) -> AsyncGenerator["Client"]:
+async def _connected(page: Terminal) -> AsyncGenerator["Client"]:
     """Yield a client of a new server process, whose log reports the progress of the data."""
     import anyio
     from mcp import Client, StdioServerParameters, stdio_client
@@ -77,7 +77,7 @@ async def _connected(page: Page) -> AsyncGenerator["Client"]:
         os.close(source)
 
 
-async def _follow(source: int, page: Page) -> None:
+async def _follow(source: int, page: Terminal) -> None:
     """Show the progress that the server logs."""
     from ..wire import LineReader
 

@@ -20,7 +20,7 @@ _BAR = 24
 _PLAIN, _BOLD, _DIM, _CYAN = "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[36m"
 
 
-class Page:
+class Terminal:
     """Writes to a text stream, as wide as its terminal, at most 100 columns."""
 
     def __init__(self, out: TextIO, *, width: int = 80, styled: bool = False, live: bool = False) -> None:
@@ -31,7 +31,7 @@ class Page:
         self._progress = ""
 
     @classmethod
-    def for_terminal(cls) -> "Page":
+    def for_terminal(cls) -> "Terminal":
         """Return a page on standard output, with colors on a terminal and without NO_COLOR (no-color.org)."""
         live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         return cls(

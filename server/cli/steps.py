@@ -9,7 +9,7 @@ import anyio
 from mcp import Client
 from mcp.types import TextContent, Tool
 
-from .page import Page
+from .page import Terminal
 
 PATIENCE_S = 300
 """For the synthetic data; one tool call times out after 55 seconds."""
@@ -24,10 +24,10 @@ class DemoError(Exception):
     """A step failed. The message is one line with the step and the reason."""
 
 
-class Steps:
+class Demo:
     """The steps of the demo over one MCP connection."""
 
-    def __init__(self, client: Client, page: Page) -> None:
+    def __init__(self, client: Client, page: Terminal) -> None:
         self._client = client
         self._page = page
 

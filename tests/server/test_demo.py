@@ -17,8 +17,8 @@ from mcp import Client
 from mcp.types import CallToolResult, TextContent, Tool
 
 from maton_posthog.server.cli.hosts import claude_desktop, claude_desktop_file, command_in_use
-from maton_posthog.server.cli.page import Page, columns_of
-from maton_posthog.server.cli.steps import Steps, count_tokens
+from maton_posthog.server.cli.page import Terminal, columns_of
+from maton_posthog.server.cli.steps import Demo, count_tokens
 from tests.server.processes import COMMAND, environment
 
 DEMO_S = 300
@@ -107,14 +107,14 @@ async def test_the_demo_waits_for_a_query_that_outlives_its_call() -> None:
         return CallToolResult(content=[TextContent(text=json.dumps(answers.pop(0)))])
 
     page, out = written()
-    await Steps(Mock(spec=Client, call_tool=call_tool), page).numbers()
+    await Demo(Mock(spec=Client, call_tool=call_tool), page).numbers()
     assert called == ["run_hogql", "get_query_result", "get_query_result"]
     assert "$pageview" in out.getvalue()
 
 
-def written(width: int = 60, *, styled: bool = False, live: bool = False) -> tuple[Page, io.StringIO]:
+def written(width: int = 60, *, styled: bool = False, live: bool = False) -> tuple[Terminal, io.StringIO]:
     out = io.StringIO()
-    return Page(out, width=width, styled=styled, live=live), out
+    return Terminal(out, width=width, styled=styled, live=live), out
 
 
 @given(
@@ -176,21 +176,21 @@ def test_progress_is_a_line_for_each_quarter_elsewhere() -> None:
 
 def test_a_terminal_that_cannot_show_a_character_gets_another() -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    Page(out).text("é")
+    Terminal(out).text("é")
     out.seek(0)
     assert out.read() == "?\n"
 
 
 def test_the_terminal_decides_about_styles(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
+    class Console(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     for no_color, styled in (("", True), ("1", False)):
         monkeypatch.setenv("NO_COLOR", no_color)
         monkeypatch.setenv("TERM", "xterm")
-        monkeypatch.setattr("sys.stdout", out := Terminal())
-        Page.for_terminal().heading("A heading")
+        monkeypatch.setattr("sys.stdout", out := Console())
+        Terminal.for_terminal().heading("A heading")
         assert bool(STYLES.search(out.getvalue())) is styled
 
 

@@ -8,7 +8,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp.types import GetPromptResult, TextContent
 
-from maton_posthog.server.prompts import PLANS, Plan, offered, written
+from maton_posthog.server.prompts import PLANS, PromptPlan, offered, written
 from maton_posthog.server.tool_list import tool_list
 from maton_posthog.tools.operation import Toolset
 
@@ -27,11 +27,11 @@ def text_of(result: GetPromptResult) -> str:
     return message.content.text
 
 
-def least(plan: Plan) -> dict[str, str]:
+def least(plan: PromptPlan) -> dict[str, str]:
     return {argument.name: f"my {argument.name}" for argument in plan.arguments if argument.required}
 
 
-def everything(plan: Plan) -> dict[str, str]:
+def everything(plan: PromptPlan) -> dict[str, str]:
     return {argument.name: f"my {argument.name}" for argument in plan.arguments}
 
 
@@ -46,7 +46,7 @@ async def test_prompts_are_listed_and_got_with_their_arguments(era: Era) -> None
 
 
 @EVERY
-def test_a_prompt_names_exactly_the_tools_that_it_says_and_no_tool_that_writes(plan: Plan) -> None:
+def test_a_prompt_names_exactly_the_tools_that_it_says_and_no_tool_that_writes(plan: PromptPlan) -> None:
     text = text_of(written(plan, everything(plan))) + text_of(written(plan, least(plan)))
     named = set(WORD.findall(text))
     assert named == plan.tools
@@ -54,7 +54,7 @@ def test_a_prompt_names_exactly_the_tools_that_it_says_and_no_tool_that_writes(p
 
 
 @EVERY
-def test_a_prompt_is_a_short_numbered_plan_that_holds_its_arguments(plan: Plan) -> None:
+def test_a_prompt_is_a_short_numbered_plan_that_holds_its_arguments(plan: PromptPlan) -> None:
     text = text_of(written(plan, everything(plan)))
     assert len(text) < 2_500
     assert "\n1. " in text
@@ -63,7 +63,7 @@ def test_a_prompt_is_a_short_numbered_plan_that_holds_its_arguments(plan: Plan) 
 
 
 @EVERY
-async def test_a_prompt_is_offered_only_where_all_its_tools_are(plan: Plan) -> None:
+async def test_a_prompt_is_offered_only_where_all_its_tools_are(plan: PromptPlan) -> None:
     assert plan.name in offered(TOOLS)
     for tool in plan.tools:
         assert plan.name not in offered(TOOLS - {tool})

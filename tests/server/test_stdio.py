@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mcp_types import INTERNAL_ERROR, JSONRPCResponse
 
 from maton_posthog.server.stdio import Malformed, encode, parse
-from maton_posthog.server.wire import LONGEST_LINE, Line, LineReader, LineWriter, split_lines
+from maton_posthog.server.wire import LONGEST_LINE, InputLine, LineReader, LineWriter, split_lines
 from tests.server.processes import COMMAND, DEADLINE_S, INITIALIZE, ServerProcess, environment, silent_gateway
 
 pytestmark = pytest.mark.anyio
@@ -184,7 +184,7 @@ async def test_lines_wait_for_a_reader_that_is_slow() -> None:
     sent = [b"%d" % number for number in range(500)]
     writer = threading.Thread(target=_write_and_close, args=(sink, b"\n".join(sent)))
     writer.start()
-    received: list[Line] = []
+    received: list[InputLine] = []
     async for line in LineReader(source):
         await anyio.lowlevel.checkpoint()
         received.append(line)
@@ -196,7 +196,7 @@ async def test_lines_wait_for_a_reader_that_is_slow() -> None:
 async def test_written_lines_arrive_whole_and_in_order() -> None:
     source, sink = os.pipe()
     lines = [bytes([65 + number % 26]) * 20_000 for number in range(30)]
-    collected: list[Line] = []
+    collected: list[InputLine] = []
     reader = threading.Thread(target=lambda: collected.extend(split_lines(source)))
     reader.start()
     writer = LineWriter(sink)

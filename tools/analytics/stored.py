@@ -11,7 +11,7 @@ from ...schemas.dates import RangeStart
 from ...schemas.json import as_list, as_object, as_objects, is_list
 from .spec import EVERY_EVENT, Condition, Counted, Dates, Split
 
-type Fields = Mapping[str, Any]
+type StoredQuery = Mapping[str, Any]
 
 INTERVALS = get_args(Interval.__value__)
 _DEFAULT_START = "-7d"
@@ -28,7 +28,7 @@ def source_of(query: Any) -> dict[str, Any]:
     return found
 
 
-def shared(source: Fields, *, default_start: str | None = _DEFAULT_START) -> dict[str, Any]:
+def shared(source: StoredQuery, *, default_start: str | None = _DEFAULT_START) -> dict[str, Any]:
     """Return the fields of a Spec for the range and the filters of the whole."""
     return {
         "dates": _dates(as_object(source.get("dateRange")), default_start),
@@ -37,7 +37,7 @@ def shared(source: Fields, *, default_start: str | None = _DEFAULT_START) -> dic
     }
 
 
-def counted(node: Fields) -> Counted:
+def counted(node: StoredQuery) -> Counted:
     """Return the event or action of an EventsNode, ActionsNode or DataWarehouseNode."""
     is_action = node.get("kind") == "ActionsNode"
     math = text(node.get("math")) or "total"
@@ -54,7 +54,7 @@ def counted(node: Fields) -> Counted:
     )
 
 
-def series(source: Fields) -> tuple[Counted, ...]:
+def series(source: StoredQuery) -> tuple[Counted, ...]:
     """Return the series or steps of a query."""
     return tuple(counted(node) for node in as_objects(source.get("series")))
 
@@ -78,7 +78,7 @@ def conditions(filters: Any) -> tuple[Condition, ...]:
     return tuple(found)
 
 
-def splits(source: Fields) -> tuple[Split, ...]:
+def splits(source: StoredQuery) -> tuple[Split, ...]:
     """Return the breakdown in either form: `breakdowns`, or the older `breakdown` with one type."""
     split = as_object(source.get("breakdownFilter"))
     found = [(one.get("property"), one.get("type")) for one in as_objects(split.get("breakdowns"))]
@@ -89,18 +89,18 @@ def splits(source: Fields) -> tuple[Split, ...]:
     return tuple(Split(name if isinstance(name, int) else str(name), str(kind or "event")) for name, kind in found)
 
 
-def interval_of(source: Fields) -> str:
+def interval_of(source: StoredQuery) -> str:
     """Return the length of an interval, as `Spec.interval`."""
     return str(source.get("interval") or "day")
 
 
-def most_values(source: Fields) -> int | None:
+def most_values(source: StoredQuery) -> int | None:
     """Return how many values of a breakdown PostHog names; None without a breakdown."""
     limit = as_object(source.get("breakdownFilter")).get("breakdown_limit")
     return whole(limit, _DEFAULT_VALUES) if splits(source) else None
 
 
-def compare_of(source: Fields) -> str | None:
+def compare_of(source: StoredQuery) -> str | None:
     """Return what the numbers are compared with, as `Spec.compare`."""
     compared = as_object(source.get("compareFilter"))
     return str(compared.get("compare_to") or "previous") if compared.get("compare") else None
@@ -132,7 +132,7 @@ def one_of(choices: Sequence[str], value: Any) -> str | None:
     return value if isinstance(value, str) and value in choices else None
 
 
-def _dates(dates: Fields, default_start: str | None) -> Dates:
+def _dates(dates: StoredQuery, default_start: str | None) -> Dates:
     start, end = dates.get("date_from") or default_start, dates.get("date_to")
     try:
         return Dates(
@@ -142,7 +142,7 @@ def _dates(dates: Fields, default_start: str | None) -> Dates:
         return Dates(are_known=False)
 
 
-def _math_property(node: Fields, math: str) -> str | None:
+def _math_property(node: StoredQuery, math: str) -> str | None:
     if math == "hogql":
         return text(node.get("math_hogql"))
     name = text(node.get("math_property")) if math in PROPERTY_MATHS else None

@@ -17,7 +17,7 @@ from ...schemas.dashboards import (
 from ...schemas.json import as_object, is_list, is_object
 from ...schemas.shown import Whole
 from ..operation import Effect, Operation, Result, Toolset, read, route, show, show_page
-from ..pages import MAX_PAGES, PAGE_SIZE, Rows
+from ..pages import MAX_PAGES, PAGE_SIZE, PagedRows
 from .numbers import numbers_of
 
 DASHBOARDS = "/api/projects/{project_id}/dashboards/"
@@ -35,7 +35,7 @@ async def _list_dashboards(api: Call, args: ListDashboards) -> Result:
 
 async def _search(api: Call, args: ListDashboards, tag: str | None) -> Result:
     """Search all dashboards. PostHog ignores `search` here and takes only one tag, so both are compared here."""
-    every = Rows(api, DASHBOARDS, {"tags": tag})
+    every = PagedRows(api, DASHBOARDS, {"tags": tag})
     found = [row async for item in every if _fits(row := show(DashboardRow, item), args)]
     here = found[args.offset : args.offset + args.limit]
     shown: dict[str, Any] = {"dashboards": here, "count": len(found)}

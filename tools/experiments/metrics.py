@@ -9,7 +9,7 @@ from ...schemas.experiments.results import ExperimentSource, MetricAnswer, Varia
 from ...schemas.json import as_list, as_object
 from ..table import Cell, Column, Role, number
 
-type Outcome = Literal["wins", "loses", "undecided"]
+type MetricOutcome = Literal["wins", "loses", "undecided"]
 _MEAN = (Column("sum", Role.VALUE), Column("mean", Role.VALUE))
 _COLUMNS: Mapping[str, tuple[Column, Column]] = {
     "funnel": (Column("conversions", Role.COUNT), Column("conversion_percent", Role.SHARE)),
@@ -54,7 +54,7 @@ class Reading:
 
     metric: Metric
     shown: Mapping[str, Any]
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, MetricOutcome]
     lacking: tuple[str, ...] = ()
     """Reasons why PostHog's statistics have no verdict yet."""
 
@@ -113,7 +113,7 @@ def reading_of(metric: Metric, answer: MetricAnswer, *, relative: bool) -> Readi
         "p_value" if is_frequentist else "chance_to_win_percent",
         "significant",
     )
-    outcomes: dict[str, Outcome] = {
+    outcomes: dict[str, MetricOutcome] = {
         one.key: _outcome(metric, one, _lift(metric, one, baseline, relative=relative)) for one in variants
     }
     lacking = tuple(dict.fromkeys(_lacking(baseline, variants)))
@@ -211,7 +211,7 @@ def _times(value: float | None, scale: int) -> int | float | None:
     return None if value is None else number(round(value * scale, 1 if scale > 1 else 4))
 
 
-def _outcome(metric: Metric, one: VariantNumbers, lift: float | None) -> Outcome:
+def _outcome(metric: Metric, one: VariantNumbers, lift: float | None) -> MetricOutcome:
     if not one.significant or not lift:
         return "undecided"
     return "wins" if (lift < 0) is metric.is_decrease else "loses"
@@ -229,14 +229,14 @@ def _steps(variants: list[VariantNumbers]) -> dict[str, Any]:
     return {"step_counts": counts} if any(len(steps or ()) > 1 for steps in counts.values()) else {}
 
 
-_OUTCOMES: Mapping[Outcome, str] = {
+_OUTCOMES: Mapping[MetricOutcome, str] = {
     "wins": "{} wins",
     "loses": "{} loses",
     "undecided": "{} does not differ significantly",
 }
 
 
-def _sentence(outcomes: Mapping[str, Outcome], lacking: tuple[str, ...]) -> str:
+def _sentence(outcomes: Mapping[str, MetricOutcome], lacking: tuple[str, ...]) -> str:
     if lacking:
         return f"PostHog has no verdict yet: {'; '.join(lacking)}."
     return f"{', '.join(_OUTCOMES[outcome].format(key) for key, outcome in outcomes.items())}."
