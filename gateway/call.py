@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ..schemas.json import as_object
 from ..schemas.restore import RESTORABLE
 from . import paths
-from .answers import LOOK_FIRST
 from .background import Background, Progress
 from .budget import Budget, account
 from .connections import Connection, ControlPlane
@@ -25,6 +24,7 @@ from .kept import Aged
 from .projects import CURRENT, Project
 from .queries import QUERY_PATH, check_query
 from .request import Request
+from .responses import LOOK_FIRST
 from .target import Target, resolve_target
 
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")

@@ -17,13 +17,13 @@ import anyio.to_thread
 import httpx2
 
 from . import hosts, paths
-from .answers import ACCEPT_ENCODING, Answer, parse
 from .budget import Ledger, Policy, account
 from .errors import Failed, GatewayError, Refused, read_only
 from .exchange import Departure, exchange
 from .hosts import Hosts
 from .rejections import outcome_unknown, rejection
 from .request import Encoded, Plane, Request, encode
+from .responses import ACCEPT_ENCODING, UpstreamResponse, parse
 from .retry import Backoff, RetryQuota, parse_retry_after, repeatable
 
 logger = logging.getLogger("maton_posthog.gateway")
@@ -101,15 +101,15 @@ class Gateway:
         while True:
             await self._await_turn(request, deadline)
             try:
-                answer = await self._try(request, encoded, deadline)
+                response = await self._try(request, encoded, deadline)
             except _Lost as lost:
                 error = self._lost(request, lost, allowed_s)
                 error.__cause__ = lost
             else:
-                if answer.ok:
+                if response.ok:
                     self._quota.give_back()
-                    return parse(answer, writes=request.writes)
-                error = self._rejected(request, answer)
+                    return parse(response, writes=request.writes)
+                error = self._rejected(request, response)
             tries += 1
             wait = self._backoff.wait(tries, error.retry_after_s)
             affordable = tries < request.tries and time.monotonic() + wait < deadline
@@ -146,7 +146,7 @@ class Gateway:
                 retryable=True,
             ) from None
 
-    async def _try(self, request: Request, encoded: Encoded, deadline: float) -> Answer:
+    async def _try(self, request: Request, encoded: Encoded, deadline: float) -> UpstreamResponse:
         """Send once and read the whole response. An unreachable host is replaced by the next one. Raises _Lost."""
         known = self._hosts[request.plane]
         while True:
@@ -224,9 +224,9 @@ class Gateway:
             retryable=True,
         )
 
-    def _rejected(self, request: Request, answer: Answer) -> GatewayError:
-        retry_after_s = parse_retry_after(answer.retry_after)
-        error = rejection(answer, request, retry_after_s)
+    def _rejected(self, request: Request, response: UpstreamResponse) -> GatewayError:
+        retry_after_s = parse_retry_after(response.retry_after)
+        error = rejection(response, request, retry_after_s)
         if error.code == "rate_limited" and retry_after_s is not None:
             # Maton limits the whole key, PostHog one class of requests.
             whole = error.source == "maton"

@@ -106,7 +106,7 @@ class GatewayError(Exception):
         """The next step that uses a tool; above the gateway it becomes part of the hint."""
         self.source: Final[Source] = source or self.default_source
         self.outcome: Final[Outcome | None] = outcome or self.default_outcome
-        """None until `Call.settle` sets it; it stays None for a read, which changes nothing."""
+        """None until `Call.settle` sets it, and always None for a read, which changes nothing."""
         self.retryable: Final = retryable
         self.retry_after_s: Final = retry_after_s
         self.status: Final = status

@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import httpx2
 
-from .answers import Answer, read_bounded
+from .responses import UpstreamResponse, read_bounded
 
 CLOSE_TIMEOUT_S = 1.0
 
@@ -32,7 +32,7 @@ class Departure:
                 await self._socket.aclose()
 
 
-async def exchange(http: httpx2.AsyncClient, prepared: httpx2.Request) -> Answer:
+async def exchange(http: httpx2.AsyncClient, prepared: httpx2.Request) -> UpstreamResponse:
     """Send a request and read the whole response. On cancellation, close the connection."""
     response = await http.send(prepared, stream=True)
     try:
@@ -43,7 +43,7 @@ async def exchange(http: httpx2.AsyncClient, prepared: httpx2.Request) -> Answer
             with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                 await response.aclose()
     headers = response.headers
-    return Answer(
+    return UpstreamResponse(
         response.status_code,
         read if isinstance(read, bytes) else b"",
         request_id=_plain(headers.get("x-request-id")),

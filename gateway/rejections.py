@@ -13,9 +13,9 @@ from pydantic_core import from_json
 
 from ..schemas.json import as_list, as_object, is_list, is_object
 from ..schemas.text import excerpt
-from .answers import LOOK_FIRST, Answer
 from .errors import Advice, Code, Failed, GatewayError, Rejected, Source, Upstream
 from .request import Plane, Request
+from .responses import LOOK_FIRST, UpstreamResponse
 
 _HOST_HINT = (
     "Maton may have moved: set MATON_GATEWAY_URL / MATON_CONTROL_URL (--gateway-url / --control-url), "
@@ -151,18 +151,18 @@ _POSTHOG: Mapping[int, _Verdict] = {
 }
 
 
-def rejection(answer: Answer, request: Request, retry_after_s: float | None) -> GatewayError:
+def rejection(response: UpstreamResponse, request: Request, retry_after_s: float | None) -> GatewayError:
     """Return the error for a response that is not 2xx."""
-    body = read_error_body(answer.body, answer.status, request.plane)
-    common: dict[str, Any] = {"status": answer.status, "request_id": answer.request_id, "upstream": body.upstream}
-    if answer.status == 429:
+    body = read_error_body(response.body, response.status, request.plane)
+    common: dict[str, Any] = {"status": response.status, "request_id": response.request_id, "upstream": body.upstream}
+    if response.status == 429:
         return _rate_limited(body, retry_after_s, common)
-    if answer.status >= 500 and not body.failed_query:
+    if response.status >= 500 and not body.failed_query:
         return _server_error(body, request.writes, retry_after_s, common)
-    hogql = request.asks_hogql and answer.status == 400 and body.source == "posthog" and body.attr is None
+    hogql = request.asks_hogql and response.status == 400 and body.source == "posthog" and body.attr is None
     if body.failed_query or hogql:
         return _hogql_rejected(body, common)
-    verdict = _verdict(body, answer.status, request)
+    verdict = _verdict(body, response.status, request)
     return Rejected(verdict.code, verdict.message, verdict.hint, advice=verdict.advice, source=body.source, **common)
 
 

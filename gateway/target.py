@@ -15,7 +15,7 @@ class Target:
     """A connection and a project, each None where the call has none."""
 
     connection: Connection | None = None
-    """None leaves the choice to Maton: only for reads while the control plane cannot tell."""
+    """None leaves the choice to Maton: only for reads while the control plane cannot be reached."""
     project: Project | None = None
     resolved_now: bool = False
     """True when the project was resolved for this call."""

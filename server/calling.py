@@ -76,10 +76,10 @@ def _internal_error(call: Call | None, *, writes: bool) -> GatewayError:
 def _progress(runtime: Runtime, context: ServerRequestContext[Any]) -> Progress:
     """Return a function that reports elapsed seconds as progress, to clients that requested progress."""
 
-    async def tell(seconds: float, news: str) -> None:
+    async def report(seconds: float, news: str) -> None:
         await context.session.report_progress(seconds, message=cast("str", clean(runtime, news)))
 
-    return tell
+    return report
 
 
 def _content(attachment: Attachment) -> ContentBlock:

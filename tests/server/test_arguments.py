@@ -71,7 +71,7 @@ def test_the_hint_lists_the_arguments_when_one_is_missing_or_unknown() -> None:
     assert refusal(flag_id=1, limit=0).hint is None
 
 
-def test_four_faults_are_told_and_the_rest_counted() -> None:
+def test_four_problems_are_listed_and_the_rest_counted() -> None:
     refused = refusal(flag_id=0, limit=0, kind="x", name="", tags=5, active="x")
     assert refused.message.count(";") == 4
     assert refused.message.endswith("; and 2 more.")
@@ -103,7 +103,7 @@ def test_very_many_unknown_names_are_looked_up_for_the_shown_ones_only(
     assert alike or refused.message.endswith("; and 19996 more.")
 
 
-def test_a_flood_of_names_is_refused_without_looking_at_each() -> None:
+def test_a_flood_of_names_is_rejected_without_validating_each() -> None:
     looked_at: list[str] = []
 
     class Flood(dict[str, Any]):
@@ -120,7 +120,7 @@ def test_a_flood_of_names_is_refused_without_looking_at_each() -> None:
     assert len(looked_at) == len(NAMES) + 1
 
 
-def test_values_are_never_told() -> None:
+def test_values_are_never_shown() -> None:
     secret = "phx_very_secret_value"
     refused = refusal(flag_id=secret, search=[secret], limit=secret, kind=secret, tags=secret, name=secret)
     assert secret not in str(refused.as_json())

@@ -56,7 +56,7 @@ def test_the_demo_shows_every_step(demo: subprocess.CompletedProcess[str]) -> No
         assert re.search(shown, demo.stdout), f"{shown} in:\n{demo.stdout}"
 
 
-def test_what_the_demo_tells_to_paste_is_a_configuration(demo: subprocess.CompletedProcess[str]) -> None:
+def test_the_demo_prints_a_valid_configuration(demo: subprocess.CompletedProcess[str]) -> None:
     blocks = [json.loads(block) for block in re.findall(r"^\{.*?^\}", demo.stdout, re.MULTILINE | re.DOTALL)]
     sandbox, real = [block["mcpServers"]["posthog"] for block in blocks]
     assert "--sandbox" in sandbox["args"]
@@ -79,7 +79,7 @@ def test_the_demo_uses_neither_the_key_nor_the_settings_of_its_user(demo: subpro
     assert "CANARY" not in demo.stdout + demo.stderr
 
 
-def test_a_demo_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
+def test_a_failing_demo_gives_the_reason_in_one_line(tmp_path: Path) -> None:
     broken = tmp_path / "sitecustomize.py"
     broken.write_text("import sys\nsys.modules['posthog_sandbox'] = None\n")
     done = subprocess.run(
@@ -148,7 +148,7 @@ def test_foreign_text_cannot_steer_the_terminal() -> None:
     assert "\x1b" not in STYLES.sub("", out.getvalue())
 
 
-def test_styles_are_only_used_when_asked_for() -> None:
+def test_styles_are_used_on_request_only() -> None:
     for styled in (False, True):
         page, out = written(styled=styled)
         page.heading("A heading")
@@ -156,7 +156,7 @@ def test_styles_are_only_used_when_asked_for() -> None:
         assert bool(STYLES.search(out.getvalue())) is styled
 
 
-def test_progress_is_one_line_that_is_drawn_anew_on_a_terminal() -> None:
+def test_progress_is_one_line_that_is_redrawn_on_a_terminal() -> None:
     page, out = written(live=True)
     page.progress(0.25, "making events")
     page.progress(2.0, "made events")
@@ -194,7 +194,7 @@ def test_the_terminal_decides_about_styles(monkeypatch: pytest.MonkeyPatch) -> N
         assert bool(STYLES.search(out.getvalue())) is styled
 
 
-def test_tokens_are_counted_or_said_to_be_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_are_counted_or_marked_as_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
     tools = [Tool(name="get_flag", description="Show one flag.", input_schema={"type": "object", "properties": {}})]
     counted, how = count_tokens(tools)
     assert how == "(o200k_base)"

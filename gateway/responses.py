@@ -27,7 +27,7 @@ type Fault = Literal["too_large", "badly_encoded"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class UpstreamResponse:
     """One HTTP response, read to its end. With a `fault`, the body could not be read and is empty."""
 
     status: int
@@ -63,7 +63,7 @@ async def read_bounded(chunks: AsyncIterator[bytes], encoding: str, limit: int =
     return bytes(body) if complete else "badly_encoded"
 
 
-def parse(answer: Answer, *, writes: bool) -> Any:
+def parse(response: UpstreamResponse, *, writes: bool) -> Any:
     """Return the JSON value of a successful response; None for an empty body.
 
     Raises Failed (`bad_upstream_response`) for anything but strict JSON: NaN and infinite numbers, lone surrogates,
@@ -71,23 +71,23 @@ def parse(answer: Answer, *, writes: bool) -> Any:
     Raises Failed (`response_too_large`) too. The outcome of a write is then `unknown`: a login page comes with 200
     as well, and in that case nothing was changed.
     """
-    if answer.fault == "too_large":
+    if response.fault == "too_large":
         size = f"The response is larger than {MAX_BODY_BYTES // 1024**2} MiB."
         narrower = "Request less: a smaller limit, fewer columns, a shorter time range."
-        raise _unusable(answer, writes, "response_too_large", size, narrower)
-    if answer.fault == "badly_encoded":
+        raise _unusable(response, writes, "response_too_large", size, narrower)
+    if response.fault == "badly_encoded":
         message = "The response does not match its Content-Encoding."
-        raise _unusable(answer, writes, "bad_upstream_response", message, _AGAIN)
-    if not answer.body.strip():
+        raise _unusable(response, writes, "bad_upstream_response", message, _AGAIN)
+    if not response.body.strip():
         return None
     try:
-        return _strict(answer.body)
+        return _strict(response.body)
     except ValueError:
-        message = f"The response ({answer.status}) is not valid JSON."
-        raise _unusable(answer, writes, "bad_upstream_response", message, _AGAIN) from None
+        message = f"The response ({response.status}) is not valid JSON."
+        raise _unusable(response, writes, "bad_upstream_response", message, _AGAIN) from None
 
 
-def _unusable(answer: Answer, writes: bool, code: Code, message: str, hint: str) -> Failed:
+def _unusable(response: UpstreamResponse, writes: bool, code: Code, message: str, hint: str) -> Failed:
     """Return the error for a 2xx response that cannot be read. A write may have been applied."""
     return Failed(
         code,
@@ -95,8 +95,8 @@ def _unusable(answer: Answer, writes: bool, code: Code, message: str, hint: str)
         LOOK_FIRST if writes else hint,
         source="maton",
         outcome="unknown" if writes else None,
-        status=answer.status,
-        request_id=answer.request_id,
+        status=response.status,
+        request_id=response.request_id,
     )
 
 
