@@ -103,7 +103,7 @@ def test_a_busy_port_is_one_line() -> None:
         done = run("--transport", "http", "--port", str(port))
     assert done.returncode == 2
     assert done.stderr == (
-        f"maton-posthog-mcp: --port {port} is already in use on 127.0.0.1; choose another, or 0 for any free one.\n"
+        f"maton-posthog-mcp: --port {port} is already in use on 127.0.0.1; choose another one, or 0 for any free port.\n"
     )
 
 
@@ -114,12 +114,12 @@ def test_an_address_of_another_machine_is_one_line() -> None:
         listen("a..b", 0)
 
 
-def test_a_port_that_needs_more_rights_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_needs_more_privileges_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> socket.socket:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(socket, "create_server", refuse)
-    with pytest.raises(PortError, match="--port 80 needs more rights"):
+    with pytest.raises(PortError, match="--port 80 needs more privileges"):
         listen("127.0.0.1", 80)
 
 
