@@ -1,1 +1,1 @@
-"""The only code that speaks HTTP: Maton's data plane (PostHog) and its control plane (connections)."""
+"""The only code that sends HTTP: to Maton's data plane (PostHog) and its control plane (connections)."""

@@ -1,4 +1,4 @@
-"""Queries that run apart from the calls that wait for them: calls share one, time out, come back, or cancel it."""
+"""Queries that run in tasks of their own. Calls share them, wait for them, come back for their results, cancel them."""
 
 import asyncio
 import logging
@@ -16,31 +16,33 @@ from .errors import Failed, GatewayError
 logger = logging.getLogger("maton_posthog.gateway")
 
 KEPT_S = 900.0
-"""How long the answer of a query can be fetched by its id."""
+"""How long the result of a query can be fetched by its id."""
 MOST_QUERIES = 64
 MOST_WEIGHT = 200_000_000
-"""Bytes of all kept answers together, as they weigh themselves."""
+"""Largest total of `Weighed.weight` over all kept results, in bytes."""
 PROGRESS_EVERY_S = 2.0
 STOP_WITHIN_S = 3.0
 
 type Progress = Callable[[float, str], Awaitable[None]]
-"""Tells a client seconds gone by, and what is known of the progress."""
+"""Reports the elapsed seconds and a message to a client."""
 
 
 class Weighed(Protocol):
-    """An answer that knows about how many bytes it takes."""
+    """A result that estimates its size."""
 
     @property
-    def weight(self) -> int: ...
+    def weight(self) -> int:
+        """Approximate size in bytes."""
+        ...
 
 
 class Query:
-    """One query. `answer` or `error` is there once it is done; `news` is what PostHog says of its progress."""
+    """One query. `answer` or `error` is set once it is done; `news` is the progress that PostHog reports."""
 
     def __init__(self, place: Hashable) -> None:
         self.id = uuid.uuid4().hex
         self.place = place
-        """Connection and project; no other place may see it."""
+        """Connection and project; calls with another place cannot see the query."""
         self.started = time.monotonic()
         self.finished: float | None = None
         self.answer: Any = None
@@ -48,25 +50,25 @@ class Query:
         self.news = "Running in PostHog"
         self.task: asyncio.Task[None] | None = None
         self.cancelled = False
-        """It ends as soon as its task learns of it."""
+        """True once cancellation was requested; the task ends a moment later."""
         self._done = anyio.Event()
         self._waiting = 0
         self._handed_out = False
 
     @property
     def seconds(self) -> float:
-        """How long it runs, or ran."""
+        """Seconds that the query has been running, or ran."""
         return (self.finished or time.monotonic()) - self.started
 
     @property
     def age_s(self) -> float:
-        """Seconds since it was answered."""
+        """Seconds since it finished; 0 while it runs."""
         return 0.0 if self.finished is None else time.monotonic() - self.finished
 
     async def wait(self, seconds: float, progress: Progress | None = None) -> bool:
-        """Whether it is done within so many seconds; if not, it goes on, and its id finds it again.
+        """Return whether it finishes within that many seconds. If not, it keeps running and can be found by its id.
 
-        When the last call that waits for it is cancelled, so is the query. Raises its GatewayError.
+        The query is cancelled together with the last call that waits for it. Raises its GatewayError.
         """
         self._waiting += 1
         try:
@@ -85,12 +87,15 @@ class Query:
         return self._done.is_set()
 
     def cancel(self) -> bool:
-        """Stop it, here and at PostHog; whether there was something to stop."""
+        """Stop the query here and in PostHog. Return whether it was still running."""
         self.cancelled = self.task is not None and self.task.cancel()
         return self.cancelled
 
     def finish(self, answer: Any, error: GatewayError | None) -> None:
-        self.answer, self.error, self.finished = answer, error, time.monotonic()
+        """Set the result or the error, and wake the calls that wait."""
+        self.answer = answer
+        self.error = error
+        self.finished = time.monotonic()
         self._done.set()
 
     async def _watch(self, progress: Progress | None) -> None:
@@ -102,7 +107,7 @@ class Query:
 
 
 class Background:
-    """Runs queries and keeps their answers. Whoever made it closes it."""
+    """Runs queries and keeps their results. Close it with `aclose`."""
 
     def __init__(self) -> None:
         self._queries: OrderedDict[str, Query] = OrderedDict()
@@ -110,14 +115,14 @@ class Background:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def aclose(self) -> None:
-        """Cancel what still runs, and wait until it has ended."""
+        """Cancel the running queries and wait until they have ended."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def shared(self, key: Hashable, max_age_s: float) -> Query | None:
-        """The query of this key that runs, or was answered at most so many seconds ago."""
+        """Return the query of this key that is running or finished at most `max_age_s` ago."""
         query = self._by_key.get(key)
         if (
             query is None
@@ -129,7 +134,7 @@ class Background:
         return query
 
     def find(self, query_id: str, place: Hashable) -> Query | None:
-        """The query of this id and place, None when it is unknown or no longer kept."""
+        """Return the query of this id and place; None when it is unknown or expired."""
         query = self._queries.get(query_id)
         if query is None or query.place != place or query.age_s > KEPT_S:
             return None
@@ -142,8 +147,9 @@ class Background:
         run: Callable[[Query], Awaitable[Weighed]],
         stop: Callable[[Query], Awaitable[None]],
     ) -> Query:
-        """Run a query in a task of its own. Under each of its keys it can be shared; `stop` is awaited when it is
-        cancelled before it has an answer.
+        """Start a query in a separate task, shared under each of its keys.
+
+        `stop` is awaited when the query is cancelled before it has a result.
         """
         query = Query(place)
         self._queries[query.id] = query
@@ -170,14 +176,14 @@ class Background:
             with anyio.move_on_after(STOP_WITHIN_S, shield=True):
                 await stop(query)
             raise
-        except Exception:  # the end of the task: a fault of ours must reach those who wait, or they wait for good
-            logger.exception("a query failed in the background")
+        except Exception:  # without this, a bug would leave the waiting calls without an end
+            logger.exception("A background query failed")
             query.finish(None, _fault())
         finally:
             self._tidy()
 
     def _tidy(self) -> None:
-        """Forget what is too old, and the oldest of what is too much."""
+        """Drop expired queries, and the oldest ones over the limits."""
         finished = [query for query in self._queries.values() if query.finished is not None]
         weight = sum(_weight(query) for query in finished)
         for query in finished:
@@ -194,8 +200,8 @@ def _weight(query: Query) -> int:
 
 
 def _cancelled() -> Failed:
-    return Failed("unavailable", "The query was cancelled.", "Run it again if you still need its answer.")
+    return Failed("unavailable", "The query was cancelled.", "Run it again if you still need its result.")
 
 
 def _fault() -> GatewayError:
-    return GatewayError("internal_error", "This server has a fault.", "The log on stderr has the details.")
+    return GatewayError("internal_error", "Internal error in this server.", "See the log on stderr for details.")

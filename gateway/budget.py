@@ -1,8 +1,8 @@
-"""Courtesy budgets: how many requests of each class were sent, and whether the next one waits, goes, or is refused.
+"""Client-side request budgets: count the requests of each class; send, delay or reject the next one.
 
-Classes and rates are those that Maton's PostHog guide states; the 10 requests a second are Maton's own limit per key.
-PostHog's source suggests that its limits do not bind OAuth traffic, so by default a spent budget is only told; what
-the server says wins.
+Classes and rates come from Maton's PostHog guide; 10 requests per second is Maton's own limit per key. PostHog's source
+suggests that its limits do not apply to OAuth traffic, so by default a spent budget is only reported. A 429 from
+upstream always takes precedence.
 """
 
 import math
@@ -19,15 +19,15 @@ from .errors import Advice, Refused
 type Policy = Literal["adaptive", "strict", "off"]
 
 PATIENCE_S = 2.0
-"""Waits up to this long are waited out."""
+"""Longest wait for room in a budget."""
 LONGEST_PAUSE_S = 3600.0
-"""A Retry-After is believed this far."""
+"""Longest Retry-After that is respected."""
 _TICK_S = 0.001
 _MOST_ACCOUNTS = 64
 
 
 class Budget(StrEnum):
-    """The class that a request is counted in."""
+    """The class in which a request is counted."""
 
     ANALYTICS = "analytics"
     QUERY = "query"
@@ -52,7 +52,7 @@ _INSTEAD = {
 
 
 class _Window:
-    """At most `limit` requests in any `seconds`. Only the newest `limit` moments matter, so no more are kept."""
+    """At most `limit` requests in any `seconds`. Only the newest `limit` times are kept."""
 
     def __init__(self, limit: int, seconds: float) -> None:
         self.limit = limit
@@ -60,14 +60,14 @@ class _Window:
         self.sent: deque[float] = deque(maxlen=limit)
 
     def wait(self, now: float) -> float:
-        """Seconds until one more request fits; 0 if it fits now."""
+        """Return the seconds until one more request fits; 0 if it fits now."""
         while self.sent and self.sent[0] + self.seconds <= now:
             self.sent.popleft()
         return self.sent[0] + self.seconds - now if len(self.sent) == self.limit else 0.0
 
 
 class _Account:
-    """What was sent with one key over one connection."""
+    """The requests that were sent with one key over one connection."""
 
     def __init__(self, limits: Mapping[Budget, Limits]) -> None:
         self.windows = {budget: tuple(_Window(*window) for window in windows) for budget, windows in limits.items()}
@@ -76,15 +76,15 @@ class _Account:
 
 
 def account(connection: str | None) -> str:
-    """Return the ledger's key: there is one API key for each gateway, so the connection tells accounts apart."""
+    """Return the ledger's key: a gateway has one API key, so the connection alone distinguishes accounts."""
     return connection or "default"
 
 
 class Ledger:
-    """Counts requests per key and connection; a request is counted in all its windows or in none.
+    """Counts requests per key and connection. A request is counted in all its windows or in none.
 
-    `pace` is Maton's limit in requests a second (None: no pacing), shared by all connections of the key. Requests of
-    a class go in the order in which they came, and so do those that wait for the pace.
+    `pace` is Maton's limit in requests per second (None: no limit), shared by all connections of the key. Requests of
+    one class are sent in the order in which they arrive, as are requests that wait for the pace.
     """
 
     def __init__(
@@ -106,9 +106,9 @@ class Ledger:
         self._accounts: dict[str, _Account] = {}
 
     def spend_now(self, account: str, budget: Budget) -> bool:
-        """Count one request if nobody waits and it may go at once: nearly always so, and then no task has to switch.
+        """Count one request and return True when it can be sent without waiting, which needs no task switch.
 
-        Raises Refused like `spend`.
+        Raises Refused, see `spend`.
         """
         books = self._books(account)
         now = self._clock()
@@ -120,10 +120,10 @@ class Ledger:
         return True
 
     async def spend(self, account: str, budget: Budget) -> None:
-        """Count one request, waiting up to 2 s for room. Cancelled while waiting, it has counted nothing.
+        """Count one request after waiting up to 2 s for room. A call that is cancelled while it waits is not counted.
 
         Raises Refused (`budget_spent`) under the strict policy when the wait is longer, and (`rate_limited`) under
-        every policy while a 429 of the server closes the class.
+        every policy while a 429 from upstream closes the class.
         """
         books = self._books(account)
         give_up = self._clock() + PATIENCE_S
@@ -136,14 +136,14 @@ class Ledger:
                 async with self._pacing:
                     while (wait := self._pace.wait(self._clock())) > 0:
                         await self._sleep(max(wait, _TICK_S))
-                    # Meanwhile a 429 may have closed the class.
+                    # A 429 may have closed the class in the meantime.
                     if self._wait(books, budget, give_up) <= 0:
                         return self._count(books, budget)
 
     def close(self, account: str, budget: Budget | None, seconds: float) -> None:
-        """A 429 said to wait: no request of this class until then; of no class and connection if `budget` is None.
+        """Hold back requests of this class after a 429; of all classes and connections if `budget` is None.
 
-        After an hour one goes out to ask again, whatever was said.
+        The pause is at most an hour, even for a longer Retry-After.
         """
         until = self._clock() + min(seconds, LONGEST_PAUSE_S)
         if budget is None:
@@ -153,7 +153,10 @@ class Ledger:
             closed[budget] = max(closed.get(budget, until), until)
 
     def state(self, account: str, budget: Budget) -> dict[str, Any]:
-        """`{"class", "used", "limit", "resets_in_s"}` of the window with the least room; `used` stops at the limit."""
+        """Return `{"class", "used", "limit", "resets_in_s"}` of the window with the least room.
+
+        `used` never exceeds the limit.
+        """
         now = self._clock()
         windows = self._books(account).windows[budget]
         for window in windows:
@@ -170,7 +173,7 @@ class Ledger:
         }
 
     def _books(self, account: str) -> _Account:
-        """The account, now the newest; of very many, the one that was used longest ago is forgotten."""
+        """Return the account; over 64 accounts, drop the least recently used one."""
         found = self._accounts.pop(account, None) or _Account(self._limits)
         self._accounts[account] = found
         if len(self._accounts) > _MOST_ACCOUNTS:
@@ -178,7 +181,10 @@ class Ledger:
         return found
 
     def _wait(self, books: _Account, budget: Budget, give_up: float) -> float:
-        """Seconds to wait before this class may send, if that is before `give_up`; else 0, or a refusal."""
+        """Return the seconds to wait before a request of this class can be sent.
+
+        0 when the wait would end after `give_up` and the policy allows to send anyway. Raises Refused otherwise.
+        """
         now = self._clock()
         closed = max(self._closed_until, books.closed_until.get(budget, now)) - now
         if now + closed > give_up:
@@ -203,7 +209,7 @@ class Ledger:
 def _spent(budget: Budget, wait: float) -> Refused:
     return Refused(
         "budget_spent",
-        f"The {budget} budget of this server is spent.",
+        f"This server's {budget} budget is spent.",
         f"Wait {math.ceil(wait)} s. {_INSTEAD.get(budget, 'Then call again.')}",
         advice=Advice.USE_HOGQL if budget is Budget.ANALYTICS else None,
         retryable=True,
@@ -214,7 +220,7 @@ def _spent(budget: Budget, wait: float) -> Refused:
 def _closed(budget: Budget, wait: float) -> Refused:
     return Refused(
         "rate_limited",
-        f"The server asked to pause {budget} requests; nothing was sent.",
+        f"Upstream limits {budget} requests; nothing was sent.",
         f"Wait {math.ceil(wait)} s, then call again. {_INSTEAD.get(budget, '')}".strip(),
         advice=Advice.USE_HOGQL if budget is Budget.ANALYTICS else None,
         retryable=True,

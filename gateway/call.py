@@ -1,4 +1,4 @@
-"""One tool call: where it goes (project, connection), what it is counted as, and how long it may take."""
+"""One tool call: its target (project and connection), its budget class and its deadline."""
 
 import json
 import re
@@ -9,12 +9,12 @@ from datetime import UTC, date, datetime, tzinfo
 from datetime import time as clock_time
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ..schemas.json import as_object
 from ..schemas.restore import RESTORABLE
 from . import paths
-from .answers import LOOK_FIRST
 from .background import Background, Progress
 from .budget import Budget, account
 from .connections import Connection, ControlPlane
@@ -24,6 +24,7 @@ from .kept import Aged
 from .projects import CURRENT, Project
 from .queries import QUERY_PATH, check_query
 from .request import Request
+from .responses import LOOK_FIRST
 from .target import Target, resolve_target
 
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
@@ -34,7 +35,7 @@ type Sender = Callable[[Request, float], Awaitable[Any]]
 
 
 class Call:
-    """What an operation sees of the gateway. Its calls name path templates; `project_id` is filled in here."""
+    """The gateway as one operation sees it. Paths are templates; `project_id` is filled in here."""
 
     def __init__(
         self,
@@ -55,16 +56,16 @@ class Call:
         self._deadline = time.monotonic() + directory.config.deadline_s if deadline is None else deadline
         self._queried = False
         self.target = target
-        """Where the call goes; None before `aim`."""
+        """The target; None before `aim`."""
         self.progress = progress
-        """Reports progress to a waiting client; None when it did not request that."""
+        """Reports progress to the client; None when it requested none."""
         self.export_dir = export_dir
-        """The directory that results can be written to as files; None: nowhere."""
+        """The directory to which results can be written as files; None when exports are off."""
         self.wrote = False
-        """Whether a change was accepted."""
+        """True once upstream accepted a change."""
 
     async def aim(self, connection_id: str | None, project_id: int | Literal["@current"] | None) -> None:
-        """Decide connection and project before anything else is sent; see `resolve_target`."""
+        """Resolve connection and project before anything else is sent; see `resolve_target`."""
         if self._budget is Budget.CONTROL:
             pin = self._directory.config.connection_id
             self.target = Target(Connection(pin) if pin else None)
@@ -78,7 +79,7 @@ class Call:
 
     @property
     def connection(self) -> str | None:
-        """The id sent in `Maton-Connection`; None leaves the choice to Maton: only for reads, while it is unknown."""
+        """The id sent in `Maton-Connection`; None only for reads while the control plane cannot be reached."""
         return self.target.connection.id if self.target and self.target.connection else None
 
     @cached_property
@@ -87,58 +88,58 @@ class Call:
         return ControlPlane(self._dispatch)
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None, **identifiers: object) -> Any:
-        """GET. Query values: booleans as true/false, lists and objects as JSON text, None left out."""
+        """Send a GET. Query values: booleans as true/false, lists and objects as JSON text; None is left out."""
         text = {name: _query_text(name, value) for name, value in (query or {}).items() if value is not None}
         return await self._request("GET", self._fill(path, identifiers), writes=False, query=text)
 
     async def post(self, path: str, body: Mapping[str, Any], **identifiers: object) -> Any:
-        """POST: creates something. A query is asked with `query`."""
+        """Send a POST, which creates something. Queries are sent with `query`."""
         if path == QUERY_PATH:
             raise RuntimeError("queries are sent by Call.query, which checks their kind")
         return await self._write("POST", path, body, identifiers, _is_object)
 
     async def patch(self, path: str, body: Mapping[str, Any], **identifiers: object) -> Any:
-        """PATCH: changes the fields of `body`; deleting is `soft_delete`."""
+        """Send a PATCH, which changes the fields of `body`. Objects are deleted with `soft_delete`."""
         if "deleted" in body:
-            raise RuntimeError(f"{path}: objects are deleted by Call.soft_delete, which checks the answer")
+            raise RuntimeError(f"{path}: objects are deleted by Call.soft_delete, which checks the response")
         return await self._write("PATCH", path, body, identifiers, _is_object)
 
     async def soft_delete(self, path: str, **identifiers: object) -> Any:
-        """PATCH `{"deleted": true}`, for the resources of RESTORABLE only; the answer must say deleted."""
+        """Send PATCH `{"deleted": true}` for a resource of RESTORABLE; the response must confirm it."""
         return await self._set_deleted(path, identifiers, deleted=True)
 
     async def restore(self, path: str, **identifiers: object) -> Any:
-        """PATCH `{"deleted": false}`, the undo of `soft_delete`."""
+        """Send PATCH `{"deleted": false}`, the undo of `soft_delete`."""
         return await self._set_deleted(path, identifiers, deleted=False)
 
     async def query(self, body: Mapping[str, Any]) -> Any:
-        """`POST /api/projects/{project_id}/query/`, which only reads: kinds outside QUERY_KINDS are refused."""
+        """Send `POST /api/projects/{project_id}/query/`, which only reads. Kinds outside QUERY_KINDS are rejected."""
         check_query(body.get("query"))
         self._queried = True
         return await self._request("POST", self._fill(QUERY_PATH, {}), writes=False, body=body)
 
     async def cancel_query(self, query_id: str) -> None:
-        """`DELETE /api/projects/{project_id}/query/{query_id}/`: PostHog stops the query. Raises GatewayError."""
+        """Send `DELETE /api/projects/{project_id}/query/{query_id}/`, which stops the query. Raises GatewayError."""
         path = self._fill("/api/projects/{project_id}/query/{query_id}/", {"query_id": query_id})
         await self._dispatch(
             Request(method="DELETE", path=path, writes=False, budget=Budget.CRUD, connection=self.connection, tries=1)
         )
 
     async def remembered[T](self, topic: Hashable, max_age_s: float, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
-        """What `ask` answered for this project and connection within the last `max_age_s`, or what it answers now.
+        """Return the result of `ask` for this project and connection, at most `max_age_s` old.
 
-        Calls that ask at the same time share one answer. `topic` names the question.
+        Calls at the same time share one result. `topic` identifies it.
         """
         return await self._directory.kept.get((*self.place, topic), max_age_s, ask)
 
     @property
     def place(self) -> tuple[str | None, int | str | None]:
-        """Connection and project: what is remembered holds for one of each."""
+        """Connection and project; cached values are valid for one of each."""
         return self.connection, self.project.id if self.project else None
 
     @property
     def queries(self) -> Background:
-        """The queries of this process that run or ran, apart from the calls that started them."""
+        """The background queries of this process."""
         return self._directory.queries
 
     @property
@@ -147,7 +148,7 @@ class Call:
         return self._deadline - time.monotonic()
 
     def detached(self, seconds: float) -> "Call":
-        """Return a call to the same target with its own deadline, for work that outlives this call."""
+        """Return a call to the same target with a new deadline, for work that outlives this call."""
         return Call(
             self._sender,
             self._directory,
@@ -158,7 +159,7 @@ class Call:
         )
 
     def counted_as(self, budget: Budget) -> "Call":
-        """Return a call to the same target whose requests count in another class."""
+        """Return a call to the same target whose requests are counted in another class."""
         return Call(
             self._sender,
             self._directory,
@@ -171,7 +172,7 @@ class Call:
         )
 
     async def fresh_project(self) -> tuple[Project, Project | None]:
-        """Resolve `@current` again; return it with what it meant before, None the first time. A pin never changes."""
+        """Resolve `@current` again. Return the project and the previous one (None at first). A pin never changes."""
         target = self.target or Target()
         if target.project and self._directory.config.project_id is not None:
             return target.project, target.project
@@ -179,17 +180,18 @@ class Call:
             return target.project, None
         projects = self._directory.projects
         before = projects.known(self.connection, CURRENT)
-        now = await projects.resolve(self._send, self.connection, CURRENT, afresh=True)
+        now = await projects.resolve(self._send, self.connection, CURRENT, again=True)
         self.target = replace(target, project=now)
         return now, before
 
     def forget_connections(self) -> None:
-        """A connection was created or deleted: ask again for connections and projects."""
+        """Forget connections and projects, because a connection was created or deleted."""
         self._directory.forget()
 
     def moment(self, value: datetime | date) -> str:
-        """ISO 8601 with an offset; a date alone is its midnight, a time without offset is local, both in the
-        project's timezone.
+        """Return a time as ISO 8601 with an offset.
+
+        A date becomes its midnight, and a time without offset is local, both in the project's timezone.
         """
         moment = value if isinstance(value, datetime) else datetime.combine(value, clock_time.min)
         return (moment if moment.tzinfo else moment.replace(tzinfo=self.timezone)).isoformat()
@@ -200,7 +202,7 @@ class Call:
 
     @property
     def timezone(self) -> tzinfo:
-        """The project's; UTC when it has none that this machine knows."""
+        """The project's timezone; UTC when this machine does not know it."""
         try:
             return ZoneInfo(self.project.timezone) if self.project else UTC
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -216,8 +218,9 @@ class Call:
         return shown
 
     def settle(self, error: GatewayError) -> GatewayError:
-        """Return the error with the outcome of the call as a whole: a change that was accepted before something failed
-        stays, so the call must not be repeated as it is.
+        """Return the error with the outcome of the whole call.
+
+        A change that was accepted before the failure persists, so the call must not be repeated unchanged.
         """
         if error.outcome == "unknown":
             return error
@@ -252,7 +255,7 @@ class Call:
         return await self._dispatch(request)
 
     async def _dispatch(self, request: Request) -> Any:
-        """Send what the operation asks for; from here on it is known whether it changed something."""
+        """Send a request of the operation, and record whether it changed something."""
         if request.writes and not self._writes:
             raise RuntimeError(f"an operation that reads tried to {request.method} {request.path}")
         answer = await self._send(request)
@@ -265,12 +268,15 @@ class Call:
         except GatewayError as error:
             if error.code in ("connection_not_found", "connection_expired", "missing_connection"):
                 self._directory.forget()
-            if request.plane == "data" and error.status == 500 and error.source == "maton":  # PostHog's own is no sign
+            if request.plane == "data" and error.status == 500 and error.source == "maton":
                 raise await self._with_grant(error) from error
             raise
 
     async def _with_grant(self, error: GatewayError) -> GatewayError:
-        """A 500 of Maton often means a dead OAuth grant: look, and name that only with evidence."""
+        """Return the error for a 500 of Maton, which often means a revoked OAuth grant; named with evidence only.
+
+        A 500 of PostHog is no such sign.
+        """
         if not await self._directory.grants.is_dead(ControlPlane(self._send), self.connection):
             return error.with_(advice=Advice.SUSPECT_CONNECTION)
         self._directory.connections.forget()
@@ -299,19 +305,19 @@ class Call:
         identifiers: Mapping[str, object],
         confirms: Callable[[Mapping[str, Any]], bool],
     ) -> dict[str, Any]:
-        """Send a change. It counts as made only when PostHog's own JSON confirms it: a login page, an empty response
-        or a proxy's JSON may come with 200 as well.
+        """Send a change. It is applied only when PostHog's own JSON confirms it: a login page, an empty response or a
+        proxy's JSON can come with 200 as well.
         """
         wrote = self.wrote
         answer = await self._request(method, self._fill(path, identifiers), writes=True, body=body)
-        fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+        fields = as_object(answer)
         if confirms(fields):
             return fields
         self.wrote = wrote
-        expected = f"say deleted: {str(body['deleted']).lower()}" if "deleted" in body else "hold the stored object"
+        expected = f"confirm deleted: {str(body['deleted']).lower()}" if "deleted" in body else "contain the object"
         raise Failed(
             "bad_upstream_response",
-            f"PostHog accepted the request, but its answer does not {expected}.",
+            f"PostHog accepted the request, but its response does not {expected}.",
             LOOK_FIRST,
             source="posthog",
             outcome="unknown",
@@ -319,12 +325,12 @@ class Call:
 
 
 def _is_object(fields: Mapping[str, Any]) -> bool:
-    """Return whether this is an object as PostHog stores it: all that this server writes have an id."""
+    """Return whether this is a stored object: all objects that this server writes have an id."""
     return fields.get("id") is not None
 
 
 def _resource(path: str) -> str | None:
-    """`feature_flags` of `/api/projects/{project_id}/feature_flags/{flag_id}/`; None for what is no such path."""
+    """Return `feature_flags` of `/api/projects/{project_id}/feature_flags/{flag_id}/`; None for other paths."""
     match = _ONE_RESOURCE.fullmatch(path)
     return match[1] if match else None
 
@@ -337,4 +343,4 @@ def _query_text(name: str, value: Any) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError) as error:
-        raise Refused("invalid_argument", f"{name}: cannot be sent as JSON.", "Use finite numbers.") from error
+        raise Refused("invalid_argument", f"`{name}` cannot be sent as JSON.", "Use finite numbers.") from error

@@ -1,7 +1,7 @@
-"""The process-wide HTTP client. Everything that leaves the process leaves through `Gateway.send`.
+"""The process-wide HTTP client. Every request leaves the process through `Gateway.send`.
 
 One call: permit and encode -> budget and pace -> one try -> bounded read -> strict parse, or an error; repeated only
-where `retry` allows. Redirects are never followed, cookies never kept, and no URL found in an answer is ever requested.
+where `retry` allows it. Redirects are never followed, cookies are never kept, and no URL of a response is requested.
 """
 
 import logging
@@ -17,13 +17,13 @@ import anyio.to_thread
 import httpx2
 
 from . import hosts, paths
-from .answers import ACCEPT_ENCODING, Answer, parse
 from .budget import Ledger, Policy, account
 from .errors import Failed, GatewayError, Refused, read_only
 from .exchange import Departure, exchange
 from .hosts import Hosts
 from .rejections import outcome_unknown, rejection
 from .request import Encoded, Plane, Request, encode
+from .responses import ACCEPT_ENCODING, UpstreamResponse, parse
 from .retry import Backoff, RetryQuota, parse_retry_after, repeatable
 
 logger = logging.getLogger("maton_posthog.gateway")
@@ -34,9 +34,7 @@ CONNECT_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayConfig:
-    """What a gateway needs to know. The first URL of each tuple is used; the next one only if the first cannot be
-    reached.
-    """
+    """The settings of a gateway. The first URL of each tuple is used, the next one when the first cannot be reached."""
 
     api_key: str | None = field(repr=False)
     gateway_urls: tuple[str, ...]
@@ -47,11 +45,11 @@ class GatewayConfig:
     policy: Policy = "adaptive"
     pace: int | None = None
     deadline_s: float = 55.0
-    """Longest time of one tool call; below the 60 s after which common clients give up."""
+    """Longest time of one tool call; below the 60 s timeout of common clients."""
 
 
 class _Lost(Exception):
-    """A try without an answer. `sent` is False only if the request provably never left."""
+    """A try got no response. `sent` is False only when the request provably never left."""
 
     def __init__(self, *, sent: bool, what: str) -> None:
         super().__init__(what)
@@ -87,7 +85,7 @@ class Gateway:
         self._closed = False
 
     async def aclose(self) -> None:
-        """Close the connection pool. Calls under way fail, and no further one is sent."""
+        """Close the connection pool. Calls in progress fail, and no further request is sent."""
         self._closed = True
         async with self._making:
             http, self._http = self._http, None
@@ -95,7 +93,7 @@ class Gateway:
             await http.aclose()
 
     async def send(self, request: Request, deadline: float) -> Any:
-        """The parsed answer of a request; raises GatewayError. `deadline` is a `time.monotonic()` moment."""
+        """Return the parsed response. `deadline` is a `time.monotonic()` value. Raises GatewayError."""
         self._permit(request)
         encoded = encode(request)
         allowed_s = deadline - time.monotonic()
@@ -103,15 +101,15 @@ class Gateway:
         while True:
             await self._await_turn(request, deadline)
             try:
-                answer = await self._try(request, encoded, deadline)
+                response = await self._try(request, encoded, deadline)
             except _Lost as lost:
                 error = self._lost(request, lost, allowed_s)
                 error.__cause__ = lost
             else:
-                if answer.ok:
+                if response.ok:
                     self._quota.give_back()
-                    return parse(answer, writes=request.writes)
-                error = self._refused(request, answer)
+                    return parse(response, writes=request.writes)
+                error = self._rejected(request, response)
             tries += 1
             wait = self._backoff.wait(tries, error.retry_after_s)
             affordable = tries < request.tries and time.monotonic() + wait < deadline
@@ -125,7 +123,7 @@ class Gateway:
             raise Refused(
                 "missing_api_key",
                 "MATON_API_KEY is not set.",
-                "Set it in this server's environment (maton.ai/settings); without an account, use --sandbox.",
+                "Set it in this server's environment (maton.ai/settings). To try without an account, use --sandbox.",
             )
         if request.writes and self.config.read_only:
             raise read_only()
@@ -142,11 +140,14 @@ class Gateway:
                 await self.ledger.spend(key, request.budget)
         except TimeoutError:
             raise Refused(
-                "timeout", "The call waited too long for its turn.", "Send fewer calls at once.", retryable=True
+                "timeout",
+                "The call timed out in the queue; nothing was sent.",
+                "Send fewer calls at once.",
+                retryable=True,
             ) from None
 
-    async def _try(self, request: Request, encoded: Encoded, deadline: float) -> Answer:
-        """Send once, read the whole answer. A host that cannot be reached gives way to the next one. Raises _Lost."""
+    async def _try(self, request: Request, encoded: Encoded, deadline: float) -> UpstreamResponse:
+        """Send once and read the whole response. An unreachable host is replaced by the next one. Raises _Lost."""
         known = self._hosts[request.plane]
         while True:
             http = self._http or await self._client()
@@ -164,7 +165,7 @@ class Gateway:
                 raise _Lost(sent=departure.left, what=what) from error
 
     async def _client(self) -> httpx2.AsyncClient:
-        """The connection pool, made in a thread at the first request: its TLS context takes 40 ms."""
+        """Return the connection pool, created in a thread at the first request: its TLS context takes 40 ms."""
         async with self._making:
             if self._closed:
                 raise Failed("unavailable", "This server is shutting down.", outcome="not_sent")
@@ -174,7 +175,7 @@ class Gateway:
                 except (ValueError, ImportError, OSError) as error:
                     raise Failed(
                         "unavailable",
-                        "The HTTP client cannot use the proxy or the certificates that the environment names.",
+                        "The HTTP client cannot use the proxy or the certificates of the environment.",
                         "Check HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR; SOCKS proxies are not supported.",
                         outcome="not_sent",
                     ) from error
@@ -186,7 +187,7 @@ class Gateway:
             logger.info("requests to %s go through the proxy %s", host, proxy)
         tls = any(base.startswith("https:") for base in bases)
         return httpx2.AsyncClient(
-            # Certificates are always verified. Where there is nothing to verify, no authorities have to be loaded.
+            # Certificates are always verified. Without an https URL no certificate authorities have to be loaded.
             verify=True if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             follow_redirects=False,
             mounts=dict.fromkeys(hosts.direct(bases)),
@@ -208,26 +209,26 @@ class Gateway:
         if lost.what == "timeout":
             return Failed(
                 "timeout",
-                f"No answer within {round(max(allowed_s, 0.0), 1):g} s.",
+                f"No response within {round(max(allowed_s, 0.0), 1):g} s.",
                 "Narrow the query (a shorter time range, fewer events) or try again.",
                 source="maton",
                 outcome=outcome,
             )
         known = self._hosts[request.plane]
-        failed = "broke off" if lost.sent else "could not be made"
+        what = "Lost the connection" if lost.sent else "Cannot connect"
         return Failed(
             "unavailable",
-            f"The connection to {hosts.netloc(known.base)} {failed} ({lost.what}).",
+            f"{what} to {hosts.netloc(known.base)} ({lost.what}).",
             f"Try again; check the network, any proxy, and {known.setting}.",
             outcome=outcome,
             retryable=True,
         )
 
-    def _refused(self, request: Request, answer: Answer) -> GatewayError:
-        retry_after_s = parse_retry_after(answer.retry_after)
-        error = rejection(answer, request, retry_after_s)
+    def _rejected(self, request: Request, response: UpstreamResponse) -> GatewayError:
+        retry_after_s = parse_retry_after(response.retry_after)
+        error = rejection(response, request, retry_after_s)
         if error.code == "rate_limited" and retry_after_s is not None:
-            # Maton limits the key as a whole, PostHog each class of requests.
+            # Maton limits the whole key, PostHog one class of requests.
             whole = error.source == "maton"
             self.ledger.close(account(request.connection), None if whole else request.budget, retry_after_s)
         return error
@@ -236,14 +237,14 @@ class Gateway:
 def _prepare(
     http: httpx2.AsyncClient, base: str, method: str, encoded: Encoded, departure: Departure
 ) -> httpx2.Request:
-    """The finished request, its URL checked once more: the HTTP library must have changed nothing about it."""
+    """Return the finished request, after checking that the HTTP library did not change its URL."""
     url = base + encoded.target
     try:
         prepared = http.build_request(
             method, url, headers=encoded.headers, content=encoded.content, extensions={"trace": departure}
         )
     except httpx2.InvalidURL:
-        prepared = None  # longer than 64 kB
+        prepared = None  # over 64 kB
     if prepared is None or str(prepared.url) != url:
-        raise Refused("invalid_argument", "The arguments do not form a usable URL.", "Make long arguments shorter.")
+        raise Refused("invalid_argument", "The arguments do not form a valid URL.", "Shorten long arguments.")
     return prepared

@@ -8,10 +8,11 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import anyio
 
+from ..schemas.json import as_object, is_list, is_object
 from . import paths
 from .budget import Budget
 from .errors import Advice, Failed, GatewayError, Refused
@@ -25,52 +26,52 @@ GRANT_CHECK_S = 5.0
 READ_WAITS_S = 5.0
 """Longest time that a read waits for the name of its connection."""
 ASK_AGAIN_S = 60.0
-"""After a failure of the control plane, reads do without it for this long."""
+"""After a failure of the control plane, reads skip it for this long."""
 _CERTAIN = ("missing_api_key", "invalid_key", "missing_connection")
-"""Failures that a read would meet as well."""
+"""Failures that a read would get as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection that a call goes through; `others` counts further ACTIVE ones."""
+    """The connection of a call; `others` is the number of further ACTIVE ones."""
 
     id: str
     others: int | None = None
 
 
 class ControlPlane:
-    """Connections as Maton gives them, normalised to flat objects with `connection_id`."""
+    """The connections of a key, normalized to flat objects with `connection_id`."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
 
     async def list(self, statuses: Sequence[str] = ("ACTIVE",), *, tries: int = MAX_TRIES) -> list[dict[str, Any]]:
-        """All PostHog connections in one of the statuses (ACTIVE, PENDING, FAILED), oldest first."""
+        """Return all PostHog connections in one of the statuses (ACTIVE, PENDING, FAILED), oldest first."""
         status = {"status": statuses[0]} if len(statuses) == 1 else {}
-        answer = await self._request("GET", "/connections", query={"app": APP, **status}, tries=tries)
-        rows: object = cast("dict[str, Any]", answer).get("connections") if isinstance(answer, dict) else answer
-        if not isinstance(rows, list):
+        response = await self._request("GET", "/connections", query={"app": APP, **status}, tries=tries)
+        rows: object = response.get("connections") if is_object(response) else response
+        if not is_list(rows):
             raise _unexpected()
-        found = [_flat(row) for row in cast("list[Any]", rows)]
+        found = [_flat(row) for row in rows]
         chosen = [row for row in found if row.get("app", APP) == APP and row.get("status") in statuses]
         return sorted(chosen, key=lambda row: str(row.get("creation_time", "")))
 
     async def create(self) -> dict[str, Any]:
-        """A new PENDING connection with the `url` that a person opens to authorise it."""
-        answer = await self._request("POST", "/connections", body={"app": APP}, writes=True)
+        """Create a PENDING connection and return it with the `url` that a person opens to authorize it."""
+        response = await self._request("POST", "/connections", body={"app": APP}, writes=True)
         try:
-            return _flat(answer)
+            return _flat(response)
         except Failed as error:
             raise _unexpected(wrote=True) from error
 
     async def get(self, connection_id: str) -> dict[str, Any]:
-        """One connection."""
+        """Return one connection."""
         return _flat(await self._request("GET", _one(connection_id)))
 
     async def delete(self, connection_id: str) -> None:
         """Remove a connection; PostHog itself is not changed. Maton returns an object or nothing (204)."""
-        answer = await self._request("DELETE", _one(connection_id), writes=True)
-        if answer is not None and not isinstance(answer, dict):
+        response = await self._request("DELETE", _one(connection_id), writes=True)
+        if response is not None and not is_object(response):
             raise _unexpected(wrote=True)
 
     async def _request(
@@ -97,7 +98,7 @@ class ControlPlane:
 
 
 class ActiveConnections:
-    """Which connection a call goes through when the caller named none: the oldest ACTIVE one, asked for once.
+    """The connection of calls that name none: the oldest ACTIVE one, requested once.
 
     Maton's own default differs between versions of its documentation, so reads and writes both name the connection.
     """
@@ -110,7 +111,7 @@ class ActiveConnections:
         self._asking = anyio.Lock()
 
     def forget(self) -> None:
-        """Connections changed: ask again."""
+        """Forget the connection, because connections changed."""
         self._known = None
         self._quiet_until = -math.inf
         self._changes += 1
@@ -121,9 +122,9 @@ class ActiveConnections:
             return self._known or await self._ask(control, MAX_TRIES)
 
     async def of_read(self, control: ControlPlane) -> Connection | None:
-        """Return the connection of a read; None while the control plane cannot tell, so that reads keep working.
+        """Return the connection of a read; None while the control plane cannot be reached, so that reads keep working.
 
-        Raises GatewayError for what a read would meet as well, such as a key without an ACTIVE connection.
+        Raises GatewayError for failures that a read would get as well, such as a key without an ACTIVE connection.
         """
         with anyio.move_on_after(READ_WAITS_S):
             async with self._asking:
@@ -154,8 +155,9 @@ class ActiveConnections:
 
 
 class Grants:
-    """Whether PostHog's authorisation of a connection is known to be dead. Looked up at most once a minute, and once
-    only: it is asked after a failure, when the control plane may not be well either.
+    """Finds connections whose authorization by PostHog is no longer valid.
+
+    The control plane is requested at most once a minute and without retries: after a failure it may be down as well.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -165,14 +167,15 @@ class Grants:
         self._asking = anyio.Lock()
 
     def forget(self) -> None:
-        """Connections changed: ask again."""
+        """Forget the grants, because connections changed."""
         self._asked_at = -math.inf
 
     async def is_dead(self, control: ControlPlane, connection: str | None) -> bool:
-        """True only with evidence: the connection FAILED, or none is ACTIVE and one FAILED."""
+        """Return True only with evidence: the connection FAILED, or none is ACTIVE and one FAILED."""
         async with self._asking:
             if self._clock() - self._asked_at >= GRANTS_KNOWN_S:
-                self._asked_at, self._rows = self._clock(), ()
+                self._asked_at = self._clock()
+                self._rows = ()
                 with anyio.move_on_after(GRANT_CHECK_S):
                     try:
                         self._rows = await control.list(("ACTIVE", "FAILED"), tries=1)
@@ -186,13 +189,11 @@ def _one(connection_id: str) -> str:
     return paths.fill("/connections/{connection_id}", {"connection_id": connection_id})
 
 
-def _flat(answer: object) -> dict[str, Any]:
-    """A connection, flat or nested under `connection`; its id is called connection_id, connection_Id or id."""
-    if not isinstance(answer, dict):
-        raise _unexpected()
-    outer = cast("dict[str, Any]", answer)
-    inner = outer.get("connection")
-    fields = cast("dict[str, Any]", inner) if isinstance(inner, dict) else outer
+def _flat(response: object) -> dict[str, Any]:
+    """Return a connection that is flat or nested under `connection`; its id is connection_id, connection_Id or id."""
+    outer = as_object(response)
+    inner: object = outer.get("connection")
+    fields = inner if is_object(inner) else outer
     for name in ("connection_id", "connection_Id", "id"):
         if isinstance(identifier := fields.get(name), str):
             return {**fields, "connection_id": identifier}
@@ -203,7 +204,7 @@ def _unexpected(*, wrote: bool = False) -> Failed:
     return Failed(
         "bad_upstream_response",
         "Maton returned something other than the documented connections.",
-        "Do not repeat it blindly: list the connections first (PENDING ones too)." if wrote else "Try again.",
+        "Do not repeat it before you have listed the connections (PENDING ones too)." if wrote else "Try again.",
         source="maton",
         outcome="unknown" if wrote else None,
     )

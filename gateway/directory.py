@@ -1,4 +1,4 @@
-"""What one process knows and shares for its key, whatever call asks: connections, projects, limits, queries."""
+"""The state that all calls through one gateway share: connections, projects, budgets, cached values, queries."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

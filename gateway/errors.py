@@ -1,11 +1,11 @@
-"""What a call can fail with. Every error says what failed, where, whether anything happened, and what to do next.
+"""Errors of a call: what failed, in which layer, with which outcome, and what to do next.
 
     GatewayError
-    ├── Refused    this server said no; nothing was sent                    outcome not_sent
-    ├── Rejected   Maton or PostHog answered no; nothing was changed        outcome rejected
-    └── Failed     no usable answer                                         outcome by what was sent before
+    ├── Refused    rejected by this server; nothing was sent                outcome not_sent
+    ├── Rejected   rejected by Maton or PostHog; nothing was changed        outcome rejected
+    └── Failed     no usable response                                       outcome depends on what was sent before
 
-The codes are those of the table in the README; `as_json` is the object that a tool shows.
+`docs/reference/errors.md` explains the codes; `as_json` returns the object that a tool shows.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ type Code = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Maton's or PostHog's own words, cleaned and cut to 500 characters."""
+    """The error text of Maton or PostHog, cleaned and cut to 500 characters."""
 
     detail: str
     code: str | None = None
@@ -54,7 +54,7 @@ class Upstream:
 
 
 class Advice(StrEnum):
-    """A next step that a tool makes. Which tool that is, and its words, are decided above the gateway."""
+    """A next step that uses a tool. The tool and the text are chosen above the gateway."""
 
     CREATE_CONNECTION = "create_connection"
     LIST_CONNECTIONS = "list_connections"
@@ -66,7 +66,7 @@ class Advice(StrEnum):
     USE_HOGQL = "use_hogql"
 
 
-class Changes(TypedDict, total=False):
+class ErrorChanges(TypedDict, total=False):
     """The fields that `GatewayError.with_` can replace."""
 
     message: str
@@ -78,7 +78,7 @@ class Changes(TypedDict, total=False):
 
 
 class GatewayError(Exception):
-    """A call that failed in a way that the caller can read and act on. Its fields never change; see `with_`."""
+    """A call failed in a way that the caller can read and act on. Its fields never change; see `with_`."""
 
     default_source: Source = "local"
     default_outcome: Outcome | None = "not_sent"
@@ -103,10 +103,10 @@ class GatewayError(Exception):
         self.message: Final = message
         self.hint: Final = hint
         self.advice: Final = advice
-        """The next step where a tool makes it; it becomes part of the hint above the gateway."""
+        """The next step that uses a tool; above the gateway it becomes part of the hint."""
         self.source: Final[Source] = source or self.default_source
         self.outcome: Final[Outcome | None] = outcome or self.default_outcome
-        """None until `Call.settle` sets it; it stays None for a read, which changes nothing."""
+        """None until `Call.settle` sets it, and always None for a read, which changes nothing."""
         self.retryable: Final = retryable
         self.retry_after_s: Final = retry_after_s
         self.status: Final = status
@@ -115,17 +115,17 @@ class GatewayError(Exception):
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in self.__dict__:
-            raise AttributeError(f"{name} of an error is final; make another with `with_`")
+            raise AttributeError(f"{name} of an error is final; use `with_` for a changed copy")
         super().__setattr__(name, value)
 
-    def with_(self, **changes: Unpack[Changes]) -> Self:
+    def with_(self, **changes: Unpack[ErrorChanges]) -> Self:
         """Return a copy with some fields replaced; without changes, a copy that another call can raise."""
         error = type(self).__new__(type(self), changes.get("message", self.message))
         error.__dict__.update({**self.__dict__, **changes})
         return error
 
     def as_json(self) -> dict[str, Any]:
-        """`{"error": {...}}` with the empty fields left out."""
+        """Return `{"error": {...}}` without empty fields."""
         upstream = self.upstream and {
             "code": self.upstream.code,
             "detail": self.upstream.detail,
@@ -147,22 +147,22 @@ class GatewayError(Exception):
 
 
 class Refused(GatewayError):
-    """This server refused before anything left the process."""
+    """This server rejected the call before anything left the process."""
 
 
 class Rejected(GatewayError):
-    """Maton or PostHog answered that it will not do this."""
+    """Maton or PostHog rejected the request."""
 
     default_source: Source = "posthog"
     default_outcome: Outcome | None = "rejected"
 
 
 class Failed(GatewayError):
-    """There is no usable answer: unreachable, too slow, too large, not the expected shape, or lost on the way."""
+    """There is no usable response: unreachable, too slow, too large, of another shape, or lost."""
 
     default_outcome: Outcome | None = None
 
 
 def read_only() -> Refused:
-    """The refusal of a write by a read-only server."""
+    """Return the error for a write on a read-only server."""
     return Refused("read_only", "This server is read-only.", "The operator set MATON_POSTHOG_READ_ONLY / --read-only.")

@@ -1,21 +1,21 @@
-"""One try on the wire: send, read the whole answer, and know whether anything left this process."""
+"""One try on the wire: send, read the whole response, and record whether anything left this process."""
 
 from typing import Any
 
 import anyio
 import httpx2
 
-from .answers import Answer, read_bounded
+from .responses import UpstreamResponse, read_bounded
 
 CLOSE_TIMEOUT_S = 1.0
 
 
 class Departure:
-    """Whether the request began to be written to its server. Until then nothing can have happened there.
+    """Records whether the first byte of a request was written. Before that nothing can have happened upstream.
 
-    `__call__` is the trace hook of the HTTP library, which reports each step of a request; the CONNECT that asks a
-    proxy for a tunnel does not count. It also closes the socket of a TLS handshake that was cancelled: the library
-    leaves it to the garbage collector.
+    `__call__` is the trace hook of the HTTP library, which reports each step of a request; the CONNECT request for a
+    proxy tunnel does not count. It also closes the socket of a cancelled TLS handshake, which the library leaves to the
+    garbage collector.
     """
 
     def __init__(self) -> None:
@@ -32,8 +32,8 @@ class Departure:
                 await self._socket.aclose()
 
 
-async def exchange(http: httpx2.AsyncClient, prepared: httpx2.Request) -> Answer:
-    """Send, and read the whole answer. Cancelled, it closes the connection: the answer would come to nobody."""
+async def exchange(http: httpx2.AsyncClient, prepared: httpx2.Request) -> UpstreamResponse:
+    """Send a request and read the whole response. On cancellation, close the connection."""
     response = await http.send(prepared, stream=True)
     try:
         encoding = response.headers.get("content-encoding", "").strip().lower()
@@ -43,7 +43,7 @@ async def exchange(http: httpx2.AsyncClient, prepared: httpx2.Request) -> Answer
             with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                 await response.aclose()
     headers = response.headers
-    return Answer(
+    return UpstreamResponse(
         response.status_code,
         read if isinstance(read, bytes) else b"",
         request_id=_plain(headers.get("x-request-id")),
@@ -53,6 +53,6 @@ async def exchange(http: httpx2.AsyncClient, prepared: httpx2.Request) -> Answer
 
 
 def _plain(request_id: str | None) -> str | None:
-    """A correlation id as it is shown and logged: anything else than a short plain word is dropped."""
+    """Return a correlation id as it is shown and logged; None for anything but a short plain word."""
     plain = request_id and len(request_id) <= 100 and request_id.isascii() and request_id.replace("-", "").isalnum()
     return request_id if plain else None

@@ -1,4 +1,4 @@
-"""Where requests go: the base URLs of a plane, and what proxy of the environment stands in between."""
+"""The hosts of requests: the base URLs of a plane, and the proxies of the environment."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ logger = logging.getLogger("maton_posthog.gateway")
 
 
 class Hosts:
-    """The base URLs of one plane; moves to the next one at most once each."""
+    """The base URLs of one plane. Each is left at most once, for the next one."""
 
     def __init__(self, urls: Iterable[str], prefix: str, setting: str) -> None:
         self.setting = setting
@@ -24,9 +24,9 @@ class Hosts:
         return self.all[self._at]
 
     def advance(self, unreachable: str) -> bool:
-        """Whether there is another host to try instead of the one that could not be reached."""
+        """Return whether there is another host to try in place of the unreachable one."""
         if unreachable != self.base:
-            return True  # another call has moved on already
+            return True  # another call has switched already
         if self._at + 1 == len(self.all):
             return False
         self._at += 1
@@ -35,13 +35,14 @@ class Hosts:
 
 
 def netloc(url: str) -> str:
-    """Host and port, as messages name a server."""
+    """Return host and port, as messages name a server."""
     return urlsplit(url).netloc
 
 
 def direct(bases: Iterable[str]) -> tuple[str, ...]:
-    """URL patterns of the loopback hosts among `bases`. No proxy is asked for them: it could not reach this machine's
-    loopback, and plain http would show it the key.
+    """Return URL patterns of the loopback hosts, which are reached without a proxy.
+
+    A proxy cannot reach this machine's loopback, and plain http would show it the key.
     """
     hosts = {urlsplit(base).hostname or "" for base in bases}
     return tuple(
@@ -50,8 +51,8 @@ def direct(bases: Iterable[str]) -> tuple[str, ...]:
 
 
 def proxies(bases: Iterable[str], found: Mapping[str, str] | None = None) -> dict[str, str]:
-    """`{host: proxy}` for the bases that a proxy of the environment (`HTTPS_PROXY`, `ALL_PROXY`) stands before, as host
-    and port: never its credentials.
+    """Return `{host: proxy}` for the bases that are reached through a proxy of the environment (`HTTPS_PROXY`,
+    `ALL_PROXY`). A proxy is host and port, without its credentials.
     """
     known = getproxies() if found is None else found
     named: dict[str, str] = {}

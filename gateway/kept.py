@@ -1,4 +1,4 @@
-"""Answers that are kept for a while, and shared by everybody who asks while one is on its way."""
+"""A cache of upstream values. Calls that need the same value at the same time share one request."""
 
 import time
 from collections import OrderedDict
@@ -13,7 +13,7 @@ from .errors import GatewayError
 
 @dataclass(frozen=True, slots=True)
 class Aged[T]:
-    """An answer, and how many seconds ago it was given."""
+    """A value and its age in seconds."""
 
     value: T
     age_s: float
@@ -21,7 +21,7 @@ class Aged[T]:
 
 @dataclass(slots=True)
 class _Asking:
-    """A question on its way. Without an answer and without an error when it was cancelled."""
+    """A request in progress. It ends without answer and error when it was cancelled."""
 
     done: anyio.Event = field(default_factory=anyio.Event)
     answer: Aged[Any] | None = None
@@ -29,7 +29,7 @@ class _Asking:
 
 
 class Kept:
-    """At most `most` answers, the ones used longest ago forgotten first."""
+    """A cache of at most `most` values; the least recently used ones are dropped first."""
 
     def __init__(self, most: int = 256, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
@@ -38,15 +38,15 @@ class Kept:
         self._asking: dict[Hashable, _Asking] = {}
 
     def forget(self) -> None:
-        """Ask anew from now on."""
+        """Drop all values, also those of requests in progress."""
         self._answers.clear()
         self._asking.clear()
 
     async def get[T](self, key: Hashable, max_age_s: float, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
-        """The answer kept under this key, not older than `max_age_s`; else that of `ask`.
+        """Return the value of this key, at most `max_age_s` old, or else the value of `ask`.
 
-        One asks, the others wait for the same answer or the same GatewayError; when the one is cancelled, the next one
-        asks.
+        One call requests it; the others wait for its value or GatewayError. When that call is cancelled, the next one
+        requests it.
         """
         while True:
             known = self._answers.get(key)
@@ -71,7 +71,7 @@ class Kept:
             raise
         else:
             answer = asking.answer = Aged(value, 0.0)
-            if self._asking.get(key) is asking:  # else forgotten meanwhile
+            if self._asking.get(key) is asking:  # otherwise `forget` was called
                 self._answers[key] = (self._clock(), value)
                 self._answers.move_to_end(key)
                 if len(self._answers) > self._most:

@@ -1,7 +1,7 @@
-"""URLs: the one place that builds them, confines each value to one path segment, and checks the finished URL.
+"""URLs: the only module that builds them. It confines each value to one path segment and checks the finished URL.
 
-One Maton key reaches every app that the user connected, and HTTP libraries collapse dot segments, so an identifier like
-`../../slack/api/x` would turn a PostHog request into another app's.
+One Maton key reaches every app that the user connected, and HTTP libraries collapse dot segments. An identifier like
+`../../slack/api/x` would turn a PostHog request into a request to another app.
 """
 
 import ipaddress
@@ -29,14 +29,14 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 @cache
 def placeholders(template: str) -> frozenset[str]:
-    """The names in `{braces}` of a path template."""
+    """Return the names in `{braces}` of a path template."""
     return frozenset(name for _, name, _, _ in string.Formatter().parse(template) if name)
 
 
 def fill(template: str, values: Mapping[str, object]) -> str:
-    """The path with each value put into one segment, and no further.
+    """Return the path with each value confined to one segment.
 
-    Raises Refused (`invalid_argument`) for a value that is empty, a dot segment, longer than 200 characters, or holds
+    Raises Refused (`invalid_argument`) for a value that is empty, a dot segment, longer than 200 characters, or has
     anything but letters, digits and `_ @ $ : ~ . -`: PostHog's identifiers are integers, UUIDs, short ids and session
     ids.
     """
@@ -45,56 +45,55 @@ def fill(template: str, values: Mapping[str, object]) -> str:
         value = values[name]
         texts[name] = "" if value is None or isinstance(value, bool) else str(value)
         if not _SEGMENT.fullmatch(texts[name]):
-            raise Refused("invalid_argument", f"{name}: not a usable identifier.", _IDENTIFIER_HINT)
+            raise Refused("invalid_argument", f"`{name}` is not a valid identifier.", _IDENTIFIER_HINT)
     return template.format_map(texts)
 
 
 def confine(path: str) -> str:
-    """The path, re-checked as a whole: plain segments between single slashes; no dot segment, escape or query.
-
-    Raises Refused (`invalid_argument`).
+    """Return the path after checking it as a whole: plain segments between single slashes; no dot segment, escape or
+    query. Raises Refused (`invalid_argument`).
     """
     if not _PATH.fullmatch(path):
-        raise Refused("invalid_argument", "The arguments do not form a usable path.", _IDENTIFIER_HINT)
+        raise Refused("invalid_argument", "The arguments do not form a valid path.", _IDENTIFIER_HINT)
     return path
 
 
 def is_query(path: str) -> bool:
-    """Whether this is one query that runs at PostHog, the only thing there that takes a DELETE (it is cancelled)."""
+    """Return whether the path is one of a running query, the only PostHog path that takes a DELETE (to cancel it)."""
     return _RUNNING_QUERY.fullmatch(path) is not None
 
 
 def connection_id(value: str) -> str:
-    """A connection id that a header can carry. Raises Refused (`invalid_argument`)."""
+    """Return a connection id that a header can carry. Raises Refused (`invalid_argument`)."""
     if not _CONNECTION.fullmatch(value):
         raise Refused(
             "invalid_argument",
-            "connection_id (or the setting MATON_CONNECTION_ID): not a connection id.",
+            "`connection_id` (or the setting MATON_CONNECTION_ID) is not a connection id.",
             advice=Advice.LIST_CONNECTIONS,
         )
     return value
 
 
 def check_base_url(url: str, setting: str) -> str:
-    """The base URL in its plain form: host in lower case, no default port, no trailing slash.
+    """Return the base URL in its plain form: host in lower case, no default port, no trailing slash.
 
-    Raises ValueError with one line naming `setting` unless the URL is https, or http on a loopback address, and holds
-    nothing but scheme, host, port and path.
+    Raises ValueError with one line that names `setting` unless the URL is https, or http on a loopback address, and
+    consists of scheme, host, port and path only.
     """
     try:
         if not url.isascii() or not url.isprintable() or " " in url:
-            raise ValueError(url)  # urlsplit takes some of these away in silence
+            raise ValueError(url)  # urlsplit removes some of these silently
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ValueError(f"{setting}: not a URL.") from None
+        raise ValueError(f"{setting}: is not a URL.") from None
     if "@" in parts.netloc:
-        raise ValueError(f"{setting}: must not hold a user name or password.")
+        raise ValueError(f"{setting}: must not contain a user name or password.")
     if "?" in url or "#" in url:
-        raise ValueError(f"{setting}: must not hold a query or fragment.")
+        raise ValueError(f"{setting}: must not contain a query or fragment.")
     host = _host(parts)
     if host is None or port == 0:
-        raise ValueError(f"{setting}: has no usable host.")
+        raise ValueError(f"{setting}: has no valid host.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host.strip("[]"))):
         raise ValueError(f"{setting}: must be https (http only on a loopback address such as http://127.0.0.1:8000).")
     if not _BASE_PATH.fullmatch(parts.path) or any(segment in (".", "..") for segment in parts.path.split("/")):
@@ -104,8 +103,9 @@ def check_base_url(url: str, setting: str) -> str:
 
 
 def _host(parts: SplitResult) -> str | None:
-    """The host as a URL writes it, in lower case. An all-digit last label is only good in an IPv4 address: some
-    resolvers read `2130706433` or `0x7f.1` as one.
+    """Return the host as a URL writes it, in lower case; None for an invalid one.
+
+    An all-digit last label is valid in an IPv4 address only: some resolvers read `2130706433` or `0x7f.1` as one.
     """
     host = parts.hostname or ""
     try:
@@ -119,7 +119,7 @@ def _host(parts: SplitResult) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine."""
+    """Return whether a host name or address means this machine."""
     if host == "localhost":
         return True
     try:

@@ -1,13 +1,12 @@
-"""Which project a call acts in. PostHog's `@current` follows the web page of the user, so it is resolved once and
-remembered.
-"""
+"""The project of a call. PostHog's `@current` follows the user's web page, so it is resolved once and remembered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import anyio
 
+from ..schemas.json import as_list, as_object
 from ..schemas.text import excerpt
 from .budget import Budget
 from .connections import Send
@@ -22,44 +21,43 @@ type _Key = tuple[str, int | str]
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as results name it. Unresolved (`id` is `@current`) when the token may not read projects."""
+    """A project as results name it. Unresolved (`id` is `@current`) when the token cannot read projects."""
 
     id: int | Literal["@current"]
     name: str | None = None
     timezone: str = "UTC"
     candidates: tuple[str, ...] = ()
-    """Of an unresolved project: what it may be, as `number name`."""
+    """Possible projects of an unresolved one, as `number name`."""
 
     @property
     def resolved(self) -> bool:
+        """Return whether the number of the project is known."""
         return self.id != CURRENT
 
     def as_json(self) -> dict[str, Any]:
-        """`{"id", "name"}`, or `{"resolved": false}`."""
+        """Return `{"id", "name"}`, or `{"resolved": false}`."""
         if not self.resolved:
             return {"resolved": False}
         return {"id": self.id} | ({"name": self.name} if self.name else {})
 
 
 class Projects:
-    """The projects met so far, for each connection."""
+    """The known projects of each connection."""
 
     def __init__(self) -> None:
         self._known: dict[_Key, Project] = {}
-        self._told: dict[str, Project] = {}
-        """What `@current` meant in the latest results of each connection; "" for reads without one."""
+        self._named: dict[str, Project] = {}
+        """The project of `@current` in the latest results of each connection; "" for reads without one."""
         self._asking: dict[_Key, anyio.Lock] = {}
         self._changes = 0
 
     def forget(self) -> None:
-        """Connections changed: `@current` may mean another project now. What results named stays known, see
-        `resolve`.
-        """
+        """Forget the projects, because connections changed. The ones that results named are kept, see `resolve`."""
         self._known.clear()
         self._changes += 1
 
     def known(self, connection: str | None, project_id: int | str) -> Project | None:
-        """What was resolved before, without a request."""
+        """Return the project that was resolved before, without a request."""
         return self._known.get((connection or "", project_id))
 
     async def resolve(
@@ -68,28 +66,28 @@ class Projects:
         connection: str | None,
         project_id: int | Literal["@current"],
         *,
-        afresh: bool = False,
-        as_told: Sequence[str | None] = (),
+        again: bool = False,
+        as_named: Sequence[str | None] = (),
     ) -> Project:
-        """The project with its number, name and timezone: one request the first time, none later; several calls at
-        once share it.
+        """Return the project with its number, name and timezone: one request the first time, shared by calls at once.
 
-        `GET /api/projects/@current/`; without the right to it, `team` of `GET /api/users/@me/`; without that,
-        unresolved. Raises Failed (`bad_upstream_response`) when the answer is another project than was asked for.
-        `as_told` are connections of earlier results. Raises Refused (`project_unresolved`) when `@current` was another
-        project there: a write must not land where nobody looked.
+        The request is `GET /api/projects/@current/`. Without permission for it, the `team` of `GET /api/users/@me/` is
+        used, and without that the project is unresolved. `again` resolves a known project again. `as_named` are
+        connections of earlier results. Raises Failed (`bad_upstream_response`) when the response is another project.
+        Raises Refused (`project_unresolved`) when `@current` was another project in those results: a write must not
+        land in a project that no result named.
         """
         key = (connection or "", project_id)
-        told = [known for name in as_told if project_id == CURRENT and (known := self._told.get(name or ""))]
-        if not afresh and (known := self._known.get(key)):
-            return self._checked(key, known, told, reads=not as_told)
+        named = [known for name in as_named if project_id == CURRENT and (known := self._named.get(name or ""))]
+        if not again and (known := self._known.get(key)):
+            return self._checked(key, known, named, reads=not as_named)
         lock = self._asking.setdefault(key, anyio.Lock())
         try:
             async with lock:
-                if not afresh and (known := self._known.get(key)):
-                    return self._checked(key, known, told, reads=not as_told)
+                if not again and (known := self._known.get(key)):
+                    return self._checked(key, known, named, reads=not as_named)
                 changes = self._changes
-                found = self._checked(key, await _ask(send, connection, project_id), told, reads=not as_told)
+                found = self._checked(key, await _ask(send, connection, project_id), named, reads=not as_named)
                 if changes == self._changes:
                     self._remember(key, found)
                 return found
@@ -97,17 +95,17 @@ class Projects:
             if not lock.statistics().tasks_waiting:
                 self._asking.pop(key, None)
 
-    def _checked(self, key: _Key, found: Project, told: Sequence[Project], *, reads: bool) -> Project:
-        """The project, unless it is another one than earlier results named. What a read is told is noted."""
-        for earlier in told:
+    def _checked(self, key: _Key, found: Project, named: Sequence[Project], *, reads: bool) -> Project:
+        """Return the project and remember that results name it. Raises Refused if earlier results named another."""
+        for earlier in named:
             if found.resolved and earlier.id != found.id:
                 raise _moved(earlier, found)
         if found.resolved and key[1] == CURRENT:
-            if len(self._told) >= _MOST_PROJECTS:
-                self._told.pop(next(iter(self._told)))
-            self._told[key[0]] = found
+            if len(self._named) >= _MOST_PROJECTS:
+                self._named.pop(next(iter(self._named)))
+            self._named[key[0]] = found
             if reads and key[0]:
-                self._told.pop("", None)
+                self._named.pop("", None)
         return found
 
     def _remember(self, key: _Key, found: Project) -> None:
@@ -132,14 +130,14 @@ async def _ask(send: Send, connection: str | None, project_id: int | Literal["@c
         if error.code != "permission_denied":
             raise
         return Project(CURRENT)
-    fields = _object(user)
+    fields = as_object(user)
     if isinstance(fields.get("team"), dict):
         return _read(fields["team"], CURRENT)
-    return Project(CURRENT, candidates=_named(_object(fields.get("organization")).get("teams")))
+    return Project(CURRENT, candidates=_candidates(as_object(fields.get("organization")).get("teams")))
 
 
 def unresolved(project: Project) -> Refused:
-    """The refusal of a write whose project is not known for sure."""
+    """Return the error for a write whose project is not known for sure."""
     candidates = f" (candidates: {', '.join(project.candidates)})" if project.candidates else ""
     return Refused(
         "project_unresolved",
@@ -166,25 +164,23 @@ def _get(path: str, connection: str | None) -> Request:
     return Request(method="GET", path=path, writes=False, budget=Budget.CRUD, connection=connection)
 
 
-def _read(answer: object, asked: int | Literal["@current"]) -> Project:
-    fields = _object(answer)
-    number, name, timezone = fields.get("id"), fields.get("name"), fields.get("timezone")
-    if not isinstance(number, int) or isinstance(number, bool) or asked not in (CURRENT, number):
+def _read(response: object, wanted: int | Literal["@current"]) -> Project:
+    fields = as_object(response)
+    number: object = fields.get("id")
+    if not isinstance(number, int) or isinstance(number, bool) or wanted not in (CURRENT, number):
         raise Failed(
             "bad_upstream_response",
-            f"PostHog did not return project {asked}.",
+            f"PostHog did not return project {wanted}.",
             "Try again.",
             advice=Advice.LIST_PROJECTS,
             source="posthog",
         )
+    name: object = fields.get("name")
+    timezone: object = fields.get("timezone")
     return Project(number, name if isinstance(name, str) else None, timezone if isinstance(timezone, str) else "UTC")
 
 
-def _named(teams: object) -> tuple[str, ...]:
-    """`136209 Default project`, for at most ten."""
-    rows = [_object(team) for team in cast("list[object]", teams)[:10]] if isinstance(teams, list) else []
+def _candidates(teams: object) -> tuple[str, ...]:
+    """Return `136209 Default project` for each of at most ten projects."""
+    rows = [as_object(team) for team in as_list(teams)[:10]]
     return tuple(excerpt(f"{row['id']} {row.get('name', '')}".strip(), 80) for row in rows if "id" in row)
-
-
-def _object(value: object) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

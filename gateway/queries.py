@@ -1,8 +1,9 @@
-"""Which queries are sent to `POST /api/projects/{project_id}/query/`: only kinds that read."""
+"""The queries that are sent to `POST /api/projects/{project_id}/query/`: kinds that only read."""
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
+from ..schemas.json import is_list, is_object
 from .errors import Refused
 
 QUERY_PATH = "/api/projects/{project_id}/query/"
@@ -30,29 +31,28 @@ QUERY_KINDS = frozenset(
         "DataTableNode",
     ]
 )
-"""Query kinds that only read. PostHog has one that runs code (HogQuery); it is never sent."""
+"""Query kinds that only read. PostHog's HogQuery, which runs code, is never sent."""
 _HINT = f"Accepted: {', '.join(sorted(QUERY_KINDS))}."
 
 
 def check_query(query: object) -> None:
-    """Raises Refused (`invalid_argument`) unless the query has a kind of QUERY_KINDS, and so has every query in it."""
-    if not isinstance(query, dict):
-        raise Refused("invalid_argument", "query: must be an object with a kind.", _HINT)
-    for kind in _kinds(cast("dict[str, Any]", query)):
+    """Raise Refused (`invalid_argument`) unless the query and every query in it have a kind of QUERY_KINDS."""
+    if not is_object(query):
+        raise Refused("invalid_argument", "`query` must be an object with a kind.", _HINT)
+    for kind in _kinds(query):
         if not isinstance(kind, str) or kind not in QUERY_KINDS:
-            raise Refused("invalid_argument", "query: its kind is not one that this server sends.", _HINT)
+            raise Refused("invalid_argument", "`query` has a kind that this server does not send.", _HINT)
 
 
 def _kinds(query: dict[str, Any]) -> Iterator[object]:
-    """The kind of the query, and of each one nested in it, however deep."""
+    """Yield the kind of the query and of each query nested in it, at any depth."""
     yield query.get("kind")
     left: list[Any] = list(query.values())
     while left:
         value = left.pop()
-        if isinstance(value, list):
-            left += cast("list[Any]", value)
-        elif isinstance(value, dict):
-            fields = cast("dict[str, Any]", value)
-            if isinstance(kind := fields.get("kind"), str) and kind.endswith("Query"):
+        if is_list(value):
+            left += value
+        elif is_object(value):
+            if isinstance(kind := value.get("kind"), str) and kind.endswith("Query"):
                 yield kind
-            left += fields.values()
+            left += value.values()

@@ -1,20 +1,21 @@
-"""Responses that reject a request: who sent them, in which words, and what to do next.
+"""Responses that reject a request: their sender, their text, and what to do next.
 
-Maton and PostHog share statuses (400, 401, 403, 404 and 429 come from either), so the sender is read from the shape
-of the body: PostHog's errors carry `type` and `detail`, Maton's a `message`, an `error.message`, or a `detail` alone.
+Maton and PostHog share statuses (400, 401, 403, 404 and 429 come from either), so the sender is read from the shape of
+the body: PostHog's errors have `type` and `detail`; Maton's have a `message`, an `error.message`, or a `detail` alone.
 PostHog's few hand-written views (`{"error": "…"}`, a plain `{"detail": "…"}`) never mention connections.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from pydantic_core import from_json
 
+from ..schemas.json import as_list, as_object, is_list, is_object
 from ..schemas.text import excerpt
-from .answers import LOOK_FIRST, Answer
 from .errors import Advice, Code, Failed, GatewayError, Rejected, Source, Upstream
 from .request import Plane, Request
+from .responses import LOOK_FIRST, UpstreamResponse
 
 _HOST_HINT = (
     "Maton may have moved: set MATON_GATEWAY_URL / MATON_CONTROL_URL (--gateway-url / --control-url), "
@@ -32,64 +33,66 @@ class ErrorBody:
     code: str | None = None
     attr: str | None = None
     failed_query: bool = False
-    """A QueryStatus: the query ran and failed."""
+    """True for a QueryStatus: the query ran and failed."""
 
     @property
     def upstream(self) -> Upstream | None:
+        """The text as errors show it; None without one."""
         return Upstream(self.detail, self.code, self.attr) if self.detail else None
 
 
 def read_error_body(body: bytes, status: int, plane: Plane) -> ErrorBody:
-    """Return the sender and the words of a rejection. A body of another shape counts as Maton's (a proxy page, an empty
+    """Return the sender and the text of a rejection. Bodies of other shapes count as Maton's (a proxy page, an empty
     405).
     """
     try:
         value: Any = from_json(body, allow_inf_nan=False)
     except ValueError:
         return ErrorBody("maton")
-    if not isinstance(value, dict):
+    if not is_object(value):
         return ErrorBody("maton")
-    fields = cast("dict[str, Any]", value)
-    error, detail, query = (cast("Any", fields.get(name)) for name in ("error", "detail", "query_status"))
-    if plane == "data" and isinstance(query, dict):
-        return ErrorBody("posthog", _text(cast("dict[str, Any]", query).get("error_message")), failed_query=True)
-    if plane == "data" and "type" in fields and "detail" in fields:
-        return ErrorBody("posthog", _text(detail), _word(fields.get("code")), _word(fields.get("attr")))
-    if isinstance(error, dict):
-        return ErrorBody("maton", _text(cast("dict[str, Any]", error).get("message")))
-    if "message" in fields:
-        return ErrorBody("maton", _text(fields["message"]))
-    if isinstance(detail, list):
-        return ErrorBody("maton", excerpt("; ".join(filter(None, map(_located, cast("list[Any]", detail)[:5])))))
+    query: object = value.get("query_status")
+    if plane == "data" and is_object(query):
+        return ErrorBody("posthog", _text(query.get("error_message")), failed_query=True)
+    detail: object = value.get("detail")
+    if plane == "data" and "type" in value and "detail" in value:
+        return ErrorBody("posthog", _text(detail), _word(value.get("code")), _word(value.get("attr")))
+    error: object = value.get("error")
+    if is_object(error):
+        return ErrorBody("maton", _text(error.get("message")))
+    if "message" in value:
+        return ErrorBody("maton", _text(value["message"]))
+    if is_list(detail):
+        return ErrorBody("maton", excerpt("; ".join(filter(None, map(_located, detail[:5])))))
     written_by_hand = plane == "data" and _is_posthogs(_text(detail), _text(error), status)
     return ErrorBody("posthog" if written_by_hand else "maton", _text(detail) or _text(error))
 
 
 def _is_posthogs(detail: str, error: str, status: int) -> bool:
-    """Whether a lone text comes from one of PostHog's hand-written views. `Not Found` is Maton's router."""
+    """Return whether a lone text comes from one of PostHog's hand-written views. `Not Found` is Maton's router."""
     if status in (401, 403, 412) or "connection" in f"{detail}{error}".lower():
         return False
     return bool(error) or (status in (404, 409, 422) and detail not in ("", "Not Found"))
 
 
-def _located(item: Any) -> str:
-    fields = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
-    place = fields.get("loc")
-    name = ".".join(str(part) for part in cast("list[Any]", place)) if isinstance(place, list) else ""
-    return ": ".join(filter(None, [excerpt(name, 100), _text(fields.get("msg"))]))
+def _located(item: object) -> str:
+    """Return one entry of FastAPI's `detail` list as `place: message`."""
+    fields = as_object(item)
+    place = ".".join(map(str, as_list(fields.get("loc"))))
+    return ": ".join(filter(None, [excerpt(place, 100), _text(fields.get("msg"))]))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return excerpt(value) if isinstance(value, str) else ""
 
 
-def _word(value: Any) -> str | None:
+def _word(value: object) -> str | None:
     return excerpt(value, 100) if isinstance(value, str) and value else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What a status means from one sender."""
+    """The meaning of a status from one sender."""
 
     code: Code
     message: str
@@ -105,8 +108,8 @@ _MATON: Mapping[int, _Verdict] = {
     ),
     401: _Verdict(
         "invalid_key",
-        "Maton does not accept the API key.",
-        "Check MATON_API_KEY: copy the key from maton.ai/settings.",
+        "Maton rejected the API key.",
+        "Check MATON_API_KEY; the key is at maton.ai/settings.",
     ),
     403: _Verdict(
         "permission_denied",
@@ -130,9 +133,13 @@ _POSTHOG: Mapping[int, _Verdict] = {
         advice=Advice.RECONNECT,
     ),
     402: _Verdict(
-        "payment_required", "The PostHog plan does not include this.", "Ask the owner of the PostHog organization."
+        "payment_required",
+        "The PostHog plan does not include this.",
+        "The owner of the organization can change the plan.",
     ),
-    403: _Verdict("permission_denied", "PostHog does not permit this.", "PostHog names the missing scope or project."),
+    403: _Verdict(
+        "permission_denied", "PostHog does not allow this.", "See `upstream` for the missing scope or project."
+    ),
     404: _Verdict(
         "not_found", "PostHog did not find this.", "Look it up with the matching list tool; check project_id."
     ),
@@ -144,18 +151,18 @@ _POSTHOG: Mapping[int, _Verdict] = {
 }
 
 
-def rejection(answer: Answer, request: Request, retry_after_s: float | None) -> GatewayError:
+def rejection(response: UpstreamResponse, request: Request, retry_after_s: float | None) -> GatewayError:
     """Return the error for a response that is not 2xx."""
-    body = read_error_body(answer.body, answer.status, request.plane)
-    common: dict[str, Any] = {"status": answer.status, "request_id": answer.request_id, "upstream": body.upstream}
-    if answer.status == 429:
+    body = read_error_body(response.body, response.status, request.plane)
+    common: dict[str, Any] = {"status": response.status, "request_id": response.request_id, "upstream": body.upstream}
+    if response.status == 429:
         return _rate_limited(body, retry_after_s, common)
-    if answer.status >= 500 and not body.failed_query:
+    if response.status >= 500 and not body.failed_query:
         return _server_error(body, request.writes, retry_after_s, common)
-    hogql = request.asks_hogql and answer.status == 400 and body.source == "posthog" and body.attr is None
+    hogql = request.asks_hogql and response.status == 400 and body.source == "posthog" and body.attr is None
     if body.failed_query or hogql:
         return _hogql_rejected(body, common)
-    verdict = _verdict(body, answer.status, request)
+    verdict = _verdict(body, response.status, request)
     return Rejected(verdict.code, verdict.message, verdict.hint, advice=verdict.advice, source=body.source, **common)
 
 
@@ -192,7 +199,7 @@ def _rate_limited(body: ErrorBody, retry_after_s: float | None, common: dict[str
     return Rejected(
         "rate_limited",
         f"{_name(body.source)} limits the rate of requests.",
-        f"{wait}, then call again; prefer one larger query to many small ones.",
+        f"{wait}, then call again. Prefer one larger query to many small ones.",
         source=body.source,
         retryable=True,
         retry_after_s=retry_after_s,
@@ -201,8 +208,10 @@ def _rate_limited(body: ErrorBody, retry_after_s: float | None, common: dict[str
 
 
 def _server_error(body: ErrorBody, writes: bool, retry_after_s: float | None, common: dict[str, Any]) -> GatewayError:
-    """A read can be repeated, unless PostHog gave up on it (504: it ran too long; 512: it would). A write may have been
-    applied before the server failed.
+    """Return the error for a 5xx.
+
+    A read can be repeated, unless PostHog gave up on it (504: it ran too long; 512: it would run too long). A write may
+    have been applied before the server failed.
     """
     status = int(common["status"])
     if writes:
@@ -220,7 +229,7 @@ def _server_error(body: ErrorBody, writes: bool, retry_after_s: float | None, co
 
 
 def outcome_unknown(why: str = "no response arrived", source: Source = "maton", **fields: Any) -> GatewayError:
-    """A write whose answer was lost or is a failure: it may have been applied, so it is not repeated."""
+    """Return the error for a write whose response is missing or a 5xx: it may have been applied."""
     return Failed(
         "outcome_unknown",
         f"The change was sent, but {why}: it may have been applied.",

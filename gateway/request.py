@@ -1,11 +1,12 @@
-"""One HTTP request, before it is bound to a host, and how it is written on the wire."""
+"""One HTTP request before it is bound to a host, and its encoding for the wire."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
+from ..schemas.json import as_object
 from . import paths
 from .budget import Budget
 from .errors import Refused
@@ -16,7 +17,7 @@ type Plane = Literal["data", "control"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`path` is filled (`paths.fill`); `query` holds texts; `writes` decides whether it may be repeated."""
+    """One request. `path` is filled (`paths.fill`); requests with `writes` are hardly ever repeated."""
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
@@ -30,19 +31,18 @@ class Request:
 
     @property
     def names_connection(self) -> bool:
-        """Whether a connection was named that may turn out not to exist."""
+        """Return whether the request names a connection, which may not exist."""
         return self.connection is not None or (self.plane == "control" and self.path != "/connections")
 
     @property
     def asks_hogql(self) -> bool:
-        """Whether the caller's SQL is what may be wrong."""
-        query: Any = (self.body or {}).get("query")
-        return isinstance(query, dict) and cast("dict[str, Any]", query).get("kind") == "HogQLQuery"
+        """Return whether the request carries the caller's SQL."""
+        return as_object((self.body or {}).get("query")).get("kind") == "HogQLQuery"
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A request as bytes, but for its host."""
+    """A request as bytes, without its host."""
 
     target: str
     """Path and query below the base URL of the plane."""
@@ -51,7 +51,10 @@ class Encoded:
 
 
 def encode(request: Request) -> Encoded:
-    """Raises Refused (`invalid_argument`) for what has no place in a URL, a header or strict JSON."""
+    """Return the request as bytes.
+
+    Raises Refused (`invalid_argument`) for values that do not fit into a URL, a header or strict JSON.
+    """
     target = paths.confine(request.path)
     headers: dict[str, str] = {}
     if request.connection is not None:

@@ -1,7 +1,7 @@
-"""When a request may be repeated, and after how long.
+"""Retries: which requests are repeated, and after how long.
 
-Reads: at most 3 tries. Writes: only if nothing left this process, or the answer was 429. All calls share one quota,
-as botocore's standard mode does, so that an outage is not answered with a storm.
+Reads get at most 3 tries. Writes are repeated only when nothing left this process, or after a 429. All calls share one
+quota, as in botocore's standard mode, so that an outage does not cause a storm of retries.
 """
 
 from dataclasses import dataclass, field
@@ -17,9 +17,7 @@ LONGEST_WAIT_S = 20.0
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3: seconds or an HTTP date); None if absent or
-    nonsense.
-    """
+    """Return the seconds of a Retry-After header (RFC 9110, 10.2.3: seconds or a date); None if absent or invalid."""
     if value is None:
         return None
     text = value.strip()
@@ -34,8 +32,9 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
 
 
 def repeatable(error: GatewayError, writes: bool) -> bool:
-    """Whether the request that failed so may be sent again: it never left or was answered 429; a read also if it was
-    lost on the way or answered 502, 503 or 504.
+    """Return whether the failed request can be sent again.
+
+    That is when it never left or got a 429; for a read also when it was lost or got a 502, 503 or 504.
     """
     if not error.retryable or (error.retry_after_s or 0.0) > LONGEST_WAIT_S:
         return False
@@ -46,9 +45,7 @@ def repeatable(error: GatewayError, writes: bool) -> bool:
 
 @dataclass(slots=True)
 class RetryQuota:
-    """Tokens shared by all calls: a repeat takes 14 (5 when throttled), a success gives 1 back; none left means no
-    repeats.
-    """
+    """A quota of retries for all calls: a retry takes 14 tokens (5 after a 429), a success gives 1 back."""
 
     capacity: int = 500
     _left: int = field(default=500, init=False)
@@ -57,7 +54,7 @@ class RetryQuota:
         self._left = self.capacity
 
     def take(self, error: GatewayError) -> bool:
-        """Whether one more repeat, after this error, is allowed."""
+        """Take the tokens for one more retry after this error. Return whether they were left."""
         cost = 5 if error.code == "rate_limited" else 14
         if self._left < cost:
             return False
@@ -65,17 +62,17 @@ class RetryQuota:
         return True
 
     def give_back(self) -> None:
-        """Called for each request that succeeded."""
+        """Give one token back, after a request succeeded."""
         self._left = min(self.capacity, self._left + 1)
 
 
 @dataclass(slots=True)
 class Backoff:
-    """Waits before a repeat: full jitter over 0.5 s, 1 s, …; never shorter than the server's Retry-After."""
+    """Waits before a retry: full jitter over 0.5 s, 1 s, …; never shorter than the server's Retry-After."""
 
     random: Random = field(default_factory=Random)
 
     def wait(self, tries: int, retry_after_s: float | None) -> float:
-        """Seconds to wait after `tries` failed tries (1 or more)."""
+        """Return the seconds to wait after `tries` failed tries (1 or more)."""
         jitter = self.random.uniform(0, min(0.5 * 2 ** (tries - 1), 5.0))
         return jitter if retry_after_s is None else retry_after_s + jitter * 0.1

@@ -1,4 +1,4 @@
-"""Where a call goes: its connection and its project, decided before anything else is sent."""
+"""The target of a call: its connection and its project, resolved before anything else is sent."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,10 +15,10 @@ class Target:
     """A connection and a project, each None where the call has none."""
 
     connection: Connection | None = None
-    """None leaves the choice to Maton: only for reads while the control plane cannot tell."""
+    """None leaves the choice to Maton: only for reads while the control plane cannot be reached."""
     project: Project | None = None
     resolved_now: bool = False
-    """Whether the project was resolved for this very call."""
+    """True when the project was resolved for this call."""
 
     def as_json(self) -> dict[str, Any]:
         """Return `project` and `connection` as every result carries them."""
@@ -57,7 +57,7 @@ async def resolve_target(
     through = connection.id if connection else None
     resolved_now = directory.projects.known(through, chosen) is None
     earlier = (through, *(() if named else (None,))) if writes else ()
-    project = await directory.projects.resolve(send, through, chosen, as_told=earlier)
+    project = await directory.projects.resolve(send, through, chosen, as_named=earlier)
     if writes and not project.resolved:
         raise unresolved(project)
     return Target(connection, project, resolved_now)
@@ -72,6 +72,6 @@ def pinned_project(directory: Directory, project_id: int | Literal["@current"]) 
         raise Refused(
             "project_pinned",
             f"This server is pinned to project {pin}.",
-            "Leave project_id out; the operator sets POSTHOG_PROJECT_ID / --project.",
+            "Omit `project_id`; the operator sets POSTHOG_PROJECT_ID / --project.",
         )
     return pin

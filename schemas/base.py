@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from .json import is_object
+
 
 def _not_a_boolean(value: object) -> object:
     if isinstance(value, bool):
@@ -31,13 +33,12 @@ class Input(BaseModel):
     @classmethod
     def _forgive(cls, value: Any) -> Any:
         """Drop nulls, and parse lists and objects that a client sent as JSON text, since they have only one meaning."""
-        if not isinstance(value, dict):
+        if not is_object(value):
             return value
         containers = _containers(cls)
-        given = typing.cast("dict[str, Any]", value)
         return {
             name: _from_text(item) if name in containers and isinstance(item, str) else item
-            for name, item in given.items()
+            for name, item in value.items()
             if item is not None or name not in cls.model_fields
         }
 

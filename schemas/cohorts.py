@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 
 from .base import Id, InProject, Page, View
 from .changes import Changes
+from .json import as_object, is_list
 from .shown import Author, Fields, IfTrue, Items, Text
 
 DAYS = 30
@@ -113,10 +114,10 @@ def _check(filters: dict[str, Any]) -> dict[str, Any]:
 
 def _conditions(node: object, path: tuple[str | int, ...]) -> int:
     """Return the number of conditions in a tree of AND and OR. Raises ValueError for anything else."""
-    fields = cast("dict[str, Any]", node) if isinstance(node, dict) else {}
+    fields = as_object(node)
     values: object = fields.get("values")
-    if fields.get("type") in ("AND", "OR") and isinstance(values, list):
-        return sum(_conditions(item, (*path, number)) for number, item in enumerate(cast("list[Any]", values)))
+    if fields.get("type") in ("AND", "OR") and is_list(values):
+        return sum(_conditions(item, (*path, number)) for number, item in enumerate(values))
     if len(path) > 1 and fields.get("type") in ("behavioral", "person", "person_metadata", "cohort"):
         return 1
     raise ValueError(
@@ -125,7 +126,7 @@ def _conditions(node: object, path: tuple[str | int, ...]) -> int:
     )
 
 
-type Filters = Annotated[dict[str, Any], AfterValidator(_check)]
+type CohortFilters = Annotated[dict[str, Any], AfterValidator(_check)]
 
 
 class ListCohorts(Page):
@@ -139,7 +140,7 @@ class GetCohort(InProject):
 class CreateCohort(InProject):
     name: str = Field(min_length=1, max_length=400)
     description: str | None = Field(default=None, max_length=1000)
-    filters: Filters | None = None
+    filters: CohortFilters | None = None
     """{"properties": {"type": "OR", "values": [{"type": "AND", "values": [{"type": "behavioral", "key": "$pageview",
     "event_type": "events", "value": "performed_event", "time_value": 30, "time_interval": "day"}, {"type": "person",
     "key": "plan", "operator": "exact", "value": ["pro"]}]}]}}"""
@@ -164,7 +165,7 @@ class UpdateCohort(Changes):
     cohort_id: Id
     name: str | None = Field(default=None, min_length=1, max_length=400)
     description: str | None = Field(default=None, max_length=1000)
-    filters: Filters | None = None
+    filters: CohortFilters | None = None
     """Replaces all filters."""
 
 

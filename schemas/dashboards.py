@@ -1,11 +1,12 @@
 """Dashboards: `/api/projects/{project_id}/dashboards/`."""
 
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from .base import Id, InProject, Page, View
 from .insights import InsightBrief, InsightView
+from .json import is_object
 from .shown import Author, Fields, IfTrue, Items, Text
 
 
@@ -64,7 +65,7 @@ class DashboardRow(View):
 
 
 def _body(value: Any) -> Any:
-    return cast("dict[str, Any]", value).get("body") if isinstance(value, dict) else value
+    return value.get("body") if is_object(value) else value
 
 
 class Tile(View):

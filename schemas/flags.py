@@ -1,11 +1,12 @@
 """Feature flags: `/api/projects/{project_id}/feature_flags/`."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from .base import Id, InProject, Page, View
+from .json import as_list, as_object, is_list
 from .shown import Author, Fields, IfTrue, Items, Text
 
 
@@ -162,12 +163,11 @@ def check_filters(filters: dict[str, Any]) -> None:
     PostHog rejects a new flag without groups, and ignores their absence in a PATCH.
     """
     _check_conditions(filters.get("groups"))
-    multivariate: object = filters.get("multivariate")
-    variants: object = cast("dict[str, Any]", multivariate).get("variants") if isinstance(multivariate, dict) else None
-    if not isinstance(variants, list):
+    variants: object = as_object(filters.get("multivariate")).get("variants")
+    if not is_list(variants):
         return
     shares: list[tuple[str, float]] = []
-    for variant in cast("list[Any]", variants):
+    for variant in variants:
         try:
             read = Variant.model_validate(variant, extra="ignore")
         except ValueError:
@@ -179,7 +179,7 @@ def check_filters(filters: dict[str, Any]) -> None:
 
 
 def _check_conditions(groups: object) -> None:
-    conditions = cast("list[Any]", groups) if isinstance(groups, list) else []
+    conditions = as_list(groups)
     if not conditions or not all(isinstance(condition, dict) for condition in conditions):
         raise ValueError(
             "`filters.groups` must be a list with at least one release condition, such as "
@@ -196,14 +196,13 @@ def _check_changes(filters: dict[str, Any]) -> None:
     for name in ("multivariate", "payloads"):
         if not isinstance(filters.get(name), dict | None):
             raise ValueError(f"`filters.{name}` must be an object, or null to remove it")
-    multivariate = cast("dict[str, Any]", filters.get("multivariate") or {})
-    variants: Any = multivariate.get("variants", [])
-    if not isinstance(variants, list) or not all(map(_has_key, cast("list[Any]", variants))):
+    variants: object = as_object(filters.get("multivariate")).get("variants", [])
+    if not is_list(variants) or not all(map(_has_key, variants)):
         raise ValueError("`filters.multivariate.variants` must be a list of objects, each with the key of a variant")
 
 
 def _has_key(variant: Any) -> bool:
-    return isinstance(variant, dict) and isinstance(cast("dict[str, Any]", variant).get("key"), str)
+    return isinstance(as_object(variant).get("key"), str)
 
 
 def check_variants(shares: Sequence[tuple[str, float]]) -> None:

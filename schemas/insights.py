@@ -1,11 +1,12 @@
 """Insights: `/api/projects/{project_id}/insights/`."""
 
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from .analytics.queries import ANALYSES
 from .base import Id, InProject, Page, View
+from .json import as_list, is_list, is_object
 from .shown import Author, Fields, IfTrue, Items, Text
 
 _CHARTS = tuple(model.node for model in ANALYSES)
@@ -23,9 +24,9 @@ def wrapped(query: dict[str, Any]) -> dict[str, Any]:
     kind = query.get("kind")
     if kind in _NODES:
         source: object = query.get("source")
-        if not isinstance(source, dict):
+        if not is_object(source):
             raise ValueError(f"{kind} needs a `source`: one of {', '.join((*_CHARTS, 'HogQLQuery'))}")
-        _check(cast("dict[str, Any]", source))
+        _check(source)
         return query
     _check(query)
     if kind in _CHARTS:
@@ -41,8 +42,7 @@ def _check(source: dict[str, Any]) -> None:
         raise ValueError(f"`kind` must be one of {', '.join((*_CHARTS, 'HogQLQuery'))}")
     if kind == "HogQLQuery" and not isinstance(source.get("query"), str):
         raise ValueError("HogQLQuery needs its SQL in `query`")
-    series: object = source.get("series")
-    count = len(cast("list[Any]", series)) if isinstance(series, list) else 0
+    count = len(as_list(source.get("series")))
     if count < (needed := _SERIES_NEEDED.get(kind, 0)):
         raise ValueError(
             f'{kind} needs `series` with at least {needed}, such as {{"kind": "EventsNode", "event": "$pageview"}}'
@@ -104,14 +104,13 @@ class DeleteInsight(InProject):
 
 def _kind(query: Any) -> Any:
     """Return the kind of a query or of the query inside a node, such as `TrendsQuery`."""
-    if not isinstance(query, dict):
+    if not is_object(query):
         return None
-    fields = cast("dict[str, Any]", query)
-    source: object = fields.get("source")
-    return _kind(cast("dict[str, Any]", source)) if isinstance(source, dict) else fields.get("kind")
+    source: object = query.get("source")
+    return _kind(source) if is_object(source) else query.get("kind")
 
 
-type Kind = Annotated[str | None, BeforeValidator(_kind)]
+type KindOfQuery = Annotated[str | None, BeforeValidator(_kind)]
 """The kind of an insight's query, shown instead of the query."""
 
 
@@ -127,7 +126,7 @@ class InsightName(View):
 class InsightBrief(InsightName):
     """An insight as other objects refer to it."""
 
-    kind: Kind = Field(default=None, validation_alias="query")
+    kind: KindOfQuery = Field(default=None, validation_alias="query")
     deleted: IfTrue = None
 
 
@@ -144,20 +143,19 @@ class InsightFields(InsightName):
     @classmethod
     def _dashboards_of_tiles(cls, value: Any) -> Any:
         """Read the dashboards from `dashboard_tiles`: newer servers list them only there."""
-        if not isinstance(value, dict):
+        if not is_object(value):
             return value
-        fields = cast("dict[str, Any]", value)
-        tiles: object = fields.get("dashboard_tiles")
-        if fields.get("dashboards") or not isinstance(tiles, list):
-            return fields
-        kept = [cast("dict[str, Any]", tile) for tile in cast("list[Any]", tiles) if isinstance(tile, dict)]
-        return {**fields, "dashboards": [tile.get("dashboard_id") for tile in kept if not tile.get("deleted")]}
+        tiles: object = value.get("dashboard_tiles")
+        if value.get("dashboards") or not is_list(tiles):
+            return value
+        kept = [tile for tile in tiles if is_object(tile) and not tile.get("deleted")]
+        return {**value, "dashboards": [tile.get("dashboard_id") for tile in kept]}
 
 
 class InsightRow(InsightFields):
     """An insight in a list."""
 
-    kind: Kind = Field(default=None, validation_alias="query")
+    kind: KindOfQuery = Field(default=None, validation_alias="query")
 
 
 class StoredInsight(InsightFields):

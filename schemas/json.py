@@ -1,4 +1,4 @@
-"""Narrowing of parsed JSON: what is an object, a list or a text, and what to take in its place when it is not."""
+"""Narrowing of parsed JSON to objects, lists and texts."""
 
 from typing import Any, TypeGuard, cast
 
@@ -21,6 +21,11 @@ def as_object(value: object) -> dict[str, Any]:
 def as_list(value: object) -> list[Any]:
     """Return the list, or an empty one for any other value."""
     return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def as_objects(value: object) -> list[dict[str, Any]]:
+    """Return the objects of a list, or an empty list for any other value."""
+    return [item for item in as_list(value) if is_object(item)]
 
 
 def as_text(value: object) -> str:

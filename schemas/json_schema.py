@@ -7,6 +7,7 @@ line. References are inlined, because some hosts do not follow them.
 from typing import Any, cast
 
 from .base import Input
+from .json import is_list, is_object
 
 _PROJECT_ID: dict[str, Any] = {"type": ["integer", "string"], "default": "@current"}
 _LONG = 400
@@ -34,11 +35,11 @@ def input_schema(model: type[Input], *, pinned_project: bool = False) -> dict[st
 
 
 def _lean(node: Any, definitions: dict[str, Any]) -> Any:
-    if isinstance(node, list):
-        return [_lean(item, definitions) for item in cast("list[Any]", node)]
-    if not isinstance(node, dict):
+    if is_list(node):
+        return [_lean(item, definitions) for item in node]
+    if not is_object(node):
         return node
-    fields = dict(cast("dict[str, Any]", node))
+    fields = dict(node)
     if reference := fields.pop("$ref", None):
         definition = cast("dict[str, Any]", definitions[str(reference).rsplit("/", 1)[-1]])
         fields = {name: value for name, value in definition.items() if name != "description"} | fields

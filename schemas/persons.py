@@ -10,7 +10,7 @@ from .base import Id, InProject, Page, View
 SHOWN_DISTINCT_IDS = 10
 """The number of distinct ids shown in lists; a person can have thousands. get_person shows all."""
 
-type Operator = Literal[
+type PersonOperator = Literal[
     "exact",
     "is_not",
     "icontains",
@@ -50,7 +50,7 @@ class PersonProperty(BaseModel):
 
     key: str = Field(min_length=1)
     value: Value | None = None
-    operator: Operator = "exact"
+    operator: PersonOperator = "exact"
 
     @model_validator(mode="after")
     def _have_a_value(self) -> Self:

@@ -1,17 +1,15 @@
 """Field types shared by several views."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict
 
 from .base import View
+from .json import is_object
 
 
 def _email_or_first_name(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    user = cast("dict[str, Any]", value)
-    return user.get("email") or user.get("first_name")
+    return value.get("email") or value.get("first_name") if is_object(value) else value
 
 
 def _unless_empty(value: Any) -> Any:

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import quote
 
+from .json import is_object
+
 REDACTED = "[redacted]"
 MARK = re.compile(r"\[redacted\]|… \(\d+ (?:characters|items)\)|… \d+ more: search")
 """The marks that results contain in place of a redacted or truncated value."""
@@ -75,8 +77,8 @@ class Cleaner:
         """Return the JSON value with every string cleaned, keys included."""
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(value, dict):
-            return self._object(cast("dict[str, Any]", value))
+        if is_object(value):
+            return self._object(value)
         if isinstance(value, (list, tuple)):
             return [self.value(item) for item in cast("Sequence[Any]", value)]
         return value

@@ -1,6 +1,6 @@
-"""The chart as an MCP App (SEP-1865, 2026-01-26): a page that hosts show beside the result of a query.
+"""The chart as an MCP App (SEP-1865, 2026-01-26): a page that hosts show with the result of a query.
 
-It is one file without anything from elsewhere, and declares no domain, so that a host shuts it off from the network.
+It is one self-contained file that declares no domain, so a host can block its network access.
 """
 
 from importlib import resources
@@ -25,7 +25,7 @@ def is_charted(tool: str) -> bool:
 
 
 async def _read(_: Runtime, uri: str) -> ReadResourceResult | None:
-    """The page, read from the package: 20 kB."""
+    """Return the page, which is part of the package (20 kB)."""
     if uri != CHART_URI:
         return None
     text = resources.files(__package__ or "").joinpath("chart.html").read_text("utf-8")
@@ -39,7 +39,7 @@ CHART = ResourceProvider(
         Resource(
             uri=CHART_URI,
             name="chart",
-            description="A page for hosts: draws the result of a query.",
+            description="A page for hosts that draws the result of a query.",
             mime_type=MIME_TYPE,
             _meta=_META,
         ),

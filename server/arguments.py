@@ -1,40 +1,42 @@
-"""Errors about arguments: the field, what is accepted, and the nearest valid name. Never the value, which may be
+"""Errors about arguments: the field, the accepted values and the nearest valid name. Never the value, which can be
 private.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 
 from ..gateway.errors import Refused
+from ..schemas.json import is_list, is_object
 from ..schemas.text import MARK
 
 _BRANCH = re.compile(r"(function-|constrained-|lax-|json-|literal\[|list\[|dict\[|(int|float|str|bool)$)")
 _SHOWN = 4
-"""Faults told at once; more would bury the first."""
+"""Most problems in one message."""
 _MOST_UNKNOWN = 100
 _BRANCHES = 8
-"""Forms that are told of one argument."""
+"""Most accepted forms that are listed for one argument."""
 _PLACE = 200
-"""Characters of the place of a value."""
+"""Longest path of a value, in characters."""
 
 
 def invalid_arguments(tool: str, error: ValidationError, accepted: Sequence[str]) -> Refused:
-    """The refusal of a call whose arguments do not fit the tool's input."""
+    """Return the error for arguments that do not match the tool's input."""
     faults = error.errors(include_url=False, include_input=False, include_context=True)
     unknown = [fault for fault in faults if fault["type"] == "extra_forbidden"]
-    said: dict[str, list[str]] = {}
+    shown: dict[str, list[str]] = {}
     others: set[str] = set()
     for fault in faults:
         place = _place(fault)
-        if place not in said and len(said) == _SHOWN:
+        if place not in shown and len(shown) == _SHOWN:
             others.add(place)
-        elif len(parts := said.setdefault(place, [])) < _BRANCHES:
-            parts.append(_say(fault, accepted))
-    message = f"{tool}: {'; '.join(f'{place}{_either(parts)}' for place, parts in said.items())}."
+        elif len(parts := shown.setdefault(place, [])) < _BRANCHES:
+            parts.append(_problem(fault, accepted))
+    problems = (f"{place}{_either(parts)}".removeprefix(": ") for place, parts in shown.items())
+    message = f"{tool}: {'; '.join(problems)}."
     if others:
         message = f"{message[:-1]}; and {len(others)} more."
     hint = (
@@ -45,8 +47,8 @@ def invalid_arguments(tool: str, error: ValidationError, accepted: Sequence[str]
     return Refused("invalid_argument", message, hint)
 
 
-def refuse_flood(tool: str, arguments: Mapping[str, Any], accepted: Sequence[str]) -> None:
-    """Raise Refused for very many unknown names before anything looks at each of them."""
+def reject_flood(tool: str, arguments: Mapping[str, Any], accepted: Sequence[str]) -> None:
+    """Raise Refused for more than 100 unknown names, before each of them is validated."""
     if len(arguments) > len(accepted) + _MOST_UNKNOWN:
         first = next(name for name in arguments if name not in accepted)
         more = len(arguments) - len(accepted) - 1
@@ -57,39 +59,38 @@ def refuse_flood(tool: str, arguments: Mapping[str, Any], accepted: Sequence[str
         )
 
 
-def refuse_marks(tool: str, arguments: Mapping[str, Any]) -> None:
-    """Raise Refused when a write holds one of our marks: what was redacted or cut in a result must not be stored."""
+def reject_marks(tool: str, arguments: Mapping[str, Any]) -> None:
+    """Raise Refused when a write contains a mark of redaction or truncation, which would replace the real value."""
     waiting: list[tuple[str, Any]] = list(arguments.items())
     while waiting:
         place, value = waiting.pop()
-        if isinstance(value, dict):
-            fields = cast("dict[str, Any]", value)
-            waiting += [(f"{place}.{name}"[:_PLACE], item) for name, item in fields.items()]
-            value = "\n".join(fields)
-        elif isinstance(value, list):
-            waiting += [(f"{place}.{number}"[:_PLACE], item) for number, item in enumerate(cast("list[Any]", value))]
+        if is_object(value):
+            waiting += [(f"{place}.{name}"[:_PLACE], item) for name, item in value.items()]
+            value = "\n".join(value)
+        elif is_list(value):
+            waiting += [(f"{place}.{number}"[:_PLACE], item) for number, item in enumerate(value)]
         if isinstance(value, str) and (mark := MARK.search(value)):
             raise Refused(
                 "invalid_argument",
                 f"{tool}: {place[:_PLACE]} contains {mark[0]}, which this server shows in place of a value. "
                 "Storing it would lose the value.",
-                "Leave the field out to keep what is stored, or give the real value.",
+                "Omit the field to keep the stored value, or pass the real value.",
             )
 
 
 def _place(fault: Any) -> str:
-    """The argument, cut to a length that can be read; without the branches of a union that pydantic adds."""
+    """Return the path of the argument, shortened, without the union branches that pydantic adds; "" for them all."""
     place = [str(part)[:100] for part in fault["loc"] if not _BRANCH.match(str(part))]
-    return ".".join(place) or "arguments"
+    return ".".join(place)
 
 
 def _either(parts: Sequence[str]) -> str:
-    """What each branch of a union accepts, as one sentence."""
+    """Return the accepted values of all branches of a union as one sentence."""
     first, *others = dict.fromkeys(parts)
     return " or ".join([first, *(other.removeprefix(": must be ") for other in others)])
 
 
-def _say(fault: Any, accepted: Sequence[str]) -> str:
+def _problem(fault: Any, accepted: Sequence[str]) -> str:
     match fault["type"]:
         case "extra_forbidden":
             is_argument = len(fault["loc"]) == 1

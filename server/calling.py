@@ -1,4 +1,4 @@
-"""tools/call: arguments in, one MCP result out. Whatever fails becomes an error object that tells the next step."""
+"""tools/call: validate the arguments, run the operation, return one MCP result. Failures become error objects."""
 
 import base64
 import logging
@@ -20,7 +20,7 @@ from ..schemas.base import Input
 from ..schemas.text import Cleaner
 from ..tools.hints import advised
 from ..tools.operation import Attachment, FileLink, Operation, Reply
-from .arguments import invalid_arguments, refuse_flood, refuse_marks
+from .arguments import invalid_arguments, reject_flood, reject_marks
 from .render import render
 from .runtime import Runtime
 from .tool_list import tool_list
@@ -40,7 +40,7 @@ async def call_tool(
         args = _validate(operation, arguments)
         writes = operation.writes(args)
         if writes:
-            refuse_marks(operation.name, arguments)
+            reject_marks(operation.name, arguments)
         call = await runtime.call(budget=operation.budget, writes=writes, progress=_progress(runtime, context))
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
@@ -68,18 +68,18 @@ async def call_tool(
 
 def _internal_error(call: Call | None, *, writes: bool) -> GatewayError:
     fault = GatewayError(
-        "internal_error", "This server has a fault.", "The log on stderr has the details; please report it."
+        "internal_error", "Internal error in this server.", "See the log on stderr for details, and report it."
     )
     return fault.with_(outcome="applied" if call and call.wrote else "unknown" if writes else None)
 
 
 def _progress(runtime: Runtime, context: ServerRequestContext[Any]) -> Progress:
-    """Seconds gone by as progress: they only grow, and nobody knows the whole. Sent only to clients that asked."""
+    """Return a function that reports elapsed seconds as progress, to clients that requested progress."""
 
-    async def tell(seconds: float, news: str) -> None:
+    async def report(seconds: float, news: str) -> None:
         await context.session.report_progress(seconds, message=cast("str", clean(runtime, news)))
 
-    return tell
+    return report
 
 
 def _content(attachment: Attachment) -> ContentBlock:
@@ -91,13 +91,13 @@ def _content(attachment: Attachment) -> ContentBlock:
 
 
 def _aims(operation: Operation[Any]) -> bool:
-    """Whether `connection_id` says where the call goes; in manage_connection it is the target itself."""
+    """Return whether `connection_id` selects the connection of the call; in manage_connection it is the object."""
     return operation.budget is not Budget.CONTROL
 
 
 def _validate(operation: Operation[Any], arguments: dict[str, Any]) -> Input:
     accepted = list(tool_list()[operation.name].schema["properties"])
-    refuse_flood(operation.name, arguments, accepted)
+    reject_flood(operation.name, arguments, accepted)
     try:
         return cast("Input", operation.input.model_validate(arguments))
     except ValidationError as error:
@@ -105,7 +105,7 @@ def _validate(operation: Operation[Any], arguments: dict[str, Any]) -> Input:
 
 
 def not_offered(name: str) -> GatewayError:
-    """Why a tool that exists is not offered here. Raises MCPError (-32602) for a name that is no tool at all."""
+    """Return the error for a tool that is not offered here. Raises MCPError (-32602) for an unknown tool."""
     known = tool_list().get(name)
     if known is None:
         raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:100]}")
@@ -113,7 +113,7 @@ def not_offered(name: str) -> GatewayError:
         return read_only()
     return Refused(
         "toolset_off",
-        f"{name} is in the toolset {known.toolset}, which this server does not offer.",
+        f"{name} belongs to the toolset {known.toolset}, which is off on this server.",
         "The operator sets MATON_POSTHOG_TOOLSETS / --toolsets.",
     )
 
@@ -131,7 +131,7 @@ def error_result(error: GatewayError, runtime: Runtime) -> CallToolResult:
 
 
 def _note(operation: Operation[Any], call: Call | None, outcome: str, started: float, *, writes: bool) -> None:
-    """One line for each call; writes are the audit trail and go out at INFO. Never arguments or results."""
+    """Log one line per call, without arguments or results. Writes are the audit trail and are logged at INFO."""
     project = call.project.id if call and call.project else "-"
     connection = (call.connection if call else None) or "-"
     audit.log(
@@ -142,13 +142,13 @@ def _note(operation: Operation[Any], call: Call | None, outcome: str, started: f
 
 
 def clean(runtime: Runtime, value: Any) -> Any:
-    """Return a JSON value without secrets and hidden characters, for whatever leaves without passing `render`."""
+    """Return a JSON value without secrets and hidden characters. For output that does not pass through `render`."""
     return Cleaner(runtime.settings.secrets).value(value)
 
 
 @contextmanager
 def clean_errors(runtime: Runtime) -> Generator[None]:
-    """Clean the protocol errors that are raised inside: message and data may quote upstream."""
+    """Clean the protocol errors that are raised inside: message and data can quote upstream."""
     try:
         yield
     except MCPError as error:

@@ -1,32 +1,33 @@
-"""Completion of arguments: names that the project really has, from lists remembered for some minutes.
+"""Completion of arguments with names of the project, from lists that are cached for five minutes.
 
-It runs while somebody types, so it is silent: what cannot be looked up has no proposals.
+A client requests it while a person types, so failed lookups return no suggestions instead of an error.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import anyio
 from mcp.types import CompleteRequestParams, CompleteResult, Completion, PromptReference
 
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError
+from ..schemas.json import as_object
 from .calling import clean
 from .runtime import Runtime
 
 MOST_VALUES = 100
-"""The most that MCP lets a completion hold (specification, "Completion")."""
+"""MCP's limit for one completion (specification, "Completion")."""
 _AGE_S = 300.0
 _PAGES = 3
 _PATIENCE_S = 5.0
-"""Who types does not wait longer for proposals."""
+"""Slow suggestions are dropped."""
 _LONGEST_NAME = 200
 
 
 async def complete(runtime: Runtime, params: CompleteRequestParams) -> CompleteResult:
-    """The names that begin with what was typed, then those that hold it."""
+    """Return the names that begin with the typed text, then the names that contain it."""
     source = _SOURCES.get(params.argument.name)
     if source is None or not _expects(params):
         return _result([], complete=True)
@@ -42,90 +43,92 @@ async def complete(runtime: Runtime, params: CompleteRequestParams) -> CompleteR
 
 
 def matching(names: Sequence[str], typed: str) -> list[str]:
-    """Those that begin with `typed`, then those that hold it, each in their order, in any case."""
+    """Return the names that begin with `typed`, then those that contain it, each in their order, ignoring case."""
     wanted = typed.strip().lower()
     begin = [name for name in names if name.lower().startswith(wanted)]
     return list(dict.fromkeys([*begin, *(name for name in names if wanted in name.lower())]))
 
 
 def _expects(params: CompleteRequestParams) -> bool:
-    """Only prompts and the table template take arguments; `table` is the one of the template."""
+    """Return whether the reference has such an argument: `table` is the template's, all others are prompts'."""
     return isinstance(params.ref, PromptReference) is (params.argument.name != "table")
 
 
 def _result(values: list[str], *, complete: bool) -> CompleteResult:
-    """Of an incomplete list nobody knows how many there are, only that there may be more."""
+    """Return the completion. The total of an incomplete list is unknown."""
     more = len(values) > MOST_VALUES or not complete
     total = len(values) if complete else None
     return CompleteResult(completion=Completion(values=values[:MOST_VALUES], total=total, has_more=more))
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Suggestions:
+    """Names for one argument; `complete` is False when the project has more."""
+
     names: Sequence[str]
     complete: bool
 
 
-type _Source = Callable[[Call], Awaitable[_Found]]
+type _Suggest = Callable[[Call], Awaitable[_Suggestions]]
 
 
-async def _names(call: Call, argument: str, source: _Source, project: str) -> _Found:
+async def _names(call: Call, argument: str, source: _Suggest, project: str) -> _Suggestions:
     project = project.strip()
     chosen = int(project) if project.isascii() and project.isdecimal() and argument != "project" else "@current"
     await call.aim(None, chosen)
     found = (await call.remembered(("completion", argument), _AGE_S, partial(source, call))).value
-    return _Found([name for name in found.names if _can_be_typed(name)], found.complete)
+    return _Suggestions([name for name in found.names if _can_be_typed(name)], found.complete)
 
 
 def _can_be_typed(name: str) -> bool:
-    """Foreign text with line breaks or hidden characters is no proposal."""
+    """Return whether a name is short and printable: text of other people can have line breaks or hidden characters."""
     return 0 < len(name) <= _LONGEST_NAME and name.isprintable()
 
 
-async def _rows(call: Call, path: str, query: Mapping[str, Any], name: str) -> _Found:
-    """A field of the rows of a list, as far as some pages go."""
-    from ..tools.pages import Rows
+async def _rows(call: Call, path: str, query: Mapping[str, Any], name: str) -> _Suggestions:
+    """Return one field of the rows of a list, from at most three pages."""
+    from ..tools.pages import PagedRows
 
-    rows = Rows(call, path, query, pages=_PAGES)
-    fields = [cast("dict[str, Any]", row).get(name) async for row in rows if isinstance(row, dict)]
-    return _Found([str(value) for value in fields if isinstance(value, (str, int))], not rows.cut)
+    rows = PagedRows(call, path, query, pages=_PAGES)
+    fields = [as_object(row).get(name) async for row in rows]
+    return _Suggestions([str(value) for value in fields if isinstance(value, (str, int))], not rows.cut)
 
 
-async def _events(call: Call) -> _Found:
+async def _events(call: Call) -> _Suggestions:
     from ..tools.query.seen_names import event_names
 
     found = await event_names(call)
-    return _Found(found.known, found.complete)
+    return _Suggestions(found.known, found.complete)
 
 
-async def _flags(call: Call) -> _Found:
+async def _flags(call: Call) -> _Suggestions:
     return await _rows(call, "/api/projects/{project_id}/feature_flags/", {}, "key")
 
 
-async def _insights(call: Call) -> _Found:
+async def _insights(call: Call) -> _Suggestions:
     query = {"basic": True, "saved": True, "order": "-last_modified_at"}
     return await _rows(call, "/api/projects/{project_id}/insights/", query, "short_id")
 
 
-async def _dashboards(call: Call) -> _Found:
+async def _dashboards(call: Call) -> _Suggestions:
     return await _rows(call, "/api/projects/{project_id}/dashboards/", {}, "name")
 
 
-async def _experiments(call: Call) -> _Found:
+async def _experiments(call: Call) -> _Suggestions:
     return await _rows(call, "/api/projects/{project_id}/experiments/", {}, "name")
 
 
-async def _projects(call: Call) -> _Found:
+async def _projects(call: Call) -> _Suggestions:
     return await _rows(call, "/api/projects/", {}, "id")
 
 
-async def _tables(call: Call) -> _Found:
+async def _tables(call: Call) -> _Suggestions:
     from ..tools.query.schema import schema_of
 
-    return _Found(list((await schema_of(call)).value.tables), True)
+    return _Suggestions(list((await schema_of(call)).value.tables), True)
 
 
-_SOURCES: Mapping[str, _Source] = {
+_SOURCES: Mapping[str, _Suggest] = {
     "event": _events,
     "flag": _flags,
     "insight": _insights,
@@ -134,4 +137,4 @@ _SOURCES: Mapping[str, _Source] = {
     "project": _projects,
     "table": _tables,
 }
-"""What each argument of the prompts and of the resource template names."""
+"""The source of suggestions for each argument of the prompts and of the resource template."""

@@ -1,4 +1,4 @@
-"""Leaving in time: hosts stop a server by end of input, SIGINT or SIGTERM, and kill one that takes longer."""
+"""Shutdown in time: hosts stop a server by end of input, SIGINT or SIGTERM, and kill one that takes too long."""
 
 import asyncio
 import os
@@ -11,12 +11,12 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 DEADLINE_S = 4.5
-"""After this long the process ends whatever still blocks: a look-up of a host name, say, cannot be cancelled."""
+"""The process exits after this time even if something blocks: a DNS lookup cannot be cancelled, for example."""
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def quietly_on_signals() -> None:
-    """End the process without a traceback when a signal comes while it is still loading."""
+    """Exit without a traceback on a signal that arrives while the process is still loading."""
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _exit)
@@ -28,7 +28,7 @@ def _exit(_number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def on_signals(stop: Callable[[], object]) -> Generator[None]:
-    """Call `stop` in the running loop when a signal asks the process to end."""
+    """Call `stop` in the running loop on SIGINT, SIGTERM or SIGHUP."""
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
@@ -49,10 +49,10 @@ def on_signals(stop: Callable[[], object]) -> Generator[None]:
 
 @contextmanager
 def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Generator[None]:
-    """Have every signal wake the loop, so that its handler runs.
+    """Wake the loop on every signal, so that its handler runs.
 
-    Python runs handlers once the main thread runs: a signal that comes just before the loop waits, or that the kernel
-    gives to another thread, would be noticed at the next event only. The loop of Windows does this already.
+    Python runs handlers when the main thread runs: a signal that arrives just before the loop waits, or that the kernel
+    delivers to another thread, would be handled at the next event only. The loop of Windows does this already.
     """
     if sys.platform == "win32":
         yield
@@ -71,7 +71,7 @@ def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Generator[None]:
 
 
 def leave_in_time(seconds: float = DEADLINE_S) -> None:
-    """From now on the process has `seconds` to close what it owns; then it ends with exit code 0 as it is."""
+    """Give the process `seconds` to close its resources; then it exits with code 0."""
     watch = threading.Timer(seconds, os._exit, (0,))
     watch.daemon = True
     watch.start()

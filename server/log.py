@@ -1,8 +1,7 @@
-"""Logging to stderr: one record a line, as text or as a JSON object. stdout belongs to the protocol.
+"""Logging to stderr: one record per line, as text or as a JSON object. stdout belongs to the protocol.
 
-Records say what happened, never what was in it: no bodies, no query strings, no secrets, no input values. What other
-people wrote is cleaned, so that a line cannot be forged or a terminal steered. A record may carry
-`extra={"fields": {…}}`.
+Records name events and never contents: no bodies, no query strings, no secrets, no input values. Text of other people
+is cleaned, so that it cannot forge a line or control a terminal. A record can carry `extra={"fields": {…}}`.
 """
 
 import json
@@ -25,8 +24,8 @@ _QUERY = re.compile(r"(?<=[\w/])\?[^\s\"'<>]*=[^\s\"'<>]*")
 def configure(level: str = "info", *, as_json: bool = False, secrets: Sequence[str] = ()) -> None:
     """Send the logs of this process to stderr.
 
-    `level` is for this package; libraries stay at WARNING, because at INFO they log whole URLs. `secrets` are texts
-    that are replaced wherever they turn up.
+    `level` applies to this package; libraries stay at WARNING, because at INFO they log whole URLs. `secrets` are texts
+    that are redacted in every line, see `secret_forms`.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(as_json=as_json, secrets=secrets))
@@ -78,9 +77,9 @@ def _as_text(entry: dict[str, Any]) -> str:
 
 
 def describe(error: BaseException) -> Iterator[str]:
-    """Where an exception came from, and what it was: one line a frame, oldest first, then its type and message.
+    """Yield one line per frame of an exception, oldest first, then its type and message.
 
-    A pydantic error shows its fields only: its message would hold the values.
+    A pydantic error shows its fields only: its message would contain the values.
     """
     for cause in reversed(list(_causes(error))):
         for frame in traceback.extract_tb(cause.__traceback__):

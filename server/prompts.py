@@ -1,4 +1,4 @@
-"""Prompts: plans for the questions that people ask again and again, in few calls and without jumping to conclusions."""
+"""Prompts: plans for common questions, with few calls and without hasty conclusions."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -18,17 +18,17 @@ from ..schemas.text import excerpt
 
 _LONGEST_ARGUMENT = 200
 _HONESTY = (
-    "State the project and the date range of every number. Leave incomplete_last out of comparisons. Say what the "
-    "numbers show and what they cannot show; do not name a cause that no number supports."
+    "State the project and the date range of every number. Leave incomplete_last out of comparisons. State what the "
+    "numbers show and what they cannot show; do not name a cause that the numbers do not support."
 )
 
 type Given = Mapping[str, str]
-"""Arguments as they are written into a plan: quoted, so that they read as data."""
+"""The arguments of a plan, quoted, so that a model reads them as data."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """One prompt. `tools` are those that its text names: it is offered where all of them are."""
+class PromptPlan:
+    """One prompt. `tools` are the tools that its text names; it is listed only when all of them are offered."""
 
     name: str
     title: str
@@ -36,23 +36,25 @@ class Plan:
     arguments: tuple[PromptArgument, ...]
     tools: frozenset[str]
     write: Callable[[Given], Iterable[str]]
-    """The steps."""
+    """Returns the steps for the given arguments."""
 
     def as_prompt(self) -> Prompt:
+        """Return the prompt as prompts/list shows it."""
         return Prompt(name=self.name, title=self.title, description=self.about, arguments=list(self.arguments))
 
 
-def offered(tools: frozenset[str]) -> dict[str, Plan]:
-    """The prompts whose tools are all there, by name."""
+def offered(tools: frozenset[str]) -> dict[str, PromptPlan]:
+    """Return the prompts whose tools are all offered, by name."""
     return {plan.name: plan for plan in PLANS if plan.tools <= tools}
 
 
-def written(plan: Plan, arguments: Mapping[str, str]) -> GetPromptResult:
-    """The prompt as one message. Raises MCPError (-32602) that names a missing or unknown argument."""
+def written(plan: PromptPlan, arguments: Mapping[str, str]) -> GetPromptResult:
+    """Return the prompt as one message. Raises MCPError (-32602) for a missing or unknown argument."""
     known = {argument.name for argument in plan.arguments}
     missing = [each.name for each in plan.arguments if each.required and not arguments.get(each.name, "").strip()]
     if missing or not arguments.keys() <= known:
-        wrong = f"{missing[0]} is required" if missing else f"{sorted(arguments.keys() - known)[0][:50]} is no argument"
+        unknown = sorted(arguments.keys() - known)
+        wrong = f"{missing[0]} is required" if missing else f"{unknown[0][:50]} is not an argument"
         accepted = ", ".join(argument.name for argument in plan.arguments)
         raise MCPError(code=INVALID_PARAMS, message=f"{plan.name}: {wrong}. Arguments: {accepted}.")
     given = {name: _quoted(value) for name, value in arguments.items() if value.strip()}
@@ -75,76 +77,76 @@ def _argument(name: str, about: str, *, required: bool = False) -> PromptArgumen
     return PromptArgument(name=name, description=about, required=required)
 
 
-_PROJECT = _argument("project", "Id of the project; without it the current one.")
+_PROJECT = _argument("project", "Project id. Default: the current project.")
 
 
 def _weekly_product_review(given: Given) -> Iterable[str]:
-    yield "describe_data without arguments: choose the events that stand for visits, sign-ups, activation and revenue."
+    yield "describe_data without arguments: choose the events for visits, sign-ups, activation and revenue."
     if "dashboard" in given:
-        yield f"get_dashboard for {given['dashboard']} with numbers: true; these are the numbers that the team watches."
+        yield f"get_dashboard for {given['dashboard']} with numbers: true: the numbers that the team watches."
     else:
-        yield "list_dashboards: if one is pinned, get_dashboard with numbers: true; the team watches these numbers."
+        yield "list_dashboards: if one is pinned, get_dashboard with numbers: true: the numbers that the team watches."
     yield (
         "query_trends with all chosen events at once, math dau (revenue: sum of its property), date_from -7d, "
-        "interval day, compare previous; then the same with interval week, date_from -8w, to know what is usual."
+        "interval day, compare previous. Repeat it with interval week and date_from -8w to see the usual level."
     )
-    yield "query_funnel from visit to the most valuable event, date_from -7d; name the biggest drop."
-    yield "query_retention of the same event, period Week, periods 8: do newer weeks come back more or less?"
-    yield "list_annotations and list_experiments: what happened in these days."
-    yield "Write one page: three numbers that moved, what explains them, one open question, one proposal."
+    yield "query_funnel from the visit to the most valuable event, date_from -7d: name the biggest drop."
+    yield "query_retention of that event, period Week, periods 8: compare the return rates of newer and older weeks."
+    yield "list_annotations and list_experiments: find what happened on these days."
+    yield "Write one page: three numbers that changed, their explanation, one open question, one proposal."
 
 
 def _why_did_it_change(given: Given) -> Iterable[str]:
     since = f" around {given['when']}" if "when" in given else ""
     if "insight" in given:
         yield f"get_insight {given['insight']} to see what is measured and how."
-    yield f"describe_data with event {given['event']}: is the name right, is it still coming in?"
+    yield f"describe_data with event {given['event']}: check that the name is right and that events still arrive."
     yield (
         f"query_trends of {given['event']}{since}, math total and dau side by side, at least four intervals before the "
-        "change: is it a real change, a weekly rhythm, or an interval that is not over?"
+        "change: decide between a real change, a weekly pattern and an incomplete interval."
     )
     yield (
-        "query_trends again over the same days, once for each of two or three likely properties ($browser, $os, "
-        "$geoip_country_code, app version, utm_source): find the value where the change is largest."
+        "query_trends again over these days, with a breakdown by each of two or three likely properties ($browser, "
+        "$os, $geoip_country_code, app version, utm_source): find the value with the largest change."
     )
-    yield "Only if these do not tell it: run_hogql once, aggregating both periods side by side."
-    yield "list_annotations and list_flags: releases, campaigns, flags of those days. Look for $exception events too."
-    yield "Say what changed, by how much, for whom, since when; rank explanations by evidence."
+    yield "Only if the cause is still unknown: run_hogql once, aggregating both periods side by side."
+    yield "list_annotations and list_flags: look for releases, campaigns and flags of those days, and for $exception."
+    yield "State what changed, by how much, for which users and since when. Rank explanations by evidence."
 
 
 def _experiment_verdict(given: Given) -> Iterable[str]:
-    yield f"list_experiments, search {given['experiment']}: its id; get_experiment for hypothesis and metrics."
+    yield f"list_experiments, search {given['experiment']}: find its id. get_experiment: hypothesis and metrics."
     yield "get_experiment_results: exposures and sample ratio first, then each metric, then whether it is conclusive."
-    yield "If it may not be called, say why and what is missing (people, days, metric); do not pick a winner."
-    yield "If it may: winner, lift with its interval, chance to win, and who or what it may hurt (secondary metrics)."
-    yield "Close with one recommendation: ship, stop, or wait until a date. Change nothing yourself."
+    yield "If it is not conclusive, state why and what is missing (users, days, a metric). Do not pick a winner."
+    yield "If it is: winner, lift with its interval, chance to win, and what it could harm (secondary metrics)."
+    yield "Close with one recommendation: ship, stop, or wait until a date. Do not change anything yourself."
 
 
 def _flag_cleanup(given: Given) -> Iterable[str]:
-    yield "list_flags with limit 100, page by page: note age, rollout and whether active."
+    yield "list_flags with limit 100, page by page: note age, rollout and whether each is active."
     yield (
-        "run_hogql once: count and last timestamp of $feature_flag_called by properties.$feature_flag over 30 days: "
-        "flags that nobody asks for any more."
+        "run_hogql once: count and last timestamp of $feature_flag_called by properties.$feature_flag over 30 days, "
+        "to find flags that are no longer evaluated."
     )
-    yield "list_experiments with status running, list_surveys: their flags stay."
+    yield "list_experiments with status running, and list_surveys: keep their flags."
     yield (
-        "Make a table: flag, state, last asked, proposal (keep, roll out to all and remove from code, switch off, "
-        "delete) with the reason. Change nothing before the person has agreed to each line."
+        "Write a table: flag, state, last evaluation, proposal (keep, roll out to all and remove from code, disable, "
+        "delete) with the reason. Do not change anything before the person agrees to each line."
     )
 
 
 def _launch_checklist(given: Given) -> Iterable[str]:
-    yield f"get_flag {given['flag']}: who gets it now, at which share, with which payload; is that what is meant?"
+    yield f"get_flag {given['flag']}: check that its audience, rollout and payload are the intended ones."
     event = f"event {given['event']}" if "event" in given else "search words of the feature"
-    yield f"describe_data with {event}: are its events and properties coming in, with sensible values?"
+    yield f"describe_data with {event}: check that its events and properties arrive with sensible values."
     yield "query_trends of these events and of $exception over the last days: the baseline before the launch."
-    yield "query_funnel over the feature's steps, if it has several: does the path work for those who have it?"
-    yield "list_dashboards and list_annotations: is there a place to watch it, will the launch be marked?"
-    yield "Answer with a checklist: ready, missing, or unknown for each point, and the numbers to look at in day one."
+    yield "query_funnel over the feature's steps, if it has several: check that users with the flag can complete it."
+    yield "list_dashboards and list_annotations: check for a dashboard to watch and an annotation for the launch."
+    yield "Reply with a checklist: ready, missing or unknown for each point, and the numbers to watch on day one."
 
 
-PLANS: tuple[Plan, ...] = (
-    Plan(
+PLANS: tuple[PromptPlan, ...] = (
+    PromptPlan(
         "weekly_product_review",
         "Weekly product review",
         "Write the weekly product review.",
@@ -161,12 +163,12 @@ PLANS: tuple[Plan, ...] = (
         ),
         _weekly_product_review,
     ),
-    Plan(
+    PromptPlan(
         "why_did_it_change",
         "Why did it change?",
         "Find out why a number changed.",
         (
-            _argument("event", "Event behind the number.", required=True),
+            _argument("event", "Event that the number counts.", required=True),
             _argument("when", "When it changed, such as 2026-11-20 or last week."),
             _argument("insight", "Insight that shows it."),
             _PROJECT,
@@ -174,29 +176,29 @@ PLANS: tuple[Plan, ...] = (
         _tools("describe_data", "query_trends", "run_hogql", "list_annotations", "list_flags", "get_insight"),
         _why_did_it_change,
     ),
-    Plan(
+    PromptPlan(
         "experiment_verdict",
         "Experiment verdict",
-        "Judge an experiment.",
+        "Decide whether an experiment is conclusive.",
         (_argument("experiment", "Name of the experiment.", required=True), _PROJECT),
         _tools("list_experiments", "get_experiment", "get_experiment_results"),
         _experiment_verdict,
     ),
-    Plan(
+    PromptPlan(
         "flag_cleanup",
         "Flag clean-up",
-        "Find feature flags that can go.",
+        "Find feature flags that can be removed.",
         (_PROJECT,),
         _tools("list_flags", "run_hogql", "list_experiments", "list_surveys"),
         _flag_cleanup,
     ),
-    Plan(
+    PromptPlan(
         "launch_checklist",
         "Launch checklist",
         "Check whether a feature behind a flag is ready to launch.",
         (
             _argument("flag", "Key of its feature flag.", required=True),
-            _argument("event", "Event that shows that it is used."),
+            _argument("event", "Event that shows its usage."),
             _PROJECT,
         ),
         _tools("get_flag", "describe_data", "query_trends", "query_funnel", "list_dashboards", "list_annotations"),

@@ -1,29 +1,28 @@
-"""From what an operation gives to what a client gets: one compact JSON object, clean, and never too large for a model
-to hold.
-"""
+"""Rendering of results: one compact, cleaned JSON object of at most 40 kB."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ..gateway.errors import Failed
+from ..schemas.json import is_list, is_object
 from ..schemas.text import Cleaner
 
 MAX_TEXT_BYTES = 40_000
 """About 20,000 tokens; common hosts cut tool results at 25,000."""
 _LONG_TEXT = 500
 _NOTE_BYTES = 600
-"""Room for what is said about a cut."""
+"""Room for the note about a truncated result."""
 
 
 def render(
     result: Mapping[str, Any], secrets: Sequence[str] = (), *, offset: int | None = None
 ) -> tuple[str, dict[str, Any]]:
-    """The text of a result and the same object. `offset` is where a page of a list begins; None: it is no page.
+    """Return a result as text and as an object. `offset` is the start of a page of a list; None for other results.
 
-    Foreign text is cleaned (`hidden_characters_removed` counts it). Over 40 kB the longest list is cut at a whole
-    row, and where not even one row fits, long texts are cut first; both are said under `truncated` and
-    `how_to_continue`. Raises Failed (`response_too_large`) if nothing helps.
+    Text of other people is cleaned (`hidden_characters_removed` counts the characters). Over 40 kB the longest list is
+    cut at a whole row; where not even one row fits, long texts are cut first. `truncated` and `how_to_continue` report
+    both. Raises Failed (`response_too_large`) when the result is still too large.
     """
     cleaner = Cleaner(secrets)
     value = cast("dict[str, Any]", cleaner.value(result))
@@ -40,18 +39,18 @@ def render(
     raise Failed(
         "response_too_large",
         f"The result is {len(text.encode()) // 1000} kB; at most {MAX_TEXT_BYTES // 1000} kB are shown.",
-        "Ask for less: a smaller limit, fewer columns, or without full.",
+        "Request less: a smaller `limit`, fewer columns, or no `full`.",
     )
 
 
 def dumps(value: object) -> str:
-    """Compact JSON. NaN cannot occur: answers are parsed strictly."""
+    """Return compact JSON. NaN cannot occur, because responses are parsed strictly."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _cut_rows(value: dict[str, Any], offset: int | None) -> dict[str, Any]:
-    """Without the last rows of the longest list, so that the rest fits; unchanged if not even one row would."""
-    lists = {name: cast("list[Any]", item) for name, item in value.items() if isinstance(item, list)}
+    """Return the result without the last rows of its longest list, so that it fits; unchanged if no row would fit."""
+    lists = {name: item for name, item in value.items() if is_list(item)}
     if not lists:
         return value
     name = max(lists, key=lambda key: len(dumps(lists[key])))
@@ -76,35 +75,34 @@ def _cut_rows(value: dict[str, Any], offset: int | None) -> dict[str, Any]:
 
 def _how_to_continue(value: dict[str, Any], name: str, kept: int, count: int, offset: int | None) -> str:
     if offset is not None:
-        return f"Only {kept} of {count} fit into one answer: go on at next_offset."
+        return f"Only {kept} of {count} fit into one result; continue from next_offset."
     if name != "rows":
-        return f"Only {kept} of {count} fit into one answer: ask for one of them by its id."
-    said = f"Only {kept} of {count} rows fit into one answer."
+        return f"Only {kept} of {count} fit into one result; get single ones by their id."
+    cut = f"Only {kept} of {count} rows fit into one result."
     if "query_id" in value:
-        return f"{said} get_query_result with this query_id and offset {kept} shows the others, without another query."
+        return f"{cut} get_query_result with this query_id and offset {kept} returns the rest without another query."
     return (
-        f"{said} Select fewer columns, aggregate, or page by a key: "
+        f"{cut} Select fewer columns, aggregate, or paginate by a key: "
         "ORDER BY a unique column and add WHERE that column > its last value here."
     )
 
 
 def _cut_texts(value: Any) -> dict[str, Any]:
-    """With texts over 500 characters cut, and inner lists after 20 items."""
+    """Return the result with texts cut after 500 characters and inner lists after 20 items."""
     cut = cast("dict[str, Any]", _shorten(value, depth=0))
     return {
         **cut,
         "truncated": True,
-        "how_to_continue": cut.get("how_to_continue", "Long texts and lists are cut here."),
+        "how_to_continue": cut.get("how_to_continue", "Long texts and lists are truncated."),
     }
 
 
 def _shorten(value: Any, depth: int) -> Any:
     if isinstance(value, str) and len(value) > _LONG_TEXT:
         return f"{value[:_LONG_TEXT]}… ({len(value)} characters)"
-    if isinstance(value, dict):
-        return {key: _shorten(item, depth + 1) for key, item in cast("dict[str, Any]", value).items()}
-    if isinstance(value, list):
-        items = cast("list[Any]", value)
-        shown = items if depth <= 1 or len(items) <= 20 else [*items[:20], f"… ({len(items)} items)"]
+    if is_object(value):
+        return {key: _shorten(item, depth + 1) for key, item in value.items()}
+    if is_list(value):
+        shown = value if depth <= 1 or len(value) <= 20 else [*value[:20], f"… ({len(value)} items)"]
         return [_shorten(item, depth + 1) for item in shown]
     return value

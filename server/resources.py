@@ -1,4 +1,4 @@
-"""Resources: what an agent may want to hold beside its tools. Each is one compact JSON object, as a tool answers it."""
+"""Resources: the project and its data. Each is one compact JSON object, like the result of a tool."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ _TABLE_URI = f"{SCHEMA_URI}/"
 _DESCRIBE = "describe_data"
 _PROJECT_KEPT_S = 60
 _SCHEMA_KEPT_S = 600
-"""As long as describe_data keeps what it was told."""
+"""As long as describe_data caches the schema."""
 _NOT_READ = -32000
-"""Of JSON-RPC's range for a server's own errors: what failed is in `data`."""
+"""In JSON-RPC's range for a server's own errors; `data` has the details."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceProvider:
-    """Resources and templates that are listed together, and how they are read.
+    """Resources and templates that are listed together, and the function that reads them.
 
-    `read` gives None for an address that is not its own. With `tool` they are offered only where that tool is.
+    `read` returns None for the URIs of others. With `tool` they are offered only where that tool is offered.
     """
 
     read: Callable[[Runtime, str], Awaitable[ReadResourceResult | None]]
@@ -42,10 +42,10 @@ class ResourceProvider:
 
 
 async def read_resource(runtime: Runtime, providers: Sequence[ResourceProvider], uri: str) -> ReadResourceResult:
-    """The content of a resource.
+    """Return the content of a resource.
 
-    Raises MCPError with the address in `data`: -32602 when nothing is there, -32000 with the error object of a tool
-    when it cannot be read.
+    Raises MCPError with the URI in `data`: -32602 for an unknown resource, -32000 with the error object of a tool for
+    one that cannot be read.
     """
     for provider in providers:
         try:
@@ -58,7 +58,7 @@ async def read_resource(runtime: Runtime, providers: Sequence[ResourceProvider],
 
 
 async def current_project(runtime: Runtime) -> Call:
-    """A call aimed at the project that `@current` means. Raises GatewayError."""
+    """Return a call to the project of `@current`. Raises GatewayError."""
     call = await runtime.call()
     await call.aim(None, "@current")
     return call
@@ -81,7 +81,7 @@ async def _read_schema(runtime: Runtime, uri: str) -> ReadResourceResult | None:
 
 
 async def _described(runtime: Runtime, uri: str, question: dict[str, str]) -> ReadResourceResult:
-    """What describe_data answers."""
+    """Return the result of describe_data."""
     operation = await runtime.operation(_DESCRIBE)
     try:
         args = operation.input.model_validate(question)
@@ -94,14 +94,14 @@ async def _described(runtime: Runtime, uri: str, question: dict[str, str]) -> Re
 
 
 def _content(runtime: Runtime, uri: str, shown: dict[str, Any], *, kept_s: int) -> ReadResourceResult:
-    """The object as a tool would give it: cleaned, cut at the same size."""
+    """Return the object rendered like a tool's result: cleaned, with the same size limit."""
     text, _ = render(shown, runtime.settings.secrets)
     contents = TextResourceContents(uri=uri, mime_type=_JSON, text=text)
     return ReadResourceResult(contents=[contents], ttl_ms=kept_s * 1000, cache_scope="private")
 
 
 def _nothing(uri: str) -> MCPError:
-    return MCPError(code=INVALID_PARAMS, message="There is no such resource.", data={"uri": uri[:200]})
+    return MCPError(code=INVALID_PARAMS, message="Unknown resource.", data={"uri": uri[:200]})
 
 
 def _unreadable(shown: dict[str, Any], uri: str) -> MCPError:
@@ -118,7 +118,7 @@ PROJECT = ResourceProvider(
         Resource(
             uri=PROJECT_URI,
             name="project",
-            description="The project that @current means for this server: id, name, timezone.",
+            description="The project of @current on this server: id, name, timezone.",
             mime_type=_JSON,
         ),
     ),
@@ -129,7 +129,7 @@ SCHEMA = ResourceProvider(
         Resource(
             uri=SCHEMA_URI,
             name="schema",
-            description="What data the project has: events with volume, properties of persons, tables.",
+            description="The data of the project: events with volume, person properties, tables.",
             mime_type=_JSON,
         ),
     ),
@@ -137,7 +137,7 @@ SCHEMA = ResourceProvider(
         ResourceTemplate(
             uri_template=f"{_TABLE_URI}{{table}}",
             name="table",
-            description="The columns of a HogQL table by type, and where its joins lead.",
+            description="The columns of a HogQL table by type, and the tables it joins.",
             mime_type=_JSON,
         ),
     ),

@@ -1,4 +1,4 @@
-"""What one process shares between all transports and MCP connections: settings, operations, the gateway client."""
+"""The state that all transports and MCP connections of a process share: settings, operations, the gateway client."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Runtime:
-    """Made once a process; whoever made it closes it."""
+    """The shared state of one process. Close it with `aclose`."""
 
     def __init__(
         self, settings: Settings, *, sandbox_command: Sequence[str] = COMMAND, now: Callable[[], datetime] = utc_now
@@ -47,7 +47,7 @@ class Runtime:
         return metadata.version("maton-posthog-mcp")
 
     async def operation(self, name: str) -> Operation[Any]:
-        """The operation behind a tool. All are loaded at the first call, in a thread: their models take 0.1 s."""
+        """Return the operation of a tool. All are loaded at the first call, in a thread: their models take 0.1 s."""
         if self._operations is None:
             self._operations = await anyio.to_thread.run_sync(_load_operations)
         return self._operations[name]
@@ -71,10 +71,10 @@ class Runtime:
         )
 
     async def _open(self) -> tuple[Gateway, Directory]:
-        """Return the client and what is known through it, made at the first call and then the same for all.
+        """Return the client and its directory, created at the first call and shared from then on.
 
-        With `--sandbox` this starts the sandbox process. When that process has ended, one call is told so, because what
-        was created in it is gone, and the call after that gets a new one. Raises Failed (`unavailable`).
+        With `--sandbox` this starts the sandbox process. When that process has ended, one call gets an error, because
+        the objects created in it are gone, and the next call starts a new one. Raises Failed (`unavailable`).
         """
         if self._gateway and self._directory and (self._sandbox is None or self._sandbox.running):
             return self._gateway, self._directory
@@ -82,7 +82,7 @@ class Runtime:
             if self._closed:
                 raise Failed("unavailable", "This server is shutting down.", source="local", outcome="not_sent")
             if self._sandbox is not None and not self._sandbox.running:
-                raise await self._bury(self._sandbox)
+                raise await self._ended(self._sandbox)
             if self._gateway is None or self._directory is None:
                 config = await self._config()
                 self._gateway = Gateway(config)
@@ -108,14 +108,15 @@ class Runtime:
             if sandbox is not None:
                 await sandbox.aclose()
 
-    async def _bury(self, sandbox: Sandbox) -> Failed:
+    async def _ended(self, sandbox: Sandbox) -> Failed:
+        """Release an ended sandbox. Return the error for the call that found out."""
         reason = await sandbox.last_words()
-        _logger.warning("The sandbox process ended by itself: %s", reason)
+        _logger.warning("The sandbox process ended unexpectedly: %s", reason)
         await self._release()
         return Failed(
             "unavailable",
-            f"The sandbox process ended by itself ({reason}); what was created in it is gone.",
-            "Call again: that starts a new sandbox with fresh synthetic data.",
+            f"The sandbox process ended unexpectedly ({reason}). The objects created in it are gone.",
+            "Call again to start a new sandbox with new synthetic data.",
             source="local",
             outcome="not_sent",
             retryable=True,
@@ -146,7 +147,7 @@ class Runtime:
             raise Failed(
                 "unavailable",
                 f"The sandbox did not start: {error}",
-                "Solve that and call again; nothing else needs a restart.",
+                "Fix that and try again. No restart is needed.",
                 source="local",
                 outcome="not_sent",
             ) from error
@@ -159,9 +160,9 @@ def _load_operations() -> dict[str, Operation[Any]]:
 
 
 def is_offered(tool: ToolEntry, settings: Settings) -> bool:
-    """Whether a tool is listed and callable under these settings.
+    """Return whether a tool is listed and callable under these settings.
 
-    Read-only leaves `manage_connection`: it has reading actions too, and the gateway refuses the others.
+    A read-only server offers `manage_connection` too: it has reading actions, and the gateway rejects the others.
     """
     reads = not tool.effect.writes or tool.toolset is Toolset.CONNECTIONS
     chosen = tool.toolset is None or tool.toolset in settings.toolsets

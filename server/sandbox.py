@@ -1,7 +1,7 @@
-"""The owner of the sandbox process: starts it, listens to what it says, ends it.
+"""The sandbox process of `--sandbox`: start it, read its output, end it.
 
-`python -m posthog_sandbox` prints its addresses as the first line of stdout, tells its progress on stderr, and
-ends when its stdin does, so that it cannot outlive this process however this process ends.
+`python -m posthog_sandbox` prints its URLs as the first line of stdout and its progress on stderr. It exits when its
+stdin is closed, so it cannot outlive this process, however this process ends.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from ..schemas.text import excerpt
 from ..tools.processes import child_environment
 
 START_S = 30.0
-"""It prints its addresses before it makes its data, but loading the engine takes seconds on a slow disk."""
+"""It prints its URLs before it creates its data, but loading the engine takes seconds on a slow disk."""
 END_S = 2.5
-"""For ending by itself once its stdin is closed."""
+"""Time to exit after its stdin is closed."""
 TERMINATE_S = 0.5
-"""For ending on SIGTERM, before it is killed."""
+"""Time to exit after SIGTERM, before it is killed."""
 MODULE = "posthog_sandbox"
 COMMAND = (sys.executable, "-P", "-m", MODULE, "--json", "--exit-on-eof", "--port", "0")
-"""`-P`: modules in the working directory must not take the place of real ones."""
+"""`-P`: modules in the working directory must not shadow installed ones."""
 
 MISSING = (
     "the sandbox does not run on Windows; use WSL, or a real MATON_API_KEY."
@@ -46,12 +46,12 @@ def installed() -> bool:
 
 
 class SandboxError(Exception):
-    """The sandbox did not start; one line that says why, in its own words where it had any."""
+    """The sandbox did not start. The message is one line with the reason, from its own output where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a sandbox listens, and the key it accepts."""
+    """The URLs of a sandbox and the key that it accepts."""
 
     gateway_url: str
     control_url: str
@@ -59,29 +59,29 @@ class Addresses:
 
     @classmethod
     def read(cls, line: str) -> Self:
-        """From the first line that the process prints. Raises SandboxError when it is something else."""
+        """Parse the first line that the process prints. Raises SandboxError."""
         try:
-            said = json.loads(line)
+            fields = json.loads(line)
             return cls(
-                gateway_url=check_base_url(said["gateway_url"], "gateway_url"),
-                control_url=check_base_url(said["control_url"], "control_url"),
-                key=str(said["key"]),
+                gateway_url=check_base_url(fields["gateway_url"], "gateway_url"),
+                control_url=check_base_url(fields["control_url"], "control_url"),
+                key=str(fields["key"]),
             )
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise SandboxError(f"its first line is not an address: {line}") from None
+            raise SandboxError(f"its first line has no URLs: {line}") from None
 
 
 class Sandbox:
-    """A running sandbox. Made by `start`; `aclose` ends it."""
+    """A running sandbox. Created by `start`; `aclose` ends it."""
 
-    def __init__(self, process: Process, addresses: Addresses, ears: "_Ears") -> None:
+    def __init__(self, process: Process, addresses: Addresses, output: "_Output") -> None:
         self.addresses = addresses
         self._process = process
-        self._ears = ears
+        self._output = output
 
     @classmethod
     async def start(cls, command: Sequence[str] = COMMAND) -> Self:
-        """Start the process and wait for its addresses. Raises SandboxError; then nothing is left running."""
+        """Start the process and wait for its URLs. Raises SandboxError after ending the process."""
         if command is COMMAND and not installed():
             raise SandboxError(MISSING)
         try:
@@ -89,66 +89,68 @@ class Sandbox:
                 *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=child_environment()
             )
         except OSError as error:
-            raise SandboxError(f"{command[0]} could not be run ({error.strerror})") from error
-        ears = _Ears(process)
+            raise SandboxError(f"cannot run {command[0]} ({error.strerror})") from error
+        output = _Output(process)
         try:
             with anyio.fail_after(START_S):
-                first = await ears.first_line()
+                first = await output.first_line()
                 if first is None:
-                    raise SandboxError(await ears.last_words())
+                    raise SandboxError(await output.last_words())
             addresses = Addresses.read(first)
         except BaseException as error:
             with anyio.CancelScope(shield=True):
-                await _end(process, ears)
+                await _end(process, output)
             if isinstance(error, TimeoutError):
-                raise SandboxError(f"it gave no address within {START_S:.0f} seconds") from None
+                raise SandboxError(f"it printed no URL within {START_S:.0f} seconds") from None
             raise
         where = {"url": addresses.gateway_url, "pid": process.pid}
-        _logger.info("The sandbox runs: synthetic data, in a process of its own.", extra={"fields": where})
-        return cls(process, addresses, ears)
+        _logger.info("The sandbox is running in a separate process, with synthetic data.", extra={"fields": where})
+        return cls(process, addresses, output)
 
     @property
     def running(self) -> bool:
-        """Whether the process still runs, as far as the event loop knows."""
+        """Return whether the process is running, as far as the event loop knows."""
         return self._process.returncode is None
 
     async def last_words(self) -> str:
-        """After its end: the last line that the process wrote to stderr, else its exit code."""
-        return await self._ears.last_words()
+        """Wait for the end of the process. Return its last line on stderr, or its exit code without one."""
+        return await self._output.last_words()
 
     async def aclose(self) -> None:
-        """End the process; returns when it is gone."""
-        await _end(self._process, self._ears)
+        """End the process and wait until it is gone."""
+        await _end(self._process, self._output)
 
 
-class _Ears:
-    """Reads what the process writes, so that it never waits for a reader."""
+class _Output:
+    """Reads the output of the process, so that the process never waits for a reader."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._stdout = cast("asyncio.StreamReader", process.stdout)
         self._last_line = ""
-        self._errors = asyncio.create_task(self._hear(cast("asyncio.StreamReader", process.stderr)))
+        self._errors = asyncio.create_task(self._log(cast("asyncio.StreamReader", process.stderr)))
         self._rest: asyncio.Task[None] | None = None
 
     async def first_line(self) -> str | None:
-        """The first line of stdout, None when it ended without one."""
+        """Return the first line of stdout; None when stdout ended without one."""
         line = await anext(_lines(self._stdout), None)
-        self._rest = asyncio.create_task(self._hear(self._stdout))
+        self._rest = asyncio.create_task(self._log(self._stdout))
         return line
 
     async def last_words(self) -> str:
+        """Wait for the end of the process. Return its last line on stderr, or its exit code without one."""
         code = await self._process.wait()
         await self._errors
         return self._last_line or f"exit code {code}"
 
     async def close(self) -> None:
+        """Stop reading."""
         tasks = [task for task in (self._errors, self._rest) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _hear(self, stream: asyncio.StreamReader) -> None:
+    async def _log(self, stream: asyncio.StreamReader) -> None:
         async for line in _lines(stream):
             message, progress = _read_progress(line)
             if progress is None:
@@ -158,7 +160,7 @@ class _Ears:
                 _logger.debug("sandbox: %s", message, extra={"fields": {"progress": progress}})
 
 
-async def _end(process: Process, ears: _Ears) -> None:
+async def _end(process: Process, output: _Output) -> None:
     cast("asyncio.StreamWriter", process.stdin).close()
     for seconds, give_up in ((END_S, process.terminate), (TERMINATE_S, process.kill)):
         with anyio.move_on_after(seconds):
@@ -167,11 +169,11 @@ async def _end(process: Process, ears: _Ears) -> None:
         with suppress(ProcessLookupError):
             give_up()
     await process.wait()
-    await ears.close()
+    await output.close()
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
-    """Lines of a stream; one that is longer than the stream's limit is dropped."""
+    """Yield the lines of a stream. Lines over the stream's limit are dropped."""
     while True:
         try:
             line = await stream.readline()
@@ -183,8 +185,8 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
 
 
 def _read_progress(line: str) -> tuple[str, float | None]:
-    """`{"progress": 0.42, "message": "…"}` as message and fraction; any other line as it is."""
+    """Return message and fraction of `{"progress": 0.42, "message": "…"}`; any other line without a fraction."""
     with suppress(ValueError, TypeError, KeyError):
-        said = json.loads(line)
-        return str(said["message"]), float(said["progress"])
+        fields = json.loads(line)
+        return str(fields["message"]), float(fields["progress"])
     return line, None

@@ -84,7 +84,7 @@ def _directory(value: Path) -> Path:
     return value.resolve()
 
 
-type Directory = Annotated[Path, AfterValidator(_directory)]
+type ExistingDirectory = Annotated[Path, AfterValidator(_directory)]
 type ConnectionId = Annotated[str, AfterValidator(_connection)]
 type Credential = Annotated[SecretStr, AfterValidator(_credential)]
 type HostName = Annotated[str, AfterValidator(_host_name)]
@@ -187,7 +187,7 @@ class Settings(BaseSettings):
         False,
         about="Also return the result object as `structuredContent`.",
     )
-    export_dir: Directory | None = _env(
+    export_dir: ExistingDirectory | None = _env(
         "MATON_POSTHOG_EXPORT_DIR",
         "--export-dir",
         metavar="PATH",

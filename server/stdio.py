@@ -1,13 +1,13 @@
 """MCP over standard input and output: one connection of newline-delimited JSON-RPC.
 
-In place of the SDK's `stdio_server`, whose reader thread holds the process after SIGINT.
+It replaces the SDK's `stdio_server`, whose reader thread keeps the process alive after SIGINT.
 """
 
 import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -27,23 +27,24 @@ from mcp_types import (
     jsonrpc_message_adapter,
 )
 
-from .wire import LONGEST_LINE, Line, LineReader, LineWriter
+from ..schemas.json import as_object
+from .wire import LONGEST_LINE, InputLine, LineReader, LineWriter
 
 LAST_ANSWERS_S = 1.0
-"""How long calls may still finish after the client closed its end: `printf … | maton-posthog-mcp` gets its answers."""
+"""Time for calls to finish after the client closed its end: `printf … | maton-posthog-mcp` gets its responses."""
 
 _logger = logging.getLogger(__name__)
 
 
 async def serve(server: Server[Any], source: int, sink: int, *, at_end: Callable[[], object] = lambda: None) -> None:
-    """Serve the client on these two descriptors until it closes its end, or stops reading.
+    """Serve the client on two file descriptors until it closes its end or stops reading.
 
-    `at_end` is called when the client has closed its end, before calls in progress are given up. Cancelling this ends
-    it at once.
+    `at_end` is called after the client closed its end, before calls in progress are cancelled. Cancellation ends the
+    function at once.
     """
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception]()
     outgoing, from_server = anyio.create_memory_object_stream[SessionMessage]()
-    connection = _Connection(LineReader(source), LineWriter(sink), to_server, from_server)
+    connection = _Bridge(LineReader(source), LineWriter(sink), to_server, from_server)
     async with anyio.create_task_group() as tasks:
 
         async def send() -> None:
@@ -57,13 +58,13 @@ async def serve(server: Server[Any], source: int, sink: int, *, at_end: Callable
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A line that is no JSON-RPC message, and what the client is told."""
+    """A line that is not a JSON-RPC message, with the error for the client."""
 
     answer: JSONRPCError
 
 
-def parse(line: Line) -> JSONRPCMessage | Malformed:
-    """The message in a line; for what is none, the error of JSON-RPC 2.0 section 5.1, with its id if it has one."""
+def parse(line: InputLine) -> JSONRPCMessage | Malformed:
+    """Return the message in a line; for other lines the error of JSON-RPC 2.0, section 5.1, with its id if any."""
     if line is None:
         return _malformed(None, INVALID_REQUEST, f"Message longer than {LONGEST_LINE} bytes.")
     try:
@@ -74,8 +75,7 @@ def parse(line: Line) -> JSONRPCMessage | Malformed:
         content: object = json.loads(line)
     except (ValueError, RecursionError):
         return _malformed(None, PARSE_ERROR, "Not JSON.")
-    message = cast("dict[str, object]", content) if isinstance(content, dict) else {}
-    number = message.get("id")
+    number: object = as_object(content).get("id")
     known = number if isinstance(number, int) and not isinstance(number, bool) else None
     return _malformed(known, INVALID_REQUEST, "Not a JSON-RPC 2.0 message.")
 
@@ -84,7 +84,7 @@ def _malformed(number: RequestId | None, code: int, message: str) -> Malformed:
     return Malformed(JSONRPCError(jsonrpc="2.0", id=number, error=ErrorData(code=code, message=message)))
 
 
-class _Connection:
+class _Bridge:
     """Carries messages between the lines of the wire and the streams of the server."""
 
     def __init__(
@@ -102,7 +102,7 @@ class _Connection:
         self._answered = anyio.Event()
 
     async def receive(self, at_end: Callable[[], object]) -> None:
-        """Hand every message to the server; at the end of the input, leave the calls in progress a moment."""
+        """Pass every message to the server. At the end of the input, give calls in progress a moment to finish."""
         async with self._to_server:
             async for line in self._reader:
                 if line is not None and not line.strip():
@@ -120,7 +120,7 @@ class _Connection:
                     self._answered = anyio.Event()
 
     async def send(self) -> None:
-        """Write every message of the server until it has no more, or nobody reads any more."""
+        """Write every message of the server until it has no more or the client stops reading."""
         async with self._from_server:
             async for item in self._from_server:
                 try:
@@ -142,10 +142,10 @@ class _Connection:
 
 
 def encode(message: JSONRPCMessage) -> bytes:
-    """A message as one line of JSON. One that UTF-8 cannot carry becomes an error with the same id."""
+    """Return a message as one line of JSON. One that is not valid UTF-8 becomes an error with the same id."""
     try:
         return message.model_dump_json(by_alias=True, exclude_unset=True).encode()
     except ValueError:
-        _logger.exception("A message could not be written as JSON.")
+        _logger.exception("A message cannot be written as JSON.")
     number = message.id if isinstance(message, JSONRPCResponse | JSONRPCError) else None
-    return encode(_malformed(number, INTERNAL_ERROR, "The answer could not be written as JSON.").answer)
+    return encode(_malformed(number, INTERNAL_ERROR, "The result cannot be written as JSON.").answer)

@@ -1,4 +1,4 @@
-"""The tools as they are listed, from a file generated ahead: no area and no model is loaded before the first call.
+"""The list of tools, from a generated file, so that no area and no model is loaded before the first call.
 
 `make snapshots` writes the file; a test keeps it in step with the operations.
 """
@@ -25,20 +25,23 @@ class ToolEntry:
     schema: dict[str, Any]
 
     def as_tool(self, *, pinned: bool = False, read_only: bool = False, exports: bool = False) -> Tool:
-        """The tool as tools/list shows it. Not offered as arguments: a pinned project, `export` where no directory is
-        allowed for it, and `save_as` of a read-only server, where the tool does nothing but read.
+        """Return the tool as tools/list shows it.
+
+        Arguments without effect are left out: `project_id` of a pinned server, `export` without an export directory,
+        and `save_as` of a read-only server, where the tool only reads.
         """
         left_out = ({"project_id"} if pinned else set[str]()) | (set[str]() if exports else {"export"})
         effect = self.effect
         if read_only and effect is Effect.SAVE:
-            left_out, effect = left_out | {SAVE_AS}, Effect.READ
+            left_out |= {SAVE_AS}
+            effect = Effect.READ
         properties = {name: value for name, value in self.schema["properties"].items() if name not in left_out}
         schema = {**self.schema, "properties": properties}
         return Tool(name=self.name, description=self.about, input_schema=schema, annotations=annotations(effect))
 
 
 def annotations(effect: Effect) -> ToolAnnotations:
-    """The MCP hints, all four always set: clients gate on them."""
+    """Return the MCP hints, all four of them, because clients act on them."""
     return ToolAnnotations(
         read_only_hint=effect is Effect.READ,
         destructive_hint=effect in (Effect.UPDATE, Effect.DELETE),
@@ -48,7 +51,7 @@ def annotations(effect: Effect) -> ToolAnnotations:
 
 
 def entry(operation: Operation[Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """An operation as the file holds it."""
+    """Return the entry of an operation in the file."""
     return {
         "about": operation.about,
         "toolset": operation.toolset,
@@ -59,7 +62,7 @@ def entry(operation: Operation[Any], schema: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def tool_list() -> dict[str, ToolEntry]:
-    """All tools by name, in the order of the operations."""
+    """Return all tools by name, in the order of the operations."""
     text = resources.files(__package__ or "").joinpath("tool_list.json").read_text("utf-8")
     return {
         name: ToolEntry(

@@ -1,8 +1,8 @@
 """MCP over HTTP: one application with Streamable HTTP at /mcp, SSE at /sse and /messages/, and /healthz.
 
 Every request passes two checks first: Host and Origin, so that no web page reaches the server through the user's
-browser (DNS rebinding); then the bearer token, if there is one. What a client sends in `Authorization` stops there: it
-never reaches a tool or the gateway. The SDK's transports bound the size of bodies.
+browser (DNS rebinding); then the bearer token, if one is set. The `Authorization` header of a client is removed there:
+it never reaches a tool or the gateway. The SDK's transports limit the size of bodies.
 """
 
 import errno
@@ -30,36 +30,36 @@ from .leaving import leave_in_time
 from .settings import Settings
 
 MAX_SESSIONS = 1000
-"""Open sessions of Streamable HTTP in the older protocol era; each ends after half an hour without a request."""
+"""Most open sessions of Streamable HTTP in the older protocol era; each expires after half an hour without requests."""
 MAX_STREAMS = 200
-"""Open connections of the SSE transport."""
+"""Most open connections of the SSE transport."""
 LAST_ANSWERS_S = 1
-"""How long requests may still finish after a signal."""
+"""Time for requests to finish after a signal."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _logger = logging.getLogger(__name__)
 
 
 class PortError(OSError):
-    """The address cannot be listened on; one line that names the setting and the remedy."""
+    """The server cannot listen on the address. The message is one line that names the setting and the remedy."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises PortError."""
+    """Return a listening socket. Raises PortError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=1024)
-        # Made anew from its descriptor it knows its protocol, so that asyncio sets TCP_NODELAY on what it accepts;
-        # without, an answer in two writes waits 40 ms for an ACK.
+        # Recreated from its descriptor, the socket knows its protocol, so asyncio sets TCP_NODELAY on connections.
+        # Without that, a response in two writes waits 40 ms for an ACK.
         return socket.socket(fileno=listener.detach())
     except (socket.gaierror, UnicodeError):
         raise PortError(f"--host {host} is not an address of this machine.") from None
     except OSError as error:
         match error.errno:
             case errno.EADDRINUSE:
-                remedy = f"--port {port} is already in use on {host}; choose another, or 0 for any free one."
+                remedy = f"--port {port} is already in use on {host}; choose another one, or 0 for any free port."
             case errno.EACCES:
-                remedy = f"--port {port} needs more rights; choose one from 1024 up, or 0 for any free one."
+                remedy = f"--port {port} needs more privileges; choose 1024 or higher, or 0 for any free port."
             case _:
                 remedy = f"--host {host} is not an address of this machine."
         raise PortError(remedy) from None
@@ -68,7 +68,7 @@ def listen(host: str, port: int) -> socket.socket:
 async def serve(
     server: Server[Any], settings: Settings, listener: socket.socket, *, at_end: Callable[[], object] = lambda: None
 ) -> None:
-    """Serve on a listening socket until a signal asks the process to end; `at_end` is called then."""
+    """Serve on a listening socket until a signal arrives; `at_end` is called then."""
     config = uvicorn.Config(
         http_app(server, settings),
         lifespan="on",
@@ -90,8 +90,8 @@ async def _nothing() -> None:
 
 
 def http_app(server: Server[Any], settings: Settings, *, at_end: Callable[[], Awaitable[None]] = _nothing) -> Starlette:
-    """Return the ASGI application; its lifespan holds the sessions, and awaits `at_end` after them."""
-    # Not stateless: only within a session can a client of the older era cancel a call or be asked something during one.
+    """Return the ASGI application. Its lifespan owns the sessions and awaits `at_end` after them."""
+    # Not stateless: clients of the older era can cancel a call, or receive requests during one, in a session only.
     sessions = StreamableHTTPSessionManager(server, max_sessions=MAX_SESSIONS)
     streams = SseServerTransport("/messages/")
 
@@ -111,7 +111,7 @@ def http_app(server: Server[Any], settings: Settings, *, at_end: Callable[[], Aw
             Mount("/messages/", app=streams.handle_post_message),
             Route(HEALTH, endpoint=_healthy, methods=["GET"]),
         ],
-        middleware=[Middleware(_Doorkeeper, security=security(settings.allowed_hosts), token=token)],
+        middleware=[Middleware(_AccessControl, security=security(settings.allowed_hosts), token=token)],
         lifespan=lifespan,
     )
 
@@ -124,9 +124,9 @@ async def _healthy(_: Request) -> Response:
 
 
 def security(allowed_hosts: Iterable[str]) -> TransportSecuritySettings:
-    """The Host and Origin values that are let in: this machine under any port, and the names that the operator gave.
+    """Return the accepted Host and Origin values: this machine with any port, and the names of `--allowed-host`.
 
-    A name without a port stands for itself under any port.
+    A name without a port is accepted with any port.
     """
     hosts: list[str] = []
     for name in (*_LOOPBACK, *allowed_hosts):
@@ -137,8 +137,8 @@ def security(allowed_hosts: Iterable[str]) -> TransportSecuritySettings:
     )
 
 
-class _Doorkeeper:
-    """Lets a request in, or answers 421 (Host), 403 (Origin), 401 (token)."""
+class _AccessControl:
+    """Passes a request on, or responds with 421 (Host), 403 (Origin) or 401 (token)."""
 
     def __init__(self, app: ASGIApp, security: TransportSecuritySettings, token: str | None) -> None:
         self._app = app
@@ -150,9 +150,9 @@ class _Doorkeeper:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        refusal = await self._hosts.validate_request(request) or self._check_token(request)
-        if refusal is not None:
-            await refusal(scope, receive, send)
+        rejection = await self._hosts.validate_request(request) or self._check_token(request)
+        if rejection is not None:
+            await rejection(scope, receive, send)
             return
         headers = [header for header in scope["headers"] if header[0] != b"authorization"]
         await self._app({**scope, "headers": headers}, receive, send)
@@ -164,14 +164,14 @@ class _Doorkeeper:
         if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), self._token):
             return None
         return PlainTextResponse(
-            "Send the token of this server as `Authorization: Bearer TOKEN`.\n",
+            "Send this server's token as `Authorization: Bearer TOKEN`.\n",
             status_code=401,
             headers={"WWW-Authenticate": 'Bearer realm="maton-posthog-mcp"'},
         )
 
 
 class _SseEndpoint:
-    """Opens one SSE connection and serves it until the client leaves."""
+    """Opens an SSE connection and serves it until the client disconnects."""
 
     def __init__(self, server: Server[Any], streams: SseServerTransport) -> None:
         self._server = server
@@ -180,8 +180,8 @@ class _SseEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._open >= MAX_STREAMS:
-            refusal = PlainTextResponse("Too many open connections.\n", status_code=503, headers={"Retry-After": "60"})
-            await refusal(scope, receive, send)
+            full = PlainTextResponse("Too many open connections.\n", status_code=503, headers={"Retry-After": "60"})
+            await full(scope, receive, send)
             return
         self._open += 1
         try:
@@ -192,7 +192,7 @@ class _SseEndpoint:
 
 
 class _Listener(uvicorn.Server):
-    """uvicorn that ends with exit code 0 on a signal, instead of raising the signal again when it is done."""
+    """A uvicorn server that exits with code 0 on a signal, instead of raising the signal again at the end."""
 
     def __init__(self, config: uvicorn.Config, at_end: Callable[[], object]) -> None:
         super().__init__(config)

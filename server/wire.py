@@ -1,7 +1,8 @@
-"""Standard input and output as lines of bytes, so that neither the event loop nor the exit ever waits for a pipe.
+"""Standard input and output as lines of bytes, so that neither the event loop nor the exit waits for a pipe.
 
-A read of standard input cannot be cancelled: a thread that the exit joins would hold the process until the client
-closes its end. So daemon threads do the blocking calls, on raw descriptors, without the locks of buffered files.
+A read of standard input cannot be cancelled: a thread that is joined at exit would keep the process alive until the
+client closes its end. So daemon threads make the blocking calls, on raw descriptors without the locks of buffered
+files.
 """
 
 import asyncio
@@ -12,19 +13,19 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
 LONGEST_LINE = 4 * 1024 * 1024
-"""Bytes of one message; the HTTP transports allow as much."""
+"""Longest message in bytes; the HTTP transports have the same limit."""
 _AHEAD = 32
 _CHUNK = 65536
 
-type Line = bytes | None
-"""A line without its newline, or None in the place of one that was too long."""
+type InputLine = bytes | None
+"""A line without its newline; None for a line that was too long."""
 
 
 def claim() -> tuple[int, int]:
-    """Take over the process's standard input and output for good; the descriptors to read and to write.
+    """Take over the process's standard input and output. Return the descriptors to read from and to write to.
 
-    What else this process or a child writes to standard output goes to stderr from here on, and what else reads
-    standard input finds its end. Raises OSError when one of them is closed.
+    From here on, anything else that this process or a child writes to standard output goes to stderr, and other readers
+    of standard input find its end. Raises OSError when one of them is closed.
     """
     source, sink = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -38,15 +39,15 @@ def claim() -> tuple[int, int]:
 
 
 class LineReader:
-    """Lines from a descriptor; the other side has to wait when they are not taken."""
+    """Lines from a descriptor. The other side has to wait while they are not consumed."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._arrived: asyncio.Queue[Line | EOFError] = asyncio.Queue()
+        self._arrived: asyncio.Queue[InputLine | EOFError] = asyncio.Queue()
         self._room = threading.Semaphore(_AHEAD)
 
-    async def __aiter__(self) -> AsyncIterator[Line]:
-        """The lines until the end of the input. To be iterated once."""
+    async def __aiter__(self) -> AsyncIterator[InputLine]:
+        """Yield the lines until the end of the input. Can be iterated once."""
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._read, args=(loop,), name="line reader", daemon=True).start()
         while not isinstance(line := await self._arrived.get(), EOFError):
@@ -54,7 +55,7 @@ class LineReader:
             yield line
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
-        # A closed loop refuses calls with RuntimeError: nobody waits for lines any more.
+        # A closed loop raises RuntimeError: nothing waits for lines any more.
         with suppress(RuntimeError):
             for line in split_lines(self._descriptor):
                 self._room.acquire()
@@ -63,7 +64,7 @@ class LineReader:
 
 
 class LineWriter:
-    """Lines to a descriptor, one after the other."""
+    """Writes lines to a descriptor, one at a time."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -71,7 +72,7 @@ class LineWriter:
         threading.Thread(target=self._write, name="line writer", daemon=True).start()
 
     async def write(self, line: bytes) -> None:
-        """Write the line and a newline. Raises OSError when nobody reads the other end."""
+        """Write the line and a newline. Raises OSError when the other end is closed."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.put((line + b"\n", written))
         await written
@@ -84,8 +85,8 @@ class LineWriter:
                 written.get_loop().call_soon_threadsafe(_settle, written, failure)
 
 
-def split_lines(descriptor: int, longest: int = LONGEST_LINE) -> Iterator[Line]:
-    """Lines of a descriptor as they arrive, blocking; the last one may lack its newline. A read error is the end."""
+def split_lines(descriptor: int, longest: int = LONGEST_LINE) -> Iterator[InputLine]:
+    """Yield the lines of a descriptor, blocking. The last one can lack its newline. A read error ends the input."""
     line = bytearray()
     too_long = False
     while chunk := _read_some(descriptor):

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from maton_posthog.server.prompts import PLANS, Plan, written
+from maton_posthog.server.prompts import PLANS, PromptPlan, written
 from maton_posthog.server.settings import Settings, flag_of, variable_of
 from maton_posthog.server.tool_list import ToolEntry, annotations, tool_list
 from maton_posthog.tools.operation import Effect, Toolset
@@ -101,7 +101,7 @@ def _names(tools: Iterator[ToolEntry]) -> str:
     return " ".join(f"`{tool.name}`" for tool in tools)
 
 
-def _arguments(plan: Plan) -> str:
+def _arguments(plan: PromptPlan) -> str:
     return ", ".join(f"**{each.name}**" if each.required else each.name for each in plan.arguments)
 
 
@@ -136,7 +136,7 @@ def _default(value: object) -> str:
     return "off" if value is False else f"`{value}`"
 
 
-def _prompt(plan: Plan) -> str:
+def _prompt(plan: PromptPlan) -> str:
     given = {argument.name: f"<{argument.name}>" for argument in plan.arguments if argument.required}
     text = getattr(written(plan, given).messages[0].content, "text", "")
     rows = [(f"`{each.name}`", "yes" if each.required else "", each.description or "") for each in plan.arguments]

@@ -47,11 +47,11 @@ def test_the_shipped_list_is_that_of_the_operations() -> None:
 def test_listing_the_tools_loads_no_area() -> None:
     script = (
         "import sys, maton_posthog.server.app, maton_posthog.server.tool_list as tools; tools.tool_list();"
-        "print(sorted(name for name in sys.modules if name.startswith('maton_posthog.tools.')))"
+        "import json; print(json.dumps([name for name in sys.modules if name.startswith('maton_posthog.tools.')]))"
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    modules = ("hints", "operation", "processes")
-    assert json.loads(loaded.stdout.replace("'", '"')) == [f"maton_posthog.tools.{name}" for name in modules]
+    below = [f"maton_posthog.tools.{name}" for name in ("hints", "operation", "processes")]
+    assert sorted(json.loads(loaded.stdout)) == below
 
 
 @EVERY

@@ -17,11 +17,12 @@ from ..schemas.flags import (
     UpdateFlag,
     check_filters,
 )
+from ..schemas.json import as_list, as_object
 from ..schemas.shown import Whole
 from ..schemas.text import excerpt
 from .merging import merged
 from .operation import Effect, Operation, Result, Toolset, listing, route, show
-from .pages import Rows
+from .pages import PagedRows
 
 FLAGS = "/api/projects/{project_id}/feature_flags/"
 FLAG = "/api/projects/{project_id}/feature_flags/{flag_id}/"
@@ -48,13 +49,13 @@ async def _find(api: Call, flag: int | str) -> Any:
 async def _by_key(api: Call, key: str) -> Any:
     """Return the flag with this key. PostHog has no lookup by key, so search and compare."""
     seen: list[str] = []
-    async for row in Rows(api, FLAGS, {"search": key}):
+    async for row in PagedRows(api, FLAGS, {"search": key}):
         flag = _row(row)
         if flag.key == key:
             return await api.get(FLAG, flag_id=flag.id)
         seen.append(flag.key)
     if not seen:
-        seen = [_row(row).key async for row in Rows(api, FLAGS, {}, pages=1)]
+        seen = [_row(row).key async for row in PagedRows(api, FLAGS, {}, pages=1)]
     near = (
         difflib.get_close_matches(key[:_LONGEST_KEY], dict.fromkeys(seen), n=_NEAR_KEYS, cutoff=0.5)
         or seen[:_NEAR_KEYS]
@@ -100,7 +101,7 @@ async def _update_flag(api: Call, args: UpdateFlag) -> Result:
 
 async def _patch(api: Call, args: UpdateFlag, before: Any, changes: dict[str, Any]) -> dict[str, Any]:
     """Send the changes with the version they are based on, so that PostHog returns 409 on conflicting changes."""
-    fields = cast("dict[str, Any]", before)
+    fields = as_object(before)
     if fields.get("version") is not None:
         original = {name: fields.get(name) for name in changes}
         changes = changes | {"version": fields["version"], "original_flag": original}
@@ -141,7 +142,7 @@ def _merged(flag: FlagView, given: Mapping[str, Any]) -> dict[str, Any]:
         filters["multivariate"] = multivariate = _variants(stored.get("multivariate"), given["multivariate"])
         # PostHog rejects payloads of variants that no longer exist.
         keys = {variant["key"] for variant in (multivariate or {}).get("variants", ())} or {"true"}
-        left = cast("dict[str, Any]", filters.get("payloads") or {})
+        left = as_object(filters.get("payloads"))
         filters["payloads"] = {key: value for key, value in left.items() if key in keys or key in payloads}
     return filters
 
@@ -150,7 +151,7 @@ def _variants(stored: Any, given: Mapping[str, Any] | None) -> dict[str, Any] | 
     """Return the variants merged by key: unnamed ones are kept, a null share removes one, null removes all."""
     if given is None:
         return None
-    before = cast("dict[str, Any]", stored) if isinstance(stored, dict) else {}
+    before = as_object(stored)
     changed = merged(before, given)
     by_key: dict[str, dict[str, Any]] = {variant["key"]: variant for variant in before.get("variants", ())}
     for variant in given.get("variants", ()):
@@ -203,8 +204,7 @@ def _with_rollout(flag: FlagView, rollout: float) -> tuple[dict[str, Any], int, 
 
 
 def _groups(filters: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    groups: object = (filters or {}).get("groups")
-    return [cast("dict[str, Any]", group) for group in cast("list[Any]", groups)] if isinstance(groups, list) else []
+    return as_list((filters or {}).get("groups"))
 
 
 def _rollout(groups: list[dict[str, Any]]) -> float | None:

@@ -8,39 +8,39 @@ from ..gateway.errors import Advice, GatewayError
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _NextStep:
     """Words that name tools, and what to write where one of those tools is not offered."""
 
     text: str
     otherwise: str
 
 
-_STEPS: Mapping[Advice, _Step] = {
-    Advice.CREATE_CONNECTION: _Step(
+_STEPS: Mapping[Advice, _NextStep] = {
+    Advice.CREATE_CONNECTION: _NextStep(
         "Call manage_connection with action create and have the user open the url.",
         "Create a PostHog connection at maton.ai.",
     ),
-    Advice.LIST_CONNECTIONS: _Step(
+    Advice.LIST_CONNECTIONS: _NextStep(
         "Call manage_connection with action list for the ids.", "The connection ids are at maton.ai."
     ),
-    Advice.RECONNECT: _Step(
+    Advice.RECONNECT: _NextStep(
         "Create a new connection (manage_connection, action create), have the user open its url, then delete the old "
         "one.",
         "Create a new PostHog connection at maton.ai, then delete the old one.",
     ),
-    Advice.SUSPECT_CONNECTION: _Step(
+    Advice.SUSPECT_CONNECTION: _NextStep(
         "If this persists, recreate the connection (manage_connection).",
         "If this persists, recreate the connection at maton.ai.",
     ),
-    Advice.LIST_PROJECTS: _Step("list_projects gives the ids.", "The user can name it."),
-    Advice.LOOK_AT_PROJECT: _Step(
+    Advice.LIST_PROJECTS: _NextStep("list_projects gives the ids.", "The user can name it."),
+    Advice.LOOK_AT_PROJECT: _NextStep(
         "Or call get_project to look at the current project first.", "Or look at the current project in PostHog first."
     ),
-    Advice.LOOK_UP_NAMES: _Step(
+    Advice.LOOK_UP_NAMES: _NextStep(
         "list_event_definitions and list_property_definitions give the real names.",
         "The project's data management page has the real names.",
     ),
-    Advice.USE_HOGQL: _Step("run_hogql counts in another class.", ""),
+    Advice.USE_HOGQL: _NextStep("run_hogql counts in another class.", ""),
 }
 _CLAUSE = re.compile(r"[^.;]*(?:[.;](?!\s)[^.;]*)*(?:[.;]\s*|$)")
 _NAME = re.compile(r"[a-z]+(?:_[a-z]+)+")

@@ -1,4 +1,4 @@
-"""Operations. `route` and `listing` make those that are one HTTP call; the others are written as coroutines."""
+"""The record of an operation. `route` and `listing` create those of one HTTP call; others are coroutines."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -208,7 +208,7 @@ def read[M: BaseModel](model: type[M], response: object) -> M:
     try:
         return model.model_validate(response)
     except ValidationError as error:
-        raise unexpected_shape(model.__name__, _misfits(error)) from error
+        raise unexpected_shape(model.__name__, misfits(error)) from error
 
 
 def show_page(row: type[View], response: object, args: Page, *, under: str) -> dict[str, Any]:
@@ -232,7 +232,7 @@ def unexpected_shape(expected: str, misfits: str) -> Failed:
     )
 
 
-def _misfits(error: ValidationError) -> str:
+def misfits(error: ValidationError) -> str:
     """Return the places that do not fit, at most five."""
     places = {".".join(map(str, item["loc"])) or "(the whole response)" for item in error.errors(include_input=False)}
     return ", ".join(sorted(places)[:5])

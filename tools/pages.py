@@ -11,8 +11,8 @@ PAGE_SIZE = 100
 MAX_PAGES = 10
 
 
-class Rows:
-    """The rows of at most `pages` pages of 100: `async for row in Rows(api, path, query)`.
+class PagedRows:
+    """The rows of at most `pages` pages of 100: `async for row in PagedRows(api, path, query)`.
 
     Offsets are counted here; PostHog's `next` only shows whether there is another page.
     """

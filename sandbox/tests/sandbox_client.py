@@ -12,7 +12,7 @@ import httpx2
 from posthog_sandbox.admin.clock import SettableClock
 from posthog_sandbox.app import create_app
 from posthog_sandbox.examples import fill, refill
-from posthog_sandbox.storage.engine import Engine, Table
+from posthog_sandbox.storage.engine import Engine, ResultTable
 from posthog_sandbox.storage.events import Database, EventSource
 from posthog_sandbox.storage.store import Store
 
@@ -28,7 +28,7 @@ class Shared:
 
     engine: Engine
 
-    def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 2 * 1024**3) -> Table:
+    def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 2 * 1024**3) -> ResultTable:
         """Return the engine's result."""
         return self.engine.select(sql, max_seconds=max_seconds, max_memory_bytes=max_memory_bytes)
 
@@ -39,10 +39,10 @@ class Shared:
 class NoEvents:
     """A database for tests without queries."""
 
-    def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 0) -> Table:
+    def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 0) -> ResultTable:
         """Return one row, in which every count is 0."""
         counts = max(sql.count("count()"), 1)
-        return Table(("count()",) * counts, ("UInt64",) * counts, [[0] * counts])
+        return ResultTable(("count()",) * counts, ("UInt64",) * counts, [[0] * counts])
 
     def close(self) -> None:
         """Do nothing."""

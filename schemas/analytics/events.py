@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, cast, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from ..base import Id
+from ..json import is_object
 
 type Operator = Literal[
     "exact", "is_not", "icontains", "not_icontains", "regex", "not_regex", "gt", "gte", "lt", "lte", "between",
@@ -66,9 +67,9 @@ class Part(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
+        if not is_object(value):
             return value
-        return {name: item for name, item in cast("dict[str, Any]", value).items() if item is not None}
+        return {name: item for name, item in value.items() if item is not None}
 
 
 class PropertyFilter(Part):
@@ -85,9 +86,9 @@ class PropertyFilter(Part):
     @classmethod
     def _scope_of_key(cls, value: Any) -> Any:
         """Read the key `person.email` without a type as the person property `email`."""
-        if not isinstance(value, dict):
+        if not is_object(value):
             return value
-        fields = cast("dict[str, Any]", value)
+        fields = value
         key: object = fields.get("key")
         if fields.get("type") or not isinstance(key, str):
             return fields

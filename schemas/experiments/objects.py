@@ -1,6 +1,6 @@
 """Experiments: `/api/projects/{project_id}/experiments/`."""
 
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -8,6 +8,7 @@ from ..base import Id, InProject, Page, View
 from ..changes import Changes
 from ..dates import Moment
 from ..flags import FlagKey, Variant, check_variants
+from ..json import as_object, is_object
 from ..shown import Author, Fields, IfTrue, Items, Text
 
 CONTROL = "control"
@@ -134,16 +135,16 @@ class ExperimentView(ExperimentRow):
     @classmethod
     def _find_variants(cls, value: Any) -> Any:
         """Read the variants from the flag, or from `parameters` as older servers send them."""
-        if not isinstance(value, dict):
+        if not is_object(value):
             return value
-        fields = cast("dict[str, Any]", value)
+        fields = value
         of_flag = _at(fields, "feature_flag", "filters", "multivariate", "variants")
         return {**fields, "variants": of_flag or _at(fields, "parameters", "feature_flag_variants")}
 
 
 def _at(value: Any, *path: str) -> Any:
     for name in path:
-        value = cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
+        value = as_object(value).get(name)
     return value
 
 

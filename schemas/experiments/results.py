@@ -1,11 +1,12 @@
 """Results of experiments: PostHog's ExperimentQuery (one metric) and ExperimentExposureQuery (exposures)."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from ..analytics.results import InsightAnswer
 from ..base import Id, InProject, View
+from ..json import is_object
 from ..shown import Fields
 from .objects import ExperimentRow
 
@@ -57,10 +58,9 @@ class MetricAnswer(InsightAnswer):
 
 
 def _counts(value: Any) -> Any:
-    if not isinstance(value, dict):
+    if not is_object(value):
         return value
-    found = cast("dict[str, Any]", value).items()
-    return {name: count for name, count in found if isinstance(count, (int, float))}
+    return {name: count for name, count in value.items() if isinstance(count, (int, float))}
 
 
 class SampleRatio(View):

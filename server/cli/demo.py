@@ -1,7 +1,7 @@
 """`maton-posthog-mcp demo`: the server at work, driven by a real MCP client.
 
-The server is a process of its own, spoken to over stdio; its sandbox is another one, spoken to over HTTP; HogQL runs in
-an embedded ClickHouse. Nothing leaves this machine.
+The server is a separate process, reached over stdio; its sandbox is another one, reached over HTTP; HogQL runs in an
+embedded ClickHouse. Nothing leaves this machine.
 """
 
 import json
@@ -15,7 +15,7 @@ import click
 
 from . import fail, reject_arguments
 from .hosts import claude_desktop, claude_desktop_file
-from .page import Page
+from .page import Terminal
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -30,7 +30,7 @@ def command(ctx: click.Context) -> None:
     reject_arguments(ctx)
     import anyio
 
-    page = Page.for_terminal()
+    page = Terminal.for_terminal()
     try:
         anyio.run(show, page)
     except Exception as error:
@@ -38,27 +38,27 @@ def command(ctx: click.Context) -> None:
         fail(f"the demo stopped: {_cause(error)}", code=1)
 
 
-async def show(page: Page) -> None:
-    """Run the whole demo. Raises what stopped it, perhaps in groups."""
-    from .steps import Steps
+async def show(page: Terminal) -> None:
+    """Run the whole demo. Raises the error that stopped it, possibly in exception groups."""
+    from .steps import Demo
 
     page.heading("maton-posthog-mcp: PostHog for LLM agents, on synthetic data")
     page.text(
-        "This starts the MCP server and a sandbox that stands in for Maton and PostHog: real HTTP, and real HogQL over "
-        "an embedded ClickHouse. It needs no account, and nothing leaves this machine."
+        "This starts the MCP server and a sandbox that emulates Maton and PostHog: real HTTP, and real HogQL in an "
+        "embedded ClickHouse. It needs no account, and nothing leaves this machine."
     )
     async with _connected(page) as client:
-        await Steps(client, page).all()
-    page.heading("Now in Claude Desktop")
-    page.text(f"Put one of these into {claude_desktop_file()} and start Claude Desktop anew. With synthetic data:")
+        await Demo(client, page).all()
+    page.heading("Next: Claude Desktop")
+    page.text(f"Put one of these into {claude_desktop_file()} and restart Claude Desktop. With synthetic data:")
     page.code(claude_desktop("--sandbox"))
-    page.text("With your own PostHog through Maton; the key is at maton.ai/settings:")
+    page.text("With your own PostHog through Maton (the key is at maton.ai/settings):")
     page.code(claude_desktop(MATON_API_KEY="your key"))
 
 
 @asynccontextmanager
-async def _connected(page: Page) -> AsyncGenerator["Client"]:
-    """A client of a server process of its own, whose log tells how far the data are."""
+async def _connected(page: Terminal) -> AsyncGenerator["Client"]:
+    """Yield a client of a new server process, whose log reports the progress of the data."""
     import anyio
     from mcp import Client, StdioServerParameters, stdio_client
 
@@ -69,7 +69,7 @@ async def _connected(page: Page) -> AsyncGenerator["Client"]:
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_follow, source, page)
-            # Closed before the group ends: the end of the log is what ends `_follow`.
+            # Closed before the group ends, because `_follow` ends with the log.
             with os.fdopen(sink, "w") as log:
                 async with Client(stdio_client(server, errlog=log)) as client:
                     yield client
@@ -77,8 +77,8 @@ async def _connected(page: Page) -> AsyncGenerator["Client"]:
         os.close(source)
 
 
-async def _follow(source: int, page: Page) -> None:
-    """Show the progress that the server's log tells."""
+async def _follow(source: int, page: Terminal) -> None:
+    """Show the progress that the server logs."""
     from ..wire import LineReader
 
     async for line in LineReader(source):
@@ -95,7 +95,7 @@ def _entry(line: bytes) -> dict[str, object]:
 
 
 def _cause(error: BaseException) -> str:
-    """The first error of nested groups, on one line."""
+    """Return the first error of nested groups, on one line."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     return str(error) or type(error).__name__

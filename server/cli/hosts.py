@@ -1,4 +1,4 @@
-"""The lines that a person pastes into an MCP host."""
+"""Configuration of MCP hosts, to be pasted by a person."""
 
 import json
 import shutil
@@ -13,19 +13,19 @@ _CONFIGURATIONS = {
 
 
 def claude_desktop_file() -> str:
-    """Where Claude Desktop keeps its configuration on this system."""
+    """Return the path of Claude Desktop's configuration on this system."""
     return _CONFIGURATIONS.get(sys.platform, "~/.config/Claude/claude_desktop_config.json")
 
 
 def command_in_use() -> tuple[str, ...]:
-    """The absolute command that starts this very installation: hosts start servers without the user's PATH."""
+    """Return the absolute command of this installation: hosts start servers without the user's PATH."""
     script = Path(sys.executable).parent / "maton-posthog-mcp"
     found = shutil.which(str(script))
     return (found,) if found else (sys.executable, "-P", "-m", "maton_posthog.server")
 
 
 def claude_desktop(*options: str, **environment: str) -> str:
-    """The configuration of one server, as JSON for Claude Desktop's file."""
+    """Return the configuration of one server as JSON for Claude Desktop."""
     command, *arguments = command_in_use()
     server: dict[str, object] = {"command": command}
     if arguments or options:

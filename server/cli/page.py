@@ -1,4 +1,4 @@
-"""A readable page on a terminal: headings, tables, wrapped text, a progress line. Plain text everywhere else."""
+"""Terminal output: headings, tables, wrapped text and a progress line. Plain text where there is no terminal."""
 
 import os
 import shutil
@@ -20,8 +20,8 @@ _BAR = 24
 _PLAIN, _BOLD, _DIM, _CYAN = "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[36m"
 
 
-class Page:
-    """Writes to one text stream, as wide as its terminal and at most 100 columns."""
+class Terminal:
+    """Writes to a text stream, as wide as its terminal, at most 100 columns."""
 
     def __init__(self, out: TextIO, *, width: int = 80, styled: bool = False, live: bool = False) -> None:
         self._out = out
@@ -31,8 +31,8 @@ class Page:
         self._progress = ""
 
     @classmethod
-    def for_terminal(cls) -> "Page":
-        """For standard output: colours only on a terminal and without NO_COLOR (no-color.org)."""
+    def for_terminal(cls) -> "Terminal":
+        """Return a page on standard output, with colors on a terminal and without NO_COLOR (no-color.org)."""
         live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         return cls(
             sys.stdout,
@@ -42,24 +42,24 @@ class Page:
         )
 
     def heading(self, text: str) -> None:
-        """A heading with space above it."""
+        """Write a heading with an empty line above it."""
         self._line("")
         self._line(self._style(_BOLD, text))
 
     def text(self, text: str) -> None:
-        """A paragraph, wrapped."""
+        """Write a wrapped paragraph."""
         for line in textwrap.wrap(text, self._width):
             self._line(line)
 
     def call(self, name: str, arguments: str) -> None:
-        """A tool call as the model would make it."""
+        """Write a tool call as a model would make it."""
         first, *others = textwrap.wrap(f"{name} {arguments}", self._width - 4, break_on_hyphens=False) or [name]
         self._line(self._style(_CYAN, f"  > {first}"))
         for line in others:
             self._line(self._style(_CYAN, f"    {line}"))
 
     def facts(self, facts: Iterable[tuple[str, object]]) -> None:
-        """Names and values, one a line, wrapped under the value."""
+        """Write names and values, one per line, wrapped under the value."""
         pairs = [(name, str(value).splitlines()[:_MOST_LINES]) for name, value in facts]
         indent = max((len(name) for name, _ in pairs), default=0) + 6
         for name, value in pairs:
@@ -70,7 +70,7 @@ class Page:
                 self._line(" " * indent + line)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """A table; numbers to the right, long cells cut. Columns that do not fit are left out, and that is said."""
+        """Write a table: numbers aligned right, long cells cut, and a line for columns that do not fit."""
         cells = [[_cell(value) for value in row] for row in rows]
         widths = [max(map(columns_of, column)) for column in zip(list(map(_cell, columns)), *cells, strict=True)]
         shown = self._fitting(widths)
@@ -87,14 +87,14 @@ class Page:
             self._line(self._style(_DIM, f"    (and {len(columns) - shown} more columns)"))
 
     def code(self, text: str) -> None:
-        """Lines to copy: never wrapped, never styled."""
+        """Write lines to copy, unwrapped and without style."""
         self._line("")
         for line in text.splitlines():
             self._line(line)
         self._line("")
 
     def progress(self, fraction: float, message: str) -> None:
-        """How far something is: one line that is drawn anew on a terminal, a line for each quarter elsewhere."""
+        """Write the progress: one line that is redrawn on a terminal, a line per quarter elsewhere."""
         share = min(max(fraction, 0.0), 1.0)
         if self._live:
             filled = round(share * _BAR)
@@ -107,14 +107,14 @@ class Page:
             self._line(quarter)
 
     def progress_done(self) -> None:
-        """Take the progress line away."""
+        """Remove the progress line."""
         if self._live and self._progress:
             self._out.write(f"\r{' ' * (self._width - 1)}\r")
             self._out.flush()
         self._progress = ""
 
     def _fitting(self, widths: Sequence[int]) -> int:
-        """How many of the first columns fit, at least one."""
+        """Return the number of leading columns that fit, at least one."""
         used = 4
         for count, width in enumerate(widths):
             used += width + 2
@@ -132,7 +132,7 @@ class Page:
 
 
 def columns_of(text: str) -> int:
-    """Terminal columns that a text takes: wide characters take two, combining ones none."""
+    """Return the terminal columns of a text: wide characters take two, combining ones none."""
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text
@@ -151,6 +151,6 @@ def _pad(text: str, width: int, *, right: bool) -> str:
 
 
 def _kept(line: str) -> str:
-    """A line without what could act on a terminal; the blanks before it stay, for a caret stands where they end."""
+    """Return a line without control characters. Leading spaces stay, because a caret is aligned with them."""
     text = line.lstrip(" ")
     return " " * (len(line) - len(text)) + excerpt(text, _LONGEST_FACT)

@@ -1,4 +1,4 @@
-"""The steps of the demo: each calls tools as a model would and shows what comes back."""
+"""The steps of the demo. Each calls tools as a model would and shows the results."""
 
 import importlib
 import json
@@ -9,10 +9,10 @@ import anyio
 from mcp import Client
 from mcp.types import TextContent, Tool
 
-from .page import Page
+from .page import Terminal
 
 PATIENCE_S = 300
-"""For the synthetic data; the server itself gives up a call after 55 seconds."""
+"""For the synthetic data; one tool call times out after 55 seconds."""
 EVENTS = (
     "SELECT event, count() AS events, uniq(person_id) AS persons FROM events "
     "WHERE timestamp > now() - INTERVAL 30 DAY GROUP BY event ORDER BY events DESC LIMIT 8"
@@ -21,18 +21,18 @@ MISSPELT = "SELECT evnt, count() FROM events GROUP BY evnt"
 
 
 class DemoError(Exception):
-    """A step that did not do what it should; one line that says which and why."""
+    """A step failed. The message is one line with the step and the reason."""
 
 
-class Steps:
-    """The steps, each a call or two over one MCP connection."""
+class Demo:
+    """The steps of the demo over one MCP connection."""
 
-    def __init__(self, client: Client, page: Page) -> None:
+    def __init__(self, client: Client, page: Terminal) -> None:
         self._client = client
         self._page = page
 
     async def all(self) -> None:
-        """Every step, in order. Raises DemoError."""
+        """Run every step in order. Raises DemoError."""
         await self.tools()
         await self.numbers()
         await self.flag()
@@ -40,7 +40,7 @@ class Steps:
         await self.errors()
 
     async def tools(self) -> None:
-        """Which tools there are, and what they cost."""
+        """Show the tools and their cost in tokens."""
         tools = (await self._client.list_tools()).tools
         counted, how = count_tokens(tools)
         reading = [tool.name for tool in tools if tool.annotations and tool.annotations.read_only_hint]
@@ -56,7 +56,7 @@ class Steps:
         )
 
     async def numbers(self) -> None:
-        """A question in HogQL, once the data are made."""
+        """Run a HogQL query, once the data is ready."""
         self._page.heading("HogQL")
         self._page.call("run_hogql", EVENTS)
         answer = await self._rows(EVENTS)
@@ -65,7 +65,7 @@ class Steps:
         self._page.facts([("project", answer["project"]["name"])])
 
     async def flag(self) -> None:
-        """A flag through its life, with the undo that the delete itself gives."""
+        """Create, roll out, delete and restore a flag, with the undo that the delete returns."""
         self._page.heading("A feature flag: created, rolled out, deleted, restored")
         created = await self._show("create_flag", key="demo-new-checkout", name="New checkout", rollout_percentage=5)
         number = created["id"]
@@ -80,13 +80,13 @@ class Steps:
         self._page.facts([("restored", f"{found['key']}, id {found['id']}, active: {json.dumps(found['active'])}")])
 
     async def annotation(self) -> None:
-        """A note on the time line."""
+        """Create an annotation."""
         self._page.heading("An annotation")
         stored = await self._show("create_annotation", content="New checkout at 25%")
         self._page.facts([(name, stored[name]) for name in ("id", "content", "date_marker", "scope") if name in stored])
 
     async def errors(self) -> None:
-        """Mistakes that a model makes, and what it is told."""
+        """Show mistakes that models make, and the errors that they get."""
         self._page.heading("Errors that teach")
         await self._show_error("list_flags", serch="checkout")
         await self._show_error("run_hogql", query=MISSPELT)
@@ -109,14 +109,14 @@ class Steps:
         self._page.call(name, json.dumps(arguments))
         is_error, answer = await self._call(name, arguments)
         if not is_error:
-            raise DemoError(f"{name} took what it should refuse")
+            raise DemoError(f"{name} accepted arguments that it should reject")
         error = answer["error"]
-        told = {**error, "PostHog says": error.get("upstream", {}).get("detail")}
-        parts = ("code", "message", "PostHog says", "hint", "outcome")
-        self._page.facts([(part, told[part]) for part in parts if told.get(part)])
+        shown = {**error, "PostHog": error.get("upstream", {}).get("detail")}
+        parts = ("code", "message", "PostHog", "hint", "outcome")
+        self._page.facts([(part, shown[part]) for part in parts if shown.get(part)])
 
     async def _ask(self, name: str, /, *, patience: float = 0, **arguments: Any) -> dict[str, Any]:
-        """The result of a tool; a timeout is asked again for as long as there is patience."""
+        """Return the result of a tool. After a timeout, call it again for up to `patience` seconds."""
         deadline = anyio.current_time() + patience
         while True:
             is_error, answer = await self._call(name, arguments)
@@ -133,9 +133,9 @@ class Steps:
 
 
 def count_tokens(tools: Sequence[Tool]) -> tuple[dict[str, int], str]:
-    """Tokens of each tool as a host hands it to its model, and how they were counted.
+    """Return the tokens of each tool as a host passes it to its model, and the method of counting.
 
-    Counted as o200k_base where the package rs-bpe is installed, else estimated.
+    The method is o200k_base with the package rs-bpe, and otherwise an estimate.
     """
     texts = {tool.name: json.dumps(_definition(tool), ensure_ascii=False, separators=(",", ":")) for tool in tools}
     try:

@@ -40,7 +40,7 @@ def started(queries: Background, work: Work, key: str = "key") -> Query:
     return queries.start(PLACE, (key,), work.run, work.stop)
 
 
-async def test_a_query_that_takes_too_long_goes_on_and_is_found_by_its_id_in_its_own_place() -> None:
+async def test_a_query_that_outlives_its_call_keeps_running_and_is_found_by_id_in_its_place() -> None:
     queries, work = Background(), Work()
     query = started(queries, work)
     assert await query.wait(0) is False
@@ -92,7 +92,7 @@ async def test_a_query_whose_id_was_given_out_is_stopped_only_by_that() -> None:
     assert not query.cancel(), "there is nothing left to stop"
 
 
-async def test_a_query_that_is_being_stopped_serves_nobody_else() -> None:
+async def test_a_query_that_is_being_cancelled_is_not_shared() -> None:
     queries, work = Background(), Work()
     query = started(queries, work)
     assert queries.shared("key", 60) is query
@@ -113,7 +113,7 @@ async def test_a_query_that_was_stopped_before_it_began_has_ended() -> None:
     await queries.aclose()
 
 
-async def test_an_error_reaches_everybody_who_waits_and_serves_nobody_later() -> None:
+async def test_an_error_reaches_all_waiting_calls_and_no_later_one() -> None:
     queries, work = Background(), Work(Failed("unavailable", "no"))
     query = started(queries, work)
     work.let_go.set()
@@ -125,7 +125,7 @@ async def test_an_error_reaches_everybody_who_waits_and_serves_nobody_later() ->
     await queries.aclose()
 
 
-async def test_a_fault_of_ours_is_logged_and_told_as_one(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_is_logged_and_reported_as_an_internal_error(caplog: pytest.LogCaptureFixture) -> None:
     queries, work = Background(), Work(ValueError("a fault"))
     query = started(queries, work)
     work.let_go.set()
@@ -136,7 +136,7 @@ async def test_a_fault_of_ours_is_logged_and_told_as_one(caplog: pytest.LogCaptu
     await queries.aclose()
 
 
-async def test_closing_stops_what_runs_and_waits_for_its_end() -> None:
+async def test_closing_cancels_running_queries_and_waits_for_their_end() -> None:
     queries, work = Background(), Work()
     query = started(queries, work)
     await anyio.lowlevel.checkpoint()
@@ -144,7 +144,7 @@ async def test_closing_stops_what_runs_and_waits_for_its_end() -> None:
     assert work.stopped == [query.id]
 
 
-async def test_the_oldest_answers_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_oldest_results_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "MOST_WEIGHT", 10)
     queries = Background()
     done: list[Query] = []

@@ -29,7 +29,7 @@ def most_in_any(seconds: float, moments: list[float]) -> int:
     return max(sum(start <= other < start + seconds - 1e-6 for other in moments) for start in moments)
 
 
-async def test_a_request_goes_at_once_while_there_is_room(clock: Clock) -> None:
+async def test_a_request_is_sent_at_once_while_there_is_room(clock: Clock) -> None:
     ledger = Ledger("strict", clock=clock, sleep=clock.sleep)
     for _ in range(120):
         await ledger.spend(ME, Budget.QUERY)
@@ -37,7 +37,7 @@ async def test_a_request_goes_at_once_while_there_is_room(clock: Clock) -> None:
     assert ledger.state(ME, Budget.QUERY) == {"class": "query", "used": 120, "limit": 120, "resets_in_s": 3600}
 
 
-async def test_of_130_strict_queries_120_go_and_10_are_told_how_long_to_wait(clock: Clock) -> None:
+async def test_of_130_strict_queries_120_are_sent_and_10_get_the_wait(clock: Clock) -> None:
     ledger = Ledger("strict", clock=clock, sleep=clock.sleep)
     sent = 0
     refusals: list[Refused] = []
@@ -53,7 +53,7 @@ async def test_of_130_strict_queries_120_go_and_10_are_told_how_long_to_wait(clo
     first = refusals[0].as_json()["error"]
     assert first == {
         "code": "budget_spent",
-        "message": "The query budget of this server is spent.",
+        "message": "This server's query budget is spent.",
         "hint": "Wait 3480 s. Until then use what needs no query: insights, definitions, flags, persons.",
         "source": "local",
         "outcome": "not_sent",
@@ -64,7 +64,7 @@ async def test_of_130_strict_queries_120_go_and_10_are_told_how_long_to_wait(clo
     await ledger.spend(ME, Budget.QUERY)
 
 
-async def test_adaptive_only_tells_that_the_budget_is_spent(clock: Clock) -> None:
+async def test_adaptive_only_reports_a_spent_budget(clock: Clock) -> None:
     ledger = Ledger("adaptive", clock=clock, sleep=clock.sleep)
     for _ in range(130):
         await ledger.spend(ME, Budget.QUERY)
@@ -94,7 +94,7 @@ async def test_a_short_wait_is_waited_out(clock: Clock, policy: Policy) -> None:
     pace=st.sampled_from([None, 1, 4]),
 )
 @settings(deadline=None)
-def test_no_window_ever_holds_more_than_its_limit(
+def test_no_window_ever_counts_more_than_its_limit(
     gaps: list[float], windows: tuple[tuple[int, float], ...], pace: int | None
 ) -> None:
     async def run() -> None:
@@ -112,7 +112,7 @@ def test_no_window_ever_holds_more_than_its_limit(
     anyio.run(run)
 
 
-async def test_what_one_window_refuses_is_counted_in_no_other(clock: Clock) -> None:
+async def test_a_request_rejected_by_one_window_is_counted_in_no_other(clock: Clock) -> None:
     ledger = Ledger("strict", limits={Budget.CRUD: ((2, 10.0), (3, 3600.0))}, clock=clock, sleep=clock.sleep)
     for _ in range(2):
         await ledger.spend(ME, Budget.CRUD)
@@ -145,7 +145,7 @@ async def test_the_control_plane_has_no_budget_but_the_pace(clock: Clock) -> Non
     assert ledger.state(ME, Budget.CONTROL) == {"class": "control"}
 
 
-async def test_32_waiters_go_at_the_pace_and_in_the_order_in_which_they_came(clock: Clock) -> None:
+async def test_32_waiters_are_sent_at_the_pace_and_in_order_of_arrival(clock: Clock) -> None:
     ledger = Ledger("adaptive", 10, clock=clock, sleep=clock.sleep)
     sent: list[tuple[float, int]] = []
 
@@ -222,7 +222,7 @@ async def test_a_429_of_maton_closes_everything(clock: Clock) -> None:
     ledger = Ledger(clock=clock, sleep=clock.sleep)
     ledger.close(ME, None, 30.0)
     for account, budget in ((ME, Budget.QUERY), (YOU, Budget.CRUD), (ME, Budget.CONTROL)):
-        with pytest.raises(Refused, match="asked to pause"):
+        with pytest.raises(Refused, match="Upstream limits"):
             await ledger.spend(account, budget)
     clock.now += 30.0
     await ledger.spend(YOU, Budget.CRUD)
@@ -254,7 +254,7 @@ async def test_a_429_that_comes_while_others_wait_for_the_pace_stops_them_too(cl
     assert ledger.state(ME, Budget.QUERY)["used"] == 1
 
 
-async def test_a_queue_that_reaches_the_end_of_its_patience_is_sent_or_refused() -> None:
+async def test_a_queue_at_the_end_of_its_patience_is_sent_or_rejected() -> None:
     policies: tuple[tuple[Policy, int], ...] = (("adaptive", 6), ("strict", 3))
     for policy, sent in policies:
         clock = Clock()
@@ -299,7 +299,7 @@ def test_the_limits_are_those_that_maton_states() -> None:
     }
 
 
-async def test_nobody_overtakes_those_who_wait(clock: Clock) -> None:
+async def test_no_request_overtakes_a_waiting_one(clock: Clock) -> None:
     ledger = Ledger("adaptive", 1, clock=clock, sleep=clock.sleep)
     assert ledger.spend_now(ME, Budget.CRUD)
     assert not ledger.spend_now(ME, Budget.CRUD)
@@ -323,5 +323,5 @@ async def test_spending_at_once_keeps_to_the_same_limits_and_gates(clock: Clock)
     assert ledger.spend_now(ME, Budget.CRUD)
     assert not ledger.spend_now(ME, Budget.CRUD), "a short wait is for `spend`"
     ledger.close(ME, Budget.CRUD, 60.0)
-    with pytest.raises(Refused, match="asked to pause"):
+    with pytest.raises(Refused, match="Upstream limits"):
         ledger.spend_now(ME, Budget.CRUD)

@@ -81,7 +81,7 @@ async def test_query_values_are_written_as_posthog_reads_them(fake: FakeGateway,
 
 
 @pytest.mark.parametrize("value", [[float("nan")], ["\ud800"], {"a": float("inf")}])
-async def test_a_query_value_that_is_no_json_is_refused(fake: FakeGateway, call: Caller, value: Any) -> None:
+async def test_a_query_value_that_is_not_json_is_rejected(fake: FakeGateway, call: Caller, value: Any) -> None:
     with pytest.raises(Refused) as error:
         await call().get(FLAGS, {"properties": value})
     assert error.value.code == "invalid_argument"
@@ -149,12 +149,12 @@ async def test_a_patch_cannot_delete_and_a_post_cannot_query(fake: FakeGateway, 
 
 
 @pytest.mark.parametrize("answer", [{}, {"deleted": False}, {"deleted": "true"}, {"deleted": 1}, None, []])
-async def test_a_delete_that_the_answer_does_not_confirm_is_no_success(
+async def test_a_delete_that_the_response_does_not_confirm_is_an_error(
     fake: FakeGateway, call: Caller, answer: Any
 ) -> None:
     fake.answers(reply(200, answer))
     api = call()
-    with pytest.raises(Failed, match="does not say deleted: true") as error:
+    with pytest.raises(Failed, match="does not confirm deleted: true") as error:
         await api.soft_delete(FLAG, flag_id=42)
     assert api.settle(error.value).outcome == "unknown"
 
@@ -275,7 +275,7 @@ async def test_only_queries_show_their_budget(fake: FakeGateway, call: Caller) -
     assert call(project=None).aimed() == {}
 
 
-async def test_the_130th_strict_query_is_refused(fake: FakeGateway, gateway: Opener) -> None:
+async def test_the_130th_strict_query_is_rejected(fake: FakeGateway, gateway: Opener) -> None:
     opened = gateway(policy="strict")
     sent = refused = 0
     for _ in range(130):
@@ -364,7 +364,7 @@ async def test_a_read_that_fails_before_the_write_means_not_sent(fake: FakeGatew
         (reply(429, posthog("x"), retry_after="3600"), "rate_limited", "rejected"),
     ],
 )
-async def test_a_write_that_fails_tells_its_own_outcome(
+async def test_a_failed_write_reports_its_own_outcome(
     fake: FakeGateway, call: Caller, behaviour: Any, code: str, outcome: str
 ) -> None:
     fake.answers(behaviour)
@@ -386,7 +386,7 @@ async def test_a_write_that_fails_tells_its_own_outcome(
         (reply(429, posthog("x"), retry_after="3600"), "rate_limited"),
     ],
 )
-async def test_what_fails_after_an_accepted_write_leaves_it_applied_and_is_not_to_be_repeated(
+async def test_a_failure_after_an_accepted_write_is_applied_and_not_retryable(
     fake: FakeGateway, call: Caller, behaviour: Any, code: str
 ) -> None:
     fake.on("GET", SENT_FLAG, behaviour)
@@ -395,7 +395,7 @@ async def test_what_fails_after_an_accepted_write_leaves_it_applied_and_is_not_t
     assert (error.code, error.outcome, error.retryable) == (code, "applied", False)
 
 
-async def test_an_answer_that_a_tool_cannot_show_leaves_the_write_applied(fake: FakeGateway, call: Caller) -> None:
+async def test_a_response_that_a_tool_cannot_show_leaves_the_write_applied(fake: FakeGateway, call: Caller) -> None:
     news = Failed("bad_upstream_response", "not as expected")
     api = call()
     assert api.settle(Failed("bad_upstream_response", "x")).outcome == "not_sent"
@@ -420,7 +420,7 @@ async def test_a_control_operation_is_not_aimed(fake: FakeGateway, call: Caller)
     assert (api.aimed(), fake.received) == ({}, [])
 
 
-async def test_forgetting_connections_asks_for_everything_anew(fake: FakeGateway, gateway: Opener) -> None:
+async def test_forgetting_connections_requests_everything_again(fake: FakeGateway, gateway: Opener) -> None:
     fake.on("GET", "/connections", connections(maton_connection()))
     fake.on("GET", "/posthog/api/projects/@current/", reply(200, {"id": 1, "name": "One"}))
     opened = gateway()

@@ -72,7 +72,7 @@ async def test_without_a_connection_no_header_is_sent(fake: FakeGateway, gateway
     "behaviour",
     [reply(200, BODY), reply(200, gzipped(BODY), content_encoding="gzip"), reply(201, BODY, content_type="text/html")],
 )
-async def test_an_answer_is_read_whole(fake: FakeGateway, gateway: Opener, behaviour: Behaviour) -> None:
+async def test_a_response_is_read_to_its_end(fake: FakeGateway, gateway: Opener, behaviour: Behaviour) -> None:
     fake.answers(behaviour)
     assert await send(gateway()) == BODY
 
@@ -98,7 +98,7 @@ async def test_a_server_that_takes_for_ever_ends_with_the_deadline(
     client = gateway()
     read = await error_of(client, within=WITHIN_S)
     assert (read.code, read.outcome, read.retryable) == ("timeout", None, False)
-    assert re.fullmatch(r"No answer within \d+(\.\d)? s\.", read.message)
+    assert re.fullmatch(r"No response within \d+(\.\d)? s\.", read.message)
     write = await error_of(client, WRITE, within=WITHIN_S)
     assert (write.code, write.outcome) == ("outcome_unknown", "unknown")
     assert len(fake.received) == 2
@@ -177,7 +177,7 @@ async def test_a_redirect_is_never_followed(fake: FakeGateway, gateway: Opener, 
     assert [request.path for request in fake.received] == [f"/posthog{PATH}"] * 2
 
 
-async def test_an_absolute_next_is_data_and_nobody_goes_there(fake: FakeGateway, gateway: Opener) -> None:
+async def test_an_absolute_next_url_is_never_requested(fake: FakeGateway, gateway: Opener) -> None:
     async with FakeGateway() as trap:
         page: Any = {"results": [], "next": f"{trap.url}/api/projects/1/feature_flags/?limit=1&offset=1"}
         fake.answers(reply(200, page, link=f"<{trap.url}/>; rel=next", content_location=trap.url))
@@ -186,7 +186,7 @@ async def test_an_absolute_next_is_data_and_nobody_goes_there(fake: FakeGateway,
     assert len(fake.received) == 1
 
 
-async def test_cookies_of_one_answer_do_not_go_out_with_the_next_request(fake: FakeGateway, gateway: Opener) -> None:
+async def test_cookies_of_a_response_are_not_sent_with_the_next_request(fake: FakeGateway, gateway: Opener) -> None:
     fake.answers(reply(200, {}, set_cookie="sessionid=of-somebody; Path=/; Max-Age=9999"))
     client = gateway()
     for _ in range(3):
@@ -254,7 +254,7 @@ async def test_a_read_only_gateway_sends_reads_and_queries_only(fake: FakeGatewa
     [{"a": "\ud800"}, {"\udc00": 1}, {"a": float("nan")}, {"a": float("inf")}, {"a": 10**5000}],
     ids=["surrogate", "surrogate key", "nan", "inf", "bigint"],
 )
-async def test_a_body_that_is_no_strict_json_is_refused(
+async def test_a_body_that_is_not_strict_json_is_rejected(
     fake: FakeGateway, gateway: Opener, body: dict[str, Any]
 ) -> None:
     client = gateway()
@@ -264,7 +264,7 @@ async def test_a_body_that_is_no_strict_json_is_refused(
     assert client.ledger.state("default", Budget.CRUD)["used"] == 0
 
 
-async def test_a_body_nested_without_end_is_refused(fake: FakeGateway, gateway: Opener) -> None:
+async def test_a_deeply_nested_body_is_rejected(fake: FakeGateway, gateway: Opener) -> None:
     body: dict[str, Any] = {}
     inner = body
     for _ in range(100_000):
@@ -275,7 +275,7 @@ async def test_a_body_nested_without_end_is_refused(fake: FakeGateway, gateway: 
     assert fake.connections == 0
 
 
-async def test_half_a_surrogate_pair_in_a_query_is_refused(fake: FakeGateway, gateway: Opener) -> None:
+async def test_half_a_surrogate_pair_in_a_query_is_rejected(fake: FakeGateway, gateway: Opener) -> None:
     error = await error_of(gateway(), replace(READ, query={"search": "\ud800"}))
     assert error.code == "invalid_argument"
     assert fake.connections == 0
@@ -328,7 +328,7 @@ async def test_the_client_is_made_at_the_first_call_and_once(fake: FakeGateway, 
     assert len(fake.received) == 10
 
 
-async def test_errors_of_lost_tries_are_told_without_what_was_sent(fake: FakeGateway, gateway: Opener) -> None:
+async def test_errors_of_lost_tries_do_not_contain_the_request(fake: FakeGateway, gateway: Opener) -> None:
     fake.answers(drop)
     error = await error_of(gateway(), WRITE)
     assert isinstance(error, Failed)

@@ -38,7 +38,7 @@ async def write(opened: Any, directory: Directory, connection: str | None = None
     return call
 
 
-async def test_a_write_goes_through_the_oldest_active_connection_and_says_so(
+async def test_a_write_uses_and_names_the_oldest_active_connection(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.on("GET", LIST, connections(NEW, FAILED, {**OLD, "app": "slack", "connection_id": "slack-one"}, OLD))
@@ -80,7 +80,7 @@ async def reading(opened: Any, directory: Directory) -> Call:
     return call
 
 
-async def test_reads_and_writes_name_the_same_connection_asked_for_once(
+async def test_reads_and_writes_use_one_connection_that_is_requested_once(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.on("GET", LIST, connections(NEW, OLD), connections(NEW))
@@ -104,7 +104,7 @@ AWAY = {
 
 
 @pytest.mark.parametrize("how", AWAY)
-async def test_without_the_control_plane_reads_go_on_and_say_so_but_writes_are_refused(
+async def test_without_the_control_plane_reads_work_unresolved_and_writes_are_rejected(
     fake: FakeGateway, gateway: Opener, how: str
 ) -> None:
     clock, directory = Clock(), new_directory()
@@ -130,7 +130,7 @@ async def test_without_the_control_plane_reads_go_on_and_say_so_but_writes_are_r
     assert (await reading(opened, directory)).connection == CONNECTION
 
 
-async def test_a_control_plane_that_hangs_holds_up_a_read_for_seconds_only(
+async def test_a_hanging_control_plane_delays_a_read_by_seconds_only(
     fake: FakeGateway, gateway: Opener, directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("maton_posthog.gateway.connections.READ_WAITS_S", 0.05)
@@ -139,7 +139,7 @@ async def test_a_control_plane_that_hangs_holds_up_a_read_for_seconds_only(
     assert call.aimed() == {"connection": {"resolved": False}}
 
 
-async def test_a_key_that_maton_does_not_accept_is_told_at_once(
+async def test_a_rejected_key_is_reported_without_retries(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.on("GET", LIST, reply(401, {"message": "x"}))
@@ -150,7 +150,7 @@ async def test_a_key_that_maton_does_not_accept_is_told_at_once(
 
 
 @pytest.mark.parametrize("aim", [write, reading])
-async def test_without_any_active_connection_a_call_is_refused(
+async def test_without_any_active_connection_a_call_is_rejected(
     fake: FakeGateway, gateway: Opener, directory: Directory, aim: Any
 ) -> None:
     fake.on("GET", LIST, connections(FAILED), connections(OLD))
@@ -163,7 +163,7 @@ async def test_without_any_active_connection_a_call_is_refused(
 
 
 @pytest.mark.parametrize("connection", ["x", "../../etc/passwd", "0b6f7a52\r\nX: 1"])
-async def test_a_connection_that_is_none_is_refused(
+async def test_an_invalid_connection_id_is_rejected(
     fake: FakeGateway, gateway: Opener, directory: Directory, connection: str
 ) -> None:
     with pytest.raises(GatewayError, match="connection_id"):
@@ -171,7 +171,7 @@ async def test_a_connection_that_is_none_is_refused(
     assert fake.connections == 0
 
 
-async def test_what_was_asked_before_connections_changed_is_not_remembered(
+async def test_a_connection_requested_before_connections_changed_is_not_cached(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     async def changes(request: Any, peer: Any) -> None:
@@ -185,7 +185,7 @@ async def test_what_was_asked_before_connections_changed_is_not_remembered(
 
 
 @pytest.mark.parametrize("status", [401, 404, 412])
-async def test_a_connection_that_is_gone_is_looked_for_anew(
+async def test_a_connection_that_no_longer_exists_is_looked_up_again(
     fake: FakeGateway, gateway: Opener, directory: Directory, status: int
 ) -> None:
     error = (
@@ -235,7 +235,7 @@ NO_CONNECTIONS: list[Any] = [None, {}, {"connections": {}}, {"connections": [1]}
 
 
 @pytest.mark.parametrize("answer", NO_CONNECTIONS)
-async def test_an_answer_without_connections_is_an_error(
+async def test_a_response_without_connections_is_an_error(
     fake: FakeGateway, gateway: Opener, directory: Directory, answer: Any
 ) -> None:
     fake.on("GET", LIST, reply(200, answer))
@@ -338,7 +338,7 @@ async def test_many_500s_are_looked_into_once_a_minute(
 
 
 @pytest.mark.parametrize("behaviour", [drop, BROKEN, reply(401, {"message": "x"}), reply(200, b"<html>")])
-async def test_a_control_plane_that_fails_too_is_asked_once_and_proves_nothing(
+async def test_a_failing_control_plane_is_requested_once_and_is_no_evidence(
     fake: FakeGateway, gateway: Opener, directory: Directory, behaviour: Any
 ) -> None:
     fake.answers(BROKEN)
@@ -349,7 +349,7 @@ async def test_a_control_plane_that_fails_too_is_asked_once_and_proves_nothing(
     assert len(fake.of("GET", LIST)) == 1
 
 
-async def test_a_control_plane_that_hangs_does_not_hold_up_the_error(
+async def test_a_hanging_control_plane_does_not_delay_the_error(
     fake: FakeGateway, gateway: Opener, directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("maton_posthog.gateway.connections.GRANT_CHECK_S", 0.05)

@@ -64,7 +64,7 @@ async def test_the_planes_move_on_by_themselves(fake: FakeGateway, gateway: Open
     assert [request.path for request in fake.received] == ["/connections", "/posthog/api/x/"]
 
 
-async def test_a_host_that_answers_or_hangs_up_is_not_left(fake: FakeGateway, gateway: Opener) -> None:
+async def test_a_host_that_responds_or_disconnects_is_kept(fake: FakeGateway, gateway: Opener) -> None:
     async with FakeGateway() as other:
         client = gateway(gateway_urls=(fake.url, other.url))
         for behaviour in (drop, reply(502, b""), reply(404, b""), reply(302, b"", location=other.url)):
@@ -93,7 +93,7 @@ class Tunnel:
         peer.close()
 
 
-async def test_a_proxy_that_cannot_reach_a_host_has_been_told_nothing(
+async def test_a_proxy_that_cannot_reach_a_host_received_no_key(
     fake: FakeGateway, gateway: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "maton_posthog")

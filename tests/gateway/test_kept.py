@@ -33,7 +33,7 @@ def answered() -> Upstream:
     return upstream
 
 
-async def test_an_answer_is_kept_as_long_as_it_may_be_old_and_says_its_age() -> None:
+async def test_a_value_is_cached_up_to_its_greatest_age_and_has_its_age() -> None:
     now = 100.0
     kept, upstream = Kept(clock=lambda: now), answered()
     assert (await kept.get("key", 60, upstream)).age_s == 0
@@ -44,7 +44,7 @@ async def test_an_answer_is_kept_as_long_as_it_may_be_old_and_says_its_age() -> 
     assert (await kept.get("key", 60, upstream)).value == 2
 
 
-async def test_those_who_ask_at_the_same_time_share_one_answer() -> None:
+async def test_calls_at_the_same_time_share_one_value() -> None:
     kept, upstream = Kept(), Upstream()
     answers: list[int] = []
 
@@ -60,7 +60,7 @@ async def test_those_who_ask_at_the_same_time_share_one_answer() -> None:
     assert upstream.asked == 1
 
 
-async def test_an_error_is_shared_by_those_who_wait_and_not_kept() -> None:
+async def test_an_error_is_shared_by_waiting_calls_and_not_cached() -> None:
     kept, upstream = Kept(), Upstream(error=Failed("unavailable", "no"))
     errors: list[GatewayError] = []
 
@@ -81,7 +81,7 @@ async def test_an_error_is_shared_by_those_who_wait_and_not_kept() -> None:
     assert (await kept.get("key", 60, answered())).value == 1
 
 
-async def test_when_the_one_who_asks_is_cancelled_the_next_one_asks() -> None:
+async def test_when_the_requesting_call_is_cancelled_the_next_one_requests() -> None:
     kept, upstream = Kept(), Upstream()
     answers: list[int] = []
     first = anyio.CancelScope()
@@ -101,14 +101,14 @@ async def test_when_the_one_who_asks_is_cancelled_the_next_one_asks() -> None:
     assert answers == [2]
 
 
-async def test_what_was_used_longest_ago_is_forgotten_first() -> None:
+async def test_the_least_recently_used_value_is_dropped_first() -> None:
     kept, upstream = Kept(most=2), answered()
     for key in ("a", "b", "a", "c"):
         await kept.get(key, 60, upstream)
     assert [(await kept.get(key, 60, upstream)).value for key in ("a", "c", "b")] == [1, 3, 4]
 
 
-async def test_an_answer_on_its_way_when_all_is_forgotten_is_not_kept() -> None:
+async def test_a_value_requested_before_the_cache_was_cleared_is_not_cached() -> None:
     kept, upstream = Kept(), Upstream()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(kept.get, "key", 60, upstream)

@@ -55,7 +55,7 @@ def one_connection(fake: FakeGateway) -> None:
 HERE = {"connection": {"id": CONNECTION}}
 
 
-async def test_the_current_project_is_asked_for_once_and_its_number_is_sent(
+async def test_the_current_project_is_requested_once_and_its_number_is_sent(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.on("GET", f"{PROJECTS}/@current/", project(), project(7, "Moved on"))
@@ -71,7 +71,7 @@ async def test_the_current_project_is_asked_for_once_and_its_number_is_sent(
     ]
 
 
-async def test_32_calls_at_once_share_one_question(fake: FakeGateway, gateway: Opener, directory: Directory) -> None:
+async def test_32_calls_at_once_share_one_request(fake: FakeGateway, gateway: Opener, directory: Directory) -> None:
     fake.on("GET", f"{PROJECTS}/@current/", project())
     opened = gateway()
     found: list[Project | None] = []
@@ -87,7 +87,7 @@ async def test_32_calls_at_once_share_one_question(fake: FakeGateway, gateway: O
     assert inside(directory.projects)._asking == {}
 
 
-async def test_the_name_of_an_explicit_number_is_asked_for_once(
+async def test_the_name_of_an_explicit_project_is_requested_once(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.on("GET", f"{PROJECTS}/42/", project(42, "Shop"))
@@ -98,7 +98,7 @@ async def test_the_name_of_an_explicit_number_is_asked_for_once(
     assert [request.path for request in fake.received] == [LIST_CONNECTIONS, f"{PROJECTS}/42/"]
 
 
-async def test_the_number_of_the_current_project_needs_no_second_question(
+async def test_the_number_of_the_current_project_needs_no_second_request(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.on("GET", f"{PROJECTS}/@current/", project())
@@ -110,7 +110,7 @@ async def test_the_number_of_the_current_project_needs_no_second_question(
     assert [request.path for request in fake.received] == [LIST_CONNECTIONS, f"{PROJECTS}/@current/"]
 
 
-async def test_each_connection_has_a_current_project_of_its_own(
+async def test_each_connection_has_its_own_current_project(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.on("GET", f"{PROJECTS}/@current/", project(1), project(2))
@@ -121,7 +121,7 @@ async def test_each_connection_has_a_current_project_of_its_own(
     assert [request.headers["maton-connection"] for request in fake.received] == [CONNECTION, OTHER_CONNECTION]
 
 
-async def test_without_the_right_to_projects_the_users_own_record_tells(
+async def test_without_permission_to_read_projects_the_users_team_is_the_project(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.on("GET", f"{PROJECTS}/@current/", FORBIDDEN)
@@ -134,7 +134,7 @@ async def test_without_the_right_to_projects_the_users_own_record_tells(
     assert [request.path for request in fake.received] == [f"{PROJECTS}/@current/", ME]
 
 
-async def test_an_unknown_project_is_read_as_current_and_said_to_be_unresolved(
+async def test_an_unknown_project_is_read_as_current_and_shown_as_unresolved(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.on("GET", f"{PROJECTS}/@current/", FORBIDDEN)
@@ -159,7 +159,7 @@ async def test_an_unknown_project_is_read_as_current_and_said_to_be_unresolved(
         (reply(200, {"team": None, "organization": None}), "Pass project_id as a number."),
     ],
 )
-async def test_a_write_into_an_unknown_project_is_refused_with_the_candidates(
+async def test_a_write_into_an_unknown_project_is_rejected_with_the_candidates(
     fake: FakeGateway, gateway: Opener, directory: Directory, user: Any, hint: str
 ) -> None:
     fake.on("GET", f"{PROJECTS}/@current/", FORBIDDEN)
@@ -183,7 +183,7 @@ async def test_an_explicit_number_needs_no_right_to_read_projects(
 
 @pytest.mark.parametrize("project_id", [CURRENT, 42])
 @pytest.mark.parametrize("code", ["not_found", "unavailable"])
-async def test_other_failures_are_told_and_not_remembered(
+async def test_other_failures_are_reported_and_not_cached(
     fake: FakeGateway, gateway: Opener, directory: Directory, project_id: int | str, code: str
 ) -> None:
     failure = reply(404, posthog("Project not found.")) if code == "not_found" else reply(500, posthog("x"))
@@ -196,7 +196,7 @@ async def test_other_failures_are_told_and_not_remembered(
     assert inside(directory.projects)._asking == {}
 
 
-async def test_a_failing_user_record_is_told_too(fake: FakeGateway, gateway: Opener, directory: Directory) -> None:
+async def test_a_failing_user_request_is_reported(fake: FakeGateway, gateway: Opener, directory: Directory) -> None:
     fake.on("GET", f"{PROJECTS}/@current/", FORBIDDEN)
     fake.on("GET", ME, reply(500, posthog("x")))
     with pytest.raises(GatewayError) as error:
@@ -205,7 +205,7 @@ async def test_a_failing_user_record_is_told_too(fake: FakeGateway, gateway: Ope
 
 
 @pytest.mark.parametrize("answer", [{}, [], None, {"id": "42"}, {"id": True}, {"id": 43, "name": "Other"}])
-async def test_an_answer_that_is_not_the_project_asked_for_is_never_taken_for_it(
+async def test_a_response_about_another_project_is_an_error(
     fake: FakeGateway, gateway: Opener, directory: Directory, answer: Any
 ) -> None:
     fake.on("GET", f"{PROJECTS}/42/", reply(200, answer))
@@ -223,7 +223,7 @@ async def test_a_project_without_name_or_timezone_is_still_one(
     assert call.aimed()["project"] == {"id": 42}
 
 
-async def test_a_project_that_was_asked_for_before_connections_changed_is_not_remembered(
+async def test_a_project_requested_before_connections_changed_is_not_cached(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     async def changes(request: Any, peer: Any) -> None:
@@ -238,7 +238,9 @@ async def test_a_project_that_was_asked_for_before_connections_changed_is_not_re
     assert call.project.id == 2
 
 
-async def test_fresh_tells_what_current_meant_before(fake: FakeGateway, gateway: Opener, directory: Directory) -> None:
+async def test_a_fresh_project_comes_with_the_previous_one(
+    fake: FakeGateway, gateway: Opener, directory: Directory
+) -> None:
     fake.on("GET", f"{PROJECTS}/@current/", project(1, "One"), project(2, "Two"))
     opened = gateway()
     first = await aimed(opened, directory=directory)
@@ -270,7 +272,7 @@ async def test_very_many_projects_do_not_fill_the_memory(
     assert len(inside(directory.projects)._known) <= 10
 
 
-async def test_a_write_lands_in_the_project_that_earlier_reads_named(
+async def test_a_write_goes_to_the_project_that_earlier_reads_named(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.on("GET", f"{PROJECTS}/@current/", project(1, "One"), project(2, "Two"))
@@ -283,7 +285,7 @@ async def test_a_write_lands_in_the_project_that_earlier_reads_named(
 
 
 @pytest.mark.parametrize("how", ["a connection was created", "the control plane was away", "many projects"])
-async def test_a_write_is_refused_where_current_moved_since_results_named_it(
+async def test_a_write_is_rejected_after_current_moved_since_results_named_it(
     fake: FakeGateway, gateway: Opener, directory: Directory, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     fake.on("GET", f"{PROJECTS}/@current/", project(1, "One"), project(2, "Two"))

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maton_posthog.gateway.answers import Answer
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.errors import Advice, Failed, GatewayError, Rejected
 from maton_posthog.gateway.rejections import read_error_body, rejection
 from maton_posthog.gateway.request import Request
+from maton_posthog.gateway.responses import UpstreamResponse
 
 from .fake_gateway import CONNECTION, posthog
 
@@ -44,7 +44,7 @@ def refused(
     status: int, body: Any, request: Request = READ, retry_after_s: float | None = None, **headers: Any
 ) -> GatewayError:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return rejection(Answer(status, data, **headers), request, retry_after_s)
+    return rejection(UpstreamResponse(status, data, **headers), request, retry_after_s)
 
 
 ADVICE = {
@@ -82,7 +82,7 @@ def test_each_envelope_of_maton_is_understood_at_each_status(envelope: str, stat
 
 
 @pytest.mark.parametrize(("status", "code"), MATON_CODES.items())
-def test_a_detail_alone_that_speaks_of_a_connection_is_matons(status: int, code: str) -> None:
+def test_a_detail_alone_that_mentions_a_connection_is_matons(status: int, code: str) -> None:
     error = refused(status, {"detail": "No connection for the app"}, AIMED)
     assert (error.code, error.source) == (code, "maton")
 
@@ -150,7 +150,7 @@ def test_the_envelope_of_posthog_is_understood_at_each_status(status: int, code:
         (400, {}, "maton", "bad_upstream_response"),
     ],
 )
-def test_other_bodies_are_told_apart_as_far_as_they_can_be(status: int, body: Any, source: str, code: str) -> None:
+def test_other_bodies_are_attributed_as_far_as_possible(status: int, body: Any, source: str, code: str) -> None:
     error = refused(status, body)
     assert (error.source, error.code, error.advice) == (source, code, ADVICE.get(code))
     assert error.hint or error.advice
@@ -193,7 +193,7 @@ def test_a_redirect_is_an_error_that_names_the_settings(status: int) -> None:
         (500, {"query_status": {"error_message": "Internal"}}, READ, "hogql_query_error", "names"),
     ],
 )
-def test_a_refused_query_says_whether_its_hogql_is_at_fault(
+def test_a_rejected_query_shows_whether_its_hogql_is_the_cause(
     status: int, body: Any, request_: Request, code: str, hint: str
 ) -> None:
     error = refused(status, body, request_)
@@ -205,7 +205,7 @@ def test_a_refused_query_says_whether_its_hogql_is_at_fault(
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 512])
 @pytest.mark.parametrize("body", [b"<html>", FLAT, posthog("Queries are a little too busy right now.")])
-def test_a_write_that_was_answered_5xx_may_have_been_made(status: int, body: Any) -> None:
+def test_a_write_that_got_a_5xx_may_have_been_applied(status: int, body: Any) -> None:
     error = refused(status, body, WRITE)
     assert isinstance(error, Failed)
     assert (error.code, error.outcome, error.retryable) == ("outcome_unknown", "unknown", False)
@@ -222,7 +222,7 @@ def test_a_read_that_posthog_gave_up_on_should_be_narrowed_not_repeated() -> Non
     assert refused(504, b"<html>Gateway Timeout</html>", HOGQL).retryable
 
 
-def test_a_429_tells_who_limits_and_how_long() -> None:
+def test_a_429_names_the_sender_and_the_wait() -> None:
     here = refused(429, FLAT, retry_after_s=3.0)
     assert (here.message, here.retryable, here.retry_after_s) == ("Maton limits the rate of requests.", True, 3.0)
     there = refused(429, posthog("Request was throttled.", "throttled"))
@@ -264,7 +264,7 @@ def test_a_list_of_faults_is_one_line() -> None:
     st.integers(300, 599),
     st.sampled_from([READ, AIMED, WRITE, CONTROL, ONE, HOGQL]),
 )
-def test_any_refusal_becomes_an_error_with_a_code_a_message_and_a_hint(
+def test_any_rejection_becomes_an_error_with_a_code_a_message_and_a_next_step(
     body: Any, status: int, request_: Request
 ) -> None:
     error = refused(status, body, request_)

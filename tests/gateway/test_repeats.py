@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("behaviour", [drop, hang_up, half(BODY), BUSY, reply(502, b""), reply(504, b"")])
-async def test_a_read_is_asked_again_after_a_passing_fault(
+async def test_a_read_is_retried_after_a_transient_fault(
     fake: FakeGateway, gateway: Opener, behaviour: Behaviour
 ) -> None:
     fake.answers(behaviour, behaviour, reply(200, BODY))
@@ -28,7 +28,7 @@ async def test_a_read_is_asked_again_after_a_passing_fault(
 
 
 @pytest.mark.parametrize("behaviour", [drop, hang_up, half(BODY), BUSY])
-async def test_a_read_is_asked_three_times_at_most(fake: FakeGateway, gateway: Opener, behaviour: Behaviour) -> None:
+async def test_a_read_is_tried_at_most_three_times(fake: FakeGateway, gateway: Opener, behaviour: Behaviour) -> None:
     fake.answers(behaviour)
     error = await error_of(gateway())
     assert (error.code, error.outcome, error.retryable) == ("unavailable", None, True)
@@ -45,7 +45,7 @@ async def test_a_body_cut_anywhere_is_never_taken_for_whole(fake: FakeGateway, g
 
 
 @pytest.mark.parametrize("behaviour", [drop, hang_up, half(BODY, 0.9), BUSY, reply(500, b""), reply(502, b"")])
-async def test_a_write_whose_answer_is_lost_is_sent_once_and_its_outcome_is_unknown(
+async def test_a_write_whose_response_is_lost_is_sent_once_with_an_unknown_outcome(
     fake: FakeGateway, gateway: Opener, behaviour: Behaviour
 ) -> None:
     fake.answers(behaviour, reply(201, {"id": 1}))
@@ -55,7 +55,7 @@ async def test_a_write_whose_answer_is_lost_is_sent_once_and_its_outcome_is_unkn
 
 
 @pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
-async def test_what_never_left_is_sent_again_and_its_outcome_is_not_sent(
+async def test_a_request_that_never_left_is_retried_and_not_sent(
     gateway: Opener, waits: Waits, unused_tcp_port: int, request_: Request
 ) -> None:
     client = gateway(gateway_urls=(f"http://127.0.0.1:{unused_tcp_port}",))
@@ -84,7 +84,7 @@ async def test_a_write_that_was_throttled_is_sent_again(fake: FakeGateway, gatew
     ("header", "retry_after_s", "tries"),
     [("3600", 3600.0, 1), ("21", 21.0, 1), ("abc", None, 3), ("-5", None, 3), (None, None, 3)],
 )
-async def test_a_retry_after_is_honoured_or_told(
+async def test_a_retry_after_is_respected_or_reported(
     fake: FakeGateway, gateway: Opener, header: str | None, retry_after_s: float | None, tries: int
 ) -> None:
     headers = {} if header is None else {"retry_after": header}
@@ -94,9 +94,7 @@ async def test_a_retry_after_is_honoured_or_told(
     assert len(fake.received) == tries
 
 
-async def test_a_wait_beyond_the_deadline_is_told_instead_of_waited_out(
-    fake: FakeGateway, gateway: Opener, waits: Waits
-) -> None:
+async def test_a_wait_beyond_the_deadline_is_reported_at_once(fake: FakeGateway, gateway: Opener, waits: Waits) -> None:
     fake.answers(reply(429, posthog("throttled"), retry_after="15"))
     client = gateway()
     error = await error_of(client)
@@ -137,7 +135,7 @@ async def test_no_request_is_sent_earlier_than_a_429_allowed(fake: FakeGateway, 
     assert len(moments) == 7
 
 
-async def test_an_outage_is_not_answered_with_a_storm(fake: FakeGateway, gateway: Opener) -> None:
+async def test_an_outage_does_not_cause_a_storm_of_retries(fake: FakeGateway, gateway: Opener) -> None:
     fake.answers(BUSY)
     client = gateway()
 

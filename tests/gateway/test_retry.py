@@ -70,11 +70,11 @@ def test_waits_are_spread_over_their_whole_range() -> None:
 
 
 @given(st.integers(1, 9), st.floats(0, 3600), st.randoms(use_true_random=False))
-def test_no_wait_is_shorter_than_the_server_asked_for(tries: int, retry_after: float, random: Random) -> None:
+def test_no_wait_is_shorter_than_retry_after(tries: int, retry_after: float, random: Random) -> None:
     assert retry_after <= Backoff(random).wait(tries, retry_after) <= retry_after + 0.5
 
 
-def test_servers_that_were_told_the_same_wait_come_back_at_different_moments() -> None:
+def test_servers_with_the_same_retry_after_retry_at_different_times() -> None:
     backoff = Backoff(Random(7))
     waits = {backoff.wait(1, 30.0) for _ in range(100)}
     assert len(waits) > 90
@@ -101,7 +101,7 @@ def test_servers_that_were_told_the_same_wait_come_back_at_different_moments() -
         (Failed("bad_upstream_response", "x", status=200), False, False),
     ],
 )
-def test_what_may_be_sent_again(error: Failed | Rejected | Refused, read: bool, write: bool) -> None:
+def test_only_safe_requests_are_repeatable(error: Failed | Rejected | Refused, read: bool, write: bool) -> None:
     assert repeatable(error, writes=False) is read
     assert repeatable(error, writes=True) is write
 
@@ -116,7 +116,7 @@ def test_the_quota_allows_35_repeats_and_then_none() -> None:
     assert not quota.take(BUSY)
 
 
-def test_the_quota_never_holds_more_than_it_began_with() -> None:
+def test_the_quota_never_exceeds_its_capacity() -> None:
     quota = RetryQuota(capacity=28)
     for _ in range(1000):
         quota.give_back()

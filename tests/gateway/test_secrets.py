@@ -112,7 +112,7 @@ async def test_no_repr_shows_the_key(fake: FakeGateway, gateway: Opener) -> None
         assert not leaks(repr(thing))
 
 
-async def test_a_url_never_holds_the_key(fake: FakeGateway, gateway: Opener) -> None:
+async def test_a_url_never_contains_the_key(fake: FakeGateway, gateway: Opener) -> None:
     await call(gateway(), writes=False).get(FLAGS, {"search": "x"})
     [request] = fake.received
     assert not leaks(request.target)

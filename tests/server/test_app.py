@@ -55,7 +55,7 @@ async def test_the_tool_list_may_be_kept_for_an_hour() -> None:
 
 
 @ERAS
-async def test_the_project_resource_tells_what_current_means(era: Era) -> None:
+async def test_the_project_resource_shows_the_current_project(era: Era) -> None:
     async with served(era) as (client, _):
         (content,) = (await client.read_resource(PROJECT_URI)).contents
     assert isinstance(content, TextResourceContents)
@@ -74,7 +74,7 @@ async def test_a_resource_that_is_not_there_is_a_protocol_error() -> None:
     assert raised.value.error.data == {"uri": "posthog://nothing"}
 
 
-async def test_a_project_that_cannot_be_read_is_told_in_the_error_of_the_resource() -> None:
+async def test_a_project_that_cannot_be_read_is_the_error_of_the_resource() -> None:
     async with unconnected() as client:
         with pytest.raises(MCPError, match="MATON_API_KEY") as raised:
             await client.read_resource(PROJECT_URI)
@@ -101,7 +101,7 @@ async def test_a_tool_of_an_area_that_is_not_offered_names_the_setting() -> None
     assert "--toolsets" in error["hint"]
 
 
-async def test_a_pinned_project_is_no_argument_and_another_one_is_refused() -> None:
+async def test_a_pinned_project_is_not_an_argument_and_others_are_rejected() -> None:
     async with served(project_id=136209) as (client, fake):
         tools = {tool.name: tool.input_schema for tool in (await client.list_tools()).tools}
         assert all("project_id" not in schema["properties"] for schema in tools.values())
@@ -113,7 +113,7 @@ async def test_a_pinned_project_is_no_argument_and_another_one_is_refused() -> N
 
 
 @ERAS
-async def test_structured_content_is_the_same_object_when_asked_for(era: Era) -> None:
+async def test_structured_content_is_the_same_object_on_request(era: Era) -> None:
     async with served(era, structured=True) as (client, _):
         result = await client.call_tool("list_flags", {})
         refused = await client.call_tool("list_flags", {"limt": 1})
@@ -121,7 +121,7 @@ async def test_structured_content_is_the_same_object_when_asked_for(era: Era) ->
     assert refused.structured_content == json.loads(text_of(refused))
 
 
-async def test_a_write_whose_answer_is_lost_is_told_as_unknown_and_not_repeated() -> None:
+async def test_a_write_whose_response_is_lost_is_unknown_and_not_repeated() -> None:
     async with served(connection_id=CONNECTION, project_id=136209) as (client, fake):
         fake.on("POST", "/posthog/api/projects/136209/annotations/", drop)
         result = await client.call_tool("create_annotation", {"content": "Released"})
@@ -140,7 +140,7 @@ async def test_the_next_call_works_after_one_that_failed() -> None:
     assert not worked.is_error
 
 
-async def test_a_fault_of_ours_is_told_as_one_without_its_details(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_is_an_internal_error_without_details(monkeypatch: pytest.MonkeyPatch) -> None:
     with key_set():
         runtime = Runtime(load())
 
@@ -156,7 +156,7 @@ async def test_a_fault_of_ours_is_told_as_one_without_its_details(monkeypatch: p
     assert json.loads(text_of(write))["error"]["outcome"] == "unknown"
 
 
-async def test_a_gateway_that_cannot_be_made_is_an_error_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sandbox_that_does_not_start_is_an_error_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = Runtime(load())
 
     async def down(**_: Any) -> Any:

@@ -110,7 +110,7 @@ def test_the_page_has_nothing_from_elsewhere_and_never_makes_markup_of_text() ->
 
 
 @pytest.mark.anyio
-async def test_a_picture_comes_beside_the_text_when_it_is_asked_for() -> None:
+async def test_a_picture_is_returned_with_the_text_on_request() -> None:
     asked: dict[str, dict[str, Any]] = {
         "query_trends": {"events": ["$pageview"], "chart": True},
         "run_hogql": {"query": "select event, 1 as n from events limit 2", "plot": {"x": "event", "y": "event"}},
@@ -201,7 +201,7 @@ def test_rows_of_a_query_are_drawn_as_they_were_to_be_plotted(tmp_path: Path) ->
 
 
 @needs_chromium
-def test_hostile_names_are_text_and_an_error_is_told(tmp_path: Path) -> None:
+def test_hostile_names_are_drawn_as_text_and_errors_are_shown(tmp_path: Path) -> None:
     shown = {"columns": [HOSTILE, "value"], "rows": [["<img src=//elsewhere.example/x onerror=alert(1)>", 1]]}
     page, _noted, asked = hosted(tmp_path, content(shown))
     assert "&lt;img" not in page

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.schemas.base import Id, InProject
-from maton_posthog.server.arguments import invalid_arguments, refuse_flood
+from maton_posthog.server.arguments import invalid_arguments, reject_flood
 
 
 class Tool(InProject):
@@ -48,7 +48,7 @@ def refusal(**arguments: Any) -> Refused:
         ({"flag_id": 1, "name": ""}, "get_tool: name: must have at least 1 character."),
         ({"flag_id": 1, "tags": "a"}, "get_tool: tags: must be a valid list."),
         ({"flag_id": 1, "tags": ["a", 5]}, "get_tool: tags.1: must be a valid string."),
-        ({"flag_id": 1, "search": "a", "tags": ["b"]}, "get_tool: arguments: give search or tags, not both."),
+        ({"flag_id": 1, "search": "a", "tags": ["b"]}, "get_tool: give search or tags, not both."),
         ({"flag_id": 1, "serach": "a"}, "get_tool: serach is not an argument (did you mean search?)."),
         ({"flag_id": 1, "projectId": 1}, "get_tool: projectId is not an argument (did you mean project_id?)."),
         ({"flag_id": 1, "zzz": 1}, "get_tool: zzz is not an argument."),
@@ -71,7 +71,7 @@ def test_the_hint_lists_the_arguments_when_one_is_missing_or_unknown() -> None:
     assert refusal(flag_id=1, limit=0).hint is None
 
 
-def test_four_faults_are_told_and_the_rest_counted() -> None:
+def test_four_problems_are_listed_and_the_rest_counted() -> None:
     refused = refusal(flag_id=0, limit=0, kind="x", name="", tags=5, active="x")
     assert refused.message.count(";") == 4
     assert refused.message.endswith("; and 2 more.")
@@ -103,7 +103,7 @@ def test_very_many_unknown_names_are_looked_up_for_the_shown_ones_only(
     assert alike or refused.message.endswith("; and 19996 more.")
 
 
-def test_a_flood_of_names_is_refused_without_looking_at_each() -> None:
+def test_a_flood_of_names_is_rejected_without_validating_each() -> None:
     looked_at: list[str] = []
 
     class Flood(dict[str, Any]):
@@ -112,15 +112,15 @@ def test_a_flood_of_names_is_refused_without_looking_at_each() -> None:
                 looked_at.append(name)
                 yield name
 
-    refuse_flood("get_tool", Flood(dict.fromkeys(NAMES), **{f"x{number}": 1 for number in range(100)}), NAMES)
+    reject_flood("get_tool", Flood(dict.fromkeys(NAMES), **{f"x{number}": 1 for number in range(100)}), NAMES)
     flood = Flood(dict.fromkeys(NAMES), **{f"x{number}": 1 for number in range(100_000)})
     with pytest.raises(Refused) as refused:
-        refuse_flood("get_tool", flood, NAMES)
+        reject_flood("get_tool", flood, NAMES)
     assert refused.value.message == "get_tool: x0 is not an argument; and at least 99999 more."
     assert len(looked_at) == len(NAMES) + 1
 
 
-def test_values_are_never_told() -> None:
+def test_values_are_never_shown() -> None:
     secret = "phx_very_secret_value"
     refused = refusal(flag_id=secret, search=[secret], limit=secret, kind=secret, tags=secret, name=secret)
     assert secret not in str(refused.as_json())

@@ -66,7 +66,7 @@ async def test_a_read_is_noted_for_debugging_only(audit: pytest.LogCaptureFixtur
     assert {"tool=list_flags", "effect=read", "outcome=ok"} <= set(line.split())
 
 
-async def test_no_line_holds_arguments_or_results(audit: pytest.LogCaptureFixture) -> None:
+async def test_no_line_contains_arguments_or_results(audit: pytest.LogCaptureFixture) -> None:
     async with served() as (client, fake):
         fake.on("GET", FLAGS, reply(200, {"results": [{"id": 1, **FLAG}], "count": 1}))
         await client.call_tool("list_flags", {"search": FLAG["key"]})

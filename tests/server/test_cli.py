@@ -44,7 +44,7 @@ def test_help_names_every_command() -> None:
     assert all(f"\n  {command} " in shown for command in ("serve", "sandbox", "demo"))
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     assert run("--version").stdout == "maton-posthog-mcp 0.1.0\n"
 
 
@@ -63,7 +63,7 @@ def test_the_version_is_told() -> None:
         ("--project", CANARY),
     ],
 )
-def test_a_key_on_the_command_line_is_refused_and_not_repeated(arguments: tuple[str, ...]) -> None:
+def test_a_key_on_the_command_line_is_rejected_and_not_repeated(arguments: tuple[str, ...]) -> None:
     done = run(*arguments)
     assert done.returncode == 2
     assert CANARY not in done.stdout + done.stderr
@@ -71,7 +71,7 @@ def test_a_key_on_the_command_line_is_refused_and_not_repeated(arguments: tuple[
     assert done.stderr.count("\n") == 1
 
 
-def test_a_flag_for_the_key_says_where_the_key_is_read() -> None:
+def test_a_flag_for_the_key_is_rejected_with_the_variable_to_use() -> None:
     assert "MATON_API_KEY" in run("--api-key", "x").stderr
 
 
@@ -87,7 +87,7 @@ def test_a_flag_for_the_key_says_where_the_key_is_read() -> None:
         (("--log-level", "loud"), {}, "--log-level"),
     ],
 )
-def test_a_server_that_cannot_start_says_why_in_one_line(
+def test_a_server_that_cannot_start_gives_the_reason_in_one_line(
     arguments: tuple[str, ...], variables: dict[str, str], says: str
 ) -> None:
     done = run(*arguments, **variables)
@@ -103,7 +103,8 @@ def test_a_busy_port_is_one_line() -> None:
         done = run("--transport", "http", "--port", str(port))
     assert done.returncode == 2
     assert done.stderr == (
-        f"maton-posthog-mcp: --port {port} is already in use on 127.0.0.1; choose another, or 0 for any free one.\n"
+        f"maton-posthog-mcp: --port {port} is already in use on 127.0.0.1; "
+        "choose another one, or 0 for any free port.\n"
     )
 
 
@@ -114,12 +115,12 @@ def test_an_address_of_another_machine_is_one_line() -> None:
         listen("a..b", 0)
 
 
-def test_a_port_that_needs_more_rights_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_needs_more_privileges_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> socket.socket:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(socket, "create_server", refuse)
-    with pytest.raises(PortError, match="--port 80 needs more rights"):
+    with pytest.raises(PortError, match="--port 80 needs more privileges"):
         listen("127.0.0.1", 80)
 
 
@@ -148,7 +149,7 @@ def test_a_sandbox_that_is_not_installed_is_one_line_that_names_the_extra(tmp_pa
     assert done.stderr.count("\n") == 1
 
 
-def test_an_old_python_is_told_so_in_one_line() -> None:
+def test_an_old_python_gets_one_line_that_says_so() -> None:
     program = "import sys; sys.version_info = (3, 9, 18); from maton_posthog.server.__main__ import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S, check=False
@@ -170,7 +171,7 @@ def test_the_command_without_a_word_takes_the_options_of_serve() -> None:
         assert tools == {"list_flags", "get_flag"}
 
 
-def test_the_key_is_nowhere_in_what_the_process_shows() -> None:
+def test_the_key_is_nowhere_in_the_output_of_the_process() -> None:
     with ServerProcess("--log-level", "debug", MATON_API_KEY=CANARY, MATON_GATEWAY_URL="http://127.0.0.1:9") as server:
         server.initialize()
         failed = server.ask("tools/call", {"name": "list_flags", "arguments": {"project_id": 1}})
@@ -208,7 +209,7 @@ def test_with_the_sandbox_a_key_is_ignored_with_a_warning() -> None:
     assert CANARY not in said
 
 
-def test_logs_are_one_json_object_a_line_when_asked_for() -> None:
+def test_log_json_writes_one_object_per_line() -> None:
     with ServerProcess("--sandbox", "--log-json", MATON_API_KEY=CANARY) as server:
         server.initialize()
         server.close_input()

@@ -29,7 +29,7 @@ def names(fake: FakeGateway, path: str, field: str, *values: object) -> None:
 
 
 @ERAS
-async def test_names_that_begin_with_what_was_typed_come_before_those_that_hold_it(era: Era) -> None:
+async def test_names_that_begin_with_the_typed_text_come_before_those_that_contain_it(era: Era) -> None:
     async with served(era) as (client, fake):
         names(fake, "event_definitions", "name", "page left", "$pageview", "pageload", "signed_up")
         found = await proposals(client, "event", "Page")
@@ -58,14 +58,14 @@ async def test_projects_and_tables_are_completed_too() -> None:
         assert (await proposals(client, "table", "ev")).values == ["events"]
 
 
-async def test_a_project_that_was_chosen_before_is_the_one_that_is_asked() -> None:
+async def test_the_project_of_the_prompt_is_the_one_that_is_read() -> None:
     async with served() as (client, fake):
         fake.on("GET", "/posthog/api/projects/7/", reply(200, answer("project_list_row", id=7)))
         fake.on("GET", "/posthog/api/projects/7/event_definitions/", reply(200, page({"name": "elsewhere"})))
         assert (await proposals(client, "event", project="7")).values == ["elsewhere"]
 
 
-async def test_a_list_is_asked_once_for_all_that_is_typed() -> None:
+async def test_one_list_serves_all_typed_texts() -> None:
     async with served() as (client, fake):
         names(fake, "event_definitions", "name", "signed_up")
         for typed in ("", "s", "si", "sig"):
@@ -73,14 +73,14 @@ async def test_a_list_is_asked_once_for_all_that_is_typed() -> None:
         assert len(fake.of("GET", f"{PROJECT}/event_definitions/")) == 1
 
 
-async def test_at_most_a_hundred_are_proposed_and_more_are_told() -> None:
+async def test_at_most_a_hundred_names_are_suggested_with_has_more() -> None:
     async with served() as (client, fake):
         names(fake, "event_definitions", "name", *(f"event {number}" for number in range(120)))
         found = await proposals(client, "event", "event")
     assert (len(found.values), found.total, found.has_more) == (MOST_VALUES, 120, True)
 
 
-async def test_of_a_list_longer_than_what_is_read_only_more_is_told() -> None:
+async def test_a_list_that_is_not_read_to_its_end_has_more_without_a_total() -> None:
     async with served() as (client, fake):
         rows = page({"key": "checkout"}, count=900, next_offset=100)
         fake.on("GET", f"{PROJECT}/feature_flags/", reply(200, rows))
@@ -99,7 +99,7 @@ async def test_names_with_hidden_characters_or_without_end_are_not_proposed() ->
         assert (await proposals(client, "event")).values == ["signed up"]
 
 
-async def test_who_types_does_not_wait_for_a_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_suggestions_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(completions, "_PATIENCE_S", 0.05)
     async with served() as (client, fake):
 
@@ -115,7 +115,7 @@ async def test_who_types_does_not_wait_for_a_slow_answer(monkeypatch: pytest.Mon
         assert (await proposals(client, "event")).values == ["signed_up"]
 
 
-async def test_what_cannot_be_looked_up_has_no_proposals() -> None:
+async def test_a_failed_lookup_has_no_suggestions() -> None:
     async with served() as (client, fake):
         fake.on("GET", f"{PROJECT}/event_definitions/", reply(403, posthog("No.", "permission_denied")))
         fake.on("GET", f"{PROJECT}/feature_flags/", reply(200, ["odd"]))
@@ -125,7 +125,7 @@ async def test_what_cannot_be_looked_up_has_no_proposals() -> None:
 
 
 @given(st.lists(st.text(max_size=8), max_size=30), st.text(max_size=3))
-def test_every_name_that_holds_what_was_typed_is_found_once(known: list[str], typed: str) -> None:
+def test_every_name_that_contains_the_typed_text_is_found_once(known: list[str], typed: str) -> None:
     found = matching(known, typed)
     wanted = typed.strip().lower()
     assert len(found) == len(set(found))

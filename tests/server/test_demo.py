@@ -17,8 +17,8 @@ from mcp import Client
 from mcp.types import CallToolResult, TextContent, Tool
 
 from maton_posthog.server.cli.hosts import claude_desktop, claude_desktop_file, command_in_use
-from maton_posthog.server.cli.page import Page, columns_of
-from maton_posthog.server.cli.steps import Steps, count_tokens
+from maton_posthog.server.cli.page import Terminal, columns_of
+from maton_posthog.server.cli.steps import Demo, count_tokens
 from tests.server.processes import COMMAND, environment
 
 DEMO_S = 300
@@ -56,7 +56,7 @@ def test_the_demo_shows_every_step(demo: subprocess.CompletedProcess[str]) -> No
         assert re.search(shown, demo.stdout), f"{shown} in:\n{demo.stdout}"
 
 
-def test_what_the_demo_tells_to_paste_is_a_configuration(demo: subprocess.CompletedProcess[str]) -> None:
+def test_the_demo_prints_a_valid_configuration(demo: subprocess.CompletedProcess[str]) -> None:
     blocks = [json.loads(block) for block in re.findall(r"^\{.*?^\}", demo.stdout, re.MULTILINE | re.DOTALL)]
     sandbox, real = [block["mcpServers"]["posthog"] for block in blocks]
     assert "--sandbox" in sandbox["args"]
@@ -79,7 +79,7 @@ def test_the_demo_uses_neither_the_key_nor_the_settings_of_its_user(demo: subpro
     assert "CANARY" not in demo.stdout + demo.stderr
 
 
-def test_a_demo_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
+def test_a_failing_demo_gives_the_reason_in_one_line(tmp_path: Path) -> None:
     broken = tmp_path / "sitecustomize.py"
     broken.write_text("import sys\nsys.modules['posthog_sandbox'] = None\n")
     done = subprocess.run(
@@ -107,14 +107,14 @@ async def test_the_demo_waits_for_a_query_that_outlives_its_call() -> None:
         return CallToolResult(content=[TextContent(text=json.dumps(answers.pop(0)))])
 
     page, out = written()
-    await Steps(Mock(spec=Client, call_tool=call_tool), page).numbers()
+    await Demo(Mock(spec=Client, call_tool=call_tool), page).numbers()
     assert called == ["run_hogql", "get_query_result", "get_query_result"]
     assert "$pageview" in out.getvalue()
 
 
-def written(width: int = 60, *, styled: bool = False, live: bool = False) -> tuple[Page, io.StringIO]:
+def written(width: int = 60, *, styled: bool = False, live: bool = False) -> tuple[Terminal, io.StringIO]:
     out = io.StringIO()
-    return Page(out, width=width, styled=styled, live=live), out
+    return Terminal(out, width=width, styled=styled, live=live), out
 
 
 @given(
@@ -148,7 +148,7 @@ def test_foreign_text_cannot_steer_the_terminal() -> None:
     assert "\x1b" not in STYLES.sub("", out.getvalue())
 
 
-def test_styles_are_only_used_when_asked_for() -> None:
+def test_styles_are_used_on_request_only() -> None:
     for styled in (False, True):
         page, out = written(styled=styled)
         page.heading("A heading")
@@ -156,7 +156,7 @@ def test_styles_are_only_used_when_asked_for() -> None:
         assert bool(STYLES.search(out.getvalue())) is styled
 
 
-def test_progress_is_one_line_that_is_drawn_anew_on_a_terminal() -> None:
+def test_progress_is_one_line_that_is_redrawn_on_a_terminal() -> None:
     page, out = written(live=True)
     page.progress(0.25, "making events")
     page.progress(2.0, "made events")
@@ -176,25 +176,25 @@ def test_progress_is_a_line_for_each_quarter_elsewhere() -> None:
 
 def test_a_terminal_that_cannot_show_a_character_gets_another() -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    Page(out).text("é")
+    Terminal(out).text("é")
     out.seek(0)
     assert out.read() == "?\n"
 
 
 def test_the_terminal_decides_about_styles(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
+    class Console(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     for no_color, styled in (("", True), ("1", False)):
         monkeypatch.setenv("NO_COLOR", no_color)
         monkeypatch.setenv("TERM", "xterm")
-        monkeypatch.setattr("sys.stdout", out := Terminal())
-        Page.for_terminal().heading("A heading")
+        monkeypatch.setattr("sys.stdout", out := Console())
+        Terminal.for_terminal().heading("A heading")
         assert bool(STYLES.search(out.getvalue())) is styled
 
 
-def test_tokens_are_counted_or_said_to_be_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_are_counted_or_marked_as_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
     tools = [Tool(name="get_flag", description="Show one flag.", input_schema={"type": "object", "properties": {}})]
     counted, how = count_tokens(tools)
     assert how == "(o200k_base)"

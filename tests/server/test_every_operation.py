@@ -193,7 +193,7 @@ def methods(fake: FakeGateway) -> set[str]:
 
 @ERAS
 @ANSWERED
-async def test_it_answers_with_one_compact_object_that_names_project_and_keeps_to_its_view(
+async def test_it_returns_one_compact_object_that_names_the_project_and_fits_its_view(
     operation: Operation[Any], era: Era
 ) -> None:
     async with served(era) as (client, _):
@@ -210,7 +210,7 @@ async def test_it_answers_with_one_compact_object_that_names_project_and_keeps_t
 
 
 @EVERY
-async def test_its_hints_tell_what_it_sends(operation: Operation[Any]) -> None:
+async def test_its_hints_match_the_requests_it_sends(operation: Operation[Any]) -> None:
     async with served() as (client, fake):
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         await client.call_tool(operation.name, ARGUMENTS.get(operation.name, {}))
@@ -228,7 +228,7 @@ async def test_its_hints_tell_what_it_sends(operation: Operation[Any]) -> None:
 
 
 @EVERY
-async def test_an_argument_it_does_not_have_is_refused_before_anything_is_sent(operation: Operation[Any]) -> None:
+async def test_an_unknown_argument_is_rejected_before_anything_is_sent(operation: Operation[Any]) -> None:
     async with served() as (client, fake):
         result = await client.call_tool(operation.name, {**ARGUMENTS.get(operation.name, {}), "no_such_argument": 1})
     error = json.loads(text_of(result))["error"]
@@ -239,7 +239,7 @@ async def test_an_argument_it_does_not_have_is_refused_before_anything_is_sent(o
 
 
 @ANSWERED
-async def test_an_answer_of_another_shape_is_never_blamed_on_the_caller(operation: Operation[Any]) -> None:
+async def test_a_response_of_another_shape_is_never_the_callers_mistake(operation: Operation[Any]) -> None:
     async with served(connection_id=CONNECTION, project_id=136209) as (client, fake):
 
         async def odd(request: Received, peer: Peer) -> None:
@@ -258,7 +258,7 @@ async def test_an_answer_of_another_shape_is_never_blamed_on_the_caller(operatio
         assert operation.name in ("get_project", "check_hogql")
 
 
-async def test_the_configured_connection_is_the_default_that_manage_connection_tells() -> None:
+async def test_manage_connection_shows_the_configured_connection_as_default() -> None:
     async with served(connection_id=OTHER_CONNECTION) as (client, _):
         result = await client.call_tool("manage_connection", {"action": "list"})
     shown = json.loads(text_of(result))

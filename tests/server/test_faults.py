@@ -104,12 +104,12 @@ def test_a_fault_that_passes_is_not_seen(sandbox: Sandbox, server: ServerProcess
         ({"status": 504, **HTML}, "unavailable", "(504)"),
         ({"status": 200, **HTML}, "bad_upstream_response", "not valid JSON"),
         ({"status": 200, "body": "[1, 2"}, "bad_upstream_response", "not valid JSON"),
-        ({"drop": "before"}, "unavailable", "broke off"),
-        ({"drop": "half"}, "unavailable", "broke off"),
+        ({"drop": "before"}, "unavailable", "Lost the connection"),
+        ({"drop": "half"}, "unavailable", "Lost the connection"),
         ({"body_bytes": 40_000_000}, "response_too_large", "larger than 16 MiB"),
     ],
 )
-def test_a_fault_that_stays_is_told_with_what_to_do(
+def test_a_lasting_fault_is_reported_with_a_next_step(
     sandbox: Sandbox, worn_server: ServerProcess, rule: dict[str, Any], code: str, said: str
 ) -> None:
     fail(sandbox, **rule)
@@ -123,7 +123,7 @@ def test_a_fault_that_stays_is_told_with_what_to_do(
     assert not failed(called(worn_server, "list_dashboards"))
 
 
-def test_a_long_wait_is_told_and_nothing_is_sent_meanwhile(sandbox: Sandbox, paused_server: ServerProcess) -> None:
+def test_a_long_wait_is_reported_and_nothing_is_sent_meanwhile(sandbox: Sandbox, paused_server: ServerProcess) -> None:
     fail(sandbox, status=429, headers={"Retry-After": "120"}, body=SLOW_DOWN, times=1)
     first, second = error_of(paused_server, "list_flags"), error_of(paused_server, "list_flags")
 
@@ -142,7 +142,7 @@ def test_a_long_wait_is_told_and_nothing_is_sent_meanwhile(sandbox: Sandbox, pau
         ({"drop": "half"}, "outcome_unknown", "unknown", True),
     ],
 )
-def test_of_a_write_it_is_told_whether_it_may_have_happened(
+def test_an_interrupted_write_reports_its_outcome(
     sandbox: Sandbox, worn_server: ServerProcess, rule: dict[str, Any], code: str, outcome: str, is_made: bool
 ) -> None:
     fail(sandbox, method="POST", **rule)
@@ -155,7 +155,7 @@ def test_of_a_write_it_is_told_whether_it_may_have_happened(
     assert [flag["key"] for flag in listed] == ([key] if is_made else [])
 
 
-def test_a_call_whose_answer_drips_without_end_can_be_cancelled(sandbox: Sandbox, server: ServerProcess) -> None:
+def test_a_call_whose_response_never_ends_can_be_cancelled(sandbox: Sandbox, server: ServerProcess) -> None:
     fail(sandbox, drip_s=60)
     server.send("tools/call", {"name": "list_flags", "arguments": {}}, number=7)
     server.send("notifications/cancelled", {"requestId": 7, "reason": "the user is tired of waiting"})

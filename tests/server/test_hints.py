@@ -83,7 +83,7 @@ def test_a_hint_of_a_tool_names_offered_tools_only(runtime: Runtime) -> None:
         assert named(shown.get("hint", "")) <= runtime.offered, text
 
 
-def test_where_all_tools_are_offered_a_hint_stays_as_it_is() -> None:
+def test_a_hint_is_unchanged_where_all_tools_are_offered() -> None:
     for text in hints():
         assert offered_only(text, TOOLS, TOOLS) == text
 

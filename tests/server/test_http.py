@@ -52,7 +52,7 @@ async def test_the_older_transport_is_served_at_sse(server: HttpServer) -> None:
 
 
 @pytest.mark.parametrize(("transport", "path"), [("http", "/mcp"), ("sse", "/sse")])
-def test_the_address_of_the_chosen_transport_is_told(transport: str, path: str) -> None:
+def test_the_address_of_the_chosen_transport_is_logged(transport: str, path: str) -> None:
     with HttpServer(transport=transport) as server:
         assert server.url == f"http://127.0.0.1:{server.port}{path}"
         assert server.fetch("GET", "/healthz").status == 200
@@ -76,7 +76,7 @@ def test_the_newer_era_needs_no_session(server: HttpServer) -> None:
     assert server.fetch("GET", "/mcp", {**server.headers(), **MODERN_HEADERS}).status == 405
 
 
-def test_health_is_told_to_anybody_who_may_reach_the_server(guarded: HttpServer) -> None:
+def test_health_needs_no_token(guarded: HttpServer) -> None:
     answer = guarded.fetch("GET", "/healthz")
     assert (answer.status, answer.body) == (200, b"ok\n")
 
@@ -84,7 +84,7 @@ def test_health_is_told_to_anybody_who_may_reach_the_server(guarded: HttpServer)
 @pytest.mark.parametrize("path", ["/mcp", "/sse", "/messages/", "/healthz", "/nothing"])
 @pytest.mark.parametrize("host", ["evil.example.com", "127.0.0.1.evil.example.com", "127.0.0.1@evil.example.com", ""])
 @pytest.mark.parametrize("everywhere", [False, True])
-def test_a_foreign_host_is_refused_whatever_the_bind(
+def test_an_unknown_host_is_rejected_on_every_address(
     server: HttpServer, guarded: HttpServer, path: str, host: str, everywhere: bool
 ) -> None:
     chosen = guarded if everywhere else server
@@ -94,7 +94,7 @@ def test_a_foreign_host_is_refused_whatever_the_bind(
 
 @pytest.mark.parametrize("origin", ["https://evil.example.com", "null", "http://127.0.0.1.evil.example.com"])
 @pytest.mark.parametrize("everywhere", [False, True])
-def test_a_foreign_origin_is_refused_whatever_the_bind(
+def test_an_unknown_origin_is_rejected_on_every_address(
     server: HttpServer, guarded: HttpServer, origin: str, everywhere: bool
 ) -> None:
     chosen = guarded if everywhere else server
@@ -162,19 +162,19 @@ def test_the_token_of_a_client_never_reaches_the_gateway() -> None:
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/messages/?session_id=00000000000000000000000000000000"])
-def test_a_form_post_is_refused(server: HttpServer, path: str) -> None:
+def test_a_form_post_is_rejected(server: HttpServer, path: str) -> None:
     headers = {**server.headers(), "Content-Type": "text/plain"}
     assert server.fetch("POST", path, headers, server.request("ping")).status == 400
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/messages/"])
-def test_a_body_over_4_mib_is_refused(server: HttpServer, path: str) -> None:
+def test_a_body_over_4_mib_is_rejected(server: HttpServer, path: str) -> None:
     headers = {**server.headers(), "Content-Length": str(5 * 1024 * 1024)}
     with server.open_stream("POST", path, headers) as stream:
         assert b" 413 " in stream.read_until(b"\r\n")
 
 
-def test_bad_bodies_are_answered_and_the_next_call_works(server: HttpServer) -> None:
+def test_invalid_bodies_get_an_error_and_the_next_call_works(server: HttpServer) -> None:
     session = server.open_session()
     for body in (b"not json", b"[" * 100_000, b"\xff", b"[]", b'{"jsonrpc":"2.0","id":1,"method":5}'):
         answer = server.fetch("POST", "/mcp", server.headers(session), body)
@@ -183,7 +183,7 @@ def test_bad_bodies_are_answered_and_the_next_call_works(server: HttpServer) -> 
     assert server.fetch("POST", "/mcp", server.headers(session), server.request("ping")).status == 200
 
 
-def test_more_sse_connections_than_the_limit_are_refused_and_room_comes_back() -> None:
+def test_sse_connections_over_the_limit_are_rejected_until_others_close() -> None:
     with HttpServer() as server, contextlib.ExitStack() as opened:
         streams = [opened.enter_context(server.open_stream("GET", "/sse")) for _ in range(MAX_STREAMS)]
         for stream in streams:

@@ -80,7 +80,9 @@ class Person(BaseModel):
     age: int
 
 
-def test_an_exception_tells_where_and_what_but_not_the_values_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_exception_is_logged_with_its_place_but_without_values_of_a_model(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     log.configure("info", secrets=[SECRET])
     try:
         try:

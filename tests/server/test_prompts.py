@@ -8,7 +8,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp.types import GetPromptResult, TextContent
 
-from maton_posthog.server.prompts import PLANS, Plan, offered, written
+from maton_posthog.server.prompts import PLANS, PromptPlan, offered, written
 from maton_posthog.server.tool_list import tool_list
 from maton_posthog.tools.operation import Toolset
 
@@ -27,11 +27,11 @@ def text_of(result: GetPromptResult) -> str:
     return message.content.text
 
 
-def least(plan: Plan) -> dict[str, str]:
+def least(plan: PromptPlan) -> dict[str, str]:
     return {argument.name: f"my {argument.name}" for argument in plan.arguments if argument.required}
 
 
-def everything(plan: Plan) -> dict[str, str]:
+def everything(plan: PromptPlan) -> dict[str, str]:
     return {argument.name: f"my {argument.name}" for argument in plan.arguments}
 
 
@@ -46,7 +46,7 @@ async def test_prompts_are_listed_and_got_with_their_arguments(era: Era) -> None
 
 
 @EVERY
-def test_a_prompt_names_exactly_the_tools_that_it_says_and_no_tool_that_writes(plan: Plan) -> None:
+def test_a_prompt_names_exactly_its_tools_and_none_that_writes(plan: PromptPlan) -> None:
     text = text_of(written(plan, everything(plan))) + text_of(written(plan, least(plan)))
     named = set(WORD.findall(text))
     assert named == plan.tools
@@ -54,7 +54,7 @@ def test_a_prompt_names_exactly_the_tools_that_it_says_and_no_tool_that_writes(p
 
 
 @EVERY
-def test_a_prompt_is_a_short_numbered_plan_that_holds_its_arguments(plan: Plan) -> None:
+def test_a_prompt_is_a_short_numbered_plan_with_its_arguments(plan: PromptPlan) -> None:
     text = text_of(written(plan, everything(plan)))
     assert len(text) < 2_500
     assert "\n1. " in text
@@ -63,13 +63,13 @@ def test_a_prompt_is_a_short_numbered_plan_that_holds_its_arguments(plan: Plan) 
 
 
 @EVERY
-async def test_a_prompt_is_offered_only_where_all_its_tools_are(plan: Plan) -> None:
+async def test_a_prompt_is_offered_only_where_all_its_tools_are(plan: PromptPlan) -> None:
     assert plan.name in offered(TOOLS)
     for tool in plan.tools:
         assert plan.name not in offered(TOOLS - {tool})
 
 
-async def test_what_is_not_offered_names_no_prompt() -> None:
+async def test_a_prompt_is_listed_only_when_its_tools_are_offered() -> None:
     async with served(toolsets=frozenset({Toolset.EXPERIMENTS})) as (client, _):
         assert [prompt.name for prompt in (await client.list_prompts()).prompts] == ["experiment_verdict"]
         await refused(client, "flag_cleanup", {}, "Unknown prompt: flag_cleanup")
@@ -84,7 +84,7 @@ async def test_missing_and_unknown_arguments_are_named() -> None:
     async with served() as (client, _):
         await refused(client, "experiment_verdict", {}, "experiment_verdict: experiment is required")
         await refused(client, "experiment_verdict", {"experiment": "  "}, "experiment is required")
-        await refused(client, "flag_cleanup", {"flag": "x"}, "flag is no argument. Arguments: project")
+        await refused(client, "flag_cleanup", {"flag": "x"}, "flag is not an argument. Arguments: project")
         await refused(client, "nothing", {}, "Unknown prompt: nothing")
 
 
@@ -95,7 +95,7 @@ async def refused(client: Client, name: str, arguments: dict[str, Any], message:
 
 
 @given(st.text(min_size=1, max_size=400))
-def test_the_text_of_an_argument_stays_data(value: str) -> None:
+def test_the_text_of_an_argument_is_quoted_as_data(value: str) -> None:
     plan = next(plan for plan in PLANS if plan.name == "why_did_it_change")
     if not value.strip():
         return
@@ -105,7 +105,7 @@ def test_the_text_of_an_argument_stays_data(value: str) -> None:
     assert len(text) < len(plain) + 2_000
 
 
-def test_the_readme_tells_each_prompt_with_its_arguments() -> None:
+def test_the_readme_lists_each_prompt_with_its_arguments() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for plan in PLANS:
         arguments = ", ".join(f"**{each.name}**" if each.required else each.name for each in plan.arguments)

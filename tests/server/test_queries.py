@@ -63,7 +63,7 @@ def cancelled(fake: FakeGateway) -> list[str]:
     return [request.path for request in fake.received if request.method == "DELETE"]
 
 
-async def test_a_long_query_tells_its_progress_and_outlives_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_query_reports_progress_and_outlives_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "PROGRESS_EVERY_S", 0.02)
     told: list[tuple[float, str | None]] = []
     halfway = anyio.Event()
@@ -122,7 +122,7 @@ async def test_a_query_that_another_call_waits_for_is_not_cancelled() -> None:
         assert cancelled(fake) == []
 
 
-async def test_the_end_of_the_server_stops_what_still_runs_at_posthog() -> None:
+async def test_the_end_of_the_server_cancels_queries_that_run_in_posthog() -> None:
     async with served() as (client, fake):
         await ready(client, fake)
         with pytest.MonkeyPatch.context() as patch:
@@ -133,7 +133,7 @@ async def test_the_end_of_the_server_stops_what_still_runs_at_posthog() -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-async def test_a_whole_result_becomes_a_file_that_the_answer_links(kind: str, tmp_path: Any) -> None:
+async def test_a_whole_result_becomes_a_file_that_the_result_links(kind: str, tmp_path: Any) -> None:
     async with served(export_dir=tmp_path) as (client, fake):
         tool = next(tool for tool in (await client.list_tools()).tools if tool.name == "run_hogql")
         assert "export" in tool.input_schema["properties"]

@@ -45,7 +45,7 @@ async def run(client: Client, sql: str) -> dict[str, Any]:
     return json.loads(text_of(await client.call_tool("run_hogql", {"query": sql})))
 
 
-async def test_of_130_different_queries_in_an_hour_120_are_sent_and_10_are_told_when_and_what_else(
+async def test_of_130_queries_in_an_hour_120_are_sent_and_10_get_the_wait_and_alternatives(
     clock: Clock,
 ) -> None:
     async with served(budgets="strict") as (client, fake):
@@ -67,7 +67,7 @@ async def test_of_130_different_queries_in_an_hour_120_are_sent_and_10_are_told_
         assert "rows" in await run(client, f"{SQL} LIMIT 999"), "after the wait that was told there is room again"
 
 
-async def test_what_needs_no_query_goes_on_when_the_budget_is_spent(clock: Clock) -> None:
+async def test_tools_without_queries_work_when_the_budget_is_spent(clock: Clock) -> None:
     async with served(budgets="strict") as (client, fake):
         for number in range(120):
             await run(client, f"{SQL} LIMIT {number + 1}")
@@ -83,7 +83,7 @@ async def test_what_needs_no_query_goes_on_when_the_budget_is_spent(clock: Clock
         assert len(asked(fake)) == 120
 
 
-async def test_one_question_asked_200_times_at_once_is_one_request(clock: Clock) -> None:
+async def test_200_equal_queries_at_once_are_one_request(clock: Clock) -> None:
     async with served(budgets="strict") as (client, fake):
         answers: list[dict[str, Any]] = []
 

@@ -62,18 +62,18 @@ def test_no_row_is_lost_or_shown_twice_over_the_pages_of_a_list(width: int) -> N
 def test_a_list_that_is_no_page_gets_no_offset() -> None:
     _, shown = render({"things": [{"id": number, "name": "x" * 5_000} for number in range(20)]})
     assert "next_offset" not in shown
-    assert shown["how_to_continue"] == "Only 7 of 20 fit into one answer: ask for one of them by its id."
+    assert shown["how_to_continue"] == "Only 7 of 20 fit into one result; get single ones by their id."
 
 
-def test_a_text_too_long_for_any_row_to_fit_is_cut_and_says_its_length() -> None:
+def test_a_text_too_long_for_any_row_is_truncated_with_its_length() -> None:
     text, shown = render({"id": 1, "description": "é" * 100_000})
     assert len(text.encode()) <= MAX_TEXT_BYTES
     assert shown["description"] == "é" * 500 + "… (100000 characters)"
     assert shown["truncated"] is True
-    assert "cut here" in shown["how_to_continue"]
+    assert "truncated" in shown["how_to_continue"]
 
 
-def test_a_long_list_inside_an_object_is_cut_and_says_how_many_there_are() -> None:
+def test_a_long_inner_list_is_truncated_with_its_length() -> None:
     deep = {"filters": {"groups": [{"value": ["x" * 100] * 1000}]}}
     text, shown = render({"id": 1, **deep})
     assert strict(text) == shown
@@ -93,11 +93,11 @@ def test_a_long_list_right_below_a_field_is_cut(inner: Any) -> None:
     assert cut == ["x" * 100] * 20 + ["… (1000 items)"]
 
 
-def test_what_cannot_be_cut_is_an_error_that_says_what_to_ask_for() -> None:
+def test_a_result_that_cannot_be_truncated_is_an_error_with_a_remedy() -> None:
     with pytest.raises(Failed, match="at most 40 kB") as error:
         render({f"field {number}": "x" * 100 for number in range(1000)})
     assert error.value.code == "response_too_large"
-    assert "smaller limit" in str(error.value.hint)
+    assert "smaller `limit`" in str(error.value.hint)
 
 
 def test_a_result_is_one_compact_line_of_json() -> None:

@@ -36,7 +36,7 @@ async def test_resources_and_templates_are_listed_without_a_request(era: Era) ->
     assert [template.uri_template for template in templates] == ["posthog://schema/{table}"]
 
 
-async def test_the_schema_is_what_describe_data_tells_and_is_asked_once() -> None:
+async def test_the_schema_is_that_of_describe_data_and_is_requested_once() -> None:
     async with served() as (client, fake):
         shown = await read(client, "posthog://schema")
         asked = len(fake.received)
@@ -56,7 +56,7 @@ async def test_a_table_is_read_by_its_name() -> None:
 @pytest.mark.parametrize(
     "uri", ["posthog://schema/evnts", "posthog://schema/", "posthog://nothing", "file:///etc/passwd"]
 )
-async def test_what_is_not_there_is_a_protocol_error(uri: str) -> None:
+async def test_an_unknown_resource_is_a_protocol_error(uri: str) -> None:
     async with served() as (client, _):
         with pytest.raises(MCPError) as caught:
             await client.read_resource(uri)
@@ -64,14 +64,14 @@ async def test_what_is_not_there_is_a_protocol_error(uri: str) -> None:
     assert caught.value.error.data["uri"] == uri
 
 
-async def test_a_table_that_is_not_there_has_the_nearest_one_told() -> None:
+async def test_an_unknown_table_is_reported_with_the_nearest_one() -> None:
     async with served() as (client, _):
         with pytest.raises(MCPError, match="Did you mean `events`") as caught:
             await client.read_resource("posthog://schema/evnts")
     assert caught.value.error.data["error"]["code"] == "not_found"
 
 
-async def test_what_was_read_may_be_kept_by_its_reader_alone_as_long_as_the_server_keeps_it() -> None:
+async def test_a_resource_is_cacheable_privately_for_as_long_as_the_server_caches_it() -> None:
     async with served() as (client, _):
         schema = await client.read_resource("posthog://schema")
         project = await client.read_resource("posthog://project")
@@ -86,12 +86,12 @@ async def test_the_schema_is_offered_only_where_describe_data_is() -> None:
         assert "posthog://project" in listed
         assert "posthog://schema" not in listed
         assert (await client.list_resource_templates()).resource_templates == []
-        with pytest.raises(MCPError, match="no such resource"):
+        with pytest.raises(MCPError, match="Unknown resource"):
             await client.read_resource("posthog://schema/events")
         assert fake.received == []
 
 
-async def test_a_schema_that_cannot_be_read_says_why() -> None:
+async def test_a_schema_that_cannot_be_read_is_an_error_with_the_reason() -> None:
     async with served() as (client, fake):
         fake.answers(drop)
         with pytest.raises(MCPError) as caught:

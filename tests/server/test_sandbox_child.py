@@ -61,7 +61,7 @@ async def refusal_of(runtime: Runtime) -> Failed:
             await anyio.sleep(0.02)
 
 
-async def test_its_first_line_says_where_it_listens() -> None:
+async def test_its_first_line_has_its_urls() -> None:
     sandbox = await Sandbox.start(program(OBEDIENT))
     try:
         assert sandbox.running
@@ -98,7 +98,7 @@ async def test_one_that_does_not_want_to_end_is_killed(monkeypatch: pytest.Monke
         '{"gateway_url": "http://sandbox.example.com", "control_url": "http://127.0.0.1:9", "key": "x"}',
     ],
 )
-async def test_a_first_line_without_addresses_is_told_and_nothing_is_left(tmp_path: Path, line: str) -> None:
+async def test_a_first_line_without_urls_is_an_error_and_leaves_no_process(tmp_path: Path, line: str) -> None:
     file = tmp_path / "pid"
     text = f"{NOTE_PID.format(str(file))} print({line!r}, flush=True); sys.stdin.read()"
     with pytest.raises(SandboxError, match="first line"):
@@ -106,32 +106,32 @@ async def test_a_first_line_without_addresses_is_told_and_nothing_is_left(tmp_pa
     assert gone(await pid_in(file))
 
 
-async def test_what_it_said_before_it_gave_up_is_the_reason() -> None:
+async def test_its_last_line_on_stderr_is_the_reason() -> None:
     text = "import sys; print('noise', file=sys.stderr); sys.exit('Needs an extra: pip install x[sandbox]\\x1b[0m')"
     with pytest.raises(SandboxError) as told:
         await Sandbox.start(program(text))
     assert str(told.value) == "Needs an extra: pip install x[sandbox][0m"
 
 
-async def test_one_that_ends_without_a_word_is_told_by_its_exit_code() -> None:
+async def test_a_silent_end_is_reported_with_its_exit_code() -> None:
     with pytest.raises(SandboxError, match="exit code 3"):
         await Sandbox.start(program("import sys; sys.exit(3)"))
 
 
-async def test_a_command_that_does_not_exist_is_told() -> None:
-    with pytest.raises(SandboxError, match="could not be run"):
+async def test_a_missing_command_is_an_error() -> None:
+    with pytest.raises(SandboxError, match="cannot run"):
         await Sandbox.start(("/nonexistent/python",))
 
 
-async def test_one_that_is_not_installed_is_told_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_sandbox_is_reported_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "posthog_sandbox", None)
     with pytest.raises(SandboxError, match=r"pip install 'maton-posthog-mcp\[sandbox\]'"):
         await Sandbox.start()
 
 
-async def test_one_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sandbox_without_output_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox_module, "START_S", 0.1)
-    with pytest.raises(SandboxError, match="no address within"):
+    with pytest.raises(SandboxError, match="no URL within"):
         await Sandbox.start(program("import sys; sys.stdin.read()"))
 
 
@@ -204,7 +204,7 @@ async def test_the_client_of_a_sandbox_talks_to_it_alone() -> None:
     assert config.pace is None
 
 
-async def test_a_sandbox_that_died_is_told_once_and_then_started_anew(tmp_path: Path) -> None:
+async def test_an_ended_sandbox_is_reported_once_and_then_restarted(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     text = f"{NOTE_PID.format(str(file))} {OBEDIENT}"
     runtime = Runtime(load(sandbox=True), sandbox_command=program(text))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 VIEWS: dict[str, Any] = {"events": ["$pageview"]}
 
 
-async def test_a_server_that_may_write_says_that_the_tool_can() -> None:
+async def test_a_server_that_can_write_declares_that_the_tool_can() -> None:
     async with served() as (client, _):
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     tool = tools["query_trends"]
@@ -62,7 +62,7 @@ async def test_a_call_that_saves_uses_the_connection_of_those_that_read() -> Non
         ("query_funnel", {}, "steps is required"),
     ],
 )  # fmt: skip
-async def test_a_mistake_is_named_in_one_line_and_nothing_is_asked(
+async def test_a_mistake_is_named_in_one_line_and_nothing_is_sent(
     tool: str, arguments: dict[str, Any], says: str
 ) -> None:
     async with served() as (client, fake):

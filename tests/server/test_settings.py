@@ -72,7 +72,9 @@ def test_a_flag_wins_over_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["HOST", "host", "PORT", "transport", "TRANSPORT", "SANDBOX", "sandbox", "token"])
-def test_what_has_only_a_flag_is_not_read_from_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_setting_with_a_flag_only_is_not_read_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setenv(name, "1")
     assert load() == Settings()
 
@@ -156,7 +158,7 @@ def test_a_bad_setting_is_one_line_that_names_it(flags: dict[str, Any], begins: 
         "javascript:alert(1)",
     ],
 )
-def test_a_base_url_that_could_lead_elsewhere_is_refused(setting: str, url: str) -> None:
+def test_a_base_url_that_could_lead_elsewhere_is_rejected(setting: str, url: str) -> None:
     with pytest.raises(SettingsError) as refused:
         load(**{setting: url})
     assert setting.replace("_", "-") in str(refused.value)
@@ -194,7 +196,7 @@ def test_the_pace_is_matons_unless_the_gateway_is_here(flags: dict[str, Any], ex
     assert load(**flags).requests_per_second == expected
 
 
-def test_the_sandbox_overrules_what_points_elsewhere() -> None:
+def test_the_sandbox_overrides_settings_that_point_elsewhere() -> None:
     flags = {"api_key": CANARY, "gateway_url": "https://maton.example.com"}
     assert load(sandbox=True, **flags).overruled_by_sandbox == ("MATON_API_KEY", "MATON_GATEWAY_URL")
     assert load(**flags).overruled_by_sandbox == ()

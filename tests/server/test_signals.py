@@ -82,7 +82,7 @@ def test_a_signal_wakes_a_loop_that_it_does_not_interrupt() -> None:
     asyncio.run(stopped())
 
 
-def test_the_time_to_leave_is_shorter_than_what_hosts_wait() -> None:
+def test_the_time_to_exit_is_shorter_than_the_patience_of_hosts() -> None:
     hosts_wait_s = 5
     assert hosts_wait_s > leaving.DEADLINE_S
 

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from mcp_types import INTERNAL_ERROR, JSONRPCResponse
 
 from maton_posthog.server.stdio import Malformed, encode, parse
-from maton_posthog.server.wire import LONGEST_LINE, Line, LineReader, LineWriter, split_lines
+from maton_posthog.server.wire import LONGEST_LINE, InputLine, LineReader, LineWriter, split_lines
 from tests.server.processes import COMMAND, DEADLINE_S, INITIALIZE, ServerProcess, environment, silent_gateway
 
 pytestmark = pytest.mark.anyio
 
 
-def test_requests_piped_in_are_answered_before_the_exit() -> None:
+def test_piped_requests_get_responses_before_the_exit() -> None:
     with ServerProcess() as server:
         server.send("initialize", INITIALIZE, 1)
         server.send("notifications/initialized")
@@ -60,7 +60,7 @@ def test_the_newer_era_is_served_on_the_same_pipe() -> None:
         (b'{"jsonrpc":"1.0","id":7,"method":"ping"}', -32600, 7),
     ],
 )
-def test_a_broken_line_is_answered_and_the_next_call_works(line: bytes, code: int, number: int | None) -> None:
+def test_a_broken_line_gets_an_error_and_the_next_call_works(line: bytes, code: int, number: int | None) -> None:
     with ServerProcess() as server:
         server.initialize()
         server.write(line + b"\n\n")
@@ -70,7 +70,7 @@ def test_a_broken_line_is_answered_and_the_next_call_works(line: bytes, code: in
         assert server.ask("ping", number=8)["result"] == {}
 
 
-def test_a_message_that_is_too_long_is_refused_without_being_kept_and_the_next_call_works() -> None:
+def test_a_message_that_is_too_long_is_rejected_and_the_next_call_works() -> None:
     with ServerProcess() as server:
         server.initialize()
         padding = b"x" * 1_000_000
@@ -151,7 +151,7 @@ def test_closed_standard_streams_are_one_line_and_exit_code_2() -> None:
     assert b"stdin or stdout is closed" in run.stderr
 
 
-def test_an_answer_that_utf8_cannot_carry_becomes_an_error_with_its_id() -> None:
+def test_a_result_that_is_not_valid_utf8_becomes_an_error_with_its_id() -> None:
     written = json.loads(encode(JSONRPCResponse(jsonrpc="2.0", id=4, result={"text": "\ud800"})))
     assert written["id"] == 4
     assert written["error"]["code"] == INTERNAL_ERROR
@@ -184,7 +184,7 @@ async def test_lines_wait_for_a_reader_that_is_slow() -> None:
     sent = [b"%d" % number for number in range(500)]
     writer = threading.Thread(target=_write_and_close, args=(sink, b"\n".join(sent)))
     writer.start()
-    received: list[Line] = []
+    received: list[InputLine] = []
     async for line in LineReader(source):
         await anyio.lowlevel.checkpoint()
         received.append(line)
@@ -196,7 +196,7 @@ async def test_lines_wait_for_a_reader_that_is_slow() -> None:
 async def test_written_lines_arrive_whole_and_in_order() -> None:
     source, sink = os.pipe()
     lines = [bytes([65 + number % 26]) * 20_000 for number in range(30)]
-    collected: list[Line] = []
+    collected: list[InputLine] = []
     reader = threading.Thread(target=lambda: collected.extend(split_lines(source)))
     reader.start()
     writer = LineWriter(sink)
@@ -208,7 +208,7 @@ async def test_written_lines_arrive_whole_and_in_order() -> None:
     assert collected == lines
 
 
-async def test_writing_to_nobody_is_an_error() -> None:
+async def test_writing_to_a_closed_pipe_is_an_error() -> None:
     source, sink = os.pipe()
     os.close(source)
     with pytest.raises(BrokenPipeError):

@@ -82,7 +82,7 @@ async def test_a_mark_may_be_searched_for() -> None:
 
 
 @WRITES
-async def test_a_write_is_applied_only_when_the_service_says_so_in_its_own_json(operation: Operation[Any]) -> None:
+async def test_a_write_is_applied_only_when_the_services_own_json_confirms_it(operation: Operation[Any]) -> None:
     deletes_connection = operation.name == "manage_connection"
     async with served() as (client, fake):
         for form, behaviour in NOT_POSTHOG.items() if deletes_connection else (NOT_POSTHOG | NOTHING).items():
@@ -119,7 +119,7 @@ async def test_a_connection_is_created_only_when_maton_returns_it(form: str) -> 
     assert "Do not repeat it" in error["hint"]
 
 
-async def test_a_flood_of_unknown_names_is_refused_before_they_are_validated(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_flood_of_unknown_names_is_rejected_before_validation(monkeypatch: pytest.MonkeyPatch) -> None:
     async with served() as (client, fake):
         await client.call_tool("list_flags", {})
         fake.received.clear()

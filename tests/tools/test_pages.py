@@ -2,7 +2,7 @@
 
 import pytest
 
-from maton_posthog.tools.pages import MAX_PAGES, Rows
+from maton_posthog.tools.pages import MAX_PAGES, PagedRows
 
 from .fake import FakeCall, page
 
@@ -15,7 +15,7 @@ async def read(*pages: object) -> tuple[list[int], int, bool]:
     """The ids of the rows, the number of requests, and whether there are more; the last page comes again and again."""
     left = list(pages)
     api = FakeCall({f"GET {PATH}": lambda _: left.pop(0) if len(left) > 1 else left[0]})
-    rows = Rows(api, PATH, {})
+    rows = PagedRows(api, PATH, {})
     return [row["id"] async for row in rows], len(api.sent), rows.cut
 
 

@@ -41,7 +41,7 @@ def test_exactly_the_soft_deletable_resources_can_be_restored() -> None:
 @pytest.mark.parametrize("deleted", [True, None])
 async def test_a_response_that_does_not_confirm_the_restore_raises_an_error(deleted: bool | None) -> None:
     api = FakeCall({"PATCH /api/projects/{project_id}/cohorts/{id}/": answer("cohort", deleted=deleted)})
-    with pytest.raises(Failed, match="does not say deleted: false"):
+    with pytest.raises(Failed, match="does not confirm deleted: false"):
         await run(RESTORE, api, resource="cohort", id=7)
 
 

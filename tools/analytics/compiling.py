@@ -6,11 +6,11 @@ from ...schemas.analytics.events import PROPERTY_MATHS, scoped
 from .dates import as_sent
 from .spec import EVERY_EVENT, Counted, Spec
 
-type InsightQuery = dict[str, Any]
+type PosthogQuery = dict[str, Any]
 """One of PostHog's insight queries, or a part of it."""
 
 
-def shared(node: str, spec: Spec[Any], *, interval: str = "day") -> InsightQuery:
+def shared(node: str, spec: Spec[Any], *, interval: str = "day") -> PosthogQuery:
     """Return the kind, range and filters of a query. `interval` decides when a date alone ends."""
     dates = unless_empty(
         date_from=as_sent(spec.dates.start), date_to=as_sent(spec.dates.end, interval=interval, end=True)
@@ -25,11 +25,11 @@ def shared(node: str, spec: Spec[Any], *, interval: str = "day") -> InsightQuery
     }
 
 
-def event_node(one: Counted) -> InsightQuery:
+def event_node(one: Counted) -> PosthogQuery:
     """Return an EventsNode or ActionsNode."""
     conditions = [condition.as_filter() for condition in one.conditions]
     if one.event is None:
-        node: InsightQuery = {"kind": "ActionsNode", "id": one.action_id}
+        node: PosthogQuery = {"kind": "ActionsNode", "id": one.action_id}
     else:
         everything = one.event == EVERY_EVENT
         name = "All events" if everything else one.event
@@ -37,7 +37,7 @@ def event_node(one: Counted) -> InsightQuery:
     return node | unless_empty(custom_name=one.name, properties=conditions)
 
 
-def math_node(one: Counted) -> InsightQuery:
+def math_node(one: Counted) -> PosthogQuery:
     """Return the node with its math."""
     node = event_node(one) | {"math": one.math}
     if one.math == "hogql":
@@ -52,7 +52,7 @@ def math_node(one: Counted) -> InsightQuery:
     return node
 
 
-def breakdown_filter(spec: Spec[Any]) -> InsightQuery:
+def breakdown_filter(spec: Spec[Any]) -> PosthogQuery:
     """Return the breakdown by properties, or by one cohort, which only the older form supports."""
     if not spec.splits:
         return {}
@@ -62,13 +62,13 @@ def breakdown_filter(spec: Spec[Any]) -> InsightQuery:
     return {"breakdowns": [{"property": one.property, "type": one.type} for one in spec.splits], **limited}
 
 
-def compare_filter(spec: Spec[Any]) -> InsightQuery:
+def compare_filter(spec: Spec[Any]) -> PosthogQuery:
     """Return the comparison with the previous period, or with a shifted one."""
     if spec.compare is None:
         return {}
     return {"compare": True, **({} if spec.compare == "previous" else {"compare_to": spec.compare})}
 
 
-def unless_empty(**fields: Any) -> InsightQuery:
+def unless_empty(**fields: Any) -> PosthogQuery:
     """Return the fields with a value that PostHog would not take as absent."""
     return {name: value for name, value in fields.items() if value}

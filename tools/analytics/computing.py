@@ -13,7 +13,7 @@ from ...gateway.errors import Failed, Rejected, Upstream
 from ...schemas.analytics.results import InsightAnswer
 from ...schemas.insights import InsightName, wrapped
 from ...schemas.text import excerpt
-from ..operation import show
+from ..operation import misfits, read, show, unexpected_shape
 
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0)
 """Pauses between polls of a query in the background; the deadline of the call can end the wait earlier."""
@@ -53,7 +53,7 @@ async def response_to[A: InsightAnswer](
     body: dict[str, Any] = {"query": query, "name": tool}
     if refresh:
         body["refresh"] = "force_blocking"
-    answer = await _finished(api, _read(await api.query(body), view), view)
+    answer = await _finished(api, read(view, await api.query(body)), view)
     if answer.error:
         raise _failed(answer.error)
     return answer
@@ -80,14 +80,7 @@ def results[T](answer: InsightAnswer, shape: type[T]) -> T:
     try:
         return TypeAdapter(shape).validate_python(answer.results)
     except ValidationError as error:
-        raise _unexpected(error) from error
-
-
-def _read[A: InsightAnswer](answer: object, view: type[A]) -> A:
-    try:
-        return view.model_validate(answer)
-    except ValidationError as error:
-        raise _unexpected(error) from error
+        raise unexpected_shape("this kind of query", misfits(error)) from error
 
 
 async def _finished[A: InsightAnswer](api: Call, answer: A, view: type[A]) -> A:
@@ -99,9 +92,9 @@ async def _finished[A: InsightAnswer](api: Call, answer: A, view: type[A]) -> A:
         if status.error:
             raise _failed(status.error_message or "The query failed.")
         if status.complete:
-            return _read(status.results, view)
+            return read(view, status.results)
         await anyio.sleep(pause)
-        answer = _read(await api.get(_STATUS, query_id=status.id or ""), view)
+        answer = read(view, await api.get(_STATUS, query_id=status.id or ""))
         status = answer.query_status
     raise Failed("timeout", "PostHog is still running the query.", _NARROWER, source="posthog")
 
@@ -119,13 +112,3 @@ def computed_at(text: str | None, now: datetime) -> datetime:
     except ValueError:
         return now
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _unexpected(error: ValidationError) -> Failed:
-    fields = {".".join(map(str, item["loc"])) or "(the whole response)" for item in error.errors(include_input=False)}
-    return Failed(
-        "bad_upstream_response",
-        f"PostHog sent results in an unexpected form: {', '.join(sorted(fields)[:5])}.",
-        "PostHog may have changed its API. Try run_hogql instead.",
-        source="posthog",
-    )

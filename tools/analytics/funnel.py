@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ...schemas.analytics.queries import QueryFunnel
 from ...schemas.analytics.results import ConversionTimes, FunnelResult, FunnelTrend
+from ...schemas.json import as_list, as_object, as_objects
 from ..table import (
     Cell,
     Column,
@@ -23,7 +24,7 @@ from ..table import (
     series_columns,
 )
 from . import inputs, stored
-from .compiling import InsightQuery, event_node, shared, unless_empty
+from .compiling import PosthogQuery, event_node, shared, unless_empty
 from .computing import Computed, results
 from .dates import Range, intervals
 from .headline import Headline, changed, first_fact, headline_of
@@ -48,7 +49,7 @@ _VIEWS = {"steps": "steps", "trend": "trends", "time_to_convert": "time_to_conve
 
 
 @dataclass(frozen=True, slots=True)
-class _Options:
+class _FunnelOptions:
     view: str = "steps"
     order: str = "ordered"
     window: int = 14
@@ -56,9 +57,9 @@ class _Options:
     window_unit: str = "day"
 
 
-def _read(args: QueryFunnel) -> Spec[_Options]:
+def _read(args: QueryFunnel) -> Spec[_FunnelOptions]:
     return Spec(
-        options=_Options(args.view, args.order, args.window, args.window_unit),
+        options=_FunnelOptions(args.view, args.order, args.window, args.window_unit),
         counted=tuple(inputs.counted(step, optional=step.optional) for step in args.steps),
         excluded=tuple(map(inputs.counted, args.exclude or ())),
         interval=args.interval,
@@ -68,14 +69,14 @@ def _read(args: QueryFunnel) -> Spec[_Options]:
     )
 
 
-def _read_stored(source: stored.Fields) -> Spec[_Options] | None:
-    shown = stored.fields_of(source.get("funnelsFilter"))
+def _read_stored(source: stored.StoredQuery) -> Spec[_FunnelOptions] | None:
+    shown = as_object(source.get("funnelsFilter"))
     views = {theirs: view for view, theirs in _VIEWS.items()}
     view = stored.one_of(tuple(views), shown.get("funnelVizType") or "steps")
     steps = stored.series(source)
     if view is None or len(steps) < 2 or shown.get("funnelAggregateByHogQL") or stored.compare_of(source):
         return None
-    options = _Options(
+    options = _FunnelOptions(
         views[view],
         stored.text(shown.get("funnelOrderType")) or "ordered",
         stored.whole(shown.get("funnelWindowInterval"), 14),
@@ -84,7 +85,7 @@ def _read_stored(source: stored.Fields) -> Spec[_Options] | None:
     return Spec(
         options=options,
         counted=steps,
-        excluded=tuple(map(stored.counted, stored.objects(shown.get("exclusions")))),
+        excluded=tuple(map(stored.counted, as_objects(shown.get("exclusions")))),
         splits=stored.splits(source),
         most_values=stored.most_values(source),
         interval=stored.interval_of(source),
@@ -92,7 +93,7 @@ def _read_stored(source: stored.Fields) -> Spec[_Options] | None:
     )
 
 
-def _compile(spec: Spec[_Options]) -> InsightQuery:
+def _compile(spec: Spec[_FunnelOptions]) -> PosthogQuery:
     """Return the query. PostHog counts steps from 0; an exclusion applies from the first to the last."""
     options, last = spec.options, len(spec.counted) - 1
     exclusions = [event_node(event) | {"funnelFromStep": 0, "funnelToStep": last} for event in spec.excluded]
@@ -112,7 +113,7 @@ def _compile(spec: Spec[_Options]) -> InsightQuery:
     }
 
 
-def _breakdown_filter(spec: Spec[_Options]) -> InsightQuery:
+def _breakdown_filter(spec: Spec[_FunnelOptions]) -> PosthogQuery:
     """Return the older form, of one type: funnels read no other."""
     if not spec.splits:
         return {}
@@ -125,11 +126,11 @@ def _breakdown_filter(spec: Spec[_Options]) -> InsightQuery:
     }
 
 
-def _range_interval(spec: Spec[_Options]) -> str:
+def _range_interval(spec: Spec[_FunnelOptions]) -> str:
     return spec.interval if spec.options.view == "trend" else "day"
 
 
-def _report(spec: Spec[_Options], computed: Computed, span: Range) -> Report:
+def _report(spec: Spec[_FunnelOptions], computed: Computed, span: Range) -> Report:
     marks = {**span_marks(computed.answer, span), **computed.marks()}
     match spec.options.view:
         case "trend":
@@ -140,7 +141,7 @@ def _report(spec: Spec[_Options], computed: Computed, span: Range) -> Report:
             return _steps(spec, computed, marks, _still_open(spec, span))
 
 
-def _steps(spec: Spec[_Options], computed: Computed, marks: dict[str, Any], window: Note) -> Report:
+def _steps(spec: Spec[_FunnelOptions], computed: Computed, marks: dict[str, Any], window: Note) -> Report:
     if not spec.splits:
         steps = results(computed.answer, list[FunnelResult])
         notes = (*_missing(spec, [one.count for one in steps]), window)
@@ -156,7 +157,7 @@ def _steps(spec: Spec[_Options], computed: Computed, marks: dict[str, Any], wind
     return Report(Table("funnel", (dimension(split_name(spec.splits)), *_COLUMNS), rows), facts, marks, notes)
 
 
-def _rows(spec: Spec[_Options], steps: Sequence[FunnelResult]) -> list[tuple[Cell, ...]]:
+def _rows(spec: Spec[_FunnelOptions], steps: Sequence[FunnelResult]) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = []
     for at, step in enumerate(steps):
         before = steps[_before(spec, at)].count
@@ -173,7 +174,7 @@ def _rows(spec: Spec[_Options], steps: Sequence[FunnelResult]) -> list[tuple[Cel
     return rows
 
 
-def _name(spec: Spec[_Options], at: int, step: FunnelResult) -> str:
+def _name(spec: Spec[_FunnelOptions], at: int, step: FunnelResult) -> str:
     """Return what a step is called: PostHog knows the names of actions, and of unordered steps only the number."""
     if spec.options.order == "unordered" or at >= len(spec.counted):
         return step.name or f"{at + 1} steps"
@@ -182,16 +183,16 @@ def _name(spec: Spec[_Options], at: int, step: FunnelResult) -> str:
     return step.name if is_unnamed and step.name else requested.label
 
 
-def _is_optional(spec: Spec[_Options], at: int) -> bool:
+def _is_optional(spec: Spec[_FunnelOptions], at: int) -> bool:
     return at < len(spec.counted) and spec.counted[at].optional
 
 
-def _before(spec: Spec[_Options], at: int) -> int:
+def _before(spec: Spec[_FunnelOptions], at: int) -> int:
     """Return the previous required step: conversion is counted from there."""
     return next((earlier for earlier in range(at - 1, -1, -1) if not _is_optional(spec, earlier)), 0)
 
 
-def _facts(spec: Spec[_Options], steps: Sequence[FunnelResult], computed: Computed) -> dict[str, Any]:
+def _facts(spec: Spec[_FunnelOptions], steps: Sequence[FunnelResult], computed: Computed) -> dict[str, Any]:
     """Return overall conversion, the transition that lost most persons, and the median time if PostHog sends it."""
     if not steps:
         return {"entered": 0}
@@ -222,7 +223,7 @@ def _best_and_worst(groups: Sequence[tuple[str, Sequence[FunnelResult]]]) -> dic
     return {"best": ranked[0], "worst": ranked[-1]}
 
 
-def _trend(spec: Spec[_Options], computed: Computed, span: Range, marks: dict[str, Any]) -> Report:
+def _trend(spec: Spec[_FunnelOptions], computed: Computed, span: Range, marks: dict[str, Any]) -> Report:
     found = results(computed.answer, list[FunnelTrend])
     names = [
         value_label(one.breakdown_value, names_other=True) if spec.splits else "conversion_percent" for one in found
@@ -245,7 +246,7 @@ def _trend(spec: Spec[_Options], computed: Computed, span: Range, marks: dict[st
     return Report(Table("time", columns, tuple(rows)), facts[:_MOST_FACTS], marks | interval_marks(over), notes)
 
 
-def _times(spec: Spec[_Options], computed: Computed, marks: dict[str, Any], window: Note) -> Report:
+def _times(spec: Spec[_FunnelOptions], computed: Computed, marks: dict[str, Any], window: Note) -> Report:
     found = results(computed.answer, ConversionTimes)
     bins = found.bins or []
     converted = sum(count for _, count in bins)
@@ -261,11 +262,11 @@ def _times(spec: Spec[_Options], computed: Computed, marks: dict[str, Any], wind
     return Report(table, facts, marks, (window,) if converted else (_nobody_converted(spec), window))
 
 
-def _nobody_converted(spec: Spec[_Options]) -> Note:
+def _nobody_converted(spec: Spec[_FunnelOptions]) -> Note:
     return nobody_reached(" or ".join(step.label for step in spec.counted))
 
 
-def _missing(spec: Spec[_Options], counts: Sequence[int]) -> tuple[Note, ...]:
+def _missing(spec: Spec[_FunnelOptions], counts: Sequence[int]) -> tuple[Note, ...]:
     """Return the note on the first step that no users reached: its name may be misspelled."""
     at = next((at for at, count in enumerate(counts) if not count), None if counts else 0)
     if at is None:
@@ -274,7 +275,7 @@ def _missing(spec: Spec[_Options], counts: Sequence[int]) -> tuple[Note, ...]:
     return (nobody_reached(label) if at else nothing_found([label], is_filtered=spec.is_filtered(*spec.counted)),)
 
 
-def _still_open(spec: Spec[_Options], span: Range) -> Note:
+def _still_open(spec: Spec[_FunnelOptions], span: Range) -> Note:
     """Return the note on conversions after the range, which are not counted: late users have less than the window."""
     count, unit = spec.options.window, spec.options.window_unit
     window = timedelta(seconds=min(float(count * _UNIT_SECONDS[unit]), _LONGEST_S))
@@ -285,7 +286,7 @@ def _still_open(spec: Spec[_Options], span: Range) -> Note:
     return Note(f"Users who entered after {since:%Y-%m-%d %H:%M} have had less than {length} to convert.")
 
 
-def _value(spec: Spec[_Options], group: Sequence[FunnelResult]) -> str:
+def _value(spec: Spec[_FunnelOptions], group: Sequence[FunnelResult]) -> str:
     """Return the breakdown value of a group; of a cohort its name."""
     if not group:
         return ""
@@ -296,11 +297,11 @@ def _seconds(value: float | None) -> int | float | None:
     return None if value is None else number(round(value, 1))
 
 
-def _headline(spec: Spec[_Options], report: Report) -> Headline | None:
+def _headline(spec: Spec[_FunnelOptions], report: Report) -> Headline | None:
     fact = first_fact(report)
     match spec.options.view:
         case "trend":
-            last = cast("list[Any]", fact.get("last_complete") or [None, None])
+            last = as_list(fact.get("last_complete")) or [None, None]
             found = headline_of(f"conversion, {spec.interval} of {last[0]}", last[1], "percent")
             return found and {**found, **changed(fact.get("vs_one_before_percent"), f"the {spec.interval} before")}
         case "time_to_convert":
@@ -310,7 +311,7 @@ def _headline(spec: Spec[_Options], report: Report) -> Headline | None:
             return headline_of(f"conversion, {completed} of {entered}", percent(completed, entered), "percent")
 
 
-def _ends(spec: Spec[_Options], table: Table) -> tuple[int, int]:
+def _ends(spec: Spec[_FunnelOptions], table: Table) -> tuple[int, int]:
     """Return how many persons entered and completed, over all values of a breakdown."""
     (at, *_), steps = table.at(Role.COUNT), len(spec.counted)
     counts = [cast("int", row[at]) for row in table.rows]

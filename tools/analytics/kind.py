@@ -6,19 +6,19 @@ from typing import Any
 
 from ...schemas.analytics.queries import Analysis
 from ..table import Report
-from .compiling import InsightQuery
+from .compiling import PosthogQuery
 from .computing import Computed
 from .dates import Range
 from .headline import Headline
 from .spec import Spec
-from .stored import Fields
+from .stored import StoredQuery
 
 
 def _interval(spec: Spec[Any]) -> str:
     return spec.interval
 
 
-def _no_headline(source: Fields, result: Any) -> Headline | None:
+def _no_headline(source: StoredQuery, result: Any) -> Headline | None:
     return None
 
 
@@ -32,9 +32,9 @@ class Kind[I: Analysis, O]:
     input: type[I]
     read: Callable[[I], Spec[O]]
     """Return the Spec of a typed input."""
-    read_stored: Callable[[Fields], Spec[O] | None]
+    read_stored: Callable[[StoredQuery], Spec[O] | None]
     """Return the Spec of a stored PostHog query; None when its result would be reported wrongly."""
-    compile: Callable[[Spec[O]], InsightQuery]
+    compile: Callable[[Spec[O]], PosthogQuery]
     """Return PostHog's query, as it is stored."""
     report: Callable[[Spec[O], Computed, Range], Report]
     """Return the table, facts and notes of PostHog's result."""
@@ -42,9 +42,9 @@ class Kind[I: Analysis, O]:
     """Return the one number of a report."""
     range_interval: Callable[[Spec[O]], str] = _interval
     """Return the interval that the ends of the range are rounded to."""
-    sent: Callable[[InsightQuery], InsightQuery] = dict
+    sent: Callable[[PosthogQuery], PosthogQuery] = dict
     """Return the query to compute, when it is not the one to store."""
-    unread_headline: Callable[[Fields, Any], Headline | None] = _no_headline
+    unread_headline: Callable[[StoredQuery, Any], Headline | None] = _no_headline
     """Return the headline of a result whose stored query is not read."""
 
     @property

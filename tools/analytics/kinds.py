@@ -5,7 +5,7 @@ from typing import Any
 from . import funnel, lifecycle, paths, retention, stickiness, trends
 from .kind import Kind
 from .spec import Spec
-from .stored import INTERVALS, Fields, one_of
+from .stored import INTERVALS, StoredQuery, one_of
 
 KINDS: tuple[Kind[Any, Any], ...] = (
     trends.KIND,
@@ -17,12 +17,12 @@ KINDS: tuple[Kind[Any, Any], ...] = (
 )
 
 
-def kind_of(source: Fields) -> Kind[Any, Any] | None:
+def kind_of(source: StoredQuery) -> Kind[Any, Any] | None:
     """Return the kind of a stored PostHog query; None for other queries, such as SQL."""
     return next((kind for kind in KINDS if kind.node == source.get("kind")), None)
 
 
-def read_stored(kind: Kind[Any, Any], source: Fields) -> Spec[Any] | None:
+def read_stored(kind: Kind[Any, Any], source: StoredQuery) -> Spec[Any] | None:
     """Return the Spec of a stored query of this kind; None when its result would be reported wrongly."""
     if (
         one_of(INTERVALS, source.get("interval") or "day") is None

@@ -1,12 +1,13 @@
 """Lifecycle: the users of an event who are new, returning, resurrecting or dormant, by interval."""
 
-from typing import Any, cast
+from typing import Any
 
 from ...schemas.analytics.queries import QueryLifecycle
 from ...schemas.analytics.results import LifecycleResult
+from ...schemas.json import as_object
 from ..table import Column, Note, Report, Role, Table, change, dimension, given, number
 from . import inputs, stored
-from .compiling import InsightQuery, event_node, shared
+from .compiling import PosthogQuery, event_node, shared
 from .computing import Computed, results
 from .dates import Range, intervals
 from .headline import Headline, changed, first_fact, headline_of
@@ -26,12 +27,12 @@ def _read(args: QueryLifecycle) -> Spec[None]:
     )
 
 
-def _read_stored(source: stored.Fields) -> Spec[None] | None:
+def _read_stored(source: stored.StoredQuery) -> Spec[None] | None:
     series, interval = stored.series(source), stored.interval_of(source)
     return Spec(options=None, counted=series[:1], interval=interval, **stored.shared(source)) if series else None
 
 
-def _compile(spec: Spec[None]) -> InsightQuery:
+def _compile(spec: Spec[None]) -> PosthogQuery:
     return {
         **shared(KIND.node, spec, interval=spec.interval),
         "series": [event_node(one) for one in spec.counted],
@@ -74,7 +75,7 @@ def _facts(whole: list[list[float]], last_day: str) -> dict[str, Any]:
 
 
 def _headline(spec: Spec[None], report: Report) -> Headline | None:
-    last = cast("dict[str, Any]", first_fact(report).get("last_complete") or {})
+    last = as_object(first_fact(report).get("last_complete"))
     found = headline_of(f"active, {spec.interval} of {last.get('interval')}", last.get("active"))
     return found and {**found, **changed(last.get("vs_one_before_percent"), f"the {spec.interval} before")}
 

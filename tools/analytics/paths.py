@@ -2,13 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, cast
 
 from ...schemas.analytics.queries import QueryPaths
 from ...schemas.analytics.results import PathEdge
+from ...schemas.json import as_object
 from ..table import Cell, Column, Note, Report, Role, Table, dimension, number
 from . import inputs, stored
-from .compiling import InsightQuery, shared, unless_empty
+from .compiling import PosthogQuery, shared, unless_empty
 from .computing import Computed, results
 from .dates import Range
 from .headline import Headline, first_fact, headline_of
@@ -29,7 +29,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Options:
+class _PathOptions:
     include: tuple[str, ...] = ()
     """Types of items; every event without one."""
     exclude: tuple[str, ...] = ()
@@ -41,8 +41,8 @@ class _Options:
     groupings: tuple[str, ...] = ()
 
 
-def _read(args: QueryPaths) -> Spec[_Options]:
-    options = _Options(
+def _read(args: QueryPaths) -> Spec[_PathOptions]:
+    options = _PathOptions(
         include=tuple(args.include),
         exclude=tuple(args.exclude or ()),
         start=args.start,
@@ -54,9 +54,9 @@ def _read(args: QueryPaths) -> Spec[_Options]:
     return Spec(options=options, **inputs.shared(args, args.date_from))
 
 
-def _read_stored(source: stored.Fields) -> Spec[_Options]:
-    shown = stored.fields_of(source.get("pathsFilter"))
-    options = _Options(
+def _read_stored(source: stored.StoredQuery) -> Spec[_PathOptions]:
+    shown = as_object(source.get("pathsFilter"))
+    options = _PathOptions(
         include=stored.texts(shown.get("includeEventTypes")),
         exclude=stored.texts(shown.get("excludeEvents")),
         start=stored.text(shown.get("startPoint")),
@@ -68,7 +68,7 @@ def _read_stored(source: stored.Fields) -> Spec[_Options]:
     return Spec(options=options, **stored.shared(source))
 
 
-def _compile(spec: Spec[_Options]) -> InsightQuery:
+def _compile(spec: Spec[_PathOptions]) -> PosthogQuery:
     options = spec.options
     shown = unless_empty(
         includeEventTypes=list(options.include),
@@ -82,14 +82,14 @@ def _compile(spec: Spec[_Options]) -> InsightQuery:
     return {**shared(KIND.node, spec), "pathsFilter": shown}
 
 
-def _with_all_edges(query: InsightQuery) -> InsightQuery:
+def _with_all_edges(query: PosthogQuery) -> PosthogQuery:
     """Return the query for as many edges as PostHog has. It applies `edgeLimit` before it leaves out the edges that are
     no longer connected, so a smaller limit does not show whether there are more.
     """
     return {**query, "pathsFilter": {**query["pathsFilter"], "edgeLimit": MOST_EDGES}}
 
 
-def _report(spec: Spec[_Options], computed: Computed, span: Range) -> Report:
+def _report(spec: Spec[_PathOptions], computed: Computed, span: Range) -> Report:
     """Return a row per edge, most frequent first. A path is one session of a person: these are paths, not persons."""
     rows = [_row(edge) for edge in results(computed.answer, list[PathEdge])]
     marks = {**span_marks(computed.answer, span), **computed.marks()}
@@ -122,7 +122,7 @@ def _node(name: str) -> tuple[int | None, str]:
     return (int(found[1]), found[2]) if found else (None, name)
 
 
-def _no_paths(options: _Options) -> Note:
+def _no_paths(options: _PathOptions) -> Note:
     point = options.start or options.end
     if point:
         items = "Items are whole URLs ($current_url), screen names or event names, as in a result."
@@ -130,8 +130,8 @@ def _no_paths(options: _Options) -> Note:
     return Note("No paths in this range. Widen it, or check `include` (web: $pageview, apps: $screen).")
 
 
-def _headline(spec: Spec[_Options], report: Report) -> Headline | None:
-    most = cast("dict[str, Any]", first_fact(report).get("most_frequent") or {})
+def _headline(spec: Spec[_PathOptions], report: Report) -> Headline | None:
+    most = as_object(first_fact(report).get("most_frequent"))
     return headline_of(f"paths from {most.get('from')} to {most.get('to')}", most.get("paths"))
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Any, cast
+from typing import Any
 
 from ...schemas.analytics.queries import QueryRetention
 from ...schemas.analytics.results import RetentionRow
+from ...schemas.json import as_object, is_object
 from ..table import Cell, Column, Note, Report, Role, Table, dimension, given, number, percent, series_columns
 from . import inputs, stored
-from .compiling import InsightQuery, breakdown_filter, shared, unless_empty
+from .compiling import PosthogQuery, breakdown_filter, shared, unless_empty
 from .computing import Computed, results
 from .dates import Range, interval_end
 from .headline import Headline, first_fact, headline_of
@@ -22,11 +23,11 @@ _MOST_FACTS = 5
 _PERIODS_SHOWN = 8
 _DEFAULT_EVENT = "$pageview"
 
-type _Group = list[tuple[datetime, RetentionRow]]
+type _CohortRows = list[tuple[datetime, RetentionRow]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Options:
+class _RetentionOptions:
     first: str = "first_time"
     """Whose periods count: `first_time`, `first_ever_occurrence`, or `recurring` for every active one."""
     period: str = "Day"
@@ -35,8 +36,8 @@ class _Options:
     cumulative: bool = False
 
 
-def _read(args: QueryRetention) -> Spec[_Options]:
-    options = _Options(
+def _read(args: QueryRetention) -> Spec[_RetentionOptions]:
+    options = _RetentionOptions(
         first=args.kind,
         period=args.period,
         periods=args.periods,
@@ -53,14 +54,14 @@ def _read(args: QueryRetention) -> Spec[_Options]:
     )
 
 
-def _read_stored(source: stored.Fields) -> Spec[_Options] | None:
-    shown, splits = stored.fields_of(source.get("retentionFilter")), stored.splits(source)
+def _read_stored(source: stored.StoredQuery) -> Spec[_RetentionOptions] | None:
+    shown, splits = as_object(source.get("retentionFilter")), stored.splits(source)
     period = stored.one_of(_PERIODS, shown.get("period") or "Day")
     is_count = shown.get("aggregationType") in (None, "count") and not shown.get("retentionCustomBrackets")
     if period is None or len(splits) > 1 or not is_count:
         return None
     begun, returning = (_counted(shown.get(name)) for name in ("targetEntity", "returningEntity"))
-    options = _Options(
+    options = _RetentionOptions(
         first=str(shown.get("retentionType") or "retention_recurring").removeprefix("retention_"),
         period=period,
         periods=stored.whole(shown.get("totalIntervals"), _PERIODS_SHOWN),
@@ -78,9 +79,9 @@ def _read_stored(source: stored.Fields) -> Spec[_Options] | None:
 
 def _counted(entity: Any) -> Counted:
     """Return the event or action of an entity, PostHog's other form of a series."""
-    if not isinstance(entity, dict):
+    if not is_object(entity):
         return Counted(event=_DEFAULT_EVENT)
-    fields = cast("dict[str, Any]", entity)
+    fields = entity
     is_action = fields.get("type") == "actions"
     event = None if is_action else stored.text(fields.get("id")) or EVERY_EVENT
     name = stored.text(fields.get("name"))
@@ -94,10 +95,10 @@ def _counted(entity: Any) -> Counted:
     )
 
 
-def _compile(spec: Spec[_Options]) -> InsightQuery:
+def _compile(spec: Spec[_RetentionOptions]) -> PosthogQuery:
     """Return the query. `totalIntervals` is always sent: PostHog's versions differ in their default."""
     options = spec.options
-    shown: InsightQuery = {
+    shown: PosthogQuery = {
         "targetEntity": _entity(spec.counted[0]),
         "returningEntity": _entity(spec.counted[-1]),
         "retentionType": f"retention_{options.first}",
@@ -115,17 +116,17 @@ def _compile(spec: Spec[_Options]) -> InsightQuery:
     }
 
 
-def _entity(one: Counted) -> InsightQuery:
+def _entity(one: Counted) -> PosthogQuery:
     kind, identity = ("actions", one.action_id) if one.event is None else ("events", one.event)
     conditions = [condition.as_filter() for condition in one.conditions]
     identity = None if identity == EVERY_EVENT else identity
     return {"id": identity, "type": kind, "name": one.label, **unless_empty(properties=conditions)}
 
 
-def _report(spec: Spec[_Options], computed: Computed, span: Range) -> Report:
+def _report(spec: Spec[_RetentionOptions], computed: Computed, span: Range) -> Report:
     """Return a row per cohort. Periods beyond the range are null; PostHog sends 0."""
     found = results(computed.answer, list[RetentionRow])
-    groups: dict[str, _Group] = {}
+    groups: dict[str, _CohortRows] = {}
     for row in found:
         value = value_label(row.breakdown_value) if spec.splits else ""
         groups.setdefault(value, []).append((_begin(row.date, spec.interval, span), row))
@@ -155,7 +156,9 @@ def _cells(row: RetentionRow, known: int, width: int) -> list[Cell]:
     return counts + [None] * (width - len(counts))
 
 
-def _fact(spec: Spec[_Options], value: str, group: _Group, periods: Sequence[str], open_last: bool) -> dict[str, Any]:
+def _fact(
+    spec: Spec[_RetentionOptions], value: str, group: _CohortRows, periods: Sequence[str], open_last: bool
+) -> dict[str, Any]:
     """Return the percentage that came back after each period, over the cohorts whose period is complete."""
     returned: dict[str, Any] = {}
     for ahead, name in enumerate(periods, start=1):
@@ -169,7 +172,7 @@ def _fact(spec: Spec[_Options], value: str, group: _Group, periods: Sequence[str
     return {**named, counted: number(began), "returned_percent": returned}
 
 
-def _notes(spec: Spec[_Options], groups: dict[str, _Group]) -> tuple[Note, ...]:
+def _notes(spec: Spec[_RetentionOptions], groups: dict[str, _CohortRows]) -> tuple[Note, ...]:
     began = any(row.values and row.values[0].count for group in groups.values() for _, row in group)
     returned = any(cell.count for group in groups.values() for _, row in group for cell in row.values[1:])
     begun, *returning = spec.counted
@@ -196,9 +199,9 @@ def _shown(begin: datetime, interval: str) -> str:
     return f"{begin:%Y-%m-%d %H:%M}" if interval == "hour" else f"{begin:%Y-%m-%d}"
 
 
-def _headline(spec: Spec[_Options], report: Report) -> Headline | None:
+def _headline(spec: Spec[_RetentionOptions], report: Report) -> Headline | None:
     fact = first_fact(report)
-    returned = cast("dict[str, Any]", fact.get("returned_percent") or {})
+    returned = as_object(fact.get("returned_percent"))
     period = next(iter(returned), None)
     of = f"{fact['value']}: " if spec.splits else ""
     return headline_of(f"{of}came back after {period}", returned[period], "percent") if period else None

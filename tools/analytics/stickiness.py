@@ -5,9 +5,10 @@ from typing import Any
 
 from ...schemas.analytics.queries import QueryStickiness
 from ...schemas.analytics.results import StickinessResult
+from ...schemas.json import as_object
 from ..table import Column, Report, Role, Table, dimension, given, number, percent
 from . import inputs, stored
-from .compiling import InsightQuery, compare_filter, event_node, shared, unless_empty
+from .compiling import PosthogQuery, compare_filter, event_node, shared, unless_empty
 from .computing import Computed, results
 from .dates import Range
 from .headline import Headline, first_fact, headline_of
@@ -17,16 +18,16 @@ from .spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
-class _Options:
+class _StickinessOptions:
     at_least: int = 1
     """Events in an interval that make a user active in it."""
     cumulative: bool = False
     """True if users count in every number of intervals up to their own."""
 
 
-def _read(args: QueryStickiness) -> Spec[_Options]:
+def _read(args: QueryStickiness) -> Spec[_StickinessOptions]:
     return Spec(
-        options=_Options(args.at_least, args.cumulative),
+        options=_StickinessOptions(args.at_least, args.cumulative),
         counted=tuple(map(inputs.counted, args.events)),
         interval=args.interval,
         compare=args.compare,
@@ -34,11 +35,11 @@ def _read(args: QueryStickiness) -> Spec[_Options]:
     )
 
 
-def _read_stored(source: stored.Fields) -> Spec[_Options]:
-    shown = stored.fields_of(source.get("stickinessFilter"))
-    criteria = stored.fields_of(shown.get("stickinessCriteria"))
+def _read_stored(source: stored.StoredQuery) -> Spec[_StickinessOptions]:
+    shown = as_object(source.get("stickinessFilter"))
+    criteria = as_object(shown.get("stickinessCriteria"))
     at_least = stored.whole(criteria.get("value"), 1) if criteria.get("operator") == "gte" else 1
-    options = _Options(at_least, shown.get("computedAs") == "cumulative")
+    options = _StickinessOptions(at_least, shown.get("computedAs") == "cumulative")
     return Spec(
         options=options,
         counted=stored.series(source),
@@ -48,8 +49,8 @@ def _read_stored(source: stored.Fields) -> Spec[_Options]:
     )
 
 
-def _compile(spec: Spec[_Options]) -> InsightQuery:
-    shown: InsightQuery = {"computedAs": "cumulative"} if spec.options.cumulative else {}
+def _compile(spec: Spec[_StickinessOptions]) -> PosthogQuery:
+    shown: PosthogQuery = {"computedAs": "cumulative"} if spec.options.cumulative else {}
     if spec.options.at_least > 1:
         shown["stickinessCriteria"] = {"operator": "gte", "value": spec.options.at_least}
     return {
@@ -60,7 +61,7 @@ def _compile(spec: Spec[_Options]) -> InsightQuery:
     }
 
 
-def _report(spec: Spec[_Options], computed: Computed, span: Range) -> Report:
+def _report(spec: Spec[_StickinessOptions], computed: Computed, span: Range) -> Report:
     """Return a row for each number of intervals and a column per series: the persons active in exactly that many, or in
     at least that many when cumulative.
     """
@@ -84,7 +85,7 @@ def _report(spec: Spec[_Options], computed: Computed, span: Range) -> Report:
     return Report(table, facts, marks, notes)
 
 
-def _column(spec: Spec[_Options], at: int, result: StickinessResult) -> Column:
+def _column(spec: Spec[_StickinessOptions], at: int, result: StickinessResult) -> Column:
     """Return the column of a series; with a comparison, current and previous results alternate."""
     order = result.action.order if result.action and result.action.order is not None else at
     name = spec.counted[order].label if order < len(spec.counted) else result.label or f"series {order + 1}"
@@ -93,7 +94,7 @@ def _column(spec: Spec[_Options], at: int, result: StickinessResult) -> Column:
     return Column(name, Role.VALUE, order)
 
 
-def _fact(spec: Spec[_Options], name: str, result: StickinessResult) -> dict[str, Any]:
+def _fact(spec: Spec[_StickinessOptions], name: str, result: StickinessResult) -> dict[str, Any]:
     """Return the number of persons, their average of active intervals, and how many were active in one or in all."""
     data = result.data
     exactly = (
@@ -107,7 +108,7 @@ def _fact(spec: Spec[_Options], name: str, result: StickinessResult) -> dict[str
     return fact | given(once_percent=percent(exactly[0], result.count))
 
 
-def _headline(spec: Spec[_Options], report: Report) -> Headline | None:
+def _headline(spec: Spec[_StickinessOptions], report: Report) -> Headline | None:
     fact = first_fact(report)
     average = fact.get(f"average_{spec.interval}s")
     return headline_of(f"{spec.interval}s active on average: {fact.get('series')}", average)

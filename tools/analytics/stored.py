@@ -8,9 +8,10 @@ from pydantic import TypeAdapter, ValidationError
 from ...schemas.analytics.events import PROPERTY_MATHS
 from ...schemas.analytics.queries import Interval
 from ...schemas.dates import RangeStart
+from ...schemas.json import as_list, as_object, as_objects, is_list
 from .spec import EVERY_EVENT, Condition, Counted, Dates, Split
 
-type Fields = Mapping[str, Any]
+type StoredQuery = Mapping[str, Any]
 
 INTERVALS = get_args(Interval.__value__)
 _DEFAULT_START = "-7d"
@@ -21,22 +22,22 @@ _DATE: TypeAdapter[Any] = TypeAdapter(RangeStart)
 
 def source_of(query: Any) -> dict[str, Any]:
     """Return the query inside the nodes that draw it; empty for anything else."""
-    found = fields_of(query)
+    found = as_object(query)
     while isinstance(found.get("source"), dict):
-        found = fields_of(found["source"])
+        found = as_object(found["source"])
     return found
 
 
-def shared(source: Fields, *, default_start: str | None = _DEFAULT_START) -> dict[str, Any]:
+def shared(source: StoredQuery, *, default_start: str | None = _DEFAULT_START) -> dict[str, Any]:
     """Return the fields of a Spec for the range and the filters of the whole."""
     return {
-        "dates": _dates(fields_of(source.get("dateRange")), default_start),
+        "dates": _dates(as_object(source.get("dateRange")), default_start),
         "conditions": conditions(source.get("properties")),
         "without_test_accounts": source.get("filterTestAccounts") is True,
     }
 
 
-def counted(node: Fields) -> Counted:
+def counted(node: StoredQuery) -> Counted:
     """Return the event or action of an EventsNode, ActionsNode or DataWarehouseNode."""
     is_action = node.get("kind") == "ActionsNode"
     math = text(node.get("math")) or "total"
@@ -53,9 +54,9 @@ def counted(node: Fields) -> Counted:
     )
 
 
-def series(source: Fields) -> tuple[Counted, ...]:
+def series(source: StoredQuery) -> tuple[Counted, ...]:
     """Return the series or steps of a query."""
-    return tuple(counted(node) for node in objects(source.get("series")))
+    return tuple(counted(node) for node in as_objects(source.get("series")))
 
 
 def conditions(filters: Any) -> tuple[Condition, ...]:
@@ -66,10 +67,10 @@ def conditions(filters: Any) -> tuple[Condition, ...]:
     waiting: list[Any] = [filters]
     while waiting:
         item = waiting.pop()
-        if isinstance(item, list):
-            waiting.extend(reversed(cast("list[Any]", item)))
+        if is_list(item):
+            waiting.extend(reversed(item))
             continue
-        fields = fields_of(item)
+        fields = as_object(item)
         if isinstance(fields.get("values"), list):
             waiting.append(fields["values"])
         elif text(fields.get("key")):
@@ -77,31 +78,31 @@ def conditions(filters: Any) -> tuple[Condition, ...]:
     return tuple(found)
 
 
-def splits(source: Fields) -> tuple[Split, ...]:
+def splits(source: StoredQuery) -> tuple[Split, ...]:
     """Return the breakdown in either form: `breakdowns`, or the older `breakdown` with one type."""
-    split = fields_of(source.get("breakdownFilter"))
-    found = [(one.get("property"), one.get("type")) for one in objects(split.get("breakdowns"))]
+    split = as_object(source.get("breakdownFilter"))
+    found = [(one.get("property"), one.get("type")) for one in as_objects(split.get("breakdowns"))]
     if not found and split.get("breakdown") is not None:
         older = split["breakdown"]
-        names = cast("list[Any]", older) if isinstance(older, list) else [older]
+        names = older if is_list(older) else [older]
         found = [(name, split.get("breakdown_type")) for name in names]
     return tuple(Split(name if isinstance(name, int) else str(name), str(kind or "event")) for name, kind in found)
 
 
-def interval_of(source: Fields) -> str:
+def interval_of(source: StoredQuery) -> str:
     """Return the length of an interval, as `Spec.interval`."""
     return str(source.get("interval") or "day")
 
 
-def most_values(source: Fields) -> int | None:
+def most_values(source: StoredQuery) -> int | None:
     """Return how many values of a breakdown PostHog names; None without a breakdown."""
-    limit = fields_of(source.get("breakdownFilter")).get("breakdown_limit")
+    limit = as_object(source.get("breakdownFilter")).get("breakdown_limit")
     return whole(limit, _DEFAULT_VALUES) if splits(source) else None
 
 
-def compare_of(source: Fields) -> str | None:
+def compare_of(source: StoredQuery) -> str | None:
     """Return what the numbers are compared with, as `Spec.compare`."""
-    compared = fields_of(source.get("compareFilter"))
+    compared = as_object(source.get("compareFilter"))
     return str(compared.get("compare_to") or "previous") if compared.get("compare") else None
 
 
@@ -112,7 +113,7 @@ def text(value: Any) -> str | None:
 
 def texts(value: Any) -> tuple[str, ...]:
     """Return the texts of a list."""
-    return tuple(item for item in cast("list[Any]", value) if isinstance(item, str)) if isinstance(value, list) else ()
+    return tuple(item for item in as_list(value) if isinstance(item, str))
 
 
 def whole(value: Any, default: int) -> int:
@@ -131,18 +132,7 @@ def one_of(choices: Sequence[str], value: Any) -> str | None:
     return value if isinstance(value, str) and value in choices else None
 
 
-def fields_of(value: Any) -> dict[str, Any]:
-    """Return the value if it is an object, else an empty one."""
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def objects(value: Any) -> list[dict[str, Any]]:
-    """Return the objects of a list."""
-    items = cast("list[Any]", value) if isinstance(value, list) else []
-    return [cast("dict[str, Any]", item) for item in items if isinstance(item, dict)]
-
-
-def _dates(dates: Fields, default_start: str | None) -> Dates:
+def _dates(dates: StoredQuery, default_start: str | None) -> Dates:
     start, end = dates.get("date_from") or default_start, dates.get("date_to")
     try:
         return Dates(
@@ -152,7 +142,7 @@ def _dates(dates: Fields, default_start: str | None) -> Dates:
         return Dates(are_known=False)
 
 
-def _math_property(node: Fields, math: str) -> str | None:
+def _math_property(node: StoredQuery, math: str) -> str | None:
     if math == "hogql":
         return text(node.get("math_hogql"))
     name = text(node.get("math_property")) if math in PROPERTY_MATHS else None

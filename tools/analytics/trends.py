@@ -9,9 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 from ...schemas.analytics.events import ADDITIVE_MATHS, PROPERTY_MATHS
 from ...schemas.analytics.queries import QueryTrends
 from ...schemas.analytics.results import TrendResult
+from ...schemas.json import as_list, as_object, as_objects
 from ..table import Cell, Column, Note, Report, Role, Row, Table, change, dimension, given, mean, number, percent
 from . import inputs, stored
-from .compiling import InsightQuery, breakdown_filter, compare_filter, math_node, shared, unless_empty
+from .compiling import PosthogQuery, breakdown_filter, compare_filter, math_node, shared, unless_empty
 from .computing import Computed, results
 from .dates import Intervals, Range, intervals
 from .headline import Headline, changed, first_fact, headline_of
@@ -33,17 +34,17 @@ _TOTALS = ("BoldNumber", "ActionsPie", _TOTAL_DISPLAY, "ActionsTable", "WorldMap
 
 
 @dataclass(frozen=True, slots=True)
-class _Options:
+class _TrendOptions:
     formula: str | None = None
     """An expression over the series, called A, B, and so on."""
 
 
-type _Spec = Spec[_Options]
+type _TrendSpec = Spec[_TrendOptions]
 
 
-def _read(args: QueryTrends) -> _Spec:
+def _read(args: QueryTrends) -> _TrendSpec:
     return Spec(
-        options=_Options(args.formula.upper() if args.formula else None),
+        options=_TrendOptions(args.formula.upper() if args.formula else None),
         counted=tuple(
             inputs.counted(
                 one,
@@ -61,14 +62,14 @@ def _read(args: QueryTrends) -> _Spec:
     )
 
 
-def _read_stored(source: stored.Fields) -> _Spec | None:
+def _read_stored(source: stored.StoredQuery) -> _TrendSpec | None:
     """Return the Spec; None for smoothed lines, values that add up over time, and several formulas."""
-    shown, series = stored.fields_of(source.get("trendsFilter")), stored.series(source)
+    shown, series = as_object(source.get("trendsFilter")), stored.series(source)
     display, formulas = stored.one_of((*_LINES, *_TOTALS), shown.get("display") or _LINES[0]), _formulas(shown)
     if not series or display is None or shown.get("smoothingIntervals") not in (None, 1) or len(formulas) > 1:
         return None
     return Spec(
-        options=_Options(formulas[0].upper() if formulas else None),
+        options=_TrendOptions(formulas[0].upper() if formulas else None),
         counted=series,
         splits=stored.splits(source),
         most_values=stored.most_values(source),
@@ -78,15 +79,14 @@ def _read_stored(source: stored.Fields) -> _Spec | None:
     )
 
 
-def _formulas(shown: stored.Fields) -> list[str]:
-    nodes = [one.get("formula") for one in stored.objects(shown.get("formulaNodes"))]
-    several: Any = shown.get("formulas")
-    found = nodes or (cast("list[Any]", several) if isinstance(several, list) else []) or [shown.get("formula")]
+def _formulas(shown: stored.StoredQuery) -> list[str]:
+    nodes = [one.get("formula") for one in as_objects(shown.get("formulaNodes"))]
+    found = nodes or as_list(shown.get("formulas")) or [shown.get("formula")]
     return [str(formula) for formula in found if formula]
 
 
-def _compile(spec: _Spec) -> InsightQuery:
-    shown: InsightQuery = {"display": _TOTAL_DISPLAY} if spec.interval == TOTAL else {}
+def _compile(spec: _TrendSpec) -> PosthogQuery:
+    shown: PosthogQuery = {"display": _TOTAL_DISPLAY} if spec.interval == TOTAL else {}
     if spec.options.formula:
         shown["formulaNodes"] = [{"formula": spec.options.formula}]
     return {
@@ -98,7 +98,7 @@ def _compile(spec: _Spec) -> InsightQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _TrendLine:
     """One result of a trend with its names."""
 
     base: int
@@ -123,10 +123,10 @@ class _Line:
         return sum(self.data) if self.result.aggregated_value is None else self.result.aggregated_value
 
 
-type _Lines = Mapping[tuple[int, str | None], _Line]
+type _Lines = Mapping[tuple[int, str | None], _TrendLine]
 
 
-def _report(spec: _Spec, computed: Computed, span: Range) -> Report:
+def _report(spec: _TrendSpec, computed: Computed, span: Range) -> Report:
     found = results(computed.answer, list[TrendResult])
     lines = _lines(spec, [result for result in found if result.compare_label != "previous"])
     previous = _lines(spec, [result for result in found if result.compare_label == "previous"])
@@ -146,10 +146,10 @@ def _report(spec: _Spec, computed: Computed, span: Range) -> Report:
     return Report(_over_time(spec, lines, earlier, over), facts, marks, notes)
 
 
-def _lines(spec: _Spec, found: Sequence[TrendResult]) -> list[_Line]:
+def _lines(spec: _TrendSpec, found: Sequence[TrendResult]) -> list[_TrendLine]:
     series = spec.counted
     names = [spec.options.formula] if spec.options.formula else _names(series)
-    lines: list[_Line] = []
+    lines: list[_TrendLine] = []
     for result in found:
         order = result.action.order if result.action and result.action.order is not None else result.order
         base = min(max(order or 0, 0), len(names) - 1)
@@ -157,7 +157,7 @@ def _lines(spec: _Spec, found: Sequence[TrendResult]) -> list[_Line]:
         is_plain = spec.options.formula is None and value is None
         name = _named(series[base], names[base], result) if is_plain else names[base]
         label = name if value is None else value if len(names) == 1 else f"{name}: {value}"
-        lines.append(_Line(base, label, value, result))
+        lines.append(_TrendLine(base, label, value, result))
     return lines
 
 
@@ -168,7 +168,7 @@ def _named(series: Counted, name: str, result: TrendResult) -> str:
     return name.replace(series.label, result.label, 1)
 
 
-def _value(spec: _Spec, result: TrendResult) -> str:
+def _value(spec: _TrendSpec, result: TrendResult) -> str:
     """Return the breakdown value; of a cohort its name, which PostHog sends when there is one series."""
     named = result.label if spec.is_by_cohort and len(spec.counted) == 1 and not spec.options.formula else None
     return named or value_label(result.breakdown_value)
@@ -187,7 +187,7 @@ def _math(series: Counted) -> str:
     return f"{series.math} of {series.math_property}" if series.math in PROPERTY_MATHS else series.math
 
 
-def _over_time(spec: _Spec, lines: Sequence[_Line], earlier: _Lines, over: Intervals) -> Table:
+def _over_time(spec: _TrendSpec, lines: Sequence[_TrendLine], earlier: _Lines, over: Intervals) -> Table:
     """Return a row per interval, with a column per series and, when comparing, one for its previous period."""
     columns = [dimension(spec.interval, spec.interval)]
     data: list[list[float]] = []
@@ -203,7 +203,7 @@ def _over_time(spec: _Spec, lines: Sequence[_Line], earlier: _Lines, over: Inter
     return Table("time", tuple(columns), tuple(rows))
 
 
-def _totals(spec: _Spec, lines: Sequence[_Line], earlier: _Lines) -> Table:
+def _totals(spec: _TrendSpec, lines: Sequence[_TrendLine], earlier: _Lines) -> Table:
     """Return a row per series or breakdown value: its number over the range, and its share where parts add up."""
     is_single = len(spec.counted) == 1 or spec.options.formula
     split = split_name(spec.splits) if spec.splits and is_single else "series"
@@ -220,7 +220,7 @@ def _totals(spec: _Spec, lines: Sequence[_Line], earlier: _Lines) -> Table:
     return Table("bars", (dimension(split), Column("value", Role.VALUE), *compared, *share_column), tuple(rows))
 
 
-def _before(line: _Line, earlier: _Lines) -> tuple[Cell, Cell]:
+def _before(line: _TrendLine, earlier: _Lines) -> tuple[Cell, Cell]:
     """Return the previous number and the change; null when the value may have been part of (other)."""
     if line.key in earlier:
         before = earlier[line.key].size
@@ -228,7 +228,9 @@ def _before(line: _Line, earlier: _Lines) -> tuple[Cell, Cell]:
     return (None, None) if any(one.value == OTHER for one in earlier.values()) else (0, None)
 
 
-def _fact(spec: _Spec, line: _Line, before: _Line | None, over: Intervals, lines: Sequence[_Line]) -> dict[str, Any]:
+def _fact(
+    spec: _TrendSpec, line: _TrendLine, before: _TrendLine | None, over: Intervals, lines: Sequence[_TrendLine]
+) -> dict[str, Any]:
     """Return total or average, peak, and the changes of the last complete interval and of all complete ones."""
     whole = [(over.days[at], line.data[at]) for at in over.complete() if at < len(line.data)]
     values = [value for _, value in whole]
@@ -261,18 +263,18 @@ def _compared(before: Sequence[float], now: Sequence[float], additive: bool) -> 
     return shown | given(change_percent=change(previous, current))
 
 
-def _is_additive(spec: _Spec, base: int = 0) -> bool:
+def _is_additive(spec: _TrendSpec, base: int = 0) -> bool:
     """Return whether the intervals and values of a series add up to a whole."""
     return spec.options.formula is None and spec.counted[base].math in ADDITIVE_MATHS
 
 
-def _share(spec: _Spec, line: _Line, lines: Sequence[_Line]) -> int | float | None:
+def _share(spec: _TrendSpec, line: _TrendLine, lines: Sequence[_TrendLine]) -> int | float | None:
     if not _is_additive(spec, line.base) or spec.is_by_cohort:
         return None
     return percent(line.size, sum(other.size for other in lines if other.base == line.base))
 
 
-def _notes(spec: _Spec, lines: Sequence[_Line], *, cut: bool) -> tuple[Note, ...]:
+def _notes(spec: _TrendSpec, lines: Sequence[_TrendLine], *, cut: bool) -> tuple[Note, ...]:
     notes: list[Note] = []
     if spec.splits and (cut or any(line.value == OTHER for line in lines)):
         named = f"Only the {spec.most_values} largest values are named; the rest are grouped as {OTHER}."
@@ -287,7 +289,7 @@ def _notes(spec: _Spec, lines: Sequence[_Line], *, cut: bool) -> tuple[Note, ...
     return tuple(notes)
 
 
-def _gone(lines: Sequence[_Line], earlier: _Lines) -> tuple[Note, ...]:
+def _gone(lines: Sequence[_TrendLine], earlier: _Lines) -> tuple[Note, ...]:
     """Return the note on values of the previous period alone, which have no row."""
     now = {line.key for line in lines}
     gone = [line for key, line in earlier.items() if key not in now]
@@ -298,7 +300,7 @@ def _gone(lines: Sequence[_Line], earlier: _Lines) -> tuple[Note, ...]:
     return (Note(f"Present only in the previous period: {', '.join(named)}{more}."),)
 
 
-def _nothing(spec: _Spec, lines: Sequence[_Line]) -> list[Note]:
+def _nothing(spec: _TrendSpec, lines: Sequence[_TrendLine]) -> list[Note]:
     """Return the notes on series without events; PostHog leaves unknown actions out of the results."""
     empty: list[str] = []
     gone: list[str] = []
@@ -314,7 +316,7 @@ def _nothing(spec: _Spec, lines: Sequence[_Line]) -> list[Note]:
     return notes
 
 
-def _headline(spec: _Spec, report: Report) -> Headline | None:
+def _headline(spec: _TrendSpec, report: Report) -> Headline | None:
     table = report.table
     if not (table.rows if spec.interval == TOTAL else report.facts):
         return None
@@ -336,10 +338,11 @@ def _total_headline(table: Table) -> Headline:
     return {"what": str(first[name]), "value": first[value], **moved, **given(others=rest or None)}
 
 
-def _line_headline(spec: _Spec, report: Report) -> Headline | None:
+def _line_headline(spec: _TrendSpec, report: Report) -> Headline | None:
     """Return the total of a series that adds up, else its last complete interval."""
     fact = first_fact(report)
-    name, last = str(fact["series"]), cast("list[Any]", fact.get("last_complete") or [None, None])
+    name = str(fact["series"])
+    last = as_list(fact.get("last_complete")) or [None, None]
     is_total = _is_additive(spec) and "total" in fact
     what, value = (f"{name}: total", fact["total"]) if is_total else (f"{name}: {last[0]}", last[1])
     if value is None:
@@ -355,9 +358,9 @@ def _line_headline(spec: _Spec, report: Report) -> Headline | None:
     return {"what": what, "value": value, **moved, **given(others=None if spec.splits else others or None)}
 
 
-def _unread_headline(source: stored.Fields, result: Any) -> Headline | None:
+def _unread_headline(source: stored.StoredQuery, result: Any) -> Headline | None:
     """Return where lines that add up over time have come to."""
-    if stored.fields_of(source.get("trendsFilter")).get("display") != _CUMULATIVE:
+    if as_object(source.get("trendsFilter")).get("display") != _CUMULATIVE:
         return None
     try:
         first = TypeAdapter(list[TrendResult]).validate_python(result)[0]

@@ -9,9 +9,9 @@ from .style import (
     MOST_HEIGHT,
     MOST_SERIES,
     Chart,
+    DataRows,
     Heading,
     Layer,
-    Rows,
     amount,
     colour,
     label,
@@ -48,8 +48,8 @@ def _lying(table: Table, across: int, up: int, heading: Heading) -> Chart | None
     if not shown:
         return None
     names = labels([row[across] for row in shown])
-    now: Rows = []
-    before: Rows = []
+    now: DataRows = []
+    before: DataRows = []
     for name, row in zip(names, shown, strict=True):
         value = amount(row[up]) or 0
         now.append({"n": name, "v": value, "w": written(value), "s": label(counted.name)})
@@ -88,7 +88,7 @@ def _standing(table: Table, across: int, heading: Heading) -> Chart | None:
     columns = [at for at in numbers if any(amount(row[at]) is not None for row in kept)]
     drawn = columns[:MOST_SERIES]
     series = labels([table.columns[at].name for at in drawn])
-    data: Rows = [
+    data: DataRows = [
         {"n": name, "v": value, "s": one, "w": written(value)}
         for name, row in zip(names, kept, strict=True)
         for one, at in zip(series, drawn, strict=True)
@@ -143,7 +143,7 @@ def histogram(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart
         size, unit = 1, label(edge_of.name)
     width = known[-1][0] - known[-2][0] if len(known) > 1 else max(size, 1)
     ends = [edge for edge, _ in known[1:]] + [most + width]
-    data: Rows = [
+    data: DataRows = [
         {"a": edge / size, "b": end / size, "v": count} for (edge, count), end in zip(known, ends, strict=True)
     ]
     layer: Layer = {"data": {"values": data}, "mark": {"type": "bar", "color": COLOURS[0], "stroke": "#ffffff"}}

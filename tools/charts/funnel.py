@@ -10,9 +10,9 @@ from .style import (
     MOST_HEIGHT,
     PALE,
     Chart,
+    DataRows,
     Heading,
     Layer,
-    Rows,
     amount,
     colour,
     label,
@@ -38,7 +38,7 @@ def funnel(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | 
         return None
     names = _steps([step for step, _ in shown])
     first = max(count for _, count in shown) or 1
-    data: Rows = []
+    data: DataRows = []
     for name, (_, count) in zip(names, shown, strict=True):
         share = percent(count, shown[0][1])
         words = written(count) if share is None else f"{written(count)}  ({share:g} %)"
@@ -66,7 +66,7 @@ def _split(rows: Sequence[Row], heading: Heading) -> Chart | None:
     groups = {value: [row for row in rows if row[0] is value or row[0] == value][:MOST_STEPS] for value in kept}
     longest = max(groups.values(), key=len)
     steps = _steps([row[1] for row in longest])
-    data: Rows = []
+    data: DataRows = []
     for value, group in groups.items():
         first = amount(group[0][2]) or 0
         for step, row in zip(steps, group, strict=False):

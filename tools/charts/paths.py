@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..table import Role, Row, Table
-from .style import COLOURS, MOST_HEIGHT, Chart, Heading, Layer, Rows, amount, label, sheet, written
+from .style import COLOURS, MOST_HEIGHT, Chart, DataRows, Heading, Layer, amount, label, sheet, written
 
 MOST_STEPS, MOST_EDGES = 6, 40
 _CURVE = 24
@@ -50,8 +50,8 @@ def paths(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | N
     places, unit = _layout(edges)
     last = max(column for column, _ in places)
     bands = [point for at, edge in enumerate(edges) for point in _band(at, edge, places, unit)]
-    nodes: Rows = []
-    names: Rows = []
+    nodes: DataRows = []
+    names: DataRows = []
     totals = _flows(edges)
     for (column, item), place in places.items():
         nodes.append(
@@ -122,14 +122,14 @@ def _layout(edges: Sequence[_Edge]) -> tuple[dict[_Node, _Place], float]:
     return places, unit
 
 
-def _band(at: int, edge: _Edge, places: Mapping[_Node, _Place], unit: float) -> Rows:
+def _band(at: int, edge: _Edge, places: Mapping[_Node, _Place], unit: float) -> DataRows:
     """Return a curve with level ends from the right side of one node to the left side of another."""
     source, target, height = places[edge.source], places[edge.target], edge.count * unit
     start, end = source.top + source.taken_out, target.top + target.taken_in
     source.taken_out += height
     target.taken_in += height
     left, right = edge.source[0] + _NODE_WIDTH, float(edge.target[0])
-    points: Rows = []
+    points: DataRows = []
     for place in range(_CURVE + 1):
         part = place / _CURVE
         y = start + (end - start) * part * part * (3 - 2 * part)

@@ -10,9 +10,9 @@ from .style import (
     MOST_HEIGHT,
     MOST_SERIES,
     Chart,
+    DataRows,
     Heading,
     Layer,
-    Rows,
     amount,
     colour,
     labels,
@@ -37,7 +37,7 @@ def retention(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart
     shown = periods[:MOST_PERIODS]
     names = labels([f"{row[begun]}  ({written(amount(row[size_of]) or 0)})" for row in rows])
     heads = labels([table.columns[at].name for at in shown], 12)
-    data: Rows = []
+    data: DataRows = []
     for line, (name, row) in enumerate(zip(names, rows, strict=True)):
         size = amount(row[size_of])
         known = [count for at in shown if (count := amount(row[at])) is not None]
@@ -51,7 +51,7 @@ def retention(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart
     return Chart(_grid(data, names, heads, heading), _cuts(len(rows), len(table.rows), len(shown), len(periods)))
 
 
-def _grid(data: Rows, names: Sequence[str], heads: Sequence[str], heading: Heading) -> dict[str, Any]:
+def _grid(data: DataRows, names: Sequence[str], heads: Sequence[str], heading: Heading) -> dict[str, Any]:
     most = max(point["v"] for point in data) or 1
     wide, framed = len(heads) <= _MOST_WITH_TEXT, [point for point in data if point["open"]]
     row_height = max(18, min(34, 640 // len(names)))
@@ -87,7 +87,7 @@ def _grid(data: Rows, names: Sequence[str], heads: Sequence[str], heading: Headi
     )
 
 
-def _inks(data: Rows, most: float) -> list[tuple[str, Rows]]:
+def _inks(data: DataRows, most: float) -> list[tuple[str, DataRows]]:
     """Return the points by the color of their text: white on dark cells, dark on pale ones."""
     dark = [point for point in data if point["v"] > 0.55 * most]
     pale = [point for point in data if point["v"] <= 0.55 * most]
@@ -102,7 +102,7 @@ def _curves(table: Table, heading: Heading) -> Chart | None:
     values = list(dict.fromkeys(row[split] for row in table.rows))
     kept = values[:MOST_SERIES]
     names = labels(kept)
-    data: Rows = []
+    data: DataRows = []
     for name, value in zip(names, kept, strict=True):
         rows = [row for row in table.rows if row[split] == value]
         for ahead, at in enumerate(table.at(Role.VALUE), start=1):

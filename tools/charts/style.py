@@ -13,7 +13,7 @@ from ...schemas.text import excerpt
 from ..table import Cell
 
 type Layer = dict[str, Any]
-type Rows = list[dict[str, Any]]
+type DataRows = list[dict[str, Any]]
 
 WIDTH = 800
 """The width of every picture in pixels."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..table import Cell, Role, Row, Table
 from .bars import bars
-from .style import COLOURS, MOST_SERIES, Chart, Heading, Layer, Rows, amount, colour, labels, sheet, value_axis
+from .style import COLOURS, MOST_SERIES, Chart, DataRows, Heading, Layer, amount, colour, labels, sheet, value_axis
 
 MOST_POINTS = 400
 """Intervals in one chart; the newest are kept."""
@@ -20,7 +20,7 @@ _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Series:
+class _Curve:
     label: str
     colour: str
     values: tuple[float | None, ...]
@@ -60,7 +60,7 @@ def moment(value: Cell) -> int | None:
     return round(read.replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def _series(table: Table, rows: Sequence[Row]) -> tuple[list[_Series], tuple[str, ...]]:
+def _series(table: Table, rows: Sequence[Row]) -> tuple[list[_Curve], tuple[str, ...]]:
     """Return the largest series, those of the period before first, and what is left out."""
     columns = table.columns
     found = {at: tuple(amount(row[at]) for row in rows) for at in table.at(Role.VALUE, Role.PREVIOUS)}
@@ -69,7 +69,7 @@ def _series(table: Table, rows: Sequence[Row]) -> tuple[list[_Series], tuple[str
     sizes = {at: sum(abs(value or 0) for value in values) for at, values in now.items()}
     kept = sorted(sorted(sizes, key=lambda at: -sizes[at])[:MOST_SERIES])
     names = dict(zip(kept, labels([columns[at].name for at in kept]), strict=True))
-    series = {at: _Series(names[at], COLOURS[place], now[at]) for place, at in enumerate(kept)}
+    series = {at: _Curve(names[at], COLOURS[place], now[at]) for place, at in enumerate(kept)}
     by_key = {columns[at].series: one for at, one in series.items()}
     before = [
         replace(by_key[columns[at].series], values=values, earlier=True)
@@ -80,12 +80,10 @@ def _series(table: Table, rows: Sequence[Row]) -> tuple[list[_Series], tuple[str
     return [*before, *series.values()], others
 
 
-def _lines(
-    times: Sequence[int], series: Sequence[_Series], is_open: Sequence[bool], heading: Heading
-) -> dict[str, Any]:
-    closed: Rows = []
-    pending: Rows = []
-    earlier: Rows = []
+def _lines(times: Sequence[int], series: Sequence[_Curve], is_open: Sequence[bool], heading: Heading) -> dict[str, Any]:
+    closed: DataRows = []
+    pending: DataRows = []
+    earlier: DataRows = []
     for one in series:
         points = [{"t": at, "v": value, "s": one.label} for at, value in zip(times, one.values, strict=True)]
         if one.earlier:
@@ -122,7 +120,7 @@ def _lines(
     )
 
 
-def _pieces(pending: Rows, is_open: Sequence[bool], times: Sequence[int]) -> list[Layer]:
+def _pieces(pending: DataRows, is_open: Sequence[bool], times: Sequence[int]) -> list[Layer]:
     """Return the dashed lines into and out of incomplete intervals, drawn separately."""
     first = [point for point in pending if is_open[0] and point["t"] in times[:2]]
     last = [point for point in pending if is_open[-1] and point["t"] in times[-2:]]
@@ -130,7 +128,7 @@ def _pieces(pending: Rows, is_open: Sequence[bool], times: Sequence[int]) -> lis
     return [_layer(points, mark) for points in (first, last) if points and len(times) > 1]
 
 
-def _layer(rows: Rows, mark: Layer) -> Layer:
+def _layer(rows: DataRows, mark: Layer) -> Layer:
     return {"data": {"values": rows}, "mark": mark}
 
 
@@ -138,7 +136,7 @@ def _lifecycle(table: Table, times: Sequence[int], is_open: Sequence[bool], head
     """Return stacked bars, gained users above the line and lost ones below; incomplete intervals are pale."""
     places = table.at(Role.STATUS)
     statuses = labels([table.columns[place].name for place in places])
-    data: Rows = []
+    data: DataRows = []
     for at, row in enumerate(table.rows):
         for order, (place, status) in enumerate(zip(places, statuses, strict=True)):
             value = amount(row[place])

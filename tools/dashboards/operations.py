@@ -1,6 +1,6 @@
 """Dashboards. PostHog cannot search them, so all pages are searched here; tiles are shown without their results."""
 
-from typing import Any, cast
+from typing import Any
 
 from ...gateway.call import Call
 from ...schemas.dashboards import (
@@ -14,9 +14,10 @@ from ...schemas.dashboards import (
     NumberedTiles,
     UpdateDashboard,
 )
+from ...schemas.json import as_object, is_list, is_object
 from ...schemas.shown import Whole
 from ..operation import Effect, Operation, Result, Toolset, read, route, show, show_page
-from ..pages import MAX_PAGES, PAGE_SIZE, Rows
+from ..pages import MAX_PAGES, PAGE_SIZE, PagedRows
 from .numbers import numbers_of
 
 DASHBOARDS = "/api/projects/{project_id}/dashboards/"
@@ -34,7 +35,7 @@ async def _list_dashboards(api: Call, args: ListDashboards) -> Result:
 
 async def _search(api: Call, args: ListDashboards, tag: str | None) -> Result:
     """Search all dashboards. PostHog ignores `search` here and takes only one tag, so both are compared here."""
-    every = Rows(api, DASHBOARDS, {"tags": tag})
+    every = PagedRows(api, DASHBOARDS, {"tags": tag})
     found = [row async for item in every if _fits(row := show(DashboardRow, item), args)]
     here = found[args.offset : args.offset + args.limit]
     shown: dict[str, Any] = {"dashboards": here, "count": len(found)}
@@ -68,20 +69,14 @@ async def _get_dashboard(api: Call, args: GetDashboard) -> Result:
 def _without_results(dashboard: dict[str, Any]) -> dict[str, Any]:
     """Drop the result of every tile, which can be megabytes; get_insight shows a single one."""
     tiles: object = dashboard.get("tiles")
-    if not isinstance(tiles, list):
-        return dashboard
-    return {**dashboard, "tiles": [_without_result(tile) for tile in cast("list[Any]", tiles)]}
+    return {**dashboard, "tiles": list(map(_without_result, tiles))} if is_list(tiles) else dashboard
 
 
 def _without_result(tile: Any) -> Any:
-    if not isinstance(tile, dict):
+    insight: object = as_object(tile).get("insight")
+    if not is_object(insight):
         return tile
-    fields = cast("dict[str, Any]", tile)
-    insight: object = fields.get("insight")
-    if not isinstance(insight, dict):
-        return fields
-    kept = {name: value for name, value in cast("dict[str, Any]", insight).items() if name != "result"}
-    return {**fields, "insight": kept}
+    return {**tile, "insight": {name: value for name, value in insight.items() if name != "result"}}
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from ...gateway.errors import Refused
 from ...schemas.experiments.results import ExperimentSource, MetricAnswer, VariantNumbers
+from ...schemas.json import as_list, as_object
 from ..table import Cell, Column, Role, number
 
-type Outcome = Literal["wins", "loses", "undecided"]
+type MetricOutcome = Literal["wins", "loses", "undecided"]
 _MEAN = (Column("sum", Role.VALUE), Column("mean", Role.VALUE))
 _COLUMNS: Mapping[str, tuple[Column, Column]] = {
     "funnel": (Column("conversions", Role.COUNT), Column("conversion_percent", Role.SHARE)),
@@ -53,7 +54,7 @@ class Reading:
 
     metric: Metric
     shown: Mapping[str, Any]
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, MetricOutcome]
     lacking: tuple[str, ...] = ()
     """Reasons why PostHog's statistics have no verdict yet."""
 
@@ -65,7 +66,8 @@ def metrics_of(experiment: ExperimentSource) -> list[Metric]:
         *(_metric(query, is_primary=False) for query in experiment.metrics_secondary or []),
     ]
     for shared in experiment.saved_metrics or []:
-        query, metadata = _fields(shared.get("query")), _fields(shared.get("metadata"))
+        query = as_object(shared.get("query"))
+        metadata = as_object(shared.get("metadata"))
         named = {**query, "name": shared.get("name") or query.get("name")}
         found.append(
             Metric(_metric(named, is_primary=True).name, query, is_primary=metadata.get("type") != "secondary")
@@ -111,7 +113,7 @@ def reading_of(metric: Metric, answer: MetricAnswer, *, relative: bool) -> Readi
         "p_value" if is_frequentist else "chance_to_win_percent",
         "significant",
     )
-    outcomes: dict[str, Outcome] = {
+    outcomes: dict[str, MetricOutcome] = {
         one.key: _outcome(metric, one, _lift(metric, one, baseline, relative=relative)) for one in variants
     }
     lacking = tuple(dict.fromkeys(_lacking(baseline, variants)))
@@ -146,9 +148,7 @@ def _described(query: dict[str, Any]) -> str:
     """Return what a metric counts; PostHog allows metrics without a name."""
     match query.get("metric_type"):
         case "funnel":
-            series = query.get("series")
-            steps = cast("list[Any]", series) if isinstance(series, list) else []
-            return " to ".join(_label(step) for step in steps) or "funnel"
+            return " to ".join(map(_label, as_list(query.get("series")))) or "funnel"
         case "ratio":
             return f"{_label(query.get('numerator'))} / {_label(query.get('denominator'))}"
         case "retention":
@@ -158,15 +158,11 @@ def _described(query: dict[str, Any]) -> str:
 
 
 def _label(node: Any) -> str:
-    fields = _fields(node)
+    fields = as_object(node)
     name = fields.get("custom_name") or fields.get("name") or fields.get("event") or fields.get("table_name")
     label = str(name or (f"action {fields['id']}" if "id" in fields else "All events"))
     math = fields.get("math")
     return label if math in (None, "total") else f"{math} of {fields.get('math_property') or label}"
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _value(metric: Metric, one: VariantNumbers) -> float | None:
@@ -215,7 +211,7 @@ def _times(value: float | None, scale: int) -> int | float | None:
     return None if value is None else number(round(value * scale, 1 if scale > 1 else 4))
 
 
-def _outcome(metric: Metric, one: VariantNumbers, lift: float | None) -> Outcome:
+def _outcome(metric: Metric, one: VariantNumbers, lift: float | None) -> MetricOutcome:
     if not one.significant or not lift:
         return "undecided"
     return "wins" if (lift < 0) is metric.is_decrease else "loses"
@@ -233,14 +229,14 @@ def _steps(variants: list[VariantNumbers]) -> dict[str, Any]:
     return {"step_counts": counts} if any(len(steps or ()) > 1 for steps in counts.values()) else {}
 
 
-_OUTCOMES: Mapping[Outcome, str] = {
+_OUTCOMES: Mapping[MetricOutcome, str] = {
     "wins": "{} wins",
     "loses": "{} loses",
     "undecided": "{} does not differ significantly",
 }
 
 
-def _sentence(outcomes: Mapping[str, Outcome], lacking: tuple[str, ...]) -> str:
+def _sentence(outcomes: Mapping[str, MetricOutcome], lacking: tuple[str, ...]) -> str:
     if lacking:
         return f"PostHog has no verdict yet: {'; '.join(lacking)}."
     return f"{', '.join(_OUTCOMES[outcome].format(key) for key, outcome in outcomes.items())}."

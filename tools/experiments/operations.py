@@ -17,7 +17,7 @@ from ...schemas.experiments.objects import (
 from ...schemas.flags import FlagRow, Variant
 from ...schemas.shown import Whole
 from ..operation import Effect, Operation, Result, Toolset, listing, route, show
-from ..pages import Rows
+from ..pages import PagedRows
 
 EXPERIMENTS = "/api/projects/{project_id}/experiments/"
 EXPERIMENT = "/api/projects/{project_id}/experiments/{experiment_id}/"
@@ -52,7 +52,7 @@ async def _create_experiment(api: Call, args: CreateExperiment) -> Result:
 
 async def _flag_exists(api: Call, key: str) -> bool | None:
     """Return whether a flag has this key; None when that is unknown, as for a connection that cannot read flags."""
-    found = Rows(api, FLAGS, {"search": key})
+    found = PagedRows(api, FLAGS, {"search": key})
     try:
         async for row in found:
             if show(FlagRow, row)["key"] == key:

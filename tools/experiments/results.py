@@ -5,7 +5,7 @@ They are insight queries (one for the exposures, one per metric), not HogQL quer
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import anyio
 
@@ -14,6 +14,7 @@ from ...gateway.call import Call
 from ...gateway.errors import GatewayError, Refused
 from ...schemas.analytics.results import InsightAnswer
 from ...schemas.experiments.results import ExperimentSource, ExposureAnswer, GetExperimentResults, MetricAnswer
+from ...schemas.json import as_object
 from ..analytics.computing import computed_at, response_to, without_results
 from ..operation import Effect, Operation, Result, Toolset, read
 from .metrics import Metric, chosen, failed, metrics_of, reading_of
@@ -122,9 +123,8 @@ def _method(experiment: ExperimentSource) -> str:
 
 def _is_relative(experiment: ExperimentSource) -> bool:
     """Return whether intervals are of the relative difference, which is the default."""
-    settings: object = (experiment.stats_config or {}).get(_method(experiment))
-    fields = cast("dict[str, Any]", settings) if isinstance(settings, dict) else {}
-    return fields.get("difference_type") != "ABSOLUTE"
+    settings = as_object((experiment.stats_config or {}).get(_method(experiment)))
+    return settings.get("difference_type") != "ABSOLUTE"
 
 
 def _not_shown(metrics: Sequence[Metric], requested: Sequence[Metric]) -> list[str]:

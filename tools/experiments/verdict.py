@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from ...schemas.experiments.results import ExperimentSource, ExposureAnswer
+from ...schemas.json import as_object, as_objects
 from ..table import given, number, percent
 from .metrics import Reading
 
@@ -172,10 +173,6 @@ def _of_metrics(readings: Sequence[Reading], judged: Sequence[Reading], *, ended
 
 def _rollout(experiment: ExperimentSource) -> dict[str, float]:
     """Return the percentage that the flag gives each variant."""
-    filters: object = (experiment.feature_flag or {}).get("filters")
-    multivariate: object = cast("dict[str, Any]", filters).get("multivariate") if isinstance(filters, dict) else None
-    variants: object = cast("dict[str, Any]", multivariate).get("variants") if isinstance(multivariate, dict) else None
-    if not isinstance(variants, list):
-        return {}
-    found = [cast("dict[str, Any]", one) for one in cast("list[Any]", variants) if isinstance(one, dict)]
-    return {str(one.get("key")): float(one.get("rollout_percentage") or 0) for one in found}
+    filters = as_object((experiment.feature_flag or {}).get("filters"))
+    variants = as_objects(as_object(filters.get("multivariate")).get("variants"))
+    return {str(one.get("key")): float(one.get("rollout_percentage") or 0) for one in variants}

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 
 from ...gateway.errors import GatewayError
 from ...schemas.analytics.results import InsightAnswer, ResolvedRange
 from ...schemas.insights import InsightView
+from ...schemas.json import as_list, is_list, is_object
 from ..analytics.computing import Computed, computed_at
 from ..analytics.dates import Range, resolve
 from ..analytics.headline import Headline
@@ -43,8 +44,8 @@ def shown_result(insight: InsightView, zone: tzinfo, now: datetime) -> Shown:
         return Shown()
     source = source_of(insight.query)
     rows: object = insight.result
-    if source.get("kind") in _TABLES and insight.columns and isinstance(rows, list):
-        return _rows(insight, [str(column) for column in insight.columns], cast("list[Any]", rows))
+    if source.get("kind") in _TABLES and insight.columns and is_list(rows):
+        return _rows(insight, [str(column) for column in insight.columns], rows)
     kind = kind_of(source)
     if kind is None:
         return Shown({"result": _lean(insight.result)})
@@ -96,7 +97,7 @@ def _resolved(insight: InsightView) -> ResolvedRange | None:
 
 def _rows(insight: InsightView, columns: list[str], rows: list[Any]) -> Shown:
     headline = _headline_of_rows(columns, rows)
-    whole = tuple(tuple(cast("list[Any]", row)) if isinstance(row, list) else (row,) for row in rows)
+    whole = tuple(tuple(row) if is_list(row) else (row,) for row in rows)
     table = Table("bars", tuple(map(Column, columns)), whole).as_json()
     if table.get("truncated"):
         table["how_to_continue"] = (
@@ -109,8 +110,8 @@ def _rows(insight: InsightView, columns: list[str], rows: list[Any]) -> Shown:
 
 def _headline_of_rows(columns: Sequence[str], rows: Sequence[Any]) -> Headline:
     """Return the only number of a table, or else its number of rows."""
-    if len(rows) == 1 and isinstance(rows[0], list):
-        for name, cell in zip(columns, cast("list[Any]", rows[0]), strict=False):
+    if len(rows) == 1:
+        for name, cell in zip(columns, as_list(rows[0]), strict=False):
             if isinstance(cell, (int, float)) and not isinstance(cell, bool):
                 return {"what": name, "value": number(cell)}
     return {"what": "rows", "value": len(rows)}
@@ -123,10 +124,9 @@ def _without_age(shown: Mapping[str, Any]) -> dict[str, Any]:
 
 def _lean(result: Any) -> Any:
     """Return the numbers of a result without links, repeated queries, and labels that repeat the days."""
-    if isinstance(result, list):
-        return [_lean(item) for item in cast("list[Any]", result)]
-    if not isinstance(result, dict):
+    if is_list(result):
+        return [_lean(item) for item in result]
+    if not is_object(result):
         return result
-    fields = cast("dict[str, Any]", result)
-    doubled = {"labels"} if fields.get("days") else set[str]()
-    return {name: value for name, value in fields.items() if name not in _BULKY | doubled and value is not None}
+    doubled = {"labels"} if result.get("days") else set[str]()
+    return {name: value for name, value in result.items() if name not in _BULKY | doubled and value is not None}

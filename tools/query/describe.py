@@ -7,7 +7,7 @@ them are cached for ten minutes.
 import re
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from hogql_lang import Column, Schema, nearest
 
@@ -17,10 +17,11 @@ from ...gateway.errors import Refused
 from ...gateway.kept import Aged
 from ...schemas.base import View
 from ...schemas.definitions import EventDefinitionRow, PropertyDefinitionRow
+from ...schemas.json import is_list
 from ...schemas.query import DescribeData, EventCount, PersonValue, PropertySample
 from ...schemas.text import excerpt
-from ..operation import Effect, Operation, Result, Toolset, show
-from ..pages import Rows
+from ..operation import Effect, Operation, Result, Toolset, read, show
+from ..pages import PagedRows
 from .schema import schema_of
 from .seen_names import event_names, property_names, unseen_events
 
@@ -163,7 +164,7 @@ async def _search(api: Call, text: str) -> dict[str, Any]:
 
 async def _found(api: Call, path: str, query: dict[str, str]) -> list[str]:
     async def ask() -> list[str]:
-        rows = Rows(api, path, query, pages=1)
+        rows = PagedRows(api, path, query, pages=1)
         return [str(show(EventDefinitionRow, row)["name"]) async for row in rows]
 
     return (await _remembered(api, ("search", path, tuple(query.items())), ask)).value
@@ -184,21 +185,21 @@ async def _ask_rows(api: Call, query: dict[str, Any], row: type[View]) -> list[d
 
 async def _ask_last_seen(api: Call) -> dict[str, str | None]:
     """Return the day of each event's last arrival, by name, the latest first."""
-    rows = Rows(api, _EVENT_DEFINITIONS, {}, pages=2)
+    rows = PagedRows(api, _EVENT_DEFINITIONS, {}, pages=2)
     shown = [show(EventDefinitionRow, row) async for row in rows]
     return {each["name"]: (each.get("last_seen_at") or "")[:10] or None for each in shown}
 
 
 async def _ask_types(api: Call, event: str) -> dict[str, str | None]:
     query = {"type": "event", "event_names": [event], "filter_by_event_names": True}
-    rows = Rows(api, _PROPERTY_DEFINITIONS, query, pages=2)
+    rows = PagedRows(api, _PROPERTY_DEFINITIONS, query, pages=2)
     shown = [show(PropertyDefinitionRow, row) async for row in rows]
     return {each["name"]: each.get("property_type") for each in shown}
 
 
 async def _ask_person_values(api: Call, name: str) -> list[dict[str, Any]]:
-    answer = await api.counted_as(Budget.ANALYTICS).get(_PERSON_VALUES, {"key": name})
-    rows = cast("list[Any]", answer) if isinstance(answer, list) else show(_Results, answer)["results"]
+    response = await api.counted_as(Budget.ANALYTICS).get(_PERSON_VALUES, {"key": name})
+    rows = response if is_list(response) else read(_Results, response).results
     return [show(PersonValue, row) for row in rows]
 
 

@@ -14,7 +14,7 @@ from ..operation import Effect, Operation, Reply, Result, Toolset
 from .check import checked
 from .export import export, export_directory
 from .plan import MOST_ROWS, plan
-from .running import Question, Rows, ask
+from .running import PlannedQuery, QueryRows, ask
 from .verdict import statement_of
 
 _FOR_THE_ANSWER_S = 5.0
@@ -32,19 +32,19 @@ async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
     warnings = await checked(api, statement, values) if args.check == "full" else ()
     query = ask(
         api,
-        Question(plan=planned, values=values, name=args.name, refresh=args.refresh, background=args.background),
+        PlannedQuery(plan=planned, values=values, name=args.name, refresh=args.refresh, background=args.background),
     )
     said: dict[str, Any] = {"warnings": list(warnings)} if warnings else {}
     if not await _wait(api, query):
         return _running(query) | said
-    answer: Rows = query.answer
+    answer: QueryRows = query.answer
     if args.export and directory:
         return await export(directory, args.export, args.name, answer.columns, _visible(answer), _cut(answer) | said)
     shown = _whole(query) | said
     return await _plotted(api, args.plot, shown, answer, args.name) if args.plot else shown
 
 
-async def _plotted(api: Call, plot: Plot, shown: dict[str, Any], answer: Rows, name: str | None) -> Result | Reply:
+async def _plotted(api: Call, plot: Plot, shown: dict[str, Any], answer: QueryRows, name: str | None) -> Result | Reply:
     """Add a picture of the rows to the result."""
     table = plotted(plot, answer.columns, _visible(answer))
     if isinstance(table, str):
@@ -57,7 +57,7 @@ async def _get_query_result(api: Call, args: GetQueryResult) -> Result:
     query = _find(api, args.query_id)
     if not await _wait(api, query):
         return _running(query)
-    answer: Rows = query.answer
+    answer: QueryRows = query.answer
     visible = _visible(answer)
     rows = visible[args.offset : args.offset + args.limit]
     shown = {"columns": answer.columns, "rows": rows, "rows_returned": len(rows), "rows_total": len(visible)}
@@ -100,7 +100,7 @@ def _running(query: Query) -> dict[str, Any]:
 
 def _whole(query: Query) -> dict[str, Any]:
     """Return columns and rows, and whether there are more."""
-    answer: Rows = query.answer
+    answer: QueryRows = query.answer
     rows = _visible(answer)
     shown: dict[str, Any] = {"columns": answer.columns, "rows": rows, "rows_returned": len(rows)}
     if _is_large(rows):
@@ -119,12 +119,12 @@ def _is_large(rows: list[list[Any]]) -> bool:
     return False
 
 
-def _visible(answer: Rows) -> list[list[Any]]:
+def _visible(answer: QueryRows) -> list[list[Any]]:
     """Return the rows without the one that only shows whether there are more."""
     return answer.rows if answer.plan.shown is None else answer.rows[: answer.plan.shown]
 
 
-def _cut(answer: Rows) -> dict[str, Any]:
+def _cut(answer: QueryRows) -> dict[str, Any]:
     """Return whether rows are missing, and how to get them."""
     count, own_limit = len(_visible(answer)), answer.plan.own_limit
     if count < len(answer.rows) or answer.more:
@@ -136,7 +136,7 @@ def _cut(answer: Rows) -> dict[str, Any]:
 
 def _age(query: Query) -> dict[str, Any]:
     """Return when PostHog computed the result, and how long ago this server received it."""
-    answer: Rows = query.answer
+    answer: QueryRows = query.answer
     computed = {"computed_at": answer.computed_at} if answer.computed_at else {}
     return computed | ({"age_s": round(query.age_s)} if query.age_s >= 1 else {})
 

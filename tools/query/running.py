@@ -36,7 +36,7 @@ _FIX = "Fix the error that PostHog reports; describe_data shows the names that e
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class PlannedQuery:
     """A statement as it is sent."""
 
     plan: Plan
@@ -54,7 +54,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class QueryRows:
     """The rows that PostHog sent for a question."""
 
     plan: Plan
@@ -73,7 +73,7 @@ class Rows:
         return measured * len(self.rows) // max(len(sample), 1)
 
 
-def ask(api: Call, question: Question) -> Query:
+def ask(api: Call, question: PlannedQuery) -> Query:
     """Return the query for this question: one that is running, one that ended a moment ago, or a new one.
 
     With `refresh` it is one that was refreshed, too.
@@ -88,7 +88,7 @@ def ask(api: Call, question: Question) -> Query:
     return api.queries.start(api.place, keys, partial(_compute, far, question), partial(_stop, far))
 
 
-async def _compute(api: Call, question: Question, query: Query) -> Rows:
+async def _compute(api: Call, question: PlannedQuery, query: Query) -> QueryRows:
     sent = {"kind": "HogQLQuery", "query": question.plan.sql}
     body: dict[str, Any] = {
         "query": sent | ({"values": question.values} if question.values else {}),
@@ -112,7 +112,7 @@ async def _compute(api: Call, question: Question, query: Query) -> Rows:
             source="posthog",
         )
     computed_at = answer.last_refresh if answer.is_cached else None
-    return Rows(question.plan, answer.columns or [], answer.results, bool(answer.hasMore), computed_at)
+    return QueryRows(question.plan, answer.columns or [], answer.results, bool(answer.hasMore), computed_at)
 
 
 async def _stop(api: Call, query: Query) -> None:

@@ -8,7 +8,7 @@ from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...schemas.base import View
 from ..operation import show
-from ..pages import Rows
+from ..pages import PagedRows
 
 NAMES_AGE_S = 600.0
 _EVENT_PAGES = 5
@@ -25,7 +25,7 @@ class Names:
     complete: bool
 
 
-class _Named(View):
+class _NamedRow(View):
     name: str
 
 
@@ -68,6 +68,6 @@ async def _exists(api: Call, path: str, name: str, query: dict[str, str]) -> boo
 
 
 async def _names(api: Call, path: str, query: dict[str, str], pages: int) -> Names:
-    rows = Rows(api.counted_as(Budget.CRUD), path, query, pages=pages)
-    known = [str(show(_Named, row)["name"]) async for row in rows]
+    rows = PagedRows(api.counted_as(Budget.CRUD), path, query, pages=pages)
+    known = [str(show(_NamedRow, row)["name"]) async for row in rows]
     return Names(tuple(known), not rows.cut)

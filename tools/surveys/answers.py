@@ -3,8 +3,9 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
+from ...schemas.json import is_list
 from ...schemas.surveys.objects import QuestionView
 from ...schemas.text import excerpt
 from ..table import mean, number, percent
@@ -113,9 +114,7 @@ def _several(value: Any) -> list[str]:
             value = json.loads(value)
         except ValueError:
             return [value]
-    if isinstance(value, list):
-        return [str(one) for one in cast("list[Any]", value)]
-    return [str(value)]
+    return list(map(str, value)) if is_list(value) else [str(value)]
 
 
 def _samples(texts: Sequence[str]) -> dict[str, Any]:

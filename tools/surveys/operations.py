@@ -1,8 +1,9 @@
 """Surveys. PostHog has no soft delete for them, so they are archived instead and nothing is lost."""
 
-from typing import Any, cast
+from typing import Any
 
 from ...gateway.call import Call
+from ...schemas.json import as_object
 from ...schemas.shown import Whole
 from ...schemas.surveys.objects import CreateSurvey, GetSurvey, ListSurveys, SurveyRow, SurveyView, UpdateSurvey
 from ..merging import merged
@@ -42,7 +43,7 @@ async def _update_survey(api: Call, args: UpdateSurvey) -> Result:
         # PostHog replaces these two objects whole.
         before = await api.get(SURVEY, survey_id=args.survey_id)
         read(SurveyView, before)
-        stored = cast("dict[str, Any]", before)
+        stored = as_object(before)
         for name, value in nested.items():
             if value is not None:
                 changes[name] = merged(stored.get(name), value)

@@ -80,7 +80,7 @@ def _raw_pieces(text: str) -> list[Piece]:
 
 
 @dataclass(slots=True)
-class _Level:
+class _BracketLevel:
     """The tokens since the last comma inside one pair of brackets, and the tables of the current FROM clause.
 
     Where the parser cannot read a subquery it takes the brackets for a list of tables: in FROM, the columns of
@@ -98,7 +98,7 @@ class _Reading:
 
     bounds: Bounds
     closes: bool
-    levels: list[_Level] = field(default_factory=lambda: [_Level()])
+    levels: list[_BracketLevel] = field(default_factory=lambda: [_BracketLevel()])
     previous: str = ""
     chain: int = 0
     tables: int = 0
@@ -123,7 +123,7 @@ class _Reading:
         self.chain += 1
         is_name = self.previous in _BEFORE_NAMES
         if word in ("(", "[", "{"):
-            self.levels.append(_Level(level.in_from and self.previous in ("from", "join", ",", "(")))
+            self.levels.append(_BracketLevel(level.in_from and self.previous in ("from", "join", ",", "(")))
         elif word in (")", "]", "}"):
             self._close()
         elif word == ",":

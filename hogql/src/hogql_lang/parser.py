@@ -10,14 +10,12 @@ from importlib import import_module
 from typing import Any, Literal, Protocol, cast
 
 from . import tree
-from .build import expression, offset
+from .build import Json, expression, offset
 from .guard import SHORT, Bounds, check
 from .tokens import Token
 
 MAX_DEPTH = 100
 """Levels of nesting of one tree; far above what people write, far below Python's recursion limit."""
-
-type _Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ def _read(
     if (overload := check(text, bounds, tokens)) is not None:
         return Unjudged(overload.message, overload.place)
     try:
-        found = cast("_Json", json.loads(getattr(parser, function)(text)))
+        found = cast("Json", json.loads(getattr(parser, function)(text)))
     except UnicodeEncodeError:
         return Unparsed("the query is not valid Unicode: it holds half of a surrogate pair")
     except RecursionError:
@@ -110,13 +108,13 @@ def _error_place(text: str, start: int | None, end: int | None) -> tuple[int | N
     return first, max(last, first + 1) if end > start else last
 
 
-def _is_shallow(found: _Json) -> bool:
+def _is_shallow(found: Json) -> bool:
     level: list[Any] = [found]
     for _ in range(2 * MAX_DEPTH):  # a level of the tree is one or two of JSON
         deeper: list[Any] = []
         for item in level:
             if isinstance(item, dict):
-                below = [each for key, each in cast("_Json", item).items() if key not in ("start", "end")]
+                below = [each for key, each in cast("Json", item).items() if key not in ("start", "end")]
             else:
                 below = cast("list[Any]", item)
             deeper += [each for each in below if isinstance(each, dict | list)]

@@ -39,7 +39,7 @@ UNLISTED_COLUMNS = frozenset({"team_id", "_timestamp", "inserted_at", "_offset"}
 _EQUALITIES = ("==", "!=", "in", "not in", "global in", "global not in")
 _OTHER = Column("", "unknown")
 
-type Columns = Mapping[str, Column]
+type TableColumns = Mapping[str, Column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Source:
     """A table or subquery in FROM. `columns` None: they are not known."""
 
     names: frozenset[str]
-    columns: Columns | None
+    columns: TableColumns | None
     table: str = ""
     place: int | None = None
 
@@ -60,7 +60,7 @@ _UNKNOWN_SOURCE = _Source(frozenset(), None)
 class _Scope:
     """The names that a statement, or an expression in it, can use."""
 
-    tables: Mapping[str, Columns | None]
+    tables: Mapping[str, TableColumns | None]
     """Subqueries of WITH."""
     sources: tuple[_Source, ...] = ()
     names: frozenset[str] = frozenset()
@@ -96,7 +96,7 @@ class _Resolver:
         self._schema = schema
         self.findings = Findings()
 
-    def query(self, node: tree.Expr, outer: _Scope) -> Columns | None:
+    def query(self, node: tree.Expr, outer: _Scope) -> TableColumns | None:
         """Resolve a query. Returns its columns as the outer query sees them, None when they are not known."""
         match node:
             case tree.SetQuery():
@@ -106,7 +106,7 @@ class _Resolver:
             case _:
                 return None
 
-    def _members(self, node: tree.SetQuery, outer: _Scope) -> Columns | None:
+    def _members(self, node: tree.SetQuery, outer: _Scope) -> TableColumns | None:
         first = node.first
         if isinstance(first, tree.Select) and first.ctes:  # all members see them
             tables, expressions = self._with(first, outer)
@@ -117,7 +117,7 @@ class _Resolver:
             self.query(member, outer)
         return columns
 
-    def _select(self, node: tree.Select, outer: _Scope) -> Columns | None:
+    def _select(self, node: tree.Select, outer: _Scope) -> TableColumns | None:
         untimed = len(self.findings.untimed)
         tables, expressions = self._with(node, outer)
         joins = list(sources(node.source))
@@ -139,7 +139,7 @@ class _Resolver:
         self._time(node, scope, joins, untimed)
         return self._columns(node.columns, scope)
 
-    def _with(self, node: tree.Select, outer: _Scope) -> tuple[dict[str, Columns | None], dict[str, tree.Expr]]:
+    def _with(self, node: tree.Select, outer: _Scope) -> tuple[dict[str, TableColumns | None], dict[str, tree.Expr]]:
         tables, expressions = dict(outer.tables), dict[str, tree.Expr]()
         for cte in node.ctes:
             if cte.is_column:
@@ -306,7 +306,7 @@ class _Resolver:
         elif any(not source.table for source in scope.sources):
             del self.findings.untimed[before:]
 
-    def _columns(self, select: tuple[tree.Expr, ...], scope: _Scope) -> Columns | None:
+    def _columns(self, select: tuple[tree.Expr, ...], scope: _Scope) -> TableColumns | None:
         columns: dict[str, Column] = {}
         for item in select:
             match item:
@@ -325,7 +325,7 @@ class _Resolver:
                     pass
         return columns
 
-    def _starred(self, item: tree.Field, scope: _Scope) -> Columns | None:
+    def _starred(self, item: tree.Field, scope: _Scope) -> TableColumns | None:
         if len(item.chain) == 1 and len(scope.sources) > 1:
             names = min(scope.sources[0].names, default="")
             self.findings.stars.append(Used(names, place(item), "table"))

@@ -57,7 +57,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Sandbox:
+class _Application:
     services: Services
     base_url: Callable[[], str]
     router: Router
@@ -87,7 +87,7 @@ def create_app(
     background = _Background()
     services = Services(store, events, clock, background.start)
     router = Router(resource_routes())
-    sandbox = _Sandbox(services, base_url, router, Faults(), clock, rate, deque(maxlen=_REMEMBERED), Journal())
+    sandbox = _Application(services, base_url, router, Faults(), clock, rate, deque(maxlen=_REMEMBERED), Journal())
     return Starlette(
         routes=[
             WebRoute("/", partial(_overview, sandbox)),
@@ -155,7 +155,7 @@ async def _open_events(services: Services, on_failure: Callable[[Exception], Non
     await _quietly(lambda: on_ready(services))
 
 
-async def _reset(sandbox: _Sandbox, refill: Callable[[], None]) -> None:
+async def _reset(sandbox: _Application, refill: Callable[[], None]) -> None:
     """Reset to the state of a new sandbox but keep the events. A new router has no cached query results."""
     sandbox.clock.reset()
     sandbox.faults.set([])
@@ -166,7 +166,7 @@ async def _reset(sandbox: _Sandbox, refill: Callable[[], None]) -> None:
     sandbox.services.spawn(lambda: on_ready(sandbox.services))
 
 
-async def _data_plane(sandbox: _Sandbox, request: Request) -> Response:
+async def _data_plane(sandbox: _Application, request: Request) -> Response:
     """Handle one PostHog API request and turn errors into responses."""
     try:
         return await _dispatch(sandbox, check_key(request.headers.get("authorization")), request)
@@ -180,7 +180,7 @@ async def _data_plane(sandbox: _Sandbox, request: Request) -> Response:
         return error_response(server_error())
 
 
-async def _dispatch(sandbox: _Sandbox, key: Key, request: Request) -> Response:
+async def _dispatch(sandbox: _Application, key: Key, request: Request) -> Response:
     path: str = request.path_params["path"]
     found = sandbox.router.find(path.removeprefix("api/")) if path.startswith("api/") else None
     endpoints, arguments = found or ({}, {})
@@ -227,7 +227,7 @@ def _enter(store: Store, key: Key, request: Request, segments: Sequence[str]) ->
     return place[0]
 
 
-async def _overview(sandbox: _Sandbox, _request: Request) -> Response:
+async def _overview(sandbox: _Application, _request: Request) -> Response:
     stored = await to_thread.run_sync(sandbox.services.store.counts)
     overview = Overview(
         base_url=sandbox.base_url(),
@@ -245,7 +245,7 @@ async def _event_counts(events: EventSource) -> Mapping[str, int | None]:
     return dict.fromkeys(_EVENT_TABLES)
 
 
-def _in_force(sandbox: _Sandbox) -> list[str]:
+def _in_force(sandbox: _Application) -> list[str]:
     """Return one sentence for each setting that makes this sandbox behave differently from the default."""
     faults, lines = len(sandbox.faults.shown()), list[str]()
     if faults:

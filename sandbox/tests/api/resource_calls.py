@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, QueryParams
 from posthog_sandbox.api.account import new_project
 from posthog_sandbox.errors import ApiError
 from posthog_sandbox.http.routing import Call, Route, Router, Services
-from posthog_sandbox.storage.engine import Table
+from posthog_sandbox.storage.engine import ResultTable
 from posthog_sandbox.storage.events import Database, EventSource
 from posthog_sandbox.storage.store import Store
 
@@ -42,9 +42,9 @@ class KnownEvents:
     def __init__(self, *names: str) -> None:
         self._names = names
 
-    def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 0) -> Table:
+    def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 0) -> ResultTable:
         """Return the names for any query."""
-        return Table(("name",), ("String",), [[name] for name in self._names])
+        return ResultTable(("name",), ("String",), [[name] for name in self._names])
 
     def close(self) -> None:
         """Do nothing."""

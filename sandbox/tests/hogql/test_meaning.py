@@ -12,7 +12,7 @@ import pytest
 
 from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.hogql import Context, HogqlError, translate
-from posthog_sandbox.storage.engine import Engine, Table
+from posthog_sandbox.storage.engine import Engine, ResultTable
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 TYPED = Context(
@@ -30,7 +30,7 @@ def engine() -> Iterator[Engine]:
         yield opened
 
 
-def run(engine: Engine, query: str, context: Context = TYPED) -> Table:
+def run(engine: Engine, query: str, context: Context = TYPED) -> ResultTable:
     return engine.select(translate(query, context).sql)
 
 

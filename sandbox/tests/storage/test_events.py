@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from posthog_sandbox.errors import ApiError
-from posthog_sandbox.storage.engine import EngineError, Table
+from posthog_sandbox.storage.engine import EngineError, ResultTable
 from posthog_sandbox.storage.events import RUNNING_QUERIES, EventSource
 
 pytestmark = pytest.mark.anyio
@@ -21,13 +21,13 @@ class Gate:
         self.fails_with: EngineError | None = None
         self.closed = False
 
-    def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 0) -> Table:
+    def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 0) -> ResultTable:
         """Return one row."""
         self.statements.append(sql)
         assert self.open.wait(20)
         if self.fails_with is not None:
             raise self.fails_with
-        return Table(("x",), ("UInt8",), [[1]])
+        return ResultTable(("x",), ("UInt8",), [[1]])
 
     def close(self) -> None:
         """Record that it was closed."""
@@ -48,7 +48,7 @@ async def opened(gate: Gate, queue_seconds: float = 20) -> EventSource:
 async def test_a_query_waits_for_the_data(gate: Gate) -> None:
     gate.open.set()
     source = EventSource(lambda: gate)
-    responses: list[Table] = []
+    responses: list[ResultTable] = []
 
     async def ask() -> None:
         responses.append(await source.query(1, "SELECT 1"))

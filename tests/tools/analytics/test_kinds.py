@@ -126,7 +126,7 @@ def visits_asked(args: QueryVisits) -> Spec[Options]:
     return Spec(options=Options(args.least), **inputs.shared(args, "-7d"))
 
 
-def visits_stored(source: stored.Fields) -> Spec[Options]:
+def visits_stored(source: stored.StoredQuery) -> Spec[Options]:
     return Spec(options=Options(stored.whole(source.get("least"), 1)), **stored.shared(source))
 
 

@@ -14,7 +14,7 @@ from .clock import SettableClock
 from .faults import Faults, read_faults
 from .journal import Journal
 
-type _Endpoint = Callable[[Request], Awaitable[Response]]
+type _AdminEndpoint = Callable[[Request], Awaitable[Response]]
 
 
 def admin_routes(
@@ -55,7 +55,7 @@ def admin_routes(
     ]
 
 
-def _guarded(act: _Endpoint) -> _Endpoint:
+def _guarded(act: _AdminEndpoint) -> _AdminEndpoint:
     async def endpoint(request: Request) -> Response:
         try:
             check_key(request.headers.get("authorization"))

@@ -9,7 +9,7 @@ from .generate import Parameters, generate
 from .rows import Batch
 from .tables import DATABASE, EVENT_DEFINITIONS, EVENTS, GENERATED, PROPERTY_DEFINITIONS, TABLES, event_line, line
 
-type Progress = Callable[[float, str], None]
+type ReportProgress = Callable[[float, str], None]
 
 _ROUND_EVENTS = 25_000
 """Number of events that are encoded and sent to ClickHouse together."""
@@ -48,7 +48,7 @@ GROUP BY name ORDER BY name
 """
 
 
-def load(engine: Engine, parameters: Parameters, progress: Progress) -> None:
+def load(engine: Engine, parameters: Parameters, progress: ReportProgress) -> None:
     """Create all tables of the dataset in an empty database; generation and writing overlap.
 
     `progress` is called from this thread with a fraction from 0 to 1 and a message, at least every 5 %.
@@ -71,7 +71,7 @@ def load(engine: Engine, parameters: Parameters, progress: Progress) -> None:
     progress(1.0, f"{parameters.events:,} events ready")
 
 
-def _rounds(parameters: Parameters, progress: Progress) -> Iterator[list[Batch]]:
+def _rounds(parameters: Parameters, progress: ReportProgress) -> Iterator[list[Batch]]:
     total, made, held = parameters.events, 0, 0
     batches: list[Batch] = []
     progress(0.0, f"Generating {total:,} events")

@@ -23,7 +23,7 @@ from .vocabulary import (
     SOURCES,
     Country,
     Device,
-    Source,
+    TrafficSource,
 )
 
 type Json = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
@@ -62,7 +62,7 @@ class Person:
     number: int
     country: Country
     device: Device
-    source: Source
+    source: TrafficSource
     address: str
     distinct_id: str
     created_at: int
@@ -183,7 +183,7 @@ def _company(chance: Chance, number: int, story: Story, plant: bool) -> Company:
     return Company(key, f"{key}.example", story.start - int(chance.unit() * 400 * DAY), to_json(properties))
 
 
-def _source(chance: Chance, plant: bool) -> Source:
+def _source(chance: Chance, plant: bool) -> TrafficSource:
     source = chance.pick(SOURCES)
     planted = hostile.text(chance, "", 0.004, plant)[:2000]
     return source._replace(utm_source="forged", utm_campaign=planted) if planted else source

@@ -10,7 +10,7 @@ from .people import Json, Person, to_json
 from .product import APP, EXPERIMENT_FLAG, EXPERIMENT_PROPERTY
 from .rows import EventRow, ReplayRow, SessionRow
 from .story import SECOND, Story
-from .vocabulary import Device, Source
+from .vocabulary import Device, TrafficSource
 
 type Platform = Literal["web", "mobile", "server"]
 
@@ -41,7 +41,7 @@ class Visit:
         *,
         platform: Platform = "web",
         device: Device | None = None,
-        source: Source | None = None,
+        source: TrafficSource | None = None,
     ) -> None:
         self.person = person
         self.events: list[EventRow] = []

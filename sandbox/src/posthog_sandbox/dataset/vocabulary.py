@@ -29,7 +29,7 @@ class Device(NamedTuple):
     height: int
 
 
-class Source(NamedTuple):
+class TrafficSource(NamedTuple):
     """The source of a visit; missing parts are empty strings."""
 
     channel: str
@@ -86,12 +86,12 @@ APP_PHONES = Weighted(
 _CAMPAIGN, _RETARGET = "autumn-launch", "retargeting"
 SOURCES = Weighted(
     (
-        (Source("Direct", "$direct", "$direct", "", "", ""), 30),
-        (Source("Organic Search", "https://www.google.com/", "www.google.com", "", "", ""), 24),
-        (Source("Organic Search", "https://duckduckgo.com/", "duckduckgo.com", "", "", ""), 3),
-        (Source("Organic Search", "https://www.bing.com/", "www.bing.com", "", "", ""), 4),
+        (TrafficSource("Direct", "$direct", "$direct", "", "", ""), 30),
+        (TrafficSource("Organic Search", "https://www.google.com/", "www.google.com", "", "", ""), 24),
+        (TrafficSource("Organic Search", "https://duckduckgo.com/", "duckduckgo.com", "", "", ""), 3),
+        (TrafficSource("Organic Search", "https://www.bing.com/", "www.bing.com", "", "", ""), 4),
         (
-            Source(
+            TrafficSource(
                 "Paid Search",
                 "https://www.google.com/",
                 "www.google.com",
@@ -104,7 +104,7 @@ SOURCES = Weighted(
             8,
         ),
         (
-            Source(
+            TrafficSource(
                 "Paid Search",
                 "https://www.google.com/",
                 "www.google.com",
@@ -116,20 +116,20 @@ SOURCES = Weighted(
             ),
             5,
         ),
-        (Source("Organic Social", "https://www.linkedin.com/", "www.linkedin.com", "", "", ""), 5),
-        (Source("Organic Social", "https://www.reddit.com/", "www.reddit.com", "", "", ""), 4),
+        (TrafficSource("Organic Social", "https://www.linkedin.com/", "www.linkedin.com", "", "", ""), 5),
+        (TrafficSource("Organic Social", "https://www.reddit.com/", "www.reddit.com", "", "", ""), 4),
         (
-            Source(
+            TrafficSource(
                 "Paid Social", "https://www.linkedin.com/", "www.linkedin.com", "linkedin", "paid_social", _RETARGET
             ),
             5,
         ),
-        (Source("Email", "$direct", "$direct", "newsletter", "email", "november-digest"), 6),
-        (Source("Referral", "https://tools.review.example/boards", "tools.review.example", "", "", ""), 4),
-        (Source("Referral", "https://news.ycombinator.com/", "news.ycombinator.com", "", "", ""), 2),
+        (TrafficSource("Email", "$direct", "$direct", "newsletter", "email", "november-digest"), 6),
+        (TrafficSource("Referral", "https://tools.review.example/boards", "tools.review.example", "", "", ""), 4),
+        (TrafficSource("Referral", "https://news.ycombinator.com/", "news.ycombinator.com", "", "", ""), 2),
     )
 )
-DIRECT = Source("Direct", "$direct", "$direct", "", "", "")
+DIRECT = TrafficSource("Direct", "$direct", "$direct", "", "", "")
 
 FIRST_NAMES = (
     "Ada", "Amir", "Anna", "Ben", "Carla", "Chen", "Dana", "Diego", "Elif", "Emma", "Femi", "Grace", "Hana",

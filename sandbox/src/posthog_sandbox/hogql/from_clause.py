@@ -10,7 +10,7 @@ from hogql_lang import tree
 from . import escape
 from .errors import did_you_mean, query_error
 from .schema.catalog import SYSTEM_TABLES, TABLES, UNAVAILABLE_TABLES, find_table
-from .scope import CompiledCte, Environment, OutColumn, QuerySource, Relation, SelectScope, Source, TableSource
+from .scope import CompiledCte, Environment, FromSource, OutColumn, QuerySource, Relation, SelectScope, TableSource
 from .values import INTEGER
 
 _KINDS = ("INNER", "LEFT", "RIGHT", "FULL", "CROSS")
@@ -23,7 +23,7 @@ class FromPart:
     """One table of the clause: rendered last, when the lazy joins on it are known."""
 
     keyword: str
-    source: Source
+    source: FromSource
     table: str
     constraint: str
 
@@ -82,7 +82,7 @@ def _keyword(join: tree.Join) -> str:
 
 
 def _constraint(
-    constraint: tree.JoinConstraint, source: Source, earlier: list[Source], environment: Environment
+    constraint: tree.JoinConstraint, source: FromSource, earlier: list[FromSource], environment: Environment
 ) -> str:
     if not constraint.using:
         return replace(environment, plain_nulls=True).compile(constraint.expr).sql
@@ -90,7 +90,7 @@ def _constraint(
     return " AND ".join(_shared_column(column, source, earlier, environment) for column in columns)
 
 
-def _shared_column(column: tree.Expr, source: Source, earlier: list[Source], environment: Environment) -> str:
+def _shared_column(column: tree.Expr, source: FromSource, earlier: list[FromSource], environment: Environment) -> str:
     """One column of USING, as an equation."""
     name = str(column.chain[0]) if isinstance(column, tree.Field) and len(column.chain) == 1 else None
     if name is None:
@@ -103,7 +103,7 @@ def _shared_column(column: tree.Expr, source: Source, earlier: list[Source], env
     return f"{left.sql} = {right.sql}"
 
 
-def _source(join: tree.Join, environment: Environment) -> tuple[Source, str]:
+def _source(join: tree.Join, environment: Environment) -> tuple[FromSource, str]:
     match join.table:
         case tree.Select() | tree.SetQuery() as query:
             _refuse(join, arguments=True, sample=True)
@@ -117,7 +117,7 @@ def _source(join: tree.Join, environment: Environment) -> tuple[Source, str]:
             raise query_error("Only tables and subqueries can be read from.", join.span)
 
 
-def _named(name: str, join: tree.Join, environment: Environment) -> tuple[Source, str]:
+def _named(name: str, join: tree.Join, environment: Environment) -> tuple[FromSource, str]:
     compilation = environment.compilation
     alias = join.alias or name
     binding = environment.ctes.get(name)
@@ -158,7 +158,7 @@ def _refuse(join: tree.Join, *, arguments: bool = False, sample: bool = False, r
         raise query_error("The columns of a table cannot be renamed in FROM.", join.span)
 
 
-def _numbers(join: tree.Join, alias: str, environment: Environment) -> tuple[Source, str]:
+def _numbers(join: tree.Join, alias: str, environment: Environment) -> tuple[FromSource, str]:
     _refuse(join, sample=True)
     arguments = join.table_args or ()
     if len(arguments) not in (1, 2):

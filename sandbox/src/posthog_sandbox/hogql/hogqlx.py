@@ -15,7 +15,7 @@ _WITH_ATTRIBUTES = "a blink marquee redacted"
 _PLAIN = "em strong span div p pre code h1 h2 h3 h4 h5 h6 ul ol li table thead tbody tr th td blockquote hr b i u"
 _TAGS = tuple(f"{_COMPONENTS} {_WITH_ATTRIBUTES} {_PLAIN}".split())
 
-type Value = tree.Expr | tuple[tree.Expr, ...]
+type TagValue = tree.Expr | tuple[tree.Expr, ...]
 
 
 def expanded(tag: tree.Tag) -> tree.Expr:
@@ -28,7 +28,7 @@ def expanded(tag: tree.Tag) -> tree.Expr:
     return tree.Tuple(tuple(parts), tag.span)
 
 
-def value_of(value: Value) -> tree.Expr:
+def value_of(value: TagValue) -> tree.Expr:
     """An attribute: lists become tuples, because their members may be of different types."""
     match value:
         case tuple():

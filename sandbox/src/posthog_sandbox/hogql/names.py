@@ -9,10 +9,10 @@ from hogql_lang import tree
 from . import escape
 from .errors import Span, query_error
 from .properties import read_property
-from .scope import CompiledCte, Environment, Source, TableSource, VirtualSource, source_of, unresolved
+from .scope import CompiledCte, Environment, FromSource, TableSource, VirtualSource, source_of, unresolved
 from .values import UNKNOWN, Fragment
 
-type Key = str | int
+type AccessKey = str | int
 
 
 def compile_field(node: tree.Field, environment: Environment) -> Fragment:
@@ -39,10 +39,10 @@ def compile_field(node: tree.Field, environment: Environment) -> Fragment:
 
 
 def _from_source(
-    source: Source | VirtualSource, path: list[Key], environment: Environment, span: Span | None
+    source: FromSource | VirtualSource, path: list[AccessKey], environment: Environment, span: Span | None
 ) -> Fragment:
     """The column that a path leads to, through lazy joins."""
-    current: Source | VirtualSource = source
+    current: FromSource | VirtualSource = source
     for position, key in enumerate(path):
         column = current.column(str(key))
         if column is not None:
@@ -56,7 +56,7 @@ def _from_source(
     raise query_error(message, span)
 
 
-def access(base: Fragment, path: list[Key], environment: Environment, span: Span | None) -> Fragment:
+def access(base: Fragment, path: list[AccessKey], environment: Environment, span: Span | None) -> Fragment:
     """A path into a value: of JSON its property, of a tuple its element."""
     if not path:
         return base
@@ -92,9 +92,9 @@ def compile_tuple_access(node: tree.TupleAccess, environment: Environment) -> Fr
     return access(value, [node.index], environment, node.span)
 
 
-def _unwound(node: tree.ArrayAccess) -> tuple[tree.Expr, list[Key]]:
+def _unwound(node: tree.ArrayAccess) -> tuple[tree.Expr, list[AccessKey]]:
     """The expression before the brackets, and the constant keys in them; no keys when one is computed."""
-    keys: list[Key] = []
+    keys: list[AccessKey] = []
     base: tree.Expr = node
     while isinstance(base, tree.ArrayAccess):
         if not isinstance(base.key, tree.Constant) or not isinstance(base.key.value, str | int):
@@ -104,5 +104,5 @@ def _unwound(node: tree.ArrayAccess) -> tuple[tree.Expr, list[Key]]:
     return base, keys[::-1]
 
 
-def _key(node: tree.Constant) -> Key:
+def _key(node: tree.Constant) -> AccessKey:
     return node.value if isinstance(node.value, int) else str(node.value)

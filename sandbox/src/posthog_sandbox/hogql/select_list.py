@@ -10,7 +10,7 @@ from . import escape
 from .errors import query_error
 from .name_supply import NameSupply
 from .printer import print_expression, property_chain
-from .scope import Environment, OutColumn, QuerySource, Source
+from .scope import Environment, FromSource, OutColumn, QuerySource
 from .values import Fragment
 
 
@@ -71,7 +71,7 @@ def _reference(node: tree.Expr) -> str:
     return str(chain[-1]) if chain else print_expression(node)
 
 
-def _star_sources(node: tree.Field, environment: Environment) -> list[Source]:
+def _star_sources(node: tree.Field, environment: Environment) -> list[FromSource]:
     sources = environment.scope.sources
     if len(node.chain) == 1:
         if not sources:
@@ -87,7 +87,7 @@ def _star_sources(node: tree.Field, environment: Environment) -> list[Source]:
     return [source]
 
 
-def _star(source: Source) -> list[_Item]:
+def _star(source: FromSource) -> list[_Item]:
     items: list[_Item] = []
     for column in source.star():
         value = source.column(column.name)

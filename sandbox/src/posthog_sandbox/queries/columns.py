@@ -14,7 +14,7 @@ _NEXT_ORDER = re.compile(r"(?<=\sasc),\s*|(?<=\sdesc),\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class SelectedColumn:
     """A selected column.
 
     `shown` is the text as sent, `name` the text without its comment, `hogql` the selected expression, `reference` the
@@ -33,14 +33,14 @@ class Column:
         return self.hogql.isdecimal()
 
 
-def read_column(shown: str, special: Mapping[str, str]) -> Column:
+def read_column(shown: str, special: Mapping[str, str]) -> SelectedColumn:
     """Parse a column; `special` maps names to other expressions. Raises ApiError 400."""
     name = without_comment(shown)
     if name in special:
-        return Column(shown, name, special[name], special[name])
+        return SelectedColumn(shown, name, special[name], special[name])
     parsed = _parsed(name)
     reference = escape.hogql_identifier(parsed.alias) if isinstance(parsed, tree.Alias) else _line(name)
-    return Column(shown, name, _line(name), reference, has_aggregate(parsed))
+    return SelectedColumn(shown, name, _line(name), reference, has_aggregate(parsed))
 
 
 def without_comment(text: str) -> str:
@@ -68,7 +68,7 @@ def conditions(where: Iterable[str]) -> list[str]:
     return [f"({_line(text)})" for text in texts]
 
 
-def grouped_by(columns: list[Column]) -> str:
+def grouped_by(columns: list[SelectedColumn]) -> str:
     """Return the GROUP BY columns; empty without an aggregate."""
     if not any(column.is_aggregate for column in columns):
         return ""
@@ -86,7 +86,7 @@ def ordered(orders: Iterable[str], special: Mapping[str, str]) -> str:
     return ", ".join(shown)
 
 
-def default_order(columns: list[Column], time: str) -> str:
+def default_order(columns: list[SelectedColumn], time: str) -> str:
     """Return `count()` descending, else the first aggregate, else the time descending, else the first column."""
     names = [column.name for column in columns]
     if "count()" in names:

@@ -19,13 +19,13 @@ from ..values import Row, as_list, as_object, objects
 from .action_steps import action_condition
 from .moments import parse_moment
 from .person_overlays import person_overlays
-from .property_filters import TRUE, FilterScope, Table, properties_condition
+from .property_filters import TRUE, FilterScope, TableName, properties_condition
 from .query_log import QueryLog
 from .stored_tables import CohortPersons, stored_relation
 
-_FILTERED: Mapping[str, Table] = {"events": "events", "sessions": "sessions"}
+_FILTERED: Mapping[str, TableName] = {"events": "events", "sessions": "sessions"}
 _CURRENT_PERSONS = frozenset({"disabled", "person_id_override_properties_joined"})
-_TIMES: Mapping[Table, str] = {"events": "timestamp", "sessions": "$start_timestamp"}
+_TIMES: Mapping[TableName, str] = {"events": "timestamp", "sessions": "$start_timestamp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class Project:
     scope: FilterScope
     log: QueryLog
 
-    def test_accounts(self, table: Table = "events") -> str:
+    def test_accounts(self, table: TableName = "events") -> str:
         """Return the condition of the project's filters for internal and test users."""
         return self.condition(objects(self.row.get("test_account_filters")), table)
 
-    def condition(self, properties: object, table: Table = "events") -> str:
+    def condition(self, properties: object, table: TableName = "events") -> str:
         """Return property filters as HogQL. Raises ApiError 400."""
         return properties_condition(properties, replace(self.scope, table=table))
 

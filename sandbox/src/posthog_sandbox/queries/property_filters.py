@@ -15,7 +15,7 @@ from .filter_operators import Operand, condition
 from .moments import parse_moment
 from .selectors import element_condition
 
-type Table = Literal["events", "persons", "sessions"]
+type TableName = Literal["events", "persons", "sessions"]
 TRUE = "true"
 _NO_VALUE = frozenset({"is_set", "is_not_set"})
 _KINDS = {"integer": "Numeric", "float": "Numeric", "boolean": "Boolean", "datetime": "DateTime"}
@@ -31,7 +31,7 @@ class FilterScope:
 
     context: Context
     now: datetime
-    table: Table = "events"
+    table: TableName = "events"
     path_cleaning: tuple[tuple[str, str], ...] = ()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from ..http.routing import Call
-from ..storage.engine import EngineError, Table
+from ..storage.engine import EngineError, ResultTable
 from ..values import Row
 
 MAX_QUERIES = 500
@@ -27,7 +27,7 @@ class QueryLog:
 
     _entries: deque[Row] = field(default_factory=lambda: deque[Row](maxlen=MAX_QUERIES))
 
-    def finished(self, call: Call, identity: str, query: Row, seconds: float, table: Table) -> None:
+    def finished(self, call: Call, identity: str, query: Row, seconds: float, table: ResultTable) -> None:
         """Record a successful query."""
         size = sum(len(str(value)) for row in table.rows for value in row)
         counts = {"read_rows": table.read_rows, "read_bytes": table.read_bytes}

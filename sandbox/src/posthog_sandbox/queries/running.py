@@ -13,7 +13,7 @@ from anyio import to_thread
 from ..errors import ApiError, invalid, server_error
 from ..hogql import Context, HogqlError, Translated, translate
 from ..http.routing import Call
-from ..storage.engine import EngineError, Table
+from ..storage.engine import EngineError, ResultTable
 from ..values import Row, as_list, timestamp
 from .project import Project
 
@@ -29,7 +29,7 @@ class Ran:
     """A completed HogQL query; `timings` are seconds in PostHog's format."""
 
     translated: Translated
-    table: Table
+    table: ResultTable
     timings: list[Row]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .columns import Column, grouped_by
+from .columns import SelectedColumn, grouped_by
 from .property_filters import TRUE
 
 
@@ -14,7 +14,7 @@ class Selection:
     `order` is HogQL for ORDER BY; empty for none.
     """
 
-    columns: Sequence[Column]
+    columns: Sequence[SelectedColumn]
     source: str
     terms: Sequence[str]
     order: str

@@ -12,7 +12,7 @@ from ..hogql import HogqlError, escape, parse_query, translate
 from ..http.routing import Call
 from ..insights.actor_source import ActorSource
 from ..insights.actors.query import KINDS, insight_actors
-from ..queries.columns import Column, default_order, ordered, read_column, without_comment
+from ..queries.columns import SelectedColumn, default_order, ordered, read_column, without_comment
 from ..queries.people import groups_by_key, persons_by_id, recorded_sessions
 from ..queries.project import Project, with_filters
 from ..queries.property_filters import TRUE
@@ -183,7 +183,7 @@ def _search(text: object, strategy: _Strategy) -> str:
     return f"({' OR '.join(places)})"
 
 
-def _order(query: Row, columns: list[Column], strategy: _Strategy) -> str:
+def _order(query: Row, columns: list[SelectedColumn], strategy: _Strategy) -> str:
     orders = texts(query, "orderBy")
     for direction in ("", " ASC", " DESC"):
         if orders == [f"{strategy.objects[0]}{direction}"]:
@@ -213,7 +213,12 @@ async def _ran(
 
 
 async def _shown(
-    call: Call, project: Project, columns: list[Column], rows: list[list[Any]], group: int | None, strategy: _Strategy
+    call: Call,
+    project: Project,
+    columns: list[SelectedColumn],
+    rows: list[list[Any]],
+    group: int | None,
+    strategy: _Strategy,
 ) -> tuple[list[list[Any]], int | None]:
     """Return the rows with actors as objects, and the number of missing actors; None when no actor is shown."""
     names = [column.name for column in columns]

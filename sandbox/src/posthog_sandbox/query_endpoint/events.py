@@ -7,7 +7,7 @@ from ..errors import invalid
 from ..hogql import escape
 from ..http.routing import Call
 from ..insights.actors.query import insight_events
-from ..queries.columns import Column, conditions, default_order, ordered, read_column
+from ..queries.columns import SelectedColumn, conditions, default_order, ordered, read_column
 from ..queries.elements import elements_of
 from ..queries.people import as_json, display_name, persons_by_distinct_id
 from ..queries.project import Project
@@ -79,7 +79,7 @@ def _terms(call: Call, query: Row, project: Project) -> list[str]:
     return [*terms, *conditions(texts(query, "where"))]
 
 
-async def _shown(call: Call, project: Project, columns: list[Column], rows: list[list[Any]]) -> list[list[Any]]:
+async def _shown(call: Call, project: Project, columns: list[SelectedColumn], rows: list[list[Any]]) -> list[list[Any]]:
     """Return the rows with persons and whole events as objects."""
     personal = [index for index, column in enumerate(columns) if column.name in ("person", "person_display_name")]
     people = await persons_by_distinct_id(call, project, {row[index] for row in rows for index in personal})

@@ -42,7 +42,7 @@ class EngineMissingError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ResultTable:
     """A query result, ready for JSON.
 
     `types` are ClickHouse type names without `LowCardinality`. Date-times are ISO 8601 text in the time zone of their
@@ -112,7 +112,7 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 2 * _GIBIBYTE) -> Table:
+    def select(self, sql: str, *, max_seconds: float = 60, max_memory_bytes: int = 2 * _GIBIBYTE) -> ResultTable:
         """Return the result of one SELECT. Pass only translated SQL: ClickHouse itself would let it read files.
 
         Runs read-only within the given memory and time, which includes the wait for a free slot. Raises EngineError.
@@ -266,7 +266,7 @@ def read_error(text: str) -> EngineError:
     return EngineError(found["name"] or "UNKNOWN_EXCEPTION", message if message.endswith(".") else f"{message}.")
 
 
-def _table(output: bytes) -> Table:
+def _table(output: bytes) -> ResultTable:
     try:
         parsed = json.loads(output)
     except ValueError:
@@ -281,4 +281,4 @@ def _table(output: bytes) -> Table:
                     row[position] = convert(row[position])
     read: dict[str, Any] = parsed.get("statistics", {})
     shown = tuple(without_low_cardinality(type_name) for type_name in types)
-    return Table(tuple(names), shown, rows, read.get("rows_read", 0), read.get("bytes_read", 0))
+    return ResultTable(tuple(names), shown, rows, read.get("rows_read", 0), read.get("bytes_read", 0))

@@ -11,7 +11,7 @@ from anyio import CapacityLimiter, Event, Semaphore, to_thread
 
 from ..errors import server_error, throttled
 from ..identity import DATA_PROJECT
-from .engine import Engine, EngineError, Progress, Table
+from .engine import Engine, EngineError, Progress, ResultTable
 
 RUNNING_QUERIES = 3
 """Concurrent queries of the query endpoint, PostHog's limit per key."""
@@ -35,7 +35,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\0": "\\0", "\n": "\\n", "\
 class Database(Protocol):
     """The part of an Engine that is used here."""
 
-    def select(self, sql: str, *, max_seconds: float = ..., max_memory_bytes: int = ...) -> Table:
+    def select(self, sql: str, *, max_seconds: float = ..., max_memory_bytes: int = ...) -> ResultTable:
         """Return the result of one SELECT."""
         ...
 
@@ -108,7 +108,7 @@ class EventSource:
         finally:
             self._settled.set()
 
-    async def query(self, project_id: int, sql: str, *, max_seconds: float = 60) -> Table:
+    async def query(self, project_id: int, sql: str, *, max_seconds: float = 60) -> ResultTable:
         """Return rows for the query endpoint. Raises EngineError, and ApiError 429 when the queue is too long."""
         return await self._select(self._queries, project_id, sql, max_seconds)
 
@@ -142,7 +142,7 @@ class EventSource:
         if self._engine is not None:
             await to_thread.run_sync(self._engine.close)
 
-    async def _select(self, turns: Semaphore, project_id: int, sql: str, max_seconds: float) -> Table:
+    async def _select(self, turns: Semaphore, project_id: int, sql: str, max_seconds: float) -> ResultTable:
         await self._settled.wait()
         engine = self._engine
         if engine is None:

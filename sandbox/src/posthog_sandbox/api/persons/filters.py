@@ -7,7 +7,7 @@ from ...errors import invalid
 from ...storage.events import literal
 from ...values import Row, as_list
 
-type _Condition = Callable[[str, list[Any]], str]
+type _Comparison = Callable[[str, list[Any]], str]
 
 
 def person_condition(item: Row) -> str:
@@ -52,7 +52,7 @@ def _literals(values: list[Any]) -> str:
     return ", ".join(literal(text_of(value)) for value in values) or "''"
 
 
-def _any(template: str) -> _Condition:
+def _any(template: str) -> _Comparison:
     """Build a condition that is true when the template is true for one of the values; false without the property."""
 
     def make(text: str, values: list[Any]) -> str:
@@ -62,7 +62,7 @@ def _any(template: str) -> _Condition:
     return make
 
 
-def _none(condition: _Condition) -> _Condition:
+def _none(condition: _Comparison) -> _Comparison:
     return lambda text, values: f"NOT {condition(text, values)}"
 
 
@@ -76,11 +76,11 @@ _NUMBER = "toFloat64OrNull({text}) {operator} toFloat64OrNull({value})"
 _TIME = "parseDateTimeBestEffortOrNull({text}) {operator} parseDateTimeBestEffortOrNull({value})"
 
 
-def _compared(template: str, operator: str) -> _Condition:
+def _compared(template: str, operator: str) -> _Comparison:
     return _any(template.replace("{operator}", operator))
 
 
-_CONDITIONS: Mapping[str, _Condition] = {
+_CONDITIONS: Mapping[str, _Comparison] = {
     "exact": _one_of,
     "is_not": _none(_one_of),
     "icontains": _CONTAINS,

@@ -32,7 +32,7 @@ class FunnelMetric:
     order: Order
 
 
-class _Seen(NamedTuple):
+class _EntityEvent(NamedTuple):
     """An event of an entity: microseconds since 1970, its steps (1 is the exposure), and its identifiers."""
 
     time: int
@@ -114,18 +114,18 @@ def _fresh(metric: FunnelMetric) -> _Counted:
     return _Counted([0] * count, [[] for _ in range(count)])
 
 
-def _seen(columns: list[list[Any]]) -> Iterable[_Seen]:
+def _seen(columns: list[list[Any]]) -> Iterable[_EntityEvent]:
     for time, bits, variant, uuid, session in zip(*columns, strict=True):
         steps = tuple(place + 1 for place in range(int(bits).bit_length()) if bits >> place & 1)
-        yield _Seen(int(time), steps, str(variant), str(uuid), str(session))
+        yield _EntityEvent(int(time), steps, str(variant), str(uuid), str(session))
 
 
-def _shown_event(seen: list[_Seen], attempt: Attempt | None) -> _Seen | None:
+def _shown_event(seen: list[_EntityEvent], attempt: Attempt | None) -> _EntityEvent | None:
     """Return the event of the last step reached, if the order of the funnel determines it."""
     return seen[attempt.events[-1]] if attempt is not None and attempt.events else None
 
 
-def _session(entity: str, event: _Seen) -> Row:
+def _session(entity: str, event: _EntityEvent) -> Row:
     return {
         "person_id": entity,
         "session_id": event.session,

@@ -36,7 +36,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ValueSource:
     """The events of a value, the aggregate over an entity's events, and the treatment of outliers.
 
     With a `session_property` the aggregate is a function over sessions, each counted once.
@@ -53,8 +53,8 @@ class Source:
 class ValueMetric:
     """A mean metric, or a ratio if it has a denominator. With a `threshold` values are only reached or not."""
 
-    numerator: Source
-    denominator: Source | None = None
+    numerator: ValueSource
+    denominator: ValueSource | None = None
     threshold: float | None = None
 
 
@@ -81,9 +81,9 @@ def _session_property(node: Row) -> str | None:
     return str(name) if of_sessions and name in _SESSION_PROPERTIES else None
 
 
-def _source(call: Call, project: Project, metric: Row, name: str, outliers: object) -> Source:
+def _source(call: Call, project: Project, metric: Row, name: str, outliers: object) -> ValueSource:
     condition = node_condition(call, project, metric.get(name), f"metric.{name}")
-    return Source(
+    return ValueSource(
         condition=condition,
         aggregate=_aggregate(as_object(metric.get(name)) or {}),
         window=conversion_seconds(metric),
@@ -161,7 +161,7 @@ def entity_values(metric: ValueMetric, exposures: Exposures) -> str:
     return f"SELECT {', '.join(columns)} FROM {joined}"
 
 
-def _values(source: Source, exposures: Exposures) -> str:
+def _values(source: ValueSource, exposures: Exposures) -> str:
     """Return HogQL with one row per entity with events of a source after its first exposure."""
     end = exposures.end + timedelta(seconds=source.window)
     terms = [*within(exposures.start, end, including_end=False), source.condition]
@@ -176,7 +176,7 @@ def _values(source: Source, exposures: Exposures) -> str:
     )
 
 
-def _session_values(source: Source, exposures: Exposures, name: str) -> str:
+def _session_values(source: ValueSource, exposures: Exposures, name: str) -> str:
     """Return HogQL with one row per entity that has a session whose first event of a source is after exposure."""
     end = exposures.end + timedelta(seconds=source.window)
     terms = [*within(exposures.start, end, including_end=False), source.condition, "ifNull($session_id, '') != ''"]

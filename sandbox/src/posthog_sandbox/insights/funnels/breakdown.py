@@ -9,7 +9,7 @@ from ...http.routing import Call
 from ...values import Row, as_list, objects
 from ..actor_events import GROUP_TYPES, expression, property_name
 from ..requests import choice, malformed_query, number, options
-from .steps import Value
+from .steps import StepValue
 
 type Form = Literal["list", "text", "cohorts"]
 
@@ -22,7 +22,7 @@ _DEFAULT_LIMIT = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Breakdown:
+class FunnelBreakdown:
     """A parsed breakdown. `values` are HogQL expressions of text, empty when the property is missing.
 
     `form` is how a value is shown: a list of texts, one text, or the `cohorts` (id and name) of a person; for cohorts
@@ -36,7 +36,7 @@ class Breakdown:
     is_limited: bool = True
 
 
-def read_breakdown(call: Call, query: Row, *, several: bool) -> Breakdown | None:
+def read_breakdown(call: Call, query: Row, *, several: bool) -> FunnelBreakdown | None:
     """Return the `breakdownFilter` of a query, None without one. Blocking: it reads cohorts. Raises ApiError 400.
 
     `several` is for kinds that use the first item of `breakdowns` before the single `breakdown`.
@@ -61,13 +61,13 @@ def read_breakdown(call: Call, query: Row, *, several: bool) -> Breakdown | None
     if kind == "cohort":
         cohorts = tuple(_cohort(call, item) for item in items)
         conditions = tuple(_membership(identity) for identity, _ in cohorts)
-        return Breakdown(conditions, "cohorts", limit, cohorts, is_limited=False)
+        return FunnelBreakdown(conditions, "cohorts", limit, cohorts, is_limited=False)
     values = tuple(_value(kind, str(item), given) for item in items)
     form = "text" if kind in ("group", "session") else "list"
-    return Breakdown(values, form, limit, is_limited=several or kind in _LIMITED_IN_FUNNELS)
+    return FunnelBreakdown(values, form, limit, is_limited=several or kind in _LIMITED_IN_FUNNELS)
 
 
-def shown(value: Value, breakdown: Breakdown) -> Row:
+def shown(value: StepValue, breakdown: FunnelBreakdown) -> Row:
     """Return the `breakdown` and `breakdown_value` of a result."""
     if breakdown.form == "cohorts":
         identity, name = next(item for item in breakdown.cohorts if (str(item[0]),) == value)
@@ -76,7 +76,7 @@ def shown(value: Value, breakdown: Breakdown) -> Row:
     return {"breakdown": text, "breakdown_value": text}
 
 
-def value_expression(breakdown: Breakdown | None) -> str:
+def value_expression(breakdown: FunnelBreakdown | None) -> str:
     """Return an event's value as HogQL: an array of texts, for cohorts the ids of those that contain the person."""
     if breakdown is None:
         return "[]"

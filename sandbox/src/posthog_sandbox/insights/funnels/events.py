@@ -15,9 +15,9 @@ from ..actor_events import actor_of, expression
 from ..dates import DateRange
 from ..filters import all_of, any_of, query_condition
 from ..series import Series
-from .breakdown import Breakdown, value_expression
+from .breakdown import FunnelBreakdown, value_expression
 from .request import FunnelRequest
-from .steps import FunnelEvent, Value
+from .steps import FunnelEvent, StepValue
 
 _KEY_BITS = 63
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,7 +32,7 @@ class Fetched:
     actors with keys, if requested.
     """
 
-    value: Value
+    value: StepValue
     keys: list[int]
     sizes: list[int]
     entered: int
@@ -55,7 +55,7 @@ class FunnelEvents:
     """
 
     request: FunnelRequest
-    breakdown: Breakdown | None
+    breakdown: FunnelBreakdown | None
     within: DateRange
 
     @property

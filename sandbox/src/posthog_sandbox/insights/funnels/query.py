@@ -12,12 +12,12 @@ from ..actor_events import actor_rows, date_range_of
 from ..dates import read_interval
 from ..filters import sampling_factor
 from ..trends.request import read_compare
-from .breakdown import Breakdown, read_breakdown
+from .breakdown import FunnelBreakdown, read_breakdown
 from .compare import compared_groups, compared_rows
 from .events import Fetched, FunnelEvents
 from .request import FunnelRequest, read_funnel
 from .results import Entered, Tally, step_rows, times_to_convert, trend_rows
-from .steps import Value
+from .steps import StepValue
 from .walks import Walks
 
 
@@ -49,7 +49,7 @@ async def read_events(call: Call, query: Row, project: Project) -> FunnelEvents:
     return FunnelEvents(request, breakdown, await date_range_of(call, query, project, interval))
 
 
-def _read(call: Call, query: Row, project: Project) -> tuple[FunnelRequest, Breakdown | None]:
+def _read(call: Call, query: Row, project: Project) -> tuple[FunnelRequest, FunnelBreakdown | None]:
     request, breakdown = read_funnel(call, query, project), read_breakdown(call, query, several=False)
     if breakdown is not None and breakdown.form == "cohorts":  # a person counts for a cohort with all events
         request = replace(request, rules=replace(request.rules, attributed_step=None))
@@ -75,7 +75,7 @@ def _computed(periods: list[FunnelEvents], ran: list[Ran], sampling: float) -> o
     return groups if breakdown else [row for group in groups for row in group]
 
 
-def _tallies(events: FunnelEvents, fetched: list[Fetched]) -> dict[Value, Tally]:
+def _tallies(events: FunnelEvents, fetched: list[Fetched]) -> dict[StepValue, Tally]:
     walks = Walks(events)
     return {found.value: tally for found in fetched if (tally := _tally(walks, found)).taken}
 
@@ -89,9 +89,9 @@ def _tally(walks: Walks, fetched: Fetched) -> Tally:
     return tally
 
 
-def _entered(events: FunnelEvents, fetched: list[Fetched]) -> dict[Value, Entered]:
+def _entered(events: FunnelEvents, fetched: list[Fetched]) -> dict[StepValue, Entered]:
     walks, intervals = Walks(events), len(events.within.buckets())
-    by_value: dict[Value, Entered] = {}
+    by_value: dict[StepValue, Entered] = {}
     for found in fetched:
         counts: Entered = [[0, 0] for _ in range(intervals)]
         for entered in walks.entries(found):

@@ -15,7 +15,7 @@ from .breakdown import shown
 from .events import Fetched, FunnelEvents
 from .query import read_events
 from .results import Tally, shown_values, trend_value
-from .steps import Attempt, Value
+from .steps import Attempt, StepValue
 from .walks import Walks
 
 
@@ -80,8 +80,8 @@ async def _fetched(call: Call, query: Row, project: Project, *, previous: bool) 
 
 def _reached(events: FunnelEvents, fetched: list[Fetched]) -> Iterator[FunnelActor]:
     walks = Walks(events)
-    attempts: dict[Value, list[tuple[str, Attempt]]] = {}
-    tallies: dict[Value, Tally] = {}
+    attempts: dict[StepValue, list[tuple[str, Attempt]]] = {}
+    tallies: dict[StepValue, Tally] = {}
     for found in fetched:
         for actor, attempt in zip(found.actors, walks.attempts(found), strict=True):
             if attempt is not None:
@@ -95,7 +95,7 @@ def _reached(events: FunnelEvents, fetched: list[Fetched]) -> Iterator[FunnelAct
             yield FunnelActor(actor, names[value], attempt.taken, times)
 
 
-def _step_names(events: FunnelEvents, tallies: Mapping[Value, Tally]) -> Mapping[Value, object]:
+def _step_names(events: FunnelEvents, tallies: Mapping[StepValue, Tally]) -> Mapping[StepValue, object]:
     breakdown = events.breakdown
     if breakdown is None:
         return dict.fromkeys(tallies)

@@ -9,9 +9,9 @@ from statistics import fmean, median
 from ...values import Row
 from ..dates import DateRange, day_text
 from ..series import Series
-from .breakdown import Breakdown, shown
+from .breakdown import FunnelBreakdown, shown
 from .request import FunnelRequest
-from .steps import Attempt, FunnelRules, Value
+from .steps import Attempt, FunnelRules, StepValue
 
 OTHER = "Other"
 """The shown value of breakdown values beyond the limit."""
@@ -55,7 +55,7 @@ class Tally:
 
 
 def step_rows(
-    tallies: Mapping[Value, Tally], request: FunnelRequest, breakdown: Breakdown | None, sampling: float
+    tallies: Mapping[StepValue, Tally], request: FunnelRequest, breakdown: FunnelBreakdown | None, sampling: float
 ) -> list[list[Row]]:
     """Return one row per step, in a list per breakdown value or one list; nothing when no actors entered."""
     if breakdown is None:
@@ -66,7 +66,9 @@ def step_rows(
     ]
 
 
-def shown_values(tallies: Mapping[Value, Tally], request: FunnelRequest, breakdown: Breakdown) -> dict[Value, Value]:
+def shown_values(
+    tallies: Mapping[StepValue, Tally], request: FunnelRequest, breakdown: FunnelBreakdown
+) -> dict[StepValue, StepValue]:
     """Map each value to the one it is shown as: itself, `Other`, or nothing.
 
     Values are ranked by their actors at the last step, then at the one before, and so on.
@@ -78,8 +80,10 @@ def shown_values(tallies: Mapping[Value, Tally], request: FunnelRequest, breakdo
     return {value: value for value in ranked[:_MOST_UNLIMITED]}
 
 
-def _limited(tallies: Mapping[Value, Tally], request: FunnelRequest, breakdown: Breakdown) -> dict[Value, Tally]:
-    kept: dict[Value, Tally] = {}
+def _limited(
+    tallies: Mapping[StepValue, Tally], request: FunnelRequest, breakdown: FunnelBreakdown
+) -> dict[StepValue, Tally]:
+    kept: dict[StepValue, Tally] = {}
     for value, shown_as in shown_values(tallies, request, breakdown).items():
         kept.setdefault(shown_as, Tally()).join(tallies[value])
     ranked = sorted(kept.items(), key=lambda item: [-count for count in item[1].counts(request.rules)[::-1]])
@@ -153,7 +157,9 @@ type Entered = list[list[int]]
 """For each interval of the range, the number of actors who entered in it and of those who converted."""
 
 
-def trend_rows(by_value: Mapping[Value, Entered], within: DateRange, breakdown: Breakdown | None) -> list[Row]:
+def trend_rows(
+    by_value: Mapping[StepValue, Entered], within: DateRange, breakdown: FunnelBreakdown | None
+) -> list[Row]:
     """Return the conversion rate in percent for each interval, per breakdown value with the largest first."""
     buckets = within.buckets()
     entered = by_value if breakdown or by_value else {(): [[0, 0] for _ in buckets]}
@@ -176,7 +182,7 @@ def trend_rows(by_value: Mapping[Value, Entered], within: DateRange, breakdown: 
     return rows
 
 
-def trend_value(value: Value, breakdown: Breakdown) -> object:
+def trend_value(value: StepValue, breakdown: FunnelBreakdown) -> object:
     """Return a breakdown value as conversion over time shows it."""
     if breakdown.form != "list":
         return shown(value, breakdown)["breakdown_value"]

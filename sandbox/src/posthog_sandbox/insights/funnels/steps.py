@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 type Order = Literal["ordered", "strict", "unordered"]
 
 
-type Value = tuple[str, ...]
+type StepValue = tuple[str, ...]
 """A breakdown value: the texts of its properties."""
 
 

@@ -30,7 +30,7 @@ def entries(
     """
     if rules.order == "unordered":
         return _unordered_entries(events, rules, interval_of, from_step)
-    walk = _Walk(rules)
+    walk = _TrendWalk(rules)
     for event in events:
         walk.take(event, interval_of(event.time))
     found = dict.fromkeys(walk.converted, True)
@@ -41,7 +41,7 @@ def entries(
     return found
 
 
-class _Walk:
+class _TrendWalk:
     """The open entries of an actor by interval as events are processed, and the converted intervals."""
 
     def __init__(self, rules: FunnelRules) -> None:

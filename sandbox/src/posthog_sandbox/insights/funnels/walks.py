@@ -14,7 +14,7 @@ from .trends import entries
 
 _NEVER = -(1 << 80)
 
-type _Entry = list[int]
+type _AttemptTimes = list[int]
 """The latest attempt of one interval: the furthest step, then the start of the attempt for each step."""
 
 
@@ -152,8 +152,8 @@ class Walks:
         shift, bits, steps_of, window, last = self._shift, self._bits, self._steps, rules.window, rules.steps
         if from_step == 1 and {key & bits for key in keys} == {1}:  # only first steps
             return {bisect_right(starts, key >> shift) - 1: False for key in keys}
-        waiting: list[dict[int, _Entry]] = [{} for _ in range(last + 2)]
-        entered: dict[int, _Entry] = {}
+        waiting: list[dict[int, _AttemptTimes]] = [{} for _ in range(last + 2)]
+        entered: dict[int, _AttemptTimes] = {}
         interval = until = 0
         converted: dict[int, bool] = {}
         for key in keys:

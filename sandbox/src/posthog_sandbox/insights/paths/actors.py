@@ -9,7 +9,7 @@ from ...queries.project import Project
 from ...values import Row
 from ..actor_source import ActorSource, listed_actors
 from ..requests import malformed_query, options
-from .query import Visit, read_paths
+from .query import ItemVisit, read_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class _Keys:
     end: str | None
     dropoff: str | None
 
-    def steps_in(self, path: Sequence[Visit]) -> int:
+    def steps_in(self, path: Sequence[ItemVisit]) -> int:
         """Return the number of selected steps in a path; a path begins with a step from nowhere."""
         nodes = [f"{place}_{item}" for place, (item, _) in enumerate(path, 1)]
         if self.dropoff is not None:

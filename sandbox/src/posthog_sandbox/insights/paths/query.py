@@ -25,12 +25,12 @@ _STEPS, _EDGES = 5, 50
 _KINDS = ("$pageview", "$screen", "custom_event", "hogql")
 _CUT = "..."
 
-type Visit = tuple[str, int]
+type ItemVisit = tuple[str, int]
 """An item and its time in microseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
+class _PathRequest:
     """A `pathsFilter`. `item` is the HogQL of an event's item; weights of 0 mean no limit."""
 
     item: str
@@ -49,10 +49,10 @@ class CutPaths:
     """The paths of every person, each cut to the requested part, and the query that fetched them."""
 
     ran: Ran
-    request: _Request
+    request: _PathRequest
     funnel: FunnelPaths | None
 
-    def __iter__(self) -> Iterator[tuple[str, list[Visit]]]:
+    def __iter__(self) -> Iterator[tuple[str, list[ItemVisit]]]:
         """Yield a person's id with one of the person's paths, which can be empty."""
         excluded, funnel = set(self.request.excluded), self.funnel
         gap = _GAP if funnel is None else funnel.gap * _SECOND
@@ -99,7 +99,7 @@ async def read_paths(call: Call, query: Row, project: Project) -> CutPaths:
     return CutPaths(ran, request, funnel)
 
 
-def _read(query: Row, project: Project) -> _Request:
+def _read(query: Row, project: Project) -> _PathRequest:
     wanted = options(query, "pathsFilter")
     kinds = _texts(wanted, "includeEventTypes")
     for kind in kinds:
@@ -108,7 +108,7 @@ def _read(query: Row, project: Project) -> _Request:
     start, end = _text(wanted, "startPoint"), _text(wanted, "endPoint")
     if start is None or end is None:
         start, end = _without_slash(start), _without_slash(end)
-    return _Request(
+    return _PathRequest(
         item=_item(wanted, project),
         kinds=kinds,
         excluded=_texts(wanted, "excludeEvents") if kinds else (),
@@ -153,7 +153,7 @@ def _pattern(grouping: str) -> str:
     return escape.string(re.escape(grouping).replace("\\*", ".*"))
 
 
-def _kind_conditions(request: _Request) -> list[str]:
+def _kind_conditions(request: _PathRequest) -> list[str]:
     conditions = {
         "$pageview": "event = '$pageview'",
         "$screen": "event = '$screen'",
@@ -163,12 +163,12 @@ def _kind_conditions(request: _Request) -> list[str]:
     return [any_of(terms)] if terms else []
 
 
-def _paths(visits: list[Any], gap: int) -> Iterator[list[Visit]]:
+def _paths(visits: list[Any], gap: int) -> Iterator[list[ItemVisit]]:
     """Yield one person's paths: visits in time order, cut at pauses of `gap`, with equal neighbors merged.
 
     Merged neighbors have the time of the last one. As in PostHog, an empty item at the end of a path is dropped.
     """
-    path: list[Visit] = []
+    path: list[ItemVisit] = []
     before: int | None = None
     for time, item in visits:
         if before is not None and time - before >= gap:
@@ -180,12 +180,12 @@ def _paths(visits: list[Any], gap: int) -> Iterator[list[Visit]]:
         yield _compact(path)
 
 
-def _compact(path: list[Visit]) -> list[Visit]:
+def _compact(path: list[ItemVisit]) -> list[ItemVisit]:
     following = [*(item for item, _ in path[1:]), ""]
     return [visit for visit, after in zip(path, following, strict=True) if visit[0] != after]
 
 
-def _edges(paths: Iterator[list[Visit]], request: _Request, sampling: float) -> list[Row]:
+def _edges(paths: Iterator[list[ItemVisit]], request: _PathRequest, sampling: float) -> list[Row]:
     times: dict[tuple[str, str], list[int]] = {}
     for path in paths:
         for place, ((source, left), (target, reached)) in enumerate(pairwise(path), 1):
@@ -207,7 +207,7 @@ def _edges(paths: Iterator[list[Visit]], request: _Request, sampling: float) -> 
     ]
 
 
-def _cut(path: list[Visit], request: _Request) -> list[Visit]:
+def _cut(path: list[ItemVisit], request: _PathRequest) -> list[ItemVisit]:
     """Return the requested part of a path; empty if the path lacks its start or end."""
     items = [item for item, _ in path]
     if request.start is not None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maton_posthog.gateway.answers import MAX_BODY_BYTES, Answer, parse, read_bounded
 from maton_posthog.gateway.errors import Failed
+from maton_posthog.gateway.responses import MAX_BODY_BYTES, UpstreamResponse, parse, read_bounded
 from tests.oracle import accepting
 
 from .fake_gateway import bomb, gzipped
@@ -39,8 +39,8 @@ async def chunks(data: bytes, size: int) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-def ok(body: bytes, status: int = 200) -> Answer:
-    return Answer(status, body, request_id="req-1")
+def ok(body: bytes, status: int = 200) -> UpstreamResponse:
+    return UpstreamResponse(status, body, request_id="req-1")
 
 
 @given(JSON)
@@ -89,7 +89,7 @@ NOT_STRICT = {
 
 @pytest.mark.parametrize("body", NOT_STRICT.values(), ids=NOT_STRICT.keys())
 @pytest.mark.parametrize("writes", [False, True])
-def test_what_is_not_strict_json_is_one_typed_error(body: bytes, writes: bool) -> None:
+def test_a_response_that_is_not_strict_json_is_one_typed_error(body: bytes, writes: bool) -> None:
     with pytest.raises(Failed, match="not valid JSON") as failed:
         parse(ok(body), writes=writes)
     assert failed.value.code == "bad_upstream_response"
@@ -117,7 +117,7 @@ def test_the_last_of_two_equal_keys_wins() -> None:
 def test_a_success_that_cannot_be_read_is_an_error_and_leaves_a_write_unknown(fault: Any, code: str) -> None:
     for writes, outcome in ((False, None), (True, "unknown")):
         with pytest.raises(Failed) as failed:
-            parse(Answer(201, b"", fault=fault), writes=writes)
+            parse(UpstreamResponse(201, b"", fault=fault), writes=writes)
         assert (failed.value.code, failed.value.outcome, failed.value.status) == (code, outcome, 201)
 
 
@@ -165,7 +165,7 @@ async def test_a_gzip_body_that_ends_early_is_never_taken_for_whole(cut: int) ->
         ("nonsense", b"[1]"),
     ],
 )
-async def test_an_encoding_that_was_not_asked_for_or_does_not_hold_is_a_fault(encoding: str, body: bytes) -> None:
+async def test_an_unrequested_or_wrong_encoding_is_a_fault(encoding: str, body: bytes) -> None:
     assert await read_bounded(chunks(body, 1000), encoding) == "badly_encoded"
 
 
@@ -173,5 +173,5 @@ async def test_nothing_at_all_is_an_empty_body_in_any_encoding() -> None:
     assert await read_bounded(chunks(b"", 1), "gzip") == b""
 
 
-def test_an_answer_is_ok_from_200_to_299() -> None:
-    assert [status for status in range(100, 600) if Answer(status, b"").ok] == list(range(200, 300))
+def test_a_response_is_ok_from_200_to_299() -> None:
+    assert [status for status in range(100, 600) if UpstreamResponse(status, b"").ok] == list(range(200, 300))

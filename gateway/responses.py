@@ -1,0 +1,115 @@
+"""Responses: read up to a limit, decoded, and parsed strictly."""
+
+import math
+import re
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic_core import from_json
+
+from ..schemas.json import is_list, is_object
+from .errors import Code, Failed
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""Largest response that is read, after decompression."""
+ACCEPT_ENCODING = "gzip"
+_GZIP = zlib.MAX_WBITS + 16
+# Only these can become infinite floats: an exponent of three digits or more, or more than 200 digits.
+_HUGE_NUMBER = re.compile(rb"\d[eE]\+?\d{3,}\s*(?:[,\]}]|\Z)|\d{200}")
+
+_AGAIN = "Try again. If this persists, the problem is on Maton's or PostHog's side."
+LOOK_FIRST = "Do not repeat it before you have looked with the matching get or list tool."
+"""The hint for a write whose outcome is unknown."""
+
+type Fault = Literal["too_large", "badly_encoded"]
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamResponse:
+    """One HTTP response, read to its end. With a `fault`, the body could not be read and is empty."""
+
+    status: int
+    body: bytes
+    request_id: str | None = None
+    retry_after: str | None = None
+    fault: Fault | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+
+async def read_bounded(chunks: AsyncIterator[bytes], encoding: str, limit: int = MAX_BODY_BYTES) -> bytes | Fault:
+    """Return the whole decoded body. At most `limit` bytes are kept in memory, whatever the compression ratio."""
+    unpack = zlib.decompressobj(_GZIP) if encoding in ("gzip", "x-gzip") else None
+    if unpack is None and encoding not in ("", "identity"):
+        return "badly_encoded"
+    body = bytearray()
+    empty = True
+    async for chunk in chunks:
+        try:
+            body += chunk if unpack is None else unpack.decompress(chunk, limit + 1 - len(body))
+        except zlib.error:
+            return "badly_encoded"
+        if len(body) > limit:
+            return "too_large"
+        if unpack is not None and unpack.unused_data:
+            return "badly_encoded"
+        empty = False
+    complete = unpack is None or unpack.eof or empty
+    return bytes(body) if complete else "badly_encoded"
+
+
+def parse(response: UpstreamResponse, *, writes: bool) -> Any:
+    """Return the JSON value of a successful response; None for an empty body.
+
+    Raises Failed (`bad_upstream_response`) for anything but strict JSON: NaN and infinite numbers, lone surrogates,
+    nesting beyond 200 levels and integers of thousands of digits are rejected, so that results are always valid JSON.
+    Raises Failed (`response_too_large`) too. The outcome of a write is then `unknown`: a login page comes with 200
+    as well, and in that case nothing was changed.
+    """
+    if response.fault == "too_large":
+        size = f"The response is larger than {MAX_BODY_BYTES // 1024**2} MiB."
+        narrower = "Request less: a smaller limit, fewer columns, a shorter time range."
+        raise _unusable(response, writes, "response_too_large", size, narrower)
+    if response.fault == "badly_encoded":
+        message = "The response does not match its Content-Encoding."
+        raise _unusable(response, writes, "bad_upstream_response", message, _AGAIN)
+    if not response.body.strip():
+        return None
+    try:
+        return _strict(response.body)
+    except ValueError:
+        message = f"The response ({response.status}) is not valid JSON."
+        raise _unusable(response, writes, "bad_upstream_response", message, _AGAIN) from None
+
+
+def _unusable(response: UpstreamResponse, writes: bool, code: Code, message: str, hint: str) -> Failed:
+    """Return the error for a 2xx response that cannot be read. A write may have been applied."""
+    return Failed(
+        code,
+        message,
+        LOOK_FIRST if writes else hint,
+        source="maton",
+        outcome="unknown" if writes else None,
+        status=response.status,
+        request_id=response.request_id,
+    )
+
+
+def _strict(body: bytes) -> Any:
+    value = from_json(body, allow_inf_nan=False)
+    if _HUGE_NUMBER.search(body) and not _is_finite(value):
+        raise ValueError("a number is infinite")
+    return value
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if is_object(value):
+        return all(map(_is_finite, value.values()))
+    return not is_list(value) or all(map(_is_finite, value))
