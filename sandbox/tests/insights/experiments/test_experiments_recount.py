@@ -47,6 +47,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 PROJECT, EXPERIMENT = 1, 1
 EVEN, UNEVEN = (34, 33, 33), (50, 25, 25)
 CASES = 240
+LEAST = 8
+"""Fewer cases can all be of people without an exposure."""
 """Drawn in a whole run for each metric and data set, and a third as many over sessions."""
 FIRST_SEED = 11
 
@@ -119,7 +121,8 @@ def cases(effort: Effort) -> int:
 
 def drawn(runner: Runner, effort: Effort, metric: Callable[[random.Random], dict[str, Any]]) -> Iterator[Case]:
     draw = effort.chance(f"{FIRST_SEED} {metric.__name__}")
-    for _ in range(cases(effort) // 3 if metric is drawn_session else cases(effort)):
+    whole = CASES // 3 if metric is drawn_session else CASES
+    for _ in range(max(LEAST, effort.cases(whole))):
         yield drawn_case(draw, runner.events, metric)
 
 
