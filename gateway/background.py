@@ -5,7 +5,8 @@ import logging
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Protocol
 
@@ -91,7 +92,23 @@ class Query:
         self.cancelled = self.task is not None and self.task.cancel()
         return self.cancelled
 
-    def finish(self, answer: Any, error: GatewayError | None) -> None:
+    @asynccontextmanager
+    async def settled(self, stop: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
+        """Record how the work inside ends; `stop` is awaited when it is cancelled before it has a result."""
+        try:
+            yield
+        except GatewayError as error:
+            self.finish(None, error)
+        except asyncio.CancelledError:
+            self.finish(None, _cancelled())
+            with anyio.move_on_after(STOP_WITHIN_S, shield=True):
+                await stop()
+            raise
+        except Exception:  # without this, a bug would leave the waiting calls without an end
+            logger.exception("A background query failed")
+            self.finish(None, _fault())
+
+    def finish(self, answer: Weighed | None, error: GatewayError | None = None) -> None:
         """Set the result or the error, and wake the calls that wait."""
         self.answer = answer
         self.error = error
@@ -140,47 +157,24 @@ class Background:
             return None
         return query
 
-    def start(
-        self,
-        place: Hashable,
-        keys: Iterable[Hashable],
-        run: Callable[[Query], Awaitable[Weighed]],
-        stop: Callable[[Query], Awaitable[None]],
-    ) -> Query:
-        """Start a query in a separate task, shared under each of its keys.
-
-        `stop` is awaited when the query is cancelled before it has a result.
-        """
+    def add(self, place: Hashable, keys: Iterable[Hashable]) -> Query:
+        """Return a new query, shared under each of its keys. Give its task to `own` at once."""
         query = Query(place)
         self._queries[query.id] = query
         self._by_key |= dict.fromkeys(keys, query)
-        query.task = asyncio.create_task(self._run(query, run, stop))
-        self._tasks.add(query.task)
-        query.task.add_done_callback(partial(self._ended, query))
         return query
+
+    def own(self, query: Query, task: asyncio.Task[None]) -> None:
+        """Take over the task of a query, which works inside `Query.settled`: it ends with `aclose` at the latest."""
+        query.task = task
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._ended, query))
 
     def _ended(self, query: Query, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if query.finished is None:  # cancelled before it began
             query.finish(None, _cancelled())
-
-    async def _run(
-        self, query: Query, run: Callable[[Query], Awaitable[Weighed]], stop: Callable[[Query], Awaitable[None]]
-    ) -> None:
-        try:
-            query.finish(await run(query), None)
-        except GatewayError as error:
-            query.finish(None, error)
-        except asyncio.CancelledError:
-            query.finish(None, _cancelled())
-            with anyio.move_on_after(STOP_WITHIN_S, shield=True):
-                await stop(query)
-            raise
-        except Exception:  # without this, a bug would leave the waiting calls without an end
-            logger.exception("A background query failed")
-            query.finish(None, _fault())
-        finally:
-            self._tidy()
+        self._tidy()
 
     def _tidy(self) -> None:
         """Drop expired queries, and the oldest ones over the limits."""

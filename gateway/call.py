@@ -3,7 +3,8 @@
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
 from datetime import time as clock_time
@@ -19,8 +20,9 @@ from .background import Background, Progress
 from .budget import Budget, account
 from .connections import Connection, ControlPlane
 from .directory import Directory
-from .errors import Advice, Failed, GatewayError, Refused
-from .kept import Aged
+from .dispatcher import Dispatcher, Sender
+from .errors import Failed, GatewayError, Refused
+from .kept import Slot
 from .projects import CURRENT, Project
 from .queries import QUERY_PATH, check_query
 from .request import Request
@@ -28,10 +30,6 @@ from .responses import LOOK_FIRST
 from .target import Target, resolve_target
 
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
-
-
-type Sender = Callable[[Request, float], Awaitable[Any]]
-"""Sends one request before a `time.monotonic()` moment and returns its parsed response: `Gateway.send`."""
 
 
 class Call:
@@ -49,11 +47,14 @@ class Call:
         progress: Progress | None = None,
         export_dir: Path | None = None,
     ) -> None:
-        self._sender = send
+        self._dispatcher = Dispatcher(
+            send,
+            directory,
+            writes=writes,
+            deadline=time.monotonic() + directory.config.deadline_s if deadline is None else deadline,
+        )
         self._directory = directory
         self._budget = budget
-        self._writes = writes
-        self._deadline = time.monotonic() + directory.config.deadline_s if deadline is None else deadline
         self._queried = False
         self.target = target
         """The target; None before `aim`."""
@@ -61,8 +62,6 @@ class Call:
         """Reports progress to the client; None when it requested none."""
         self.export_dir = export_dir
         """The directory to which results can be written as files; None when exports are off."""
-        self.wrote = False
-        """True once upstream accepted a change."""
 
     async def aim(self, connection_id: str | None, project_id: int | Literal["@current"] | None) -> None:
         """Resolve connection and project before anything else is sent; see `resolve_target`."""
@@ -70,7 +69,14 @@ class Call:
             pin = self._directory.config.connection_id
             self.target = Target(Connection(pin) if pin else None)
             return
-        self.target = await resolve_target(self._directory, self._send, connection_id, project_id, writes=self._writes)
+        self.target = await resolve_target(
+            self._directory, self._dispatcher.send, connection_id, project_id, writes=self._dispatcher.writes
+        )
+
+    @property
+    def wrote(self) -> bool:
+        """True once upstream accepted a change."""
+        return self._dispatcher.wrote
 
     @property
     def project(self) -> Project | None:
@@ -85,7 +91,7 @@ class Call:
     @cached_property
     def control(self) -> ControlPlane:
         """Maton's connections."""
-        return ControlPlane(self._dispatch)
+        return ControlPlane(self._dispatcher.send)
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None, **identifiers: object) -> Any:
         """Send a GET. Query values: booleans as true/false, lists and objects as JSON text; None is left out."""
@@ -121,16 +127,16 @@ class Call:
     async def cancel_query(self, query_id: str) -> None:
         """Send `DELETE /api/projects/{project_id}/query/{query_id}/`, which stops the query. Raises GatewayError."""
         path = self._fill("/api/projects/{project_id}/query/{query_id}/", {"query_id": query_id})
-        await self._dispatch(
+        await self._dispatcher.send(
             Request(method="DELETE", path=path, writes=False, budget=Budget.CRUD, connection=self.connection, tries=1)
         )
 
-    async def remembered[T](self, topic: Hashable, max_age_s: float, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
-        """Return the result of `ask` for this project and connection, at most `max_age_s` old.
+    def remembered(self, topic: Hashable, max_age_s: float) -> AbstractAsyncContextManager[Slot]:
+        """Hold the cached value of a topic for this project and connection; see `Kept.slot`.
 
-        Calls at the same time share one result. `topic` identifies it.
+        Calls at the same time share one value.
         """
-        return await self._directory.kept.get((*self.place, topic), max_age_s, ask)
+        return self._directory.kept.slot((*self.place, topic), max_age_s)
 
     @property
     def place(self) -> tuple[str | None, int | str | None]:
@@ -145,15 +151,15 @@ class Call:
     @property
     def left_s(self) -> float:
         """Seconds until the deadline of this call."""
-        return self._deadline - time.monotonic()
+        return self._dispatcher.deadline - time.monotonic()
 
     def detached(self, seconds: float) -> "Call":
         """Return a call to the same target with a new deadline, for work that outlives this call."""
         return Call(
-            self._sender,
+            self._dispatcher.sender,
             self._directory,
             budget=self._budget,
-            writes=self._writes,
+            writes=self._dispatcher.writes,
             target=self.target,
             deadline=time.monotonic() + seconds,
         )
@@ -161,12 +167,12 @@ class Call:
     def counted_as(self, budget: Budget) -> "Call":
         """Return a call to the same target whose requests are counted in another class."""
         return Call(
-            self._sender,
+            self._dispatcher.sender,
             self._directory,
             budget=budget,
-            writes=self._writes,
+            writes=self._dispatcher.writes,
             target=self.target,
-            deadline=self._deadline,
+            deadline=self._dispatcher.deadline,
             progress=self.progress,
             export_dir=self.export_dir,
         )
@@ -180,7 +186,7 @@ class Call:
             return target.project, None
         projects = self._directory.projects
         before = projects.known(self.connection, CURRENT)
-        now = await projects.resolve(self._send, self.connection, CURRENT, again=True)
+        now = await projects.resolve(self._dispatcher.send, self.connection, CURRENT, again=True)
         self.target = replace(target, project=now)
         return now, before
 
@@ -226,7 +232,7 @@ class Call:
             return error
         if self.wrote:
             return error.with_(outcome="applied", retryable=False)
-        if error.outcome is None and self._writes:
+        if error.outcome is None and self._dispatcher.writes:
             return error.with_(outcome="not_sent")
         return error.with_(retryable=error.retryable and error.outcome != "applied")
 
@@ -252,43 +258,7 @@ class Call:
             query=query or {},
             body=body,
         )
-        return await self._dispatch(request)
-
-    async def _dispatch(self, request: Request) -> Any:
-        """Send a request of the operation, and record whether it changed something."""
-        if request.writes and not self._writes:
-            raise RuntimeError(f"an operation that reads tried to {request.method} {request.path}")
-        answer = await self._send(request)
-        self.wrote = self.wrote or request.writes
-        return answer
-
-    async def _send(self, request: Request) -> Any:
-        try:
-            return await self._sender(request, self._deadline)
-        except GatewayError as error:
-            if error.code in ("connection_not_found", "connection_expired", "missing_connection"):
-                self._directory.forget()
-            if request.plane == "data" and error.status == 500 and error.source == "maton":
-                raise await self._with_grant(error) from error
-            raise
-
-    async def _with_grant(self, error: GatewayError) -> GatewayError:
-        """Return the error for a 500 of Maton, which often means a revoked OAuth grant; named with evidence only.
-
-        A 500 of PostHog is no such sign.
-        """
-        if not await self._directory.grants.is_dead(ControlPlane(self._send), self.connection):
-            return error.with_(advice=Advice.SUSPECT_CONNECTION)
-        self._directory.connections.forget()
-        return Failed(
-            "connection_expired",
-            "Maton failed, and the connection's authorization is no longer valid.",
-            advice=Advice.RECONNECT,
-            source="maton",
-            outcome=error.outcome,
-            status=error.status,
-            request_id=error.request_id,
-        )
+        return await self._dispatcher.send(request)
 
     async def _set_deleted(self, path: str, identifiers: Mapping[str, object], *, deleted: bool) -> dict[str, Any]:
         if _resource(path) not in RESTORABLE:
@@ -313,7 +283,7 @@ class Call:
         fields = as_object(answer)
         if confirms(fields):
             return fields
-        self.wrote = wrote
+        self._dispatcher.wrote = wrote
         expected = f"confirm deleted: {str(body['deleted']).lower()}" if "deleted" in body else "contain the object"
         raise Failed(
             "bad_upstream_response",

@@ -2,7 +2,8 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,18 @@ class Aged[T]:
 
     value: T
     age_s: float
+
+
+class Slot:
+    """The place of one value in the cache. `found` is the value, None until it is filled."""
+
+    def __init__(self, found: Aged[Any] | None) -> None:
+        self.found = found
+
+    def fill(self, value: Any) -> Aged[Any]:
+        """Keep a value and return it."""
+        self.found = Aged(value, 0.0)
+        return self.found
 
 
 @dataclass(slots=True)
@@ -42,12 +55,37 @@ class Kept:
         self._answers.clear()
         self._asking.clear()
 
-    async def get[T](self, key: Hashable, max_age_s: float, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
-        """Return the value of this key, at most `max_age_s` old, or else the value of `ask`.
+    @asynccontextmanager
+    async def slot(self, key: Hashable, max_age_s: float) -> AsyncGenerator[Slot]:
+        """Hold the place of a key: with its value when that is at most `max_age_s` old, else empty, to be filled.
 
-        One call requests it; the others wait for its value or GatewayError. When that call is cancelled, the next one
-        requests it.
+            async with kept.slot("schema", 600) as slot:
+                return slot.found or slot.fill(await request_schema())
+
+        One call fills it; the others wait for its value or GatewayError. When that call is cancelled, the next one
+        fills it.
         """
+        if (found := await self._found(key, max_age_s)) is not None:
+            yield Slot(found)
+            return
+        asking = self._asking[key] = _Asking()
+        slot = Slot(None)
+        try:
+            yield slot
+        except GatewayError as error:
+            asking.error = error
+            raise
+        else:
+            asking.answer = slot.found
+            if slot.found is not None and self._asking.get(key) is asking:  # otherwise `forget` was called
+                self._keep(key, slot.found.value)
+        finally:
+            asking.done.set()
+            if self._asking.get(key) is asking:
+                del self._asking[key]
+
+    async def _found(self, key: Hashable, max_age_s: float) -> Aged[Any] | None:
+        """Return the value that is kept or that another call is requesting; None when nobody is."""
         while True:
             known = self._answers.get(key)
             if known is not None and (age_s := self._clock() - known[0]) <= max_age_s:
@@ -55,29 +93,15 @@ class Kept:
                 return Aged(known[1], age_s)
             asking = self._asking.get(key)
             if asking is None:
-                return await self._ask(key, ask)
+                return None
             await asking.done.wait()
             if asking.answer is not None:
                 return asking.answer
             if asking.error is not None:
                 raise asking.error.with_() from asking.error
 
-    async def _ask[T](self, key: Hashable, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
-        asking = self._asking[key] = _Asking()
-        try:
-            value = await ask()
-        except GatewayError as error:
-            asking.error = error
-            raise
-        else:
-            answer = asking.answer = Aged(value, 0.0)
-            if self._asking.get(key) is asking:  # otherwise `forget` was called
-                self._answers[key] = (self._clock(), value)
-                self._answers.move_to_end(key)
-                if len(self._answers) > self._most:
-                    self._answers.popitem(last=False)
-            return answer
-        finally:
-            asking.done.set()
-            if self._asking.get(key) is asking:
-                del self._asking[key]
+    def _keep(self, key: Hashable, value: object) -> None:
+        self._answers[key] = (self._clock(), value)
+        self._answers.move_to_end(key)
+        if len(self._answers) > self._most:
+            self._answers.popitem(last=False)

@@ -5,7 +5,6 @@ A client requests it while a person types, so failed lookups return no suggestio
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import anyio
@@ -76,7 +75,8 @@ async def _names(call: Call, argument: str, source: _Suggest, project: str) -> _
     project = project.strip()
     chosen = int(project) if project.isascii() and project.isdecimal() and argument != "project" else "@current"
     await call.aim(None, chosen)
-    found = (await call.remembered(("completion", argument), _AGE_S, partial(source, call))).value
+    async with call.remembered(("completion", argument), _AGE_S) as slot:
+        found = (slot.found or slot.fill(await source(call))).value
     return _Suggestions([name for name in found.names if _can_be_typed(name)], found.complete)
 
 

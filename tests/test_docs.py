@@ -55,12 +55,12 @@ def test_the_reference_is_that_of_the_code(page: str) -> None:
 async def test_the_architecture_lists_the_files_that_a_call_enters(tool: str) -> None:
     path = DOCS / "architecture.md"
     name, text = f"trace {tool}", path.read_text("utf-8")
-    files = await _entered(tool)
+    way, files = await _entered(tool)
     listed = _part(text, name)
-    if set(re.findall(r"`([\w/.]+\.py)`", listed)) == set(files) and not updating():
+    if way in listed and set(re.findall(r"`([\w/.]+\.py)`", listed)) == set(files) and not updating():
         return  # what runs at the same time may be entered in another order
     rows = [(f"`{file}`", _first_sentence(ROOT / file)) for file in files]
-    made = f"\n{len(files)} files:\n\n{table(('file', 'purpose'), rows)}\n"
+    made = f"\nThe way to the wire: {way}.\n\n{table(('every file', 'purpose'), rows)}\n"
     assert difference(path, with_block(text, name, made)) == ""
 
 
@@ -185,20 +185,24 @@ _ELSEWHERE = (
 """Files of users and of other programs; `/` begins a path of a URL."""
 
 
-async def _entered(tool: str) -> list[str]:
-    """The files that a call enters, when project and connection are known and nothing else was asked before."""
+async def _entered(tool: str) -> tuple[str, list[str]]:
+    """Return the way of a call's last request to the wire and all files that it enters.
+
+    Project and connection are known, and nothing else was requested before.
+    """
     arguments = {name: value for name, value in ARGUMENTS.get(tool, {}).items() if name != "save_as"}
     await _traced_call(tool, arguments)  # what the process loads and caches once is not part of a call
     return await _traced_call(tool, arguments)
 
 
-async def _traced_call(tool: str, arguments: dict[str, Any]) -> list[str]:
+async def _traced_call(tool: str, arguments: dict[str, Any]) -> tuple[str, list[str]]:
     async with served() as (client, _):
         await client.call_tool("list_annotations", {})
         with traced() as trace:
             result = await client.call_tool(tool, arguments)
     assert not result.is_error, text_of(result)
-    return list(trace.files)
+    way = list(trace.ways)[-1]
+    return " → ".join(f"`{file}`" for file in way), list(trace.files)
 
 
 def _first_sentence(path: Path) -> str:

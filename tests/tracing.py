@@ -1,11 +1,18 @@
-"""Which files of the product one tool call enters, in the order of first entry."""
+"""The files of the product that one tool call enters: all of them, and those on the way to each request."""
 
+import asyncio
+import inspect
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 from types import FrameType
+from typing import Any
+
+from maton_posthog.gateway.exchange import exchange
 
 from .snapshots import ROOT
 
@@ -13,25 +20,44 @@ SOURCES = ("server", "tools", "gateway", "schemas", "hogql")
 
 
 class Trace:
-    """The files entered so far, in order. Use it as a profile function."""
+    """What was entered so far. Use it as a profile function."""
 
     def __init__(self) -> None:
         self.files: dict[str, None] = {}
-        self._known: dict[str, str | None] = {}
+        """The files, in the order of first entry."""
+        self.ways: dict[tuple[str, ...], None] = {}
+        """For each request: the files on the call stack when it was sent, the outermost first. The stack of a task
+        begins with that of the code that started it.
+        """
+        self._started_by: dict[asyncio.Task[Any], tuple[str, ...]] = {}
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
         if event != "call" or frame.f_code.co_name == "<module>":
             return
-        if (name := self._name(frame)) is not None:
+        if (name := _inside(frame.f_code.co_filename)) is not None:
             self.files.setdefault(name)
+        if frame.f_code is exchange.__code__:
+            self.ways.setdefault(tuple(name for name, _ in groupby(self._stack(frame))))
 
-    def _name(self, frame: FrameType) -> str | None:
-        path = frame.f_code.co_filename
-        if path not in self._known:
-            self._known[path] = _inside(path)
-        return self._known[path]
+    def start_task(
+        self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
+    ) -> "asyncio.Task[Any]":
+        """Start a task and remember by whom. Use it as a task factory."""
+        task = asyncio.Task(work, loop=loop, **options)
+        self._started_by[task] = self._stack(inspect.currentframe())
+        return task
+
+    def _stack(self, frame: FrameType | None) -> tuple[str, ...]:
+        files: list[str] = []
+        while frame is not None:
+            if (name := _inside(frame.f_code.co_filename)) is not None:
+                files.append(name)
+            frame = frame.f_back
+        task = asyncio.current_task()
+        return (*(self._started_by.get(task, ()) if task else ()), *reversed(files))
 
 
+@cache
 def _inside(path: str) -> str | None:
     resolved = Path(path).resolve()
     if not resolved.is_relative_to(ROOT):
@@ -42,13 +68,16 @@ def _inside(path: str) -> str | None:
 
 @contextmanager
 def traced() -> Generator[Trace]:
-    """Trace this thread and those that start meanwhile."""
+    """Trace this thread, those that start meanwhile, and the tasks of the running loop."""
     trace = Trace()
-    before = sys.getprofile()
+    loop = asyncio.get_running_loop()
+    profile, factory = sys.getprofile(), loop.get_task_factory()
+    loop.set_task_factory(trace.start_task)
     threading.setprofile(trace)
     sys.setprofile(trace)
     try:
         yield trace
     finally:
-        sys.setprofile(before)
+        sys.setprofile(profile)
         threading.setprofile(None)
+        loop.set_task_factory(factory)

@@ -1,5 +1,7 @@
+import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 import anyio.lowlevel
@@ -26,18 +28,21 @@ class Work:
         self.let_go = anyio.Event()
         self.stopped: list[str] = []
 
-    async def run(self, _: Query) -> Cells:
-        await self.let_go.wait()
-        if isinstance(self.result, Exception):
-            raise self.result
-        return self.result
+    async def run(self, query: Query) -> None:
+        async with query.settled(stop=partial(self.stop, query)):
+            await self.let_go.wait()
+            if isinstance(self.result, Exception):
+                raise self.result
+            query.finish(self.result)
 
     async def stop(self, query: Query) -> None:
         self.stopped.append(query.id)
 
 
 def started(queries: Background, work: Work, key: str = "key") -> Query:
-    return queries.start(PLACE, (key,), work.run, work.stop)
+    query = queries.add(PLACE, (key,))
+    queries.own(query, asyncio.create_task(work.run(query)))
+    return query
 
 
 async def test_a_query_that_outlives_its_call_keeps_running_and_is_found_by_id_in_its_place() -> None:
@@ -153,6 +158,7 @@ async def test_the_oldest_results_make_room(monkeypatch: pytest.MonkeyPatch) -> 
         done.append(started(queries, work, key=f"key {number}"))
         work.let_go.set()
         await done[-1].wait(10)
+        await anyio.lowlevel.checkpoint()
     await queries.aclose()
     assert [queries.find(query.id, PLACE) is query for query in done] == [False, False, True, True]
     assert queries.shared("key 0", 60) is None

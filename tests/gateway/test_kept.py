@@ -5,7 +5,7 @@ import anyio.lowlevel
 import pytest
 
 from maton_posthog.gateway.errors import Failed, GatewayError
-from maton_posthog.gateway.kept import Kept
+from maton_posthog.gateway.kept import Aged, Kept
 
 pytestmark = pytest.mark.anyio
 
@@ -33,15 +33,20 @@ def answered() -> Upstream:
     return upstream
 
 
+async def value_of(kept: Kept, key: str, max_age_s: float, upstream: Upstream) -> Aged[int]:
+    async with kept.slot(key, max_age_s) as slot:
+        return slot.found or slot.fill(await upstream())
+
+
 async def test_a_value_is_cached_up_to_its_greatest_age_and_has_its_age() -> None:
     now = 100.0
     kept, upstream = Kept(clock=lambda: now), answered()
-    assert (await kept.get("key", 60, upstream)).age_s == 0
+    assert (await value_of(kept, "key", 60, upstream)).age_s == 0
     now = 160.0
-    aged = await kept.get("key", 60, upstream)
+    aged = await value_of(kept, "key", 60, upstream)
     assert (aged.value, aged.age_s) == (1, 60)
     now = 160.5
-    assert (await kept.get("key", 60, upstream)).value == 2
+    assert (await value_of(kept, "key", 60, upstream)).value == 2
 
 
 async def test_calls_at_the_same_time_share_one_value() -> None:
@@ -49,7 +54,7 @@ async def test_calls_at_the_same_time_share_one_value() -> None:
     answers: list[int] = []
 
     async def ask() -> None:
-        answers.append((await kept.get("key", 60, upstream)).value)
+        answers.append((await value_of(kept, "key", 60, upstream)).value)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(50):
@@ -66,7 +71,7 @@ async def test_an_error_is_shared_by_waiting_calls_and_not_cached() -> None:
 
     async def ask() -> None:
         with pytest.raises(Failed) as caught:
-            await kept.get("key", 60, upstream)
+            await value_of(kept, "key", 60, upstream)
         errors.append(caught.value)
 
     async with anyio.create_task_group() as tasks:
@@ -78,7 +83,7 @@ async def test_an_error_is_shared_by_waiting_calls_and_not_cached() -> None:
     assert upstream.asked == 1
     assert len({id(error) for error in errors}) == 3, "each call settles an error of its own"
     assert {(error.code, error.message) for error in errors} == {("unavailable", "no")}
-    assert (await kept.get("key", 60, answered())).value == 1
+    assert (await value_of(kept, "key", 60, answered())).value == 1
 
 
 async def test_when_the_requesting_call_is_cancelled_the_next_one_requests() -> None:
@@ -88,7 +93,7 @@ async def test_when_the_requesting_call_is_cancelled_the_next_one_requests() -> 
 
     async def ask(scope: anyio.CancelScope) -> None:
         with scope:
-            answers.append((await kept.get("key", 60, upstream)).value)
+            answers.append((await value_of(kept, "key", 60, upstream)).value)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ask, first)
@@ -104,18 +109,18 @@ async def test_when_the_requesting_call_is_cancelled_the_next_one_requests() -> 
 async def test_the_least_recently_used_value_is_dropped_first() -> None:
     kept, upstream = Kept(most=2), answered()
     for key in ("a", "b", "a", "c"):
-        await kept.get(key, 60, upstream)
-    assert [(await kept.get(key, 60, upstream)).value for key in ("a", "c", "b")] == [1, 3, 4]
+        await value_of(kept, key, 60, upstream)
+    assert [(await value_of(kept, key, 60, upstream)).value for key in ("a", "c", "b")] == [1, 3, 4]
 
 
 async def test_a_value_requested_before_the_cache_was_cleared_is_not_cached() -> None:
     kept, upstream = Kept(), Upstream()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(kept.get, "key", 60, upstream)
+        tasks.start_soon(value_of, kept, "key", 60, upstream)
         await until(lambda: upstream.asked == 1)
         kept.forget()
         upstream.let_go.set()
-    assert (await kept.get("key", 60, upstream)).value == 2
+    assert (await value_of(kept, "key", 60, upstream)).value == 2
 
 
 async def until(holds: Callable[[], bool]) -> None:

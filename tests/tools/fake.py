@@ -152,12 +152,12 @@ class FakeCall(Call):
 
     def as_for(self, *, writes: bool) -> Self:
         """Return the call of an operation that does or does not write; a read that writes fails."""
-        self._writes = writes
+        self._dispatcher.writes = writes
         return self
 
     def end_in(self, seconds: float) -> None:
         """Set the deadline of the call to this many seconds from now."""
-        self._deadline = time.monotonic() + seconds
+        self._dispatcher.deadline = time.monotonic() + seconds
 
     def forget_connections(self) -> None:
         self.forgot += 1

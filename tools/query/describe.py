@@ -208,7 +208,8 @@ class _Results(View):
 
 
 async def _remembered[T](api: Call, topic: Hashable, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
-    return await api.remembered(("describe", topic), _AGE_S, ask)
+    async with api.remembered(("describe", topic), _AGE_S) as slot:
+        return slot.found or slot.fill(await ask())
 
 
 def _oldest(*answers: Aged[Any]) -> int:

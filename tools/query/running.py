@@ -2,6 +2,7 @@
 result; a query that outlives its tool call keeps running, and is found again by its id.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -85,7 +86,14 @@ def ask(api: Call, question: PlannedQuery) -> Query:
         return shared
     far = api.detached(LONGEST_S)
     keys = (key, refreshed) if question.refresh else (key,)
-    return api.queries.start(api.place, keys, partial(_compute, far, question), partial(_stop, far))
+    query = api.queries.add(api.place, keys)
+    api.queries.own(query, asyncio.create_task(_run(far, question, query)))
+    return query
+
+
+async def _run(api: Call, question: PlannedQuery, query: Query) -> None:
+    async with query.settled(stop=partial(_stop, api, query)):
+        query.finish(await _compute(api, question, query))
 
 
 async def _compute(api: Call, question: PlannedQuery, query: Query) -> QueryRows:

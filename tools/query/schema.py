@@ -14,11 +14,12 @@ SCHEMA_AGE_S = 600.0
 
 async def schema_of(api: Call) -> Aged[Schema]:
     """Return the schema of the call's project, at most ten minutes old. Raises GatewayError."""
+    async with api.remembered("schema", SCHEMA_AGE_S) as slot:
+        return slot.found or slot.fill(read_schema(await _ask(api)))
 
-    async def ask() -> Schema:
-        return read_schema(await api.counted_as(Budget.CRUD).query({"query": {"kind": "DatabaseSchemaQuery"}}))
 
-    return await api.remembered("schema", SCHEMA_AGE_S, ask)
+async def _ask(api: Call) -> object:
+    return await api.counted_as(Budget.CRUD).query({"query": {"kind": "DatabaseSchemaQuery"}})
 
 
 def read_schema(response: object) -> Schema:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 
 from ...gateway.budget import Budget
 from ...gateway.call import Call
@@ -31,13 +30,14 @@ class _NamedRow(View):
 
 async def event_names(api: Call) -> Names:
     """Return the project's events, last seen first, at most 500. Raises GatewayError."""
-    return (await api.remembered("event names", NAMES_AGE_S, partial(_names, api, _EVENTS, {}, _EVENT_PAGES))).value
+    async with api.remembered("event names", NAMES_AGE_S) as slot:
+        return (slot.found or slot.fill(await _names(api, _EVENTS, {}, _EVENT_PAGES))).value
 
 
 async def property_names(api: Call, kind: str) -> Names:
     """Return the properties of `event`, `person` or `session`, at most 300. Raises GatewayError."""
-    ask = partial(_names, api, _PROPERTIES, {"type": kind}, _PROPERTY_PAGES)
-    return (await api.remembered(("property names", kind), NAMES_AGE_S, ask)).value
+    async with api.remembered(("property names", kind), NAMES_AGE_S) as slot:
+        return (slot.found or slot.fill(await _names(api, _PROPERTIES, {"type": kind}, _PROPERTY_PAGES))).value
 
 
 async def unseen_events(api: Call, wanted: Iterable[str]) -> tuple[set[str], Names]:
@@ -61,10 +61,8 @@ async def unseen_properties(api: Call, kind: str, wanted: Iterable[str]) -> tupl
 
 
 async def _exists(api: Call, path: str, name: str, query: dict[str, str]) -> bool:
-    async def ask() -> bool:
-        return name in (await _names(api, path, query, 1)).known
-
-    return (await api.remembered((path, name, tuple(query.items())), NAMES_AGE_S, ask)).value
+    async with api.remembered((path, name, tuple(query.items())), NAMES_AGE_S) as slot:
+        return (slot.found or slot.fill(name in (await _names(api, path, query, 1)).known)).value
 
 
 async def _names(api: Call, path: str, query: dict[str, str], pages: int) -> Names:
