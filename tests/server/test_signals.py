@@ -169,7 +169,7 @@ def start_sandbox(server: ServerProcess) -> tuple[str, int]:
     server.initialize()
     answer = server.ask("tools/call", {"name": "get_project", "arguments": {}})
     assert not answer["result"].get("isError"), answer
-    url: str = json.loads(server.wait_for_error_line("The sandbox runs"))["url"]
+    url: str = json.loads(server.wait_for_error_line("The sandbox is running"))["url"]
     address = urlsplit(url)
     assert address.hostname is not None
     assert address.port is not None
