@@ -12,7 +12,9 @@ from pathlib import Path
 from .snapshots import ROOT
 
 AREA = "notebooks"
-RESPONSES = "tests/test_responses.py"
+NEEDED = "notebook or not (test_the_responses_of_a_tool or test_every_operation)"
+"""Of the tests that run for each tool, those of the new ones."""
+AFTERWARDS = "notebook or test_floors or test_mission or every_tool or is_left or shipped_list or cheap_to_hold"
 PATIENCE_S = 600
 _MADE = ("__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", "build", "dist", ".git", ".venv")
 
@@ -145,19 +147,20 @@ NOTEBOOK = {
 
 def test_a_new_area_needs_the_steps_that_contributing_lists_and_no_more(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(ROOT, copy, symlinks=True, ignore=shutil.ignore_patterns(*_MADE))
+    compiled = "__pycache__"  # it saves the copy from compiling all modules again
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=shutil.ignore_patterns(*(set(_MADE) - {compiled})))
     before = _contents(copy)
     _add_the_area(copy)
     _ruff(copy, "check", "--select", "I", "--fix", ".")
     _ruff(copy, "format", ".")
-    _pytest(copy, *_made_by_snapshots(copy), UPDATE_SNAPSHOTS="1")
-    _pytest(copy, RESPONSES, "-k", "notebook", UPDATE_SNAPSHOTS="1")
+    for files in _made_by_snapshots(copy):
+        _pytest(copy, *files, "-k", NEEDED, UPDATE_SNAPSHOTS="1")
     changed, steps = _changed(before, _contents(copy)), _steps("Add an area")
     assert (_not_named(changed, steps), _not_used(changed, steps)) == (set(), set())
     _ruff(copy, "check", ".")
-    _pytest(copy, *_made_by_snapshots(copy), "tests/test_floors.py", "tests/test_mission.py")
-    _pytest(copy, "tests/server/test_every_operation.py", f"tests/tools/test_{AREA}.py", "-k", "notebook")
-    _pytest(copy, RESPONSES, "-k", "notebook or every_tool or is_left")
+    held = ("tests/test_floors.py", "tests/test_mission.py", "tests/server/test_every_operation.py")
+    made = [file for files in _made_by_snapshots(copy) for file in files]
+    _pytest(copy, *made, *held, f"tests/tools/test_{AREA}.py", "-k", AFTERWARDS)
 
 
 def test_a_step_that_is_missing_or_needless_is_noticed() -> None:
@@ -223,11 +226,11 @@ def _steps(heading: str) -> set[str]:
     return {name.replace("<area>", AREA) for name in names}
 
 
-def _made_by_snapshots(copy: Path) -> list[str]:
-    """Return the test files of `make snapshots`, without the one that is run for the new tools only."""
-    recipe = re.search(r"UPDATE_SNAPSHOTS=1 .*pytest -q (.*)", (copy / "Makefile").read_text("utf-8"))
-    assert recipe is not None
-    return [path for path in recipe[1].split() if path != RESPONSES]
+def _made_by_snapshots(copy: Path) -> list[list[str]]:
+    """Return the test files of each command of `make snapshots`."""
+    recipes = re.findall(r"\tUPDATE_SNAPSHOTS=1 .*pytest -q (.*)", (copy / "Makefile").read_text("utf-8"))
+    assert recipes
+    return [files.split() for files in recipes]
 
 
 def _contents(folder: Path) -> Mapping[str, bytes]:

@@ -2,8 +2,7 @@
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
 import pytest
 
@@ -13,11 +12,17 @@ DISTRIBUTIONS = {"maton_posthog": FLOORS, **{name: (f"{source}/{name}",) for nam
 EACH = pytest.mark.parametrize("folders", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
 
 
-def nodes(folders: tuple[str, ...]) -> Iterator[tuple[str, ast.AST]]:
-    for folder in folders:
-        for path in sorted(Path(ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                yield path.relative_to(ROOT).as_posix(), node
+KINDS = (ast.ClassDef, ast.TypeAlias, ast.Assert, ast.Name)
+
+
+@cache
+def nodes(folders: tuple[str, ...]) -> list[tuple[str, ast.AST]]:
+    """Return the nodes of KINDS, each with its file."""
+    found: list[tuple[str, ast.AST]] = []
+    for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        name, tree = path.relative_to(ROOT).as_posix(), ast.parse(path.read_text("utf-8"))
+        found += [(name, node) for node in ast.walk(tree) if isinstance(node, KINDS)]
+    return found
 
 
 @EACH

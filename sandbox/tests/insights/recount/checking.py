@@ -34,14 +34,17 @@ type Drawing = Callable[[random.Random, World, Setting], Mapping[str, Any]]
 async def drawn_disagreements(
     world: World, engine: Engine, kind: str, drawing: Drawing, recount: Recount, effort: Effort, whole: int
 ) -> list[str]:
-    """Return the disagreements over `whole` drawn queries of a kind for each setting of the world, or a sample."""
+    """Return the disagreements over `whole` drawn queries of a kind for each setting of the world.
+
+    A sample has one query for each setting.
+    """
     with open_runner(world, engine) as runner:
         await opened(runner)
         chance = effort.chance(f"{kind} of {world.name}")
         cases = [
             Case(setting, drawing(chance, runner.world, setting))
             for setting in world.settings()
-            for _ in range(effort.cases(whole))
+            for _ in range(whole if effort.whole else 1)
         ]
         return await disagreements(runner, cases, recount)
 
