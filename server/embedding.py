@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -36,7 +37,7 @@ def asgi_app(settings: Settings | None = None) -> Starlette:
     required when `settings.token` is set. Raises SettingsError for settings that only work on stdio.
     """
     chosen = load() if settings is None else settings
-    check_exposure(chosen.model_copy(update={"transport": "http"}))
+    check_exposure(replace(chosen, transport="http"))
     runtime = Runtime(chosen)
 
     async def at_end() -> None:

@@ -1,24 +1,39 @@
-"""The operator's settings: environment variables and flags, validated once at the start.
+"""The operator's settings: environment variables and flags, checked once at the start.
 
 The fields of `Settings` are the only declaration: the command line, `--help` and the tables of the documentation are
 made from them. A flag takes precedence over its environment variable. Nothing else is read, neither `.env` nor another
 file, so the directory that the server is started in cannot send the key elsewhere. The key and the inbound token have
 no flag, because command lines show in process lists.
+
+This module loads nothing heavy: the server answers its first requests before pydantic and the SDK are imported.
 """
 
+import os
 import re
-import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from ..tools.toolsets import Toolset
+from .declaration import (
+    Declaration,
+    Reader,
+    Secret,
+    base_url,
+    bind_host,
+    connection_id,
+    credential,
+    directory,
+    host_names,
+    number,
+    one_of,
+    switch,
+    toolsets,
+)
 
-from ..gateway.budget import Policy
-from ..gateway.paths import check_base_url, is_loopback
-from ..schemas.json import as_object
-from ..schemas.text import secret_forms
-from ..tools.operation import Toolset
+if TYPE_CHECKING:
+    from ..gateway.budget import Policy
 
 GATEWAY_URLS = ("https://gateway.maton.ai", "https://api.maton.ai")
 """Maton's data plane, and the fallback for when that host cannot be reached."""
@@ -26,193 +41,143 @@ CONTROL_URLS = ("https://ctrl.maton.ai", "https://api.maton.ai")
 """Maton's control plane, and its fallback."""
 MATON_PACE = 10
 """Requests a second that Maton allows per key (Maton's PostHog guide)."""
+POLICIES = ("adaptive", "strict", "off")
 
-type Transport = Literal["stdio", "sse", "http"]
-type LogLevel = Literal["debug", "info", "warning", "error"]
+Transport = Literal["stdio", "sse", "http"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class SettingsError(ValueError):
     """A setting is invalid: one line that names it and the remedy, never its value."""
 
 
-def _split(value: object) -> object:
-    """Return `flags, query` as a list; a list is returned as it is."""
-    if not isinstance(value, str):
-        return value
-    names = [part.strip().lower() for part in value.split(",") if part.strip()]
-    if not names:
-        raise ValueError("names no toolset; omit it to offer all")
-    return names
+def _setting(about: str, read: Reader, default: Any = None, **more: Any) -> Any:
+    return field(default=default, metadata={"declaration": Declaration(about, read, **more)})
 
 
-def _connection(value: str) -> str:
-    if not re.fullmatch(r"[0-9A-Za-z-]{8,64}", value):
-        raise ValueError("is not a connection id; copy it from manage_connection or from maton.ai")
-    return value
+def _choice(about: str, choices: tuple[str, ...], default: str, **more: Any) -> Any:
+    return _setting(about, one_of(*choices), default, choices=choices, **more)
 
 
-def _credential(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value().strip()
-    if not re.fullmatch(r"[\x21-\x7e]+", text):
-        raise ValueError("contains characters that a header cannot carry; copy it again")
-    return SecretStr(text)
-
-
-def _host_name(value: str) -> str:
-    if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(:\d{1,5})?", value):
-        raise ValueError("must be a host name with or without a port, such as mcp.example.com")
-    return value
-
-
-def _bind_host(value: str) -> str:
-    if not re.fullmatch(r"[0-9A-Za-z.:-]+", value):
-        raise ValueError("must be an address or a host name, such as 127.0.0.1")
-    return value
-
-
-def _base_url(value: str) -> str:
-    # `check_base_url` puts the name before its message; `load` does so for every setting.
-    try:
-        return check_base_url(value, "url")
-    except ValueError as error:
-        raise ValueError(str(error).removeprefix("url: ").rstrip(".")) from None
-
-
-def _directory(value: Path) -> Path:
-    if not value.is_dir():
-        raise ValueError("does not exist or is not a directory")
-    return value.resolve()
-
-
-type ExistingDirectory = Annotated[Path, AfterValidator(_directory)]
-type ConnectionId = Annotated[str, AfterValidator(_connection)]
-type Credential = Annotated[SecretStr, AfterValidator(_credential)]
-type HostName = Annotated[str, AfterValidator(_host_name)]
-type BindHost = Annotated[str, AfterValidator(_bind_host)]
-type BaseUrl = Annotated[str, AfterValidator(_base_url)]
-
-
-def _env(
-    variable: str,
-    flag: str | None = None,
-    default: Any = None,
-    *,
-    about: str,
-    metavar: str | None = None,
-    **constraints: Any,
-) -> Any:
-    """Declare a setting with an environment variable and perhaps a flag.
-
-    `about` is its text in `--help` and in the documentation, `metavar` its value in `--help`.
-    """
-    extra: dict[str, JsonValue] = {"flag": flag, "metavar": metavar}
-    return Field(default=default, validation_alias=variable, description=about, json_schema_extra=extra, **constraints)
-
-
-def _flag(flag: str, default: Any, *, about: str, metavar: str | None = None, **constraints: Any) -> Any:
-    """Declare a setting that has a flag only: its alias cannot be the name of an environment variable."""
-    extra: dict[str, JsonValue] = {"flag": flag, "metavar": metavar}
-    return Field(default=default, validation_alias=flag, description=about, json_schema_extra=extra, **constraints)
-
-
-class Settings(BaseSettings):
+@dataclass(frozen=True, slots=True)
+class Settings:
     """The settings of one process. Created by `load`; an empty environment variable counts as unset."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", case_sensitive=True, env_ignore_empty=True, hide_input_in_errors=True
+    api_key: Secret | None = _setting(
+        "Your Maton key. Deliberately not a flag: command lines show in process lists.",
+        credential,
+        variable="MATON_API_KEY",
     )
-
-    api_key: Credential | None = _env(
-        "MATON_API_KEY", about="Your Maton key. Deliberately not a flag: command lines show in process lists."
-    )
-    connection_id: ConnectionId | None = _env(
-        "MATON_CONNECTION_ID", "--connection", metavar="ID", about="Default connection when the key has several."
-    )
-    project_id: int | None = _env(
-        "POSTHOG_PROJECT_ID",
-        "--project",
+    connection_id: str | None = _setting(
+        "Default connection when the key has several.",
+        connection_id,
+        variable="MATON_CONNECTION_ID",
+        flag="--connection",
         metavar="ID",
-        ge=1,
-        le=2**63 - 1,
-        about="Pin: any other project is rejected before anything is sent, and `project_id` leaves the schemas.",
     )
-    gateway_url: BaseUrl | None = _env(
-        "MATON_GATEWAY_URL",
-        "--gateway-url",
-        metavar="URL",
-        about="Base URL of Maton's data plane. Default `https://gateway.maton.ai`; `https://api.maton.ai` if that host "
+    project_id: int | None = _setting(
+        "Pin: any other project is rejected before anything is sent, and `project_id` leaves the schemas.",
+        number(1, 2**63 - 1),
+        variable="POSTHOG_PROJECT_ID",
+        flag="--project",
+        metavar="ID",
+    )
+    gateway_url: str | None = _setting(
+        "Base URL of Maton's data plane. Default `https://gateway.maton.ai`; `https://api.maton.ai` if that host "
         "cannot be reached. A URL that you set has no fallback.",
-    )
-    control_url: BaseUrl | None = _env(
-        "MATON_CONTROL_URL",
-        "--control-url",
+        base_url,
+        variable="MATON_GATEWAY_URL",
+        flag="--gateway-url",
         metavar="URL",
-        about="Base URL of Maton's control plane. Default `https://ctrl.maton.ai`, with the same fallback.",
     )
-    read_only: bool = _env(
-        "MATON_POSTHOG_READ_ONLY",
-        "--read-only",
+    control_url: str | None = _setting(
+        "Base URL of Maton's control plane. Default `https://ctrl.maton.ai`, with the same fallback.",
+        base_url,
+        variable="MATON_CONTROL_URL",
+        flag="--control-url",
+        metavar="URL",
+    )
+    read_only: bool = _setting(
+        "Write tools are neither listed nor callable, and query tools lose `save_as`.",
+        switch,
         False,
-        about="Write tools are neither listed nor callable, and query tools lose `save_as`.",
+        variable="MATON_POSTHOG_READ_ONLY",
+        flag="--read-only",
     )
-    toolsets: Annotated[frozenset[Toolset], NoDecode, BeforeValidator(_split)] = _env(
-        "MATON_POSTHOG_TOOLSETS",
-        "--toolsets",
+    toolsets: frozenset[Toolset] = _setting(
+        "Areas to offer, separated by commas, such as `flags,query`. Default: all.",
+        toolsets,
         frozenset(Toolset),
+        variable="MATON_POSTHOG_TOOLSETS",
+        flag="--toolsets",
         metavar="AREAS",
-        about="Areas to offer, separated by commas, such as `flags,query`. Default: all.",
     )
-    token: Credential | None = _env(
-        "MATON_POSTHOG_TOKEN",
-        about="Bearer token that HTTP clients must send; required for a non-loopback address. Not a flag either.",
+    token: Secret | None = _setting(
+        "Bearer token that HTTP clients must send; required for a non-loopback address. Not a flag either.",
+        credential,
+        variable="MATON_POSTHOG_TOKEN",
     )
-    budgets: Policy = _env(
-        "MATON_POSTHOG_BUDGETS",
-        "--budgets",
-        "adaptive",
-        about="What a spent request budget means: `adaptive` sends the request and reports it, `strict` rejects it, "
+    budgets: "Policy" = _choice(
+        "What a spent request budget means: `adaptive` sends the request and reports it, `strict` rejects it, "
         "`off` does not count.",
+        POLICIES,
+        "adaptive",
+        variable="MATON_POSTHOG_BUDGETS",
+        flag="--budgets",
     )
-    pace: int | None = _env(
-        "MATON_POSTHOG_PACE",
-        "--pace",
+    pace: int | None = _setting(
+        "Requests per second to Maton. Default 10; no limit for a gateway on loopback, or with 0.",
+        number(0, 1000),
+        variable="MATON_POSTHOG_PACE",
+        flag="--pace",
         metavar="N",
-        ge=0,
-        le=1000,
-        about="Requests per second to Maton. Default 10; no limit for a gateway on loopback, or with 0.",
     )
-    structured: bool = _env(
-        "MATON_POSTHOG_STRUCTURED",
-        "--structured",
+    structured: bool = _setting(
+        "Also return the result object as `structuredContent`.",
+        switch,
         False,
-        about="Also return the result object as `structuredContent`.",
+        variable="MATON_POSTHOG_STRUCTURED",
+        flag="--structured",
     )
-    export_dir: ExistingDirectory | None = _env(
-        "MATON_POSTHOG_EXPORT_DIR",
-        "--export-dir",
+    export_dir: Path | None = _setting(
+        "Directory in which `run_hogql` can write whole results as CSV or Parquet (`export`); stdio only.",
+        directory,
+        variable="MATON_POSTHOG_EXPORT_DIR",
+        flag="--export-dir",
         metavar="PATH",
-        about="Directory in which `run_hogql` can write whole results as CSV or Parquet (`export`); stdio only.",
     )
-    log_level: LogLevel = _env(
-        "MATON_POSTHOG_LOG",
-        "--log-level",
+    log_level: LogLevel = _choice(
+        "Level of the log on stderr: `debug`, `info`, `warning` or `error`.",
+        get_args(LogLevel),
         "info",
-        about="Level of the log on stderr: `debug`, `info`, `warning` or `error`.",
+        variable="MATON_POSTHOG_LOG",
+        flag="--log-level",
     )
-    log_json: bool = _flag("--log-json", False, about="Write the log as one JSON object per line.")
-    sandbox: bool = _flag("--sandbox", False, about="Synthetic data on this machine instead of Maton; needs no key.")
-    transport: Transport = _flag(
-        "--transport", "stdio", about="`stdio`, `http` or `sse`. The last two serve `/mcp`, `/sse` and `/healthz`."
+    log_json: bool = _setting("Write the log as one JSON object per line.", switch, False, flag="--log-json")
+    sandbox: bool = _setting(
+        "Synthetic data on this machine instead of Maton; needs no key.", switch, False, flag="--sandbox"
     )
-    host: BindHost = _flag(
-        "--host",
+    transport: Transport = _choice(
+        "`stdio`, `http` or `sse`. The last two serve `/mcp`, `/sse` and `/healthz`.",
+        get_args(Transport),
+        "stdio",
+        flag="--transport",
+    )
+    host: str = _setting(
+        "Address to listen on. A non-loopback address needs `MATON_POSTHOG_TOKEN` and `--allowed-host`.",
+        bind_host,
         "127.0.0.1",
+        flag="--host",
         metavar="ADDRESS",
-        about="Address to listen on. A non-loopback address needs `MATON_POSTHOG_TOKEN` and `--allowed-host`.",
     )
-    port: int = _flag("--port", 8000, metavar="N", ge=0, le=65535, about="Port to listen on; 0 takes a free one.")
-    allowed_hosts: tuple[HostName, ...] = _flag(
-        "--allowed-host", (), metavar="NAME", about="Host name that clients can use; repeat the flag for several."
+    port: int = _setting("Port to listen on; 0 takes a free one.", number(0, 65535), 8000, flag="--port", metavar="N")
+    allowed_hosts: tuple[str, ...] = _setting(
+        "Host name that clients can use; repeat the flag for several.",
+        host_names,
+        (),
+        flag="--allowed-host",
+        metavar="NAME",
+        several=True,
     )
 
     @property
@@ -230,19 +195,21 @@ class Settings(BaseSettings):
         """Pace towards the gateway, None for no limit: Maton's own limit unless the gateway is on this machine."""
         if self.pace is not None:
             return self.pace or None
-        if self.sandbox or (self.gateway_url is not None and is_loopback(host_of(self.gateway_url))):
+        if self.sandbox or (self.gateway_url is not None and _is_local(self.gateway_url)):
             return None
         return MATON_PACE
 
     @property
     def key(self) -> str | None:
         """The Maton key in clear text, for the gateway and nothing else."""
-        return None if self.api_key is None else self.api_key.get_secret_value()
+        return None if self.api_key is None else self.api_key.reveal()
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The Maton key and the inbound token in every form that no result, error or log line may contain."""
-        return secret_forms(*(secret.get_secret_value() for secret in (self.api_key, self.token) if secret is not None))
+        from ..schemas.text import secret_forms
+
+        return secret_forms(*(secret.reveal() for secret in (self.api_key, self.token) if secret is not None))
 
     @property
     def overruled_by_sandbox(self) -> tuple[str, ...]:
@@ -254,22 +221,9 @@ class Settings(BaseSettings):
         }
         return tuple(name for name, value in given.items() if self.sandbox and value is not None)
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings
 
-
-def host_of(url: str) -> str:
-    """Return the host name or address of a checked base URL, without brackets."""
-    match = re.match(r"[a-z]+://(?:\[([^\]]+)\]|([^/:]+))", url)
-    return (match[1] or match[2]) if match else ""
+DECLARATIONS: Mapping[str, Declaration] = {one.name: one.metadata["declaration"] for one in fields(Settings)}
+"""What is known of each setting, by field of Settings."""
 
 
 def load(**flags: Any) -> Settings:
@@ -278,60 +232,34 @@ def load(**flags: Any) -> Settings:
     A flag that is None or an empty tuple was not given. Raises SettingsError with one line that names the setting and
     the remedy.
     """
-    given = {_alias(name): value for name, value in flags.items() if value not in (None, ())}
-    try:
-        settings = Settings(**given)
-    except ValidationError as error:
-        # With `include_input` the values would come along, secrets among them.
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise SettingsError(f"{_name(str(first['loc'][0]))} {_reason(first['msg'])}.") from None
+    values: dict[str, Any] = {}
+    if unknown := flags.keys() - DECLARATIONS.keys():
+        raise SettingsError(f"{', '.join(sorted(unknown))}: no such setting.")
+    for name, declaration in DECLARATIONS.items():
+        given = flags.get(name)
+        if given is None or given == ():
+            given = (declaration.variable and os.environ.get(declaration.variable)) or None
+        if given is None:
+            continue
+        try:
+            values[name] = declaration.read(given)
+        except (ValueError, TypeError) as error:
+            raise SettingsError(f"{declaration.name} {error}.") from None
+    settings = Settings(**values)
     check_exposure(settings)
     return settings
 
 
-def flag_of(field: str) -> str | None:
-    """Return the command-line flag of a setting; None for a setting that only has an environment variable."""
-    return _declared(field, "flag")
+def _is_local(url: str) -> bool:
+    from ..gateway.paths import is_loopback
+
+    return is_loopback(host_of(url))
 
 
-def metavar_of(field: str) -> str | None:
-    """Return the placeholder for the value of a flag in `--help`; None for switches and choices."""
-    return _declared(field, "metavar")
-
-
-def variable_of(field: str) -> str | None:
-    """Return the environment variable of a setting; None for a setting that only has a flag."""
-    alias = _alias(field)
-    return None if alias.startswith("--") else alias
-
-
-def choices_of(field: str) -> tuple[str, ...]:
-    """Return the values that a setting accepts, when they are listed."""
-    kind = Settings.model_fields[field].annotation
-    while isinstance(kind, typing.TypeAliasType):
-        kind = kind.__value__
-    return typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
-
-
-def _declared(field: str, name: str) -> str | None:
-    return as_object(Settings.model_fields[field].json_schema_extra).get(name)
-
-
-def _alias(field: str) -> str:
-    return str(Settings.model_fields[field].validation_alias)
-
-
-def _name(alias: str) -> str:
-    """Return the setting as its user knows it: `POSTHOG_PROJECT_ID (--project)`."""
-    flags = {_alias(field): flag_of(field) for field in Settings.model_fields}
-    return f"{alias} ({flags[alias]})" if flags.get(alias) and flags[alias] != alias else alias
-
-
-def _reason(message: str) -> str:
-    """Return pydantic's message as the end of a sentence that begins with the setting."""
-    text = message.removeprefix("Value error, ")
-    text = text.replace("Input should be", "must be", 1).replace("a valid boolean", "1 or 0")
-    return text.split(", unable", 1)[0].rstrip(".")
+def host_of(url: str) -> str:
+    """Return the host name or address of a checked base URL, without brackets."""
+    match = re.match(r"[a-z]+://(?:\[([^\]]+)\]|([^/:]+))", url)
+    return (match[1] or match[2]) if match else ""
 
 
 def check_exposure(settings: Settings) -> None:
@@ -342,6 +270,8 @@ def check_exposure(settings: Settings) -> None:
         raise SettingsError(
             "MATON_POSTHOG_EXPORT_DIR (--export-dir) requires stdio: HTTP clients can be on other machines."
         )
+    from ..gateway.paths import is_loopback
+
     if is_loopback(settings.host):
         return
     reachable = f"--host {settings.host} can be reached from other machines:"

@@ -103,7 +103,7 @@ def http_app(server: Server[Any], settings: Settings, *, at_end: Callable[[], Aw
         finally:
             await at_end()
 
-    token = None if settings.token is None else settings.token.get_secret_value()
+    token = None if settings.token is None else settings.token.reveal()
     return Starlette(
         routes=[
             Route("/mcp", endpoint=StreamableHTTPASGIApp(sessions)),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from maton_posthog.server.prompts import PLANS, PromptPlan, written
-from maton_posthog.server.settings import Settings, flag_of, variable_of
+from maton_posthog.server.settings import DECLARATIONS, Settings
 from maton_posthog.server.tool_list import ToolEntry, annotations, tool_list
 from maton_posthog.tools.operation import Effect, Toolset
 
@@ -59,7 +59,7 @@ def tool_table() -> str:
 
 def settings_table() -> str:
     """Return the settings with their variables and flags."""
-    rows = [(_variable(name), _code(flag_of(name)), _about(name)) for name in Settings.model_fields]
+    rows = [(_variable(name), _code(DECLARATIONS[name].flag), _about(name)) for name in DECLARATIONS]
     return table(("environment", "flag", "meaning"), rows)
 
 
@@ -71,7 +71,7 @@ def prompt_table() -> str:
 
 def settings_reference() -> str:
     """Return one section per setting: what it accepts, its default, its meaning."""
-    return "\n".join(_setting(name) for name in Settings.model_fields)
+    return "\n".join(_setting(name) for name in DECLARATIONS)
 
 
 def prompts_reference() -> str:
@@ -106,10 +106,10 @@ def _arguments(plan: PromptPlan) -> str:
 
 
 def _variable(name: str) -> str:
-    variable = variable_of(name)
+    variable = DECLARATIONS[name].variable
     if variable is None:
         return ""
-    return _code(f"{variable}=1" if Settings.model_fields[name].annotation is bool else variable)
+    return _code(f"{variable}=1" if DECLARATIONS[name].is_switch else variable)
 
 
 def _code(text: str | None) -> str:
@@ -117,15 +117,15 @@ def _code(text: str | None) -> str:
 
 
 def _about(name: str) -> str:
-    return Settings.model_fields[name].description or ""
+    return DECLARATIONS[name].about
 
 
 def _setting(name: str) -> str:
-    variable, flag = _variable(name), _code(flag_of(name))
+    variable, flag = _variable(name), _code(DECLARATIONS[name].flag)
     title = variable or flag
     lines = [f"## {title}\n", _about(name), ""]
     lines += [f"- Variable: {variable or 'none'}", f"- Flag: {flag or 'none'}"]
-    if default := _default(Settings.model_fields[name].default):
+    if default := _default(getattr(Settings(), name)):
         lines.append(f"- Default: {default}")
     return "\n".join(lines) + "\n"
 

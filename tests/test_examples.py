@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 
-from maton_posthog.server.settings import Settings
+from maton_posthog.server.settings import DECLARATIONS
 from maton_posthog.server.tool_list import tool_list
 
 from .server.processes import environment
@@ -61,7 +61,7 @@ async def test_the_host_configuration_starts_the_server(path: Path) -> None:
         assert server["headers"] == {"Authorization": "Bearer ${MATON_POSTHOG_TOKEN}"}
         return
     assert server["command"] == _COMMAND
-    assert set(server.get("env", {})) <= {str(field.validation_alias) for field in Settings.model_fields.values()}
+    assert set(server.get("env", {})) <= {declaration.variable for declaration in DECLARATIONS.values()}
     given = {name: _PLACEHOLDER.sub("mtk_example_key", value) for name, value in server.get("env", {}).items()}
     parameters = StdioServerParameters(
         command=sys.executable,

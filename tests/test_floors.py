@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "maton_posthog"
 FLOORS = ("schemas", "gateway", "tools", "server")
 TOOLS = (
-    {"operation", "table", "dates", "merging", "processes"},
+    {"toolsets", "table", "dates", "merging", "processes"},
+    {"operation"},
     {"pages"},
     {"charts"},
     {"query"},

@@ -7,7 +7,7 @@ import pytest
 
 from maton_posthog.gateway.errors import Code
 from maton_posthog.server.cli.serve import command
-from maton_posthog.server.settings import Settings
+from maton_posthog.server.settings import DECLARATIONS
 
 from .rendered import named_literals, prompt_table, settings_table, tool_table, with_block
 from .snapshots import ROOT, difference
@@ -24,8 +24,7 @@ def test_its_tables_are_those_of_the_code() -> None:
 
 def test_every_setting_is_in_the_settings_table_and_nothing_else() -> None:
     told = set(re.findall(r"\| `(MATON_\w+|POSTHOG_\w+|--[a-z-]+)", section("Settings")))
-    aliases = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    variables = {alias for alias in aliases if not alias.startswith("--")}
+    variables = {declaration.variable for declaration in DECLARATIONS.values() if declaration.variable}
     flags = {option for parameter in command.params for option in parameter.opts}
     assert told == variables | flags
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Literal, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,46 +13,7 @@ from ..gateway.errors import Failed
 from ..gateway.paths import placeholders
 from ..schemas.base import Input, Page, View
 from ..schemas.restore import RESTORABLE
-
-
-class Effect(StrEnum):
-    """The effect of a tool on PostHog or Maton; all MCP hints follow from it."""
-
-    READ = "read"
-    SAVE = "save"
-    """Reads, and creates an object when `save_as` names one; without `save_as` it is a READ."""
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
-
-    @property
-    def writes(self) -> bool:
-        """Return whether every call changes something."""
-        return self not in (Effect.READ, Effect.SAVE)
-
-
-class Toolset(StrEnum):
-    """The areas that `--toolsets` selects."""
-
-    CONNECTIONS = "connections"
-    ACCOUNT = "account"
-    QUERY = "query"
-    ANALYTICS = "analytics"
-    INSIGHTS = "insights"
-    DASHBOARDS = "dashboards"
-    FLAGS = "flags"
-    COHORTS = "cohorts"
-    ACTIONS = "actions"
-    PERSONS = "persons"
-    RECORDINGS = "recordings"
-    ANNOTATIONS = "annotations"
-    SURVEYS = "surveys"
-    EXPERIMENTS = "experiments"
-    DEFINITIONS = "definitions"
-
-
-SAVE_AS = "save_as"
-"""The argument that makes a reading operation store its result."""
+from .toolsets import SAVE_AS, Effect, Toolset
 
 type Result = Mapping[str, Any]
 """A JSON-ready object. The server adds `project`, `connection` and `budget`."""

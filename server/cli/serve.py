@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..declaration import Declaration
 from ..leaving import leave_in_time, on_signals
-from ..settings import Settings, SettingsError, choices_of, flag_of, load, metavar_of, variable_of
+from ..settings import DECLARATIONS, Settings, SettingsError, load
 from ..wire import claim
 from . import collector_paused, fail, reject_arguments
 
@@ -23,22 +24,20 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 
-def _option(field: str, flag: str) -> click.Option:
+def _option(field: str, declaration: Declaration) -> click.Option:
     """Return the command-line option of a setting."""
-    about = str(Settings.model_fields[field].description).replace("`", "")
-    variable = variable_of(field)
-    switch = Settings.model_fields[field].annotation is bool
-    if variable:
-        about = f"{about} [{variable}{'=1' if switch else ''}]"
-    if switch:
-        return click.Option([flag, field], is_flag=True, default=None, help=about)
-    if choices := choices_of(field):
-        return click.Option([flag, field], type=click.Choice(choices), help=about)
-    several = isinstance(Settings.model_fields[field].default, tuple)
-    return click.Option([flag, field], metavar=metavar_of(field), multiple=several, help=about)
+    about = declaration.about.replace("`", "")
+    if declaration.variable:
+        about = f"{about} [{declaration.variable}{'=1' if declaration.is_switch else ''}]"
+    names = [str(declaration.flag), field]
+    if declaration.is_switch:
+        return click.Option(names, is_flag=True, default=None, help=about)
+    if declaration.choices:
+        return click.Option(names, type=click.Choice(declaration.choices), help=about)
+    return click.Option(names, metavar=declaration.metavar, multiple=declaration.several, help=about)
 
 
-OPTIONS = tuple(_option(field, flag) for field in Settings.model_fields if (flag := flag_of(field)))
+OPTIONS = tuple(_option(field, one) for field, one in DECLARATIONS.items() if one.flag)
 
 
 @click.command("serve", params=list(OPTIONS), context_settings={"allow_extra_args": True})

@@ -1,0 +1,175 @@
+"""What a setting is: its names, its text, and how its value is read. Loads nothing heavy."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from ..tools.toolsets import Toolset
+
+_TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+_FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
+
+
+class Secret:
+    """A text that is not shown by `repr`, `str` or an f-string."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return "Secret('**********')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def reveal(self) -> str:
+        """Return the text."""
+        return self._text
+
+
+type Reader = Callable[[object], Any]
+"""Returns the value of a setting from text or from a Python value. Raises ValueError with the end of a sentence that
+begins with the name of the setting.
+"""
+
+
+def one_of(*choices: str) -> Reader:
+    """Return the reader of a choice."""
+
+    def read(value: object) -> str:
+        if value not in choices:
+            raise ValueError(f"must be {_listed(choices)}")
+        return cast("str", value)
+
+    return read
+
+
+def switch(value: object) -> bool:
+    """Return the value of a switch: 1 or 0, also in words."""
+    text = str(value).strip().lower()
+    if text not in _TRUE | _FALSE:
+        raise ValueError("must be 1 or 0")
+    return text in _TRUE
+
+
+def number(low: int, high: int) -> Reader:
+    """Return the reader of a whole number."""
+
+    def read(value: object) -> int:
+        text = str(value).strip()
+        if isinstance(value, bool) or not re.fullmatch(r"-?[0-9]{1,20}", text):
+            raise ValueError("must be a whole number")
+        number = int(text)
+        if number < low:
+            raise ValueError(f"must be at least {low}")
+        if number > high:
+            raise ValueError(f"must be at most {high}")
+        return number
+
+    return read
+
+
+def matching(pattern: str, reason: str) -> Reader:
+    """Return the reader of a text that matches a pattern as a whole."""
+
+    def read(value: object) -> str:
+        text = value if isinstance(value, str) else ""
+        if not re.fullmatch(pattern, text):
+            raise ValueError(reason)
+        return text
+
+    return read
+
+
+def credential(value: object) -> Secret:
+    """Return a key or token without surrounding space."""
+    text = (value.reveal() if isinstance(value, Secret) else str(value)).strip()
+    if not re.fullmatch(r"[\x21-\x7e]+", text):
+        raise ValueError("contains characters that a header cannot carry; copy it again")
+    return Secret(text)
+
+
+def toolsets(value: object) -> frozenset[Toolset]:
+    """Return the areas of `flags, query` or of a list."""
+    given = value.split(",") if isinstance(value, str) else cast("Iterable[str]", value)
+    names = [name.strip().lower() for name in given if name.strip()]
+    if not names:
+        raise ValueError("names no toolset; omit it to offer all")
+    if not set(names) <= set(Toolset):
+        raise ValueError(f"must be areas from {_listed(tuple(Toolset))}, separated by commas")
+    return frozenset(map(Toolset, names))
+
+
+def base_url(value: object) -> str:
+    """Return a checked base URL."""
+    from ..gateway.paths import check_base_url
+
+    # `check_base_url` puts the name before its message; `load` does so for every setting.
+    try:
+        return check_base_url(str(value), "url")
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("url: ").rstrip(".")) from None
+
+
+def directory(value: object) -> Path:
+    """Return an existing directory."""
+    path = Path(cast("str | Path", value))
+    if not path.is_dir():
+        raise ValueError("does not exist or is not a directory")
+    return path.resolve()
+
+
+def host_names(value: object) -> tuple[str, ...]:
+    """Return one or several host names."""
+    read = matching(
+        r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(:\d{1,5})?",
+        "must be a host name with or without a port, such as mcp.example.com",
+    )
+    return tuple(read(name) for name in ((value,) if isinstance(value, str) else cast("Iterable[object]", value)))
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    quoted = [f"'{name}'" for name in names]
+    return f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+
+
+connection_id = matching(
+    r"[0-9A-Za-z-]{8,64}", "is not a connection id; copy it from manage_connection or from maton.ai"
+)
+bind_host = matching(r"[0-9A-Za-z.:-]+", "must be an address or a host name, such as 127.0.0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What is known of a setting beyond its type and its default."""
+
+    about: str
+    """Its text in `--help` and in the documentation."""
+    read: Reader
+    variable: str | None = None
+    """Its environment variable; None for a setting that only has a flag."""
+    flag: str | None = None
+    """Its command-line flag; None for a setting that only has a variable."""
+    metavar: str | None = None
+    """The placeholder for the value of the flag in `--help`; None for switches and choices."""
+    choices: tuple[str, ...] = ()
+    """The accepted values, when they are listed."""
+    several: bool = False
+    """Whether the flag can be repeated."""
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the flag has no value."""
+        return self.read is switch
+
+    @property
+    def name(self) -> str:
+        """The setting as its user knows it: `POSTHOG_PROJECT_ID (--project)`."""
+        return f"{self.variable} ({self.flag})" if self.variable and self.flag else self.variable or self.flag or ""
