@@ -10,9 +10,19 @@ def main() -> None:
         sys.stderr.write("maton-posthog-mcp needs Python 3.12 or newer; this is " + found + ". Use python3.12.\n")
         sys.exit(2)
 
-    from .cli import run
+    from .settings import SettingsError, load
+    from .start import StartError, plain_flags, start
 
-    run()
+    flags = plain_flags(sys.argv[1:])
+    if flags is None:
+        from .cli import run
+
+        run()
+    try:
+        start(load(**flags))
+    except (SettingsError, StartError) as error:
+        sys.stderr.write("maton-posthog-mcp: " + " ".join(str(error).split()) + "\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

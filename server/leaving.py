@@ -1,14 +1,16 @@
 """Shutdown in time: hosts stop a server by end of input, SIGINT or SIGTERM, and kill one that takes too long."""
 
-import asyncio
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 DEADLINE_S = 4.5
 """The process exits after this time even if something blocks: a DNS lookup cannot be cancelled, for example."""
@@ -29,6 +31,8 @@ def _exit(_number: int, _frame: FrameType | None) -> None:
 @contextmanager
 def on_signals(stop: Callable[[], object]) -> Generator[None]:
     """Call `stop` in the running loop on SIGINT, SIGTERM or SIGHUP."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
@@ -48,7 +52,7 @@ def on_signals(stop: Callable[[], object]) -> Generator[None]:
 
 
 @contextmanager
-def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Generator[None]:
+def _woken_by_signals(loop: "asyncio.AbstractEventLoop") -> Generator[None]:
     """Wake the loop on every signal, so that its handler runs.
 
     Python runs handlers when the main thread runs: a signal that arrives just before the loop waits, or that the kernel
@@ -57,6 +61,8 @@ def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Generator[None]:
     if sys.platform == "win32":
         yield
         return
+    import socket
+
     near, far = socket.socketpair()
     with near, far:
         near.setblocking(False)

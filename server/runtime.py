@@ -15,10 +15,10 @@ from ..gateway.call import Call
 from ..gateway.client import Gateway, GatewayConfig
 from ..gateway.directory import Directory, utc_now
 from ..gateway.errors import Failed
-from ..tools.operation import Operation, Toolset
+from ..tools.operation import Operation
 from .sandbox import COMMAND, Sandbox, SandboxError
 from .settings import Settings
-from .tool_list import ToolEntry, tool_list
+from .tool_list import is_offered, tool_list
 
 _logger = logging.getLogger(__name__)
 
@@ -157,13 +157,3 @@ def _load_operations() -> dict[str, Operation[Any]]:
     from ..tools.operations import OPERATIONS
 
     return {operation.name: operation for operation in OPERATIONS}
-
-
-def is_offered(tool: ToolEntry, settings: Settings) -> bool:
-    """Return whether a tool is listed and callable under these settings.
-
-    A read-only server offers `manage_connection` too: it has reading actions, and the gateway rejects the others.
-    """
-    reads = not tool.effect.writes or tool.toolset is Toolset.CONNECTIONS
-    chosen = tool.toolset is None or tool.toolset in settings.toolsets
-    return chosen and (reads or not settings.read_only)

@@ -5,11 +5,12 @@ It replaces the SDK's `stdio_server`, whose reader thread keeps the process aliv
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.lowlevel import Server
 from mcp.shared.message import SessionMessage
@@ -28,7 +29,8 @@ from mcp_types import (
 )
 
 from ..schemas.json import as_object
-from .wire import LONGEST_LINE, InputLine, LineReader, LineWriter
+from .opening import REPLAYED, PassedLine
+from .wire import LONGEST_LINE, InputLine, LineWriter
 
 LAST_ANSWERS_S = 1.0
 """Time for calls to finish after the client closed its end: `printf … | maton-posthog-mcp` gets its responses."""
@@ -36,15 +38,21 @@ LAST_ANSWERS_S = 1.0
 _logger = logging.getLogger(__name__)
 
 
-async def serve(server: Server[Any], source: int, sink: int, *, at_end: Callable[[], object] = lambda: None) -> None:
-    """Serve the client on two file descriptors until it closes its end or stops reading.
+async def serve(
+    server: Server[Any],
+    lines: AsyncIterable[PassedLine],
+    writer: LineWriter,
+    *,
+    at_end: Callable[[], object] = lambda: None,
+) -> None:
+    """Serve the client until it closes its end or stops reading.
 
     `at_end` is called after the client closed its end, before calls in progress are cancelled. Cancellation ends the
     function at once.
     """
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception]()
     outgoing, from_server = anyio.create_memory_object_stream[SessionMessage]()
-    connection = _Bridge(LineReader(source), LineWriter(sink), to_server, from_server)
+    connection = _Bridge(server, lines, writer, to_server, from_server)
     async with anyio.create_task_group() as tasks:
 
         async def send() -> None:
@@ -52,7 +60,7 @@ async def serve(server: Server[Any], source: int, sink: int, *, at_end: Callable
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(send)
-        tasks.start_soon(connection.receive, at_end)
+        tasks.start_soon(connection.receive, tasks, at_end)
         await server.run(incoming, outgoing, server.create_initialization_options())
 
 
@@ -89,29 +97,34 @@ class _Bridge:
 
     def __init__(
         self,
-        reader: LineReader,
+        server: Server[Any],
+        lines: AsyncIterable[PassedLine],
         writer: LineWriter,
         to_server: MemoryObjectSendStream[SessionMessage | Exception],
         from_server: MemoryObjectReceiveStream[SessionMessage],
     ) -> None:
-        self._reader = reader
+        self._server = server
+        self._lines = lines
         self._writer = writer
         self._to_server = to_server
         self._from_server = from_server
         self._unanswered: set[RequestId] = set()
         self._answered = anyio.Event()
 
-    async def receive(self, at_end: Callable[[], object]) -> None:
+    async def receive(self, tasks: TaskGroup, at_end: Callable[[], object]) -> None:
         """Pass every message to the server. At the end of the input, give calls in progress a moment to finish."""
         async with self._to_server:
-            async for line in self._reader:
+            async for line, apart in self._lines:
                 if line is not None and not line.strip():
                     continue
                 message = parse(line)
                 if isinstance(message, Malformed):
                     await self._writer.write(encode(message.answer))
+                    continue
+                self._expect_answer(message)
+                if apart:
+                    tasks.start_soon(self._answer_apart, message)
                 else:
-                    self._expect_answer(message)
                     await self._to_server.send(SessionMessage(message))
             at_end()
             with anyio.move_on_after(LAST_ANSWERS_S):
@@ -119,18 +132,38 @@ class _Bridge:
                     await self._answered.wait()
                     self._answered = anyio.Event()
 
+    async def _answer_apart(self, message: JSONRPCMessage) -> None:
+        """Answer a request as the only one of a connection, so that it does not decide the era of this one."""
+        to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](1)
+        outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](1)
+        async with anyio.create_task_group() as tasks, to_server, from_server:
+            tasks.start_soon(self._server.run, incoming, outgoing, self._server.create_initialization_options())
+            await to_server.send(SessionMessage(message))
+            async for item in from_server:
+                await self._write(item.message)
+                break
+            tasks.cancel_scope.cancel()
+
     async def send(self) -> None:
         """Write every message of the server until it has no more or the client stops reading."""
         async with self._from_server:
             async for item in self._from_server:
                 try:
-                    await self._writer.write(encode(item.message))
+                    await self._write(item.message)
                 except OSError as error:
                     _logger.info("The client stopped reading (%s).", type(error).__name__)
                     return
-                if isinstance(item.message, JSONRPCResponse | JSONRPCError) and item.message.id is not None:
-                    self._unanswered.discard(item.message.id)
-                    self._answered.set()
+            await self._writer.flush()
+
+    async def _write(self, message: JSONRPCMessage) -> None:
+        number = message.id if isinstance(message, JSONRPCResponse | JSONRPCError) else None
+        if number != REPLAYED:
+            await self._writer.write(encode(message))
+        elif isinstance(message, JSONRPCError):
+            _logger.error("A request that got its ready answer was rejected afterwards: %s", message.error.message)
+        if number is not None:
+            self._unanswered.discard(number)
+            self._answered.set()
 
     def _expect_answer(self, message: JSONRPCMessage) -> None:
         if isinstance(message, JSONRPCRequest):

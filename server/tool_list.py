@@ -6,12 +6,18 @@
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mcp.types import Tool, ToolAnnotations
+from ..tools.toolsets import SAVE_AS, Effect, Toolset
 
-from ..tools.operation import SAVE_AS, Effect, Operation, Toolset
+if TYPE_CHECKING:
+    from mcp.types import Tool, ToolAnnotations
+
+    from ..tools.operation import Operation
+    from .settings import Settings
+
+PATH = Path(__file__).with_name("tool_list.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +30,14 @@ class ToolEntry:
     effect: Effect
     schema: dict[str, Any]
 
-    def as_tool(self, *, pinned: bool = False, read_only: bool = False, exports: bool = False) -> Tool:
+    def as_tool(self, *, pinned: bool = False, read_only: bool = False, exports: bool = False) -> "Tool":
         """Return the tool as tools/list shows it.
 
         Arguments without effect are left out: `project_id` of a pinned server, `export` without an export directory,
         and `save_as` of a read-only server, where the tool only reads.
         """
+        from mcp.types import Tool
+
         left_out = ({"project_id"} if pinned else set[str]()) | (set[str]() if exports else {"export"})
         effect = self.effect
         if read_only and effect is Effect.SAVE:
@@ -40,8 +48,10 @@ class ToolEntry:
         return Tool(name=self.name, description=self.about, input_schema=schema, annotations=annotations(effect))
 
 
-def annotations(effect: Effect) -> ToolAnnotations:
+def annotations(effect: Effect) -> "ToolAnnotations":
     """Return the MCP hints, all four of them, because clients act on them."""
+    from mcp.types import ToolAnnotations
+
     return ToolAnnotations(
         read_only_hint=effect is Effect.READ,
         destructive_hint=effect in (Effect.UPDATE, Effect.DELETE),
@@ -50,7 +60,7 @@ def annotations(effect: Effect) -> ToolAnnotations:
     )
 
 
-def entry(operation: Operation[Any], schema: dict[str, Any]) -> dict[str, Any]:
+def entry(operation: "Operation[Any]", schema: dict[str, Any]) -> dict[str, Any]:
     """Return the entry of an operation in the file."""
     return {
         "about": operation.about,
@@ -63,7 +73,7 @@ def entry(operation: Operation[Any], schema: dict[str, Any]) -> dict[str, Any]:
 @cache
 def tool_list() -> dict[str, ToolEntry]:
     """Return all tools by name, in the order of the operations."""
-    text = resources.files(__package__ or "").joinpath("tool_list.json").read_text("utf-8")
+    text = PATH.read_text("utf-8")
     return {
         name: ToolEntry(
             name,
@@ -74,3 +84,13 @@ def tool_list() -> dict[str, ToolEntry]:
         )
         for name, fields in json.loads(text).items()
     }
+
+
+def is_offered(tool: ToolEntry, settings: "Settings") -> bool:
+    """Return whether a tool is listed and callable under these settings.
+
+    A read-only server offers `manage_connection` too: it has reading actions, and the gateway rejects the others.
+    """
+    reads = not tool.effect.writes or tool.toolset is Toolset.CONNECTIONS
+    chosen = tool.toolset is None or tool.toolset in settings.toolsets
+    return chosen and (reads or not settings.read_only)

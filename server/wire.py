@@ -5,12 +5,17 @@ client closes its end. So daemon threads make the blocking calls, on raw descrip
 files.
 """
 
-import asyncio
 import os
 import queue
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 LONGEST_LINE = 4 * 1024 * 1024
 """Longest message in bytes; the HTTP transports have the same limit."""
@@ -38,43 +43,77 @@ def claim() -> tuple[int, int]:
     return source, sink
 
 
-class LineReader:
-    """Lines from a descriptor. The other side has to wait while they are not consumed."""
+class LineReader[T]:
+    """Lines from a descriptor, read by a thread from the start on. The other side has to wait while they pile up.
 
-    def __init__(self, descriptor: int) -> None:
+    `take` is called in that thread with each line; what it returns is passed on, unless it is None.
+    """
+
+    def __init__(self, descriptor: int, take: Callable[[InputLine], T | None]) -> None:
         self._descriptor = descriptor
-        self._arrived: asyncio.Queue[InputLine | EOFError] = asyncio.Queue()
+        self._take = take
+        self._passed: deque[T | EOFError] = deque()
         self._room = threading.Semaphore(_AHEAD)
+        self._wake: Callable[[], object] | None = None
+        threading.Thread(target=self._read, name="line reader", daemon=True).start()
 
-    async def __aiter__(self) -> AsyncIterator[InputLine]:
-        """Yield the lines until the end of the input. Can be iterated once."""
-        loop = asyncio.get_running_loop()
-        threading.Thread(target=self._read, args=(loop,), name="line reader", daemon=True).start()
-        while not isinstance(line := await self._arrived.get(), EOFError):
-            self._room.release()
-            yield line
+    async def __aiter__(self) -> AsyncIterator[T]:
+        """Yield what is passed on until the end of the input. Can be iterated once."""
+        import asyncio
 
-    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        arrived = asyncio.Event()
+        self._wake = partial(asyncio.get_running_loop().call_soon_threadsafe, arrived.set)
+        while True:
+            arrived.clear()
+            while self._passed:
+                item = self._passed.popleft()
+                if isinstance(item, EOFError):
+                    return
+                self._room.release()
+                yield item
+            await arrived.wait()
+
+    def _read(self) -> None:
         # A closed loop raises RuntimeError: nothing waits for lines any more.
         with suppress(RuntimeError):
             for line in split_lines(self._descriptor):
-                self._room.acquire()
-                loop.call_soon_threadsafe(self._arrived.put_nowait, line)
-            loop.call_soon_threadsafe(self._arrived.put_nowait, EOFError())
+                item = self._take(line)
+                if item is not None:
+                    self._room.acquire()
+                    self._pass(item)
+            self._pass(EOFError())
+
+    def _pass(self, item: T | EOFError) -> None:
+        self._passed.append(item)
+        if self._wake is not None:
+            self._wake()
 
 
 class LineWriter:
-    """Writes lines to a descriptor, one at a time."""
+    """Writes lines to a descriptor, one at a time, in a thread."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._waiting: queue.SimpleQueue[tuple[bytes, asyncio.Future[None]]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[bytes, asyncio.Future[None] | None]] = queue.SimpleQueue()
         threading.Thread(target=self._write, name="line writer", daemon=True).start()
+
+    def send(self, line: bytes) -> None:
+        """Write the line and a newline, soon and without telling whether the other end is there. From any thread."""
+        self._waiting.put((line + b"\n", None))
 
     async def write(self, line: bytes) -> None:
         """Write the line and a newline. Raises OSError when the other end is closed."""
+        await self._written(line + b"\n")
+
+    async def flush(self) -> None:
+        """Wait until everything is written, or the other end is closed."""
+        await self._written(b"")
+
+    async def _written(self, data: bytes) -> None:
+        import asyncio
+
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.put((line + b"\n", written))
+        self._waiting.put((data, written))
         await written
 
     def _write(self) -> None:
@@ -82,7 +121,8 @@ class LineWriter:
             while True:
                 data, written = self._waiting.get()
                 failure = _write_all(self._descriptor, data)
-                written.get_loop().call_soon_threadsafe(_settle, written, failure)
+                if written is not None:
+                    written.get_loop().call_soon_threadsafe(_settle, written, failure)
 
 
 def split_lines(descriptor: int, longest: int = LONGEST_LINE) -> Iterator[InputLine]:
@@ -121,7 +161,7 @@ def _write_all(descriptor: int, data: bytes) -> OSError | None:
     return None
 
 
-def _settle(written: asyncio.Future[None], failure: OSError | None) -> None:
+def _settle(written: "asyncio.Future[None]", failure: OSError | None) -> None:
     if written.done():  # its caller was cancelled
         return
     if failure is None:

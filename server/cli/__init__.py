@@ -1,10 +1,9 @@
 """The command line: `serve` (the default), `sandbox` and `demo`. Each command is imported when it is used."""
 
-import gc
 import importlib
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import NoReturn
 
 import click
@@ -23,6 +22,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         from ..leaving import quietly_on_signals
+        from ..start import collector_paused
 
         quietly_on_signals()
         # What an import prints must not reach stdout, which belongs to the protocol.
@@ -54,16 +54,6 @@ def commands() -> None:
 
     The Maton key is read from the environment variable MATON_API_KEY, never from the command line.
     """
-
-
-@contextmanager
-def collector_paused() -> Generator[None]:
-    """Import without garbage collection, which would take a fifth of the start."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def reject_arguments(ctx: click.Context) -> None:

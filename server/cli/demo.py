@@ -81,8 +81,8 @@ async def _follow(source: int, page: Terminal) -> None:
     """Show the progress that the server logs."""
     from ..wire import LineReader
 
-    async for line in LineReader(source):
-        entry = _entry(line or b"")
+    async for line in LineReader(source, lambda line: line or b""):
+        entry = _entry(line)
         if isinstance(fraction := entry.get("progress"), int | float):
             page.progress(float(fraction), str(entry.get("message", "")).removeprefix("sandbox: "))
 

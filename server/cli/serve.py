@@ -1,27 +1,13 @@
 """`maton-posthog-mcp serve`: the MCP server on stdin and stdout, or over HTTP."""
 
-import gc
-import logging
-import os
-import socket
-from collections.abc import Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ..declaration import Declaration
-from ..leaving import leave_in_time, on_signals
-from ..settings import DECLARATIONS, Settings, SettingsError, load
-from ..wire import claim
-from . import collector_paused, fail, reject_arguments
-
-if TYPE_CHECKING:
-    from mcp.server.lowlevel import Server
-
-    from ..runtime import Runtime
-
-_logger = logging.getLogger(__name__)
+from ..settings import DECLARATIONS, SettingsError, load
+from ..start import StartError, start
+from . import fail, reject_arguments
 
 
 def _option(field: str, declaration: Declaration) -> click.Option:
@@ -49,78 +35,7 @@ def command(ctx: click.Context, **flags: Any) -> None:
     MATON_POSTHOG_TOKEN (the token that HTTP clients must send) have no flag.
     """
     reject_arguments(ctx)
-    # Before anything else is imported that could print.
-    wire = _claim_wire() if flags["transport"] in (None, "stdio") else None
-    with collector_paused():
-        settings = _settings(flags)
-        import anyio
-
-        from ..app import build
-        from ..runtime import Runtime
-
-        runtime = Runtime(settings)
-        if wire is not None:
-            work = partial(_serve_stdio, build(runtime), runtime, *wire)
-        else:
-            work = partial(_serve_http, build(runtime), runtime, _listen(settings))
-        gc.freeze()
-    anyio.run(work)
-
-
-def _claim_wire() -> tuple[int, int]:
     try:
-        if os.isatty(0):
-            click.echo("Serving MCP on stdin and stdout, to be started by an MCP host; see --help.", err=True)
-        return claim()
-    except OSError:
-        fail("stdin or stdout is closed; an MCP host starts this command with both.")
-
-
-def _listen(settings: Settings) -> socket.socket:
-    from ..transports import PortError, listen
-
-    try:
-        return listen(settings.host, settings.port)
-    except PortError as error:
+        start(load(**flags))
+    except (SettingsError, StartError) as error:
         fail(str(error))
-
-
-def _settings(flags: Mapping[str, Any]) -> Settings:
-    from .. import log
-
-    try:
-        settings = load(**flags)
-    except SettingsError as error:
-        fail(str(error))
-    log.configure(settings.log_level, as_json=settings.log_json, secrets=settings.secrets)
-    if settings.overruled_by_sandbox:
-        _logger.warning("--sandbox ignores %s.", ", ".join(settings.overruled_by_sandbox))
-    return settings
-
-
-async def _serve_stdio(server: "Server[Any]", runtime: "Runtime", source: int, sink: int) -> None:
-    import anyio
-
-    from .. import stdio
-
-    with anyio.CancelScope() as scope:
-
-        def stop() -> None:
-            leave_in_time()
-            scope.cancel()
-
-        with on_signals(stop):
-            try:
-                await stdio.serve(server, source, sink, at_end=leave_in_time)
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await runtime.aclose()
-
-
-async def _serve_http(server: "Server[Any]", runtime: "Runtime", listener: socket.socket) -> None:
-    from .. import transports
-
-    try:
-        await transports.serve(server, runtime.settings, listener, at_end=leave_in_time)
-    finally:
-        await runtime.aclose()

@@ -1,0 +1,197 @@
+"""The opening of a connection on stdin: requests whose result is ready are answered without the SDK.
+
+Every other line is passed on, in order and unchanged. The SDK decides the protocol era of a connection by its first
+request, so a request that was answered here and opens an era is passed on too, under an id of its own, and the SDK's
+response to it is dropped. `server/discover` opens nothing: whatever comes after it decides. This module loads nothing
+heavy; the rules are those of the MCP specification 2025-11-25 (lifecycle) and 2026-07-28 (discovery).
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ..schemas.json import as_object, is_object
+from .ready import LISTS, MODERN, ReadyResults
+
+LONGEST = 16_384
+"""Longer lines are left to the SDK: a request with a ready result is short."""
+REPLAYED = "maton-posthog-mcp:replayed"
+"""The id of a request that was answered here; a connection has one at most."""
+_META = "io.modelcontextprotocol/"
+_VERSION = f"{_META}protocolVersion"
+_CAPABILITIES = f"{_META}clientCapabilities"
+_CLIENT = f"{_META}clientInfo"
+_PROGRESS = "progressToken"
+_NESTED = ("sampling", "elicitation", "tasks")
+"""Capabilities that are objects in objects, such as `{"form": {}}`."""
+_EXTENDED = ("experimental", "extensions")
+"""Capabilities whose objects are not described by the specification."""
+
+
+class PassedLine(NamedTuple):
+    """A line for the SDK. `apart` marks a request that must not decide the era of the connection."""
+
+    line: bytes | None
+    apart: bool = False
+
+
+class Opening:
+    """The state of one connection. Its lines come from one thread."""
+
+    def __init__(self, results: ReadyResults, answer: Callable[[bytes], object]) -> None:
+        self._results = results
+        self._answer = answer
+        self._version: str | None = None
+        self._undecided = True
+
+    def take(self, line: bytes | None) -> PassedLine | None:
+        """Answer a line or return what is passed on instead of it; None when it is answered for good.
+
+        A line is None when it was too long.
+        """
+        request = _request(line)
+        if request is None or "id" not in request:
+            return PassedLine(line)
+        ready = self._ready(request) if _is_plain(request) else None
+        if self._undecided and request["method"] == "server/discover":
+            return self._answered(request, ready) if ready else PassedLine(line, apart=True)
+        if ready is None:
+            self._undecided = False
+            return PassedLine(line)
+        replay = self._undecided and request["method"] != "ping"
+        if replay:
+            self._undecided = False
+            self._version = MODERN if _envelope_version(request) else self._negotiated(request["params"])
+        self._answered(request, ready)
+        return PassedLine(json.dumps({**request, "id": REPLAYED}).encode()) if replay else None
+
+    def _answered(self, request: Mapping[str, Any], result: str) -> None:
+        number = json.dumps(request["id"], ensure_ascii=False)
+        self._answer(f'{{"jsonrpc":"2.0","id":{number},"result":{result}}}'.encode())
+
+    def _ready(self, request: Mapping[str, Any]) -> str | None:
+        """Return the result of a request in the present state; None when the SDK has to decide."""
+        method = request["method"]
+        version = _envelope_version(request)
+        if version is not None:
+            return self._ready_modern(method, request["params"]) if version == MODERN else None
+        if method == "initialize":
+            return self._initialized(request.get("params")) if self._undecided else None
+        if method == "ping":
+            return "{}" if self._undecided or self._version not in (None, MODERN) else None
+        if self._version is None or self._version == MODERN:
+            return None
+        if method in LISTS and _has_no_arguments(request.get("params")):
+            return self._results.list(self._version, method)
+        return None
+
+    def _ready_modern(self, method: str, params: Mapping[str, Any]) -> str | None:
+        if not (self._undecided or self._version == MODERN) or not _is_plain_envelope(params):
+            return None
+        if method == "server/discover":
+            return self._results.discover()
+        return self._results.list(MODERN, method) if method in LISTS else None
+
+    def _initialized(self, params: object) -> str | None:
+        if not is_object(params) or not _is_plain_handshake(params):
+            return None
+        return self._results.initialize(self._negotiated(params))
+
+    def _negotiated(self, params: Mapping[str, Any]) -> str:
+        asked = params["protocolVersion"]
+        return asked if self._results.serves(asked) else self._results.latest
+
+
+def _request(line: bytes | None) -> dict[str, Any] | None:
+    """Return the JSON-RPC request or notification in a line; None for anything else."""
+    if line is None or len(line) > LONGEST:
+        return None
+    try:
+        message: object = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return message if is_object(message) and isinstance(message.get("method"), str) else None
+
+
+def _is_plain(request: Mapping[str, Any]) -> bool:
+    """Return whether the envelope of a request leaves no question to the SDK."""
+    number = request["id"]
+    if isinstance(number, str):
+        known = number.isascii() and number.isprintable() and len(number) <= 200 and number != REPLAYED
+    else:
+        known = isinstance(number, int) and not isinstance(number, bool) and abs(number) < 2**53
+    fields = {"jsonrpc", "id", "method", "params"}
+    return (
+        known and request.get("jsonrpc") == "2.0" and request.keys() <= fields and is_object(request.get("params", {}))
+    )
+
+
+def _envelope_version(request: Mapping[str, Any]) -> object:
+    return as_object(request.get("params", {}).get("_meta")).get(_VERSION)
+
+
+def _is_plain_envelope(params: Mapping[str, Any]) -> bool:
+    meta: Mapping[str, Any] = params["_meta"]
+    return (
+        len(params) == 1
+        and meta.keys() <= {_VERSION, _CAPABILITIES, _CLIENT, _PROGRESS}
+        and _CAPABILITIES in meta
+        and _are_plain_capabilities(meta[_CAPABILITIES])
+        and (_CLIENT not in meta or _is_plain_client(meta[_CLIENT]))
+        and _is_token(meta.get(_PROGRESS, ""))
+    )
+
+
+def _is_plain_handshake(params: Mapping[str, Any]) -> bool:
+    return (
+        set(params) == {"protocolVersion", "capabilities", "clientInfo"}
+        and isinstance(params["protocolVersion"], str)
+        and _are_plain_capabilities(params["capabilities"])
+        and _is_plain_client(params["clientInfo"])
+    )
+
+
+def _are_plain_capabilities(value: object) -> bool:
+    """Return whether these are capabilities as the specification writes them: objects, and `listChanged` for roots."""
+    if not is_object(value) or not value.keys() <= {*_NESTED, *_EXTENDED, "roots"}:
+        return False
+    roots: object = value.get("roots", {})
+    return (
+        is_object(roots)
+        and roots.keys() <= {"listChanged"}
+        and isinstance(roots.get("listChanged", False), bool)
+        and all(_is_nested(value.get(name, {})) for name in _NESTED)
+        and all(_is_object_of_objects(value.get(name, {})) for name in _EXTENDED)
+    )
+
+
+def _is_nested(value: object) -> bool:
+    return is_object(value) and all(map(_is_nested, value.values()))
+
+
+def _is_object_of_objects(value: object) -> bool:
+    return is_object(value) and all(map(is_object, value.values()))
+
+
+def _is_plain_client(value: object) -> bool:
+    return (
+        is_object(value)
+        and {"name", "version"} <= value.keys() <= {"name", "version", "title", "description"}
+        and all(isinstance(each, str) for each in value.values())
+    )
+
+
+def _has_no_arguments(params: object) -> bool:
+    """Return whether a list is asked for from its beginning."""
+    given = as_object(params)
+    meta: object = given.get("_meta", {})
+    return (
+        given.keys() <= {"_meta"}
+        and is_object(meta)
+        and meta.keys() <= {_PROGRESS}
+        and _is_token(meta.get(_PROGRESS, ""))
+    )
+
+
+def _is_token(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)

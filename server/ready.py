@@ -1,0 +1,73 @@
+"""Ready answers: the JSON texts of results that depend on nothing but the settings, for every protocol version.
+
+`make snapshots` writes them to ready.json from what the SDK answers; a test keeps the two equal, byte by byte. With
+them, a client has its first answers before the SDK is imported. This module loads nothing heavy.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .settings import Settings
+from .tool_list import is_offered, tool_list
+
+PATH = Path(__file__).with_name("ready.json")
+MODERN = "2026-07-28"
+"""The protocol version without a handshake: every request carries it."""
+LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
+
+
+def traits(settings: Settings) -> str:
+    """Return the settings that change the text of a tool, as ready.json names them."""
+    chosen = {
+        "exports": settings.export_dir is not None,
+        "pinned": settings.project_id is not None,
+        "read_only": settings.read_only,
+    }
+    return " ".join(name for name, applies in chosen.items() if applies)
+
+
+class ReadyResults:
+    """The ready results of a server with these settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._traits = traits(settings)
+        self._offered = frozenset(tool.name for tool in tool_list().values() if is_offered(tool, settings))
+        self._made: dict[tuple[str, str], str] = {}
+
+    @property
+    def latest(self) -> str:
+        """The protocol version that a client gets which asks for one that is not served."""
+        return _ready()["latest"]
+
+    def serves(self, version: str) -> bool:
+        """Return whether this is a version with a handshake that is served."""
+        return version in _ready()["initialize"]
+
+    def initialize(self, version: str) -> str:
+        """Return the result of `initialize` with a version that `serves` or `latest` gives."""
+        return _ready()["initialize"][version]
+
+    def discover(self) -> str:
+        """Return the result of `server/discover`."""
+        return _ready()["discover"]
+
+    def list(self, version: str, method: str) -> str:
+        """Return the result of one of LISTS."""
+        key = version, method
+        if key not in self._made:
+            ready = _ready()
+            parts = ready["eras"][ready["era"][version]][method]
+            items = [
+                ready["texts"][item["texts"].get(self._traits, item["texts"][""])]
+                for item in parts["items"]
+                if self._offered.issuperset(item["needs"])
+            ]
+            self._made[key] = f"{parts['open']}{','.join(items)}{parts['close']}"
+        return self._made[key]
+
+
+@cache
+def _ready() -> dict[str, Any]:
+    return json.loads(PATH.read_text("utf-8"))

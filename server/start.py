@@ -1,0 +1,145 @@
+"""The start of the server: the client has its first answers while the SDK is still being imported."""
+
+import gc
+import os
+import socket
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .leaving import leave_in_time, on_signals, quietly_on_signals
+from .opening import Opening, PassedLine
+from .ready import ReadyResults
+from .settings import DECLARATIONS, Settings
+from .wire import LineReader, LineWriter, claim
+
+if TYPE_CHECKING:
+    from mcp.server.lowlevel import Server
+
+    from .runtime import Runtime
+
+
+class StartError(OSError):
+    """The server cannot start. The message is one line that names the reason and the remedy."""
+
+
+def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """Return the flags of `serve` by setting; None for a command line that the whole parser has to explain."""
+    rest = list(arguments[1:] if arguments[:1] == ["serve"] else arguments)
+    names = {one.flag: name for name, one in DECLARATIONS.items() if one.flag}
+    flags: dict[str, Any] = {}
+    while rest:
+        flag, given, value = rest.pop(0).partition("=")
+        if flag not in names:
+            return None
+        name, declaration = names[flag], DECLARATIONS[names[flag]]
+        if declaration.is_switch:
+            if given:
+                return None
+            flags[name] = True
+            continue
+        if not given:
+            if not rest:
+                return None
+            value = rest.pop(0)
+        flags[name] = (*flags.get(name, ()), value) if declaration.several else value
+    return flags
+
+
+def start(settings: Settings) -> None:
+    """Serve MCP on stdin and stdout or over HTTP, until the client or a signal ends it. Raises StartError."""
+    quietly_on_signals()
+    # Before anything else is imported that could print.
+    connection = _connect(settings) if settings.transport == "stdio" else None
+    with collector_paused(), redirect_stdout(sys.stderr):
+        _configure_log(settings)
+        work = _loaded(settings, connection)
+        gc.freeze()
+    import anyio
+
+    anyio.run(work)
+
+
+@contextmanager
+def collector_paused() -> Generator[None]:
+    """Import without garbage collection, which would take a fifth of the start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+type Connection = tuple[LineReader[PassedLine], LineWriter]
+
+
+def _connect(settings: Settings) -> Connection:
+    """Begin to read requests and to answer those whose result is ready."""
+    try:
+        if os.isatty(0):
+            sys.stderr.write("Serving MCP on stdin and stdout, to be started by an MCP host; see --help.\n")
+        source, sink = claim()
+    except OSError:
+        raise StartError("stdin or stdout is closed; an MCP host starts this command with both.") from None
+    writer = LineWriter(sink)
+    return LineReader(source, Opening(ReadyResults(settings), writer.send).take), writer
+
+
+def _configure_log(settings: Settings) -> None:
+    import logging
+
+    from . import log
+
+    log.configure(settings.log_level, as_json=settings.log_json, secrets=settings.secrets)
+    if settings.overruled_by_sandbox:
+        logging.getLogger(__name__).warning("--sandbox ignores %s.", ", ".join(settings.overruled_by_sandbox))
+
+
+def _loaded(settings: Settings, connection: Connection | None) -> "Callable[[], Any]":
+    """Import the server and return its work."""
+    from .app import build
+    from .runtime import Runtime
+
+    runtime = Runtime(settings)
+    if connection is not None:
+        return partial(_serve_stdio, build(runtime), runtime, connection)
+    return partial(_serve_http, build(runtime), runtime, _listen(settings))
+
+
+def _listen(settings: Settings) -> socket.socket:
+    from .transports import PortError, listen
+
+    try:
+        return listen(settings.host, settings.port)
+    except PortError as error:
+        raise StartError(str(error)) from None
+
+
+async def _serve_stdio(server: "Server[Any]", runtime: "Runtime", connection: Connection) -> None:
+    import anyio
+
+    from . import stdio
+
+    with anyio.CancelScope() as scope:
+
+        def stop() -> None:
+            leave_in_time()
+            scope.cancel()
+
+        with on_signals(stop):
+            try:
+                await stdio.serve(server, *connection, at_end=leave_in_time)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await runtime.aclose()
+
+
+async def _serve_http(server: "Server[Any]", runtime: "Runtime", listener: socket.socket) -> None:
+    from . import transports
+
+    try:
+        await transports.serve(server, runtime.settings, listener, at_end=leave_in_time)
+    finally:
+        await runtime.aclose()
