@@ -8,6 +8,7 @@ heavy; the rules are those of the MCP specification 2025-11-25 (lifecycle) and 2
 
 import json
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any, NamedTuple
 
 from ..schemas.json import as_object, is_object
@@ -15,8 +16,8 @@ from .ready import LISTS, MODERN, ReadyResults
 
 LONGEST = 16_384
 """Longer lines are left to the SDK: a request with a ready result is short."""
-REPLAYED = "maton-posthog-mcp:replayed"
-"""The id of a request that was answered here; a connection has one at most."""
+REPLAYED = "maton-posthog-mcp:replayed:"
+"""The beginning of the id of a request that was answered here and is passed on all the same."""
 _META = "io.modelcontextprotocol/"
 _VERSION = f"{_META}protocolVersion"
 _CAPABILITIES = f"{_META}clientCapabilities"
@@ -35,14 +36,28 @@ class PassedLine(NamedTuple):
     apart: bool = False
 
 
+class Era(Enum):
+    """What the requests so far say of the connection."""
+
+    OPEN = "open"
+    """Nothing was decided yet."""
+    LEGACY = "legacy"
+    """A protocol version with a handshake, which has not come yet."""
+    INITIALIZED = "initialized"
+    MODERN = "modern"
+    OTHER = "other"
+    """The SDK decided by itself; it answers everything from here on."""
+
+
 class Opening:
     """The state of one connection. Its lines come from one thread."""
 
     def __init__(self, results: ReadyResults, answer: Callable[[bytes], object]) -> None:
         self._results = results
         self._answer = answer
-        self._version: str | None = None
-        self._undecided = True
+        self._era = Era.OPEN
+        self._version = ""
+        self._replayed = 0
 
     def take(self, line: bytes | None) -> PassedLine | None:
         """Answer a line or return what is passed on instead of it; None when it is answered for good.
@@ -53,52 +68,55 @@ class Opening:
         if request is None or "id" not in request:
             return PassedLine(line)
         ready = self._ready(request) if _is_plain(request) else None
-        if self._undecided and request["method"] == "server/discover":
-            return self._answered(request, ready) if ready else PassedLine(line, apart=True)
-        if ready is None:
-            self._undecided = False
-            return PassedLine(line)
-        replay = self._undecided and request["method"] != "ping"
-        if replay:
-            self._undecided = False
-            self._version = MODERN if _envelope_version(request) else self._negotiated(request["params"])
-        self._answered(request, ready)
-        return PassedLine(json.dumps({**request, "id": REPLAYED}).encode()) if replay else None
-
-    def _answered(self, request: Mapping[str, Any], result: str) -> None:
-        number = json.dumps(request["id"], ensure_ascii=False)
-        self._answer(f'{{"jsonrpc":"2.0","id":{number},"result":{result}}}'.encode())
-
-    def _ready(self, request: Mapping[str, Any]) -> str | None:
-        """Return the result of a request in the present state; None when the SDK has to decide."""
-        method = request["method"]
-        version = _envelope_version(request)
-        if version is not None:
-            return self._ready_modern(method, request["params"]) if version == MODERN else None
-        if method == "initialize":
-            return self._initialized(request.get("params")) if self._undecided else None
-        if method == "ping":
-            return "{}" if self._undecided or self._version not in (None, MODERN) else None
-        if self._version is None or self._version == MODERN:
-            return None
-        if method in LISTS and _has_no_arguments(request.get("params")):
-            return self._results.list(self._version, method)
+        if ready is not None:
+            number = json.dumps(request["id"])
+            self._answer(f'{{"jsonrpc":"2.0","id":{number},"result":{ready}}}'.encode())
+        if request["method"] == "server/discover" and self._era is Era.OPEN:
+            return PassedLine(line, apart=True) if ready is None else None
+        era = self._after(request) if ready is not None else self._era_of_sdk(request)
+        if ready is None or era is not self._era:
+            self._era = era
+            return PassedLine(line if ready is None else self._replay(request))
         return None
 
-    def _ready_modern(self, method: str, params: Mapping[str, Any]) -> str | None:
-        if not (self._undecided or self._version == MODERN) or not _is_plain_envelope(params):
+    def _ready(self, request: Mapping[str, Any]) -> str | None:
+        """Return the result of a request in the present state; None when the SDK has to answer."""
+        method, params = request["method"], request.get("params")
+        version = _envelope_version(request)
+        if version == MODERN and self._era in (Era.OPEN, Era.MODERN) and _is_plain_envelope(request["params"]):
+            if method == "server/discover":
+                return self._results.discover()
+            return self._results.list(MODERN, method) if method in LISTS else None
+        if version is not None or self._era in (Era.MODERN, Era.OTHER):
             return None
-        if method == "server/discover":
-            return self._results.discover()
-        return self._results.list(MODERN, method) if method in LISTS else None
-
-    def _initialized(self, params: object) -> str | None:
-        if not is_object(params) or not _is_plain_handshake(params):
+        if method == "initialize" and self._era is not Era.INITIALIZED:
+            plain = is_object(params) and _is_plain_handshake(params)
+            return self._results.initialize(self._negotiated(request)) if plain else None
+        if not _has_no_arguments(params):
             return None
-        return self._results.initialize(self._negotiated(params))
+        if method in LISTS and self._era is Era.INITIALIZED:
+            return self._results.list(self._version, method)
+        return "{}" if method == "ping" else None
 
-    def _negotiated(self, params: Mapping[str, Any]) -> str:
-        asked = params["protocolVersion"]
+    def _after(self, request: Mapping[str, Any]) -> Era:
+        """Return the era after a request with a ready answer."""
+        if request["method"] == "initialize":
+            self._version = self._negotiated(request)
+            return Era.INITIALIZED
+        if self._era is Era.OPEN:
+            return Era.MODERN if _envelope_version(request) else Era.LEGACY
+        return self._era
+
+    def _era_of_sdk(self, request: Mapping[str, Any]) -> Era:
+        """Return the era after a request that the SDK answers."""
+        return Era.OTHER if self._era is Era.OPEN or request["method"] == "initialize" else self._era
+
+    def _replay(self, request: Mapping[str, Any]) -> bytes:
+        self._replayed += 1
+        return json.dumps({**request, "id": f"{REPLAYED}{self._replayed}"}).encode()
+
+    def _negotiated(self, request: Mapping[str, Any]) -> str:
+        asked = request["params"]["protocolVersion"]
         return asked if self._results.serves(asked) else self._results.latest
 
 
@@ -117,7 +135,7 @@ def _is_plain(request: Mapping[str, Any]) -> bool:
     """Return whether the envelope of a request leaves no question to the SDK."""
     number = request["id"]
     if isinstance(number, str):
-        known = number.isascii() and number.isprintable() and len(number) <= 200 and number != REPLAYED
+        known = number.isascii() and number.isprintable() and len(number) <= 200 and not number.startswith(REPLAYED)
     else:
         known = isinstance(number, int) and not isinstance(number, bool) and abs(number) < 2**53
     fields = {"jsonrpc", "id", "method", "params"}
@@ -182,7 +200,7 @@ def _is_plain_client(value: object) -> bool:
 
 
 def _has_no_arguments(params: object) -> bool:
-    """Return whether a list is asked for from its beginning."""
+    """Return whether a request has no arguments beyond a progress token."""
     given = as_object(params)
     meta: object = given.get("_meta", {})
     return (

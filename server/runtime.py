@@ -46,8 +46,12 @@ class Runtime:
         """The version of the installed distribution."""
         return metadata.version("maton-posthog-mcp")
 
+    def load(self) -> None:
+        """Load the operations now; otherwise the first call does it."""
+        self._operations = _load_operations()
+
     async def operation(self, name: str) -> Operation[Any]:
-        """Return the operation of a tool. All are loaded at the first call, in a thread: their models take 0.1 s."""
+        """Return the operation of a tool. They are loaded in a thread: their models take 0.1 s."""
         if self._operations is None:
             self._operations = await anyio.to_thread.run_sync(_load_operations)
         return self._operations[name]

@@ -4,12 +4,13 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .leaving import leave_in_time, on_signals, quietly_on_signals
+from .listening import LoadingResponder, PortError, listen
 from .opening import Opening, PassedLine
 from .ready import ReadyResults
 from .settings import DECLARATIONS, Settings
@@ -51,15 +52,29 @@ def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
 def start(settings: Settings) -> None:
     """Serve MCP on stdin and stdout or over HTTP, until the client or a signal ends it. Raises StartError."""
     quietly_on_signals()
-    # Before anything else is imported that could print.
-    connection = _connect(settings) if settings.transport == "stdio" else None
-    with collector_paused(), redirect_stdout(sys.stderr):
-        _configure_log(settings)
-        work = _loaded(settings, connection)
-        gc.freeze()
+    if settings.transport == "stdio":
+        connection = _connect(settings)  # before anything else is imported that could print
+        with _importing(settings):
+            work = partial(_serve_stdio, *_loaded(settings), connection)
+    else:
+        listener = _listen(settings)
+        responder = LoadingResponder(listener)
+        try:
+            with _importing(settings):
+                work = partial(_serve_http, *_loaded(settings), listener)
+        finally:
+            responder.stop()
     import anyio
 
     anyio.run(work)
+
+
+@contextmanager
+def _importing(settings: Settings) -> Generator[None]:
+    with collector_paused(), redirect_stdout(sys.stderr):
+        _configure_log(settings)
+        yield
+        gc.freeze()
 
 
 @contextmanager
@@ -97,20 +112,17 @@ def _configure_log(settings: Settings) -> None:
         logging.getLogger(__name__).warning("--sandbox ignores %s.", ", ".join(settings.overruled_by_sandbox))
 
 
-def _loaded(settings: Settings, connection: Connection | None) -> "Callable[[], Any]":
-    """Import the server and return its work."""
+def _loaded(settings: Settings) -> "tuple[Server[Any], Runtime]":
+    """Import the server, and load the operations too: the first call would have to wait for them."""
     from .app import build
     from .runtime import Runtime
 
     runtime = Runtime(settings)
-    if connection is not None:
-        return partial(_serve_stdio, build(runtime), runtime, connection)
-    return partial(_serve_http, build(runtime), runtime, _listen(settings))
+    runtime.load()
+    return build(runtime), runtime
 
 
 def _listen(settings: Settings) -> socket.socket:
-    from .transports import PortError, listen
-
     try:
         return listen(settings.host, settings.port)
     except PortError as error:

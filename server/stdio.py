@@ -59,7 +59,13 @@ async def serve(
             await connection.send()
             tasks.cancel_scope.cancel()
 
+        async def watch() -> None:
+            await writer.broken()
+            _logger.info("The client stopped reading.")
+            tasks.cancel_scope.cancel()
+
         tasks.start_soon(send)
+        tasks.start_soon(watch)
         tasks.start_soon(connection.receive, tasks, at_end)
         await server.run(incoming, outgoing, server.create_initialization_options())
 
@@ -150,14 +156,13 @@ class _Bridge:
             async for item in self._from_server:
                 try:
                     await self._write(item.message)
-                except OSError as error:
-                    _logger.info("The client stopped reading (%s).", type(error).__name__)
+                except OSError:
                     return
             await self._writer.flush()
 
     async def _write(self, message: JSONRPCMessage) -> None:
         number = message.id if isinstance(message, JSONRPCResponse | JSONRPCError) else None
-        if number != REPLAYED:
+        if not str(number).startswith(REPLAYED):
             await self._writer.write(encode(message))
         elif isinstance(message, JSONRPCError):
             _logger.error("A request that got its ready answer was rejected afterwards: %s", message.error.message)

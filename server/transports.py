@@ -5,7 +5,6 @@ browser (DNS rebinding); then the bearer token, if one is set. The `Authorizatio
 it never reaches a tool or the gateway. The SDK's transports limit the size of bodies.
 """
 
-import errno
 import hmac
 import logging
 import socket
@@ -27,6 +26,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .leaving import leave_in_time
+from .listening import HEALTH
 from .settings import Settings
 
 MAX_SESSIONS = 1000
@@ -38,31 +38,6 @@ LAST_ANSWERS_S = 1
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _logger = logging.getLogger(__name__)
-
-
-class PortError(OSError):
-    """The server cannot listen on the address. The message is one line that names the setting and the remedy."""
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises PortError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=1024)
-        # Recreated from its descriptor, the socket knows its protocol, so asyncio sets TCP_NODELAY on connections.
-        # Without that, a response in two writes waits 40 ms for an ACK.
-        return socket.socket(fileno=listener.detach())
-    except (socket.gaierror, UnicodeError):
-        raise PortError(f"--host {host} is not an address of this machine.") from None
-    except OSError as error:
-        match error.errno:
-            case errno.EADDRINUSE:
-                remedy = f"--port {port} is already in use on {host}; choose another one, or 0 for any free port."
-            case errno.EACCES:
-                remedy = f"--port {port} needs more privileges; choose 1024 or higher, or 0 for any free port."
-            case _:
-                remedy = f"--host {host} is not an address of this machine."
-        raise PortError(remedy) from None
 
 
 async def serve(
@@ -114,9 +89,6 @@ def http_app(server: Server[Any], settings: Settings, *, at_end: Callable[[], Aw
         middleware=[Middleware(_AccessControl, security=security(settings.allowed_hosts), token=token)],
         lifespan=lifespan,
     )
-
-
-HEALTH = "/healthz"
 
 
 async def _healthy(_: Request) -> Response:

@@ -95,6 +95,8 @@ class LineWriter:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._waiting: queue.SimpleQueue[tuple[bytes, asyncio.Future[None] | None]] = queue.SimpleQueue()
+        self._is_broken = False
+        self._wake: Callable[[], object] | None = None
         threading.Thread(target=self._write, name="line writer", daemon=True).start()
 
     def send(self, line: bytes) -> None:
@@ -109,6 +111,15 @@ class LineWriter:
         """Wait until everything is written, or the other end is closed."""
         await self._written(b"")
 
+    async def broken(self) -> None:
+        """Wait until the other end is closed, which is noticed at the next line for it."""
+        import asyncio
+
+        noticed = asyncio.Event()
+        self._wake = partial(asyncio.get_running_loop().call_soon_threadsafe, noticed.set)
+        if not self._is_broken:
+            await noticed.wait()
+
     async def _written(self, data: bytes) -> None:
         import asyncio
 
@@ -121,6 +132,10 @@ class LineWriter:
             while True:
                 data, written = self._waiting.get()
                 failure = _write_all(self._descriptor, data)
+                if failure is not None:
+                    self._is_broken = True
+                    if self._wake is not None:
+                        self._wake()
                 if written is not None:
                     written.get_loop().call_soon_threadsafe(_settle, written, failure)
 

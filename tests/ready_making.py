@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
+import anyio
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 
 from maton_posthog.server import stdio
@@ -55,6 +56,9 @@ class Sink(LineWriter):
 
     async def flush(self) -> None:
         pass
+
+    async def broken(self) -> None:
+        await anyio.sleep_forever()
 
 
 def line(request: Mapping[str, Any], number: int | str) -> bytes:

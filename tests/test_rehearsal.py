@@ -12,7 +12,7 @@ from pathlib import Path
 from .snapshots import ROOT
 
 AREA = "notebooks"
-NEEDED = "notebook or not (test_the_responses_of_a_tool or test_every_operation)"
+NEEDED = "notebook or not (test_the_responses_of_a_tool or test_every_operation or byte_by_byte)"
 """Of the tests that run for each tool, those of the new ones."""
 AFTERWARDS = "notebook or test_floors or test_mission or every_tool or is_left or shipped_list or cheap_to_hold"
 PATIENCE_S = 600
@@ -179,7 +179,7 @@ def _add_the_area(copy: Path) -> None:
         (f"tests/tools/test_{AREA}.py", TESTS),
     ):
         (copy / name).write_text(text, "utf-8")
-    _edit(copy / "tools/operation.py", r'    DEFINITIONS = "definitions"\n', '    NOTEBOOKS = "notebooks"\n')
+    _edit(copy / "tools/toolsets.py", r'    DEFINITIONS = "definitions"\n', '    NOTEBOOKS = "notebooks"\n')
     _edit(copy / "tools/operations.py", r"from \. import .*definitions, flags,", " notebooks,")
     _edit(copy / "tools/operations.py", r"    \*flags\.OPERATIONS,\n", "    *notebooks.OPERATIONS,\n")
     routes = copy / "sandbox/src/posthog_sandbox/api/__init__.py"

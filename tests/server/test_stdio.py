@@ -185,7 +185,7 @@ async def test_lines_wait_for_a_reader_that_is_slow() -> None:
     writer = threading.Thread(target=_write_and_close, args=(sink, b"\n".join(sent)))
     writer.start()
     received: list[InputLine] = []
-    async for line in LineReader(source):
+    async for line in LineReader(source, lambda line: line):
         await anyio.lowlevel.checkpoint()
         received.append(line)
     writer.join()
