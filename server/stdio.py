@@ -29,6 +29,7 @@ from mcp_types import (
 )
 
 from ..schemas.json import as_object
+from .jsonrpc import WRONG_ID, has_wrong_id
 from .opening import REPLAYED, PassedLine
 from .wire import LONGEST_LINE, InputLine, LineWriter
 
@@ -81,6 +82,8 @@ def parse(line: InputLine) -> JSONRPCMessage | Malformed:
     """Return the message in a line; for other lines the error of JSON-RPC 2.0, section 5.1, with its id if any."""
     if line is None:
         return _malformed(None, INVALID_REQUEST, f"Message longer than {LONGEST_LINE} bytes.")
+    if has_wrong_id(line):
+        return _malformed(None, INVALID_REQUEST, WRONG_ID)
     try:
         return jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValueError:

@@ -21,10 +21,11 @@ from mcp.server.transport_security import TransportSecurityMiddleware, Transport
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .jsonrpc import has_wrong_id, wrong_id_error
 from .leaving import leave_in_time
 from .listening import HEALTH
 from .settings import Settings
@@ -33,9 +34,13 @@ MAX_SESSIONS = 1000
 """Most open sessions of Streamable HTTP in the older protocol era; each expires after half an hour without requests."""
 MAX_STREAMS = 200
 """Most open connections of the SSE transport."""
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""The SDK rejects longer bodies."""
 LAST_ANSWERS_S = 1
 """Time for requests to finish after a signal."""
 
+_DROPPED = (b"authorization", b"last-event-id")
+"""Headers that stop here. Streams cannot be resumed, and the SDK fails on a request to do so."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _logger = logging.getLogger(__name__)
 
@@ -81,9 +86,9 @@ def http_app(server: Server[Any], settings: Settings, *, at_end: Callable[[], Aw
     token = None if settings.token is None else settings.token.reveal()
     return Starlette(
         routes=[
-            Route("/mcp", endpoint=StreamableHTTPASGIApp(sessions)),
+            Route("/mcp", endpoint=_CheckedIds(StreamableHTTPASGIApp(sessions))),
             Route("/sse", endpoint=_SseEndpoint(server, streams), methods=["GET"]),
-            Mount("/messages/", app=streams.handle_post_message),
+            Mount("/messages/", app=_CheckedIds(streams.handle_post_message)),
             Route(HEALTH, endpoint=_healthy, methods=["GET"]),
         ],
         middleware=[Middleware(_AccessControl, security=security(settings.allowed_hosts), token=token)],
@@ -126,7 +131,7 @@ class _AccessControl:
         if rejection is not None:
             await rejection(scope, receive, send)
             return
-        headers = [header for header in scope["headers"] if header[0] != b"authorization"]
+        headers = [header for header in scope["headers"] if header[0] not in _DROPPED]
         await self._app({**scope, "headers": headers}, receive, send)
 
     def _check_token(self, request: Request) -> Response | None:
@@ -140,6 +145,34 @@ class _AccessControl:
             status_code=401,
             headers={"WWW-Authenticate": 'Bearer realm="maton-posthog-mcp"'},
         )
+
+
+class _CheckedIds:
+    """Rejects requests whose id is no string and no integer; the SDK would accept them as notifications."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        messages: list[Message] = []
+        size = 0
+        while True:
+            messages.append(message := await receive())
+            size += len(message.get("body", b""))
+            if not message.get("more_body", False) or size > MAX_BODY_BYTES:
+                break
+        if size <= MAX_BODY_BYTES and has_wrong_id(b"".join(message.get("body", b"") for message in messages)):
+            await JSONResponse(wrong_id_error(), status_code=400)(scope, receive, send)
+            return
+        waiting = iter(messages)
+
+        async def replayed() -> Message:
+            return next(waiting, None) or await receive()
+
+        await self._app(scope, replayed, send)
 
 
 class _SseEndpoint:

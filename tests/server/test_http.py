@@ -183,6 +183,36 @@ def test_invalid_bodies_get_an_error_and_the_next_call_works(server: HttpServer)
     assert server.fetch("POST", "/mcp", server.headers(session), server.request("ping")).status == 200
 
 
+@pytest.mark.parametrize("number", [b"1.5", b"null", b"true", b"{}", b"[1]"])
+def test_a_request_with_a_wrong_id_gets_an_error(server: HttpServer, number: bytes) -> None:
+    session = server.open_session()
+    request = b'{"jsonrpc":"2.0","method":"tools/list","id":%s}' % number
+    answer = server.fetch("POST", "/mcp", server.headers(session), request)
+    assert answer.status == 400
+    assert json.loads(answer.body) == {
+        "jsonrpc": "2.0",
+        "id": None,
+        "error": {"code": -32600, "message": "The id of a request must be a string or an integer."},
+    }
+    with server.open_stream("GET", "/sse") as stream:
+        address = stream.read_until(b"session_id=") + stream.read_until(b"\r\n")
+        path = "/messages/" + address.decode().rpartition("/messages/")[2].strip()
+        assert server.fetch("POST", path, server.headers(), request).status == 400
+
+
+def test_a_request_to_resume_a_stream_opens_a_new_one(server: HttpServer) -> None:
+    asked = {"Mcp-Session-Id": server.open_session(), "Accept": "text/event-stream", "Last-Event-ID": "7"}
+    with server.open_stream("GET", "/mcp", asked) as stream:
+        assert b"200 OK" in stream.read_until(b"\r\n\r\n")
+
+
+def test_a_call_whose_arguments_are_null_is_a_call_without_arguments(server: HttpServer) -> None:
+    body = server.request("tools/call", {"name": "get_query_result", "arguments": None})
+    answer = server.fetch("POST", "/mcp", server.headers(server.open_session()), body)
+    assert answer.status == 200
+    assert b"query_id" in answer.body
+
+
 def test_sse_connections_over_the_limit_are_rejected_until_others_close() -> None:
     with HttpServer() as server, contextlib.ExitStack() as opened:
         streams = [opened.enter_context(server.open_stream("GET", "/sse")) for _ in range(MAX_STREAMS)]

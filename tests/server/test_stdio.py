@@ -20,6 +20,7 @@ from maton_posthog.server.wire import LONGEST_LINE, InputLine, LineReader, LineW
 from tests.server.processes import COMMAND, DEADLINE_S, INITIALIZE, ServerProcess, environment, silent_gateway
 
 pytestmark = pytest.mark.anyio
+WRONG_IDS = (b"1.5", b"null", b"true", b"{}", b"[1]", b"1e3")
 
 
 def test_piped_requests_get_responses_before_the_exit() -> None:
@@ -58,6 +59,7 @@ def test_the_newer_era_is_served_on_the_same_pipe() -> None:
         (b"[]", -32600, None),
         (b"17", -32600, None),
         (b'{"jsonrpc":"1.0","id":7,"method":"ping"}', -32600, 7),
+        *((b'{"jsonrpc":"2.0","id":%s,"method":"ping"}' % number, -32600, None) for number in WRONG_IDS),
     ],
 )
 def test_a_broken_line_gets_an_error_and_the_next_call_works(line: bytes, code: int, number: int | None) -> None:
