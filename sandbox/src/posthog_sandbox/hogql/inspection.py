@@ -42,7 +42,8 @@ def property_notices(text: str, context: Context) -> tuple[Notice, ...]:
 
 def _notices(node: tree.Field, owner: Scope, context: Context) -> Iterator[Notice]:
     position = node.chain.index("properties")
-    before, name = node.chain[position - 1] if position else "", str(node.chain[position + 1])
+    before = node.chain[position - 1] if position else ""
+    name = str(node.chain[position + 1])
     scope = _OWNERS.get(str(before), owner)
     kind = context.property_types.get((scope, name))
     if kind is not None:
