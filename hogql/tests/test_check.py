@@ -165,9 +165,7 @@ def test_without_a_schema_tables_and_columns_are_not_judged() -> None:
         ("SELECT 1 FROM (SELECT event FROM events) WHERE 1", "no condition on timestamp", LAST_MONTH),
     ],
 )
-def test_a_statement_that_is_probably_not_intended_gets_a_warning(
-    sql: str, says: str, fix: str | None
-) -> None:
+def test_a_statement_that_is_probably_not_intended_gets_a_warning(sql: str, says: str, fix: str | None) -> None:
     verdict = judge(sql, {}, SCHEMA)
     assert verdict.errors == ()
     (warning,) = verdict.warnings
