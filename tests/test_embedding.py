@@ -132,7 +132,7 @@ async def test_the_application_works_below_a_path_of_another_one() -> None:
     assert opened.status_code == 200
 
 
-async def test_the_application_lets_in_its_hosts_and_its_token_only() -> None:
+async def test_the_application_accepts_only_its_hosts_and_its_token() -> None:
     app = asgi_app(load_settings(token="let-me-in", allowed_hosts=("mcp.example.com",)))
     async with client_of(app) as http:
         statuses = [

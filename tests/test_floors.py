@@ -101,11 +101,11 @@ def test_imports_go_down_the_floors_only() -> None:
     assert found == [], "\n".join(found)
 
 
-def test_every_folder_of_the_house_has_files_to_look_at() -> None:
+def test_every_folder_has_files_to_check() -> None:
     assert [folder for folder in SOURCES if not any(path.is_relative_to(ROOT / folder) for path in FILES)] == []
 
 
-def test_every_floor_of_tools_names_what_is_there() -> None:
+def test_every_floor_of_tools_names_existing_modules() -> None:
     entries = {path.stem for path in (ROOT / "tools").iterdir() if path.is_dir() or path.suffix == ".py"}
     assert set[str]().union(*TOOLS) - entries == set()
 
@@ -158,5 +158,5 @@ def test_an_import_up_or_around_the_floors_is_found(path: str, source: str) -> N
         ("sandbox/src/posthog_sandbox/hogql/names.py", "from ..storage.engine import Engine\nfrom . import ast"),
     ],
 )
-def test_an_import_downwards_or_beside_is_fine(path: str, source: str) -> None:
+def test_an_import_downwards_or_on_one_floor_is_allowed(path: str, source: str) -> None:
     assert violations(source, path) == []

@@ -105,7 +105,7 @@ def test_every_tool_of_the_mission_has_exactly_its_arguments() -> None:
     assert {name: offered.get(name) for name in MISSION} == promised
 
 
-def test_every_tool_of_the_mission_answers_for_an_endpoint_of_the_document() -> None:
+def test_every_tool_of_the_mission_covers_an_endpoint_of_the_document() -> None:
     assert {tool for _, tool, _ in SEED} == MISSION.keys()
     assert len(SEED) == 38
 

@@ -163,7 +163,7 @@ def test_a_new_area_needs_the_steps_that_contributing_lists_and_no_more(tmp_path
     _pytest(copy, *made, *held, f"tests/tools/test_{AREA}.py", "-k", AFTERWARDS)
 
 
-def test_a_step_that_is_missing_or_needless_is_noticed() -> None:
+def test_a_missing_or_unnecessary_step_is_noticed() -> None:
     steps = {"tools/notebooks.py", "tests/toolsnaps/"}
     changed = {"tools/notebooks.py", "tests/toolsnaps/get_notebook.json", "README.md"}
     assert _not_named(changed, steps) == {"README.md"}

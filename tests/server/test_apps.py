@@ -102,7 +102,7 @@ async def test_the_tools_it_draws_name_the_page_and_the_page_declares_no_domain(
     assert EXTENSION in (extensions or {}) or era == "legacy"
 
 
-def test_the_page_has_nothing_from_elsewhere_and_never_makes_markup_of_text() -> None:
+def test_the_page_loads_nothing_and_never_turns_text_into_markup() -> None:
     page = PAGE.read_text("utf-8")
     assert len(page) < 40_000
     for reference in ("src=", "href=", "url(", "@import", "fetch(", "innerHTML", "eval(", "insertAdjacentHTML"):
@@ -143,7 +143,7 @@ def test_every_kind_is_drawn(tmp_path: Path, name: str, kind: str, marks: str) -
 
 @needs_chromium
 @pytest.mark.anyio
-async def test_a_result_as_the_server_gives_it_is_drawn_with_its_values_to_hover_over(tmp_path: Path) -> None:
+async def test_a_result_of_the_server_is_drawn_with_values_on_hover(tmp_path: Path) -> None:
     async with served() as (client, _):
         result = await client.call_tool("query_trends", {"events": ARGUMENTS["query_trends"]["events"]})
     page, _noted, _asked = hosted(tmp_path, result.model_dump(mode="json", by_alias=True, exclude_none=True))
@@ -154,7 +154,7 @@ async def test_a_result_as_the_server_gives_it_is_drawn_with_its_values_to_hover
 
 
 @needs_chromium
-def test_a_name_means_nothing_and_the_period_before_is_known_by_its_role(tmp_path: Path) -> None:
+def test_names_have_no_meaning_and_the_previous_period_is_found_by_its_role(tmp_path: Path) -> None:
     days, names = ("2026-11-01", "2026-11-02"), ("new", "new before", "step", "from_first_percent")
     columns = (dimension("day"), *series_columns(names))
     rows = tuple((day, *range(4)) for day in days)
@@ -191,7 +191,7 @@ def test_the_theme_is_that_of_the_host(tmp_path: Path) -> None:
 
 
 @needs_chromium
-def test_rows_of_a_query_are_drawn_as_they_were_to_be_plotted(tmp_path: Path) -> None:
+def test_rows_of_a_query_are_drawn_as_the_plot_requests(tmp_path: Path) -> None:
     rows = [["2026-11-02", "b", 2], ["2026-11-01", "a", 1], ["2026-11-01", "b", 3]]
     shown = content({"columns": ["day", "who", "n"], "rows": rows})
     plot = {"x": "day", "y": "n", "series": "who"}

@@ -58,7 +58,7 @@ async def test_a_write_with_wrong_arguments_is_audited(audit: pytest.LogCaptureF
     assert {"tool=create_flag", "outcome=invalid_argument"} <= set(line.split())
 
 
-async def test_a_read_is_noted_for_debugging_only(audit: pytest.LogCaptureFixture) -> None:
+async def test_a_read_is_logged_at_debug_level_only(audit: pytest.LogCaptureFixture) -> None:
     async with served() as (client, _):
         await client.call_tool("list_flags", {"search": "secret-launch"})
     assert lines(audit) == []

@@ -135,13 +135,13 @@ def test_columns_that_do_not_fit_are_counted() -> None:
     assert "(and 2 more columns)" in out.getvalue()
 
 
-def test_numbers_stand_to_the_right() -> None:
+def test_numbers_are_right_aligned() -> None:
     page, out = written()
     page.table(["event", "count"], [["a", 5], ["b", 1000], ["c", None]])
     assert out.getvalue().splitlines()[1] == "    a          5"
 
 
-def test_foreign_text_cannot_steer_the_terminal() -> None:
+def test_upstream_text_cannot_control_the_terminal() -> None:
     page, out = written(styled=True)
     page.table(["name"], [["\x1b[2Jwiped\x1b]8;;http://evil\x07"]])
     page.facts([("name", "\x1b[31mred\nnew line")])

@@ -88,7 +88,7 @@ def error_of(server: ServerProcess, tool: str, **arguments: Any) -> dict[str, An
         {"drip_s": 0.0001, "body": ONE_FLAG},
     ],
 )
-def test_a_fault_that_passes_is_not_seen(sandbox: Sandbox, server: ServerProcess, rule: dict[str, Any]) -> None:
+def test_a_temporary_fault_is_not_visible(sandbox: Sandbox, server: ServerProcess, rule: dict[str, Any]) -> None:
     fail(sandbox, **rule)
     result = called(server, "list_flags")
     assert failed(result) is None

@@ -68,7 +68,7 @@ def test_the_texts_that_name_tools_are_found() -> None:
 
 @EACH
 @pytest.mark.parametrize("advice", Advice)
-def test_advice_names_offered_tools_only_and_is_never_lost(runtime: Runtime, advice: Advice) -> None:
+def test_advice_names_only_offered_tools_and_is_never_dropped(runtime: Runtime, advice: Advice) -> None:
     shown = error_object(Refused("invalid_argument", "No.", advice=advice), runtime)["error"]
     assert named(shown.get("hint", "")) <= runtime.offered
     assert shown.get("hint") or advice is Advice.USE_HOGQL

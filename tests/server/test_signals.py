@@ -82,12 +82,12 @@ def test_a_signal_wakes_a_loop_that_it_does_not_interrupt() -> None:
     asyncio.run(stopped())
 
 
-def test_the_time_to_exit_is_shorter_than_the_patience_of_hosts() -> None:
+def test_the_time_to_exit_is_shorter_than_the_timeout_of_hosts() -> None:
     hosts_wait_s = 5
     assert hosts_wait_s > leaving.DEADLINE_S
 
 
-def test_work_that_cannot_be_cancelled_does_not_hold_the_exit() -> None:
+def test_work_that_cannot_be_cancelled_does_not_delay_the_exit() -> None:
     program = (
         "import threading, time; from maton_posthog.server.leaving import leave_in_time; "
         "leave_in_time(0.1); threading.Thread(target=time.sleep, args=(600,)).start()"
@@ -98,7 +98,7 @@ def test_work_that_cannot_be_cancelled_does_not_hold_the_exit() -> None:
 
 
 @SIGNALS
-def test_open_streams_and_calls_do_not_hold_the_exit_of_the_http_server(number: signal.Signals) -> None:
+def test_open_streams_and_calls_do_not_delay_the_exit_of_the_http_server(number: signal.Signals) -> None:
     with (
         silent_gateway() as gateway,
         HttpServer(MATON_API_KEY="k", MATON_GATEWAY_URL=gateway.url) as server,

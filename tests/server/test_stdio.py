@@ -103,7 +103,7 @@ main()
 """
 
 
-def test_stdout_carries_the_protocol_only() -> None:
+def test_stdout_has_only_the_protocol() -> None:
     command = (sys.executable, "-c", NOISY)
     with ServerProcess("--log-level", "debug", command=command, PYTHONWARNINGS="always") as server:
         server.initialize()
@@ -165,7 +165,7 @@ def test_parsing_never_raises(line: bytes) -> None:
 
 
 @given(st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line), max_size=20), st.booleans())
-def test_lines_come_out_as_they_went_in(lines: list[bytes], ended: bool) -> None:
+def test_lines_are_written_and_read_unchanged(lines: list[bytes], ended: bool) -> None:
     source, sink = os.pipe()
     try:
         os.write(sink, b"\n".join(lines) + (b"\n" if ended and lines else b""))
