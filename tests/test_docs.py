@@ -228,6 +228,6 @@ def _links(text: str) -> Iterator[str]:
 
 
 def _anchors(path: Path) -> set[str]:
-    """The anchors that Markdown hosts make from the headings."""
+    """Return the anchors that Markdown hosts make from the headings."""
     headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -22,7 +22,7 @@ do not import each other. Only operations.py, on top, imports them all."""
 DISTRIBUTIONS = {"posthog_sandbox": "sandbox/src", "hogql_lang": "hogql/src"}
 """The other distributions of this repository."""
 LIBRARY = "hogql_lang"
-"""The one that the others may import; it imports none of them."""
+"""The distribution that the others can import; it imports none of them."""
 FACE = "package_init.py"
 """The file that is installed as maton_posthog/__init__.py, on top of all floors."""
 HTTP_CLIENTS = frozenset(
@@ -78,7 +78,7 @@ def _package(path: str) -> str:
 
 
 def _imports(tree: ast.AST, path: str) -> Iterator[tuple[int, str, bool]]:
-    """Line, module and whether the import is relative, wherever in the file it is."""
+    """Return line, module and whether the import is relative, for every import in the file."""
     own = _package(path)
     inside = path if own == PACKAGE else path.split(f"/{own}/", 1)[1]
     package = [own, *inside.split("/")[:-1]]

@@ -1,4 +1,4 @@
-"""What must hold of the whole inventory: adding an operation adds its tests."""
+"""Requirements for all operations: adding an operation adds its tests."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from .test_mission import MISSION
 
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 READING = frozenset({"list", "get", "run", "check", "describe", "cancel"})
-"""`cancel` stops a query that reads: nothing that is stored changes."""
+"""Verbs that only read; `cancel` stops a query that reads, so no stored object changes."""
 WRITING = {
     "query": Effect.SAVE,
     "create": Effect.CREATE,
@@ -129,7 +129,7 @@ def test_no_snapshot_of_a_removed_tool_is_left() -> None:
 
 
 def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every named field of a schema, however deep."""
+    """Return every named field of a schema at any depth."""
     for name, field in schema.get("properties", {}).items():
         yield name, field
         yield from _fields(field)

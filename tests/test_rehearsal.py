@@ -1,4 +1,4 @@
-"""The steps of CONTRIBUTING, followed in a copy of the repository: nothing is left out, and nothing more is needed."""
+"""The steps of CONTRIBUTING, followed in a copy of the repository, are complete and all needed."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from .snapshots import ROOT
 
 AREA = "notebooks"
 NEEDED = "notebook or not (test_the_responses_of_a_tool or test_every_operation)"
-"""Of the tests that run for each tool, those of the new ones."""
+"""The tests of the new tools, among the tests that run for each tool."""
 AFTERWARDS = "notebook or test_floors or test_mission or every_tool or is_left or shipped_list or cheap_to_hold"
 PATIENCE_S = 600
 _MADE = ("__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", "build", "dist", ".git", ".venv")
@@ -211,7 +211,7 @@ def _add_the_area(copy: Path) -> None:
 
 
 def _edit(path: Path, after: str, added: str) -> None:
-    """Add a text after the only place that matches."""
+    """Add a text after the only match."""
     text = path.read_text("utf-8")
     places = list(re.finditer(after, text))
     assert len(places) == 1, f"{path.name}: {len(places)} places match {after}"
@@ -219,7 +219,7 @@ def _edit(path: Path, after: str, added: str) -> None:
 
 
 def _steps(heading: str) -> set[str]:
-    """The files that the numbered steps under a heading of CONTRIBUTING name."""
+    """Return the files named in the numbered steps under a heading of CONTRIBUTING."""
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     numbered = re.findall(r"^\d+\. .*(?:\n {3,}.*)*", text, re.MULTILINE)
     names = re.findall(r"`([\w./<>-]+(?:\.\w+|/))`", "\n".join(numbered))

@@ -1,4 +1,4 @@
-"""One word, one thing: names of classes, and what may be raised."""
+"""One name per class, and no assertions outside tests."""
 
 import ast
 from collections import defaultdict

@@ -13,7 +13,7 @@ import pytest
 SEEDS = int(os.environ.get("ORACLE_SEEDS") or 0)
 """The number of seeds; 0 for the sample of every run."""
 _SHARE = 30
-"""A sample is one in so many."""
+"""The divisor of a sample: one case in 30."""
 
 
 @dataclass(frozen=True, slots=True)

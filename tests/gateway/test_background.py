@@ -21,7 +21,7 @@ class Cells:
 
 
 class Work:
-    """A query that answers when it is let go, and knows when it was stopped."""
+    """A query that returns when it is released, and records when it was stopped."""
 
     def __init__(self, result: Cells | Exception | None = None) -> None:
         self.result = result or Cells()

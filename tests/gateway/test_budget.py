@@ -25,7 +25,7 @@ def clock() -> Clock:
 
 
 def most_in_any(seconds: float, moments: list[float]) -> int:
-    """The largest number of moments in any half-open window; a microsecond is left for floating point."""
+    """Return the largest number of moments in any half-open window, with a tolerance of a microsecond."""
     return max(sum(start <= other < start + seconds - 1e-6 for other in moments) for start in moments)
 
 
@@ -312,7 +312,7 @@ async def test_no_request_overtakes_a_waiting_one(clock: Clock) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(patient)
         await anyio.lowlevel.checkpoint()
-        clock.now += 1.0  # there is room again, but not for whoever comes now
+        clock.now += 1.0  # there is room again, but not for a new request
         assert not ledger.spend_now(ME, Budget.CRUD)
         assert not ledger.spend_now(YOU, Budget.QUERY)
     assert order == ["patient"]

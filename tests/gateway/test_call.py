@@ -42,7 +42,7 @@ def unaimed(opened: Gateway, *, budget: Budget, writes: bool) -> Call:
 
 @pytest.fixture
 def call(gateway: Opener) -> Caller:
-    """A call that is already aimed at project 1."""
+    """Return a call whose project is 1."""
 
     def make(
         *, writes: bool = True, budget: Budget = Budget.CRUD, project: Project | None = ONE, **config: Any

@@ -40,7 +40,7 @@ from .requests_sent import BODY, PATH, READ, WRITE, error_of, send
 pytestmark = pytest.mark.anyio
 
 WITHIN_S = 60.0
-"""Deadlines that only pass when time is skipped."""
+"""A deadline that only passes when time is skipped."""
 
 
 async def test_a_request_carries_the_key_the_connection_and_nothing_private(fake: FakeGateway, gateway: Opener) -> None:

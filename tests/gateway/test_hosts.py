@@ -82,7 +82,7 @@ async def test_when_no_host_can_be_reached_the_last_one_is_named(gateway: Opener
 
 
 class Tunnel:
-    """A proxy that refuses every CONNECT and remembers what it saw."""
+    """A proxy that rejects every CONNECT and records what it received."""
 
     def __init__(self) -> None:
         self.seen: list[Received] = []

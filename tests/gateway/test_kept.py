@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Upstream:
-    """Counts how often it is asked; answers when it is let go."""
+    """An upstream that counts requests and returns when it is released."""
 
     def __init__(self, *, error: GatewayError | None = None) -> None:
         self.asked = 0

@@ -1,4 +1,4 @@
-"""What is sent again, what is not, and what that leaves for the caller to know."""
+"""Requests that are repeated, requests that are not, and the outcome that the caller gets."""
 
 import logging
 import socket

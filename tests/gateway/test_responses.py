@@ -27,7 +27,7 @@ WRITTEN: st.SearchStrategy[bytes] = JSON.map(lambda value: json.dumps(value).enc
 
 
 def edited(text: bytes, at: int, byte: bytes) -> bytes:
-    """JSON with a byte changed or taken away."""
+    """Return JSON with a byte changed or removed."""
     return text[:at] + byte + text[at + 1 :]
 
 

@@ -1,4 +1,4 @@
-"""The server as hosts meet it: instructions, the tool list, the project resource, what settings change."""
+"""The server as hosts see it: instructions, the tool list, the project resource, and the effects of settings."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 @asynccontextmanager
 async def unconnected(**flags: Any) -> AsyncGenerator[Client]:
-    """A client of a server that has no key."""
+    """Return a client of a server without a key."""
     runtime = Runtime(load(**flags))
     try:
         async with Client(build(runtime)) as client:

@@ -22,7 +22,7 @@ POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; media-src 'self' data:; connect-src 'none'"
 )
-"""What a host uses for a page that declares no domain."""
+"""The policy that a host uses for a page without a domain."""
 HOST = """<body><iframe id=view srcdoc="" width=800 height=600></iframe><script>
 const view = document.getElementById('view'), told = [];
 const tell = message => view.contentWindow.postMessage({jsonrpc: '2.0', ...message}, '*');
@@ -49,7 +49,7 @@ view.srcdoc = PAGE;
 
 
 def hosted(tmp_path: Path, result: dict[str, Any], *, theme: str = "light", **more: Any) -> tuple[str, str, list[str]]:
-    """The page's own document after a result (and clicks), what the host noted, and every path that was asked for."""
+    """Return the page's document after a result (and clicks), the host's messages, and all requested paths."""
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     given = {
         "PAGE": PAGE.read_text("utf-8").replace("<head>", f"<head>{policy}"),
@@ -98,7 +98,7 @@ async def test_the_tools_it_draws_name_the_page_and_the_page_declares_no_domain(
     assert page.meta
     assert not any(page.meta["ui"]["csp"].values())
     assert [each.mime_type for each in listed] == [MIME_TYPE]
-    # The older era has no place for it; there the client alone says whether it shows pages.
+    # The older era has no field for it; there only the client declares whether it shows pages.
     assert EXTENSION in (extensions or {}) or era == "legacy"
 
 

@@ -1,4 +1,4 @@
-"""The audit log: one line for every call that could change something, with nothing of what was in it."""
+"""The audit log: one line for every call that could change something, without arguments or results."""
 
 import logging
 
@@ -20,7 +20,7 @@ def audit(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 def lines(audit: pytest.LogCaptureFixture, level: int = logging.INFO) -> list[str]:
-    """The lines of the audit log at a level."""
+    """Return the lines of the audit log at a level."""
     return [
         record.getMessage()
         for record in audit.records

@@ -22,13 +22,13 @@ from maton_posthog.server.cli.steps import Demo, count_tokens
 from tests.server.processes import COMMAND, environment
 
 DEMO_S = 300
-"""For making the synthetic data on a busy machine."""
+"""Seconds for making the synthetic data on a busy machine."""
 STYLES = re.compile(r"\x1b\[\d+m")
 
 
 @pytest.fixture(scope="module")
 def demo() -> subprocess.CompletedProcess[str]:
-    """One run of the demo, as a pipe sees it."""
+    """Return the output of one run of the demo to a pipe."""
     return subprocess.run(
         [*COMMAND, "demo"],
         capture_output=True,

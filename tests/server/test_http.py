@@ -1,4 +1,4 @@
-"""MCP over HTTP: real sockets, both protocol eras, both HTTP transports, and what keeps strangers out."""
+"""MCP over HTTP: real sockets, both protocol eras, both HTTP transports, and access control."""
 
 import contextlib
 import json

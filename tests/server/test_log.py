@@ -1,4 +1,4 @@
-"""Logs on stderr: one record a line, clean, and without what was in a request."""
+"""Logs on stderr: one record per line, clean, and without the contents of requests."""
 
 import io
 import json

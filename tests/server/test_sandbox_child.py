@@ -1,4 +1,4 @@
-"""The sandbox process and its owner, with small programs in the place of the sandbox."""
+"""The sandbox process and its owner, with small programs instead of the sandbox."""
 
 import json
 import logging
@@ -41,7 +41,7 @@ def gone(pid: int) -> bool:
 
 
 async def pid_in(file: Path) -> int:
-    """The process id that a program writes into a file."""
+    """Return the process id that a program writes into a file."""
 
     def read() -> int:
         eventually(lambda: file.exists() and file.read_text() != "", f"a process id in {file}")
@@ -51,7 +51,7 @@ async def pid_in(file: Path) -> int:
 
 
 async def refusal_of(runtime: Runtime) -> Failed:
-    """The first error of a runtime whose sandbox was killed; until the event loop sees the death there is none."""
+    """Return the first error of a runtime whose sandbox was killed, once the event loop has noticed."""
     with anyio.fail_after(DEADLINE_S):
         while True:
             try:

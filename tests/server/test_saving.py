@@ -1,4 +1,4 @@
-"""Tools that read, and write only when `save_as` asks for it: what hosts see of them, and where they write."""
+"""Tools that write only with `save_as`: their declaration to hosts, and the project they write to."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Settings: read from the environment and flags, checked once, told in one line."""
+"""Settings: read from the environment and flags, checked once, reported in one line."""
 
 import os
 from pathlib import Path

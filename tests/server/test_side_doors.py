@@ -1,4 +1,4 @@
-"""What leaves without being the result of a tool is as clean as one: errors, completions, prompts, progress."""
+"""Errors, completions, prompts and progress are as clean as results of tools."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ EVENTS = "/posthog/api/projects/136209/event_definitions/"
 
 
 def leaks(text: str) -> bool:
-    """Return whether a text holds the key or a hidden character."""
+    """Return whether a text contains the key or a hidden character."""
     return any(form in text for form in (*FORMS, *HIDDEN))
 
 

@@ -175,7 +175,7 @@ def test_lines_are_written_and_read_unchanged(lines: list[bytes], ended: bool) -
     finally:
         os.close(source)
     if not ended and lines and not lines[-1]:
-        lines = lines[:-1]  # nothing after the last newline is no line
+        lines = lines[:-1]  # an empty text after the last newline is not a line
     assert found == [line if len(line) <= longest else None for line in lines]
 
 

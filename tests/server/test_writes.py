@@ -1,4 +1,4 @@
-"""What every tool that writes has in common, seen by a client."""
+"""Common behavior of all tools that write, seen by a client."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ NOTHING: dict[str, Behaviour] = {
     "an empty object": reply(200, {}),
     "a message": reply(200, {"message": "ok"}),
 }
-"""What Maton may well return for a connection that it deleted, but PostHog never for an object that it stored."""
+"""Responses that Maton can send for a deleted connection, but PostHog never for a stored object."""
 
 
 def is_write(request: Received) -> bool:

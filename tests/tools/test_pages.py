@@ -1,4 +1,4 @@
-"""Reading the pages of a list one after the other."""
+"""Tests of reading the pages of a list."""
 
 import pytest
 
@@ -12,7 +12,7 @@ PATH = "/api/projects/{project_id}/things/"
 
 
 async def read(*pages: object) -> tuple[list[int], int, bool]:
-    """The ids of the rows, the number of requests, and whether there are more; the last page comes again and again."""
+    """Return the ids of the rows, the number of requests, and whether there are more; the last page repeats."""
     left = list(pages)
     api = FakeCall({f"GET {PATH}": lambda _: left.pop(0) if len(left) > 1 else left[0]})
     rows = PagedRows(api, PATH, {})

@@ -1,4 +1,4 @@
-"""What the queries of retention, paths, stickiness and lifecycle say over documented answers."""
+"""Results of retention, paths, stickiness and lifecycle queries over documented responses."""
 
 from typing import Any
 

@@ -32,7 +32,7 @@ WORDS = st.one_of(
 )  # fmt: skip
 
 RIGHT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|-[0-9]{1,4}[hdwmqy]|[hdm](Start|End)|yStart")
-"""Texts that may come up by chance and are dates after all."""
+"""Texts that random generation can produce and that are valid dates."""
 
 
 def day(value: str, zone: str = "UTC") -> datetime:
@@ -130,7 +130,7 @@ def test_a_range_is_rounded_as_in_posthog(
 
 
 def test_today_is_the_current_day_of_the_project() -> None:
-    auckland = ZoneInfo("Pacific/Auckland")  # there it is the 24th for eleven hours already
+    auckland = ZoneInfo("Pacific/Auckland")  # the 24th began there eleven hours ago
     late = NOW.replace(hour=12)
     check(
         date(2026, 11, 24),

@@ -1,4 +1,4 @@
-"""What query_funnel says over documented answers."""
+"""Results of query_funnel over documented responses."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""One record per kind of analysis, and one Spec for what a typed input and a stored query ask."""
+"""One record per kind of analysis, and one Spec for a typed input and its stored query."""
 
 import re
 from dataclasses import FrozenInstanceError, dataclass, is_dataclass

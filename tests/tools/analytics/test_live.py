@@ -44,7 +44,7 @@ def sandbox() -> Generator[LiveSandbox]:
 
 @pytest.fixture(scope="module")
 def events(sandbox: LiveSandbox) -> list[Event]:
-    """All events up to now, in order; the project's timezone is UTC."""
+    """Return all events up to now, in order; the project's timezone is UTC."""
     sql = (
         "SELECT event, toString(person_id), timestamp, properties.$browser, toFloat(properties.revenue), "
         "properties.$process_person_profile != 'false' FROM events "
@@ -200,7 +200,7 @@ def of_steps(events: list[Event], steps: list[str], first: date, last: date) -> 
 
 
 def _reached(by_person: dict[str, list[Event]], steps: list[str]) -> list[int]:
-    """How many persons reached each step of an ordered funnel within 14 days of its first: every first step tried."""
+    """Return the number of persons at each step of an ordered funnel within 14 days, trying every first step."""
     counts = [0] * len(steps)
     for own in by_person.values():
         best = 0
@@ -269,7 +269,7 @@ async def test_retention_counts_returning_users_by_day(sandbox: LiveSandbox, eve
             later = day + timedelta(days=ahead)
             came = sum(1 for person in cohort if (person, later) in seen)
             assert count == (came if later <= TODAY else None)
-    whole = DAYS_7[:-2]  # for the others the day after is today, or to come
+    whole = DAYS_7[:-2]  # for the others, the next day is today or in the future
     began = {person: day for person, day in first.items() if day in whole}
     back = sum(1 for person, day in began.items() if (person, day + timedelta(days=1)) in seen)
     assert shown["facts"]["returned_percent"]["Day 1"] == percent(back, len(began))
@@ -312,7 +312,7 @@ async def test_paths_count_the_sittings_that_take_an_edge(sandbox: LiveSandbox, 
 
 
 def _sittings(own: list[Event]) -> list[list[str]]:
-    """Names of a person's events, parted where half an hour or more passes."""
+    """Return the names of a person's events, split at gaps of half an hour or more."""
     sittings: list[list[str]] = []
     before = datetime.min.replace(tzinfo=UTC)
     for event in own:

@@ -1,4 +1,4 @@
-"""What typed queries say of events that nobody has ever sent."""
+"""Notes of typed queries about events without data."""
 
 from typing import Any
 

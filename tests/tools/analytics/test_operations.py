@@ -1,4 +1,4 @@
-"""The typed queries over PostHog's documented answers: what is said about them, how they are stored, what fails."""
+"""The typed queries over PostHog's documented responses: facts and notes, stored insights, errors."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is sent for an analyst's words, as PostHog's query objects, and which words are refused."""
+"""The PostHog queries sent for typed inputs, and the inputs that are rejected."""
 
 from typing import Any
 

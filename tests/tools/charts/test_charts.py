@@ -1,4 +1,4 @@
-"""Charts: which specification a table makes, and what a renderer makes of it."""
+"""Charts: the specification of a table, and its rendering."""
 
 import json
 import math
@@ -45,7 +45,7 @@ def made(name: str) -> Chart:
 
 
 def keys(node: Any) -> set[str]:
-    """All keys of a specification outside its data."""
+    """Return all keys of a specification outside its data."""
     if isinstance(node, list):
         return {key for item in cast("list[Any]", node) for key in keys(item)}
     if not isinstance(node, dict):
@@ -59,7 +59,7 @@ def points(chart: Chart, layer: int = 0) -> list[dict[str, Any]]:
 
 
 def pixels(png: bytes) -> tuple[int, int, int]:
-    """Width, height, and how many different bytes its rows hold: a blank picture has very few."""
+    """Return width, height, and the number of different bytes in its rows; a blank picture has very few."""
     width, height = struct.unpack(">II", png[16:24])
     at, packed = 8, b""
     while at < len(png):

@@ -1,4 +1,4 @@
-"""Charts read what a column is from its role: names are those of events and property values, and mean nothing."""
+"""Charts read the role of a column; names come from events and property values and have no meaning."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from .tables import DAYS
 
 STATUSES = ("new", "returning", "resurrecting", "dormant")
 TRAPS = ("before", "a before", "value", "size", "began", "share", "change_percent", "step", "from_s", *STATUSES)
-"""Names that events, property values and columns of SQL may have, too."""
+"""Names that events, property values and columns of SQL can have."""
 
 
 def drawn(table: Table) -> Chart:
@@ -24,7 +24,7 @@ def drawn(table: Table) -> Chart:
 
 
 def names(chart: Chart) -> list[str]:
-    """The series in the legend."""
+    """Return the series in the legend."""
     return chart.spec["encoding"]["color"]["scale"]["domain"]
 
 

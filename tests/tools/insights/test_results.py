@@ -1,4 +1,4 @@
-"""How computed results of stored insights are told, and their headlines."""
+"""Results of stored insights and their headlines."""
 
 import json
 from datetime import UTC, datetime
@@ -263,7 +263,7 @@ def parts(value: Any) -> list[tuple[Any, Any]]:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a JSON value."""
+    """Return every place in a JSON value."""
     return [path, *(place for name, item in parts(value) for place in places(item, (*path, name)))]
 
 

@@ -1,4 +1,4 @@
-"""What a check before sending is worth: broken queries that it sees through, good ones that it lets pass."""
+"""The check before sending finds broken queries and passes valid ones."""
 
 import re
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ BROKEN: tuple[tuple[str, str], ...] = (
     ("SELECT name FROM system.insight", "system.insights"),
     (f"SELECT count() FROM events JOIN person ON true WHERE {LAST_WEEK}", "persons"),
     ("WITH tops AS (SELECT id FROM persons) SELECT id FROM top", "tops"),
-    # events and properties that nobody has seen
+    # events and properties that do not exist
     (f"SELECT count() FROM events WHERE event = 'signed up' AND {LAST_WEEK}", "signed_up"),
     (f"SELECT count() FROM events WHERE event = 'pageview' AND {LAST_WEEK}", "$pageview"),
     (f"SELECT count() FROM events WHERE event IN ('signup', 'purchase_completed') AND {LAST_WEEK}", "signed_up"),
@@ -105,11 +105,11 @@ BROKEN: tuple[tuple[str, str], ...] = (
     ("DELETE FROM events WHERE 1", "SELECT"),
     ("DROP TABLE events", "SELECT"),
 )
-"""Mistakes as agents make them, and the fix that the answer must name."""
+"""Typical mistakes of agents, and the fix that the result must name."""
 
 
 def upstream(**more: Any) -> FakeCall:
-    """A project of the sandbox's schema with a few events and properties."""
+    """Return a fake project with the sandbox's schema and a few events and properties."""
 
     def query_endpoint(sent: Sent) -> Any:
         assert sent.body is not None
@@ -166,7 +166,7 @@ async def test_no_rejected_query_reaches_the_gateway() -> None:
 
 
 def texts(path: Path) -> list[str]:
-    """The statements of a file, none where that distribution is not there."""
+    """Return the statements of a file, none if its distribution is missing."""
     content = path.read_text("utf-8") if path.exists() else ""
     return [sql.strip() for sql in re.split(r"\n\s*\n", content) if sql.strip()]
 

@@ -33,7 +33,7 @@ SQL = "SELECT event, count() FROM events GROUP BY event ORDER BY event"
 
 
 async def run(operation: Operation[Any], api: FakeCall, **arguments: Any) -> dict[str, Any]:
-    """Queries go out unchecked: what is looked up for a check is the matter of test_query_check.py."""
+    """Run a query without the check, whose look-ups are tested in test_check.py."""
     unchecked = {"check": "off"} if operation is RUN else {}
     return await fake.run(operation, api, **(unchecked | arguments))
 
@@ -49,7 +49,7 @@ def sent_sql(api: FakeCall) -> str:
 
 
 def sent_body(api: FakeCall) -> dict[str, Any]:
-    """The body of the last request, but for the id that cancels the query."""
+    """Return the body of the last request without the id that cancels the query."""
     return sent_body_of(api.last)
 
 
@@ -219,7 +219,7 @@ async def test_a_query_that_outlives_the_call_is_found_by_its_id() -> None:
     api = FakeCall(
         {POST: answer("query_async_202"), POLL: lambda _: done if release.is_set() else answer("query_async_202")}
     )
-    api.end_in(5.0)  # what is kept free to answer in: nothing is left to wait
+    api.end_in(5.0)  # the time reserved for the response, so none is left to wait
     running = await run(RUN, api, query=SQL, background=True)
     assert (running["status"], running["progress"]) == ("running", "Running in PostHog")
     assert sent_body_of(api.sent[0])["refresh"] == "async"

@@ -1,4 +1,4 @@
-"""Problems of a statement as errors of a call; statements that run in the sandbox have none."""
+"""Problems of a statement as errors of a call; valid statements have none."""
 
 from random import Random
 
