@@ -38,7 +38,7 @@ class Distribution:
     source: Path
     package: str
     folders: Mapping[str, str]
-    """From folders of the source to where their files are in the wheel."""
+    """Folders of the source, each with its place in the wheel."""
     try_out: Callable[["Installed"], None]
     lent: tuple[str, ...] = ()
     """Distributions that are linked instead of installed."""
@@ -143,7 +143,7 @@ def requires(name: str, other: str, installed: Installed) -> bool:
 
 
 def try_product(installed: Installed) -> None:
-    """The command lists its tools to an MCP client; without its extra the sandbox names the extra in one line."""
+    """Check that the command lists its tools to an MCP client, and that a missing extra is named in one line."""
     assert installed.succeed(PRODUCT, "--version").startswith(f"{PRODUCT} ")
     rejected = installed.run(PRODUCT, "sandbox")
     assert (rejected.returncode, rejected.stderr.count("\n")) == (2, 1), rejected
@@ -155,7 +155,7 @@ def try_product(installed: Installed) -> None:
 
 
 async def check_tools(installed: Installed, command: tuple[str, ...]) -> None:
-    """Check that an MCP client gets the tools of the checkout, and that a call without a key is answered with that."""
+    """Check that an MCP client gets the tools of the checkout, and that a call without a key fails with it."""
     expected = list(json.loads((ROOT / "server" / "tool_list.json").read_text("utf-8")))
     program, *arguments = command
     server = StdioServerParameters(
@@ -170,7 +170,7 @@ async def check_tools(installed: Installed, command: tuple[str, ...]) -> None:
 
 
 def try_sandbox(installed: Installed) -> None:
-    """The command explains itself, and a program gets events and the rows of the examples."""
+    """Check that the command has a help text, and that a program gets events and the rows of the examples."""
     assert installed.succeed("posthog-sandbox", "--help").startswith("usage: posthog-sandbox ")
     program = """
 import json, urllib.request
@@ -185,7 +185,7 @@ with Sandbox(events=200) as sandbox:
 
 
 def try_language(installed: Installed) -> None:
-    """The linter takes a statement from standard input, and finds what is wrong with another."""
+    """Check that the linter accepts a valid statement on standard input and reports an invalid one."""
     installed.succeed("hogql-lint", "-", text="select 1\n")
     rejected = installed.run("hogql-lint", "-", text="select count( from events\n")
     assert rejected.returncode == 1, rejected

@@ -60,7 +60,7 @@ async def test_the_architecture_lists_the_files_that_a_call_enters(tool: str) ->
     if way in listed and set(re.findall(r"`([\w/.]+\.py)`", listed)) == set(files) and not updating():
         return  # what runs at the same time may be entered in another order
     rows = [(f"`{file}`", _first_sentence(ROOT / file)) for file in files]
-    made = f"\nThe way to the wire: {way}.\n\n{table(('every file', 'purpose'), rows)}\n"
+    made = f"\nThe path to the wire: {way}.\n\n{table(('every file', 'purpose'), rows)}\n"
     assert difference(path, with_block(text, name, made)) == ""
 
 

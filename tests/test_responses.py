@@ -1,4 +1,4 @@
-"""What each tool returns, reviewed as text: `make snapshots` accepts changes."""
+"""The responses of each tool, reviewed as text: `make snapshots` accepts changes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How much the oracles draw: a sample in every run, everything for each of N seeds with `ORACLE_SEEDS=N`."""
+"""The number of draws of the oracles: a sample in every run, all for each of N seeds with `ORACLE_SEEDS=N`."""
 
 import inspect
 import os
@@ -18,7 +18,7 @@ _SHARE = 30
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What one run of an oracle draws."""
+    """The draws of one run of an oracle."""
 
     seed: int
     whole: bool

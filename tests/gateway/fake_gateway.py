@@ -282,7 +282,7 @@ POSTHOG_ERROR = {"type": "invalid_request", "code": "not_found", "detail": "Not 
 
 
 def posthog(detail: str, code: str = "invalid_input", attr: str | None = None, type_: str = "validation_error") -> Any:
-    """PostHog's envelope."""
+    """Return an error in PostHog's envelope."""
     return {"type": type_, "code": code, "detail": detail, "attr": attr}
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 DEADLINE_S = 120.0
-"""For anything that a test waits for; a busy machine may take long, so no promise of the server is measured by it."""
+"""The deadline of everything that a test waits for; a busy machine is slow, so it measures no promise of the server."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - to see that it is refused, or guarded
 COMMAND = (sys.executable, "-m", "maton_posthog.server")
 INITIALIZE = {

@@ -1,4 +1,4 @@
-"""How charts look: 800 pixels wide on a light card, which is readable on light and dark pages.
+"""The style of charts: 800 pixels wide on a light card, which is readable on light and dark pages.
 
 Foreign text (event names, property values) is only ever a value of the data or a literal title: no expression and no
 address in a specification comes from it.

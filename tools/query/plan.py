@@ -14,7 +14,7 @@ from hogql_lang import Statement
 from ...gateway.errors import Refused
 
 MOST_ROWS = 50_000
-"""PostHog returns no more rows than this, whatever LIMIT says."""
+"""PostHog returns at most this many rows for any LIMIT."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from ..operation import read
 from .plan import Plan
 
 SHARED_S = 60.0
-"""How long a result serves equal queries."""
+"""The time in which equal queries share a result."""
 LONGEST_S = 600.0
 """PostHog itself gives up on a query after ten minutes."""
 _WEIGHED_ROWS = 200

@@ -24,7 +24,7 @@ def statement(random: Random) -> str:
 
 
 def _select(random: Random, depth: int, outer: Mapping[str, Columns]) -> tuple[str, Columns]:
-    """A SELECT and its result columns."""
+    """Return a SELECT and its result columns."""
     tables, start = dict(outer), ""
     if depth and random.random() < 0.4:
         name = f"cte_{len(tables)}_{random.randint(0, 99)}"
