@@ -124,7 +124,9 @@ def _text(path: str) -> str:
 @click.command()
 @click.version_option(package_name="hogql-lang")
 @click.option("--schema", "schema_path", metavar="FILE", help="The response to a DatabaseSchemaQuery, as JSON.")
-@click.option("--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True, help="Format of findings."
+)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.pass_context
 def main(context: click.Context, schema_path: str | None, form: str, files: tuple[str, ...]) -> None:
