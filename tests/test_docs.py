@@ -54,7 +54,8 @@ def test_the_reference_is_that_of_the_code(page: str) -> None:
 @pytest.mark.parametrize("tool", TRACED)
 async def test_the_architecture_lists_the_files_that_a_call_enters(tool: str) -> None:
     path = DOCS / "architecture.md"
-    name, text = f"trace {tool}", path.read_text("utf-8")
+    name = f"trace {tool}"
+    text = path.read_text("utf-8")
     way, files = await _entered(tool)
     listed = _part(text, name)
     if way in listed and set(re.findall(r"`([\w/.]+\.py)`", listed)) == set(files) and not updating():

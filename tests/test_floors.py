@@ -47,7 +47,8 @@ def violations(source: str, path: str) -> list[str]:
 
 def _objection(path: str, module: str, relative: bool) -> str | None:
     top, _, rest = module.partition(".")
-    own, folder = _package(path), path.split("/")[0]
+    own = _package(path)
+    folder = path.split("/")[0]
     if top == LIBRARY and own != LIBRARY and not relative:
         return None
     allowed = FLOORS if path == FACE else FLOORS[: FLOORS.index(folder) + 1] if own == PACKAGE else ()

@@ -155,7 +155,8 @@ def test_a_new_area_needs_the_steps_that_contributing_lists_and_no_more(tmp_path
     _ruff(copy, "format", ".")
     for files in _made_by_snapshots(copy):
         _pytest(copy, *files, "-k", NEEDED, UPDATE_SNAPSHOTS="1")
-    changed, steps = _changed(before, _contents(copy)), _steps("Add an area")
+    changed = _changed(before, _contents(copy))
+    steps = _steps("Add an area")
     assert (_not_named(changed, steps), _not_used(changed, steps)) == (set(), set())
     _ruff(copy, "check", ".")
     held = ("tests/test_floors.py", "tests/test_mission.py", "tests/server/test_every_operation.py")

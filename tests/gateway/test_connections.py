@@ -107,7 +107,8 @@ AWAY = {
 async def test_without_the_control_plane_reads_work_unresolved_and_writes_are_rejected(
     fake: FakeGateway, gateway: Opener, how: str
 ) -> None:
-    clock, directory = Clock(), new_directory()
+    clock = Clock()
+    directory = new_directory()
     directory.connections = ActiveConnections(clock)
     fake.on("GET", LIST, AWAY[how])
     opened = gateway()

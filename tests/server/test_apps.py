@@ -155,7 +155,8 @@ async def test_a_result_of_the_server_is_drawn_with_values_on_hover(tmp_path: Pa
 
 @needs_chromium
 def test_names_have_no_meaning_and_the_previous_period_is_found_by_its_role(tmp_path: Path) -> None:
-    days, names = ("2026-11-01", "2026-11-02"), ("new", "new before", "step", "from_first_percent")
+    days = ("2026-11-01", "2026-11-02")
+    names = ("new", "new before", "step", "from_first_percent")
     columns = (dimension("day"), *series_columns(names))
     rows = tuple((day, *range(4)) for day in days)
     page, _noted, _asked = hosted(

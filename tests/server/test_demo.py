@@ -100,7 +100,8 @@ def test_a_failing_demo_gives_the_reason_in_one_line(tmp_path: Path) -> None:
 async def test_the_demo_waits_for_a_query_that_outlives_its_call() -> None:
     running = {"status": "running", "query_id": "1f"}
     rows = {"columns": ["event"], "rows": [["$pageview"]], "project": {"name": "Sandbox"}}
-    answers, called = [running, running, rows], list[str]()
+    answers = [running, running, rows]
+    called = list[str]()
 
     async def call_tool(name: str, _: dict[str, Any]) -> CallToolResult:
         called.append(name)

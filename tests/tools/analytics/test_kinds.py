@@ -63,7 +63,8 @@ def asked(name: str, arguments: dict[str, Any]) -> Spec[Any]:
 
 @pytest.mark.parametrize(("name", "arguments"), ASKED)
 def test_a_typed_input_and_its_stored_query_give_the_same_spec(name: str, arguments: dict[str, Any]) -> None:
-    kind, spec = BY_NAME[name], asked(name, arguments)
+    kind = BY_NAME[name]
+    spec = asked(name, arguments)
     query = kind.compile(spec)
     assert kind_of(query) is kind
     assert read_stored(kind, query) == spec

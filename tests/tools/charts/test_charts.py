@@ -61,7 +61,8 @@ def points(chart: Chart, layer: int = 0) -> list[dict[str, Any]]:
 def pixels(png: bytes) -> tuple[int, int, int]:
     """Return width, height, and the number of different bytes in its rows; a blank picture has very few."""
     width, height = struct.unpack(">II", png[16:24])
-    at, packed = 8, b""
+    at = 8
+    packed = b""
     while at < len(png):
         (size,) = struct.unpack(">I", png[at : at + 4])
         kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + size]

@@ -25,7 +25,8 @@ def statement(random: Random) -> str:
 
 def _select(random: Random, depth: int, outer: Mapping[str, Columns]) -> tuple[str, Columns]:
     """Return a SELECT and its result columns."""
-    tables, start = dict(outer), ""
+    tables = dict(outer)
+    start = ""
     if depth and random.random() < 0.4:
         name = f"cte_{len(tables)}_{random.randint(0, 99)}"
         sql, tables[name] = _select(random, depth - 1, tables)

@@ -215,7 +215,8 @@ async def test_a_background_query_that_fails_is_a_failure() -> None:
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_query_that_outlives_the_call_is_found_by_its_id() -> None:
-    release, done = anyio.Event(), answer("query_poll_done_200")
+    release = anyio.Event()
+    done = answer("query_poll_done_200")
     api = FakeCall(
         {POST: answer("query_async_202"), POLL: lambda _: done if release.is_set() else answer("query_async_202")}
     )

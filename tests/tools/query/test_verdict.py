@@ -36,7 +36,8 @@ def test_a_response_that_is_not_a_schema_is_an_upstream_error(response: object) 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_random_statement_that_compiles_is_rejected(seed: int) -> None:
-    random, compiled = Random(seed), 0
+    random = Random(seed)
+    compiled = 0
     for _ in range(40):
         sql = statement(random)
         try:
