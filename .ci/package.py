@@ -1,9 +1,9 @@
-"""Prove every distribution as a stranger meets it: sdist -> wheel -> new environment -> run from another directory.
+"""Check every distribution as a new user gets it: sdist -> wheel -> new environment -> run from another directory.
 
-That directory holds folders named as those of the repository, which break whoever imports them. Each distribution is
-installed alone, with the wheels of its siblings to find. Then each unpacked sdist is installed and its tests collected.
-Run by `.ci/run` with the Python of `.venv`, from a checkout; the dependencies come from wherever pip gets them, in the
-constrained versions. ClickHouse (850 MB) is not installed again: environments get links to what `.venv` has.
+That directory has folders named like those of the repository, which break any import of them. Each distribution is
+installed alone, with the wheels of the others available. Then each unpacked sdist is installed and its tests are
+collected. `.ci/run` runs this with the Python of `.venv`, from a checkout; pip chooses the source of the dependencies,
+in the constrained versions. ClickHouse (850 MB) is not installed again: environments link to the files in `.venv`.
 """
 
 import json

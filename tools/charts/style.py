@@ -91,7 +91,7 @@ def label(value: Cell, most: int = _MOST_LABEL) -> str:
 
 
 def labels(values: Sequence[Cell], most: int = _MOST_LABEL) -> list[str]:
-    """Return one label for each value, no two alike, even where cutting makes them equal."""
+    """Return one unique label per value, even if truncation makes two equal."""
     seen: dict[str, int] = {}
     made: list[str] = []
     for value in values:

@@ -50,7 +50,7 @@ class PlannedQuery:
 
     @property
     def key(self) -> str:
-        """Return a text that is equal for equal questions, whatever their names."""
+        """Return the cache key of a query, which does not depend on the query's name."""
         return json.dumps([self.plan.sql, self.plan.shown, self.values], sort_keys=True)
 
 
