@@ -32,7 +32,7 @@ DECOYS = (*FLOORS, "tests", "bench", "sandbox", "hogql")
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution: where its source is, which folders become its package, and what a stranger does with it."""
+    """A distribution: its source, the folders of its package, and the check of an installed one."""
 
     name: str
     source: Path
@@ -72,7 +72,7 @@ class Installed:
 
 
 def main() -> None:
-    """Raise AssertionError or CalledProcessError where a distribution is not what it should be."""
+    """Raise AssertionError or CalledProcessError if a distribution is not as expected."""
     with tempfile.TemporaryDirectory() as scratch:
         present = [each for each in DISTRIBUTIONS if (each.source / "pyproject.toml").is_file()]
         wheels = Path(scratch, "dist")
@@ -114,7 +114,7 @@ def check_contents(distribution: Distribution, wheel: Path) -> None:
 
 
 def install(distribution: Distribution, wheel: Path, at: Path) -> Installed:
-    """Make an environment with the wheel and what it needs, without extras, and a directory with decoys."""
+    """Make an environment with the wheel and its dependencies, without extras, and a directory with decoys."""
     python = new_environment(at / "environment", closure(distribution.lent))
     constraints = ("-c", str(ROOT / "constraints.txt"), "--find-links", str(wheel.parent))
     pip(python, *constraints, str(wheel))
@@ -122,7 +122,7 @@ def install(distribution: Distribution, wheel: Path, at: Path) -> Installed:
 
 
 def check_names(distribution: Distribution, installed: Installed) -> None:
-    """Check that the package and its version can be imported, and that nothing else of ours came along."""
+    """Check that the package and its version can be imported, and that no sibling was installed."""
     names = [*(each.package for each in DISTRIBUTIONS), *DECOYS]
     program = (
         f"import importlib.metadata, importlib.util, {distribution.package} as package\n"
