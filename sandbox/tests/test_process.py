@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -53,10 +54,12 @@ class Process:
 
 
 @contextmanager
-def running(*arguments: str, stdin: int = subprocess.PIPE, **environment: str) -> Generator[Process]:
+def running(
+    *arguments: str, stdin: int = subprocess.PIPE, command: Sequence[str] = COMMAND, **environment: str
+) -> Generator[Process]:
     """Yield a sandbox that is killed if it is still running at the end."""
     popen = subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*command, *arguments],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -125,6 +128,24 @@ def test_a_signal_during_generation_stops_it_with_nothing_left_behind(tmp_path: 
 
     assert list(tmp_path.glob("maton-posthog*")) == []
     assert "Traceback" not in "".join(process.errors)
+
+
+def test_an_exit_that_does_not_wait_for_a_blocked_thread_leaves_nothing_behind(tmp_path: Path) -> None:
+    at_once = "from posthog_sandbox import serving; serving.DEADLINE_S = 0; from posthog_sandbox.__main__ import main; "
+    command = (sys.executable, "-P", "-c", f"{at_once}raise SystemExit(main())", "--json", "--events", "3000000")
+    with running(command=command, TMPDIR=str(tmp_path)) as process:
+        eventually(lambda: any(tmp_path.glob("maton-posthog*")))
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.ended() == 0
+
+    assert list(tmp_path.glob("maton-posthog*")) == []
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
 
 
 def test_the_end_of_its_input_stops_it_on_request() -> None:

@@ -89,7 +89,7 @@ async def _run(
     made: "Callable[..., Database]",
 ) -> int:
     from .app import create_app
-    from .dataset import DatasetError
+    from .dataset import DatasetError, remove_own_temporary
     from .examples import refill
     from .serving import serve, watch_for_end
     from .storage.events import EventSource
@@ -109,7 +109,7 @@ async def _run(
     first_rows = partial(refill, store, today, url)
     app = create_app(store, events, clock, lambda: url, failed, refill=first_rows, rate=options.rate)
     _announce(url, as_json=options.json)
-    await serve(app, listener, stop)
+    await serve(app, listener, stop, at_deadline=remove_own_temporary)
     if not failures:
         return 0
     if isinstance(failures[0], DatasetError):

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -70,8 +70,13 @@ def watch_for_end(stop: asyncio.Event, *, exit_on_eof: bool) -> None:
         threading.Thread(target=_watch_input, args=(loop, stop), name="end of input", daemon=True).start()
 
 
-async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set, then give pending responses `GRACE_S` seconds."""
+async def serve(
+    app: ASGIApp, listener: socket.socket, stop: asyncio.Event, *, at_deadline: Callable[[], object]
+) -> None:
+    """Serve until `stop` is set, then give pending responses `GRACE_S` seconds.
+
+    When the process has to exit with a thread that still blocks, `at_deadline` cleans up in its place.
+    """
     config = uvicorn.Config(
         app,
         http=_Protocol,
@@ -85,7 +90,7 @@ async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event) -> N
 
     async def end() -> None:
         await stop.wait()
-        _leave_in_time()
+        _leave_in_time(at_deadline)
         server.should_exit = True
 
     ending = asyncio.create_task(end())
@@ -103,7 +108,11 @@ def _watch_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         loop.call_soon_threadsafe(stop.set)
 
 
-def _leave_in_time() -> None:
-    watch = threading.Timer(DEADLINE_S, os._exit, (0,))
+def _leave_in_time(at_deadline: Callable[[], object]) -> None:
+    def leave() -> None:
+        at_deadline()
+        os._exit(0)
+
+    watch = threading.Timer(DEADLINE_S, leave)
     watch.daemon = True
     watch.start()

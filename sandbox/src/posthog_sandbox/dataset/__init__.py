@@ -1,7 +1,7 @@
 """A deterministic synthetic dataset: 90 days of a small software business, loaded into the embedded ClickHouse."""
 
 from . import product
-from .directory import DatasetBusyError, DatasetDirectory, DatasetError, claim
+from .directory import DatasetBusyError, DatasetDirectory, DatasetError, claim, remove_own_temporary
 from .export import raw_events, raw_rows
 from .generate import Parameters, generate
 from .opening import open_dataset
@@ -20,5 +20,6 @@ __all__ = [
     "product",
     "raw_events",
     "raw_rows",
+    "remove_own_temporary",
     "tell",
 ]

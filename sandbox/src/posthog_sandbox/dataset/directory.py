@@ -93,7 +93,7 @@ def claim(path: Path | None, resources: ExitStack) -> DatasetDirectory:
     temporary = path is None
     if path is None:
         _remove_abandoned(Path(tempfile.gettempdir()))
-        made = tempfile.TemporaryDirectory(prefix=_TEMPORARY, ignore_cleanup_errors=True)
+        made = tempfile.TemporaryDirectory(prefix=_own_prefix(), ignore_cleanup_errors=True)
         path = Path(resources.enter_context(made))
     with _disk_errors(path):
         path.mkdir(parents=True, exist_ok=True)
@@ -103,6 +103,17 @@ def claim(path: Path | None, resources: ExitStack) -> DatasetDirectory:
             )
         resources.enter_context(_locked(path, temporary=temporary))
     return DatasetDirectory(path.resolve())
+
+
+def remove_own_temporary() -> None:
+    """Remove the temporary directories of this process, for an exit that does not wait for its blocked threads."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_own_prefix()}*"):
+        for _ in range(3):  # the blocked threads may still be writing
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _own_prefix() -> str:
+    return f"{_TEMPORARY}{os.getpid()}-"
 
 
 @contextmanager
