@@ -45,7 +45,7 @@ async def test_fifty_thousand_rows_are_written_to_one_private_file(tmp_path: Pat
     assert (len(read), read[-1]) == (50_000, ["49998", "text 49998"])
 
 
-async def test_every_value_is_written_unchanged(tmp_path: Path) -> None:
+async def test_every_value_is_written_as_it_is(tmp_path: Path) -> None:
     odd = ['=HYPERLINK("http://x")', "-1+1", 'a,"b"\r\nc', "\ud800", None, True, ["x", None], {"k": "ü"}, 1.5]
     path = await exported(upstream([[value, ""] for value in odd], tmp_path))
     read = [row[0] for row in csv.reader(io.StringIO(path.read_bytes().decode(), newline=""))][1:]

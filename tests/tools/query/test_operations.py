@@ -320,7 +320,7 @@ async def test_an_added_limit_is_not_treated_as_the_callers() -> None:
     assert (own["rows_returned"], own["limit_reached"]) == (11, True)
 
 
-async def test_long_texts_count_with_their_size() -> None:
+async def test_long_texts_weigh_what_they_take() -> None:
     api = FakeCall({POST: rows(3)})
     await run(RUN, api, query=SQL)
     assert api.last.body is not None

@@ -67,9 +67,7 @@ def generate(parameters: Parameters) -> Iterator[Batch]:
 
 def _record(batch: Batch, person: Person, visits: list[Visit], left: int, chance: Chance) -> None:
     """Add a person's rows to the batch, at most `left` events."""
-    first = None
-    last = 0
-    used = dict[str, None]()
+    first, last, used = None, 0, dict[str, None]()
     for visit in visits:
         del visit.events[left:]
         if not visit.events:
