@@ -27,7 +27,7 @@ ZONES = (
     "America/Sao_Paulo", "Atlantic/Azores", "UTC", "Europe/London", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu",
     "Asia/Tokyo", "Australia/Lord_Howe", "Pacific/Auckland", "Pacific/Apia",
 )  # fmt: skip
-"""From UTC-11 to UTC+13; some have summer time, some offsets of half and quarter hours."""
+"""Zones from UTC-11 to UTC+13; some have summer time, some offsets of half and quarter hours."""
 MOMENTS = {
     "end-of-year": datetime(2026, 12, 31, 12),
     "end-of-day": datetime(2027, 2, 10, 23, 59, 30),

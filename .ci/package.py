@@ -1,9 +1,9 @@
-"""Prove every distribution as a stranger meets it: sdist -> wheel -> new environment -> run from another directory.
+"""Check every distribution as a new user gets it: sdist -> wheel -> new environment -> run from another directory.
 
-That directory holds folders named as those of the repository, which break whoever imports them. Each distribution is
-installed alone, with the wheels of its siblings to find. Then each unpacked sdist is installed and its tests collected.
-Run by `.ci/run` with the Python of `.venv`, from a checkout; the dependencies come from wherever pip gets them, in the
-constrained versions. ClickHouse (850 MB) is not installed again: environments get links to what `.venv` has.
+That directory has folders named like those of the repository, which break any import of them. Each distribution is
+installed alone, with the wheels of the others available. Then each unpacked sdist is installed and its tests are
+collected. `.ci/run` runs this with the Python of `.venv`, from a checkout; pip chooses the source of the dependencies,
+in the constrained versions. ClickHouse (850 MB) is not installed again: environments link to the files in `.venv`.
 """
 
 import json
@@ -32,13 +32,13 @@ DECOYS = (*FLOORS, "tests", "bench", "sandbox", "hogql")
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution: where its source is, which folders become its package, and what a stranger does with it."""
+    """A distribution: its source, the folders of its package, and the check of an installed one."""
 
     name: str
     source: Path
     package: str
     folders: Mapping[str, str]
-    """From folders of the source to where their files are in the wheel."""
+    """Folders of the source, each with its place in the wheel."""
     try_out: Callable[["Installed"], None]
     lent: tuple[str, ...] = ()
     """Distributions that are linked instead of installed."""
@@ -72,7 +72,7 @@ class Installed:
 
 
 def main() -> None:
-    """Raise AssertionError or CalledProcessError where a distribution is not what it should be."""
+    """Raise AssertionError or CalledProcessError if a distribution is not as expected."""
     with tempfile.TemporaryDirectory() as scratch:
         present = [each for each in DISTRIBUTIONS if (each.source / "pyproject.toml").is_file()]
         wheels = Path(scratch, "dist")
@@ -114,7 +114,7 @@ def check_contents(distribution: Distribution, wheel: Path) -> None:
 
 
 def install(distribution: Distribution, wheel: Path, at: Path) -> Installed:
-    """Make an environment with the wheel and what it needs, without extras, and a directory with decoys."""
+    """Make an environment with the wheel and its dependencies, without extras, and a directory with decoys."""
     python = new_environment(at / "environment", closure(distribution.lent))
     constraints = ("-c", str(ROOT / "constraints.txt"), "--find-links", str(wheel.parent))
     pip(python, *constraints, str(wheel))
@@ -122,7 +122,7 @@ def install(distribution: Distribution, wheel: Path, at: Path) -> Installed:
 
 
 def check_names(distribution: Distribution, installed: Installed) -> None:
-    """Check that the package and its version can be imported, and that nothing else of ours came along."""
+    """Check that the package and its version can be imported, and that no sibling was installed."""
     names = [*(each.package for each in DISTRIBUTIONS), *DECOYS]
     program = (
         f"import importlib.metadata, importlib.util, {distribution.package} as package\n"
@@ -143,7 +143,7 @@ def requires(name: str, other: str, installed: Installed) -> bool:
 
 
 def try_product(installed: Installed) -> None:
-    """The command lists its tools to an MCP client; without its extra the sandbox names the extra in one line."""
+    """Check that the command lists its tools to an MCP client, and that a missing extra is named in one line."""
     assert installed.succeed(PRODUCT, "--version").startswith(f"{PRODUCT} ")
     rejected = installed.run(PRODUCT, "sandbox")
     assert (rejected.returncode, rejected.stderr.count("\n")) == (2, 1), rejected
@@ -155,7 +155,7 @@ def try_product(installed: Installed) -> None:
 
 
 async def check_tools(installed: Installed, command: tuple[str, ...]) -> None:
-    """Check that an MCP client gets the tools of the checkout, and that a call without a key is answered with that."""
+    """Check that an MCP client gets the tools of the checkout, and that a call without a key fails with it."""
     expected = list(json.loads((ROOT / "server" / "tool_list.json").read_text("utf-8")))
     program, *arguments = command
     server = StdioServerParameters(
@@ -170,7 +170,7 @@ async def check_tools(installed: Installed, command: tuple[str, ...]) -> None:
 
 
 def try_sandbox(installed: Installed) -> None:
-    """The command explains itself, and a program gets events and the rows of the examples."""
+    """Check that the command has a help text, and that a program gets events and the rows of the examples."""
     assert installed.succeed("posthog-sandbox", "--help").startswith("usage: posthog-sandbox ")
     program = """
 import json, urllib.request
@@ -185,7 +185,7 @@ with Sandbox(events=200) as sandbox:
 
 
 def try_language(installed: Installed) -> None:
-    """The linter takes a statement from standard input, and finds what is wrong with another."""
+    """Check that the linter accepts a valid statement on standard input and reports an invalid one."""
     installed.succeed("hogql-lint", "-", text="select 1\n")
     rejected = installed.run("hogql-lint", "-", text="select count( from events\n")
     assert rejected.returncode == 1, rejected

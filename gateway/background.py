@@ -1,4 +1,4 @@
-"""Queries that run in tasks of their own. Calls share them, wait for them, come back for their results, cancel them."""
+"""Queries in separate tasks. Calls share them, wait for them, fetch their results later, and cancel them."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from .errors import Failed, GatewayError
 logger = logging.getLogger("maton_posthog.gateway")
 
 KEPT_S = 900.0
-"""How long the result of a query can be fetched by its id."""
+"""The time in which the result of a query can be fetched by its id."""
 MOST_QUERIES = 64
 MOST_WEIGHT = 200_000_000
 """Largest total of `Weighed.weight` over all kept results, in bytes."""

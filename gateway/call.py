@@ -132,7 +132,7 @@ class Call:
         )
 
     def remembered(self, topic: Hashable, max_age_s: float) -> AbstractAsyncContextManager[Slot]:
-        """Hold the cached value of a topic for this project and connection; see `Kept.slot`.
+        """Lock the cached value of a topic for this project and connection; see `Kept.slot`.
 
         Calls at the same time share one value.
         """

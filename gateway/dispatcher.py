@@ -20,7 +20,7 @@ class Dispatcher:
     def __init__(self, sender: Sender, directory: Directory, *, writes: bool, deadline: float) -> None:
         self.sender = sender
         self.writes = writes
-        """Whether requests that change something may be sent."""
+        """False on a read-only server, which sends no request that changes something."""
         self.deadline = deadline
         """The `time.monotonic()` moment after which nothing is sent and no response is waited for."""
         self.wrote = False

@@ -34,7 +34,7 @@ class Slot:
 
 @dataclass(slots=True)
 class _Asking:
-    """A request in progress. It ends without answer and error when it was cancelled."""
+    """A request in progress. It ends without a result or error if it was cancelled."""
 
     done: anyio.Event = field(default_factory=anyio.Event)
     answer: Aged[Any] | None = None
@@ -57,7 +57,7 @@ class Kept:
 
     @asynccontextmanager
     async def slot(self, key: Hashable, max_age_s: float) -> AsyncGenerator[Slot]:
-        """Hold the place of a key: with its value when that is at most `max_age_s` old, else empty, to be filled.
+        """Lock the slot of a key, with its value if that is at most `max_age_s` old, otherwise empty, to be filled.
 
             async with kept.slot("schema", 600) as slot:
                 return slot.found or slot.fill(await request_schema())
@@ -85,7 +85,7 @@ class Kept:
                 del self._asking[key]
 
     async def _found(self, key: Hashable, max_age_s: float) -> Aged[Any] | None:
-        """Return the value that is kept or that another call is requesting; None when nobody is."""
+        """Return the cached value or the one that another call is requesting; None without either."""
         while True:
             known = self._answers.get(key)
             if known is not None and (age_s := self._clock() - known[0]) <= max_age_s:

@@ -32,7 +32,7 @@ async def open_server(settings: Settings | None = None) -> AsyncGenerator[Server
 def asgi_app(settings: Settings | None = None) -> Starlette:
     """Return an ASGI application with Streamable HTTP at `/mcp`, SSE at `/sse`, and `/healthz`.
 
-    Its lifespan must run: a program that mounts it enters `app.router.lifespan_context(app)` in a lifespan of its own.
+    Its lifespan must run: a program that mounts it enters `app.router.lifespan_context(app)` in its own lifespan.
     Host and Origin headers are checked against loopback names and `settings.allowed_hosts`, and the bearer token is
     required when `settings.token` is set. Raises SettingsError for settings that only work on stdio.
     """

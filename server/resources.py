@@ -23,9 +23,9 @@ _TABLE_URI = f"{SCHEMA_URI}/"
 _DESCRIBE = "describe_data"
 _PROJECT_KEPT_S = 60
 _SCHEMA_KEPT_S = 600
-"""As long as describe_data caches the schema."""
+"""The time in which describe_data caches the schema."""
 _NOT_READ = -32000
-"""In JSON-RPC's range for a server's own errors; `data` has the details."""
+"""An error code in JSON-RPC's range for servers; `data` has the details."""
 
 
 @dataclass(frozen=True, slots=True)

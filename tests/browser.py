@@ -17,8 +17,9 @@ PATIENCE_S = 120
 
 @contextmanager
 def serving(*pages: str, headers: dict[str, str]) -> Generator[tuple[str, list[str]]]:
-    """A web server: each request gets the next of the pages, the last one over and over. With the paths asked for."""
-    left, asked = list(pages), list[str]()
+    """Serve the pages in turn and repeat the last one; yield the address and the requested paths."""
+    left = list(pages)
+    asked = list[str]()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -45,7 +46,7 @@ def serving(*pages: str, headers: dict[str, str]) -> Generator[tuple[str, list[s
 
 
 def chromium(url: str, profile: Path, *flags: str) -> tuple[str, str]:
-    """What a browser that opens an address writes: stdout and stderr."""
+    """Open an address in a browser and return its stdout and stderr."""
     assert CHROMIUM is not None
     quiet = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
     quieter = ("--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--hide-scrollbars")

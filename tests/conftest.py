@@ -21,7 +21,7 @@ settings.load_profile("repeatable")
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
-    """Take SIGINT: a run in the background ignores it, and the processes that it starts inherit that."""
+    """Handle SIGINT, which a run in the background ignores and its child processes inherit."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -33,7 +33,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def skip(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Let seconds pass at once, for deadlines and for whatever the loop waits for."""
+    """Skip seconds of time for deadlines and everything else that the loop waits for."""
     real = time.monotonic
     skipped: list[float] = []
     monkeypatch.setattr(time, "monotonic", lambda: real() + sum(skipped))

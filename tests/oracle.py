@@ -1,4 +1,4 @@
-"""How much the property tests try: a sample in every run, everything with `ORACLE_SEEDS=N`."""
+"""The number of examples of property tests: a sample in every run, all with `ORACLE_SEEDS=N`."""
 
 import os
 from collections.abc import Callable

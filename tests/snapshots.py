@@ -1,4 +1,4 @@
-"""Golden files: what the server shows to hosts and models, reviewed as text.
+"""Golden files of everything the server shows to hosts and models, reviewed as text.
 
 A test compares what is made now with what is stored; `make snapshots` (UPDATE_SNAPSHOTS=1) stores what is made now.
 """
@@ -21,7 +21,7 @@ def updating() -> bool:
 
 
 def dumps(value: Any) -> str:
-    """JSON that diffs line by line; the order of keys is part of it."""
+    """Return JSON with readable diffs; the order of keys is kept."""
     return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -47,7 +47,7 @@ def _is_plain(value: dict[str, Any] | list[Any]) -> bool:
 
 
 def difference(path: Path, made: str) -> str:
-    """What is wrong with a golden file, "" when nothing; in an update the file is written first."""
+    """Return what is wrong with a golden file, "" if nothing is. An update writes the file first."""
     if updating():
         path.write_text(made, "utf-8")
     name = path.relative_to(ROOT).as_posix()

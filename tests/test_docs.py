@@ -54,13 +54,14 @@ def test_the_reference_is_that_of_the_code(page: str) -> None:
 @pytest.mark.parametrize("tool", TRACED)
 async def test_the_architecture_lists_the_files_that_a_call_enters(tool: str) -> None:
     path = DOCS / "architecture.md"
-    name, text = f"trace {tool}", path.read_text("utf-8")
+    name = f"trace {tool}"
+    text = path.read_text("utf-8")
     way, files = await _entered(tool)
     listed = _part(text, name)
     if way in listed and set(re.findall(r"`([\w/.]+\.py)`", listed)) == set(files) and not updating():
         return  # what runs at the same time may be entered in another order
     rows = [(f"`{file}`", _first_sentence(ROOT / file)) for file in files]
-    made = f"\nThe way to the wire: {way}.\n\n{table(('every file', 'purpose'), rows)}\n"
+    made = f"\nThe path to the wire: {way}.\n\n{table(('every file', 'purpose'), rows)}\n"
     assert difference(path, with_block(text, name, made)) == ""
 
 
@@ -228,6 +229,6 @@ def _links(text: str) -> Iterator[str]:
 
 
 def _anchors(path: Path) -> set[str]:
-    """The anchors that Markdown hosts make from the headings."""
+    """Return the anchors that Markdown hosts make from the headings."""
     headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

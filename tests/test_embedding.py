@@ -1,4 +1,4 @@
-"""What another program gets by `import maton_posthog`: the server in the same process, and as an ASGI application."""
+"""The Python API of `maton_posthog`: the server in the same process, and as an ASGI application."""
 
 import ast
 import subprocess
@@ -38,7 +38,7 @@ ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> list[Runtime]:
-    """The runtimes that were closed."""
+    """Return the list of runtimes that were closed."""
     seen: list[Runtime] = []
     close = Runtime.aclose
 
@@ -52,7 +52,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> list[Runtime]:
 
 @asynccontextmanager
 async def client_of(app: Starlette, url: str = LOOPBACK, mounted: ASGIApp | None = None) -> AsyncGenerator[Any]:
-    """A client of the application while its lifespan runs."""
+    """Yield a client of the application while its lifespan runs."""
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app=mounted or app), base_url=url) as client,
@@ -132,7 +132,7 @@ async def test_the_application_works_below_a_path_of_another_one() -> None:
     assert opened.status_code == 200
 
 
-async def test_the_application_lets_in_its_hosts_and_its_token_only() -> None:
+async def test_the_application_accepts_only_its_hosts_and_its_token() -> None:
     app = asgi_app(load_settings(token="let-me-in", allowed_hosts=("mcp.example.com",)))
     async with client_of(app) as http:
         statuses = [

@@ -24,10 +24,10 @@ SHOWN = {
     "embed_the_server": "  run_hogql\n",
     "judge_hogql": "unknown column `evnt` 7 ('event',)\n",
 }
-"""What each program prints, among other things."""
+"""A part of what each program prints."""
 HOSTS = sorted((EXAMPLES / "hosts").glob("*.json"))
 PATIENCE_S = 300
-"""For making the synthetic data on a busy machine."""
+"""Seconds for making the synthetic data on a busy machine."""
 EVERY_HOST = pytest.mark.parametrize("path", HOSTS, ids=lambda path: path.stem)
 _COMMAND = "/path/to/.venv/bin/maton-posthog-mcp"
 _PLACEHOLDER = re.compile(r"your key|\$\{[\w:-]+\}")

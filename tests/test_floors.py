@@ -23,7 +23,7 @@ do not import each other. Only operations.py, on top, imports them all."""
 DISTRIBUTIONS = {"posthog_sandbox": "sandbox/src", "hogql_lang": "hogql/src"}
 """The other distributions of this repository."""
 LIBRARY = "hogql_lang"
-"""The one that the others may import; it imports none of them."""
+"""The distribution that the others can import; it imports none of them."""
 FACE = "package_init.py"
 """The file that is installed as maton_posthog/__init__.py, on top of all floors."""
 HTTP_CLIENTS = frozenset(
@@ -48,7 +48,8 @@ def violations(source: str, path: str) -> list[str]:
 
 def _objection(path: str, module: str, relative: bool) -> str | None:
     top, _, rest = module.partition(".")
-    own, folder = _package(path), path.split("/")[0]
+    own = _package(path)
+    folder = path.split("/")[0]
     if top == LIBRARY and own != LIBRARY and not relative:
         return None
     allowed = FLOORS if path == FACE else FLOORS[: FLOORS.index(folder) + 1] if own == PACKAGE else ()
@@ -79,7 +80,7 @@ def _package(path: str) -> str:
 
 
 def _imports(tree: ast.AST, path: str) -> Iterator[tuple[int, str, bool]]:
-    """Line, module and whether the import is relative, wherever in the file it is."""
+    """Return line, module and whether the import is relative, for every import in the file."""
     own = _package(path)
     inside = path if own == PACKAGE else path.split(f"/{own}/", 1)[1]
     package = [own, *inside.split("/")[:-1]]
@@ -102,11 +103,11 @@ def test_imports_go_down_the_floors_only() -> None:
     assert found == [], "\n".join(found)
 
 
-def test_every_folder_of_the_house_has_files_to_look_at() -> None:
+def test_every_folder_has_files_to_check() -> None:
     assert [folder for folder in SOURCES if not any(path.is_relative_to(ROOT / folder) for path in FILES)] == []
 
 
-def test_every_floor_of_tools_names_what_is_there() -> None:
+def test_every_floor_of_tools_names_existing_modules() -> None:
     entries = {path.stem for path in (ROOT / "tools").iterdir() if path.is_dir() or path.suffix == ".py"}
     assert set[str]().union(*TOOLS) - entries == set()
 
@@ -159,5 +160,5 @@ def test_an_import_up_or_around_the_floors_is_found(path: str, source: str) -> N
         ("sandbox/src/posthog_sandbox/hogql/names.py", "from ..storage.engine import Engine\nfrom . import ast"),
     ],
 )
-def test_an_import_downwards_or_beside_is_fine(path: str, source: str) -> None:
+def test_an_import_downwards_or_on_one_floor_is_allowed(path: str, source: str) -> None:
     assert violations(source, path) == []

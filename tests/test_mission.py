@@ -48,7 +48,7 @@ MISSION: Mapping[str, str] = {
     "list_experiments": f"{PAGE} search status",
     "create_experiment": "*name *feature_flag_key description variants metrics type",
     "list_event_definitions": f"{PAGE} search event_type",
-    # PostHog answers 400 to type=group without group_type_index.
+    # PostHog returns 400 for type=group without group_type_index.
     "list_property_definitions": f"{PAGE} search type event_names group_type_index",
 }
 """Arguments beside project_id and connection_id, in any order; * marks those that must be given."""
@@ -105,7 +105,7 @@ def test_every_tool_of_the_mission_has_exactly_its_arguments() -> None:
     assert {name: offered.get(name) for name in MISSION} == promised
 
 
-def test_every_tool_of_the_mission_answers_for_an_endpoint_of_the_document() -> None:
+def test_every_tool_of_the_mission_covers_an_endpoint_of_the_document() -> None:
     assert {tool for _, tool, _ in SEED} == MISSION.keys()
     assert len(SEED) == 38
 

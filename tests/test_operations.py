@@ -1,4 +1,4 @@
-"""What must hold of the whole inventory: adding an operation adds its tests."""
+"""Requirements for all operations: adding an operation adds its tests."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from .test_mission import MISSION
 
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 READING = frozenset({"list", "get", "run", "check", "describe", "cancel"})
-"""`cancel` stops a query that reads: nothing that is stored changes."""
+"""Verbs that only read; `cancel` stops a query that reads, so no stored object changes."""
 WRITING = {
     "query": Effect.SAVE,
     "create": Effect.CREATE,
@@ -55,7 +55,7 @@ def test_listing_the_tools_loads_no_area() -> None:
 
 
 @EVERY
-def test_its_name_is_verb_noun_and_the_verb_tells_the_effect(operation: Operation[Any]) -> None:
+def test_its_name_is_verb_noun_and_the_verb_shows_the_effect(operation: Operation[Any]) -> None:
     assert re.fullmatch(r"[a-z]+(_[a-z]+)+", operation.name)
     assert len(operation.name) <= 40
     verb = operation.name.split("_")[0]
@@ -76,13 +76,13 @@ def test_its_description_is_plain_sentences(operation: Operation[Any]) -> None:
 
 
 @EVERY
-def test_nothing_but_a_token_of_this_server_will_ever_authorize(operation: Operation[Any]) -> None:
+def test_only_a_token_of_this_server_authorizes(operation: Operation[Any]) -> None:
     booleans = [name for name, schema in _fields(input_schema(operation.input)) if schema.get("type") == "boolean"]
     assert [name for name in booleans if AUTHORISING.search(name)] == []
 
 
 @EVERY
-def test_its_schema_is_one_that_every_host_takes(operation: Operation[Any]) -> None:
+def test_its_schema_is_accepted_by_every_host(operation: Operation[Any]) -> None:
     schema = input_schema(operation.input)
     assert schema["type"] == "object"
     assert schema["additionalProperties"] is False
@@ -106,7 +106,7 @@ def test_every_area_offers_something() -> None:
     assert {operation.toolset for operation in OPERATIONS if operation.toolset} == set(Toolset)
 
 
-def test_tools_are_cheap_to_hold() -> None:
+def test_tools_need_few_tokens() -> None:
     tokens, how = count_tokens([tool.as_tool() for tool in tool_list().values()])
     assert how == "(o200k_base)"
     dearest = ", ".join(f"{name} {count}" for name, count in sorted(tokens.items(), key=lambda item: -item[1])[:10])
@@ -124,12 +124,12 @@ def test_hosts_see_what_its_snapshot_shows(operation: Operation[Any]) -> None:
     assert difference(TOOLSNAPS / f"{operation.name}.json", dumps(shown)) == ""
 
 
-def test_no_snapshot_is_left_of_a_tool_that_is_gone() -> None:
+def test_no_snapshot_of_a_removed_tool_is_left() -> None:
     assert strays(TOOLSNAPS, (operation.name for operation in OPERATIONS)) == []
 
 
 def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every named field of a schema, however deep."""
+    """Return every named field of a schema at any depth."""
     for name, field in schema.get("properties", {}).items():
         yield name, field
         yield from _fields(field)

@@ -40,6 +40,6 @@ def test_its_json_can_be_pasted(block: str) -> None:
 
 
 def section(title: str) -> str:
-    """The table under a heading: its lines that begin with a bar."""
+    """Return the table under a heading: its lines that begin with a bar."""
     text = PATH.read_text("utf-8").split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
     return "\n".join(line for line in text.splitlines() if line.startswith("|"))

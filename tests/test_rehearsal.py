@@ -1,4 +1,4 @@
-"""The steps of CONTRIBUTING, followed in a copy of the repository: nothing is left out, and nothing more is needed."""
+"""The steps of CONTRIBUTING, followed in a copy of the repository, are complete and all needed."""
 
 import json
 import os
@@ -155,7 +155,8 @@ def test_a_new_area_needs_the_steps_that_contributing_lists_and_no_more(tmp_path
     _ruff(copy, "format", ".")
     for files in _made_by_snapshots(copy):
         _pytest(copy, *files, "-k", NEEDED, UPDATE_SNAPSHOTS="1")
-    changed, steps = _changed(before, _contents(copy)), _steps("Add an area")
+    changed = _changed(before, _contents(copy))
+    steps = _steps("Add an area")
     assert (_not_named(changed, steps), _not_used(changed, steps)) == (set(), set())
     _ruff(copy, "check", ".")
     held = ("tests/test_floors.py", "tests/test_mission.py", "tests/server/test_every_operation.py")
@@ -163,7 +164,7 @@ def test_a_new_area_needs_the_steps_that_contributing_lists_and_no_more(tmp_path
     _pytest(copy, *made, *held, f"tests/tools/test_{AREA}.py", "-k", AFTERWARDS)
 
 
-def test_a_step_that_is_missing_or_needless_is_noticed() -> None:
+def test_a_missing_or_unnecessary_step_is_noticed() -> None:
     steps = {"tools/notebooks.py", "tests/toolsnaps/"}
     changed = {"tools/notebooks.py", "tests/toolsnaps/get_notebook.json", "README.md"}
     assert _not_named(changed, steps) == {"README.md"}
@@ -211,7 +212,7 @@ def _add_the_area(copy: Path) -> None:
 
 
 def _edit(path: Path, after: str, added: str) -> None:
-    """Add a text after the only place that matches."""
+    """Add a text after the only match."""
     text = path.read_text("utf-8")
     places = list(re.finditer(after, text))
     assert len(places) == 1, f"{path.name}: {len(places)} places match {after}"
@@ -219,7 +220,7 @@ def _edit(path: Path, after: str, added: str) -> None:
 
 
 def _steps(heading: str) -> set[str]:
-    """The files that the numbered steps under a heading of CONTRIBUTING name."""
+    """Return the files named in the numbered steps under a heading of CONTRIBUTING."""
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     numbered = re.findall(r"^\d+\. .*(?:\n {3,}.*)*", text, re.MULTILINE)
     names = re.findall(r"`([\w./<>-]+(?:\.\w+|/))`", "\n".join(numbered))

@@ -1,4 +1,4 @@
-"""What each tool returns, reviewed as text: `make snapshots` accepts changes."""
+"""The responses of each tool, reviewed as text: `make snapshots` accepts changes."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from .snapshots import RESPONSES, difference, readable, strays
 
 @pytest.fixture(scope="module")
 def made(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
-    """The responses of the tools that are tested in this run."""
+    """Return the responses of the tools that are tested in this run."""
     names = {item.name for item in request.session.items}
     return responses({tool: pair for tool, pair in PAIRS.items() if any(f"[{tool}]" in name for name in names)})
 

@@ -1,4 +1,4 @@
-"""One word, one thing: names of classes, and what may be raised."""
+"""One name per class, and no assertions outside tests."""
 
 import ast
 from collections import defaultdict
@@ -20,7 +20,8 @@ def nodes(folders: tuple[str, ...]) -> list[tuple[str, ast.AST]]:
     """Return the nodes of KINDS, each with its file."""
     found: list[tuple[str, ast.AST]] = []
     for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
-        name, tree = path.relative_to(ROOT).as_posix(), ast.parse(path.read_text("utf-8"))
+        name = path.relative_to(ROOT).as_posix()
+        tree = ast.parse(path.read_text("utf-8"))
         found += [(name, node) for node in ast.walk(tree) if isinstance(node, KINDS)]
     return found
 

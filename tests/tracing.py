@@ -20,7 +20,7 @@ SOURCES = ("server", "tools", "gateway", "schemas", "hogql")
 
 
 class Trace:
-    """What was entered so far. Use it as a profile function."""
+    """The functions entered so far. Use it as a profile function."""
 
     def __init__(self) -> None:
         self.files: dict[str, None] = {}
@@ -42,7 +42,7 @@ class Trace:
     def start_task(
         self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
     ) -> "asyncio.Task[Any]":
-        """Start a task and remember by whom. Use it as a task factory."""
+        """Start a task and record which one started it. Use it as a task factory."""
         task = asyncio.Task(work, loop=loop, **options)
         self._started_by[task] = self._stack(inspect.currentframe())
         return task
@@ -68,7 +68,7 @@ def _inside(path: str) -> str | None:
 
 @contextmanager
 def traced() -> Generator[Trace]:
-    """Trace this thread, those that start meanwhile, and the tasks of the running loop."""
+    """Trace this thread, threads started during the block, and the tasks of the running loop."""
     trace = Trace()
     loop = asyncio.get_running_loop()
     profile, factory = sys.getprofile(), loop.get_task_factory()

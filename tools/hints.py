@@ -9,7 +9,7 @@ from ..gateway.errors import Advice, GatewayError
 
 @dataclass(frozen=True, slots=True)
 class _NextStep:
-    """Words that name tools, and what to write where one of those tools is not offered."""
+    """Words that name tools, and their replacement if one of those tools is not offered."""
 
     text: str
     otherwise: str

@@ -47,7 +47,7 @@ class Reply:
     result: Result
     attachments: tuple[Attachment, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What a page that hosts show beside the result reads, as `_meta`; models do not see it."""
+    """The `_meta` for the page that hosts show with the result; models do not see it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

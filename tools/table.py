@@ -1,6 +1,6 @@
 """The report of an analysis: a table whose columns know their role, with facts and notes about its numbers.
 
-A record of its own, so that the same numbers can be shown as text, drawn as a chart, or written to a file.
+A separate record, so that its numbers can be shown as text, drawn as a chart, or written to a file.
 """
 
 import json
@@ -13,7 +13,7 @@ MOST_BYTES = 30_000
 """Size limit of the rows; the rest of a result's 40 kB is for the facts and notes."""
 
 TABLE_META = "maton-posthog/table"
-"""The key under which a result tells a page what its columns are."""
+"""The key in a result's `_meta` for the roles of columns, which a page reads."""
 
 type Cell = str | int | float | bool | None
 type Row = tuple[Cell, ...]

@@ -1,4 +1,4 @@
-"""Settings of all tests: no limits that depend on the machine's speed.
+"""Settings for all tests: no limits that depend on the machine's speed.
 
 Property tests draw the same examples on every run, and many others with `ORACLE_SEEDS=N --hypothesis-profile=drawn`.
 """

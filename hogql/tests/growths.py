@@ -1,14 +1,14 @@
-"""Statements that PostHog's parser reads in a time that doubles, or more, with every level."""
+"""Statements whose parsing time at least doubles with every level in PostHog's parser."""
 
 from dataclasses import dataclass
 
 MOST_READINGS = 1 << 14
-"""How often the innermost text of a statement that reaches the parser may be read: well below a second."""
+"""The most readings of the innermost text of a statement that reaches the parser: well below a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """A statement that can be nested to any depth. Each level multiplies the readings of what it holds by `factor`."""
+    """A statement that can be nested to any depth. Each level multiplies the readings of its contents by `factor`."""
 
     name: str
     start: str

@@ -33,7 +33,7 @@ def error(sql: str, **values: object) -> Problem:
         ("SELECT 'ü', 'ü' FROM", "hogql_syntax_error", "", 20),
         ("SELECT 1; SELECT 2", "hogql_syntax_error", "several statements", 8),
         ("INSERT INTO events VALUES (1)", "hogql_syntax_error", "INSERT cannot run here", 0),
-        ("SELECT 1 SETTINGS max_threads = 1", "hogql_query_error", "cannot do this", 9),
+        ("SELECT 1 SETTINGS max_threads = 1", "hogql_query_error", "does not support this", 9),
         ("SELECT '\ud800'", "hogql_syntax_error", "surrogate", None),
         (
             "SELECT {ev}, {other}, {filters}, {variables.x}",
@@ -43,7 +43,7 @@ def error(sql: str, **values: object) -> Problem:
         ),
     ],
 )
-def test_what_posthog_would_refuse_costs_no_query(sql: str, code: str, says: str, place: int | None) -> None:
+def test_statements_that_posthog_would_reject_are_errors(sql: str, code: str, says: str, place: int | None) -> None:
     found = error(sql, ev=1)
     assert found.code == code
     assert says in found.message
@@ -115,7 +115,7 @@ def test_what_posthog_would_refuse_costs_no_query(sql: str, code: str, says: str
         ("SELECT $current_url FROM events", "properties.$current_url"),
     ],
 )
-def test_names_are_found_wrong_through_aliases_subqueries_joins_and_lambdas(sql: str, fix: str) -> None:
+def test_errors_name_a_fix_through_aliases_subqueries_joins_and_lambdas(sql: str, fix: str) -> None:
     assert fix in error(sql).fixes
 
 
@@ -138,7 +138,7 @@ def test_names_are_found_wrong_through_aliases_subqueries_joins_and_lambdas(sql:
         "SELECT team_id, organization.properties.industry, group_0.key FROM events",
     ],
 )
-def test_good_statements_and_what_cannot_be_judged_pass(sql: str) -> None:
+def test_correct_statements_and_names_that_cannot_be_judged_pass(sql: str) -> None:
     assert judge(sql, {"ev": 1, "table": 1}, SCHEMA).errors == ()
 
 
@@ -165,7 +165,7 @@ def test_without_a_schema_tables_and_columns_are_not_judged() -> None:
         ("SELECT 1 FROM (SELECT event FROM events) WHERE 1", "no condition on timestamp", LAST_MONTH),
     ],
 )
-def test_what_is_answered_but_probably_not_meant_is_a_warning(sql: str, says: str, fix: str | None) -> None:
+def test_a_statement_that_is_probably_not_intended_gets_a_warning(sql: str, says: str, fix: str | None) -> None:
     verdict = judge(sql, {}, SCHEMA)
     assert verdict.errors == ()
     (warning,) = verdict.warnings
@@ -184,12 +184,12 @@ def test_what_is_answered_but_probably_not_meant_is_a_warning(sql: str, says: st
         "SELECT min(timestamp) AS first FROM events HAVING first > now() - INTERVAL 1 DAY",
     ],
 )
-def test_time_may_be_bounded_by_an_alias_or_from_outside(sql: str) -> None:
+def test_time_can_be_bounded_by_an_alias_or_in_an_outer_query(sql: str) -> None:
     assert judge(sql, {}, SCHEMA).warnings == ()
 
 
 @pytest.mark.parametrize("name", ["countIf", "sumArrayIf", "uniqExactIfOrNull", "JSONExtractString", "NOW", "dateDiff"])
-def test_functions_are_known_with_combinators_and_those_in_small_letters_in_capitals(name: str) -> None:
+def test_functions_are_known_with_combinators_and_lowercase_ones_in_uppercase(name: str) -> None:
     assert judge(f"SELECT {name}(1) FROM persons", {}, SCHEMA).warnings == ()
 
 
@@ -205,7 +205,7 @@ SLOW = [
 
 
 @pytest.mark.parametrize("sql", SLOW)
-def test_what_would_take_long_to_parse_is_left_to_posthog(sql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statements_that_take_too_long_to_parse_are_left_to_posthog(sql: str, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[str] = []
 
     class Parser:
@@ -220,7 +220,7 @@ def test_what_would_take_long_to_parse_is_left_to_posthog(sql: str, monkeypatch:
     assert parsed == ["SELECT 1"]
 
 
-def test_only_the_first_of_many_unknown_functions_are_told() -> None:
+def test_only_the_first_of_many_unknown_functions_are_listed() -> None:
     calls = ", ".join(f"cuntt{number}()" for number in range(700))
     warnings = judge(f"SELECT {calls}", {}, SCHEMA).warnings
     assert [warning.message for warning in warnings] == [f"unknown function `cuntt{number}`" for number in range(5)]

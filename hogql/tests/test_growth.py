@@ -1,4 +1,4 @@
-"""The parser never gets a statement that grows beyond measure: it would hold the process for good."""
+"""The parser never gets a statement whose parsing time explodes, which would block the process for good."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for t
 
 
 class Recorder:
-    """Takes the place of the parser and notes what it is handed."""
+    """A parser that only records the texts it is given."""
 
     def __init__(self) -> None:
         self.handed: list[str] = []
@@ -49,7 +49,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 @pytest.mark.parametrize("use", USERS.values(), ids=USERS.keys())
 @pytest.mark.parametrize("growth", GROWTHS, ids=[growth.name for growth in GROWTHS])
-def test_the_parser_is_handed_nothing_that_it_reads_too_often(
+def test_the_parser_never_gets_text_that_it_would_read_too_often(
     growth: Growth, use: Callable[[str], None], recorder: Recorder
 ) -> None:
     for depth in [*range(1, 21), 30, 60]:
@@ -88,7 +88,7 @@ NESTED = {
 
 @pytest.mark.parametrize("use", [parse_short, parse_long], ids=["short", "long"])
 @pytest.mark.parametrize("sql", NESTED.values(), ids=NESTED.keys())
-def test_what_people_nest_is_parsed(sql: str, use: Callable[[str], None], recorder: Recorder) -> None:
+def test_ordinary_nesting_is_parsed(sql: str, use: Callable[[str], None], recorder: Recorder) -> None:
     use(sql)
     assert recorder.handed == [sql]
 
@@ -101,7 +101,7 @@ def test_calls_at_the_start_of_an_expression_are_parsed(recorder: Recorder) -> N
 
 @pytest.mark.parametrize("ending", ["", " 1 1"], ids=["valid", "invalid"])
 @pytest.mark.parametrize("use", [parse_short, parse_long], ids=["short", "long"])
-def test_the_columns_of_a_subquery_count_as_tables_because_the_parser_may_read_them_so(
+def test_columns_of_a_subquery_count_as_tables_because_the_parser_may_read_them_as_tables(
     use: Callable[[str], None], ending: str, recorder: Recorder
 ) -> None:
     use(f"select * from (select a{', b' * 100} from t where 1{ending})")
@@ -111,6 +111,6 @@ def test_the_columns_of_a_subquery_count_as_tables_because_the_parser_may_read_t
 
 
 @pytest.mark.parametrize("hidden", ["<a>it's</a>", "#1, 'x", "f'{'"])
-def test_quotes_hide_no_tables_where_they_may_mean_something_else(hidden: str, recorder: Recorder) -> None:
+def test_quotes_with_another_meaning_do_not_hide_tables(hidden: str, recorder: Recorder) -> None:
     parse_long(f"select {hidden} from a{', b' * 100} where x = 'y'")
     assert recorder.handed == []

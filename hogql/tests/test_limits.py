@@ -1,4 +1,4 @@
-"""The tree and the tokens of a statement show the same limits; a LIMIT can be inserted at every open end."""
+"""The tree and the tokens of a statement give the same limits; a LIMIT can be inserted at every open end."""
 
 import json
 from typing import Any, cast
@@ -73,7 +73,7 @@ def test_anything_but_a_select_has_no_limits(sql: str) -> None:
 
 
 def _joined(*parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """The parts in this order, with comments and blanks between them."""
+    """Return the parts joined in this order, with comments and blanks between them."""
     gap = st.sampled_from([" ", " ", " ", "\n", " -- c LIMIT 5\n", " /* ( */ "])
     pieces = [piece for part in parts for piece in (part, gap)]
     return st.tuples(*pieces).map("".join)
@@ -111,7 +111,7 @@ STATEMENTS = st.one_of(
 @given(STATEMENTS)
 @example("SELECT 1 FROM t -- c\n")
 @example("SELECT 1 FROM t ORDER BY y LIMIT 1 BY z OFFSET 2")
-def test_the_tree_and_the_tokens_show_the_same_open_ends(sql: str) -> None:
+def test_the_tree_and_the_tokens_give_the_same_open_ends(sql: str) -> None:
     by_tree, by_tokens = limits(sql), limits_of_tokens(sql, tokenize(sql))
     assert by_tokens is not None
     assert (by_tree.open_ends, by_tree.operators) == (by_tokens.open_ends, by_tokens.operators)
@@ -129,7 +129,7 @@ def test_a_limit_at_every_open_end_limits_every_member_and_changes_nothing_else(
 
 
 def members(tree: dict[str, Any]) -> list[dict[str, Any]]:
-    """The SELECTs between the set operators."""
+    """Return the SELECTs between the set operators."""
     if tree["node"] != "SelectSetQuery":
         return [tree]
     following = [item["select_query"] for item in tree["subsequent_select_queries"]]
@@ -137,7 +137,7 @@ def members(tree: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def without_limits(tree: Any) -> Any:
-    """The tree without places and without the limits of 11 that were added."""
+    """Return the tree without spans and without the added limits of 11."""
     if isinstance(tree, list):
         return [without_limits(item) for item in cast("list[Any]", tree)]
     if not isinstance(tree, dict):

@@ -55,12 +55,12 @@ def test_without_a_schema_only_syntax_and_functions_are_checked(broken: str) -> 
 
 
 @pytest.mark.parametrize("text", ["", ";", "SELECT 1", "SELECT 1;\n", "-- nothing\n", "SELECT x -> {return 1;}"])
-def test_right_files_have_no_findings(text: str) -> None:
+def test_correct_files_have_no_findings(text: str) -> None:
     result = linted("-", text=text)
     assert (result.exit_code, result.output) == (0, "")
 
 
-def test_an_unreadable_file_is_status_2_and_the_others_are_linted(tmp_path: Path, broken: str) -> None:
+def test_an_unreadable_file_gives_status_2_and_the_others_are_linted(tmp_path: Path, broken: str) -> None:
     (tmp_path / "latin.sql").write_bytes(b"SELECT '\xe9'")
     result = linted("--schema", SCHEMA, str(tmp_path / "absent.sql"), str(tmp_path / "latin.sql"), broken)
     assert result.exit_code == 2
@@ -68,7 +68,7 @@ def test_an_unreadable_file_is_status_2_and_the_others_are_linted(tmp_path: Path
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"tables": []}', '{"tables": {"a": {"fields": {"b": 1}}}}'])
-def test_a_file_that_is_no_schema_is_status_2(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_schema_gives_status_2(tmp_path: Path, text: str) -> None:
     path = tmp_path / "schema.json"
     path.write_text(text, "utf-8")
     result = linted("--schema", str(path), "-", text="SELECT 1")

@@ -1,4 +1,4 @@
-"""Whatever the parser reads becomes a tree, and every node of it is found."""
+"""Everything that the parser reads becomes a tree, and every node in it is found."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_rare_constructs_become_nodes_and_the_names_in_them_are_found(sql: str) 
     assert any(isinstance(node, tree.Field) and node.chain == ("y",) for node in walk(found))
 
 
-def test_an_unknown_construct_is_opaque_and_keeps_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_construct_is_opaque_and_keeps_its_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     class Newer:
         def parse_expr_json(self, text: str, /) -> str:
             return '{"node": "Novel", "items": [{"deep": {"node": "Field", "chain": ["y"]}}, 1]}'

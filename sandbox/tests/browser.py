@@ -18,7 +18,8 @@ PATIENCE_S = 120
 @contextmanager
 def serving(*pages: str, headers: dict[str, str]) -> Generator[tuple[str, list[str]]]:
     """Serve the pages in turn and repeat the last one; yield the address and the requested paths."""
-    left, requested = list(pages), list[str]()
+    left = list(pages)
+    requested = list[str]()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""How much the oracles draw: a sample in every run, everything for each of N seeds with `ORACLE_SEEDS=N`."""
+"""The number of draws of the oracles: a sample in every run, all for each of N seeds with `ORACLE_SEEDS=N`."""
 
 import inspect
 import os
@@ -13,12 +13,12 @@ import pytest
 SEEDS = int(os.environ.get("ORACLE_SEEDS") or 0)
 """The number of seeds; 0 for the sample of every run."""
 _SHARE = 30
-"""A sample is one in so many."""
+"""The divisor of a sample: one case in 30."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What one run of an oracle draws."""
+    """The draws of one run of an oracle."""
 
     seed: int
     whole: bool

@@ -60,7 +60,8 @@ async def test_posthogs_throttling_has_responses_with_and_without_retry_after(sa
         },
     ]
     await sandbox.send("POST", "/sandbox/faults", rules)
-    persons, query = await sandbox.send("GET", "persons/"), await sandbox.send("POST", "query/", {})
+    persons = await sandbox.send("GET", "persons/")
+    query = await sandbox.send("POST", "query/", {})
 
     assert (persons.status_code, persons.json(), persons.headers["retry-after"]) == (429, body, "43")
     assert (query.status_code, "retry-after" in query.headers) == (429, False)

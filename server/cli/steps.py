@@ -12,7 +12,7 @@ from mcp.types import TextContent, Tool
 from .page import Terminal
 
 PATIENCE_S = 300
-"""For the synthetic data; one tool call times out after 55 seconds."""
+"""The time for making the synthetic data; one tool call times out after 55 seconds."""
 EVENTS = (
     "SELECT event, count() AS events, uniq(person_id) AS persons FROM events "
     "WHERE timestamp > now() - INTERVAL 30 DAY GROUP BY event ORDER BY events DESC LIMIT 8"

@@ -1,4 +1,4 @@
-"""A running fake gateway, and clients that talk to it without waiting between tries."""
+"""A running fake gateway, and clients that do not wait between tries."""
 
 from collections.abc import AsyncIterator, Callable
 from random import Random
@@ -22,7 +22,7 @@ class NoJitter(Random):
 
 
 class Clock:
-    """A clock that only moves when everybody sleeps on it, and then to the moment when the first one wakes."""
+    """A clock that only moves when all tasks sleep on it, to the time when the first one wakes."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -47,7 +47,7 @@ class Clock:
 
 
 class Waits(list[float]):
-    """Waits between tries, noted instead of slept."""
+    """Waits between tries, recorded instead of slept."""
 
     async def sleep(self, seconds: float) -> None:
         self.append(seconds)
@@ -55,7 +55,7 @@ class Waits(list[float]):
 
 
 def inside(thing: object) -> Any:
-    """The same thing, for a test that has to look at what is private."""
+    """Return the object untyped, for a test that needs its private parts."""
     return thing
 
 
@@ -75,7 +75,7 @@ async def fake() -> AsyncIterator[FakeGateway]:
 
 @pytest.fixture
 async def gateway(fake: FakeGateway, waits: Waits) -> AsyncIterator[Opener]:
-    """Makes gateways to the fake, closed at the end: `gateway(read_only=True)`."""
+    """Return a function that makes gateways to the fake, such as `gateway(read_only=True)`, and close them."""
     made: list[Gateway] = []
 
     def make(ledger: Ledger | None = None, **changes: Any) -> Gateway:

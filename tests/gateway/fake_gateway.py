@@ -1,4 +1,4 @@
-"""Maton played by a raw socket server on loopback: it records every byte of a request and misbehaves as told.
+"""A fake of Maton: a raw socket server on loopback that records every byte of a request and misbehaves on demand.
 
 async with FakeGateway() as fake:
     fake.answers(drop, reply(200, {"id": 1}))       # one behaviour a request; the last one stays
@@ -18,14 +18,14 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 CANARY = "mtk_CANARY_7f3a9c2e"
-"""The Maton key of the tests: it must never come out again."""
+"""The Maton key of the tests, which must never appear in output."""
 CONNECTION = "0b6f7a52-6f0e-4d0e-9d59-3c1e5d0c1a11"
 OTHER_CONNECTION = "7d9c2f34-1c3a-4e0b-8a56-0a7d7f4b2c22"
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request as it came in."""
+    """One received request."""
 
     raw: bytes
     method: str
@@ -47,7 +47,7 @@ class Received:
 
 
 class Peer:
-    """The client's connection, for a behaviour to write to."""
+    """The client's connection, which a behavior writes to."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -75,7 +75,7 @@ type Behaviour = Callable[[Received, Peer], Awaitable[None]]
 
 
 class FakeGateway:
-    """Both planes on one port. `url` is the base URL of either."""
+    """A server of both planes on one port; `url` is the base URL of each."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -107,15 +107,15 @@ class FakeGateway:
         await self._server.wait_closed()
 
     def answers(self, *behaviours: Behaviour) -> None:
-        """What to do with the next requests; the last behaviour stays."""
+        """Set the behavior for the next requests; the last one repeats."""
         self._script = list(behaviours)
 
     def on(self, method: str, path: str, *behaviours: Behaviour) -> None:
-        """Likewise for one path."""
+        """Set the behavior for the next requests of one path."""
         self._routes[method, path] = list(behaviours)
 
     def of(self, method: str, path: str) -> list[Received]:
-        """The requests of one path."""
+        """Return the requests of one path."""
         return [request for request in self.received if (request.method, request.path) == (method, path)]
 
     def close_idle(self) -> None:
@@ -124,7 +124,7 @@ class FakeGateway:
             peer.close()
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until requests or connections make it true."""
+        """Wait until the condition is true after a request or connection."""
         async with asyncio.timeout(60), self.changed:
             await self.changed.wait_for(holds)
 
@@ -176,14 +176,14 @@ async def _read(reader: asyncio.StreamReader) -> Received | None:
 
 
 def raw(status: int, body: bytes, **headers: str) -> bytes:
-    """A whole HTTP/1.1 answer. Header names are written with `_` for `-`."""
+    """Send a complete HTTP/1.1 response. Header names have `_` instead of `-`."""
     fields = {"content_type": "application/json", "content_length": str(len(body)), **headers}
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
     return f"HTTP/1.1 {status} Told so\r\n{lines}\r\n".encode("latin-1") + body
 
 
 def reply(status: int = 200, body: Any = None, **headers: str) -> Behaviour:
-    """An answer: JSON, or these bytes."""
+    """Send a response: JSON, or these bytes."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     async def behave(_: Received, peer: Peer) -> None:
@@ -193,13 +193,13 @@ def reply(status: int = 200, body: Any = None, **headers: str) -> Behaviour:
 
 
 async def echo(request: Received, peer: Peer) -> None:
-    """All request headers in the body, as debug pages of proxies do."""
+    """Return all request headers in the body, as debug pages of proxies do."""
     shown = {"id": 1, "name": "echo", "headers": dict(request.headers), "raw": request.raw.decode("latin-1")}
     await peer.send(raw(200, json.dumps(shown).encode()))
 
 
 def echo_refusal(status: int, **headers: str) -> Behaviour:
-    """The same as an error, in the words of the envelope."""
+    """Return all request headers in an error envelope."""
 
     async def behave(request: Received, peer: Peer) -> None:
         text = request.raw.decode("latin-1")
@@ -210,17 +210,17 @@ def echo_refusal(status: int, **headers: str) -> Behaviour:
 
 
 async def drop(_: Received, peer: Peer) -> None:
-    """Reset the connection before an answer."""
+    """Reset the connection before a response."""
     peer.reset()
 
 
 async def hang_up(_: Received, peer: Peer) -> None:
-    """Close the connection in order, before an answer."""
+    """Close the connection properly before a response."""
     peer.close()
 
 
 def half(body: Any, part: float = 0.5, status: int = 200) -> Behaviour:
-    """The head and a part of the body, then the connection closes."""
+    """Send the head and a part of the body, then close the connection."""
     whole = raw(status, json.dumps(body).encode())
     head = whole.index(b"\r\n\r\n") + 4
 
@@ -232,13 +232,13 @@ def half(body: Any, part: float = 0.5, status: int = 200) -> Behaviour:
 
 
 async def hang(_: Received, peer: Peer) -> None:
-    """No answer, for as long as the client stays."""
+    """Send nothing while the client stays connected."""
     await peer.closed_by_client()
     peer.close()
 
 
 def after(act: Callable[[], object], behaviour: Behaviour) -> Behaviour:
-    """A behavior that begins with this act, once the request is there."""
+    """Return a behavior that begins with this act after the request arrived."""
 
     async def behave(request: Received, peer: Peer) -> None:
         act()
@@ -248,7 +248,7 @@ def after(act: Callable[[], object], behaviour: Behaviour) -> Behaviour:
 
 
 def drip(body: Any, half_way: Callable[[], object] = lambda: None) -> Behaviour:
-    """A byte at a time, for as long as the client stays, with this act in the middle."""
+    """Send one byte at a time while the client stays connected, with this act in the middle."""
     data = raw(200, json.dumps(body).encode())
 
     async def behave(_: Received, peer: Peer) -> None:
@@ -263,7 +263,7 @@ def drip(body: Any, half_way: Callable[[], object] = lambda: None) -> Behaviour:
 
 @cache
 def bomb(size: int = 200_000_000) -> bytes:
-    """A JSON text of `size` spaces, gzipped about 1000 to 1."""
+    """Send a JSON text of `size` spaces, gzipped about 1000 to 1."""
     packer = zlib.compressobj(9, wbits=31)
     block = b" " * 1_000_000
     parts = [packer.compress(b"["), *(packer.compress(block) for _ in range(size // len(block))), packer.compress(b"]")]
@@ -282,12 +282,12 @@ POSTHOG_ERROR = {"type": "invalid_request", "code": "not_found", "detail": "Not 
 
 
 def posthog(detail: str, code: str = "invalid_input", attr: str | None = None, type_: str = "validation_error") -> Any:
-    """PostHog's envelope."""
+    """Return an error in PostHog's envelope."""
     return {"type": type_, "code": code, "detail": detail, "attr": attr}
 
 
 def maton_connection(connection_id: str = CONNECTION, status: str = "ACTIVE", created: str = "2026-01-05") -> Any:
-    """A connection as Maton lists it."""
+    """Return a connection as Maton lists it."""
     return {
         "connection_id": connection_id,
         "status": status,
@@ -301,7 +301,7 @@ def maton_connection(connection_id: str = CONNECTION, status: str = "ACTIVE", cr
 
 
 LIST_CONNECTIONS = "/connections"
-"""The one request that precedes all others when no connection was named."""
+"""The request that precedes all others if no connection was named."""
 
 
 def connections(*rows: Any) -> Behaviour:

@@ -1,4 +1,4 @@
-"""Requests that the tests of the client send, and how."""
+"""Requests that the tests of the client send."""
 
 import time
 from typing import Any

@@ -21,7 +21,7 @@ class Cells:
 
 
 class Work:
-    """A query that answers when it is let go, and knows when it was stopped."""
+    """A query that returns when it is released, and records when it was stopped."""
 
     def __init__(self, result: Cells | Exception | None = None) -> None:
         self.result = result or Cells()
@@ -46,7 +46,8 @@ def started(queries: Background, work: Work, key: str = "key") -> Query:
 
 
 async def test_a_query_that_outlives_its_call_keeps_running_and_is_found_by_id_in_its_place() -> None:
-    queries, work = Background(), Work()
+    queries = Background()
+    work = Work()
     query = started(queries, work)
     assert await query.wait(0) is False
     assert queries.find(query.id, PLACE) is query
@@ -60,7 +61,8 @@ async def test_a_query_that_outlives_its_call_keeps_running_and_is_found_by_id_i
 
 
 async def test_the_last_call_that_gives_up_stops_the_query() -> None:
-    queries, work = Background(), Work()
+    queries = Background()
+    work = Work()
     query = started(queries, work)
     first, second = anyio.CancelScope(), anyio.CancelScope()
 
@@ -83,7 +85,8 @@ async def test_the_last_call_that_gives_up_stops_the_query() -> None:
 
 
 async def test_a_query_whose_id_was_given_out_is_stopped_only_by_that() -> None:
-    queries, work = Background(), Work()
+    queries = Background()
+    work = Work()
     query = started(queries, work)
     await query.wait(0)
     with anyio.move_on_after(0.01):
@@ -98,7 +101,8 @@ async def test_a_query_whose_id_was_given_out_is_stopped_only_by_that() -> None:
 
 
 async def test_a_query_that_is_being_cancelled_is_not_shared() -> None:
-    queries, work = Background(), Work()
+    queries = Background()
+    work = Work()
     query = started(queries, work)
     assert queries.shared("key", 60) is query
     assert query.cancel()
@@ -119,7 +123,8 @@ async def test_a_query_that_was_stopped_before_it_began_has_ended() -> None:
 
 
 async def test_an_error_reaches_all_waiting_calls_and_no_later_one() -> None:
-    queries, work = Background(), Work(Failed("unavailable", "no"))
+    queries = Background()
+    work = Work(Failed("unavailable", "no"))
     query = started(queries, work)
     work.let_go.set()
     for _ in range(2):
@@ -131,7 +136,8 @@ async def test_an_error_reaches_all_waiting_calls_and_no_later_one() -> None:
 
 
 async def test_a_bug_is_logged_and_reported_as_an_internal_error(caplog: pytest.LogCaptureFixture) -> None:
-    queries, work = Background(), Work(ValueError("a fault"))
+    queries = Background()
+    work = Work(ValueError("a fault"))
     query = started(queries, work)
     work.let_go.set()
     with caplog.at_level(logging.ERROR), pytest.raises(GatewayError) as caught:
@@ -142,7 +148,8 @@ async def test_a_bug_is_logged_and_reported_as_an_internal_error(caplog: pytest.
 
 
 async def test_closing_cancels_running_queries_and_waits_for_their_end() -> None:
-    queries, work = Background(), Work()
+    queries = Background()
+    work = Work()
     query = started(queries, work)
     await anyio.lowlevel.checkpoint()
     await queries.aclose()

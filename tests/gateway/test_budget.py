@@ -25,7 +25,7 @@ def clock() -> Clock:
 
 
 def most_in_any(seconds: float, moments: list[float]) -> int:
-    """The largest number of moments in any half-open window; a microsecond is left for floating point."""
+    """Return the largest number of moments in any half-open window, with a tolerance of a microsecond."""
     return max(sum(start <= other < start + seconds - 1e-6 for other in moments) for start in moments)
 
 
@@ -126,7 +126,7 @@ async def test_a_request_rejected_by_one_window_is_counted_in_no_other(clock: Cl
     assert refused.value.retry_after_s == 3590
 
 
-async def test_classes_and_connections_have_books_of_their_own(clock: Clock) -> None:
+async def test_classes_and_connections_are_counted_separately(clock: Clock) -> None:
     ledger = Ledger("strict", clock=clock, sleep=clock.sleep)
     for _ in range(120):
         await ledger.spend(ME, Budget.QUERY)
@@ -182,7 +182,7 @@ async def test_a_class_that_waits_does_not_hold_up_another(clock: Clock) -> None
 
 
 @pytest.mark.parametrize("pace", [None, 1])
-async def test_cancelled_while_waiting_it_has_counted_nothing(clock: Clock, pace: int | None) -> None:
+async def test_a_request_cancelled_while_waiting_is_not_counted(clock: Clock, pace: int | None) -> None:
     windows = ((1, 1.0), (50, 3600.0)) if pace is None else ((50, 3600.0),)
     ledger = Ledger("adaptive", pace, limits={Budget.CRUD: windows}, clock=clock, sleep=forever)
     await ledger.spend(ME, Budget.CRUD)
@@ -228,7 +228,7 @@ async def test_a_429_of_maton_closes_everything(clock: Clock) -> None:
     await ledger.spend(YOU, Budget.CRUD)
 
 
-async def test_an_absurd_retry_after_does_not_close_for_ever(clock: Clock) -> None:
+async def test_an_absurd_retry_after_does_not_close_forever(clock: Clock) -> None:
     ledger = Ledger(clock=clock, sleep=clock.sleep)
     ledger.close(ME, Budget.CRUD, 999_999_999.0)
     clock.now += 3600.0
@@ -274,7 +274,7 @@ async def test_a_queue_at_the_end_of_its_patience_is_sent_or_rejected() -> None:
         assert max(done) <= 1002.0
 
 
-async def test_the_books_of_very_many_connections_stay_small(clock: Clock) -> None:
+async def test_counts_of_very_many_connections_stay_small(clock: Clock) -> None:
     ledger = Ledger("adaptive", clock=clock, sleep=clock.sleep)
     await ledger.spend(ME, Budget.QUERY)
     for number in range(1000):
@@ -312,7 +312,7 @@ async def test_no_request_overtakes_a_waiting_one(clock: Clock) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(patient)
         await anyio.lowlevel.checkpoint()
-        clock.now += 1.0  # there is room again, but not for whoever comes now
+        clock.now += 1.0  # there is room again, but not for a new request
         assert not ledger.spend_now(ME, Budget.CRUD)
         assert not ledger.spend_now(YOU, Budget.QUERY)
     assert order == ["patient"]

@@ -42,7 +42,7 @@ def unaimed(opened: Gateway, *, budget: Budget, writes: bool) -> Call:
 
 @pytest.fixture
 def call(gateway: Opener) -> Caller:
-    """A call that is already aimed at project 1."""
+    """Return a call whose project is 1."""
 
     def make(
         *, writes: bool = True, budget: Budget = Budget.CRUD, project: Project | None = ONE, **config: Any
@@ -186,7 +186,7 @@ async def test_a_reading_operation_cannot_write(fake: FakeGateway, call: Caller)
     assert fake.connections == 0
 
 
-async def test_a_read_only_server_asks_nothing_on_behalf_of_a_write(fake: FakeGateway, gateway: Opener) -> None:
+async def test_a_read_only_server_sends_no_request_for_a_write(fake: FakeGateway, gateway: Opener) -> None:
     for connection in (None, CONNECTION):
         api = unaimed(gateway(read_only=True), budget=Budget.CRUD, writes=True)
         with pytest.raises(Refused) as error:

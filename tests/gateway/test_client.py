@@ -40,7 +40,7 @@ from .requests_sent import BODY, PATH, READ, WRITE, error_of, send
 pytestmark = pytest.mark.anyio
 
 WITHIN_S = 60.0
-"""Deadlines that only pass when time is skipped."""
+"""A deadline that only passes when time is skipped."""
 
 
 async def test_a_request_carries_the_key_the_connection_and_nothing_private(fake: FakeGateway, gateway: Opener) -> None:
@@ -91,7 +91,7 @@ def dripping(act: Callable[[], object]) -> Behaviour:
 
 
 @pytest.mark.parametrize("slow", [hanging, dripping])
-async def test_a_server_that_takes_for_ever_ends_with_the_deadline(
+async def test_a_response_that_never_ends_is_given_up_at_the_deadline(
     fake: FakeGateway, gateway: Opener, skip: Callable[[float], None], slow: Callable[[Callable[[], object]], Behaviour]
 ) -> None:
     fake.answers(slow(partial(skip, WITHIN_S)))

@@ -53,7 +53,7 @@ async def test_a_write_uses_and_names_the_oldest_active_connection(
     assert "maton-connection" not in fake.of("GET", LIST)[0].headers
 
 
-async def test_32_writes_at_once_ask_for_the_connections_once(
+async def test_32_writes_at_once_request_the_connections_once(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.on("GET", LIST, connections(OLD))
@@ -64,7 +64,7 @@ async def test_32_writes_at_once_ask_for_the_connections_once(
     assert len(fake.received) == 1
 
 
-async def test_a_named_connection_is_used_without_asking(
+async def test_a_named_connection_is_used_without_a_lookup(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     call = await write(gateway(connection_id=OTHER_CONNECTION), directory, CONNECTION)
@@ -107,7 +107,8 @@ AWAY = {
 async def test_without_the_control_plane_reads_work_unresolved_and_writes_are_rejected(
     fake: FakeGateway, gateway: Opener, how: str
 ) -> None:
-    clock, directory = Clock(), new_directory()
+    clock = Clock()
+    directory = new_directory()
     directory.connections = ActiveConnections(clock)
     fake.on("GET", LIST, AWAY[how])
     opened = gateway()
@@ -249,7 +250,7 @@ async def test_a_bare_list_of_connections_is_read_too(fake: FakeGateway, gateway
     assert await control(gateway(), directory).control.list() == [OLD]
 
 
-async def test_one_connection_is_got_and_deleted_by_its_id(
+async def test_a_connection_is_read_and_deleted_by_its_id(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.on("GET", f"{LIST}/{CONNECTION}", reply(200, {"connection": OLD}))

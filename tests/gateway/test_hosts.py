@@ -46,7 +46,7 @@ async def test_a_host_that_cannot_be_reached_gives_way_to_the_next(
     assert warnings == [f"{hosts.netloc(nobody)} cannot be reached; using {hosts.netloc(fake.url)}"]
 
 
-async def test_32_calls_at_once_move_on_together_and_say_so_once(
+async def test_32_calls_at_once_change_the_host_together_and_log_it_once(
     fake: FakeGateway, gateway: Opener, nobody: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = gateway(gateway_urls=(nobody, fake.url))
@@ -57,7 +57,7 @@ async def test_32_calls_at_once_move_on_together_and_say_so_once(
     assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 1
 
 
-async def test_the_planes_move_on_by_themselves(fake: FakeGateway, gateway: Opener, nobody: str) -> None:
+async def test_each_plane_changes_its_host_separately(fake: FakeGateway, gateway: Opener, nobody: str) -> None:
     client = gateway(gateway_urls=(nobody, fake.url), control_urls=(fake.url,))
     await client.send(LIST, soon())
     await client.send(READ, soon())
@@ -82,7 +82,7 @@ async def test_when_no_host_can_be_reached_the_last_one_is_named(gateway: Opener
 
 
 class Tunnel:
-    """A proxy that refuses every CONNECT and remembers what it saw."""
+    """A proxy that rejects every CONNECT and records what it received."""
 
     def __init__(self) -> None:
         self.seen: list[Received] = []
@@ -115,7 +115,7 @@ async def test_a_proxy_that_cannot_reach_a_host_received_no_key(
     assert "pa55word" not in caplog.text
 
 
-async def test_no_proxy_stands_before_this_machine(
+async def test_requests_to_this_machine_use_no_proxy(
     fake: FakeGateway, gateway: Opener, nobody: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "maton_posthog")
@@ -159,12 +159,12 @@ def test_a_proxy_is_named_by_host_and_port_only(
     assert hosts.proxies(["https://api.maton.ai/posthog", "http://127.0.0.1:8000"], found) == named
 
 
-def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_no_proxy_variable_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     set_proxies(monkeypatch, HTTPS_PROXY="http://proxy.example:3128", NO_PROXY="maton.ai")
     assert hosts.proxies(["https://api.maton.ai"]) == {}
 
 
-def test_only_loopback_hosts_are_reached_directly_whatever_the_environment() -> None:
+def test_only_loopback_hosts_are_always_reached_directly() -> None:
     bases = ["http://127.0.0.1:1/posthog", "http://[::1]:2", "http://localhost:3", "https://api.maton.ai"]
     assert hosts.direct(bases) == ("all://127.0.0.1", "all://[::1]", "all://localhost")
 

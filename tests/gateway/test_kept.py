@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Upstream:
-    """Counts how often it is asked; answers when it is let go."""
+    """An upstream that counts requests and returns when it is released."""
 
     def __init__(self, *, error: GatewayError | None = None) -> None:
         self.asked = 0
@@ -40,7 +40,8 @@ async def value_of(kept: Kept, key: str, max_age_s: float, upstream: Upstream) -
 
 async def test_a_value_is_cached_up_to_its_greatest_age_and_has_its_age() -> None:
     now = 100.0
-    kept, upstream = Kept(clock=lambda: now), answered()
+    kept = Kept(clock=lambda: now)
+    upstream = answered()
     assert (await value_of(kept, "key", 60, upstream)).age_s == 0
     now = 160.0
     aged = await value_of(kept, "key", 60, upstream)
@@ -50,7 +51,8 @@ async def test_a_value_is_cached_up_to_its_greatest_age_and_has_its_age() -> Non
 
 
 async def test_calls_at_the_same_time_share_one_value() -> None:
-    kept, upstream = Kept(), Upstream()
+    kept = Kept()
+    upstream = Upstream()
     answers: list[int] = []
 
     async def ask() -> None:
@@ -66,7 +68,8 @@ async def test_calls_at_the_same_time_share_one_value() -> None:
 
 
 async def test_an_error_is_shared_by_waiting_calls_and_not_cached() -> None:
-    kept, upstream = Kept(), Upstream(error=Failed("unavailable", "no"))
+    kept = Kept()
+    upstream = Upstream(error=Failed("unavailable", "no"))
     errors: list[GatewayError] = []
 
     async def ask() -> None:
@@ -87,7 +90,8 @@ async def test_an_error_is_shared_by_waiting_calls_and_not_cached() -> None:
 
 
 async def test_when_the_requesting_call_is_cancelled_the_next_one_requests() -> None:
-    kept, upstream = Kept(), Upstream()
+    kept = Kept()
+    upstream = Upstream()
     answers: list[int] = []
     first = anyio.CancelScope()
 
@@ -107,14 +111,16 @@ async def test_when_the_requesting_call_is_cancelled_the_next_one_requests() -> 
 
 
 async def test_the_least_recently_used_value_is_dropped_first() -> None:
-    kept, upstream = Kept(most=2), answered()
+    kept = Kept(most=2)
+    upstream = answered()
     for key in ("a", "b", "a", "c"):
         await value_of(kept, key, 60, upstream)
     assert [(await value_of(kept, key, 60, upstream)).value for key in ("a", "c", "b")] == [1, 3, 4]
 
 
 async def test_a_value_requested_before_the_cache_was_cleared_is_not_cached() -> None:
-    kept, upstream = Kept(), Upstream()
+    kept = Kept()
+    upstream = Upstream()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(value_of, kept, "key", 60, upstream)
         await until(lambda: upstream.asked == 1)

@@ -219,7 +219,7 @@ BAD_URLS = [
 
 
 @pytest.mark.parametrize(("url", "plain"), GOOD_URLS)
-def test_a_good_base_url_is_brought_into_its_plain_form(url: str, plain: str) -> None:
+def test_a_valid_base_url_is_normalized(url: str, plain: str) -> None:
     assert paths.check_base_url(url, "MATON_GATEWAY_URL") == plain
 
 

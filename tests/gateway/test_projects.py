@@ -214,7 +214,7 @@ async def test_a_response_about_another_project_is_an_error(
     assert error.value.code == "bad_upstream_response"
 
 
-async def test_a_project_without_name_or_timezone_is_still_one(
+async def test_a_project_without_name_or_timezone_is_valid(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
     fake.on("GET", f"{PROJECTS}/42/", reply(200, {"id": 42, "name": None, "timezone": 5}))

@@ -1,4 +1,4 @@
-"""What is sent again, what is not, and what that leaves for the caller to know."""
+"""Requests that are repeated, requests that are not, and the outcome that the caller gets."""
 
 import logging
 import socket
@@ -36,7 +36,7 @@ async def test_a_read_is_tried_at_most_three_times(fake: FakeGateway, gateway: O
 
 
 @pytest.mark.parametrize("part", [tenth / 10 for tenth in range(10)])
-async def test_a_body_cut_anywhere_is_never_taken_for_whole(fake: FakeGateway, gateway: Opener, part: float) -> None:
+async def test_a_body_cut_anywhere_never_counts_as_complete(fake: FakeGateway, gateway: Opener, part: float) -> None:
     fake.answers(half(BODY, part))
     client = gateway()
     assert (await error_of(client)).code == "unavailable"

@@ -27,7 +27,7 @@ WRITTEN: st.SearchStrategy[bytes] = JSON.map(lambda value: json.dumps(value).enc
 
 
 def edited(text: bytes, at: int, byte: bytes) -> bytes:
-    """JSON with a byte changed or taken away."""
+    """Return JSON with a byte changed or removed."""
     return text[:at] + byte + text[at + 1 :]
 
 
@@ -44,7 +44,7 @@ def ok(body: bytes, status: int = 200) -> UpstreamResponse:
 
 
 @given(JSON)
-def test_strict_json_comes_through_as_it_is(value: Any) -> None:
+def test_strict_json_is_returned_unchanged(value: Any) -> None:
     assert parse(ok(json.dumps(value).encode()), writes=False) == value
     assert parse(ok(json.dumps(value, ensure_ascii=False).encode()), writes=False) == value
 
@@ -99,7 +99,7 @@ def test_a_response_that_is_not_strict_json_is_one_typed_error(body: bytes, writ
 
 
 @pytest.mark.parametrize("body", [b'["id-3e1234", 3e300, 1e-400]', b'{"a": "1e999"}', b'{"k": 1.5e308, "l": [true]}'])
-def test_numbers_that_only_look_infinite_come_through(body: bytes) -> None:
+def test_numbers_that_only_look_infinite_are_accepted(body: bytes) -> None:
     assert parse(ok(body), writes=False) == json.loads(body)
 
 
@@ -122,12 +122,12 @@ def test_a_success_that_cannot_be_read_is_an_error_and_leaves_a_write_unknown(fa
 
 
 @pytest.mark.parametrize("size", [1, 7, 1_000_000])
-async def test_a_gzip_body_is_unpacked_whatever_the_chunks(size: int) -> None:
+async def test_a_gzip_body_is_unpacked_in_chunks_of_any_size(size: int) -> None:
     value = {"rows": list(range(1000))}
     assert await read_bounded(chunks(gzipped(value), size), "gzip") == json.dumps(value).encode()
 
 
-async def test_a_plain_body_may_be_as_large_as_the_limit_and_no_larger() -> None:
+async def test_a_plain_body_can_be_as_large_as_the_limit() -> None:
     assert await read_bounded(chunks(b"x" * 100, 30), "", limit=100) == b"x" * 100
     assert await read_bounded(chunks(b"x" * 101, 30), "identity", limit=100) == "too_large"
     assert await read_bounded(chunks(gzip.compress(b"x" * 100), 9), "gzip", limit=100) == b"x" * 100
@@ -147,7 +147,7 @@ async def test_a_gzip_bomb_is_not_unpacked_beyond_the_limit(size: int) -> None:
 
 
 @pytest.mark.parametrize("cut", range(1, 10))
-async def test_a_gzip_body_that_ends_early_is_never_taken_for_whole(cut: int) -> None:
+async def test_a_gzip_body_that_ends_early_is_never_treated_as_complete(cut: int) -> None:
     packed = gzipped({"rows": ["different", "words", "here"] * 10})
     assert await read_bounded(chunks(packed[: len(packed) * cut // 10], 16), "gzip") == "badly_encoded"
 
@@ -165,7 +165,7 @@ async def test_a_gzip_body_that_ends_early_is_never_taken_for_whole(cut: int) ->
         ("nonsense", b"[1]"),
     ],
 )
-async def test_an_unrequested_or_wrong_encoding_is_a_fault(encoding: str, body: bytes) -> None:
+async def test_an_unrequested_or_wrong_encoding_is_an_error(encoding: str, body: bytes) -> None:
     assert await read_bounded(chunks(body, 1000), encoding) == "badly_encoded"
 
 

@@ -47,7 +47,7 @@ def test_any_retry_after_is_a_wait_or_nothing(header: str) -> None:
     assert wait is None or wait >= 0
 
 
-def test_a_date_is_compared_with_the_present_moment() -> None:
+def test_a_date_is_compared_with_the_current_time() -> None:
     in_an_hour = datetime.now(UTC) + timedelta(hours=1)
     wait = parse_retry_after(in_an_hour.strftime("%a, %d %b %Y %H:%M:%S GMT"))
     assert wait is not None

@@ -1,4 +1,4 @@
-"""The Maton key goes out in one header, to one host, and never comes back."""
+"""The Maton key is sent in one header to one host and never appears in output."""
 
 import base64
 import json
@@ -46,7 +46,7 @@ def leaks(text: str) -> bool:
 
 @pytest.fixture
 def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """All loggers at DEBUG, those of the HTTP library included."""
+    """Capture all loggers at DEBUG, including those of the HTTP library."""
     caplog.set_level(logging.DEBUG)
     for name in ("httpx2", "httpcore2", "maton_posthog", "asyncio"):
         caplog.set_level(logging.DEBUG, name)

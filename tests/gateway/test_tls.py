@@ -37,7 +37,7 @@ WRITE = Request(method="POST", path="/api/x/", writes=True, budget=Budget.CRUD, 
 
 
 def certificate(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 that nobody has signed but itself, and its key, in one file."""
+    """Return a self-signed certificate for 127.0.0.1 with its key in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -63,7 +63,7 @@ def certificate(folder: Path) -> Path:
 
 @asynccontextmanager
 async def tls_server(pem: Path, received: list[bytes]) -> AsyncGenerator[str]:
-    """An HTTPS server that notes every request that it can read; yields its URL."""
+    """Run an HTTPS server that records every request it can read; yield its URL."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -138,12 +138,12 @@ async def test_a_cancelled_call_leaves_no_connection_behind(fake: FakeGateway, g
 
 
 def open_connections(client: Gateway) -> list[Any]:
-    """Connections that the pool of a gateway keeps."""
+    """Return the connections that the pool of a gateway keeps."""
     return inside(client)._http._transport._pool.connections
 
 
 def endless(at_end: Callable[[], None]) -> Behaviour:
-    """A body without end, for as long as the client reads."""
+    """Send an endless body while the client reads."""
 
     async def behave(_: Received, peer: Peer) -> None:
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")

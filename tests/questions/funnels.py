@@ -108,7 +108,8 @@ def _attempts(own: list[Row]) -> list[tuple[int, bool]]:
     for at, start in enumerate(own):
         if start["event"] != "checkout_started":
             continue
-        reach, met = 1, False
+        reach = 1
+        met = False
         for event in own[at + 1 :]:
             if event["event"] == "checkout_started" or event["timestamp"] - start["timestamp"] > _HOUR:
                 break

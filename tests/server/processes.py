@@ -1,4 +1,4 @@
-"""The server as a host starts it: a real process with pipes."""
+"""The server as a host starts it, in a real process with pipes."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 DEADLINE_S = 120.0
-"""For anything that a test waits for; a busy machine may take long, so no promise of the server is measured by it."""
+"""The deadline of everything that a test waits for; a busy machine is slow, so it measures no promise of the server."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - to see that it is refused, or guarded
 COMMAND = (sys.executable, "-m", "maton_posthog.server")
 INITIALIZE = {
@@ -27,13 +27,13 @@ INITIALIZE = {
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This environment without settings of the server, and with these."""
+    """Return this environment without settings of the server, plus the given ones."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MATON_", "POSTHOG_"))}
     return {**inherited, **variables}
 
 
 def eventually(holds: Callable[[], bool], what: str) -> None:
-    """Wait until it holds; fails after a generous deadline."""
+    """Wait until the condition is true; fail after a generous deadline."""
     deadline = time.monotonic() + DEADLINE_S
     while not holds():
         assert time.monotonic() < deadline, f"not in time: {what}"
@@ -94,7 +94,7 @@ class ServerProcess:
         return self._messages.get(timeout=DEADLINE_S)
 
     def ask(self, method: str, params: Mapping[str, Any] | None = None, number: int = 1) -> dict[str, Any]:
-        """Send a request and return the answer to it; other messages are dropped."""
+        """Send a request and return its response; other messages are dropped."""
         self.send(method, params, number)
         while (answer := self.receive()).get("id") != number:
             pass
@@ -116,7 +116,7 @@ class ServerProcess:
         return code
 
     def wait_for_error_line(self, *parts: str) -> str:
-        """The first line on stderr that holds all these texts."""
+        """Return the first line on stderr that contains all these texts."""
         found: list[str] = []
 
         def look() -> bool:
@@ -127,7 +127,7 @@ class ServerProcess:
         return found[0]
 
     def stop_reading(self) -> None:
-        """Close the client's end of stdout, after the next line that comes."""
+        """Close the client's end of stdout after the next line."""
         self._reading = False
         self.ask("ping", number=-1)
 
@@ -146,7 +146,7 @@ class ServerProcess:
 
 
 class Stream:
-    """One HTTP exchange whose answer is read as it comes."""
+    """One HTTP exchange whose response is read as it arrives."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -162,7 +162,7 @@ class Stream:
         self._connection.close()
 
     def read_until(self, mark: bytes) -> bytes:
-        """What came so far, at least up to the mark."""
+        """Return the text received so far, at least up to the mark."""
         while mark not in self._received:
             chunk = self._connection.recv(65536)
             assert chunk, f"the answer ended without {mark!r}: {self._received!r}"
@@ -182,14 +182,14 @@ class Answer:
     body: bytes
 
     def message(self) -> dict[str, Any]:
-        """The JSON-RPC message in the body, be it JSON or the data of an event."""
+        """Return the JSON-RPC message in the body, which is JSON or the data of an event."""
         text = self.body.decode()
         data = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: {")]
         return json.loads(data[-1] if data else text)
 
 
 class HttpServer(ServerProcess):
-    """The server on a free port of this machine, spoken to in plain HTTP."""
+    """The server on a free port of this machine, with a plain HTTP client."""
 
     def __init__(
         self,
@@ -248,7 +248,7 @@ class HttpServer(ServerProcess):
 
 
 class SilentGateway:
-    """Takes requests and never answers, so that a call is in progress for as long as a test needs."""
+    """A gateway that accepts requests and never responds, so that a call is in progress as long as a test needs."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))

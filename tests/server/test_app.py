@@ -1,4 +1,4 @@
-"""The server as hosts meet it: instructions, the tool list, the project resource, what settings change."""
+"""The server as hosts see it: instructions, the tool list, the project resource, and the effects of settings."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 @asynccontextmanager
 async def unconnected(**flags: Any) -> AsyncGenerator[Client]:
-    """A client of a server that has no key."""
+    """Return a client of a server without a key."""
     runtime = Runtime(load(**flags))
     try:
         async with Client(build(runtime)) as client:
@@ -48,7 +48,7 @@ async def test_the_tool_list_is_the_same_every_time_and_in_the_order_of_the_oper
     assert all(tool.output_schema is None for tool in lists[0].tools)
 
 
-async def test_the_tool_list_may_be_kept_for_an_hour() -> None:
+async def test_the_tool_list_can_be_cached_for_an_hour() -> None:
     async with unconnected() as client:
         listed = await client.list_tools()
     assert (listed.ttl_ms, listed.cache_scope) == (3_600_000, "public")
@@ -66,7 +66,7 @@ async def test_the_project_resource_shows_the_current_project(era: Era) -> None:
     }
 
 
-async def test_a_resource_that_is_not_there_is_a_protocol_error() -> None:
+async def test_a_missing_resource_is_a_protocol_error() -> None:
     async with unconnected() as client:
         with pytest.raises(MCPError) as raised:
             await client.read_resource("posthog://nothing")
@@ -74,7 +74,7 @@ async def test_a_resource_that_is_not_there_is_a_protocol_error() -> None:
     assert raised.value.error.data == {"uri": "posthog://nothing"}
 
 
-async def test_a_project_that_cannot_be_read_is_the_error_of_the_resource() -> None:
+async def test_an_unreadable_project_is_an_error_of_the_resource() -> None:
     async with unconnected() as client:
         with pytest.raises(MCPError, match="MATON_API_KEY") as raised:
             await client.read_resource(PROJECT_URI)
@@ -82,7 +82,7 @@ async def test_a_project_that_cannot_be_read_is_the_error_of_the_resource() -> N
 
 
 @ERAS
-async def test_a_name_that_is_no_tool_is_a_protocol_error(era: Era) -> None:
+async def test_an_unknown_tool_is_a_protocol_error(era: Era) -> None:
     async with served(era) as (client, _):
         with pytest.raises(MCPError, match="Unknown tool") as raised:
             await client.call_tool("no_such_tool", {})

@@ -22,7 +22,7 @@ POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; media-src 'self' data:; connect-src 'none'"
 )
-"""What a host uses for a page that declares no domain."""
+"""The policy that a host uses for a page without a domain."""
 HOST = """<body><iframe id=view srcdoc="" width=800 height=600></iframe><script>
 const view = document.getElementById('view'), told = [];
 const tell = message => view.contentWindow.postMessage({jsonrpc: '2.0', ...message}, '*');
@@ -49,7 +49,7 @@ view.srcdoc = PAGE;
 
 
 def hosted(tmp_path: Path, result: dict[str, Any], *, theme: str = "light", **more: Any) -> tuple[str, str, list[str]]:
-    """The page's own document after a result (and clicks), what the host noted, and every path that was asked for."""
+    """Return the page's document after a result (and clicks), the host's messages, and all requested paths."""
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     given = {
         "PAGE": PAGE.read_text("utf-8").replace("<head>", f"<head>{policy}"),
@@ -98,11 +98,11 @@ async def test_the_tools_it_draws_name_the_page_and_the_page_declares_no_domain(
     assert page.meta
     assert not any(page.meta["ui"]["csp"].values())
     assert [each.mime_type for each in listed] == [MIME_TYPE]
-    # The older era has no place for it; there the client alone says whether it shows pages.
+    # The older era has no field for it; there only the client declares whether it shows pages.
     assert EXTENSION in (extensions or {}) or era == "legacy"
 
 
-def test_the_page_has_nothing_from_elsewhere_and_never_makes_markup_of_text() -> None:
+def test_the_page_loads_nothing_and_never_turns_text_into_markup() -> None:
     page = PAGE.read_text("utf-8")
     assert len(page) < 40_000
     for reference in ("src=", "href=", "url(", "@import", "fetch(", "innerHTML", "eval(", "insertAdjacentHTML"):
@@ -143,7 +143,7 @@ def test_every_kind_is_drawn(tmp_path: Path, name: str, kind: str, marks: str) -
 
 @needs_chromium
 @pytest.mark.anyio
-async def test_a_result_as_the_server_gives_it_is_drawn_with_its_values_to_hover_over(tmp_path: Path) -> None:
+async def test_a_result_of_the_server_is_drawn_with_values_on_hover(tmp_path: Path) -> None:
     async with served() as (client, _):
         result = await client.call_tool("query_trends", {"events": ARGUMENTS["query_trends"]["events"]})
     page, _noted, _asked = hosted(tmp_path, result.model_dump(mode="json", by_alias=True, exclude_none=True))
@@ -154,8 +154,9 @@ async def test_a_result_as_the_server_gives_it_is_drawn_with_its_values_to_hover
 
 
 @needs_chromium
-def test_a_name_means_nothing_and_the_period_before_is_known_by_its_role(tmp_path: Path) -> None:
-    days, names = ("2026-11-01", "2026-11-02"), ("new", "new before", "step", "from_first_percent")
+def test_names_have_no_meaning_and_the_previous_period_is_found_by_its_role(tmp_path: Path) -> None:
+    days = ("2026-11-01", "2026-11-02")
+    names = ("new", "new before", "step", "from_first_percent")
     columns = (dimension("day"), *series_columns(names))
     rows = tuple((day, *range(4)) for day in days)
     page, _noted, _asked = hosted(
@@ -191,7 +192,7 @@ def test_the_theme_is_that_of_the_host(tmp_path: Path) -> None:
 
 
 @needs_chromium
-def test_rows_of_a_query_are_drawn_as_they_were_to_be_plotted(tmp_path: Path) -> None:
+def test_rows_of_a_query_are_drawn_as_the_plot_requests(tmp_path: Path) -> None:
     rows = [["2026-11-02", "b", 2], ["2026-11-01", "a", 1], ["2026-11-01", "b", 3]]
     shown = content({"columns": ["day", "who", "n"], "rows": rows})
     plot = {"x": "day", "y": "n", "series": "who"}

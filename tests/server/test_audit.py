@@ -1,4 +1,4 @@
-"""The audit log: one line for every call that could change something, with nothing of what was in it."""
+"""The audit log: one line for every call that could change something, without arguments or results."""
 
 import logging
 
@@ -20,7 +20,7 @@ def audit(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 def lines(audit: pytest.LogCaptureFixture, level: int = logging.INFO) -> list[str]:
-    """The lines of the audit log at a level."""
+    """Return the lines of the audit log at a level."""
     return [
         record.getMessage()
         for record in audit.records
@@ -58,7 +58,7 @@ async def test_a_write_with_wrong_arguments_is_audited(audit: pytest.LogCaptureF
     assert {"tool=create_flag", "outcome=invalid_argument"} <= set(line.split())
 
 
-async def test_a_read_is_noted_for_debugging_only(audit: pytest.LogCaptureFixture) -> None:
+async def test_a_read_is_logged_at_debug_level_only(audit: pytest.LogCaptureFixture) -> None:
     async with served() as (client, _):
         await client.call_tool("list_flags", {"search": "secret-launch"})
     assert lines(audit) == []

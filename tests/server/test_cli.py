@@ -1,4 +1,4 @@
-"""The command line as a user meets it: real processes."""
+"""The command line in real processes."""
 
 import ast
 import errno
@@ -149,7 +149,7 @@ def test_a_sandbox_that_is_not_installed_is_one_line_that_names_the_extra(tmp_pa
     assert done.stderr.count("\n") == 1
 
 
-def test_an_old_python_gets_one_line_that_says_so() -> None:
+def test_an_old_python_gets_one_line_with_the_reason() -> None:
     program = "import sys; sys.version_info = (3, 9, 18); from maton_posthog.server.__main__ import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S, check=False
@@ -159,7 +159,7 @@ def test_an_old_python_gets_one_line_that_says_so() -> None:
 
 
 @pytest.mark.parametrize("file", ["__init__.py", "__main__.py"])
-def test_an_old_python_can_read_as_far_as_that_line(file: str) -> None:
+def test_an_old_python_can_parse_up_to_that_check(file: str) -> None:
     source = Path(__file__).parents[2] / "server" / file
     ast.parse(source.read_text("utf-8"), feature_version=(3, 7))
 
@@ -182,7 +182,7 @@ def test_the_key_is_nowhere_in_the_output_of_the_process() -> None:
 
 
 @pytest.mark.parametrize("variable", ["MATON_API_KEY", "MATON_POSTHOG_TOKEN"])
-def test_a_secret_is_redacted_wherever_the_log_would_show_it(variable: str) -> None:
+def test_a_secret_is_redacted_everywhere_in_the_log(variable: str) -> None:
     secret = "127.0.0.1"  # the log names the address that the server listens on
     variables: dict[str, Any] = {variable: secret}
     with ServerProcess("serve", "--transport", "http", "--port", "0", **variables) as server:

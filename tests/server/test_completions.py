@@ -80,7 +80,7 @@ async def test_at_most_a_hundred_names_are_suggested_with_has_more() -> None:
     assert (len(found.values), found.total, found.has_more) == (MOST_VALUES, 120, True)
 
 
-async def test_a_list_that_is_not_read_to_its_end_has_more_without_a_total() -> None:
+async def test_a_list_that_was_not_read_completely_has_more_without_a_total() -> None:
     async with served() as (client, fake):
         rows = page({"key": "checkout"}, count=900, next_offset=100)
         fake.on("GET", f"{PROJECT}/feature_flags/", reply(200, rows))
@@ -93,7 +93,7 @@ async def test_a_list_that_is_not_read_to_its_end_has_more_without_a_total() -> 
         ]
 
 
-async def test_names_with_hidden_characters_or_without_end_are_not_proposed() -> None:
+async def test_names_that_are_too_long_or_have_hidden_characters_are_not_suggested() -> None:
     async with served() as (client, fake):
         names(fake, "event_definitions", "name", "signed\nup", "signed\u200bup", "x" * 201, "", "signed up")
         assert (await proposals(client, "event")).values == ["signed up"]

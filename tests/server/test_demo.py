@@ -22,13 +22,13 @@ from maton_posthog.server.cli.steps import Demo, count_tokens
 from tests.server.processes import COMMAND, environment
 
 DEMO_S = 300
-"""For making the synthetic data on a busy machine."""
+"""Seconds for making the synthetic data on a busy machine."""
 STYLES = re.compile(r"\x1b\[\d+m")
 
 
 @pytest.fixture(scope="module")
 def demo() -> subprocess.CompletedProcess[str]:
-    """One run of the demo, as a pipe sees it."""
+    """Return the output of one run of the demo to a pipe."""
     return subprocess.run(
         [*COMMAND, "demo"],
         capture_output=True,
@@ -100,7 +100,8 @@ def test_a_failing_demo_gives_the_reason_in_one_line(tmp_path: Path) -> None:
 async def test_the_demo_waits_for_a_query_that_outlives_its_call() -> None:
     running = {"status": "running", "query_id": "1f"}
     rows = {"columns": ["event"], "rows": [["$pageview"]], "project": {"name": "Sandbox"}}
-    answers, called = [running, running, rows], list[str]()
+    answers = [running, running, rows]
+    called = list[str]()
 
     async def call_tool(name: str, _: dict[str, Any]) -> CallToolResult:
         called.append(name)
@@ -135,13 +136,13 @@ def test_columns_that_do_not_fit_are_counted() -> None:
     assert "(and 2 more columns)" in out.getvalue()
 
 
-def test_numbers_stand_to_the_right() -> None:
+def test_numbers_are_right_aligned() -> None:
     page, out = written()
     page.table(["event", "count"], [["a", 5], ["b", 1000], ["c", None]])
     assert out.getvalue().splitlines()[1] == "    a          5"
 
 
-def test_foreign_text_cannot_steer_the_terminal() -> None:
+def test_upstream_text_cannot_control_the_terminal() -> None:
     page, out = written(styled=True)
     page.table(["name"], [["\x1b[2Jwiped\x1b]8;;http://evil\x07"]])
     page.facts([("name", "\x1b[31mred\nnew line")])

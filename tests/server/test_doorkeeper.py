@@ -1,4 +1,4 @@
-"""What HTTP requests must show to be let in, and what of them goes on to the server: the application over ASGI."""
+"""Conditions for accepting HTTP requests, and the parts of them that reach the server: the application over ASGI."""
 
 import hmac
 import secrets
@@ -39,7 +39,7 @@ class Listening:
 
 @asynccontextmanager
 async def client_of(server: Server[Any], monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[httpx2.AsyncClient]:
-    """A client of the application that guards a server with the token."""
+    """Return a client of the application that protects a server with the token."""
     monkeypatch.setenv("MATON_POSTHOG_TOKEN", TOKEN)
     app = transports.http_app(server, load(transport="http"))
     async with app.router.lifespan_context(app):
@@ -49,7 +49,7 @@ async def client_of(server: Server[Any], monkeypatch: pytest.MonkeyPatch) -> Asy
 
 
 async def opened(client: httpx2.AsyncClient) -> httpx2.Response:
-    """The response to a request for a session of the older era."""
+    """Return the response to a request for a session of the older era."""
     body = HttpServer.request("initialize", INITIALIZE)
     return await client.post("/mcp", headers={**HttpServer.headers(), **ALLOWED}, content=body)
 

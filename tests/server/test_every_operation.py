@@ -1,4 +1,4 @@
-"""What must hold of every operation, seen from both ends: an MCP client in front, a recording gateway behind."""
+"""Requirements for every operation, checked at both ends: an MCP client in front, a recording gateway behind."""
 
 import json
 import re
@@ -76,7 +76,7 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "delete_experiment": {"experiment_id": 11},
     "restore_deleted": {"resource": "flag", "id": 42},
 }  # fmt: skip
-"""The least that a tool needs to be called; nothing for the others."""
+"""The minimum arguments of tools that need some."""
 
 _HOGQL = {
     "columns": ["event"],
@@ -101,12 +101,12 @@ INSIGHTS: Mapping[str, Any] = {
 }
 """Results of the typed queries."""
 _OBJECTS: Mapping[str, str] = {"dashboards": "dashboard_retrieve", "persons": "person_retrieve"}
-"""Names in answers.json, where they are not the singular of the resource."""
+"""Names in answers.json that are not the singular of the resource."""
 _ROWS: Mapping[str, str] = {"dashboards": "dashboard_list_row", "persons": "person_list_row"}
 
 
 def upstream(request: Received) -> Any:
-    """PostHog's or Maton's documented answer to a request, as far as operations need it."""
+    """Return PostHog's or Maton's documented response to a request, as far as operations need it."""
     if request.path.startswith("/connections"):
         return {"connections": [connection()]} if request.method == "GET" else {}
     path = request.path.removeprefix("/posthog/api/")
@@ -142,13 +142,13 @@ def _as_sent(body: dict[str, Any]) -> dict[str, Any]:
 
 
 async def documented(request: Received, peer: Peer) -> None:
-    """Answer as documented, with a field in every object that no view lists."""
+    """Respond as documented, with a field in every object that no view lists."""
     await peer.send(raw(200, json.dumps(marked(upstream(request))).encode()))
 
 
 @asynccontextmanager
 async def served(era: Era = "auto", **flags: Any) -> AsyncGenerator[tuple[Client, FakeGateway]]:
-    """A client of a whole server whose gateway is the recording one."""
+    """Return a client of a server with the recording gateway."""
     async with FakeGateway() as fake:
         fake.answers(documented)
         with key_set():
@@ -168,7 +168,7 @@ def key_set() -> Generator[None]:
 
 
 BY_QUERY_ID = frozenset({"get_query_result", "cancel_query"})
-"""They find a query that this server ran before, and send nothing to look it up (tests/tools/test_query.py)."""
+"""Tools for a query that this server ran before, which send nothing to find it (tests/tools/test_query.py)."""
 ANSWERED = pytest.mark.parametrize(
     "operation",
     [operation for operation in OPERATIONS if operation.name not in BY_QUERY_ID],
@@ -183,7 +183,7 @@ def text_of(result: CallToolResult) -> str:
 
 
 def methods(fake: FakeGateway) -> set[str]:
-    """What was sent, but the reads that every write starts with and queries, which read with POST."""
+    """Return the sent methods, without the reads before every write and without queries, which read with POST."""
     return {
         request.method
         for request in fake.received
@@ -254,7 +254,7 @@ async def test_a_response_of_another_shape_is_never_the_callers_mistake(operatio
         assert error["code"] == "bad_upstream_response", error
         assert error.get("outcome") in (None, "applied", "unknown", "not_sent")
     else:
-        # The answer about the project is the one that stayed whole; a check says what it could not look up.
+        # The response about the project is valid here; a check reports what it could not look up.
         assert operation.name in ("get_project", "check_hogql")
 
 

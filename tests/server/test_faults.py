@@ -1,4 +1,4 @@
-"""The whole server before a sandbox with faults: what each fault becomes for the agent, by real processes."""
+"""The effect of each fault of a sandbox on the agent, with real processes."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from .processes import ServerProcess
 HTML = {"body": "<html><h1>Bad gateway</h1></html>", "headers": {"content-type": "text/html"}}
 SLOW_DOWN = {"detail": "Request was throttled."}
 ONE_FLAG = {"count": 1, "results": [{"id": 1, "key": "dripping"}]}
-"""A body of few bytes: each byte that drips costs both processes a turn."""
+"""A short body, because each dripping byte costs both processes a turn."""
 FLAG = {"key": "checkout", "name": "Checkout", "rollout_percentage": 10}
 
 
@@ -25,19 +25,19 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def server(sandbox: Sandbox) -> Iterator[ServerProcess]:
-    """A server whose retries are not used up by the faults of this module that pass."""
+    """Yield a server whose retry quota the temporary faults of this module do not use up."""
     yield from started(sandbox)
 
 
 @pytest.fixture(scope="module")
 def worn_server(sandbox: Sandbox) -> Iterator[ServerProcess]:
-    """A server for faults that stay, which use up its retries."""
+    """Yield a server for permanent faults, which use up its retry quota."""
     yield from started(sandbox)
 
 
 @pytest.fixture
 def paused_server(sandbox: Sandbox) -> Iterator[ServerProcess]:
-    """A server of one test, which makes it pause."""
+    """Yield a server for one test, which makes it pause."""
     yield from started(sandbox)
 
 
@@ -52,23 +52,23 @@ def started(sandbox: Sandbox) -> Iterator[ServerProcess]:
 
 
 def fail(sandbox: Sandbox, **fault: Any) -> None:
-    """This fault from now on, on flags alone; the projects that a server reads first stay as they are."""
+    """Set this fault for flags only; the projects that a server reads first are unaffected."""
     sandbox.clear_faults()
     sandbox.add_fault(path="*/feature_flags/*", **fault)
 
 
 def called(server: ServerProcess, tool: str, **arguments: Any) -> dict[str, Any]:
-    """The result of a tool."""
+    """Return the result of a tool."""
     return server.ask("tools/call", {"name": tool, "arguments": arguments})["result"]
 
 
 def failed(result: dict[str, Any]) -> dict[str, Any] | None:
-    """The error in a result; None for an answer."""
+    """Return the error in a result, None without one."""
     return json.loads(result["content"][0]["text"])["error"] if result.get("isError") else None
 
 
 def error_of(server: ServerProcess, tool: str, **arguments: Any) -> dict[str, Any]:
-    """The error of a call that cannot succeed."""
+    """Return the error of a call that cannot succeed."""
     error = failed(called(server, tool, **arguments))
     assert error is not None
     return error
@@ -88,7 +88,7 @@ def error_of(server: ServerProcess, tool: str, **arguments: Any) -> dict[str, An
         {"drip_s": 0.0001, "body": ONE_FLAG},
     ],
 )
-def test_a_fault_that_passes_is_not_seen(sandbox: Sandbox, server: ServerProcess, rule: dict[str, Any]) -> None:
+def test_a_temporary_fault_is_not_visible(sandbox: Sandbox, server: ServerProcess, rule: dict[str, Any]) -> None:
     fail(sandbox, **rule)
     result = called(server, "list_flags")
     assert failed(result) is None

@@ -1,4 +1,4 @@
-"""Hints name a tool only where it is offered, and every error passes through the one filter."""
+"""Hints name a tool only if it is offered, and every error passes one filter."""
 
 import ast
 import re
@@ -31,7 +31,7 @@ def named(text: str) -> set[str]:
 
 
 def texts(node: ast.AST) -> Iterator[str]:
-    """The string literals inside a node; `{}` stands for the parts of an f-string that are computed."""
+    """Return the string literals in a node, with `{}` for the computed parts of an f-string."""
     if isinstance(node, ast.JoinedStr):
         yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -48,7 +48,7 @@ def modules(*folders: str) -> Iterator[tuple[str, ast.Module]]:
 
 
 def hints() -> list[str]:
-    """Texts of tools/, schemas/ and server/ that name a tool and can become a message or a hint."""
+    """Return the texts of tools/, schemas/ and server/ that name a tool and can become a message or a hint."""
     found = {text for _, module in modules("tools", "schemas", "server") for text in texts(module) if named(text)}
     return sorted(text for text in found if " " in text)
 
@@ -68,7 +68,7 @@ def test_the_texts_that_name_tools_are_found() -> None:
 
 @EACH
 @pytest.mark.parametrize("advice", Advice)
-def test_advice_names_offered_tools_only_and_is_never_lost(runtime: Runtime, advice: Advice) -> None:
+def test_advice_names_only_offered_tools_and_is_never_dropped(runtime: Runtime, advice: Advice) -> None:
     shown = error_object(Refused("invalid_argument", "No.", advice=advice), runtime)["error"]
     assert named(shown.get("hint", "")) <= runtime.offered
     assert shown.get("hint") or advice is Advice.USE_HOGQL
@@ -103,13 +103,13 @@ def test_an_error_is_not_changed_by_its_hint() -> None:
 
 
 def test_no_file_of_the_gateway_names_a_tool() -> None:
-    """Identifiers apart: `Call.cancel_query` is a method."""
+    """Ignore identifiers: `Call.cancel_query` is a method."""
     said = {(path, text) for path, module in modules("gateway") for text in texts(module) if named(text)}
     assert said == set()
 
 
 def test_errors_leave_the_server_in_one_place() -> None:
-    """Whoever renders an error or reads its hint elsewhere goes around the filter."""
+    """Code that renders an error or reads its hint elsewhere bypasses the filter."""
     reading = [
         (path, node.attr)
         for path, module in modules("server")

@@ -1,4 +1,4 @@
-"""MCP over HTTP: real sockets, both protocol eras, both HTTP transports, and what keeps strangers out."""
+"""MCP over HTTP: real sockets, both protocol eras, both HTTP transports, and access control."""
 
 import contextlib
 import json
@@ -84,7 +84,7 @@ def test_health_needs_no_token(guarded: HttpServer) -> None:
 @pytest.mark.parametrize("path", ["/mcp", "/sse", "/messages/", "/healthz", "/nothing"])
 @pytest.mark.parametrize("host", ["evil.example.com", "127.0.0.1.evil.example.com", "127.0.0.1@evil.example.com", ""])
 @pytest.mark.parametrize("everywhere", [False, True])
-def test_an_unknown_host_is_rejected_on_every_address(
+def test_an_unknown_host_is_rejected_at_every_endpoint(
     server: HttpServer, guarded: HttpServer, path: str, host: str, everywhere: bool
 ) -> None:
     chosen = guarded if everywhere else server
@@ -94,7 +94,7 @@ def test_an_unknown_host_is_rejected_on_every_address(
 
 @pytest.mark.parametrize("origin", ["https://evil.example.com", "null", "http://127.0.0.1.evil.example.com"])
 @pytest.mark.parametrize("everywhere", [False, True])
-def test_an_unknown_origin_is_rejected_on_every_address(
+def test_an_unknown_origin_is_rejected_at_every_endpoint(
     server: HttpServer, guarded: HttpServer, origin: str, everywhere: bool
 ) -> None:
     chosen = guarded if everywhere else server
@@ -104,13 +104,13 @@ def test_an_unknown_origin_is_rejected_on_every_address(
 
 
 @pytest.mark.parametrize("host", ["mcp.example.com", "mcp.example.com:8443", "localhost", "127.0.0.1:1"])
-def test_the_named_hosts_and_this_machine_are_let_in(guarded: HttpServer, host: str) -> None:
+def test_allowed_hosts_and_this_machine_are_accepted(guarded: HttpServer, host: str) -> None:
     headers = {**authorization(), "Host": host, "Origin": f"https://{host}"}
     assert guarded.fetch("GET", "/healthz", headers).status == 200
     assert guarded.open_session(**headers)
 
 
-def test_a_host_that_was_named_with_its_port_is_not_let_in_under_another() -> None:
+def test_a_host_allowed_with_a_port_is_rejected_on_another_port() -> None:
     settings = security(["mcp.example.com:8443", "[fd00::1]", "[fd00::2]:81"])
     named = [host for host in settings.allowed_hosts if "localhost" not in host and "127.0.0.1" not in host]
     assert named == ["[::1]", "[::1]:*", "mcp.example.com:8443", "[fd00::1]", "[fd00::1]:*", "[fd00::2]:81"]
@@ -130,14 +130,14 @@ def test_a_host_that_was_named_with_its_port_is_not_let_in_under_another() -> No
         {"X-Maton-Api-Key": TOKEN},
     ],
 )
-def test_without_the_token_nothing_but_health_is_served(guarded: HttpServer, given: dict[str, str]) -> None:
+def test_without_the_token_only_health_is_served(guarded: HttpServer, given: dict[str, str]) -> None:
     for method, path in (("POST", "/mcp"), ("GET", "/mcp"), ("GET", "/sse"), ("POST", "/messages/"), ("GET", "/x")):
         answer = guarded.fetch(method, path, given)
         assert answer.status == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_a_session_id_alone_authorises_nothing(guarded: HttpServer) -> None:
+def test_a_session_id_alone_authorizes_nothing(guarded: HttpServer) -> None:
     session = guarded.open_session(**authorization())
     body = guarded.request("tools/list")
     assert guarded.fetch("POST", "/mcp", guarded.headers(session), body).status == 401

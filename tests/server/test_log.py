@@ -1,4 +1,4 @@
-"""Logs on stderr: one record a line, clean, and without what was in a request."""
+"""Logs on stderr: one record per line, clean, and without the contents of requests."""
 
 import io
 import json
@@ -44,7 +44,7 @@ def test_a_json_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert entry["time"].endswith("Z")
 
 
-def test_libraries_stay_at_warning_whatever_our_level(capsys: pytest.CaptureFixture[str]) -> None:
+def test_libraries_log_warnings_at_every_level(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("debug")
     for name in ("httpx2", "mcp.server", "uvicorn.error", "asyncio"):
         logging.getLogger(name).info("https://maton.example.com/?query")
@@ -53,7 +53,7 @@ def test_libraries_stay_at_warning_whatever_our_level(capsys: pytest.CaptureFixt
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
-def test_no_text_can_forge_a_line_or_steer_a_terminal(text: str) -> None:
+def test_no_text_can_forge_a_line_or_control_a_terminal(text: str) -> None:
     stream = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stderr", stream)
@@ -64,7 +64,7 @@ def test_no_text_can_forge_a_line_or_steer_a_terminal(text: str) -> None:
     assert not [character for character in written[:-1] if ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0]
 
 
-def test_secrets_and_query_strings_are_taken_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_secrets_and_query_strings_are_removed(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("info", secrets=secret_forms(SECRET, "k"))
     logging.getLogger("maton_posthog").info("GET https://x.example.com/a?email=a@b.c&x=1 with %s, kept", SECRET)
     assert "GET https://x.example.com/a?… with [redacted], kept" in capsys.readouterr().err

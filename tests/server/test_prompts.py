@@ -36,7 +36,7 @@ def everything(plan: PromptPlan) -> dict[str, str]:
 
 
 @ERAS
-async def test_prompts_are_listed_and_got_with_their_arguments(era: Era) -> None:
+async def test_prompts_are_listed_and_returned_with_their_arguments(era: Era) -> None:
     async with served(era) as (client, fake):
         prompts = (await client.list_prompts()).prompts
         assert [prompt.name for prompt in prompts] == [plan.name for plan in PLANS]
@@ -46,7 +46,7 @@ async def test_prompts_are_listed_and_got_with_their_arguments(era: Era) -> None
 
 
 @EVERY
-def test_a_prompt_names_exactly_its_tools_and_none_that_writes(plan: PromptPlan) -> None:
+def test_a_prompt_names_exactly_its_tools_and_no_write_tools(plan: PromptPlan) -> None:
     text = text_of(written(plan, everything(plan))) + text_of(written(plan, least(plan)))
     named = set(WORD.findall(text))
     assert named == plan.tools
@@ -63,7 +63,7 @@ def test_a_prompt_is_a_short_numbered_plan_with_its_arguments(plan: PromptPlan) 
 
 
 @EVERY
-async def test_a_prompt_is_offered_only_where_all_its_tools_are(plan: PromptPlan) -> None:
+async def test_a_prompt_is_offered_only_with_all_its_tools(plan: PromptPlan) -> None:
     assert plan.name in offered(TOOLS)
     for tool in plan.tools:
         assert plan.name not in offered(TOOLS - {tool})

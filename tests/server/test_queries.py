@@ -1,4 +1,4 @@
-"""Queries that take long, as a client of the whole server sees them."""
+"""Slow queries, as a client of the whole server sees them."""
 
 import json
 from collections.abc import Callable
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.anyio
 
 PATH = "/posthog/api/projects/136209/query/"
 TIMEOUT_S = 30.0
-"""Passes only when time is skipped, and is shorter than what a call may take."""
+"""A timeout that only passes when time is skipped, shorter than the deadline of a call."""
 SQL = "SELECT event FROM events WHERE timestamp > now() - INTERVAL 1 DAY"
 ANSWER: dict[str, Any] = {"columns": ["event"], "results": [["$pageview"], ["$identify"]]}
 
 
 class Slow:
-    """An endpoint that answers when it is released."""
+    """An endpoint that responds when it is released."""
 
     def __init__(self) -> None:
         self.released = anyio.Event()
@@ -47,7 +47,7 @@ def shown(result: CallToolResult) -> dict[str, Any]:
 
 
 async def ready(client: Client, fake: FakeGateway) -> Slow:
-    """Everything but the query itself is answered at once."""
+    """Return a server on which all requests but the query itself get a response at once."""
     await client.call_tool("run_hogql", {"query": SQL})
     slow = Slow()
     fake.on("POST", PATH, slow)
@@ -55,7 +55,7 @@ async def ready(client: Client, fake: FakeGateway) -> Slow:
 
 
 def asked(fake: FakeGateway) -> list[Received]:
-    """The HogQL queries that arrived."""
+    """Return the HogQL queries that arrived."""
     return [request for request in fake.of("POST", PATH) if request.json["query"]["kind"] == "HogQLQuery"]
 
 

@@ -1,4 +1,4 @@
-"""HogQL is the scarce good: what a hundred and thirty questions, and one question asked two hundred times, cost."""
+"""The HogQL budget: the cost of 130 queries, and of one query sent 200 times."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock of the budgets of every server made in the test."""
+    """Return the clock of the budgets of every server in the test."""
     clock = Clock()
 
     def gateway(config: GatewayConfig) -> Gateway:

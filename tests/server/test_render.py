@@ -25,7 +25,7 @@ def rows_of(size: int, width: int = 100) -> list[list[Any]]:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_rows_of_any_size_come_whole_and_in_order_or_say_that_they_are_cut(size: int) -> None:
+def test_rows_of_any_size_are_complete_and_in_order_or_reported_as_truncated(size: int) -> None:
     rows = rows_of(size)
     text, shown = render({"project": {"id": 1}, "columns": ["a", "b", "c"], "rows": rows})
     assert strict(text) == shown
@@ -59,7 +59,7 @@ def test_no_row_is_lost_or_shown_twice_over_the_pages_of_a_list(width: int) -> N
     assert [row["id"] for row in seen] == list(range(90))
 
 
-def test_a_list_that_is_no_page_gets_no_offset() -> None:
+def test_a_list_that_is_not_a_page_gets_no_offset() -> None:
     _, shown = render({"things": [{"id": number, "name": "x" * 5_000} for number in range(20)]})
     assert "next_offset" not in shown
     assert shown["how_to_continue"] == "Only 7 of 20 fit into one result; get single ones by their id."
@@ -81,13 +81,13 @@ def test_a_long_inner_list_is_truncated_with_its_length() -> None:
     assert shown["filters"]["groups"][0]["value"] == ["x" * 100] * 20 + ["… (1000 items)"]
 
 
-def test_rows_that_fit_once_their_texts_are_cut_are_all_kept() -> None:
+def test_rows_that_fit_with_truncated_texts_are_all_kept() -> None:
     _, shown = render({"things": [{"name": "x" * 50_000} for _ in range(25)]})
     assert shown["things"] == [{"name": "x" * 500 + "… (50000 characters)"}] * 25
 
 
 @pytest.mark.parametrize("inner", [{"groups": ["x" * 100] * 1000}, [["x" * 100] * 1000]])
-def test_a_long_list_right_below_a_field_is_cut(inner: Any) -> None:
+def test_a_long_list_directly_below_a_field_is_truncated(inner: Any) -> None:
     _, shown = render({"id": 1, "field": inner})
     cut = shown["field"]["groups"] if isinstance(inner, dict) else shown["field"][0]
     assert cut == ["x" * 100] * 20 + ["… (1000 items)"]

@@ -80,7 +80,7 @@ async def test_a_resource_is_cacheable_privately_for_as_long_as_the_server_cache
     assert project.ttl_ms == 60_000
 
 
-async def test_the_schema_is_offered_only_where_describe_data_is() -> None:
+async def test_the_schema_is_offered_only_with_describe_data() -> None:
     async with served(toolsets="flags") as (client, fake):
         listed = {str(resource.uri) for resource in (await client.list_resources()).resources}
         assert "posthog://project" in listed
@@ -99,7 +99,7 @@ async def test_a_schema_that_cannot_be_read_is_an_error_with_the_reason() -> Non
     assert caught.value.error.data["error"]["code"] == "unavailable"
 
 
-async def test_the_schema_of_the_sandbox_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_schema_of_the_sandbox_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("chdb", reason="the sandbox needs ClickHouse in chdb-core")
     monkeypatch.setenv("MATON_API_KEY", "sandbox")
     with running_sandbox(events=3_000) as sandbox:

@@ -1,4 +1,4 @@
-"""The sandbox process and its owner, with small programs in the place of the sandbox."""
+"""The sandbox process and its owner, with small programs instead of the sandbox."""
 
 import json
 import logging
@@ -41,7 +41,7 @@ def gone(pid: int) -> bool:
 
 
 async def pid_in(file: Path) -> int:
-    """The process id that a program writes into a file."""
+    """Return the process id that a program writes into a file."""
 
     def read() -> int:
         eventually(lambda: file.exists() and file.read_text() != "", f"a process id in {file}")
@@ -51,7 +51,7 @@ async def pid_in(file: Path) -> int:
 
 
 async def refusal_of(runtime: Runtime) -> Failed:
-    """The first error of a runtime whose sandbox was killed; until the event loop sees the death there is none."""
+    """Return the first error of a runtime whose sandbox was killed, once the event loop has noticed."""
     with anyio.fail_after(DEADLINE_S):
         while True:
             try:
@@ -72,14 +72,14 @@ async def test_its_first_line_has_its_urls() -> None:
     assert not sandbox.running
 
 
-async def test_it_ends_by_the_end_of_its_input(tmp_path: Path) -> None:
+async def test_it_ends_when_its_input_ends(tmp_path: Path) -> None:
     mark = tmp_path / "ended"
     sandbox = await Sandbox.start(program(OBEDIENT + f"; open({str(mark)!r}, 'w').close()"))
     await sandbox.aclose()
     assert mark.exists()
 
 
-async def test_one_that_does_not_want_to_end_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_a_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sandbox_module, "END_S", 0.05)
     monkeypatch.setattr(sandbox_module, "TERMINATE_S", 0.05)
     file = tmp_path / "pid"
@@ -129,7 +129,7 @@ async def test_a_missing_sandbox_is_reported_with_the_extra(monkeypatch: pytest.
         await Sandbox.start()
 
 
-async def test_a_sandbox_without_output_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sandbox_without_output_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox_module, "START_S", 0.1)
     with pytest.raises(SandboxError, match="no URL within"):
         await Sandbox.start(program("import sys; sys.stdin.read()"))
@@ -145,7 +145,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
     assert gone(await pid_in(file))
 
 
-async def test_it_does_not_get_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_does_not_get_the_servers_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MATON_API_KEY", "mtk_CANARY_7f3a")
     monkeypatch.setenv("MATON_POSTHOG_TOKEN", "token-CANARY")
     text = (
@@ -192,7 +192,7 @@ async def test_calls_at_once_start_one_sandbox_and_share_one_client(tmp_path: Pa
         await runtime.aclose()
 
 
-async def test_the_client_of_a_sandbox_talks_to_it_alone() -> None:
+async def test_the_client_of_a_sandbox_connects_only_to_it() -> None:
     settings = load(sandbox=True, api_key="mtk_CANARY_7f3a", gateway_url="https://maton.example.com")
     runtime = Runtime(settings, sandbox_command=program(OBEDIENT))
     try:

@@ -1,4 +1,4 @@
-"""Tools that read, and write only when `save_as` asks for it: what hosts see of them, and where they write."""
+"""Tools that write only with `save_as`: their declaration to hosts, and the project they write to."""
 
 import json
 from typing import Any
@@ -37,7 +37,7 @@ async def test_a_read_only_server_offers_the_tool_without_saving() -> None:
     assert json.loads(text_of(refused))["error"]["code"] == "read_only"
 
 
-async def test_a_call_that_saves_uses_the_connection_of_those_that_read() -> None:
+async def test_a_call_that_saves_uses_the_same_connection_as_reads() -> None:
     async with served() as (client, fake):
         await client.call_tool("query_trends", VIEWS)
         assert methods(fake) == set()

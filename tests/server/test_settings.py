@@ -1,4 +1,4 @@
-"""Settings: read from the environment and flags, checked once, told in one line."""
+"""Settings: read from the environment and flags, checked once, reported in one line."""
 
 import os
 from dataclasses import FrozenInstanceError, asdict
@@ -23,7 +23,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def test_nothing_set_is_a_usable_server_for_maton() -> None:
+def test_the_defaults_are_a_usable_server_for_maton() -> None:
     settings = load()
     assert settings.key is None
     assert settings.gateway_urls == GATEWAY_URLS == ("https://gateway.maton.ai", "https://api.maton.ai")
@@ -123,7 +123,7 @@ def test_files_are_exported_over_stdio_only(tmp_path: Path, transport: str) -> N
         ({"token": "two words"}, "MATON_POSTHOG_TOKEN"),
     ],
 )
-def test_a_bad_setting_is_one_line_that_names_it(flags: dict[str, Any], begins: str) -> None:
+def test_an_invalid_setting_is_one_line_that_names_it(flags: dict[str, Any], begins: str) -> None:
     with pytest.raises(SettingsError) as refused:
         load(**flags)
     message = str(refused.value)
@@ -159,7 +159,7 @@ def test_a_bad_setting_is_one_line_that_names_it(flags: dict[str, Any], begins: 
         "javascript:alert(1)",
     ],
 )
-def test_a_base_url_that_could_lead_elsewhere_is_rejected(setting: str, url: str) -> None:
+def test_a_base_url_of_another_form_is_rejected(setting: str, url: str) -> None:
     with pytest.raises(SettingsError) as refused:
         load(**{setting: url})
     assert setting.replace("_", "-") in str(refused.value)
@@ -193,7 +193,7 @@ def test_a_url_that_was_set_has_no_fallback() -> None:
         ({"pace": "4", "gateway_url": "http://127.0.0.1:8000"}, 4),
     ],
 )
-def test_the_pace_is_matons_unless_the_gateway_is_here(flags: dict[str, Any], expected: int | None) -> None:
+def test_the_pace_is_matons_unless_the_gateway_is_on_loopback(flags: dict[str, Any], expected: int | None) -> None:
     assert load(**flags).requests_per_second == expected
 
 
@@ -206,7 +206,7 @@ def test_the_sandbox_overrides_settings_that_point_elsewhere() -> None:
 
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.168.1.5", "mcp.example.com"])
 @pytest.mark.parametrize("transport", ["http", "sse"])
-def test_a_bind_beyond_this_machine_needs_a_token_and_a_host_name(host: str, transport: str) -> None:
+def test_a_non_loopback_address_needs_a_token_and_a_host_name(host: str, transport: str) -> None:
     with pytest.raises(SettingsError, match="MATON_POSTHOG_TOKEN"):
         load(host=host, transport=transport, allowed_hosts=("mcp.example.com",))
     with pytest.raises(SettingsError, match="--allowed-host"):
@@ -216,7 +216,7 @@ def test_a_bind_beyond_this_machine_needs_a_token_and_a_host_name(host: str, tra
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_a_bind_to_this_machine_needs_neither(host: str) -> None:
+def test_a_loopback_address_needs_neither(host: str) -> None:
     assert load(host=host, transport="http").host == host
 
 

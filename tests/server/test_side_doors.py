@@ -1,4 +1,4 @@
-"""What leaves without being the result of a tool is as clean as one: errors, completions, prompts, progress."""
+"""Errors, completions, prompts and progress are as clean as results of tools."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ EVENTS = "/posthog/api/projects/136209/event_definitions/"
 
 
 def leaks(text: str) -> bool:
-    """Return whether a text holds the key or a hidden character."""
+    """Return whether a text contains the key or a hidden character."""
     return any(form in text for form in (*FORMS, *HIDDEN))
 
 
@@ -37,7 +37,7 @@ async def protocol_error(client: Client, uri: str) -> str:
 
 @pytest.mark.parametrize("status", [400, 401, 404, 500, 503])
 @pytest.mark.parametrize("uri", ["posthog://project", "posthog://schema"])
-async def test_an_error_of_a_resource_does_not_hold_the_key_that_upstream_echoes(status: int, uri: str) -> None:
+async def test_an_error_of_a_resource_does_not_contain_an_echoed_key(status: int, uri: str) -> None:
     async with served() as (client, fake):
         fake.answers(echo_refusal(status))
         shown = await protocol_error(client, uri)
@@ -54,7 +54,7 @@ async def test_the_nearest_name_in_an_error_of_a_resource_is_clean(form: str) ->
         assert not leaks(await protocol_error(client, f"posthog://schema/events{quote(form)}x"))
 
 
-async def test_the_address_in_a_protocol_error_is_clean() -> None:
+async def test_the_uri_in_a_protocol_error_is_clean() -> None:
     async with served() as (client, _):
         assert not leaks(await protocol_error(client, f"posthog://nothing/{CANARY}"))
         with pytest.raises(MCPError) as caught:
@@ -63,7 +63,7 @@ async def test_the_address_in_a_protocol_error_is_clean() -> None:
 
 
 @pytest.mark.parametrize("form", [*FORMS, *HIDDEN, "a\ufe00\ufe01", "a\U000e0100"])
-async def test_a_name_that_is_not_clean_is_not_proposed(form: str) -> None:
+async def test_a_name_that_is_not_clean_is_not_suggested(form: str) -> None:
     async with served() as (client, fake):
         fake.on("GET", EVENTS, reply(200, page({"name": f"seen {form}"}, {"name": "seen"})))
         reference = PromptReference(name="why_did_it_change")
@@ -80,7 +80,7 @@ async def test_a_prompt_does_not_repeat_the_key() -> None:
         assert not leaks(str(caught.value.error.model_dump()))
 
 
-async def test_progress_does_not_tell_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_progress_does_not_contain_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "PROGRESS_EVERY_S", 0.02)
     monkeypatch.setattr(query, "_FOR_THE_ANSWER_S", 54.5)
     told: list[str | None] = []

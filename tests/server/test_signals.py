@@ -1,4 +1,4 @@
-"""How the process ends: exit code 0 within seconds, whatever it was doing, and nothing of it left."""
+"""The end of the process: exit code 0 within seconds in every state, with nothing left behind."""
 
 import asyncio
 import json
@@ -63,7 +63,7 @@ main()
 
 
 def test_a_signal_wakes_a_loop_that_it_does_not_interrupt() -> None:
-    """As when it comes just before the loop waits, or to another thread: then no system call is interrupted."""
+    """A signal just before the loop waits, or to another thread, interrupts no system call."""
     main = threading.get_ident()
 
     def send_to_this_thread() -> None:
@@ -82,12 +82,12 @@ def test_a_signal_wakes_a_loop_that_it_does_not_interrupt() -> None:
     asyncio.run(stopped())
 
 
-def test_the_time_to_exit_is_shorter_than_the_patience_of_hosts() -> None:
+def test_the_time_to_exit_is_shorter_than_the_timeout_of_hosts() -> None:
     hosts_wait_s = 5
     assert hosts_wait_s > leaving.DEADLINE_S
 
 
-def test_work_that_cannot_be_cancelled_does_not_hold_the_exit() -> None:
+def test_work_that_cannot_be_cancelled_does_not_delay_the_exit() -> None:
     program = (
         "import threading, time; from maton_posthog.server.leaving import leave_in_time; "
         "leave_in_time(0.1); threading.Thread(target=time.sleep, args=(600,)).start()"
@@ -98,7 +98,7 @@ def test_work_that_cannot_be_cancelled_does_not_hold_the_exit() -> None:
 
 
 @SIGNALS
-def test_open_streams_and_calls_do_not_hold_the_exit_of_the_http_server(number: signal.Signals) -> None:
+def test_open_streams_and_calls_do_not_delay_the_exit_of_the_http_server(number: signal.Signals) -> None:
     with (
         silent_gateway() as gateway,
         HttpServer(MATON_API_KEY="k", MATON_GATEWAY_URL=gateway.url) as server,
@@ -124,7 +124,7 @@ def test_the_second_signal_ends_an_http_server_that_waits_for_an_open_request() 
             "POST", "/mcp", {**server.headers(), "Content-Length": "100", "Expect": "100-continue"}
         ) as open_,
     ):
-        open_.read_until(b"100 Continue")  # the server has begun to read a body that never comes
+        open_.read_until(b"100 Continue")  # the server has begun to read a body that never arrives
         server.process.send_signal(signal.SIGTERM)
         eventually(lambda: not listens(("127.0.0.1", server.port)), "the server to stop listening")
         assert server.process.poll() is None
@@ -165,7 +165,7 @@ def test_the_sandbox_ends_when_the_server_is_killed() -> None:
 
 
 def start_sandbox(server: ServerProcess) -> tuple[str, int]:
-    """Make a first call, and return where the sandbox listens."""
+    """Make a first call and return the address of the sandbox."""
     server.initialize()
     answer = server.ask("tools/call", {"name": "get_project", "arguments": {}})
     assert not answer["result"].get("isError"), answer

@@ -105,7 +105,7 @@ main()
 """
 
 
-def test_stdout_carries_the_protocol_only() -> None:
+def test_stdout_has_only_the_protocol() -> None:
     command = (sys.executable, "-c", NOISY)
     with ServerProcess("--log-level", "debug", command=command, PYTHONWARNINGS="always") as server:
         server.initialize()
@@ -167,7 +167,7 @@ def test_parsing_never_raises(line: bytes) -> None:
 
 
 @given(st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line), max_size=20), st.booleans())
-def test_lines_come_out_as_they_went_in(lines: list[bytes], ended: bool) -> None:
+def test_lines_are_written_and_read_unchanged(lines: list[bytes], ended: bool) -> None:
     source, sink = os.pipe()
     try:
         os.write(sink, b"\n".join(lines) + (b"\n" if ended and lines else b""))
@@ -177,7 +177,7 @@ def test_lines_come_out_as_they_went_in(lines: list[bytes], ended: bool) -> None
     finally:
         os.close(source)
     if not ended and lines and not lines[-1]:
-        lines = lines[:-1]  # nothing after the last newline is no line
+        lines = lines[:-1]  # an empty text after the last newline is not a line
     assert found == [line if len(line) <= longest else None for line in lines]
 
 

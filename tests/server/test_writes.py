@@ -1,4 +1,4 @@
-"""What every tool that writes has in common, seen by a client."""
+"""Common behavior of all tools that write, seen by a client."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ NOTHING: dict[str, Behaviour] = {
     "an empty object": reply(200, {}),
     "a message": reply(200, {"message": "ok"}),
 }
-"""What Maton may well return for a connection that it deleted, but PostHog never for an object that it stored."""
+"""Responses that Maton can send for a deleted connection, but PostHog never for a stored object."""
 
 
 def is_write(request: Received) -> bool:
@@ -76,7 +76,7 @@ async def test_a_mark_is_found_at_any_depth(tool: str, arguments: dict[str, Any]
     assert f"{tool}: {place} contains" in error["message"]
 
 
-async def test_a_mark_may_be_searched_for() -> None:
+async def test_a_mark_can_be_searched_for() -> None:
     async with served() as (client, _):
         assert not (await client.call_tool("list_flags", {"search": "[redacted]"})).is_error
 
@@ -101,7 +101,7 @@ async def test_a_write_is_applied_only_when_the_services_own_json_confirms_it(op
 
 
 @pytest.mark.parametrize("form", NOTHING)
-async def test_a_connection_is_deleted_when_maton_has_nothing_to_add(form: str) -> None:
+async def test_a_connection_is_deleted_when_maton_returns_nothing(form: str) -> None:
     arguments = ARGUMENTS["manage_connection"]
     async with served() as (client, fake):
         fake.on("DELETE", f"/connections/{arguments['connection_id']}", NOTHING[form])

@@ -83,7 +83,7 @@ def page(*results: Any, count: int | None = None, next_offset: int | None = None
 
 
 def in_turn(*answers: Answer) -> Callable[[Sent], Any]:
-    """Return a function that returns the answers one after the other."""
+    """Return a function that returns the responses one after the other."""
     left = list(answers)
 
     def next_answer(sent: Sent) -> Any:

@@ -59,7 +59,7 @@ class LiveSandbox:
             await gateway.aclose()
 
     def _gateway(self) -> Gateway:
-        """A gateway whose deadline a slow machine does not miss."""
+        """Return a gateway with a deadline that a slow machine meets."""
         urls = (self.url,)
         return Gateway(GatewayConfig(api_key="sandbox", gateway_urls=urls, control_urls=urls, deadline_s=600.0))
 

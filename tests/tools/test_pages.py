@@ -1,4 +1,4 @@
-"""Reading the pages of a list one after the other."""
+"""Tests of reading the pages of a list."""
 
 import pytest
 
@@ -12,14 +12,14 @@ PATH = "/api/projects/{project_id}/things/"
 
 
 async def read(*pages: object) -> tuple[list[int], int, bool]:
-    """The ids of the rows, the number of requests, and whether there are more; the last page comes again and again."""
+    """Return the ids of the rows, the number of requests, and whether there are more; the last page repeats."""
     left = list(pages)
     api = FakeCall({f"GET {PATH}": lambda _: left.pop(0) if len(left) > 1 else left[0]})
     rows = PagedRows(api, PATH, {})
     return [row["id"] async for row in rows], len(api.sent), rows.cut
 
 
-async def test_an_empty_page_is_the_last_whatever_it_says_of_a_next_one() -> None:
+async def test_an_empty_page_is_the_last_even_with_a_next_link() -> None:
     assert await read(page(next_offset=100)) == ([], 1, False)
     assert await read(page({"id": 1}, next_offset=100), page(next_offset=200)) == ([1], 2, False)
 
@@ -28,5 +28,5 @@ async def test_pages_are_read_until_there_is_no_next_one() -> None:
     assert await read(page({"id": 1}, next_offset=100), page({"id": 2})) == ([1, 2], 2, False)
 
 
-async def test_a_list_without_end_is_cut_after_some_pages_and_says_so() -> None:
+async def test_an_endless_list_is_truncated_after_some_pages_and_reported() -> None:
     assert await read(page({"id": 1}, next_offset=100)) == ([1] * MAX_PAGES, MAX_PAGES, True)

@@ -25,7 +25,7 @@ TEXTS = st.text(alphabet=st.characters(codec="utf-8"), max_size=400)
 
 
 @given(st.lists(st.tuples(TEXTS, NUMBERS), max_size=150), st.sampled_from(["time", "bars"]))
-def test_a_table_is_truncated_at_whole_rows_and_says_so(rows: list[Any], kind: Shape) -> None:
+def test_a_table_is_truncated_at_whole_rows_and_reports_it(rows: list[Any], kind: Shape) -> None:
     shown = Table(kind, (Column("a"), Column("b")), tuple(rows)).as_json()
     kept = list(shown["rows"])
     assert len(json.dumps(kept, ensure_ascii=False).encode()) <= MOST_BYTES + 2

@@ -42,7 +42,7 @@ class Intervals:
 
     days: tuple[str, ...]
     over: int = 0
-    """How many of them have ended; the next one has not, and others are in the future."""
+    """The number of complete intervals; the next one is incomplete, and others are in the future."""
     incomplete_first: bool = False
 
     @property

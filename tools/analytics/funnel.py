@@ -175,7 +175,7 @@ def _rows(spec: Spec[_FunnelOptions], steps: Sequence[FunnelResult]) -> list[tup
 
 
 def _name(spec: Spec[_FunnelOptions], at: int, step: FunnelResult) -> str:
-    """Return what a step is called: PostHog knows the names of actions, and of unordered steps only the number."""
+    """Return the name of a step; PostHog's results have names of actions, but only numbers for unordered steps."""
     if spec.options.order == "unordered" or at >= len(spec.counted):
         return step.name or f"{at + 1} steps"
     requested = spec.counted[at]

@@ -162,7 +162,7 @@ def _lines(spec: _TrendSpec, found: Sequence[TrendResult]) -> list[_TrendLine]:
 
 
 def _named(series: Counted, name: str, result: TrendResult) -> str:
-    """Return the name of a series; PostHog knows what an action is called."""
+    """Return the name of a series; PostHog's results have the names of actions."""
     if series.event is not None or series.name or not result.label:
         return name
     return name.replace(series.label, result.label, 1)
@@ -175,7 +175,7 @@ def _value(spec: _TrendSpec, result: TrendResult) -> str:
 
 
 def _names(series: Sequence[Counted]) -> list[str]:
-    """Return what to call the series, no two alike."""
+    """Return unique names for the series."""
     names: list[str] = []
     for one in series:
         name = one.label if one.name or one.math == "total" else f"{one.label} ({_math(one)})"

@@ -1,4 +1,4 @@
-"""One number for each of several things: bars beside each other; histograms."""
+"""Bars for one number per category, and histograms."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

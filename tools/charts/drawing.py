@@ -1,4 +1,4 @@
-"""Pictures beside the text of a result. A failure here costs the picture alone, never the numbers."""
+"""Pictures for results. If drawing fails, only the picture is missing, never the numbers."""
 
 import json
 import subprocess

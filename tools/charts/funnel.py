@@ -25,7 +25,7 @@ MOST_STEPS, MOST_VALUES = 20, 6
 
 
 def funnel(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | None:
-    """Return a bar per step; with a breakdown a bar per value, in percent of its own first step."""
+    """Return a bar per step; with a breakdown, a bar per value in percent of its first step."""
     dimensions, counted = table.at(Role.DIMENSION), table.at(Role.COUNT)
     if not dimensions or not counted:
         return None

@@ -1,4 +1,4 @@
-"""How charts look: 800 pixels wide on a light card, which is readable on light and dark pages.
+"""The style of charts: 800 pixels wide on a light card, which is readable on light and dark pages.
 
 Foreign text (event names, property values) is only ever a value of the data or a literal title: no expression and no
 address in a specification comes from it.
@@ -91,7 +91,7 @@ def label(value: Cell, most: int = _MOST_LABEL) -> str:
 
 
 def labels(values: Sequence[Cell], most: int = _MOST_LABEL) -> list[str]:
-    """Return one label for each value, no two alike, even where cutting makes them equal."""
+    """Return one unique label per value, even if truncation makes two equal."""
     seen: dict[str, int] = {}
     made: list[str] = []
     for value in values:

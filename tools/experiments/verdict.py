@@ -13,7 +13,7 @@ from .metrics import Reading
 MULTIPLE = "$multiple"
 """PostHog's key for users who saw more than one variant; by default they are in no other."""
 _NO_VARIANTS = (MULTIPLE, "holdout-")
-"""Beginnings of keys that are counted but are no variants."""
+"""Prefixes of keys that are counted but are not variants."""
 FEWEST_EXPOSURES = 50
 """The fewest exposures of a variant for PostHog's statistics."""
 MISMATCH = 0.001

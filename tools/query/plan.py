@@ -14,7 +14,7 @@ from hogql_lang import Statement
 from ...gateway.errors import Refused
 
 MOST_ROWS = 50_000
-"""PostHog returns no more rows than this, whatever LIMIT says."""
+"""PostHog returns at most this many rows for any LIMIT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Plan:
 def plan(statement: Statement, limit: int, values: Mapping[str, Any]) -> Plan:
     """Return how to send this statement so that at most `limit` rows are shown and truncation is noticed.
 
-    A LIMIT of the statement's own is left alone. `values` are those of its placeholders. Raises Refused
+    A LIMIT in the statement is kept. `values` are those of its placeholders. Raises Refused
     (`hogql_query_error`) for anything but SELECT.
     """
     limits = statement.limits

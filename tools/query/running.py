@@ -23,7 +23,7 @@ from ..operation import read
 from .plan import Plan
 
 SHARED_S = 60.0
-"""How long a result serves equal queries."""
+"""The time in which equal queries share a result."""
 LONGEST_S = 600.0
 """PostHog itself gives up on a query after ten minutes."""
 _WEIGHED_ROWS = 200
@@ -50,7 +50,7 @@ class PlannedQuery:
 
     @property
     def key(self) -> str:
-        """Return a text that is equal for equal questions, whatever their names."""
+        """Return the cache key of a query, which does not depend on the query's name."""
         return json.dumps([self.plan.sql, self.plan.shown, self.values], sort_keys=True)
 
 

@@ -55,5 +55,5 @@ def in_one_line(problem: Problem, sql: str) -> str:
 
 
 def _shown(fixes: Sequence[str]) -> list[str]:
-    """Each on one line and short: names of events can be arbitrary text."""
+    """Return the names, each short and on one line, because names of events can be arbitrary text."""
     return [excerpt(fix, _FIX_LENGTH) for fix in fixes]

@@ -1,6 +1,6 @@
-"""HogQL, PostHog's SQL: guarded parsing, a typed syntax tree, names and functions, and what is wrong with a statement.
+"""HogQL, PostHog's SQL: guarded parsing, a typed syntax tree, name resolution, known functions and error checks.
 
-`read` makes a `Statement`, `judge` returns the `Verdict` on it; `parse` and `parse_expression` return bare trees.
+`read` returns a `Statement` and `judge` the `Verdict` on it; `parse` and `parse_expression` return bare trees.
 """
 
 from . import tree

@@ -1,4 +1,4 @@
-"""Turns the JSON of PostHog's HogQL parser into syntax trees."""
+"""Convert the JSON of PostHog's HogQL parser to syntax trees."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ type Json = dict[str, Any]
 
 
 def expression(node: Json) -> tree.Expr:
-    """Return the tree of a parsed query or expression. Its depth must be bounded before."""
+    """Return the tree of a parsed query or expression. The caller bounds its depth first."""
     build = _EXPRESSIONS.get(str(node.get("node")))
     return build(node) if build is not None else _opaque(node)
 
@@ -41,7 +41,7 @@ def _exprs(nodes: list[Json] | None) -> tuple[tree.Expr, ...]:
 
 
 def _opaque(node: Json) -> tree.Opaque:
-    """An unknown construct, and the nodes right below it."""
+    """Return a node for an unknown construct, with the nodes directly below it."""
     parts: list[tree.Node] = []
     waiting: list[Any] = list(reversed(node.values()))
     while waiting:
@@ -80,7 +80,7 @@ def _call(node: Json) -> tree.Call:
 
 
 def _called_expression(node: Json) -> tree.Expr:
-    """`x::decimal(10, 2)` is parsed as a call of a cast."""
+    """Return a call of an expression, or a cast for `x::decimal(10, 2)`, which is parsed as a call of a cast."""
     target, args = expression(node["expr"]), _exprs(node["args"])
     if isinstance(target, tree.Cast):
         return tree.Cast(target.expr, target.type_name, args, target.safe, _span(node))

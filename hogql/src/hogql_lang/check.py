@@ -1,7 +1,7 @@
-"""What is wrong with a HogQL statement: syntax, tables, columns, placeholders, functions.
+"""Check a HogQL statement: syntax, tables, columns, placeholders, functions.
 
-An error is what PostHog would reject; a warning is what it would run, probably not as meant. Anything that cannot be
-judged passes.
+PostHog would reject a statement with an error. It would run one with a warning, probably not as intended. Anything
+that cannot be judged passes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST_FIXES = 3
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The errors and warnings of a statement. `unjudged`: why not all of it was judged, None if it was."""
+    """The errors and warnings of a statement. `unjudged` is the reason why parts were not judged, None if all were."""
 
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -39,13 +39,13 @@ class Verdict:
 def judge(statement: Statement, values: Mapping[str, Any] | None, schema: Schema | None) -> Verdict:
     """Return the verdict on a statement.
 
-    Without a schema its tables and columns are not judged, without values its placeholders.
+    Without a schema, tables and columns are not judged. Without values, placeholders are not judged.
     """
     return without_schema(statement, values) or with_schema(statement, schema)
 
 
 def without_schema(statement: Statement, values: Mapping[str, Any] | None) -> Verdict | None:
-    """Return the verdict on a statement that has no tree or lacks a value, None for one whose names can be judged."""
+    """Return the verdict on a statement without a tree or with a missing value, None if its names can be judged."""
     match statement.tree:
         case Unjudged():
             reason = (
@@ -74,15 +74,16 @@ def _syntax(statement: Statement, found: Unparsed) -> Problem:
     if (suspected := suspect(statement.sql, statement.tokens, found.place)) is not None:
         return Problem("hogql_syntax_error", suspected.message, suspected.place, suspected.fixes)
     if found.unsupported:
-        return Problem("hogql_query_error", f"HogQL cannot do this: {message}", found.place)
+        return Problem("hogql_query_error", f"HogQL does not support this: {message}", found.place)
     return Problem("hogql_syntax_error", message, found.place)
 
 
 def _unknown(sql: str, unknown: Unknown, schema: Schema) -> Problem:
     if unknown.kind == "ambiguous":
-        message = f"`{_short(unknown.name, 60)}` is a column of several tables here"
+        message = f"`{_short(unknown.name, 60)}` is ambiguous; several tables here have this column"
         return Problem("hogql_query_error", message, unknown.place, unknown.fixes[:_MOST_FIXES])
-    name, where = _short(unknown.name, 60), f" in {unknown.owner}" if unknown.owner else ""
+    name = _short(unknown.name, 60)
+    where = f" in {unknown.owner}" if unknown.owner else ""
     at = unknown.place
     quote = sql[at : at + 1] if at is not None and unknown.kind == "column" and not unknown.owner else ""
     if quote == '"' or (quote == "`" and not nearest(unknown.name, unknown.known)):
@@ -107,7 +108,7 @@ _MEANT = {
     "$1": "{name}",
     **{unit: f"'{unit}'" for unit in ("second", "minute", "hour", "day", "week", "month", "quarter", "year")},
 }
-"""Columns of other databases and of PostHog's exports, and what they are in HogQL."""
+"""Columns of other databases and of PostHog's exports, each with its HogQL equivalent."""
 
 
 def _elsewhere(unknown: Unknown, schema: Schema) -> tuple[str, ...]:
@@ -134,7 +135,7 @@ def _elsewhere(unknown: Unknown, schema: Schema) -> tuple[str, ...]:
 
 
 def _placeholders(root: tree.Expr, values: Mapping[str, Any]) -> Problem | None:
-    """PostHog fills `{filters}` and `{variables.x}` itself; every other placeholder needs a value."""
+    """Return an error for placeholders without a value. PostHog itself fills `{filters}` and `{variables.x}`."""
     names = {_name(node): place(node) for node in walk(root) if isinstance(node, tree.Placeholder)}
     missing = sorted(names.keys() - {"", "filters", "variables"} - values.keys())
     if not missing:

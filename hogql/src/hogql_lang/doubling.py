@@ -1,19 +1,20 @@
-"""Bounds the work that PostHog's parser repeats for one statement, from its tokens alone.
+"""Bound the work that PostHog's parser repeats for one statement, from its tokens alone.
 
 The parser tries one reading of many constructs and, when that fails, reads the same text again in another way:
-`interval (` as a span of time and then as a call, `case when (` with and without an operand, `cast(`, `filter (where`,
-`{` as a block and as a dictionary, `(with`. Nested, each level doubles the time, and the interpreter lock is held all
-the while. So every opening that can be read twice counts double for what it holds, and the sum has a bound.
+`interval (` as a duration and then as a call, `case when (` with and without an operand, `cast(`, `filter (where`,
+`{` as a block and as a dictionary, `(with`. When these are nested, each level doubles the time, and the parser keeps
+the interpreter lock throughout. So each opening that can be read twice doubles the weight of its contents, and the
+sum has a bound.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 type Piece = tuple[str, int]
-"""A token in small letters (of a quoted text, its quote), and its place."""
+"""A token in lowercase (only the quote for quoted text), and its place."""
 
 MAX_REPEATED_WORK = 50_000
-"""Tokens, each counted for every time it may be read after the first: about 0.2 seconds of parsing."""
+"""Tokens, each counted once for every possible repeated reading: about 0.2 seconds of parsing."""
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _UNITS = frozenset(["second", "minute", "hour", "day", "week", "month", "quarter", "year", "yyyy"])
 _READ_TWICE_WORDS = """
@@ -36,12 +37,12 @@ _CLAUSE_WORDS = """
     """
 _CLAUSES = frozenset(_CLAUSE_WORDS.split())
 _ENDS_OF_LISTS = (_CLAUSES - {"select"}) | {"array", "left", "inner", "with", "final", "sample", "asof"}
-"""Keywords that after a comma may begin a clause, so that the parser looks ahead."""
+"""Keywords that can begin a clause after a comma, so the parser looks ahead."""
 
 
 @dataclass(slots=True)
 class _Level:
-    """What stands between two brackets. Each factor and mark doubles what follows it there."""
+    """The state inside one pair of brackets. Each factor and mark doubles the weight of what follows it there."""
 
     closing: str = ""
     factors: int = 0
@@ -51,13 +52,14 @@ class _Level:
 
 
 def repeats_too_much(pieces: Sequence[Piece], *, raw: bool) -> int | None:
-    """Return where the parser would read too much of a statement again, None for one that it reads within moments.
+    """Return where repeated reading of a statement becomes too much, None for a statement that is parsed quickly.
 
-    With `raw`, quotes may mean something else, so nothing counts as closed.
+    With `raw`, quotes can have another meaning, so nothing counts as closed.
     """
     words = ["", "", *(word for word, _ in pieces), "", ""]
     called = _called_again(words)
-    levels, doubled, work = [_Level()], 0, 0
+    levels = [_Level()]
+    doubled = work = 0
     for at, (word, place) in enumerate(pieces, start=2):
         if not raw:
             doubled -= _close(levels, word)
@@ -77,7 +79,7 @@ def repeats_too_much(pieces: Sequence[Piece], *, raw: bool) -> int | None:
 
 
 def _close(levels: list[_Level], word: str) -> int:
-    """Leave the brackets that a word closes. Returns how many doublings end with them."""
+    """Close the brackets that a word ends. Return how many doublings end with them."""
     if word not in (")", "]", "}"):
         return 0
     ended = 0
@@ -90,7 +92,7 @@ def _close(levels: list[_Level], word: str) -> int:
 
 
 def _called_again(words: list[str]) -> frozenset[int]:
-    """The brackets whose end another bracket follows: `f(1)(2)` is tried as a call with parameters first."""
+    """Return the brackets that are followed by another bracket: `f(1)(2)` is first tried as a call with parameters."""
     open_at: list[int] = []
     found: set[int] = set()
     for at, word in enumerate(words):
@@ -110,7 +112,7 @@ def _ends_operand(word: str) -> bool:
 
 
 def _unmark(level: _Level, words: list[str], at: int) -> None:
-    """Take away what has ended: a CASE with END, an INTERVAL with its unit, and the rest with a comma or a clause."""
+    """Remove the marks that have ended: a CASE at END, an INTERVAL at its unit, others at a comma or a clause."""
     word = words[at]
     ends = word in _UNITS or word == "end"
     previous = words[at - 1]
@@ -126,7 +128,7 @@ def _unmark(level: _Level, words: list[str], at: int) -> None:
 
 
 def _mark(level: _Level, words: list[str], at: int) -> None:
-    """What is read again without a bracket of its own."""
+    """Add a mark for a construct without brackets that is read twice."""
     word, following = words[at], words[at + 1]
     if words[at - 1] == ".":
         return
@@ -148,8 +150,9 @@ def _mark(level: _Level, words: list[str], at: int) -> None:
 
 
 def _may_be_query(words: list[str], at: int) -> bool:
-    """Return whether brackets in brackets may hold a query, which the parser tries first; it gives up at a name or a
-    value, as in `((a = 1) and (b = 2))`.
+    """Return whether nested brackets may contain a query, which the parser tries first.
+
+    It gives up at a name or a value, as in `((a = 1) and (b = 2))`.
     """
     while words[at] == "(":
         at += 1

@@ -1,17 +1,17 @@
-"""What was found in a HogQL statement: the names it uses, those that do not exist, and problems."""
+"""Findings about a HogQL statement: names it uses, names that do not exist, and problems."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
 type Code = Literal["hogql_syntax_error", "hogql_query_error", "invalid_argument"]
-"""PostHog's names for the two kinds of mistakes; the third is a placeholder without a value."""
+"""PostHog's names for the two kinds of errors, and `invalid_argument` for a placeholder without a value."""
 
 _LINE_WIDTH = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A table or column that does not exist. `known`: the names that exist in its place."""
+    """A table or column that does not exist. `known` are the names that exist there."""
 
     kind: str
     """`table` or `column`; `ambiguous` is a column that several tables have."""
@@ -19,21 +19,21 @@ class Unknown:
     place: int | None
     known: tuple[str, ...]
     owner: str = ""
-    """The table that the statement names for the column."""
+    """The table to which the statement attributes the column."""
     prefix: str = ""
-    """What the statement writes before the column, with its dot."""
+    """The text before the column in the statement, including the dot."""
     fixes: tuple[str, ...] = ()
-    """What was probably meant."""
+    """The names that were probably meant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A name of an event, a property or a function that a statement uses."""
+    """The name of an event, a property or a function that a statement uses."""
 
     name: str
     place: int | None
     kind: str
-    """`event`, `function`, `column`, `table`, or of a property its type: `event`, `person`, `group`."""
+    """`event`, `function`, `column` or `table`; for a property its type: `event`, `person` or `group`."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Findings:
     properties: list[Used] = field(default_factory=list[Used])
     functions: list[Used] = field(default_factory=list[Used])
     untimed: list[int | None] = field(default_factory=list["int | None"])
-    """Where `events` is read without a condition on `timestamp`."""
+    """The places where `events` is read without a condition on `timestamp`."""
     outer: list[Used] = field(default_factory=list[Used])
     """Columns of the outer query that a subquery uses (`column`)."""
     arrows: list[Used] = field(default_factory=list[Used])
@@ -54,7 +54,7 @@ class Findings:
     """A bare `*` over several tables (`table`: the first one)."""
 
     def in_order(self) -> "Findings":
-        """Return them in the order of the statement, each unknown name once."""
+        """Return the findings in the order of the statement, each unknown name once."""
         unknown = {(each.kind, each.name, each.owner): each for each in sorted(self.unknown, key=_from_the_end)}
         return Findings(
             sorted(unknown.values(), key=_place),
@@ -70,7 +70,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `fixes`: what it probably should be, best first."""
+    """One error or warning. `fixes` are likely corrections, best first."""
 
     code: Code
     message: str
@@ -79,13 +79,13 @@ class Problem:
 
 
 def position(sql: str, place: int) -> tuple[int, int]:
-    """Return the line and column of a place, both from 1."""
+    """Return the line and column of a place, both counted from 1."""
     before = sql[:place]
     return before.count("\n") + 1, place - before.rfind("\n")
 
 
 def caret(sql: str, place: int) -> str:
-    """Return the line of a place, cut around it, and a caret below the place."""
+    """Return the line of a place, shortened around it, with a caret below the place."""
     start = sql.rfind("\n", 0, place) + 1
     end = sql.find("\n", place)
     line = sql[start : len(sql) if end < 0 else end].replace("\t", " ")
@@ -95,7 +95,7 @@ def caret(sql: str, place: int) -> str:
 
 
 def first_of_each(used: list[Used]) -> list[Used]:
-    """Return each name once, where it comes first."""
+    """Return each name once, at its first place."""
     return list({each.name: each for each in reversed(used)}.values())[::-1]
 
 

@@ -1,4 +1,4 @@
-"""The functions that HogQL has, by name. PostHog's own list changes, so an unknown one deserves only a warning."""
+"""The functions of HogQL, by name. PostHog's own list changes, so an unknown function is only a warning."""
 
 from functools import cache, lru_cache
 from importlib import resources
@@ -35,7 +35,7 @@ _OTHER_DIALECTS = {
 
 
 def unknown_function(name: str) -> tuple[str, ...] | None:
-    """Return the nearest functions to an unknown one, None for one that exists."""
+    """Return the functions nearest to an unknown name, None for a function that exists."""
     if is_known(name):
         return None
     other = _OTHER_DIALECTS.get(name.lower())
@@ -45,14 +45,14 @@ def unknown_function(name: str) -> tuple[str, ...] | None:
 COMBINATORS = (
     "If", "Array", "Distinct", "OrNull", "OrDefault", "OrZero", "State", "Merge", "Map", "ForEach", "ArgMin", "ArgMax",
 )  # fmt: skip
-"""What may follow the name of an aggregate (ClickHouse, "Aggregate Function Combinators")."""
+"""Suffixes of aggregate names (ClickHouse, "Aggregate Function Combinators")."""
 
 
 @lru_cache(maxsize=1024)
 def is_known(name: str) -> bool:
-    """Return whether it is the name of a function, alone or with combinators.
+    """Return whether a function has this name, alone or with combinators.
 
-    Lowercase names may also be written in capitals; all others are case-sensitive (PostHog's
+    Lowercase names can also be written in uppercase; all others are case-sensitive (PostHog's
     `hogql/functions/core.py`).
     """
     if name in known_functions() or name.lower() in known_functions():

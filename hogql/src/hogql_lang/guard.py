@@ -1,8 +1,8 @@
-"""Keeps away from the parser what it would not read within moments, from the tokens of a statement alone.
+"""Decide from the tokens of a statement alone whether the parser would take too long.
 
-The parser takes time that grows with the square of the length of an operator chain (`1 + 1 + ...`) and with the
-fourth power of the number of joined tables, and that doubles with every nested construct that it can read in two ways
-(`doubling`); it holds the interpreter lock meanwhile. The bounds are far above what people write.
+Parsing time grows with the square of the length of an operator chain (`1 + 1 + ...`) and with the fourth power of the
+number of joined tables. It doubles with every nested construct that can be read in two ways (`doubling`). The parser
+keeps the interpreter lock all that time. The bounds are far above what people write.
 """
 
 import re
@@ -13,7 +13,7 @@ from .doubling import Piece, repeats_too_much
 from .tokens import MAX_NESTING, Token, TooDeep, tokenize
 
 MAX_UNQUOTED_LENGTH = 2_000
-"""Characters of a statement whose quotes may mean something else: with tags, template strings or `#1`."""
+"""Characters of a statement whose quotes can have another meaning: one with tags, template strings or `#1`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,24 +23,24 @@ class Bounds:
     length: int
     """Characters."""
     chain: int
-    """Tokens between two commas, with those of the brackets around them."""
+    """Tokens between two commas, including those of the brackets around them."""
     work: int
-    """The sum of the squares of those numbers."""
+    """The sum of the squares of the chain lengths."""
     tables: int
-    """Tables in one FROM clause, with those of the brackets around it; a JOIN counts as two."""
+    """Tables in one FROM clause, including those of the brackets around it; a JOIN counts as two."""
     join_work: int
-    """The sum of the fourth powers of those numbers."""
+    """The sum of the fourth powers of the numbers of tables."""
 
 
 SHORT = Bounds(length=12_000, chain=400, work=120_000, tables=30, join_work=1_000_000)
-"""About 0.1 seconds of parsing, for a process that has other things to do."""
+"""About 0.1 seconds of parsing, for a process with other work."""
 LONG = Bounds(length=200_000, chain=1_500, work=5_000_000, tables=60, join_work=60_000_000)
-"""A few seconds of parsing, for a process or a thread of its own."""
+"""A few seconds of parsing, for a separate process or thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overload:
-    """Why a statement is not parsed, and where it becomes too much."""
+    """The reason why a statement is not parsed, and the place where it becomes too large."""
 
     message: str
     place: int | None = None
@@ -48,16 +48,16 @@ class Overload:
 
 _TOO_DEEP = "The query is nested too deeply, or one of its expressions is too long."
 _UNQUOTED = re.compile(r"\#\d|[fF]'|<[A-Za-z_].*>", re.DOTALL)
-"""After these a quote may be text, and a bracket in quotes a bracket: nothing counts as closed any more."""
+"""After these, a quote can be text and a quoted bracket a bracket, so nothing counts as closed."""
 _RAW_PIECE = re.compile(r"[\w$]+|\S")
 _CLAUSES = frozenset({"where", "prewhere", "group", "having", "order", "limit", "window", "qualify"})
 """Keywords that end a FROM clause."""
 _BEFORE_NAMES = frozenset({"as", ".", ",", "from", "join", "("})
-"""After these a keyword is the name of a table or of an alias."""
+"""Words after which a keyword is the name of a table or an alias."""
 
 
 def check(text: str, bounds: Bounds, tokens: Sequence[Token] | None = None) -> Overload | None:
-    """Return why a statement is too much for the parser, None for one that it reads within moments."""
+    """Return why a statement would take the parser too long, None for one that is parsed quickly."""
     if len(text) > bounds.length:
         return Overload(f"The query is too long: more than {bounds.length:,} characters.")
     raw = _UNQUOTED.search(text) is not None
@@ -83,8 +83,8 @@ def _raw_pieces(text: str) -> list[Piece]:
 class _BracketLevel:
     """The tokens since the last comma inside one pair of brackets, and the tables of the current FROM clause.
 
-    Where the parser cannot read a subquery it takes the brackets for a list of tables: in FROM, the columns of
-    `(select a, b, ...)` count as tables as well.
+    If the parser cannot read a subquery, it reads the brackets as a list of tables. So in FROM, the columns of
+    `(select a, b, ...)` also count as tables.
     """
 
     in_from: bool = False
@@ -94,7 +94,7 @@ class _BracketLevel:
 
 @dataclass(slots=True)
 class _Reading:
-    """Commas and brackets bound an expression; keywords do not, for HogQL takes most of them as names too."""
+    """The state of one reading. Commas and brackets bound an expression; keywords do not, since most can be names."""
 
     bounds: Bounds
     closes: bool

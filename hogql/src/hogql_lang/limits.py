@@ -1,4 +1,4 @@
-"""The rows that a statement limits itself to."""
+"""The LIMITs of a statement."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Limits:
     limited: bool = False
     """The whole has a LIMIT."""
     own: int | str | None = None
-    """The LIMIT of the whole, when it is a number; a text is the name of a placeholder."""
+    """The LIMIT of the whole if it is a number, or the name of its placeholder."""
     open_ends: tuple[int, ...] = ()
-    """The ends of the SELECTs without a LIMIT: a LIMIT is inserted there."""
+    """The ends of the SELECTs without a LIMIT, where a LIMIT can be inserted."""
     operators: frozenset[str] = frozenset()
     """The operators between the SELECTs, such as `UNION ALL`."""
     ordered: bool = False
@@ -64,7 +64,8 @@ class _Survey:
     def add(self, other: _Survey, operator: str) -> None:
         self.open_ends += other.open_ends
         self.operators |= other.operators | {operator}
-        self.limit, self.ordered = None, False
+        self.limit = None
+        self.ordered = False
 
 
 class _NoSelect(Exception):
@@ -113,7 +114,7 @@ def _survey_members(tokens: list[Token], cuts: list[int]) -> _Survey:
 
 
 def _is_set_operator(tokens: list[Token], at: int) -> bool:
-    """Return whether it is UNION, INTERSECT or EXCEPT before another SELECT; `* EXCEPT (column)` is not."""
+    """Return whether the token is UNION, INTERSECT or EXCEPT before another SELECT, unlike `* EXCEPT (column)`."""
     if not any(_is_keyword(tokens, at, word) for word in ("UNION", "INTERSECT", "EXCEPT")):
         return False
     following = [token.word for token in tokens[at + 1 : at + 2 + MAX_NESTING]]
@@ -128,7 +129,7 @@ def _is_keyword(tokens: list[Token], at: int, word: str) -> bool:
 
 
 def _limits_by(tokens: list[Token], at: int) -> bool:
-    """Return whether a LIMIT is one per group: `LIMIT 2 BY x`, `LIMIT 2 OFFSET 1 BY x`, `LIMIT 1, 2 BY x`."""
+    """Return whether a LIMIT applies per group: `LIMIT 2 BY x`, `LIMIT 2 OFFSET 1 BY x`, `LIMIT 1, 2 BY x`."""
     words = [token.word for token in tokens[at + 1 : at + 5]]
     return any(word == "BY" and before != "ORDER" for before, word in pairwise(words))
 

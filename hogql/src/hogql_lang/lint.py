@@ -1,4 +1,4 @@
-"""The command `hogql-lint`: reports mistakes in files of HogQL."""
+"""The command `hogql-lint`, which reports mistakes in HogQL files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _finding(path: str, text: str, start: int, level: str, problem: Problem) -> 
 
 
 def _printable(text: str) -> str:
-    """Return a text without characters that a terminal would obey."""
+    """Return a text without control characters, which a terminal would interpret."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
@@ -124,18 +124,21 @@ def _text(path: str) -> str:
 @click.command()
 @click.version_option(package_name="hogql-lang")
 @click.option("--schema", "schema_path", metavar="FILE", help="The response to a DatabaseSchemaQuery, as JSON.")
-@click.option("--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True, help="Format of findings."
+)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.pass_context
 def main(context: click.Context, schema_path: str | None, form: str, files: tuple[str, ...]) -> None:
-    """Report mistakes in files of HogQL; - reads standard input.
+    """Report mistakes in HogQL files. Use - to read standard input.
 
     Statements are separated by `;`. Without --schema, tables and columns are not checked. The exit status is 0 without
     findings, 1 with findings, 2 when a file cannot be read.
     """
     if not available():
         raise click.UsageError("hogql-parser-rs is not installed here, and it has no wheel for Windows.")
-    schema, status = _schema(schema_path), 0
+    schema = _schema(schema_path)
+    status = 0
     for path in files:
         try:
             text = _text(path)

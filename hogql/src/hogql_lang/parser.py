@@ -1,4 +1,4 @@
-"""HogQL to syntax trees, by PostHog's own parser (`hogql-parser-rs`, not on Windows), where that takes only moments."""
+"""Parse HogQL to syntax trees with PostHog's own parser (`hogql-parser-rs`, not on Windows) if that is quick."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Unparsed:
     place: int | None = None
     end: int | None = None
     unsupported: bool = False
-    """It uses a clause that HogQL lacks."""
+    """The text uses a clause that HogQL does not support."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ type Parsed = tree.Expr | Unparsed | Unjudged
 
 
 def parse(sql: str, bounds: Bounds = SHORT, tokens: Sequence[Token] | None = None) -> Parsed:
-    """Return the tree of a statement, or why there is none. `tokens` are those of the statement, if at hand."""
+    """Return the tree of a statement, or why there is none. Pass `tokens` if they are known already."""
     return _read("parse_select_json", sql, bounds, tokens)
 
 
@@ -56,7 +56,7 @@ def available() -> bool:
 
 
 class _Parser(Protocol):
-    """The part of `hogql_parser_rs` used here; it ships no types."""
+    """The part of `hogql_parser_rs` used here; that package ships no types."""
 
     def parse_select_json(self, text: str, /) -> str: ...
     def parse_expr_json(self, text: str, /) -> str: ...

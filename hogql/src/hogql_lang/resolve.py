@@ -1,8 +1,8 @@
-"""Resolves the names of a HogQL statement against a project's schema: tables and columns that do not exist, and the
+"""Resolve the names of a HogQL statement against a project's schema: tables and columns that do not exist, and the
 events, properties and functions that it uses.
 
-Anything that cannot be judged (a table that the schema does not list, a column of an expression) counts as right:
-PostHog decides.
+Anything that cannot be judged (a table that the schema does not list, a column of an expression) counts as correct,
+because only PostHog can decide.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ type TableColumns = Mapping[str, Column]
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A table or subquery in FROM. `columns` None: they are not known."""
+    """A table or subquery in FROM. `columns` is None if they are unknown."""
 
     names: frozenset[str]
     columns: TableColumns | None
@@ -53,7 +53,7 @@ class _Source:
 
 
 _UNKNOWN_SOURCE = _Source(frozenset(), None)
-"""Stands for names that a construct unknown here may define."""
+"""A source for the names that an unknown construct may define."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ class _Scope:
     """The names that a statement, or an expression in it, can use."""
 
     tables: Mapping[str, TableColumns | None]
-    """Subqueries of WITH."""
+    """The subqueries of WITH."""
     sources: tuple[_Source, ...] = ()
     names: frozenset[str] = frozenset()
-    """Aliases, arguments of lambdas, expressions of WITH; their columns are not known."""
+    """Aliases, arguments of lambdas and expressions of WITH, whose columns are unknown."""
     outer: _Scope | None = None
 
     def within(self, names: frozenset[str]) -> _Scope:
@@ -77,11 +77,11 @@ class _Found:
 
     column: Column = _OTHER
     missing: tuple[str, tuple[str, ...], str] | None = None
-    """A name that does not exist, the names that do, and where."""
+    """A name that does not exist, the names that do, and the table."""
     property: tuple[str, str] | None = None
     """The name of a property and its type."""
     outer: bool = False
-    """It is a column of the outer query."""
+    """The column belongs to the outer query."""
 
 
 def find(root: tree.Expr, schema: Schema) -> Findings:
@@ -97,7 +97,7 @@ class _Resolver:
         self.findings = Findings()
 
     def query(self, node: tree.Expr, outer: _Scope) -> TableColumns | None:
-        """Resolve a query. Returns its columns as the outer query sees them, None when they are not known."""
+        """Resolve a query. Return its columns as the outer query sees them, None if they are unknown."""
         match node:
             case tree.SetQuery():
                 return self._members(node, outer)
@@ -140,7 +140,8 @@ class _Resolver:
         return self._columns(node.columns, scope)
 
     def _with(self, node: tree.Select, outer: _Scope) -> tuple[dict[str, TableColumns | None], dict[str, tree.Expr]]:
-        tables, expressions = dict(outer.tables), dict[str, tree.Expr]()
+        tables = dict(outer.tables)
+        expressions = dict[str, tree.Expr]()
         for cte in node.ctes:
             if cte.is_column:
                 expressions[cte.name] = cte.expr
@@ -227,7 +228,7 @@ class _Resolver:
             self.findings.outer.append(Used(".".join(chain), place(node), "column"))
 
     def _property(self, holder: tree.Expr, name: tree.Expr, scope: _Scope) -> None:
-        """Note a property that is named by a text: `properties['plan']`, `JSONExtractString(properties, 'plan')`."""
+        """Record a property named by a string: `properties['plan']`, `JSONExtractString(properties, 'plan')`."""
         column = self._of(holder, scope)
         if column.type == "json" and isinstance(name, tree.Constant) and isinstance(name.value, str):
             self.findings.properties.append(Used(name.value, place(name), _property_type(column.table or "")))
@@ -238,7 +239,7 @@ class _Resolver:
             self.findings.arrows.append(Used(f"properties.{body.value}", place(node), "column"))
 
     def _resolve(self, chain: list[str], scope: _Scope | None) -> _Found | None:
-        """Return what a chain names; None when nothing in the scope has its first name."""
+        """Return what a chain names, None if nothing in the scope has its first name."""
         if scope is None:
             return None
         for source in scope.sources:
@@ -268,7 +269,7 @@ class _Resolver:
         return self._behind(column, chain[1:], source.table)
 
     def _behind(self, column: Column, rest: list[str], table: str) -> _Found:
-        """Return what `rest` names behind a column: a property, a column of a joined table, or what is not judged."""
+        """Return what `rest` names behind a column: a property, a column of a joined table, or something not judged."""
         if not rest:
             return _Found(replace(column, table=column.table or table))
         if column.type == "json":
@@ -285,7 +286,7 @@ class _Resolver:
         return self._behind(inner, rest[1:], column.name if column.type == "virtual_table" else column.table or "")
 
     def _comparison(self, node: tree.Comparison, scope: _Scope) -> None:
-        """Note the texts that are compared with the name of an event."""
+        """Record the strings that are compared with the name of an event."""
         for one, other in ((node.left, node.right), (node.right, node.left)):
             if not isinstance(one, tree.Field) or node.operator not in _EQUALITIES:
                 continue
@@ -294,9 +295,9 @@ class _Resolver:
                 self.findings.events += [Used(text, at, "event") for text, at in texts(other)]
 
     def _time(self, node: tree.Select, scope: _Scope, joins: list[tree.Join], before: int) -> None:
-        """Note where events are read without a condition on their time, here or in what reads them from here.
+        """Record where events are read without a condition on their time, here or in an outer query.
 
-        `before` is how many of such places had been noted before this query.
+        `before` is the number of such places recorded before this query.
         """
         conditions: list[tree.Node | None] = [node.where, node.prewhere, node.having, node.qualify]
         conditions += [join.constraint for join in joins]
@@ -345,14 +346,14 @@ class _Resolver:
 
 
 def _holders(chain: list[str], scope: _Scope) -> list[str]:
-    """Return the names of the sources that share the column a chain begins with; nothing unless it is ambiguous."""
+    """Return the names of the sources that share the first column of a chain; nothing unless it is ambiguous."""
     holders = [min(source.names, default="") for source in scope.sources if chain[0] in (source.columns or ())]
     named = chain[0] in scope.names or any(_after(chain, source) for source in scope.sources)
     return [] if named or len(holders) < 2 else [name for name in holders if name]
 
 
 def _of_others(chain: list[str], scope: _Scope) -> tuple[str, ...]:
-    """Return the columns of that name in sources with another alias, or in tables joined to events."""
+    """Return the columns with this name in sources with another alias, or in tables joined to events."""
     if len(chain) == 1:
         return ()
     having = [source for source in scope.sources if chain[1] in (source.columns or ()) and source.names]
@@ -368,7 +369,7 @@ _JOINED = {"user": "person", "users": "person", "persons": "person", "people": "
 
 
 def _after(chain: list[str], source: _Source) -> list[str]:
-    """Return the rest of a chain after the name of a source; nothing when the chain does not begin with it."""
+    """Return the rest of a chain after the name of a source; nothing if the chain does not begin with it."""
     for length in range(1, len(chain)):
         if ".".join(chain[:length]) in source.names:
             return chain[length:]

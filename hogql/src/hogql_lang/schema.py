@@ -1,4 +1,4 @@
-"""What a project's HogQL can name: its tables and columns, as PostHog's DatabaseSchemaQuery lists them."""
+"""The tables and columns that HogQL can name in a project, as listed by PostHog's DatabaseSchemaQuery."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ class SchemaError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: `type` in PostHog's words (`string`, `datetime`, `json`, `lazy_table`, `virtual_table`, …)."""
+    """A column; `type` is PostHog's name (`string`, `datetime`, `json`, `lazy_table`, `virtual_table`, …)."""
 
     name: str
     type: str
@@ -20,7 +20,7 @@ class Column:
     fields: tuple[str, ...] = ()
     """The columns behind a join or a virtual table."""
     chain: tuple[str, ...] = ()
-    """Where a `field_traverser` leads."""
+    """The path to the column behind a `field_traverser`."""
 
 
 @dataclass(frozen=True, slots=True)

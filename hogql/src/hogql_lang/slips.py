@@ -1,4 +1,4 @@
-"""Finds the likely cause where HogQL does not parse."""
+"""Find the likely cause of a HogQL syntax error."""
 
 import difflib
 import re
@@ -41,12 +41,12 @@ _WRITES = frozenset(
     ]
 )
 _NAMES_BEFORE = 3
-"""A mistake is often noticed a few words after it."""
+"""The number of words before an error that are searched, because the parser often notices a mistake late."""
 _LONGEST_SLIP = 40
-"""Characters of a word that are compared."""
+"""The number of characters of a word that are compared."""
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
-"""In the order that HogQL requires."""
+"""The clauses in the order that HogQL requires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Suspicion:
 
 
 def suspect(sql: str, tokens: Sequence[Token], place: int | None) -> Suspicion | None:
-    """Return the likely cause of a syntax error at `place`, None when there is no guess."""
+    """Return the likely cause of a syntax error at `place`, None if there is no guess."""
     at = next((index for index, token in enumerate(tokens) if token.end > (place or 0)), len(tokens))
     return (
         _several_statements(tokens)
@@ -104,7 +104,7 @@ def _other_dialect(tokens: Sequence[Token], at: int) -> Suspicion | None:
 
 
 def _open_text(sql: str, tokens: Sequence[Token]) -> Suspicion | None:
-    """A quote that nothing closes makes the rest of the statement a string."""
+    """Find a quote that is not closed, which turns the rest of the statement into a string."""
     for token in tokens:
         if token.word in ("'", '"', "`") and (token.end - token.start == 1 or sql[token.end - 1] != token.word):
             fixes = (
@@ -115,7 +115,7 @@ def _open_text(sql: str, tokens: Sequence[Token]) -> Suspicion | None:
 
 
 def _placeholder(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
-    """`?`, `:name`, `@name` and `%(name)s` of other databases."""
+    """Find the placeholders of other databases: `?`, `:name`, `@name` and `%(name)s`."""
     for index in range(max(0, at - 1), min(at + 2, len(tokens))):
         found = _FOREIGN_PLACEHOLDER.match(sql, tokens[index].start)
         before = tokens[index - 1].word if index else ""
@@ -130,7 +130,7 @@ _FOREIGN_PLACEHOLDER = re.compile(r":(?P<colon>[A-Za-z_]\w*)|@(?P<at>\w+)|%\((?P
 
 
 def _arrow(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
-    """`properties->>'plan'` of Postgres."""
+    """Find `properties->>'plan'`, as in Postgres."""
     for token in tokens[max(0, at - 4) : at + 2]:
         found = _ARROW.search(sql, max(0, token.start - 60), token.end + 60)
         if found and found.start() <= token.start <= found.end():
@@ -149,7 +149,7 @@ def written(name: str) -> str:
 
 
 def _sign(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
-    """Operators that HogQL writes as words, dates that it writes as calls, names in square brackets."""
+    """Find operators that are words in HogQL, dates that are calls in HogQL, and names in square brackets."""
     for token in tokens[max(0, at - 1) : at + 1]:
         if sql.startswith("&&", token.start):
             return Suspicion("HogQL has no &&", token.start, ("AND",))
@@ -158,9 +158,9 @@ def _sign(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
             return Suspicion(f"HogQL has no {token.word} literals", token.start, (f"{call}('…')",))
         found = _BRACKETED.search(sql[: token.end + 1])
         if found:
-            return Suspicion("names take no square brackets", found.start(1), (found[2],))
+            return Suspicion("names cannot be in square brackets", found.start(1), (found[2],))
         if token.word == "TO" and "BETWEEN" in [each.word for each in tokens[max(0, at - 6) : at]]:
-            return Suspicion("BETWEEN takes AND between its bounds", token.start, ("AND",))
+            return Suspicion("BETWEEN needs AND between its bounds", token.start, ("AND",))
     return None
 
 
@@ -168,7 +168,7 @@ _BRACKETED = re.compile(r"(?:FROM|JOIN)\s+(\[(\w+)\])$", re.IGNORECASE)
 
 
 def _without_bracket(tokens: Sequence[Token], at: int) -> Suspicion | None:
-    """Missing parentheses: around the values of IN, a window, a subquery of WITH; a JOIN without ON."""
+    """Find missing parentheses (around the values of IN, a window, a subquery of WITH) and a JOIN without ON."""
     for before, token in pairwise(tokens[max(0, at - 3) : at + 2]):
         if (before.word == "IN" and token.word == "'") or (before.word, token.word) in (
             ("OVER", "PARTITION"), ("OVER", "ORDER"), ("AS", "SELECT"),
@@ -189,7 +189,7 @@ def _case(tokens: Sequence[Token]) -> Suspicion | None:
 
 
 def _clauses(tokens: Sequence[Token]) -> Suspicion | None:
-    """Clauses in the wrong order."""
+    """Find clauses in the wrong order."""
     last: dict[int, int] = {}
     for token in tokens:
         if token.word in ("SELECT", "UNION", "INTERSECT", "EXCEPT", ")"):
@@ -223,7 +223,7 @@ def _by(tokens: Sequence[Token]) -> Suspicion | None:
 
 
 def _interval(sql: str, at: int, tokens: Sequence[Token]) -> Suspicion | None:
-    """`INTERVAL 7`, `now() - 7 DAYS`, `now() - 7d`."""
+    """Find invalid intervals: `INTERVAL 7`, `now() - 7 DAYS`, `now() - 7d`."""
     start = tokens[max(0, at - 3)].start if tokens else 0
     found = _SPAN.search(sql, max(0, start))
     if found is None:
@@ -251,7 +251,7 @@ def _distinct(sql: str) -> Suspicion | None:
 
 
 def _end(tokens: Sequence[Token], at: int) -> Suspicion | None:
-    """The statement ends too early."""
+    """Find a statement that ends too early."""
     if at < len(tokens) or not tokens or not (tokens[-1].word in _NO_SLIPS or tokens[-1].word in ",=<>+-*/."):
         return None
     word = tokens[-1].word
@@ -300,7 +300,7 @@ def _open_bracket(tokens: Sequence[Token]) -> Suspicion | None:
 
 
 def _comma(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
-    """A comma before a keyword that ends a list."""
+    """Find a comma before a keyword that ends a list."""
     for index in (at - 1, at):
         if 0 < index < len(tokens) and tokens[index].word in ("FROM", "WHERE", "GROUP", "ORDER", ")", "LIMIT"):
             before = tokens[index - 1]
@@ -313,7 +313,7 @@ def _comma(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
 
 
 def _missing_comma(sql: str, tokens: Sequence[Token], at: int) -> Suspicion | None:
-    """Two names, the second with a bracket: the parser takes the second one for an alias."""
+    """Find two names in a row, the second with a bracket; the parser reads the second as an alias."""
     if not 1 < at < len(tokens) or tokens[at].word not in ("(", ".", "'"):
         return None
     first, second = tokens[at - 2], tokens[at - 1]

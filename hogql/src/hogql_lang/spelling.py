@@ -1,4 +1,4 @@
-"""Finds the name that was probably meant."""
+"""Find the name that was probably meant."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from itertools import islice
 _MOST = 3
 _LONGEST = 200
 _MOST_KNOWN = 10_000
-"""Comparing costs time in proportion to both."""
+"""The time of a comparison grows with the length of the name and the number of known names."""
 _MEANT = {
     "user_id": ("person_id", "distinct_id"),
     "userid": ("person_id", "distinct_id"),
@@ -46,11 +46,11 @@ _MEANT = {
     "landing_page": ("$entry_current_url",),
     "pageviews": ("$pageview_count",),
 }
-"""Names that other databases and tools use, and what they are called here."""
+"""Names that other databases and tools use, each with its names in HogQL."""
 
 
 def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Return up to three known names that `name` is probably a misspelling of, best first; none when none is near."""
+    """Return up to three known names that `name` probably misspells, best first; none if none is near."""
     name = name[:_LONGEST]
     names = list(dict.fromkeys(islice(known, _MOST_KNOWN)))
     by_lower = {candidate.lower(): candidate for candidate in names}
@@ -67,5 +67,5 @@ def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def _bare(name: str) -> str:
-    """Return a name without what conventions differ in: `$current_url`, `currentUrl`, `current-url`, `Current URL`."""
+    """Return a name in one form for all conventions: `$current_url`, `currentUrl`, `current-url`, `Current URL`."""
     return "".join(letter for letter in name.lower() if letter.isalnum())

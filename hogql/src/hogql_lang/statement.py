@@ -1,4 +1,4 @@
-"""A HogQL statement, read once: its text, its tokens, its tree and its limits."""
+"""A HogQL statement with its text, tokens, tree and limits, which are read once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .tokens import Token, tokenize
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement and everything that is read from its text."""
+    """A statement and everything read from its text."""
 
     sql: str
     tokens: tuple[Token, ...]

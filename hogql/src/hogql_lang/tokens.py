@@ -1,19 +1,19 @@
-"""Splits HogQL into tokens, without parsing it, in time linear in its length."""
+"""Split HogQL into tokens without parsing it, in linear time."""
 
 import re
 from typing import NamedTuple
 
 MAX_NESTING = 100
-"""Brackets open at the same time; far above what people write."""
+"""The most brackets open at the same time; far above what people write."""
 
 
 class Token(NamedTuple):
-    """A word, a sign, or a quoted text of a statement."""
+    """A word, a sign, or a quoted text in a statement."""
 
     word: str
-    """In capitals; of a quoted text or a template string, its quote."""
+    """The text in uppercase; only the quote for quoted text and template strings."""
     depth: int
-    """Brackets around it."""
+    """The number of brackets around it."""
     start: int
     end: int
 
@@ -38,7 +38,7 @@ _IN_TEMPLATE = re.compile(r"(?P<skip>\\.|[^'{\\]+)|(?P<end>')|(?P<code>\{)|(?P<r
 
 
 def tokenize(sql: str) -> list[Token]:
-    """Return the statement without blanks and comments. Raises TooDeep."""
+    """Return the tokens of a statement, without blanks and comments. Raises TooDeep."""
     found: list[Token] = []
     depth = place = 0
     while place < len(sql):
@@ -65,7 +65,7 @@ def tokenize(sql: str) -> list[Token]:
 
 
 def _end_of_template(sql: str, place: int) -> int:
-    """Return where a template string ends that begins before `place`: braces in it hold code, which may hold others."""
+    """Return the end of a template string that begins before `place`; its braces can contain more template strings."""
     waiting = ["'"]
     while waiting and place < len(sql):
         in_code = waiting[-1] == "}"

@@ -1,8 +1,8 @@
 """HogQL syntax trees: frozen records, one for each construct.
 
-The shapes follow the JSON of PostHog's HogQL parser; `build` is the only maker. The tree is total: whatever the parser
-reads becomes a node, an unknown construct an `Opaque`. Every node knows its `span`, the characters of the statement
-it was read from (None for nodes that no text stands for).
+The shapes follow the JSON of PostHog's HogQL parser; only `build` makes them. The tree is total: everything the parser
+reads becomes a node, and an unknown construct becomes an `Opaque`. Each node has its `span`, the characters of the
+statement it was read from (None for nodes without a text).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`name(params)(args)`; the parser also writes CASE, INTERVAL, `||` and `??` as calls."""
+    """`name(params)(args)`; the parser also represents CASE, INTERVAL, `||` and `??` as calls."""
 
     name: str
     args: tuple[Expr, ...]
@@ -174,7 +174,7 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """`{name}` or `{variables.name}`: replaced before anything is compiled."""
+    """`{name}` or `{variables.name}`, replaced before compilation."""
 
     expr: Expr
     span: Span | None = None
@@ -194,7 +194,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """HogQLX: `<a href={...}>text</a>`; the value of `children` is a tuple when there are several."""
+    """A HogQLX tag: `<a href={...}>text</a>`; the value of `children` is a tuple if there are several."""
 
     kind: str
     attributes: tuple[tuple[str, Expr | tuple[Expr, ...]], ...]
@@ -203,7 +203,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A construct without a class of its own: `kind` is the parser's name for it, `parts` what it holds."""
+    """A construct without its own class; `kind` is the parser's name for it, `parts` are the nodes in it."""
 
     kind: str
     parts: tuple[Node, ...] = ()
@@ -274,7 +274,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """One table of FROM; `join_type` and `constraint` say how it is joined to those before it."""
+    """One table of FROM; `join_type` and `constraint` define how it is joined to the tables before it."""
 
     table: Expr
     table_args: tuple[Expr, ...] | None
@@ -290,7 +290,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Cte:
-    """`name as (select ...)`, or `expression as name` when `is_column`."""
+    """`name as (select ...)`, or `expression as name` if `is_column`."""
 
     name: str
     expr: Expr
@@ -346,7 +346,7 @@ class SetQuery:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """`VALUES (1, 2), (3, 4)` in the place of a SELECT."""
+    """`VALUES (1, 2), (3, 4)` instead of a SELECT."""
 
     rows: tuple[tuple[Expr, ...], ...]
     span: Span | None = None

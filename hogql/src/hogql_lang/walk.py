@@ -1,4 +1,4 @@
-"""Walks over syntax trees, and what stands where in them."""
+"""Walk syntax trees and find nodes in them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _LEAVES = frozenset([tree.Constant, tree.Field])
 
 @cache
 def field_names(kind: type) -> tuple[str, ...]:
-    """Return the names of a node's fields, its place apart."""
+    """Return the names of a node's fields except its span."""
     return tuple([each.name for each in fields(kind) if each.name != "span"])
 
 
 def children(node: tree.Node, names: Iterable[str] = ()) -> list[tree.Node]:
-    """Return the nodes directly below a node, all or those of some fields."""
+    """Return the nodes directly below a node, all of them or only those of the fields in `names`."""
     found: list[tree.Node] = []
     if type(node) not in _LEAVES:
         for name in names or field_names(type(node)):
@@ -50,7 +50,7 @@ def walk(node: tree.Node) -> Iterator[tree.Node]:
 
 
 def rebuilt[N](node: N, change: Callable[[Any], Any]) -> N:
-    """Return a node with `change` applied to what each of its fields holds, tuples member by member."""
+    """Return a node with `change` applied to the nodes in its fields, member by member in tuples."""
     changed = {name: _each(getattr(node, name), change) for name in field_names(type(node))}
     return cast("N", replace(cast("Any", node), **changed))
 
@@ -62,20 +62,20 @@ def _each(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def place(node: Any) -> int | None:
-    """Return where a node begins, in characters."""
+    """Return the offset of a node in characters."""
     span = getattr(node, "span", None)
     return span[0] if span else None
 
 
 def sources(join: tree.Join | None) -> Iterator[tree.Join]:
-    """Return the tables of a FROM, one after the other, each with how it is joined."""
+    """Return the tables of a FROM in order, each with its join."""
     while join is not None:
         yield join
         join = join.next
 
 
 def aliases(select: tree.Select) -> frozenset[str]:
-    """Return the aliases anywhere in a SELECT, which HogQL lets be used anywhere in it; not those of subqueries."""
+    """Return the aliases in a SELECT except in its subqueries; HogQL allows each to be used anywhere in the SELECT."""
     found: set[str] = set()
     waiting = children(select, clauses())
     while waiting:
@@ -90,7 +90,7 @@ def aliases(select: tree.Select) -> frozenset[str]:
 
 @cache
 def clauses() -> tuple[str, ...]:
-    """Return the fields of a SELECT that hold its expressions: all but WITH and FROM."""
+    """Return the fields of a SELECT that contain its expressions: all except WITH and FROM."""
     return tuple([name for name in field_names(tree.Select) if name not in ("ctes", "source")])
 
 
@@ -102,12 +102,12 @@ def shared_columns(joins: list[tree.Join]) -> set[str]:
 
 
 def last_name(node: tree.Expr) -> str:
-    """Return the name that HogQL gives to an array without an alias."""
+    """Return the default name of an array without an alias."""
     return str(node.chain[-1]) if isinstance(node, tree.Field) else ""
 
 
 def texts(node: tree.Expr) -> Iterator[tuple[str, int | None]]:
-    """Return a text, or those of a list, each with its place."""
+    """Return a string, or each string of a list, with its place."""
     if isinstance(node, tree.Constant) and isinstance(node.value, str):
         yield node.value, place(node)
     elif isinstance(node, tree.Tuple | tree.Array):
@@ -124,7 +124,7 @@ def bounds_time(condition: tree.Node, times: Container[object]) -> bool:
 
 
 def time_names(select: tree.Select) -> set[str]:
-    """Return `timestamp` and the aliases of a SELECT for something made of it."""
+    """Return `timestamp` and the aliases of a SELECT for expressions that use it."""
     times = {"timestamp"}
     for item in select.columns:
         if isinstance(item, tree.Alias) and bounds_time(item, times):

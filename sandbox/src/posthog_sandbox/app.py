@@ -247,7 +247,8 @@ async def _event_counts(events: EventSource) -> Mapping[str, int | None]:
 
 def _in_force(sandbox: _Application) -> list[str]:
     """Return one sentence for each setting that makes this sandbox behave differently from the default."""
-    faults, lines = len(sandbox.faults.shown()), list[str]()
+    faults = len(sandbox.faults.shown())
+    lines = list[str]()
     if faults:
         lines.append(f"Injected faults: {faults} {'rule is' if faults == 1 else 'rules are'} active.")
     if sandbox.clock.shown()["is_set"]:

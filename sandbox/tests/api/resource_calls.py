@@ -26,7 +26,7 @@ class Response:
 
     @property
     def detail(self) -> str:
-        """The message of an error in PostHog's envelope."""
+        """The message of an error in Return an error in PostHog's envelope."""
         assert self.body.keys() == {"type", "code", "detail", "attr"}
         return cast(str, self.body["detail"])
 

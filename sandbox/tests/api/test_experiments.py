@@ -317,7 +317,8 @@ async def test_a_deleted_flag_cannot_launch(api: Resources) -> None:
 
 async def test_an_experiment_survives_the_deletion_of_its_flag(api: Resources) -> None:
     made = await draft(api)
-    path, flag = f"experiments/{made['id']}/", f"feature_flags/{made['feature_flag']['id']}/"
+    path = f"experiments/{made['id']}/"
+    flag = f"feature_flags/{made['feature_flag']['id']}/"
     await api.patch(path, deleted=True)
     await api.patch(flag, deleted=True)
     await make_flag(api, "control", "test")

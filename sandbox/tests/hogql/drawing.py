@@ -1,4 +1,4 @@
-"""HogQL by chance that mostly compiles: expressions over events, and statements with them."""
+"""Random HogQL that mostly compiles: expressions over events, and statements with them."""
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""A reader of compiled SQL that knows nothing of the compiler: what stands in quotes, and what does not."""
+"""A reader of compiled SQL that is independent of the compiler and separates quoted from unquoted text."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ _TABLES = frozenset({"events", "persons", "person_distinct_ids", "groups", "sess
 
 
 def tokens(sql: str) -> list[tuple[str, str]]:
-    """Kind and text of each token, blanks left out."""
+    """Return kind and text of each token except blanks."""
     found = [(match.lastgroup or "", match.group()) for match in _TOKEN.finditer(sql)]
     return [(kind, text) for kind, text in found if kind != "space"]
 
 
 def skeleton(sql: str) -> str:
-    """The SQL with every text and every quoted name made the same."""
+    """Return the SQL with all strings and quoted names replaced by one each."""
     same = {"string": "'text'", "name": "`name`", "number": "0"}
     return " ".join(same.get(kind, text) for kind, text in tokens(sql))
 
 
 def assert_harmless(sql: str) -> None:
-    """Fails for anything but one SELECT over our tables, with keywords and functions that are allowed."""
+    """Fail for anything but one SELECT over known tables with allowed keywords and functions."""
     found = tokens(sql)
     defined = {found[i][1] for i in range(len(found) - 2) if found[i][0] == "name" and _opens_query(found, i + 1)}
     for index, (kind, text) in enumerate(found):

@@ -1,4 +1,4 @@
-"""Everyday queries, as analysts write them, on the engine."""
+"""Everyday queries of analysts run on the engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CORPUS = Path(__file__).with_name("corpus.sql")
 
 
 def corpus() -> list[tuple[str, str]]:
-    """The queries of the file, each under a comment line that names it."""
+    """Return the queries of the file by the names in the comments above them."""
     entries = [block.partition("\n") for block in CORPUS.read_text(encoding="utf-8").strip().split("\n\n")]
     return [(head.removeprefix("-- "), text) for head, _, text in entries]
 

@@ -1,4 +1,4 @@
-"""What a refused query is told: PostHog's words, the nearest names, and the place."""
+"""Errors of rejected queries have PostHog's words, the nearest names, and the place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFUSED = [
     ("select 1 from foo", "Unknown table `foo`.", "foo"),
     ("select 1 from events e join foo f on 1", "Unknown table `foo`.", None),
     ("select 1 from default.events", "Unknown table `default.events`. Did you mean `events`?", None),
-    ("select 1 from heatmaps", "Table `heatmaps` exists in PostHog, but holds no data here.", "heatmaps"),
+    ("select 1 from heatmaps", "Table `heatmaps` exists in PostHog, but has no data here.", "heatmaps"),
     (
         "select countt() from events",
         "Unsupported function call 'countt(...)'. Perhaps you meant 'count(...)'?",
@@ -76,7 +76,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("query", "message", "place"), REFUSED)
-def test_a_query_without_meaning_is_refused_with_the_remedy_and_the_place(
+def test_a_query_without_meaning_is_rejected_with_a_remedy_and_the_place(
     query: str, message: str, place: str | None
 ) -> None:
     with pytest.raises(HogqlError) as caught:

@@ -1,4 +1,4 @@
-"""Functions and tags that PostHog gives HogQL beside ClickHouse's own, by the values they have."""
+"""The values of functions and tags that PostHog adds to those of ClickHouse."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def value(engine: Engine, expression: str, context: Context = BERLIN) -> Any:
         ("recording_button('s')", ["__hx_tag", "RecordingButton", "sessionId", "s"]),
     ],
 )  # fmt: skip
-def test_what_is_shown_is_a_tuple_that_names_its_tag(engine: Engine, expression: str, expected: list[Any]) -> None:
+def test_a_tag_is_a_tuple_that_begins_with_its_name(engine: Engine, expression: str, expected: list[Any]) -> None:
     assert value(engine, expression) == expected
 
 
@@ -103,7 +103,7 @@ def test_a_time_is_read_in_the_projects_timezone(engine: Engine, expression: str
     assert value(engine, expression) == expected
 
 
-def test_an_answer_to_a_survey_is_found_by_the_question_then_by_its_place(engine: Engine) -> None:
+def test_a_survey_response_is_found_by_question_id_then_by_index(engine: Engine) -> None:
     properties = {
         "old": '{"$survey_response_1": "yes"}',
         "new": '{"$survey_response_q7": "no", "$survey_questions": [{"id": "q6"}, {"id": "q7"}]}',
@@ -131,7 +131,7 @@ def test_an_answer_to_a_survey_is_found_by_the_question_then_by_its_place(engine
         ("select string_agg(distinct event, ',') from events", "takes no parameters, DISTINCT or FILTER"),
     ],
 )
-def test_a_call_without_meaning_is_refused_by_its_name(query: str, message: str) -> None:
+def test_a_call_without_meaning_is_rejected_by_name(query: str, message: str) -> None:
     with pytest.raises(HogqlError) as caught:
         translate(query, BERLIN)
     assert message in caught.value.message
@@ -144,7 +144,7 @@ def test_an_error_inside_an_argument_points_to_the_argument() -> None:
     assert query[caught.value.start : caught.value.end] == "foo"
 
 
-def test_the_columns_of_a_subquery_are_called_by_their_names_alone() -> None:
+def test_columns_of_a_subquery_are_named_without_their_table() -> None:
     inner = "(select properties.email as email, count() as n from persons group by email)"
     assert translate(f"select p.email, p.n, p.email.domain from {inner} p", BERLIN).columns == (
         "email",
@@ -153,7 +153,7 @@ def test_the_columns_of_a_subquery_are_called_by_their_names_alone() -> None:
     )
 
 
-def test_subqueries_without_names_stand_side_by_side(engine: Engine) -> None:
+def test_two_subqueries_without_names_can_be_joined(engine: Engine) -> None:
     query = "a, b from (select 1 as a), (select 2 as b)"
     assert engine.select(translate(f"select {query}", BERLIN).sql).rows == [[1, 2]]
     with pytest.raises(HogqlError, match="Already have joined a table called"):
@@ -167,7 +167,7 @@ def test_days_without_rows_are_filled_from_a_date(engine: Engine) -> None:
     assert [count for _, count in rows] == [0, 1, 0, 1, 0]
 
 
-def test_every_function_here_is_one_of_hogql() -> None:
+def test_every_function_here_is_a_function_of_hogql() -> None:
     names = {function.name for function in allowed_functions()} | set(allowed.HOGQL_NAMES) | macro_names()
     known = {name.lower() for name in known_functions()}
     assert [name for name in sorted(names) if name.lower() not in known] == []
@@ -180,5 +180,5 @@ def test_names_that_are_not_lowercase_are_case_sensitive(call: str) -> None:
 
 
 @pytest.mark.parametrize("call", ["COUNT()", "NOW()", "SUM(1)", "LOWER('A')", "countIf(1)", "ROW_NUMBER() over ()"])
-def test_lowercase_names_may_be_written_in_capitals(call: str) -> None:
+def test_lowercase_names_can_be_written_in_uppercase(call: str) -> None:
     assert translate(f"select {call}", Context()).sql

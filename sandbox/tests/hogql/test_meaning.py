@@ -1,4 +1,4 @@
-"""What queries mean, checked on rows: nulls, property types, timezones, joins, scopes, limits."""
+"""The meaning of queries, checked on rows: nulls, property types, timezones, joins, scopes, limits."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def row(engine: Engine, query: str, context: Context = TYPED) -> list[Any]:
 
 
 def of_object(engine: Engine, expression: str, context: Context = TYPED) -> Any:
-    """The value of an expression over one event whose properties are OBJECT."""
+    """Return the value of an expression over one event whose properties are OBJECT."""
     sql = translate(f"select {expression} from events limit 1", context).sql
     source = "`posthog`.`events` AS `events`"
     assert source in sql
@@ -123,7 +123,7 @@ def test_a_property_is_text_or_null_or_of_its_defined_type(engine: Engine, expre
         ("not properties.missing = 'a'", 1),
     ],
 )
-def test_comparisons_know_only_true_and_false(engine: Engine, condition: str, holds: int) -> None:
+def test_comparisons_are_only_true_or_false(engine: Engine, condition: str, holds: int) -> None:
     assert of_object(engine, condition) == holds
 
 
@@ -132,7 +132,7 @@ def test_inside_join_conditions_null_stays_null(engine: Engine) -> None:
     assert row(engine, matched) == [0]
 
 
-def test_equal_and_different_together_are_all_rows(engine: Engine) -> None:
+def test_equal_and_unequal_rows_together_are_all_rows(engine: Engine) -> None:
     source = "properties.utm_source"
     query = f"select count(), countIf({source} = 'google'), countIf({source} != 'google') from events"
     total, equal, different = row(engine, query)
@@ -140,7 +140,7 @@ def test_equal_and_different_together_are_all_rows(engine: Engine) -> None:
     assert equal + different == total
 
 
-def test_times_are_shown_and_cut_in_the_timezone_of_the_project(engine: Engine) -> None:
+def test_times_are_shown_and_truncated_in_the_timezone_of_the_project(engine: Engine) -> None:
     new_york = replace(TYPED, timezone="America/New_York")
     assert row(engine, "select now(), toStartOfDay(now()), today(), yesterday()", new_york) == [
         "2026-11-23T22:00:00-05:00",
@@ -159,7 +159,7 @@ def test_a_literal_without_offset_is_read_in_the_timezone_of_the_project(engine:
     assert row(engine, "select now() > '2026-11-24 12:00:01'", tokyo) == [0]
 
 
-def test_the_same_moments_are_counted_whatever_the_timezone(engine: Engine) -> None:
+def test_the_same_moments_are_counted_in_every_timezone(engine: Engine) -> None:
     counts = [
         row(
             engine,
@@ -205,7 +205,7 @@ def test_group_types_are_fields_of_events_under_their_names(engine: Engine) -> N
     assert row(engine, query, named)[0] > 0
 
 
-def test_aliases_may_bear_the_names_of_tables_and_columns(engine: Engine) -> None:
+def test_aliases_can_have_the_names_of_tables_and_columns(engine: Engine) -> None:
     columns = "upper(event) as events, toDate(timestamp) as timestamp, count() as event"
     query = f"select {columns} from events group by 1, 2 limit 1"
     assert len(row(engine, query)) == 3
@@ -219,7 +219,7 @@ def test_an_inner_query_sees_common_table_expressions_and_not_the_tables_around_
         translate(f"{recent} where exists(select 1 from events e where e.person_id = r.person_id)", TYPED)
 
 
-def test_common_table_expressions_hold_for_every_member_of_a_union(engine: Engine) -> None:
+def test_common_table_expressions_apply_to_every_member_of_a_union(engine: Engine) -> None:
     query = "with x as (select 1 as a) select a from x union all select a + 1 from x"
     assert sorted(run(engine, query).rows) == [[1], [2]]
 
@@ -235,7 +235,7 @@ def test_filter_and_if_count_the_same(engine: Engine) -> None:
     assert first == second > 0
 
 
-def test_concat_takes_null_for_empty_text(engine: Engine) -> None:
+def test_concat_treats_null_as_empty_text(engine: Engine) -> None:
     assert of_object(engine, "concat('<', properties.missing, '>')") == "<>"
     assert of_object(engine, "'<' || properties.missing || '>'") == "<>"
 
@@ -253,7 +253,7 @@ def test_without_limit_one_row_more_than_the_default_is_fetched(engine: Engine) 
     assert len(engine.select(translated.sql).rows) == 101
 
 
-def test_a_limit_of_ones_own_is_kept_and_the_greatest_is_clamped() -> None:
+def test_a_limit_in_the_query_is_kept_up_to_the_maximum() -> None:
     own = translate("select uuid from events limit 7 offset 3", TYPED)
     assert (own.default_limit_applied, own.limit, own.offset) == (False, None, None)
     assert own.hogql.endswith("LIMIT 7 OFFSET 3")
@@ -295,11 +295,11 @@ def test_an_inner_query_has_no_default_limit_and_members_of_a_union_have(engine:
          "row_number() OVER (PARTITION BY event ORDER BY timestamp DESC)"),
     ],
 )  # fmt: skip
-def test_a_column_is_called_by_its_alias_or_by_its_expression_printed_back(column: str, name: str) -> None:
+def test_a_column_is_named_by_its_alias_or_its_printed_expression(column: str, name: str) -> None:
     assert translate(f"select {column} from events e", TYPED).columns == (name,)
 
 
-def test_a_star_gives_the_plain_columns_of_the_table(engine: Engine) -> None:
+def test_a_star_returns_the_plain_columns_of_the_table(engine: Engine) -> None:
     translated = translate("select * from events limit 1", TYPED)
     assert translated.columns[:10] == (
         "uuid", "event", "properties", "timestamp", "distinct_id", "elements_chain", "created_at", "$session_id",
@@ -326,7 +326,7 @@ def test_cohorts_actions_and_filters_are_hogql_of_the_project(engine: Engine) ->
     assert len(set(row(engine, views, context))) == 1
 
 
-def test_filters_without_a_filter_hold_for_every_row(engine: Engine) -> None:
+def test_filters_without_a_filter_match_every_row(engine: Engine) -> None:
     assert row(engine, "select count() from events where {filters}") == row(engine, "select count() from events")
 
 

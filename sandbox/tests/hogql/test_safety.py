@@ -1,4 +1,4 @@
-"""Nothing but translated syntax trees reaches ClickHouse, whatever a query or a value says."""
+"""Only translated syntax trees reach ClickHouse, whatever a query or a value contains."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_functions_that_reach_outside_are_rejected_in_any_case_and_place(name: s
         "select accurateCastOrNull('x', 'Int8) from system.users --')",
     ],
 )
-def test_statements_tables_and_types_outside_the_schema_are_refused(query: str) -> None:
+def test_statements_tables_and_types_outside_the_schema_are_rejected(query: str) -> None:
     with pytest.raises(HogqlError):
         translate(query, Context(values={"table": "system.users"}))
 
@@ -191,14 +191,14 @@ PIECES = st.sampled_from(PIECES_TEXT.split())
 @accepting(15, HogqlError)
 @settings(max_examples=examples(100, 1000))
 @given(statements | (st.lists(PIECES, max_size=30).map(" ".join) | st.text(max_size=60)).map("select {}".format))
-def test_any_text_is_compiled_or_refused_in_an_orderly_way(text: str) -> None:
+def test_any_text_is_compiled_or_rejected_with_an_error(text: str) -> None:
     assert_harmless(translate(text, Context()).sql)
 
 
 @accepting(5, HogqlError)
 @settings(max_examples=examples(100, 1000))
 @given(st.data())
-def test_a_mutated_query_is_compiled_to_harmless_sql_or_refused(data: st.DataObject) -> None:
+def test_a_mutated_query_is_compiled_to_harmless_sql_or_rejected(data: st.DataObject) -> None:
     words = data.draw(st.sampled_from(CORPUS)).partition("\n")[2].split()
     for _ in range(data.draw(st.integers(1, 2))):
         words[data.draw(st.integers(0, len(words) - 1))] = data.draw(PIECES | expressions | st.sampled_from(words))
@@ -235,7 +235,7 @@ def test_clickhouse_reads_back_the_name_that_was_given(engine: Engine, name: str
 @pytest.mark.parametrize(
     "value", [{"a": 1}, object(), [{"a": 1}], "\ud800", ["\udfff"], 1 << 300, [[[1 << 300]]]], ids=repr
 )
-def test_a_value_that_is_no_scalar_and_no_array_is_refused(value: object) -> None:
+def test_a_value_that_is_neither_scalar_nor_array_is_rejected(value: object) -> None:
     with pytest.raises(HogqlError):
         translate("select {v}", Context(values={"v": value}))
 
@@ -275,7 +275,7 @@ CHAINS = {
 
 @pytest.mark.parametrize("times", [60, 500, 5_000, 150_000])
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS.keys())
-def test_deep_and_long_queries_are_compiled_or_refused_and_never_break_the_parser(
+def test_deep_and_long_queries_are_compiled_or_rejected_and_never_break_the_parser(
     chain: tuple[str, str, str, str, str], times: int
 ) -> None:
     start, opening, middle, closing, end = chain
@@ -287,12 +287,12 @@ def test_deep_and_long_queries_are_compiled_or_refused_and_never_break_the_parse
     assert 0 < len(sql) < 5_000_000
 
 
-def test_definitions_that_double_are_stopped() -> None:
+def test_definitions_that_double_in_size_are_rejected() -> None:
     doubling = ", ".join(f"concat(a{i}, a{i}) as a{i + 1}" for i in range(60))
     with pytest.raises(HogqlError, match=r"too deeply|too large"):
         translate(f"with 'x' as a0, {doubling} select a60", Context())
 
 
-def test_long_lists_are_no_deep_query() -> None:
+def test_long_lists_do_not_count_as_deep_nesting() -> None:
     wanted = ", ".join(f"'{number}'" for number in range(10_000))
     assert translate(f"select count() from events where event in ({wanted})", Context()).tables == ("events",)

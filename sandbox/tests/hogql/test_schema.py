@@ -1,4 +1,4 @@
-"""The schema as it is told, and its agreement with what can be queried."""
+"""The listed schema, and its agreement with the tables that can be queried."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_group_types_are_fields_of_events() -> None:
     assert [fields[name]["table"] for name in ("company", "project", "group_0")] == ["groups"] * 3
 
 
-def test_the_team_is_left_out_of_the_listing_and_can_be_queried() -> None:
+def test_the_team_is_not_listed_but_can_be_queried() -> None:
     for table, described in describe_schema()["tables"].items():
         assert "team_id" not in described["fields"]
         assert translate(f"select team_id from {table}", CONTEXT).columns == ("team_id",)

@@ -52,7 +52,7 @@ def drawn_filters(chance: random.Random, world: World) -> dict[str, Any]:
 async def disagreements(
     runner: Runner, draw: Draw, cells: Cells, *, chance: random.Random, cases: int
 ) -> tuple[list[str], int]:
-    """The first few cells whose number is not that of their actors, and how many cells were looked at."""
+    """Return the first few cells whose number is not that of their actors, and the number of checked cells."""
     settings = runner.world.settings()
     found: list[str] = []
     looked_at = 0

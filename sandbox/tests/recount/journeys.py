@@ -17,7 +17,8 @@ def _furthest(events: list[Row], steps: tuple[str, ...], window: timedelta) -> i
     entered: list[datetime | None] = [None] * len(steps)
     reached = 0
     for event in events:
-        at, place = event["timestamp"], steps.index(event["event"])
+        at = event["timestamp"]
+        place = steps.index(event["event"])
         if place == 0:
             entered[0] = at
         else:

@@ -45,7 +45,7 @@ def test_two_sandboxes_on_one_machine_do_not_collide() -> None:
 
 
 def test_sandboxes_that_start_at_once_all_get_their_own_events_and_address(tmp_path: Path) -> None:
-    """They share the directory where each creates its temporary one and removes those of killed processes."""
+    """All use one directory, where each creates its temporary one and removes those of killed processes."""
     sizes = (300, 400, 500)
     query = {"query": {"kind": "HogQLQuery", "query": "select count() from events"}}
 

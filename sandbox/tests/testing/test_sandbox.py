@@ -21,8 +21,10 @@ import posthog_sandbox
 from posthog_sandbox import Sandbox, SandboxError
 from posthog_sandbox.testing import process as process_module
 
-TODAY, NOON = date(2026, 11, 23), "2026-11-23T12:00:00Z"
-FLAGS, QUERY = "/api/projects/1/feature_flags/", "/api/projects/1/query/"
+TODAY = date(2026, 11, 23)
+NOON = "2026-11-23T12:00:00Z"
+FLAGS = "/api/projects/1/feature_flags/"
+QUERY = "/api/projects/1/query/"
 PATIENCE_S = 60
 
 

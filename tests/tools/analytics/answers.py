@@ -1,4 +1,4 @@
-"""PostHog's documented answers to the typed queries, for tests of what the tools say about them."""
+"""PostHog's documented responses to the typed queries, for tests of the tools' results."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ NULL, OTHER = "$$_posthog_breakdown_null_$$", "$$_posthog_breakdown_other_$$"
 
 
 def answered(results: Any, **changes: Any) -> FakeCall:
-    """PostHog's answer; the project has seen these events and properties."""
+    """Return PostHog's responses for a project with these events and properties."""
     seen = page(*({"name": name} for name in ("$pageview", "signed_up", "purchase_completed", "a", "b", "c")))
     known = page(*({"name": name} for name in ("$browser", "$os", "revenue", "plan")))
     told = {"results": results, "error": "", "last_refresh": COMPUTED, **changes}

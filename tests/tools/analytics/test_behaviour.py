@@ -1,4 +1,4 @@
-"""What the queries of retention, paths, stickiness and lifecycle say over documented answers."""
+"""Results of retention, paths, stickiness and lifecycle queries over documented responses."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .answers import GRID, LIFECYCLE, PATHS, RETENTION, STICKINESS, VIEWS, answe
 pytestmark = pytest.mark.anyio
 
 
-async def test_retention_tells_no_zeros_for_what_is_to_come_and_no_share_of_what_is_not_over() -> None:
+async def test_retention_omits_future_periods_and_rates_of_incomplete_ones() -> None:
     shown = await run(RETENTION, answered(GRID), event="$pageview", periods=3)
     assert shown == {
         "columns": ["began", "size", "Day 1", "Day 2"],
@@ -45,12 +45,12 @@ async def test_retention_of_an_event_that_never_happened_names_it(rows: list[Any
     assert shown["notes"][1] == "`bought` has never been seen: describe_data with search finds names."
 
 
-async def test_hours_of_retention_are_told_in_the_projects_time() -> None:
+async def test_hours_of_retention_are_shown_in_the_projects_timezone() -> None:
     shown = await run(RETENTION, answered([cohort("2026-11-23T09:00:00Z", 5, 1)]), event="x", period="Hour")
     assert shown["rows"][0][0] == "2026-11-23 09:00"
 
 
-async def test_paths_are_told_apart_in_steps_and_items() -> None:
+async def test_paths_are_split_into_steps_and_items() -> None:
     edges = [
         {"source": "1_/", "target": "2_/a_b", "value": 2, "average_conversion_time": 420000.0},
         {"source": "1_/", "target": "2_/pricing", "value": 1, "average_conversion_time": None},
@@ -71,7 +71,7 @@ async def test_paths_are_told_apart_in_steps_and_items() -> None:
     assert "whole URLs" in (await run(PATHS, answered([]), start="/pricing"))["notes"][0]
 
 
-async def test_stickiness_with_a_comparison_pairs_what_alternates() -> None:
+async def test_stickiness_with_a_comparison_pairs_alternating_results() -> None:
     one = {"data": [8.0, 4, 2], "days": [1, 2, 3], "count": 14.0, "label": "$pageview", "action": {"order": 0}}
     lines = [{**one, "compare_label": "current"}, {**one, "compare_label": "previous", "count": 7.0}]
     shown = await run(STICKINESS, answered(lines), events=["$pageview"], compare="previous")
@@ -81,7 +81,7 @@ async def test_stickiness_with_a_comparison_pairs_what_alternates() -> None:
     }  # fmt: skip
 
 
-async def test_lifecycle_says_growth_over_whole_intervals() -> None:
+async def test_lifecycle_reports_growth_over_complete_intervals() -> None:
     def line(status: str, *data: float) -> dict[str, Any]:
         return {**VIEWS, "status": status, "data": list(data)}
 

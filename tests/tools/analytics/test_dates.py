@@ -32,7 +32,7 @@ WORDS = st.one_of(
 )  # fmt: skip
 
 RIGHT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|-[0-9]{1,4}[hdwmqy]|[hdm](Start|End)|yStart")
-"""Texts that may come up by chance and are dates after all."""
+"""Texts that random generation can produce and that are valid dates."""
 
 
 def day(value: str, zone: str = "UTC") -> datetime:
@@ -44,13 +44,13 @@ def span(start: str, end: str, now: datetime = NOW) -> Range:
 
 
 @given(RELATIVE, MOMENTS, ZONES)
-def test_a_relative_date_means_what_posthog_makes_of_it(text: str, now: datetime, zone: str) -> None:
+def test_a_relative_date_has_posthogs_meaning(text: str, now: datetime, zone: str) -> None:
     local = now.astimezone(ZoneInfo(zone))
     assert relative(text, local) == parse_moment(text, now, zone)
 
 
 @given(RELATIVE)
-def test_every_relative_date_of_the_grammar_is_accepted_as_it_stands(text: str) -> None:
+def test_every_relative_date_of_the_grammar_is_accepted_unchanged(text: str) -> None:
     args = QueryTrends.model_validate({"events": ["x"], "date_from": text, "date_to": text})
     assert (args.date_from, args.date_to) == (text, text)
 
@@ -63,7 +63,7 @@ def test_what_posthog_would_misread_is_refused_and_the_accepted_forms_are_named(
 
 
 @given(st.dates(date(1990, 1, 1), date(2026, 11, 23)), st.dates(date(1990, 1, 1), date(2026, 11, 23)))
-def test_a_range_is_refused_exactly_when_its_first_day_is_after_its_last(first: date, last: date) -> None:
+def test_a_range_is_rejected_if_and_only_if_its_first_day_is_after_its_last(first: date, last: date) -> None:
     found = resolve(first, last, now=NOW, zone=UTC, interval="month")
     if first <= last:
         check(first, last, found, interval="month")
@@ -99,7 +99,7 @@ def test_no_range_is_both_accepted_and_empty_or_in_the_future(
         (date(2020, 1, 1), None, "day", "interval: by day"),
     ],
 )  # fmt: skip
-def test_a_range_that_counts_nothing_or_too_much_is_refused_with_the_reason(
+def test_a_range_that_counts_nothing_or_too_much_is_rejected_with_the_reason(
     start: date | str, end: date | str | None, interval: str, says: str
 ) -> None:
     with pytest.raises(Refused, match=says) as refused:
@@ -122,15 +122,15 @@ def test_a_range_that_counts_nothing_or_too_much_is_refused_with_the_reason(
         (datetime(2026, 11, 1, 10, tzinfo=TOKYO), None, "hour", "2026-11-01T01:00", "2026-11-23T07:59:59.999999"),
     ],
 )  # fmt: skip
-def test_a_range_is_cut_down_and_filled_up_as_posthog_does(
+def test_a_range_is_rounded_as_in_posthog(
     start: date | str, end: date | str | None, interval: str, first: str, last: str
 ) -> None:
     found = resolve(start, end, now=NOW, zone=UTC, interval=interval)
     assert (found.start, found.end) == (day(first), day(last))
 
 
-def test_today_is_that_of_the_project() -> None:
-    auckland = ZoneInfo("Pacific/Auckland")  # there it is the 24th for eleven hours already
+def test_today_is_the_current_day_of_the_project() -> None:
+    auckland = ZoneInfo("Pacific/Auckland")  # the 24th began there eleven hours ago
     late = NOW.replace(hour=12)
     check(
         date(2026, 11, 24),
@@ -148,7 +148,7 @@ def test_today_is_that_of_the_project() -> None:
 
 
 @given(st.dates(date(2020, 1, 1), date(2026, 11, 23)), st.sampled_from(["minute", "hour", "day", "week", "month"]))
-def test_a_date_alone_as_the_end_includes_its_day_whatever_the_interval(last: date, interval: str) -> None:
+def test_an_end_date_includes_its_whole_day_for_every_interval(last: date, interval: str) -> None:
     sent = as_sent(last, interval=interval, end=True)
     assert sent is not None
     if interval in ("minute", "hour"):
@@ -174,7 +174,7 @@ def test_a_date_alone_as_the_end_includes_its_day_whatever_the_interval(last: da
          span("2026-11-23T05:00", "2026-11-23T06:59:59.999999"), "hour", False, False),
     ],
 )  # fmt: skip
-def test_an_interval_is_incomplete_when_it_is_not_over_or_the_range_cuts_it(
+def test_an_interval_is_incomplete_if_it_is_current_or_cut_by_the_range(
     days: list[str], found: Range, interval: str, first: bool, last: bool
 ) -> None:
     assert intervals(days, found, interval) == Intervals(tuple(days), len(days) - last, first)
@@ -191,14 +191,14 @@ def test_the_days_before_today_are_complete_and_today_is_not(count: int, now: da
     assert marked.incomplete_last == days[-1]
 
 
-def test_whole_intervals_are_read_whatever_the_range_says() -> None:
+def test_retention_reads_whole_intervals_for_every_range() -> None:
     days = ["2026-11-08", "2026-11-15"]
     found = span("2026-11-10", "2026-11-17T23:59:59.999999")
     assert intervals(days, found, "week", widened=True) == Intervals(tuple(days), 2)
     assert list(intervals([], found, "week").complete()) == []
 
 
-def test_hours_to_come_are_neither_over_nor_begun() -> None:
+def test_future_hours_are_neither_complete_nor_started() -> None:
     days = [f"2026-11-23 {hour:02}:00:00" for hour in range(24)]
     found = intervals(days, span("2026-11-23", "2026-11-23T23:59:59"), "hour")
     assert found.incomplete_last == "2026-11-23 07:00:00"

@@ -1,4 +1,4 @@
-"""What query_funnel says over documented answers."""
+"""Results of query_funnel over documented responses."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .answers import FUNNEL, TRENDS, VIEWS, answered, step
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_funnel_says_the_biggest_drop_between_steps_that_nobody_may_leave_out() -> None:
+async def test_a_funnel_reports_the_biggest_drop_between_required_steps() -> None:
     steps = [step("seen", 100), step("tried", 10, 5.0), step("bought", 37, 3600.0)]
     shown = await run(
         FUNNEL,
@@ -31,14 +31,14 @@ async def test_a_funnel_says_the_biggest_drop_between_steps_that_nobody_may_leav
     }
 
 
-async def test_a_funnel_with_one_value_or_a_step_that_nobody_took_says_what_it_can() -> None:
+async def test_a_funnel_with_one_value_or_an_empty_step_has_fewer_facts() -> None:
     group = [{**step(name, count), "breakdown_value": ["Chrome"]} for name, count in (("a", 5), ("b", 2), ("c", 0))]
     shown = await run(FUNNEL, answered([group]), steps=["a", "b", "c"], breakdown="$browser")
     assert shown["facts"]["biggest_drop"] == {"from": "a", "to": "b", "lost": 3, "lost_percent": 60}
     assert shown["notes"][0].startswith("No users reached c.")
 
 
-async def test_a_median_is_not_made_up_from_those_of_the_steps() -> None:
+async def test_a_median_is_not_computed_from_the_medians_of_steps() -> None:
     steps = [step("a", 9), step("b", 5, 10.0), step("c", 4, 10.0)]
     assert "median_total_s" not in (await run(FUNNEL, answered(steps), steps=["a", "b", "c"]))["facts"]
     assert (await run(FUNNEL, answered(steps[:2]), steps=["a", "b"]))["facts"]["median_total_s"] == 10
@@ -50,7 +50,7 @@ async def test_unordered_steps_are_only_counted() -> None:
     assert [row[0] for row in shown["rows"]] == ["Completed 1 step", "Completed 2 steps"]
 
 
-async def test_cohorts_are_told_by_name() -> None:
+async def test_cohorts_are_shown_by_name() -> None:
     steps = [{**step(name, 3), "breakdown": "Payers", "breakdown_value": 7} for name in ("a", "b")]
     funnel = await run(FUNNEL, answered([steps]), steps=["a", "b"], breakdown="cohort.7")
     assert [row[0] for row in funnel["rows"]] == ["Payers", "Payers"]

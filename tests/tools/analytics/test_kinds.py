@@ -1,4 +1,4 @@
-"""One record per kind of analysis, and one Spec for what a typed input and a stored query ask."""
+"""One record per kind of analysis, and one Spec for a typed input and its stored query."""
 
 import re
 from dataclasses import FrozenInstanceError, dataclass, is_dataclass
@@ -62,8 +62,9 @@ def asked(name: str, arguments: dict[str, Any]) -> Spec[Any]:
 
 
 @pytest.mark.parametrize(("name", "arguments"), ASKED)
-def test_a_typed_input_and_the_query_that_is_stored_for_it_ask_the_same(name: str, arguments: dict[str, Any]) -> None:
-    kind, spec = BY_NAME[name], asked(name, arguments)
+def test_a_typed_input_and_its_stored_query_give_the_same_spec(name: str, arguments: dict[str, Any]) -> None:
+    kind = BY_NAME[name]
+    spec = asked(name, arguments)
     query = kind.compile(spec)
     assert kind_of(query) is kind
     assert read_stored(kind, query) == spec
@@ -71,7 +72,7 @@ def test_a_typed_input_and_the_query_that_is_stored_for_it_ask_the_same(name: st
 
 
 @given(st.sampled_from(MATHS), st.sampled_from([None, "revenue", "person.age"]), st.integers(0, 4), st.booleans())
-def test_every_math_is_read_back_from_what_is_sent(math: str, prop: str | None, index: int, named: bool) -> None:
+def test_every_math_is_read_back_from_the_sent_query(math: str, prop: str | None, index: int, named: bool) -> None:
     event = {"event": "x", "math": math, "property": prop, "group_type_index": index, "name": "X" if named else None}
     try:
         spec = asked("trends", {"events": [event]})
@@ -82,7 +83,7 @@ def test_every_math_is_read_back_from_what_is_sent(math: str, prop: str | None, 
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_what_is_asked_cannot_be_changed(name: str) -> None:
+def test_a_spec_is_immutable(name: str) -> None:
     spec = next(asked(kind, arguments) for kind, arguments in ASKED if kind == name)
     with pytest.raises(FrozenInstanceError):
         spec.interval = "month"  # pyright: ignore[reportAttributeAccessIssue]
@@ -90,7 +91,7 @@ def test_what_is_asked_cannot_be_changed(name: str) -> None:
     assert spec.options is None or is_dataclass(spec.options)
 
 
-def test_conditions_are_found_in_groups_of_any_depth_and_empty_groups_are_none() -> None:
+def test_conditions_are_found_in_nested_groups_and_empty_groups_have_none() -> None:
     leaf = {"key": "plan", "type": "person", "operator": "exact", "value": ["pro"]}
     group: dict[str, Any] = {"type": "AND", "values": [{"type": "OR", "values": [leaf, {"value": "no key"}]}]}
     assert [one.key for one in stored.conditions(group)] == ["plan"]
@@ -102,7 +103,7 @@ def test_conditions_are_found_in_groups_of_any_depth_and_empty_groups_are_none()
     assert len(stored.conditions(deep)) == 1
 
 
-def test_every_typed_input_has_its_kind_and_only_the_file_of_that_kind_names_it() -> None:
+def test_only_the_file_of_a_kind_names_its_typed_input() -> None:
     assert tuple(kind.input for kind in KINDS) == ANALYSES
     assert {kind.node for kind in KINDS} <= queries.QUERY_KINDS
     sources = [path for folder in ("tools", "server") for path in (ROOT / folder).rglob("*.py")]

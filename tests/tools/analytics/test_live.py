@@ -44,7 +44,7 @@ def sandbox() -> Generator[LiveSandbox]:
 
 @pytest.fixture(scope="module")
 def events(sandbox: LiveSandbox) -> list[Event]:
-    """All events up to now, in order; the project's timezone is UTC."""
+    """Return all events up to now, in order; the project's timezone is UTC."""
     sql = (
         "SELECT event, toString(person_id), timestamp, properties.$browser, toFloat(properties.revenue), "
         "properties.$process_person_profile != 'false' FROM events "
@@ -84,9 +84,7 @@ async def test_a_trend_counts_events_by_day_and_marks_today(sandbox: LiveSandbox
     assert shown["budget"]["class"] == "analytics"
 
 
-async def test_hours_of_today_that_are_to_come_are_not_shown_as_zeros(
-    sandbox: LiveSandbox, events: list[Event]
-) -> None:
+async def test_future_hours_of_today_are_not_shown_as_zeros(sandbox: LiveSandbox, events: list[Event]) -> None:
     today = f"{TODAY}"
     shown = await sandbox.call("query_trends", events=["*"], interval="hour", date_from=today, date_to=today)
     counted = Counter(event.at.hour for event in events if event.day == TODAY)
@@ -94,7 +92,7 @@ async def test_hours_of_today_that_are_to_come_are_not_shown_as_zeros(
     assert shown["incomplete_last"] == f"{TODAY} 12:00:00"
 
 
-async def test_a_total_counts_a_user_once_where_days_would_count_her_on_each(
+async def test_a_total_counts_a_user_once_who_is_active_on_several_days(
     sandbox: LiveSandbox, events: list[Event]
 ) -> None:
     shown = await sandbox.call(
@@ -115,7 +113,7 @@ async def test_a_total_counts_a_user_once_where_days_would_count_her_on_each(
     assert 'interval "total" counts them once' in by_day["notes"][0]
 
 
-async def test_a_breakdown_beyond_its_limit_says_so_and_loses_nothing(
+async def test_a_breakdown_beyond_its_limit_is_reported_and_loses_nothing(
     sandbox: LiveSandbox, events: list[Event]
 ) -> None:
     shown = await sandbox.call("query_trends", events=["$pageview"], breakdown="$browser", breakdown_limit=2)
@@ -168,7 +166,7 @@ FILTERS: list[tuple[dict[str, Any], Callable[[Event], bool]]] = [
 
 
 @pytest.mark.parametrize(("condition", "holds"), FILTERS)
-async def test_filters_hold(
+async def test_filters_are_applied(
     sandbox: LiveSandbox, events: list[Event], condition: dict[str, Any], holds: Callable[[Event], bool]
 ) -> None:
     for arguments in (
@@ -179,7 +177,7 @@ async def test_filters_hold(
         assert shown["rows"][0][1] == sum(1 for event in of(events, "$pageview", DAYS_7[0]) if holds(event))
 
 
-async def test_a_funnel_tells_conversion_and_where_most_are_lost(sandbox: LiveSandbox, events: list[Event]) -> None:
+async def test_a_funnel_reports_conversion_and_the_biggest_drop(sandbox: LiveSandbox, events: list[Event]) -> None:
     steps = ["$pageview", "signed_up", "purchase_completed"]
     shown = await sandbox.call("query_funnel", steps=steps, date_from="-60d", date_to="2026-11-20")
     reached = _reached(of_steps(events, steps, TODAY - timedelta(days=60), date(2026, 11, 20)), steps)
@@ -202,7 +200,7 @@ def of_steps(events: list[Event], steps: list[str], first: date, last: date) -> 
 
 
 def _reached(by_person: dict[str, list[Event]], steps: list[str]) -> list[int]:
-    """How many persons reached each step of an ordered funnel within 14 days of its first: every first step tried."""
+    """Return the number of persons at each step of an ordered funnel within 14 days, trying every first step."""
     counts = [0] * len(steps)
     for own in by_person.values():
         best = 0
@@ -230,7 +228,7 @@ async def test_a_funnel_by_property_names_the_best_and_the_worst(sandbox: LiveSa
     assert "breakdown_limit" in shown["notes"][0]
 
 
-async def test_times_to_convert_are_those_of_the_converted(sandbox: LiveSandbox) -> None:
+async def test_times_to_convert_are_those_of_users_who_converted(sandbox: LiveSandbox) -> None:
     steps = ["signed_up", "purchase_completed"]
     funnel = await sandbox.call("query_funnel", steps=steps, date_from="-60d")
     times = await sandbox.call("query_funnel", steps=steps, date_from="-60d", view="time_to_convert")
@@ -240,7 +238,7 @@ async def test_times_to_convert_are_those_of_the_converted(sandbox: LiveSandbox)
     assert lower <= funnel["facts"]["median_total_s"] < upper
 
 
-async def test_stickiness_is_the_days_of_each_person(sandbox: LiveSandbox, events: list[Event]) -> None:
+async def test_stickiness_counts_the_active_days_of_each_person(sandbox: LiveSandbox, events: list[Event]) -> None:
     shown = await sandbox.call("query_stickiness", events=["$pageview"], date_from="-7d")
     days: dict[str, set[date]] = defaultdict(set)
     for event in of(events, "$pageview", DAYS_7[0]):
@@ -256,7 +254,7 @@ async def test_stickiness_is_the_days_of_each_person(sandbox: LiveSandbox, event
     assert cumulative["facts"] == shown["facts"]
 
 
-async def test_retention_counts_who_came_back_by_day(sandbox: LiveSandbox, events: list[Event]) -> None:
+async def test_retention_counts_returning_users_by_day(sandbox: LiveSandbox, events: list[Event]) -> None:
     shown = await sandbox.call("query_retention", event="signed_up", returning_event="$pageview", periods=8)
     first: dict[str, date] = {}
     for event in of(events, "signed_up"):
@@ -271,14 +269,14 @@ async def test_retention_counts_who_came_back_by_day(sandbox: LiveSandbox, event
             later = day + timedelta(days=ahead)
             came = sum(1 for person in cohort if (person, later) in seen)
             assert count == (came if later <= TODAY else None)
-    whole = DAYS_7[:-2]  # for the others the day after is today, or to come
+    whole = DAYS_7[:-2]  # for the others, the next day is today or in the future
     began = {person: day for person, day in first.items() if day in whole}
     back = sum(1 for person, day in began.items() if (person, day + timedelta(days=1)) in seen)
     assert shown["facts"]["returned_percent"]["Day 1"] == percent(back, len(began))
     assert shown["incomplete_last"] == "2026-11-23"
 
 
-async def test_lifecycle_rows_add_up_to_who_was_active(sandbox: LiveSandbox, events: list[Event]) -> None:
+async def test_lifecycle_rows_add_up_to_the_active_users(sandbox: LiveSandbox, events: list[Event]) -> None:
     shown = await sandbox.call("query_lifecycle", event="$pageview", date_from="-7d")
     views = [event for event in of(events, "$pageview") if event.has_profile]
     days = [DAYS_7[0] - timedelta(days=1), *DAYS_7]
@@ -314,7 +312,7 @@ async def test_paths_count_the_sittings_that_take_an_edge(sandbox: LiveSandbox, 
 
 
 def _sittings(own: list[Event]) -> list[list[str]]:
-    """Names of a person's events, parted where half an hour or more passes."""
+    """Return the names of a person's events, split at gaps of half an hour or more."""
     sittings: list[list[str]] = []
     before = datetime.min.replace(tzinfo=UTC)
     for event in own:
@@ -342,7 +340,7 @@ def _sittings(own: list[Event]) -> list[list[str]]:
         ("query_retention", {"event": "$pageview", "returning_event": ABSENT_EVENT}),
     ],
 )  # fmt: skip
-async def test_an_event_that_never_happened_is_named_with_what_was_meant(
+async def test_an_event_without_data_is_named_with_the_likely_name(
     sandbox: LiveSandbox, tool: str, arguments: dict[str, Any]
 ) -> None:
     shown = await sandbox.call(tool, **arguments)
@@ -350,7 +348,7 @@ async def test_an_event_that_never_happened_is_named_with_what_was_meant(
     assert said == f"`{ABSENT_EVENT}` has never been seen: did you mean `signed_up`?"
 
 
-async def test_an_unknown_action_is_said_where_posthog_drops_it(sandbox: LiveSandbox) -> None:
+async def test_an_unknown_action_that_posthog_drops_is_reported(sandbox: LiveSandbox) -> None:
     shown = await sandbox.call("query_trends", events=["$pageview", {"action_id": 99_999}])
     assert shown["columns"] == ["day", "$pageview"]
     assert shown["notes"] == ["Unknown action: 99999. list_actions lists the ids."]
@@ -379,7 +377,7 @@ async def test_save_as_stores_the_same_query_so_that_the_insight_has_the_same_nu
         ("dStart", None),
     ],
 )  # fmt: skip
-async def test_the_range_told_is_the_one_that_posthog_counted(
+async def test_the_reported_range_is_the_one_that_posthog_counted(
     sandbox: LiveSandbox, events: list[Event], interval: str, date_from: str, date_to: str | None
 ) -> None:
     shown = await sandbox.call(

@@ -1,4 +1,4 @@
-"""What typed queries say of events that nobody has ever sent."""
+"""Notes of typed queries about events without data."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def looked_up(api: FakeCall) -> int:
     return sum(1 for sent in api.sent if sent.method == "GET")
 
 
-async def test_a_misspelt_event_is_told_with_what_was_meant() -> None:
+async def test_a_misspelled_event_is_reported_with_the_likely_name() -> None:
     shown = await run(TRENDS, answering([NOTHING]), events=["purchase"])
     assert shown["notes"] == [
         "No matching events in this range: purchase.",
@@ -45,12 +45,12 @@ async def test_a_misspelt_event_is_told_with_what_was_meant() -> None:
     ]
 
 
-async def test_an_event_that_was_seen_is_not_doubted() -> None:
+async def test_a_known_event_is_not_questioned() -> None:
     shown = await run(TRENDS, answering([NOTHING]), events=["$pageview"])
     assert shown["notes"] == ["No matching events in this range: $pageview."]
 
 
-async def test_a_sum_of_nothing_is_not_told_as_an_event_that_did_not_happen() -> None:
+async def test_an_empty_sum_is_not_reported_as_a_missing_event() -> None:
     shown = await run(TRENDS, answering([NOTHING]), events=["$pageview"], math="sum", property="revenue")
     assert shown["notes"] == ["No matching events in this range: $pageview (sum of revenue)."]
 
@@ -63,14 +63,14 @@ async def test_names_are_looked_up_only_when_something_counts_nothing() -> None:
     assert looked_up(api) == 0
 
 
-async def test_a_misspelt_exclusion_is_told_though_everything_is_counted() -> None:
+async def test_a_misspelled_exclusion_is_reported_even_if_all_steps_have_numbers() -> None:
     api = answering(steps(5, 3))
     shown = await run(FUNNEL, api, steps=["$pageview", "purchase_completed"], exclude=["exception"])
     assert shown["notes"][-1] == "`exception` has never been seen: did you mean `$exception`?"
     assert looked_up(api) == 1
 
 
-async def test_names_that_cannot_be_looked_up_are_only_doubted() -> None:
+async def test_names_that_cannot_be_looked_up_are_only_questioned() -> None:
     def refused(_: Sent) -> Any:
         raise Rejected("permission_denied", "PostHog refuses.")
 
@@ -94,7 +94,7 @@ SOME = {**NOTHING, "data": [3.0]}
          "`revenue`."),
     ],
 )  # fmt: skip
-async def test_a_property_that_nobody_has_is_told_though_something_is_counted(
+async def test_an_unused_property_is_reported_even_if_something_is_counted(
     arguments: dict[str, Any], said: str
 ) -> None:
     shown = await run(TRENDS, answering([SOME]), events=["$pageview"], **arguments)
@@ -113,11 +113,11 @@ async def test_a_property_that_nobody_has_is_told_though_something_is_counted(
         {"math": "dau", "property": "unused"},
     ],
 )
-async def test_a_property_that_is_known_or_cannot_be_is_not_doubted(arguments: dict[str, Any]) -> None:
+async def test_a_property_that_is_known_or_cannot_be_known_is_not_questioned(arguments: dict[str, Any]) -> None:
     assert "notes" not in await run(TRENDS, answering([SOME]), events=["$pageview"], interval="total", **arguments)
 
 
-async def test_conditions_of_steps_are_looked_at_too() -> None:
+async def test_conditions_of_steps_are_checked_too() -> None:
     steps_of = ["$pageview", {"event": "purchase_completed", "where": [{"key": "pln", "value": "pro"}]}]
     shown = await run(FUNNEL, answering(steps(5, 3)), steps=steps_of)
     assert shown["notes"][-1] == "`pln` has never been seen as a property of events: did you mean `plan`?"

@@ -1,4 +1,4 @@
-"""The typed queries over PostHog's documented answers: what is said about them, how they are stored, what fails."""
+"""The typed queries over PostHog's documented responses: facts and notes, stored insights, errors."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ from .answers import (
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_trend_is_a_table_with_what_one_would_say_aloud() -> None:
+async def test_a_trend_is_a_table_with_its_main_facts() -> None:
     api = answered(
         [VIEWS], resolved_date_range={"date_from": "2026-11-21T00:00:00Z", "date_to": "2026-11-23T23:59:59Z"}
     )
@@ -63,7 +63,7 @@ async def test_a_trend_is_a_table_with_what_one_would_say_aloud() -> None:
     }
 
 
-async def test_an_interval_is_incomplete_as_of_when_the_numbers_were_computed() -> None:
+async def test_an_interval_is_incomplete_at_the_time_of_computation() -> None:
     yesterday = "2026-11-23T23:50:00Z"
     shown = await run(TRENDS, answered([VIEWS], is_cached=True, last_refresh=yesterday), events=["$pageview"])
     assert shown["incomplete_last"] == "2026-11-23"
@@ -74,7 +74,7 @@ async def test_an_interval_is_incomplete_as_of_when_the_numbers_were_computed() 
     assert shown["facts"][0]["last_complete"] == ["2026-11-23", 14]
 
 
-async def test_the_markers_of_a_breakdown_are_words_and_a_cut_is_told() -> None:
+async def test_markers_of_a_breakdown_are_words_and_truncation_is_reported() -> None:
     lines = [{**VIEWS, "breakdown_value": value} for value in (["Chrome"], ["Other"], [NULL], [OTHER])]
     shown = await run(TRENDS, answered(lines, hasMore=True), events=["$pageview"], breakdown="$browser")
     assert shown["columns"] == ["day", "Chrome", "Other", "(none)", "(other)"]
@@ -84,13 +84,13 @@ async def test_the_markers_of_a_breakdown_are_words_and_a_cut_is_told() -> None:
     ]
 
 
-async def test_a_value_of_any_length_is_told_by_its_beginning() -> None:
+async def test_a_long_value_is_shown_by_its_beginning() -> None:
     lines = [{**VIEWS, "breakdown_value": [value]} for value in ("x" * 200, "y" * 20_000)]
     shown = await run(TRENDS, answered(lines), events=["$pageview"], breakdown="$browser")
     assert shown["columns"] == ["day", "x" * 200, f"{'y' * 200}… (20000 characters)"]
 
 
-async def test_two_series_of_one_event_are_told_apart() -> None:
+async def test_two_series_of_one_event_have_different_names() -> None:
     lines = [{**VIEWS, "action": {"order": order}} for order in range(3)]
     shown = await run(
         TRENDS, answered(lines), events=["$pageview", {"event": "$pageview", "math": "dau"}, {"event": "$pageview"}]
@@ -98,7 +98,7 @@ async def test_two_series_of_one_event_are_told_apart() -> None:
     assert shown["columns"] == ["day", "$pageview", "$pageview (dau)", "$pageview #3"]
 
 
-async def test_actions_are_told_by_name() -> None:
+async def test_actions_are_shown_by_name() -> None:
     lines = [{**VIEWS, "label": "Signed up", "action": {"order": order}} for order in range(2)]
     asked = [{"action_id": 3}, {"action_id": 3, "math": "dau"}]
     assert (await run(TRENDS, answered(lines), events=asked))["columns"] == ["day", "Signed up", "Signed up (dau)"]
@@ -124,7 +124,7 @@ async def test_a_comparison_hides_no_value_and_invents_no_zero() -> None:
     assert shown["rows"] == [["Chrome", 6, 4, 50, 75], ["Arc", 2, None, None, 25]]
 
 
-async def test_which_day_is_not_over_is_decided_by_the_projects_clock() -> None:
+async def test_the_incomplete_day_depends_on_the_projects_timezone() -> None:
     api = answered([VIEWS], last_refresh="2026-11-24T02:00:00Z")
     api.target = Target(project=Project(PROJECT_ID, "New York", "America/New_York"))
     assert (await run(TRENDS, api, events=["$pageview"]))["incomplete_last"] == "2026-11-23"
@@ -132,7 +132,7 @@ async def test_which_day_is_not_over_is_decided_by_the_projects_clock() -> None:
     assert "incomplete_last" not in await run(TRENDS, api, events=["$pageview"], date_to="2026-11-23")
 
 
-async def test_a_day_is_also_told_against_the_same_day_of_the_week_before() -> None:
+async def test_a_day_is_also_compared_with_the_same_weekday_before() -> None:
     days = [f"2026-11-{day:02}" for day in range(10, 24)]
     line = {**VIEWS, "days": days, "data": [float(at) for at in range(1, 15)]}
     (fact,) = (await run(TRENDS, answered([line]), events=["$pageview"], date_from="-13d"))["facts"]
@@ -166,7 +166,7 @@ async def test_a_wide_and_long_table_keeps_its_newest_rows_and_says_so() -> None
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_all_of_them_read_unless_told_to_save(operation: Any) -> None:
+def test_all_typed_queries_only_read_without_save_as(operation: Any) -> None:
     needed: dict[str, Any] = {
         "query_trends": {"events": "x"}, "query_funnel": {"steps": ["x", "y"]}, "query_retention": {"event": "x"},
         "query_paths": {}, "query_stickiness": {"events": "x"}, "query_lifecycle": {"event": "x"},
@@ -196,7 +196,7 @@ async def test_paths_are_stored_with_the_edges_that_are_shown() -> None:
     assert api.last.body["query"]["source"]["pathsFilter"]["edgeLimit"] == 12
 
 
-async def test_what_cannot_be_counted_is_not_stored() -> None:
+async def test_a_query_that_cannot_be_counted_is_not_stored() -> None:
     refusal = Rejected("validation_failed", "PostHog refuses the arguments.", "Change it.")
     api = FakeCall({POST: refusal, f"POST {INSIGHTS}": answer("insight")})
     with pytest.raises(Rejected):
@@ -204,7 +204,7 @@ async def test_what_cannot_be_counted_is_not_stored() -> None:
     assert [sent.path for sent in api.sent] == [f"/api/projects/{PROJECT_ID}/query/"]
 
 
-async def test_refresh_computes_anew() -> None:
+async def test_refresh_bypasses_the_cache() -> None:
     api = answered([VIEWS])
     await run(TRENDS, api, events=["$pageview"], refresh=True)
     assert api.last.body
@@ -243,7 +243,7 @@ async def test_a_query_in_the_background_is_waited_for(monkeypatch: pytest.Monke
         (FUNNEL, {"steps": ["x", "y"], "breakdown": "z"}),
     ],
 )  # fmt: skip
-async def test_results_of_another_shape_are_posthogs_news(
+async def test_results_of_another_shape_are_an_upstream_error(
     operation: Any, arguments: dict[str, Any], results: Any
 ) -> None:
     try:
@@ -254,7 +254,7 @@ async def test_results_of_another_shape_are_posthogs_news(
         assert shown["rows"] == [] or results == [[]]
 
 
-async def test_an_error_within_an_answer_is_an_error() -> None:
+async def test_an_error_in_a_successful_response_is_an_error() -> None:
     with pytest.raises(Rejected, match="could not run"):
         await run(TRENDS, answered([], error="memory"), events=["$pageview"])
 
@@ -271,7 +271,7 @@ EMPTY: list[tuple[Operation[Any], list[Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("operation", "results", "arguments"), EMPTY)
-async def test_results_without_anything_in_them_are_answered(
+async def test_empty_results_are_valid(
     operation: Operation[Any], results: list[Any], arguments: dict[str, Any]
 ) -> None:
     assert (await run(operation, answered(results), **arguments))["columns"]

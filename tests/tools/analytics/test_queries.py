@@ -1,4 +1,4 @@
-"""What is sent for an analyst's words, as PostHog's query objects, and which words are refused."""
+"""The PostHog queries sent for typed inputs, and the inputs that are rejected."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ def paths(**arguments: Any) -> dict[str, Any]:
          {**VIEW, "properties": [{"key": "plan", "value": "pro", "operator": "exact", "type": "person"}]}),
     ],
 )  # fmt: skip
-def test_what_is_counted_is_a_name_or_an_object(event: Any, node: dict[str, Any]) -> None:
+def test_an_event_is_a_name_or_an_object(event: Any, node: dict[str, Any]) -> None:
     assert trends(events=event)["series"] == trends(events=[event])["series"] == [{**node, "math": "total"}]
     lifecycle = compiled(LIFECYCLE, {"event": event})
     stickiness = compiled(STICKINESS, {"events": [event]})
@@ -78,7 +78,7 @@ def test_what_is_counted_is_a_name_or_an_object(event: Any, node: dict[str, Any]
         ({"math": "total", "property": "revenue"}, {"math": "total"}),
     ],
 )  # fmt: skip
-def test_a_math_is_of_the_whole_or_of_one_series(given: dict[str, Any], sent: dict[str, Any]) -> None:
+def test_a_math_applies_to_all_series_or_to_one(given: dict[str, Any], sent: dict[str, Any]) -> None:
     assert trends(**given)["series"] == [{**VIEW, **sent}]
     both = trends(events=[{"event": "$pageview", **given}, "bought"])["series"]
     assert both[0] == {**VIEW, **sent}
@@ -162,13 +162,13 @@ def test_retention_returns_to_the_same_event_unless_another_is_named() -> None:
     assert retention(event="*")["retentionFilter"]["targetEntity"]["id"] is None
 
 
-def test_paths_are_of_pages_unless_told_otherwise() -> None:
+def test_paths_are_of_pages_by_default() -> None:
     assert paths()["pathsFilter"] == {"includeEventTypes": ["$pageview"], "stepLimit": 5, "edgeLimit": 30}
     sent = paths(include=[], start="/", end="/buy", groupings=["/user/*"], steps=3, edges=9)["pathsFilter"]
     assert sent == {"startPoint": "/", "endPoint": "/buy", "stepLimit": 3, "edgeLimit": 9, "pathGroupings": ["/user/*"]}
 
 
-def test_stickiness_counts_from_so_many_times() -> None:
+def test_stickiness_counts_from_a_minimum_number_of_times() -> None:
     query = compiled(STICKINESS, {"events": "$pageview", "at_least": 3, "cumulative": True, "interval": "week"})
     assert query["stickinessFilter"] == {
         "computedAs": "cumulative",
@@ -195,7 +195,7 @@ def test_stickiness_counts_from_so_many_times() -> None:
         ({"key": "paid", "value": False}, {"value": False}),
     ],
 )  # fmt: skip
-def test_a_condition_means_what_it_says(given: dict[str, Any], sent: dict[str, Any]) -> None:
+def test_a_condition_has_its_meaning_in_posthog(given: dict[str, Any], sent: dict[str, Any]) -> None:
     (made,) = trends(filters=[given])["properties"]
     assert made | sent == made
     assert trends(filter_test_accounts=True)["filterTestAccounts"] is True
@@ -243,7 +243,7 @@ REFUSED: list[tuple[type[Input], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("model", "arguments", "says"), REFUSED)
-def test_what_posthog_would_ignore_or_refuse_is_refused_with_what_is_accepted(
+def test_input_that_posthog_would_ignore_or_reject_is_rejected_with_the_accepted_values(
     model: type[Input], arguments: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(ValidationError, match=says):
@@ -251,7 +251,7 @@ def test_what_posthog_would_ignore_or_refuse_is_refused_with_what_is_accepted(
 
 
 @given(st.sampled_from(MATHS), st.sampled_from([None, "revenue", "person.age"]), st.integers(0, 4))
-def test_every_math_is_sent_whole_or_refused(math: str, prop: str | None, index: int) -> None:
+def test_every_math_is_sent_completely_or_rejected(math: str, prop: str | None, index: int) -> None:
     event = {"event": "x", "math": math, "property": prop, "group_type_index": index}
     try:
         (series,) = trends(events=[event])["series"]
@@ -269,7 +269,7 @@ VALUES = st.one_of(st.none(), st.text(max_size=5), st.integers(), st.booleans(),
 
 @accepting(20, ValidationError)
 @given(st.text(max_size=10), st.sampled_from(OPERATORS), VALUES)
-def test_no_condition_is_sent_that_posthog_takes_for_true(key: str, operator: str, value: Any) -> None:
+def test_no_condition_is_sent_that_posthog_treats_as_true(key: str, operator: str, value: Any) -> None:
     made = PropertyFilter.model_validate({"key": key, "operator": operator, "value": value}).as_filter()
     assert made["key"]
     assert made["value"] not in (None, [])

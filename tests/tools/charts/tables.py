@@ -1,4 +1,4 @@
-"""A table of each kind, as the typed queries make them, with the marks of its answer."""
+"""A table of each kind, as the typed queries make it, with the marks of its result."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Charts: which specification a table makes, and what a renderer makes of it."""
+"""Charts: the specification of a table, and its rendering."""
 
 import json
 import math
@@ -45,7 +45,7 @@ def made(name: str) -> Chart:
 
 
 def keys(node: Any) -> set[str]:
-    """All keys of a specification outside its data."""
+    """Return all keys of a specification outside its data."""
     if isinstance(node, list):
         return {key for item in cast("list[Any]", node) for key in keys(item)}
     if not isinstance(node, dict):
@@ -59,9 +59,10 @@ def points(chart: Chart, layer: int = 0) -> list[dict[str, Any]]:
 
 
 def pixels(png: bytes) -> tuple[int, int, int]:
-    """Width, height, and how many different bytes its rows hold: a blank picture has very few."""
+    """Return width, height, and the number of different bytes in its rows; a blank picture has very few."""
     width, height = struct.unpack(">II", png[16:24])
-    at, packed = 8, b""
+    at = 8
+    packed = b""
     while at < len(png):
         (size,) = struct.unpack(">I", png[at : at + 4])
         kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + size]
@@ -74,7 +75,7 @@ def pixels(png: bytes) -> tuple[int, int, int]:
 
 
 @EVERY
-def test_a_specification_is_plain_data_of_its_own_that_computes_and_loads_nothing(name: str) -> None:
+def test_a_specification_is_plain_data_that_computes_and_loads_nothing(name: str) -> None:
     spec = made(name).spec
     json.dumps(spec, allow_nan=False)
     assert spec["width"] == 800
@@ -97,7 +98,7 @@ async def test_every_kind_is_drawn_at_its_size_and_is_not_blank(name: str) -> No
     assert different > 20
 
 
-def test_what_is_not_over_yet_is_apart_from_the_line() -> None:
+def test_the_incomplete_interval_is_separate_from_the_line() -> None:
     chart = made("line")
     dashed, solid, hollow = (points(chart, layer) for layer in range(3))
     assert [point["v"] for point in hollow] == [dashed[-1]["v"]]
@@ -112,25 +113,25 @@ def test_dormant_users_are_below_the_line_and_the_open_interval_is_pale() -> Non
     assert {point["o"] for point in data if point["t"] == data[-1]["t"]} == {0.4}
 
 
-def test_a_retention_grid_has_percents_and_frames_what_is_not_over() -> None:
+def test_a_retention_grid_has_percentages_and_frames_incomplete_periods() -> None:
     chart = made("retention")
     assert [point["w"] for point in points(chart)] == ["44%", "22%", "38%"]
     assert [(point["p"], point["open"]) for point in points(chart, 1)] == [("Day 2", True), ("Day 1", True)]
 
 
-def test_bins_of_a_histogram_are_in_a_unit_that_one_can_read() -> None:
+def test_bins_of_a_histogram_have_a_readable_unit() -> None:
     chart = made("histogram")
     assert chart.spec["encoding"]["x"]["axis"]["title"] == "hours"
     assert points(chart)[1] == {"a": 1.5, "b": 3.0, "v": 59}
 
 
-def test_bands_of_paths_are_as_wide_as_they_are_many() -> None:
+def test_bands_of_paths_are_as_wide_as_their_counts() -> None:
     bands = points(made("paths"))
     heights = {point["e"]: point["y"] - point["y2"] for point in bands}
     assert math.isclose(heights[0] / heights[1], 40 / 9)
 
 
-def test_what_a_chart_leaves_out_is_said() -> None:
+def test_data_left_out_of_a_chart_is_reported() -> None:
     many = Table(
         "time",
         (dimension("day"), *series_columns([f"s{at}" for at in range(30)])),
@@ -146,7 +147,7 @@ def test_what_a_chart_leaves_out_is_said() -> None:
 
 @pytest.mark.parametrize("value", [2.2e-309, 1e-16, 1e15, 1e308, math.inf, math.nan])
 @pytest.mark.parametrize("kind", ["time", "bars", "histogram", "funnel", "retention", "paths"])
-def test_numbers_beyond_measure_draw_nothing_odd(kind: Shape, value: float) -> None:
+def test_extreme_numbers_are_drawn_correctly(kind: Shape, value: float) -> None:
     rows = ((1, value, value, value, 1), (1, 2, 3, 4, value))
     columns = (dimension("x"), dimension("began"), Column("size", Role.COUNT), *series_columns("ab"))
     for used in (columns, (columns[0], *columns[2:])):
@@ -184,7 +185,7 @@ async def test_hostile_names_are_only_text_in_the_picture() -> None:
     assert isinstance(await illustrated({}, bars, {}, HOSTILE, within_s=60), Reply)
 
 
-def test_names_are_cut_in_the_middle_and_stay_apart() -> None:
+def test_names_are_truncated_in_the_middle_and_stay_distinct() -> None:
     assert label("https://a.test/" + "x" * 90 + "/end", 20) == "https://a…xxxxxx/end"
     assert len(set(labels(["a" * 99, "a" * 98, "a" * 99 + "b"]))) == 3
     assert not {"\u202e", "\x1b"} & set(label(HOSTILE))
@@ -192,7 +193,7 @@ def test_names_are_cut_in_the_middle_and_stay_apart() -> None:
 
 
 @pytest.mark.anyio
-async def test_without_the_renderer_the_numbers_stay_and_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_renderer_the_numbers_are_returned_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(_: str) -> None:
         return None
 
@@ -205,7 +206,7 @@ async def test_without_the_renderer_the_numbers_stay_and_the_remedy_is_named(mon
 
 
 @pytest.mark.anyio
-async def test_a_renderer_that_takes_too_long_or_fails_costs_only_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_renderer_that_fails_or_times_out_only_loses_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     table, marks = TABLES["line"]
     late = await illustrated({"rows": [1]}, table, marks, "Title", within_s=0.0)
     monkeypatch.setattr(charts_drawing, "__package__", "no.such.package")
@@ -238,7 +239,7 @@ async def test_the_renderer_gets_neither_the_key_nor_the_settings_of_the_server(
     assert "CANARY" not in seen.read_text()
 
 
-def test_rows_of_a_query_become_series_in_the_order_of_time() -> None:
+def test_rows_of_a_query_become_series_in_time_order() -> None:
     rows = [["2026-11-02", "a", 2], ["2026-11-01", "a", "1.5"], ["2026-11-02", "b", None]]
     table = plotted(Plot(x="day", y="n", series="who"), ["day", "who", "n"], rows)
     assert table == Table(
@@ -248,7 +249,7 @@ def test_rows_of_a_query_become_series_in_the_order_of_time() -> None:
     assert bars == Table("bars", (dimension("who"), *series_columns("n")), (("a", 2), ("b", None)))
 
 
-def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
+def test_a_missing_column_is_named_with_the_available_ones() -> None:
     assert plotted(Plot(x="dya", y="n"), ["day", "n"], []) == "not drawn: there is no column 'dya'; columns are day, n"
 
 

@@ -1,4 +1,4 @@
-"""Charts read what a column is from its role: names are those of events and property values, and mean nothing."""
+"""Charts read the role of a column; names come from events and property values and have no meaning."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from .tables import DAYS
 
 STATUSES = ("new", "returning", "resurrecting", "dormant")
 TRAPS = ("before", "a before", "value", "size", "began", "share", "change_percent", "step", "from_s", *STATUSES)
-"""Names that events, property values and columns of SQL may have, too."""
+"""Names that events, property values and columns of SQL can have."""
 
 
 def drawn(table: Table) -> Chart:
@@ -24,7 +24,7 @@ def drawn(table: Table) -> Chart:
 
 
 def names(chart: Chart) -> list[str]:
-    """The series in the legend."""
+    """Return the series in the legend."""
     return chart.spec["encoding"]["color"]["scale"]["domain"]
 
 
@@ -39,7 +39,7 @@ def test_a_series_called_before_is_drawn_as_a_series() -> None:
     assert "the period before" not in chart.spec["title"]["subtitle"]
 
 
-def test_the_period_before_is_drawn_as_such_whatever_it_is_called() -> None:
+def test_the_previous_period_is_drawn_as_such_under_any_name() -> None:
     columns = (dimension("day"), *series_columns(["a", "b"]), Column("x", Role.PREVIOUS, 1))
     chart = drawn(Table("time", columns, tuple((day, 1, 2, 3) for day in DAYS)))
     assert names(chart) == ["a", "b"]
@@ -47,7 +47,7 @@ def test_the_period_before_is_drawn_as_such_whatever_it_is_called() -> None:
     assert {point["s"] for point in values(chart, 0)} == {"b"}
 
 
-def test_sql_with_the_names_of_the_statuses_is_no_lifecycle() -> None:
+def test_sql_with_the_names_of_the_statuses_is_not_a_lifecycle() -> None:
     rows = [[day, status, at] for day in DAYS for at, status in enumerate(STATUSES, start=1)]
     table = plotted(Plot(x="day", y="n", series="status"), ["day", "status", "n"], rows)
     assert isinstance(table, Table)
@@ -56,7 +56,7 @@ def test_sql_with_the_names_of_the_statuses_is_no_lifecycle() -> None:
     assert names(chart) == list(STATUSES)
 
 
-def test_statuses_are_stacked_whatever_they_are_called() -> None:
+def test_statuses_are_stacked_under_any_name() -> None:
     columns = (dimension("day"), *(Column(name, Role.STATUS) for name in "abcd"))
     chart = drawn(Table("time", columns, tuple((day, 1, 2, 3, -4) for day in DAYS)))
     assert chart.spec["encoding"]["y"]["stack"] == "zero"
@@ -64,7 +64,7 @@ def test_statuses_are_stacked_whatever_they_are_called() -> None:
 
 
 @pytest.mark.parametrize("trap", TRAPS)
-def test_bars_of_sql_are_the_same_whatever_their_columns_are_called(trap: str) -> None:
+def test_bars_of_sql_do_not_depend_on_the_names_of_columns(trap: str) -> None:
     def bars(*called: str) -> list[Any]:
         rows: list[Row] = [("x", 1, 2), ("y", 3, 4)]
         chart = drawn(Table("bars", (dimension("k"), *series_columns(called)), tuple(rows)))

@@ -77,7 +77,7 @@ async def test_search_results_are_paginated() -> None:
     assert "next_offset" not in await run(LIST, api, search="sales", limit=2, offset=4)
 
 
-async def test_search_stops_after_ten_pages_and_says_so() -> None:
+async def test_search_stops_after_ten_pages_and_reports_it() -> None:
     rows = [row(id=number, name="Sales") for number in range(1, 1201)]
     api = FakeCall({f"GET {DASHBOARDS}": pages(rows, ends=False)})
     shown = await run(LIST, api, search="sales")

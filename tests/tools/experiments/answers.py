@@ -1,4 +1,4 @@
-"""A running experiment with its metrics, and PostHog's answers to its queries (invented values in their shapes)."""
+"""A running experiment with its metrics, and PostHog's responses to its queries (invented values)."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ def exposures(*, p_value: float | None = 0.73, **changes: Any) -> dict[str, Any]
 
 
 def api_with(of: dict[str, Any], seen: Any = None, **by_uuid: Any) -> FakeCall:
-    """`by_uuid`: the answer to each metric, with u_1 for u-1."""
+    """Return a fake call; `by_uuid` has the response to each metric, with u_1 for u-1."""
 
     def reply(sent: Sent) -> Any:
         query = (sent.body or {})["query"]

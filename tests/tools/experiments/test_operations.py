@@ -44,7 +44,7 @@ def api_with(*flags: Any, made: Any = None) -> FakeCall:
         ({"status": "paused"}, "paused"),
     ],
 )
-async def test_list_shows_the_status_even_of_servers_that_say_none(dates: dict[str, str], status: str) -> None:
+async def test_list_shows_the_status_even_if_the_server_sends_none(dates: dict[str, str], status: str) -> None:
     api = FakeCall({f"GET {EXPERIMENTS}": page(experiment(**dates))})
     shown = await run(LIST, api, status="running", search="color")
     assert api.last.query == {"search": "color", "status": "running", "limit": 20, "offset": 0}
@@ -53,7 +53,7 @@ async def test_list_shows_the_status_even_of_servers_that_say_none(dates: dict[s
     assert row["status"] == status
 
 
-async def test_create_makes_a_draft_and_says_that_the_flag_was_made() -> None:
+async def test_create_makes_a_draft_and_reports_the_new_flag() -> None:
     api = api_with(answer("feature_flag", key=KEY + "-2"))
     shown = await run(CREATE, api, name="Button Color Test", feature_flag_key=KEY)
     assert [sent.method for sent in api.sent] == ["GET", "POST"]
@@ -79,7 +79,7 @@ async def test_variants_are_sent_as_parameters() -> None:
     assert "its variants apply" not in shown["note"]
 
 
-async def test_a_reused_flag_with_other_variants_is_told() -> None:
+async def test_a_reused_flag_with_other_variants_is_reported() -> None:
     asked = [{"key": "control", "rollout_percentage": 10}, {"key": "blue", "rollout_percentage": 90}]
     api = api_with(answer("feature_flag", key=KEY))
     shown = await run(CREATE, api, name="x", feature_flag_key=KEY, variants=asked)
@@ -88,7 +88,7 @@ async def test_a_reused_flag_with_other_variants_is_told() -> None:
     assert shown["variants"] == HALVES
 
 
-async def test_a_connection_that_may_not_read_flags_can_still_create() -> None:
+async def test_a_connection_without_permission_to_read_flags_can_still_create() -> None:
     denied = Rejected("permission_denied", "PostHog does not permit this.")
     api = FakeCall({f"GET {FLAGS}": denied, f"POST {EXPERIMENTS}": experiment()})
     shown = await run(CREATE, api, name="x", feature_flag_key=KEY)
@@ -109,13 +109,13 @@ REFUSED: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("variants", "says"), REFUSED)
-def test_variants_that_make_no_experiment_are_refused(variants: Any, says: str) -> None:
+def test_variants_that_do_not_make_an_experiment_are_rejected(variants: Any, says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         CreateExperiment.model_validate({"name": "x", "feature_flag_key": KEY, "variants": variants})
 
 
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=5) | WHOLES, st.booleans())
-def test_variants_pass_exactly_with_a_control_and_100_percent(shares: list[int], control: bool) -> None:
+def test_variants_are_valid_only_with_a_control_and_100_percent(shares: list[int], control: bool) -> None:
     keys = ["control" if control and not at else f"v{at}" for at in range(len(shares))]
     variants = [{"key": key, "rollout_percentage": share} for key, share in zip(keys, shares, strict=True)]
     arguments = {"name": "x", "feature_flag_key": KEY, "variants": variants}
@@ -153,7 +153,7 @@ async def test_update_launches_and_ends() -> None:
         UpdateExperiment.model_validate({"experiment_id": 11})
 
 
-async def test_a_deleted_experiment_comes_with_its_undo() -> None:
+async def test_a_deleted_experiment_shows_its_undo() -> None:
     api = FakeCall({f"PATCH {EXPERIMENT}": experiment(deleted=True)})
     shown = await run(DELETE, api, experiment_id=11)
     assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
@@ -161,7 +161,7 @@ async def test_a_deleted_experiment_comes_with_its_undo() -> None:
 
 
 @pytest.mark.parametrize("field", [name for name in experiment() if name != "id"])
-async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+async def test_older_servers_can_omit_any_field_but_the_id(field: str) -> None:
     old = {name: value for name, value in experiment().items() if name != field}
     api = FakeCall({f"GET {EXPERIMENT}": old, f"GET {EXPERIMENTS}": page(old)})
     assert (await run(GET, api, experiment_id=11))["id"] == 11

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 (RESULTS,) = OPERATIONS
 
 
-async def test_one_query_for_the_exposures_and_one_for_each_primary_metric_as_it_is_stored() -> None:
+async def test_exposures_and_each_stored_primary_metric_take_one_query() -> None:
     stored = experiment(metrics=[PURCHASES, REVENUE], metrics_secondary=[REFUNDS])
     api = api_with(stored)
     await run(RESULTS, api, experiment_id=11)
@@ -56,7 +56,7 @@ async def test_one_query_for_the_exposures_and_one_for_each_primary_metric_as_it
     assert sent["series"][0]["event"] == "purchase"
 
 
-async def test_a_significant_winner_may_be_called() -> None:
+async def test_a_significant_winner_is_conclusive() -> None:
     shown = await run(RESULTS, api_with(experiment()), experiment_id=11)
     assert shown == {
         "experiment": {
@@ -94,7 +94,7 @@ async def test_a_significant_winner_may_be_called() -> None:
     }
 
 
-async def test_a_draft_is_asked_nothing() -> None:
+async def test_a_draft_sends_no_query() -> None:
     api = api_with(experiment(start_date=None, status="draft"))
     shown = await run(RESULTS, api, experiment_id=11)
     assert len(api.sent) == 1
@@ -102,7 +102,7 @@ async def test_a_draft_is_asked_nothing() -> None:
     assert "draft" in shown["verdict"]["reasons"][0]
 
 
-async def test_refresh_makes_posthog_compute_everything_anew_and_cached_numbers_say_since_when() -> None:
+async def test_refresh_bypasses_the_cache_and_cached_numbers_have_their_age() -> None:
     api = api_with(experiment())
     await run(RESULTS, api, experiment_id=11, refresh=True)
     assert [(sent.body or {})["refresh"] for sent in api.sent[1:]] == ["force_blocking"] * 2
@@ -152,7 +152,7 @@ AGAINST: list[tuple[str, dict[str, Any], dict[str, Any] | None, Any]] = [
 
 
 @pytest.mark.parametrize(("says", "stored", "seen", "found"), AGAINST, ids=[case[0][:30] for case in AGAINST])
-async def test_what_speaks_against_calling_it_is_told(
+async def test_reasons_against_a_conclusion_are_reported(
     says: str, stored: dict[str, Any], seen: dict[str, Any] | None, found: Any
 ) -> None:
     shown = await run(RESULTS, api_with(experiment(**stored), seen, u_1=found), experiment_id=11)
@@ -170,7 +170,7 @@ async def test_exactly_seven_days_are_a_full_week() -> None:
     assert "less than a full week" in str(shown["verdict"]["reasons"])
 
 
-async def test_a_metric_that_cannot_be_computed_leaves_the_others_and_says_why() -> None:
+async def test_a_metric_that_cannot_be_computed_gives_the_reason_and_keeps_the_others() -> None:
     refusal = Rejected("validation_failed", "PostHog refuses.", upstream=Upstream("Unable to calculate."))
     api = api_with(experiment(metrics=[PURCHASES, REVENUE]), u_1=refusal)
     shown = await run(RESULTS, api, experiment_id=11)
@@ -182,12 +182,12 @@ async def test_a_metric_that_cannot_be_computed_leaves_the_others_and_says_why()
     assert shown["verdict"]["outcomes"] == ["test wins on sum of revenue"]
 
 
-async def test_without_exposures_there_is_no_answer() -> None:
+async def test_without_exposures_there_is_no_conclusion() -> None:
     with pytest.raises(Failed, match="sent no results"):
         await run(RESULTS, api_with(experiment(), {"last_refresh": NOW}), experiment_id=11)
 
 
-async def test_a_metric_without_numbers_is_posthogs_news() -> None:
+async def test_a_metric_without_numbers_is_an_upstream_error() -> None:
     shown = await run(RESULTS, api_with(experiment(), u_1={"last_refresh": NOW}), experiment_id=11)
     assert shown["metrics"] == [{"name": "Purchases", "error": "PostHog sent no results."}]
 
@@ -200,7 +200,7 @@ async def test_an_older_kind_of_metric_is_not_sent() -> None:
     assert "only PostHog's page shows" in shown["metrics"][0]["error"]
 
 
-async def test_where_less_is_better_chances_are_inverted_and_fewer_win() -> None:
+async def test_chances_are_inverted_if_the_metric_should_decrease() -> None:
     control = variant("control", 212, 40.0, denominator_sum=118.0)
     test = TEST | {
         "sum": 20.0, "denominator_sum": 167.0, "chance_to_win": 0.003, "credible_interval": [-0.9, -0.38],
@@ -218,7 +218,7 @@ async def test_where_less_is_better_chances_are_inverted_and_fewer_win() -> None
     assert shown["verdict"]["conclusive"] is True
 
 
-async def test_a_significant_loss_may_be_called_too() -> None:
+async def test_a_significant_loss_is_conclusive_too() -> None:
     worse = TEST | {"chance_to_win": 0.001, "credible_interval": [-0.5, -0.2]}
     shown = await run(RESULTS, api_with(experiment(), u_1=result(CONTROL, worse)), experiment_id=11)
     assert shown["verdict"] == {"conclusive": True, "outcomes": ["test loses on Purchases"]}
@@ -234,7 +234,7 @@ async def test_frequentist_results_have_p_values() -> None:
     assert metric["rows"][1][4:] == [46.5, 25, 68, 0.00012, True]
 
 
-async def test_absolute_differences_are_not_told_as_percent() -> None:
+async def test_absolute_differences_are_not_shown_as_percentages() -> None:
     found = TEST | {"credible_interval": [0.17, 0.35]}
     stored = experiment(stats_config={"method": "bayesian", "bayesian": {"difference_type": "ABSOLUTE"}})
     shown = await run(RESULTS, api_with(stored, u_1=result(CONTROL, found)), experiment_id=11)
@@ -243,7 +243,7 @@ async def test_absolute_differences_are_not_told_as_percent() -> None:
     assert metric["rows"][1][4:7] == [46.4, 0.17, 0.35]
 
 
-async def test_a_variant_that_wins_here_and_loses_there_is_left_to_the_reader() -> None:
+async def test_a_variant_with_mixed_results_gets_no_recommendation() -> None:
     worse = TEST | {"chance_to_win": 0.001, "credible_interval": [-0.5, -0.2]}
     api = api_with(experiment(metrics=[PURCHASES, REVENUE]), u_2=result(CONTROL, worse))
     shown = await run(RESULTS, api, experiment_id=11)
@@ -279,7 +279,7 @@ async def test_metrics_are_chosen_by_group_name_or_uuid(metric: str, names: list
     ]
 
 
-async def test_secondary_metrics_decide_nothing_and_a_part_of_the_primary_ones_says_so() -> None:
+async def test_secondary_metrics_decide_nothing_and_partial_primary_ones_are_reported() -> None:
     stored = experiment(metrics=[PURCHASES, REFUNDS], metrics_secondary=[REVENUE])
     alone = await run(RESULTS, api_with(stored), experiment_id=11, metric="secondary")
     assert "do not decide" in alone["verdict"]["reasons"][0]
@@ -288,7 +288,7 @@ async def test_secondary_metrics_decide_nothing_and_a_part_of_the_primary_ones_s
     assert "The verdict leaves out primary metrics: refund / purchase." in part["notes"]
 
 
-async def test_an_unknown_metric_is_refused_with_the_names_there_are() -> None:
+async def test_an_unknown_metric_is_rejected_with_the_available_names() -> None:
     api = api_with(experiment())
     with pytest.raises(Refused, match="unknown metric signups") as caught:
         await run(RESULTS, api, experiment_id=11, metric="signups")
@@ -296,7 +296,7 @@ async def test_an_unknown_metric_is_refused_with_the_names_there_are() -> None:
     assert len(api.sent) == 1
 
 
-async def test_those_who_saw_several_variants_are_told_apart() -> None:
+async def test_users_who_saw_several_variants_are_reported_separately() -> None:
     seen = exposures(
         total_exposures={"control": 212.0, "test": 205.0, "$multiple": 9.0, "gone": 3.0},
         bias_risk={"multiple_variant_percentage": 2.113},
@@ -310,7 +310,7 @@ async def test_those_who_saw_several_variants_are_told_apart() -> None:
     ]
 
 
-async def test_many_comparisons_are_a_reason_for_care() -> None:
+async def test_many_comparisons_are_reported_as_a_risk() -> None:
     many = [PURCHASES | {"uuid": f"u-{at}", "name": f"Metric {at}"} for at in range(4)]
     shown = await run(RESULTS, api_with(experiment(metrics=many)), experiment_id=11)
     assert shown["notes"][0] == "4 comparisons, each tested separately: one of them may differ by chance."
@@ -318,7 +318,7 @@ async def test_many_comparisons_are_a_reason_for_care() -> None:
     assert "comparisons" not in str(few["notes"])
 
 
-async def test_those_held_out_are_no_variant() -> None:
+async def test_held_out_users_are_not_a_variant() -> None:
     seen = exposures(total_exposures={"control": 150.0, "test": 150.0, "holdout-4": 30.0})
     shown = await run(RESULTS, api_with(experiment(), seen), experiment_id=11)
     assert [row[1:] for row in shown["exposures"]["rows"]] == [[150, 50, 50], [150, 50, 50], [30, None, None]]
@@ -346,7 +346,7 @@ TITLES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("query", "title"), TITLES)
-async def test_a_metric_without_a_name_is_called_by_what_it_counts(query: dict[str, Any], title: str) -> None:
+async def test_a_metric_without_a_name_is_named_after_its_event(query: dict[str, Any], title: str) -> None:
     stored = experiment(metrics=[{"kind": "ExperimentMetric", "uuid": "u-1", **query}])
     shown = await run(RESULTS, api_with(stored), experiment_id=11)
     assert shown["metrics"][0]["name"] == title
@@ -358,7 +358,7 @@ async def test_a_metric_without_a_name_is_called_by_what_it_counts(query: dict[s
     decrease=st.booleans(),
     chance=st.floats(0, 1),
 )
-def test_a_variant_wins_exactly_when_it_differs_the_way_that_is_wanted(
+def test_a_variant_wins_if_and_only_if_it_differs_in_the_goal_direction(
     samples: tuple[int, int], sums: tuple[int, int], decrease: bool, chance: float
 ) -> None:
     metric = Metric("x", {"metric_type": "mean", **({"goal": "decrease"} if decrease else {})}, is_primary=True)
@@ -377,7 +377,7 @@ def test_a_variant_wins_exactly_when_it_differs_the_way_that_is_wanted(
 
 
 @pytest.mark.parametrize("field", [name for name in experiment() if name != "id"])
-async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+async def test_older_servers_can_omit_any_field_but_the_id(field: str) -> None:
     old = {name: value for name, value in experiment().items() if name != field}
     shown = await run(RESULTS, api_with(old), experiment_id=11)
     assert shown["experiment"]["id"] == 11

@@ -26,7 +26,7 @@ def stored(sent: Sent) -> dict[str, Any]:
     return insight(**{name: value for name, value in (sent.body or {}).items() if name in insight()})
 
 
-async def test_list_asks_for_rows_without_results_last_changed_first() -> None:
+async def test_list_requests_rows_without_results_latest_change_first() -> None:
     api = FakeCall({f"GET {INSIGHTS}": page(insight(), count=9, next_offset=1)})
     shown = await run(LIST, api, search="daily", saved=True, insight="TRENDS", dashboards=[9], limit=1)
     assert api.last.query == {
@@ -57,13 +57,13 @@ async def test_list_asks_for_rows_without_results_last_changed_first() -> None:
     }
 
 
-async def test_dashboards_are_read_off_the_tiles_where_posthog_names_them_only_there() -> None:
+async def test_dashboards_are_read_from_the_tiles_if_posthog_names_them_only_there() -> None:
     tiles = [{"id": 1, "dashboard_id": 9, "deleted": None}, {"id": 2, "dashboard_id": 8, "deleted": True}]
     api = FakeCall({f"GET {INSIGHTS}": page(insight(dashboards=None, dashboard_tiles=tiles))})
     assert (await run(LIST, api))["insights"][0]["dashboards"] == [9]
 
 
-async def test_an_insight_without_a_computed_result_says_so() -> None:
+async def test_an_insight_without_a_computed_result_is_reported() -> None:
     api = FakeCall({f"GET {INSIGHT}": insight()})
     shown = await run(GET, api, insight_id=31)
     assert api.last == Sent("GET", f"/api/projects/{PROJECT_ID}/insights/31/")
@@ -72,7 +72,7 @@ async def test_an_insight_without_a_computed_result_says_so() -> None:
     assert shown["created_by"] == "ann@example.com"
 
 
-async def test_refresh_computes_and_the_result_is_told_as_the_typed_query_tells_it() -> None:
+async def test_refresh_computes_and_the_result_is_that_of_the_typed_query() -> None:
     series = {
         "label": "$pageview",
         "count": 3,
@@ -103,13 +103,13 @@ async def test_refresh_computes_and_the_result_is_told_as_the_typed_query_tells_
 
 
 @pytest.mark.parametrize("result", [[["a", 1]], [[{"name": "step", "count": 2}]], {"value": 1}, 0])
-async def test_results_that_are_not_as_the_query_says_are_shown_as_they_are(result: Any) -> None:
+async def test_results_that_do_not_match_the_query_are_shown_unchanged(result: Any) -> None:
     shown = await run(GET, FakeCall({f"GET {INSIGHT}": insight(result=result)}), insight_id=31)
     assert shown["result"] == result
     assert "note" not in shown
 
 
-async def test_an_older_server_is_asked_for_a_short_id_through_the_list() -> None:
+async def test_a_short_id_is_found_through_the_list_on_older_servers() -> None:
     missing = Rejected("not_found", "PostHog does not have this.")
     api = FakeCall({f"GET {INSIGHT}": in_turn(missing, insight()), f"GET {INSIGHTS}": page(insight())})
     shown = await run(GET, api, insight_id="AaVQ8Ijw")
@@ -129,7 +129,7 @@ async def test_an_older_server_is_asked_for_a_short_id_through_the_list() -> Non
         ({"kind": "EventsQuery", "select": ["event"]}, "DataTableNode"),
     ],
 )
-async def test_a_bare_query_is_put_into_the_node_that_draws_it(query: dict[str, Any], node: str) -> None:
+async def test_a_bare_query_is_wrapped_in_the_node_that_draws_it(query: dict[str, Any], node: str) -> None:
     api = FakeCall({f"POST {INSIGHTS}": stored})
     shown = await run(CREATE, api, name="Visitors", query=query, dashboards=[9])
     assert api.last.body == {
@@ -142,7 +142,7 @@ async def test_a_bare_query_is_put_into_the_node_that_draws_it(query: dict[str, 
     assert shown["saved"] is True
 
 
-async def test_a_node_is_sent_as_it_is() -> None:
+async def test_a_node_is_sent_unchanged() -> None:
     node = {"kind": "InsightVizNode", "source": TRENDS, "full": True}
     api = FakeCall({f"POST {INSIGHTS}": stored})
     await run(CREATE, api, name="Visitors", query=node, saved=False)
@@ -161,24 +161,24 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("query", "says"), REFUSED)
-def test_a_query_that_could_not_be_drawn_is_refused(query: dict[str, Any], says: str) -> None:
+def test_a_query_that_cannot_be_drawn_is_rejected(query: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         CreateInsight.model_validate({"name": "x", "query": query})
 
 
-async def test_update_sends_only_what_was_asked() -> None:
+async def test_update_sends_only_the_given_fields() -> None:
     api = FakeCall({f"PATCH {INSIGHT}": stored})
     shown = await run(UPDATE, api, insight_id=31, query=SQL, dashboards=[])
     assert api.last.body == {"query": {"kind": "DataVisualizationNode", "source": SQL}, "dashboards": []}
     assert shown["query"]["source"] == SQL
 
 
-def test_an_update_without_a_change_is_refused() -> None:
+def test_an_update_without_changes_is_rejected() -> None:
     with pytest.raises(ValidationError, match="nothing to change"):
         UpdateInsight.model_validate({"insight_id": 31, "name": None})
 
 
-async def test_a_deleted_insight_comes_with_an_undo_by_number() -> None:
+async def test_a_deleted_insight_shows_an_undo_with_its_number() -> None:
     api = FakeCall({f"PATCH {INSIGHT}": insight(deleted=True)})
     shown = await run(DELETE, api, insight_id="AaVQ8Ijw")
     assert api.last.body == {"deleted": True}
@@ -186,7 +186,7 @@ async def test_a_deleted_insight_comes_with_an_undo_by_number() -> None:
 
 
 @pytest.mark.parametrize("field", [name for name in insight() if name != "id"])
-async def test_older_servers_may_leave_out_any_field_but_the_id(field: str) -> None:
+async def test_older_servers_can_omit_any_field_but_the_id(field: str) -> None:
     old = {name: value for name, value in insight().items() if name != field}
     api = FakeCall({f"GET {INSIGHT}": old, f"GET {INSIGHTS}": page(old)})
     assert (await run(GET, api, insight_id=31))["id"] == 31

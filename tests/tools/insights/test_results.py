@@ -1,4 +1,4 @@
-"""How computed results of stored insights are told, and their headlines."""
+"""Results of stored insights and their headlines."""
 
 import json
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ def line(data: list[float], order: int = 0, **more: Any) -> dict[str, Any]:
 WEEK = [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 45.0, 5.0]
 
 
-def test_what_adds_up_has_its_total_and_the_change_of_the_last_whole_day() -> None:
+def test_numbers_that_add_up_have_a_total_and_the_change_of_the_last_complete_day() -> None:
     said = telling(trends(PAGEVIEW), [line(WEEK)])
     assert said.headline == {
         "what": "$pageview: total",
@@ -48,7 +48,7 @@ def test_what_adds_up_has_its_total_and_the_change_of_the_last_whole_day() -> No
     assert said.fields["columns"] == ("day", "$pageview")
 
 
-def test_a_comparison_is_with_the_period_before_and_other_series_are_told_beside() -> None:
+def test_a_comparison_is_with_the_previous_period_and_names_other_series() -> None:
     result = [
         line(WEEK, compare_label="current"),
         line([5.0] * 10, compare_label="previous"),
@@ -64,7 +64,7 @@ def test_a_comparison_is_with_the_period_before_and_other_series_are_told_beside
     }
 
 
-def test_the_values_of_a_breakdown_add_up_to_their_whole() -> None:
+def test_the_values_of_a_breakdown_add_up_to_the_total() -> None:
     split = {"breakdownFilter": {"breakdown": "$browser", "breakdown_type": "event"}}
     result = [line([1.0] * 10, breakdown_value="Chrome"), line([2.0] * 10, breakdown_value="Safari")]
     said = telling(trends(PAGEVIEW, **split), result)
@@ -83,7 +83,7 @@ def test_values_and_properties_with_the_names_of_columns_are_counted_and_named_l
 
 
 @pytest.mark.parametrize("display", ["BoldNumber", "ActionsPie", "ActionsTable", "ActionsBarValue", "WorldMap"])
-def test_displays_of_one_number_are_told_as_one(display: str) -> None:
+def test_displays_of_one_number_have_one_number(display: str) -> None:
     said = telling(
         trends(PAGEVIEW, trendsFilter={"display": display}),
         [{"aggregated_value": 42.0, "label": "$pageview", "action": {"order": 0}}],
@@ -91,7 +91,7 @@ def test_displays_of_one_number_are_told_as_one(display: str) -> None:
     assert said.headline == {"what": "$pageview", "value": 42}
 
 
-def test_a_formula_is_told_under_its_letters() -> None:
+def test_a_formula_is_named_by_its_letters() -> None:
     for shown in ({"formula": "A/B"}, {"formulas": ["A/B"]}, {"formulaNodes": [{"formula": "A/B"}]}):
         said = telling(trends(PAGEVIEW, PAID, trendsFilter=shown), [{**line([0.5] * 10), "action": None}])
         assert said.headline is not None
@@ -128,7 +128,7 @@ def test_the_views_of_a_funnel_have_their_own_headlines() -> None:
     assert times.headline == {"what": "time to convert, average", "value": 31.5, "unit": "seconds"}
 
 
-def test_retention_is_who_came_back_after_the_first_period() -> None:
+def test_the_headline_of_retention_is_the_return_rate_after_the_first_period() -> None:
     entity = {"id": "$pageview", "type": "events"}
     filters = {"period": "Week", "retentionType": "retention_first_time"}
     source = {
@@ -181,7 +181,7 @@ def test_sql_is_shown_as_rows(rows: list[Any], said: Any) -> None:
     assert [list(row) for row in shown.fields["rows"]] == rows
 
 
-def test_rows_that_do_not_fit_and_rows_that_posthog_kept_are_told() -> None:
+def test_rows_that_do_not_fit_and_further_rows_in_posthog_are_reported() -> None:
     source = {"kind": "HogQLQuery", "query": "SELECT 1"}
     long = telling(source, [["x" * 100]] * 1000, columns=["a"]).fields
     assert long["truncated"] is True
@@ -203,7 +203,7 @@ NOT_TOLD: list[dict[str, Any]] = [
 ]
 
 
-def test_lines_that_add_up_over_time_are_told_by_where_they_have_come_to() -> None:
+def test_cumulative_lines_are_summarized_by_their_last_value() -> None:
     source = trends(PAGEVIEW, trendsFilter={"display": "ActionsLineGraphCumulative"})
     said = telling(source, [line([1.0, 3.0, 6.0])])
     assert said.headline == {"what": "x: total", "value": 6}
@@ -214,7 +214,7 @@ def test_lines_that_add_up_over_time_are_told_by_where_they_have_come_to() -> No
 
 
 @pytest.mark.parametrize("source", NOT_TOLD)
-def test_what_would_be_told_wrongly_is_shown_as_posthog_gives_it(source: dict[str, Any]) -> None:
+def test_results_that_cannot_be_summarized_are_shown_unchanged(source: dict[str, Any]) -> None:
     result = [
         {**line([1.0, 2.0]), "persons_urls": ["api/..."], "labels": ["a", "b"], "filter": {"x": 1}, "count": None}
     ]
@@ -223,7 +223,7 @@ def test_what_would_be_told_wrongly_is_shown_as_posthog_gives_it(source: dict[st
     assert said.fields == {"result": [{"data": [1.0, 2.0], "days": DAYS[:2], "label": "x"}]}
 
 
-def test_the_range_is_what_posthog_says_it_counted_in_the_zone_of_the_project() -> None:
+def test_the_range_is_the_one_that_posthog_counted_in_the_projects_timezone() -> None:
     said = {"date_from": "2026-11-13T23:00:00Z", "date_to": "2026-11-23T22:59:59Z"}
     fields = {"id": 1, "query": trends(PAGEVIEW), "result": [line(WEEK)], "last_refresh": COMPUTED}
     insight = InsightView.model_validate({**fields, "resolved_date_range": said})
@@ -263,7 +263,7 @@ def parts(value: Any) -> list[tuple[Any, Any]]:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a JSON value."""
+    """Return every place in a JSON value."""
     return [path, *(place for name, item in parts(value) for place in places(item, (*path, name)))]
 
 
@@ -275,7 +275,7 @@ def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
 
 
 @pytest.mark.parametrize(("source", "result"), WHOLE, ids=[str(source["kind"]) for source, _ in WHOLE])
-def test_a_query_or_a_result_with_anything_odd_in_it_is_no_fault(source: dict[str, Any], result: Any) -> None:
+def test_odd_queries_and_results_are_no_errors(source: dict[str, Any], result: Any) -> None:
     assert telling(source, result, columns=["a", "b"]).headline is not None
     for odd in ODD:
         for place in places(result):

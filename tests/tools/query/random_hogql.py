@@ -1,4 +1,4 @@
-"""Random HogQL statements that name only what there is: CTEs, subqueries, joins, quoted aliases, lambdas, windows.
+"""Random HogQL statements with existing names only: CTEs, subqueries, joins, quoted aliases, lambdas, windows.
 
 `statement(random)` may give one that PostHog refuses for its types or its grouping; never for a name.
 """
@@ -24,8 +24,9 @@ def statement(random: Random) -> str:
 
 
 def _select(random: Random, depth: int, outer: Mapping[str, Columns]) -> tuple[str, Columns]:
-    """A SELECT, and the columns that it gives."""
-    tables, start = dict(outer), ""
+    """Return a SELECT and its result columns."""
+    tables = dict(outer)
+    start = ""
     if depth and random.random() < 0.4:
         name = f"cte_{len(tables)}_{random.randint(0, 99)}"
         sql, tables[name] = _select(random, depth - 1, tables)

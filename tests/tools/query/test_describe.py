@@ -60,7 +60,7 @@ def upstream() -> FakeCall:
     )
 
 
-async def test_without_arguments_it_gives_events_by_volume_tables_and_person_properties() -> None:
+async def test_without_arguments_it_lists_events_by_volume_tables_and_person_properties() -> None:
     shown = await run(DESCRIBE, upstream())
     assert shown["columns"] == ["event", "count_30d", "last_seen"]
     assert shown["events"] == [["$pageview", 900, "2026-11-23"], ["signed_up", 12, "2026-11-23"]]
@@ -71,7 +71,7 @@ async def test_without_arguments_it_gives_events_by_volume_tables_and_person_pro
     assert shown["age_s"] == 0
 
 
-async def test_a_table_is_its_columns_by_type_and_where_its_joins_lead() -> None:
+async def test_a_table_shows_its_columns_by_type_and_its_joins() -> None:
     shown = await run(DESCRIBE, upstream(), table="events")
     assert "event" in shown["columns"]["string"]
     assert shown["columns"]["json"] == ["properties"]
@@ -79,24 +79,24 @@ async def test_a_table_is_its_columns_by_type_and_where_its_joins_lead() -> None
     assert shown["joins"]["poe"] == ["id", "created_at", "properties"]
 
 
-async def test_an_event_is_its_properties_with_types_and_short_samples() -> None:
+async def test_an_event_shows_its_properties_with_types_and_short_samples() -> None:
     shown = await run(DESCRIBE, upstream(), event="signed_up")
     assert shown["columns"] == ["property", "type", "samples"]
     assert shown["properties"][0] == ["plan", "String", ["free", "pro", f"{'x' * 60}…"]]
     assert shown["other_properties"] == ["revenue"]
 
 
-async def test_of_ids_and_long_values_one_sample_shows_the_form() -> None:
+async def test_ids_and_long_values_have_one_sample() -> None:
     shown = await run(DESCRIBE, upstream(), event="signed_up")
     assert shown["properties"][1:] == [["order_id", None, [ID]], ["basket", None, [f"{'x' * 60}…"]]]
 
 
-async def test_what_every_event_carries_is_named_by_type_without_samples() -> None:
+async def test_properties_of_every_event_are_listed_by_type_without_samples() -> None:
     shown = await run(DESCRIBE, upstream(), event="signed_up")
     assert shown["context_properties"] == {"String": ["$os"], "other": ["$browser"]}
 
 
-async def test_a_property_is_its_values_on_an_event_or_of_persons() -> None:
+async def test_a_property_shows_its_values_for_an_event_or_for_persons() -> None:
     shown = await run(DESCRIBE, upstream(), event="signed_up", property="plan")
     assert (shown["values"][:2], shown["distinct"]) == (["free", "pro"], 4)
     shown = await run(DESCRIBE, upstream(), property="plan")
@@ -122,14 +122,14 @@ async def test_a_search_finds_events_properties_and_columns() -> None:
         ({"event": "signed_up", "property": "nothing"}, "search"),
     ],
 )
-async def test_what_there_is_not_is_told_with_the_nearest_name(arguments: dict[str, str], near: str) -> None:
+async def test_an_unknown_name_is_reported_with_the_nearest_one(arguments: dict[str, str], near: str) -> None:
     with pytest.raises(Refused) as caught:
         await run(DESCRIBE, upstream(), **arguments)
     assert caught.value.code == "not_found"
     assert near in (caught.value.hint or "")
 
 
-async def test_nothing_is_asked_twice_within_ten_minutes() -> None:
+async def test_nothing_is_requested_twice_within_ten_minutes() -> None:
     api = upstream()
     for arguments in ({}, {"event": "signed_up"}, {"event": "signed_up", "property": "plan"}, {"search": "plan"}):
         await run(DESCRIBE, api, **arguments)
@@ -143,6 +143,6 @@ async def test_nothing_is_asked_twice_within_ten_minutes() -> None:
 @pytest.mark.parametrize(
     "arguments", [{"search": "a", "table": "events"}, {"table": "events", "property": "plan"}, {"event": ""}]
 )
-def test_only_one_question_is_asked_at_a_time(arguments: dict[str, str]) -> None:
+def test_only_one_argument_is_accepted_at_a_time(arguments: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         DescribeData.model_validate(arguments)

@@ -34,7 +34,7 @@ def files(directory: Path) -> list[str]:
     return [path.name for path in directory.iterdir()]
 
 
-async def test_fifty_thousand_rows_go_into_one_private_file(tmp_path: Path) -> None:
+async def test_fifty_thousand_rows_are_written_to_one_private_file(tmp_path: Path) -> None:
     rows = [[number, f"text {number}"] for number in range(49_999)]
     path = await exported(upstream(rows, tmp_path), name="../../Weekly: «review»")
     assert path.parent == tmp_path
@@ -52,20 +52,20 @@ async def test_every_value_is_written_as_it_is(tmp_path: Path) -> None:
     assert read == ['=HYPERLINK("http://x")', "-1+1", 'a,"b"\r\nc', "?", "", "true", '["x", null]', '{"k": "ü"}', "1.5"]
 
 
-async def test_parquet_takes_mixed_values_and_names_that_come_twice(tmp_path: Path) -> None:
+async def test_parquet_supports_mixed_values_and_duplicate_names(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet is an extra")
     path = await exported(upstream([[1, "x"], [None, {"k": 1}]], tmp_path), "parquet")
     assert parquet.read_table(path).to_pydict() == {"a": [1, None], "a_2": ["x", '{"k": 1}']}
 
 
-async def test_a_directory_that_is_gone_costs_no_query(tmp_path: Path) -> None:
+async def test_a_missing_directory_costs_no_query(tmp_path: Path) -> None:
     api = upstream([[1, 2]], tmp_path / "gone")
     with pytest.raises(Refused, match="does not exist"):
         await exported(api)
     assert api.sent == []
 
 
-async def test_a_full_disk_is_told_and_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_is_reported_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")
 

@@ -33,7 +33,7 @@ SQL = "SELECT event, count() FROM events GROUP BY event ORDER BY event"
 
 
 async def run(operation: Operation[Any], api: FakeCall, **arguments: Any) -> dict[str, Any]:
-    """Queries go out unchecked: what is looked up for a check is the matter of test_query_check.py."""
+    """Run a query without the check, whose look-ups are tested in test_check.py."""
     unchecked = {"check": "off"} if operation is RUN else {}
     return await fake.run(operation, api, **(unchecked | arguments))
 
@@ -49,7 +49,7 @@ def sent_sql(api: FakeCall) -> str:
 
 
 def sent_body(api: FakeCall) -> dict[str, Any]:
-    """The body of the last request, but for the id that cancels the query."""
+    """Return the body of the last request without the id that cancels the query."""
     return sent_body_of(api.last)
 
 
@@ -59,7 +59,7 @@ def sent_body_of(sent: Sent) -> dict[str, Any]:
     return {name: value for name, value in sent.body.items() if name != "client_query_id"}
 
 
-async def test_a_whole_answer_is_columns_and_rows() -> None:
+async def test_a_complete_result_has_columns_and_rows() -> None:
     api = FakeCall({POST: rows(2)})
     shown = await run(RUN, api, query=SQL)
     assert sent_body(api) == {"query": {"kind": "HogQLQuery", "query": f"{SQL} LIMIT 101"}}
@@ -72,7 +72,7 @@ async def test_a_whole_answer_is_columns_and_rows() -> None:
 
 
 @pytest.mark.parametrize(("count", "truncated"), [(0, False), (9, False), (10, False), (11, True)])
-async def test_a_cut_is_known_by_asking_for_one_row_more(count: int, truncated: bool) -> None:
+async def test_truncation_is_detected_by_requesting_one_more_row(count: int, truncated: bool) -> None:
     api = FakeCall({POST: rows(count)})
     shown = await run(RUN, api, query=SQL, limit=10)
     assert sent_sql(api) == f"{SQL} LIMIT 11"
@@ -81,7 +81,7 @@ async def test_a_cut_is_known_by_asking_for_one_row_more(count: int, truncated: 
     assert ("WHERE that column >" in shown.get("how_to_continue", "")) is truncated
 
 
-async def test_a_cut_without_an_order_is_said_to_be_arbitrary() -> None:
+async def test_truncated_rows_without_an_order_are_reported_as_arbitrary() -> None:
     shown = await run(RUN, FakeCall({POST: rows(11)}), query="SELECT event FROM events", limit=10)
     assert "Without ORDER BY" in shown["how_to_continue"]
     ordered = await run(RUN, FakeCall({POST: rows(11)}), query=SQL, limit=10)
@@ -89,7 +89,7 @@ async def test_a_cut_without_an_order_is_said_to_be_arbitrary() -> None:
 
 
 @pytest.mark.parametrize(("count", "reached"), [(0, False), (4, False), (5, True)])
-async def test_a_limit_of_the_callers_own_is_left_alone_and_told_when_it_was_reached(count: int, reached: bool) -> None:
+async def test_a_limit_of_the_caller_is_kept_and_reported_when_reached(count: int, reached: bool) -> None:
     api = FakeCall({POST: rows(count)})
     shown = await run(RUN, api, query=f"{SQL} LIMIT 5")
     assert sent_sql(api) == f"{SQL} LIMIT 5"
@@ -106,12 +106,12 @@ async def test_a_limit_of_0_returns_no_rows_and_claims_no_more() -> None:
     assert shown.keys().isdisjoint({"limit_reached", "truncated", "limit", "how_to_continue"})
 
 
-async def test_posthogs_own_word_of_more_is_told() -> None:
+async def test_more_rows_reported_by_posthog_are_reported() -> None:
     shown = await run(RUN, FakeCall({POST: rows(3, hasMore=True)}), query=f"{SQL} LIMIT 5")
     assert shown["truncated"] is True
 
 
-async def test_values_refresh_and_name_go_where_posthog_reads_them() -> None:
+async def test_values_refresh_and_name_are_sent_where_posthog_reads_them() -> None:
     api = FakeCall({POST: rows(1)})
     sql = "SELECT event FROM events WHERE event = {ev}"
     await run(RUN, api, query=sql, values={"ev": "$pageview"}, refresh=True, name="top events")
@@ -131,7 +131,7 @@ async def test_a_value_never_becomes_part_of_the_sql(value: str) -> None:
     assert api.last.body["query"]["values"] == {"v": value}
 
 
-async def test_a_cached_answer_says_when_it_was_computed() -> None:
+async def test_a_cached_result_has_its_time_of_computation() -> None:
     shown = await run(RUN, FakeCall({POST: rows(1, is_cached=True)}), query=SQL)
     assert shown["computed_at"] == "2026-11-20T10:00:00.000000Z"
 
@@ -144,7 +144,7 @@ async def test_a_statement_that_does_not_parse_is_not_sent() -> None:
     assert api.sent == []
 
 
-async def test_an_error_inside_a_successful_answer_is_a_failure() -> None:
+async def test_an_error_inside_a_successful_response_is_a_failure() -> None:
     api = FakeCall({POST: rows(0, error="Unable to resolve field: foo")})
     with pytest.raises(Rejected) as caught:
         await run(RUN, api, query=SQL)
@@ -152,7 +152,7 @@ async def test_an_error_inside_a_successful_answer_is_a_failure() -> None:
     assert caught.value.upstream == Upstream("Unable to resolve field: foo")
 
 
-async def test_a_refusal_of_the_query_endpoint_is_about_the_hogql() -> None:
+async def test_a_rejection_by_the_query_endpoint_is_about_the_hogql() -> None:
     refusal = Rejected(
         "validation_failed", "no", status=400, upstream=Upstream("Unknown table `foo`.", "unknown_table")
     )
@@ -163,7 +163,7 @@ async def test_a_refusal_of_the_query_endpoint_is_about_the_hogql() -> None:
 
 
 @pytest.mark.parametrize("code", ["validation_failed", "hogql_query_error"])
-async def test_a_sum_of_texts_is_told_how_to_make_them_numbers(code: Code) -> None:
+async def test_a_sum_of_strings_gets_a_hint_to_convert_them(code: Code) -> None:
     detail = "Illegal type Nullable(String) of argument for aggregate function sum."
     refusal = Rejected(code, "no", status=400, upstream=Upstream(detail, "illegal_type_of_argument"))
     with pytest.raises(Rejected) as caught:
@@ -177,14 +177,14 @@ async def test_a_sum_of_texts_is_told_how_to_make_them_numbers(code: Code) -> No
 @pytest.mark.parametrize(
     "error", [Rejected("permission_denied", "no"), Rejected("validation_failed", "no", source="maton")]
 )
-async def test_other_refusals_stay_what_they_are(error: GatewayError) -> None:
+async def test_other_rejections_are_unchanged(error: GatewayError) -> None:
     with pytest.raises(Rejected) as caught:
         await run(RUN, FakeCall({POST: error}), query=SQL)
     assert (caught.value.code, caught.value.source) == (error.code, error.source)
 
 
 @pytest.mark.parametrize("odd", [None, [], {"results": None}, {"results": 1}, {"results": [1]}, {}])
-async def test_an_answer_without_rows_is_posthogs_fault(odd: Any) -> None:
+async def test_a_response_without_rows_is_an_upstream_error(odd: Any) -> None:
     with pytest.raises(Failed) as caught:
         await run(RUN, FakeCall({POST: odd}), query=SQL)
     assert caught.value.code == "bad_upstream_response"
@@ -214,12 +214,13 @@ async def test_a_background_query_that_fails_is_a_failure() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_query_that_outlasts_the_call_is_found_again_by_its_id() -> None:
-    release, done = anyio.Event(), answer("query_poll_done_200")
+async def test_a_query_that_outlives_the_call_is_found_by_its_id() -> None:
+    release = anyio.Event()
+    done = answer("query_poll_done_200")
     api = FakeCall(
         {POST: answer("query_async_202"), POLL: lambda _: done if release.is_set() else answer("query_async_202")}
     )
-    api.end_in(5.0)  # what is kept free to answer in: nothing is left to wait
+    api.end_in(5.0)  # the time reserved for the response, so none is left to wait
     running = await run(RUN, api, query=SQL, background=True)
     assert (running["status"], running["progress"]) == ("running", "Running in PostHog")
     assert sent_body_of(api.sent[0])["refresh"] == "async"
@@ -245,7 +246,7 @@ async def test_a_cancelled_call_cancels_the_query_at_posthog() -> None:
     assert api.last.path.endswith(f"/query/{api.sent[0].body['client_query_id']}/")
 
 
-async def test_a_query_is_cancelled_by_its_id_and_then_says_so() -> None:
+async def test_a_query_cancelled_by_its_id_is_reported_as_cancelled() -> None:
     api = FakeCall({POST: answer("query_async_202"), POLL: answer("query_async_202"), DELETE: {"message": "revoked"}})
     api.end_in(5.0)
     running = await run(RUN, api, query=SQL)
@@ -283,7 +284,7 @@ async def test_equal_queries_at_the_same_time_make_one_request() -> None:
     assert [answer["rows"] for answer in shown] == [[["event 0", 0], ["event 1", 1]]] * 200
 
 
-async def test_an_equal_query_within_a_minute_is_answered_from_here_and_refresh_asks_anew(
+async def test_an_equal_query_within_a_minute_is_cached_and_refresh_repeats_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 1000.0
@@ -312,7 +313,7 @@ async def test_equal_refreshes_at_the_same_time_make_one_request() -> None:
     assert len(api.sent) == 3
 
 
-async def test_a_limit_that_was_added_is_not_taken_for_one_of_the_caller() -> None:
+async def test_an_added_limit_is_not_treated_as_the_callers() -> None:
     api = FakeCall({POST: rows(11)})
     assert (await run(RUN, api, query=SQL, limit=10))["truncated"] is True
     own = await run(RUN, api, query=f"{SQL} LIMIT 11")
@@ -330,14 +331,14 @@ async def test_long_texts_weigh_what_they_take() -> None:
     assert 10_000_000 < heavy.weight < 11_000_000
 
 
-async def test_a_failed_query_is_asked_anew() -> None:
+async def test_a_failed_query_is_sent_again() -> None:
     api = FakeCall({POST: in_turn(Failed("unavailable", "no"), rows(1))})
     with pytest.raises(Failed):
         await run(RUN, api, query=SQL)
     assert (await run(RUN, api, query=SQL))["rows_returned"] == 1
 
 
-async def test_the_rows_of_a_large_answer_are_paged_from_here() -> None:
+async def test_the_rows_of_a_large_result_are_paginated_without_a_request() -> None:
     wide = answer(
         "hogql_response_with_limit_in_sql", results=[[f"event {number:040}", number] for number in range(900)]
     )
@@ -353,11 +354,11 @@ async def test_the_rows_of_a_large_answer_are_paged_from_here() -> None:
     assert len(api.sent) == 1
 
 
-async def test_a_small_answer_needs_no_id() -> None:
+async def test_a_small_result_has_no_query_id() -> None:
     assert "query_id" not in await run(RUN, FakeCall({POST: rows(9)}), query=SQL)
 
 
-async def test_unchecked_sql_is_sent_as_it_is() -> None:
+async def test_unchecked_sql_is_sent_unchanged() -> None:
     api = FakeCall({POST: rows(1)})
     await run(RUN, api, query="SELECT count( FROM events", check="off")
     assert len(api.sent) == 1
@@ -374,6 +375,6 @@ async def test_unchecked_sql_is_sent_as_it_is() -> None:
         {"query": "SELECT 1", "offset": 5},
     ],
 )
-def test_arguments_out_of_range_are_refused(arguments: dict[str, Any]) -> None:
+def test_arguments_out_of_range_are_rejected(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         RunHogql.model_validate(arguments)

@@ -61,19 +61,19 @@ OWN = [
 
 
 @pytest.mark.parametrize(("sql", "sent"), ADDED)
-def test_a_statement_without_a_limit_gets_one_of_one_row_more(sql: str, sent: str) -> None:
+def test_a_statement_without_a_limit_gets_one_with_one_more_row(sql: str, sent: str) -> None:
     found = planned(sql)
     assert (found.sql, found.shown, found.own_limit) == (sent, 10, None)
     assert parsed(sent)["limit"]["value"] == 11
 
 
 @pytest.mark.parametrize(("sql", "own"), OWN)
-def test_a_limit_of_the_callers_own_is_left_alone(sql: str, own: int | None) -> None:
+def test_a_limit_of_the_caller_is_kept(sql: str, own: int | None) -> None:
     found = planned(sql)
     assert (found.sql, found.shown, found.own_limit) == (sql, None, own)
 
 
-def test_a_limit_may_be_a_placeholder() -> None:
+def test_a_limit_can_be_a_placeholder() -> None:
     assert planned("SELECT 1 LIMIT {n}", {"n": 7}).own_limit == 7
     assert planned("SELECT 1 LIMIT {n}", {"n": "7"}).own_limit is None
 
@@ -95,7 +95,7 @@ def test_a_limit_may_be_a_placeholder() -> None:
         ),
     ],
 )
-def test_every_member_of_a_union_gets_a_limit_because_posthog_cuts_it_in_silence(sql: str, sent: str) -> None:
+def test_every_member_of_a_union_gets_a_limit_because_posthog_truncates_it_silently(sql: str, sent: str) -> None:
     found = planned(sql)
     assert (found.sql, found.shown) == (sent, 10)
     assert "error" not in parsed(sent)
@@ -111,24 +111,24 @@ def test_every_member_of_a_union_gets_a_limit_because_posthog_cuts_it_in_silence
         ),
     ],
 )
-def test_the_members_of_a_limited_union_are_not_cut_before_its_limit(sql: str, sent: str) -> None:
+def test_the_members_of_a_limited_union_are_not_truncated_before_its_limit(sql: str, sent: str) -> None:
     found = planned(sql)
     assert (found.sql, found.shown, found.own_limit) == (sent, None, 300)
     assert "error" not in parsed(sent)
 
 
-def test_order_is_noticed() -> None:
+def test_an_order_is_detected() -> None:
     assert planned("SELECT event FROM events ORDER BY timestamp").ordered
     assert not planned("SELECT event FROM events").ordered
 
 
-def test_a_set_operator_is_told_from_the_except_of_columns() -> None:
+def test_a_set_operator_is_distinguished_from_the_except_of_columns() -> None:
     assert planned("SELECT * EXCEPT (event) FROM events").sql.endswith("events LIMIT 11")
     assert planned("SELECT 1 EXCEPT (SELECT 2)").sql == "SELECT 1 LIMIT 50000 EXCEPT (SELECT 2 LIMIT 50000)"
 
 
 @pytest.mark.parametrize("sql", ["", ";", "-- SELECT", "DROP TABLE events", "{whole}", "()", "SELECT 1 UNION ALL ()x"])
-def test_only_selects_are_run(sql: str) -> None:
+def test_only_selects_can_run(sql: str) -> None:
     if "UNION" in sql:
         assert planned(sql).sql.startswith(sql)
     else:

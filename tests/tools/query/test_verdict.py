@@ -1,4 +1,4 @@
-"""Problems of a statement as errors of a call; statements that run in the sandbox have none."""
+"""Problems of a statement as errors of a call; valid statements have none."""
 
 from random import Random
 
@@ -18,7 +18,7 @@ pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for t
 SCHEMA = read_schema(describe_schema(("organization",)))
 
 
-def test_an_error_shows_the_place_and_what_was_probably_meant() -> None:
+def test_an_error_shows_the_place_and_the_likely_fix() -> None:
     sql = "SELECT event,\n\tevnt\nFROM events"
     (problem, *_) = judge(read(sql), {}, SCHEMA).errors
     error = refusal(problem, sql)
@@ -28,15 +28,16 @@ def test_an_error_shows_the_place_and_what_was_probably_meant() -> None:
 
 
 @pytest.mark.parametrize("response", [None, [], {}, {"tables": {"events": {"fields": {"event": {"type": 1}}}}}])
-def test_a_response_that_is_no_schema_is_posthogs_fault(response: object) -> None:
+def test_a_response_that_is_not_a_schema_is_an_upstream_error(response: object) -> None:
     with pytest.raises(Failed, match="DatabaseSchemaQuery") as caught:
         read_response(response)
     assert caught.value.code == "bad_upstream_response"
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_no_random_statement_that_compiles_is_refused(seed: int) -> None:
-    random, compiled = Random(seed), 0
+def test_no_random_statement_that_compiles_is_rejected(seed: int) -> None:
+    random = Random(seed)
+    compiled = 0
     for _ in range(40):
         sql = statement(random)
         try:

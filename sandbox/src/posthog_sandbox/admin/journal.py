@@ -53,7 +53,8 @@ class JournalApp:
         if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith("/sandbox/"):
             await self._app(scope, receive, send)
             return
-        entry, body = self._journal.open(scope), bytearray()
+        entry = self._journal.open(scope)
+        body = bytearray()
 
         async def read() -> Message:
             message = await receive()

@@ -45,11 +45,14 @@ def generate(parameters: Parameters) -> Iterator[Batch]:
     The total is exactly `parameters.events`: the last person's events are cut off at that number. Events are not sorted
     by time. The groups are in the last batch.
     """
-    story, chance = tell(parameters.today), Chance(parameters.seed)
+    story = tell(parameters.today)
+    chance = Chance(parameters.seed)
     companies = found_companies(chance, max(4, parameters.events // _EVENTS_PER_COMPANY), story, parameters.hostile)
     world = _World(story, chance, companies, Weighted(enumerate(story.day_activity)), parameters.hostile)
     batch_size = min(_BATCH_EVENTS, parameters.events // 40)
-    batch, number, left = Batch(), 0, parameters.events
+    batch = Batch()
+    number = 0
+    left = parameters.events
     while left > 0:
         number += 1
         before = len(batch.events)

@@ -72,7 +72,9 @@ def load(engine: Engine, parameters: Parameters, progress: ReportProgress) -> No
 
 
 def _rounds(parameters: Parameters, progress: ReportProgress) -> Iterator[list[Batch]]:
-    total, made, held = parameters.events, 0, 0
+    total = parameters.events
+    made = 0
+    held = 0
     batches: list[Batch] = []
     progress(0.0, f"Generating {total:,} events")
     for batch in generate(parameters):
@@ -82,7 +84,8 @@ def _rounds(parameters: Parameters, progress: ReportProgress) -> Iterator[list[B
         progress(_GENERATED_SHARE * made / total, f"Generated {made:,} of {total:,} events")
         if held >= _ROUND_EVENTS:
             yield batches
-            batches, held = [], 0
+            batches = []
+            held = 0
     yield batches
 
 

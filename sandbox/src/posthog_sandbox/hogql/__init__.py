@@ -1,6 +1,6 @@
-"""HogQL, PostHog's query language, compiled to ClickHouse SQL. Pure: it runs nothing and reads nothing.
+"""Compile HogQL, PostHog's query language, to ClickHouse SQL. Nothing here runs queries or reads data.
 
-`translate` compiles a query, `describe_schema` lists what can be queried, `HogqlError` says what is wrong.
+`translate` compiles a query, `describe_schema` lists the tables, and `HogqlError` describes what is wrong.
 """
 
 from . import escape

@@ -1,7 +1,7 @@
 """Comparisons with HogQL's two-valued logic.
 
-`x = 'a'` is false and `x != 'a'` true where x is null, `not in` and the negated patterns are true, ordering is
-false; `= null` asks whether a value is null. Inside JOIN ... ON a null stays null.
+If x is null, `x = 'a'` is false and `x != 'a'` is true, `not in` and negated patterns are true, and ordering is
+false. `= null` tests for null. Inside JOIN ... ON, null stays null.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MEMBERSHIP = {"in": False, "global in": False, "not in": True, "global not in":
 
 
 def compile_comparison(node: tree.Comparison, environment: Environment) -> Fragment:
-    """A comparison of two expressions, as a condition that is never null (outside JOIN ... ON)."""
+    """Return a comparison of two expressions as a condition that is never null (outside JOIN ... ON)."""
     operator = node.operator
     if operator in ("in cohort", "not in cohort"):
         return _in_cohort(node, environment)
@@ -38,7 +38,7 @@ def compile_comparison(node: tree.Comparison, environment: Environment) -> Fragm
 
 
 def compare(operator: str, left: Fragment, right: Fragment, environment: Environment) -> Fragment:
-    """Two compiled values compared."""
+    """Return the comparison of two compiled values."""
     if operator in _ORDERING:
         return _settled(f"{_ORDERING[operator]}({left.sql}, {right.sql})", (left, right), False, environment)
     if operator in _PATTERNS:
@@ -51,7 +51,7 @@ def compare(operator: str, left: Fragment, right: Fragment, environment: Environ
 
 
 def compile_between(node: tree.Between, environment: Environment) -> Fragment:
-    """`x between low and high`: false on null, and so is its negation."""
+    """Return `x between low and high`, which is false for null, as is its negation."""
     value, low = _sides(node.expr, node.low, environment)
     high = literal(node.high, value.type, environment.context) or environment.compile(node.high)
     inside = f"and(greaterOrEquals({value.sql}, {low.sql}), lessOrEquals({value.sql}, {high.sql}))"
@@ -59,14 +59,14 @@ def compile_between(node: tree.Between, environment: Environment) -> Fragment:
 
 
 def compile_distinct(node: tree.IsDistinctFrom, environment: Environment) -> Fragment:
-    """`a is distinct from b`: a comparison in which null equals null."""
+    """Return `a is distinct from b`, a comparison in which null equals null."""
     left, right = _sides(node.left, node.right, environment)
     same = f"ifNull(equals({left.sql}, {right.sql}), and(isNull({left.sql}), isNull({right.sql})))"
     return Fragment(same if node.negated else f"not({same})", BOOLEAN)
 
 
 def _sides(left: tree.Expr, right: tree.Expr, environment: Environment) -> tuple[Fragment, Fragment]:
-    """Both sides compiled, a text beside a time read as a time."""
+    """Return both sides compiled; a text compared with a time is read as a time."""
     first, second = environment.compile(left), environment.compile(right)
     context = environment.context
     return literal(left, second.type, context) or first, literal(right, first.type, context) or second
@@ -101,7 +101,7 @@ def _pattern(operator: str, left: Fragment, right: Fragment, environment: Enviro
 
 
 def _settled(sql: str, operands: tuple[Fragment, ...], when_null: bool, environment: Environment) -> Fragment:
-    """The condition with `when_null` in the place of null, where null is possible."""
+    """Return the condition with `when_null` instead of null, if null is possible."""
     if not any(operand.type.nullable for operand in operands):
         return Fragment(sql, BOOLEAN)
     if environment.plain_nulls:
@@ -140,8 +140,9 @@ def _member(node: tree.Expr, left: Fragment, environment: Environment) -> str:
 
 def _in_cohort(node: tree.Comparison, environment: Environment) -> Fragment:
     if not isinstance(node.right, tree.Constant) or not isinstance(node.right.value, int | str):
-        raise query_error("IN COHORT takes the id or the name of a cohort.", node.span)
-    cohort, resolve = node.right.value, environment.context.cohorts
+        raise query_error("IN COHORT must name a cohort by id or name.", node.span)
+    cohort = node.right.value
+    resolve = environment.context.cohorts
     text = None if resolve is None else resolve(cohort)
     if text is None:
         shown = f"id {cohort}" if isinstance(cohort, int) else f"name {cohort!r}"

@@ -1,4 +1,4 @@
-"""Rows that a query carries with it: a relation of ClickHouse made of one text constant, for data kept elsewhere."""
+"""A ClickHouse relation made of one text constant, for rows that are not in the database."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from . import escape
 from .errors import query_error
 
 MAX_CHARACTERS = 8_000_000
-"""Characters of JSON that one relation may take."""
+"""The most characters of JSON in one relation."""
 
 
 def constant_rows(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[object]]) -> str:
-    """A SELECT of these rows; `columns` are names with ClickHouse types, the values of `rows` are JSON.
+    """Return a SELECT of these rows; `columns` are names with ClickHouse types, the values of `rows` are JSON.
 
-    The values stand in one string literal that ClickHouse reads as `JSONCompactEachRow`: whatever they hold, they
-    cannot become syntax. Raises `HogqlError` when they are too many.
+    The values are in one string literal that ClickHouse reads as `JSONCompactEachRow`, so they can never become
+    syntax. Raises `HogqlError` for too many rows.
     """
     lines: list[str] = []
     length = 0
@@ -24,7 +24,7 @@ def constant_rows(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[ob
         lines.append(json.dumps(row, allow_nan=False))
         length += len(lines[-1])
         if length > MAX_CHARACTERS:
-            raise query_error("This table has become too large to be queried.")
+            raise query_error("This table is too large to be queried.")
     structure = ", ".join(f"{escape.identifier(name)} {kind}" for name, kind in columns)
     text = escape.string("\n".join(lines))
     return f"SELECT * FROM format('JSONCompactEachRow', {escape.string(structure)}, {text})"

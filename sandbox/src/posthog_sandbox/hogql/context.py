@@ -1,4 +1,4 @@
-"""What a translation is given, and what it gives."""
+"""The input and output of a translation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .values import PropertyType, Scope
 
 type PropertyTypes = Mapping[tuple[Scope, str], PropertyType]
 type Resolver = Callable[[int | str], str | None]
-"""From an id or a name to HogQL text, or None when there is no such thing."""
+"""A look-up of HogQL text by id or name; None if it does not exist."""
 type Relations = Callable[[str], str | None]
-"""From a table that the database does not store to the SELECT, in ClickHouse SQL of our own, that gives its rows."""
+"""A look-up of the SELECT, in trusted ClickHouse SQL, for a table that the database does not store."""
 type Filters = Callable[[str], str | None]
-"""From a table to the HogQL condition for `{filters}`, or None when that table has none."""
+"""A look-up of the HogQL condition for `{filters}` by table; None if that table has none."""
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 50_000
@@ -36,14 +36,13 @@ def _no_values() -> Mapping[str, object]:
 class Context:
     """The project, and the values a query refers to.
 
-    `timezone` is an IANA name; `property_types` the property definitions; `values` the placeholders (`{name}`),
-    `variables` those written `{variables.name}`: JSON scalars and arrays, always compiled to constants. `filters` is
-    the condition for `{filters}`, by the table that the query reads. `cohorts` gives a
-    query of person ids, `actions` a condition on events, both as HogQL text; `relations` is behind `cohort_people` and
-    `system.*`. `overlays` gives, by its stored name, the SELECT that stands for a table of which rows were changed.
-    `group_types` names the group types by index. With `current_persons`,
-    `person` on events is the person of today, not of the event. `week_start` is 0 for Sunday, 1 for Monday. `now` fixes
-    the clock; without it ClickHouse's is used.
+    `timezone` is an IANA name. `property_types` are the property definitions. `values` are for placeholders (`{name}`)
+    and `variables` for `{variables.name}`: JSON scalars and arrays, always compiled to constants. `filters` returns the
+    condition for `{filters}` on the table that the query reads. `cohorts` returns a query of person ids and `actions` a
+    condition on events, both as HogQL text. `relations` returns the rows of `cohort_people` and `system.*`. `overlays`
+    maps the stored name of a table with changed rows to the SELECT that replaces it. `group_types` are the names of the
+    group types by index. With `current_persons`, `person` on events is the current person, not the person at the time
+    of the event. `week_start` is 0 for Sunday, 1 for Monday. `now` fixes the clock; without it ClickHouse's is used.
     """
 
     timezone: str = "UTC"
@@ -65,7 +64,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to tell about a query that is answered all the same, and the characters of the query it is about."""
+    """A message about a query that still runs, and the characters of the query it is about."""
 
     message: str
     start: int | None
@@ -76,9 +75,9 @@ class Notice:
 class Translated:
     """One SELECT for ClickHouse.
 
-    `columns` are PostHog's names of the result columns; `hogql` is the query printed back. When
-    `default_limit_applied`, the query had no LIMIT: `sql` fetches one row more than `limit`, so that the caller can
-    tell whether there are more, and drops it. `tables` are the HogQL tables read; `warnings` tell what was cut down.
+    `columns` are PostHog's names of the result columns; `hogql` is the query printed back. With
+    `default_limit_applied`, the query had no LIMIT: `sql` fetches one row more than `limit`, so the caller can detect
+    further rows and then drops it. `tables` are the HogQL tables read; `warnings` describe reduced limits.
     """
 
     sql: str

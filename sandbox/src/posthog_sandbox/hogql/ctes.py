@@ -1,5 +1,5 @@
-"""WITH: queries become common table expressions of ClickHouse under names of their own, expressions are compiled
-again wherever they are named."""
+"""Compile WITH: queries become ClickHouse common table expressions with unique names; expressions are compiled again
+at each use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .scope import CompiledCte, CteBinding, Environment, OutColumn
 
 
 def bind_ctes(ctes: tuple[tree.Cte, ...], environment: Environment) -> tuple[Environment, str]:
-    """The environment in which the expressions are known, and the WITH clause."""
+    """Return the environment with the expressions in scope, and the WITH clause."""
     bound: dict[str, CteBinding] = dict(environment.ctes)
     environment = replace(environment, ctes=bound)
     clauses: list[str] = []
@@ -32,7 +32,7 @@ def bind_ctes(ctes: tuple[tree.Cte, ...], environment: Environment) -> tuple[Env
 
 
 def hoist_ctes(query: tree.SetQuery) -> tree.SetQuery:
-    """WITH before a UNION is written into its first SELECT, and holds for all of them."""
+    """Copy the WITH of the first SELECT of a UNION to the other members, because it applies to all of them."""
     first: tree.Query = query
     while isinstance(first, tree.SetQuery):
         first = first.first
@@ -50,7 +50,7 @@ def _with(ctes: tuple[tree.Cte, ...], query: tree.Query) -> tree.Query:
 
 
 def _columns_of_first(cte: tree.Cte, query: tree.Query, environment: Environment) -> tuple[OutColumn, ...]:
-    """A recursive query refers to itself: its columns are those of the member that does not."""
+    """Return the columns of the first member of a recursive query, which does not refer to the query itself."""
     start = query.first if isinstance(query, tree.SetQuery) else query
     return _named(cte, environment.query(start).columns)
 

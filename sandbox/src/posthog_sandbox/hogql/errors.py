@@ -1,4 +1,4 @@
-"""The one error of the HogQL compiler, and the hints it carries."""
+"""The error of the HogQL compiler, and its hints."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ type ErrorCode = Literal["hogql_syntax_error", "hogql_query_error"]
 
 
 class HogqlError(Exception):
-    """A query that PostHog would answer with status 400.
+    """The query is one that PostHog rejects with status 400.
 
-    `code` is PostHog's name of the error (`hogql_syntax_error`: the text does not parse; `hogql_query_error`: it
-    parses, and means nothing here), `message` its `detail`, `start` and `end` the offending characters of the query.
+    `code` is PostHog's name of the error: `hogql_syntax_error` if the text does not parse, `hogql_query_error` if it
+    parses but has no meaning here. `message` is its `detail`; `start` and `end` are the place in the query.
     """
 
     def __init__(self, code: ErrorCode, message: str, start: int | None = None, end: int | None = None) -> None:
@@ -28,14 +28,14 @@ class HogqlError(Exception):
 
 
 def query_error(message: str, span: Span | None = None) -> HogqlError:
-    """A well-formed query that cannot be answered."""
+    """Return the error for a well-formed query that cannot run."""
     start, end = span or (None, None)
     return HogqlError("hogql_query_error", message, start, end)
 
 
 @contextmanager
 def relocated(what: str, span: Span | None) -> Generator[None]:
-    """Errors in text that stands elsewhere (a cohort, an action, a filter) point to where this query names it."""
+    """Move errors in other text (a cohort, an action, a filter) to the place where this query names it."""
     try:
         yield
     except HogqlError as error:
@@ -44,11 +44,11 @@ def relocated(what: str, span: Span | None) -> Generator[None]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` most likely means, without regard to case."""
+    """Return the known name that `name` most likely means, ignoring case."""
     return next(iter(nearest_names(name, known)), None)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a message: " Did you mean `events`?", or nothing."""
+    """Return the end of a message, " Did you mean `events`?", or an empty text."""
     candidate = nearest(name, known)
     return f" Did you mean `{candidate}`?" if candidate else ""

@@ -1,6 +1,6 @@
-"""How text of a query becomes a token of SQL: one function for strings, one for identifiers, one for numbers.
+"""Turn text of a query into SQL tokens: one function for strings, one for identifiers, one for numbers.
 
-Nothing a user wrote reaches SQL by another way.
+User text reaches SQL only through these functions.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
 def string(text: str) -> str:
-    """A string literal, quotes included; the escapes are the same in ClickHouse and in HogQL."""
+    """Return a string literal with its quotes; ClickHouse and HogQL use the same escapes."""
     return f"'{_encodable(text).translate(_STRING)}'"
 
 
 def identifier(name: str) -> str:
-    """A ClickHouse identifier, always in backticks."""
+    """Return a ClickHouse identifier, always in backticks."""
     return f"`{_encodable(name).translate(_IDENTIFIER)}`"
 
 
 def hogql_identifier(name: str) -> str:
-    """A HogQL identifier: bare where the grammar allows it, else in backticks."""
+    """Return a HogQL identifier: bare if the grammar allows it, otherwise in backticks."""
     if _PLAIN_NAME.fullmatch(name):
         return name
     return f"`{_encodable(name).translate(_HOGQL_IDENTIFIER)}`"
 
 
 def constant(value: ConstantValue) -> str:
-    """A literal of any scalar type, valid in ClickHouse and in HogQL."""
+    """Return a literal of any scalar type, valid in ClickHouse and in HogQL."""
     match value:
         case None:
             return "NULL"

@@ -1,4 +1,4 @@
-"""Expressions: one small function for each kind of node, and the bounds on their number and depth."""
+"""Compile expressions with one function per kind of node, and bound their number and depth."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ARITHMETIC = {"+": "plus", "-": "minus", "*": "multiply", "/": "divide", "%": "
 
 
 def compile_expression(node: tree.Expr, environment: Environment) -> Fragment:
-    """ClickHouse SQL for an expression. Raises `HogqlError` when it has no meaning here, or grows too large."""
+    """Return ClickHouse SQL for an expression. Raises `HogqlError` if it has no meaning here or grows too large."""
     compilation = environment.compilation
     compilation.expressions += 1
     compilation.depth += 1
@@ -86,9 +86,9 @@ def _compile_composite(node: tree.Expr, environment: Environment) -> Fragment:
         case tree.Lambda():
             return _lambda(node, environment)
         case tree.Placeholder():
-            raise query_error("A placeholder cannot stand here.", node.span)
+            raise query_error("A placeholder is not allowed here.", node.span)
         case tree.Columns():
-            raise query_error("COLUMNS can only stand in a SELECT list.", node.span)
+            raise query_error("COLUMNS is only allowed in a SELECT list.", node.span)
         case _:
             raise query_error(f"{type(node).__name__} is not supported here.", node.span)
 
@@ -144,7 +144,7 @@ def _cast(node: tree.Cast, environment: Environment) -> Fragment:
 def _type_name(node: tree.Expr) -> str:
     if isinstance(node, tree.Field) and len(node.chain) == 1:
         return str(node.chain[0])
-    raise query_error("The arguments of a type are names and numbers.", node.span)
+    raise query_error("The arguments of a type must be names or numbers.", node.span)
 
 
 def _slice(node: tree.ArraySlice, environment: Environment) -> Fragment:

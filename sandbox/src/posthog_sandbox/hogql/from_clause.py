@@ -1,5 +1,5 @@
-"""FROM and JOIN: every table expression is resolved by its kind to a table of the schema, a common table
-expression, a subquery or numbers(); nothing else can be read."""
+"""Compile FROM and JOIN. Each table expression is a table of the schema, a common table expression, a subquery or
+numbers(); nothing else can be read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SAMPLE_STEPS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class FromPart:
-    """One table of the clause: rendered last, when the lazy joins on it are known."""
+    """One table of the clause, rendered last, when its lazy joins are known."""
 
     keyword: str
     source: FromSource
@@ -29,7 +29,7 @@ class FromPart:
 
 
 def compile_from(join: tree.Join | None, environment: Environment) -> list[FromPart]:
-    """The parts of a FROM clause, their sources added to the scope in order."""
+    """Return the parts of a FROM clause and add their sources to the scope in order."""
     parts: list[FromPart] = []
     while join is not None:
         source, table = _source(join, environment)
@@ -46,7 +46,7 @@ def compile_from(join: tree.Join | None, environment: Environment) -> list[FromP
 
 
 def render_from(parts: list[FromPart]) -> str:
-    """The clause, each lazy join right behind the table it was used on."""
+    """Return the clause with each lazy join directly after the table it was used on."""
     pieces = ["FROM"] if parts else []
     for part in parts:
         if part.keyword:
@@ -91,10 +91,10 @@ def _constraint(
 
 
 def _shared_column(column: tree.Expr, source: FromSource, earlier: list[FromSource], environment: Environment) -> str:
-    """One column of USING, as an equation."""
+    """Return one column of USING as an equation."""
     name = str(column.chain[0]) if isinstance(column, tree.Field) and len(column.chain) == 1 else None
     if name is None:
-        raise query_error("USING takes names of columns.", None)
+        raise query_error("USING must list names of columns.", None)
     left_source = next((candidate for candidate in earlier if candidate.has(name)), None)
     left, right = left_source and left_source.column(name), source.column(name)
     if left_source is None or left is None or right is None:
@@ -131,7 +131,7 @@ def _named(name: str, join: tree.Join, environment: Environment) -> tuple[FromSo
     table = find_table(name)
     if table is None:
         if name in UNAVAILABLE_TABLES:
-            raise query_error(f"Table `{name}` exists in PostHog, but holds no data here.", join.span)
+            raise query_error(f"Table `{name}` exists in PostHog, but has no data here.", join.span)
         hint = did_you_mean(name, [*TABLES, *SYSTEM_TABLES, *environment.ctes])
         raise query_error(f"Unknown table `{name}`.{hint}", join.span)
     compilation.tables[table.name] = None
@@ -162,7 +162,7 @@ def _numbers(join: tree.Join, alias: str, environment: Environment) -> tuple[Fro
     _refuse(join, sample=True)
     arguments = join.table_args or ()
     if len(arguments) not in (1, 2):
-        raise query_error("numbers() takes a count, or a start and a count.", join.span)
+        raise query_error("The arguments of numbers() must be a count, or a start and a count.", join.span)
     alone = replace(environment, scope=SelectScope())
     shown = ", ".join(alone.compile(argument).sql for argument in arguments)
     columns = _renamed(Relation("", (OutColumn("number", "number", INTEGER),)), join)
@@ -170,13 +170,14 @@ def _numbers(join: tree.Join, alias: str, environment: Environment) -> tuple[Fro
 
 
 def _sampled(join: tree.Join, source: TableSource) -> str:
-    """SAMPLE as a condition on a hash, so that the same people are taken every time."""
-    ratio, key = join.sample and join.sample.value, source.table.sample_key
+    """Return SAMPLE as a condition on a hash, so that every query samples the same people."""
+    ratio = join.sample and join.sample.value
+    key = source.table.sample_key
     if not isinstance(ratio, tree.Ratio) or not key:
         raise query_error(f"Table `{source.table.name}` cannot be sampled.", join.span)
     share = _number(ratio.left) / (_number(ratio.right) if ratio.right is not None else 1)
     if not 0 < share <= 1:
-        raise query_error("SAMPLE takes a share above 0 and not above 1.", join.span)
+        raise query_error("SAMPLE must be greater than 0 and at most 1.", join.span)
     kept = f"{key} % {_SAMPLE_STEPS} < {round(share * _SAMPLE_STEPS)}"
     return source.from_sql() if share == 1 else f"(SELECT * FROM {source.from_sql()} WHERE {kept})"
 
@@ -188,5 +189,5 @@ def _number(node: tree.Expr) -> float:
         or not isinstance(node.value, int | float)
         or not node.value
     ):
-        raise query_error("SAMPLE takes a number.", node.span)
+        raise query_error("SAMPLE must be a number.", node.span)
     return float(node.value)

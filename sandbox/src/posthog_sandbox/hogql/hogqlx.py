@@ -1,6 +1,6 @@
 """HogQLX: tags such as `<a href={...}>text</a>` in a query, and objects such as `{'color': 'red'}`.
 
-PostHog answers them as tuples that its own tables render: `('__hx_tag', 'a', 'href', ..., 'children', (...))`.
+PostHog returns them as tuples that its own tables render: `('__hx_tag', 'a', 'href', ..., 'children', (...))`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ type TagValue = tree.Expr | tuple[tree.Expr, ...]
 
 
 def expanded(tag: tree.Tag) -> tree.Expr:
-    """A tag as the tuple of its kind and its attributes; several children are a tuple. Raises for an unknown tag."""
+    """Return a tag as a tuple of its kind and attributes, several children as a tuple. Raises for an unknown tag."""
     if tag.kind not in _TAGS:
         raise query_error(f"Unknown tag <{tag.kind}>.{did_you_mean(tag.kind, _TAGS)}", tag.span)
     parts: list[tree.Expr] = [_MARK, tree.Constant(tag.kind)]
@@ -29,7 +29,7 @@ def expanded(tag: tree.Tag) -> tree.Expr:
 
 
 def value_of(value: TagValue) -> tree.Expr:
-    """An attribute: lists become tuples, because their members may be of different types."""
+    """Return an attribute; lists become tuples, because their members can have different types."""
     match value:
         case tuple():
             return tree.Tuple(tuple([value_of(member) for member in value]))

@@ -1,4 +1,4 @@
-"""What can be told of a query without running it: whether it reads events by time, and the types of its properties."""
+"""Inspect a query without running it: whether it reads events by time, and the types of its properties."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _OWNERS: dict[str, Scope] = {"person": "person", "poe": "person", "persons": "pe
 
 
 def index_use(text: str) -> IndexUse:
-    """Whether the SELECTs that read `events` limit `timestamp`, by which events are sorted: all, some or none of them.
+    """Return whether all, some or none of the SELECTs on `events` limit `timestamp`, by which events are sorted.
 
-    `undecisive` when none reads events. Raises `HogqlError` for a text that does not parse.
+    The result is `undecisive` if none reads events. Raises `HogqlError` for text that does not parse.
     """
     limited = [_names(select.where, "timestamp") for select in _selects(parse_query(text)) if _reads_events(select)]
     if not limited:
@@ -30,7 +30,7 @@ def index_use(text: str) -> IndexUse:
 
 
 def property_notices(text: str, context: Context) -> tuple[Notice, ...]:
-    """The type of each property of events and persons that is named, where the project defines one."""
+    """Return the type of each event and person property in the query, if the project defines one."""
     query = parse_query(text)
     owner: Scope = "person" if _reads(query, "persons") and not _reads(query, "events") else "event"
     found: dict[Notice, None] = {}
@@ -42,7 +42,8 @@ def property_notices(text: str, context: Context) -> tuple[Notice, ...]:
 
 def _notices(node: tree.Field, owner: Scope, context: Context) -> Iterator[Notice]:
     position = node.chain.index("properties")
-    before, name = node.chain[position - 1] if position else "", str(node.chain[position + 1])
+    before = node.chain[position - 1] if position else ""
+    name = str(node.chain[position + 1])
     scope = _OWNERS.get(str(before), owner)
     kind = context.property_types.get((scope, name))
     if kind is not None:

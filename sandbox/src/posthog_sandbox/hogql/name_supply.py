@@ -1,4 +1,4 @@
-"""Names for SQL that do not collide."""
+"""Unique names for SQL."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterable
 
 
 class NameSupply:
-    """Gives every name once, and later takers of it a numbered one."""
+    """A supply that returns each name once, and numbered names afterwards."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._last_number = dict.fromkeys(taken, 1)
 
     def take(self, name: str) -> str:
-        """`name`, or `name__2`, `name__3` ... when it is taken."""
-        candidate, number = name, self._last_number.get(name, 1)
+        """Return `name`, or `name__2`, `name__3` ... if it is taken."""
+        candidate = name
+        number = self._last_number.get(name, 1)
         while candidate in self._last_number:
             number += 1
             candidate = f"{name}__{number}"

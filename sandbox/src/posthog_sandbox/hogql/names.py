@@ -1,4 +1,4 @@
-"""What a dotted name stands for."""
+"""Compile dotted names."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ type AccessKey = str | int
 
 
 def compile_field(node: tree.Field, environment: Environment) -> Fragment:
-    """The value of a name: an argument, an alias, a column, a property. Raises "Unable to resolve field: ..."."""
+    """Return the argument, alias, column or property with a name. Raises "Unable to resolve field: ..."."""
     head, *rest = node.chain
     name = str(head)
     if name == "*":
-        raise query_error("`*` stands for columns only in a SELECT list and in count(*).", node.span)
+        raise query_error("`*` is only allowed in a SELECT list and in count(*).", node.span)
     if name in environment.arguments:
         return access(environment.arguments[name], rest, environment, node.span)
     source = environment.scope.source(name) if rest else None
@@ -41,7 +41,7 @@ def compile_field(node: tree.Field, environment: Environment) -> Fragment:
 def _from_source(
     source: FromSource | VirtualSource, path: list[AccessKey], environment: Environment, span: Span | None
 ) -> Fragment:
-    """The column that a path leads to, through lazy joins."""
+    """Return the column that a path leads to, through lazy joins."""
     current: FromSource | VirtualSource = source
     for position, key in enumerate(path):
         column = current.column(str(key))
@@ -57,7 +57,7 @@ def _from_source(
 
 
 def access(base: Fragment, path: list[AccessKey], environment: Environment, span: Span | None) -> Fragment:
-    """A path into a value: of JSON its property, of a tuple its element."""
+    """Return the value at a path: a property of JSON or an element of a tuple."""
     if not path:
         return base
     if base.type.properties_of is not None or base.type.holds_json:
@@ -70,7 +70,7 @@ def access(base: Fragment, path: list[AccessKey], environment: Environment, span
 
 
 def compile_array_access(node: tree.ArrayAccess, environment: Environment) -> Fragment:
-    """`a[1]`, `m['key']`, and properties in brackets."""
+    """Return `a[1]`, `m['key']`, or a property in brackets."""
     base, keys = _unwound(node)
     if isinstance(base, tree.Field) and keys:
         value = environment.compile(base)
@@ -85,7 +85,7 @@ def compile_array_access(node: tree.ArrayAccess, environment: Environment) -> Fr
 
 
 def compile_tuple_access(node: tree.TupleAccess, environment: Environment) -> Fragment:
-    """`t.1`, and `properties.list.1`."""
+    """Return `t.1` or `properties.list.1`."""
     if isinstance(node.tuple, tree.Field):
         return environment.compile(tree.Field((*node.tuple.chain, node.index), node.span))
     value = environment.compile(node.tuple)
@@ -93,7 +93,7 @@ def compile_tuple_access(node: tree.TupleAccess, environment: Environment) -> Fr
 
 
 def _unwound(node: tree.ArrayAccess) -> tuple[tree.Expr, list[AccessKey]]:
-    """The expression before the brackets, and the constant keys in them; no keys when one is computed."""
+    """Return the expression before the brackets and their constant keys; no keys if one is computed."""
     keys: list[AccessKey] = []
     base: tree.Expr = node
     while isinstance(base, tree.ArrayAccess):

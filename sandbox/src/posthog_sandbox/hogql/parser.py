@@ -1,4 +1,4 @@
-"""HogQL text to syntax trees that can be compiled; everything else is a `HogqlError`."""
+"""Parse HogQL text to syntax trees that can be compiled, or raise `HogqlError`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from .supported import supported
 
 
 def parse_query(text: str) -> tree.Query:
-    """The tree of one SELECT (or UNION of selects). Raises `HogqlError` with the place of a syntax error."""
+    """Return the tree of one SELECT or UNION. Raises `HogqlError` with the place of a syntax error."""
     found = _checked(parse(text, LONG))
     if not isinstance(found, tree.Select | tree.SetQuery):
-        raise query_error("This in the place of a SELECT is not supported here.", found.span)
+        raise query_error("Anything but a SELECT is not supported here.", found.span)
     return found
 
 
 def parse_expression(text: str) -> tree.Expr:
-    """The tree of one expression, such as `event = 'purchase' and properties.amount > 10`."""
+    """Return the tree of one expression, such as `event = 'purchase' and properties.amount > 10`."""
     return _checked(parse_one(text, LONG))
 
 

@@ -1,6 +1,6 @@
-"""`{name}`, `{variables.name}` and `{filters}`: replaced in the tree, before anything is compiled.
+"""Replace `{name}`, `{variables.name}` and `{filters}` in the tree, before anything is compiled.
 
-A value becomes a constant (or an array of constants) whatever it holds: it can never become syntax.
+A value always becomes a constant or an array of constants, so it can never become syntax.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .schema.catalog import find_table
 
 
 def bind_placeholders(query: tree.Query, context: Context) -> tree.Query:
-    """The query with every placeholder replaced. Raises `HogqlError` for one that has no value."""
+    """Return the query with all placeholders replaced. Raises `HogqlError` for one without a value."""
     return cast(tree.Query, _bound(query, context, None))
 
 
 def _bound(item: Any, context: Context, source: tree.Join | None) -> Any:
-    """`source` is what the innermost SELECT around the item reads."""
+    """Return the item with placeholders replaced. `source` is the FROM of the innermost SELECT around it."""
     if isinstance(item, tree.Placeholder):
         return _value_of(item, context, source)
     if isinstance(item, tree.Constant | tree.Field):
@@ -34,7 +34,7 @@ def _bound(item: Any, context: Context, source: tree.Join | None) -> Any:
 
 def _value_of(node: tree.Placeholder, context: Context, source: tree.Join | None) -> tree.Expr:
     if not isinstance(node.expr, tree.Field):
-        raise query_error("A placeholder is a name in braces, such as {start}.", node.span)
+        raise query_error("A placeholder must be a name in braces, such as {start}.", node.span)
     match tuple(str(part) for part in node.expr.chain):
         case ("filters",) if "filters" not in context.values:
             return _filters(node, context, source)
@@ -50,7 +50,7 @@ def _value_of(node: tree.Placeholder, context: Context, source: tree.Join | None
 
 
 def _filters(node: tree.Placeholder, context: Context, source: tree.Join | None) -> tree.Expr:
-    """The condition for the first table of the SELECT that has one."""
+    """Return the condition for the first table of the SELECT that has one."""
     if context.filters is None:
         return tree.Constant(True)
     has_joins = source is not None and source.next is not None
@@ -67,9 +67,9 @@ def _filters(node: tree.Placeholder, context: Context, source: tree.Join | None)
 
 
 def _of_table(item: Any, alias: str, table: str) -> Any:
-    """The condition with the columns of its table named by that table's alias, so that joined tables do not matter.
+    """Return the condition with its columns qualified by the table's alias, so that joined tables do not matter.
 
-    Subqueries have tables of their own.
+    Subqueries are left as they are, because they have their own tables.
     """
     if isinstance(item, tree.Field):
         found = find_table(table)
@@ -81,10 +81,10 @@ def _of_table(item: Any, alias: str, table: str) -> Any:
 
 
 def constant(value: object, span: Span | None) -> tree.Expr:
-    """A JSON value as a constant: a scalar, or an array of values."""
+    """Return a JSON value as a constant: a scalar, or an array of values."""
     if value is None or isinstance(value, str | int | float | bool):
         return tree.Constant(value, span)
     if isinstance(value, list | tuple):
         members = cast(list[object], value)
         return tree.Array(tuple([constant(member, span) for member in members]), span)
-    raise query_error("The value of a placeholder is a text, a number, a boolean, null, or an array of these.", span)
+    raise query_error("A placeholder's value must be a string, a number, a boolean, null, or an array of these.", span)

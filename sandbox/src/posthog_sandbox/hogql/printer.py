@@ -1,4 +1,4 @@
-"""Syntax trees back to HogQL, as PostHog prints them: on one line, operators as functions, keywords in capitals."""
+"""Print syntax trees as HogQL in PostHog's form: on one line, operators as functions, keywords in uppercase."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COMPARISONS = {
 
 
 def print_query(query: tree.Query) -> str:
-    """The whole query as HogQL."""
+    """Return the whole query as HogQL."""
     if isinstance(query, tree.Select):
         return _select(query)
     pieces = [_member(query.first)]
@@ -28,7 +28,7 @@ def print_query(query: tree.Query) -> str:
 
 
 def property_chain(node: tree.Expr) -> tuple[str | int, ...] | None:
-    """The names of a dotted expression, a constant in brackets after `properties` counted as a name."""
+    """Return the names of a dotted expression; a constant in brackets after `properties` counts as a name."""
     if isinstance(node, tree.Field):
         return node.chain
     if isinstance(node, tree.ArrayAccess) and isinstance(node.key, tree.Constant):
@@ -42,7 +42,7 @@ def property_chain(node: tree.Expr) -> tuple[str | int, ...] | None:
 
 
 def print_expression(node: tree.Expr) -> str:
-    """One expression as HogQL."""
+    """Return one expression as HogQL."""
     match node:
         case tree.Constant(value):
             return escape.constant(value)

@@ -1,7 +1,7 @@
-"""Reaching into JSON: `properties.$browser`, `properties['a']['b']`, and the types that definitions give them.
+"""Read JSON properties, such as `properties.$browser` and `properties['a']['b']`, with their defined types.
 
-A property without a definition is nullable text: missing and JSON null are null, a string loses its quotes, anything
-else is its JSON text, an empty string stays empty. A definition makes it a number, a boolean or a time.
+A property without a definition is nullable text: missing and JSON null are null, a string loses its quotes, any other
+value is its JSON text, and an empty string stays empty. A definition makes it a number, a boolean or a time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ type Path = tuple[str | int, ...]
 
 
 def read_property(base: Fragment, path: Path, context: Context) -> Fragment:
-    """The value at `path` of a JSON text."""
+    """Return the value at `path` in a JSON text."""
     keys = ", ".join(escape.constant(key) for key in path)
     raw = f"nullIf(nullIf(JSONExtractRaw({base.sql}, {keys}), ''), 'null')"
     text = f"replaceRegexpAll({raw}, '^\"|\"$', '')"

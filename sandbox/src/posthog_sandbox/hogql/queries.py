@@ -1,4 +1,4 @@
-"""SELECT and set operations: clause by clause, in the order in which names come into reach."""
+"""Compile SELECT and set operations clause by clause, in the order in which names come into scope."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GROUP_MODES = {"rollup": "ROLLUP", "cube": "CUBE", "grouping_sets": "GROUPING S
 
 
 def compile_query(query: tree.Query, environment: Environment) -> Relation:
-    """ClickHouse SQL of a query, and its columns. Of `environment` only common table expressions are used."""
+    """Return ClickHouse SQL and columns of a query. It uses only the common table expressions of `environment`."""
     compilation = environment.compilation
     compilation.depth += 1
     if compilation.depth > MAX_DEPTH:
@@ -37,7 +37,8 @@ def compile_query(query: tree.Query, environment: Environment) -> Relation:
 def _set_query(query: tree.SetQuery, environment: Environment) -> Relation:
     query = hoist_ctes(query)
     first = compile_query(query.first, environment)
-    pieces, columns = [f"({first.sql})"], first.columns
+    pieces = [f"({first.sql})"]
+    columns = first.columns
     for operator, member in query.rest:
         if operator not in _SET_OPERATORS:
             raise query_error(f"{operator} is not supported here.", query.span)

@@ -1,7 +1,7 @@
-"""Names in reach of an expression: the sources of a FROM clause, aliases, common table expressions, arguments.
+"""The names in scope of an expression: the sources of a FROM clause, aliases, common table expressions, arguments.
 
-A name is looked for as HogQL does: first the argument of a lambda, then an alias of this SELECT, then the columns of
-its sources. Outer queries are not in reach, their common table expressions are.
+Names are looked up in HogQL's order: first the arguments of a lambda, then the aliases of this SELECT, then the
+columns of its sources. Outer queries are not in scope, but their common table expressions are.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from .values import Fragment, Type
 MAX_EXPRESSIONS = 50_000
 MAX_DEPTH = 100
 MAX_SQL = 1_000_000
-"""Characters of SQL of one expression."""
+"""The most characters of SQL in one expression."""
 MAX_WORK = 20_000_000
-"""Characters of SQL written in all, every expression counted on every level that contains it."""
+"""The most characters of SQL in total, where each expression counts on every level that contains it."""
 _RESERVED = frozenset({"true", "false", "null", "team_id"})
 
 
 @dataclass(frozen=True, slots=True)
 class OutColumn:
-    """A column of a compiled query: its name in HogQL, its name in SQL, its type, and its name in an answer."""
+    """A column of a compiled query: its name in HogQL, its name in SQL, its type, and its name in a response."""
 
     name: str
     sql_name: str
@@ -48,7 +48,7 @@ class Relation:
 
 @dataclass(slots=True)
 class Compilation:
-    """The state of one translation: names given out, tables read, work done."""
+    """The state of one translation: names used, tables read, work done."""
 
     context: Context
     compile_expression: Callable[[tree.Expr, Environment], Fragment]
@@ -60,7 +60,7 @@ class Compilation:
     depth: int = 0
 
     def relation(self, table: str) -> str:
-        """The SELECT behind a table that is not stored in the database."""
+        """Return the SELECT for a table that is not stored in the database."""
         relations = self.context.relations
         sql = None if relations is None else relations(table)
         if sql is None:
@@ -70,7 +70,7 @@ class Compilation:
 
 @dataclass(slots=True)
 class TableSource:
-    """A table of the schema in FROM, with the lazy joins that were used on it, in order of use."""
+    """A table of the schema in FROM, with its lazy joins in order of first use."""
 
     name: str
     sql_name: str
@@ -98,7 +98,7 @@ class TableSource:
         return name in table.columns or name in table.virtual or name in table.joins or name in self._group_names()
 
     def descend(self, name: str) -> TableSource | VirtualSource | None:
-        """The table behind `name` and a dot."""
+        """Return the table behind `name` and a dot."""
         name = self._group_names().get(name, name)
         virtual = self.table.virtual.get(name)
         if virtual is not None:
@@ -215,12 +215,12 @@ class CompiledCte:
 
 
 type CteBinding = CompiledCte | tree.Expr
-"""A query compiled once, or an expression compiled again wherever its name stands."""
+"""A query compiled once, or an expression compiled again at each use of its name."""
 
 
 @dataclass(slots=True)
 class SelectScope:
-    """What one SELECT brings into reach, filled in the order of its clauses."""
+    """The names that one SELECT brings into scope, filled in the order of its clauses."""
 
     sources: list[FromSource] = field(default_factory=list["FromSource"])
     aliases: dict[str, Fragment] = field(default_factory=dict[str, Fragment])
@@ -229,7 +229,7 @@ class SelectScope:
     windows: frozenset[str] = frozenset()
 
     def declare(self, alias: str, value: Fragment, span: Span | None) -> str:
-        """Brings an alias into reach; gives its quoted name."""
+        """Bring an alias into scope and return its quoted name."""
         if not alias:
             raise query_error("Alias cannot be empty", span)
         if alias.lower() in _RESERVED:
@@ -246,7 +246,7 @@ class SelectScope:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where an expression stands. `plain_nulls` holds inside JOIN ... ON, where null stays null in comparisons."""
+    """The surroundings of an expression. `plain_nulls` is set inside JOIN ... ON, where comparisons keep null."""
 
     compilation: Compilation
     scope: SelectScope
@@ -263,7 +263,7 @@ class Environment:
         return self.compilation.compile_expression(node, self)
 
     def query(self, node: tree.Query) -> Relation:
-        """A subquery: it sees this query's common table expressions and nothing else."""
+        """Return a compiled subquery, which sees only the common table expressions of this query."""
         outer = Environment(self.compilation, SelectScope(), self.ctes)
         return self.compilation.compile_query(node, outer)
 
@@ -272,7 +272,7 @@ class Environment:
         return replace(self, arguments={**self.arguments, **bound})
 
     def names(self) -> list[str]:
-        """Every name in reach, for hints."""
+        """Return all names in scope, for hints."""
         found = [*self.arguments, *self.scope.aliases, *self.ctes]
         for source in self.scope.sources:
             found += source.names()
@@ -290,7 +290,7 @@ def unresolved(name: object, known: list[str], span: Span | None) -> Exception:
 
 
 def source_of(name: str, environment: Environment, span: Span | None) -> FromSource | None:
-    """The only source of FROM that has a column (or lazy join) of this name."""
+    """Return the only source of FROM that has a column or lazy join with this name."""
     if name in environment.scope.shared:
         return environment.scope.shared[name]
     sources = [source for source in environment.scope.sources if source.has(name)]

@@ -1,4 +1,4 @@
-"""The SELECT list: `*` expanded, aliases declared, and the names of the result's columns."""
+"""Compile the SELECT list: expand `*`, declare aliases, and name the columns of the result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .values import Fragment
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A column: `label` is its name in an answer, `reference` the name by which an outer query reads it."""
+    """A column; `label` is its name in a response, `reference` its name in an outer query."""
 
     label: str
     reference: str
@@ -25,7 +25,7 @@ class _Item:
 
 
 def compile_select_list(select: tree.Select, environment: Environment) -> tuple[list[str], tuple[OutColumn, ...]]:
-    """The SQL of each column, all named, and the columns as an outer query sees them."""
+    """Return the SQL of each column, all with names, and the columns as an outer query sees them."""
     items: list[_Item] = []
     for node in select.columns:
         items += _expand(node, environment)
@@ -50,14 +50,14 @@ def _expand(node: tree.Expr, environment: Environment) -> list[_Item]:
             environment.scope.declare(alias, value, node.span)
             return [_Item(alias, alias, value, is_alias=True)]
         case tree.Lambda():
-            raise query_error("A lambda can only stand in the arguments of a function.", node.span)
+            raise query_error("A lambda is only allowed in the arguments of a function.", node.span)
         case _:
             value = environment.compile(node)
             return [_Item(_label(node, value, environment), _reference(node), value, is_alias=False)]
 
 
 def _label(node: tree.Expr, value: Fragment, environment: Environment) -> str:
-    """The column, or the expression printed back."""
+    """Return the name of the column, or the expression printed back."""
     if not isinstance(node, tree.Field):
         return print_expression(node)
     head = environment.scope.source(str(node.chain[0])) if len(node.chain) == 2 else None
@@ -97,9 +97,9 @@ def _star(source: FromSource) -> list[_Item]:
 
 
 def _chosen(node: tree.Columns, environment: Environment) -> list[_Item]:
-    """`* exclude (...)`, `(* replace (...))`, `columns(a, b)`."""
+    """Return the columns of `* exclude (...)`, `(* replace (...))` or `columns(a, b)`."""
     if node.regex is not None:
-        raise query_error("COLUMNS with a regular expression is not supported here: name the columns.", node.span)
+        raise query_error("COLUMNS with a regular expression is not supported here; name the columns.", node.span)
     if node.columns:
         return [item for column in node.columns for item in _expand(column, environment)]
     items = [item for source in environment.scope.sources for item in _star(source)]

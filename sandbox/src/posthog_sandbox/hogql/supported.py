@@ -1,4 +1,4 @@
-"""Which constructs of HogQL are compiled here: the others are refused by name, some are written as simpler ones."""
+"""Reject the HogQL constructs that are not supported here by name, and simplify some others."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from hogql_lang.walk import rebuilt, walk
 from .errors import HogqlError, query_error
 from .hogqlx import expanded
 
-_NAMES = {"Program": "A Hog program", "Block": "A Hog program", "SelectSetQuery": "This in the place of a SELECT"}
+_NAMES = {"Program": "A Hog program", "Block": "A Hog program", "SelectSetQuery": "Anything but a SELECT"}
 
 
 def supported(root: tree.Expr) -> tree.Expr:
-    """The tree as the compiler takes it: tags are tuples, PREWHERE is part of WHERE. Raises `HogqlError`."""
+    """Return the tree in the compiler's form: tags are tuples, PREWHERE is part of WHERE. Raises `HogqlError`."""
     is_plain = True
     for node in walk(root):
-        _refuse(node)
+        _reject(node)
         is_plain = is_plain and not isinstance(node, tree.Tag | tree.GroupingSet) and not _has_prewhere(node)
     return root if is_plain else cast(tree.Expr, _simplified(root))
 
 
-def _refuse(node: tree.Node) -> None:
+def _reject(node: tree.Node) -> None:
     match node:
         case tree.Opaque(kind):
             raise _unsupported(_NAMES.get(kind, kind), node)

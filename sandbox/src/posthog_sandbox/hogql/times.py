@@ -1,4 +1,4 @@
-"""Times in the project's timezone: literals beside date-time columns, and the clock."""
+"""Compile times in the project's timezone: literals compared with datetime columns, and the clock."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .values import DATE, DATETIME, Fragment, Type
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FIRST_YEAR = 1970
-"""Where ClickHouse's `Date` begins."""
+"""The first year of ClickHouse's `Date`."""
 
 
 def now(context: Context) -> Fragment:
-    """`now()`: ClickHouse's clock, or the fixed one, in the project's timezone."""
+    """Return `now()` in the project's timezone, from ClickHouse's clock or the fixed one."""
     if context.now is None:
         return Fragment(f"now64(6, {escape.string(context.timezone)})", DATETIME)
     fixed = _utc(context.now)
@@ -25,7 +25,7 @@ def now(context: Context) -> Fragment:
 
 
 def literal(node: tree.Expr, beside: Type, context: Context) -> Fragment | None:
-    """A text such as '2026-11-01' or '2026-11-01T10:00:00Z' as the date or time that it is compared with."""
+    """Return a text such as '2026-11-01' or '2026-11-01T10:00:00Z' as a date or time, as the compared type needs."""
     if (
         beside.kind not in ("datetime", "date")
         or not isinstance(node, tree.Constant)
@@ -39,7 +39,7 @@ def literal(node: tree.Expr, beside: Type, context: Context) -> Fragment | None:
 
 
 def is_date(text: str) -> bool:
-    """Whether a text is a day of the calendar as `YYYY-MM-DD`."""
+    """Return whether a text is a calendar day in the form `YYYY-MM-DD`."""
     try:
         return _DATE.fullmatch(text) is not None and date.fromisoformat(text).year >= _FIRST_YEAR
     except ValueError:
@@ -47,7 +47,7 @@ def is_date(text: str) -> bool:
 
 
 def time_literal(text: str, timezone: str) -> Fragment | None:
-    """A date or time in ISO 8601, read in `timezone` unless it names its own offset; None when it is neither."""
+    """Return an ISO 8601 date or time, read in `timezone` unless it has an offset; None for other text."""
     if not _DATE.match(text):
         return None
     try:

@@ -1,4 +1,4 @@
-"""HogQL to ClickHouse SQL: parse, bind placeholders, apply the limits, compile."""
+"""Translate HogQL to ClickHouse SQL: parse, bind placeholders, apply the limits, compile."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .scope import Compilation, Environment, SelectScope
 
 
 def translate(query: str, context: Context) -> Translated:
-    """ClickHouse SQL for a HogQL query, as PostHog's query endpoint would run it.
+    """Return ClickHouse SQL for a HogQL query, as PostHog's query endpoint would run it.
 
-    A SELECT without LIMIT gets 100 rows and one more, each SELECT of a UNION without LIMIT 100; no LIMIT passes
-    50,000. Only translated syntax trees are printed: tables come from the schema, functions from the allow-list,
-    texts and names through `escape`. Raises `HogqlError` for everything that cannot be answered.
+    A SELECT without LIMIT gets 100 rows and one more; in a UNION, each SELECT without LIMIT gets 100. A LIMIT is at
+    most 50,000. Only translated syntax trees are printed: tables come from the schema, functions from the allow-list,
+    texts and names through `escape`. Raises `HogqlError` for a query that cannot run.
     """
     try:
         return _translate(query, context)
@@ -52,7 +52,7 @@ def _translate(text: str, context: Context) -> Translated:
 
 
 def _limited(query: tree.Query, context: Context, extra_row: int) -> tree.Query:
-    """The query with the default and the greatest limit applied to its outermost selects."""
+    """Return the query with the default and the maximum limit applied to its outermost SELECTs."""
     if isinstance(query, tree.SetQuery):
         return replace(
             query,
@@ -67,7 +67,7 @@ def _limited(query: tree.Query, context: Context, extra_row: int) -> tree.Query:
 
 
 def _clamped_limits(query: tree.Query, context: Context) -> Iterator[Notice]:
-    """A warning for each limit of the outermost selects that is above the greatest."""
+    """Return a warning for each LIMIT of the outermost SELECTs that is above the maximum."""
     limit = query.limit
     if isinstance(limit, tree.Constant) and isinstance(limit.value, int) and limit.value > context.max_limit:
         start, end = limit.span or (None, None)

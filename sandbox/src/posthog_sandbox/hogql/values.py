@@ -1,4 +1,4 @@
-"""What the compiler knows of a value: enough to compare, to show times and to reach into JSON as HogQL does."""
+"""Types of values in the compiler: enough to compare, show times and read JSON as HogQL does."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ type PropertyType = Literal["String", "Numeric", "Boolean", "DateTime"]
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """`nullable` is False only where null is impossible. `properties_of` names the owner of a JSON properties object;
-    `holds_json` marks text that may be a JSON value, and so can be reached into."""
+    """A type. `nullable` is False only if null is impossible. `properties_of` is the owner of a JSON properties object.
+    `holds_json` marks text that can be a JSON value, so a path into it is valid."""
 
     kind: Kind
     nullable: bool = False

@@ -1,4 +1,4 @@
-"""Windows: OVER (...), OVER name, WINDOW name AS (...), and ORDER BY, which they share with queries."""
+"""Compile windows (OVER (...), OVER name, WINDOW name AS (...)) and ORDER BY, which queries have too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _METHODS = frozenset({"ROWS", "RANGE", "GROUPS"})
 
 
 def compile_over(node: tree.WindowCall, environment: Environment) -> str:
-    """What follows OVER."""
+    """Return the part after OVER."""
     if isinstance(node.over, tree.Window):
         return f"({compile_window(node.over, environment)})"
     if node.over not in environment.scope.windows:
@@ -21,7 +21,7 @@ def compile_over(node: tree.WindowCall, environment: Environment) -> str:
 
 
 def compile_window(window: tree.Window, environment: Environment) -> str:
-    """The inside of a window's parentheses."""
+    """Return the part inside a window's parentheses."""
     parts: list[str] = []
     if window.partition_by:
         keys = ", ".join(environment.compile(expr).sql for expr in window.partition_by)
@@ -38,7 +38,7 @@ def compile_window(window: tree.Window, environment: Environment) -> str:
 
 
 def compile_order(order_by: tuple[tree.Order, ...], environment: Environment) -> str:
-    """The expressions of ORDER BY with their directions."""
+    """Return the expressions of ORDER BY with their directions."""
     return ", ".join(_order(order, environment) for order in order_by)
 
 

@@ -34,10 +34,15 @@ def listed_actors(
 
     `counts` has their `event_count`, if any.
     """
-    actors, kind, identity, count = list(ids), "Array(String)", "insight_listed", ""
+    actors = list(ids)
+    kind = "Array(String)"
+    identity = "insight_listed"
+    count = ""
     if counts is not None:
-        actors, kind = list(zip(ids, counts, strict=True)), "Array(Tuple(String, UInt64))"
-        identity, count = "tupleElement(insight_listed, 1)", ", tupleElement(insight_listed, 2) AS event_count"
+        actors = list(zip(ids, counts, strict=True))
+        kind = "Array(Tuple(String, UInt64))"
+        identity = "tupleElement(insight_listed, 1)"
+        count = ", tupleElement(insight_listed, 2) AS event_count"
     if group is None and all(map(is_uuid, ids)):
         identity = f"toUUID({identity})"
     listed = f"arrayJoin(JSONExtract({{insight_actors}}, {escape.string(kind)})) AS insight_listed"

@@ -61,7 +61,8 @@ class Counting:
     @property
     def math(self) -> str:
         """The effective math: a property math without a property is a plain count."""
-        math, interval = self.series.math, self.range.interval
+        math = self.series.math
+        interval = self.range.interval
         if math in PROPERTY_MATHS and not self.series.node.get("math_property"):
             return "total"
         if (
@@ -132,7 +133,8 @@ def _group_key(node: Row) -> str:
 
 
 def _aggregate(counting: Counting, actor: str | None) -> str:
-    math, node = counting.math, counting.series.node
+    math = counting.math
+    node = counting.series.node
     if actor is not None:
         return f"count(DISTINCT {actor})"
     if math == "hogql":
@@ -222,7 +224,8 @@ def _first_appearances(counting: Counting, actor: str) -> str:
 
 def _first_time(counting: Counting) -> str:
     """Count persons at their first event ever: of this name, or among those that match the filters."""
-    series, ends = counting.series, counting.range
+    series = counting.series
+    ends = counting.range
     filters = all_of([series.filters, counting.condition])
     matching = counting.math == "first_matching_event_for_user"
     values = [

@@ -271,7 +271,7 @@ def _parsed(text: str, project: Project) -> datetime:
     try:
         return parse_moment(text, project.scope.now, project.context.timezone)
     except OverflowError:
-        raise malformed_query("dateRange", f"{text[:60]} is no date that there is") from None
+        raise malformed_query("dateRange", f"{text[:60]} is not a valid date") from None
 
 
 def _storable(moment: datetime) -> datetime:

@@ -66,7 +66,8 @@ class Recorded:
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 
-        began, moment = time.perf_counter(), self._clock().strftime("%H:%M:%S")
+        began = time.perf_counter()
+        moment = self._clock().strftime("%H:%M:%S")
         try:
             await self._app(scope, receive, marked)
         finally:

@@ -220,7 +220,8 @@ def _semver_range(upper: Callable[[list[int]], list[int]]) -> _Operator:
     """Match versions from the value up to but excluding `upper` of it."""
 
     def make(operand: Operand, values: list[Any]) -> str:
-        version, terms = _version(operand), list[str]()
+        version = _version(operand)
+        terms = list[str]()
         for value in values:
             parts = _parts(value)
             terms.append(f"({version} >= {_whole(parts)} AND {version} < {_whole(upper(parts))})")

@@ -60,7 +60,8 @@ def _joined(joint: str, terms: list[str]) -> str:
 
 def filter_condition(item: Row, scope: FilterScope) -> str:
     """Return the condition of a filter. Raises ApiError 400 for an unsupported type or operator."""
-    kind, key = str(item.get("type") or "event"), item.get("key")
+    kind = str(item.get("type") or "event")
+    key = item.get("key")
     if not isinstance(key, str) or not key:
         return TRUE
     make = _TYPES.get(kind)

@@ -41,7 +41,10 @@ def selector_pattern(selector: str) -> str:
 
 def _element(text: str, selector: str) -> str:
     """Return the pattern of one element: tag, classes in the order of the chain, attributes in any order."""
-    tag, classes, attributes, position = "[^.:;]*", list[str](), list[str](), 0
+    tag = "[^.:;]*"
+    classes = list[str]()
+    attributes = list[str]()
+    position = 0
     while position < len(text):
         found = _PART.match(text, position)
         if found is None:

@@ -147,7 +147,8 @@ class QueryEndpoint:
     @contextmanager
     def _blocking(self, call: Call) -> Generator[anyio.CancelScope]:
         """Let a request with a client query id be cancelled by that id."""
-        key, scope = (call.project_id, _wanted_id(call)), anyio.CancelScope()
+        key = (call.project_id, _wanted_id(call))
+        scope = anyio.CancelScope()
         if key[1] is not None:
             self._scopes[key] = scope
         try:
@@ -198,12 +199,15 @@ class QueryEndpoint:
 
     async def _work(self, job: _Job, call: Call, source: Row, key: str) -> None:
         with job.scope:
-            results, failed_with, message = None, 200, None
+            results = None
+            failed_with = 200
+            message = None
             try:
                 with marked(job.mark):
                     results = await self._computed(call, source, key)
             except ApiError as error:
-                failed_with, message = error.status, _detail(error)
+                failed_with = error.status
+                message = _detail(error)
             job.failed_with = failed_with if failed_with in (200, 400) else 500
             job.status |= {
                 "complete": True,

@@ -19,7 +19,8 @@ async def hogql_query(call: Call, query: Row, project: Project) -> Row:
     text = _text(query)
     ran = await _logged(call, query, project)
     translated = ran.translated
-    rows, page = ran.table.rows, {"hasMore": None, "limit": translated.limit, "offset": translated.offset}
+    rows = ran.table.rows
+    page = {"hasMore": None, "limit": translated.limit, "offset": translated.offset}
     if translated.default_limit_applied and translated.limit is not None:
         rows, page = page_of(ran, translated.limit, translated.offset or 0)
     return {
@@ -43,7 +44,8 @@ async def hogql_query(call: Call, query: Row, project: Project) -> Row:
 
 async def _logged(call: Call, query: Row, project: Project) -> Ran:
     """Run the query and record it for `query_log`. A query rejected before it runs is not recorded."""
-    identity, started = str(call.body.get("client_query_id") or uuid.uuid4().hex), time.perf_counter()
+    identity = str(call.body.get("client_query_id") or uuid.uuid4().hex)
+    started = time.perf_counter()
     try:
         ran = await run_hogql(call, _text(query), with_filters(project, query, call.body))
     except ApiError as error:
@@ -61,7 +63,8 @@ async def hogql_metadata(call: Call, query: Row, project: Project) -> Row:
     events are filtered by time.
     With the language `hogQLExpr` the text is an expression on events.
     """
-    text, context = _text(query), with_filters(project, query, call.body)
+    text = _text(query)
+    context = with_filters(project, query, call.body)
     language = query.get("language", "hogQL")
     if language not in _FRAMES:
         raise invalid(f"The sandbox supports the languages hogQL and hogQLExpr (got {str(language)[:40]}).")

@@ -65,7 +65,10 @@ def converter(text: str) -> Convert | None:
 def _split(text: str) -> tuple[str, ...]:
     """Split at commas outside parentheses and quotes."""
     parts: list[str] = []
-    depth, start, quote, position = 0, 0, "", 0
+    depth = 0
+    start = 0
+    quote = ""
+    position = 0
     while position < len(text):
         letter = text[position]
         if quote:

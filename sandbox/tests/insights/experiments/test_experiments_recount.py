@@ -67,7 +67,8 @@ class Runner:
     async def run(self, case: Case, **query: Any) -> dict[str, Any]:
         """Return the response to a query after setting the experiment to that of the case."""
         with self.services.store.transaction() as rows:
-            project, experiment = rows.get("projects", PROJECT), rows.get("experiments", EXPERIMENT)
+            project = rows.get("projects", PROJECT)
+            experiment = rows.get("experiments", EXPERIMENT)
             assert project is not None
             assert experiment is not None
             flag = rows.get("feature_flags", experiment["_feature_flag"])

@@ -107,7 +107,7 @@ class World:
     session_seconds: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def settings(self) -> tuple[Setting, ...]:
-        """Every zone of interest with both starts of the week."""
+        """Return every zone of interest with both starts of the week."""
         return tuple(Setting(zone, start, self.now) for zone in ZONES for start in (0, 1))
 
     def action(self, id: int) -> Action | None:

@@ -75,7 +75,8 @@ def _event(draw: random.Random, person: Person, usual: str, number: int) -> Even
     if name in ("$feature_flag_called", "bought"):
         properties[f"$feature/{FLAG}"] = seen
         at += timedelta(microseconds=number + 1)  # exposures at one instant would have no order
-    group, session = draw.choice(("acme", "umbrella", "initech", "")), draw.choice(("s1", "s2", "s3", ""))
+    group = draw.choice(("acme", "umbrella", "initech", ""))
+    session = draw.choice(("s1", "s2", "s3", ""))
     return Event(person, name, at, properties, group, f"{person.name}-{session}" if session else "")
 
 
@@ -151,7 +152,8 @@ def drawn_retention(draw: random.Random) -> dict[str, Any]:
     names = draw.choice((("viewed", "paid"), ("paid", "left"), ("bought", "bought")))
     start, completion = ({"kind": "EventsNode", "event": name, "properties": _maybe_pro(draw)} for name in names)
     unit = draw.choice(("day", "day", "hour", "week", "minute"))
-    earliest, longer = draw.choice((0, 0, 1, 2)), {"hour": 24, "minute": 1440}.get(unit, 1)
+    earliest = draw.choice((0, 0, 1, 2))
+    longer = {"hour": 24, "minute": 1440}.get(unit, 1)
     found: dict[str, Any] = {
         "retention_window_start": earliest,
         "retention_window_end": earliest + longer * draw.choice((0, 1, 5, 14)),
@@ -410,9 +412,11 @@ def conversions(case: Case, events: Sequence[Event]) -> dict[str, list[int]]:
 
 def retained(case: Case, events: Sequence[Event]) -> dict[str, list[int]]:
     """Return by variant: how many started after the exposure, and how many of them came back in the window."""
-    metric, zone = case.metric, _zone(case)
+    metric = case.metric
+    zone = _zone(case)
     since, until = window_of(case)
-    unit, window = metric["retention_window_unit"], timedelta(seconds=_seconds(metric))
+    unit = metric["retention_window_unit"]
+    window = timedelta(seconds=_seconds(metric))
     reach = timedelta(seconds=metric["retention_window_end"] * _UNITS[unit])
     found: dict[str, list[int]] = {}
     for entity, exposed in exposures(case, events).items():
@@ -489,7 +493,8 @@ def daily(case: Case, events: Sequence[Event]) -> dict[str, list[float]]:
         return {}
     zone = _zone(case)
     last = case.end.astimezone(zone).date() if case.end else NOW.date()
-    day, days = case.start.astimezone(zone).date(), list[date]()
+    day = case.start.astimezone(zone).date()
+    days = list[date]()
     while day <= last:
         days.append(day)
         day += timedelta(days=1)

@@ -190,7 +190,8 @@ def matches_action(event: Event, action: Action, world: World, setting: Setting)
 def _matches_step(event: Event, step: Mapping[str, Any], world: World, setting: Setting) -> bool:
     if step.get("event") is not None and event.event != step["event"]:
         return False
-    url, shown = step.get("url"), text(event.properties.get("$current_url"))
+    url = step.get("url")
+    shown = text(event.properties.get("$current_url"))
     if url is not None:
         match step.get("url_matching", "contains"):
             case "exact":
@@ -333,7 +334,8 @@ _BY_TYPE: Sequence[tuple[str, str, Sequence[tuple[str, Any]]]] = (
 def drawn_filter(chance: random.Random, world: World) -> dict[str, Any]:
     """Return a random filter of any type."""
     if world.cohorts and chance.random() < 0.08:
-        cohort, operator = chance.choice(world.cohorts), chance.choice(("in", "not_in"))
+        cohort = chance.choice(world.cohorts)
+        operator = chance.choice(("in", "not_in"))
         return {"type": "cohort", "key": "id", "value": cohort.id, "operator": operator}
     kind, key, choices = chance.choice(_BY_TYPE)
     operator, value = chance.choice(choices)

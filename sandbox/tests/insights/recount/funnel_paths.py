@@ -36,7 +36,8 @@ def walks_of(query: Query, world: World, setting: Setting) -> Walks | None:
     wanted: Mapping[str, Any] | None = query.get("funnelPathsFilter")
     if wanted is None:
         return None
-    source, step = wanted["funnelSource"], wanted["funnelStep"]
+    source = wanted["funnelSource"]
+    step = wanted["funnelStep"]
     last = step if step > 0 else -step - 1
     spans: dict[str, tuple[datetime, datetime]] = {}
     for actor, attempt in actors_with_attempts(source, world, setting).items():

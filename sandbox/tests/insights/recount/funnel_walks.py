@@ -132,7 +132,8 @@ def _unordered(events: Sequence[Happened], rules: Rules, value: object) -> Attem
 
     for event in events:
         while open_events:
-            complete, late = len(open_events) == rules.steps, event.time - firsts()[0] > rules.window
+            complete = len(open_events) == rules.steps
+            late = event.time - firsts()[0] > rules.window
             if not complete and not late:
                 break
             best = max(best, firsts(), key=len)
@@ -154,7 +155,8 @@ def _unordered(events: Sequence[Happened], rules: Rules, value: object) -> Attem
 
 def entry_length(events: Sequence[Happened], first: int, rules: Rules, value: object) -> int:
     """Return the number of consecutive steps from an event, which must match the first."""
-    longest, waiting = 0, [(first, 1)] if _serves(events[first], 1, rules, value) else []
+    longest = 0
+    waiting = [(first, 1)] if _serves(events[first], 1, rules, value) else []
     while waiting:
         place, step = waiting.pop()
         longest = max(longest, step)

@@ -229,7 +229,8 @@ def _named(funnel: Funnel, node: Node, place: int) -> dict[str, Any]:
 def _median(times: list[float]) -> float | None:
     if not times:
         return None
-    ordered, half = sorted(times), len(times) // 2
+    ordered = sorted(times)
+    half = len(times) // 2
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 

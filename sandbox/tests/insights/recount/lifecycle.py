@@ -18,7 +18,8 @@ type Statuses = set[tuple[str, datetime]]
 
 def lifecycle(query: Query, world: World, setting: Setting) -> list[dict[str, Any]]:
     """Return the results of a LifecycleQuery."""
-    interval, node = str(query.get("interval") or "day"), query["series"][0]
+    interval = str(query.get("interval") or "day")
+    node = query["series"][0]
     span, since = _range(query, node, interval, world, setting)
     starts = [start for start in buckets(span, interval, setting) if since is None or start >= since]
     counts: dict[tuple[str, datetime], int] = {}

@@ -15,7 +15,8 @@ def stickiness(query: Query, world: World, setting: Setting) -> list[dict[str, A
     """Return the results of a StickinessQuery."""
     interval = query.get("interval") or "day"
     dates = part(query, "dateRange")
-    exact, earliest = bool(dates.get("explicitDate")), earliest_event(world)
+    exact = bool(dates.get("explicitDate"))
+    earliest = earliest_event(world)
     spans = {"current": range_of(dates, interval, setting, exact_from=exact, earliest=earliest)}
     compare = part(query, "compareFilter")
     if compare.get("compare"):
@@ -34,7 +35,8 @@ def stickiness(query: Query, world: World, setting: Setting) -> list[dict[str, A
 
 def _result(query: Query, node: Node, span: Range, interval: str, world: World, setting: Setting) -> dict[str, Any]:
     given = part(query, "stickinessFilter")
-    criteria, cumulative = part(given, "stickinessCriteria"), given.get("computedAs") == "cumulative"
+    criteria = part(given, "stickinessCriteria")
+    cumulative = given.get("computedAs") == "cumulative"
     intervals: dict[str, dict[Any, int]] = {}
     for event in counted(query, node, span, world, setting):
         actor = _actor(event, node)

@@ -88,7 +88,9 @@ class Parsed:
         return [number_of(within[start], node, self.world) for start in self.starts]
 
     def _cumulative(self, node: Node, within: Mapping[datetime, Sequence[Event]]) -> list[float]:
-        total, line, before = 0.0, list[float](), list[Event]()
+        total = 0.0
+        line = list[float]()
+        before = list[Event]()
         for start in self.starts:
             if node.get("math") in ("dau", "unique_group"):
                 before += within[start]
@@ -263,7 +265,8 @@ def _cohorts(query: Query) -> list[int | str]:
 
 
 def _cohort_line(parsed: Parsed, order: int, node: Node, cohort: int | str) -> Line:
-    events, shown = parsed.events(node), "all users"
+    events = parsed.events(node)
+    shown = "all users"
     if isinstance(cohort, int):
         persons = parsed.world.cohort(cohort).persons
         events = [event for event in events if event.person.id in persons]

@@ -113,7 +113,8 @@ async def test_a_cohort_is_a_separate_retention(sandbox: Serving) -> None:
 
 
 async def test_groups_are_counted_where_an_event_has_one(sandbox: Serving) -> None:
-    met, grouped = entity("met"), {"aggregation_group_type_index": 0}
+    met = entity("met")
+    grouped = {"aggregation_group_type_index": 0}
     assert counts(await results(sandbox, retention(met, query=grouped))) == [[1, 1], [2], [], [], []]
 
     by_size = broken_down("size", "group", breakdown_group_type_index=0)

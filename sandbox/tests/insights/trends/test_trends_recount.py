@@ -29,7 +29,7 @@ async def test_the_recount_of_drawn_queries_agrees(world: World, engine: Engine,
 
 
 @EVERY_SEED
-async def test_values_past_the_limit_are_summed_up_alike_when_there_are_too_many_rows(
+async def test_values_beyond_the_limit_are_combined_even_with_too_many_rows(
     world: World, engine: Engine, effort: Effort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("posthog_sandbox.insights.trends.query.MOST_ROWS", 1)

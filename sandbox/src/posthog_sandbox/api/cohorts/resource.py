@@ -120,7 +120,8 @@ def _start_computed(compute: Compute, call: Call, row: Row) -> None:
 
 async def _fill(compute: Compute, call: Call, row: Row) -> None:
     """Fill a static cohort with the persons of its query, then count them."""
-    services, version = call.services, row["pending_version"]
+    services = call.services
+    version = row["pending_version"]
     try:
         members = await persons_of_query(compute, call, row["query"])
     except ApiError as error:

@@ -90,7 +90,8 @@ def _source(change: Change, key: object) -> Row:
 
 
 def _stored(change: Change, row: Row) -> None:
-    rows, before = change.rows, change.before
+    rows = change.rows
+    before = change.before
     if before is None:
         source = rows.get("dashboards", row["_source"]) if "_source" in row else None
         if source is not None:

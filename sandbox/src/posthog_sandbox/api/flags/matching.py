@@ -94,7 +94,8 @@ def _variant(flag: Row, condition: Condition, distinct_id: str) -> str | None:
     variants = flag_variants(flag["filters"])
     if condition.variant in [variant["key"] for variant in variants]:
         return condition.variant
-    drawn, reached = _draw(flag["key"], distinct_id, "variant"), 0.0
+    drawn = _draw(flag["key"], distinct_id, "variant")
+    reached = 0.0
     for variant in variants:
         reached += (variant.get("rollout_percentage") or 0) / 100
         if drawn < reached:

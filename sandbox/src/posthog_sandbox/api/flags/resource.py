@@ -153,7 +153,8 @@ def _refuse_dependents(change: Change, row: Row, verb: str) -> None:
 def _free_key(change: Change, row: Row) -> str:
     """Return the key of a restored flag: its former key, with `-2` and so on if taken."""
     wanted = row["key"].removesuffix(f":deleted:{row['id']}")
-    number, key = 1, wanted
+    number = 1
+    key = wanted
     while flag_by_key(change.rows, change.project_id, key) is not None:
         number += 1
         key = f"{wanted}-{number}"

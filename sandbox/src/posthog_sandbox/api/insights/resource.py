@@ -118,7 +118,8 @@ def _check(change: Change, row: Row) -> Row:
     if row["query"]:
         row["filters"] = {}
     row.pop("dashboards", None)
-    now, user = change.rows.now, user_basic()
+    now = change.rows.now
+    user = user_basic()
     return {**row, "last_modified_at": now, "last_modified_by": user}
 
 

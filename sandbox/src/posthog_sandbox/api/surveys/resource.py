@@ -85,7 +85,8 @@ _WRITE_ONLY = ("linked_flag_id", "linked_insight_id")
 
 
 def _check(change: Change, row: Row) -> Row:
-    values, before = change.values, change.before
+    values = change.values
+    before = change.before
     _check_references(change)
     _check_name(change, row)
     check_branching(row)

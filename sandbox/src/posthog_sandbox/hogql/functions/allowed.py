@@ -1,8 +1,9 @@
-"""The functions that a query may call; whatever is not written here is refused.
+"""The functions that a query can call. All others are rejected.
 
-One line each: ClickHouse's name, the fewest and the most arguments (`*`: any number), and the result. A result is a
-kind of `values`, or `argN` for the type of an argument; `?` marks results that may be null whatever the arguments are,
-`!` those that never are. Nothing here reads files, the network, the server's settings or its dictionaries.
+Each entry has ClickHouse's name, the minimum and maximum number of arguments (`*`: any number), and the result. A
+result is a kind of `values`, or `argN` for the type of an argument. `?` marks results that can be null for any
+arguments, `!` results that are never null. No function here reads files, the network, the server's settings or its
+dictionaries.
 """
 
 from __future__ import annotations
@@ -208,7 +209,7 @@ nonNegativeDerivative 2 3 float?
 """
 
 COMBINATORS = ("If", "Array", "Distinct", "OrNull", "OrDefault", "State", "Merge", "Map", "ForEach", "ArgMin", "ArgMax")
-"""What may follow an aggregate's name, one or more of them: `countIf`, `sumArrayIf`, `countDistinctIf`."""
+"""Suffixes of aggregate names, one or more at a time: `countIf`, `sumArrayIf`, `countDistinctIf`."""
 
 HOGQL_NAMES = {
     "trim": "trimBoth", "ltrim": "trimLeft", "rtrim": "trimRight", "char_length": "lengthUTF8",
@@ -229,11 +230,11 @@ HOGQL_NAMES = {
     "_toInt8": "toInt8", "_toInt16": "toInt16", "_toInt32": "toInt32", "_toInt64": "toInt64",
     "_toUInt64": "toUInt64", "_toUInt128": "toUInt128",
 }  # fmt: skip
-"""Names of HogQL that ClickHouse calls otherwise."""
+"""HogQL names of functions that have another name in ClickHouse."""
 
 COMPARISONS = {
     "equals": "==", "notEquals": "!=", "less": "<", "greater": ">", "lessOrEquals": "<=", "greaterOrEquals": ">=",
     "like": "like", "ilike": "ilike", "notLike": "not like", "notILike": "not ilike", "in": "in", "notIn": "not in",
     "globalIn": "global in", "globalNotIn": "global not in", "match": "=~",
 }  # fmt: skip
-"""Comparisons written as functions, and their operators."""
+"""Function names of comparisons, and their operators."""

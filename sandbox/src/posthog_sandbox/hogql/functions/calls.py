@@ -1,4 +1,4 @@
-"""Function calls: those that HogQL gives a meaning of its own, and all others through the allow-list."""
+"""Compile function calls: those with a special meaning in HogQL, and all others through the allow-list."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ type Special = Callable[[tree.Call, Environment], Fragment]
 
 
 def compile_call(node: tree.Call, environment: Environment) -> Fragment:
-    """A call of a function or an aggregate. Raises `HogqlError` for a name that is not on the allow-list."""
+    """Return a call of a function or an aggregate. Raises `HogqlError` for a name that is not on the allow-list."""
     if not is_known(node.name):
         raise unknown_function(node.name, _SPECIAL_NAMES | macro_names(), node.span)
     folded = node.name.lower()
@@ -55,7 +55,7 @@ def compile_call(node: tree.Call, environment: Environment) -> Fragment:
 
 
 def compile_window_call(node: tree.WindowCall, over: str, environment: Environment) -> Fragment:
-    """`f(...) over ...`, for aggregates and window functions; `over` is the compiled window."""
+    """Return `f(...) over ...` for aggregates and window functions; `over` is the compiled window."""
     function = find_function(node.name) if is_known(node.name) else None
     if function is None:
         raise unknown_function(node.name, frozenset(), node.span)
@@ -68,7 +68,7 @@ def compile_window_call(node: tree.WindowCall, over: str, environment: Environme
 
 
 def call(function: Function, shown_name: str, args: tuple[Fragment, ...], node: tree.Call) -> Fragment:
-    """The call of an allowed function with compiled arguments."""
+    """Return the call of an allowed function with compiled arguments."""
     function.check_count(len(args), shown_name, node.span)
     return Fragment(f"{function.name}({_joined(args)})", _arithmetic_type(function, args))
 
@@ -83,14 +83,15 @@ def _aggregate(function: Function, node: tree.Call, environment: Environment) ->
     distinct = "DISTINCT " if node.distinct else ""
     shown = function
     if node.filter is not None:
-        shown, distinct = with_filter(function, node.distinct), ""
+        shown = with_filter(function, node.distinct)
+        distinct = ""
         args = (*args, inside.compile(node.filter))
     params = _params(node.params, environment)
     return Fragment(f"{shown.name}{params}({distinct}{_joined(args)})", shown.result_type(args))
 
 
 def _counts_rows(function: Function, args: tuple[tree.Expr, ...]) -> bool:
-    """`count(*)` and `count(e.*)` count rows."""
+    """Return whether the call counts rows: `count(*)` or `count(e.*)`."""
     return function.name == "count" and len(args) == 1 and isinstance(args[0], tree.Field) and args[0].chain[-1] == "*"
 
 
@@ -108,7 +109,9 @@ def _joined(args: tuple[Fragment, ...]) -> str:
 
 def _plain(node: tree.Call) -> None:
     if node.params is not None or node.distinct or node.filter is not None:
-        raise query_error(f"'{node.name}' is no aggregation: it takes no parameters, DISTINCT or FILTER.", node.span)
+        raise query_error(
+            f"'{node.name}' is not an aggregation: it takes no parameters, DISTINCT or FILTER.", node.span
+        )
 
 
 def _arithmetic_type(function: Function, args: tuple[Fragment, ...]) -> Type:
@@ -118,7 +121,7 @@ def _arithmetic_type(function: Function, args: tuple[Fragment, ...]) -> Type:
 
 
 def sum_type(left: Type, right: Type) -> Type:
-    """The type of `left + right` and `left - right`: times move by intervals and by days."""
+    """Return the type of `left + right` and `left - right`; times move by intervals and by days."""
     nullable = left.nullable or right.nullable
     for time, other in ((left, right), (right, left)):
         if time.kind in ("date", "datetime") and other.kind not in ("date", "datetime"):
@@ -141,8 +144,9 @@ def _yesterday(node: tree.Call, environment: Environment) -> Fragment:
 
 
 def _to_date_time(node: tree.Call, environment: Environment) -> Fragment:
-    """`toDateTime(text)` reads the text in the project's timezone, or in the one given, and gives null for bad text."""
-    text, context = node.args[0], environment.context
+    """Return `toDateTime(text)`, read in the project's timezone or the given one; invalid text gives null."""
+    text = node.args[0]
+    context = environment.context
     value = environment.compile(text)
     if len(node.args) > 1:
         timezone = environment.compile(node.args[1]).sql
@@ -176,15 +180,17 @@ def _to_start_of_week(node: tree.Call, environment: Environment) -> Fragment:
 
 
 def _date_add(node: tree.Call, environment: Environment) -> Fragment:
-    """`dateAdd('day', 1, x)` and `dateAdd(x, interval 1 day)`; `dateSub` alike."""
+    """Return `dateAdd('day', 1, x)` or `dateAdd(x, interval 1 day)`, or the same forms of `dateSub`."""
     sign = "plus" if node.name.lower().endswith("add") else "minus"
     if len(node.args) == 2:
         moment, interval = environment.compile(node.args[0]), environment.compile(node.args[1])
     else:
-        unit, moment = node.args[0], environment.compile(node.args[2])
+        unit = node.args[0]
+        moment = environment.compile(node.args[2])
         amount = environment.compile(node.args[1])
         if not isinstance(unit, tree.Constant) or str(unit.value).lower().rstrip("s") not in _UNITS:
-            raise query_error(f"The unit of {node.name} is one of: {', '.join(_UNITS)}, in quotes.", unit.span)
+            units = ", ".join(_UNITS)
+            raise query_error(f"The unit of {node.name} must be one of these, in quotes: {units}.", unit.span)
         interval = Fragment(f"toInterval{str(unit.value).lower().rstrip('s').capitalize()}({amount.sql})", UNKNOWN)
     return Fragment(f"{sign}({moment.sql}, {interval.sql})", moment.type)
 
@@ -193,7 +199,7 @@ _UNITS = ("second", "minute", "hour", "day", "week", "month", "quarter", "year")
 
 
 def _concat(node: tree.Call, environment: Environment) -> Fragment:
-    """Null counts as empty text."""
+    """Return the concatenation of the arguments, with null as empty text."""
     args = _compiled(node.args, environment)
     if all(arg.type.kind == "array" for arg in args):
         return Fragment(f"arrayConcat({_joined(args)})", args[0].type)
@@ -205,7 +211,7 @@ def _concat(node: tree.Call, environment: Environment) -> Fragment:
 
 
 def _case(node: tree.Call, environment: Environment) -> Fragment:
-    """CASE x WHEN a THEN b ... ELSE z END, as the parser writes it."""
+    """Return CASE x WHEN a THEN b ... ELSE z END, in the parser's form."""
     subject, *pairs = node.args
     otherwise = pairs.pop()
     arms: list[tree.Expr] = []
@@ -217,14 +223,14 @@ def _case(node: tree.Call, environment: Environment) -> Fragment:
 def _exists(node: tree.Call, environment: Environment) -> Fragment:
     query = node.args[0]
     if not isinstance(query, tree.Select | tree.SetQuery):
-        raise query_error("EXISTS takes a subquery.", node.span)
+        raise query_error("EXISTS needs a subquery.", node.span)
     return Fragment(f"exists({environment.query(query).sql})", BOOLEAN)
 
 
 def _cast_call(node: tree.Call, environment: Environment) -> Fragment:
     target = node.args[1]
     if not isinstance(target, tree.Constant) or not isinstance(target.value, str):
-        raise query_error(f"The second argument of {node.name} is the name of a type, in quotes.", target.span)
+        raise query_error(f"The second argument of {node.name} must be the name of a type, in quotes.", target.span)
     safe = node.name.lower() == "accuratecastornull"
     return cast_to(environment.compile(node.args[0]), target.value, safe, environment.context, target.span)
 
@@ -244,24 +250,25 @@ def _to_decimal(node: tree.Call, environment: Environment) -> Fragment:
     value = environment.compile(node.args[0])
     scale = node.args[1] if len(node.args) > 1 else tree.Constant(2)
     if not isinstance(scale, tree.Constant) or not isinstance(scale.value, int):
-        raise query_error("The second argument of toDecimal is a number of digits.", node.span)
+        raise query_error("The second argument of toDecimal must be a number of digits.", node.span)
     return cast_to(value, f"Decimal(18, {scale.value})", True, environment.context, node.span)
 
 
 def _array_reduce(node: tree.Call, environment: Environment) -> Fragment:
-    """`arrayReduce('sum', list)`: the first argument names an aggregation, held to the allow-list like any other."""
+    """Return `arrayReduce('sum', list)`; its first argument must name an aggregation on the allow-list."""
     name = node.args[0]
     function = find_function(name.value) if isinstance(name, tree.Constant) and isinstance(name.value, str) else None
     if function is None or function.family != "aggregate":
-        raise query_error("The first argument of arrayReduce is the name of an aggregation, in quotes.", name.span)
+        raise query_error("The first argument of arrayReduce must be the name of an aggregation, in quotes.", name.span)
     args = _compiled(node.args[1:], environment)
     return Fragment(f"arrayReduce({escape.string(function.name)}, {_joined(args)})", UNKNOWN)
 
 
 def _matches_action(node: tree.Call, environment: Environment) -> Fragment:
-    action, resolve = node.args[0], environment.context.actions
+    action = node.args[0]
+    resolve = environment.context.actions
     if not isinstance(action, tree.Constant) or not isinstance(action.value, int | str):
-        raise query_error("matchesAction takes the id or the name of an action.", node.span)
+        raise query_error("The argument of matchesAction must be the id or the name of an action.", node.span)
     text = None if resolve is None else resolve(action.value)
     if text is None:
         reason = "Actions are not available here" if resolve is None else f"Could not find an action {action.value!r}"
@@ -271,7 +278,7 @@ def _matches_action(node: tree.Call, environment: Environment) -> Fragment:
 
 
 def _on_events(environment: Environment, node: tree.Call) -> Environment:
-    """The environment in which names mean the events of this SELECT, whatever else it joins."""
+    """Return the environment in which names mean the events of this SELECT, even if it joins other tables."""
     sources = environment.scope.sources
     events = next((each for each in sources if isinstance(each, TableSource) and each.table.name == "events"), None)
     if events is None:

@@ -1,4 +1,4 @@
-"""Casts: the type names that a query may name, and how each is made from a value."""
+"""Compile casts to the types that a query can name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WRAPPED = re.compile(r"(nullable|array)\s*\((.*)\)", re.IGNORECASE | re.DOTALL)
 
 
 def cast_to(value: Fragment, type_name: str, safe: bool, context: Context, span: Span | None) -> Fragment:
-    """The value as a type; with `safe`, or from text to a number, null where that is impossible."""
+    """Return the value as a type; with `safe`, or from text to a number, an invalid value gives null."""
     name = _canonical(type_name, span)
     kind = _kind(name)
     if name == "String":

@@ -1,4 +1,4 @@
-"""The templates of `macros`, one a line: `name(arguments) = HogQL`."""
+"""The templates of `macros`, one per line: `name(arguments) = HogQL`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ ta Tamil|te Telugu|th Thai|tl Tagalog|tr Turkish|uk Ukrainian|ur Urdu|uz Uzbek|v
 _PAIRS = [entry.split() for entry in _LANGUAGES.strip().replace("\n", "|").split("|")]
 _CODES, _NAMES = (", ".join(f"'{pair[index]}'" for pair in _PAIRS) for index in (0, 1))
 LANGUAGES = f"languageCodeToName(code) = transform({{code}}, [{_CODES}], [{_NAMES}], 'Unknown')"
-"""ISO 639-1 codes of the languages that most visitors speak; other codes are `Unknown`."""
+"""ISO 639-1 codes of the most common languages; other codes are `Unknown`."""
 
 _BOTS = """
 GPTBot|OpenAI|ai_crawler|AI Agent
@@ -90,7 +90,7 @@ getBotName(agent) = {_classified(0, "")}
 getBotOperator(agent) = {_classified(1, "")}
 isLikelyBot(agent) = getBotName({{agent}}) != ''
 """
-"""A short list of well-known user agents stands in for PostHog's."""
+"""A short list of well-known user agents instead of PostHog's."""
 
 _SEARCH = "google|bing|duckduckgo|yahoo|baidu|yandex|ecosia|brave"
 _SOCIAL = "facebook|instagram|linkedin|reddit|twitter|tiktok|pinterest|threads|mastodon|quora"
@@ -115,7 +115,7 @@ lookupPaidMediumType(medium) = transform({{medium}}, ['paid_social', 'video'], [
 lookupOrganicMediumType(medium) = transform({{medium}}, ['email', 'affiliate', 'sms', 'push', 'audio', 'social'], \
 ['Email', 'Affiliate', 'SMS', 'Push', 'Audio', 'Organic Social'], null)
 """
-"""A short list of well-known sites stands in for PostHog's."""
+"""A short list of well-known sites instead of PostHog's."""
 
 ALL = (SHOWN, POSTGRES, COMPUTED, LANGUAGES, TRAFFIC, CHANNELS)
 AGGREGATES = frozenset({"string_agg", "json_agg", "every"})

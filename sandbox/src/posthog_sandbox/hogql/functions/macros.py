@@ -1,4 +1,4 @@
-"""Functions that PostHog writes out as other HogQL: each is a template over its arguments."""
+"""Functions that PostHog expands to other HogQL: each is a template over its arguments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .registry import Function
 
 
 def expand(node: tree.Call) -> tree.Expr | None:
-    """The expression that a call stands for; None when its name is no macro. Raises for a wrong number of arguments."""
+    """Return the expanded call, None if it is not a macro. Raises `HogqlError` for a wrong number of arguments."""
     forms = _macros().get(node.name.lower())
     if forms is None:
         return None
@@ -30,12 +30,12 @@ def expand(node: tree.Call) -> tree.Expr | None:
 
 
 def fill(template: str, arguments: Mapping[str, tree.Expr], span: Span | None) -> tree.Expr:
-    """The expression of a template, `{name}` replaced by arguments; errors in the rest point to `span`."""
+    """Return a template with `{name}` replaced by arguments; errors in the template point to `span`."""
     return cast(tree.Expr, _filled(_parsed(template), arguments, span))
 
 
 def macro_names() -> frozenset[str]:
-    """The names as they are written, for hints."""
+    """Return the names of all macros in their usual case, for hints."""
     return frozenset(head.partition("(")[0] for head, _ in _entries())
 
 
@@ -46,7 +46,7 @@ def _entries() -> list[tuple[str, str]]:
 
 @cache
 def _macros() -> dict[str, dict[int, tuple[tuple[str, ...], str]]]:
-    """By name in lower case and number of arguments: the names of the arguments, and the template."""
+    """Return argument names and template by lowercase name and number of arguments."""
     found: dict[str, dict[int, tuple[tuple[str, ...], str]]] = {}
     for head, body in _entries():
         name, _, arguments = head.removesuffix(")").partition("(")

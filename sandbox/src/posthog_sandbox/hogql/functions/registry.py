@@ -1,4 +1,4 @@
-"""Which function a name of HogQL means: look-up without regard to case, aggregate combinators, hints."""
+"""Find the function for a HogQL name: case-insensitive look-up, aggregate combinators, hints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ type Family = Literal["function", "aggregate", "window"]
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """`most` is None for any number of arguments; `result` is a kind or `argN`."""
+    """A function. `most` is None for any number of arguments; `result` is a kind or `argN`."""
 
     name: str
     fewest: int
@@ -30,7 +30,7 @@ class Function:
     family: Family
 
     def result_type(self, args: tuple[Fragment, ...]) -> Type:
-        """The type of the result, and whether null is possible: as the arguments, unless the table says otherwise."""
+        """Return the type of the result; it can be null if an argument can, unless the table defines that."""
         if self.result.startswith("arg"):
             index = int(self.result[3:])
             base = args[index].type if index < len(args) else UNKNOWN
@@ -45,7 +45,7 @@ class Function:
         return base.or_null() if nullable else base
 
     def check_count(self, count: int, shown_name: str, span: Span | None) -> None:
-        """Refuses a call with too few or too many arguments, in PostHog's words."""
+        """Reject a call with too few or too many arguments, in PostHog's words."""
         if count >= self.fewest and (self.most is None or count <= self.most):
             return
         if self.fewest == self.most:
@@ -84,18 +84,18 @@ def _functions() -> dict[str, Function]:
 
 
 def allowed_functions() -> frozenset[Function]:
-    """Every function and aggregate that a query may call, aggregates without their combinators."""
+    """Return all functions and aggregates that a query can call, aggregates without combinators."""
     return frozenset(_functions().values())
 
 
 def find_function(name: str) -> Function | None:
-    """The function of this name, in any case; aggregates may carry combinators."""
+    """Return the function with this name, ignoring case; aggregates can have combinators."""
     folded = name.lower()
     return _functions().get(folded) or _combined(folded)
 
 
 def has_aggregate(item: tree.Node) -> bool:
-    """Whether an expression aggregates rows; subqueries and windows do not count."""
+    """Return whether an expression aggregates rows; subqueries and windows do not count."""
     if isinstance(item, tree.Select | tree.SetQuery | tree.WindowCall):
         return False
     if isinstance(item, tree.Call):
@@ -125,12 +125,12 @@ def _combine(inner: Function, combinator: str) -> Function:
 
 
 def with_filter(function: Function, distinct: bool) -> Function:
-    """The function for `f(...) filter (where ...)`."""
+    """Return the function for `f(...) filter (where ...)`."""
     return _combine(_combine(function, "Distinct") if distinct else function, "If")
 
 
 def unknown_function(name: str, special: frozenset[str], span: Span | None) -> HogqlError:
-    """The error for a name that is not allowed, with the nearest one that is."""
+    """Return the error for a name that is not allowed, with the nearest allowed name."""
     known = {function.name for function in _functions().values()} | special | set(function_names.HOGQL_NAMES)
     candidate = nearest(name, known)
     hint = f". Perhaps you meant '{candidate}(...)'?" if candidate else ""

@@ -1,4 +1,4 @@
-"""`getSurveyResponse` and `uniqueSurveySubmissionsFilter`: what they stand for on events."""
+"""Expand `getSurveyResponse` and `uniqueSurveySubmissionsFilter` to expressions over events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EVER, _NEVER = tree.Constant("1970-01-02"), tree.Constant("2100-01-01")
 
 
 def survey_response(node: tree.Call) -> tree.Expr:
-    """`getSurveyResponse(index[, question id[, is multiple choice]])`: by the id of the question, else by its index."""
+    """Expand `getSurveyResponse(index[, question id[, is multiple choice]])`: by question id, otherwise by index."""
     number, identity, several = (_constant(node, position) for position in range(3))
     if not isinstance(number, int) or isinstance(number, bool):
         raise query_error("getSurveyResponse first argument must be a valid integer", node.span)
@@ -33,7 +33,7 @@ def survey_response(node: tree.Call) -> tree.Expr:
 
 
 def unique_submissions(node: tree.Call) -> tree.Expr:
-    """`uniqueSurveySubmissionsFilter(survey id[, from[, to]])`: of each submission the latest event."""
+    """Expand `uniqueSurveySubmissionsFilter(survey id[, from[, to]])`: the latest event of each submission."""
     survey, since, until = (_constant(node, position) for position in range(3))
     arguments = {
         "survey": tree.Constant(survey, node.span),

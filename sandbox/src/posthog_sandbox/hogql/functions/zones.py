@@ -1,4 +1,4 @@
-"""Functions whose times are read in the project's timezone unless a call names another."""
+"""Compile functions that read times in the project's timezone unless a call names another."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _DIGITS = "6"
 
 
 def parse_date_time(node: tree.Call, environment: Environment) -> Fragment:
-    """`parseDateTime(text, format[, timezone])`: null for text of another format."""
+    """Return `parseDateTime(text, format[, timezone])`; text in another format gives null."""
     text, template = (environment.compile(arg).sql for arg in node.args[:2])
     zone = _zone(node, 2, environment)
     return Fragment(f"parseDateTimeOrNull({text}, {template}, {zone})", DATETIME.or_null())
 
 
 def best_effort(us: bool) -> Callable[[tree.Call, Environment], Fragment]:
-    """`parseDateTimeBestEffort(text[, timezone])`; with `us`, months come before days. Null for bad text."""
+    """Return `parseDateTimeBestEffort(text[, timezone])`; with `us`, months come first. Invalid text gives null."""
     name = f"parseDateTime64BestEffort{'US' if us else ''}OrNull"
 
     def compile_call(node: tree.Call, environment: Environment) -> Fragment:
@@ -32,7 +32,7 @@ def best_effort(us: bool) -> Callable[[tree.Call, Environment], Fragment]:
 
 
 def to_date_time_64(node: tree.Call, environment: Environment) -> Fragment:
-    """`toDateTime64(value[, digits[, timezone]])`."""
+    """Return `toDateTime64(value[, digits[, timezone]])`."""
     value = environment.compile(node.args[0])
     digits = environment.compile(node.args[1]).sql if len(node.args) > 1 else _DIGITS
     zone = _zone(node, 2, environment)
@@ -40,19 +40,19 @@ def to_date_time_64(node: tree.Call, environment: Environment) -> Fragment:
 
 
 def to_time_zone(node: tree.Call, environment: Environment) -> Fragment:
-    """`toTimeZone(moment[, timezone])`."""
+    """Return `toTimeZone(moment[, timezone])`."""
     value = environment.compile(node.args[0])
     return Fragment(f"toTimeZone({value.sql}, {_zone(node, 1, environment)})", _like(value))
 
 
 def make_date_time(node: tree.Call, environment: Environment) -> Fragment:
-    """`make_timestamp(year, month, day, hour, minute, second[, timezone])`."""
+    """Return `make_timestamp(year, month, day, hour, minute, second[, timezone])`."""
     parts = ", ".join([environment.compile(arg).sql for arg in node.args[:6]])
     return Fragment(f"makeDateTime({parts}, {_zone(node, 6, environment)})", DATETIME.or_null())
 
 
 def uuid_time(node: tree.Call, environment: Environment) -> Fragment:
-    """`UUIDv7ToDateTime(uuid)`."""
+    """Return `UUIDv7ToDateTime(uuid)`."""
     value = environment.compile(node.args[0])
     return Fragment(f"UUIDv7ToDateTime({value.sql}, {_zone(node, 1, environment)})", _like(value))
 

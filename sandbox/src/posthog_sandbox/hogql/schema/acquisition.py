@@ -1,6 +1,6 @@
-"""Where a person first came from: the two computed columns of `persons`, over its `$initial_...` properties.
+"""The first source of a person: two computed columns of `persons`, based on its `$initial_...` properties.
 
-A short list of well-known sites stands in for PostHog's.
+A short list of well-known sites is used instead of PostHog's.
 """
 
 from __future__ import annotations
@@ -51,4 +51,4 @@ CHANNEL_TYPE = (
     f"{_DOMAIN} IN ('$direct', '') AND {_initial('utm_source')} = '', 'Direct', "
     f"{_DOMAIN} NOT IN ('$direct', ''), 'Referral', 'Unknown')"
 )
-"""`Direct`, `Paid Search`, `Organic Social`, `Email`, `Referral` and the like; `Unknown` when nothing tells."""
+"""`Direct`, `Paid Search`, `Organic Social`, `Email`, `Referral` and others; `Unknown` without any clue."""

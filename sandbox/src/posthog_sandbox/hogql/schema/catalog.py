@@ -1,4 +1,4 @@
-"""Every table that a query may name."""
+"""All tables that a query can name."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ UNAVAILABLE_TABLES = frozenset({
     "error_tracking_issue_fingerprint_overrides", "exchange_rate", "groups_revenue_analytics", "heatmaps",
     "log_entries", "logs", "persons_revenue_analytics", "pg_embeddings", "raw_query_log",
 })  # fmt: skip
-"""Tables that PostHog has and this copy has no data for."""
+"""Tables of PostHog that have no data here."""
 
 
 def find_table(name: str) -> Table | None:
-    """The table of this name; `system.*`, the `raw_` forms and `posthog.` before any of PostHog's own included."""
+    """Return the table with this name, including `system.*`, the `raw_` forms, and the prefix `posthog.`."""
     name = name.removeprefix("posthog.")
     return TABLES.get(name) or SYSTEM_TABLES.get(name) or INFORMATION_SCHEMA.get(name) or _RAW_NAMES.get(name)
 
 
 def column_kind(table: str, name: str) -> Kind | None:
-    """The kind of a table's column; None when there is no such column."""
+    """Return the kind of a table's column, None if there is no such column."""
     found = find_table(table)
     column = None if found is None else found.columns.get(name)
     return None if column is None else column.type.kind

@@ -1,4 +1,4 @@
-"""The schema as DatabaseSchemaQuery answers it."""
+"""The response to a DatabaseSchemaQuery."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def describe_schema(group_types: tuple[str, ...] = ()) -> dict[str, Any]:
-    """`{"tables": {name: {"id", "name", "type", "row_count", "fields": {...}}}, "joins": []}`.
+    """Return `{"tables": {name: {"id", "name", "type", "row_count", "fields": {...}}}, "joins": []}`.
 
-    Like PostHog it lists `events`, `groups`, `persons`, `sessions`, `query_log` and `system.*`; the other
-    tables can be queried, and are not listed. `group_types` appear as fields of `events` under their names.
+    Like PostHog, it lists `events`, `groups`, `persons`, `sessions`, `query_log` and `system.*`. The other tables can
+    be queried but are not listed. `group_types` appear as fields of `events` under their names.
     """
     listed = {name: _table(TABLES[name], group_types) for name in _LISTED}
     system = {name: {**_table(table, ()), "type": "system"} for name, table in SYSTEM_TABLES.items()}

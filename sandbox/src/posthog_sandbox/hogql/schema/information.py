@@ -1,4 +1,4 @@
-"""The rows of `system.information_schema.*`: the catalog told in its own tables."""
+"""The rows of `system.information_schema.*`, which list the catalog."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _PARENT, _CHILD = re.compile(r"\{parent\}\.`([^`]+)`"), re.compile(r"\{child\}\.
 
 
 def information_schema_rows(table: str) -> list[CatalogRow]:
-    """The rows of `system.information_schema.tables`, `.columns`, `.relationships` or `.data_types`; none of others."""
+    """Return the rows of `system.information_schema.tables`, `.columns`, `.relationships` or `.data_types`."""
     rows = _ROWS.get(table.rpartition(".")[2])
     return [] if rows is None else list(rows())
 
 
 def _tables() -> Iterator[tuple[Table, str, str]]:
-    """Every table with its type and its schema."""
+    """Return all tables with type and schema."""
     for tables, kind, schema in (
         (TABLES, "posthog", "public"),
         (SYSTEM_TABLES, "system", "system"),

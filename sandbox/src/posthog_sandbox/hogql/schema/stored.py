@@ -1,5 +1,5 @@
-"""Tables that are not in the events' database: who is in which cohort, the queries that ran, and `system.*`, the
-project's own objects and the catalog itself.
+"""Tables that are not in the events' database: members of cohorts, executed queries, and `system.*` with the project's
+objects and the catalog.
 
 The columns of `system.*` follow the fields of PostHog's API. Their rows come from `Context.relations`.
 """
@@ -29,7 +29,7 @@ def _cohort_table(name: str) -> Table:
 
 
 def _system(name: str, fields: str) -> Table:
-    """`fields` are the columns in order, each with its kind: `key:text`."""
+    """Return a table of `system`; `fields` are its columns in order, each with its kind: `key:text`."""
     return Table(f"system.{name}", "", _columns(fields))
 
 
@@ -39,7 +39,7 @@ def _columns(fields: str) -> dict[str, Column]:
 
 
 def clickhouse_columns(table: Table) -> tuple[tuple[str, str], ...]:
-    """The columns that a relation for this table must have, with their ClickHouse types."""
+    """Return the columns that a relation for this table must have, with their ClickHouse types."""
     shown: list[tuple[str, str]] = []
     for column in table.columns.values():
         if not column.sql:
@@ -159,7 +159,7 @@ INFORMATION_SCHEMA: Mapping[str, Table] = {
         ),
     )
 }
-"""The catalog as tables of its own."""
+"""The tables that list the catalog."""
 
 QUERY_LOG = Table(
     "query_log",
@@ -172,4 +172,4 @@ QUERY_LOG = Table(
         "S3HeadObject:count S3GetObjectAttributes:count S3GetObject:count ReadBufferFromS3Bytes:count"
     ),
 )
-"""The HogQL queries that ran."""
+"""The executed HogQL queries."""

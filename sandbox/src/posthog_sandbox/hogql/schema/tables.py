@@ -1,4 +1,4 @@
-"""The tables that HogQL sees: their columns with types, and the joins that a dotted name makes by itself.
+"""The tables in HogQL: their columns with types, and the joins that a dotted name adds automatically.
 
 Names and column order follow PostHog's `events`, `persons`, `groups`, `sessions`, `person_distinct_ids` and
 `session_replay_events`; each is backed by a table of the ClickHouse database `posthog`.
@@ -17,8 +17,8 @@ DATABASE = "posthog"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`sql` is a template over `{table}`, the quoted name of the row's table; empty means the column itself.
-    `in_star` columns are what `select *` gives."""
+    """A column. `sql` is a template over `{table}`, the quoted name of the row's table; empty means the column itself.
+    `select *` returns the `in_star` columns."""
 
     name: str
     type: Type
@@ -38,7 +38,7 @@ class LazyJoin:
 
 @dataclass(frozen=True, slots=True)
 class VirtualTable:
-    """Columns of the table itself under a prefix; names it lacks are looked for through `otherwise`."""
+    """Columns of the table itself under a prefix; other names are looked up through `otherwise`."""
 
     columns: Mapping[str, Column]
     otherwise: LazyJoin | None = None
@@ -46,7 +46,7 @@ class VirtualTable:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`physical` is empty for a table whose rows `Context.relations` gives."""
+    """A table. `physical` is empty if its rows come from `Context.relations`."""
 
     name: str
     physical: str
@@ -56,7 +56,7 @@ class Table:
     sample_key: str = ""
 
     def names(self) -> list[str]:
-        """Everything that may follow the table's name and a dot."""
+        """Return all names that can follow the table's name and a dot."""
         return [*self.columns, *self.virtual, *self.joins]
 
 
@@ -68,7 +68,7 @@ def _columns(*columns: Column) -> dict[str, Column]:
 
 
 def table_columns(*columns: Column) -> dict[str, Column]:
-    """The columns of a table, and the project's number."""
+    """Return the columns of a table, and the project's number."""
     return _columns(*columns, _TEAM)
 
 
@@ -85,7 +85,7 @@ def _json(scope: Scope) -> Type:
 
 
 def _text_matches(pattern: str) -> str:
-    """The distinct groups of a pattern in the chain of clicked elements (the pattern is ours)."""
+    """Return the distinct matches of a pattern in the chain of clicked elements. The pattern is not user input."""
     return f"arrayDistinct(extractAll({{table}}.`elements_chain`, '{pattern}'))"
 
 
@@ -108,7 +108,7 @@ def _group_join(index: int) -> LazyJoin:
 
 
 def _group_on_event(index: int) -> VirtualTable:
-    """The group as the event knew it; only the first type's properties are kept with events."""
+    """Return the group at the time of the event; events store only the properties of the first group type."""
     return VirtualTable(
         _columns(
             Column("key", STRING, f"{{table}}.`$group_{index}`"),
@@ -192,7 +192,7 @@ PERSON_DISTINCT_ID_OVERRIDES = Table(
     columns=table_columns(Column("distinct_id", STRING), Column("person_id", UUID)),
     joins={"person": LazyJoin("persons", PERSON_BY_ID)},
 )
-"""The ids whose person was merged into another: their events carry the person that came of it."""
+"""The ids of persons that were merged into another; their events have the merged person."""
 
 GROUPS = Table(
     name="groups",
@@ -208,7 +208,7 @@ GROUPS = Table(
 
 
 def _missing_text(names: str) -> Iterable[Column]:
-    """Columns that PostHog fills from advertising parameters, of which synthetic events have none."""
+    """Return columns that PostHog fills from advertising parameters, which synthetic events do not have."""
     return (Column(name, STRING.or_null(), "CAST(NULL, 'Nullable(String)')") for name in names.split())
 
 
@@ -254,7 +254,7 @@ RAW_SESSIONS = replace(
         "max_timestamp": _hidden("max_timestamp", DATETIME, "{table}.`$end_timestamp`"),
     },
 )
-"""The parts of sessions as they are stored; here each session is one part."""
+"""The stored parts of sessions; here each session is one part."""
 
 _REPLAY_COUNTS = tuple(
     _of(
@@ -308,4 +308,4 @@ RAW_SESSION_REPLAY_EVENTS = Table(
     ),
     joins=_REPLAY_JOINS,
 )
-"""The parts of recordings as they are stored; here each recording is one part. `first_url` is a state to be merged."""
+"""The stored parts of recordings; here each recording is one part. `first_url` is an aggregate state to merge."""

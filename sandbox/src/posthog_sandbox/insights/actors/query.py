@@ -36,7 +36,8 @@ async def insight_actors(call: Call, query: Row, project: Project) -> ActorSourc
     source = as_object(query.get("source"))
     if source is None:
         raise malformed_query("source", "Field required")
-    wanted, kind = _OWN_KINDS.get(str(query.get("kind"))), str(source.get("kind"))
+    wanted = _OWN_KINDS.get(str(query.get("kind")))
+    kind = str(source.get("kind"))
     if wanted is not None and kind != wanted:
         raise malformed_query("source.kind", f"Input should be '{wanted}'")
     actors = _SOURCES.get(kind)
@@ -61,7 +62,8 @@ async def insight_actors_query(call: Call, query: Row, project: Project) -> Row:
     """Return actors in the form of HogQLQuery rows, 100 in total or per series. Raises ApiError 400."""
     source = await insight_actors(call, query, project)
     ran = await run_hogql(call, source.hogql, source.context)
-    rows, page = ran.table.rows, {"hasMore": None, "limit": None, "offset": None}
+    rows = ran.table.rows
+    page = {"hasMore": None, "limit": None, "offset": None}
     if ran.translated.limit is not None:
         rows, page = page_of(ran, ran.translated.limit, 0)
     return {

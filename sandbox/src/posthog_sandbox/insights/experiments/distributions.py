@@ -42,7 +42,8 @@ def chi_squared_above(value: float, degrees: float) -> float:
     """Return the probability that a chi-squared variable is greater than a value."""
     if value <= 0:
         return 1.0
-    shape, half = degrees / 2, value / 2
+    shape = degrees / 2
+    half = value / 2
     weight = math.exp(shape * math.log(half) - half - math.lgamma(shape))
     if half < shape + 1:
         return 1.0 - weight * _gamma_series(shape, half)

@@ -89,7 +89,8 @@ def _series(rows: list[list[Any]], days: list[str], exposures: Exposures) -> lis
 
 
 def _one(variant: str, days: list[str], counts: dict[tuple[str, str], int]) -> Row:
-    total, cumulative = 0, list[float]()
+    total = 0
+    cumulative = list[float]()
     for day in days:
         total += counts.get((day, variant), 0)
         cumulative.append(float(total))
@@ -121,7 +122,8 @@ def _mismatch(shares: dict[str, float], totals: dict[str, float]) -> Row | None:
 
 def _bias_risk(shares: dict[str, float], totals: dict[str, float]) -> Row | None:
     """Return the bias risk of excluding users with several variants: uneven splits with more than a few of them."""
-    everybody, several = sum(totals.values()), totals.get(MULTIPLE, 0)
+    everybody = sum(totals.values())
+    several = totals.get(MULTIPLE, 0)
     if not everybody or list(shares.values()) == _even_shares(len(shares)):
         return None
     percent = several / everybody * 100

@@ -146,15 +146,18 @@ def _hogql(text: str) -> str:
 
 def entity_values(metric: ValueMetric, exposures: Exposures) -> str:
     """Return HogQL with one row per exposed entity: `variant`, `numerator`, and `denominator` for a ratio."""
-    columns, joined = ["exposed.experiment_variant AS variant"], f"({exposures.query()}) AS exposed"
+    columns = ["exposed.experiment_variant AS variant"]
+    joined = f"({exposures.query()}) AS exposed"
     sources = {"numerator": metric.numerator, "denominator": metric.denominator}
     for name, source in sources.items():
         if source is not None:
             columns.append(f"coalesce({name}_values.experiment_value, 0) AS {name}")
             # Entities without sessions are excluded from session metrics.
-            values, join = _values(source, exposures), "LEFT JOIN"
+            values = _values(source, exposures)
+            join = "LEFT JOIN"
             if source.session_property is not None:
-                values, join = _session_values(source, exposures, source.session_property), "JOIN"
+                values = _session_values(source, exposures, source.session_property)
+                join = "JOIN"
             joined += (
                 f" {join} ({values}) AS {name}_values ON exposed.experiment_entity = {name}_values.experiment_entity"
             )

@@ -186,7 +186,9 @@ class FunnelEvents:
         request = self.request
         entered = (1 << len(request.series)) - 1 if request.rules.order == "unordered" else 1
         columns = "funnel_actor, groupBitOr(toUInt64(funnel_bits)) AS funnel_matched"
-        keys, group, value = f"arraySort(groupArray({self._key()}))", "funnel_actor", "[]"
+        keys = f"arraySort(groupArray({self._key()}))"
+        group = "funnel_actor"
+        value = "[]"
         of_all_events = self.breakdown is not None and request.attribution == "all_events"
         if self._by_step or (self._leaves_out and of_all_events and not self._by_cohort):
             return self._by_value(query, project, columns, entered)
@@ -196,7 +198,8 @@ class FunnelEvents:
             keys = f"arrayMap(e -> tupleElement(e, 4), {self._ordered_events()})"
         if self.breakdown is not None:
             if self._by_cohort or of_all_events:
-                value, group = "funnel_value", "funnel_actor, funnel_value"
+                value = "funnel_value"
+                group = "funnel_actor, funnel_value"
             else:
                 touch = "argMinIf" if request.attribution == "first_touch" else "argMaxIf"
                 # PostHog does not distinguish a missing group property, an empty text, from a value.

@@ -90,7 +90,8 @@ def _tally(walks: Walks, fetched: Fetched) -> Tally:
 
 
 def _entered(events: FunnelEvents, fetched: list[Fetched]) -> dict[StepValue, Entered]:
-    walks, intervals = Walks(events), len(events.within.buckets())
+    walks = Walks(events)
+    intervals = len(events.within.buckets())
     by_value: dict[StepValue, Entered] = {}
     for found in fetched:
         counts: Entered = [[0, 0] for _ in range(intervals)]

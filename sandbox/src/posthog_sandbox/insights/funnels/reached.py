@@ -104,7 +104,9 @@ def _step_names(events: FunnelEvents, tallies: Mapping[StepValue, Tally]) -> Map
 
 
 def _entered(events: FunnelEvents, fetched: list[Fetched]) -> Iterator[FunnelEntry]:
-    walks, buckets, breakdown = Walks(events), events.within.buckets(), events.breakdown
+    walks = Walks(events)
+    buckets = events.within.buckets()
+    breakdown = events.breakdown
     for found in fetched:
         name = None if breakdown is None else trend_value(found.value, breakdown)
         for actor, entered in zip(found.actors, walks.entries(found), strict=True):

@@ -75,7 +75,8 @@ def read_funnel(call: Call, query: Row, project: Project) -> FunnelRequest:
     attribution, attributed_step = _attribution(wanted, len(series))
     if order == "unordered" and attributed_step:
         raise invalid("Only the first step can be used for breakdown attribution in unordered funnels")
-    bins, actor = wanted.get("binCount"), wanted.get("funnelAggregateByHogQL")
+    bins = wanted.get("binCount")
+    actor = wanted.get("funnelAggregateByHogQL")
     return FunnelRequest(
         series=series,
         exclusions=exclusions,

@@ -84,7 +84,8 @@ class Walks:
 
     def _beside(self, keys: Sequence[int], place: int) -> Iterator[int]:
         """Yield the other keys at the same instant."""
-        time, shift = keys[place] >> self._shift, self._shift
+        time = keys[place] >> self._shift
+        shift = self._shift
         for way in (1, -1):
             other = place + way
             while 0 <= other < len(keys) and keys[other] >> shift == time:
@@ -133,8 +134,10 @@ class Walks:
 
     def entries(self, fetched: Fetched) -> Iterator[Mapping[int, bool]]:
         """Yield for each actor the intervals, by index, that reached `from_step`, and if they reached `to_step`."""
-        request, within = self._events.request, self._events.within
-        rules, from_step = request.trend_rules, request.from_step + 1
+        request = self._events.request
+        within = self._events.within
+        rules = request.trend_rules
+        from_step = request.from_step + 1
         starts = [self._events.since_origin(bucket) for bucket in within.buckets()]
         is_quick = self._is_plain and rules.order == "ordered"
         for keys in fetched.histories():

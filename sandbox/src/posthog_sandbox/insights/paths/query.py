@@ -54,7 +54,8 @@ class CutPaths:
 
     def __iter__(self) -> Iterator[tuple[str, list[ItemVisit]]]:
         """Yield a person's id with one of the person's paths, which can be empty."""
-        excluded, funnel = set(self.request.excluded), self.funnel
+        excluded = set(self.request.excluded)
+        funnel = self.funnel
         gap = _GAP if funnel is None else funnel.gap * _SECOND
         for person, visits in self.ran.table.rows:
             seen = sorted(
@@ -124,7 +125,9 @@ def _read(query: Row, project: Project) -> _PathRequest:
 def _item(wanted: Row, project: Project) -> str:
     """Return the HogQL text of an event in a path."""
     reads = _own_text(wanted)
-    item, given, groupings = "event", _text(wanted, "pathsHogQLExpression"), _texts(wanted, "pathGroupings")
+    item = "event"
+    given = _text(wanted, "pathsHogQLExpression")
+    groupings = _texts(wanted, "pathGroupings")
     if given is not None and "hogql" in reads:
         item = f"toString({expression(given)})"
     if "$pageview" in reads:

@@ -84,7 +84,8 @@ def _begins(request: RetentionRequest) -> str:
 def _periods_with(event: str, request: RetentionRequest, periods: Periods, name: str) -> str:
     """Return the column of the periods with such events: each once, or per event with its value and time."""
     inside = [] if request.kind == RECURRING else [periods.conditions[0]]
-    place, where = periods.place(), all_of([event, *inside])
+    place = periods.place()
+    where = all_of([event, *inside])
     if request.value is not None:
         return f"groupArrayIf(tuple({place}, {request.value}, timestamp), {where}) AS {name}"
     if request.occurrences > 1 and name == "retention_returns":
@@ -121,7 +122,8 @@ def _cells(request: RetentionRequest) -> str:
 
 def _bracket(brackets: tuple[int, ...], distance: str) -> str:
     """Return the cell of a distance in periods, 0 for none."""
-    arms, reach = [f"{distance} <= 0, 0"], 0
+    arms = [f"{distance} <= 0, 0"]
+    reach = 0
     for cell, size in enumerate(brackets, 1):
         reach += size
         arms.append(f"{distance} <= {reach}, {cell}")

@@ -82,7 +82,8 @@ def read_periods(query: Row, project: Project, name: str, total: int, earliest: 
 
     `earliest` is the project's first event, for `date_from` `all`. Raises ApiError 400.
     """
-    interval, week_start = PERIODS[name], project.context.week_start
+    interval = PERIODS[name]
+    week_start = project.context.week_start
     ends = read_date_range(query, project, interval, widen=False, earliest=earliest)
     last = interval_start(ends.end, interval, week_start)
     first = interval_start(ends.start, interval, week_start)
@@ -98,7 +99,8 @@ def cell_labels(name: str, total: int, brackets: tuple[int, ...]) -> list[str]:
     """Return the names of the cells of a row: `Day 0`, `Day 1`; with brackets `Day 0`, `Day 1`, `Day 2-4`."""
     if not brackets:
         return [f"{name} {place}" for place in range(total)]
-    found, first = [f"{name} 0"], 1
+    found = [f"{name} 0"]
+    first = 1
     for size in brackets:
         last = first + size - 1
         found.append(f"{name} {first}" if size == 1 else f"{name} {first}-{last}")

@@ -59,7 +59,8 @@ async def read_retention(session: Session, query: Row) -> Retention:
 def _counts(retention: Retention, condition: str = TRUE) -> str:
     """Return HogQL for breakdown value, row, cell, number of actors and, except for plain counts, the sum."""
     request = retention.request
-    cells, width = retention_cells(request, retention.periods, condition), len(request.labels)
+    cells = retention_cells(request, retention.periods, condition)
+    width = len(request.labels)
     keys = "retention_value, retention_row, retention_cell"
     if request.value is not None:
         pairs = f"SELECT *, arrayJoin(retention_cells) AS retention_pair FROM ({cells})"
@@ -119,8 +120,10 @@ def _added(parts: list[Cells]) -> Cells:
 
 def _shown(retention: Retention, cells: Cells, value: str | None) -> list[Row]:
     """Return the rows of one value. As in PostHog, empty cells are 0.0 without a breakdown and 0 with one."""
-    request, empty = retention.request, (0.0 if value is None else 0, 0.0)
-    valued, labels = request.value is not None, list(enumerate(request.labels))
+    request = retention.request
+    empty = (0.0 if value is None else 0, 0.0)
+    valued = request.value is not None
+    labels = list(enumerate(request.labels))
 
     def cell(row: int, place: int, label: str) -> Row:
         actors, number = cells.get((row, place), empty)

@@ -116,7 +116,8 @@ def _bucket(query: Row, request: TrendsRequest, ends: DateRange, project: Projec
 
     `day` is an interval of the current period; for the previous period it selects the interval with the same index.
     """
-    day, aggregate = query.get("day"), request.aggregate
+    day = query.get("day")
+    aggregate = request.aggregate
     if aggregate and day is not None:
         raise invalid("A `day` is forbidden for trends actors queries with total value aggregation")
     if not aggregate and day is None:
@@ -185,7 +186,8 @@ def _has_value(expression: str, text: str, binned: bool) -> str:
 
 def _within(counting: Counting, start: datetime | None, moment: str = "timestamp") -> list[str]:
     """Return the conditions on `moment` for the events behind a number."""
-    ends, days = counting.range, _ACTIVE_DAYS.get(counting.math)
+    ends = counting.range
+    days = _ACTIVE_DAYS.get(counting.math)
     last = ends.conditions()[1].replace("timestamp", moment, 1)
     if start is None:
         since = ends.end - timedelta(days=days) if days else ends.from_moment

@@ -50,7 +50,8 @@ async def actors_of_stickiness(call: Call, query: Row, project: Project) -> Acto
     if query.get("series") is not None:
         wanted = [half for half in wanted if half.series.order == query["series"]]
     operator = choice(query, "operator", "", tuple(_OPERATORS), "exact")
-    intervals, term = _intervals(query.get("day")), "true"
+    intervals = _intervals(query.get("day"))
+    term = "true"
     if intervals is not None:
         term = f"insight_intervals {'>=' if stickiness.cumulative else _OPERATORS[operator]} {intervals}"
     texts = [f"SELECT insight_actor AS actor_id FROM ({half.actors}) WHERE {term}" for half in wanted]
