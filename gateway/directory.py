@@ -9,6 +9,7 @@ from .client import GatewayConfig
 from .connections import ActiveConnections, Grants
 from .kept import Kept
 from .projects import Projects
+from .threads import Threads
 
 
 def utc_now() -> datetime:
@@ -31,6 +32,7 @@ class Directory:
         self.grants = Grants()
         self.kept = Kept()
         self.queries = Background()
+        self.threads = Threads()
 
     async def aclose(self) -> None:
         """End the queries that still run in the background."""
