@@ -128,7 +128,7 @@ def _counted(text: bytes) -> int | None:
         rows = parse_block(text)
     except ValueError:
         return None
-    return len(_finite(text, rows)) if all(map(is_list, rows)) else None
+    return len(_finite(text, rows)) if set(map(type, rows)) == {list} else None
 
 
 def _finite(text: bytes, value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from typing import Any, TypeGuard, cast
 
-
 MOST_EXACT = 2**53
 """The largest integer up to which JavaScript, and whatever else reads numbers as doubles, keeps all digits."""
 

@@ -17,6 +17,7 @@ from ..gateway.background import Progress
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError, Refused, read_only
+from ..gateway.threads import LARGE_BYTES
 from ..schemas.base import Input
 from ..schemas.json import safe_integers
 from ..schemas.rows import Rows
@@ -69,7 +70,9 @@ async def _rendered(
 ) -> tuple[str, dict[str, Any] | None]:
     """Return a result as text and, with `--structured`, as an object. Large ones are rendered in a thread."""
     work = partial(_render, runtime, {**call.aimed(), **result}, offset)
-    is_large = call.is_large or any(isinstance(value, Rows) for value in result.values())
+    is_large = call.is_large or any(
+        isinstance(value, Rows) and len(value.text) > LARGE_BYTES for value in result.values()
+    )
     return await call.in_thread(work) if is_large else work()
 
 

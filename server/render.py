@@ -1,8 +1,10 @@
 """Rendering of results: one compact, cleaned JSON object of at most 40 kB."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, cast
 
 from ..gateway.errors import Failed
@@ -17,6 +19,8 @@ _NOTE_BYTES = 600
 """Room for the note about a truncated result."""
 _MANY = 1000
 """Lists of more items are not written as a whole before it is known how many fit."""
+_AT_ONCE = 64
+"""To write many items at once takes half the time."""
 _HIDDEN = "hidden_characters_removed"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -33,11 +37,10 @@ def render(
     """
     if not any(map(_is_long, result.values())):
         text = dumps(result)
-        if _fits(text) and not may_need_cleaning(text, secrets):
+        if len(text) <= MAX_TEXT_BYTES and not may_need_cleaning(text, secrets) and _fits(text):
             return text, dict(result)
-    parts = _cleaned(result, secrets)
-    text = dumps(parts.value)
-    if _fits(text):
+    parts = _as_is(result, secrets) or _cleaned(result, secrets, _unchanged)
+    if not parts.is_cut and _fits(text := dumps(parts.value)):
         return text, parts.value
     cut = _cut_rows(parts.value, parts, offset)
     if cut is not parts.value:
@@ -69,64 +72,80 @@ def _fits(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class _Head:
+    """A list of a result up to the first items that do not fit, or all of it."""
+
+    items: list[Any]
+    """The items before they are cleaned."""
+    steps: list[tuple[int, str]]
+    """Lists of some of them each, as they are shown: their number, and their JSON."""
+    count: int
+    """The number of items in the result."""
+
+    @property
+    def size(self) -> int:
+        """The characters of the items with a comma after each."""
+        return sum(len(text) - 1 for _, text in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
 class _Parts:
-    """A cleaned result, whose longest list can lack rows that do not fit anyway."""
+    """A result whose longest list can lack rows that do not fit anyway."""
 
     value: dict[str, Any]
-    raw: Mapping[str, Sequence[Any]]
-    """The lists of the result before cleaning, under their cleaned names, as far as they are in `value`."""
-    counts: Mapping[str, int]
-    """How many rows each list has in the result."""
+    heads: Mapping[str, _Head]
+    """Its lists under their cleaned names, without those that are redacted as a whole."""
     secrets: Sequence[str]
 
-    def hidden_after(self, name: str, kept: int) -> int:
-        """Return how many characters were removed from the rows of a list that are not kept."""
-        cleaner = Cleaner(self.secrets)
-        cleaner.value(self.raw[name][kept:])
-        return cleaner.removed
+    @property
+    def is_cut(self) -> bool:
+        """Return whether rows are missing."""
+        return any(len(head.items) < head.count for head in self.heads.values())
 
 
-def _cleaned(result: Mapping[str, Any], secrets: Sequence[str], change: Callable[[Any], Any] | None = None) -> _Parts:
+def _as_is(result: Mapping[str, Any], secrets: Sequence[str]) -> _Parts | None:
+    """Return the result when there is nothing to clean."""
+    heads = _heads(result, dumps)
+    others = {name: item for name, item in result.items() if name not in heads}
+    texts = (text for head in heads.values() for _, text in head.steps)
+    if any(may_need_cleaning(text, secrets) for text in (dumps([others, *heads]), *texts)):
+        return None
+    return _Parts({**result, **{name: head.items for name, head in heads.items()}}, heads, secrets)
+
+
+def _cleaned(result: Mapping[str, Any], secrets: Sequence[str], change: Callable[[Any], Any]) -> _Parts:
     """Return the result cleaned. `change` is what is done to the items of lists before they are shown."""
+    heads = _heads(result, lambda items: dumps([change(item) for item in Cleaner(secrets).value(items)]))
+    cleaner = Cleaner(secrets)
+    value = cast("dict[str, Any]", cleaner.value({**result, **{name: head.items for name, head in heads.items()}}))
+    shown = {name: heads[raw] for raw, name in zip(result, value, strict=True) if raw in heads and is_list(value[name])}
+    if cleaner.removed:
+        value[_HIDDEN] = cleaner.removed
+    return _Parts(value, shown, secrets)
+
+
+def _heads(result: Mapping[str, Any], written: Callable[[list[Any]], str]) -> dict[str, _Head]:
+    """Return the lists of the result. `written` is how their items are shown."""
     lists: dict[str, Sequence[Any]] = {
         name: item for name, item in result.items() if isinstance(item, (list, tuple, Rows))
     }
-    heads = {name: _head(item, secrets, change) for name, item in lists.items()}
-    if sum(len(heads[name]) < len(item) for name, item in lists.items()) > 1:
-        heads = {name: list(item) for name, item in lists.items()}  # the longest is known only when all are written
-    cleaner = Cleaner(secrets)
-    value = cast("dict[str, Any]", cleaner.value({**result, **heads}))
-    names = {name: shown for name, shown in zip(result, value, strict=True) if name in lists}
-    if cleaner.removed:
-        value[_HIDDEN] = cleaner.removed
-    return _Parts(
-        value,
-        raw={shown: heads[name] for name, shown in names.items()},
-        counts={shown: len(lists[name]) for name, shown in names.items()},
-        secrets=secrets,
-    )
+    heads = {name: _head(item, written, MAX_TEXT_BYTES) for name, item in lists.items()}
+    if sum(len(head.items) < head.count for head in heads.values()) > 1:
+        # The longest is known only when all are written.
+        return {name: _head(item, written, math.inf) for name, item in lists.items()}
+    return heads
 
 
-def _head(items: Sequence[Any], secrets: Sequence[str], change: Callable[[Any], Any] | None) -> list[Any]:
-    """Return the items up to the first one that does not fit into a result, or all of them."""
-    if change is None:
-        head, text = _until_full(items, dumps)
-        if not may_need_cleaning(text, secrets):
-            return head
-    as_is = change or _unchanged
-    return _until_full(items, lambda item: dumps(as_is(Cleaner(secrets).value(item))))[0]
-
-
-def _until_full(items: Sequence[Any], written: Callable[[Any], str]) -> tuple[list[Any], str]:
-    head, texts, size = list[Any](), list[str](), 0
-    for item in items:
-        text = written(item)
-        head.append(item)
-        texts.append(text)
-        size += len(text) + 1
-        if size > MAX_TEXT_BYTES:
-            break
-    return head, ",".join(texts)
+def _head(items: Sequence[Any], written: Callable[[list[Any]], str], room: float) -> _Head:
+    left, step = iter(items), 1
+    head = _Head([], [], len(items))
+    while room >= 0 and (more := list(islice(left, step))):
+        text = written(more)
+        head.items.extend(more)
+        head.steps.append((len(more), text))
+        room -= len(text) - 1
+        step = min(2 * step, _AT_ONCE)
+    return head
 
 
 def _unchanged(item: Any) -> Any:
@@ -135,31 +154,43 @@ def _unchanged(item: Any) -> Any:
 
 def _cut_rows(value: dict[str, Any], parts: _Parts, offset: int | None) -> dict[str, Any]:
     """Return the result without the last rows of its longest list, so that it fits; unchanged if no row would fit."""
-    lists = {name: item for name, item in value.items() if is_list(item)}
-    if not lists:
+    if not parts.heads:
         return value
-    name = max(lists, key=lambda key: len(dumps(lists[key])))
-    rows = lists[name]
+    name = max(parts.heads, key=lambda key: parts.heads[key].size)
+    rows, head = value[name], parts.heads[name]
     room = MAX_TEXT_BYTES - _NOTE_BYTES - len(dumps({**value, name: []}).encode())
-    kept = 0
-    for row in rows:
-        room -= len(dumps(row).encode()) + 1
-        if room < 0:
-            break
-        kept += 1
+    kept = _fitting(rows, head, room)
     if kept in (0, len(rows)):
         return value
     cut = {**value, name: rows[:kept], "truncated": True}
     if _HIDDEN in value:
-        cut[_HIDDEN] = value[_HIDDEN] - parts.hidden_after(name, kept)
+        cleaner = Cleaner(parts.secrets)
+        cleaner.value(head.items[kept:])
+        cut[_HIDDEN] = value[_HIDDEN] - cleaner.removed
         if not cut[_HIDDEN]:
             del cut[_HIDDEN]
     if name == "rows":
         cut["rows_returned"] = kept
     if offset is not None:
         cut["next_offset"] = offset + kept
-    cut["how_to_continue"] = _how_to_continue(value, name, kept, parts.counts[name], offset)
+    cut["how_to_continue"] = _how_to_continue(value, name, kept, head.count, offset)
     return cut
+
+
+def _fitting(rows: list[Any], head: _Head, room: int) -> int:
+    """Return how many rows fit into a number of bytes, with a comma after each."""
+    kept = 0
+    for count, text in head.steps:
+        if (size := len(text.encode()) - 1) > room:
+            break
+        room -= size
+        kept += count
+    for row in rows[kept:]:
+        room -= len(dumps(row).encode()) + 1
+        if room < 0:
+            break
+        kept += 1
+    return kept
 
 
 def _how_to_continue(value: dict[str, Any], name: str, kept: int, count: int, offset: int | None) -> str:

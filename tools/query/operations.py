@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from ...gateway.background import KEPT_S, Query
@@ -25,6 +26,7 @@ _FOR_THE_ANSWER_S = 5.0
 MOST_SHOWN = 10_000
 _LARGE_BYTES = 30_000
 """Rows beyond this may not fit into one result."""
+_WRITTEN_AT_ONCE = 50
 
 
 async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
@@ -121,12 +123,11 @@ def _shown(rows: Rows) -> Sequence[list[Any]]:
 
 
 def _is_large(rows: Sequence[list[Any]]) -> bool:
+    left = iter(rows)
     size = 0
-    for row in rows:
-        size += len(json.dumps(row, ensure_ascii=False))
-        if size > _LARGE_BYTES:
-            return True
-    return False
+    while size <= _LARGE_BYTES and (more := list(islice(left, _WRITTEN_AT_ONCE))):
+        size += len(json.dumps(more, ensure_ascii=False)) - 2 * len(more)
+    return size > _LARGE_BYTES
 
 
 def _visible(answer: QueryRows) -> Rows:
