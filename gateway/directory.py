@@ -35,7 +35,8 @@ class Directory:
         self.threads = Threads()
 
     async def aclose(self) -> None:
-        """End the queries that still run in the background."""
+        """End the queries that still run in the background, and drop what is cached."""
+        self.kept.close()
         await self.queries.aclose()
 
     def forget(self) -> None:

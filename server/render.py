@@ -2,10 +2,13 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, cast
+
+from pydantic_core import to_json
 
 from ..gateway.errors import Failed
 from ..schemas.json import is_list, is_object
@@ -23,6 +26,9 @@ _AT_ONCE = 64
 """To write many items at once takes half the time."""
 _HIDDEN = "hidden_characters_removed"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+_ODD_NUMBERS = ("0.0000", "NaN", "Infinity")
+_SMALL_NUMBER = re.compile(r"e-\d{1,3}(?:[,\]}]|\Z)")
 
 
 def render(
@@ -42,15 +48,14 @@ def render(
     parts = _as_is(result, secrets) or _cleaned(result, secrets, _unchanged)
     if not parts.is_cut and _fits(text := dumps(parts.value)):
         return text, parts.value
-    cut = _cut_rows(parts.value, parts, offset)
-    if cut is not parts.value:
-        return dumps(cut), cut
+    if (cut := _cut_rows(parts.value, parts, offset)) is not None:
+        return cut
     parts = _cleaned(result, secrets, _shorten_item)
     shortened = _cut_texts(parts.value)
-    for cut in (_cut_rows(shortened, parts, offset), shortened):
-        text = dumps(cut)
-        if _fits(text):
-            return text, cut
+    if (cut := _cut_rows(shortened, parts, offset)) is not None:
+        return cut
+    if _fits(text := dumps(shortened)):
+        return text, shortened
     raise Failed(
         "response_too_large",
         f"The result is {len(text.encode()) // 1000} kB; at most {MAX_TEXT_BYTES // 1000} kB are shown.",
@@ -59,8 +64,14 @@ def render(
 
 
 def dumps(value: object) -> str:
-    """Return compact JSON. NaN cannot occur, because responses are parsed strictly."""
-    return _ENCODER.encode(value)
+    """Return compact JSON. Raises ValueError for NaN, which cannot occur, because responses are parsed strictly."""
+    try:
+        text = to_json(value).decode()
+    except ValueError:  # half a surrogate pair
+        return _ENCODER.encode(value)
+    # Four times as fast, and different only in how it writes some numbers.
+    differs = any(mark in text for mark in _ODD_NUMBERS) or _SMALL_NUMBER.search(text)
+    return _ENCODER.encode(value) if differs else text
 
 
 def _is_long(value: object) -> bool:
@@ -152,16 +163,15 @@ def _unchanged(item: Any) -> Any:
     return item
 
 
-def _cut_rows(value: dict[str, Any], parts: _Parts, offset: int | None) -> dict[str, Any]:
-    """Return the result without the last rows of its longest list, so that it fits; unchanged if no row would fit."""
+def _cut_rows(value: dict[str, Any], parts: _Parts, offset: int | None) -> tuple[str, dict[str, Any]] | None:
+    """Return the result without the last rows of its longest list, so that it fits; None if no row or all would fit."""
     if not parts.heads:
-        return value
+        return None
     name = max(parts.heads, key=lambda key: parts.heads[key].size)
     rows, head = value[name], parts.heads[name]
-    room = MAX_TEXT_BYTES - _NOTE_BYTES - len(dumps({**value, name: []}).encode())
-    kept = _fitting(rows, head, room)
+    texts, kept = _fitting(rows, head, MAX_TEXT_BYTES - _NOTE_BYTES - len(dumps({**value, name: []}).encode()))
     if kept in (0, len(rows)):
-        return value
+        return None
     cut = {**value, name: rows[:kept], "truncated": True}
     if _HIDDEN in value:
         cleaner = Cleaner(parts.secrets)
@@ -174,23 +184,28 @@ def _cut_rows(value: dict[str, Any], parts: _Parts, offset: int | None) -> dict[
     if offset is not None:
         cut["next_offset"] = offset + kept
     cut["how_to_continue"] = _how_to_continue(value, name, kept, head.count, offset)
-    return cut
+    known = {name: f"[{','.join(texts)}]"}
+    return f"{{{','.join(f'{dumps(key)}:{known.get(key) or dumps(item)}' for key, item in cut.items())}}}", cut
 
 
-def _fitting(rows: list[Any], head: _Head, room: int) -> int:
-    """Return how many rows fit into a number of bytes, with a comma after each."""
+def _fitting(rows: list[Any], head: _Head, room: int) -> tuple[list[str], int]:
+    """Return the JSON of the rows that fit into a number of bytes, with a comma after each, and their number."""
+    texts: list[str] = []
     kept = 0
     for count, text in head.steps:
         if (size := len(text.encode()) - 1) > room:
             break
-        room -= size
+        texts.append(text[1:-1])
         kept += count
+        room -= size
     for row in rows[kept:]:
-        room -= len(dumps(row).encode()) + 1
+        text = dumps(row)
+        room -= len(text.encode()) + 1
         if room < 0:
             break
+        texts.append(text)
         kept += 1
-    return kept
+    return texts, kept
 
 
 def _how_to_continue(value: dict[str, Any], name: str, kept: int, count: int, offset: int | None) -> str:

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from maton_posthog.gateway.errors import Failed
@@ -226,3 +226,18 @@ def test_rows_that_cannot_be_shown_are_never_parsed(monkeypatch: pytest.MonkeyPa
     _, shown = render({"rows": packed, "rows_returned": len(packed)})
     assert shown["how_to_continue"].startswith("Only 39 of 5000 rows fit")
     assert sum(parsed) < 200_000
+
+
+@given(st.recursive(CELLS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4)))
+@example([5e-05, 1e-7, 1e16, -1e300, 5e-324, 1.5e-10])
+@example("1e-7")
+@example(1e-7)
+@example({"a": 1e-7, "e-7,": "0.0000"})
+def test_json_is_what_the_standard_library_writes(value: Any) -> None:
+    assert dumps(value) == json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+def test_numbers_that_json_lacks_are_never_written(number: float) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        dumps({"rows": [["NaN", number]]})

@@ -6,6 +6,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from pydantic_core import to_json
+
 from ...gateway.background import KEPT_S, Query
 from ...gateway.budget import Budget
 from ...gateway.call import Call
@@ -123,6 +125,11 @@ def _shown(rows: Rows) -> Sequence[list[Any]]:
 
 
 def _is_large(rows: Sequence[list[Any]]) -> bool:
+    if isinstance(rows, Rows):
+        if rows.is_plain:
+            return True
+    elif 2 * len(to_json(rows)) <= _LARGE_BYTES:  # even if a space follows each character
+        return False
     left = iter(rows)
     size = 0
     while size <= _LARGE_BYTES and (more := list(islice(left, _WRITTEN_AT_ONCE))):
