@@ -42,8 +42,8 @@ def report() -> None:
         print(f"\nRows of a query, {ROUNDS} paired rounds: this server, and the simplest one that passes the bytes on.")
         for size in SIZES:
             _print_rows(ours, peer, size, numbers)
-        _print_waits(ours, numbers)
         _print_kept(ours, numbers)
+        _print_waits(ours, numbers)
 
 
 def _print_rows(ours: Process, peer: Process, size: int, numbers: Iterator[int]) -> None:

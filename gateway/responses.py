@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import anyio.lowlevel
+
 from .errors import Code, Failed
 from .parsing import parse_strictly, parse_with_rows
 
@@ -12,6 +14,8 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 """Largest response that is read, after decompression."""
 ACCEPT_ENCODING = "gzip"
 _GZIP = zlib.MAX_WBITS + 16
+_STEP_BYTES = 1024 * 1024
+"""What is decompressed before other calls get their turn: less than a millisecond's work."""
 
 _AGAIN = "Try again. If this persists, the problem is on Maton's or PostHog's side."
 LOOK_FIRST = "Do not repeat it before you have looked with the matching get or list tool."
@@ -44,10 +48,16 @@ async def read_bounded(chunks: AsyncIterator[bytes], encoding: str, limit: int =
     body = bytearray()
     empty = True
     async for chunk in chunks:
-        try:
-            body += chunk if unpack is None else unpack.decompress(chunk, limit + 1 - len(body))
-        except zlib.error:
-            return "badly_encoded"
+        if unpack is None:
+            body += chunk
+        else:
+            try:
+                while chunk and len(body) <= limit:
+                    body += unpack.decompress(chunk, min(_STEP_BYTES, limit + 1 - len(body)))
+                    if chunk := unpack.unconsumed_tail:
+                        await anyio.lowlevel.checkpoint()
+            except zlib.error:
+                return "badly_encoded"
         if len(body) > limit:
             return "too_large"
         if unpack is not None and unpack.unused_data:
