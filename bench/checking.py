@@ -47,7 +47,7 @@ class Answered(Call):
     async def get(self, path: str, query: Mapping[str, Any] | None = None, **identifiers: object) -> Any:
         return {"results": [{"name": name} for name in sorted(self._known)], "next": None}
 
-    async def query(self, body: Mapping[str, Any]) -> Any:
+    async def query(self, body: Mapping[str, Any], *, rows: bool = False) -> Any:
         return describe_schema(("organization",))
 
 

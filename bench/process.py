@@ -51,6 +51,18 @@ class Process:
         self._watchdog.cancel()
         self._process.communicate()
 
+    @property
+    def loop_cpu_s(self) -> float:
+        """Seconds that the main thread, which runs the event loop, has computed. Linux only."""
+        pid = self._process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+    @property
+    def memory_mb(self) -> float:
+        """The memory of the process, in MB (10^6 bytes). Linux only."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) * 1024 / 1e6
+
     def end(self) -> None:
         """Terminate the process and wait for its cleanup."""
         self._process.terminate()
@@ -71,12 +83,19 @@ class Process:
         return line
 
     def answer(self) -> dict[str, Any]:
-        """Return the next response to a request. Raises RuntimeError if it is an error."""
+        """Return the result of the next response. Raises RuntimeError if it is an error."""
+        return self._response()["result"]
+
+    def answered(self) -> int:
+        """Return the id of the next response. Raises RuntimeError if it is an error."""
+        return self._response()["id"]
+
+    def _response(self) -> dict[str, Any]:
         while "id" not in (message := json.loads(self.read_line())):
             pass
         if "result" not in message or message["result"].get("isError"):
             raise RuntimeError(f"{self._module} returned {message}")
-        return message["result"]
+        return message
 
     def list_tools_at_once(self) -> None:
         """Send initialize and tools/list without waiting in between, then wait for the list."""

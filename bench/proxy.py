@@ -1,4 +1,4 @@
-"""The simplest server to call: its one tool returns PostHog's response unparsed. Takes the gateway's URL."""
+"""The simplest server to call: its two tools return PostHog's response unparsed. Takes the gateway's URL."""
 
 import sys
 from functools import partial
@@ -12,16 +12,22 @@ from mcp.server.stdio import stdio_server
 from mcp.types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams, TextContent, Tool
 
 PATH = "/posthog/api/projects/1/feature_flags/"
+QUERY = "/posthog/api/projects/1/query/"
 
 
 async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
-    return ListToolsResult(tools=[Tool(name="list_flags", input_schema={"type": "object"})])
+    schema = {"type": "object"}
+    return ListToolsResult(tools=[Tool(name=name, input_schema=schema) for name in ("list_flags", "run_hogql")])
 
 
 async def call_tool(
     client: httpx2.AsyncClient, _: ServerRequestContext[Any], params: CallToolRequestParams
 ) -> CallToolResult:
-    response = await client.get(PATH, params=params.arguments)
+    if params.name == "run_hogql":
+        query = {"kind": "HogQLQuery", "query": (params.arguments or {})["query"]}
+        response = await client.post(QUERY, json={"query": query})
+    else:
+        response = await client.get(PATH, params=params.arguments)
     return CallToolResult(content=[TextContent(text=response.text)], is_error=response.is_error)
 
 

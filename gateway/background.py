@@ -21,6 +21,8 @@ KEPT_S = 900.0
 MOST_QUERIES = 64
 MOST_WEIGHT = 200_000_000
 """Largest total of `Weighed.weight` over all kept results, in bytes."""
+_TIDY_AFTER_S = 0.01
+"""Added to a timer, so that what it waits for is over."""
 PROGRESS_EVERY_S = 2.0
 STOP_WITHIN_S = 3.0
 
@@ -29,11 +31,11 @@ type Progress = Callable[[float, str], Awaitable[None]]
 
 
 class Weighed(Protocol):
-    """A result that estimates its size."""
+    """A result that knows what memory it takes."""
 
     @property
     def weight(self) -> int:
-        """Approximate size in bytes."""
+        """The memory in bytes."""
         ...
 
 
@@ -130,13 +132,18 @@ class Background:
         self._queries: OrderedDict[str, Query] = OrderedDict()
         self._by_key: dict[Hashable, Query] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._expiry: asyncio.TimerHandle | None = None
+        self._closed = False
 
     async def aclose(self) -> None:
-        """Cancel the running queries and wait until they have ended."""
+        """Cancel the running queries and wait until they have ended. No timer is left."""
+        self._closed = True
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._expiry is not None:
+            self._expiry.cancel()
 
     def shared(self, key: Hashable, max_age_s: float) -> Query | None:
         """Return the query of this key that is running or finished at most `max_age_s` ago."""
@@ -187,6 +194,16 @@ class Background:
             weight -= _weight(query)
             del self._queries[query.id]
         self._by_key = {key: query for key, query in self._by_key.items() if query.id in self._queries}
+        self._expire_later()
+
+    def _expire_later(self) -> None:
+        """Tidy again when the next query expires: results take memory also while no other query ends."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        ages = [query.age_s for query in self._queries.values() if query.finished is not None]
+        if ages and not self._closed:
+            left_s = max(KEPT_S - max(ages), 0.0)
+            self._expiry = asyncio.get_running_loop().call_later(left_s + _TIDY_AFTER_S, self._tidy)
 
 
 def _weight(query: Query) -> int:

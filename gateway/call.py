@@ -28,7 +28,9 @@ from .queries import QUERY_PATH, check_query
 from .request import Request
 from .responses import LOOK_FIRST
 from .target import Target, resolve_target
+from .threads import LARGE_BYTES
 
+_ONE_QUERY_PATH = "/api/projects/{project_id}/query/{query_id}/"
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
 
 
@@ -79,6 +81,22 @@ class Call:
         return self._dispatcher.wrote
 
     @property
+    def is_large(self) -> bool:
+        """Whether the responses of this call were large together, and its result should be rendered in a thread."""
+        return self._dispatcher.received > LARGE_BYTES
+
+    async def in_thread[T](self, work: Callable[[], T]) -> T:
+        """Return the result of work on large data, done in a thread. Raises Failed (`timeout`) at the deadline."""
+        try:
+            return await self._directory.threads.run(lambda _: work(), self._dispatcher.deadline)
+        except TimeoutError:
+            raise Failed(
+                "timeout",
+                "The result could not be prepared before the deadline of the call.",
+                "Request less: a smaller `limit`, fewer columns, or no `full`.",
+            ) from None
+
+    @property
     def project(self) -> Project | None:
         """The project that the call goes to; None for account tools."""
         return self.target.project if self.target else None
@@ -97,6 +115,11 @@ class Call:
         """Send a GET. Query values: booleans as true/false, lists and objects as JSON text; None is left out."""
         text = {name: _query_text(name, value) for name, value in (query or {}).items() if value is not None}
         return await self._request("GET", self._fill(path, identifiers), writes=False, query=text)
+
+    async def query_state(self, query_id: str) -> Any:
+        """Send `GET /api/projects/{project_id}/query/{query_id}/`. Rows of a finished query are Rows."""
+        path = self._fill(_ONE_QUERY_PATH, {"query_id": query_id})
+        return await self._request("GET", path, writes=False, query={"show_progress": "true"}, rows=True)
 
     async def post(self, path: str, body: Mapping[str, Any], **identifiers: object) -> Any:
         """Send a POST, which creates something. Queries are sent with `query`."""
@@ -118,15 +141,18 @@ class Call:
         """Send PATCH `{"deleted": false}`, the undo of `soft_delete`."""
         return await self._set_deleted(path, identifiers, deleted=False)
 
-    async def query(self, body: Mapping[str, Any]) -> Any:
-        """Send `POST /api/projects/{project_id}/query/`, which only reads. Kinds outside QUERY_KINDS are rejected."""
+    async def query(self, body: Mapping[str, Any], *, rows: bool = False) -> Any:
+        """Send `POST /api/projects/{project_id}/query/`, which only reads. Kinds outside QUERY_KINDS are rejected.
+
+        With `rows`, the rows of the response are Rows.
+        """
         check_query(body.get("query"))
         self._queried = True
-        return await self._request("POST", self._fill(QUERY_PATH, {}), writes=False, body=body)
+        return await self._request("POST", self._fill(QUERY_PATH, {}), writes=False, body=body, rows=rows)
 
     async def cancel_query(self, query_id: str) -> None:
         """Send `DELETE /api/projects/{project_id}/query/{query_id}/`, which stops the query. Raises GatewayError."""
-        path = self._fill("/api/projects/{project_id}/query/{query_id}/", {"query_id": query_id})
+        path = self._fill(_ONE_QUERY_PATH, {"query_id": query_id})
         await self._dispatcher.send(
             Request(method="DELETE", path=path, writes=False, budget=Budget.CRUD, connection=self.connection, tries=1)
         )
@@ -248,6 +274,7 @@ class Call:
         writes: bool,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        rows: bool = False,
     ) -> Any:
         request = Request(
             method=method,
@@ -257,6 +284,7 @@ class Call:
             connection=self.connection,
             query=query or {},
             body=body,
+            rows=rows,
         )
         return await self._dispatcher.send(request)
 

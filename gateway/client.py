@@ -25,6 +25,7 @@ from .rejections import outcome_unknown, rejection
 from .request import Encoded, Plane, Request, encode
 from .responses import ACCEPT_ENCODING, UpstreamResponse, parse
 from .retry import Backoff, RetryQuota, parse_retry_after, repeatable
+from .threads import LARGE_BYTES, Threads
 
 logger = logging.getLogger("maton_posthog.gateway")
 
@@ -76,6 +77,7 @@ class Gateway:
         self._backoff = backoff or Backoff()
         self._sleep = sleep
         self._quota = RetryQuota()
+        self._threads = Threads()
         self._hosts: dict[Plane, Hosts] = {
             "data": Hosts(config.gateway_urls, paths.DATA_PREFIX, "MATON_GATEWAY_URL"),
             "control": Hosts(config.control_urls, "", "MATON_CONTROL_URL"),
@@ -92,8 +94,10 @@ class Gateway:
         if http is not None:
             await http.aclose()
 
-    async def send(self, request: Request, deadline: float) -> Any:
-        """Return the parsed response. `deadline` is a `time.monotonic()` value. Raises GatewayError."""
+    async def send(self, request: Request, deadline: float, received: Callable[[int], None] = lambda _: None) -> Any:
+        """Return the parsed response. `deadline` is a `time.monotonic()` value; `received` is called with the size of a
+        successful response in bytes. Raises GatewayError.
+        """
         self._permit(request)
         encoded = encode(request)
         allowed_s = deadline - time.monotonic()
@@ -108,7 +112,8 @@ class Gateway:
             else:
                 if response.ok:
                     self._quota.give_back()
-                    return parse(response, writes=request.writes)
+                    received(len(response.body))
+                    return await self._parsed(request, response, deadline, allowed_s)
                 error = self._rejected(request, response)
             tries += 1
             wait = self._backoff.wait(tries, error.retry_after_s)
@@ -163,6 +168,17 @@ class Gateway:
             except (TimeoutError, httpx2.TransportError) as error:
                 what = "timeout" if isinstance(error, TimeoutError) else type(error).__name__
                 raise _Lost(sent=departure.left, what=what) from error
+
+    async def _parsed(self, request: Request, response: UpstreamResponse, deadline: float, allowed_s: float) -> Any:
+        """Return the JSON value, parsed in a thread if it is large. Raises GatewayError."""
+        if len(response.body) <= LARGE_BYTES:
+            return parse(response, writes=request.writes, rows=request.rows)
+        try:
+            return await self._threads.run(
+                lambda pause: parse(response, writes=request.writes, rows=request.rows, pause=pause), deadline
+            )
+        except TimeoutError:
+            raise self._lost(request, _Lost(sent=True, what="timeout"), allowed_s) from None
 
     async def _client(self) -> httpx2.AsyncClient:
         """Return the connection pool, created in a thread at the first request: its TLS context takes 40 ms."""

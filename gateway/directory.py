@@ -9,6 +9,7 @@ from .client import GatewayConfig
 from .connections import ActiveConnections, Grants
 from .kept import Kept
 from .projects import Projects
+from .threads import Threads
 
 
 def utc_now() -> datetime:
@@ -31,9 +32,11 @@ class Directory:
         self.grants = Grants()
         self.kept = Kept()
         self.queries = Background()
+        self.threads = Threads()
 
     async def aclose(self) -> None:
-        """End the queries that still run in the background."""
+        """End the queries that still run in the background, and drop what is cached."""
+        self.kept.close()
         await self.queries.aclose()
 
     def forget(self) -> None:

@@ -10,8 +10,10 @@ from .directory import Directory
 from .errors import Advice, Failed, GatewayError
 from .request import Request
 
-type Sender = Callable[[Request, float], Awaitable[Any]]
-"""Sends one request before a `time.monotonic()` moment and returns its parsed response: `Gateway.send`."""
+type Sender = Callable[[Request, float, Callable[[int], None]], Awaitable[Any]]
+"""Sends one request before a `time.monotonic()` moment, reports the size of the response, and returns it parsed:
+`Gateway.send`.
+"""
 
 
 class Dispatcher:
@@ -25,6 +27,8 @@ class Dispatcher:
         """The `time.monotonic()` moment after which nothing is sent and no response is waited for."""
         self.wrote = False
         """True once upstream accepted a change."""
+        self.received = 0
+        """Bytes of all responses so far."""
         self._directory = directory
 
     async def send(self, request: Request) -> Any:
@@ -32,7 +36,7 @@ class Dispatcher:
         if request.writes and not self.writes:
             raise RuntimeError(f"an operation that reads tried to {request.method} {request.path}")
         try:
-            response = await self.sender(request, self.deadline)
+            response = await self.sender(request, self.deadline, self._count)
         except GatewayError as error:
             if error.code in ("connection_not_found", "connection_expired", "missing_connection"):
                 self._directory.forget()
@@ -41,6 +45,9 @@ class Dispatcher:
             raise
         self.wrote = self.wrote or request.writes
         return response
+
+    def _count(self, size: int) -> None:
+        self.received += size
 
     async def _with_grant(self, error: GatewayError, connection: str | None) -> GatewayError:
         """Return the error for a 500 of Maton, which often means a revoked OAuth grant; named with evidence only.

@@ -1,5 +1,6 @@
 """A cache of upstream values. Calls that need the same value at the same time share one request."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Hashable
@@ -10,6 +11,12 @@ from typing import Any
 import anyio
 
 from .errors import GatewayError
+from .weight import weight_of
+
+MOST_WEIGHT = 50_000_000
+"""Largest total of the kept values, in bytes of memory."""
+_DROP_AFTER_S = 0.01
+"""Added to a timer, so that what it waits for is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +48,41 @@ class _Asking:
     error: GatewayError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    value: Any
+    since: float
+    until: float
+    weight: int
+
+
 class Kept:
-    """A cache of at most `most` values; the least recently used ones are dropped first."""
+    """A cache of at most `most` values, which take at most MOST_WEIGHT; the least recently used ones are dropped first.
+
+    Values that are too old are dropped by a timer. Close it with `close`.
+    """
 
     def __init__(self, most: int = 256, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
-        self._answers: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
         self._asking: dict[Hashable, _Asking] = {}
+        self._expiry: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._answers)
 
     def forget(self) -> None:
         """Drop all values, also those of requests in progress."""
         self._answers.clear()
         self._asking.clear()
+
+    def close(self) -> None:
+        """Drop all values. No timer is left."""
+        self.forget()
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
 
     @asynccontextmanager
     async def slot(self, key: Hashable, max_age_s: float) -> AsyncGenerator[Slot]:
@@ -78,7 +107,7 @@ class Kept:
         else:
             asking.answer = slot.found
             if slot.found is not None and self._asking.get(key) is asking:  # otherwise `forget` was called
-                self._keep(key, slot.found.value)
+                self._keep(key, slot.found.value, max_age_s)
         finally:
             asking.done.set()
             if self._asking.get(key) is asking:
@@ -88,9 +117,9 @@ class Kept:
         """Return the cached value or the one that another call is requesting; None without either."""
         while True:
             known = self._answers.get(key)
-            if known is not None and (age_s := self._clock() - known[0]) <= max_age_s:
+            if known is not None and (age_s := self._clock() - known.since) <= max_age_s:
                 self._answers.move_to_end(key)
-                return Aged(known[1], age_s)
+                return Aged(known.value, age_s)
             asking = self._asking.get(key)
             if asking is None:
                 return None
@@ -100,8 +129,22 @@ class Kept:
             if asking.error is not None:
                 raise asking.error.with_() from asking.error
 
-    def _keep(self, key: Hashable, value: object) -> None:
-        self._answers[key] = (self._clock(), value)
+    def _keep(self, key: Hashable, value: object, max_age_s: float) -> None:
+        now = self._clock()
+        self._answers[key] = _Answer(value, now, now + max_age_s, weight_of(value))
         self._answers.move_to_end(key)
-        if len(self._answers) > self._most:
-            self._answers.popitem(last=False)
+        weight = sum(answer.weight for answer in self._answers.values())
+        while len(self._answers) > self._most or weight > MOST_WEIGHT:
+            weight -= self._answers.popitem(last=False)[1].weight
+        if self._expiry is None:
+            self._expire_later()
+
+    def _expire_later(self) -> None:
+        """Drop the values that are too old now, and those that will be when the first of them is."""
+        now = self._clock()
+        for key in [key for key, answer in self._answers.items() if answer.until < now]:
+            del self._answers[key]
+        self._expiry = None
+        if self._answers:
+            left_s = min(answer.until for answer in self._answers.values()) - now
+            self._expiry = asyncio.get_running_loop().call_later(left_s + _DROP_AFTER_S, self._expire_later)

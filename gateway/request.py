@@ -27,6 +27,8 @@ class Request:
     connection: str | None = None
     query: Mapping[str, str] = field(default_factory=dict[str, str])
     body: Mapping[str, Any] | None = None
+    rows: bool = False
+    """Whether the rows of the response stay text; see `Rows`."""
     tries: int = MAX_TRIES
 
     @property

@@ -1,23 +1,21 @@
 """Responses: read up to a limit, decoded, and parsed strictly."""
 
-import math
-import re
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic_core import from_json
+import anyio.lowlevel
 
-from ..schemas.json import is_list, is_object
 from .errors import Code, Failed
+from .parsing import parse_strictly, parse_with_rows
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Largest response that is read, after decompression."""
 ACCEPT_ENCODING = "gzip"
 _GZIP = zlib.MAX_WBITS + 16
-# Only these can become infinite floats: an exponent of three digits or more, or more than 200 digits.
-_HUGE_NUMBER = re.compile(rb"\d[eE]\+?\d{3,}\s*(?:[,\]}]|\Z)|\d{200}")
+_STEP_BYTES = 1024 * 1024
+"""What is decompressed before other calls get their turn: less than a millisecond's work."""
 
 _AGAIN = "Try again. If this persists, the problem is on Maton's or PostHog's side."
 LOOK_FIRST = "Do not repeat it before you have looked with the matching get or list tool."
@@ -50,10 +48,16 @@ async def read_bounded(chunks: AsyncIterator[bytes], encoding: str, limit: int =
     body = bytearray()
     empty = True
     async for chunk in chunks:
-        try:
-            body += chunk if unpack is None else unpack.decompress(chunk, limit + 1 - len(body))
-        except zlib.error:
-            return "badly_encoded"
+        if unpack is None:
+            body += chunk
+        else:
+            try:
+                while chunk and len(body) <= limit:
+                    body += unpack.decompress(chunk, min(_STEP_BYTES, limit + 1 - len(body)))
+                    if chunk := unpack.unconsumed_tail:
+                        await anyio.lowlevel.checkpoint()
+            except zlib.error:
+                return "badly_encoded"
         if len(body) > limit:
             return "too_large"
         if unpack is not None and unpack.unused_data:
@@ -63,8 +67,11 @@ async def read_bounded(chunks: AsyncIterator[bytes], encoding: str, limit: int =
     return bytes(body) if complete else "badly_encoded"
 
 
-def parse(response: UpstreamResponse, *, writes: bool) -> Any:
-    """Return the JSON value of a successful response; None for an empty body.
+def parse(
+    response: UpstreamResponse, *, writes: bool, rows: bool = False, pause: Callable[[], None] = lambda: None
+) -> Any:
+    """Return the JSON value of a successful response; None for an empty body. With `rows`, the rows of a query stay
+    text (`Rows`); `pause` is called between blocks of them.
 
     Raises Failed (`bad_upstream_response`) for anything but strict JSON: NaN and infinite numbers, lone surrogates,
     nesting beyond 200 levels and integers of thousands of digits are rejected, so that results are always valid JSON.
@@ -78,10 +85,10 @@ def parse(response: UpstreamResponse, *, writes: bool) -> Any:
     if response.fault == "badly_encoded":
         message = "The response does not match its Content-Encoding."
         raise _unusable(response, writes, "bad_upstream_response", message, _AGAIN)
-    if not response.body.strip():
+    if not response.body or response.body.isspace():
         return None
     try:
-        return _strict(response.body)
+        return parse_with_rows(response.body, pause) if rows else parse_strictly(response.body)
     except ValueError:
         message = f"The response ({response.status}) is not valid JSON."
         raise _unusable(response, writes, "bad_upstream_response", message, _AGAIN) from None
@@ -98,18 +105,3 @@ def _unusable(response: UpstreamResponse, writes: bool, code: Code, message: str
         status=response.status,
         request_id=response.request_id,
     )
-
-
-def _strict(body: bytes) -> Any:
-    value = from_json(body, allow_inf_nan=False)
-    if _HUGE_NUMBER.search(body) and not _is_finite(value):
-        raise ValueError("a number is infinite")
-    return value
-
-
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if is_object(value):
-        return all(map(_is_finite, value.values()))
-    return not is_list(value) or all(map(_is_finite, value))

@@ -2,6 +2,9 @@
 
 from typing import Any, TypeGuard, cast
 
+MOST_EXACT = 2**53
+"""The largest integer up to which JavaScript, and whatever else reads numbers as doubles, keeps all digits."""
+
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
     """Return whether a JSON value is an object."""
@@ -31,3 +34,12 @@ def as_objects(value: object) -> list[dict[str, Any]]:
 def as_text(value: object) -> str:
     """Return the text, or an empty one for any other value."""
     return value if isinstance(value, str) else ""
+
+
+def safe_integers(value: Any) -> Any:
+    """Return a JSON value with integers beyond `MOST_EXACT` as text, so that hosts written in JavaScript show them."""
+    if is_object(value):
+        return {name: safe_integers(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [safe_integers(item) for item in cast("list[Any]", value)]
+    return str(value) if isinstance(value, int) and not -MOST_EXACT <= value <= MOST_EXACT else value

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from .base import InProject, View
+from .rows import Rows
 
 type QueryId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 """The id of a query that this server started."""
@@ -95,7 +96,7 @@ class QueryAnswer(View):
 
     columns: list[str] | None = None
     types: list[Any] | None = None
-    results: list[list[Any]] | None = None
+    results: Rows | None = None
     error: str | None = None
     is_cached: bool | None = None
     last_refresh: str | None = None

@@ -18,16 +18,15 @@ REDACTED = "[redacted]"
 MARK = re.compile(r"\[redacted\]|… \(\d+ (?:characters|items)\)|… \d+ more: search")
 """The marks that results contain in place of a redacted or truncated value."""
 
-_INVISIBLE = re.compile(
-    "["
+_HIDDEN = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 controls but tab and newline: ANSI and OSC sequences begin with one
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u3164\uffa0"  # soft hyphen, fillers
     "\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"  # zero width, bidirectional controls
     "\ud800-\udfff"  # cannot be written as UTF-8
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"  # Unicode tags: invisible ASCII
-    "]"
 )
+_INVISIBLE = re.compile(f"[{_HIDDEN}]")
 _JOINERS = "\u200c\u200d"
 _SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0e"
 _EMOJI_SELECTOR = "\ufe0f"
@@ -40,10 +39,19 @@ _MISPLACED = re.compile(
     rf"|(?<!{_SHOWN})(?!(?<=[0-9#*]){_EMOJI_SELECTOR}\u20e3)[{_SELECTORS}{_EMOJI_SELECTOR}]"
     rf"|(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[{_CJK_SELECTORS}]"
 )
+# Most texts have none of these, and one search shows it.
+_SUSPECT = re.compile(f"[{_HIDDEN}{_JOINERS}{_SELECTORS}{_EMOJI_SELECTOR}{_CJK_SELECTORS}]")
+_SUSPECT_ESCAPES = ("\\u", "\\r", "\\b", "\\f")
+"""How JSON writes control characters."""
 _SECRET = re.compile(r"(?<![A-Za-z0-9])ph[xsar]_[A-Za-z0-9_-]{8,}|(?<=session_token=)[^&\"'\s\\]+")
 _SHORTEST_SECRET = 8
 """Shorter texts are placeholders, and would be found inside ordinary words."""
 _SECRET_FIELD = re.compile(r"secret_api_token.*|live_events_token|personal_api_key|slack_incoming_webhook")
+_SUSPECT_WORDS = (
+    *("phx_", "phs_", "pha_", "phr_", "session_token="),
+    *("secret_api_token", "live_events_token", "personal_api_key", "slack_incoming_webhook"),
+)
+"""One of them is in every text that `_SECRET` or `_SECRET_FIELD` matches."""
 
 
 def secret_forms(*secrets: str) -> tuple[str, ...]:
@@ -53,6 +61,21 @@ def secret_forms(*secrets: str) -> tuple[str, ...]:
         if len(secret) >= _SHORTEST_SECRET:
             forms += [secret, base64.b64encode(secret.encode()).decode().rstrip("="), quote(secret, safe="")]
     return tuple(dict.fromkeys(forms))
+
+
+def may_need_cleaning(text: str, secrets: Sequence[str] = ()) -> bool:
+    """Return whether a Cleaner could change a value, given as JSON that escapes only what it must. Errs to True."""
+    return (
+        ("\\" in text and any(escape in text for escape in _SUSPECT_ESCAPES))
+        or any(word in text for word in _SUSPECT_WORDS)
+        or any(_is_in(text, secret) for secret in secrets if secret)
+        or ("\x7f" in text if text.isascii() else _SUSPECT.search(text) is not None)
+    )
+
+
+def _is_in(text: str, secret: str) -> bool:
+    """Return whether the JSON could contain the secret, which is not in it literally when JSON escapes a character."""
+    return secret in text or "\\" in secret or '"' in secret or not secret.isprintable()
 
 
 class Cleaner:
@@ -96,7 +119,7 @@ class Cleaner:
         return cleaned
 
     def _visible(self, value: str) -> str:
-        if value.isascii() and value.isprintable():
+        if (value.isascii() and value.isprintable()) or not _SUSPECT.search(value):
             return value
         value, controls = _INVISIBLE.subn("", value.replace("\r\n", "\n"))
         value, misplaced = _MISPLACED.subn("", value)

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 from mcp.server.context import ServerRequestContext
@@ -16,10 +17,13 @@ from ..gateway.background import Progress
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError, Refused, read_only
+from ..gateway.threads import LARGE_BYTES
 from ..schemas.base import Input
+from ..schemas.json import safe_integers
+from ..schemas.rows import Rows
 from ..schemas.text import Cleaner
 from ..tools.hints import advised
-from ..tools.operation import Attachment, FileLink, Operation, Reply
+from ..tools.operation import Attachment, FileLink, Operation, Reply, Result
 from .arguments import invalid_arguments, reject_flood, reject_marks
 from .render import render
 from .runtime import Runtime
@@ -47,11 +51,7 @@ async def call_tool(
         )
         given = await operation.run(call, args)
         reply = given if isinstance(given, Reply) else Reply(given)
-        text, shown = render(
-            {**call.aimed(), **reply.result},
-            runtime.settings.secrets,
-            offset=cast("int | None", getattr(args, "offset", None)),
-        )
+        text, structured = await _rendered(runtime, call, reply.result, getattr(args, "offset", None))
     except GatewayError as error:
         settled = call.settle(error) if call else error
         _note(operation, call, settled.code, started, writes=writes)
@@ -61,9 +61,24 @@ async def call_tool(
         _note(operation, call, "internal_error", started, writes=writes)
         return error_result(_internal_error(call, writes=writes), runtime)
     _note(operation, call, "ok", started, writes=writes)
-    structured = shown if runtime.settings.structured else None
     content: list[ContentBlock] = [TextContent(text=text), *map(_content, reply.attachments)]
     return CallToolResult(content=content, structured_content=structured, _meta=dict(reply.meta) or None)
+
+
+async def _rendered(
+    runtime: Runtime, call: Call, result: Result, offset: int | None
+) -> tuple[str, dict[str, Any] | None]:
+    """Return a result as text and, with `--structured`, as an object. Large ones are rendered in a thread."""
+    work = partial(_render, runtime, {**call.aimed(), **result}, offset)
+    is_large = call.is_large or any(
+        isinstance(value, Rows) and len(value.text) > LARGE_BYTES for value in result.values()
+    )
+    return await call.in_thread(work) if is_large else work()
+
+
+def _render(runtime: Runtime, result: Result, offset: int | None = None) -> tuple[str, dict[str, Any] | None]:
+    text, shown = render(result, runtime.settings.secrets, offset=offset)
+    return text, safe_integers(shown) if runtime.settings.structured else None
 
 
 def _internal_error(call: Call | None, *, writes: bool) -> GatewayError:
@@ -125,8 +140,7 @@ def error_object(error: GatewayError, runtime: Runtime) -> dict[str, Any]:
 
 def error_result(error: GatewayError, runtime: Runtime) -> CallToolResult:
     """Return an error as the result of a tool."""
-    text, shown = render(error_object(error, runtime), runtime.settings.secrets)
-    structured = shown if runtime.settings.structured else None
+    text, structured = _render(runtime, error_object(error, runtime))
     return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=True)
 
 

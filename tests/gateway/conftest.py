@@ -1,5 +1,6 @@
 """A running fake gateway, and clients that do not wait between tries."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from random import Random
 from typing import Any
@@ -94,3 +95,9 @@ async def gateway(fake: FakeGateway, waits: Waits) -> AsyncIterator[Opener]:
     yield make
     for opened in made:
         await opened.aclose()
+
+
+def pending_timers() -> list[asyncio.TimerHandle]:
+    """The timers of the running loop that were not cancelled."""
+    scheduled: list[asyncio.TimerHandle] = inside(asyncio.get_running_loop())._scheduled
+    return [timer for timer in scheduled if not timer.cancelled()]

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import weakref
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +11,8 @@ import pytest
 from maton_posthog.gateway import background
 from maton_posthog.gateway.background import Background, Query
 from maton_posthog.gateway.errors import Failed, GatewayError
+
+from .conftest import pending_timers
 
 pytestmark = pytest.mark.anyio
 PLACE = ("connection", 1)
@@ -170,3 +173,30 @@ async def test_the_oldest_results_make_room(monkeypatch: pytest.MonkeyPatch) -> 
     assert [queries.find(query.id, PLACE) is query for query in done] == [False, False, True, True]
     assert queries.shared("key 0", 60) is None
     assert queries.shared("key 3", 60) is done[3]
+
+
+async def test_a_result_is_dropped_when_it_is_too_old_although_nothing_else_happens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "KEPT_S", 0.0)
+    queries, work = Background(), Work()
+    query = started(queries, work)
+    work.let_go.set()
+    await query.wait(10)
+    dropped = anyio.Event()
+    weakref.finalize(query, dropped.set)
+    del query
+    with anyio.fail_after(60):
+        await dropped.wait()
+    await queries.aclose()
+
+
+async def test_closing_leaves_no_timer() -> None:
+    queries, work = Background(), Work()
+    query = started(queries, work)
+    work.let_go.set()
+    await query.wait(10)
+    await anyio.lowlevel.checkpoint()
+    assert any(timer.when() for timer in pending_timers())
+    await queries.aclose()
+    assert pending_timers() == []

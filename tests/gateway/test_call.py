@@ -1,3 +1,5 @@
+import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
@@ -430,3 +432,23 @@ async def test_forgetting_connections_requests_everything_again(fake: FakeGatewa
         await api.aim(None, "@current")
         api.forget_connections()
     assert len(fake.received) == 4
+
+
+async def test_a_call_with_large_responses_is_large(fake: FakeGateway, call: Caller) -> None:
+    api = call()
+    fake.answers(reply(200, {"id": 1, "name": "x" * 150_000}))
+    await api.get(FLAGS)
+    assert not api.is_large
+    await api.get(FLAGS)
+    assert api.is_large
+
+
+async def test_the_deadline_covers_work_in_a_thread(gateway: Opener) -> None:
+    opened = gateway()
+    for deadline in (0.0, time.monotonic() + 0.05):
+        api = Call(opened.send, shared(opened), budget=Budget.CRUD, writes=False, deadline=deadline)
+        let_go = threading.Event()
+        with pytest.raises(Failed, match="deadline") as error:
+            await api.in_thread(lambda let_go=let_go: let_go.wait(60))
+        let_go.set()
+        assert error.value.code == "timeout"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import re
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -11,12 +12,14 @@ from functools import partial
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from maton_posthog.gateway import client as client_module
 from maton_posthog.gateway.budget import Budget, Ledger
 from maton_posthog.gateway.errors import Failed, GatewayError, Rejected
 from maton_posthog.gateway.request import Request
+from maton_posthog.schemas.rows import Rows
 
 from .conftest import Clock, Opener, inside
 from .fake_gateway import (
@@ -334,3 +337,59 @@ async def test_errors_of_lost_tries_do_not_contain_the_request(fake: FakeGateway
     assert isinstance(error, Failed)
     assert isinstance(error.__cause__, Exception)
     assert CANARY not in json.dumps(error.as_json()) + repr(error) + repr(error.__cause__) + str(error.__cause__)
+
+
+HOGQL = Request(method="POST", path="/api/projects/1/query/", writes=False, budget=Budget.QUERY, body={}, rows=True)
+
+
+def many_rows(size: int) -> dict[str, Any]:
+    return {"results": [[number, "x" * 90] for number in range(size // 100)], "columns": ["a", "b"]}
+
+
+async def test_large_responses_are_parsed_in_another_thread_and_small_ones_in_this_one(
+    fake: FakeGateway, gateway: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, threads, client = client_module.parse, list[bool](), gateway()
+
+    def parse(*given: Any, **options: Any) -> Any:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return plain(*given, **options)
+
+    monkeypatch.setattr(client_module, "parse", parse)
+    for size in (100_000, 300_000):
+        fake.answers(reply(200, many_rows(size)))
+        assert await send(client) == many_rows(size)
+        rows = await send(client, HOGQL)
+        assert isinstance(rows["results"], Rows)
+        assert list(rows["results"]) == many_rows(size)["results"]
+    assert threads == [True, True, False, False]
+
+
+async def test_the_deadline_covers_the_parsing_of_a_large_response(
+    fake: FakeGateway, gateway: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+
+    def parse(*_: Any, pause: Callable[[], None], **__: Any) -> Any:
+        try:
+            while True:
+                pause()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(client_module, "parse", parse)
+    fake.answers(reply(200, many_rows(300_000)))
+    client = gateway()
+    error = await error_of(client, HOGQL, within=0.5)
+    assert (error.code, error.outcome) == ("timeout", None)
+    assert await anyio.to_thread.run_sync(ended.wait, WITHIN_S), "its thread ends too"
+    assert (await error_of(client, WRITE, within=0.5)).code == "outcome_unknown"
+
+
+async def test_the_size_of_a_response_is_reported_as_it_is_after_decompression(
+    fake: FakeGateway, gateway: Opener
+) -> None:
+    fake.answers(reply(200, gzipped(BODY), content_encoding="gzip"))
+    sizes: list[int] = []
+    await gateway().send(READ, float("inf"), sizes.append)
+    assert sizes == [len(json.dumps(BODY))]

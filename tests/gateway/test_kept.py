@@ -1,11 +1,15 @@
+import weakref
 from collections.abc import Awaitable, Callable
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from maton_posthog.gateway import kept as kept_values
 from maton_posthog.gateway.errors import Failed, GatewayError
 from maton_posthog.gateway.kept import Aged, Kept
+
+from .conftest import pending_timers
 
 pytestmark = pytest.mark.anyio
 
@@ -140,3 +144,37 @@ async def until(holds: Callable[[], bool]) -> None:
 async def within_seconds(work: Callable[[], Awaitable[None]]) -> None:
     with anyio.fail_after(60):
         await work()
+
+
+async def test_a_value_is_dropped_when_it_is_too_old_although_nothing_else_happens() -> None:
+    kept, dropped = Kept(), anyio.Event()
+    async with kept.slot("key", 0.0) as slot:
+        weakref.finalize(slot.fill(Upstream()).value, dropped.set)
+    del slot
+    await value_of(kept, "another", 60, answered())
+    with anyio.fail_after(60):
+        await dropped.wait()
+    assert len(kept) == 1
+    kept.close()
+
+
+async def test_closing_leaves_no_value_and_no_timer() -> None:
+    kept = Kept()
+    await value_of(kept, "key", 60, answered())
+    assert len(pending_timers()) == 1
+    kept.close()
+    assert (len(kept), pending_timers()) == (0, [])
+
+
+async def test_the_least_recently_used_values_make_room_for_heavy_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_values, "MOST_WEIGHT", 25_000)
+    kept = Kept()
+    for key in ("first", "second", "third"):
+        async with kept.slot(key, 60) as slot:
+            slot.fill("x" * 10_000)
+    found: list[bool] = []
+    for key in ("first", "second", "third"):
+        async with kept.slot(key, 60) as slot:
+            found.append(slot.found is not None)
+    assert found == [False, True, True]
+    kept.close()

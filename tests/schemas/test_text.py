@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from maton_posthog.schemas.text import REDACTED, Cleaner, excerpt
+from maton_posthog.schemas.text import REDACTED, Cleaner, excerpt, may_need_cleaning
 
 KEPT = [
     "plain",
@@ -206,3 +206,37 @@ def test_an_excerpt_never_exceeds_its_limit(text: str, limit: int) -> None:
     line = excerpt(text, limit)
     assert len(line) <= limit
     assert len(line.splitlines()) <= 1
+
+
+JSON_TEXT = st.recursive(
+    TRICKY
+    | st.text()
+    | st.sampled_from(["phx_abcdefgh1", "session_token=a", 'k"ey-of-maton', "mtk_canary", "\nphs_12345678"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=9) | st.just("live_events_token"), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+@given(JSON_TEXT)
+def test_a_value_that_the_scan_clears_is_not_changed_by_cleaning(value: Any) -> None:
+    secrets = ['k"ey-of-maton', "mtk_canary"]
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if not may_need_cleaning(text, secrets):
+        cleaner = Cleaner(secrets)
+        assert cleaner.value(value) == value
+        assert cleaner.removed == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["Grüße 日本語", "tab\tand\nnewline", 'a "quoted" \\ path', "a_b phc_0123456789abcdef"]
+)
+def test_the_scan_clears_ordinary_text(text: str) -> None:
+    assert not may_need_cleaning(json.dumps({"a": [text]}, ensure_ascii=False), ["mtk_canary"])
+
+
+@pytest.mark.parametrize("text", [text for text, _, _ in HIDDEN.values()], ids=HIDDEN.keys())
+def test_the_scan_finds_hidden_characters(text: str) -> None:
+    assert may_need_cleaning(json.dumps([text], ensure_ascii=False))

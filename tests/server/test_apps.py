@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,30 @@ def test_rows_of_a_query_are_drawn_as_the_plot_requests(tmp_path: Path) -> None:
     page, _noted, _asked = hosted(tmp_path, shown, arguments={"plot": plot})
     assert 'data-kind="time"' in page
     assert "2026-11-01\nb: 3\na: 1" in page
+
+
+@needs_chromium
+def test_large_integers_are_drawn_and_shown_with_all_their_digits(tmp_path: Path) -> None:
+    rows = [[2**60 + 1, 2**60 + 3], [7, 1.2345678901234567], [-(2**70), None], [f'"{2**60 + 5}", {2**60 + 7}', 2**53]]
+    shown = content({"columns": ["user", "bytes"], "rows": rows})
+    page = unescape(hosted(tmp_path, shown)[0])
+    assert 'data-kind="bars"' in page
+    for digits in ("1,152,921,504,606,846,979", "9,007,199,254,740,992", "1.23"):
+        assert f'<td class="n">{digits}</td>' in page
+        assert f">{digits}</text>" in page
+    assert 'data-tip="1152921504606846977\n1,152,921,504,606,846,979"' in page
+    assert "-1,180,591,620,717,411,303,424" in page
+    assert f'<td>"{2**60 + 5}", {2**60 + 7}</td>' in page, "text stays as it is"
+
+
+@needs_chromium
+def test_the_text_of_a_result_is_drawn_before_its_structured_content(tmp_path: Path) -> None:
+    """Only the text tells large integers from texts with many digits."""
+    structured = {"structuredContent": {"columns": ["user", "bytes"], "rows": [["a", str(2**60 + 1)]]}}
+    shown = content({"columns": ["user", "bytes"], "rows": [["a", 2**60 + 1]]}) | structured
+    assert ">1,152,921,504,606,846,977</text>" in unescape(hosted(tmp_path, shown)[0])
+    page = unescape(hosted(tmp_path / "2", structured)[0])
+    assert f"<td>{2**60 + 1}</td>" in page
 
 
 @needs_chromium

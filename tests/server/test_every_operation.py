@@ -11,6 +11,7 @@ from mcp import Client
 from mcp.types import CallToolResult, TextContent
 
 from maton_posthog.schemas.base import InProject
+from maton_posthog.server import calling
 from maton_posthog.server.app import build
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
@@ -207,6 +208,30 @@ async def test_it_returns_one_compact_object_that_names_the_project_and_fits_its
     if issubclass(operation.input, InProject):
         assert shown["project"]["id"] == 136209
     assert result.structured_content is None
+
+
+@ANSWERED
+async def test_large_integers_are_texts_in_its_structured_content(
+    operation: Operation[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    huge = {"id": 2**53 + 1, "rows": [[-(2**60), 2**53, -(2**53), True, 1.5, "9007199254740993", None]]}
+    plain = calling.render
+
+    def with_huge(result: dict[str, Any], *given: Any, **options: Any) -> Any:
+        return plain({**result, "huge": huge}, *given, **options)
+
+    monkeypatch.setattr(calling, "render", with_huge)
+    async with served(structured=True) as (client, _):
+        good = await client.call_tool(operation.name, ARGUMENTS.get(operation.name, {}))
+        bad = await client.call_tool(operation.name, {"no such argument": 1})
+    assert (good.is_error, bad.is_error) == (False, True)
+    for result in (good, bad):
+        assert json.loads(text_of(result))["huge"] == huge
+        assert result.structured_content is not None
+        assert result.structured_content["huge"] == {
+            "id": "9007199254740993",
+            "rows": [["-1152921504606846976", 2**53, -(2**53), True, 1.5, "9007199254740993", None]],
+        }
 
 
 @EVERY

@@ -1,6 +1,7 @@
 """Slow queries, as a client of the whole server sees them."""
 
 import json
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,6 +13,9 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult, ResourceLink
 
 from maton_posthog.gateway import background
+from maton_posthog.gateway.call import Call
+from maton_posthog.gateway.errors import Failed
+from maton_posthog.server import calling
 from maton_posthog.tools.query import operations as query
 
 from ..gateway.fake_gateway import FakeGateway, Peer, Received, raw
@@ -32,6 +36,7 @@ class Slow:
     def __init__(self) -> None:
         self.released = anyio.Event()
         self.at_request: Callable[[], object] = lambda: None
+        self.answer = ANSWER
 
     async def __call__(self, request: Received, peer: Peer) -> None:
         if request.json["query"]["kind"] != "HogQLQuery":
@@ -39,7 +44,7 @@ class Slow:
             return
         self.at_request()
         await self.released.wait()
-        await peer.send(raw(200, json.dumps(ANSWER).encode()))
+        await peer.send(raw(200, json.dumps(self.answer).encode()))
 
 
 def shown(result: CallToolResult) -> dict[str, Any]:
@@ -158,3 +163,43 @@ async def test_without_a_directory_export_is_neither_offered_nor_done() -> None:
         result = await client.call_tool("run_hogql", {"query": SQL, "export": "csv"})
         assert shown(result)["error"]["code"] == "invalid_argument"
         assert asked(fake) == []
+
+
+@pytest.mark.parametrize(("count", "large"), [(100, False), (5_000, True)])
+async def test_only_large_results_are_rendered_in_another_thread(
+    monkeypatch: pytest.MonkeyPatch, count: int, large: bool
+) -> None:
+    plain, threads = calling.render, list[bool]()
+
+    def render(*given: Any, **options: Any) -> Any:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return plain(*given, **options)
+
+    rows = [[f"event {number:090}"] for number in range(count)]
+    async with served() as (client, fake):
+        slow = await ready(client, fake)
+        slow.answer = {"columns": ["event"], "results": rows}
+        slow.released.set()
+        monkeypatch.setattr(calling, "render", render)
+        result = shown(await client.call_tool("run_hogql", {"query": f"{SQL} LIMIT {count}"}))
+        assert result["rows"] == rows[: len(result["rows"])]
+        assert ("query_id" in result) is large
+        if large:
+            assert f"Only {len(result['rows'])} of {count} rows fit" in result["how_to_continue"]
+            arguments = {"query_id": result["query_id"], "offset": 4_990}
+            rest = shown(await client.call_tool("get_query_result", arguments))
+            assert (rest["rows"], rest["rows_total"]) == (rows[4_990:], count)
+    assert threads[0] is not large
+
+
+async def test_rendering_counts_towards_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def late(*_: object) -> None:
+        raise Failed("timeout", "The result could not be prepared before the deadline of the call.")
+
+    async with served() as (client, fake):
+        slow = await ready(client, fake)
+        slow.answer = {"columns": ["event"], "results": [["x" * 100]] * 5_000}
+        slow.released.set()
+        monkeypatch.setattr(Call, "in_thread", late)
+        error = shown(await client.call_tool("run_hogql", {"query": f"{SQL} LIMIT 5000"}))["error"]
+    assert error["code"] == "timeout"

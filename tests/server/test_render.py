@@ -2,13 +2,18 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from maton_posthog.gateway.errors import Failed
+from maton_posthog.schemas import rows as packed_rows
+from maton_posthog.schemas.json import is_list, is_object
+from maton_posthog.schemas.rows import Rows
 from maton_posthog.schemas.text import REDACTED
 from maton_posthog.server.render import MAX_TEXT_BYTES, dumps, render
 from tests.oracle import accepting, examples
+
+from .plain_render import plain_render
 
 SIZES = [1_000, 39_000, 40_000, 41_000, 100_000, 1_000_000, 5_000_000]
 
@@ -145,3 +150,94 @@ def test_any_result_is_strict_json_within_the_limit_or_one_error(result: dict[st
     text, shown = render(big)
     assert strict(text) == strict(dumps(shown))
     assert len(text.encode()) <= MAX_TEXT_BYTES
+
+
+TEXTS = st.text(max_size=9) | st.sampled_from(
+    ["é" * 300, "x" * 2_000, "a\u200bb", "\ud800", "phx_abcdefgh1", "mtk_canary", '"\\\n']
+)
+CELLS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
+ITEMS = (
+    st.lists(CELLS, max_size=5)
+    | st.lists(st.lists(CELLS, max_size=25), max_size=3)
+    | st.dictionaries(TEXTS, CELLS | st.lists(CELLS, max_size=25), max_size=4)
+)
+LISTS = st.sampled_from(["rows", "things", "notes", "live_events_token"])
+
+
+def shown_by(rendering: Any, result: dict[str, Any], offset: int | None) -> tuple[str, Any]:
+    try:
+        return rendering(result, ["mtk_canary"], offset=offset)
+    except Failed as error:
+        return "", (error.code, error.hint)
+
+
+@given(
+    st.dictionaries(LISTS, st.tuples(st.lists(ITEMS, max_size=4), st.integers(0, 1500)), max_size=3),
+    st.dictionaries(TEXTS, CELLS | ITEMS, max_size=4),
+    st.none() | st.integers(0, 40),
+)
+@settings(max_examples=examples(60, 600))
+def test_every_result_is_rendered_as_if_all_of_it_was_cleaned_and_written(
+    lists: dict[str, tuple[list[Any], int]], others: dict[str, Any], offset: int | None
+) -> None:
+    result: dict[str, Any] = others | {name: (items * times)[:3_000] for name, (items, times) in lists.items()}
+    text, shown = shown_by(render, result, offset)
+    plain_text, plain = shown_by(plain_render, result, offset)
+    if is_object(plain) and "truncated" in plain and "hidden_characters_removed" in plain:
+        assert len(text.encode()) <= MAX_TEXT_BYTES
+        for name, value in plain.items():
+            cut = is_list(value) and shown[name] != value
+            assert not cut or abs(len(shown[name]) - len(value)) == 1, "the size of the count can cost a row"
+    else:
+        assert (text, shown) == (plain_text, plain)
+
+
+@given(
+    st.lists(st.lists(CELLS.filter(lambda cell: cell != "\ud800"), max_size=5), max_size=5),
+    st.integers(0, 500),
+    st.integers(0, 90),
+)
+@settings(max_examples=examples(40, 400))
+def test_rows_that_are_still_text_are_rendered_like_parsed_ones(rows: list[Any], times: int, start: int) -> None:
+    everything = (rows * times)[start:]
+    packed = Rows.of(rows * times)[start:]
+    assert list(packed) == everything
+    assert shown_by(render, {"rows": packed}, None) == shown_by(render, {"rows": everything}, None)
+
+
+def test_only_removed_characters_of_shown_rows_are_counted() -> None:
+    rows = [["x" * 1000, "a\u200bb"] if number < 3 or number > 45 else ["x" * 1000, "c"] for number in range(90)]
+    _, shown = render({"rows": rows})
+    assert shown["rows_returned"] < 45
+    assert shown["hidden_characters_removed"] == 3
+    _, shown = render({"rows": rows[3:]})
+    assert "hidden_characters_removed" not in shown
+
+
+def test_rows_that_cannot_be_shown_are_never_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[int] = []
+
+    def parse(text: bytes) -> list[Any]:
+        parsed.append(len(text))
+        return json.loads(b"[" + text + b"]")
+
+    monkeypatch.setattr(packed_rows, "parse_block", parse)
+    packed = Rows.of([[number, "x" * 1000] for number in range(5_000)])
+    _, shown = render({"rows": packed, "rows_returned": len(packed)})
+    assert shown["how_to_continue"].startswith("Only 39 of 5000 rows fit")
+    assert sum(parsed) < 200_000
+
+
+@given(st.recursive(CELLS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4)))
+@example([5e-05, 1e-7, 1e16, -1e300, 5e-324, 1.5e-10])
+@example("1e-7")
+@example(1e-7)
+@example({"a": 1e-7, "e-7,": "0.0000"})
+def test_json_is_what_the_standard_library_writes(value: Any) -> None:
+    assert dumps(value) == json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+def test_numbers_that_json_lacks_are_never_written(number: float) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        dumps({"rows": [["NaN", number]]})

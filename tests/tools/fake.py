@@ -167,7 +167,7 @@ class FakeCall(Call):
         self._given = {name: value for name, value in (query or {}).items() if value is not None}
         return await super().get(path, query, **identifiers)
 
-    async def _respond(self, request: Request, _deadline: float) -> Any:
+    async def _respond(self, request: Request, _deadline: float, _received: object) -> Any:
         query = self._given if set(self._given) == set(request.query) else dict(request.query)
         body = None if request.body is None else json.loads(json.dumps(request.body, allow_nan=False))
         sent = Sent(request.method, request.path, query, body)

@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from encodings.utf_8 import StreamWriter
 from importlib import import_module
@@ -46,7 +46,12 @@ def export_directory(api: Call, kind: Format) -> Path:
 
 
 async def export(
-    directory: Path, kind: Format, name: str | None, columns: list[str], rows: list[list[Any]], said: Mapping[str, Any]
+    directory: Path,
+    kind: Format,
+    name: str | None,
+    columns: list[str],
+    rows: Sequence[list[Any]],
+    said: Mapping[str, Any],
 ) -> Reply:
     """Write a new file. Return its path, columns and number of rows. Raises Failed (`internal_error`) when it cannot
     be written.
@@ -76,10 +81,10 @@ def _create(path: Path) -> int:
 
 
 def _write(
-    write: Callable[[IO[bytes], list[str], list[list[Any]]], None],
+    write: Callable[[IO[bytes], list[str], Sequence[list[Any]]], None],
     path: Path,
     columns: list[str],
-    rows: list[list[Any]],
+    rows: Sequence[list[Any]],
 ) -> int:
     """Write a file and return its size. A file that cannot be written whole is removed."""
     file = os.fdopen(_create(path), "wb")
@@ -92,7 +97,7 @@ def _write(
         raise
 
 
-def _write_csv(file: IO[bytes], columns: list[str], rows: list[list[Any]]) -> None:
+def _write_csv(file: IO[bytes], columns: list[str], rows: Sequence[list[Any]]) -> None:
     """Write RFC 4180 in UTF-8: null is empty, a list or object its JSON.
 
     Strings that a spreadsheet would read as a formula (`=`, `+`, `-`, `@`) stay as they are: the file is for programs,
@@ -109,9 +114,10 @@ def _csv_cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
 
 
-def _write_parquet(file: IO[bytes], columns: list[str], rows: list[list[Any]]) -> None:
+def _write_parquet(file: IO[bytes], columns: list[str], rows: Sequence[list[Any]]) -> None:
     arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
-    arrays = [_arrow_array(arrow, [row[place] for row in rows]) for place in range(len(columns))]
+    parsed = list(rows)
+    arrays = [_arrow_array(arrow, [row[place] for row in parsed]) for place in range(len(columns))]
     table = arrow.Table.from_arrays(arrays, names=list(_distinct(columns)))
     parquet.write_table(table, file)
 

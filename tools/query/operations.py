@@ -1,13 +1,19 @@
 """Tools for HogQL, PostHog's SQL over events, persons, sessions and groups: run a query, read its rows, cancel it."""
 
 import json
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
+
+from pydantic_core import to_json
 
 from ...gateway.background import KEPT_S, Query
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import Refused
 from ...schemas.query import CancelQuery, GetQueryResult, Plot, RunHogql
+from ...schemas.rows import Rows
 from ..charts.drawing import illustrated
 from ..charts.plot import plotted
 from ..operation import Effect, Operation, Reply, Result, Toolset
@@ -22,6 +28,7 @@ _FOR_THE_ANSWER_S = 5.0
 MOST_SHOWN = 10_000
 _LARGE_BYTES = 30_000
 """Rows beyond this may not fit into one result."""
+_WRITTEN_AT_ONCE = 50
 
 
 async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
@@ -46,7 +53,9 @@ async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
 
 async def _plotted(api: Call, plot: Plot, shown: dict[str, Any], answer: QueryRows, name: str | None) -> Result | Reply:
     """Add a picture of the rows to the result."""
-    table = plotted(plot, answer.columns, _visible(answer))
+    rows = _visible(answer)
+    draw = partial(plotted, plot, answer.columns)
+    table = draw(list(rows)) if rows.is_small else await api.in_thread(lambda: draw(list(rows)))
     if isinstance(table, str):
         return shown | {"chart": table}
     title = name or f"{plot.y} by {plot.x}"
@@ -60,7 +69,7 @@ async def _get_query_result(api: Call, args: GetQueryResult) -> Result:
     answer: QueryRows = query.answer
     visible = _visible(answer)
     rows = visible[args.offset : args.offset + args.limit]
-    shown = {"columns": answer.columns, "rows": rows, "rows_returned": len(rows), "rows_total": len(visible)}
+    shown = {"columns": answer.columns, "rows": _shown(rows), "rows_returned": len(rows), "rows_total": len(visible)}
     end = args.offset + len(rows)
     return shown | ({"next_offset": end} if end < len(visible) else _cut(answer)) | _age(query)
 
@@ -101,7 +110,7 @@ def _running(query: Query) -> dict[str, Any]:
 def _whole(query: Query) -> dict[str, Any]:
     """Return columns and rows, and whether there are more."""
     answer: QueryRows = query.answer
-    rows = _visible(answer)
+    rows = _shown(_visible(answer))
     shown: dict[str, Any] = {"columns": answer.columns, "rows": rows, "rows_returned": len(rows)}
     if _is_large(rows):
         shown["query_id"] = query.id
@@ -110,16 +119,25 @@ def _whole(query: Query) -> dict[str, Any]:
     return shown | _cut(answer) | _age(query)
 
 
-def _is_large(rows: list[list[Any]]) -> bool:
-    size = 0
-    for row in rows:
-        size += len(json.dumps(row, ensure_ascii=False))
-        if size > _LARGE_BYTES:
+def _shown(rows: Rows) -> Sequence[list[Any]]:
+    """Return the rows of a result, which are parsed now only when they are few."""
+    return list(rows) if rows.is_small else rows
+
+
+def _is_large(rows: Sequence[list[Any]]) -> bool:
+    if isinstance(rows, Rows):
+        if rows.is_plain:
             return True
-    return False
+    elif 2 * len(to_json(rows)) <= _LARGE_BYTES:  # even if a space follows each character
+        return False
+    left = iter(rows)
+    size = 0
+    while size <= _LARGE_BYTES and (more := list(islice(left, _WRITTEN_AT_ONCE))):
+        size += len(json.dumps(more, ensure_ascii=False)) - 2 * len(more)
+    return size > _LARGE_BYTES
 
 
-def _visible(answer: QueryRows) -> list[list[Any]]:
+def _visible(answer: QueryRows) -> Rows:
     """Return the rows without the one that only shows whether there are more."""
     return answer.rows if answer.plan.shown is None else answer.rows[: answer.plan.shown]
 

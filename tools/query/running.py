@@ -5,6 +5,7 @@ result; a query that outlives its tool call keeps running, and is found again by
 import asyncio
 import json
 import re
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import Failed, GatewayError, Rejected, Upstream
 from ...schemas.query import QueryAnswer, QueryProgress, QueryStatus
+from ...schemas.rows import Rows
 from ...schemas.text import excerpt
 from ..operation import read
 from .plan import Plan
@@ -26,9 +28,6 @@ SHARED_S = 60.0
 """The time in which equal queries share a result."""
 LONGEST_S = 600.0
 """PostHog itself gives up on a query after ten minutes."""
-_WEIGHED_ROWS = 200
-_CELL_BYTES = 50
-"""The memory of a value beyond its text."""
 _PAUSES_S = (0.3, 0.5, 1.0, 2.0)
 """Pauses between polls of a query that PostHog runs asynchronously; the last one is repeated."""
 _ILLEGAL_TEXT = re.compile(r"Illegal type (?:Nullable\()?String")
@@ -60,7 +59,7 @@ class QueryRows:
 
     plan: Plan
     columns: list[str]
-    rows: list[list[Any]]
+    rows: Rows
     more: bool
     """PostHog reports that it has more."""
     computed_at: str | None
@@ -68,10 +67,8 @@ class QueryRows:
 
     @property
     def weight(self) -> int:
-        """Return about how many bytes they take, from a sample of the rows."""
-        sample = self.rows[:: len(self.rows) // _WEIGHED_ROWS + 1]
-        measured = sum(len(json.dumps(row)) + _CELL_BYTES * len(row) for row in sample)
-        return measured * len(self.rows) // max(len(sample), 1)
+        """The memory they take, in bytes."""
+        return self.rows.weight + sum(map(sys.getsizeof, self.columns)) + sys.getsizeof(self.plan.sql)
 
 
 def ask(api: Call, question: PlannedQuery) -> Query:
@@ -107,7 +104,7 @@ async def _compute(api: Call, question: PlannedQuery, query: Query) -> QueryRows
     if question.name:
         body["name"] = question.name
     try:
-        answer = await _finished(api, read(QueryAnswer, await api.query(body)), query)
+        answer = await _finished(api, read(QueryAnswer, await api.query(body, rows=True)), query)
     except GatewayError as error:
         raise _about_the_query(error) from error
     if answer.error:
@@ -145,10 +142,7 @@ async def _finished(api: Call, answer: QueryAnswer, query: Query) -> QueryAnswer
 
 
 async def _look(api: Call, status: QueryStatus) -> QueryAnswer:
-    polled = await api.counted_as(Budget.CRUD).get(
-        "/api/projects/{project_id}/query/{query_id}/", {"show_progress": True}, query_id=status.id or ""
-    )
-    return read(QueryAnswer, polled)
+    return read(QueryAnswer, await api.counted_as(Budget.CRUD).query_state(status.id or ""))
 
 
 def _news(progress: QueryProgress | None) -> str:

@@ -16,6 +16,7 @@ from maton_posthog.gateway.errors import Code, Failed, GatewayError, Refused, Re
 from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.target import Target
 from maton_posthog.schemas.query import RunHogql
+from maton_posthog.schemas.rows import Rows
 from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.query import running as query_running
 from maton_posthog.tools.query.operations import OPERATIONS
@@ -320,13 +321,13 @@ async def test_an_added_limit_is_not_treated_as_the_callers() -> None:
     assert (own["rows_returned"], own["limit_reached"]) == (11, True)
 
 
-async def test_long_texts_weigh_what_they_take() -> None:
+async def test_rows_weigh_what_they_take() -> None:
     api = FakeCall({POST: rows(3)})
     await run(RUN, api, query=SQL)
     assert api.last.body is not None
     query = api.queries.find(api.last.body["client_query_id"], api.place)
     assert query is not None
-    heavy = replace(query.answer, rows=[["x" * 10_000, 1]] * 1000)
+    heavy = replace(query.answer, rows=Rows.of([["x" * 10_000, 1]] * 1000))
     assert query.answer.weight < 1000
     assert 10_000_000 < heavy.weight < 11_000_000
 

@@ -1,0 +1,55 @@
+import threading
+import time
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from maton_posthog.gateway.threads import Pause, Threads
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_work_is_done_in_another_thread_and_its_errors_are_raised_here() -> None:
+    threads = Threads()
+    assert await threads.run(lambda _: threading.get_ident(), float("inf")) != threading.get_ident()
+    with pytest.raises(ZeroDivisionError):
+        await threads.run(lambda _: 1 // 0, float("inf"))
+
+
+async def test_at_most_two_works_run_at_a_time_and_the_deadline_covers_the_queue() -> None:
+    threads, let_go, running = Threads(), threading.Event(), threading.Semaphore(0)
+
+    def work(_: Pause) -> bool:
+        running.release()
+        return let_go.wait(60)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(threads.run, work, float("inf"))
+        for _ in range(2):
+            await anyio.to_thread.run_sync(running.acquire)
+        with pytest.raises(TimeoutError):
+            await threads.run(work, time.monotonic() + 0.01)
+        assert not running.acquire(blocking=False), "it never began"
+        let_go.set()
+
+
+async def test_work_that_is_given_up_ends_at_its_next_pause() -> None:
+    threads, ended = Threads(), threading.Event()
+
+    def work(pause: Pause) -> None:
+        try:
+            while True:
+                pause()
+        finally:
+            ended.set()
+
+    with pytest.raises(TimeoutError):
+        await threads.run(work, time.monotonic() + 0.01)
+    assert await anyio.to_thread.run_sync(ended.wait, 60)
+    ended.clear()
+    with anyio.move_on_after(0.01) as scope:
+        await threads.run(work, float("inf"))
+    assert scope.cancelled_caught
+    assert await anyio.to_thread.run_sync(ended.wait, 60)
