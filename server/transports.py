@@ -154,7 +154,8 @@ class _CheckedIds:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST":
+        announced = dict(scope["headers"]).get(b"content-length", b"")
+        if scope["method"] != "POST" or (announced.isdigit() and int(announced) > MAX_BODY_BYTES):
             await self._app(scope, receive, send)
             return
         messages: list[Message] = []
