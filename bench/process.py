@@ -107,6 +107,16 @@ class Process:
         while "tools" not in self.answer():
             pass
 
+    def call_at_once(self, tool: str, arguments: Mapping[str, Any]) -> None:
+        """Send initialize and a call without waiting in between, then wait for both responses."""
+        self.write(
+            request(0, "initialize", INITIALIZE),
+            {"jsonrpc": "2.0", "method": "notifications/initialized"},
+            request(1, "tools/call", {"name": tool, "arguments": arguments}),
+        )
+        self.answer()
+        self.answer()
+
     def call(self, tool: str, arguments: Mapping[str, Any], *, at_once: int = 1) -> None:
         """Call the tool this many times concurrently, and wait for all responses."""
         params = {"name": tool, "arguments": arguments}
