@@ -70,9 +70,15 @@ def read_fields(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, A
         form = forms.get(name)
         if form is None:
             fields[name] = value
-        elif value is not None and not (form.omits_empty and value == ""):
+        elif not _is_absent(form, value):
             fields[name] = read(form.kinds, value)
     return fields
+
+
+def _is_absent(form: Form, value: Any) -> bool:
+    if isinstance(value, str):
+        return (value == "" and form.omits_empty) or (value == "null" and form.kinds.container and not form.kinds.text)
+    return value is None
 
 
 def read(kinds: Kinds, value: Any) -> Any:

@@ -173,7 +173,6 @@ def _argument(name: str, schema: Schema, required: bool) -> tuple[str, str, str,
     default = "required" if required else json.dumps(schema["default"]) if "default" in schema else ""
     limits = [f"at least {schema['minimum']}"] if "minimum" in schema else []
     limits += [f"at most {schema['maximum']}"] if "maximum" in schema else []
-    limits += [f"at most {schema['maxLength']} characters"] if "maxLength" in schema else []
     meaning = " ".join([schema.get("description", ""), f"({', '.join(limits)})" if limits else ""]).strip()
     shown = f"`{default}`" if default not in ("", "required") else default
     return f"`{name}`", kind(schema), shown, meaning
@@ -185,9 +184,7 @@ def kind(schema: Schema) -> str:
         return " or ".join(f"`{value}`" for value in schema["enum"])
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(kind(part) for part in schema["anyOf"]))
-    types = schema.get("type", "any")
-    named = [types] if isinstance(types, str) else list(types)
-    return " or ".join(_kind(each, schema) for each in named)
+    return _kind(schema["type"], schema)
 
 
 def _kind(name: str, schema: Schema) -> str:

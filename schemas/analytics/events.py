@@ -215,7 +215,8 @@ def _listed(value: object) -> object:
     return [cast("object", value)] if isinstance(value, (str, dict)) else value
 
 
-_EVENT = {"anyOf": [{"type": "string"}, {"type": "object"}]}
+_EVENT = {"anyOf": [{"type": "object"}, {"type": "string"}]}
+"""Text is last: in a list, LangChain leaves Gemini only the last branch, and names are needed most."""
 _EVENTS = {"type": "array", "items": _EVENT}
 type OneEvent = Annotated[EventChoice, BeforeValidator(_named), WithJsonSchema(_EVENT)]
 type Events = Annotated[list[OneEvent], BeforeValidator(_listed), Field(min_length=1), WithJsonSchema(_EVENTS)]

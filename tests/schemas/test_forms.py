@@ -143,6 +143,8 @@ def test_null_means_absent(place: str) -> None:
         assert [error["type"] for error in caught.value.errors()] == ["missing"]
     else:
         assert model.model_validate({name: None}).model_fields_set == set()
+        if place not in COMPARED and plain_values(place, list, dict):
+            assert model.model_validate({name: "null"}).model_fields_set == set()
 
 
 @EVERY
@@ -273,9 +275,7 @@ def test_damaged_json_is_not_the_name_of_one_event(place: str, text: str) -> Non
         value_of(place, text)
 
 
-@pytest.mark.parametrize(
-    "text", ["404", "true", "null", "[Amplitude] Page", "{{event}}", "[1", "{x", " ", '"a"', "a, b"]
-)
+@pytest.mark.parametrize("text", ["404", "true", "[Amplitude] Page", "{{event}}", "[1", "{x", " ", '"a"', "a, b"])
 def test_an_event_may_have_any_other_name(text: str) -> None:
     assert value_of("QueryLifecycle.event", text).event == text
     assert value_of("QueryTrends.events", text)[0].event == text
