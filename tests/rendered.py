@@ -161,8 +161,14 @@ def _tool(tool: ToolEntry, example: Schema) -> str:
     if shared:
         lines.append(f"{'Also takes' if rows else 'Takes'} {' and '.join(shared)}.")
     if example:
-        lines.append(f"```json\n{json.dumps(example, ensure_ascii=False)}\n```")
+        shown = {name: _as_published(value, fields[name]) for name, value in example.items()}
+        lines.append(f"```json\n{json.dumps(shown, ensure_ascii=False)}\n```")
     return "\n\n".join(lines) + "\n"
+
+
+def _as_published(value: Any, schema: Schema) -> Any:
+    """Return an id as the text that its schema names; a number is accepted too."""
+    return str(value) if schema.get("type") == "string" and isinstance(value, int) else value
 
 
 def _shared(name: str, required: Sequence[str]) -> bool:
