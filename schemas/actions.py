@@ -2,20 +2,19 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from .base import Id, InProject, Page, View
+from .base import Id, InProject, Page, Part, View
 from .changes import Changes
+from .forms import Clearable
 from .shown import Author, Items, Text
 
 type Matching = Literal["contains", "regex", "exact"]
 
 
-class Step(BaseModel):
+class Step(Part):
     """Conditions that an event must all meet."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     event: str | None = None
     url: str | None = None
@@ -74,7 +73,7 @@ class UpdateAction(Changes):
         | None
     ) = None
     """Replaces all; see create_action."""
-    description: str | None = None
+    description: Clearable | None = None
     tags: list[str] | None = None
 
 

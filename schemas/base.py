@@ -1,13 +1,10 @@
 """Types shared by all inputs and views."""
 
-import json
-import types
-import typing
-from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from .forms import read_fields
 from .json import is_object
 
 
@@ -17,13 +14,13 @@ def _not_a_boolean(value: object) -> object:
     return value
 
 
-type Id = Annotated[int, Field(ge=1, le=2**63 - 1), BeforeValidator(_not_a_boolean)]
-"""A numeric PostHog identifier; `"136209"` is accepted for 136209."""
+type Id = Annotated[int, Field(ge=1, le=2**63 - 1), BeforeValidator(_not_a_boolean), WithJsonSchema({"type": "string"})]
+"""A numeric PostHog identifier. Schemas show text, because not every client can write 2**53 and more as a number."""
 type ProjectId = Id | Literal["@current"]
 
 
-class Input(BaseModel):
-    """The arguments of one tool. Unknown ones are rejected, null means absent; fields are described by docstrings."""
+class Part(BaseModel):
+    """An object in the arguments of a tool. Unknown fields are rejected; the others are read as `forms` explains."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True, defer_build=True
@@ -32,15 +29,11 @@ class Input(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _forgive(cls, value: Any) -> Any:
-        """Drop nulls, and parse lists and objects that a client sent as JSON text, since they have only one meaning."""
-        if not is_object(value):
-            return value
-        containers = _containers(cls)
-        return {
-            name: _from_text(item) if name in containers and isinstance(item, str) else item
-            for name, item in value.items()
-            if item is not None or name not in cls.model_fields
-        }
+        return read_fields(cls, value) if is_object(value) else value
+
+
+class Input(Part):
+    """The arguments of one tool; fields are described by docstrings."""
 
 
 class View(BaseModel):
@@ -73,28 +66,3 @@ class Person(View):
 
     first_name: str | None = None
     email: str | None = None
-
-
-@cache
-def _containers(model: type[BaseModel]) -> frozenset[str]:
-    """Return the fields that accept only a list or an object."""
-    return frozenset(name for name, field in model.model_fields.items() if not _takes_text(field.annotation))
-
-
-def _takes_text(annotation: Any) -> bool:
-    if isinstance(annotation, typing.TypeAliasType):
-        return _takes_text(annotation.__value__)
-    origin = typing.get_origin(annotation)
-    if origin is Annotated:
-        return _takes_text(typing.get_args(annotation)[0])
-    if origin in (typing.Union, types.UnionType):
-        return any(_takes_text(part) for part in typing.get_args(annotation) if part is not types.NoneType)
-    kind = origin or annotation
-    return not (kind in (list, tuple, dict) or (isinstance(kind, type) and issubclass(kind, BaseModel)))
-
-
-def _from_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from .base import Id, InProject, Page, View
+from .base import Id, InProject, Page, Part, View
 from .changes import Changes
+from .forms import EMPTY_TEXT, Clearable, whole_number
 from .json import as_object, is_list
 from .shown import Author, Fields, IfTrue, Items, Text
 
@@ -13,16 +14,12 @@ DAYS = 30
 """The number of days that "performed the event" covers in converted groups."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class GroupCondition(_Strict):
+class GroupCondition(Part):
     """One property of a group: `{"key": "$pageview", "type": "event", "value": "performed_event"}`."""
 
     key: str = Field(min_length=1)
     type: Literal["event", "behavioral", "person", "cohort"] = "event"
-    value: Any = None
+    value: Annotated[Any, EMPTY_TEXT] = None
     operator: str | None = None
     negation: bool = False
     event_type: Literal["events", "actions"] = "events"
@@ -38,7 +35,7 @@ class GroupCondition(_Strict):
             )
         if self.type == "person" and self.value is None and self.operator not in ("is_set", "is_not_set"):
             raise ValueError("a condition of type person needs a `value`, or the `operator` is_set or is_not_set")
-        if self.type == "cohort" and type(self.value) is not int:
+        if self.type == "cohort" and type(whole_number(self.value)) is not int:
             raise ValueError("a condition of type cohort needs the cohort's id as `value`")
         return self
 
@@ -54,10 +51,10 @@ class GroupCondition(_Strict):
                 value = {} if self.value is None else {"value": self.value}
                 return leaf | value | {"negation": self.negation}
             case "cohort":
-                return {"type": "cohort", "key": "id", "value": self.value, "negation": self.negation}
+                return {"type": "cohort", "key": "id", "value": whole_number(self.value), "negation": self.negation}
 
 
-class Group(_Strict):
+class Group(Part):
     """PostHog's deprecated form: properties that must all match, or an event or action performed in recent days."""
 
     properties: list[GroupCondition] | None = Field(default=None, min_length=1)
@@ -164,7 +161,7 @@ class CreateCohort(InProject):
 class UpdateCohort(Changes):
     cohort_id: Id
     name: str | None = Field(default=None, min_length=1, max_length=400)
-    description: str | None = Field(default=None, max_length=1000)
+    description: Clearable | None = Field(default=None, max_length=1000)
     filters: CohortFilters | None = None
     """Replaces all filters."""
 

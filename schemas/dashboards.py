@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from .base import Id, InProject, Page, View
+from .forms import Clearable
 from .insights import InsightBrief, InsightView
 from .json import is_object
 from .shown import Author, Fields, IfTrue, Items, Text
@@ -34,8 +35,8 @@ class CreateDashboard(InProject):
 
 class UpdateDashboard(InProject):
     dashboard_id: Id
-    name: str | None = Field(default=None, max_length=400)
-    description: str | None = None
+    name: Clearable | None = Field(default=None, max_length=400)
+    description: Clearable | None = None
     pinned: bool | None = None
     tags: list[str] | None = None
 

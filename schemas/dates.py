@@ -53,7 +53,7 @@ type Bound = Annotated[datetime | date | str, BeforeValidator(_bound), WithJsonS
 
 
 def _range_start(value: object) -> datetime | date | str:
-    return "all" if value == "all" else _bound(value)
+    return "all" if isinstance(value, str) and value.casefold() == "all" else _bound(value)
 
 
 type RangeStart = Annotated[datetime | date | str, BeforeValidator(_range_start), WithJsonSchema({"type": "string"})]

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from .base import Id, InProject, Page, View
+from .base import Id, InProject, Page, Part, View
+from .forms import Clearable
 from .json import as_list, as_object, is_list
 from .shown import Author, Fields, IfTrue, Items, Text
 
@@ -26,19 +27,20 @@ type Percentage = Annotated[
 type FlagKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$", max_length=400)]
 
 
-class Variant(BaseModel):
+class Variant(Part):
     """One variant of a multivariate flag."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: str
     rollout_percentage: Percentage
     name: str | None = None
 
 
+_ACTIVE = {"type": "string", "enum": ["true", "false", "STALE"]}
+
+
 class ListFlags(Page):
     search: str | None = None
-    active: bool | Literal["STALE"] | None = None
+    active: Annotated[bool | Literal["STALE"], WithJsonSchema(_ACTIVE)] | None = None
     type: Literal["boolean", "multivariant", "experiment", "remote_config"] | None = None
     tags: list[str] | None = None
 
@@ -81,7 +83,7 @@ class CreateFlag(InProject):
 class UpdateFlag(InProject):
     flag_id: Id
     key: FlagKey | None = None
-    name: str | None = None
+    name: Clearable | None = None
     """Description."""
     active: bool | None = None
     rollout_percentage: Percentage | None = None

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from .analytics.queries import ANALYSES
 from .base import Id, InProject, Page, View
+from .forms import Clearable
 from .json import as_list, is_list, is_object
 from .shown import Author, Fields, IfTrue, Items, Text
 
@@ -82,9 +83,9 @@ class CreateInsight(InProject):
 class UpdateInsight(InProject):
     insight_id: Id | str
     """Id or short id."""
-    name: str | None = Field(default=None, max_length=400)
+    name: Clearable | None = Field(default=None, max_length=400)
     query: InsightQuery | None = None
-    description: str | None = None
+    description: Clearable | None = None
     tags: list[str] | None = None
     dashboards: list[Id] | None = None
     """Replaces all its dashboards."""

@@ -1,7 +1,8 @@
-"""Input schemas as a host shows them to its model: every token is paid for in every conversation.
+"""Input schemas as a host shows them to its model, in the subset of JSON Schema that every host's converter takes.
 
-Titles, null branches, the model's description, and bounds and defaults of little use are dropped. `project_id` is one
-line. References are inlined, because some hosts do not follow them.
+Every token is paid for in every conversation: titles, null branches, the model's description, and bounds and defaults
+of little use are dropped. References are inlined, because some hosts do not follow them. What the subset cannot say is
+validated all the same; docs/decisions/0012 has the reasons.
 """
 
 from typing import Any, cast
@@ -9,8 +10,9 @@ from typing import Any, cast
 from .base import Input
 from .json import is_list, is_object
 
-_PROJECT_ID: dict[str, Any] = {"type": ["integer", "string"], "default": "@current"}
-_LONG = 400
+_PROJECT_ID: dict[str, Any] = {"type": "string", "default": "@current"}
+_ANYTHING: dict[str, Any] = {"description": "Any."}
+"""The fields of a free-form object. Converters fail on `true` here, or make a text or an empty object of nothing."""
 _UNREACHED = 1_000_000
 """The limit above which a maximum only guards against overflow; no caller reaches it."""
 
@@ -31,7 +33,7 @@ def input_schema(model: type[Input], *, pinned_project: bool = False) -> dict[st
     ordered = {name: value for name, value in properties.items() if name not in ("project_id", "connection_id")}
     ordered |= {name: properties[name] for name in ("project_id", "connection_id") if name in properties}
     required = {"required": schema["required"]} if "required" in schema else {}
-    return {"type": "object", "properties": ordered, **required, "additionalProperties": False}
+    return {"type": "object", "properties": ordered, **required}
 
 
 def _lean(node: Any, definitions: dict[str, Any]) -> Any:
@@ -44,11 +46,9 @@ def _lean(node: Any, definitions: dict[str, Any]) -> Any:
         definition = cast("dict[str, Any]", definitions[str(reference).rsplit("/", 1)[-1]])
         fields = {name: value for name, value in definition.items() if name != "description"} | fields
     if (branches := fields.get("anyOf")) is not None:
-        kept = [branch for branch in branches if branch != {"type": "null"}]
         fields.pop("anyOf")
+        kept = _different([_lean(branch, definitions) for branch in branches if branch != {"type": "null"}])
         fields = {**kept[0], **fields} if len(kept) == 1 else {**fields, "anyOf": kept}
-        if "$ref" in fields:
-            return _lean(fields, definitions)
     if not fields.get("default", True):  # null, false, 0: an absent argument means the same
         del fields["default"]
     lean: dict[str, Any] = {}
@@ -57,27 +57,33 @@ def _lean(node: Any, definitions: dict[str, Any]) -> Any:
         if key == "properties":
             properties = cast("dict[str, Any]", value)
             lean[key] = {name: _lean(item, definitions) for name, item in properties.items()}
-        elif key in ("default", "enum", "const", "required"):
+        elif key in ("default", "enum", "required"):
             lean[key] = value
+        elif key == "const":
+            lean["enum"] = [value]
         elif key == "description":
             lean[key] = " ".join(str(value).split())
         elif _says_little(key, value):
             continue
         else:
             lean[key] = _lean(value, definitions)
+    if lean.get("type") == "object" and "properties" not in lean:
+        lean["additionalProperties"] = dict(_ANYTHING)
     return lean
+
+
+def _different(branches: list[Any]) -> list[Any]:
+    return [branch for number, branch in enumerate(branches) if branch not in branches[:number]]
 
 
 def _says_little(key: str, value: Any) -> bool:
     """Return whether a keyword is not worth its tokens: callers rarely violate it, and the error then explains it."""
     match key:
-        case "title" | "additionalProperties":
-            return isinstance(value, (str, bool))
+        case "title" | "additionalProperties" | "format" | "maxLength" | "maxItems":
+            return True
         case "maximum":
             return value >= _UNREACHED
         case "minimum" | "minLength" | "minItems":
             return value in (0, 1)
-        case "maxLength":
-            return value >= _LONG
         case _:
             return False

@@ -3,9 +3,10 @@
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from .base import Id, InProject, Page, View
+from .base import Id, InProject, Page, Part, View
+from .forms import EMPTY_TEXT
 
 SHOWN_DISTINCT_IDS = 10
 """The number of distinct ids shown in lists; a person can have thousands. get_person shows all."""
@@ -28,7 +29,17 @@ type PersonOperator = Literal[
 ]
 type Value = Annotated[
     str | int | float | bool | list[str | int | float | bool],
-    WithJsonSchema({"type": ["string", "number", "boolean", "array"], "items": {"type": ["string", "number"]}}),
+    EMPTY_TEXT,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "number"},
+                {"type": "boolean"},
+                {"type": "array", "items": {"type": "string"}},
+            ]
+        }
+    ),
 ]
 _WITHOUT_VALUE = ("is_set", "is_not_set")
 
@@ -40,13 +51,11 @@ def _uuid(text: str) -> str:
         raise ValueError("must be a person's uuid; find it with list_persons by `distinct_id` or `email`") from None
 
 
-type PersonId = Annotated[str, AfterValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+type PersonId = Annotated[str, AfterValidator(_uuid), WithJsonSchema({"type": "string"})]
 
 
-class PersonProperty(BaseModel):
+class PersonProperty(Part):
     """A condition on a property of the person."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: str = Field(min_length=1)
     value: Value | None = None

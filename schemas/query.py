@@ -2,19 +2,17 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
-from .base import InProject, View
+from .base import InProject, Part, View
 from .rows import Rows
 
 type QueryId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 """The id of a query that this server started."""
 
 
-class Plot(BaseModel):
+class Plot(Part):
     """The columns of a result to draw: `y` over `x`, one line or bar per value of `series`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     x: str = Field(min_length=1, max_length=400)
     y: str = Field(min_length=1, max_length=400)

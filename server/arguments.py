@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..gateway.errors import Refused
+from ..schemas.forms import from_text
 from ..schemas.json import is_list, is_object
 from ..schemas.text import MARK
 
@@ -64,6 +65,8 @@ def reject_marks(tool: str, arguments: Mapping[str, Any]) -> None:
     waiting: list[tuple[str, Any]] = list(arguments.items())
     while waiting:
         place, value = waiting.pop()
+        if isinstance(value, str) and (parsed := from_text(value)) is not value:
+            waiting.append((place, parsed))  # JSON text can write a mark in escapes
         if is_object(value):
             waiting += [(f"{place}.{name}"[:_PLACE], item) for name, item in value.items()]
             value = "\n".join(value)

@@ -75,9 +75,8 @@ async def _read_project(runtime: Runtime, uri: str) -> ReadResourceResult | None
 async def _read_schema(runtime: Runtime, uri: str) -> ReadResourceResult | None:
     if uri == SCHEMA_URI:
         return await _described(runtime, uri, {})
-    if not uri.startswith(_TABLE_URI):
-        return None
-    return await _described(runtime, uri, {"table": unquote(uri.removeprefix(_TABLE_URI))})
+    table = unquote(uri.removeprefix(_TABLE_URI)) if uri.startswith(_TABLE_URI) else ""
+    return await _described(runtime, uri, {"table": table}) if table else None
 
 
 async def _described(runtime: Runtime, uri: str, question: dict[str, str]) -> ReadResourceResult:

@@ -161,8 +161,14 @@ def _tool(tool: ToolEntry, example: Schema) -> str:
     if shared:
         lines.append(f"{'Also takes' if rows else 'Takes'} {' and '.join(shared)}.")
     if example:
-        lines.append(f"```json\n{json.dumps(example, ensure_ascii=False)}\n```")
+        shown = {name: _as_published(value, fields[name]) for name, value in example.items()}
+        lines.append(f"```json\n{json.dumps(shown, ensure_ascii=False)}\n```")
     return "\n\n".join(lines) + "\n"
+
+
+def _as_published(value: Any, schema: Schema) -> Any:
+    """Return an id as the text that its schema names; a number is accepted too."""
+    return str(value) if schema.get("type") == "string" and isinstance(value, int) else value
 
 
 def _shared(name: str, required: Sequence[str]) -> bool:
@@ -173,7 +179,6 @@ def _argument(name: str, schema: Schema, required: bool) -> tuple[str, str, str,
     default = "required" if required else json.dumps(schema["default"]) if "default" in schema else ""
     limits = [f"at least {schema['minimum']}"] if "minimum" in schema else []
     limits += [f"at most {schema['maximum']}"] if "maximum" in schema else []
-    limits += [f"at most {schema['maxLength']} characters"] if "maxLength" in schema else []
     meaning = " ".join([schema.get("description", ""), f"({', '.join(limits)})" if limits else ""]).strip()
     shown = f"`{default}`" if default not in ("", "required") else default
     return f"`{name}`", kind(schema), shown, meaning
@@ -185,9 +190,7 @@ def kind(schema: Schema) -> str:
         return " or ".join(f"`{value}`" for value in schema["enum"])
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(kind(part) for part in schema["anyOf"]))
-    types = schema.get("type", "any")
-    named = [types] if isinstance(types, str) else list(types)
-    return " or ".join(_kind(each, schema) for each in named)
+    return _kind(schema["type"], schema)
 
 
 def _kind(name: str, schema: Schema) -> str:

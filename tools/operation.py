@@ -145,11 +145,14 @@ def listing[P: Page](
 
 
 def undo(api: Call, path: str, **identifiers: object) -> dict[str, Any]:
-    """Return `{"undo": {"tool", "arguments"}}`: the exact call that undoes a soft delete of `path`."""
+    """Return `{"undo": {"tool", "arguments"}}`: the exact call that undoes a soft delete of `path`.
+
+    Ids are text, as the schema shows them: some hosts check arguments against it.
+    """
     (identifier,) = identifiers.values()
-    arguments: dict[str, Any] = {"resource": RESTORABLE[path.split("/")[4]], "id": identifier}
+    arguments = {"resource": RESTORABLE[path.split("/")[4]], "id": str(identifier)}
     if api.project and api.project.resolved:
-        arguments["project_id"] = api.project.id
+        arguments["project_id"] = str(api.project.id)
     if api.connection:
         arguments["connection_id"] = api.connection
     return {"undo": {"tool": "restore_deleted", "arguments": arguments}}

@@ -1,12 +1,22 @@
 """Parts of analytics queries: events or actions to count, conditions on properties, and breakdowns."""
 
+import re
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self, cast, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from ..base import Id
-from ..json import is_object
+from ..base import Id, Part
+from ..forms import EMPTY_TEXT, from_text, number_as_text, whole_number
+from ..json import is_list, is_object
 
 type Operator = Literal[
     "exact", "is_not", "icontains", "not_icontains", "regex", "not_regex", "gt", "gte", "lt", "lte", "between",
@@ -21,7 +31,11 @@ _SPELLINGS = {
     "not_contains": "not_icontains", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte",
 }  # fmt: skip
 _WITHOUT_VALUE = ("is_set", "is_not_set")
+_OF_RANGES = ("between", "not_between")
+_OF_LISTS = (*_OF_RANGES, "in", "not_in")
 _SCOPES = ("person", "session")
+_BROKEN_JSON = re.compile(r"""\s*(\{\s*["']|\[\s*["'{])""")
+"""The beginning of an object or list. A text that begins so and is neither was damaged on its way here."""
 
 PLAIN_MATHS = (
     "total", "dau", "weekly_active", "monthly_active", "unique_session", "unique_group", "first_time_for_user",
@@ -39,13 +53,13 @@ _MATH_SPELLINGS = {
 
 
 def _operator(value: object) -> object:
-    return _SPELLINGS.get(value, value) if isinstance(value, str) else value
+    return _SPELLINGS.get(value.casefold(), value) if isinstance(value, str) else value
 
 
 def _math(value: object) -> object:
     if not isinstance(value, str):
         return value
-    math = _MATH_SPELLINGS.get(value, value)
+    math = _MATH_SPELLINGS.get(value.casefold(), value.casefold())
     if math in MATHS:
         return math
     near = get_close_matches(math[:100], (*MATHS, *_MATH_SPELLINGS), n=1)
@@ -59,27 +73,14 @@ def _math(value: object) -> object:
 type Math = Annotated[str, BeforeValidator(_math)]
 
 
-class Part(BaseModel):
-    """A part of an input. Unknown fields are rejected; null means absent."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, value: Any) -> Any:
-        if not is_object(value):
-            return value
-        return {name: item for name, item in value.items() if item is not None}
-
-
 class PropertyFilter(Part):
     """A condition. PostHog ignores an incomplete one and treats an empty list as true; both are rejected here."""
 
     key: str = Field(default="", max_length=2000)
     """The property, or the boolean expression of a hogql filter; empty for a cohort."""
     operator: Annotated[Operator, BeforeValidator(_operator)] = "exact"
-    value: Scalar | list[Scalar] | None = None
     type: FilterType = "event"
+    value: Annotated[Scalar | list[Scalar] | None, EMPTY_TEXT] = None
     group_type_index: int | None = Field(default=None, ge=0, le=4)
 
     @model_validator(mode="before")
@@ -94,6 +95,18 @@ class PropertyFilter(Part):
             return fields
         name, scope = scoped(key)
         return fields | {"key": name, "type": scope} if scope else fields
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _plain_value(cls, value: Any, info: ValidationInfo) -> Any:
+        """Read a text as the number or list that type and operator need; other texts are compared as they are."""
+        if info.data.get("type") == "cohort":
+            return whole_number(value)
+        operator = info.data.get("operator")
+        if operator not in _OF_LISTS:
+            return value
+        listed = from_text(value) if isinstance(value, str) else value
+        return [_number(item) for item in listed] if operator in _OF_RANGES and is_list(listed) else listed
 
     @model_validator(mode="after")
     def _be_complete(self) -> Self:
@@ -113,7 +126,7 @@ class PropertyFilter(Part):
     def _check_value(self) -> None:
         if self.operator not in _WITHOUT_VALUE and self.value in (None, []):
             raise ValueError(f"{self.operator} needs a `value`")
-        if self.operator in ("between", "not_between"):
+        if self.operator in _OF_RANGES:
             ends = self.value if isinstance(self.value, list) else []
             numbers = [end for end in ends if isinstance(end, (int, float)) and not isinstance(end, bool)]
             if len(ends) != 2 or len(numbers) != 2 or numbers[0] > numbers[1]:
@@ -127,7 +140,7 @@ class PropertyFilter(Part):
         if self.type == "hogql":
             return {"key": self.key, "value": None, "type": "hogql"}
         value: object = self.operator if self.operator in _WITHOUT_VALUE else self.value
-        if self.operator in ("in", "not_in") and not isinstance(value, list):
+        if self.operator in _OF_LISTS and not isinstance(value, list):
             value = [value]
         index = {"group_type_index": self.group_type_index} if self.type == "group" else {}
         return {"key": self.key, "value": value, "operator": self.operator, "type": self.type, **index}
@@ -146,7 +159,7 @@ class EventChoice(Part):
     action_id: Id | None = None
     name: str | None = Field(default=None, max_length=200)
     """The label in results."""
-    where: list[PropertyFilter] = []
+    where: list[PropertyFilter] = Field(default=[])
 
     @model_validator(mode="after")
     def _choose_one(self) -> Self:
@@ -177,16 +190,33 @@ class FunnelStep(EventChoice):
     optional: bool = False
 
 
+def _number(value: object) -> object:
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _name(text: str) -> str:
+    """Return the name. Raises ValueError for damaged JSON, which would match no event and return zeros."""
+    if _BROKEN_JSON.match(text):
+        raise ValueError("must be a name or an object; this text starts like JSON, but is not valid here")
+    return text
+
+
 def _named(value: object) -> object:
-    return {"event": value} if isinstance(value, str) else value
+    value = number_as_text(value)
+    return {"event": _name(value)} if isinstance(value, str) else value
 
 
 def _listed(value: object) -> object:
     """Wrap a single name or object in a list."""
+    value = number_as_text(value)
     return [cast("object", value)] if isinstance(value, (str, dict)) else value
 
 
-_EVENT = {"type": ["string", "object"]}
+_EVENT = {"anyOf": [{"type": "object"}, {"type": "string"}]}
+"""Text is last: in a list, LangChain leaves Gemini only the last branch, and names are needed most."""
 _EVENTS = {"type": "array", "items": _EVENT}
 type OneEvent = Annotated[EventChoice, BeforeValidator(_named), WithJsonSchema(_EVENT)]
 type Events = Annotated[list[OneEvent], BeforeValidator(_listed), Field(min_length=1), WithJsonSchema(_EVENTS)]
@@ -206,13 +236,20 @@ type Steps = Annotated[
 class Breakdown(Part):
     """A breakdown in PostHog's form."""
 
-    property: str | int
     type: Literal["event", "person", "session", "cohort", "hogql"]
+    property: str | int
+
+    @field_validator("property", mode="before")
+    @classmethod
+    def _id_of_cohort(cls, value: Any, info: ValidationInfo) -> Any:
+        return whole_number(value) if info.data.get("type") == "cohort" else value
 
 
 def _breakdown(value: object) -> object:
+    value = number_as_text(value)
     if not isinstance(value, str) or not value:
         return value
+    _name(value)
     if value.startswith("cohort."):
         number = value.removeprefix("cohort.")
         if not (number.isascii() and number.isdecimal()):
@@ -235,7 +272,7 @@ type Breakdowns = Annotated[
     BeforeValidator(_listed),
     Field(max_length=3),
     AfterValidator(_one_kind),
-    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}}),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}}),
 ]
 type OneBreakdown = Annotated[Breakdown, BeforeValidator(_breakdown), WithJsonSchema({"type": "string"})]
 

@@ -30,8 +30,11 @@ _FORMULA = re.compile(r"\s*([A-Za-z]|[0-9]+(\.[0-9]+)?|\*\*|[-+*/%()])\s*")
 
 def _compare(value: object) -> object:
     """Accept true as `previous`, its only meaning."""
-    if isinstance(value, bool):
-        return "previous" if value else None
+    word = value.casefold() if isinstance(value, str) else value
+    if word in (True, "true", "previous"):
+        return "previous"
+    if word in (False, "false"):
+        return None
     if isinstance(value, str) and not _COMPARE_TO.fullmatch(value):
         raise ValueError("must be previous, or a shift such as -7d, -4w, -1m or -1y")
     return value
@@ -150,7 +153,7 @@ class QueryRetention(Analysis):
     returning_event: OneEvent | None = None
     """Default: event."""
     kind: Literal["first_time", "recurring", "first_ever_occurrence"] = "first_time"
-    period: Literal["Hour", "Day", "Week", "Month"] = "Day"
+    period: Literal["hour", "day", "week", "month"] = "day"
     periods: int = Field(default=8, ge=2, le=52)
     minimum_occurrences: int = Field(default=1, ge=1, le=1_000_000)
     cumulative: bool = False

@@ -8,6 +8,7 @@ from ..base import Id, InProject, Page, View
 from ..changes import Changes
 from ..dates import Moment
 from ..flags import FlagKey, Variant, check_variants
+from ..forms import Clearable
 from ..json import as_object, is_object
 from ..shown import Author, Fields, IfTrue, Items, Text
 
@@ -54,7 +55,7 @@ class CreateExperiment(InProject):
 class UpdateExperiment(Changes):
     experiment_id: Id
     name: str | None = Field(default=None, min_length=1, max_length=400)
-    description: str | None = Field(default=None, max_length=3000)
+    description: Clearable | None = Field(default=None, max_length=3000)
     metrics: Metrics | None = None
     """Replaces all metrics."""
     start_date: Moment | None = None
@@ -62,7 +63,7 @@ class UpdateExperiment(Changes):
     end_date: Moment | None = None
     """Ends it; the flag stays on."""
     conclusion: Literal["won", "lost", "inconclusive", "stopped_early", "invalid"] | None = None
-    conclusion_comment: str | None = None
+    conclusion_comment: Clearable | None = None
     archived: bool | None = None
 
 

@@ -3,12 +3,13 @@
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, computed_field, model_validator
+from pydantic import Field, WithJsonSchema, computed_field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from ..base import InProject, Page, View
+from ..base import InProject, Page, Part, View
 from ..changes import Changes
 from ..dates import Moment
+from ..forms import Clearable
 from ..shown import Author, Fields, Items, Text
 
 _CHOICES = ("single_choice", "multiple_choice")
@@ -32,18 +33,16 @@ def _are_choices(choices: list[str] | None) -> bool:
     return choices is not None and 2 <= len(choices) <= 20 and all(choice.strip() for choice in choices)
 
 
-class Question(BaseModel):
+class Question(Part):
     """A question in PostHog's form. The hidden fields let a question from get_survey be sent back."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     type: Literal["open", "link", "rating", "single_choice", "multiple_choice"]
     question: str = Field(min_length=1)
     description: str | None = None
     optional: bool | None = None
     display: Literal["number", "emoji"] | None = None
-    scale: Literal[3, 5, 7, 10] | None = None
-    """Default 10 (0 to 10, NPS)."""
+    scale: Annotated[Literal[3, 5, 7, 10], WithJsonSchema({"type": "integer"})] | None = None
+    """3, 5, 7 or 10 (default: 0 to 10, NPS)."""
     lowerBoundLabel: str | None = None  # noqa: N815 (PostHog's spelling, here and below)
     upperBoundLabel: str | None = None  # noqa: N815
     choices: list[str] | None = None
@@ -106,7 +105,7 @@ class CreateSurvey(InProject):
 class UpdateSurvey(Changes):
     survey_id: str = Field(min_length=1)
     name: str | None = Field(default=None, min_length=1, max_length=400)
-    description: str | None = None
+    description: Clearable | None = None
     questions: (
         Annotated[list[Question], WithJsonSchema({"type": "array", "items": {"type": "object"}}), Field(min_length=1)]
         | None

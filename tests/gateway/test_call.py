@@ -167,11 +167,11 @@ async def test_the_undo_is_the_exact_call_that_restores(gateway: Opener) -> None
     assert undo(api, FLAG, flag_id=42) == {
         "undo": {
             "tool": "restore_deleted",
-            "arguments": {"resource": "flag", "id": 42, "connection_id": CONNECTION},
+            "arguments": {"resource": "flag", "id": "42", "connection_id": CONNECTION},
         }
     }
     api.target = Target(Connection(CONNECTION), ONE)
-    assert undo(api, FLAG, flag_id=42)["undo"]["arguments"]["project_id"] == 1
+    assert undo(api, FLAG, flag_id=42)["undo"]["arguments"]["project_id"] == "1"
 
 
 async def test_a_reading_operation_cannot_write(fake: FakeGateway, call: Caller) -> None:

@@ -37,7 +37,7 @@ def test_a_project_id_can_be_a_number_or_its_text(project_id: Any) -> None:
     assert accepted(project_id=project_id) == {"project_id": 136209}
 
 
-@pytest.mark.parametrize("project_id", [0, -1, 1.5, True, False, "x", "", "@me", 2**63, [], {}, "1e3", "0x1"])
+@pytest.mark.parametrize("project_id", [0, -1, 1.5, True, False, "x", " ", "@me", 2**63, [], {}, "1e3", "0x1"])
 def test_an_invalid_project_id_is_rejected(project_id: Any) -> None:
     with pytest.raises(ValidationError):
         accepted(project_id=project_id)
@@ -48,8 +48,9 @@ def test_a_boolean_can_be_sent_as_text(flag: Any) -> None:
     assert accepted(flag=flag) == {"flag": True}
 
 
-def test_null_means_absent() -> None:
-    arguments = dict.fromkeys(["project_id", "names", "inner", "chosen", "flag"])
+@pytest.mark.parametrize("empty", [None, ""])
+def test_null_and_an_empty_text_mean_absent(empty: str | None) -> None:
+    arguments = dict.fromkeys(["project_id", "names", "inner", "chosen", "flag"], empty)
     assert Everything.model_validate(arguments) == Everything()
     assert Everything.model_validate(arguments).model_fields_set == set()
 
@@ -79,7 +80,7 @@ def test_json_stays_text_in_fields_that_accept_text(text: str) -> None:
     assert accepted(free=text) == {"free": text}
 
 
-@pytest.mark.parametrize("text", ["not json", "", "[", "[" * 100_000, "5", '"a"', "9" * 5000])
+@pytest.mark.parametrize("text", ["not json", " ", "[", "[" * 100_000, "5", '"a"', "9" * 5000])
 def test_text_that_is_not_json_of_the_right_shape_is_rejected(text: str) -> None:
     for name in ("names", "inner", "inners", "anything"):
         with pytest.raises(ValidationError):
@@ -118,7 +119,7 @@ def test_an_offset_is_bounded(offset: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "connection_id", ["short", "x" * 65, "a b c d e", "0b6f7a52\n", "0b6f7a52é", "../../../x", 12345678]
+    "connection_id", ["short", "x" * 65, "a b c d e", "0b6f7a52\n", "0b6f7a52é", "../../../x", 1234567, True]
 )
 def test_an_invalid_connection_id_is_rejected(connection_id: Any) -> None:
     with pytest.raises(ValidationError):

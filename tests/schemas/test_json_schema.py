@@ -24,14 +24,18 @@ class Tool(InProject):
     steps: list[Step] | None = Field(default=None, min_length=1)
     first: Step | None = None
     kind: Literal["a", "b"] | None = None
+    only: Literal["a"] | None = None
     either: int | str | None = None
+    id_or_key: Id | str | None = None
     share: float = Field(default=50, ge=0, le=100)
     ids: list[Id] | None = None
     title: str | None = None
     flag: bool = False
     extras: dict[str, Any] | None = None
+    free: list[dict[str, Any]] | None = Field(default=None, max_length=20)
 
 
+FREE = {"type": "object", "additionalProperties": {"description": "Any."}}
 STEP = {
     "type": "object",
     "properties": {"event": {"type": "string"}, "title": {"type": "string"}},
@@ -47,17 +51,19 @@ def test_a_schema_contains_only_the_parts_a_caller_needs() -> None:
             "steps": {"type": "array", "items": STEP},
             "first": STEP,
             "kind": {"type": "string", "enum": ["a", "b"]},
+            "only": {"type": "string", "enum": ["a"]},
             "either": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+            "id_or_key": {"type": "string"},
             "share": {"type": "number", "default": 50, "maximum": 100},
-            "ids": {"type": "array", "items": {"type": "integer"}},
+            "ids": {"type": "array", "items": {"type": "string"}},
             "title": {"type": "string"},
             "flag": {"type": "boolean"},
-            "extras": {"type": "object"},
-            "project_id": {"type": ["integer", "string"], "default": "@current"},
+            "extras": FREE,
+            "free": {"type": "array", "items": FREE},
+            "project_id": {"type": "string", "default": "@current"},
             "connection_id": {"type": "string"},
         },
         "required": ["name"],
-        "additionalProperties": False,
     }
 
 

@@ -45,9 +45,9 @@ def refusal(**arguments: Any) -> Refused:
         ({"flag_id": True}, "get_tool: flag_id: must be a number."),
         ({"flag_id": 1, "limit": 101}, "get_tool: limit: must be less than or equal to 100."),
         ({"flag_id": 1, "kind": "three"}, "get_tool: kind: must be 'one' or 'two'."),
-        ({"flag_id": 1, "name": ""}, "get_tool: name: must have at least 1 character."),
+        ({"flag_id": 1, "name": "abcdef"}, "get_tool: name: must have at most 5 characters."),
         ({"flag_id": 1, "tags": "a"}, "get_tool: tags: must be a valid list."),
-        ({"flag_id": 1, "tags": ["a", 5]}, "get_tool: tags.1: must be a valid string."),
+        ({"flag_id": 1, "tags": ["a", 0.5]}, "get_tool: tags.1: must be a valid string."),
         ({"flag_id": 1, "search": "a", "tags": ["b"]}, "get_tool: give search or tags, not both."),
         ({"flag_id": 1, "serach": "a"}, "get_tool: serach is not an argument (did you mean search?)."),
         ({"flag_id": 1, "projectId": 1}, "get_tool: projectId is not an argument (did you mean project_id?)."),
@@ -72,7 +72,7 @@ def test_the_hint_lists_the_arguments_when_one_is_missing_or_unknown() -> None:
 
 
 def test_four_problems_are_listed_and_the_rest_counted() -> None:
-    refused = refusal(flag_id=0, limit=0, kind="x", name="", tags=5, active="x")
+    refused = refusal(flag_id=0, limit=0, kind="x", name="abcdef", tags=5, active="x")
     assert refused.message.count(";") == 4
     assert refused.message.endswith("; and 2 more.")
 

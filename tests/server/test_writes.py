@@ -63,6 +63,7 @@ NESTED: list[tuple[str, dict[str, Any], str]] = [
     ("update_flag", {"flag_id": 42, "filters": {"payloads": {"[redacted]": "1"}}}, "filters.payloads"),
     ("update_flag", {"flag_id": 42, "filters": '{"payloads": {"true": "[redacted]"}}'}, "filters"),
     ("update_action", {"action_id": 3, "steps": [{"event": "a"}, {"event": "[redacted]"}]}, "steps.1.event"),
+    ("update_action", {"action_id": 3, "steps": [r'{"event": "\u2026 (23 items)"}']}, "steps.0.event"),
     ("update_survey", {"survey_id": "1", "appearance": {"a": ["b", "… (23 items)"]}}, "appearance.a.1"),
     ("update_insight", {"insight_id": 31, "tags": ["[redacted]"]}, "tags.0"),
 ]

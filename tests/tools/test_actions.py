@@ -109,9 +109,8 @@ CONDITIONS = ("event", "url", "selector", "text", "href", "tag_name")
 @given(st.dictionaries(st.sampled_from(CONDITIONS), st.text(max_size=3)))
 def test_a_step_is_valid_if_and_only_if_it_has_a_condition(step: dict[str, str]) -> None:
     if any(step.values()):
-        assert (
-            CreateAction.model_validate({"name": "x", "steps": [step]}).steps[0].model_dump(exclude_none=True) == step
-        )
+        (read,) = CreateAction.model_validate({"name": "x", "steps": [step]}).steps
+        assert read.model_dump(exclude_none=True) == {name: text for name, text in step.items() if text}
     else:
         with pytest.raises(ValidationError):
             CreateAction.model_validate({"name": "x", "steps": [step]})

@@ -119,7 +119,7 @@ async def test_a_deleted_annotation_shows_its_undo() -> None:
     api = FakeCall({f"PATCH {ANNOTATION}": annotation(deleted=True)})
     shown = await run(DELETE, api, annotation_id=5)
     assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
-    assert shown["undo"]["arguments"] == {"resource": "annotation", "id": 5, "project_id": PROJECT_ID}
+    assert shown["undo"]["arguments"] == {"resource": "annotation", "id": "5", "project_id": str(PROJECT_ID)}
 
 
 @pytest.mark.parametrize("field", [name for name in annotation() if name != "id"])

@@ -123,7 +123,7 @@ REJECTED: list[tuple[dict[str, Any], str]] = [
     ({"groups": [{"properties": [{"key": "$browser", "type": "event", "value": "Chrome"}]}]}, "Use type person"),
     ({"groups": [{"properties": [{"key": "plan", "value": "pro"}]}]}, "Use type person"),
     ({"groups": [{"properties": [{"key": "plan", "type": "person"}]}]}, "needs a `value`"),
-    ({"groups": [{"properties": [{"key": "id", "type": "cohort", "value": "3"}]}]}, "cohort's id"),
+    ({"groups": [{"properties": [{"key": "id", "type": "cohort", "value": "three"}]}]}, "cohort's id"),
     ({"groups": [{"event": "x"}]}, "Extra inputs"),
     ({"filters": {}}, "no other keys"),
     ({"filters": {"type": "OR", "values": []}}, "no other keys"),
@@ -166,7 +166,7 @@ async def test_a_deleted_cohort_shows_its_undo() -> None:
     shown = await run(DELETE, api, cohort_id=7)
     assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
     assert (shown["name"], shown["deleted"]) == ("Active Users", True)
-    assert shown["undo"]["arguments"] == {"resource": "cohort", "id": 7, "project_id": PROJECT_ID}
+    assert shown["undo"]["arguments"] == {"resource": "cohort", "id": "7", "project_id": str(PROJECT_ID)}
 
 
 @pytest.mark.parametrize("field", [name for name in cohort() if name != "id"])

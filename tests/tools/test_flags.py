@@ -320,7 +320,7 @@ async def test_a_deleted_flag_shows_its_undo() -> None:
     assert shown["deleted"] is True
     assert shown["undo"] == {
         "tool": "restore_deleted",
-        "arguments": {"resource": "flag", "id": 42, "project_id": PROJECT_ID},
+        "arguments": {"resource": "flag", "id": "42", "project_id": str(PROJECT_ID)},
     }
 
 

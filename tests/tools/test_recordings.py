@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -92,7 +92,20 @@ async def test_relative_dates_are_sent_unchanged(relative: str) -> None:
     assert api.last.query["date_from"] == api.last.query["date_to"] == relative
 
 
-MISREAD = ["yesterday", "today", "7d", "-7", "-7 days", "-30M", "-1wStart", "yEnd", "all", "", "20260223", "1700000000"]
+MISREAD = [
+    "yesterday",
+    "today",
+    "7d",
+    "-7",
+    "-7 days",
+    "-30M",
+    "-1wStart",
+    "yEnd",
+    "all",
+    " ",
+    "20260223",
+    "1700000000",
+]
 INVALID = ["2026-02-30", "2026-2-3", "2026-02-23T25:00", "2026-02-23T10", "2026-02-23T10:00+99:00", 1700000000, True]
 
 
@@ -117,6 +130,7 @@ def test_iso_text_round_trips(value: Any) -> None:
 @accepting(20, ValidationError)
 @given(st.text(max_size=8) | st.from_regex(r"-[1-9][0-9]?[hdwmy]", fullmatch=True))
 def test_other_text_is_rejected(text: str) -> None:
+    assume(text)  # an empty text means absent
     read = ListRecordings.model_validate({"date_from": text}).date_from
     assert isinstance(read, str)
     assert text[0] == "-" or text.endswith(("Start", "End"))

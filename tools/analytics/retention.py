@@ -39,7 +39,7 @@ class _RetentionOptions:
 def _read(args: QueryRetention) -> Spec[_RetentionOptions]:
     options = _RetentionOptions(
         first=args.kind,
-        period=args.period,
+        period=args.period.capitalize(),
         periods=args.periods,
         minimum_occurrences=args.minimum_occurrences,
         cumulative=args.cumulative,
@@ -48,7 +48,7 @@ def _read(args: QueryRetention) -> Spec[_RetentionOptions]:
     return Spec(
         options=options,
         counted=tuple(map(inputs.counted, events)),
-        interval=args.period.lower(),
+        interval=args.period,
         splits=inputs.splits([args.breakdown] if args.breakdown else None),
         **inputs.shared(args, args.date_from),
     )

@@ -120,7 +120,7 @@ async def test_a_deleted_dashboard_shows_its_undo() -> None:
     api = FakeCall({f"PATCH {DASHBOARD}": answer("dashboard_retrieve", deleted=True)})
     shown = await run(DELETE, api, dashboard_id=9)
     assert api.last.body == {"deleted": True}
-    assert shown["undo"]["arguments"] == {"resource": "dashboard", "id": 9, "project_id": PROJECT_ID}
+    assert shown["undo"]["arguments"] == {"resource": "dashboard", "id": "9", "project_id": str(PROJECT_ID)}
 
 
 def test_an_update_without_changes_is_rejected() -> None:

@@ -157,7 +157,7 @@ async def test_a_deleted_experiment_shows_its_undo() -> None:
     api = FakeCall({f"PATCH {EXPERIMENT}": experiment(deleted=True)})
     shown = await run(DELETE, api, experiment_id=11)
     assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
-    assert shown["undo"]["arguments"] == {"resource": "experiment", "id": 11, "project_id": PROJECT_ID}
+    assert shown["undo"]["arguments"] == {"resource": "experiment", "id": "11", "project_id": str(PROJECT_ID)}
 
 
 @pytest.mark.parametrize("field", [name for name in experiment() if name != "id"])

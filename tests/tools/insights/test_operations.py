@@ -182,7 +182,7 @@ async def test_a_deleted_insight_shows_an_undo_with_its_number() -> None:
     api = FakeCall({f"PATCH {INSIGHT}": insight(deleted=True)})
     shown = await run(DELETE, api, insight_id="AaVQ8Ijw")
     assert api.last.body == {"deleted": True}
-    assert shown["undo"]["arguments"] == {"resource": "insight", "id": 31, "project_id": PROJECT_ID}
+    assert shown["undo"]["arguments"] == {"resource": "insight", "id": "31", "project_id": str(PROJECT_ID)}
 
 
 @pytest.mark.parametrize("field", [name for name in insight() if name != "id"])

@@ -141,7 +141,8 @@ async def test_nothing_is_requested_twice_within_ten_minutes() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"search": "a", "table": "events"}, {"table": "events", "property": "plan"}, {"event": ""}]
+    "arguments",
+    [{"search": "a", "table": "events"}, {"table": "events", "property": "plan"}, {"event": "a", "search": "b"}],
 )
 def test_only_one_argument_is_accepted_at_a_time(arguments: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
