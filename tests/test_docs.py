@@ -180,6 +180,7 @@ _ELSEWHERE = (
     "claude_desktop_config.json",
     "mcp.json",
     ".venv/",
+    ".hosts/",
     "site-packages/",
     "/",
 )
