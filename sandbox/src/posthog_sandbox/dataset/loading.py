@@ -12,8 +12,10 @@ from .tables import DATABASE, EVENT_DEFINITIONS, EVENTS, GENERATED, PROPERTY_DEF
 
 type ReportProgress = Callable[[float, str], None]
 
-_ROUND_EVENTS = 25_000
-"""Number of events that are encoded and sent to ClickHouse together."""
+_ROUNDS = 4
+"""Number of rounds in which events are encoded and sent to ClickHouse; each leaves a file per column."""
+_ROUND_EVENTS = 10_000, 250_000
+"""Least and most events of a round."""
 _GENERATED_SHARE = 0.95
 _SAMPLED_EVENTS = 1_000_000
 
@@ -82,13 +84,15 @@ def load(engine: Engine, parameters: Parameters, progress: ReportProgress) -> No
 def _rounds(parameters: Parameters, progress: ReportProgress) -> Iterator[list[Batch]]:
     total, made, held = parameters.events, 0, 0
     batches: list[Batch] = []
+    least, most = _ROUND_EVENTS
+    size = min(max(total // _ROUNDS, least), most)
     progress(0.0, f"Generating {total:,} events")
     for batch in generate(parameters):
         batches.append(batch)
         made += len(batch.sent)
         held += len(batch.sent)
         progress(_GENERATED_SHARE * made / total, f"Generated {made:,} of {total:,} events")
-        if held >= _ROUND_EVENTS:
+        if held >= size:
             yield batches
             batches, held = [], 0
     yield batches
