@@ -112,6 +112,7 @@ async def _serve_stdio(server: "Server[Any]", runtime: "Runtime", source: int, s
 
         with on_signals(stop):
             try:
+                runtime.start()
                 await stdio.serve(server, source, sink, at_end=leave_in_time)
             finally:
                 with anyio.CancelScope(shield=True):
@@ -122,6 +123,7 @@ async def _serve_http(server: "Server[Any]", runtime: "Runtime", listener: socke
     from .. import transports
 
     try:
+        runtime.start()
         await transports.serve(server, runtime.settings, listener, at_end=leave_in_time)
     finally:
         await runtime.aclose()
