@@ -68,7 +68,7 @@ class Waiting:
 
 
 def rising(progress: Progress) -> Progress:
-    """Return a progress that drops reports that do not rise, which MCP forbids: a query reports by a clock of its own."""
+    """Return a progress without reports that do not rise, which MCP forbids: a query reports by its own clock."""
     reported = 0.0
 
     async def report(seconds: float, news: str) -> None:

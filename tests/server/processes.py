@@ -27,8 +27,9 @@ INITIALIZE = {
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This environment without settings of the server, and with these."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MATON_", "POSTHOG_"))}
+    """This environment without settings of the server, and with these; the cache is that of the test run."""
+    kept = "POSTHOG_SANDBOX_CACHE"
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MATON_", "POSTHOG_")) or k == kept}
     return {**inherited, **variables}
 
 

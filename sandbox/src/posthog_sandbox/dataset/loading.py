@@ -14,7 +14,7 @@ type ReportProgress = Callable[[float, str], None]
 
 _ROUNDS = 4
 """Number of rounds in which events are encoded and sent to ClickHouse; each leaves a file per column."""
-_ROUND_EVENTS = 10_000, 250_000
+_ROUND_EVENTS = 10_000, 100_000
 """Least and most events of a round."""
 _GENERATED_SHARE = 0.95
 _SAMPLED_EVENTS = 1_000_000

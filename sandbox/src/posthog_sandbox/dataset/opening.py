@@ -10,6 +10,7 @@ from .cache import Cache
 from .directory import DatasetBusyError, DatasetDirectory, DatasetError, claim
 from .generate import Parameters
 from .loading import load
+from .tables import DATABASE, EVENTS
 
 _OUT_OF_DISK = ("NOT_ENOUGH_SPACE", "INSERT_LOST_ROWS")
 
@@ -82,6 +83,11 @@ def _open(
 def _ready(directory: DatasetDirectory, parameters: Parameters, progress: Callable[[float, str], None]) -> Engine:
     """Open a complete dataset. Raises EngineError when ClickHouse cannot read it."""
     engine = _start(directory)
+    with ExitStack() as on_failure:
+        on_failure.callback(engine.close)
+        # ClickHouse also opens a directory whose tables are missing.
+        engine.select(f"SELECT throwIf(count() != {parameters.events}) FROM {DATABASE}.{EVENTS.name}")
+        on_failure.pop_all()
     progress(1.0, f"{parameters.events:,} events ready")
     return engine
 
