@@ -88,8 +88,10 @@ def _internal_error(call: Call | None, *, writes: bool) -> GatewayError:
     return fault.with_(outcome="applied" if call and call.wrote else "unknown" if writes else None)
 
 
-def _progress(runtime: Runtime, context: ServerRequestContext[Any]) -> Progress:
-    """Return a function that reports elapsed seconds as progress, to clients that requested progress."""
+def _progress(runtime: Runtime, context: ServerRequestContext[Any]) -> Progress | None:
+    """Return a function that reports elapsed seconds as progress; None when the client did not request progress."""
+    if (context.meta or {}).get("progress_token") is None:
+        return None
 
     async def report(seconds: float, news: str) -> None:
         await context.session.report_progress(seconds, message=cast("str", clean(runtime, news)))

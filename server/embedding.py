@@ -24,6 +24,7 @@ async def open_server(settings: Settings | None = None) -> AsyncGenerator[Server
     """
     runtime = Runtime(load() if settings is None else settings)
     try:
+        runtime.start()
         yield build(runtime)
     finally:
         await _close(runtime)

@@ -1,8 +1,10 @@
 """The state that all transports and MCP connections of a process share: settings, operations, the gateway client."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -14,11 +16,14 @@ from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.client import Gateway, GatewayConfig
 from ..gateway.directory import Directory, utc_now
+from ..gateway.dispatcher import Sender
 from ..gateway.errors import Failed
+from ..gateway.request import Request
 from ..tools.operation import Operation
 from .sandbox import COMMAND, Sandbox, SandboxError
 from .settings import Settings
 from .tool_list import is_offered, tool_list
+from .waiting import Waiting, rising
 
 _logger = logging.getLogger(__name__)
 
@@ -38,6 +43,7 @@ class Runtime:
         self._directory: Directory | None = None
         self._lock = anyio.Lock()
         self._gateway: Gateway | None = None
+        self._starting: asyncio.Task[Sandbox] | None = None
         self._sandbox: Sandbox | None = None
         self._closed = False
 
@@ -56,6 +62,14 @@ class Runtime:
             self._operations = await anyio.to_thread.run_sync(_load_operations)
         return self._operations[name]
 
+    def start(self) -> None:
+        """Start the sandbox of `--sandbox` in the background, so that it is ready for the first call.
+
+        Needs a running event loop. A failure is reported by the calls.
+        """
+        if self.settings.sandbox and self._starting is None and self._sandbox is None and not self._closed:
+            self._starting = asyncio.create_task(Sandbox.start(self._sandbox_command))
+
     async def gateway(self) -> Gateway:
         """Return the client. Raises Failed (`unavailable`)."""
         return (await self._open())[0]
@@ -63,15 +77,36 @@ class Runtime:
     async def call(
         self, *, budget: Budget = Budget.CRUD, writes: bool = False, progress: Progress | None = None
     ) -> Call:
-        """Return a call through the gateway, not yet aimed. Raises Failed (`unavailable`)."""
-        gateway, directory = await self._open()
+        """Return a call through the gateway, not yet aimed. Raises Failed (`unavailable`).
+
+        With the sandbox, a call with `progress` waits until it is ready; others wait for a moment.
+        """
+        if not self.settings.sandbox:
+            gateway, directory = await self._open()
+            sender: Sender = gateway.send
+        else:
+            progress = rising(progress) if progress else None
+            waiting = Waiting(progress)
+            gateway, directory = await waiting.until(self._open, anyio.Event(), lambda: "The sandbox is starting.")
+            sender = partial(self._send_when_ready, gateway, waiting)
         return Call(
-            gateway.send,
+            sender,
             directory,
             budget=budget,
             writes=writes,
             progress=progress,
             export_dir=self.settings.export_dir,
+        )
+
+    async def _send_when_ready(
+        self, gateway: Gateway, waiting: Waiting, request: Request, deadline: float, received: Callable[[int], None]
+    ) -> Any:
+        """Send a request to the sandbox. It is cancelled if it needs events that take too long; a write needs none."""
+        sandbox = self._sandbox
+        if sandbox is None or sandbox.ready.is_set() or request.writes:
+            return await gateway.send(request, deadline, received)
+        return await waiting.until(
+            lambda: gateway.send(request, deadline, received), sandbox.ready, lambda: sandbox.news
         )
 
     async def _open(self) -> tuple[Gateway, Directory]:
@@ -84,7 +119,7 @@ class Runtime:
             return self._gateway, self._directory
         async with self._lock:
             if self._closed:
-                raise Failed("unavailable", "This server is shutting down.", source="local", outcome="not_sent")
+                raise _shutting_down()
             if self._sandbox is not None and not self._sandbox.running:
                 raise await self._ended(self._sandbox)
             if self._gateway is None or self._directory is None:
@@ -94,15 +129,21 @@ class Runtime:
             return self._gateway, self._directory
 
     async def aclose(self) -> None:
-        """Close the client and end the sandbox."""
+        """Close the client and end the sandbox, also one that is starting."""
+        self._closed = True
+        if self._starting is not None:
+            self._starting.cancel()  # calls that wait for it hold the lock
+            await asyncio.wait({self._starting})
         async with self._lock:
-            self._closed = True
             await self._release()
 
     async def _release(self) -> None:
         gateway, self._gateway = self._gateway, None
         directory, self._directory = self._directory, None
         sandbox, self._sandbox = self._sandbox, None
+        starting, self._starting = self._starting, None
+        if starting and not starting.cancelled() and starting.done() and starting.exception() is None:
+            sandbox = starting.result()  # no call has taken it over
         try:
             if directory is not None:
                 await directory.aclose()
@@ -130,7 +171,7 @@ class Runtime:
         settings = self.settings
         key, gateway_urls, control_urls = settings.key, settings.gateway_urls, settings.control_urls
         if settings.sandbox:
-            self._sandbox = await self._start_sandbox()
+            self._sandbox = await self._started()
             addresses = self._sandbox.addresses
             key, gateway_urls, control_urls = addresses.key, (addresses.gateway_url,), (addresses.control_url,)
         return GatewayConfig(
@@ -144,9 +185,18 @@ class Runtime:
             pace=settings.requests_per_second,
         )
 
-    async def _start_sandbox(self) -> Sandbox:
+    async def _started(self) -> Sandbox:
+        """Wait for the sandbox, started now if it was not. Raises Failed (`unavailable`); the next call tries again."""
+        self.start()
+        if self._starting is None:
+            raise _shutting_down()
+        starting = self._starting
+        await asyncio.wait({starting})  # a cancelled call leaves it running
+        if starting.cancelled():
+            raise _shutting_down()
+        self._starting = None
         try:
-            return await Sandbox.start(self._sandbox_command)
+            return starting.result()
         except SandboxError as error:
             raise Failed(
                 "unavailable",
@@ -155,6 +205,10 @@ class Runtime:
                 source="local",
                 outcome="not_sent",
             ) from error
+
+
+def _shutting_down() -> Failed:
+    return Failed("unavailable", "This server is shutting down.", source="local", outcome="not_sent")
 
 
 def _load_operations() -> dict[str, Operation[Any]]:

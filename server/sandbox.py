@@ -108,6 +108,16 @@ class Sandbox:
         return cls(process, addresses, output)
 
     @property
+    def ready(self) -> anyio.Event:
+        """Set once the events exist; requests that need them wait until then."""
+        return self._output.ready
+
+    @property
+    def news(self) -> str:
+        """The progress of the events, as a sentence."""
+        return f"The sandbox is creating its synthetic events ({self._output.fraction:.0%})."
+
+    @property
     def running(self) -> bool:
         """Return whether the process is running, as far as the event loop knows."""
         return self._process.returncode is None
@@ -128,6 +138,8 @@ class _Output:
         self._process = process
         self._stdout = cast("asyncio.StreamReader", process.stdout)
         self._last_line = ""
+        self.ready = anyio.Event()
+        self.fraction = 0.0
         self._errors = asyncio.create_task(self._log(cast("asyncio.StreamReader", process.stderr)))
         self._rest: asyncio.Task[None] | None = None
 
@@ -157,6 +169,9 @@ class _Output:
                 self._last_line = message
                 _logger.info("sandbox: %s", message)
             else:
+                self.fraction = progress
+                if progress >= 1:
+                    self.ready.set()
                 _logger.debug("sandbox: %s", message, extra={"fields": {"progress": progress}})
 
 

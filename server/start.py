@@ -142,6 +142,7 @@ async def _serve_stdio(server: "Server[Any]", runtime: "Runtime", connection: Co
 
         with on_signals(stop):
             try:
+                runtime.start()
                 await stdio.serve(server, *connection, at_end=leave_in_time)
             finally:
                 with anyio.CancelScope(shield=True):
@@ -152,6 +153,7 @@ async def _serve_http(server: "Server[Any]", runtime: "Runtime", listener: socke
     from . import transports
 
     try:
+        runtime.start()
         await transports.serve(server, runtime.settings, listener, at_end=leave_in_time)
     finally:
         await runtime.aclose()

@@ -5,7 +5,7 @@ Property tests draw the same examples on every run, and others with `--hypothesi
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +24,14 @@ def interruptible() -> None:
     """Handle SIGINT, which a run in the background ignores and its child processes inherit."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """Share the data of sandboxes within this run, and leave the cache of its user alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSTHOG_SANDBOX_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture

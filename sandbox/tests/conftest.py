@@ -3,6 +3,8 @@
 Property tests draw the same examples on every run, and others with `--hypothesis-profile=drawn`.
 """
 
+from collections.abc import Generator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -13,6 +15,14 @@ settings.register_profile(
 )
 settings.register_profile("repeatable", settings.get_profile("drawn"), derandomize=True)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """Share the data of sandboxes within this run, and leave the cache of its user alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSTHOG_SANDBOX_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture

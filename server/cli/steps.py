@@ -127,9 +127,14 @@ class Demo:
                 raise DemoError(f"{name}: {error['message']} {error.get('hint', '')}")
 
     async def _call(self, name: str, arguments: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
-        result = await self._client.call_tool(name, dict(arguments))
+        # With progress, a call waits until the sandbox has its events.
+        result = await self._client.call_tool(name, dict(arguments), progress_callback=_ignore_progress)
         texts = [part.text for part in result.content if isinstance(part, TextContent)]
         return bool(result.is_error), json.loads(texts[0])
+
+
+async def _ignore_progress(progress: float, total: float | None, message: str | None) -> None:
+    """Drop the progress of a call: the log of the server reports that of the data."""
 
 
 def count_tokens(tools: Sequence[Tool]) -> tuple[dict[str, int], str]:

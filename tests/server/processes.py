@@ -27,8 +27,9 @@ INITIALIZE = {
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return this environment without settings of the server, plus the given ones."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MATON_", "POSTHOG_"))}
+    """Return this environment with only the given settings of the server, and the cache of the test run."""
+    kept = "POSTHOG_SANDBOX_CACHE"
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MATON_", "POSTHOG_")) or k == kept}
     return {**inherited, **variables}
 
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import importlib.util
 import json
+import os
 import socket
 import sqlite3
 import sys
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(options: argparse.Namespace, listener: socket.socket, held: ExitStack) -> int:
     """Lock the directory before anything in it is changed, then serve until stopped."""
-    from .dataset import DatasetError, claim, newest_today, open_dataset
+    from .dataset import DatasetError, cache_directory, claim, newest_today, open_dataset
 
     today: date = options.today or newest_today(_now())
     clock = SettableClock(_now)
@@ -59,7 +60,13 @@ def _serve(options: argparse.Namespace, listener: socket.socket, held: ExitStack
     except (OSError, sqlite3.Error) as error:
         return _fail(f"{options.dir}: {error}; free some space on the disk or choose another --dir.")
     made = partial(
-        open_dataset, directory, events=options.events, seed=options.seed, today=today, hostile=not options.no_hostile
+        open_dataset,
+        directory,
+        events=options.events,
+        seed=options.seed,
+        today=today,
+        hostile=not options.no_hostile,
+        cache=cache_directory(os.environ, Path.home()),
     )
     return asyncio.run(_run(options, listener, store, clock, today, made))
 

@@ -1,6 +1,7 @@
 """A deterministic synthetic dataset: 90 days of a small software business, loaded into the embedded ClickHouse."""
 
 from . import product
+from .cache import cache_directory
 from .directory import DatasetBusyError, DatasetDirectory, DatasetError, claim, remove_own_temporary
 from .export import raw_events, raw_rows
 from .generate import Parameters, generate
@@ -13,6 +14,7 @@ __all__ = [
     "DatasetError",
     "Parameters",
     "Story",
+    "cache_directory",
     "claim",
     "generate",
     "newest_today",

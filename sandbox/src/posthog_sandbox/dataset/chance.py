@@ -68,6 +68,5 @@ class Chance:
 
     def uuid7(self, microseconds: int) -> str:
         """Return a time-ordered UUID (RFC 9562 version 7) for microseconds since 1970."""
-        moment = f"{microseconds // 1000:012x}"
-        text = f"{self._bits(72):018x}"
-        return f"{moment[:8]}-{moment[8:]}-7{text[:3]}-9{text[3:6]}-{text[6:]}"
+        text = (microseconds // 1000 << 72 | self._bits(72)).to_bytes(15, "big").hex()
+        return f"{text[:8]}-{text[8:12]}-7{text[12:15]}-9{text[15:18]}-{text[18:]}"

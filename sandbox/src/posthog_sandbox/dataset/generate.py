@@ -55,10 +55,10 @@ def generate(parameters: Parameters) -> Iterator[Batch]:
     left = parameters.events
     while left > 0:
         number += 1
-        before = len(batch.events)
+        before = len(batch.sent)
         _record(batch, *_live(world, number), left, chance)
-        left -= len(batch.events) - before
-        if left > 0 and len(batch.events) >= batch_size:
+        left -= len(batch.sent) - before
+        if left > 0 and len(batch.sent) >= batch_size:
             yield batch
             batch = Batch()
     batch.groups.extend(company.row(story.end - DAY) for company in companies)
@@ -67,16 +67,16 @@ def generate(parameters: Parameters) -> Iterator[Batch]:
 
 def _record(batch: Batch, person: Person, visits: list[Visit], left: int, chance: Chance) -> None:
     """Add a person's rows to the batch, at most `left` events."""
-    first, last, used = None, 0, dict[str, None]()
+    first, last, used = None, 0, set[str]()
     for visit in visits:
         del visit.events[left:]
         if not visit.events:
             continue
         left -= len(visit.events)
-        batch.events.extend(visit.events)
+        batch.sent.extend(visit.events)
         first = first or visit.events[0].timestamp
         last = visit.events[-1].timestamp
-        used |= dict.fromkeys(row.distinct_id for row in visit.events)
+        used |= visit.distinct_ids()
         session = visit.session_row()
         if session:
             batch.sessions.append(session)
@@ -160,7 +160,8 @@ def _use(world: _World, person: Person, visits: list[Visit], day: int, *, engage
             if engaged and visit.platform == "web":
                 _prompt(world, visit)
             _close(visit)
-        _renew(world, person, visits, day)
+        if person.renews_at:
+            _renew(world, person, visits, day)
         day += 1
 
 
@@ -176,7 +177,7 @@ def _prompt(world: _World, visit: Visit) -> None:
 
 def _renew(world: _World, person: Person, visits: list[Visit], day: int) -> None:
     """Renew a subscription that is due by the end of the day; the server sends the event without a session."""
-    if not person.renews_at or person.renews_at >= world.story.start + (day + 1) * DAY:
+    if person.renews_at >= world.story.start + (day + 1) * DAY:
         return
     server = Visit(person, world.story, world.chance, max(person.free_at, person.renews_at), platform="server")
     journeys.renew(server)

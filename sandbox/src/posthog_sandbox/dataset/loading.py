@@ -7,12 +7,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from ..storage.engine import Engine
 from .generate import Parameters, generate
 from .rows import Batch
-from .tables import DATABASE, EVENT_DEFINITIONS, EVENTS, GENERATED, PROPERTY_DEFINITIONS, TABLES, event_line, line
+from .staging import EVENT_COLUMNS, JOINED, PROPERTIES, SENT, SETTINGS, STAGING, collect_properties, staged_lines
+from .tables import DATABASE, EVENT_DEFINITIONS, EVENTS, GENERATED, PROPERTY_DEFINITIONS, TABLES, line
 
 type ReportProgress = Callable[[float, str], None]
 
-_ROUND_EVENTS = 25_000
-"""Number of events that are encoded and sent to ClickHouse together."""
+_ROUNDS = 4
+"""Number of rounds in which events are encoded and sent to ClickHouse; each leaves a file per column."""
+_ROUND_EVENTS = 10_000, 100_000
+"""Least and most events of a round."""
 _GENERATED_SHARE = 0.95
 _SAMPLED_EVENTS = 1_000_000
 
@@ -42,9 +45,13 @@ _SESSION_PROPERTIES = (
 
 _PROPERTIES_OF = """
 SELECT pair.1 AS name, groupUniqArray(substring(pair.2, 1, 1)) AS starts, any(substring(pair.2, 1, 40)) AS example,
-    arraySort(groupUniqArray(owner)) AS owners
-FROM ({source}) ARRAY JOIN JSONExtractKeysAndValuesRaw(object) AS pair
+    [] AS owners
+FROM {source} ARRAY JOIN JSONExtractKeysAndValuesRaw(properties) AS pair
 GROUP BY name ORDER BY name
+"""
+_PROPERTIES_OF_EVENTS = f"""
+SELECT name, groupUniqArrayArray(starts), any(example), arraySort(groupUniqArrayArray(owners))
+FROM {DATABASE}.{PROPERTIES.name} GROUP BY name ORDER BY name
 """
 
 
@@ -54,20 +61,23 @@ def load(engine: Engine, parameters: Parameters, progress: ReportProgress) -> No
     `progress` is called from this thread with a fraction from 0 to 1 and a message, at least every 5 %.
     """
     engine.execute(f"CREATE DATABASE {DATABASE}")
-    for table in TABLES:
+    for table in (*TABLES, *STAGING):
         engine.execute(table.create())
+    collect = collect_properties(max(1, parameters.events // _SAMPLED_EVENTS))
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sandbox-load") as writer:
         pending: Future[None] | None = None
         for batches in _rounds(parameters, progress):
             # At most one round is written while the next is generated, so memory stays bounded.
             if pending:
                 pending.result()
-            pending = writer.submit(_write, engine, batches)
+            pending = writer.submit(_write, engine, batches, collect)
         if pending:
             pending.result()
     progress(_GENERATED_SHARE, "Collecting event and property definitions")
     _define_events(engine)
-    _define_properties(engine, parameters.events)
+    _define_properties(engine)
+    for table in STAGING:
+        engine.execute(f"DROP TABLE {DATABASE}.{table.name} SYNC")
     progress(1.0, f"{parameters.events:,} events ready")
 
 
@@ -76,32 +86,38 @@ def _rounds(parameters: Parameters, progress: ReportProgress) -> Iterator[list[B
     made = 0
     held = 0
     batches: list[Batch] = []
+    least, most = _ROUND_EVENTS
+    size = min(max(total // _ROUNDS, least), most)
     progress(0.0, f"Generating {total:,} events")
     for batch in generate(parameters):
         batches.append(batch)
-        made += len(batch.events)
-        held += len(batch.events)
+        made += len(batch.sent)
+        held += len(batch.sent)
         progress(_GENERATED_SHARE * made / total, f"Generated {made:,} of {total:,} events")
-        if held >= _ROUND_EVENTS:
+        if held >= size:
             yield batches
             batches = []
             held = 0
     yield batches
 
 
-def _write(engine: Engine, batches: list[Batch]) -> None:
-    for table in GENERATED:
-        width = len(next((rows[0] for batch in batches if (rows := batch.by_table()[table.name])), ()))
-        if width:
-            engine.insert(f"{DATABASE}.{table.name}", table.names[:width], _encoded(table.name, batches))
-
-
-def _encoded(table: str, batches: list[Batch]) -> Iterator[bytes]:
+def _write(engine: Engine, batches: list[Batch], collect: str) -> None:
+    number = 0
+    staged: list[tuple[bytes, bytes]] = []
     for batch in batches:
-        if table == EVENTS.name:
-            yield "".join(map(event_line, batch.events)).encode()
-        else:
-            yield "".join(map(line, batch.by_table()[table])).encode()
+        settings, sent, number = staged_lines(batch.sent, number)
+        staged.append((settings, sent))
+    engine.insert(f"{DATABASE}.{SETTINGS.name}", SETTINGS.names, (settings for settings, _ in staged))
+    engine.insert(f"{DATABASE}.{SENT.name}", SENT.names, (sent for _, sent in staged))
+    engine.copy(f"{DATABASE}.{EVENTS.name}", EVENT_COLUMNS, JOINED, sum(len(batch.sent) for batch in batches))
+    engine.execute(collect)
+    for table in (SETTINGS, SENT):
+        engine.execute(f"TRUNCATE TABLE {DATABASE}.{table.name}")
+    for table in GENERATED[1:]:
+        rows = [row for batch in batches for row in batch.without_events()[table.name]]
+        if rows:
+            text = "".join(map(line, rows)).encode()
+            engine.insert(f"{DATABASE}.{table.name}", table.names[: len(rows[0])], [text])
 
 
 def _define_events(engine: Engine) -> None:
@@ -111,27 +127,23 @@ def _define_events(engine: Engine) -> None:
     )
 
 
-def _define_properties(engine: Engine, events: int) -> None:
-    """Derive property definitions from the stored JSON, typed by the values as in PostHog.
+def _define_properties(engine: Engine) -> None:
+    """Derive property definitions from the JSON, typed by the values as in PostHog.
 
     Above a million events only a sample is read.
     """
-    step = max(1, events // _SAMPLED_EVENTS)
     sources = (
-        (
-            "event",
-            f"SELECT properties AS object, event AS owner FROM {DATABASE}.events WHERE cityHash64(uuid) % {step} = 0",
-        ),
-        ("person", f"SELECT properties AS object, '' AS owner FROM {DATABASE}.persons"),
-        ("group", f"SELECT properties AS object, '' AS owner FROM {DATABASE}.groups"),
+        ("event", _PROPERTIES_OF_EVENTS),
+        ("person", _PROPERTIES_OF.format(source=f"{DATABASE}.persons")),
+        ("group", _PROPERTIES_OF.format(source=f"{DATABASE}.groups")),
     )
     definitions: list[tuple[object, ...]] = [
         _definition(name, "session", kind, ()) for name, kind in _SESSION_PROPERTIES
     ]
     for scope, source in sources:
-        found = engine.select(_PROPERTIES_OF.format(source=source), max_seconds=600)
+        found = engine.select(source, max_seconds=600)
         for name, starts, example, owners in found.rows:
-            definitions.append(_definition(name, scope, _kind(starts, example), owners if scope == "event" else ()))
+            definitions.append(_definition(name, scope, _kind(starts, example), owners))
     lines = "".join(map(line, definitions))
     engine.insert(f"{DATABASE}.{PROPERTY_DEFINITIONS.name}", PROPERTY_DEFINITIONS.names, [lines.encode()])
 

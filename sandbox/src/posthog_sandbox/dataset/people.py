@@ -36,6 +36,16 @@ def to_json(value: Mapping[str, Json]) -> str:
     return _encoder.encode(value)
 
 
+def members(value: Mapping[str, Json]) -> str:
+    """Encode the members of a JSON object, without its braces."""
+    return to_json(value)[1:-1]
+
+
+def quoted(text: str) -> str:
+    """Encode a string as JSON, like `to_json`."""
+    return _encoder.encode(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Company:
     """A customer's organization: a group of type 0."""

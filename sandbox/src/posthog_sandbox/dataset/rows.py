@@ -25,6 +25,51 @@ class EventRow(NamedTuple):
     group_0_properties: str
 
 
+class Setting(NamedTuple):
+    """The columns that consecutive events of a visit share; `properties` are JSON members without braces.
+
+    Settings of one `shape` have properties with the same names and types.
+    """
+
+    shape: str
+    properties: str
+    distinct_id: str
+    session_id: str
+    window_id: str
+    person_mode: str
+    group_0: str
+    person_id: str
+    person_created_at: int
+    person_properties: str
+    group_0_properties: str
+
+
+class SentEvent(NamedTuple):
+    """An event as it is generated; `properties` are its own JSON members, before those of its setting."""
+
+    setting: Setting
+    uuid: str
+    event: str
+    properties: str
+    timestamp: int
+    elements_chain: str
+    created_at: int
+
+    def row(self) -> EventRow:
+        """Return the event with all its columns."""
+        shared, own = self.setting, self.properties
+        return EventRow(
+            self.uuid,
+            self.event,
+            f"{{{own},{shared.properties}}}" if own else f"{{{shared.properties}}}",
+            self.timestamp,
+            shared.distinct_id,
+            self.elements_chain,
+            self.created_at,
+            *shared[3:],
+        )
+
+
 class PersonRow(NamedTuple):
     """A person. `number` is the integer id that PostHog's retrieve endpoint shows."""
 
@@ -106,17 +151,25 @@ class ReplayRow(NamedTuple):
 class Batch:
     """The rows of some persons; a dataset is a sequence of batches."""
 
-    events: list[EventRow] = field(default_factory=list[EventRow])
+    sent: list[SentEvent] = field(default_factory=list[SentEvent])
     persons: list[PersonRow] = field(default_factory=list[PersonRow])
     distinct_ids: list[DistinctIdRow] = field(default_factory=list[DistinctIdRow])
     groups: list[GroupRow] = field(default_factory=list[GroupRow])
     sessions: list[SessionRow] = field(default_factory=list[SessionRow])
     replays: list[ReplayRow] = field(default_factory=list[ReplayRow])
 
+    @property
+    def events(self) -> list[EventRow]:
+        """The events with all their columns, built at every access."""
+        return [sent.row() for sent in self.sent]
+
     def by_table(self) -> Mapping[str, Sequence[tuple[object, ...]]]:
         """Return the rows by table name."""
+        return {"events": self.events, **self.without_events()}
+
+    def without_events(self) -> Mapping[str, Sequence[tuple[object, ...]]]:
+        """Return the rows by table name, except the events."""
         return {
-            "events": self.events,
             "persons": self.persons,
             "person_distinct_ids": self.distinct_ids,
             "groups": self.groups,

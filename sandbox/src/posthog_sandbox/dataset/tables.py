@@ -1,9 +1,7 @@
 """The physical tables in ClickHouse and the encoding of generated rows as tab-separated text."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast
-
-from .rows import EventRow
 
 DATABASE = "posthog"
 
@@ -24,9 +22,10 @@ class TableDefinition(NamedTuple):
         return tuple(name for name, _ in self.columns)
 
     def create(self) -> str:
-        """Return the CREATE TABLE statement."""
+        """Return the CREATE TABLE statement. A table without order is kept in memory."""
         columns = ", ".join(f"`{name}` {kind}" for name, kind in self.columns)
-        return f"CREATE TABLE {DATABASE}.{self.name} ({columns}) ENGINE = MergeTree ORDER BY {self.order}"
+        engine = f"MergeTree ORDER BY {self.order}" if self.order else "Memory"
+        return f"CREATE TABLE {DATABASE}.{self.name} ({columns}) ENGINE = {engine}"
 
 
 EVENTS = TableDefinition(
@@ -147,48 +146,44 @@ GENERATED = (EVENTS, PERSONS, DISTINCT_IDS, GROUPS, SESSIONS, REPLAYS)
 TABLES = (*GENERATED, EVENT_DEFINITIONS, PROPERTY_DEFINITIONS)
 
 
-def _time(moment: int) -> str:
-    # ClickHouse reads numbers of ten or more digits as ticks of the column's precision and rejects shorter ones.
-    return str(moment) if moment else "1970-01-01 00:00:00"
-
-
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"})
 _QUOTED_ESCAPES = _ESCAPES | str.maketrans({"'": "\\'"})
 
 
+def escaped(text: str) -> str:
+    """Escape a string for tab-separated text."""
+    # Most strings need nothing, and to find that out is ten times as fast as `translate`.
+    return text if text.isprintable() and "\\" not in text else text.translate(_ESCAPES)
+
+
+def escaped_json(text: str) -> str:
+    """Escape JSON for tab-separated text. Its encoder escapes control characters, so only backslashes are left."""
+    return text.replace("\\", "\\\\") if "\\" in text else text
+
+
 def array(values: Iterable[str]) -> str:
     """Encode an `Array(String)` as tab-separated text."""
-    return "[" + ",".join([f"'{value.translate(_QUOTED_ESCAPES)}'" for value in values]) + "]"
+    return "[" + ",".join([f"'{_quotable(value)}'" for value in values]) + "]"
 
 
-def line(row: Iterable[object]) -> str:
+def line(row: Sequence[object]) -> str:
     """Encode a row of strings, integers, booleans and tuples of strings as a line of tab-separated text."""
-    return "\t".join([_field(value) for value in row]) + "\n"
+    text = "\t".join([value if type(value) is str else _field(value) for value in row])
+    # Most rows need no escapes. One look at all of the row is faster than one at each field.
+    if "\\" not in text and text.count("\t") == len(row) - 1 and text.replace("\t", "").isprintable():
+        return f"{text}\n"
+    return "\t".join([escaped(value) if isinstance(value, str) else _field(value) for value in row]) + "\n"
 
 
-def event_line(row: EventRow) -> str:
-    """Encode an event row; faster than `line`."""
-    return (
-        f"{row[0]}\t{row[1].translate(_ESCAPES)}\t{_json(row[2])}\t{row[3]}\t{row[4].translate(_ESCAPES)}\t{row[5]}\t"
-        f"{row[6]}\t{row[7]}\t{row[8]}\t{row[9]}\t{row[10]}\t{row[11]}\t{_time(row[12])}\t{_json(row[13])}\t"
-        f"{_json(row[14])}\n"
-    )
-
-
-def _json(value: str) -> str:
-    # The JSON encoder escapes control characters, so only backslashes are left to escape.
-    return value.replace("\\", "\\\\") if "\\" in value else value
+def _quotable(text: str) -> str:
+    is_plain = text.isprintable() and "\\" not in text and "'" not in text
+    return text if is_plain else text.translate(_QUOTED_ESCAPES)
 
 
 def _field(value: object) -> str:
-    match value:
-        case str():
-            return value.translate(_ESCAPES)
-        case bool():
-            return "true" if value else "false"
-        case tuple():
-            return array(cast("tuple[str, ...]", value))
-        case None:
-            return "\\N"
-        case _:
-            return str(value)
+    """Encode a value that is no string."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return array(cast("tuple[str, ...]", value))
+    return "\\N" if value is None else str(value)

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from typing import Literal
 from urllib.parse import quote
 
 from .chance import Chance
-from .people import Json, Person, to_json
+from .people import Company, Json, Person, members, quoted
 from .product import APP, EXPERIMENT_FLAG, EXPERIMENT_PROPERTY
-from .rows import EventRow, ReplayRow, SessionRow
+from .rows import ReplayRow, SentEvent, SessionRow, Setting
 from .story import SECOND, Story
-from .vocabulary import Device, TrafficSource
+from .vocabulary import Country, Device, TrafficSource
 
 type Platform = Literal["web", "mobile", "server"]
 
@@ -20,6 +21,9 @@ _LIBRARY: Mapping[Platform, tuple[str, str]] = {
     "server": ("posthog-python", "6.9.1"),
 }
 _MOBILE_VERSION = "2.11.0"
+
+FIXED_SHAPE = ("$pageview", "$pageleave", "$autocapture", "$screen")
+"""Events whose own properties have always the same names and types, and those of the page on a page."""
 
 
 def iso(moment: int) -> str:
@@ -31,6 +35,28 @@ def iso(moment: int) -> str:
 
 class Visit:
     """A visit with its own clock, which collects events. Events after the end of the story are dropped."""
+
+    __slots__ = (
+        "_chance",
+        "_common",
+        "_end",
+        "_entered",
+        "_path",
+        "_place",
+        "_session_id",
+        "_setting",
+        "_unit",
+        "_url",
+        "_urls",
+        "_window_id",
+        "clock",
+        "device",
+        "events",
+        "person",
+        "platform",
+        "source",
+        "version",
+    )
 
     def __init__(
         self,
@@ -44,13 +70,14 @@ class Visit:
         source: TrafficSource | None = None,
     ) -> None:
         self.person = person
-        self.events: list[EventRow] = []
+        self.events: list[SentEvent] = []
         self.clock = start
         self.device = device or person.device
         self.platform: Platform = platform
         self.source = source
         self.version = story.version_at(start) if platform != "mobile" else _MOBILE_VERSION
         self._chance = chance
+        self._unit = chance.unit
         self._end = story.end
         self._urls: list[str] = []
         self._path = ""
@@ -59,11 +86,13 @@ class Visit:
         self._entered = start
         self._session_id = "" if platform == "server" else chance.uuid7(start)
         self._window_id = "" if platform == "server" else chance.uuid7(start)
+        self._setting: Setting | None = None
         self._common = ""
 
     def pause(self, seconds: float) -> None:
         """Advance the clock by about `seconds`, at least 0.4."""
-        self.clock += int((0.4 + self._chance.skewed(seconds)) * SECOND)
+        position = self._unit()
+        self.clock += int((0.4 + 3 * seconds * position * position) * SECOND)
 
     def page(self, path: str, host: str = APP) -> None:
         """Open a page: `$pageview`, after the `$pageleave` of the previous page."""
@@ -74,9 +103,9 @@ class Visit:
                 f"?utm_source={self.source.utm_source}&utm_medium={self.source.utm_medium}"
                 f"&utm_campaign={quote(self.source.utm_campaign)}"
             )
-        self._place = to_json({"$current_url": self._url, "$host": host.split("//")[1], "$pathname": path})[1:-1]
+        self._place = f'"$current_url":"{self._url}","$host":"{host[8:]}","$pathname":"{path}"'
         self._entered = self.clock
-        self.send("$pageview", {"title": f"{path.strip('/').split('/')[0].title() or 'Home'} - Quillboard"})
+        self.emit("$pageview", _title(path))
 
     def leave(self) -> None:
         """Close the open page: `$pageleave`."""
@@ -84,99 +113,77 @@ class Visit:
             return
         self.pause(20)
         seconds = round((self.clock - self._entered) / SECOND, 3)
-        depth = round(self._chance.unit(), 3)
-        self.send(
+        depth = round(self._unit(), 3)
+        self.emit(
             "$pageleave",
-            {
-                "$prev_pageview_pathname": self._path,
-                "$prev_pageview_duration": seconds,
-                "$prev_pageview_max_scroll_percentage": depth,
-            },
+            f'"$prev_pageview_pathname":"{self._path}","$prev_pageview_duration":{seconds},'
+            f'"$prev_pageview_max_scroll_percentage":{depth}',
         )
         self._url = self._path = ""
 
     def screen(self, name: str) -> None:
         """Open a screen of the mobile app."""
-        self.send("$screen", {"$screen_name": name})
+        self.emit("$screen", f'"$screen_name":"{name}"')
 
     def click(self, text: str, target: str = "") -> None:
         """Click a button, or a link if it has a `target`: `$autocapture`."""
         self.pause(9)
-        tag = "a" if target else "button"
-        href = f'attr__href="{target}"href="{target}"' if target else ""
-        chain = (
-            f'{tag}.btn.btn-primary:attr__class="btn btn-primary"{href}nth-child="2"nth-of-type="1"text="{text}";'
-            'div.actions:attr__class="actions"nth-child="3"nth-of-type="2";main:nth-child="2"nth-of-type="1";'
-            'body:nth-child="2"nth-of-type="1"'
-        )
-        self.send("$autocapture", {"$event_type": "click", "$el_text": text}, chain)
+        self.emit("$autocapture", *_click(text, target))
 
-    def send(self, event: str, properties: Mapping[str, Json], elements_chain: str = "") -> None:
+    def send(self, event: str, properties: Mapping[str, Json]) -> None:
         """Append an event at the clock's current time."""
-        clock, chance, person = self.clock, self._chance, self.person
+        self.emit(event, members(properties))
+
+    def emit(self, event: str, properties: str, elements_chain: str = "") -> None:
+        """Append an event like `send`, with properties that are JSON members already."""
+        clock = self.clock
         if clock >= self._end:
             return
-        common = self._common or self._describe()
-        own = to_json(properties)[1:-1] if properties else ""
-        if self._url:
-            own = f"{own},{self._place}" if own else self._place
-        company = person.company if person.identified else None
-        self._urls.append(self._url)
-        self.events.append(
-            EventRow(
-                uuid=chance.uuid7(clock),
-                event=event,
-                properties=f"{{{own},{common}}}" if own else f"{{{common}}}",
-                timestamp=clock,
-                distinct_id=person.distinct_id,
-                elements_chain=elements_chain,
-                created_at=clock + 300_000 + int(chance.unit() * 2_700_000),
-                session_id=self._session_id,
-                window_id=self._window_id,
-                person_mode="propertyless" if person.propertyless else "full",
-                group_0=company.key if company else "",
-                person_id=person.id,
-                person_created_at=0 if person.propertyless else person.created_at,
-                person_properties=person.properties_json,
-                group_0_properties=company.properties if company else "",
-            )
-        )
+        setting = self._setting
+        if setting is None or setting.person_properties is not self.person.properties_json:
+            setting = self._setting = self._describe()
+        url = self._url
+        if url:
+            properties = f"{properties},{self._place}" if properties else self._place
+        self._urls.append(url)
+        uuid = self._chance.uuid7(clock)
+        created_at = clock + 300_000 + int(self._unit() * 2_700_000)
+        self.events.append(SentEvent(setting, uuid, event, properties, clock, elements_chain, created_at))
 
     def changed(self) -> None:
-        """Recompute the common properties after a change of identity, company or variant."""
-        self._common = ""
+        """Describe the setting again after a change of identity, company or variant."""
+        self._setting, self._common = None, ""
+
+    def distinct_ids(self) -> set[str]:
+        """Return the distinct ids of the visit's events."""
+        return {sent.setting.distinct_id for sent in self.events}
 
     def session_row(self) -> SessionRow | None:
         """Return the session of the visit's events; None for events from a server."""
         if not self._session_id or not self.events:
             return None
         first, last = self.events[0], self.events[-1]
-        names = [row.event for row in self.events]
-        urls = [url for url in self._urls[: len(names)] if url]
-        pageviews, clicks, screens = names.count("$pageview"), names.count("$autocapture"), names.count("$screen")
+        names = [sent.event for sent in self.events]
+        urls = tuple([url for url in self._urls[: len(names)] if url])
+        pageviews, clicks = names.count("$pageview"), names.count("$autocapture")
+        entry, end = (urls[0], urls[-1]) if urls else ("", "")
         seconds = (last.timestamp - first.timestamp) // SECOND
-        source = self.source
         distinct_urls = tuple(dict.fromkeys(urls))
         return SessionRow(
-            session_id=self._session_id,
-            distinct_id=first.distinct_id,
-            person_id=first.person_id,
-            start=first.timestamp,
-            end=last.timestamp,
-            entry_current_url=urls[0] if urls else "",
-            entry_pathname=_path_of(urls[0]) if urls else "",
-            end_current_url=urls[-1] if urls else "",
-            end_pathname=_path_of(urls[-1]) if urls else "",
-            entry_referring_domain=source.domain if source else "$direct",
-            entry_utm_source=source.utm_source if source else "",
-            entry_utm_campaign=source.utm_campaign if source else "",
-            entry_utm_medium=source.utm_medium if source else "",
-            entry_utm_term=source.utm_term if source else "",
-            entry_utm_content=source.utm_content if source else "",
+            self._session_id,
+            first.setting.distinct_id,
+            first.setting.person_id,
+            first.timestamp,
+            last.timestamp,
+            entry,
+            _path_of(entry) if urls else "",
+            end,
+            _path_of(end) if urls else "",
+            *_entry_source(self.source),
             pageview_count=pageviews,
             autocapture_count=clicks,
-            screen_count=screens,
-            channel_type=source.channel if source else "Direct",
+            screen_count=names.count("$screen"),
+            channel_type=self.source.channel if self.source else "Direct",
             session_duration=seconds,
             is_bounce=pageviews == 1 and clicks == 0 and seconds < 10,
             urls=distinct_urls,
@@ -186,14 +193,14 @@ class Visit:
     def replay_row(self) -> ReplayRow:
         """Return a recording of the visit, as active as its events."""
         chance, first, last = self._chance, self.events[0], self.events[-1]
-        names = [row.event for row in self.events]
+        names = [sent.event for sent in self.events]
         length = max(1, (last.timestamp - first.timestamp) // SECOND)
         active = max(1, int(length * (0.3 + 0.6 * chance.unit())))
         errors = names.count("$exception")
         return ReplayRow(
             session_id=self._session_id,
-            distinct_id=first.distinct_id,
-            person_id=first.person_id,
+            distinct_id=first.setting.distinct_id,
+            person_id=first.setting.person_id,
             start_time=first.timestamp,
             end_time=first.timestamp + length * SECOND,
             recording_duration=length,
@@ -208,65 +215,139 @@ class Visit:
             start_url=next((url for url in self._urls if url), ""),
         )
 
-    def _describe(self) -> str:
-        """Return the properties shared by all events of the visit, as JSON without braces."""
-        person, device = self.person, self.device
-        library, library_version = _LIBRARY[self.platform]
-        if self.platform == "mobile" and device.os == "Android":
-            library = "posthog-android"
-        common: dict[str, Json] = {"$lib": library, "$lib_version": library_version, "app_version": self.version}
-        if self.platform != "server":
-            common |= self._client()
-        if person.propertyless:
-            common["$process_person_profile"] = False
-        if person.identified:
-            common["plan"] = person.plan
-            if person.company:
-                common["$groups"] = {"organization": person.company.key}
-                common["$group_0"] = person.company.key
-        if person.variant:
-            common[EXPERIMENT_PROPERTY] = person.variant
-            common["$active_feature_flags"] = [EXPERIMENT_FLAG]
-        self._common = to_json(common)[1:-1]
-        return self._common
+    def _describe(self) -> Setting:
+        """Return the columns shared by the events from now on."""
+        person = self.person
+        company = person.company if person.identified else None
+        self._common = common = self._common or self._properties(company)
+        source = self.source
+        shape = (
+            f"{self.platform} {person.propertyless} {person.identified} {company is None} {person.variant == ''} "
+            + ("" if source is None else f"{source.utm_source == ''} {source.utm_term == ''}")
+        )
+        return Setting(
+            shape,
+            common,
+            person.distinct_id,
+            self._session_id,
+            self._window_id,
+            "propertyless" if person.propertyless else "full",
+            company.key if company else "",
+            person.id,
+            0 if person.propertyless else person.created_at,
+            person.properties_json,
+            company.properties if company else "",
+        )
 
-    def _client(self) -> dict[str, Json]:
+    def _properties(self, company: Company | None) -> str:
+        """Return the shared properties as JSON members."""
+        person = self.person
+        text = self._library() if self.platform == "server" else f"{self._library()},{self._client()}"
+        if person.propertyless:
+            text += ',"$process_person_profile":false'
+        if person.identified:
+            text += f',"plan":"{person.plan}"'
+        if company:
+            text += f',"$groups":{{"organization":"{company.key}"}},"$group_0":"{company.key}"'
+        if person.variant:
+            text += f',"{EXPERIMENT_PROPERTY}":"{person.variant}","$active_feature_flags":["{EXPERIMENT_FLAG}"]'
+        return text
+
+    def _library(self) -> str:
+        library, library_version = _LIBRARY[self.platform]
+        if self.platform == "mobile" and self.device.os == "Android":
+            library = "posthog-android"
+        return f'"$lib":"{library}","$lib_version":"{library_version}","app_version":"{self.version}"'
+
+    def _client(self) -> str:
+        """Return the members that describe the browser or the phone."""
         person, device, country = self.person, self.device, self.person.country
-        client: dict[str, Json] = {
-            "$session_id": self._session_id,
-            "$window_id": self._window_id,
+        text = (
+            f'"$session_id":"{self._session_id}","$window_id":"{self._window_id}",{_device(device)},'
+            f'"$is_identified":{"true" if person.identified else "false"},"$ip":"{person.address}",{_country(country)}'
+        )
+        if self.platform == "web":
+            text += (
+                f',"$browser":"{device.browser}","$browser_version":{device.browser_version}'
+                f',"$browser_language":"{country.language}","$device_id":{quoted(person.distinct_ids[0])}'
+            )
+        return f"{text},{_source(self.source)}" if self.source else text
+
+
+@cache
+def _device(device: Device) -> str:
+    """Return the members that describe a device."""
+    return members(
+        {
             "$device_type": device.type,
             "$os": device.os,
             "$os_version": device.os_version,
             "$screen_width": device.width,
             "$screen_height": device.height,
-            "$is_identified": person.identified,
-            "$ip": person.address,
+        }
+    )
+
+
+@cache
+def _country(country: Country) -> str:
+    """Return the members that describe a location."""
+    return members(
+        {
             "$geoip_country_code": country.code,
             "$geoip_country_name": country.name,
             "$geoip_continent_code": country.continent,
             "$geoip_city_name": country.city,
             "$geoip_time_zone": country.time_zone,
         }
-        if self.platform == "web":
-            client |= {
-                "$browser": device.browser,
-                "$browser_version": device.browser_version,
-                "$browser_language": country.language,
-                "$device_id": person.distinct_ids[0],
-            }
-        source = self.source
-        if source:
-            client |= {"$referrer": source.referrer, "$referring_domain": source.domain}
-            if source.utm_source:
-                client |= {
-                    "utm_source": source.utm_source,
-                    "utm_medium": source.utm_medium,
-                    "utm_campaign": source.utm_campaign,
-                }
-            if source.utm_term:
-                client |= {"utm_term": source.utm_term, "utm_content": source.utm_content}
-        return client
+    )
+
+
+@lru_cache(maxsize=256)  # forged sources are without number
+def _source(source: TrafficSource) -> str:
+    """Return the members that describe the source of a visit."""
+    known: dict[str, Json] = {"$referrer": source.referrer, "$referring_domain": source.domain}
+    if source.utm_source:
+        known |= {
+            "utm_source": source.utm_source,
+            "utm_medium": source.utm_medium,
+            "utm_campaign": source.utm_campaign,
+        }
+    if source.utm_term:
+        known |= {"utm_term": source.utm_term, "utm_content": source.utm_content}
+    return members(known)
+
+
+def _entry_source(source: TrafficSource | None) -> tuple[str, str, str, str, str, str]:
+    """Return referring domain, UTM source, campaign, medium, term and content."""
+    if source is None:
+        return ("$direct", "", "", "", "", "")
+    return (
+        source.domain,
+        source.utm_source,
+        source.utm_campaign,
+        source.utm_medium,
+        source.utm_term,
+        source.utm_content,
+    )
+
+
+@cache
+def _title(path: str) -> str:
+    """Return the member `title` of a page."""
+    return f'"title":"{path.strip("/").split("/")[0].title() or "Home"} - Quillboard"'
+
+
+@cache
+def _click(text: str, target: str) -> tuple[str, str]:
+    """Return the members and the chain of elements of a click."""
+    tag = "a" if target else "button"
+    href = f'attr__href="{target}"href="{target}"' if target else ""
+    chain = (
+        f'{tag}.btn.btn-primary:attr__class="btn btn-primary"{href}nth-child="2"nth-of-type="1"text="{text}";'
+        'div.actions:attr__class="actions"nth-child="3"nth-of-type="2";main:nth-child="2"nth-of-type="1";'
+        'body:nth-child="2"nth-of-type="1"'
+    )
+    return f'"$event_type":"click","$el_text":"{text}"', chain
 
 
 def _path_of(url: str) -> str:

@@ -175,10 +175,20 @@ class Engine:
                 written = inserter.finish().rows_written
             finally:
                 inserter.cancel()
-            # chdb does not report a failure to store the last block, such as a full disk.
             kept = self._count(table) - before
-        if kept != written:
-            raise EngineError("INSERT_LOST_ROWS", f"{written - kept} of {written} rows for {table} were not stored.")
+        _check_kept(table, kept, written)
+
+    def copy(self, table: str, columns: Iterable[str], select: str, rows: int) -> None:
+        """Append the result of a SELECT over the sandbox's own tables, which has this number of rows.
+
+        Raises EngineError, like `insert`.
+        """
+        names = ", ".join(f"`{column}`" for column in columns)
+        with self._writing, _engine_errors():
+            before = self._count(table)
+            self._writer.query(f"INSERT INTO {table} ({names}) {select}")
+            kept = self._count(table) - before
+        _check_kept(table, kept, rows)
 
     def call_on_close(self, release: Callable[[], object]) -> None:
         """Register `release` to be called after the database is closed, in reverse order of registration."""
@@ -233,6 +243,12 @@ _SQL_IN_MESSAGE = re.compile(
     re.DOTALL,
 )
 _SYNTAX_DETAIL = re.compile(r"Syntax error.*", re.DOTALL)
+
+
+def _check_kept(table: str, kept: int, written: int) -> None:
+    """Raise EngineError when rows are missing: chdb does not report that the last block was not stored."""
+    if kept != written:
+        raise EngineError("INSERT_LOST_ROWS", f"{written - kept} of {written} rows for {table} were not stored.")
 
 
 def _load_chdb() -> Callable[[str], _Connection]:

@@ -18,6 +18,7 @@ _DYING_S = 1.0
 """Seconds between the loss of a process's connections and its exit."""
 _ROOT = Path(__file__).parents[2]
 _SETTINGS = ("MATON_", "POSTHOG_")
+_CACHE = "POSTHOG_SANDBOX_CACHE"
 
 
 class SandboxError(Exception):
@@ -121,7 +122,7 @@ def _as_message(line: str) -> dict[str, Any]:
 
 def _environment() -> dict[str, str]:
     """Return this environment without keys and settings; add the source path if the sandbox is not installed."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS) or name == _CACHE}
     if _ROOT.name in ("site-packages", "dist-packages"):
         return kept
     return {**kept, "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, [kept.get("PYTHONPATH")])])}

@@ -1,0 +1,212 @@
+"""The cache of generated datasets, shared by the processes of a user."""
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from posthog_sandbox.dataset import cache as cache_module
+from posthog_sandbox.dataset import cache_directory, open_dataset
+
+TODAY = date(2026, 11, 24)
+EVENTS = 2_000
+ROWS = "SELECT count(), groupBitXor(cityHash64(tuple(*))) FROM posthog.events"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def opened(cache: Path, **changed: Any) -> tuple[list[float], list[list[Any]]]:
+    """The steps of opening a dataset, and its events."""
+    steps: list[float] = []
+    wanted: dict[str, Any] = {"events": EVENTS, "today": TODAY, "cache": cache, **changed}
+    directory = wanted.pop("directory", None)
+    with open_dataset(directory, **wanted, progress=lambda fraction, _: steps.append(fraction)) as engine:
+        return steps, engine.select(ROWS).rows
+
+
+def entries(cache: Path) -> list[str]:
+    return sorted(path.name for path in cache.iterdir())
+
+
+def test_equal_data_are_copied_instead_of_generated(cache: Path) -> None:
+    generated, rows = opened(cache)
+    copied, again = opened(cache)
+
+    assert len(generated) > 1
+    assert copied == [1.0]
+    assert again == rows
+
+
+@pytest.mark.parametrize(
+    "changed", [{"events": EVENTS + 1}, {"seed": 43}, {"today": TODAY - timedelta(days=1)}, {"hostile": False}]
+)
+def test_other_data_are_generated_and_kept_too(cache: Path, changed: dict[str, Any]) -> None:
+    opened(cache)
+
+    assert len(opened(cache, **changed)[0]) > 1
+    assert opened(cache, **changed)[0] == opened(cache)[0] == [1.0]
+
+
+def test_data_of_another_version_are_generated(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(cache)
+    monkeypatch.setattr(cache_module, "SCHEMA_VERSION", cache_module.SCHEMA_VERSION + 1)
+
+    assert len(opened(cache)[0]) > 1
+
+
+def test_a_running_sandbox_does_not_change_what_is_cached(cache: Path) -> None:
+    opened(cache)
+    with open_dataset(None, events=EVENTS, today=TODAY, cache=cache) as engine:
+        engine.execute("TRUNCATE TABLE posthog.events")
+        assert engine.select("SELECT count() FROM posthog.events").rows == [[0]]
+
+    assert opened(cache)[1][0][0] == EVENTS
+
+
+def test_a_damaged_entry_is_generated_again_and_replaced(cache: Path) -> None:
+    _, rows = opened(cache)
+    (entry,) = cache.iterdir()
+    shutil.rmtree(entry / "metadata")
+    (entry / "metadata").write_text("damaged")
+
+    generated, again = opened(cache)
+
+    assert len(generated) > 1
+    assert again == rows
+    assert opened(cache) == ([1.0], rows)
+
+
+def test_a_directory_that_is_given_is_neither_copied_nor_cached(cache: Path, tmp_path: Path) -> None:
+    opened(cache, directory=tmp_path / "kept")
+    assert not cache.exists()
+
+    opened(cache)
+    assert len(opened(cache, directory=tmp_path / "other")[0]) > 1
+
+
+def test_an_unusable_directory_turns_the_cache_off_with_one_line_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+
+    assert opened(tmp_path / "file" / "cache")[1][0][0] == EVENTS
+    assert [record.getMessage() for record in caplog.records] == [
+        f"The data are not cached: {tmp_path / 'file' / 'cache'} cannot be used (Not a directory)."
+    ]
+
+
+def test_an_entry_that_could_not_be_written_whole_does_not_exist(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = shutil.copytree
+
+    def fail(source: Path, target: Path, **options: Any) -> None:
+        copy(source / "metadata", target / "metadata", **options)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copytree", fail)
+    opened(cache)
+    assert entries(cache) == []
+
+    monkeypatch.undo()
+    assert len(opened(cache)[0]) > 1
+    assert opened(cache)[0] == [1.0]
+
+
+def test_a_copy_that_fails_is_generated(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(cache)
+    copy = shutil.copytree
+
+    def fail(source: Path, target: Path, **options: Any) -> None:
+        copy(source / "metadata", target / "metadata", **options)
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(shutil, "copytree", fail)
+    generated, rows = opened(cache)
+    assert len(generated) > 1
+    assert rows[0][0] == EVENTS
+
+
+def test_the_least_recently_used_entries_are_removed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "ENTRIES", 2)
+    for seed in (1, 2):
+        opened(cache, seed=seed)
+    for path in cache.iterdir():
+        os.utime(path, (1_000, 1_000))
+    opened(cache, seed=1)  # used, so it is newer than the other one
+    opened(cache, seed=3)
+
+    assert opened(cache, seed=1)[0] == opened(cache, seed=3)[0] == [1.0]
+    assert len(entries(cache)) == 2
+
+
+def test_entries_beyond_the_size_are_removed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(cache, seed=1)
+    (entry,) = cache.iterdir()
+    size = sum(path.lstat().st_size for path in entry.rglob("*") if not path.is_dir())
+    os.utime(entry, (1_000, 1_000))
+    monkeypatch.setattr(cache_module, "BYTES", size * 3 // 2)
+    opened(cache, seed=2)
+
+    assert opened(cache, seed=2)[0] == [1.0]
+    assert len(entries(cache)) == 1
+
+
+def test_data_larger_than_the_cache_are_not_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "BYTES", 1_000)
+    opened(cache)
+
+    assert entries(cache) == []
+
+
+def test_what_a_killed_process_left_behind_is_removed(cache: Path) -> None:
+    for name, age in (("draft-old", 1_000), ("draft-new", None)):
+        (cache / name / "2-data").mkdir(parents=True)
+        if age:
+            os.utime(cache / name, (age, age))
+    opened(cache)
+
+    assert [name for name in entries(cache) if name.startswith("draft-")] == ["draft-new"]
+
+
+def test_small_data_are_generated_every_time(cache: Path) -> None:
+    opened(cache, events=100)
+    assert not cache.exists()
+
+
+def test_processes_that_start_at_once_share_one_entry(cache: Path) -> None:
+    code = (
+        "import sys; from datetime import date; from pathlib import Path\n"
+        "from posthog_sandbox.dataset import open_dataset\n"
+        f"with open_dataset(None, events={EVENTS}, today=date(2026, 11, 24), cache=Path(sys.argv[1])) as engine:\n"
+        f"    print(engine.select({ROWS!r}).rows)\n"
+    )
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, str(cache)], stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    answers = {process.communicate()[0] for process in started}
+
+    assert [process.returncode for process in started] == [0, 0, 0]
+    assert len(answers) == 1
+    assert len(entries(cache)) == 1
+    assert f"{opened(cache)[1]}\n" in answers
+
+
+def test_the_variable_names_the_directory_or_turns_the_cache_off(tmp_path: Path) -> None:
+    assert cache_directory({"POSTHOG_SANDBOX_CACHE": "/some/where"}, tmp_path) == Path("/some/where")
+    assert cache_directory({"POSTHOG_SANDBOX_CACHE": "off"}, tmp_path) is None
+
+
+def test_the_directory_is_where_the_platform_keeps_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert cache_directory({"XDG_CACHE_HOME": "/caches"}, tmp_path) == Path("/caches/posthog-sandbox")
+    for unset in ({}, {"XDG_CACHE_HOME": ""}, {"XDG_CACHE_HOME": "relative"}):
+        assert cache_directory(unset, tmp_path) == tmp_path / ".cache/posthog-sandbox"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert cache_directory({}, tmp_path) == tmp_path / "Library/Caches/posthog-sandbox"
