@@ -13,6 +13,7 @@ from maton_posthog.schemas.base import Part
 from maton_posthog.schemas.json import as_list, is_list
 from maton_posthog.schemas.json_schema import input_schema
 from maton_posthog.tools.operations import OPERATIONS
+from tests.server.test_every_operation import ARGUMENTS
 
 QUERY = {"kind": "TrendsQuery", "series": [{"kind": "EventsNode", "event": "a"}]}
 EVENT = {"event": "a"}
@@ -156,6 +157,15 @@ def test_an_empty_text_means_absent_where_it_says_nothing(place: str) -> None:
         read = model.model_validate({name: ""})
         assert read.model_fields_set == set()
         assert read == model()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_a_call_with_every_other_text_left_empty_is_the_call_without_them(operation: Any) -> None:
+    # What OpenAI's strict mode makes of optional arguments; here the rules between fields count too.
+    given, model = ARGUMENTS.get(operation.name, {}), operation.input
+    empty = {name: "" for name in model.model_fields if name not in given and f"{model.__name__}.{name}" not in CLEARED}
+    assert model.model_validate({**empty, **given}) == model.model_validate(given)
+    assert model.model_validate(dict.fromkeys(empty) | given) == model.model_validate(given)
 
 
 def test_the_texts_that_can_be_cleared_are_those_of_updates() -> None:
