@@ -16,7 +16,7 @@ NEEDED = "notebook or not (test_the_responses_of_a_tool or test_every_operation 
 """Of the tests that run for each tool, those of the new ones."""
 AFTERWARDS = "notebook or test_floors or test_mission or every_tool or is_left or shipped_list or cheap_to_hold"
 PATIENCE_S = 600
-_MADE = ("__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", "build", "dist", ".git", ".venv")
+_MADE = ("__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", "build", "dist", ".git", ".venv", ".hosts")
 
 SCHEMAS = '''"""Notebooks: `/api/projects/{project_id}/notebooks/`."""
 
