@@ -179,6 +179,7 @@ _ELSEWHERE = (
     "~",
     "claude_desktop_config.json",
     "mcp.json",
+    ".hosts/",
     ".venv/",
     ".hosts/",
     "site-packages/",
