@@ -41,7 +41,7 @@ audit = logging.getLogger("maton_posthog.audit")
 NAME = "maton-posthog-mcp"
 RESOURCES: tuple[ResourceProvider, ...] = (PROJECT, SCHEMA, CHART)
 INSTRUCTIONS = """PostHog product analytics through the Maton gateway.
-Project: project_id is a number as text or "@current" (default), resolved once and kept. Every result names its project: check
+Project: project_id is a number or "@current" (default), resolved once and kept. Every result names its project: check
 it before you report numbers or write. connection_id selects a PostHog account; omit it unless there are several.
 Numbers: use query_trends, query_funnel, query_retention and the other query tools for common questions
 (incomplete_last is the current, incomplete interval), and run_hogql (ClickHouse-like SQL) for the rest. Look up names
