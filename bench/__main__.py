@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from . import checking, hogql, insights
+from . import checking, hogql, insights, ready
 from .process import Process
 
 ROUNDS = 13
@@ -46,7 +46,7 @@ class Rounds:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", choices=("server", "check", "hogql", "insights"), help="run only one part")
+    parser.add_argument("--only", choices=("server", "check", "ready", "hogql", "insights"), help="run only one part")
     parser.add_argument(
         "--events", type=int, default=EVENTS, help="number of events in the sandbox (default %(default)s)"
     )
@@ -56,6 +56,8 @@ def main() -> None:
         server()
     if options.only in (None, "check"):
         checking.report()
+    if options.only in (None, "ready"):
+        ready.report(options.events)
     if options.only in (None, "hogql"):
         hogql.report(options.events, rounds)
     if options.only in (None, "insights"):
