@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from . import checking, hogql, insights, rows
+from . import checking, hogql, insights, ready, rows
 from .process import Process
 
 ROUNDS = 13
@@ -47,7 +47,8 @@ class Rounds:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", choices=("server", "rows", "check", "hogql", "insights"), help="run only one part")
+    parts = ("server", "rows", "check", "ready", "hogql", "insights")
+    parser.add_argument("--only", choices=parts, help="run only one part")
     parser.add_argument(
         "--events", type=int, default=EVENTS, help="number of events in the sandbox (default %(default)s)"
     )
@@ -59,6 +60,8 @@ def main() -> None:
         rows.report()
     if options.only in (None, "check"):
         checking.report()
+    if options.only in (None, "ready"):
+        ready.report(options.events)
     if options.only in (None, "hogql"):
         hogql.report(options.events, rounds)
     if options.only in (None, "insights"):

@@ -21,13 +21,17 @@ QUERY = """
 
 async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     """Return the result of a tool. Raises RuntimeError with the message and hint of an error."""
-    result = await client.call_tool(tool, arguments)
-    content = result.content[0]
-    assert isinstance(content, TextContent)
-    answer = json.loads(content.text)
-    if result.is_error:
-        raise RuntimeError(f"{answer['error']['message']} {answer['error'].get('hint', '')}")
-    return answer
+    while True:
+        result = await client.call_tool(tool, arguments)
+        content = result.content[0]
+        assert isinstance(content, TextContent)
+        answer = json.loads(content.text)
+        if not result.is_error:
+            return answer
+        error = answer["error"]
+        if "retry_after_s" not in error:
+            raise RuntimeError(f"{error['message']} {error.get('hint', '')}")
+        await asyncio.sleep(error["retry_after_s"])  # the sandbox is still creating its data
 
 
 async def main() -> None:

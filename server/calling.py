@@ -45,7 +45,12 @@ async def call_tool(
         writes = operation.writes(args)
         if writes:
             reject_marks(operation.name, arguments)
-        call = await runtime.call(budget=operation.budget, writes=writes, progress=_progress(runtime, context))
+        call = await runtime.call(
+            budget=operation.budget,
+            writes=writes,
+            progress=_progress(runtime, context),
+            patient=(context.meta or {}).get("progress_token") is not None,
+        )
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
         )
@@ -88,10 +93,8 @@ def _internal_error(call: Call | None, *, writes: bool) -> GatewayError:
     return fault.with_(outcome="applied" if call and call.wrote else "unknown" if writes else None)
 
 
-def _progress(runtime: Runtime, context: ServerRequestContext[Any]) -> Progress | None:
-    """Return a function that reports elapsed seconds as progress; None when the client did not request progress."""
-    if (context.meta or {}).get("progress_token") is None:
-        return None
+def _progress(runtime: Runtime, context: ServerRequestContext[Any]) -> Progress:
+    """Return a function that reports elapsed seconds as progress, to clients that requested progress."""
 
     async def report(seconds: float, news: str) -> None:
         await context.session.report_progress(seconds, message=cast("str", clean(runtime, news)))

@@ -75,18 +75,23 @@ class Runtime:
         return (await self._open())[0]
 
     async def call(
-        self, *, budget: Budget = Budget.CRUD, writes: bool = False, progress: Progress | None = None
+        self,
+        *,
+        budget: Budget = Budget.CRUD,
+        writes: bool = False,
+        progress: Progress | None = None,
+        patient: bool = False,
     ) -> Call:
         """Return a call through the gateway, not yet aimed. Raises Failed (`unavailable`).
 
-        With the sandbox, a call with `progress` waits until it is ready; others wait for a moment.
+        With the sandbox, a patient call reports progress until the sandbox is ready; others wait for a moment.
         """
         if not self.settings.sandbox:
             gateway, directory = await self._open()
             sender: Sender = gateway.send
         else:
             progress = rising(progress) if progress else None
-            waiting = Waiting(progress)
+            waiting = Waiting(progress if patient else None)
             gateway, directory = await waiting.until(self._open, anyio.Event(), lambda: "The sandbox is starting.")
             sender = partial(self._send_when_ready, gateway, waiting)
         return Call(

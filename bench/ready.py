@@ -1,0 +1,76 @@
+"""From the start of a server with the sandbox to its first result, with an empty and with a warm cache of data."""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from .process import INITIALIZE, ROOT, Process, request
+
+ROUNDS = 3
+PATIENCE_S = 300.0
+SERVER, SANDBOX = "maton_posthog.server", ("posthog_sandbox", "--json", "--exit-on-eof")
+COUNT = {"name": "run_hogql", "arguments": {"query": "SELECT count() FROM events"}, "_meta": {"progressToken": 1}}
+
+
+def report(events: int) -> None:
+    """Print medians. The server generates the number of events of its default; `events` is that of the data alone."""
+    print(f"{ROUNDS} rounds each: the sandbox of the server, and the data of the sandbox alone ({events:,} events).")
+    print(f"{'':42} {'empty cache':>12} {'warm cache':>12}")
+    with tempfile.TemporaryDirectory() as path:
+        rounds = [_round(Path(path) / str(number), events) for number in range(ROUNDS)]
+    names = ("server: start to the first result", "sandbox: start to all events", "sandbox: CPU of that start")
+    for position, name in enumerate(names):
+        empty, warm = (statistics.median(both[side][position] for both in rounds) for side in (0, 1))
+        print(f"{name:42} {empty:>10.2f} s {warm:>10.2f} s", flush=True)
+
+
+def _round(cache: Path, events: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the seconds with an empty and with a warm cache."""
+    empty, warm = [(_answer(cache / "server"), *_data(cache / "sandbox", events)) for _ in range(2)]
+    return empty, warm
+
+
+def _answer(cache: Path) -> float:
+    """Return the seconds from the start of a server to the result of a query, requested at once and with progress."""
+    began = time.perf_counter()
+    variables = {"POSTHOG_SANDBOX_CACHE": str(cache), "MATON_POSTHOG_LOG": "error"}
+    with Process(SERVER, "--sandbox", variables=variables, longest_s=PATIENCE_S) as server:
+        server.write(
+            request(0, "initialize", INITIALIZE),
+            {"jsonrpc": "2.0", "method": "notifications/initialized"},
+            request(1, "tools/call", COUNT),
+        )
+        server.answer()
+        server.answer()
+        taken = time.perf_counter() - began
+        server.end()
+    return taken
+
+
+def _data(cache: Path, events: int) -> tuple[float, float]:
+    """Return the seconds from the start of a sandbox until its data are ready, and the CPU seconds of its life."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", *SANDBOX, "--events", str(events)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "POSTHOG_SANDBOX_CACHE": str(cache)},
+    )
+    assert process.stderr
+    assert process.stdin
+    while json.loads(process.stderr.readline())["progress"] < 1:
+        pass
+    taken = time.perf_counter() - began
+    process.stdin.close()
+    process.wait()
+    process.stderr.close()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return taken, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
