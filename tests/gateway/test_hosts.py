@@ -164,9 +164,16 @@ def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hosts.proxies(["https://api.maton.ai"]) == {}
 
 
-def test_only_loopback_hosts_are_reached_directly_whatever_the_environment() -> None:
-    bases = ["http://127.0.0.1:1/posthog", "http://[::1]:2", "http://localhost:3", "https://api.maton.ai"]
-    assert hosts.direct(bases) == ("all://127.0.0.1", "all://[::1]", "all://localhost")
+def test_loopback_hosts_are_reached_directly_whatever_the_environment() -> None:
+    found = {"http": "http://proxy.example", "https": "http://proxy.example", "all": "proxy.example"}
+    bases = [
+        "http://127.0.0.1:1/posthog",
+        "http://[::1]:2",
+        "http://localhost:3",
+        "https://localhost",
+        "https://a.example",
+    ]
+    assert [hosts.proxy_of(base, found) for base in bases] == [None, None, None, None, "http://proxy.example"]
 
 
 def set_proxies(monkeypatch: pytest.MonkeyPatch, **variables: Any) -> None:
