@@ -97,7 +97,7 @@ async def test_a_proxy_that_cannot_reach_a_host_received_no_key(
     fake: FakeGateway, gateway: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "maton_posthog")
-    set_proxies(monkeypatch, HTTPS_PROXY=f"http://user:pa55word@127.0.0.1:{fake.port}")
+    set_proxies(monkeypatch, HTTPS_PROXY=f"http://user:pa55%20word@127.0.0.1:{fake.port}")
     tunnel = Tunnel()
     fake.answers(tunnel)
     client = gateway(gateway_urls=MATON, control_urls=("https://ctrl.maton.ai",))
@@ -107,12 +107,13 @@ async def test_a_proxy_that_cannot_reach_a_host_received_no_key(
     assert [request.target for request in tunnel.seen][:2] == ["gateway.maton.ai:443", "api.maton.ai:443"]
     assert {request.method for request in tunnel.seen} == {"CONNECT"}
     assert all(CANARY.encode() not in request.raw for request in tunnel.seen)
+    assert {request.headers["proxy-authorization"] for request in tunnel.seen} == {"Basic dXNlcjpwYTU1IHdvcmQ="}
     told = [record.getMessage() for record in caplog.records if "proxy" in record.getMessage()]
     assert told == [
         f"requests to {host} go through the proxy 127.0.0.1:{fake.port}"
         for host in ("gateway.maton.ai", "api.maton.ai", "ctrl.maton.ai")
     ]
-    assert "pa55word" not in caplog.text
+    assert "pa55" not in caplog.text
 
 
 async def test_no_proxy_stands_before_this_machine(
