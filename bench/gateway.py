@@ -39,26 +39,28 @@ ANSWERS: Mapping[str, Any] = {
     "/posthog/api/projects/1/feature_flags/": {"count": 1, "next": None, "previous": None, "results": [FLAG]},
 }
 QUERY = "/posthog/api/projects/1/query/"
-COLUMNS = ("uuid", "event", "timestamp", "count", "value")
 _LIMIT = re.compile(rb"LIMIT (\d+)")
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
-_WIDE = re.compile(rb"wide")
 
 
 def rows(body: bytes, known: dict[tuple[int, bool], bytes]) -> bytes:
-    """Return as many rows as a query's LIMIT says: 100 bytes each, or 1,500 if the query has the word `wide`."""
-    limit, wide = _LIMIT.search(body), _WIDE.search(body) is not None
+    """Return as many rows as a query's LIMIT says: of 100 bytes each, or 1,500 if the query has the word `wide`."""
+    limit, wide = _LIMIT.search(body), b"wide" in body
     count = int(limit[1]) if limit else 1
     if (count, wide) not in known:
-        text = "x" * 1_400 if wide else "$pageview"
-        found = [
-            [f"01900000-0000-7000-8000-{number:012x}", text, "2026-01-31T10:00:00Z", number, number / 7]
+        found: list[list[Any]] = [
+            [f"01900000-0000-7000-8000-{number:012x}", "$pageview", "2026-01-31T10:00:00Z", number, number / 7]
             for number in range(count)
         ]
+        if wide:
+            found = [
+                [*row, *(f"value {number} of column {at}" for at in range(55))] for number, row in enumerate(found)
+            ]
+        columns = [f"column {at}" for at in range(60 if wide else 5)]
         whole = {
             "results": found,
-            "columns": COLUMNS,
-            "types": [[name, "String"] for name in COLUMNS],
+            "columns": columns,
+            "types": [[name, "String"] for name in columns],
             "hasMore": False,
         }
         known[count, wide] = json.dumps(whole, separators=(",", ":")).encode()

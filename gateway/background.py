@@ -49,6 +49,8 @@ class Query:
         self.started = time.monotonic()
         self.finished: float | None = None
         self.answer: Any = None
+        self.weight = 0
+        """The memory of the answer in bytes."""
         self.error: GatewayError | None = None
         self.news = "Running in PostHog"
         self.task: asyncio.Task[None] | None = None
@@ -113,6 +115,7 @@ class Query:
     def finish(self, answer: Weighed | None, error: GatewayError | None = None) -> None:
         """Set the result or the error, and wake the calls that wait."""
         self.answer = answer
+        self.weight = 0 if answer is None else answer.weight
         self.error = error
         self.finished = time.monotonic()
         self._done.set()
@@ -186,14 +189,16 @@ class Background:
     def _tidy(self) -> None:
         """Drop expired queries, and the oldest ones over the limits."""
         finished = [query for query in self._queries.values() if query.finished is not None]
-        weight = sum(_weight(query) for query in finished)
+        weight = sum(query.weight for query in finished)
+        count = len(self._queries)
         for query in finished:
             many = len(self._queries) > MOST_QUERIES or weight > MOST_WEIGHT
             if not many and query.age_s <= KEPT_S:
                 continue
-            weight -= _weight(query)
+            weight -= query.weight
             del self._queries[query.id]
-        self._by_key = {key: query for key, query in self._by_key.items() if query.id in self._queries}
+        if len(self._queries) < count:
+            self._by_key = {key: query for key, query in self._by_key.items() if query.id in self._queries}
         self._expire_later()
 
     def _expire_later(self) -> None:
@@ -204,10 +209,6 @@ class Background:
         if ages and not self._closed:
             left_s = max(KEPT_S - max(ages), 0.0)
             self._expiry = asyncio.get_running_loop().call_later(left_s + _TIDY_AFTER_S, self._tidy)
-
-
-def _weight(query: Query) -> int:
-    return 0 if query.answer is None else query.answer.weight
 
 
 def _cancelled() -> Failed:

@@ -5,22 +5,20 @@ where `retry` allows it. Redirects are never followed, cookies are never kept, a
 """
 
 import logging
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import anyio
 import anyio.to_thread
-import httpx2
 
 from . import hosts, paths
 from .budget import Ledger, Policy, account
 from .errors import Failed, GatewayError, Refused, read_only
 from .exchange import Departure, exchange
 from .hosts import Hosts
+from .pools import LOST, UNREACHABLE, Pools
 from .rejections import outcome_unknown, rejection
 from .request import Encoded, Plane, Request, encode
 from .responses import ACCEPT_ENCODING, UpstreamResponse, parse
@@ -82,7 +80,7 @@ class Gateway:
             "data": Hosts(config.gateway_urls, paths.DATA_PREFIX, "MATON_GATEWAY_URL"),
             "control": Hosts(config.control_urls, "", "MATON_CONTROL_URL"),
         }
-        self._http: httpx2.AsyncClient | None = None
+        self._http: Pools | None = None
         self._making = anyio.Lock()
         self._closed = False
 
@@ -155,17 +153,17 @@ class Gateway:
         """Send once and read the whole response. An unreachable host is replaced by the next one. Raises _Lost."""
         known = self._hosts[request.plane]
         while True:
-            http = self._http or await self._client()
+            pools = self._http or await self._pools()
             base = known.base
             departure = Departure()
-            prepared = _prepare(http, base, request.method, encoded, departure)
+            pool, prepared = pools.prepare(base, request.method, encoded, departure)
             try:
                 with anyio.fail_after(max(0.0, deadline - time.monotonic())):
-                    return await exchange(http, prepared)
-            except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
+                    return await exchange(pool, prepared)
+            except UNREACHABLE as error:
                 if not known.advance(base):
                     raise _Lost(sent=False, what=type(error).__name__) from error
-            except (TimeoutError, httpx2.TransportError) as error:
+            except (TimeoutError, *LOST) as error:
                 what = "timeout" if isinstance(error, TimeoutError) else type(error).__name__
                 raise _Lost(sent=departure.left, what=what) from error
 
@@ -180,14 +178,14 @@ class Gateway:
         except TimeoutError:
             raise self._lost(request, _Lost(sent=True, what="timeout"), allowed_s) from None
 
-    async def _client(self) -> httpx2.AsyncClient:
+    async def _pools(self) -> Pools:
         """Return the connection pool, created in a thread at the first request: its TLS context takes 40 ms."""
         async with self._making:
             if self._closed:
                 raise Failed("unavailable", "This server is shutting down.", outcome="not_sent")
             if self._http is None:
                 try:
-                    self._http = await anyio.to_thread.run_sync(self._make_client)
+                    self._http = await anyio.to_thread.run_sync(self._make_pools)
                 except (ValueError, ImportError, OSError) as error:
                     raise Failed(
                         "unavailable",
@@ -197,26 +195,17 @@ class Gateway:
                     ) from error
             return self._http
 
-    def _make_client(self) -> httpx2.AsyncClient:
+    def _make_pools(self) -> Pools:
         bases = [base for known in self._hosts.values() for base in known.all]
         for host, proxy in hosts.proxies(bases).items():
             logger.info("requests to %s go through the proxy %s", host, proxy)
-        tls = any(base.startswith("https:") for base in bases)
-        return httpx2.AsyncClient(
-            # Certificates are always verified. Without an https URL no certificate authorities have to be loaded.
-            verify=True if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            follow_redirects=False,
-            mounts=dict.fromkeys(hosts.direct(bases)),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S),
-            limits=httpx2.Limits(max_connections=100, max_keepalive_connections=40, keepalive_expiry=30.0),
-            headers={
-                "Authorization": f"Bearer {self.config.api_key}",
-                "User-Agent": USER_AGENT,
-                "Accept": "application/json",
-                "Accept-Encoding": ACCEPT_ENCODING,
-            },
-        )
+        headers = {
+            "Authorization": f"Bearer {self.config.api_key}",
+            "User-Agent": USER_AGENT,
+            "Accept": "application/json",
+            "Accept-Encoding": ACCEPT_ENCODING,
+        }
+        return Pools(bases, headers, CONNECT_TIMEOUT_S)
 
     def _lost(self, request: Request, lost: _Lost, allowed_s: float) -> GatewayError:
         if lost.sent and request.writes:
@@ -248,19 +237,3 @@ class Gateway:
             whole = error.source == "maton"
             self.ledger.close(account(request.connection), None if whole else request.budget, retry_after_s)
         return error
-
-
-def _prepare(
-    http: httpx2.AsyncClient, base: str, method: str, encoded: Encoded, departure: Departure
-) -> httpx2.Request:
-    """Return the finished request, after checking that the HTTP library did not change its URL."""
-    url = base + encoded.target
-    try:
-        prepared = http.build_request(
-            method, url, headers=encoded.headers, content=encoded.content, extensions={"trace": departure}
-        )
-    except httpx2.InvalidURL:
-        prepared = None  # over 64 kB
-    if prepared is None or str(prepared.url) != url:
-        raise Refused("invalid_argument", "The arguments do not form a valid URL.", "Shorten long arguments.")
-    return prepared

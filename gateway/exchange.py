@@ -3,7 +3,7 @@
 from typing import Any
 
 import anyio
-import httpx2
+import httpcore2
 
 from .responses import UpstreamResponse, read_bounded
 
@@ -32,22 +32,20 @@ class Departure:
                 await self._socket.aclose()
 
 
-async def exchange(http: httpx2.AsyncClient, prepared: httpx2.Request) -> UpstreamResponse:
+async def exchange(pool: httpcore2.AsyncConnectionPool, prepared: httpcore2.Request) -> UpstreamResponse:
     """Send a request and read the whole response. On cancellation, close the connection."""
-    response = await http.send(prepared, stream=True)
+    response = await pool.handle_async_request(prepared)
+    headers = {name.lower(): value.decode("latin-1").strip() for name, value in response.headers}
     try:
-        encoding = response.headers.get("content-encoding", "").strip().lower()
-        read = await read_bounded(response.aiter_raw(), encoding)
+        read = await read_bounded(response.aiter_stream(), headers.get(b"content-encoding", "").lower())
     finally:
-        if not response.is_closed:
-            with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
-                await response.aclose()
-    headers = response.headers
+        with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
+            await response.aclose()
     return UpstreamResponse(
-        response.status_code,
+        response.status,
         read if isinstance(read, bytes) else b"",
-        request_id=_plain(headers.get("x-request-id")),
-        retry_after=headers.get("retry-after"),
+        request_id=_plain(headers.get(b"x-request-id")),
+        retry_after=headers.get(b"retry-after"),
         fault=None if isinstance(read, bytes) else read,
     )
 

@@ -39,27 +39,23 @@ def netloc(url: str) -> str:
     return urlsplit(url).netloc
 
 
-def direct(bases: Iterable[str]) -> tuple[str, ...]:
-    """Return URL patterns of the loopback hosts, which are reached without a proxy.
+def proxy_of(base: str, found: Mapping[str, str] | None = None) -> str | None:
+    """Return the URL of the proxy of the environment (`HTTPS_PROXY`, `ALL_PROXY`) through which a base is reached.
 
-    A proxy cannot reach this machine's loopback, and plain http would show it the key.
+    None for loopback hosts: a proxy cannot reach this machine's loopback, and plain http would show it the key.
     """
-    hosts = {urlsplit(base).hostname or "" for base in bases}
-    return tuple(
-        f"all://[{host}]" if ":" in host else f"all://{host}" for host in sorted(hosts) if paths.is_loopback(host)
-    )
+    known = getproxies() if found is None else found
+    parts = urlsplit(base)
+    host = parts.hostname or ""
+    proxy = known.get(parts.scheme) or known.get("all")
+    if not proxy or paths.is_loopback(host) or proxy_bypass(host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def proxies(bases: Iterable[str], found: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return `{host: proxy}` for the bases that are reached through a proxy of the environment (`HTTPS_PROXY`,
-    `ALL_PROXY`). A proxy is host and port, without its credentials.
+    """Return `{host: proxy}` for the bases that are reached through a proxy of the environment. A proxy is host and
+    port, without its credentials.
     """
-    known = getproxies() if found is None else found
-    named: dict[str, str] = {}
-    for base in bases:
-        parts = urlsplit(base)
-        host = parts.hostname or ""
-        proxy = known.get(parts.scheme) or known.get("all")
-        if proxy and not paths.is_loopback(host) and not proxy_bypass(host):
-            named[host] = netloc(proxy if "://" in proxy else f"http://{proxy}").rpartition("@")[2]
-    return named
+    reached = {base: proxy_of(base, found) for base in bases}
+    return {urlsplit(base).hostname or "": netloc(proxy).rpartition("@")[2] for base, proxy in reached.items() if proxy}

@@ -1,20 +1,23 @@
 """A cache of upstream values. Calls that need the same value at the same time share one request."""
 
 import asyncio
+import sys
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
+from typing import Any, cast
 
 import anyio
 
 from .errors import GatewayError
-from .weight import weight_of
 
 MOST_WEIGHT = 50_000_000
 """Largest total of the kept values, in bytes of memory."""
+_SAMPLE = 20
+"""How many items of a list or an object are weighed; the others count as much on average."""
 _DROP_AFTER_S = 0.01
 """Added to a timer, so that what it waits for is over."""
 
@@ -148,3 +151,24 @@ class Kept:
         if self._answers:
             left_s = min(answer.until for answer in self._answers.values()) - now
             self._expiry = asyncio.get_running_loop().call_later(left_s + _DROP_AFTER_S, self._expire_later)
+
+
+def weight_of(value: object) -> int:
+    """Return about how many bytes a value takes, with all that it contains; what it contains twice counts twice."""
+    own = sys.getsizeof(value)
+    if isinstance(value, (str, bytes, type, Enum)):
+        return own
+    if isinstance(value, Mapping):
+        return own + _sampled([part for item in cast("Mapping[Any, Any]", value).items() for part in item])
+    if isinstance(value, (Sequence, Set)):
+        return own + _sampled(list(cast("Sequence[Any]", value)))
+    if is_dataclass(value) and not isinstance(value, type):
+        return own + sum(weight_of(getattr(value, part.name)) for part in fields(value))
+    return own + weight_of(vars(value)) if hasattr(value, "__dict__") else own
+
+
+def _sampled(parts: list[Any]) -> int:
+    step = max(1, len(parts) // _SAMPLE)
+    step += step % 2 == 0 and step > 1  # an odd step meets both keys and values
+    chosen = parts[::step]
+    return sum(map(weight_of, chosen)) * len(parts) // max(1, len(chosen))

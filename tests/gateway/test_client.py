@@ -210,13 +210,13 @@ async def test_a_cancelled_call_closes_its_connection_and_leaves_nothing_behind(
     whims = random.Random(11)
     fake.answers(*[(hang, drip(BODY), half(BODY), reply(200, BODY))[number % 4] for number in range(199)], hang)
     client = gateway()
-    await inside(client)._client()
+    await inside(client)._pools()
     before = asyncio.all_tasks()
     for number in range(200):
         with anyio.move_on_after(whims.choice([0.0, 0.0005, 0.001, 0.002, 0.004])):
             with suppress(GatewayError):
                 await send(client, (READ, WRITE)[number % 2])
-    assert all(connection.is_idle() for connection in inside(client)._http._transport._pool.connections)
+    assert all(connection.is_idle() for pool in inside(client)._http.all for connection in pool.connections)
     await client.aclose()
     await fake.until(lambda: fake.open == 0)
     # The fake gateway's tasks share this loop; each ends a few turns after its connection.

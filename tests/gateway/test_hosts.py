@@ -97,7 +97,7 @@ async def test_a_proxy_that_cannot_reach_a_host_received_no_key(
     fake: FakeGateway, gateway: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "maton_posthog")
-    set_proxies(monkeypatch, HTTPS_PROXY=f"http://user:pa55word@127.0.0.1:{fake.port}")
+    set_proxies(monkeypatch, HTTPS_PROXY=f"http://user:pa55%20word@127.0.0.1:{fake.port}")
     tunnel = Tunnel()
     fake.answers(tunnel)
     client = gateway(gateway_urls=MATON, control_urls=("https://ctrl.maton.ai",))
@@ -107,12 +107,13 @@ async def test_a_proxy_that_cannot_reach_a_host_received_no_key(
     assert [request.target for request in tunnel.seen][:2] == ["gateway.maton.ai:443", "api.maton.ai:443"]
     assert {request.method for request in tunnel.seen} == {"CONNECT"}
     assert all(CANARY.encode() not in request.raw for request in tunnel.seen)
+    assert {request.headers["proxy-authorization"] for request in tunnel.seen} == {"Basic dXNlcjpwYTU1IHdvcmQ="}
     told = [record.getMessage() for record in caplog.records if "proxy" in record.getMessage()]
     assert told == [
         f"requests to {host} go through the proxy 127.0.0.1:{fake.port}"
         for host in ("gateway.maton.ai", "api.maton.ai", "ctrl.maton.ai")
     ]
-    assert "pa55word" not in caplog.text
+    assert "pa55" not in caplog.text
 
 
 async def test_requests_to_this_machine_use_no_proxy(
@@ -164,9 +165,16 @@ def test_the_no_proxy_variable_is_respected(monkeypatch: pytest.MonkeyPatch) -> 
     assert hosts.proxies(["https://api.maton.ai"]) == {}
 
 
-def test_only_loopback_hosts_are_always_reached_directly() -> None:
-    bases = ["http://127.0.0.1:1/posthog", "http://[::1]:2", "http://localhost:3", "https://api.maton.ai"]
-    assert hosts.direct(bases) == ("all://127.0.0.1", "all://[::1]", "all://localhost")
+def test_loopback_hosts_are_reached_directly_whatever_the_environment() -> None:
+    found = {"http": "http://proxy.example", "https": "http://proxy.example", "all": "proxy.example"}
+    bases = [
+        "http://127.0.0.1:1/posthog",
+        "http://[::1]:2",
+        "http://localhost:3",
+        "https://localhost",
+        "https://a.example",
+    ]
+    assert [hosts.proxy_of(base, found) for base in bases] == [None, None, None, None, "http://proxy.example"]
 
 
 def set_proxies(monkeypatch: pytest.MonkeyPatch, **variables: Any) -> None:

@@ -139,7 +139,7 @@ async def test_a_cancelled_call_leaves_no_connection_behind(fake: FakeGateway, g
 
 def open_connections(client: Gateway) -> list[Any]:
     """Return the connections that the pool of a gateway keeps."""
-    return inside(client)._http._transport._pool.connections
+    return [connection for pool in inside(client)._http.all for connection in pool.connections]
 
 
 def endless(at_end: Callable[[], None]) -> Behaviour:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from maton_posthog.gateway.weight import weight_of
+from maton_posthog.gateway.kept import weight_of
 
 
 @dataclass(frozen=True, slots=True)
