@@ -102,7 +102,7 @@ async def test_the_demo_waits_for_a_query_that_outlives_its_call() -> None:
     rows = {"columns": ["event"], "rows": [["$pageview"]], "project": {"name": "Sandbox"}}
     answers, called = [running, running, rows], list[str]()
 
-    async def call_tool(name: str, _: dict[str, Any]) -> CallToolResult:
+    async def call_tool(name: str, _: dict[str, Any], *, progress_callback: object) -> CallToolResult:
         called.append(name)
         return CallToolResult(content=[TextContent(text=json.dumps(answers.pop(0)))])
 
