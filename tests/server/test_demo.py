@@ -103,7 +103,7 @@ async def test_the_demo_waits_for_a_query_that_outlives_its_call() -> None:
     answers = [running, running, rows]
     called = list[str]()
 
-    async def call_tool(name: str, _: dict[str, Any]) -> CallToolResult:
+    async def call_tool(name: str, _: dict[str, Any], *, progress_callback: object) -> CallToolResult:
         called.append(name)
         return CallToolResult(content=[TextContent(text=json.dumps(answers.pop(0)))])
 

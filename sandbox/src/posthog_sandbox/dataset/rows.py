@@ -1,8 +1,9 @@
 """The generated rows, one record per physical table. Moments are integer microseconds since 1970, UTC."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 
 class EventRow(NamedTuple):
@@ -68,6 +69,12 @@ class SentEvent(NamedTuple):
             self.created_at,
             *shared[3:],
         )
+
+
+type SentValues = tuple[Setting, str, str, str, int, str, int]
+
+new_sent = cast("Callable[[SentValues], SentEvent]", partial(cast("Any", tuple).__new__, SentEvent))
+"""Make a SentEvent of its values, in half the time of its constructor."""
 
 
 class PersonRow(NamedTuple):

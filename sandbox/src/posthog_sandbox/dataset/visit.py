@@ -9,7 +9,7 @@ from urllib.parse import quote
 from .chance import Chance
 from .people import Company, Json, Person, members, quoted
 from .product import APP, EXPERIMENT_FLAG, EXPERIMENT_PROPERTY
-from .rows import ReplayRow, SentEvent, SessionRow, Setting
+from .rows import ReplayRow, SentEvent, SessionRow, Setting, new_sent
 from .story import SECOND, Story
 from .vocabulary import Country, Device, TrafficSource
 
@@ -148,7 +148,7 @@ class Visit:
         self._urls.append(url)
         uuid = self._chance.uuid7(clock)
         created_at = clock + 300_000 + int(self._unit() * 2_700_000)
-        self.events.append(SentEvent(setting, uuid, event, properties, clock, elements_chain, created_at))
+        self.events.append(new_sent((setting, uuid, event, properties, clock, elements_chain, created_at)))
 
     def changed(self) -> None:
         """Describe the setting again after a change of identity, company or variant."""
