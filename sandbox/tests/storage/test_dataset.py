@@ -229,7 +229,7 @@ def test_hostile_values_are_present_unless_disabled() -> None:
 
 
 def test_what_has_the_same_shape_has_the_same_names_and_types() -> None:
-    shapes: defaultdict[object, set[tuple[tuple[str, type], ...]]] = defaultdict(set)
+    shapes: defaultdict[object, set[tuple[tuple[str, str], ...]]] = defaultdict(set)
     for batch in generate(Parameters(20_000, 42, TODAY)):
         for sent in batch.sent:
             shapes[sent.setting.shape].add(_typed(sent.setting.properties))
@@ -241,8 +241,9 @@ def test_what_has_the_same_shape_has_the_same_names_and_types() -> None:
     assert all(len(found) == 1 for found in shapes.values())
 
 
-def _typed(members: str) -> tuple[tuple[str, type], ...]:
-    return tuple((name, type(value)) for name, value in json.loads(f"{{{members}}}").items())
+def _typed(members: str) -> tuple[tuple[str, str], ...]:
+    properties: dict[str, object] = json.loads(f"{{{members}}}")
+    return tuple((name, type(value).__name__) for name, value in properties.items())
 
 
 def _broken(event: ParsedEvent) -> bool:
