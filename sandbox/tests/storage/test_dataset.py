@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from posthog_sandbox.dataset import Parameters, generate, newest_today, product, raw_rows, tell
 from posthog_sandbox.dataset.rows import EventRow
+from posthog_sandbox.dataset.visit import FIXED_SHAPE
 
 TODAY = date(2026, 11, 24)
 SMALL = Parameters(events=3_000, seed=7, today=TODAY)
@@ -225,6 +226,24 @@ def test_hostile_values_are_present_unless_disabled() -> None:
     assert [table for table, _ in planted] == [table for table, _ in clean]
     moments = [[row["timestamp"] for table, row in rows if table == "events"] for rows in (planted, clean)]
     assert moments[0] == moments[1]
+
+
+def test_what_has_the_same_shape_has_the_same_names_and_types() -> None:
+    shapes: defaultdict[object, set[tuple[tuple[str, str], ...]]] = defaultdict(set)
+    for batch in generate(Parameters(20_000, 42, TODAY)):
+        for sent in batch.sent:
+            shapes[sent.setting.shape].add(_typed(sent.setting.properties))
+            if sent.event in FIXED_SHAPE:
+                own = _typed(sent.properties)
+                shapes[sent.event, any(name == "$current_url" for name, _ in own)].add(own)
+
+    assert len(shapes) > 20
+    assert all(len(found) == 1 for found in shapes.values())
+
+
+def _typed(members: str) -> tuple[tuple[str, str], ...]:
+    properties: dict[str, object] = json.loads(f"{{{members}}}")
+    return tuple((name, type(value).__name__) for name, value in properties.items())
 
 
 def _broken(event: ParsedEvent) -> bool:

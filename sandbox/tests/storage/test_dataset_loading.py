@@ -72,6 +72,23 @@ def test_definitions_describe_the_stored_events_and_properties(directory: Path) 
     assert owners == [[["purchase_completed", "subscription_renewed"]]]
 
 
+def test_every_property_of_the_stored_events_is_defined_with_its_events() -> None:
+    with open_dataset(None, events=20_000, today=TODAY, progress=_ignore) as engine:
+        stored = engine.select(
+            "SELECT name, arraySort(groupUniqArray(event)), groupUniqArray(kind) FROM ("
+            "SELECT event, arrayJoin(JSONExtractKeysAndValuesRaw(properties)) AS pair, pair.1 AS name, "
+            "multiIf(match(pair.2, '^[0-9-]'), 'Numeric', match(pair.2, '^[tf]'), 'Boolean', "
+            "match(pair.2, '^\"'), 'String', 'other') AS kind FROM posthog.events) GROUP BY name ORDER BY name"
+        ).rows
+        defined = engine.select(
+            "SELECT name, events, [ifNull(property_type, 'other')] FROM posthog.property_definitions "
+            "WHERE type = 'event' ORDER BY name"
+        ).rows
+
+    assert len(defined) > 60
+    assert defined == [[name, events, kinds if len(kinds) == 1 else ["String"]] for name, events, kinds in stored]
+
+
 def test_progress_rises_to_one_in_small_steps() -> None:
     fractions: list[float] = []
     with open_dataset(None, events=10_000, today=TODAY, progress=lambda fraction, _: fractions.append(fraction)):
