@@ -44,7 +44,7 @@ def asgi_app(settings: Settings | None = None) -> Starlette:
     async def at_end() -> None:
         await _close(runtime)
 
-    return http_app(build(runtime), chosen, at_end=at_end)
+    return http_app(build(runtime), chosen, at_start=runtime.start, at_end=at_end)
 
 
 async def _close(runtime: Runtime) -> None:

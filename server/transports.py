@@ -69,8 +69,14 @@ async def _nothing() -> None:
     """Do nothing at the end."""
 
 
-def http_app(server: Server[Any], settings: Settings, *, at_end: Callable[[], Awaitable[None]] = _nothing) -> Starlette:
-    """Return the ASGI application. Its lifespan owns the sessions and awaits `at_end` after them."""
+def http_app(
+    server: Server[Any],
+    settings: Settings,
+    *,
+    at_start: Callable[[], object] = lambda: None,
+    at_end: Callable[[], Awaitable[None]] = _nothing,
+) -> Starlette:
+    """Return the ASGI application. Its lifespan owns the sessions, calls `at_start` before and awaits `at_end` after."""
     # Not stateless: clients of the older era can cancel a call, or receive requests during one, in a session only.
     sessions = StreamableHTTPSessionManager(server, max_sessions=MAX_SESSIONS)
     streams = SseServerTransport("/messages/")
@@ -78,6 +84,7 @@ def http_app(server: Server[Any], settings: Settings, *, at_end: Callable[[], Aw
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         try:
+            at_start()
             async with sessions.run():
                 yield
         finally:
