@@ -76,7 +76,7 @@ def http_app(
     at_start: Callable[[], object] = lambda: None,
     at_end: Callable[[], Awaitable[None]] = _nothing,
 ) -> Starlette:
-    """Return the ASGI application. Its lifespan owns the sessions, calls `at_start` before and awaits `at_end` after."""
+    """Return the ASGI application. Its lifespan owns the sessions, and calls `at_start` and `at_end` around them."""
     # Not stateless: clients of the older era can cancel a call, or receive requests during one, in a session only.
     sessions = StreamableHTTPSessionManager(server, max_sessions=MAX_SESSIONS)
     streams = SseServerTransport("/messages/")
