@@ -22,13 +22,13 @@ from .connections import Connection, ControlPlane
 from .directory import Directory
 from .dispatcher import Dispatcher, Sender
 from .errors import Failed, GatewayError, Refused
+from .http.request import Request
+from .http.responses import LOOK_FIRST
+from .http.threads import LARGE_BYTES
 from .kept import Slot
 from .projects import CURRENT, Project
 from .queries import QUERY_PATH, check_query
-from .request import Request
-from .responses import LOOK_FIRST
 from .target import Target, resolve_target
-from .threads import LARGE_BYTES
 
 _ONE_QUERY_PATH = "/api/projects/{project_id}/query/{query_id}/"
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")

@@ -13,17 +13,18 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from . import hosts, paths
+from . import paths
 from .budget import Ledger, Policy, account
 from .errors import Failed, GatewayError, Refused, read_only
-from .exchange import Departure, exchange
-from .hosts import Hosts
-from .pools import LOST, UNREACHABLE, Pools
+from .http import hosts
+from .http.exchange import Departure, exchange
+from .http.hosts import Hosts
+from .http.pools import LOST, UNREACHABLE, Pools
+from .http.request import Encoded, Plane, Request, encode
+from .http.responses import ACCEPT_ENCODING, UpstreamResponse, parse
+from .http.retry import Backoff, RetryQuota, parse_retry_after, repeatable
+from .http.threads import LARGE_BYTES, Threads
 from .rejections import outcome_unknown, rejection
-from .request import Encoded, Plane, Request, encode
-from .responses import ACCEPT_ENCODING, UpstreamResponse, parse
-from .retry import Backoff, RetryQuota, parse_retry_after, repeatable
-from .threads import LARGE_BYTES, Threads
 
 logger = logging.getLogger("maton_posthog.gateway")
 

@@ -16,8 +16,8 @@ from ..schemas.json import as_object, is_list, is_object
 from . import paths
 from .budget import Budget
 from .errors import Advice, Failed, GatewayError, Refused
-from .request import Request
-from .retry import MAX_TRIES
+from .http.request import Request
+from .http.retry import MAX_TRIES
 
 type Send = Callable[[Request], Awaitable[Any]]
 APP = "posthog"

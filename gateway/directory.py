@@ -7,9 +7,9 @@ from .background import Background
 from .budget import Ledger
 from .client import GatewayConfig
 from .connections import ActiveConnections, Grants
+from .http.threads import Threads
 from .kept import Kept
 from .projects import Projects
-from .threads import Threads
 
 
 def utc_now() -> datetime:

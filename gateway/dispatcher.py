@@ -8,7 +8,7 @@ from typing import Any
 from .connections import ControlPlane
 from .directory import Directory
 from .errors import Advice, Failed, GatewayError
-from .request import Request
+from .http.request import Request
 
 type Sender = Callable[[Request, float, Callable[[int], None]], Awaitable[Any]]
 """Sends one request before a `time.monotonic()` moment, reports the size of the response, and returns it parsed:

@@ -11,7 +11,7 @@ from ..schemas.text import excerpt
 from .budget import Budget
 from .connections import Send
 from .errors import Advice, Failed, GatewayError, Refused
-from .request import Request
+from .http.request import Request
 
 CURRENT: Literal["@current"] = "@current"
 _MOST_PROJECTS = 1000

@@ -14,8 +14,8 @@ from pydantic_core import from_json
 from ..schemas.json import as_list, as_object, is_list, is_object
 from ..schemas.text import excerpt
 from .errors import Advice, Code, Failed, GatewayError, Rejected, Source, Upstream
-from .request import Plane, Request
-from .responses import LOOK_FIRST, UpstreamResponse
+from .http.request import Plane, Request
+from .http.responses import LOOK_FIRST, UpstreamResponse
 
 _HOST_HINT = (
     "Maton may have moved: set MATON_GATEWAY_URL / MATON_CONTROL_URL (--gateway-url / --control-url), "

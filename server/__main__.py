@@ -11,7 +11,7 @@ def main() -> None:
         sys.exit(2)
 
     from .settings import SettingsError, load
-    from .start import StartError, plain_flags, start
+    from .starting.process import StartError, plain_flags, start
 
     flags = plain_flags(sys.argv[1:])
     if flags is None:

@@ -17,7 +17,7 @@ from ..gateway.background import Progress
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError, Refused, read_only
-from ..gateway.threads import LARGE_BYTES
+from ..gateway.http.threads import LARGE_BYTES
 from ..schemas.base import Input
 from ..schemas.json import safe_integers
 from ..schemas.rows import Rows

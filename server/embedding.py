@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from .app import build
 from .runtime import Runtime
 from .settings import Settings, check_exposure, load
-from .transports import http_app
+from .transports.http import http_app
 
 
 @asynccontextmanager

@@ -18,12 +18,12 @@ from ..gateway.client import Gateway, GatewayConfig
 from ..gateway.directory import Directory, utc_now
 from ..gateway.dispatcher import Sender
 from ..gateway.errors import Failed
-from ..gateway.request import Request
+from ..gateway.http.request import Request
 from ..tools.operation import Operation
-from .sandbox import COMMAND, Sandbox, SandboxError
+from .sandbox.child import COMMAND, Sandbox, SandboxError
+from .sandbox.waiting import Waiting, rising
 from .settings import Settings
 from .tool_list import is_offered, tool_list
-from .waiting import Waiting, rising
 
 _logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Makes server/ready.json: what the SDK answers to requests that depend on nothing but the settings."""
+"""Makes server/starting/ready.json: what the SDK answers to requests that depend on nothing but the settings."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -9,14 +9,14 @@ from typing import Any, cast
 import anyio
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 
-from maton_posthog.server import stdio
 from maton_posthog.server.app import RESOURCES, build
-from maton_posthog.server.opening import PassedLine
 from maton_posthog.server.prompts import PLANS
-from maton_posthog.server.ready import LISTS, MODERN, traits
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import Settings, load
-from maton_posthog.server.wire import LineWriter
+from maton_posthog.server.starting.opening import PassedLine
+from maton_posthog.server.starting.ready import LISTS, MODERN, traits
+from maton_posthog.server.transports import stdio
+from maton_posthog.server.transports.wire import LineWriter
 
 META = {
     "io.modelcontextprotocol/protocolVersion": MODERN,

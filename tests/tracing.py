@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from maton_posthog.gateway.exchange import exchange
+from maton_posthog.gateway.http.exchange import exchange
 
 from .snapshots import ROOT
 

@@ -21,8 +21,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        from ..leaving import quietly_on_signals
-        from ..start import collector_paused
+        from ..starting.leaving import quietly_on_signals
+        from ..starting.process import collector_paused
 
         quietly_on_signals()
         # What an import prints must not reach stdout, which belongs to the protocol.

@@ -79,7 +79,7 @@ async def _connected(page: Terminal) -> AsyncGenerator["Client"]:
 
 async def _follow(source: int, page: Terminal) -> None:
     """Show the progress that the server logs."""
-    from ..wire import LineReader
+    from ..transports.wire import LineReader
 
     async for line in LineReader(source, lambda line: line or b""):
         entry = _entry(line)

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from ..sandbox import MISSING, MODULE, installed
+from ..sandbox.child import MISSING, MODULE, installed
 from . import DISTRIBUTION, fail
 
 

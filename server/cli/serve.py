@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
-from ..declaration import Declaration
 from ..settings import DECLARATIONS, SettingsError, load
-from ..start import StartError, start
+from ..settings.declaration import Declaration
+from ..starting.process import StartError, start
 from . import fail, reject_arguments
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from maton_posthog.gateway.budget import Ledger
 from maton_posthog.gateway.client import Gateway, GatewayConfig
-from maton_posthog.gateway.retry import Backoff
+from maton_posthog.gateway.http.retry import Backoff
 
 from .fake_gateway import CANARY, FakeGateway
 

@@ -8,7 +8,7 @@ import pytest
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.client import Gateway
 from maton_posthog.gateway.errors import GatewayError
-from maton_posthog.gateway.request import Request
+from maton_posthog.gateway.http.request import Request
 
 from .fake_gateway import reply
 

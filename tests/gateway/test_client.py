@@ -18,7 +18,7 @@ import pytest
 from maton_posthog.gateway import client as client_module
 from maton_posthog.gateway.budget import Budget, Ledger
 from maton_posthog.gateway.errors import Failed, GatewayError, Rejected
-from maton_posthog.gateway.request import Request
+from maton_posthog.gateway.http.request import Request
 from maton_posthog.schemas.rows import Rows
 
 from .conftest import Clock, Opener, inside

@@ -7,10 +7,10 @@ from typing import Any
 import anyio
 import pytest
 
-from maton_posthog.gateway import hosts
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.errors import GatewayError
-from maton_posthog.gateway.request import Request
+from maton_posthog.gateway.http import hosts
+from maton_posthog.gateway.http.request import Request
 
 from .conftest import Opener
 from .fake_gateway import CANARY, FakeGateway, Peer, Received, drop, reply

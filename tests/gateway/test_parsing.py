@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maton_posthog.gateway import parsing
-from maton_posthog.gateway.parsing import parse_strictly, parse_with_rows
+from maton_posthog.gateway.http import parsing
+from maton_posthog.gateway.http.parsing import parse_strictly, parse_with_rows
 from maton_posthog.schemas.rows import Rows
 from tests.oracle import examples
 

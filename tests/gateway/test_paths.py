@@ -8,7 +8,7 @@ from maton_posthog.gateway import paths
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.client import Gateway, GatewayConfig
 from maton_posthog.gateway.errors import Advice, Refused
-from maton_posthog.gateway.request import Request, encode
+from maton_posthog.gateway.http.request import Request, encode
 from tests.oracle import accepting
 
 from .conftest import Opener

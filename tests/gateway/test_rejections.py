@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.errors import Advice, Failed, GatewayError, Rejected
+from maton_posthog.gateway.http.request import Request
+from maton_posthog.gateway.http.responses import UpstreamResponse
 from maton_posthog.gateway.rejections import read_error_body, rejection
-from maton_posthog.gateway.request import Request
-from maton_posthog.gateway.responses import UpstreamResponse
 
 from .fake_gateway import CONNECTION, posthog
 

@@ -9,7 +9,7 @@ import pytest
 
 from maton_posthog.gateway.budget import Ledger
 from maton_posthog.gateway.errors import Refused
-from maton_posthog.gateway.request import Request
+from maton_posthog.gateway.http.request import Request
 
 from .conftest import Clock, Opener, Waits, inside
 from .fake_gateway import Behaviour, FakeGateway, Peer, Received, drop, half, hang_up, posthog, reply

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maton_posthog.gateway.errors import Failed
-from maton_posthog.gateway.responses import MAX_BODY_BYTES, UpstreamResponse, parse, read_bounded
+from maton_posthog.gateway.http.responses import MAX_BODY_BYTES, UpstreamResponse, parse, read_bounded
 from tests.oracle import accepting
 
 from .fake_gateway import bomb, gzipped

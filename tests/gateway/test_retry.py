@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maton_posthog.gateway.errors import Failed, Refused, Rejected
-from maton_posthog.gateway.retry import LONGEST_WAIT_S, Backoff, RetryQuota, parse_retry_after, repeatable
+from maton_posthog.gateway.http.retry import LONGEST_WAIT_S, Backoff, RetryQuota, parse_retry_after, repeatable
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 THROTTLED = Rejected("rate_limited", "x", retryable=True)

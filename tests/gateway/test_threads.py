@@ -5,7 +5,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from maton_posthog.gateway.threads import Pause, Threads
+from maton_posthog.gateway.http.threads import Pause, Threads
 
 pytestmark = pytest.mark.anyio
 

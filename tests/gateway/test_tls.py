@@ -22,7 +22,7 @@ from maton_posthog.gateway import client as client_module
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.client import Gateway
 from maton_posthog.gateway.errors import GatewayError
-from maton_posthog.gateway.request import Request
+from maton_posthog.gateway.http.request import Request
 
 from .conftest import Opener, inside
 from .fake_gateway import CANARY, Behaviour, FakeGateway, Peer, Received, after, drip, drop, hang, hang_up, raw

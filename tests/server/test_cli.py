@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from maton_posthog.server.listening import PortError, listen
+from maton_posthog.server.starting.listening import PortError, listen
 from tests.server.processes import COMMAND, DEADLINE_S, EVERYWHERE, ServerProcess, environment
 
 CANARY = "mtk_CANARY_7f3a"

@@ -12,8 +12,8 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.types import ListToolsResult, PaginatedRequestParams
 
-from maton_posthog.server import transports
 from maton_posthog.server.settings import load
+from maton_posthog.server.transports import http as transports
 from tests.server.processes import INITIALIZE, HttpServer
 
 pytestmark = pytest.mark.anyio

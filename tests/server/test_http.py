@@ -9,7 +9,7 @@ import pytest
 from mcp import Client
 from mcp.client.sse import sse_client
 
-from maton_posthog.server.transports import MAX_STREAMS, security
+from maton_posthog.server.transports.http import MAX_STREAMS, security
 from tests.server.processes import EVERYWHERE, HttpServer, eventually, silent_gateway
 
 pytestmark = pytest.mark.anyio

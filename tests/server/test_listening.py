@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 
-from maton_posthog.server.listening import LoadingResponder, listen
+from maton_posthog.server.starting.listening import LoadingResponder, listen
 from tests.server.processes import ServerProcess
 
 
@@ -54,7 +54,7 @@ def test_the_socket_is_free_for_the_server_afterwards() -> None:
 
 HELD = """
 import signal, sys, threading
-from maton_posthog.server import start
+from maton_posthog.server.starting import process as start
 from maton_posthog.server.__main__ import main
 
 go_on = threading.Event()

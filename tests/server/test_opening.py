@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maton_posthog.server import stdio
 from maton_posthog.server.app import build
-from maton_posthog.server.opening import Opening, PassedLine
-from maton_posthog.server.ready import LISTS, MODERN, ReadyResults
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
+from maton_posthog.server.starting.opening import Opening, PassedLine
+from maton_posthog.server.starting.ready import LISTS, MODERN, ReadyResults
+from maton_posthog.server.transports import stdio
 from tests.ready_making import META, Sink, line
 from tests.server.processes import INITIALIZE, ServerProcess, environment
 
@@ -165,7 +165,7 @@ HEAVY = ("pydantic", "mcp", "mcp_types", "anyio", "asyncio", "httpx2", "starlett
 @pytest.mark.parametrize(
     ("program", "allowed"),
     [
-        ("import maton_posthog.server.start, maton_posthog.server.__main__", frozenset[str]()),
+        ("import maton_posthog.server.starting.process, maton_posthog.server.__main__", frozenset[str]()),
         ("import maton_posthog.server.settings as s; s.load(project_id='1', read_only='1')", frozenset[str]()),
         ("import sys; sys.argv[1:] = ['--version']; from maton_posthog.server.__main__ import main", {"click"}),
         ("import sys; sys.argv[1:] = ['serve', '--help']; from maton_posthog.server.__main__ import main", {"click"}),

@@ -11,9 +11,9 @@ import anyio.to_thread
 import pytest
 
 from maton_posthog.gateway.errors import Failed
-from maton_posthog.server import sandbox as sandbox_module
 from maton_posthog.server.runtime import Runtime
-from maton_posthog.server.sandbox import Sandbox, SandboxError
+from maton_posthog.server.sandbox import child as sandbox_module
+from maton_posthog.server.sandbox.child import Sandbox, SandboxError
 from maton_posthog.server.settings import load
 from tests.server.processes import DEADLINE_S, eventually
 

@@ -14,10 +14,10 @@ from mcp import Client
 from mcp.types import CallToolResult
 
 from maton_posthog.gateway.errors import Failed
-from maton_posthog.server import waiting
 from maton_posthog.server.app import build
 from maton_posthog.server.runtime import Runtime
-from maton_posthog.server.sandbox import COMMAND
+from maton_posthog.server.sandbox import waiting
+from maton_posthog.server.sandbox.child import COMMAND
 from maton_posthog.server.settings import load
 from tests.server.processes import DEADLINE_S, ServerProcess, eventually
 from tests.server.test_every_operation import text_of

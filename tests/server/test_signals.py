@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from maton_posthog.server import leaving
+from maton_posthog.server.starting import leaving
 from tests.server.processes import (
     DEADLINE_S,
     HttpServer,
@@ -89,7 +89,7 @@ def test_the_time_to_exit_is_shorter_than_the_timeout_of_hosts() -> None:
 
 def test_work_that_cannot_be_cancelled_does_not_delay_the_exit() -> None:
     program = (
-        "import threading, time; from maton_posthog.server.leaving import leave_in_time; "
+        "import threading, time; from maton_posthog.server.starting.leaving import leave_in_time; "
         "leave_in_time(0.1); threading.Thread(target=time.sleep, args=(600,)).start()"
     )
     run = subprocess.run([sys.executable, "-c", program], timeout=DEADLINE_S, check=False, capture_output=True)
@@ -133,7 +133,7 @@ def test_the_second_signal_ends_an_http_server_that_waits_for_an_open_request() 
 
 
 WITHOUT_DEADLINES = """
-from maton_posthog.server import transports
+from maton_posthog.server.transports import http as transports
 from maton_posthog.server.__main__ import main
 from maton_posthog.server.cli import serve
 

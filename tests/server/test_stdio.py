@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import INTERNAL_ERROR, JSONRPCResponse
 
-from maton_posthog.server.stdio import Malformed, encode, parse
-from maton_posthog.server.wire import LONGEST_LINE, InputLine, LineReader, LineWriter, split_lines
+from maton_posthog.server.transports.stdio import Malformed, encode, parse
+from maton_posthog.server.transports.wire import LONGEST_LINE, InputLine, LineReader, LineWriter, split_lines
 from tests.server.processes import COMMAND, DEADLINE_S, INITIALIZE, ServerProcess, environment, silent_gateway
 
 pytestmark = pytest.mark.anyio

@@ -24,8 +24,8 @@ from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import GatewayConfig
 from maton_posthog.gateway.connections import Connection
 from maton_posthog.gateway.directory import Directory
+from maton_posthog.gateway.http.request import Request
 from maton_posthog.gateway.projects import Project
-from maton_posthog.gateway.request import Request
 from maton_posthog.gateway.target import Target
 from maton_posthog.tools.operation import Operation, Reply
 

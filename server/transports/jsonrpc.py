@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from ..schemas.json import is_object
+from ...schemas.json import is_object
 
 INVALID_REQUEST = -32600
 WRONG_ID = "The id of a request must be a string or an integer."

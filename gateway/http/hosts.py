@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from . import paths
+from .. import paths
 
 logger = logging.getLogger("maton_posthog.gateway")
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
-from ..schemas.json import as_object
-from . import paths
-from .budget import Budget
-from .errors import Refused
+from ...schemas.json import as_object
+from .. import paths
+from ..budget import Budget
+from ..errors import Refused
 from .retry import MAX_TRIES
 
 type Plane = Literal["data", "control"]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import anyio.lowlevel
 
-from .errors import Code, Failed
+from ..errors import Code, Failed
 from .parsing import parse_strictly, parse_with_rows
 
 MAX_BODY_BYTES = 16 * 1024 * 1024

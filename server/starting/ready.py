@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .settings import Settings
-from .tool_list import is_offered, tool_list
+from ..settings import Settings
+from ..tool_list import is_offered, tool_list
 
 PATH = Path(__file__).with_name("ready.json")
 MODERN = "2026-07-28"

@@ -25,10 +25,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..settings import Settings
+from ..starting.leaving import leave_in_time
+from ..starting.listening import HEALTH
 from .jsonrpc import has_wrong_id, wrong_id_error
-from .leaving import leave_in_time
-from .listening import HEALTH
-from .settings import Settings
 
 MAX_SESSIONS = 1000
 """Most open sessions of Streamable HTTP in the older protocol era; each expires after half an hour without requests."""

@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 import httpcore2
 import httpx2
 
+from ..errors import Refused
 from . import hosts
-from .errors import Refused
 from .exchange import Departure
 from .request import Encoded
 

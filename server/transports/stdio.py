@@ -28,9 +28,9 @@ from mcp_types import (
     jsonrpc_message_adapter,
 )
 
-from ..schemas.json import as_object
+from ...schemas.json import as_object
+from ..starting.opening import REPLAYED, PassedLine
 from .jsonrpc import WRONG_ID, has_wrong_id
-from .opening import REPLAYED, PassedLine
 from .wire import LONGEST_LINE, InputLine, LineWriter
 
 LAST_ANSWERS_S = 1.0

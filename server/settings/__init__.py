@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ..tools.toolsets import Toolset
+from ...tools.toolsets import Toolset
 from .declaration import (
     Declaration,
     Reader,
@@ -33,7 +33,7 @@ from .declaration import (
 )
 
 if TYPE_CHECKING:
-    from ..gateway.budget import Policy
+    from ...gateway.budget import Policy
 
 GATEWAY_URLS = ("https://gateway.maton.ai", "https://api.maton.ai")
 """Maton's data plane, and the fallback for when that host cannot be reached."""
@@ -207,7 +207,7 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The Maton key and the inbound token in every form that no result, error or log line may contain."""
-        from ..schemas.text import secret_forms
+        from ...schemas.text import secret_forms
 
         return secret_forms(*(secret.reveal() for secret in (self.api_key, self.token) if secret is not None))
 
@@ -251,7 +251,7 @@ def load(**flags: Any) -> Settings:
 
 
 def _is_local(url: str) -> bool:
-    from ..gateway.paths import is_loopback
+    from ...gateway.paths import is_loopback
 
     return is_loopback(host_of(url))
 
@@ -270,7 +270,7 @@ def check_exposure(settings: Settings) -> None:
         raise SettingsError(
             "MATON_POSTHOG_EXPORT_DIR (--export-dir) requires stdio: HTTP clients can be on other machines."
         )
-    from ..gateway.paths import is_loopback
+    from ...gateway.paths import is_loopback
 
     if is_loopback(settings.host):
         return

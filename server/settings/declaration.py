@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from ..tools.toolsets import Toolset
+from ...tools.toolsets import Toolset
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 _FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
@@ -109,7 +109,7 @@ def toolsets(value: object) -> frozenset[Toolset]:
 
 def base_url(value: object) -> str:
     """Return a checked base URL."""
-    from ..gateway.paths import check_base_url
+    from ...gateway.paths import check_base_url
 
     # `check_base_url` puts the name before its message; `load` does so for every setting.
     try:

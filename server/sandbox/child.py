@@ -17,9 +17,9 @@ from typing import Self, cast
 
 import anyio
 
-from ..gateway.paths import check_base_url
-from ..schemas.text import excerpt
-from ..tools.processes import child_environment
+from ...gateway.paths import check_base_url
+from ...schemas.text import excerpt
+from ...tools.processes import child_environment
 
 START_S = 30.0
 """It prints its URLs before it creates its data, but loading the engine takes seconds on a slow disk."""

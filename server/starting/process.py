@@ -9,17 +9,17 @@ from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..settings import DECLARATIONS, Settings
+from ..transports.wire import LineReader, LineWriter, claim
 from .leaving import leave_in_time, on_signals, quietly_on_signals
 from .listening import LoadingResponder, PortError, listen
 from .opening import Opening, PassedLine
 from .ready import ReadyResults
-from .settings import DECLARATIONS, Settings
-from .wire import LineReader, LineWriter, claim
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
 
-    from .runtime import Runtime
+    from ..runtime import Runtime
 
 
 class StartError(OSError):
@@ -87,10 +87,10 @@ def collector_paused() -> Generator[None]:
         gc.enable()
 
 
-type Connection = tuple[LineReader[PassedLine], LineWriter]
+type Wire = tuple[LineReader[PassedLine], LineWriter]
 
 
-def _connect(settings: Settings) -> Connection:
+def _connect(settings: Settings) -> Wire:
     """Begin to read requests and to answer those whose result is ready."""
     try:
         if os.isatty(0):
@@ -105,7 +105,7 @@ def _connect(settings: Settings) -> Connection:
 def _configure_log(settings: Settings) -> None:
     import logging
 
-    from . import log
+    from .. import log
 
     log.configure(settings.log_level, as_json=settings.log_json, secrets=settings.secrets)
     if settings.overruled_by_sandbox:
@@ -114,8 +114,8 @@ def _configure_log(settings: Settings) -> None:
 
 def _loaded(settings: Settings) -> "tuple[Server[Any], Runtime]":
     """Import the server, and load the operations too: the first call would have to wait for them."""
-    from .app import build
-    from .runtime import Runtime
+    from ..app import build
+    from ..runtime import Runtime
 
     runtime = Runtime(settings)
     runtime.load()
@@ -129,10 +129,10 @@ def _listen(settings: Settings) -> socket.socket:
         raise StartError(str(error)) from None
 
 
-async def _serve_stdio(server: "Server[Any]", runtime: "Runtime", connection: Connection) -> None:
+async def _serve_stdio(server: "Server[Any]", runtime: "Runtime", connection: Wire) -> None:
     import anyio
 
-    from . import stdio
+    from ..transports import stdio
 
     with anyio.CancelScope() as scope:
 
@@ -150,7 +150,7 @@ async def _serve_stdio(server: "Server[Any]", runtime: "Runtime", connection: Co
 
 
 async def _serve_http(server: "Server[Any]", runtime: "Runtime", listener: socket.socket) -> None:
-    from . import transports
+    from ..transports import http as transports
 
     try:
         runtime.start()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import Random
 
-from .errors import GatewayError
+from ..errors import GatewayError
 
 MAX_TRIES = 3
 LONGEST_WAIT_S = 20.0

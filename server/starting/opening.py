@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from ..schemas.json import as_object, is_object
+from ...schemas.json import as_object, is_object
 from .ready import LISTS, MODERN, ReadyResults
 
 LONGEST = 16_384

@@ -1,0 +1,1 @@
+"""HTTP: requests for the wire, connections, responses, retries."""

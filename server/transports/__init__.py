@@ -1,0 +1,1 @@
+"""The transports: stdin and stdout, and HTTP."""
