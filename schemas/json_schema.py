@@ -2,7 +2,7 @@
 
 Every token is paid for in every conversation: titles, null branches, the model's description, and bounds and defaults
 of little use are dropped. References are inlined, because some hosts do not follow them. What the subset cannot say is
-validated all the same; docs/decisions/0012 has the reasons.
+validated all the same; docs/decisions/0013 has the reasons.
 """
 
 from typing import Any, cast

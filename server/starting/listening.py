@@ -4,11 +4,12 @@ import errno
 import selectors
 import socket
 import threading
+import time
 from contextlib import suppress
 
 HEALTH = "/healthz"
 _PATIENCE_S = 1.0
-"""How long one client can hold up the others before the server is there."""
+"""How long one client can delay the others, and the server itself."""
 _LONGEST_HEAD = 8192
 _LONGEST_BODY = 1 << 20
 _RESPONSE = (
@@ -48,6 +49,8 @@ class LoadingResponder:
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
+        # A client that has left again since it was reported would block `accept`.
+        self._listener.setblocking(False)
         self._waking, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="loading responder", daemon=True)
         self._thread.start()
@@ -57,23 +60,25 @@ class LoadingResponder:
         self._waking.close()
         self._thread.join()
         self._woken.close()
+        self._listener.setblocking(True)
 
     def _run(self) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._listener, selectors.EVENT_READ)
             selector.register(self._woken, selectors.EVENT_READ)
             while not any(key.fileobj is self._woken for key, _ in selector.select()):
-                with suppress(OSError):  # the client has gone
+                with suppress(OSError):  # the client has left, or is too slow
                     connection, _ = self._listener.accept()
                     with connection:
-                        connection.settimeout(_PATIENCE_S)
                         _answer(connection)
 
 
 def _answer(connection: socket.socket) -> None:
+    """Read the head of a request and respond. Raises OSError for a client that takes longer than `_PATIENCE_S`."""
+    deadline = time.monotonic() + _PATIENCE_S
     head = b""
     while b"\r\n\r\n" not in head and len(head) < _LONGEST_HEAD:
-        part = connection.recv(_LONGEST_HEAD)
+        part = _received(connection, deadline)
         if not part:
             return
         head += part
@@ -85,5 +90,13 @@ def _answer(connection: socket.socket) -> None:
     # A socket that is closed with unread data resets the connection, and the client may lose the response.
     connection.shutdown(socket.SHUT_WR)
     rest = 0
-    while rest < _LONGEST_BODY and (part := connection.recv(65536)):
+    while rest < _LONGEST_BODY and (part := _received(connection, deadline)):
         rest += len(part)
+
+
+def _received(connection: socket.socket, deadline: float) -> bytes:
+    left_s = deadline - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    connection.settimeout(left_s)
+    return connection.recv(65_536)

@@ -125,7 +125,7 @@ def _request(line: bytes | None) -> dict[str, Any] | None:
     if line is None or len(line) > LONGEST:
         return None
     try:
-        message: object = json.loads(line)
+        message: object = json.loads(line.decode())  # of bytes, it would take UTF-16 too
     except (ValueError, RecursionError):
         return None
     return message if is_object(message) and isinstance(message.get("method"), str) else None

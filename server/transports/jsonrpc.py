@@ -19,7 +19,7 @@ def has_wrong_id(text: bytes) -> bool:
     if not _MAY_BE_WRONG.search(text):
         return False
     try:
-        message: object = json.loads(text)
+        message: object = json.loads(text.decode())
     except (ValueError, RecursionError):
         return False
     if not is_object(message) or "method" not in message or "id" not in message:

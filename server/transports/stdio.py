@@ -6,6 +6,7 @@ It replaces the SDK's `stdio_server`, whose reader thread keeps the process aliv
 import json
 import logging
 from collections.abc import AsyncIterable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +129,7 @@ class _Bridge:
                     continue
                 message = parse(line)
                 if isinstance(message, Malformed):
-                    await self._writer.write(encode(message.answer))
+                    await self._write(message.answer)
                     continue
                 self._expect_answer(message)
                 if apart:
@@ -150,23 +151,22 @@ class _Bridge:
             await to_server.send(SessionMessage(message))
             async for item in from_server:
                 await self._write(item.message)
-                break
+                if isinstance(item.message, JSONRPCResponse | JSONRPCError):
+                    break
             tasks.cancel_scope.cancel()
 
     async def send(self) -> None:
-        """Write every message of the server until it has no more or the client stops reading."""
+        """Write every message of the server until it has no more."""
         async with self._from_server:
             async for item in self._from_server:
-                try:
-                    await self._write(item.message)
-                except OSError:
-                    return
+                await self._write(item.message)
             await self._writer.flush()
 
     async def _write(self, message: JSONRPCMessage) -> None:
         number = message.id if isinstance(message, JSONRPCResponse | JSONRPCError) else None
         if not str(number).startswith(REPLAYED):
-            await self._writer.write(encode(message))
+            with suppress(OSError):  # the client stopped reading: `LineWriter.broken` ends the connection
+                await self._writer.write(encode(message))
         elif isinstance(message, JSONRPCError):
             _logger.error("A request that got its ready answer was rejected afterwards: %s", message.error.message)
         if number is not None:

@@ -108,7 +108,7 @@ class LineWriter:
         await self._written(line + b"\n")
 
     async def flush(self) -> None:
-        """Wait until everything is written, or the other end is closed."""
+        """Wait until everything is written, or the other end was found closed."""
         await self._written(b"")
 
     async def broken(self) -> None:

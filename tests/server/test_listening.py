@@ -1,8 +1,10 @@
 """What the HTTP port answers before the server behind it is imported."""
 
+import contextlib
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -40,6 +42,29 @@ def test_clients_that_send_nothing_or_nonsense_or_leave_do_not_end_it() -> None:
         socket.create_connection(address).close()
         with socket.create_connection(address):  # it is not waited for longer than a moment
             assert client.get(f"{url}/healthz", timeout=60).status_code == 200
+
+
+def test_a_client_that_sends_byte_by_byte_does_not_hold_up_the_start() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        answering = LoadingResponder(listener)
+        with socket.create_connection(listener.getsockname()) as client:
+            done = threading.Event()
+
+            def drip() -> None:
+                with contextlib.suppress(OSError):
+                    while not done.wait(0.05):
+                        client.sendall(b"x")
+
+            dripping = threading.Thread(target=drip)
+            dripping.start()
+            try:
+                stopping = threading.Thread(target=answering.stop, daemon=True)
+                stopping.start()
+                stopping.join(60)
+                assert not stopping.is_alive()
+            finally:
+                done.set()
+                dripping.join()
 
 
 def test_the_socket_is_free_for_the_server_afterwards() -> None:

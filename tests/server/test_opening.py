@@ -100,6 +100,14 @@ async def test_a_client_gets_the_same_messages_as_from_the_sdk_alone(
     assert await responses(opened, ready=True) == await responses(opened, ready=False)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+def test_a_line_in_another_encoding_is_left_to_the_sdk(encoding: str) -> None:
+    opening = Opening(ReadyResults(load()), (answers := list[bytes]()).append)
+    sent = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode(encoding)
+    assert opening.take(sent) == PassedLine(sent)
+    assert answers == []
+
+
 @pytest.mark.parametrize(
     "asked",
     [

@@ -129,11 +129,21 @@ def test_a_call_cut_off_by_the_end_of_input_leaves_no_traceback() -> None:
         assert [json.loads(line)["id"] for line in server.lines][-1] == 5
 
 
-def test_a_client_that_stops_reading_ends_the_server() -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"jsonrpc":"2.0","id":2,"method":"ping"}',
+        b'{"jsonrpc":"2.0","id":2,"method":"nothing/like"}',
+        b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}',
+        b"not json",
+    ],
+    ids=["ready answer", "answer of the SDK", "wrong id", "not JSON"],
+)
+def test_a_client_that_stops_reading_ends_the_server(line: bytes) -> None:
     with ServerProcess() as server:
         server.initialize()
         server.stop_reading()
-        server.send("ping", number=2)
+        server.write(line + b"\n")
         assert server.exit_code() == 0
         assert "Traceback" not in "\n".join(server.errors)
 
