@@ -4,7 +4,7 @@ Agent frameworks translate the JSON Schema of a tool for the model they call. Ea
 this server over stdio, with a scripted model endpoint that records what would reach the model. A tool counts as taken
 when everything its schema says arrives there: arguments, types, items, branches and words.
 
-`python hosts/converters.py` installs each requirement file of this folder in an environment of its own, in `.hosts/`.
+`python hosts/converters.py` installs each requirement file of this folder in a separate environment in `.hosts/`.
 """
 
 import argparse

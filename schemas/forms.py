@@ -23,7 +23,7 @@ _EXACT = 2**53
 
 @dataclass(frozen=True, slots=True)
 class EmptyText:
-    """A mark for optional texts in which `""` is a value of its own: the empty text, stored or compared."""
+    """A mark for optional texts in which `""` is a value and does not mean absent."""
 
 
 EMPTY_TEXT = EmptyText()

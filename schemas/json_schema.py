@@ -1,8 +1,8 @@
 """Input schemas as a host shows them to its model, in the subset of JSON Schema that every host's converter takes.
 
 Every token is paid for in every conversation: titles, null branches, the model's description, and bounds and defaults
-of little use are dropped. References are inlined, because some hosts do not follow them. What the subset cannot say is
-validated all the same; docs/decisions/0013 has the reasons.
+of little use are dropped. References are inlined, because some hosts do not follow them. What the subset cannot express
+is still validated; docs/decisions/0013 has the reasons.
 """
 
 from typing import Any, cast

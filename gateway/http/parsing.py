@@ -69,7 +69,7 @@ def _put(value: Any, mark: str, rows: Rows) -> bool:
 
 
 def _rows_at(text: bytes, start: int, pause: Callable[[], None]) -> tuple[Rows, int] | None:
-    """Return the rows that begin here, and the position after their list; None when they cannot be told apart."""
+    """Return the rows that begin here, and the position after their list; None if the rows cannot be separated."""
     blocks: list[Block] = []
     while (found := _block_at(text, start)) is not None:
         block, start, is_last = found

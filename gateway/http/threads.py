@@ -1,4 +1,4 @@
-"""Threads for work on large responses, so that the event loop goes on serving other calls."""
+"""Threads for work on large responses, so that the event loop can serve other calls meanwhile."""
 
 import threading
 import time

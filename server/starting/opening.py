@@ -1,9 +1,9 @@
 """The opening of a connection on stdin: requests whose result is ready are answered without the SDK.
 
-Every other line is passed on, in order and unchanged. The SDK decides the protocol era of a connection by its first
-request, so a request that was answered here and opens an era is passed on too, under an id of its own, and the SDK's
-response to it is dropped. `server/discover` opens nothing: whatever comes after it decides. This module loads nothing
-heavy; the rules are those of the MCP specification 2025-11-25 (lifecycle) and 2026-07-28 (discovery).
+Every other line is passed to the SDK, in order and unchanged. The SDK decides the protocol era of a connection by its
+first request. If that request was answered here, it is also passed on, under another id, and the SDK's response is
+dropped. `server/discover` does not decide the era; the next request does. This module loads nothing heavy. The rules
+are those of the MCP specification 2025-11-25 (lifecycle) and 2026-07-28 (discovery).
 """
 
 import json
@@ -17,7 +17,7 @@ from .ready import LISTS, MODERN, ReadyResults
 LONGEST = 16_384
 """Longer lines are left to the SDK: a request with a ready result is short."""
 REPLAYED = "maton-posthog-mcp:replayed:"
-"""The beginning of the id of a request that was answered here and is passed on all the same."""
+"""Prefix of the ids under which answered requests are passed on."""
 _META = "io.modelcontextprotocol/"
 _VERSION = f"{_META}protocolVersion"
 _CAPABILITIES = f"{_META}clientCapabilities"
@@ -30,23 +30,23 @@ _EXTENDED = ("experimental", "extensions")
 
 
 class PassedLine(NamedTuple):
-    """A line for the SDK. `apart` marks a request that must not decide the era of the connection."""
+    """A line for the SDK. `apart`: it must not decide the era of the connection."""
 
     line: bytes | None
     apart: bool = False
 
 
 class Era(Enum):
-    """What the requests so far say of the connection."""
+    """The protocol era of the connection, as far as the requests so far decide it."""
 
     OPEN = "open"
-    """Nothing was decided yet."""
+    """Not decided yet."""
     LEGACY = "legacy"
-    """A protocol version with a handshake, which has not come yet."""
+    """A version with a handshake, before `initialize`."""
     INITIALIZED = "initialized"
     MODERN = "modern"
     OTHER = "other"
-    """The SDK decided by itself; it answers everything from here on."""
+    """Decided by a request that only the SDK understood; the SDK answers all further ones."""
 
 
 class Opening:
@@ -60,7 +60,7 @@ class Opening:
         self._replayed = 0
 
     def take(self, line: bytes | None) -> PassedLine | None:
-        """Answer a line or return what is passed on instead of it; None when it is answered for good.
+        """Answer a line, or return what to pass to the SDK; None if nothing is passed on.
 
         A line is None when it was too long.
         """
@@ -132,7 +132,7 @@ def _request(line: bytes | None) -> dict[str, Any] | None:
 
 
 def _is_plain(request: Mapping[str, Any]) -> bool:
-    """Return whether the envelope of a request leaves no question to the SDK."""
+    """Return whether the JSON-RPC fields of a request are as usual."""
     number = request["id"]
     if isinstance(number, str):
         known = number.isascii() and number.isprintable() and len(number) <= 200 and not number.startswith(REPLAYED)

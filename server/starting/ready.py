@@ -38,7 +38,7 @@ class ReadyResults:
 
     @property
     def latest(self) -> str:
-        """The protocol version that a client gets which asks for one that is not served."""
+        """The protocol version for clients that ask for an unsupported one."""
         return _ready()["latest"]
 
     def serves(self, version: str) -> bool:

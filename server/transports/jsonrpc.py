@@ -1,4 +1,4 @@
-"""What JSON-RPC 2.0 and MCP say of messages, where the SDK is silent."""
+"""Requests with an invalid id, for which the SDK sends no error."""
 
 import json
 import re

@@ -55,6 +55,17 @@ def test_other_data_are_generated_and_kept_too(cache: Path, changed: dict[str, A
     assert opened(cache, **changed)[0] == opened(cache)[0] == [1.0]
 
 
+def test_a_changed_generator_has_another_digest(tmp_path: Path) -> None:
+    source = Path(cache_module.__file__).parent
+    for path in source.glob("*.py"):
+        shutil.copy(path, tmp_path / path.name)
+    same = cache_module.generator_digest.__wrapped__(tmp_path)
+    (tmp_path / "journeys.py").write_text("# changed", "utf-8")
+
+    assert same == cache_module.generator_digest()
+    assert cache_module.generator_digest.__wrapped__(tmp_path) != same
+
+
 def test_data_of_another_version_are_generated(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened(cache)
     monkeypatch.setattr(cache_module, "SCHEMA_VERSION", cache_module.SCHEMA_VERSION + 1)

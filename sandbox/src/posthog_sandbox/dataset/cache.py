@@ -4,6 +4,7 @@ An entry is written under another name and then renamed, so it is complete or ab
 and can be removed at any time: a dataset that cannot be copied is generated.
 """
 
+import hashlib
 import logging
 import os
 import shutil
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -90,7 +92,7 @@ class Cache:
         """Return the path of the dataset's entry; None for a dataset that is not cached."""
         if parameters.events < EVENTS_AT_LEAST:
             return None
-        versions = "-".join([str(SCHEMA_VERSION), *map(metadata.version, ("posthog-sandbox", "chdb-core"))])
+        versions = f"{SCHEMA_VERSION}-{metadata.version('chdb-core')}-{generator_digest()}"
         kind = "" if parameters.hostile else "-plain"
         return self.path / f"{versions}-{parameters.events}-{parameters.seed}-{parameters.today}{kind}"
 
@@ -113,6 +115,15 @@ class Cache:
         """Remove an entry; renamed first, so that no process finds a half of it."""
         with suppress(OSError), tempfile.TemporaryDirectory(prefix=_DRAFT, dir=self.path) as draft:
             entry.rename(Path(draft) / entry.name)
+
+
+@cache
+def generator_digest(folder: Path = Path(__file__).parent) -> str:
+    """Return a digest of the code that generates datasets: its version stays the same while somebody changes it."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _beyond(entries: Iterable[Path]) -> list[Path]:

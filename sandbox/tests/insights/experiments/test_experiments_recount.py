@@ -23,14 +23,12 @@ from posthog_sandbox.storage.store import Store
 from ...oracle import EFFORTS, Effort
 from ...sandbox_client import BASE_URL, Shared
 from ..hand_made import Event, open_engine
-from ..recount.experiments import (
+from ..recount.experiment_drawing import (
     FLAG,
     INTERNAL,
     NOW,
     VARIANTS,
     Case,
-    conversions,
-    daily,
     drawn_case,
     drawn_events,
     drawn_funnel,
@@ -38,9 +36,8 @@ from ..recount.experiments import (
     drawn_ratio,
     drawn_retention,
     drawn_session,
-    retained,
-    sums,
 )
+from ..recount.experiments import conversions, daily, retained, sums
 
 pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 
