@@ -17,8 +17,9 @@ from maton_posthog.server.settings import load
 from maton_posthog.server.starting.opening import Opening, PassedLine
 from maton_posthog.server.starting.ready import LISTS, MODERN, ReadyResults
 from maton_posthog.server.transports import stdio
+from tests.oracle import examples
 from tests.ready_making import META, Sink, line
-from tests.server.processes import INITIALIZE, ServerProcess, environment
+from tests.server.processes import COMMAND, INITIALIZE, ServerProcess, environment
 
 pytestmark = pytest.mark.anyio
 HANDSHAKE: dict[str, Any] = {"method": "initialize", "params": INITIALIZE}
@@ -131,7 +132,7 @@ async def test_discovery_gets_the_sdks_answer_and_decides_no_era(asked: dict[str
 def test_ten_requests_at_once_all_get_their_answer() -> None:
     methods = ["initialize", "tools/list", "ping", "tools/call", "prompts/list", "nothing/like", "tools/call"]
     given: dict[str, Any] = {"initialize": INITIALIZE, "tools/call": CALL["params"]}
-    with ServerProcess() as server:
+    with ServerProcess(command=COMMAND) as server:
         for number, method in enumerate([*methods, "resources/list", "ping", "tools/list"]):
             server.send(method, given.get(method), number)
             if number == 0:
@@ -145,7 +146,7 @@ def test_ten_requests_at_once_all_get_their_answer() -> None:
 
 
 def test_a_request_that_is_cancelled_while_the_server_loads_disturbs_no_other() -> None:
-    with ServerProcess() as server:
+    with ServerProcess(command=COMMAND) as server:
         server.send("initialize", INITIALIZE, 1)
         server.send("notifications/initialized")
         server.send("tools/call", {"name": "get_project", "arguments": {}}, 2)
@@ -160,7 +161,7 @@ def test_a_request_that_is_cancelled_while_the_server_loads_disturbs_no_other() 
 
 
 def test_a_client_that_closes_at_once_leaves_a_clean_exit() -> None:
-    with ServerProcess() as server:
+    with ServerProcess(command=COMMAND) as server:
         server.close_input()
         assert server.exit_code() == 0
         assert server.lines == []
@@ -193,7 +194,7 @@ def test_the_start_loads_nothing_heavy(program: str, allowed: frozenset[str]) ->
 
 async def test_a_client_that_discovers_and_then_initializes_connects_every_time() -> None:
     async def connect() -> None:
-        with ServerProcess() as server:
+        with ServerProcess(command=COMMAND) as server:
             discovered = await anyio.to_thread.run_sync(server.ask, "server/discover", DISCOVER["params"], 1)
             assert discovered["result"]["supportedVersions"]
             await anyio.to_thread.run_sync(server.initialize)
@@ -201,5 +202,5 @@ async def test_a_client_that_discovers_and_then_initializes_connects_every_time(
             assert called["result"]["isError"]
 
     async with anyio.create_task_group() as tasks:
-        for _ in range(5):
+        for _ in range(examples(3, 20)):
             tasks.start_soon(connect)
