@@ -22,8 +22,8 @@ from ..schemas.base import Input
 from ..schemas.json import safe_integers
 from ..schemas.rows import Rows
 from ..schemas.text import Cleaner
-from ..tools.hints import advised
 from ..tools.operation import Attachment, FileLink, Operation, Reply, Result
+from ..tools.operation.hints import advised
 from .arguments import invalid_arguments, reject_flood, reject_marks
 from .render import render
 from .runtime import Runtime

@@ -10,9 +10,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "maton_posthog"
 FLOORS = ("schemas", "gateway", "tools", "server")
 TOOLS = (
-    {"toolsets", "table", "dates", "merging", "processes"},
+    {"toolsets", "table", "processes"},
     {"operation"},
-    {"pages"},
     {"charts"},
     {"query"},
     {"analytics"},
@@ -123,7 +122,7 @@ def test_every_floor_of_tools_names_existing_modules() -> None:
         ("tools/flags.py", "from .operations import OPERATIONS"),
         ("tools/flags.py", "from .cohorts import OPERATIONS"),
         ("tools/query/check.py", "from ..analytics.dates import resolve"),
-        ("tools/operation.py", "from .charts.drawing import drawn"),
+        ("tools/operation/__init__.py", "from ..charts.drawing import drawn"),
         ("server/cli/demo.py", "from ...sandbox import app"),
         ("sandbox/src/posthog_sandbox/hogql/names.py", "from ....schemas.base import Input"),
         ("sandbox/src/posthog_sandbox/hogql/names.py", "from maton_posthog.schemas.base import Input"),

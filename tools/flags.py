@@ -20,9 +20,9 @@ from ..schemas.flags import (
 from ..schemas.json import as_list, as_object
 from ..schemas.shown import Whole
 from ..schemas.text import excerpt
-from .merging import merged
 from .operation import Effect, Operation, Result, Toolset, listing, route, show
-from .pages import PagedRows
+from .operation.merging import merged
+from .operation.pages import PagedRows
 
 FLAGS = "/api/projects/{project_id}/feature_flags/"
 FLAG = "/api/projects/{project_id}/feature_flags/{flag_id}/"

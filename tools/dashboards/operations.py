@@ -17,7 +17,7 @@ from ...schemas.dashboards import (
 from ...schemas.json import as_object, is_list, is_object
 from ...schemas.shown import Whole
 from ..operation import Effect, Operation, Result, Toolset, read, route, show, show_page
-from ..pages import MAX_PAGES, PAGE_SIZE, PagedRows
+from ..operation.pages import MAX_PAGES, PAGE_SIZE, PagedRows
 from .numbers import numbers_of
 
 DASHBOARDS = "/api/projects/{project_id}/dashboards/"

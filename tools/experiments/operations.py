@@ -17,7 +17,7 @@ from ...schemas.experiments.objects import (
 from ...schemas.flags import FlagRow, Variant
 from ...schemas.shown import Whole
 from ..operation import Effect, Operation, Result, Toolset, listing, route, show
-from ..pages import PagedRows
+from ..operation.pages import PagedRows
 
 EXPERIMENTS = "/api/projects/{project_id}/experiments/"
 EXPERIMENT = "/api/projects/{project_id}/experiments/{experiment_id}/"

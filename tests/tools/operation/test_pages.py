@@ -2,9 +2,9 @@
 
 import pytest
 
-from maton_posthog.tools.pages import MAX_PAGES, PagedRows
+from maton_posthog.tools.operation.pages import MAX_PAGES, PagedRows
 
-from .fake import FakeCall, page
+from ..fake import FakeCall, page
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from ..gateway.errors import Advice, GatewayError
+from ...gateway.errors import Advice, GatewayError
 
 
 @dataclass(frozen=True, slots=True)

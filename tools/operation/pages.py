@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from ..gateway.call import Call
-from ..schemas.base import View
-from .operation import read
+from ...gateway.call import Call
+from ...schemas.base import View
+from . import read
 
 PAGE_SIZE = 100
 MAX_PAGES = 10

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, time
 
-from ..gateway.call import Call
+from ...gateway.call import Call
 
 
 def range_start(api: Call, value: datetime | date | str | None) -> str | None:

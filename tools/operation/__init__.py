@@ -7,13 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from ..gateway.budget import Budget
-from ..gateway.call import Call
-from ..gateway.errors import Failed
-from ..gateway.paths import placeholders
-from ..schemas.base import Input, Page, View
-from ..schemas.restore import RESTORABLE
-from .toolsets import SAVE_AS, Effect, Toolset
+from ...gateway.budget import Budget
+from ...gateway.call import Call
+from ...gateway.errors import Failed
+from ...gateway.paths import placeholders
+from ...schemas.base import Input, Page, View
+from ...schemas.restore import RESTORABLE
+from ..toolsets import SAVE_AS, Effect, Toolset
 
 type Result = Mapping[str, Any]
 """A JSON-ready object. The server adds `project`, `connection` and `budget`."""
