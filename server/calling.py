@@ -20,7 +20,7 @@ from ..gateway.errors import GatewayError, Refused, read_only
 from ..gateway.http.threads import LARGE_BYTES
 from ..schemas.base import Input
 from ..schemas.json import safe_integers
-from ..schemas.rows import Rows
+from ..schemas.json.rows import Rows
 from ..schemas.text import Cleaner
 from ..tools.operation import Attachment, FileLink, Operation, Reply, Result
 from ..tools.operation.hints import advised

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from maton_posthog.schemas.json_schema import input_schema
+from maton_posthog.schemas.base.json_schema import input_schema
 from maton_posthog.server.cli.steps import count_tokens
 from maton_posthog.server.tool_list import entry, tool_list
 from maton_posthog.tools.operation import Effect, Operation, Toolset

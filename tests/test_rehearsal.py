@@ -23,7 +23,7 @@ SCHEMAS = '''"""Notebooks: `/api/projects/{project_id}/notebooks/`."""
 from pydantic import Field
 
 from .base import InProject, Page, View
-from .shown import Author, Text
+from .base.shown import Author, Text
 
 
 class ListNotebooks(Page):

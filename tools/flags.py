@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from ..gateway.call import Call
 from ..gateway.errors import Failed, GatewayError, Refused, Rejected
+from ..schemas.base.shown import Whole
 from ..schemas.flags import (
     CreateFlag,
     DeleteFlag,
@@ -18,7 +19,6 @@ from ..schemas.flags import (
     check_filters,
 )
 from ..schemas.json import as_list, as_object
-from ..schemas.shown import Whole
 from ..schemas.text import excerpt
 from .operation import Effect, Operation, Result, Toolset, listing, route, show
 from .operation.merging import merged

@@ -6,9 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from maton_posthog.gateway.errors import Failed
-from maton_posthog.schemas import rows as packed_rows
 from maton_posthog.schemas.json import is_list, is_object
-from maton_posthog.schemas.rows import Rows
+from maton_posthog.schemas.json import rows as packed_rows
+from maton_posthog.schemas.json.rows import Rows
 from maton_posthog.schemas.text import REDACTED
 from maton_posthog.server.render import MAX_TEXT_BYTES, dumps, render
 from tests.oracle import accepting, examples

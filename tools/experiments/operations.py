@@ -4,6 +4,7 @@ from typing import Any
 
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
+from ...schemas.base.shown import Whole
 from ...schemas.experiments.objects import (
     CreateExperiment,
     DeleteExperiment,
@@ -15,7 +16,6 @@ from ...schemas.experiments.objects import (
     UpdateExperiment,
 )
 from ...schemas.flags import FlagRow, Variant
-from ...schemas.shown import Whole
 from ..operation import Effect, Operation, Result, Toolset, listing, route, show
 from ..operation.pages import PagedRows
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from ...gateway.call import Call
+from ...schemas.base.shown import Whole
 from ...schemas.json import as_object
-from ...schemas.shown import Whole
 from ...schemas.surveys.objects import CreateSurvey, GetSurvey, ListSurveys, SurveyRow, SurveyView, UpdateSurvey
 from ..operation import Effect, Operation, Result, Toolset, listing, read, show
 from ..operation.merging import merged

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from .json import is_list
+from ..json import is_list
 
 _EXACT = 2**53
 """Above this, not every integer is a float."""

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict
 
-from .base import View
-from .json import is_object
+from ..json import is_object
+from . import View
 
 
 def _email_or_first_name(value: Any) -> Any:

@@ -7,8 +7,8 @@ is still validated; docs/decisions/0013 has the reasons.
 
 from typing import Any, cast
 
-from .base import Input
-from .json import is_list, is_object
+from ..json import is_list, is_object
+from . import Input
 
 _PROJECT_ID: dict[str, Any] = {"type": "string", "default": "@current"}
 _ANYTHING: dict[str, Any] = {"description": "Any."}

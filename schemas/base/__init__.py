@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from ..json import is_object
 from .forms import read_fields
-from .json import is_object
 
 
 def _not_a_boolean(value: object) -> object:

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from .base import InProject
+from . import InProject
 
 _AIM = {"project_id", "connection_id"}
 
