@@ -8,7 +8,7 @@ from typing import Any, cast
 from hogql_lang import tree
 from hogql_lang.walk import rebuilt, walk
 
-from .errors import HogqlError, query_error
+from ..errors import HogqlError, query_error
 from .hogqlx import expanded
 
 _NAMES = {"Program": "A Hog program", "Block": "A Hog program", "SelectSetQuery": "Anything but a SELECT"}

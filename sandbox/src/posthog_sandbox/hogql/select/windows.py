@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hogql_lang import tree
 
-from . import escape
-from .errors import query_error
-from .scope import Environment
+from .. import escape
+from ..errors import query_error
+from ..scope import Environment
 
 _METHODS = frozenset({"ROWS", "RANGE", "GROUPS"})
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from hogql_lang import tree
 
-from . import escape
-from .errors import query_error
-from .scope import CompiledCte, CteBinding, Environment, OutColumn
+from .. import escape
+from ..errors import query_error
+from ..scope import CompiledCte, CteBinding, Environment, OutColumn
 
 
 def bind_ctes(ctes: tuple[tree.Cte, ...], environment: Environment) -> tuple[Environment, str]:

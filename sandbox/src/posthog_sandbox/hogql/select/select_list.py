@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from hogql_lang import tree
 
-from . import escape
-from .errors import query_error
-from .name_supply import NameSupply
-from .printer import print_expression, property_chain
-from .scope import Environment, FromSource, OutColumn, QuerySource
-from .values import Fragment
+from .. import escape
+from ..errors import query_error
+from ..name_supply import NameSupply
+from ..scope import Environment, FromSource, OutColumn, QuerySource
+from ..syntax.printer import print_expression, property_chain
+from ..values import Fragment
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from hogql_lang import tree
 
-from . import escape
+from .. import escape
+from ..errors import query_error
+from ..scope import MAX_DEPTH, Environment, OutColumn, Relation, SelectScope
+from ..values import UNKNOWN, Fragment
 from .ctes import bind_ctes, hoist_ctes
-from .errors import query_error
 from .from_clause import compile_from, render_from
-from .scope import MAX_DEPTH, Environment, OutColumn, Relation, SelectScope
 from .select_list import compile_select_list
-from .values import UNKNOWN, Fragment
 from .windows import compile_order, compile_window
 
 _SET_OPERATORS = frozenset({

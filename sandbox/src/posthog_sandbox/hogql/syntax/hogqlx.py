@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hogql_lang import tree
 
-from .errors import did_you_mean, query_error
+from ..errors import did_you_mean, query_error
 
 _MARK = tree.Constant("__hx_tag")
 _COMPONENTS = "Sparkline RecordingButton ExplainCSPReport"

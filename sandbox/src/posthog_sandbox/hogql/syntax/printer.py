@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from hogql_lang import tree
 
-from . import escape
-from .errors import query_error
+from .. import escape
+from ..errors import query_error
 
 _ARITHMETIC = {"+": "plus", "-": "minus", "*": "multiply", "/": "divide", "%": "modulo"}
 _COMPARISONS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hogql_lang import LONG, Parsed, Unjudged, Unparsed, parse, tree
 from hogql_lang import parse_expression as parse_one
 
-from .errors import HogqlError, query_error
+from ..errors import HogqlError, query_error
 from .supported import supported
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from hogql_lang import tree
 
-from . import escape
-from .errors import did_you_mean, query_error
-from .schema.catalog import SYSTEM_TABLES, TABLES, UNAVAILABLE_TABLES, find_table
-from .scope import CompiledCte, Environment, FromSource, OutColumn, QuerySource, Relation, SelectScope, TableSource
-from .values import INTEGER
+from .. import escape
+from ..errors import did_you_mean, query_error
+from ..schema.catalog import SYSTEM_TABLES, TABLES, UNAVAILABLE_TABLES, find_table
+from ..scope import CompiledCte, Environment, FromSource, OutColumn, QuerySource, Relation, SelectScope, TableSource
+from ..values import INTEGER
 
 _KINDS = ("INNER", "LEFT", "RIGHT", "FULL", "CROSS")
 _STRICTNESSES = ("ANY", "ALL", "SEMI", "ANTI", "ASOF")
