@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..hand_made import Event
-from .counting import Query
-from .dataset import Setting, World
-from .dates import months_later
-from .drawing import drawn_dates, drawn_node
-from .funnel_histories import actor_of
-from .funnels import actors_with_attempts
+from ...hand_made import Event
+from ..counting import Query
+from ..dataset import Setting, World
+from ..dates import months_later
+from ..drawing import drawn_dates, drawn_node
+from .histories import actor_of
+from .results import actors_with_attempts
 
 _EARLY, _LATE = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _TYPES = ("funnel_path_after_step", "funnel_path_before_step", "funnel_path_between_steps")

@@ -8,8 +8,8 @@ from statistics import fmean
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..hand_made import Event
-from .experiment_drawing import FLAG, HOGQL, NOW, UNITS, VARIANTS, Case
+from ...hand_made import Event
+from .drawing import FLAG, HOGQL, NOW, UNITS, VARIANTS, Case
 
 
 @dataclass(frozen=True, slots=True)

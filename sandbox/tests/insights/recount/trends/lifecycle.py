@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ..hand_made import Event
-from .counting import Node, Query, is_counted, is_of, series_label
-from .dataset import Setting, World
-from .dates import INTERVALS, Range, buckets, day_text, floored, following, highest, label, lowest
-from .drawing import drawn_common, drawn_node
+from ...hand_made import Event
+from ..counting import Node, Query, is_counted, is_of, series_label
+from ..dataset import Setting, World
+from ..dates import INTERVALS, Range, buckets, day_text, floored, following, highest, label, lowest
+from ..drawing import drawn_common, drawn_node
 
 STATUSES = ("new", "returning", "resurrecting", "dormant")
 type Active = frozenset[datetime]

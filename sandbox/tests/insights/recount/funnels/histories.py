@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from typing import Any, cast
 
-from ..hand_made import Event
-from .counting import Node, Query, earliest_event, is_of, passes_query
-from .dataset import Setting, World
-from .dates import Range, highest, lowest
-from .filters import passes, text
-from .funnel_walks import Happened, Rules
+from ...hand_made import Event
+from ..counting import Node, Query, earliest_event, is_of, passes_query
+from ..dataset import Setting, World
+from ..dates import Range, highest, lowest
+from ..filters import passes, text
+from .walks import Happened, Rules
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 31 * 86_400}
 type Value = tuple[str, ...]

@@ -7,11 +7,11 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, cast
 
-from .counting import Node, Query, earliest_event, series_label
-from .dataset import Setting, World
-from .dates import Range, buckets, compared, day_text, floored
-from .funnel_histories import Funnel, Value, actor_of, actors_of, read_funnel
-from .funnel_walks import Attempt, Happened, best_attempt, entry_length
+from ..counting import Node, Query, earliest_event, series_label
+from ..dataset import Setting, World
+from ..dates import Range, buckets, compared, day_text, floored
+from .histories import Funnel, Value, actor_of, actors_of, read_funnel
+from .walks import Attempt, Happened, best_attempt, entry_length
 
 LIMIT = 25
 LIMITED = ("event", "person", "group")

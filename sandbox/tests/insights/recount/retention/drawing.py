@@ -4,11 +4,11 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .counting import part
-from .dataset import EVENT_NAMES, Setting, World
-from .drawing import drawn_common, names_edge
-from .filters import drawn_properties
-from .retention_histories import FIRSTS
+from ..counting import part
+from ..dataset import EVENT_NAMES, Setting, World
+from ..drawing import drawn_common, names_edge
+from ..filters import drawn_properties
+from .histories import FIRSTS
 
 _BREAKDOWNS: Sequence[Mapping[str, Any]] = (
     {"property": "$browser", "type": "event"},

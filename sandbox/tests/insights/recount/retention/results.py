@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..hand_made import Event
-from .breakdowns import OTHER
-from .counting import Query, part, passes_query
-from .dataset import Setting, World
-from .dates import floored
-from .filters import text
-from .retention_histories import FIRSTS, Histories, History, Parsed, histories_of
+from ...hand_made import Event
+from ..breakdowns import OTHER
+from ..counting import Query, part, passes_query
+from ..dataset import Setting, World
+from ..dates import floored
+from ..filters import text
+from .histories import FIRSTS, Histories, History, Parsed, histories_of
 
 _LIMIT = 25
 _WINDOWS = {"hour": 1, "day": 24, "week": 7, "month": 30}

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ..hand_made import Event
-from .counting import Node, Query, earliest_event, is_of, part, passes_query
-from .dataset import Setting, World
-from .dates import floored, following, highest, lowest
-from .filters import number, passes
+from ...hand_made import Event
+from ..counting import Node, Query, earliest_event, is_of, part, passes_query
+from ..dataset import Setting, World
+from ..dates import floored, following, highest, lowest
+from ..filters import number, passes
 
 FIRSTS = ("retention_first_time", "retention_first_ever_occurrence")
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..hand_made import Event
-from .breakdowns import NULL, Value, breakdown_of, kept, ranked
-from .counting import Node, Query, is_counted, is_known, is_of, part, series_label
-from .dataset import Setting, World
-from .dates import Range, buckets, compared, day_text, floored, following, label, range_of
-from .filters import passes
+from ...hand_made import Event
+from ..breakdowns import NULL, Value, breakdown_of, kept, ranked
+from ..counting import Node, Query, is_counted, is_known, is_of, part, series_label
+from ..dataset import Setting, World
+from ..dates import Range, buckets, compared, day_text, floored, following, label, range_of
+from ..filters import passes
+from ..maths import number_of
 from .formula import formulas_of, value_of
-from .maths import number_of
 
 AGGREGATE = frozenset({"BoldNumber", "ActionsPie", "ActionsBarValue", "ActionsTable", "WorldMap", "CalendarHeatmap"})
 CUMULATIVE = "ActionsLineGraphCumulative"

@@ -7,11 +7,11 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from ..hand_made import Event
-from .changing import with_events
-from .counting import part
-from .dataset import EVENT_NAMES, Setting, World
-from .drawing import drawn_common, drawn_compare, drawn_node
+from ...hand_made import Event
+from ..changing import with_events
+from ..counting import part
+from ..dataset import EVENT_NAMES, Setting, World
+from ..drawing import drawn_common, drawn_compare, drawn_node
 
 _BREAKDOWNS: tuple[Mapping[str, Any], ...] = (
     {"breakdown": "plan"},

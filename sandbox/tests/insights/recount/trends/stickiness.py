@@ -4,11 +4,11 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from ..hand_made import Event
-from .counting import Node, Query, counted, earliest_event, is_known, part, series_label
-from .dataset import Setting, World
-from .dates import INTERVALS, Range, buckets, compared, floored, range_of
-from .drawing import drawn_common, drawn_compare, drawn_node
+from ...hand_made import Event
+from ..counting import Node, Query, counted, earliest_event, is_known, part, series_label
+from ..dataset import Setting, World
+from ..dates import INTERVALS, Range, buckets, compared, floored, range_of
+from ..drawing import drawn_common, drawn_compare, drawn_node
 
 
 def stickiness(query: Query, world: World, setting: Setting) -> list[dict[str, Any]]:

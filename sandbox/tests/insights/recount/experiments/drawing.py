@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..hand_made import Event, Person
+from ...hand_made import Event, Person
 
 FLAG = "checkout flow"
 VARIANTS = ("control", "test", "other")

@@ -4,12 +4,12 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from .counting import part
-from .dataset import Setting, World
-from .dates import INTERVALS
-from .drawing import drawn_common, drawn_compare, drawn_node, names_edge
-from .maths import ACTOR_MATHS, HOGQL, PROPERTY_MATHS
-from .trends import AGGREGATE, CUMULATIVE
+from ..counting import part
+from ..dataset import Setting, World
+from ..dates import INTERVALS
+from ..drawing import drawn_common, drawn_compare, drawn_node, names_edge
+from ..maths import ACTOR_MATHS, HOGQL, PROPERTY_MATHS
+from .results import AGGREGATE, CUMULATIVE
 
 _HAS_SESSION: dict[str, Any] = {"type": "event", "key": "$session_id", "operator": "is_set", "value": None}
 _FORMULAS = ("A+2*B", "A-B", "A/B", "(A+B)/2", "-A", "A%B", "A**2", "a*1.5 + b", "A / (B - B)", "100*A/(A+B)", "3")
