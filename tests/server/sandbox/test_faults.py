@@ -8,7 +8,7 @@ import pytest
 
 from posthog_sandbox import Sandbox
 
-from .processes import ServerProcess
+from ..processes import ServerProcess
 
 HTML = {"body": "<html><h1>Bad gateway</h1></html>", "headers": {"content-type": "text/html"}}
 SLOW_DOWN = {"detail": "Request was throttled."}

@@ -20,9 +20,9 @@ from maton_posthog.server.sandbox import waiting
 from maton_posthog.server.sandbox.child import COMMAND
 from maton_posthog.server.settings import load
 from tests.server.processes import DEADLINE_S, ServerProcess, eventually
+from tests.server.sandbox.test_child import ADDRESSES, NOTE_PID, OBEDIENT, gone, pid_in, program
+from tests.server.starting.test_signals import listens
 from tests.server.test_every_operation import text_of
-from tests.server.test_sandbox_child import ADDRESSES, NOTE_PID, OBEDIENT, gone, pid_in, program
-from tests.server.test_signals import listens
 
 pytestmark = pytest.mark.anyio
 

@@ -160,7 +160,7 @@ def test_an_old_python_gets_one_line_with_the_reason() -> None:
 
 @pytest.mark.parametrize("file", ["__init__.py", "__main__.py"])
 def test_an_old_python_can_parse_up_to_that_check(file: str) -> None:
-    source = Path(__file__).parents[2] / "server" / file
+    source = Path(__file__).parents[3] / "server" / file
     ast.parse(source.read_text("utf-8"), feature_version=(3, 7))
 
 

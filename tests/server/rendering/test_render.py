@@ -13,7 +13,7 @@ from maton_posthog.schemas.text import REDACTED
 from maton_posthog.server.render import MAX_TEXT_BYTES, dumps, render
 from tests.oracle import accepting, examples
 
-from .plain_render import plain_render
+from .plain import plain_render
 
 SIZES = [1_000, 39_000, 40_000, 41_000, 100_000, 1_000_000, 5_000_000]
 

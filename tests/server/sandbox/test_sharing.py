@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from ..tools.live import running_sandbox
-from .processes import ServerProcess
+from ...tools.live import running_sandbox
+from ..processes import ServerProcess
 
 
 def call(server: ServerProcess, name: str, arguments: dict[str, Any]) -> Any:

@@ -12,10 +12,10 @@ from mcp.types import PromptReference
 from maton_posthog.gateway import background
 from maton_posthog.tools.query import operations as query
 
-from ..gateway.fake_gateway import CANARY, echo_refusal, reply
-from ..tools.fake import page
-from .test_every_operation import served
-from .test_queries import PATH, SQL, Slow
+from ...gateway.fake_gateway import CANARY, echo_refusal, reply
+from ...tools.fake import page
+from ..test_every_operation import served
+from ..test_queries import PATH, SQL, Slow
 
 pytestmark = pytest.mark.anyio
 
