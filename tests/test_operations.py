@@ -15,7 +15,7 @@ from maton_posthog.server.tool_list import entry, tool_list
 from maton_posthog.tools.operation import Effect, Operation, Toolset
 from maton_posthog.tools.operations import OPERATIONS
 
-from .snapshots import ROOT, TOOLSNAPS, difference, dumps, strays
+from .snapshots.files import ROOT, TOOLSNAPS, difference, dumps, strays
 from .test_mission import MISSION
 
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)

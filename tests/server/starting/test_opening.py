@@ -17,8 +17,8 @@ from maton_posthog.server.settings import load
 from maton_posthog.server.starting.opening import Opening, PassedLine
 from maton_posthog.server.starting.ready import LISTS, MODERN, ReadyResults
 from maton_posthog.server.transports import stdio
-from tests.ready_making import META, Sink, line
 from tests.server.processes import INITIALIZE, ServerProcess, environment
+from tests.snapshots.ready import META, Sink, line
 
 pytestmark = pytest.mark.anyio
 HANDSHAKE: dict[str, Any] = {"method": "initialize", "params": INITIALIZE}

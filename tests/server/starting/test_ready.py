@@ -10,8 +10,8 @@ from maton_posthog.server.settings import load
 from maton_posthog.server.starting.opening import REPLAYED, Opening
 from maton_posthog.server.starting.ready import PATH, ReadyResults
 from maton_posthog.tools.toolsets import Toolset
-from tests.ready_making import VERSIONS, every_kind_of_settings, line, ready_file, requests_of, results_of_sdk
-from tests.snapshots import difference
+from tests.snapshots.files import difference
+from tests.snapshots.ready import VERSIONS, every_kind_of_settings, line, ready_file, requests_of, results_of_sdk
 
 pytestmark = pytest.mark.anyio
 DIRECTORY = Path(__file__).parent

@@ -9,8 +9,8 @@ from maton_posthog.gateway.errors import Code
 from maton_posthog.server.cli.serve import command
 from maton_posthog.server.settings import DECLARATIONS
 
-from .rendered import named_literals, prompt_table, settings_table, tool_table, with_block
-from .snapshots import ROOT, difference
+from ..snapshots.documentation import named_literals, prompt_table, settings_table, tool_table, with_block
+from ..snapshots.files import ROOT, difference
 
 PATH = ROOT / "README.md"
 

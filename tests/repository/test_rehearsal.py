@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from .snapshots import ROOT
+from ..snapshots.files import ROOT
 
 AREA = "notebooks"
 NEEDED = "notebook or not (test_the_responses_of_a_tool or test_every_operation or byte_by_byte)"
@@ -159,7 +159,7 @@ def test_a_new_area_needs_the_steps_that_contributing_lists_and_no_more(tmp_path
     steps = _steps("Add an area")
     assert (_not_named(changed, steps), _not_used(changed, steps)) == (set(), set())
     _ruff(copy, "check", ".")
-    held = ("tests/test_floors.py", "tests/test_mission.py", "tests/server/test_every_operation.py")
+    held = ("tests/repository/test_floors.py", "tests/test_mission.py", "tests/server/test_every_operation.py")
     made = [file for files in _made_by_snapshots(copy) for file in files]
     _pytest(copy, *made, *held, f"tests/tools/test_{AREA}.py", "-k", AFTERWARDS)
 
@@ -198,7 +198,7 @@ def _add_the_area(copy: Path) -> None:
         '    "get_notebook": {"notebook_id": "aBcD1234"},\n    "create_notebook": {"title": "Launch"},\n',
     )
     _edit(
-        copy / "tests/response_calls.py",
+        copy / "tests/snapshots/calls.py",
         r"FLAGS_AND_ACCOUNT: Mapping\[str, Pair\] = \{\n",
         '    "list_notebooks": Pair({}, {"limit": 0}),\n'
         '    "get_notebook": Pair(\n'

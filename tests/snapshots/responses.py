@@ -19,7 +19,7 @@ from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
 from posthog_sandbox import Sandbox
 
-from .response_calls import Pair
+from .calls import Pair
 
 EVENTS = 10_000
 TODAY = date(2026, 11, 23)

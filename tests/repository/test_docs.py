@@ -15,7 +15,8 @@ from maton_posthog.gateway.errors import Code, Failed, Outcome, Source, Upstream
 from maton_posthog.server.cli import COMMANDS
 from maton_posthog.server.cli.serve import command as serve
 
-from .rendered import (
+from ..server.test_every_operation import ARGUMENTS, served, text_of
+from ..snapshots.documentation import (
     named_literals,
     prompts_reference,
     settings_reference,
@@ -23,9 +24,8 @@ from .rendered import (
     tools_reference,
     with_block,
 )
-from .server.test_every_operation import ARGUMENTS, served, text_of
-from .snapshots import ROOT, difference, updating
-from .tracing import traced
+from ..snapshots.files import ROOT, difference, updating
+from ..tracing import traced
 
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"

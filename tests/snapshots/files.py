@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TOOLSNAPS = ROOT / "tests" / "toolsnaps"
 RESPONSES = ROOT / "tests" / "responses"
 LINE = 100

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from .snapshots import ROOT
+from ..snapshots.files import ROOT
 
 PATH = ROOT / ".ci" / "suites.py"
 
@@ -31,7 +31,7 @@ IN_REPOSITORY = pytest.mark.skipif(not (ROOT / "sandbox").is_dir(), reason="an s
     [
         ([], {".": [], "sandbox": []}),
         (["-k", "tools"], {".": ["-k", "tools"], "sandbox": ["-k", "tools"]}),
-        (["-q", "tests/test_floors.py"], {".": ["-q", "tests/test_floors.py"]}),
+        (["-q", "tests/repository/test_floors.py"], {".": ["-q", "tests/repository/test_floors.py"]}),
         (["sandbox/tests/test_app.py::test_it", "-x"], {"sandbox": ["tests/test_app.py::test_it", "-x"]}),
         (["tests/tools", "sandbox/tests/api"], {".": ["tests/tools"], "sandbox": ["tests/api"]}),
         (["-k", "tests/nothing"], {".": ["-k", "tests/nothing"], "sandbox": ["-k", "tests/nothing"]}),
