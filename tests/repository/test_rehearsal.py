@@ -120,7 +120,7 @@ TESTS = '''"""Notebooks, against the sandbox."""
 
 import pytest
 
-from .live import running_sandbox
+from .posthog.live import running_sandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -189,7 +189,7 @@ def _add_the_area(copy: Path) -> None:
     _edit(copy / "sandbox/src/posthog_sandbox/storage/store.py", r'    "annotations",\n', '    "notebooks",\n')
     scopes = copy / "sandbox/src/posthog_sandbox/maton/keys.py"
     _edit(scopes, r'    "annotations": "annotation",\n', '    "notebooks": "notebook",\n')
-    answers = copy / "tests/tools/answers.json"
+    answers = copy / "tests/tools/posthog/answers.json"
     objects = json.loads(answers.read_text("utf-8")) | {"notebook": NOTEBOOK}
     answers.write_text(json.dumps(objects, indent=2, ensure_ascii=False) + "\n", "utf-8")
     _edit(

@@ -13,7 +13,7 @@ from maton_posthog.gateway import background
 from maton_posthog.tools.query import operations as query
 
 from ...gateway.fake_gateway import CANARY, echo_refusal, reply
-from ...tools.fake import page
+from ...tools.posthog.fake import page
 from ..test_every_operation import served
 from ..test_queries import PATH, SQL, Slow
 

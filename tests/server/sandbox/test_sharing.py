@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ...tools.live import running_sandbox
+from ...tools.posthog.live import running_sandbox
 from ..processes import ServerProcess
 
 

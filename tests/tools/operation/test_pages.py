@@ -4,7 +4,7 @@ import pytest
 
 from maton_posthog.tools.operation.pages import MAX_PAGES, PagedRows
 
-from ..fake import FakeCall, page
+from ..posthog.fake import FakeCall, page
 
 pytestmark = pytest.mark.anyio
 

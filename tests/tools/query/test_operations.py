@@ -21,8 +21,8 @@ from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.query import running as query_running
 from maton_posthog.tools.query.operations import OPERATIONS
 
-from .. import fake
-from ..fake import PROJECT_ID, QUERY_PATH, FakeCall, Sent, answer, in_turn
+from ..posthog import fake
+from ..posthog.fake import PROJECT_ID, QUERY_PATH, FakeCall, Sent, answer, in_turn
 
 pytestmark = pytest.mark.anyio
 
