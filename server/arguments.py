@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..gateway.errors import Refused
-from ..schemas.forms import from_text
+from ..schemas.base.forms import from_text
 from ..schemas.json import is_list, is_object
 from ..schemas.text import MARK
 

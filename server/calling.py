@@ -20,10 +20,10 @@ from ..gateway.errors import GatewayError, Refused, read_only
 from ..gateway.http.threads import LARGE_BYTES
 from ..schemas.base import Input
 from ..schemas.json import safe_integers
-from ..schemas.rows import Rows
+from ..schemas.json.rows import Rows
 from ..schemas.text import Cleaner
-from ..tools.hints import advised
 from ..tools.operation import Attachment, FileLink, Operation, Reply, Result
+from ..tools.operation.hints import advised
 from .arguments import invalid_arguments, reject_flood, reject_marks
 from .render import render
 from .runtime import Runtime

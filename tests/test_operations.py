@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from maton_posthog.schemas.json_schema import input_schema
+from maton_posthog.schemas.base.json_schema import input_schema
 from maton_posthog.server.cli.steps import count_tokens
 from maton_posthog.server.tool_list import entry, tool_list
 from maton_posthog.tools.operation import Effect, Operation, Toolset
 from maton_posthog.tools.operations import OPERATIONS
 
-from .snapshots import ROOT, TOOLSNAPS, difference, dumps, strays
+from .snapshots.files import ROOT, TOOLSNAPS, difference, dumps, strays
 from .test_mission import MISSION
 
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
@@ -50,7 +50,7 @@ def test_listing_the_tools_loads_no_area() -> None:
         "import json; print(json.dumps([name for name in sys.modules if name.startswith('maton_posthog.tools.')]))"
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    below = [f"maton_posthog.tools.{name}" for name in ("hints", "operation", "processes", "toolsets")]
+    below = [f"maton_posthog.tools.{name}" for name in ("operation", "operation.hints", "processes", "toolsets")]
     assert sorted(json.loads(loaded.stdout)) == below
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from maton_posthog.server.tool_list import tool_list
 
-from .response_calls import PAIRS
-from .response_making import responses, stable
-from .snapshots import RESPONSES, difference, readable, strays
+from .snapshots.calls import PAIRS
+from .snapshots.files import RESPONSES, difference, readable, strays
+from .snapshots.responses import responses, stable
 
 
 @pytest.fixture(scope="module")
