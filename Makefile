@@ -40,8 +40,8 @@ bench: $(VENV)/.installed-dev  ## Print costs as ratios; ARGS="--only hogql --ev
 
 # The first run writes the list of tools, which the second one reads when it starts.
 snapshots: $(VENV)/.installed-dev  ## Accept changes: tool schemas, responses, and what the docs render from the code.
-	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q tests/test_operations.py
-	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q tests/server/starting/test_ready.py tests/repository/test_readme.py tests/repository/test_docs.py tests/test_responses.py
+	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q -m snapshot tests/test_operations.py
+	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q -m snapshot tests/server/starting/test_ready.py tests/repository/test_readme.py tests/repository/test_docs.py tests/test_responses.py
 
 format: $(VENV)/.installed-dev  ## Format the code and sort its imports.
 	$(RUN) -m ruff check --select I --fix .

@@ -33,6 +33,7 @@ AUTHORISING = re.compile(r"confirm|force|yes|sure|approve|really|skip", re.IGNOR
 MOST_TOKENS, MOST_MISSION_TOKENS, MOST_TOOL_TOKENS = 10_000, 5_000, 600
 
 
+@pytest.mark.snapshot
 def test_the_shipped_list_is_that_of_the_operations() -> None:
     # The first test: in an update, those below need what this one writes.
     made = {operation.name: entry(operation, input_schema(operation.input)) for operation in OPERATIONS}
@@ -213,6 +214,7 @@ def test_tools_need_few_tokens() -> None:
     assert max(tokens.values()) <= MOST_TOOL_TOKENS, told
 
 
+@pytest.mark.snapshot
 @EVERY
 def test_hosts_see_what_its_snapshot_shows(operation: Operation[Any]) -> None:
     tool = tool_list()[operation.name].as_tool()
@@ -220,6 +222,7 @@ def test_hosts_see_what_its_snapshot_shows(operation: Operation[Any]) -> None:
     assert difference(TOOLSNAPS / f"{operation.name}.json", dumps(shown)) == ""
 
 
+@pytest.mark.snapshot
 def test_no_snapshot_of_a_removed_tool_is_left() -> None:
     assert strays(TOOLSNAPS, (operation.name for operation in OPERATIONS)) == []
 

@@ -42,6 +42,7 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 MISSPELLED = (("run_hogql", {"query": "select evnt from events"}), ("list_flags", {"limti": 5}))
 
 
+@pytest.mark.snapshot
 @pytest.mark.parametrize("page", ["tools", "settings", "prompts"])
 def test_the_reference_is_that_of_the_code(page: str) -> None:
     # Made here and not when tests are collected: in an update, the list of tools is written between the two.
@@ -50,6 +51,7 @@ def test_the_reference_is_that_of_the_code(page: str) -> None:
     assert difference(path, with_block(path.read_text("utf-8"), page, f"\n{made[page]()}\n")) == ""
 
 
+@pytest.mark.snapshot
 @pytest.mark.anyio
 @pytest.mark.parametrize("tool", TRACED)
 async def test_the_architecture_lists_the_files_that_a_call_enters(tool: str) -> None:
@@ -65,6 +67,7 @@ async def test_the_architecture_lists_the_files_that_a_call_enters(tool: str) ->
     assert difference(path, with_block(text, name, made)) == ""
 
 
+@pytest.mark.snapshot
 @pytest.mark.anyio
 async def test_the_readme_shows_the_errors_that_tools_return() -> None:
     blocks: list[str] = []

@@ -15,6 +15,7 @@ from ..snapshots.files import ROOT, difference
 PATH = ROOT / "README.md"
 
 
+@pytest.mark.snapshot
 def test_its_tables_are_those_of_the_code() -> None:
     text = PATH.read_text("utf-8")
     for name, made in (("tools", tool_table()), ("prompts", prompt_table()), ("settings", settings_table())):

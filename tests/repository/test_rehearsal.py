@@ -12,8 +12,8 @@ from pathlib import Path
 from ..snapshots.files import ROOT
 
 AREA = "notebooks"
-NEEDED = "notebook or not (test_the_responses_of_a_tool or test_every_operation or byte_by_byte)"
-"""Of the tests that run for each tool, those of the new ones."""
+NEEDED = "notebook or not test_the_responses_of_a_tool"
+"""Of the snapshots of each tool, those of the new ones."""
 AFTERWARDS = "notebook or test_floors or test_mission or every_tool or is_left or shipped_list or cheap_to_hold"
 PATIENCE_S = 600
 _MADE = ("__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", "build", "dist", ".git", ".venv", ".hosts")
@@ -154,7 +154,7 @@ def test_a_new_area_needs_the_steps_that_contributing_lists_and_no_more(tmp_path
     _ruff(copy, "check", "--select", "I", "--fix", ".")
     _ruff(copy, "format", ".")
     for files in _made_by_snapshots(copy):
-        _pytest(copy, *files, "-k", NEEDED, UPDATE_SNAPSHOTS="1")
+        _pytest(copy, "-m", "snapshot", *files, "-k", NEEDED, UPDATE_SNAPSHOTS="1")
     changed = _changed(before, _contents(copy))
     steps = _steps("Add an area")
     assert (_not_named(changed, steps), _not_used(changed, steps)) == (set(), set())
@@ -229,7 +229,7 @@ def _steps(heading: str) -> set[str]:
 
 def _made_by_snapshots(copy: Path) -> list[list[str]]:
     """Return the test files of each command of `make snapshots`."""
-    recipes = re.findall(r"\tUPDATE_SNAPSHOTS=1 .*pytest -q (.*)", (copy / "Makefile").read_text("utf-8"))
+    recipes = re.findall(r"\tUPDATE_SNAPSHOTS=1 .*pytest -q -m snapshot (.*)", (copy / "Makefile").read_text("utf-8"))
     assert recipes
     return [files.split() for files in recipes]
 

@@ -18,6 +18,7 @@ DIRECTORY = Path(__file__).parent
 SOME = ((Toolset.FLAGS,), (Toolset.QUERY, Toolset.ANALYTICS), tuple(Toolset))
 
 
+@pytest.mark.snapshot
 async def test_the_file_holds_what_the_sdk_answers(tmp_path: Path) -> None:
     made = await ready_file(every_kind_of_settings(tmp_path))
     assert difference(PATH, json.dumps(made, ensure_ascii=False, indent=0) + "\n") == ""
