@@ -48,6 +48,7 @@ class Call:
         deadline: float | None = None,
         progress: Progress | None = None,
         export_dir: Path | None = None,
+        clean: Callable[[Any], Any] = lambda value: value,
     ) -> None:
         self._dispatcher = Dispatcher(
             send,
@@ -64,6 +65,8 @@ class Call:
         """Reports progress to the client; None when it requested none."""
         self.export_dir = export_dir
         """The directory to which results can be written as files; None when exports are off."""
+        self.clean = clean
+        """Returns a JSON value without secrets and hidden characters, for pictures and files."""
 
     async def aim(self, connection_id: str | None, project_id: int | Literal["@current"] | None) -> None:
         """Resolve connection and project before anything else is sent; see `resolve_target`."""
@@ -201,6 +204,7 @@ class Call:
             deadline=self._dispatcher.deadline,
             progress=self.progress,
             export_dir=self.export_dir,
+            clean=self.clean,
         )
 
     async def fresh_project(self) -> tuple[Project, Project | None]:

@@ -29,7 +29,7 @@ from mcp.types import (
 )
 
 from .apps import CHART, EXTENSION, MIME_TYPE, TOOL_META, is_charted
-from .calling import call_tool, clean, clean_errors, error_result, not_offered
+from .calling import call_tool, error_result, not_offered
 from .completions import complete
 from .prompts import offered, written
 from .resources import PROJECT, SCHEMA, ResourceProvider, read_resource
@@ -73,8 +73,7 @@ def build(runtime: Runtime) -> Server[Any]:
 
     async def on_call_tool(context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         if params.name not in schemas:
-            with clean_errors(runtime):
-                return error_result(not_offered(params.name), runtime)
+            return error_result(not_offered(params.name), runtime)
         operation = await runtime.operation(params.name)
         return await call_tool(runtime, operation, params.arguments or {}, context)
 
@@ -88,18 +87,16 @@ def build(runtime: Runtime) -> Server[Any]:
         return ListResourceTemplatesResult(resource_templates=templates)
 
     async def on_read_resource(_: ServerRequestContext[Any], params: ReadResourceRequestParams) -> ReadResourceResult:
-        with clean_errors(runtime):
-            return await read_resource(runtime, providers, str(params.uri))
+        return await read_resource(runtime, providers, str(params.uri))
 
     async def list_prompts(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=[plan.as_prompt() for plan in plans.values()])
 
     async def get_prompt(_: ServerRequestContext[Any], params: GetPromptRequestParams) -> GetPromptResult:
-        with clean_errors(runtime):
-            plan = plans.get(params.name)
-            if plan is None:
-                raise MCPError(code=INVALID_PARAMS, message=f"Unknown prompt: {params.name[:100]}")
-            return written(plan, clean(runtime, params.arguments or {}))
+        plan = plans.get(params.name)
+        if plan is None:
+            raise MCPError(code=INVALID_PARAMS, message=f"Unknown prompt: {params.name[:100]}")
+        return written(plan, runtime.door.value(params.arguments or {}))
 
     async def on_complete(_: ServerRequestContext[Any], params: CompleteRequestParams) -> CompleteResult:
         return await complete(runtime, params)
@@ -125,5 +122,6 @@ def build(runtime: Runtime) -> Server[Any]:
         on_get_prompt=get_prompt,
         on_completion=on_complete,
     )
+    server.middleware.insert(0, runtime.door)
     server.extensions[EXTENSION] = {"mimeTypes": [MIME_TYPE]}
     return server

@@ -3,8 +3,6 @@
 import base64
 import logging
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -21,7 +19,6 @@ from ..gateway.http.threads import LARGE_BYTES
 from ..schemas.base import Input
 from ..schemas.json import safe_integers
 from ..schemas.rows import Rows
-from ..schemas.text import Cleaner
 from ..tools.hints import advised
 from ..tools.operation import Attachment, FileLink, Operation, Reply, Result
 from .arguments import invalid_arguments, reject_flood, reject_marks
@@ -67,7 +64,9 @@ async def call_tool(
         return error_result(_internal_error(call, writes=writes), runtime)
     _note(operation, call, "ok", started, writes=writes)
     content: list[ContentBlock] = [TextContent(text=text), *map(_content, reply.attachments)]
-    return CallToolResult(content=content, structured_content=structured, _meta=dict(reply.meta) or None)
+    return CallToolResult(
+        content=content, structured_content=structured, _meta=runtime.door.value(dict(reply.meta)) or None
+    )
 
 
 async def _rendered(
@@ -82,7 +81,7 @@ async def _rendered(
 
 
 def _render(runtime: Runtime, result: Result, offset: int | None = None) -> tuple[str, dict[str, Any] | None]:
-    text, shown = render(result, runtime.settings.secrets, offset=offset)
+    text, shown = render(result, runtime.secrets, offset=offset)
     return text, safe_integers(shown) if runtime.settings.structured else None
 
 
@@ -97,7 +96,7 @@ def _progress(runtime: Runtime, context: ServerRequestContext[Any]) -> Progress:
     """Return a function that reports elapsed seconds as progress, to clients that requested progress."""
 
     async def report(seconds: float, news: str) -> None:
-        await context.session.report_progress(seconds, message=cast("str", clean(runtime, news)))
+        await runtime.door.progress(context, seconds, news)
 
     return report
 
@@ -158,20 +157,3 @@ def _note(operation: Operation[Any], call: Call | None, outcome: str, started: f
         "tool=%s effect=%s outcome=%s project=%s connection=%s ms=%d",
         operation.name, operation.effect, outcome, project, connection, (time.monotonic() - started) * 1000,
     )  # fmt: skip
-
-
-def clean(runtime: Runtime, value: Any) -> Any:
-    """Return a JSON value without secrets and hidden characters. For output that does not pass through `render`."""
-    return Cleaner(runtime.settings.secrets).value(value)
-
-
-@contextmanager
-def clean_errors(runtime: Runtime) -> Generator[None]:
-    """Clean the protocol errors that are raised inside: message and data can quote upstream."""
-    try:
-        yield
-    except MCPError as error:
-        found = error.error
-        raise MCPError(
-            code=found.code, message=clean(runtime, found.message), data=clean(runtime, found.data)
-        ) from error

@@ -20,6 +20,7 @@ from ..gateway.dispatcher import Sender
 from ..gateway.errors import Failed
 from ..gateway.http.request import Request
 from ..tools.operation import Operation
+from .door import Door
 from .sandbox.child import COMMAND, Sandbox, SandboxError
 from .sandbox.waiting import Waiting, rising
 from .settings import Settings
@@ -35,6 +36,9 @@ class Runtime:
         self, settings: Settings, *, sandbox_command: Sequence[str] = COMMAND, now: Callable[[], datetime] = utc_now
     ) -> None:
         self.settings = settings
+        self.secrets = settings.secrets
+        """The secrets of this process in all forms, made once."""
+        self.door = Door(self.secrets)
         self._sandbox_command = sandbox_command
         self.tools = tuple(tool for tool in tool_list().values() if is_offered(tool, settings))
         self.offered = frozenset(tool.name for tool in self.tools)
@@ -101,6 +105,7 @@ class Runtime:
             writes=writes,
             progress=progress,
             export_dir=self.settings.export_dir,
+            clean=self.door.value,
         )
 
     async def _send_when_ready(

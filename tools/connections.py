@@ -5,6 +5,7 @@ from typing import Any, Literal
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..schemas.connections import ConnectionView, ManageConnection, PendingConnection
+from ..schemas.text import Revealed
 from .operation import Effect, Operation, Result, Toolset, show
 
 _AUTHORIZE = "Ask the user to open the url and authorize PostHog. Then use action get to check that it is ACTIVE."
@@ -46,13 +47,20 @@ async def _create(api: Call) -> Result:
     api.forget_connections()
     if not made.get("url"):
         made = await api.control.get(made["connection_id"])
-    return {**show(PendingConnection, made), "next_step": _AUTHORIZE}
+    return _pending(made)
 
 
 def _one(connection: dict[str, Any]) -> Result:
     if connection.get("status") != "PENDING":
         return show(ConnectionView, connection)
-    return {**show(PendingConnection, connection), "next_step": _AUTHORIZE}
+    return _pending(connection)
+
+
+def _pending(connection: dict[str, Any]) -> Result:
+    """Return a connection with the url that the user opens, which needs its session token."""
+    shown = show(PendingConnection, connection)
+    revealed = {"url": Revealed(shown["url"])} if "url" in shown else {}
+    return {**shown, **revealed, "next_step": _AUTHORIZE}
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

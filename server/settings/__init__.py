@@ -207,7 +207,7 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The Maton key and the inbound token in every form that no result, error or log line may contain."""
-        from ...schemas.text import secret_forms
+        from ...schemas.secret_forms import secret_forms
 
         return secret_forms(*(secret.reveal() for secret in (self.api_key, self.token) if secret is not None))
 
