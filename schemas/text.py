@@ -58,12 +58,6 @@ _SUSPECT_WORDS = (
 """One of them is in every text that `_POSTHOG_KEY`, `_SESSION_TOKEN` or `_SECRET_FIELD` matches."""
 
 
-class Revealed(str):
-    """A text with a session token that its reader needs. Only the tool that returns it can mark it."""
-
-    __slots__ = ()
-
-
 def may_need_cleaning(text: str, secrets: Sequence[str] = ()) -> bool:
     """Return whether a Cleaner could change a value, given as JSON that escapes only what it must. Errs to True."""
     return (
@@ -83,7 +77,7 @@ class Cleaner:
     """A cleaner of the values of one result that counts the characters it removes.
 
     `secrets` are literal values that no result is allowed to contain, not even their beginnings (`secret_forms`).
-    With `rendered`, texts are results that were cleaned before, so `Revealed` parts have lost their mark and are kept.
+    With `rendered`, the texts were cleaned before, so the session tokens in them are meant for their readers.
     """
 
     def __init__(self, secrets: Sequence[str] = (), *, rendered: bool = False) -> None:
@@ -94,13 +88,17 @@ class Cleaner:
 
     def text(self, value: str) -> str:
         """Return the text without invisible characters and secrets; lines end with a newline only."""
-        is_revealed = isinstance(value, Revealed)
         value = self._visible(value)
         if "_" in value:
             value = _POSTHOG_KEY.sub(REDACTED, value)
-            if not (is_revealed or self._rendered):
+            if not self._rendered:
                 value = _SESSION_TOKEN.sub(REDACTED, value)
         return self._without_keys(value)
+
+    def revealed(self, value: Any) -> Any:
+        """Return the JSON value cleaned, except that its session tokens are kept, because the reader needs them."""
+        cleaner = Cleaner(self._secrets, rendered=True)
+        return cleaner.value(value)
 
     def value(self, value: Any) -> Any:
         """Return the JSON value with every string cleaned, keys included."""

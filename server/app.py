@@ -5,13 +5,15 @@ Built on the SDK's low-level `Server`, which supports both protocol eras (2025-1
 """
 
 import logging
+from functools import partial
 from typing import Any
 
 from mcp.server.caching import CacheHint
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
@@ -27,10 +29,12 @@ from mcp.types import (
     ReadResourceRequestParams,
     ReadResourceResult,
 )
+from pydantic import ValidationError
 
 from .apps import CHART, EXTENSION, MIME_TYPE, TOOL_META, is_charted
 from .calling import call_tool, error_result, not_offered
 from .completions import complete
+from .door import Door
 from .prompts import offered, written
 from .resources import PROJECT, SCHEMA, ResourceProvider, read_resource
 from .runtime import Runtime
@@ -122,6 +126,20 @@ def build(runtime: Runtime) -> Server[Any]:
         on_get_prompt=get_prompt,
         on_completion=on_complete,
     )
-    server.middleware.insert(0, runtime.door)
+    server.middleware.insert(0, partial(_through_door, runtime.door))
     server.extensions[EXTENSION] = {"mimeTypes": [MIME_TYPE]}
     return server
+
+
+async def _through_door(door: Door, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+    """Handle a request of any method. Its result passes the door; so does MCPError, and nothing else is raised."""
+    try:
+        result = await call_next(ctx)
+    except MCPError as error:
+        raise door.error(error) from error
+    except ValidationError:
+        raise  # the SDK sends no text of it
+    except Exception as error:
+        logger.exception("%s failed", ctx.method)
+        raise MCPError(code=INTERNAL_ERROR, message="Internal error in this server.") from error
+    return door.message(result)

@@ -3,6 +3,7 @@
 import base64
 import logging
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -53,7 +54,7 @@ async def call_tool(
         )
         given = await operation.run(call, args)
         reply = given if isinstance(given, Reply) else Reply(given)
-        text, structured = await _rendered(runtime, call, reply.result, getattr(args, "offset", None))
+        text, structured = await _rendered(runtime, call, reply, getattr(args, "offset", None))
     except GatewayError as error:
         settled = call.settle(error) if call else error
         _note(operation, call, settled.code, started, writes=writes)
@@ -70,18 +71,20 @@ async def call_tool(
 
 
 async def _rendered(
-    runtime: Runtime, call: Call, result: Result, offset: int | None
+    runtime: Runtime, call: Call, reply: Reply, offset: int | None
 ) -> tuple[str, dict[str, Any] | None]:
     """Return a result as text and, with `--structured`, as an object. Large ones are rendered in a thread."""
-    work = partial(_render, runtime, {**call.aimed(), **result}, offset)
+    work = partial(_render, runtime, {**call.aimed(), **reply.result}, offset, reply.revealed)
     is_large = call.is_large or any(
-        isinstance(value, Rows) and len(value.text) > LARGE_BYTES for value in result.values()
+        isinstance(value, Rows) and len(value.text) > LARGE_BYTES for value in reply.result.values()
     )
     return await call.in_thread(work) if is_large else work()
 
 
-def _render(runtime: Runtime, result: Result, offset: int | None = None) -> tuple[str, dict[str, Any] | None]:
-    text, shown = render(result, runtime.secrets, offset=offset)
+def _render(
+    runtime: Runtime, result: Result, offset: int | None = None, revealed: Sequence[str] = ()
+) -> tuple[str, dict[str, Any] | None]:
+    text, shown = render(result, runtime.secrets, offset=offset, revealed=revealed)
     return text, safe_integers(shown) if runtime.settings.structured else None
 
 

@@ -4,40 +4,22 @@ Results of tools and resources were cleaned when they were rendered, where `hidd
 door checks every message again, whatever made it: results, protocol errors, completions, prompts and progress.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import Any, cast
 
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp.types import INTERNAL_ERROR
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_core import to_json
 
 from ..schemas.text import Cleaner, may_need_cleaning
 
-_logger = logging.getLogger("maton_posthog.server")
-_INTERNAL = "Internal error in this server."
-
 
 class Door:
-    """A middleware of the SDK's server, outside all handlers. `secrets` are those of the process, in all forms."""
+    """Cleans what the server sends. `secrets` are those of the process, in all forms."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._secrets = tuple(secrets)
-
-    async def __call__(self, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
-        """Return the result of a request cleaned. Raises MCPError, cleaned too, and nothing else."""
-        try:
-            result = await call_next(ctx)
-        except MCPError as error:
-            raise self.error(error) from error
-        except ValidationError:
-            raise  # the SDK sends no text of it
-        except Exception as error:
-            _logger.exception("%s failed", ctx.method)
-            raise MCPError(code=INTERNAL_ERROR, message=_INTERNAL) from error
-        return self.message(result)
 
     async def progress(self, context: ServerRequestContext[Any], seconds: float, news: str) -> None:
         """Report progress to the client. No other notification is sent."""

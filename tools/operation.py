@@ -48,6 +48,8 @@ class Reply:
     attachments: tuple[Attachment, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The `_meta` for the page that hosts show with the result; models do not see it."""
+    revealed: tuple[str, ...] = ()
+    """Fields of the result whose session tokens are kept, because their reader needs them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from maton_posthog.schemas.secret_forms import secret_forms
-from maton_posthog.schemas.text import REDACTED, Cleaner, Revealed, excerpt, may_need_cleaning
+from maton_posthog.schemas.text import REDACTED, Cleaner, excerpt, may_need_cleaning
 
 KEPT = [
     "plain",
@@ -150,8 +150,8 @@ def test_only_a_tool_can_reveal_a_session_token_never_the_shape_of_an_object() -
     url = "https://connect.maton.ai/?session_token=abc"
     pending = {"connection_id": "x", "status": "PENDING", "url": url}
     assert "abc" not in json.dumps(Cleaner().value({"row": pending}))
-    assert Cleaner().value({**pending, "url": Revealed(f"{url}\u202e")})["url"] == url
-    assert Cleaner(["abc"]).value(Revealed(url)).endswith(REDACTED)
+    assert Cleaner().revealed({**pending, "url": f"{url}\u202e"})["url"] == url
+    assert Cleaner(["abc"]).revealed(url).endswith(REDACTED)
 
 
 KEY = "mtk_CANARY_7f3a_0123456789"
