@@ -22,6 +22,7 @@ from ..schemas.json import safe_integers
 from ..schemas.rows import Rows
 from ..tools.hints import advised
 from ..tools.operation import Attachment, FileLink, Operation, Reply, Result
+from ..tools.toolsets import Effect
 from .arguments import invalid_arguments, reject_flood, reject_marks
 from .render import render
 from .runtime import Runtime
@@ -37,17 +38,18 @@ async def call_tool(
     """Run an operation for a client. Never raises; a cancelled call ends its task."""
     started = time.monotonic()
     call: Call | None = None
-    writes = operation.effect.writes
+    effect = operation.effect
     try:
         args = _validate(operation, arguments)
-        writes = operation.writes(args)
-        if writes:
+        effect = operation.effect_of(args)
+        if effect.writes:
             reject_marks(operation.name, arguments)
         call = await runtime.call(
             budget=operation.budget,
-            writes=writes,
+            writes=effect.writes,
             progress=_progress(runtime, context),
             patient=(context.meta or {}).get("progress_token") is not None,
+            tool=operation.name,
         )
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
@@ -57,13 +59,16 @@ async def call_tool(
         text, structured = await _rendered(runtime, call, reply, getattr(args, "offset", None))
     except GatewayError as error:
         settled = call.settle(error) if call else error
-        _note(operation, call, settled.code, started, writes=writes)
+        _note(operation.name, effect, call, settled.code, started)
         return error_result(settled, runtime)
     except Exception:
         logger.exception("%s failed", operation.name)
-        _note(operation, call, "internal_error", started, writes=writes)
-        return error_result(_internal_error(call, writes=writes), runtime)
-    _note(operation, call, "ok", started, writes=writes)
+        _note(operation.name, effect, call, "internal_error", started)
+        return error_result(_internal_error(call, writes=effect.writes), runtime)
+    except BaseException:
+        _note(operation.name, effect, call, "cancelled", started)
+        raise
+    _note(operation.name, effect, call, "ok", started)
     content: list[ContentBlock] = [TextContent(text=text), *map(_content, reply.attachments)]
     return CallToolResult(
         content=content, structured_content=structured, _meta=runtime.door.value(dict(reply.meta)) or None
@@ -151,12 +156,12 @@ def error_result(error: GatewayError, runtime: Runtime) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=True)
 
 
-def _note(operation: Operation[Any], call: Call | None, outcome: str, started: float, *, writes: bool) -> None:
+def _note(tool: str, effect: Effect, call: Call | None, outcome: str, started: float) -> None:
     """Log one line per call, without arguments or results. Writes are the audit trail and are logged at INFO."""
     project = call.project.id if call and call.project else "-"
     connection = (call.connection if call else None) or "-"
     audit.log(
-        logging.INFO if writes else logging.DEBUG,
+        logging.INFO if effect.writes else logging.DEBUG,
         "tool=%s effect=%s outcome=%s project=%s connection=%s ms=%d",
-        operation.name, operation.effect, outcome, project, connection, (time.monotonic() - started) * 1000,
+        tool, effect, outcome, project, connection, (time.monotonic() - started) * 1000,
     )  # fmt: skip

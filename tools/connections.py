@@ -14,6 +14,9 @@ _DELETED = (
 )
 
 
+_EFFECTS = {"create": Effect.CREATE, "delete": Effect.DELETE}
+
+
 async def _manage_connection(api: Call, args: ManageConnection) -> Result | Reply:
     match args.action:
         case "list":
@@ -70,5 +73,6 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.CONTROL,
         input=ManageConnection,
         run=_manage_connection,
+        effects=lambda args: _EFFECTS.get(args.action, Effect.READ),
     ),
 )

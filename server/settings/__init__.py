@@ -20,6 +20,7 @@ from .declaration import (
     Declaration,
     Reader,
     Secret,
+    appended_file,
     base_url,
     bind_host,
     connection_id,
@@ -145,6 +146,14 @@ class Settings:
         variable="MATON_POSTHOG_EXPORT_DIR",
         flag="--export-dir",
         metavar="PATH",
+    )
+    audit_log: Path | None = _setting(
+        "File to which every write adds one line of JSON before it is sent and one after. Without room for the first "
+        "line, the write is rejected.",
+        appended_file,
+        variable="MATON_POSTHOG_AUDIT_LOG",
+        flag="--audit-log",
+        metavar="FILE",
     )
     log_level: LogLevel = _choice(
         "Level of the log on stderr: `debug`, `info`, `warning` or `error`.",
