@@ -17,7 +17,7 @@ from ..gateway.call import Call
 from ..gateway.client import Gateway, GatewayConfig, Received
 from ..gateway.directory import Directory, utc_now
 from ..gateway.dispatcher import Sender
-from ..gateway.errors import Failed
+from ..gateway.errors import Failed, Refused
 from ..gateway.http.request import Request
 from ..tools.operation import Operation
 from .audit import AuditLog
@@ -93,6 +93,8 @@ class Runtime:
 
         With the sandbox, a patient call reports progress until the sandbox is ready; others wait for a moment.
         """
+        if self.settings.fault:
+            raise Refused("unavailable", self.settings.fault, "Fix it in the configuration of the host; restart it.")
         if not self.settings.sandbox:
             gateway, directory = await self._open()
             sender: Sender = gateway.send
