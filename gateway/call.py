@@ -25,6 +25,7 @@ from .errors import Failed, GatewayError, Refused
 from .http.request import Request
 from .http.responses import LOOK_FIRST
 from .http.threads import LARGE_BYTES
+from .journal import Journal, not_recorded
 from .kept import Slot
 from .projects import CURRENT, Project
 from .queries import QUERY_PATH, check_query
@@ -48,13 +49,17 @@ class Call:
         deadline: float | None = None,
         progress: Progress | None = None,
         export_dir: Path | None = None,
+        clean: Callable[[Any], Any] = lambda value: value,
+        journal: Journal = not_recorded,
     ) -> None:
         self._dispatcher = Dispatcher(
             send,
             directory,
             writes=writes,
             deadline=time.monotonic() + directory.config.deadline_s if deadline is None else deadline,
+            journal=journal,
         )
+        self._journal = journal
         self._directory = directory
         self._budget = budget
         self._queried = False
@@ -64,6 +69,8 @@ class Call:
         """Reports progress to the client; None when it requested none."""
         self.export_dir = export_dir
         """The directory to which results can be written as files; None when exports are off."""
+        self.clean = clean
+        """Returns a JSON value without secrets and hidden characters, for pictures and files."""
 
     async def aim(self, connection_id: str | None, project_id: int | Literal["@current"] | None) -> None:
         """Resolve connection and project before anything else is sent; see `resolve_target`."""
@@ -188,6 +195,7 @@ class Call:
             writes=self._dispatcher.writes,
             target=self.target,
             deadline=time.monotonic() + seconds,
+            journal=self._journal,
         )
 
     def counted_as(self, budget: Budget) -> "Call":
@@ -201,6 +209,8 @@ class Call:
             deadline=self._dispatcher.deadline,
             progress=self.progress,
             export_dir=self.export_dir,
+            clean=self.clean,
+            journal=self._journal,
         )
 
     async def fresh_project(self) -> tuple[Project, Project | None]:
@@ -275,6 +285,7 @@ class Call:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         rows: bool = False,
+        unconfirmed: Callable[[Any], GatewayError | None] = lambda _: None,
     ) -> Any:
         request = Request(
             method=method,
@@ -285,6 +296,7 @@ class Call:
             query=query or {},
             body=body,
             rows=rows,
+            unconfirmed=unconfirmed,
         )
         return await self._dispatcher.send(request)
 
@@ -306,20 +318,21 @@ class Call:
         """Send a change. It is applied only when PostHog's own JSON confirms it: a login page, an empty response or a
         proxy's JSON can come with 200 as well.
         """
-        wrote = self.wrote
-        answer = await self._request(method, self._fill(path, identifiers), writes=True, body=body)
-        fields = as_object(answer)
-        if confirms(fields):
-            return fields
-        self._dispatcher.wrote = wrote
-        expected = f"confirm deleted: {str(body['deleted']).lower()}" if "deleted" in body else "contain the object"
-        raise Failed(
-            "bad_upstream_response",
-            f"PostHog accepted the request, but its response does not {expected}.",
-            LOOK_FIRST,
-            source="posthog",
-            outcome="unknown",
-        )
+
+        def unconfirmed(answer: Any) -> GatewayError | None:
+            if confirms(as_object(answer)):
+                return None
+            expected = f"confirm deleted: {str(body['deleted']).lower()}" if "deleted" in body else "contain the object"
+            return Failed(
+                "bad_upstream_response",
+                f"PostHog accepted the request, but its response does not {expected}.",
+                LOOK_FIRST,
+                source="posthog",
+                outcome="unknown",
+            )
+
+        filled = self._fill(path, identifiers)
+        return as_object(await self._request(method, filled, writes=True, body=body, unconfirmed=unconfirmed))
 
 
 def _is_object(fields: Mapping[str, Any]) -> bool:

@@ -48,6 +48,9 @@ class GatewayConfig:
     """Longest time of one tool call; below the 60 s timeout of common clients."""
 
 
+type Received = Callable[[UpstreamResponse], None]
+
+
 class _Lost(Exception):
     """A try got no response. `sent` is False only when the request provably never left."""
 
@@ -93,9 +96,9 @@ class Gateway:
         if http is not None:
             await http.aclose()
 
-    async def send(self, request: Request, deadline: float, received: Callable[[int], None] = lambda _: None) -> Any:
-        """Return the parsed response. `deadline` is a `time.monotonic()` value; `received` is called with the size of a
-        successful response in bytes. Raises GatewayError.
+    async def send(self, request: Request, deadline: float, received: Received = lambda _: None) -> Any:
+        """Return the parsed response. `deadline` is a `time.monotonic()` value; `received` is called with a
+        successful response before it is parsed. Raises GatewayError.
         """
         self._permit(request)
         encoded = encode(request)
@@ -111,7 +114,7 @@ class Gateway:
             else:
                 if response.ok:
                     self._quota.give_back()
-                    received(len(response.body))
+                    received(response)
                     return await self._parsed(request, response, deadline, allowed_s)
                 error = self._rejected(request, response)
             tries += 1

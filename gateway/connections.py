@@ -58,11 +58,11 @@ class ControlPlane:
 
     async def create(self) -> dict[str, Any]:
         """Create a PENDING connection and return it with the `url` that a person opens to authorize it."""
-        response = await self._request("POST", "/connections", body={"app": APP}, writes=True)
-        try:
-            return _flat(response)
-        except Failed as error:
-            raise _unexpected(wrote=True) from error
+
+        def unconfirmed(response: object) -> GatewayError | None:
+            return None if _id_in(response) else _unexpected(wrote=True)
+
+        return _flat(await self._request("POST", "/connections", body={"app": APP}, unconfirmed=unconfirmed))
 
     async def get(self, connection_id: str) -> dict[str, Any]:
         """Return one connection."""
@@ -70,9 +70,11 @@ class ControlPlane:
 
     async def delete(self, connection_id: str) -> None:
         """Remove a connection; PostHog itself is not changed. Maton returns an object or nothing (204)."""
-        response = await self._request("DELETE", _one(connection_id), writes=True)
-        if response is not None and not is_object(response):
-            raise _unexpected(wrote=True)
+
+        def unconfirmed(response: object) -> GatewayError | None:
+            return None if response is None or is_object(response) else _unexpected(wrote=True)
+
+        await self._request("DELETE", _one(connection_id), unconfirmed=unconfirmed)
 
     async def _request(
         self,
@@ -81,7 +83,7 @@ class ControlPlane:
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-        writes: bool = False,
+        unconfirmed: Callable[[object], GatewayError | None] | None = None,
         tries: int = MAX_TRIES,
     ) -> Any:
         request = Request(
@@ -89,7 +91,8 @@ class ControlPlane:
             path=path,
             plane="control",
             budget=Budget.CONTROL,
-            writes=writes,
+            writes=unconfirmed is not None,
+            unconfirmed=unconfirmed or (lambda _: None),
             query=query or {},
             body=body,
             tries=tries,
@@ -191,13 +194,22 @@ def _one(connection_id: str) -> str:
 
 def _flat(response: object) -> dict[str, Any]:
     """Return a connection that is flat or nested under `connection`; its id is connection_id, connection_Id or id."""
+    identifier = _id_in(response)
+    if identifier is None:
+        raise _unexpected()
+    return {**_fields(response), "connection_id": identifier}
+
+
+def _fields(response: object) -> dict[str, Any]:
     outer = as_object(response)
     inner: object = outer.get("connection")
-    fields = inner if is_object(inner) else outer
-    for name in ("connection_id", "connection_Id", "id"):
-        if isinstance(identifier := fields.get(name), str):
-            return {**fields, "connection_id": identifier}
-    raise _unexpected()
+    return inner if is_object(inner) else outer
+
+
+def _id_in(response: object) -> str | None:
+    fields = _fields(response)
+    names = ("connection_id", "connection_Id", "id")
+    return next((identifier for name in names if isinstance(identifier := fields.get(name), str)), None)
 
 
 def _unexpected(*, wrote: bool = False) -> Failed:

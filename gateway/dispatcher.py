@@ -9,9 +9,11 @@ from .connections import ControlPlane
 from .directory import Directory
 from .errors import Advice, Failed, GatewayError
 from .http.request import Request
+from .http.responses import UpstreamResponse
+from .journal import Ending, Journal
 
-type Sender = Callable[[Request, float, Callable[[int], None]], Awaitable[Any]]
-"""Sends one request before a `time.monotonic()` moment, reports the size of the response, and returns it parsed:
+type Sender = Callable[[Request, float, Callable[[UpstreamResponse], None]], Awaitable[Any]]
+"""Sends one request before a `time.monotonic()` moment, reports the response, and returns it parsed:
 `Gateway.send`.
 """
 
@@ -19,7 +21,9 @@ type Sender = Callable[[Request, float, Callable[[int], None]], Awaitable[Any]]
 class Dispatcher:
     """The sender of one call."""
 
-    def __init__(self, sender: Sender, directory: Directory, *, writes: bool, deadline: float) -> None:
+    def __init__(
+        self, sender: Sender, directory: Directory, *, writes: bool, deadline: float, journal: Journal
+    ) -> None:
         self.sender = sender
         self.writes = writes
         """False on a read-only server, which sends no request that changes something."""
@@ -30,24 +34,47 @@ class Dispatcher:
         self.received = 0
         """Bytes of all responses so far."""
         self._directory = directory
+        self._journal = journal
+        self._request_id: str | None = None
 
     async def send(self, request: Request) -> Any:
-        """Send a request and return its parsed response. Raises GatewayError."""
-        if request.writes and not self.writes:
+        """Send a request and return its parsed response. Changes are recorded. Raises GatewayError."""
+        if not request.writes:
+            return await self._sent(request)
+        if not self.writes:
             raise RuntimeError(f"an operation that reads tried to {request.method} {request.path}")
+        settle = self._journal(request)
+        ending = Ending("unknown", "cancelled")
         try:
-            response = await self.sender(request, self.deadline, self._count)
+            response = await self._sent(request)
+            if (error := request.unconfirmed(response)) is not None:
+                raise error
+            self.wrote = True
+            ending = Ending("applied", request_id=self._request_id, response=response)
+            return response
+        except GatewayError as error:
+            ending = Ending(error.outcome or "unknown", error.code, error.request_id or self._request_id)
+            raise
+        except Exception:
+            ending = Ending("unknown", "internal_error")
+            raise
+        finally:
+            settle(ending)
+
+    async def _sent(self, request: Request) -> Any:
+        self._request_id = None
+        try:
+            return await self.sender(request, self.deadline, self._note)
         except GatewayError as error:
             if error.code in ("connection_not_found", "connection_expired", "missing_connection"):
                 self._directory.forget()
             if request.plane == "data" and error.status == 500 and error.source == "maton":
                 raise await self._with_grant(error, request.connection) from error
             raise
-        self.wrote = self.wrote or request.writes
-        return response
 
-    def _count(self, size: int) -> None:
-        self.received += size
+    def _note(self, response: UpstreamResponse) -> None:
+        self.received += len(response.body)
+        self._request_id = response.request_id
 
     async def _with_grant(self, error: GatewayError, connection: str | None) -> GatewayError:
         """Return the error for a 500 of Maton, which often means a revoked OAuth grant; named with evidence only.

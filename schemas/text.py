@@ -2,15 +2,14 @@
 
 PostHog's ingest key is public, so anyone can put text into event names, properties, person names and error messages.
 Characters that carry no visible text (controls, bidirectional overrides, Unicode tags, zero-width marks, halves of
-surrogate pairs) are removed; the joiners and variation selectors of emoji, CJK and Indic or Persian words are kept.
-Secrets are replaced by `[redacted]`. This is best effort: it removes hidden channels, not visible instructions.
+surrogate pairs, variation selectors) are removed; the joiners of emoji and of Indic or Persian words, and the one
+selector that an emoji can have, are kept. Secrets are replaced by `[redacted]`. This is best effort: it removes hidden
+channels, not visible instructions.
 """
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
-from urllib.parse import quote
 
 from .json import is_object
 
@@ -24,43 +23,39 @@ _HIDDEN = (
     "\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"  # zero width, bidirectional controls
     "\ud800-\udfff"  # cannot be written as UTF-8
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\ufe00-\ufe0d\U000e0100-\U000e01ef"  # variation selectors: 256 of them can spell any byte
     "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"  # Unicode tags: invisible ASCII
 )
 _INVISIBLE = re.compile(f"[{_HIDDEN}]")
 _JOINERS = "\u200c\u200d"
-_SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0e"
-_EMOJI_SELECTOR = "\ufe0f"
-_CJK_SELECTORS = "\U000e0100-\U000e01ef"
-_SHOWN = rf"[^\x00-\x7f{_JOINERS}{_SELECTORS}{_EMOJI_SELECTOR}{_CJK_SELECTORS}]"
+_MONGOLIAN_SELECTORS = "\u180b-\u180d\u180f"
+_EMOJI_SELECTORS = "\ufe0e\ufe0f"
+_EMOJI = (
+    "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u25fe\u2600-\u27bf"
+    "\u2934\u2935\u2b05-\u2b55\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+)
+_SHOWN = rf"[^\x00-\x7f{_JOINERS}{_MONGOLIAN_SELECTORS}{_EMOJI_SELECTORS}]"
 # These are meaningful only next to a visible character of an emoji or a non-Latin script, one at a time; a run of them
 # can spell out hidden text.
 _MISPLACED = re.compile(
-    rf"(?<!{_SHOWN})(?<!{_SHOWN}{_EMOJI_SELECTOR})[{_JOINERS}]|[{_JOINERS}](?!{_SHOWN})"
-    rf"|(?<!{_SHOWN})(?!(?<=[0-9#*]){_EMOJI_SELECTOR}\u20e3)[{_SELECTORS}{_EMOJI_SELECTOR}]"
-    rf"|(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[{_CJK_SELECTORS}]"
+    rf"(?<!{_SHOWN})(?<!{_SHOWN}[{_EMOJI_SELECTORS}])[{_JOINERS}]|[{_JOINERS}](?!{_SHOWN})"
+    rf"|(?<![{_EMOJI}])(?!(?<=[0-9#*])\ufe0f\u20e3)[{_EMOJI_SELECTORS}]"
+    rf"|(?<![\u1820-\u18aa])[{_MONGOLIAN_SELECTORS}]"
 )
 # Most texts have none of these, and one search shows it.
-_SUSPECT = re.compile(f"[{_HIDDEN}{_JOINERS}{_SELECTORS}{_EMOJI_SELECTOR}{_CJK_SELECTORS}]")
+_SUSPECT = re.compile(f"[{_HIDDEN}{_JOINERS}{_MONGOLIAN_SELECTORS}{_EMOJI_SELECTORS}]")
 _SUSPECT_ESCAPES = ("\\u", "\\r", "\\b", "\\f")
 """How JSON writes control characters."""
-_SECRET = re.compile(r"(?<![A-Za-z0-9])ph[xsar]_[A-Za-z0-9_-]{8,}|(?<=session_token=)[^&\"'\s\\]+")
-_SHORTEST_SECRET = 8
-"""Shorter texts are placeholders, and would be found inside ordinary words."""
+_POSTHOG_KEY = re.compile(r"(?<![A-Za-z0-9])ph[xsar]_[A-Za-z0-9_-]{8,}")
+_SESSION_TOKEN = re.compile(r"(?<=session_token=)[^&\"'\s\\]+")
+_HEAD = 12
+"""A text that was cut before it is cleaned can end in part of a secret: this many of its first characters count."""
 _SECRET_FIELD = re.compile(r"secret_api_token.*|live_events_token|personal_api_key|slack_incoming_webhook")
 _SUSPECT_WORDS = (
     *("phx_", "phs_", "pha_", "phr_", "session_token="),
     *("secret_api_token", "live_events_token", "personal_api_key", "slack_incoming_webhook"),
 )
-"""One of them is in every text that `_SECRET` or `_SECRET_FIELD` matches."""
-
-
-def secret_forms(*secrets: str) -> tuple[str, ...]:
-    """Return the secrets in each form in which upstream can echo them: unchanged, in Base64, percent-encoded."""
-    forms: list[str] = []
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            forms += [secret, base64.b64encode(secret.encode()).decode().rstrip("="), quote(secret, safe="")]
-    return tuple(dict.fromkeys(forms))
+"""One of them is in every text that `_POSTHOG_KEY`, `_SESSION_TOKEN` or `_SECRET_FIELD` matches."""
 
 
 def may_need_cleaning(text: str, secrets: Sequence[str] = ()) -> bool:
@@ -75,17 +70,19 @@ def may_need_cleaning(text: str, secrets: Sequence[str] = ()) -> bool:
 
 def _is_in(text: str, secret: str) -> bool:
     """Return whether the JSON could contain the secret, which is not in it literally when JSON escapes a character."""
-    return secret in text or "\\" in secret or '"' in secret or not secret.isprintable()
+    return secret[:_HEAD] in text or "\\" in secret or '"' in secret or not secret.isprintable()
 
 
 class Cleaner:
     """A cleaner of the values of one result that counts the characters it removes.
 
-    `secrets` are literal values that no result is allowed to contain; see `secret_forms`.
+    `secrets` are literal values that no result is allowed to contain, not even their beginnings (`secret_forms`).
+    With `rendered`, the texts were cleaned before, so the session tokens in them are meant for their readers.
     """
 
-    def __init__(self, secrets: Sequence[str] = ()) -> None:
+    def __init__(self, secrets: Sequence[str] = (), *, rendered: bool = False) -> None:
         self._secrets = tuple(secret for secret in secrets if secret)
+        self._rendered = rendered
         self.removed = 0
         """The number of invisible characters removed so far."""
 
@@ -93,8 +90,15 @@ class Cleaner:
         """Return the text without invisible characters and secrets; lines end with a newline only."""
         value = self._visible(value)
         if "_" in value:
-            value = _SECRET.sub(REDACTED, value)
+            value = _POSTHOG_KEY.sub(REDACTED, value)
+            if not self._rendered:
+                value = _SESSION_TOKEN.sub(REDACTED, value)
         return self._without_keys(value)
+
+    def revealed(self, value: Any) -> Any:
+        """Return the JSON value cleaned, except that its session tokens are kept, because the reader needs them."""
+        cleaner = Cleaner(self._secrets, rendered=True)
+        return cleaner.value(value)
 
     def value(self, value: Any) -> Any:
         """Return the JSON value with every string cleaned, keys included."""
@@ -113,9 +117,6 @@ class Cleaner:
             while name in cleaned:  # keys that differed only in invisible characters
                 name += " (again)"
             cleaned[name] = REDACTED if item and _SECRET_FIELD.fullmatch(name) else self.value(item)
-        if cleaned.get("status") == "PENDING" and "connection_id" in cleaned and isinstance(fields.get("url"), str):
-            # The user needs the url of a new connection as it is, with its session token.
-            cleaned["url"] = self._without_keys(self._visible(fields["url"]))
         return cleaned
 
     def _visible(self, value: str) -> str:
@@ -128,9 +129,23 @@ class Cleaner:
 
     def _without_keys(self, value: str) -> str:
         for secret in self._secrets:
-            if secret in value:
-                value = value.replace(secret, REDACTED)
+            if secret[:_HEAD] in value:
+                value = _without(value, secret)
         return value
+
+
+def _without(value: str, secret: str) -> str:
+    """Return the text without the secret and without beginnings of it of at least `_HEAD` characters."""
+    head = secret[:_HEAD]
+    parts: list[str] = []
+    start = 0
+    while (at := value.find(head, start)) >= 0:
+        end = at + len(head)
+        while end < len(value) and end - at < len(secret) and value[end] == secret[end - at]:
+            end += 1
+        parts += [value[start:at], REDACTED]
+        start = end
+    return "".join([*parts, value[start:]])
 
 
 def excerpt(value: str, limit: int = 500) -> str:

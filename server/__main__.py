@@ -10,8 +10,9 @@ def main() -> None:
         sys.stderr.write("maton-posthog-mcp needs Python 3.12 or newer; this is " + found + ". Use python3.12.\n")
         sys.exit(2)
 
-    from .settings import SettingsError, load
-    from .starting.process import StartError, plain_flags, start
+    from .settings import SettingsError
+    from .starting.process import StartError, plain_flags
+    from .starting.process import run as serve
 
     flags = plain_flags(sys.argv[1:])
     if flags is None:
@@ -19,7 +20,7 @@ def main() -> None:
 
         run()
     try:
-        start(load(**flags))
+        serve(flags)
     except (SettingsError, StartError) as error:
         sys.stderr.write("maton-posthog-mcp: " + " ".join(str(error).split()) + "\n")
         sys.exit(2)

@@ -5,13 +5,15 @@ Built on the SDK's low-level `Server`, which supports both protocol eras (2025-1
 """
 
 import logging
+from functools import partial
 from typing import Any
 
 from mcp.server.caching import CacheHint
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
@@ -27,10 +29,12 @@ from mcp.types import (
     ReadResourceRequestParams,
     ReadResourceResult,
 )
+from pydantic import ValidationError
 
 from .apps import CHART, EXTENSION, MIME_TYPE, TOOL_META, is_charted
-from .calling import call_tool, clean, clean_errors, error_result, not_offered
+from .calling import call_tool, error_result, not_offered
 from .completions import complete
+from .door import Door
 from .prompts import offered, written
 from .resources import PROJECT, SCHEMA, ResourceProvider, read_resource
 from .runtime import Runtime
@@ -73,8 +77,7 @@ def build(runtime: Runtime) -> Server[Any]:
 
     async def on_call_tool(context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         if params.name not in schemas:
-            with clean_errors(runtime):
-                return error_result(not_offered(params.name), runtime)
+            return error_result(not_offered(params.name), runtime)
         operation = await runtime.operation(params.name)
         return await call_tool(runtime, operation, params.arguments or {}, context)
 
@@ -88,18 +91,16 @@ def build(runtime: Runtime) -> Server[Any]:
         return ListResourceTemplatesResult(resource_templates=templates)
 
     async def on_read_resource(_: ServerRequestContext[Any], params: ReadResourceRequestParams) -> ReadResourceResult:
-        with clean_errors(runtime):
-            return await read_resource(runtime, providers, str(params.uri))
+        return await read_resource(runtime, providers, str(params.uri))
 
     async def list_prompts(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=[plan.as_prompt() for plan in plans.values()])
 
     async def get_prompt(_: ServerRequestContext[Any], params: GetPromptRequestParams) -> GetPromptResult:
-        with clean_errors(runtime):
-            plan = plans.get(params.name)
-            if plan is None:
-                raise MCPError(code=INVALID_PARAMS, message=f"Unknown prompt: {params.name[:100]}")
-            return written(plan, clean(runtime, params.arguments or {}))
+        plan = plans.get(params.name)
+        if plan is None:
+            raise MCPError(code=INVALID_PARAMS, message=f"Unknown prompt: {params.name[:100]}")
+        return written(plan, runtime.door.value(params.arguments or {}))
 
     async def on_complete(_: ServerRequestContext[Any], params: CompleteRequestParams) -> CompleteResult:
         return await complete(runtime, params)
@@ -125,5 +126,20 @@ def build(runtime: Runtime) -> Server[Any]:
         on_get_prompt=get_prompt,
         on_completion=on_complete,
     )
+    server.middleware.insert(0, partial(_through_door, runtime.door))
     server.extensions[EXTENSION] = {"mimeTypes": [MIME_TYPE]}
     return server
+
+
+async def _through_door(door: Door, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+    """Handle a request of any method. Its result passes the door; so does MCPError, and nothing else is raised."""
+    try:
+        result = await call_next(ctx)
+    except MCPError as error:
+        raise door.error(error) from error
+    except ValidationError:
+        raise  # the SDK sends no text of it
+    except Exception as error:
+        logger.exception("%s failed", ctx.method)
+        raise MCPError(code=INTERNAL_ERROR, message="Internal error in this server.") from error
+    return door.message(result)

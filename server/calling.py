@@ -3,8 +3,7 @@
 import base64
 import logging
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -21,9 +20,9 @@ from ..gateway.http.threads import LARGE_BYTES
 from ..schemas.base import Input
 from ..schemas.json import safe_integers
 from ..schemas.json.rows import Rows
-from ..schemas.text import Cleaner
 from ..tools.operation import Attachment, FileLink, Operation, Reply, Result
 from ..tools.operation.hints import advised
+from ..tools.toolsets import Effect
 from .arguments import invalid_arguments, reject_flood, reject_marks
 from .render import render
 from .runtime import Runtime
@@ -39,50 +38,58 @@ async def call_tool(
     """Run an operation for a client. Never raises; a cancelled call ends its task."""
     started = time.monotonic()
     call: Call | None = None
-    writes = operation.effect.writes
+    effect = operation.effect
     try:
         args = _validate(operation, arguments)
-        writes = operation.writes(args)
-        if writes:
+        effect = operation.effect_of(args)
+        if effect.writes:
             reject_marks(operation.name, arguments)
         call = await runtime.call(
             budget=operation.budget,
-            writes=writes,
+            writes=effect.writes,
             progress=_progress(runtime, context),
             patient=(context.meta or {}).get("progress_token") is not None,
+            tool=operation.name,
         )
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
         )
         given = await operation.run(call, args)
         reply = given if isinstance(given, Reply) else Reply(given)
-        text, structured = await _rendered(runtime, call, reply.result, getattr(args, "offset", None))
+        text, structured = await _rendered(runtime, call, reply, getattr(args, "offset", None))
     except GatewayError as error:
         settled = call.settle(error) if call else error
-        _note(operation, call, settled.code, started, writes=writes)
+        _note(operation.name, effect, call, settled.code, started)
         return error_result(settled, runtime)
     except Exception:
         logger.exception("%s failed", operation.name)
-        _note(operation, call, "internal_error", started, writes=writes)
-        return error_result(_internal_error(call, writes=writes), runtime)
-    _note(operation, call, "ok", started, writes=writes)
+        _note(operation.name, effect, call, "internal_error", started)
+        return error_result(_internal_error(call, writes=effect.writes), runtime)
+    except BaseException:
+        _note(operation.name, effect, call, "cancelled", started)
+        raise
+    _note(operation.name, effect, call, "ok", started)
     content: list[ContentBlock] = [TextContent(text=text), *map(_content, reply.attachments)]
-    return CallToolResult(content=content, structured_content=structured, _meta=dict(reply.meta) or None)
+    return CallToolResult(
+        content=content, structured_content=structured, _meta=runtime.door.value(dict(reply.meta)) or None
+    )
 
 
 async def _rendered(
-    runtime: Runtime, call: Call, result: Result, offset: int | None
+    runtime: Runtime, call: Call, reply: Reply, offset: int | None
 ) -> tuple[str, dict[str, Any] | None]:
     """Return a result as text and, with `--structured`, as an object. Large ones are rendered in a thread."""
-    work = partial(_render, runtime, {**call.aimed(), **result}, offset)
+    work = partial(_render, runtime, {**call.aimed(), **reply.result}, offset, reply.revealed)
     is_large = call.is_large or any(
-        isinstance(value, Rows) and len(value.text) > LARGE_BYTES for value in result.values()
+        isinstance(value, Rows) and len(value.text) > LARGE_BYTES for value in reply.result.values()
     )
     return await call.in_thread(work) if is_large else work()
 
 
-def _render(runtime: Runtime, result: Result, offset: int | None = None) -> tuple[str, dict[str, Any] | None]:
-    text, shown = render(result, runtime.settings.secrets, offset=offset)
+def _render(
+    runtime: Runtime, result: Result, offset: int | None = None, revealed: Sequence[str] = ()
+) -> tuple[str, dict[str, Any] | None]:
+    text, shown = render(result, runtime.secrets, offset=offset, revealed=revealed)
     return text, safe_integers(shown) if runtime.settings.structured else None
 
 
@@ -97,7 +104,7 @@ def _progress(runtime: Runtime, context: ServerRequestContext[Any]) -> Progress:
     """Return a function that reports elapsed seconds as progress, to clients that requested progress."""
 
     async def report(seconds: float, news: str) -> None:
-        await context.session.report_progress(seconds, message=cast("str", clean(runtime, news)))
+        await runtime.door.progress(context, seconds, news)
 
     return report
 
@@ -149,29 +156,12 @@ def error_result(error: GatewayError, runtime: Runtime) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=True)
 
 
-def _note(operation: Operation[Any], call: Call | None, outcome: str, started: float, *, writes: bool) -> None:
+def _note(tool: str, effect: Effect, call: Call | None, outcome: str, started: float) -> None:
     """Log one line per call, without arguments or results. Writes are the audit trail and are logged at INFO."""
     project = call.project.id if call and call.project else "-"
     connection = (call.connection if call else None) or "-"
     audit.log(
-        logging.INFO if writes else logging.DEBUG,
+        logging.INFO if effect.writes else logging.DEBUG,
         "tool=%s effect=%s outcome=%s project=%s connection=%s ms=%d",
-        operation.name, operation.effect, outcome, project, connection, (time.monotonic() - started) * 1000,
+        tool, effect, outcome, project, connection, (time.monotonic() - started) * 1000,
     )  # fmt: skip
-
-
-def clean(runtime: Runtime, value: Any) -> Any:
-    """Return a JSON value without secrets and hidden characters. For output that does not pass through `render`."""
-    return Cleaner(runtime.settings.secrets).value(value)
-
-
-@contextmanager
-def clean_errors(runtime: Runtime) -> Generator[None]:
-    """Clean the protocol errors that are raised inside: message and data can quote upstream."""
-    try:
-        yield
-    except MCPError as error:
-        found = error.error
-        raise MCPError(
-            code=found.code, message=clean(runtime, found.message), data=clean(runtime, found.data)
-        ) from error

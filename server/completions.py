@@ -13,7 +13,6 @@ from mcp.types import CompleteRequestParams, CompleteResult, Completion, PromptR
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError
 from ..schemas.json import as_object
-from .calling import clean
 from .runtime import Runtime
 
 MOST_VALUES = 100
@@ -37,7 +36,7 @@ async def complete(runtime: Runtime, params: CompleteRequestParams) -> CompleteR
             found = await _names(call, params.argument.name, source, given.get("project", ""))
     except (GatewayError, TimeoutError):
         return _result([], complete=True)
-    shown = [name for name in matching(found.names, params.argument.value) if clean(runtime, name) == name]
+    shown = [name for name in matching(found.names, params.argument.value) if runtime.door.value(name) == name]
     return _result(shown, complete=found.complete)
 
 

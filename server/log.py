@@ -25,7 +25,7 @@ def configure(level: str = "info", *, as_json: bool = False, secrets: Sequence[s
     """Send the logs of this process to stderr.
 
     `level` applies to this package; libraries stay at WARNING, because at INFO they log whole URLs. `secrets` are texts
-    that are redacted in every line, see `secret_forms`.
+    that are redacted in every line, see `schemas/secret_forms.py`.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(as_json=as_json, secrets=secrets))

@@ -32,9 +32,14 @@ _SMALL_NUMBER = re.compile(r"e-\d{1,3}(?:[,\]}]|\Z)")
 
 
 def render(
-    result: Mapping[str, Any], secrets: Sequence[str] = (), *, offset: int | None = None
+    result: Mapping[str, Any],
+    secrets: Sequence[str] = (),
+    *,
+    offset: int | None = None,
+    revealed: Sequence[str] = (),
 ) -> tuple[str, dict[str, Any]]:
     """Return a result as text and as an object. `offset` is the start of a page of a list; None for other results.
+    The session tokens of the fields in `revealed` are kept.
 
     Text of other people is cleaned (`hidden_characters_removed` counts the characters). Over 40 kB the longest list is
     cut at a whole row; where not even one row fits, long texts are cut first. `truncated` and `how_to_continue` report
@@ -45,12 +50,12 @@ def render(
         text = dumps(result)
         if len(text) <= MAX_TEXT_BYTES and not may_need_cleaning(text, secrets) and _fits(text):
             return text, dict(result)
-    parts = _as_is(result, secrets) or _cleaned(result, secrets, _unchanged)
+    parts = _as_is(result, secrets) or _cleaned(result, secrets, _unchanged, revealed)
     if not parts.is_cut and _fits(text := dumps(parts.value)):
         return text, parts.value
     if (cut := _cut_rows(parts.value, parts, offset)) is not None:
         return cut
-    parts = _cleaned(result, secrets, _shorten_item)
+    parts = _cleaned(result, secrets, _shorten_item, revealed)
     shortened = _cut_texts(parts.value)
     if (cut := _cut_rows(shortened, parts, offset)) is not None:
         return cut
@@ -124,12 +129,15 @@ def _as_is(result: Mapping[str, Any], secrets: Sequence[str]) -> _Parts | None:
     return _Parts({**result, **{name: head.items for name, head in heads.items()}}, heads, secrets)
 
 
-def _cleaned(result: Mapping[str, Any], secrets: Sequence[str], change: Callable[[Any], Any]) -> _Parts:
+def _cleaned(
+    result: Mapping[str, Any], secrets: Sequence[str], change: Callable[[Any], Any], revealed: Sequence[str]
+) -> _Parts:
     """Return the result cleaned. `change` is what is done to the items of lists before they are shown."""
     heads = _heads(result, lambda items: dumps([change(item) for item in Cleaner(secrets).value(items)]))
     cleaner = Cleaner(secrets)
     value = cast("dict[str, Any]", cleaner.value({**result, **{name: head.items for name, head in heads.items()}}))
     shown = {name: heads[raw] for raw, name in zip(result, value, strict=True) if raw in heads and is_list(value[name])}
+    value |= {name: cleaner.revealed(result[name]) for name in revealed if name in result}
     if cleaner.removed:
         value[_HIDDEN] = cleaner.removed
     return _Parts(value, shown, secrets)

@@ -94,7 +94,7 @@ async def _described(runtime: Runtime, uri: str, question: dict[str, str]) -> Re
 
 def _content(runtime: Runtime, uri: str, shown: dict[str, Any], *, kept_s: int) -> ReadResourceResult:
     """Return the object rendered like a tool's result: cleaned, with the same size limit."""
-    text, _ = render(shown, runtime.settings.secrets)
+    text, _ = render(shown, runtime.secrets)
     contents = TextResourceContents(uri=uri, mime_type=_JSON, text=text)
     return ReadResourceResult(contents=[contents], ttl_ms=kept_s * 1000, cache_scope="private")
 

@@ -14,12 +14,14 @@ import anyio.to_thread
 from ..gateway.background import Progress
 from ..gateway.budget import Budget
 from ..gateway.call import Call
-from ..gateway.client import Gateway, GatewayConfig
+from ..gateway.client import Gateway, GatewayConfig, Received
 from ..gateway.directory import Directory, utc_now
 from ..gateway.dispatcher import Sender
-from ..gateway.errors import Failed
+from ..gateway.errors import Failed, Refused
 from ..gateway.http.request import Request
 from ..tools.operation import Operation
+from .audit import AuditLog
+from .door import Door
 from .sandbox.child import COMMAND, Sandbox, SandboxError
 from .sandbox.waiting import Waiting, rising
 from .settings import Settings
@@ -35,6 +37,10 @@ class Runtime:
         self, settings: Settings, *, sandbox_command: Sequence[str] = COMMAND, now: Callable[[], datetime] = utc_now
     ) -> None:
         self.settings = settings
+        self.secrets = settings.secrets
+        """The secrets of this process in all forms, made once."""
+        self.door = Door(self.secrets)
+        self.audit = AuditLog(settings.audit_log)
         self._sandbox_command = sandbox_command
         self.tools = tuple(tool for tool in tool_list().values() if is_offered(tool, settings))
         self.offered = frozenset(tool.name for tool in self.tools)
@@ -81,11 +87,14 @@ class Runtime:
         writes: bool = False,
         progress: Progress | None = None,
         patient: bool = False,
+        tool: str = "",
     ) -> Call:
         """Return a call through the gateway, not yet aimed. Raises Failed (`unavailable`).
 
         With the sandbox, a patient call reports progress until the sandbox is ready; others wait for a moment.
         """
+        if self.settings.fault:
+            raise Refused("unavailable", self.settings.fault, "Fix it in the configuration of the host; restart it.")
         if not self.settings.sandbox:
             gateway, directory = await self._open()
             sender: Sender = gateway.send
@@ -101,10 +110,12 @@ class Runtime:
             writes=writes,
             progress=progress,
             export_dir=self.settings.export_dir,
+            clean=self.door.value,
+            journal=self.audit.journal(tool),
         )
 
     async def _send_when_ready(
-        self, gateway: Gateway, waiting: Waiting, request: Request, deadline: float, received: Callable[[int], None]
+        self, gateway: Gateway, waiting: Waiting, request: Request, deadline: float, received: Received
     ) -> Any:
         """Send a request to the sandbox. It is cancelled if it needs events that take too long; a write needs none."""
         sandbox = self._sandbox
@@ -157,6 +168,7 @@ class Runtime:
         finally:
             if sandbox is not None:
                 await sandbox.aclose()
+            self.audit.close()
 
     async def _ended(self, sandbox: Sandbox) -> Failed:
         """Release an ended sandbox. Return the error for the call that found out."""

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..schemas.connections import ConnectionView, ManageConnection, PendingConnection
-from .operation import Effect, Operation, Result, Toolset, show
+from .operation import Effect, Operation, Reply, Result, Toolset, show
 
 _AUTHORIZE = "Ask the user to open the url and authorize PostHog. Then use action get to check that it is ACTIVE."
 _DELETED = (
@@ -14,7 +14,10 @@ _DELETED = (
 )
 
 
-async def _manage_connection(api: Call, args: ManageConnection) -> Result:
+_EFFECTS = {"create": Effect.CREATE, "delete": Effect.DELETE}
+
+
+async def _manage_connection(api: Call, args: ManageConnection) -> Result | Reply:
     match args.action:
         case "list":
             return await _list(api, args.status or "ACTIVE")
@@ -40,19 +43,24 @@ async def _list(api: Call, status: Literal["ACTIVE", "PENDING", "FAILED"]) -> Re
     return shown
 
 
-async def _create(api: Call) -> Result:
+async def _create(api: Call) -> Reply:
     """Create a connection. If Maton's response lacks the url, read it from the connection itself."""
     made = await api.control.create()
     api.forget_connections()
     if not made.get("url"):
         made = await api.control.get(made["connection_id"])
-    return {**show(PendingConnection, made), "next_step": _AUTHORIZE}
+    return _pending(made)
 
 
-def _one(connection: dict[str, Any]) -> Result:
+def _one(connection: dict[str, Any]) -> Result | Reply:
     if connection.get("status") != "PENDING":
         return show(ConnectionView, connection)
-    return {**show(PendingConnection, connection), "next_step": _AUTHORIZE}
+    return _pending(connection)
+
+
+def _pending(connection: dict[str, Any]) -> Reply:
+    """Return a connection with the url that the user opens, which needs its session token."""
+    return Reply({**show(PendingConnection, connection), "next_step": _AUTHORIZE}, revealed=("url",))
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
@@ -65,5 +73,6 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.CONTROL,
         input=ManageConnection,
         run=_manage_connection,
+        effects=lambda args: _EFFECTS.get(args.action, Effect.READ),
     ),
 )

@@ -1,7 +1,7 @@
 """One HTTP request before it is bound to a host, and its encoding for the wire."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from ...schemas.json import as_object
 from .. import paths
 from ..budget import Budget
-from ..errors import Refused
+from ..errors import GatewayError, Refused
 from .retry import MAX_TRIES
 
 type Plane = Literal["data", "control"]
@@ -30,6 +30,8 @@ class Request:
     rows: bool = False
     """Whether the rows of the response stay text; see `Rows`."""
     tries: int = MAX_TRIES
+    unconfirmed: Callable[[Any], GatewayError | None] = lambda _: None
+    """Returns the error for a response that does not confirm the change; None for one that does."""
 
     @property
     def names_connection(self) -> bool:

@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
-from ..settings import DECLARATIONS, SettingsError, load
+from ..settings import DECLARATIONS, SettingsError
 from ..settings.declaration import Declaration
-from ..starting.process import StartError, start
+from ..starting.process import StartError, run
 from . import fail, reject_arguments
 
 
@@ -36,6 +36,6 @@ def command(ctx: click.Context, **flags: Any) -> None:
     """
     reject_arguments(ctx)
     try:
-        start(load(**flags))
+        run(flags)
     except (SettingsError, StartError) as error:
         fail(str(error))

@@ -20,6 +20,7 @@ from .declaration import (
     Declaration,
     Reader,
     Secret,
+    appended_file,
     base_url,
     bind_host,
     connection_id,
@@ -31,6 +32,7 @@ from .declaration import (
     switch,
     toolsets,
 )
+from .misspelled import wrong_key, wrong_name
 
 if TYPE_CHECKING:
     from ...gateway.budget import Policy
@@ -41,6 +43,8 @@ CONTROL_URLS = ("https://ctrl.maton.ai", "https://api.maton.ai")
 """Maton's control plane, and its fallback."""
 MATON_PACE = 10
 """Requests a second that Maton allows per key (Maton's PostHog guide)."""
+SHORTEST_TOKEN = 16
+"""Fewest characters of the token for an address that other machines can reach."""
 POLICIES = ("adaptive", "strict", "off")
 
 Transport = Literal["stdio", "sse", "http"]
@@ -49,6 +53,10 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 class SettingsError(ValueError):
     """A setting is invalid: one line that names it and the remedy, never its value."""
+
+
+class SettingsFault(SettingsError):
+    """A setting that its operator meant otherwise. A server on stdio reports it with every call."""
 
 
 def _setting(about: str, read: Reader, default: Any = None, **more: Any) -> Any:
@@ -146,6 +154,14 @@ class Settings:
         flag="--export-dir",
         metavar="PATH",
     )
+    audit_log: Path | None = _setting(
+        "File to which every write adds one line of JSON before it is sent and one after. Without room for the first "
+        "line, the write is rejected.",
+        appended_file,
+        variable="MATON_POSTHOG_AUDIT_LOG",
+        flag="--audit-log",
+        metavar="FILE",
+    )
     log_level: LogLevel = _choice(
         "Level of the log on stderr: `debug`, `info`, `warning` or `error`.",
         get_args(LogLevel),
@@ -180,6 +196,9 @@ class Settings:
         several=True,
     )
 
+    fault: str | None = None
+    """Why this server rejects every call; see `SettingsFault`."""
+
     @property
     def gateway_urls(self) -> tuple[str, ...]:
         """Base URLs of the data plane, in the order to try. A URL that was set has no fallback."""
@@ -207,7 +226,7 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The Maton key and the inbound token in every form that no result, error or log line may contain."""
-        from ...schemas.text import secret_forms
+        from ...schemas.secret_forms import secret_forms
 
         return secret_forms(*(secret.reveal() for secret in (self.api_key, self.token) if secret is not None))
 
@@ -222,7 +241,9 @@ class Settings:
         return tuple(name for name, value in given.items() if self.sandbox and value is not None)
 
 
-DECLARATIONS: Mapping[str, Declaration] = {one.name: one.metadata["declaration"] for one in fields(Settings)}
+DECLARATIONS: Mapping[str, Declaration] = {
+    one.name: one.metadata["declaration"] for one in fields(Settings) if one.metadata
+}
 """What is known of each setting, by field of Settings."""
 
 
@@ -233,6 +254,9 @@ def load(**flags: Any) -> Settings:
     the remedy.
     """
     values: dict[str, Any] = {}
+    variables = tuple(one.variable for one in DECLARATIONS.values() if one.variable)
+    if wrong := wrong_name(os.environ, variables):
+        raise SettingsFault(wrong)
     if unknown := flags.keys() - DECLARATIONS.keys():
         raise SettingsError(f"{', '.join(sorted(unknown))}: no such setting.")
     for name, declaration in DECLARATIONS.items():
@@ -241,13 +265,26 @@ def load(**flags: Any) -> Settings:
             given = (declaration.variable and os.environ.get(declaration.variable)) or None
         if given is None:
             continue
+        if name == "api_key" and isinstance(given, str) and (wrong := wrong_key(given)):
+            raise SettingsFault(f"{declaration.name} {wrong}.")
         try:
             values[name] = declaration.read(given)
         except (ValueError, TypeError) as error:
             raise SettingsError(f"{declaration.name} {error}.") from None
     settings = Settings(**values)
+    _check_effect(settings, {name for name, value in flags.items() if value not in (None, ())})
     check_exposure(settings)
     return settings
+
+
+def _check_effect(settings: Settings, given: set[str]) -> None:
+    """Reject flags that have no effect. Raises SettingsFault."""
+    on_stdio = given & {"host", "port", "allowed_hosts"} if settings.transport == "stdio" else set[str]()
+    in_sandbox = given & {"gateway_url", "control_url"} if settings.sandbox else set[str]()
+    if idle := sorted(str(DECLARATIONS[name].flag) for name in on_stdio):
+        raise SettingsFault(f"{idle[0]} has no effect on stdio; add --transport http, or remove it.")
+    if idle := sorted(str(DECLARATIONS[name].flag) for name in in_sandbox):
+        raise SettingsFault(f"{idle[0]} has no effect with --sandbox, which starts its own; remove one of them.")
 
 
 def _is_local(url: str) -> bool:
@@ -278,6 +315,11 @@ def check_exposure(settings: Settings) -> None:
     if settings.token is None:
         raise SettingsError(
             f"{reachable} set MATON_POSTHOG_TOKEN; clients then send it as `Authorization: Bearer TOKEN`."
+        )
+    if len(settings.token.reveal()) < SHORTEST_TOKEN:
+        raise SettingsError(
+            f"{reachable} MATON_POSTHOG_TOKEN must have at least {SHORTEST_TOKEN} characters; "
+            "`openssl rand -hex 32` makes one."
         )
     if not settings.allowed_hosts:
         raise SettingsError(f"{reachable} set the host name that clients use, such as --allowed-host mcp.example.com.")

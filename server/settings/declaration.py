@@ -1,5 +1,6 @@
 """What a setting is: its names, its text, and how its value is read. Loads nothing heavy."""
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -124,6 +125,18 @@ def directory(value: object) -> Path:
     if not path.is_dir():
         raise ValueError("does not exist or is not a directory")
     return path.resolve()
+
+
+def appended_file(value: object) -> Path:
+    """Return a file that lines can be added to. It is created if there is none."""
+    from ..private_file import open_private
+
+    path = Path(cast("str | Path", value)).absolute()
+    try:
+        os.close(open_private(path))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot be written: {getattr(error, 'strerror', None) or 'invalid path'}") from None
+    return path
 
 
 def host_names(value: object) -> tuple[str, ...]:

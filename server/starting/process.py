@@ -4,12 +4,12 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..settings import DECLARATIONS, Settings
+from ..settings import DECLARATIONS, Settings, SettingsFault, load
 from ..transports.wire import LineReader, LineWriter, claim
 from .leaving import leave_in_time, on_signals, quietly_on_signals
 from .listening import LoadingResponder, PortError, listen
@@ -47,6 +47,22 @@ def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
             value = rest.pop(0)
         flags[name] = (*flags.get(name, ()), value) if declaration.several else value
     return flags
+
+
+def run(flags: Mapping[str, Any]) -> None:
+    """Serve with the settings of the environment and of flags. Raises SettingsError and StartError.
+
+    A host shows the output of a server that ends at once nowhere, but it shows errors of calls. So on stdio a server
+    whose settings have a fault keeps running and reports it with every call.
+    """
+    try:
+        settings = load(**flags)
+    except SettingsFault as fault:
+        if flags.get("transport") not in (None, "stdio") or os.isatty(0):
+            raise
+        start(Settings(fault=str(fault)))
+        raise
+    start(settings)
 
 
 def start(settings: Settings) -> None:
@@ -108,6 +124,8 @@ def _configure_log(settings: Settings) -> None:
     from .. import log
 
     log.configure(settings.log_level, as_json=settings.log_json, secrets=settings.secrets)
+    if settings.fault:
+        logging.getLogger(__name__).error("Every call is rejected: %s", settings.fault)
     if settings.overruled_by_sandbox:
         logging.getLogger(__name__).warning("--sandbox ignores %s.", ", ".join(settings.overruled_by_sandbox))
 

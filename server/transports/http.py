@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Any
 
+import anyio
 import uvicorn
 from mcp.server.lowlevel import Server
 from mcp.server.sse import SseServerTransport
@@ -28,14 +29,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..settings import Settings
 from ..starting.leaving import leave_in_time
 from ..starting.listening import HEALTH
+from .connections import LimitedProtocol
+from .guesses import Guesses
 from .jsonrpc import has_wrong_id, wrong_id_error
+from .sessions import RoomForSessions, RoomForStreams
 
 MAX_SESSIONS = 1000
-"""Most open sessions of Streamable HTTP in the older protocol era; each expires after half an hour without requests."""
+"""Most open sessions of Streamable HTTP in the older protocol era: they expire after half an hour without requests."""
 MAX_STREAMS = 200
 """Most open connections of the SSE transport."""
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """The SDK rejects longer bodies."""
+BODY_S = 30.0
+"""Time for the body of a request to arrive."""
 LAST_ANSWERS_S = 1
 """Time for requests to finish after a signal."""
 
@@ -51,6 +57,7 @@ async def serve(
     """Serve on a listening socket until a signal arrives; `at_end` is called then."""
     config = uvicorn.Config(
         http_app(server, settings),
+        http=LimitedProtocol,
         lifespan="on",
         ws="none",
         log_config=None,
@@ -79,7 +86,9 @@ def http_app(
     """Return the ASGI application. Its lifespan owns the sessions, and calls `at_start` and `at_end` around them."""
     # Not stateless: clients of the older era can cancel a call, or receive requests during one, in a session only.
     sessions = StreamableHTTPSessionManager(server, max_sessions=MAX_SESSIONS)
+    streamable = RoomForSessions(StreamableHTTPASGIApp(sessions), MAX_SESSIONS)
     streams = SseServerTransport("/messages/")
+    sse = RoomForStreams(_SseEndpoint(server, streams), streams.handle_post_message, MAX_STREAMS)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
@@ -93,9 +102,9 @@ def http_app(
     token = None if settings.token is None else settings.token.reveal()
     return Starlette(
         routes=[
-            Route("/mcp", endpoint=_CheckedIds(StreamableHTTPASGIApp(sessions))),
-            Route("/sse", endpoint=_SseEndpoint(server, streams), methods=["GET"]),
-            Mount("/messages/", app=_CheckedIds(streams.handle_post_message)),
+            Route("/mcp", endpoint=_CheckedIds(streamable)),
+            Route("/sse", endpoint=_Endpoint(sse.open), methods=["GET"]),
+            Mount("/messages/", app=_CheckedIds(sse.post)),
             Route(HEALTH, endpoint=_healthy, methods=["GET"]),
         ],
         middleware=[Middleware(_AccessControl, security=security(settings.allowed_hosts), token=token)],
@@ -128,25 +137,28 @@ class _AccessControl:
         self._app = app
         self._hosts = TransportSecurityMiddleware(security)
         self._token = None if token is None else token.encode()
+        self._guesses = Guesses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        rejection = await self._hosts.validate_request(request) or self._check_token(request)
+        rejection = await self._hosts.validate_request(request) or await self._check_token(request)
         if rejection is not None:
             await rejection(scope, receive, send)
             return
         headers = [header for header in scope["headers"] if header[0] not in _DROPPED]
         await self._app({**scope, "headers": headers}, receive, send)
 
-    def _check_token(self, request: Request) -> Response | None:
+    async def _check_token(self, request: Request) -> Response | None:
         if self._token is None or request.url.path == HEALTH:
             return None
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), self._token):
             return None
+        if given and not await self._guesses.slow_down():
+            return PlainTextResponse("Too many wrong tokens.\n", 429, {"Retry-After": "1", "Connection": "close"})
         return PlainTextResponse(
             "Send this server's token as `Authorization: Bearer TOKEN`.\n",
             status_code=401,
@@ -167,11 +179,16 @@ class _CheckedIds:
             return
         messages: list[Message] = []
         size = 0
-        while True:
-            messages.append(message := await receive())
-            size += len(message.get("body", b""))
-            if not message.get("more_body", False) or size > MAX_BODY_BYTES:
-                break
+        with anyio.move_on_after(BODY_S) as waiting_for_body:
+            while True:
+                messages.append(message := await receive())
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False) or size > MAX_BODY_BYTES:
+                    break
+        if waiting_for_body.cancelled_caught:
+            late = PlainTextResponse("The body of the request is late.\n", 408, {"Connection": "close"})
+            await late(scope, receive, send)
+            return
         if size <= MAX_BODY_BYTES and has_wrong_id(b"".join(message.get("body", b"") for message in messages)):
             await JSONResponse(wrong_id_error(), status_code=400)(scope, receive, send)
             return
@@ -189,19 +206,20 @@ class _SseEndpoint:
     def __init__(self, server: Server[Any], streams: SseServerTransport) -> None:
         self._server = server
         self._streams = streams
-        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._open >= MAX_STREAMS:
-            full = PlainTextResponse("Too many open connections.\n", status_code=503, headers={"Retry-After": "60"})
-            await full(scope, receive, send)
-            return
-        self._open += 1
-        try:
-            async with self._streams.connect_sse(scope, receive, send) as (incoming, outgoing):
-                await self._server.run(incoming, outgoing, self._server.create_initialization_options())
-        finally:
-            self._open -= 1
+        async with self._streams.connect_sse(scope, receive, send) as (incoming, outgoing):
+            await self._server.run(incoming, outgoing, self._server.create_initialization_options())
+
+
+class _Endpoint:
+    """A bound method as an application: a route would take the method itself for a function of a request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
 
 
 class _Listener(uvicorn.Server):

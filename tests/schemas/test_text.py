@@ -1,11 +1,16 @@
+import base64
+import html
 import json
+import re
 import unicodedata
 from typing import Any, cast
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from maton_posthog.schemas.secret_forms import secret_forms
 from maton_posthog.schemas.text import REDACTED, Cleaner, excerpt, may_need_cleaning
 
 KEPT = [
@@ -20,8 +25,7 @@ KEPT = [
     "©\ufe0f",
     "می\u200cخواهم",  # noqa: RUF001 - Persian
     "क्\u200dष",
-    "葛\U000e0100飾区",
-    "葛\ufe00",
+    "❤\ufe0e",
     "e\u0301",
     "\u2014 “quotes” …",
     "\u00a0\u3000",
@@ -36,8 +40,8 @@ HIDDEN = {
     "joiner at the edges": ("\u200d👩\u200d", "👩", 2),
     "a run of joiners": ("é\u200d\u200c\u200d\u200cé", "éé", 4),
     "selectors in ascii": ("a\ufe00b\ufe0fc\U000e0101d", "abcd", 3),
-    "a run of selectors": ("😀\ufe00\ufe01\ufe0e\U000e0100\U000e01ef", "😀\ufe00", 4),
-    "a run of selectors after a kanji": ("葛\U000e0100\U000e0101\U000e0102", "葛\U000e0100", 2),
+    "a run of selectors": ("😀\ufe00\ufe01\ufe0e\ufe0f\U000e0100\U000e01ef", "😀\ufe0e", 5),
+    "a run of selectors after a kanji": ("葛\U000e0100\U000e0101\ufe00", "葛", 3),
     "an emoji selector after ascii": ("a\ufe0f\u200dé", "aé", 2),
     "fillers": ("a\u3164\uffa0\u115f\u1160b", "ab", 4),
     "mongolian vowel separator": ("a\u180eb", "ab", 1),
@@ -142,15 +146,44 @@ def test_secret_fields_are_redacted_unless_empty() -> None:
     }
 
 
-def test_only_a_pending_connection_keeps_the_token_in_its_url() -> None:
+def test_only_a_tool_can_reveal_a_session_token_never_the_shape_of_an_object() -> None:
     url = "https://connect.maton.ai/?session_token=abc"
-    pending = {"connection_id": "x", "status": "PENDING", "url": f"{url}\u202e"}
-    assert Cleaner().value(pending)["url"] == url
-    assert Cleaner().value({"connection": pending})["connection"]["url"] == url
-    assert Cleaner(["abc"]).value(pending)["url"].endswith(REDACTED)
-    for other in ({**pending, "status": "ACTIVE"}, {"status": "PENDING", "url": url}, {**pending, "url": None}):
-        assert "abc" not in json.dumps(Cleaner().value(other))
-    assert Cleaner().value({**pending, "note": url})["note"] == f"https://connect.maton.ai/?session_token={REDACTED}"
+    pending = {"connection_id": "x", "status": "PENDING", "url": url}
+    assert "abc" not in json.dumps(Cleaner().value({"row": pending}))
+    assert Cleaner().revealed({**pending, "url": f"{url}\u202e"})["url"] == url
+    assert Cleaner(["abc"]).revealed(url).endswith(REDACTED)
+
+
+KEY = "mtk_CANARY_7f3a_0123456789"
+
+
+@pytest.mark.parametrize("shown", [12, 16, len(KEY)])
+@pytest.mark.parametrize("text", ["{}", "{}…", "`{}` is not an argument", "a {}{}"])
+def test_the_beginning_of_a_secret_in_a_text_that_was_cut_is_redacted(text: str, shown: int) -> None:
+    clean = Cleaner([KEY]).text(text.replace("{}", KEY[:shown]))
+    assert clean == text.replace("{}", REDACTED)
+    assert may_need_cleaning(json.dumps([text.replace("{}", KEY[:shown])]), [KEY])
+
+
+@pytest.mark.parametrize("before", ["", "B", "Be", "Bearer "])
+@pytest.mark.parametrize("after", ["", "x", "xy"])
+def test_every_form_in_which_upstream_can_echo_a_secret_is_redacted(before: str, after: str) -> None:
+    secret = 'k/ey+of"maton&<7f3a>'
+    data = f"{before}{secret}{after}"
+    echoed = [
+        data,
+        base64.b64encode(data.encode()).decode(),
+        base64.urlsafe_b64encode(data.encode()).decode(),
+        quote(data, safe=""),
+        re.sub("%..", lambda found: found[0].lower(), quote(data, safe="")),
+        quote_plus(data),
+        data.encode().hex(),
+        data.encode().hex().upper(),
+        html.escape(data),
+        json.dumps(data),
+    ]
+    for text in echoed:
+        assert REDACTED in Cleaner(secret_forms(secret)).text(text), text
 
 
 def test_keys_that_differ_only_in_invisible_characters_keep_all_values() -> None:
@@ -179,6 +212,12 @@ def test_every_string_in_a_value_is_cleaned_and_its_shape_kept(value: Any) -> No
     again = Cleaner()
     assert again.value(clean) == clean
     assert again.removed == 0
+
+
+@given(JSON)
+def test_rendered_text_that_is_clean_is_not_changed_again(value: Any) -> None:
+    text = json.dumps(Cleaner().value(value), ensure_ascii=False)
+    assert Cleaner(rendered=True).text(text) == text
 
 
 def shape(value: Any) -> Any:

@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from ..gateway.fake_gateway import CONNECTION, Behaviour, drop, posthog, reply
+from ..tools.posthog.fake import connection
 from .test_every_operation import served
 
 pytestmark = pytest.mark.anyio
@@ -74,3 +75,16 @@ async def test_no_line_contains_arguments_or_results(audit: pytest.LogCaptureFix
     assert len(lines(audit) + lines(audit, logging.DEBUG)) == 2
     assert "secret-launch" not in audit.text
     assert "Do not tell" not in audit.text
+
+
+@pytest.mark.parametrize(
+    ("action", "effect"), [("list", "read"), ("get", "read"), ("create", "create"), ("delete", "delete")]
+)
+async def test_the_effect_is_that_of_the_action(audit: pytest.LogCaptureFixture, action: str, effect: str) -> None:
+    chosen = {"connection_id": CONNECTION} if action in ("get", "delete") else {}
+    async with served() as (client, fake):
+        fake.on("GET", f"/connections/{CONNECTION}", reply(200, connection()))
+        fake.on("POST", "/connections", reply(200, connection("PENDING")))
+        await client.call_tool("manage_connection", {"action": action, **chosen})
+    (line,) = lines(audit, logging.DEBUG if effect == "read" else logging.INFO)
+    assert {"tool=manage_connection", f"effect={effect}", "outcome=ok"} <= set(line.split())

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from maton_posthog.schemas.text import secret_forms
+from maton_posthog.schemas.secret_forms import secret_forms
 from maton_posthog.server import log
 
 SECRET = "mtk_CANARY_7f3a"

@@ -52,7 +52,8 @@ def operation_of[I: Analysis, O](kind: Kind[I, O]) -> Operation[I]:
 
 
 async def _illustrated(api: Call, shown: Result, report: Report, title: str) -> Reply:
-    drawn = await illustrated(shown, report.table, report.marks, title, within_s=api.left_s - _TO_SEND_S)
+    within_s = api.left_s - _TO_SEND_S
+    drawn = await illustrated(shown, report.table, report.marks, title, within_s=within_s, clean=api.clean)
     return replace(drawn, meta=_meta(report)) if isinstance(drawn, Reply) else _reply(drawn, report)
 
 

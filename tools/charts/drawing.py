@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,7 +14,6 @@ from ..operation import Picture, Reply, Result
 from ..processes import child_environment
 from ..table import Table
 from .shapes import chart_of
-from .style import Chart
 
 MOST_BYTES = 100_000
 """The largest picture."""
@@ -26,25 +25,34 @@ _limiter: RunVar[anyio.CapacityLimiter] = RunVar("maton_posthog.charts")
 
 
 async def illustrated(
-    result: Result, table: Table, marks: Mapping[str, Any], title: str, *, within_s: float
+    result: Result,
+    table: Table,
+    marks: Mapping[str, Any],
+    title: str,
+    *,
+    within_s: float,
+    clean: Callable[[Any], Any] = lambda value: value,
 ) -> Result | Reply:
-    """Return the result with its chart; `chart` describes what the picture leaves out, or why there is none."""
+    """Return the result with its chart; `chart` describes what the picture leaves out, or why there is none.
+
+    `clean` is applied to everything that is drawn.
+    """
     chart = chart_of(table, marks, title)
     if chart is None:
         return {**result, "chart": "not drawn: there are no numbers to draw"}
-    drawn = await _draw(chart, min(within_s, MOST_SECONDS))
+    drawn = await _draw(clean(chart.spec), min(within_s, MOST_SECONDS))
     if isinstance(drawn, str):
         return {**result, "chart": drawn}
     left_out = {"chart": f"shows {'; '.join(chart.left_out)}"} if chart.left_out else {}
     return Reply({**result, **left_out}, (drawn,))
 
 
-async def _draw(chart: Chart, within_s: float) -> Picture | str:
+async def _draw(drawn: Mapping[str, Any], within_s: float) -> Picture | str:
     """Return the picture, or the reason why there is none."""
     if find_spec("vl_convert") is None:
         return _MISSING
     command = [sys.executable, "-I", "-m", f"{__package__}.renderer"]
-    spec = json.dumps(chart.spec, allow_nan=False).encode()
+    spec = json.dumps(drawn, allow_nan=False).encode()
     try:
         with anyio.fail_after(max(within_s, 0)):
             async with _turns():

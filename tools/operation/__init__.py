@@ -48,6 +48,8 @@ class Reply:
     attachments: tuple[Attachment, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The `_meta` for the page that hosts show with the result; models do not see it."""
+    revealed: tuple[str, ...] = ()
+    """Fields of the result whose session tokens are kept, because their reader needs them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,8 @@ class Operation[I: Input]:
     input: type[I]
     run: Callable[[Call, I], Awaitable[Result | Reply]]
     budget: Budget = Budget.CRUD
+    effects: Callable[[I], Effect] | None = None
+    """Returns the effect of a call, for a tool whose effect depends on its arguments."""
 
     def __post_init__(self) -> None:
         if self.toolset is Toolset.CONNECTIONS and self.budget is not Budget.CONTROL:
@@ -71,7 +75,13 @@ class Operation[I: Input]:
 
     def writes(self, args: I) -> bool:
         """Return whether a call with these arguments changes something."""
-        return self.effect.writes or getattr(args, SAVE_AS, None) is not None
+        return self.effect_of(args).writes
+
+    def effect_of(self, args: I) -> Effect:
+        """Return the effect of a call with these arguments."""
+        if self.effect is Effect.SAVE:
+            return Effect.READ if getattr(args, SAVE_AS, None) is None else Effect.CREATE
+        return self.effects(args) if self.effects else self.effect
 
 
 type Method = Literal["GET", "POST", "PATCH", "SOFT_DELETE"]

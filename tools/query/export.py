@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from encodings.utf_8 import StreamWriter
 from importlib import import_module
@@ -52,14 +52,17 @@ async def export(
     columns: list[str],
     rows: Sequence[list[Any]],
     said: Mapping[str, Any],
+    *,
+    clean: Callable[[Any], Any] = lambda value: value,
 ) -> Reply:
-    """Write a new file. Return its path, columns and number of rows. Raises Failed (`internal_error`) when it cannot
-    be written.
+    """Write a new file, with every value passed through `clean`. Return its path, columns and number of rows.
+
+    Raises Failed (`internal_error`) when it cannot be written.
     """
     path = directory / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{_slug(name)}.{kind}"
     write = _write_csv if kind == "csv" else _write_parquet
     try:
-        size = await anyio.to_thread.run_sync(_write, write, path, columns, rows)
+        size = await anyio.to_thread.run_sync(_write, write, path, clean(columns), map(clean, rows))
     except OSError as error:
         raise Failed(
             "internal_error",
@@ -81,10 +84,10 @@ def _create(path: Path) -> int:
 
 
 def _write(
-    write: Callable[[IO[bytes], list[str], Sequence[list[Any]]], None],
+    write: Callable[[IO[bytes], list[str], Iterable[list[Any]]], None],
     path: Path,
     columns: list[str],
-    rows: Sequence[list[Any]],
+    rows: Iterable[list[Any]],
 ) -> int:
     """Write a file and return its size. A file that cannot be written whole is removed."""
     file = os.fdopen(_create(path), "wb")
@@ -97,7 +100,7 @@ def _write(
         raise
 
 
-def _write_csv(file: IO[bytes], columns: list[str], rows: Sequence[list[Any]]) -> None:
+def _write_csv(file: IO[bytes], columns: list[str], rows: Iterable[list[Any]]) -> None:
     """Write RFC 4180 in UTF-8: null is empty, a list or object its JSON.
 
     Strings that a spreadsheet would read as a formula (`=`, `+`, `-`, `@`) stay as they are: the file is for programs,
@@ -114,7 +117,7 @@ def _csv_cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
 
 
-def _write_parquet(file: IO[bytes], columns: list[str], rows: Sequence[list[Any]]) -> None:
+def _write_parquet(file: IO[bytes], columns: list[str], rows: Iterable[list[Any]]) -> None:
     arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     parsed = list(rows)
     arrays = [_arrow_array(arrow, [row[place] for row in parsed]) for place in range(len(columns))]

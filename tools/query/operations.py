@@ -46,7 +46,9 @@ async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
         return _running(query) | said
     answer: QueryRows = query.answer
     if args.export and directory:
-        return await export(directory, args.export, args.name, answer.columns, _visible(answer), _cut(answer) | said)
+        return await export(
+            directory, args.export, args.name, answer.columns, _visible(answer), _cut(answer) | said, clean=api.clean
+        )
     shown = _whole(query) | said
     return await _plotted(api, args.plot, shown, answer, args.name) if args.plot else shown
 
@@ -59,7 +61,7 @@ async def _plotted(api: Call, plot: Plot, shown: dict[str, Any], answer: QueryRo
     if isinstance(table, str):
         return shown | {"chart": table}
     title = name or f"{plot.y} by {plot.x}"
-    return await illustrated(shown, table, {}, title, within_s=api.left_s - 2)
+    return await illustrated(shown, table, {}, title, within_s=api.left_s - 2, clean=api.clean)
 
 
 async def _get_query_result(api: Call, args: GetQueryResult) -> Result:

@@ -1,6 +1,5 @@
 """MCP over HTTP: real sockets, both protocol eras, both HTTP transports, and access control."""
 
-import contextlib
 import json
 from collections.abc import Generator
 from typing import Any
@@ -9,8 +8,8 @@ import pytest
 from mcp import Client
 from mcp.client.sse import sse_client
 
-from maton_posthog.server.transports.http import MAX_STREAMS, security
-from tests.server.processes import EVERYWHERE, HttpServer, eventually, silent_gateway
+from maton_posthog.server.transports.http import security
+from tests.server.processes import EVERYWHERE, HttpServer, silent_gateway
 
 pytestmark = pytest.mark.anyio
 
@@ -148,14 +147,14 @@ def test_a_session_id_alone_authorizes_nothing(guarded: HttpServer) -> None:
 def test_the_token_of_a_client_never_reaches_the_gateway() -> None:
     with (
         silent_gateway() as gateway,
-        HttpServer(MATON_API_KEY="matonkey", MATON_GATEWAY_URL=gateway.url, MATON_POSTHOG_TOKEN=TOKEN) as server,
+        HttpServer(MATON_API_KEY="mtk-0123456789", MATON_GATEWAY_URL=gateway.url, MATON_POSTHOG_TOKEN=TOKEN) as server,
     ):
         session = server.open_session(**authorization())
         call = server.request("tools/call", {"name": "list_flags", "arguments": {"project_id": 1}})
         headers = {**server.headers(session), **authorization(), "X-Maton-Api-Key": "other", "Cookie": "c=1"}
         with server.open_stream("POST", "/mcp", headers, call):
             request = gateway.wait_for_request()
-    assert b"authorization: bearer matonkey" in request.lower()
+    assert b"authorization: bearer mtk-0123456789" in request.lower()
     assert TOKEN.encode() not in request
     assert b"other" not in request
     assert b"c=1" not in request
@@ -211,23 +210,6 @@ def test_a_call_whose_arguments_are_null_is_a_call_without_arguments(server: Htt
     answer = server.fetch("POST", "/mcp", server.headers(server.open_session()), body)
     assert answer.status == 200
     assert b"query_id" in answer.body
-
-
-def test_sse_connections_over_the_limit_are_rejected_until_others_close() -> None:
-    with HttpServer() as server, contextlib.ExitStack() as opened:
-        streams = [opened.enter_context(server.open_stream("GET", "/sse")) for _ in range(MAX_STREAMS)]
-        for stream in streams:
-            stream.read_until(b"session_id=")
-        refused = server.fetch("GET", "/sse")
-        assert refused.status == 503
-        assert refused.headers["retry-after"]
-        streams[0].close()
-
-        def room() -> bool:
-            with server.open_stream("GET", "/sse") as stream:
-                return b" 200 " in stream.read_until(b"\r\n")
-
-        eventually(room, "room for one more connection")
 
 
 def test_nothing_is_written_to_stdout() -> None:
