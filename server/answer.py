@@ -7,8 +7,6 @@ from typing import Any
 
 from ..tools.operation import Attachment, FileLink
 
-TOOLS_CALL = "tools/call"
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -6,6 +6,7 @@ the SDK's server pass it in `middleware.py`.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic_core import to_json
@@ -31,11 +32,12 @@ class Door:
         return Cleaner(self._secrets, rendered=True).value(sent) if self._may_need_cleaning(sent) else sent
 
     def json(self, sent: Any) -> bytes:
-        """Return a result as JSON. Raises ValueError for what cannot be written as UTF-8."""
-        written = to_json(sent)
-        if may_need_cleaning(written.decode(), self._secrets):
-            written = to_json(Cleaner(self._secrets, rendered=True).value(sent))
-        return written
+        """Return a result as clean JSON."""
+        with suppress(ValueError):  # half a surrogate pair
+            written = to_json(sent)
+            if not may_need_cleaning(written.decode(), self._secrets):
+                return written
+        return to_json(Cleaner(self._secrets, rendered=True).value(sent))
 
     def _may_need_cleaning(self, sent: Any) -> bool:
         try:

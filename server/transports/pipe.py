@@ -6,6 +6,7 @@ The SDK is loaded for the first line that needs it, in a thread. Lines that only
 import gc
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -44,28 +45,33 @@ async def serve(
     """
     try:
         async with anyio.create_task_group() as tasks:
-            short, sdk = ShortWay(runtime, writer, tasks), _Sdk(runtime, writer, tasks)
             tasks.start_soon(_watch, writer, tasks)
-            async for item in lines:
-                match item:
-                    case PlainCall(line, replayed=replayed):
-                        if replayed is not None:
-                            await sdk.take(PassedLine(replayed, waits=True))
-                        if not short.start(item):
-                            await sdk.take(PassedLine(line))
-                    case Cancellation(line, number):
-                        if not short.cancel(number) and sdk.is_started:
-                            await sdk.take(PassedLine(line))
-                    case PassedLine():
-                        await sdk.take(item)
-            at_end()
-            sdk.end()
-            await short.finish(LAST_ANSWERS_S)
-            await sdk.finished()
-            tasks.cancel_scope.cancel()
+            with closing(_Sdk(runtime, writer, tasks)) as sdk:
+                short = ShortWay(runtime, writer, tasks)
+                async for item in lines:
+                    await _pass(item, short, sdk)
+                at_end()
+                sdk.end()
+                await short.finish(LAST_ANSWERS_S)
+                await sdk.finished()
+                tasks.cancel_scope.cancel()
     finally:
         with anyio.move_on_after(_FLUSH_S, shield=True):
             await writer.flush()
+
+
+async def _pass(item: Taken, short: ShortWay, sdk: "_Sdk") -> None:
+    match item:
+        case PlainCall(line, replayed=replayed):
+            if replayed is not None:
+                await sdk.take(PassedLine(replayed, waits=True))
+            if not short.start(item):
+                await sdk.take(PassedLine(line))
+        case Cancellation(line, number):
+            if not short.cancel(number) and sdk.is_started:
+                await sdk.take(PassedLine(line))
+        case PassedLine():
+            await sdk.take(item)
 
 
 async def _watch(writer: LineWriter, tasks: TaskGroup) -> None:
@@ -83,6 +89,7 @@ class _Sdk:
         self._tasks = tasks
         self._held: list[PassedLine] = []
         self._lines, self._waiting = anyio.create_memory_object_stream[PassedLine](_AHEAD)
+        self._has_all = False
         self._ended = anyio.Event()
         self.is_started = False
         """Whether lines were passed to it."""
@@ -102,7 +109,13 @@ class _Sdk:
 
     def end(self) -> None:
         """Tell it that there are no more lines."""
+        self._has_all = True
         self._lines.close()
+
+    def close(self) -> None:
+        """Release what is held for it."""
+        self._lines.close()
+        self._waiting.close()
 
     async def finished(self) -> None:
         """Wait until it has answered what it can; stdio.serve limits the time."""
@@ -115,7 +128,8 @@ class _Sdk:
         server = await anyio.to_thread.run_sync(_load, self._runtime)
         await stdio.serve(server, self._all_lines(), self._writer)
         self._ended.set()
-        self._tasks.cancel_scope.cancel()
+        if not self._has_all:  # the client stopped reading
+            self._tasks.cancel_scope.cancel()
 
     async def _all_lines(self) -> AsyncIterator[PassedLine]:
         for item in self._held:

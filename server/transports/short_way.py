@@ -24,7 +24,6 @@ from .wire import LineWriter
 
 INTERNAL_ERROR = -32603
 CONNECTION_CLOSED = -32000
-UNWRITABLE = "The result cannot be written as JSON."
 
 _logger = logging.getLogger("maton_posthog.server")
 
@@ -113,12 +112,8 @@ class ShortWay:
             return _error(call.number, INTERNAL_ERROR, INTERNAL)
 
     def _answered(self, call: PlainCall, answer: Answer) -> bytes:
-        result = answer.as_json(self._stamp if call.version == MODERN else None)
-        try:
-            return b'{"jsonrpc":"2.0","id":%s,"result":%s}' % (to_json(call.number), self._runtime.door.json(result))
-        except ValueError:
-            _logger.exception("A message cannot be written as JSON.")
-            return _error(call.number, INTERNAL_ERROR, UNWRITABLE)
+        result = self._runtime.door.json(answer.as_json(self._stamp if call.version == MODERN else None))
+        return b'{"jsonrpc":"2.0","id":%s,"result":%s}' % (to_json(call.number), result)
 
 
 class _Running:
