@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ..settings import DECLARATIONS, Settings
@@ -69,7 +70,7 @@ def start(settings: Settings) -> None:
             responder.stop()
     import anyio
 
-    anyio.run(work)
+    anyio.run(work, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
 @contextmanager
