@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from . import checking, hogql, insights, ready, rows
+from . import checking, hogql, http, insights, ready, rows
 from .process import Process
 
 ROUNDS = 13
@@ -47,7 +47,7 @@ class Rounds:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parts = ("server", "rows", "check", "ready", "hogql", "insights")
+    parts = ("server", "http", "rows", "check", "ready", "hogql", "insights")
     parser.add_argument("--only", choices=parts, help="run only one part")
     parser.add_argument(
         "--events", type=int, default=EVENTS, help="number of events in the sandbox (default %(default)s)"
@@ -56,6 +56,8 @@ def main() -> None:
     rounds = SANDBOX_ROUNDS if options.events <= EVENTS else SANDBOX_ROUNDS_OF_MANY
     if options.only in (None, "server"):
         server()
+    if options.only in (None, "http"):
+        streamable_http()
     if options.only in (None, "rows"):
         rows.report()
     if options.only in (None, "check"):
@@ -72,13 +74,50 @@ def server() -> None:
     """Compare the MCP server with the simplest one on the same SDK."""
     print(f"{ROUNDS} paired rounds each: this server, and the simplest server on the same SDK that does the same.")
     print(f"{'':34} {'ours':>10} {'simplest':>10}   ratio (quartiles)     target")
-    print(", ".join(f"{name} {metadata.version(name)}" for name in ("mcp", "httpx2", "pydantic")))
+    print(", ".join(f"{name} {version(name)}" for name in ("mcp", "httpx2", "httpcore2", "pydantic", "uvloop")))
     show("start to the first tools/list", starts().scaled(1000), "ms", at_most=0.15)
     with Process(GATEWAY, longest_s=600) as gateway:
         url = gateway.read_line().decode().strip()
         show("start to the first proxied call", first_calls(url).scaled(1000), "ms", at_most=1.05)
         show("a small proxied call", calls(url, CALLS, 1).scaled(1000), "ms", at_most=0.55)
         show(f"{AT_ONCE} concurrent calls", calls(url, 1, AT_ONCE).inverted(), "/s", at_least=1.9)
+        print_costs(url)
+
+
+def version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def streamable_http() -> None:
+    """Compare the server with the simplest one over Streamable HTTP, 2026-07-28."""
+    print(f"\nStreamable HTTP {http.VERSION}, uvicorn {version('uvicorn')}; the simplest server is the SDK's own app.")
+    with ExitStack() as stack:
+        gateway = stack.enter_context(Process(GATEWAY, longest_s=600))
+        url = gateway.read_line().decode().strip()
+        ours, least = http.peers(stack, url, {**_settings(url), "MATON_POSTHOG_BUDGETS": "off"})
+        for what, one_by_one, at_once in (
+            ("a small call over HTTP", CALLS, 1),
+            (f"{AT_ONCE} at once over HTTP", 2, AT_ONCE),
+        ):
+            show(what, http_calls(ours, least, one_by_one, at_once).scaled(1000), "ms", at_most=0.9)
+        print(
+            f"memory: {ours.process.memory_mb:.0f} MB, the simplest server {least.process.memory_mb:.0f} MB", flush=True
+        )
+
+
+def http_calls(ours: http.HttpPeer, least: http.HttpPeer, one_by_one: int, at_once: int) -> Rounds:
+    """Return seconds per call."""
+
+    def call(peer: http.HttpPeer) -> float:
+        began = time.perf_counter()
+        for _ in range(one_by_one):
+            peer.call(ARGUMENTS, at_once)
+        return (time.perf_counter() - began) / (one_by_one * at_once)
+
+    return warmed(lambda: call(ours), lambda: call(least))
 
 
 def starts() -> Rounds:
@@ -137,6 +176,31 @@ def calls(gateway_url: str, one_by_one: int, at_once: int) -> Rounds:
             server.list_tools_at_once()
             call(server)
         return paired(lambda: call(ours), lambda: call(least))
+
+
+def print_costs(gateway_url: str) -> None:
+    """Print what does not depend on how busy the machine is: CPU of all threads, and memory."""
+    with ExitStack() as stack:
+        ours = stack.enter_context(Process(OURS, variables={**_settings(gateway_url), "MATON_POSTHOG_BUDGETS": "off"}))
+        least = stack.enter_context(Process(PROXY, gateway_url))
+        for server in (ours, least):
+            server.list_tools_at_once()
+        after_start = [server.memory_mb for server in (ours, least)]
+        used: list[list[float]] = [[], []]
+        for number in range(ROUNDS + 1):
+            for position, server in enumerate((ours, least)):
+                before = server.cpu_s
+                for _ in range(CALLS):
+                    server.call(TOOL, ARGUMENTS)
+                if number:
+                    used[position].append((server.cpu_s - before) * 1000 / CALLS)
+        cpu = Rounds(*used)
+        show("CPU of a small call, all threads", cpu, "ms", at_most=0.55)
+        print(
+            f"memory after the start: {after_start[0]:.0f} MB, the simplest server {after_start[1]:.0f} MB; "
+            f"after {ROUNDS * CALLS} calls: {ours.memory_mb:.0f} MB, {least.memory_mb:.0f} MB",
+            flush=True,
+        )
 
 
 def paired(ours: Callable[[], float], least: Callable[[], float]) -> Rounds:

@@ -58,6 +58,12 @@ class Process:
         return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
 
     @property
+    def cpu_s(self) -> float:
+        """Seconds that all threads have computed. Linux only."""
+        tasks = Path(f"/proc/{self._process.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+    @property
     def memory_mb(self) -> float:
         """The memory of the process, in MB (10^6 bytes). Linux only."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()

@@ -39,9 +39,13 @@ def report() -> None:
             server.list_tools_at_once()
             server.call("list_flags", {"limit": 1})
         numbers = itertools.count(1)
+        after_start = ours.memory_mb
         print(f"\nRows of a query, {ROUNDS} paired rounds: this server, and the simplest one that passes the bytes on.")
         for size in SIZES:
             _print_rows(ours, peer, size, numbers)
+        print(
+            f"memory: {after_start:.0f} MB after the first call, {ours.memory_mb:.0f} MB after these rows", flush=True
+        )
         _print_kept(ours, numbers)
         _print_waits(ours, numbers)
 

@@ -9,11 +9,10 @@ from functools import partial
 from typing import Any
 
 from mcp.server.caching import CacheHint
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
-    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
@@ -29,12 +28,12 @@ from mcp.types import (
     ReadResourceRequestParams,
     ReadResourceResult,
 )
-from pydantic import ValidationError
 
+from .answer import Answer
 from .apps import CHART, EXTENSION, MIME_TYPE, TOOL_META, is_charted
 from .calling import call_tool, error_result, not_offered
 from .completions import complete
-from .door import Door
+from .middleware import through_door
 from .prompts import offered, written
 from .resources import PROJECT, SCHEMA, ResourceProvider, read_resource
 from .runtime import Runtime
@@ -77,9 +76,17 @@ def build(runtime: Runtime) -> Server[Any]:
 
     async def on_call_tool(context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         if params.name not in schemas:
-            return error_result(not_offered(params.name), runtime)
+            error = not_offered(params.name)
+            if error is None:
+                raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {params.name[:100]}")
+            return _result(error_result(error, runtime))
         operation = await runtime.operation(params.name)
-        return await call_tool(runtime, operation, params.arguments or {}, context)
+
+        async def report(seconds: float, news: str) -> None:
+            await context.session.report_progress(seconds, message=news)
+
+        patient = (context.meta or {}).get("progress_token") is not None
+        return _result(await call_tool(runtime, operation, params.arguments or {}, report, patient=patient))
 
     async def list_resources(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListResourcesResult:
         return ListResourcesResult(resources=[each for provider in providers for each in provider.resources])
@@ -126,20 +133,10 @@ def build(runtime: Runtime) -> Server[Any]:
         on_get_prompt=get_prompt,
         on_completion=on_complete,
     )
-    server.middleware.insert(0, partial(_through_door, runtime.door))
+    server.middleware.insert(0, partial(through_door, runtime.door))
     server.extensions[EXTENSION] = {"mimeTypes": [MIME_TYPE]}
     return server
 
 
-async def _through_door(door: Door, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
-    """Handle a request of any method. Its result passes the door; so does MCPError, and nothing else is raised."""
-    try:
-        result = await call_next(ctx)
-    except MCPError as error:
-        raise door.error(error) from error
-    except ValidationError:
-        raise  # the SDK sends no text of it
-    except Exception as error:
-        logger.exception("%s failed", ctx.method)
-        raise MCPError(code=INTERNAL_ERROR, message="Internal error in this server.") from error
-    return door.message(result)
+def _result(answer: Answer) -> CallToolResult:
+    return CallToolResult.model_validate(answer.as_json(), by_name=False)

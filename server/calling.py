@@ -1,15 +1,11 @@
 """tools/call: validate the arguments, run the operation, return one MCP result. Failures become error objects."""
 
-import base64
 import logging
 import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
-from mcp.server.context import ServerRequestContext
-from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS, CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
 from pydantic import ValidationError
 
 from ..gateway.background import Progress
@@ -20,9 +16,10 @@ from ..gateway.http.threads import LARGE_BYTES
 from ..schemas.base import Input
 from ..schemas.json import safe_integers
 from ..schemas.json.rows import Rows
-from ..tools.operation import Attachment, FileLink, Operation, Reply, Result
+from ..tools.operation import Operation, Reply, Result
 from ..tools.operation.hints import advised
 from ..tools.toolsets import Effect
+from .answer import Answer
 from .arguments import invalid_arguments, reject_flood, reject_marks
 from .render import render
 from .runtime import Runtime
@@ -33,9 +30,12 @@ audit = logging.getLogger("maton_posthog.audit")
 
 
 async def call_tool(
-    runtime: Runtime, operation: Operation[Any], arguments: dict[str, Any], context: ServerRequestContext[Any]
-) -> CallToolResult:
-    """Run an operation for a client. Never raises; a cancelled call ends its task."""
+    runtime: Runtime, operation: Operation[Any], arguments: dict[str, Any], report: Progress, *, patient: bool
+) -> Answer:
+    """Run an operation for a client. Never raises; a cancelled call ends its task.
+
+    `report` sends progress to the client, which asked for it if `patient`.
+    """
     started = time.monotonic()
     call: Call | None = None
     effect = operation.effect
@@ -47,8 +47,8 @@ async def call_tool(
         call = await runtime.call(
             budget=operation.budget,
             writes=effect.writes,
-            progress=_progress(runtime, context),
-            patient=(context.meta or {}).get("progress_token") is not None,
+            progress=_progress(runtime, report),
+            patient=patient,
             tool=operation.name,
         )
         await call.aim(
@@ -69,10 +69,7 @@ async def call_tool(
         _note(operation.name, effect, call, "cancelled", started)
         raise
     _note(operation.name, effect, call, "ok", started)
-    content: list[ContentBlock] = [TextContent(text=text), *map(_content, reply.attachments)]
-    return CallToolResult(
-        content=content, structured_content=structured, _meta=runtime.door.value(dict(reply.meta)) or None
-    )
+    return Answer(text, reply.attachments, structured, runtime.door.value(dict(reply.meta)))
 
 
 async def _rendered(
@@ -100,21 +97,13 @@ def _internal_error(call: Call | None, *, writes: bool) -> GatewayError:
     return fault.with_(outcome="applied" if call and call.wrote else "unknown" if writes else None)
 
 
-def _progress(runtime: Runtime, context: ServerRequestContext[Any]) -> Progress:
-    """Return a function that reports elapsed seconds as progress, to clients that requested progress."""
+def _progress(runtime: Runtime, report: Progress) -> Progress:
+    """Return a function that reports elapsed seconds as progress, cleaned."""
 
-    async def report(seconds: float, news: str) -> None:
-        await runtime.door.progress(context, seconds, news)
+    async def cleaned(seconds: float, news: str) -> None:
+        await report(seconds, runtime.door.value(news))
 
-    return report
-
-
-def _content(attachment: Attachment) -> ContentBlock:
-    match attachment:
-        case FileLink(uri, name, mime_type, size):
-            return ResourceLink(uri=uri, name=name, mime_type=mime_type, size=size)
-        case picture:
-            return ImageContent(data=base64.b64encode(picture.png).decode(), mime_type="image/png")
+    return cleaned
 
 
 def _aims(operation: Operation[Any]) -> bool:
@@ -131,11 +120,11 @@ def _validate(operation: Operation[Any], arguments: dict[str, Any]) -> Input:
         raise invalid_arguments(operation.name, error, accepted) from None
 
 
-def not_offered(name: str) -> GatewayError:
-    """Return the error for a tool that is not offered here. Raises MCPError (-32602) for an unknown tool."""
+def not_offered(name: str) -> GatewayError | None:
+    """Return the error for a tool that is not offered here; None for an unknown tool."""
     known = tool_list().get(name)
     if known is None:
-        raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:100]}")
+        return None
     if known.effect.writes:
         return read_only()
     return Refused(
@@ -150,10 +139,10 @@ def error_object(error: GatewayError, runtime: Runtime) -> dict[str, Any]:
     return advised(error, tool_list(), runtime.offered).as_json()
 
 
-def error_result(error: GatewayError, runtime: Runtime) -> CallToolResult:
+def error_result(error: GatewayError, runtime: Runtime) -> Answer:
     """Return an error as the result of a tool."""
     text, structured = _render(runtime, error_object(error, runtime))
-    return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=True)
+    return Answer(text, structured=structured, is_error=True)
 
 
 def _note(tool: str, effect: Effect, call: Call | None, outcome: str, started: float) -> None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any
 
 import anyio
@@ -44,7 +44,7 @@ class Runtime:
         self._sandbox_command = sandbox_command
         self.tools = tuple(tool for tool in tool_list().values() if is_offered(tool, settings))
         self.offered = frozenset(tool.name for tool in self.tools)
-        self._operations: dict[str, Operation[Any]] | None = None
+        self._operations: dict[str, Operation[Any]] = {}
         self._now = now
         self._directory: Directory | None = None
         self._lock = anyio.Lock()
@@ -59,13 +59,14 @@ class Runtime:
         return metadata.version("maton-posthog-mcp")
 
     def load(self) -> None:
-        """Load the operations now; otherwise the first call does it."""
-        self._operations = _load_operations()
+        """Load all operations now; otherwise those of an area are loaded at its first call."""
+        for module in {tool.module for tool in self.tools}:
+            self._operations |= _load_area(module)
 
     async def operation(self, name: str) -> Operation[Any]:
-        """Return the operation of a tool. They are loaded in a thread: their models take 0.1 s."""
-        if self._operations is None:
-            self._operations = await anyio.to_thread.run_sync(_load_operations)
+        """Return the operation of a tool. Its area is loaded in a thread: the models of all take half a second."""
+        if name not in self._operations:
+            self._operations |= await anyio.to_thread.run_sync(_load_area, tool_list()[name].module)
         return self._operations[name]
 
     def start(self) -> None:
@@ -228,7 +229,7 @@ def _shutting_down() -> Failed:
     return Failed("unavailable", "This server is shutting down.", source="local", outcome="not_sent")
 
 
-def _load_operations() -> dict[str, Operation[Any]]:
-    from ..tools.operations import OPERATIONS
-
-    return {operation.name: operation for operation in OPERATIONS}
+def _load_area(module: str) -> dict[str, Operation[Any]]:
+    """Return the operations of a module of `tools/`."""
+    area = import_module(f"..tools.{module}", __package__)
+    return {operation.name: operation for operation in area.OPERATIONS}

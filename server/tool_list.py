@@ -28,6 +28,8 @@ class ToolEntry:
     about: str
     toolset: Toolset | None
     effect: Effect
+    module: str
+    """The module of `tools/` that has its operation."""
     schema: dict[str, Any]
 
     def as_tool(self, *, pinned: bool = False, read_only: bool = False, exports: bool = False) -> "Tool":
@@ -60,12 +62,13 @@ def annotations(effect: Effect) -> "ToolAnnotations":
     )
 
 
-def entry(operation: "Operation[Any]", schema: dict[str, Any]) -> dict[str, Any]:
+def entry(operation: "Operation[Any]", module: str, schema: dict[str, Any]) -> dict[str, Any]:
     """Return the entry of an operation in the file."""
     return {
         "about": operation.about,
         "toolset": operation.toolset,
         "effect": operation.effect,
+        "module": module,
         "inputSchema": schema,
     }
 
@@ -80,6 +83,7 @@ def tool_list() -> dict[str, ToolEntry]:
             fields["about"],
             fields["toolset"] and Toolset(fields["toolset"]),
             Effect(fields["effect"]),
+            fields["module"],
             fields["inputSchema"],
         )
         for name, fields in json.loads(text).items()

@@ -67,7 +67,11 @@ def _woken_by_signals(loop: "asyncio.AbstractEventLoop") -> Generator[None]:
     with near, far:
         near.setblocking(False)
         far.setblocking(False)
-        loop.add_reader(near, near.recv, 4096)
+
+        def awake() -> None:
+            near.recv(4096)  # called from Python: handlers run between its instructions, and uvloop has none of its own
+
+        loop.add_reader(near, awake)
         before = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
         try:
             yield

@@ -1,9 +1,10 @@
-"""The opening of a connection on stdin: requests whose result is ready are answered without the SDK.
+"""The opening of a connection on stdin: what is answered without the SDK, and what is left to it.
 
-Every other line is passed to the SDK, in order and unchanged. The SDK decides the protocol era of a connection by its
-first request. If that request was answered here, it is also passed on, under another id, and the SDK's response is
-dropped. `server/discover` does not decide the era; the next request does. This module loads nothing heavy. The rules
-are those of the MCP specification 2025-11-25 (lifecycle) and 2026-07-28 (discovery).
+Requests whose result is ready are answered here, and plain calls of tools are recognized, so that they take the short
+way. Every other line is passed to the SDK, in order and unchanged. The SDK decides the protocol era of a connection by
+its first request. If that request was understood here, one of its era is also passed on, under another id, and the
+SDK's response is dropped. `server/discover` does not decide the era; the next request does. This module loads nothing
+heavy.
 """
 
 import json
@@ -11,29 +12,52 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from ...schemas.json import as_object, is_object
+from ...schemas.json import is_object
+from .plain import (
+    REPLAYED,
+    cancelled_request,
+    envelope_version,
+    has_no_arguments,
+    is_plain,
+    is_plain_call,
+    is_plain_envelope,
+    is_plain_handshake,
+    message_in,
+    progress_token,
+)
 from .ready import LISTS, MODERN, ReadyResults
-
-LONGEST = 16_384
-"""Longer lines are left to the SDK: a request with a ready result is short."""
-REPLAYED = "maton-posthog-mcp:replayed:"
-"""Prefix of the ids under which answered requests are passed on."""
-_META = "io.modelcontextprotocol/"
-_VERSION = f"{_META}protocolVersion"
-_CAPABILITIES = f"{_META}clientCapabilities"
-_CLIENT = f"{_META}clientInfo"
-_PROGRESS = "progressToken"
-_NESTED = ("sampling", "elicitation", "tasks")
-"""Capabilities that are objects in objects, such as `{"form": {}}`."""
-_EXTENDED = ("experimental", "extensions")
-"""Capabilities whose objects are not described by the specification."""
 
 
 class PassedLine(NamedTuple):
-    """A line for the SDK. `apart`: it must not decide the era of the connection."""
+    """A line for the SDK. `apart`: it must not decide the era of the connection. `waits`: nobody waits for its answer,
+    it only prepares the SDK for later lines.
+    """
 
     line: bytes | None
     apart: bool = False
+    waits: bool = False
+
+
+class PlainCall(NamedTuple):
+    """A call of a tool that does not need the SDK. `replayed` is what has to precede it if the line does go there."""
+
+    line: bytes
+    number: str | int
+    version: str
+    """The protocol version of the call."""
+    token: str | int | None
+    """The client's token for progress."""
+    replayed: bytes | None = None
+
+
+class Cancellation(NamedTuple):
+    """A line that cancels a request."""
+
+    line: bytes
+    number: str | int
+
+
+type Taken = PassedLine | PlainCall | Cancellation
 
 
 class Era(Enum):
@@ -50,49 +74,78 @@ class Era(Enum):
 
 
 class Opening:
-    """The state of one connection. Its lines come from one thread."""
+    """The state of one connection. Its lines come from one thread. With `short`, plain calls are recognized."""
 
-    def __init__(self, results: ReadyResults, answer: Callable[[bytes], object]) -> None:
+    def __init__(self, results: ReadyResults, answer: Callable[[bytes], object], *, short: bool = False) -> None:
         self._results = results
         self._answer = answer
+        self._short = short
         self._era = Era.OPEN
         self._version = ""
         self._replayed = 0
 
-    def take(self, line: bytes | None) -> PassedLine | None:
-        """Answer a line, or return what to pass to the SDK; None if nothing is passed on.
+    def take(self, line: bytes | None) -> Taken | None:
+        """Answer a line, or return what to do with it; None if nothing is left to do.
 
         A line is None when it was too long.
         """
-        request = _request(line)
-        if request is None or "id" not in request:
+        request = message_in(line)
+        if line is None or request is None:
             return PassedLine(line)
-        ready = self._ready(request) if _is_plain(request) else None
+        if "id" not in request:
+            return self._notification(line, request)
+        if self._short and is_plain(request) and (call := self._call(line, request)) is not None:
+            return call
+        ready = self._ready(request) if is_plain(request) else None
         if ready is not None:
             number = json.dumps(request["id"])
             self._answer(f'{{"jsonrpc":"2.0","id":{number},"result":{ready}}}'.encode())
         if request["method"] == "server/discover" and self._era is Era.OPEN:
             return PassedLine(line, apart=True) if ready is None else None
         era = self._after(request) if ready is not None else self._era_of_sdk(request)
-        if ready is None or era is not self._era:
+        if ready is None:
             self._era = era
-            return PassedLine(line if ready is None else self._replay(request))
+            return PassedLine(line)
+        if era is not self._era:
+            self._era = era
+            return PassedLine(self._replay(request), waits=True)
         return None
+
+    def _notification(self, line: bytes, message: Mapping[str, Any]) -> Taken:
+        number = cancelled_request(message) if self._short else None
+        return PassedLine(line, waits=True) if number is None else Cancellation(line, number)
+
+    def _call(self, line: bytes, request: Mapping[str, Any]) -> PlainCall | None:
+        """Return a call that needs no SDK in the present state."""
+        params = request.get("params")
+        if request["method"] != "tools/call" or not is_object(params) or not self._results.offers(params.get("name")):
+            return None
+        if self._era is Era.INITIALIZED and is_plain_call(params, has_envelope=False):
+            return PlainCall(line, request["id"], self._version, progress_token(params))
+        if self._era not in (Era.OPEN, Era.MODERN) or envelope_version(request) != MODERN:
+            return None
+        if not is_plain_call(params, has_envelope=True):
+            return None
+        opens = self._era is Era.OPEN
+        self._era = Era.MODERN
+        same_era = {"jsonrpc": "2.0", "method": "tools/list", "params": {"_meta": params["_meta"]}}
+        replayed = self._replay(same_era) if opens else None
+        return PlainCall(line, request["id"], MODERN, progress_token(params), replayed)
 
     def _ready(self, request: Mapping[str, Any]) -> str | None:
         """Return the result of a request in the present state; None when the SDK has to answer."""
         method, params = request["method"], request.get("params")
-        version = _envelope_version(request)
-        if version == MODERN and self._era in (Era.OPEN, Era.MODERN) and _is_plain_envelope(request["params"]):
+        version = envelope_version(request)
+        if version == MODERN and self._era in (Era.OPEN, Era.MODERN) and is_plain_envelope(request["params"]):
             if method == "server/discover":
                 return self._results.discover()
             return self._results.list(MODERN, method) if method in LISTS else None
         if version is not None or self._era in (Era.MODERN, Era.OTHER):
             return None
         if method == "initialize" and self._era is not Era.INITIALIZED:
-            plain = is_object(params) and _is_plain_handshake(params)
+            plain = is_object(params) and is_plain_handshake(params)
             return self._results.initialize(self._negotiated(request)) if plain else None
-        if not _has_no_arguments(params):
+        if not has_no_arguments(params):
             return None
         if method in LISTS and self._era is Era.INITIALIZED:
             return self._results.list(self._version, method)
@@ -104,7 +157,7 @@ class Opening:
             self._version = self._negotiated(request)
             return Era.INITIALIZED
         if self._era is Era.OPEN:
-            return Era.MODERN if _envelope_version(request) else Era.LEGACY
+            return Era.MODERN if envelope_version(request) else Era.LEGACY
         return self._era
 
     def _era_of_sdk(self, request: Mapping[str, Any]) -> Era:
@@ -118,98 +171,3 @@ class Opening:
     def _negotiated(self, request: Mapping[str, Any]) -> str:
         asked = request["params"]["protocolVersion"]
         return asked if self._results.serves(asked) else self._results.latest
-
-
-def _request(line: bytes | None) -> dict[str, Any] | None:
-    """Return the JSON-RPC request or notification in a line; None for anything else."""
-    if line is None or len(line) > LONGEST:
-        return None
-    try:
-        message: object = json.loads(line.decode())  # of bytes, it would take UTF-16 too
-    except (ValueError, RecursionError):
-        return None
-    return message if is_object(message) and isinstance(message.get("method"), str) else None
-
-
-def _is_plain(request: Mapping[str, Any]) -> bool:
-    """Return whether the JSON-RPC fields of a request are as usual."""
-    number = request["id"]
-    if isinstance(number, str):
-        known = number.isascii() and number.isprintable() and len(number) <= 200 and not number.startswith(REPLAYED)
-    else:
-        known = isinstance(number, int) and not isinstance(number, bool) and abs(number) < 2**53
-    fields = {"jsonrpc", "id", "method", "params"}
-    return (
-        known and request.get("jsonrpc") == "2.0" and request.keys() <= fields and is_object(request.get("params", {}))
-    )
-
-
-def _envelope_version(request: Mapping[str, Any]) -> object:
-    return as_object(request.get("params", {}).get("_meta")).get(_VERSION)
-
-
-def _is_plain_envelope(params: Mapping[str, Any]) -> bool:
-    meta: Mapping[str, Any] = params["_meta"]
-    return (
-        len(params) == 1
-        and meta.keys() <= {_VERSION, _CAPABILITIES, _CLIENT, _PROGRESS}
-        and _CAPABILITIES in meta
-        and _are_plain_capabilities(meta[_CAPABILITIES])
-        and (_CLIENT not in meta or _is_plain_client(meta[_CLIENT]))
-        and _is_token(meta.get(_PROGRESS, ""))
-    )
-
-
-def _is_plain_handshake(params: Mapping[str, Any]) -> bool:
-    return (
-        set(params) == {"protocolVersion", "capabilities", "clientInfo"}
-        and isinstance(params["protocolVersion"], str)
-        and _are_plain_capabilities(params["capabilities"])
-        and _is_plain_client(params["clientInfo"])
-    )
-
-
-def _are_plain_capabilities(value: object) -> bool:
-    """Return whether these are capabilities as the specification writes them: objects, and `listChanged` for roots."""
-    if not is_object(value) or not value.keys() <= {*_NESTED, *_EXTENDED, "roots"}:
-        return False
-    roots: object = value.get("roots", {})
-    return (
-        is_object(roots)
-        and roots.keys() <= {"listChanged"}
-        and isinstance(roots.get("listChanged", False), bool)
-        and all(_is_nested(value.get(name, {})) for name in _NESTED)
-        and all(_is_object_of_objects(value.get(name, {})) for name in _EXTENDED)
-    )
-
-
-def _is_nested(value: object) -> bool:
-    return is_object(value) and all(map(_is_nested, value.values()))
-
-
-def _is_object_of_objects(value: object) -> bool:
-    return is_object(value) and all(map(is_object, value.values()))
-
-
-def _is_plain_client(value: object) -> bool:
-    return (
-        is_object(value)
-        and {"name", "version"} <= value.keys() <= {"name", "version", "title", "description"}
-        and all(isinstance(each, str) for each in value.values())
-    )
-
-
-def _has_no_arguments(params: object) -> bool:
-    """Return whether a request has no arguments beyond a progress token."""
-    given = as_object(params)
-    meta: object = given.get("_meta", {})
-    return (
-        given.keys() <= {"_meta"}
-        and is_object(meta)
-        and meta.keys() <= {_PROGRESS}
-        and _is_token(meta.get(_PROGRESS, ""))
-    )
-
-
-def _is_token(value: object) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool)

@@ -4,16 +4,17 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ..settings import DECLARATIONS, Settings, SettingsFault, load
 from ..transports.wire import LineReader, LineWriter, claim
 from .leaving import leave_in_time, on_signals, quietly_on_signals
 from .listening import LoadingResponder, PortError, listen
-from .opening import Opening, PassedLine
+from .opening import Opening, Taken
 from .ready import ReadyResults
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ def start(settings: Settings) -> None:
     if settings.transport == "stdio":
         connection = _connect(settings)  # before anything else is imported that could print
         with _importing(settings):
-            work = partial(_serve_stdio, *_loaded(settings), connection)
+            from ..runtime import Runtime
+            from ..transports import pipe
+
+            work = partial(_serve_stdio, pipe.serve, Runtime(settings), connection)
     else:
         listener = _listen(settings)
         responder = LoadingResponder(listener)
@@ -82,7 +86,7 @@ def start(settings: Settings) -> None:
             responder.stop()
     import anyio
 
-    anyio.run(work)
+    anyio.run(work, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
 @contextmanager
@@ -103,7 +107,7 @@ def collector_paused() -> Generator[None]:
         gc.enable()
 
 
-type Wire = tuple[LineReader[PassedLine], LineWriter]
+type Wire = tuple[LineReader[Taken], LineWriter]
 
 
 def _connect(settings: Settings) -> Wire:
@@ -115,7 +119,9 @@ def _connect(settings: Settings) -> Wire:
     except OSError:
         raise StartError("stdin or stdout is closed; an MCP host starts this command with both.") from None
     writer = LineWriter(sink)
-    return LineReader(source, Opening(ReadyResults(settings), writer.send).take), writer
+    is_traced = "opentelemetry.sdk" in sys.modules  # started by `opentelemetry-instrument`: the SDK makes the spans
+    opening = Opening(ReadyResults(settings), writer.send, short=not is_traced)
+    return LineReader(source, opening.take), writer
 
 
 def _configure_log(settings: Settings) -> None:
@@ -131,7 +137,7 @@ def _configure_log(settings: Settings) -> None:
 
 
 def _loaded(settings: Settings) -> "tuple[Server[Any], Runtime]":
-    """Import the server, and load the operations too: the first call would have to wait for them."""
+    """Import the SDK, and load the operations too: the first call would have to wait for them."""
     from ..app import build
     from ..runtime import Runtime
 
@@ -147,10 +153,9 @@ def _listen(settings: Settings) -> socket.socket:
         raise StartError(str(error)) from None
 
 
-async def _serve_stdio(server: "Server[Any]", runtime: "Runtime", connection: Wire) -> None:
+async def _serve_stdio(serve: Callable[..., Awaitable[None]], runtime: "Runtime", connection: Wire) -> None:
+    """Serve until the client leaves. The SDK and the tools are loaded when they are needed first."""
     import anyio
-
-    from ..transports import stdio
 
     with anyio.CancelScope() as scope:
 
@@ -161,7 +166,7 @@ async def _serve_stdio(server: "Server[Any]", runtime: "Runtime", connection: Wi
         with on_signals(stop):
             try:
                 runtime.start()
-                await stdio.serve(server, *connection, at_end=leave_in_time)
+                await serve(runtime, *connection, at_end=leave_in_time)
             finally:
                 with anyio.CancelScope(shield=True):
                     await runtime.aclose()

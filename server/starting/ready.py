@@ -41,6 +41,10 @@ class ReadyResults:
         """The protocol version for clients that ask for an unsupported one."""
         return _ready()["latest"]
 
+    def offers(self, name: object) -> bool:
+        """Return whether a tool is listed."""
+        return isinstance(name, str) and name in self._offered
+
     def serves(self, version: str) -> bool:
         """Return whether this is a version with a handshake that is served."""
         return version in _ready()["initialize"]
@@ -48,6 +52,11 @@ class ReadyResults:
     def initialize(self, version: str) -> str:
         """Return the result of `initialize` with a version that `serves` or `latest` gives."""
         return _ready()["initialize"][version]
+
+    @property
+    def stamp(self) -> dict[str, Any]:
+        """The `_meta` of every result of the version without a handshake."""
+        return json.loads(self.discover())["_meta"]
 
     def discover(self) -> str:
         """Return the result of `server/discover`."""

@@ -30,7 +30,8 @@ from mcp_types import (
 )
 
 from ...schemas.json import as_object
-from ..starting.opening import REPLAYED, PassedLine
+from ..starting.opening import PassedLine
+from ..starting.plain import REPLAYED
 from .jsonrpc import WRONG_ID, has_wrong_id
 from .wire import LONGEST_LINE, InputLine, LineWriter
 
@@ -124,7 +125,7 @@ class _Bridge:
     async def receive(self, tasks: TaskGroup, at_end: Callable[[], object]) -> None:
         """Pass every message to the server. At the end of the input, give calls in progress a moment to finish."""
         async with self._to_server:
-            async for line, apart in self._lines:
+            async for line, apart, _ in self._lines:
                 if line is not None and not line.strip():
                     continue
                 message = parse(line)

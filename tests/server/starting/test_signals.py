@@ -7,12 +7,14 @@ import socket
 import subprocess
 import sys
 import threading
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 import pytest
 
 from maton_posthog.server.starting import leaving
 from tests.server.processes import (
+    COMMAND,
     DEADLINE_S,
     HttpServer,
     ServerProcess,
@@ -24,9 +26,20 @@ SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids
 LIST_FLAGS = {"name": "list_flags", "arguments": {"project_id": 1}}
 
 
+WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from maton_posthog.server.__main__ import main; main()"
+
+
 @SIGNALS
-def test_a_signal_ends_an_idle_server(number: signal.Signals) -> None:
-    with ServerProcess() as server:
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(COMMAND, marks=pytest.mark.skipif(find_spec("uvloop") is None, reason="uvloop is not installed")),
+        (sys.executable, "-c", WITHOUT_UVLOOP),
+    ],
+    ids=["uvloop", "asyncio"],
+)
+def test_a_signal_ends_an_idle_server(number: signal.Signals, command: tuple[str, ...]) -> None:
+    with ServerProcess(command=command) as server:
         server.initialize()
         server.process.send_signal(number)
         assert server.exit_code() == 0
@@ -53,11 +66,11 @@ def test_a_signal_while_it_loads_ends_the_process_quietly(number: signal.Signals
 
 SIGNAL_WHILE_LOADING = """
 import os, sys
-from maton_posthog.server import app
+from maton_posthog.server import runtime
 from maton_posthog.server.__main__ import main
 
 number = int(sys.argv.pop())
-app.build = lambda runtime: os.kill(os.getpid(), number)
+runtime.Runtime = lambda settings: os.kill(os.getpid(), number)
 main()
 """
 

@@ -110,6 +110,7 @@ def test_stdout_has_only_the_protocol() -> None:
     with ServerProcess("--log-level", "debug", command=command, PYTHONWARNINGS="always") as server:
         server.initialize()
         server.ask("tools/call", {"name": "list_flags", "arguments": {}}, number=3)
+        server.ask("prompts/get", {"name": "none"}, number=4)  # the SDK is loaded for it
         server.close_input()
         assert server.exit_code() == 0
         assert {json.loads(line)["jsonrpc"] for line in server.lines} == {"2.0"}
