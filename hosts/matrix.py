@@ -24,6 +24,8 @@ class Client:
     """How it is configured for this server, in the words of its own interface."""
     transports: tuple[Transport, ...] = BOTH
     shows: tuple[str, ...] = EVERYTHING
+    provokes: str = ""
+    """A warning in the server's log that the client provokes."""
     quick: bool = False
     seconds: float = 120
     """Time limit for a cell."""
@@ -44,5 +46,5 @@ CLIENTS = (
     Client("inspector", "command", "with_inspector.py", "`--cli`, also with `--strict`"),
     Client("claude-code", "command", "with_claude_code.py", "`claude mcp add`, `claude mcp list`", shows=()),
     Client("gemini-cli", "command", "with_gemini_cli.py", "`mcpServers` in `settings.json`, `gemini mcp list`", shows=()),
-    Client("conformance", "command", "with_conformance.py", "`server --url URL --scenario NAME`", HTTP_ONLY, shows=(), quick=True),
+    Client("conformance", "command", "with_conformance.py", "`server --url URL --requirements REVISION`", HTTP_ONLY, shows=(), provokes="Invalid Host header", quick=True),
 )

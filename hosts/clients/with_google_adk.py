@@ -18,12 +18,13 @@ async def use(cell: Cell) -> Shown:
         parameters = StreamableHTTPConnectionParams(url=cell.url)
     toolset = McpToolset(connection_params=parameters)
     tools = {tool.name: tool for tool in await toolset.get_tools()}
-    context = ToolContext(await invocation(), function_call_id="1")
+    run = await invocation()
 
-    async def called(call: ToolCall) -> str:
+    async def called(number: str, call: ToolCall) -> str:
+        context = ToolContext(run, function_call_id=number)
         return json.dumps(await tools[call.tool].run_async(args=dict(call.arguments), tool_context=context))
 
-    good, mistake = await called(cell.good), await called(cell.mistake)
+    good, mistake = await called("1", cell.good), await called("2", cell.mistake)
     await toolset.close()
     return Shown(list(tools), good, mistake, "`isError`" if '"isError": true' in mistake else "text")
 
