@@ -18,7 +18,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module, metadata
-from pathlib import Path
 from typing import Any, cast
 
 from .environments import ROOT, UnavailableError, python_environment

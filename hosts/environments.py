@@ -1,4 +1,4 @@
-"""Environments of the clients, in `.hosts/`: one per file of `requirements/`, made once for each content of the file."""
+"""Environments of the clients in `.hosts/`: one for each file of `requirements/`, made again when the file changes."""
 
 import hashlib
 import json

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-type Transport = Literal["stdio", "http"]
+from .clients.cell import Transport
+
 TRANSPORTS: tuple[Transport, ...] = ("stdio", "http")
 BOTH = TRANSPORTS
 HTTP_ONLY: tuple[Transport, ...] = ("http",)
@@ -33,18 +34,35 @@ class Client:
 
 CLIENTS = (
     Client("mcp", "python", "with_mcp.py", "`Client(StdioServerParameters(...))`, `Client(url)`", quick=True),
-    Client("fastmcp", "python", "with_fastmcp.py", "`Client({\"mcpServers\": ...})`", quick=True),
+    Client("fastmcp", "python", "with_fastmcp.py", '`Client({"mcpServers": ...})`', quick=True),
     Client("pydantic-ai", "python", "with_pydantic_ai.py", "`MCPToolset(StdioTransport(...))`, `MCPToolset(url)`"),
-    Client("langchain", "python", "with_langchain.py", "`MultiServerMCPClient({\"posthog\": ...})`"),
+    Client("langchain", "python", "with_langchain.py", '`MultiServerMCPClient({"posthog": ...})`'),
     Client("openai-agents", "python", "with_openai_agents.py", "`MCPServerStdio`, `MCPServerStreamableHttp`"),
     Client("llama-index", "python", "with_llama_index.py", "`BasicMCPClient`, `McpToolSpec`"),
     Client("google-adk", "python", "with_google_adk.py", "`McpToolset(connection_params=...)`"),
     Client("smolagents", "python", "with_smolagents.py", "`MCPClient(...)`"),
     Client("dspy", "python", "with_dspy.py", "`dspy.Tool.from_mcp_tool`"),
-    Client("typescript-sdk", "node", "with_typescript_sdk.mjs", "`StdioClientTransport`, `StreamableHTTPClientTransport`", quick=True),
+    Client(
+        "typescript-sdk",
+        "node",
+        "with_typescript_sdk.mjs",
+        "`StdioClientTransport`, `StreamableHTTPClientTransport`",
+        quick=True,
+    ),
     Client("vercel-ai", "node", "with_vercel_ai.mjs", "`createMCPClient({ transport })`"),
     Client("inspector", "command", "with_inspector.py", "`--cli`, also with `--strict`"),
     Client("claude-code", "command", "with_claude_code.py", "`claude mcp add`, `claude mcp list`", shows=()),
-    Client("gemini-cli", "command", "with_gemini_cli.py", "`mcpServers` in `settings.json`, `gemini mcp list`", shows=()),
-    Client("conformance", "command", "with_conformance.py", "`server --url URL --requirements REVISION`", HTTP_ONLY, shows=(), provokes="Invalid Host header", quick=True),
+    Client(
+        "gemini-cli", "command", "with_gemini_cli.py", "`mcpServers` in `settings.json`, `gemini mcp list`", shows=()
+    ),
+    Client(
+        "conformance",
+        "command",
+        "with_conformance.py",
+        "`server --url URL --requirements REVISION`",
+        HTTP_ONLY,
+        shows=(),
+        provokes="Invalid Host header",
+        quick=True,
+    ),
 )

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from .clients.cell import Cell, Shown, ToolCall
+from .clients.cell import Cell, Shown, ToolCall, Transport
 from .environments import ROOT, UnavailableError, find_node, node_environment, python_environment
-from .matrix import Client, Transport
+from .matrix import Client
 from .servers import EVENTS, SERVER, http_server, left, tapped
 
 CLIENTS = ROOT / "hosts" / "clients"

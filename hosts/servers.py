@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -37,6 +38,9 @@ def sandbox() -> Generator[Mapping[str, str]]:
             for line in cast("IO[str]", process.stderr):
                 if json.loads(line).get("progress") == 1:
                     break
+            threading.Thread(
+                target=deque, args=(process.stderr, 0), daemon=True
+            ).start()  # it must not wait for a reader
             yield {
                 "MATON_API_KEY": addresses["key"],
                 "MATON_GATEWAY_URL": addresses["gateway_url"],

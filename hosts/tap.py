@@ -1,7 +1,7 @@
 """Start the server in the place of a client's command, and record what passes: `tap.py FOLDER COMMAND...`.
 
-Each start makes a folder with `stdin`, `stdout` and `stderr` of the server, the `events` of its life, and a file `lock` that is
-locked as long as the server or this process is running. It needs little of the standard library: clients wait for it.
+Each start makes a folder with `stdin`, `stdout` and `stderr` of the server, the `events` of its life, and a `lock` that
+is locked as long as the server or this process is running. It imports little, because clients wait for it.
 """
 
 import fcntl

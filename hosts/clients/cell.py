@@ -6,9 +6,11 @@ The runner passes a cell as JSON in the first argument; the last line that a cli
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+type Transport = Literal["stdio", "http"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,7 @@ class ToolCall:
 class Cell:
     """One client and one transport."""
 
-    transport: str
-    """`stdio` or `http`."""
+    transport: Transport
     good: ToolCall
     mistake: ToolCall
     command: str = ""
@@ -48,9 +49,10 @@ class Cell:
     @classmethod
     def read(cls, text: str) -> "Cell":
         """Parse the JSON of the runner."""
-        fields = json.loads(text)
-        calls = {name: ToolCall(**fields.pop(name)) for name in ("good", "mistake")}
-        return cls(**{**fields, **calls, "args": tuple(fields.pop("args"))})
+        fields: dict[str, Any] = json.loads(text)
+        fields |= {name: ToolCall(**fields[name]) for name in ("good", "mistake")}
+        fields["args"] = tuple(fields["args"])
+        return cls(**fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Shown:
     notes: list[str] = field(default_factory=list[str])
 
 
-def main(use: Callable[[Cell], Awaitable[Shown]]) -> None:
+def main(use: Callable[[Cell], Coroutine[Any, Any, Shown]]) -> None:
     """Use the server as the cell says, and print what the client showed."""
     shown = asyncio.run(use(Cell.read(sys.argv[1])))
     print(json.dumps(asdict(shown)), flush=True)

@@ -7,7 +7,9 @@ from langchain_mcp_adapters.client import MultiServerMCPClient
 
 async def use(cell: Cell) -> Shown:
     stdio = {"transport": "stdio", **cell.stdio}
-    client = MultiServerMCPClient({"posthog": stdio if cell.transport == "stdio" else {"transport": "http", "url": cell.url}})
+    client = MultiServerMCPClient(
+        {"posthog": stdio if cell.transport == "stdio" else {"transport": "http", "url": cell.url}}
+    )
     tools = {tool.name: tool for tool in await client.get_tools()}
 
     async def called(call: ToolCall) -> ToolMessage:

@@ -4,14 +4,14 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..settings import DECLARATIONS, Settings
 from ..transports.wire import LineReader, LineWriter, claim
-from .leaving import leave_in_time, on_signals, quietly_on_signals
+from .leaving import at_once_on_signals, leave_in_time, on_signals, quietly_on_signals
 from .listening import LoadingResponder, PortError, listen
 from .opening import Opening, PassedLine
 from .ready import ReadyResults
@@ -66,7 +66,14 @@ def start(settings: Settings) -> None:
             responder.stop()
     import anyio
 
-    anyio.run(work)
+    anyio.run(_complete, work)
+
+
+async def _complete(work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    finally:
+        at_once_on_signals()
 
 
 @contextmanager
