@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from . import __doc__ as about
 from . import converters
-from .environments import ROOT
+from .environments import ROOT, prepare
 from .matrix import CLIENTS, Client
 from .report import line, store, totals
 from .runner import Outcome, run
@@ -27,11 +27,13 @@ def main() -> int:
         for client in CLIENTS
         if (client.name in options.only or not options.only) and (client.quick or not options.quick)
     ]
+    converting = () if options.only else tuple(converters.environments(quick=options.quick))
+    prepare(dict.fromkeys((*(client.name for client in chosen), *converting)))
     outcomes = list(matrix(chosen))
     if options.write:
         store(outcomes)
     failed = any(outcome.status == "failed" for outcome in outcomes)
-    for name in () if options.only else converters.environments(quick=options.quick):
+    for name in converting:
         failed |= bool(converters.run_in(name))
     print(totals(outcomes), flush=True)
     return int(failed)

@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,17 @@ class Node:
     npm: tuple[str, ...]
 
 
+def prepare(names: Iterable[str]) -> None:
+    """Make these environments, two at a time. One that cannot be made has its reason when it is used."""
+
+    def make(name: str) -> None:
+        with suppress(UnavailableError):
+            (node_environment if (REQUIREMENTS / f"{name}.json").exists() else python_environment)(name)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(make, names))
+
+
 def python_environment(name: str) -> Path:
     """Return the interpreter of `requirements/NAME.txt`. Raises UnavailableError."""
     requirements = REQUIREMENTS / f"{name}.txt"
@@ -41,7 +54,7 @@ def python_environment(name: str) -> Path:
     if not _is_made(home, requirements):
         shutil.rmtree(home, ignore_errors=True)
         _run([sys.executable, "-m", "venv", str(home)], name)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
         _run([*pip, "-r", str(requirements)], name)
         _stamp(home, requirements)
     return python

@@ -49,12 +49,10 @@ CLIENTS = (
         "`StdioClientTransport`, `StreamableHTTPClientTransport`",
         quick=True,
     ),
-    Client("vercel-ai", "node", "with_vercel_ai.mjs", "`createMCPClient({ transport })`"),
-    Client("inspector", "command", "with_inspector.py", "`--cli`, also with `--strict`"),
-    Client("claude-code", "command", "with_claude_code.py", "`claude mcp add`, `claude mcp list`", shows=()),
-    Client(
-        "gemini-cli", "command", "with_gemini_cli.py", "`mcpServers` in `settings.json`, `gemini mcp list`", shows=()
-    ),
+    Client("vercel-ai", "node", "with_vercel_ai.mjs", "`createMCPClient({ transport })`", quick=True),
+    Client("inspector", "command", "with_inspector.py", "`--cli --config mcp.json`, also with `--strict`"),
+    Client("claude-code", "command", "with_claude_code.py", "`mcpServers` in `~/.claude.json`"),
+    Client("gemini-cli", "command", "with_gemini_cli.py", "`mcpServers` in `~/.gemini/settings.json`"),
     Client(
         "conformance",
         "command",

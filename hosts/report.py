@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .clients.cell import Transport
 from .environments import ROOT, pins
 from .matrix import CLIENTS, TRANSPORTS, Client
 from .runner import Outcome
@@ -62,7 +63,7 @@ def with_table(page: str, outcomes: Iterable[Outcome]) -> str:
 def _row(client: Client, outcomes: Mapping[tuple[str, str], Outcome]) -> tuple[str, ...]:
     found = [outcome for transport in client.transports if (outcome := outcomes.get((client.name, transport)))]
     packages = ", ".join(f"`{name}` {version}" for name, version in pins(client.name).items())
-    cells = [_cell(outcomes.get((client.name, transport))) for transport in TRANSPORTS]
+    cells = [_cell(client, outcomes.get((client.name, transport)), transport) for transport in TRANSPORTS]
     errors = " / ".join(dict.fromkeys(one.error_as for one in found if one.error_as))
     notes = " ".join(dict.fromkeys(note for one in found for note in one.notes))
     return (
@@ -75,9 +76,9 @@ def _row(client: Client, outcomes: Mapping[tuple[str, str], Outcome]) -> tuple[s
     )
 
 
-def _cell(outcome: Outcome | None) -> str:
+def _cell(client: Client, outcome: Outcome | None, transport: Transport) -> str:
     if outcome is None:
-        return "not run"
+        return "not run" if transport in client.transports else "not supported"
     if outcome.status == "passed":
         return _found(outcome)
     return f"**{outcome.status}**: {'; '.join(outcome.faults)}".replace("|", "\\|")

@@ -122,12 +122,13 @@ def run_command(
 
 
 def ending_notes(endings: Sequence[str]) -> Iterator[str]:
-    """Yield how a client ends a server, unless it closes stdin."""
+    """Yield how a client ends its servers, unless it closes stdin."""
+    which = "some servers" if "stdin closed" in endings else "the server"
     for ending in endings:
         if ending == "killed":
-            yield "It kills the server."
+            yield f"It kills {which}."
         elif ending != "stdin closed":
-            yield f"It ends the server with {ending}."
+            yield f"It ends {which} with {ending}."
 
 
 @dataclass(frozen=True, slots=True)

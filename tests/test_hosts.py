@@ -3,7 +3,7 @@
 import fcntl
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -213,7 +213,11 @@ def test_the_program_fails_with_a_cell_and_counts_the_others(
         assert [client.name for client in clients] == ["mcp"]
         return outcomes
 
+    def prepare(names: Iterable[str]) -> None:
+        assert list(names) == ["mcp"]
+
     monkeypatch.setattr(program, "matrix", matrix)
+    monkeypatch.setattr(program, "prepare", prepare)
     monkeypatch.setattr(sys, "argv", ["hosts", "--only", "mcp"])
     assert program.main() == 1
     assert capsys.readouterr().out == "Cells: passed 1, failed 1, skipped 0\n"
