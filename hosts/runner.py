@@ -16,7 +16,7 @@ from typing import Literal
 from .clients.cell import Cell, Shown, ToolCall, Transport
 from .environments import ROOT, UnavailableError, find_node, node_environment, python_environment
 from .matrix import Client
-from .servers import EVENTS, SERVER, http_server, left, tapped
+from .servers import EVENTS, SERVER, HttpServer, Left, http_server, left, tapped
 
 CLIENTS = ROOT / "hosts" / "clients"
 GOOD = ToolCall("run_hogql", {"query": "select count() as events from events"})
@@ -90,7 +90,7 @@ def run_command(
         home, records = Path(folder, "home"), Path(folder, "records")
         home.mkdir()
         records.mkdir()
-        served = None
+        served = HttpServer()
         if cell.transport == "stdio":
             program, *arguments = tapped(records, server)
             cell = replace(cell, command=program, args=tuple(arguments), env=dict(variables))
@@ -100,24 +100,30 @@ def run_command(
         done = finished(command, cell, home, client.seconds)
         running.close()
         after = left(records)
+    problems = [fault for fault in served.faults if not client.provokes or client.provokes not in fault]
+    if cell.transport == "stdio" and not after.starts:
+        problems.append("the client started no server")
+    return outcome(client, cell.transport, done, after, tools, problems)
+
+
+def outcome(
+    client: Client, transport: Transport, done: "Finished", after: Left, tools: Sequence[str], problems: Sequence[str]
+) -> Outcome:
+    """Judge what a client showed and what it left; `problems` are those of its server so far."""
     shown, faults = read(done)
     if shown is not None:
         faults += judged(client, shown, tools)
-    if served is not None:
-        faults += [fault for fault in served.faults if not client.provokes or client.provokes not in fault]
-    elif not after.starts:
-        faults.append("the client started no server")
-    faults += after.faults
+    faults += [*problems, *after.faults]
     shown = shown or Shown()
     return Outcome(
         client.name,
-        cell.transport,
+        transport,
         "failed" if faults else "passed",
         tuple(faults),
         None if shown.tools is None else len(shown.tools),
         after.protocol,
         shown.error_as,
-        (*shown.notes, *(ending_notes(after.endings))),
+        (*shown.notes, *ending_notes(after.endings)),
     )
 
 
