@@ -196,12 +196,19 @@ def test_a_missing_or_old_node_is_a_reason(monkeypatch: pytest.MonkeyPatch, tmp_
         environments.find_node()
 
 
-def test_an_installation_that_fails_is_a_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "broken.txt").write_text("no such requirement", "utf-8")
+@pytest.mark.parametrize("fails", ["venv", "pip"])
+def test_an_installation_that_fails_is_a_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fails: str) -> None:
+    python = tmp_path / "python"
+    copies = 'mkdir -p "$3/bin"; cp "$0" "$3/bin/python"'  # what -m venv FOLDER does
+    python.write_text(f"#!/bin/sh\n[ $2 = {fails} ] && echo no space >&2 && exit 1\n{copies}\n", "utf-8")
+    python.chmod(0o755)
+    (tmp_path / "broken.txt").write_text("broken==1.0\n", "utf-8")
     monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path)
     monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path / "hosts")
-    with pytest.raises(UnavailableError, match=r"broken cannot be installed \(.+\)"):
-        environments.python_environment("broken")
+    monkeypatch.setattr(environments.sys, "executable", str(python))
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match=r"broken cannot be installed \(no space\)"):
+            environments.python_environment("broken")
 
 
 def test_the_program_fails_with_a_cell_and_counts_the_others(
