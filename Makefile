@@ -12,7 +12,7 @@ ARGS ?=
 SEEDS ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test oracle check coverage bench snapshots format clean
+.PHONY: help demo test oracle check coverage bench hosts snapshots format clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -37,6 +37,9 @@ coverage: $(VENV)/.installed-dev  ## Run the tests with branch coverage; fails b
 
 bench: $(VENV)/.installed-dev  ## Print costs as ratios; ARGS="--only hogql --events 5000000" measures HogQL.
 	@$(RUN) -m bench $(ARGS)
+
+hosts: $(VENV)/.installed-dev  ## Run real hosts and frameworks against the server; ARGS="--quick" runs a few.
+	@$(RUN) -m hosts $(ARGS)
 
 # The first run writes the list of tools, which the second one reads when it starts.
 snapshots: $(VENV)/.installed-dev  ## Accept changes: tool schemas, responses, and what the docs render from the code.

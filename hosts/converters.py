@@ -3,13 +3,10 @@
 Agent frameworks translate the JSON Schema of a tool for the model they call. Each is run here on a real connection to
 this server over stdio, with a scripted model endpoint that records what would reach the model. A tool counts as taken
 when everything its schema says arrives there: arguments, types, items, branches and words.
-
-`python hosts/converters.py` installs each requirement file of this folder in a separate environment in `.hosts/`.
 """
 
 import argparse
 import asyncio
-import hashlib
 import json
 import logging
 import os
@@ -21,11 +18,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module, metadata
-from pathlib import Path
 from typing import Any, cast
 
-ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENTS = ROOT / ".hosts"
+from .environments import ROOT, UnavailableError, python_environment
+
 TOOL_LIST = ROOT / "server" / "tool_list.json"
 SERVER = "MATON_POSTHOG_SERVER_PYTHON"
 """Set for the inner run: the interpreter in which this server is installed."""
@@ -36,8 +32,6 @@ LISTED_WITH = {
 }
 """Nothing is called: the tools are only listed."""
 SECONDS = 120
-SLOW = "converters-slow"
-"""The requirement file that takes minutes to install."""
 
 type Schema = Mapping[str, Any]
 type Sent = Mapping[str, Schema]
@@ -47,44 +41,31 @@ type Sent = Mapping[str, Schema]
 def main() -> int:
     """Run the converters, each in its environment, and return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--slow", action="store_true", help="also run what takes minutes to install")
     parser.add_argument("--within", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.within:
         return asyncio.run(run_all(options.within))
-    names = dict.fromkeys(converter.requirements for converter in CONVERTERS)
-    return max([run_in(name) for name in names if options.slow or name != SLOW])
+    return max([run_in(name) for name in environments()])
+
+
+def environments(*, quick: bool = False) -> Iterator[str]:
+    """Yield the environments that have converters, or only those that install quickly."""
+    for name in dict.fromkeys(converter.requirements for converter in CONVERTERS):
+        if not quick or name in QUICK:
+            yield name
 
 
 def run_in(name: str) -> int:
-    """Run the converters of one requirement file in its environment, or print why they are skipped."""
-    python, trouble = installed(ROOT / "hosts" / f"{name}.txt")
-    if trouble:
+    """Run the converters of one environment, or print why they are skipped."""
+    try:
+        python = python_environment(name)
+    except UnavailableError as error:
         for converter in CONVERTERS:
             if converter.requirements == name:
-                print(f"{converter.name}: skipped: {trouble}")
+                print(f"{converter.name}: skipped: {error}")
         return 0
-    command = [str(python), __file__, "--within", name]
-    return subprocess.run(command, env={**os.environ, SERVER: sys.executable}, check=False).returncode
-
-
-def installed(requirements: Path) -> tuple[Path, str]:
-    """Return the interpreter that has the requirements, and why they could not be installed, if so."""
-    home = ENVIRONMENTS / requirements.stem
-    python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
-    stamp, digest = home / "installed", hashlib.sha256(requirements.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text("utf-8") == digest:
-        return python, ""
-    for command in (
-        [sys.executable, "-m", "venv", "--clear", str(home)],
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(requirements)],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
-            return python, f"{requirements.name} cannot be installed ({last})"
-    stamp.write_text(digest, "utf-8")
-    return python, ""
+    command = [str(python), "-m", "hosts.converters", "--within", name]
+    return subprocess.run(command, env={**os.environ, SERVER: sys.executable}, cwd=ROOT, check=False).returncode
 
 
 async def run_all(requirements: str) -> int:
@@ -333,18 +314,20 @@ class Converter:
 
     name: str
     run: Callable[[], Awaitable[Sent]]
-    requirements: str = "converters"
+    requirements: str
     distribution: str = ""
 
 
 CONVERTERS = (
-    Converter("google-genai", google_genai),
-    Converter("openai-agents, strict", openai_agents, distribution="openai-agents"),
-    Converter("pydantic-ai, OpenAI profile", pydantic_ai, distribution="pydantic-ai-slim"),
-    Converter("langchain-google-genai", langchain_google, requirements="converters-langchain"),
-    Converter("langchain-core", langchain_core, requirements="converters-langchain"),
-    Converter("dspy", dspy, requirements=SLOW),
+    Converter("openai-agents, strict", openai_agents, "openai-agents", "openai-agents"),
+    Converter("pydantic-ai, OpenAI profile", pydantic_ai, "pydantic-ai", "pydantic-ai-slim"),
+    Converter("google-genai", google_genai, "google-genai"),
+    Converter("langchain-google-genai", langchain_google, "langchain"),
+    Converter("langchain-core", langchain_core, "langchain"),
+    Converter("dspy", dspy, "dspy"),
 )
+QUICK = ("openai-agents", "pydantic-ai")
+"""The environments that install quickly."""
 
 if __name__ == "__main__":
     sys.exit(main())

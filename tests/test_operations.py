@@ -126,7 +126,7 @@ KEYWORDS = {
     "array": {"type", "description", "default", "items"},
     "object": {"type", "description", "properties", "required", "additionalProperties"},
 }
-ANYTHING = {"description": "Any."}
+ANYTHING = {"minLength": 0}
 
 
 def outside_subset(schema: Any, place: str) -> Iterator[str]:

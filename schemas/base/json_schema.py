@@ -11,8 +11,9 @@ from ..json import is_list, is_object
 from . import Input
 
 _PROJECT_ID: dict[str, Any] = {"type": "string", "default": "@current"}
-_ANYTHING: dict[str, Any] = {"description": "Any."}
-"""The fields of a free-form object. Converters fail on `true` here, or make a text or an empty object of nothing."""
+_ANYTHING: dict[str, Any] = {"minLength": 0}
+"""The fields of a free-form object: any value. Converters fail on `true` here, or make a text or an empty object of
+nothing, and linters report a schema that has no keyword to validate."""
 _UNREACHED = 1_000_000
 """The limit above which a maximum only guards against overflow; no caller reaches it."""
 

@@ -24,6 +24,17 @@ def quietly_on_signals() -> None:
             signal.signal(number, _exit)
 
 
+def at_once_on_signals() -> None:
+    """Exit at once on a signal that arrives when all work is done: an exception would be a traceback by then."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _exit_at_once)
+
+
+def _exit_at_once(_number: int, _frame: FrameType | None) -> None:
+    os._exit(0)
+
+
 def _exit(_number: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..settings import DECLARATIONS, Settings, SettingsFault, load
 from ..transports.wire import LineReader, LineWriter, claim
-from .leaving import leave_in_time, on_signals, quietly_on_signals
+from .leaving import at_once_on_signals, leave_in_time, on_signals, quietly_on_signals
 from .listening import LoadingResponder, PortError, listen
 from .opening import Opening, Taken
 from .ready import ReadyResults
@@ -86,7 +86,14 @@ def start(settings: Settings) -> None:
             responder.stop()
     import anyio
 
-    anyio.run(work, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+    anyio.run(_complete, work, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+
+
+async def _complete(work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    finally:
+        at_once_on_signals()
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class Tool(InProject):
     free: list[dict[str, Any]] | None = Field(default=None, max_length=20)
 
 
-FREE = {"type": "object", "additionalProperties": {"description": "Any."}}
+FREE = {"type": "object", "additionalProperties": {"minLength": 0}}
 STEP = {
     "type": "object",
     "properties": {"event": {"type": "string"}, "title": {"type": "string"}},

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from maton_posthog.server.app import build
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
-from maton_posthog.server.starting.opening import Opening, PassedLine, Taken
+from maton_posthog.server.starting.opening import Opening, PassedLine
 from maton_posthog.server.starting.ready import LISTS, MODERN, ReadyResults
 from maton_posthog.server.transports import stdio
 from tests.oracle import examples
@@ -74,7 +74,7 @@ async def responses(requests: Sequence[Mapping[str, Any]], *, ready: bool) -> li
     runtime, sink = Runtime(load()), Sink()
     opening = Opening(ReadyResults(runtime.settings), sink.send)
 
-    async def lines() -> AsyncIterator[Taken]:
+    async def lines() -> AsyncIterator[PassedLine]:
         for number, request in enumerate(requests):
             sent = (
                 json.dumps({"jsonrpc": "2.0", **request}).encode()
@@ -83,6 +83,7 @@ async def responses(requests: Sequence[Mapping[str, Any]], *, ready: bool) -> li
             )
             passed = opening.take(sent) if ready else PassedLine(sent)
             if passed is not None:
+                assert isinstance(passed, PassedLine)
                 yield passed
 
     try:

@@ -75,6 +75,30 @@ main()
 """
 
 
+@SIGNALS
+def test_a_signal_while_the_interpreter_shuts_down_prints_nothing(number: signal.Signals) -> None:
+    with ServerProcess(command=(sys.executable, "-c", SIGNAL_WHILE_LEAVING, str(int(number)))) as server:
+        server.initialize()
+        server.close_input()
+        assert server.exit_code() == 0
+        assert server.errors == []
+
+
+SIGNAL_WHILE_LEAVING = """
+import os, sys, threading
+from maton_posthog.server.__main__ import main
+
+number = int(sys.argv.pop())
+
+def send():
+    threading.main_thread().join()
+    os.kill(os.getpid(), number)
+
+threading.Thread(target=send).start()
+main()
+"""
+
+
 def test_a_signal_wakes_a_loop_that_it_does_not_interrupt() -> None:
     """A signal just before the loop waits, or to another thread, interrupts no system call."""
     main = threading.get_ident()
