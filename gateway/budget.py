@@ -15,6 +15,7 @@ from typing import Any, Literal
 import anyio
 
 from .errors import Advice, Refused
+from .waits import human
 
 type Policy = Literal["adaptive", "strict", "off"]
 
@@ -210,7 +211,7 @@ def _spent(budget: Budget, wait: float) -> Refused:
     return Refused(
         "budget_spent",
         f"This server's {budget} budget is spent.",
-        f"Wait {math.ceil(wait)} s. {_INSTEAD.get(budget, 'Then call again.')}",
+        f"Wait {human(wait)}. {_INSTEAD.get(budget, 'Then call again.')}",
         advice=Advice.USE_HOGQL if budget is Budget.ANALYTICS else None,
         retryable=True,
         retry_after_s=math.ceil(wait),
@@ -221,7 +222,7 @@ def _closed(budget: Budget, wait: float) -> Refused:
     return Refused(
         "rate_limited",
         f"Upstream limits {budget} requests; nothing was sent.",
-        f"Wait {math.ceil(wait)} s, then call again. {_INSTEAD.get(budget, '')}".strip(),
+        f"Wait {human(wait)}, then call again. {_INSTEAD.get(budget, '')}".strip(),
         advice=Advice.USE_HOGQL if budget is Budget.ANALYTICS else None,
         retryable=True,
         retry_after_s=math.ceil(wait),

@@ -10,6 +10,7 @@ from ..dates import Moment
 from ..flags import FlagKey, Variant, check_variants
 from ..forms import Clearable
 from ..json import as_object, is_object
+from ..measures import DayIfAny
 from ..shown import Author, Fields, IfTrue, Items, Text
 
 CONTROL = "control"
@@ -80,11 +81,11 @@ class ExperimentRow(View):
     feature_flag_key: str | None = None
     status: str | None = None
     type: str | None = None
-    start_date: str | None = None
-    end_date: str | None = None
+    start_date: DayIfAny = None
+    end_date: DayIfAny = None
     archived: IfTrue = None
     conclusion: str | None = None
-    created_at: str | None = None
+    created_at: DayIfAny = None
 
     @model_validator(mode="after")
     def _say_status(self) -> Self:

@@ -10,6 +10,7 @@ from ..base import InProject, Page, Part, View
 from ..changes import Changes
 from ..dates import Moment
 from ..forms import Clearable
+from ..measures import DayIfAny
 from ..shown import Author, Fields, Items, Text
 
 _CHOICES = ("single_choice", "multiple_choice")
@@ -129,10 +130,10 @@ class SurveyRow(View):
     name: Text = None
     description: Text = None
     type: str | None = None
-    start_date: str | None = None
-    end_date: str | None = None
+    start_date: DayIfAny = None
+    end_date: DayIfAny = None
     archived: bool | None = None
-    created_at: str | None = None
+    created_at: DayIfAny = None
 
     @computed_field
     @property
