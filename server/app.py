@@ -38,6 +38,7 @@ from .door import Door
 from .prompts import offered, written
 from .resources import PROJECT, SCHEMA, ResourceProvider, read_resource
 from .runtime import Runtime
+from .tool_list import restored
 
 logger = logging.getLogger("maton_posthog.server")
 audit = logging.getLogger("maton_posthog.audit")
@@ -66,7 +67,8 @@ def build(runtime: Runtime) -> Server[Any]:
     settings = runtime.settings
     pinned = settings.project_id is not None
     exports = settings.export_dir is not None
-    tools = [tool.as_tool(pinned=pinned, read_only=settings.read_only, exports=exports) for tool in runtime.tools]
+    shown = {"pinned": pinned, "read_only": settings.read_only, "exports": exports}
+    tools = [tool.as_tool(**shown, restored=restored(settings)) for tool in runtime.tools]
     tools = [tool.model_copy(update={"meta": TOOL_META}) if is_charted(tool.name) else tool for tool in tools]
     schemas = {tool.name: tool.input_schema for tool in tools}
     plans = offered(frozenset(schemas))
@@ -77,7 +79,7 @@ def build(runtime: Runtime) -> Server[Any]:
 
     async def on_call_tool(context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         if params.name not in schemas:
-            return error_result(not_offered(params.name), runtime)
+            return error_result(not_offered(params.name, runtime), runtime)
         operation = await runtime.operation(params.name)
         return await call_tool(runtime, operation, params.arguments or {}, context)
 

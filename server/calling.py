@@ -22,7 +22,7 @@ from ..schemas.json import safe_integers
 from ..schemas.rows import Rows
 from ..tools.hints import advised
 from ..tools.operation import Attachment, FileLink, Operation, Reply, Result
-from ..tools.toolsets import Effect
+from ..tools.toolsets import RESTORE, RESTORED, Effect, Toolset
 from .arguments import invalid_arguments, reject_flood, reject_marks
 from .render import render
 from .runtime import Runtime
@@ -42,6 +42,11 @@ async def call_tool(
     try:
         args = _validate(operation, arguments)
         effect = operation.effect_of(args)
+        if (
+            operation.name == RESTORE
+            and (area := RESTORED[getattr(args, "resource", "")]) not in runtime.settings.toolsets
+        ):
+            raise _toolset_off(operation.name, area)
         if effect.writes:
             reject_marks(operation.name, arguments)
         call = await runtime.call(
@@ -131,16 +136,22 @@ def _validate(operation: Operation[Any], arguments: dict[str, Any]) -> Input:
         raise invalid_arguments(operation.name, error, accepted) from None
 
 
-def not_offered(name: str) -> GatewayError:
+def not_offered(name: str, runtime: Runtime) -> GatewayError:
     """Return the error for a tool that is not offered here. Raises MCPError (-32602) for an unknown tool."""
     known = tool_list().get(name)
     if known is None:
         raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:100]}")
-    if known.effect.writes:
+    if known.effect.writes and runtime.settings.read_only:
         return read_only()
+    return _toolset_off(name, known.toolset)
+
+
+def _toolset_off(name: str, area: Toolset | None) -> Refused:
     return Refused(
         "toolset_off",
-        f"{name} belongs to the toolset {known.toolset}, which is off on this server.",
+        f"{name} belongs to the toolset {area}, which is off on this server."
+        if area and name != RESTORE
+        else f"{name} restores objects of toolsets that are on; {area or 'none of them'} is off on this server.",
         "The operator sets MATON_POSTHOG_TOOLSETS / --toolsets.",
     )
 
