@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from .base import Id, InProject, Page, Part, View
 from .forms import Clearable
 from .json import as_list, as_object, is_list
+from .measures import Count
 from .shown import Author, Fields, IfTrue, Items, Text
 
 
@@ -119,7 +120,7 @@ class DeleteFlag(InProject):
 class FlagRow(View):
     """A flag in a list. PostHog's `name` is the description; the key identifies the flag."""
 
-    id: int
+    id: Count
     key: str
     name: Text = None
     active: bool | None = None

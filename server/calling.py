@@ -55,6 +55,7 @@ async def call_tool(
             progress=_progress(runtime, context),
             patient=(context.meta or {}).get("progress_token") is not None,
             tool=operation.name,
+            caller=_caller(context),
         )
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
@@ -112,6 +113,15 @@ def _progress(runtime: Runtime, context: ServerRequestContext[Any]) -> Progress:
         await runtime.door.progress(context, seconds, news)
 
     return report
+
+
+def _caller(context: ServerRequestContext[Any]) -> str | None:
+    """Return the client: its session, or else its address, over HTTP; stdin and stdout have one."""
+    request = context.request
+    if request is None:
+        return None
+    session = request.headers.get("mcp-session-id") or request.query_params.get("session_id")
+    return session or (request.client.host if request.client else None)
 
 
 def _content(attachment: Attachment) -> ContentBlock:
