@@ -24,6 +24,7 @@ MOST_WEIGHT = 200_000_000
 _TIDY_AFTER_S = 0.01
 """Added to a timer, so that what it waits for is over."""
 PROGRESS_EVERY_S = 2.0
+RUNNING = "Running in PostHog"
 STOP_WITHIN_S = 3.0
 
 type Progress = Callable[[float, str], Awaitable[None]]
@@ -52,7 +53,7 @@ class Query:
         self.weight = 0
         """The memory of the answer in bytes."""
         self.error: GatewayError | None = None
-        self.news = "Running in PostHog"
+        self.news = RUNNING
         self.task: asyncio.Task[None] | None = None
         self.cancelled = False
         """True once cancellation was requested; the task ends a moment later."""

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import anyio
 
 from .errors import Advice, Refused
+from .waits import human
 
 type Policy = Literal["adaptive", "strict", "off"]
 
@@ -83,6 +84,8 @@ def account(connection: str | None) -> str:
 class Ledger:
     """Counts requests per key and connection. A request is counted in all its windows or in none.
 
+    A request that is not `counted` is a retry: only the pace and a 429 apply to it.
+
     `pace` is Maton's limit in requests per second (None: no limit), shared by all connections of the key. Requests of
     one class are sent in the order in which they arrive, as are requests that wait for the pace.
     """
@@ -105,7 +108,7 @@ class Ledger:
         self._closed_until = clock()
         self._accounts: dict[str, _Account] = {}
 
-    def spend_now(self, account: str, budget: Budget) -> bool:
+    def spend_now(self, account: str, budget: Budget, *, counted: bool = True) -> bool:
         """Count one request and return True when it can be sent without waiting, which needs no task switch.
 
         Raises Refused, see `spend`.
@@ -114,12 +117,12 @@ class Ledger:
         now = self._clock()
         if books.turns[budget].locked() or self._pacing.locked() or (self._pace and self._pace.wait(now) > 0):
             return False
-        if self._wait(books, budget, now + PATIENCE_S) > 0:
+        if self._wait(books, budget, now + PATIENCE_S, counted=counted) > 0:
             return False
-        self._count(books, budget)
+        self._count(books, budget, counted=counted)
         return True
 
-    async def spend(self, account: str, budget: Budget) -> None:
+    async def spend(self, account: str, budget: Budget, *, counted: bool = True) -> None:
         """Count one request after waiting up to 2 s for room. A call that is cancelled while it waits is not counted.
 
         Raises Refused (`budget_spent`) under the strict policy when the wait is longer, and (`rate_limited`) under
@@ -129,16 +132,16 @@ class Ledger:
         give_up = self._clock() + PATIENCE_S
         async with books.turns[budget]:
             while True:
-                while (wait := self._wait(books, budget, give_up)) > 0:
+                while (wait := self._wait(books, budget, give_up, counted=counted)) > 0:
                     await self._sleep(max(wait, _TICK_S))
                 if self._pace is None:
-                    return self._count(books, budget)
+                    return self._count(books, budget, counted=counted)
                 async with self._pacing:
                     while (wait := self._pace.wait(self._clock())) > 0:
                         await self._sleep(max(wait, _TICK_S))
                     # A 429 may have closed the class in the meantime.
-                    if self._wait(books, budget, give_up) <= 0:
-                        return self._count(books, budget)
+                    if self._wait(books, budget, give_up, counted=counted) <= 0:
+                        return self._count(books, budget, counted=counted)
 
     def close(self, account: str, budget: Budget | None, seconds: float) -> None:
         """Hold back requests of this class after a 429; of all classes and connections if `budget` is None.
@@ -180,7 +183,7 @@ class Ledger:
             del self._accounts[next(iter(self._accounts))]
         return found
 
-    def _wait(self, books: _Account, budget: Budget, give_up: float) -> float:
+    def _wait(self, books: _Account, budget: Budget, give_up: float, *, counted: bool) -> float:
         """Return the seconds to wait before a request of this class can be sent.
 
         0 when the wait would end after `give_up` and the policy allows to send anyway. Raises Refused otherwise.
@@ -190,7 +193,7 @@ class Ledger:
         if now + closed > give_up:
             raise _closed(budget, closed)
         wait = max((window.wait(now) for window in books.windows[budget]), default=0.0)
-        if self._policy == "off":
+        if self._policy == "off" or not counted:
             wait = 0.0
         elif now + wait > give_up:
             if self._policy == "strict":
@@ -198,9 +201,9 @@ class Ledger:
             wait = 0.0
         return max(wait, closed, 0.0)
 
-    def _count(self, books: _Account, budget: Budget) -> None:
+    def _count(self, books: _Account, budget: Budget, *, counted: bool) -> None:
         now = self._clock()
-        for window in books.windows[budget]:
+        for window in books.windows[budget] if counted else ():
             window.sent.append(now)
         if self._pace:
             self._pace.sent.append(now)
@@ -210,7 +213,7 @@ def _spent(budget: Budget, wait: float) -> Refused:
     return Refused(
         "budget_spent",
         f"This server's {budget} budget is spent.",
-        f"Wait {math.ceil(wait)} s. {_INSTEAD.get(budget, 'Then call again.')}",
+        f"Wait {human(wait)}. {_INSTEAD.get(budget, 'Then call again.')}",
         advice=Advice.USE_HOGQL if budget is Budget.ANALYTICS else None,
         retryable=True,
         retry_after_s=math.ceil(wait),
@@ -221,7 +224,7 @@ def _closed(budget: Budget, wait: float) -> Refused:
     return Refused(
         "rate_limited",
         f"Upstream limits {budget} requests; nothing was sent.",
-        f"Wait {math.ceil(wait)} s, then call again. {_INSTEAD.get(budget, '')}".strip(),
+        f"Wait {human(wait)}, then call again. {_INSTEAD.get(budget, '')}".strip(),
         advice=Advice.USE_HOGQL if budget is Budget.ANALYTICS else None,
         retryable=True,
         retry_after_s=math.ceil(wait),

@@ -27,8 +27,9 @@ from .http.responses import LOOK_FIRST
 from .http.threads import LARGE_BYTES
 from .journal import Journal, not_recorded
 from .kept import Slot
+from .lanes import Report
 from .projects import CURRENT, Project
-from .queries import QUERY_PATH, check_query
+from .queries import INSTANT_KINDS, QUERY_PATH, check_query
 from .target import Target, resolve_target
 
 _ONE_QUERY_PATH = "/api/projects/{project_id}/query/{query_id}/"
@@ -51,6 +52,7 @@ class Call:
         export_dir: Path | None = None,
         clean: Callable[[Any], Any] = lambda value: value,
         journal: Journal = not_recorded,
+        caller: Hashable = None,
     ) -> None:
         self._dispatcher = Dispatcher(
             send,
@@ -60,6 +62,9 @@ class Call:
             journal=journal,
         )
         self._journal = journal
+        self._started = time.monotonic()
+        self.caller = caller
+        """The client of the call: clients take turns where they wait."""
         self._directory = directory
         self._budget = budget
         self._queried = False
@@ -148,14 +153,24 @@ class Call:
         """Send PATCH `{"deleted": false}`, the undo of `soft_delete`."""
         return await self._set_deleted(path, identifiers, deleted=False)
 
-    async def query(self, body: Mapping[str, Any], *, rows: bool = False) -> Any:
+    async def query(self, body: Mapping[str, Any], *, rows: bool = False, report: Report | None = None) -> Any:
         """Send `POST /api/projects/{project_id}/query/`, which only reads. Kinds outside QUERY_KINDS are rejected.
 
-        With `rows`, the rows of the response are Rows.
+        With `rows`, the rows of the response are Rows. At most three queries of a project are sent at a time; `report`
+        tells how many are ahead, by default as progress.
         """
         check_query(body.get("query"))
         self._queried = True
-        return await self._request("POST", self._fill(QUERY_PATH, {}), writes=False, body=body, rows=rows)
+        path = self._fill(QUERY_PATH, {})
+        deadline = self._dispatcher.deadline
+        if as_object(body.get("query")).get("kind") in INSTANT_KINDS:
+            return await self._request("POST", path, writes=False, body=body, rows=rows)
+        async with self._directory.lanes.turn(self.place, self.caller, deadline, report or self._report_place):
+            return await self._request("POST", path, writes=False, body=body, rows=rows)
+
+    async def _report_place(self, ahead: int) -> None:
+        if self.progress is not None:
+            await self.progress(round(time.monotonic() - self._started, 3), waiting_text(ahead))
 
     async def cancel_query(self, query_id: str) -> None:
         """Send `DELETE /api/projects/{project_id}/query/{query_id}/`, which stops the query. Raises GatewayError."""
@@ -196,6 +211,7 @@ class Call:
             target=self.target,
             deadline=time.monotonic() + seconds,
             journal=self._journal,
+            caller=self.caller,
         )
 
     def counted_as(self, budget: Budget) -> "Call":
@@ -211,6 +227,7 @@ class Call:
             export_dir=self.export_dir,
             clean=self.clean,
             journal=self._journal,
+            caller=self.caller,
         )
 
     async def fresh_project(self) -> tuple[Project, Project | None]:
@@ -333,6 +350,11 @@ class Call:
 
         filled = self._fill(path, identifiers)
         return as_object(await self._request(method, filled, writes=True, body=body, unconfirmed=unconfirmed))
+
+
+def waiting_text(ahead: int) -> str:
+    """Return the progress of a query that waits for others."""
+    return f"Waiting for {ahead + 1} other {'query' if ahead == 0 else 'queries'} of this project"
 
 
 def _is_object(fields: Mapping[str, Any]) -> bool:

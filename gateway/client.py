@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 
 from . import paths
+from .breaker import Breaker
 from .budget import Ledger, Policy, account
 from .errors import Failed, GatewayError, Refused, read_only
 from .http import hosts
@@ -30,6 +31,8 @@ logger = logging.getLogger("maton_posthog.gateway")
 
 USER_AGENT = "maton-posthog-mcp"
 CONNECT_TIMEOUT_S = 5.0
+_GATEWAY_FAILED = (502, 503)
+"""Statuses of a gateway that is down. PostHog sends 504 for a query that ran too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,7 @@ class Gateway:
             "data": Hosts(config.gateway_urls, paths.DATA_PREFIX, "MATON_GATEWAY_URL"),
             "control": Hosts(config.control_urls, "", "MATON_CONTROL_URL"),
         }
+        self._breakers: dict[Plane, Breaker] = {"data": Breaker(), "control": Breaker()}
         self._http: Pools | None = None
         self._making = anyio.Lock()
         self._closed = False
@@ -105,9 +109,9 @@ class Gateway:
         allowed_s = deadline - time.monotonic()
         tries = 0
         while True:
-            await self._await_turn(request, deadline)
+            await self._await_turn(request, deadline, counted=tries == 0)
             try:
-                response = await self._try(request, encoded, deadline)
+                response = await self._guarded(request, encoded, deadline)
             except _Lost as lost:
                 error = self._lost(request, lost, allowed_s)
                 error.__cause__ = lost
@@ -137,14 +141,14 @@ class Gateway:
         if request.method == "DELETE" and request.plane == "data" and not paths.is_query(request.path):
             raise RuntimeError(f"no DELETE goes to PostHog, except to cancel a query: {request.path}")
 
-    async def _await_turn(self, request: Request, deadline: float) -> None:
+    async def _await_turn(self, request: Request, deadline: float, *, counted: bool) -> None:
         key = account(request.connection)
         left = deadline - time.monotonic()
-        if left > 0 and self.ledger.spend_now(key, request.budget):
+        if left > 0 and self.ledger.spend_now(key, request.budget, counted=counted):
             return
         try:
             with anyio.fail_after(max(0.0, left)):
-                await self.ledger.spend(key, request.budget)
+                await self.ledger.spend(key, request.budget, counted=counted)
         except TimeoutError:
             raise Refused(
                 "timeout",
@@ -152,6 +156,21 @@ class Gateway:
                 "Send fewer calls at once.",
                 retryable=True,
             ) from None
+
+    async def _guarded(self, request: Request, encoded: Encoded, deadline: float) -> UpstreamResponse:
+        """Try once unless the host counts as down. Raises _Lost and Failed."""
+        breaker = self._breakers[request.plane]
+        breaker.permit(hosts.netloc(self._hosts[request.plane].base))
+        try:
+            response = await self._try(request, encoded, deadline)
+        except _Lost as lost:
+            (breaker.gave_up if lost.what == "timeout" else breaker.failed)()
+            raise
+        except BaseException:
+            breaker.gave_up()
+            raise
+        (breaker.failed if response.status in _GATEWAY_FAILED else breaker.succeeded)()
+        return response
 
     async def _try(self, request: Request, encoded: Encoded, deadline: float) -> UpstreamResponse:
         """Send once and read the whole response. An unreachable host is replaced by the next one. Raises _Lost."""

@@ -9,6 +9,7 @@ from .client import GatewayConfig
 from .connections import ActiveConnections, Grants
 from .http.threads import Threads
 from .kept import Kept
+from .lanes import Lanes
 from .projects import Projects
 
 
@@ -33,6 +34,7 @@ class Directory:
         self.kept = Kept()
         self.queries = Background()
         self.threads = Threads()
+        self.lanes = Lanes()
 
     async def aclose(self) -> None:
         """End the queries that still run in the background, and drop what is cached."""

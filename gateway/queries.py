@@ -32,6 +32,8 @@ QUERY_KINDS = frozenset(
     ]
 )
 """Query kinds that only read. PostHog's HogQuery, which runs code, is never sent."""
+INSTANT_KINDS = frozenset({"DatabaseSchemaQuery", "HogQLMetadata"})
+"""Kinds that PostHog answers without running a query."""
 _HINT = f"Accepted: {', '.join(sorted(QUERY_KINDS))}."
 
 

@@ -16,6 +16,7 @@ from ..schemas.text import excerpt
 from .errors import Advice, Code, Failed, GatewayError, Rejected, Source, Upstream
 from .http.request import Plane, Request
 from .http.responses import LOOK_FIRST, UpstreamResponse
+from .waits import human
 
 _HOST_HINT = (
     "Maton may have moved: set MATON_GATEWAY_URL / MATON_CONTROL_URL (--gateway-url / --control-url), "
@@ -195,7 +196,7 @@ def _hogql_rejected(body: ErrorBody, common: dict[str, Any]) -> GatewayError:
 
 
 def _rate_limited(body: ErrorBody, retry_after_s: float | None, common: dict[str, Any]) -> GatewayError:
-    wait = f"Wait {retry_after_s:g} s" if retry_after_s is not None else "Wait a few seconds"
+    wait = f"Wait {human(retry_after_s)}" if retry_after_s is not None else "Wait a few seconds"
     return Rejected(
         "rate_limited",
         f"{_name(body.source)} limits the rate of requests.",

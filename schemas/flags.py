@@ -9,6 +9,7 @@ from .base import Id, InProject, Page, Part, View
 from .base.forms import Clearable
 from .base.shown import Author, Fields, IfTrue, Items, Text
 from .json import as_list, as_object, is_list
+from .measures import Count
 
 
 def _number(value: object) -> object:
@@ -119,7 +120,7 @@ class DeleteFlag(InProject):
 class FlagRow(View):
     """A flag in a list. PostHog's `name` is the description; the key identifies the flag."""
 
-    id: int
+    id: Count
     key: str
     name: Text = None
     active: bool | None = None

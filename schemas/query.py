@@ -6,6 +6,7 @@ from pydantic import Field, WithJsonSchema, model_validator
 
 from .base import InProject, Part, View
 from .json.rows import Rows
+from .measures import Count, DayIfAny
 
 type QueryId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 """The id of a query that this server started."""
@@ -59,7 +60,7 @@ class MetadataProblem(View):
     """An error or a warning of HogQLMetadata; `start` in characters."""
 
     message: str
-    start: int | None = None
+    start: Count | None = None
     fix: str | None = None
 
 
@@ -74,8 +75,8 @@ class MetadataAnswer(View):
 class QueryProgress(View):
     """The progress of an asynchronous query."""
 
-    rows_read: int | None = None
-    estimated_rows_total: int | None = None
+    rows_read: Count | None = None
+    estimated_rows_total: Count | None = None
 
 
 class QueryStatus(View):
@@ -97,7 +98,7 @@ class QueryAnswer(View):
     results: Rows | None = None
     error: str | None = None
     is_cached: bool | None = None
-    last_refresh: str | None = None
+    last_refresh: DayIfAny = None
     hasMore: bool | None = None  # noqa: N815 (PostHog's name)
     query_status: QueryStatus | None = None
 
@@ -123,7 +124,7 @@ class EventCount(View):
     """A row of TeamTaxonomyQuery: an event and its count in the last 30 days."""
 
     event: str
-    count: int
+    count: Count
 
 
 class PropertySample(View):
@@ -131,11 +132,11 @@ class PropertySample(View):
 
     property: str
     sample_values: list[Any] = Field(default_factory=list[Any])
-    sample_count: int | None = None
+    sample_count: Count | None = None
 
 
 class PersonValue(View):
     """A value of a person property and the number of persons who have it."""
 
     name: Any = None
-    count: int | None = None
+    count: Count | None = None

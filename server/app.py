@@ -37,6 +37,7 @@ from .middleware import through_door
 from .prompts import offered, written
 from .resources import PROJECT, SCHEMA, ResourceProvider, read_resource
 from .runtime import Runtime
+from .tool_list import restored
 
 logger = logging.getLogger("maton_posthog.server")
 audit = logging.getLogger("maton_posthog.audit")
@@ -65,7 +66,8 @@ def build(runtime: Runtime) -> Server[Any]:
     settings = runtime.settings
     pinned = settings.project_id is not None
     exports = settings.export_dir is not None
-    tools = [tool.as_tool(pinned=pinned, read_only=settings.read_only, exports=exports) for tool in runtime.tools]
+    shown = {"pinned": pinned, "read_only": settings.read_only, "exports": exports}
+    tools = [tool.as_tool(**shown, restored=restored(settings)) for tool in runtime.tools]
     tools = [tool.model_copy(update={"meta": TOOL_META}) if is_charted(tool.name) else tool for tool in tools]
     schemas = {tool.name: tool.input_schema for tool in tools}
     plans = offered(frozenset(schemas))
@@ -76,7 +78,7 @@ def build(runtime: Runtime) -> Server[Any]:
 
     async def on_call_tool(context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         if params.name not in schemas:
-            error = not_offered(params.name)
+            error = not_offered(params.name, runtime)
             if error is None:
                 raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {params.name[:100]}")
             return _result(error_result(error, runtime))
@@ -86,7 +88,9 @@ def build(runtime: Runtime) -> Server[Any]:
             await context.session.report_progress(seconds, message=news)
 
         patient = (context.meta or {}).get("progress_token") is not None
-        return _result(await call_tool(runtime, operation, params.arguments or {}, report, patient=patient))
+        arguments = params.arguments or {}
+        answer = await call_tool(runtime, operation, arguments, report, patient=patient, caller=_caller(context))
+        return _result(answer)
 
     async def list_resources(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListResourcesResult:
         return ListResourcesResult(resources=[each for provider in providers for each in provider.resources])
@@ -140,3 +144,12 @@ def build(runtime: Runtime) -> Server[Any]:
 
 def _result(answer: Answer) -> CallToolResult:
     return CallToolResult.model_validate(answer.as_json(), by_name=False)
+
+
+def _caller(context: ServerRequestContext[Any]) -> str | None:
+    """Return the client: its session, or else its address, over HTTP; stdin and stdout have one."""
+    request = context.request
+    if request is None:
+        return None
+    session = request.headers.get("mcp-session-id") or request.query_params.get("session_id")
+    return session or (request.client.host if request.client else None)

@@ -18,8 +18,7 @@ from ..schemas.json import safe_integers
 from ..schemas.json.rows import Rows
 from ..tools.operation import Operation, Reply, Result
 from ..tools.operation.hints import advised
-from ..tools.toolsets import Effect
-from .answer import Answer
+from ..tools.toolsets import RESTORE, RESTORED, Effect, Toolset
 from .arguments import invalid_arguments, reject_flood, reject_marks
 from .render import render
 from .runtime import Runtime
@@ -30,11 +29,18 @@ audit = logging.getLogger("maton_posthog.audit")
 
 
 async def call_tool(
-    runtime: Runtime, operation: Operation[Any], arguments: dict[str, Any], report: Progress, *, patient: bool
+    runtime: Runtime,
+    operation: Operation[Any],
+    arguments: dict[str, Any],
+    report: Progress,
+    *,
+    patient: bool,
+    caller: str | None = None,
 ) -> Answer:
     """Run an operation for a client. Never raises; a cancelled call ends its task.
 
-    `report` sends progress to the client, which asked for it if `patient`.
+    `report` sends progress to the client, which asked for it if `patient`. `caller` tells clients apart: calls of one
+    take turns with those of others.
     """
     started = time.monotonic()
     call: Call | None = None
@@ -42,6 +48,11 @@ async def call_tool(
     try:
         args = _validate(operation, arguments)
         effect = operation.effect_of(args)
+        if (
+            operation.name == RESTORE
+            and (area := RESTORED[getattr(args, "resource", "")]) not in runtime.settings.toolsets
+        ):
+            raise _toolset_off(operation.name, area)
         if effect.writes:
             reject_marks(operation.name, arguments)
         call = await runtime.call(
@@ -50,6 +61,7 @@ async def call_tool(
             progress=_progress(runtime, report),
             patient=patient,
             tool=operation.name,
+            caller=caller,
         )
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
@@ -120,16 +132,22 @@ def _validate(operation: Operation[Any], arguments: dict[str, Any]) -> Input:
         raise invalid_arguments(operation.name, error, accepted) from None
 
 
-def not_offered(name: str) -> GatewayError | None:
+def not_offered(name: str, runtime: Runtime) -> GatewayError | None:
     """Return the error for a tool that is not offered here; None for an unknown tool."""
     known = tool_list().get(name)
     if known is None:
         return None
-    if known.effect.writes:
+    if known.effect.writes and runtime.settings.read_only:
         return read_only()
+    return _toolset_off(name, known.toolset)
+
+
+def _toolset_off(name: str, area: Toolset | None) -> Refused:
     return Refused(
         "toolset_off",
-        f"{name} belongs to the toolset {known.toolset}, which is off on this server.",
+        f"{name} belongs to the toolset {area}, which is off on this server."
+        if area and name != RESTORE
+        else f"{name} restores objects of toolsets that are on; {area or 'none of them'} is off on this server.",
         "The operator sets MATON_POSTHOG_TOOLSETS / --toolsets.",
     )
 

@@ -13,6 +13,8 @@ from mcp.types import CompleteRequestParams, CompleteResult, Completion, PromptR
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError
 from ..schemas.json import as_object
+from .prompts import offered
+from .resources import TABLE_URI
 from .runtime import Runtime
 
 MOST_VALUES = 100
@@ -27,7 +29,7 @@ _LONGEST_NAME = 200
 async def complete(runtime: Runtime, params: CompleteRequestParams) -> CompleteResult:
     """Return the names that begin with the typed text, then the names that contain it."""
     source = _SOURCES.get(params.argument.name)
-    if source is None or not _expects(params):
+    if source is None or _TOOLS[params.argument.name] not in runtime.offered or not _expects(runtime, params):
         return _result([], complete=True)
     given = (params.context.arguments if params.context else None) or {}
     try:
@@ -47,9 +49,12 @@ def matching(names: Sequence[str], typed: str) -> list[str]:
     return list(dict.fromkeys([*begin, *(name for name in names if wanted in name.lower())]))
 
 
-def _expects(params: CompleteRequestParams) -> bool:
-    """Return whether the reference has such an argument: `table` is the template's, all others are prompts'."""
-    return isinstance(params.ref, PromptReference) is (params.argument.name != "table")
+def _expects(runtime: Runtime, params: CompleteRequestParams) -> bool:
+    """Return whether the reference is a prompt or the template, is offered, and has such an argument."""
+    if not isinstance(params.ref, PromptReference):
+        return params.argument.name == "table" and params.ref.uri == TABLE_URI
+    plan = offered(runtime.offered).get(params.ref.name)
+    return plan is not None and params.argument.name in {argument.name for argument in plan.arguments}
 
 
 def _result(values: list[str], *, complete: bool) -> CompleteResult:
@@ -137,3 +142,13 @@ _SOURCES: Mapping[str, _Suggest] = {
     "table": _tables,
 }
 """The source of suggestions for each argument of the prompts and of the resource template."""
+_TOOLS: Mapping[str, str] = {
+    "event": "describe_data",
+    "flag": "list_flags",
+    "insight": "list_insights",
+    "dashboard": "list_dashboards",
+    "experiment": "list_experiments",
+    "project": "list_projects",
+    "table": "describe_data",
+}
+"""The tool that shows the same names: without it, they are not suggested."""

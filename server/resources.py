@@ -20,6 +20,8 @@ PROJECT_URI = "posthog://project"
 SCHEMA_URI = "posthog://schema"
 _JSON = "application/json"
 _TABLE_URI = f"{SCHEMA_URI}/"
+TABLE_URI = f"{_TABLE_URI}{{table}}"
+"""The URI template of a table."""
 _DESCRIBE = "describe_data"
 _PROJECT_KEPT_S = 60
 _SCHEMA_KEPT_S = 600
@@ -134,7 +136,7 @@ SCHEMA = ResourceProvider(
     ),
     templates=(
         ResourceTemplate(
-            uri_template=f"{_TABLE_URI}{{table}}",
+            uri_template=TABLE_URI,
             name="table",
             description="The columns of a HogQL table by type, and the tables it joins.",
             mime_type=_JSON,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from functools import partial
 from importlib import import_module, metadata
@@ -89,6 +89,7 @@ class Runtime:
         progress: Progress | None = None,
         patient: bool = False,
         tool: str = "",
+        caller: Hashable = None,
     ) -> Call:
         """Return a call through the gateway, not yet aimed. Raises Failed (`unavailable`).
 
@@ -113,6 +114,7 @@ class Runtime:
             export_dir=self.settings.export_dir,
             clean=self.door.value,
             journal=self.audit.journal(tool),
+            caller=caller,
         )
 
     async def _send_when_ready(

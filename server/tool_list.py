@@ -9,9 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..tools.toolsets import SAVE_AS, Effect, Toolset
+from ..tools.toolsets import RESTORE, RESTORED, SAVE_AS, Effect, Toolset
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mcp.types import Tool, ToolAnnotations
 
     from ..tools.operation import Operation
@@ -32,11 +34,19 @@ class ToolEntry:
     """The module of `tools/` that has its operation."""
     schema: dict[str, Any]
 
-    def as_tool(self, *, pinned: bool = False, read_only: bool = False, exports: bool = False) -> "Tool":
+    def as_tool(
+        self,
+        *,
+        pinned: bool = False,
+        read_only: bool = False,
+        exports: bool = False,
+        restored: "Sequence[str] | None" = None,
+    ) -> "Tool":
         """Return the tool as tools/list shows it.
 
         Arguments without effect are left out: `project_id` of a pinned server, `export` without an export directory,
-        and `save_as` of a read-only server, where the tool only reads.
+        and `save_as` of a read-only server, where the tool only reads. `restored` are the resources that can be
+        restored; None for all.
         """
         from mcp.types import Tool
 
@@ -46,6 +56,8 @@ class ToolEntry:
             left_out |= {SAVE_AS}
             effect = Effect.READ
         properties = {name: value for name, value in self.schema["properties"].items() if name not in left_out}
+        if self.name == RESTORE and restored is not None:
+            properties["resource"] = {**properties["resource"], "enum": list(restored)}
         schema = {**self.schema, "properties": properties}
         return Tool(name=self.name, description=self.about, input_schema=schema, annotations=annotations(effect))
 
@@ -90,11 +102,16 @@ def tool_list() -> dict[str, ToolEntry]:
     }
 
 
+def restored(settings: "Settings") -> list[str]:
+    """Return the resources that `restore_deleted` takes: those whose area is offered."""
+    return [name for name, area in RESTORED.items() if area in settings.toolsets]
+
+
 def is_offered(tool: ToolEntry, settings: "Settings") -> bool:
     """Return whether a tool is listed and callable under these settings.
 
     A read-only server offers `manage_connection` too: it has reading actions, and the gateway rejects the others.
     """
     reads = not tool.effect.writes or tool.toolset is Toolset.CONNECTIONS
-    chosen = tool.toolset is None or tool.toolset in settings.toolsets
+    chosen = bool(restored(settings)) if tool.toolset is None else tool.toolset in settings.toolsets
     return chosen and (reads or not settings.read_only)

@@ -18,9 +18,9 @@ from ..schemas.flags import (
     UpdateFlag,
     check_filters,
 )
-from ..schemas.json import as_list, as_object
+from ..schemas.json import as_list, as_object, is_object
 from ..schemas.text import excerpt
-from .operation import Effect, Operation, Result, Toolset, listing, route, show
+from .operation import Effect, Operation, Result, Toolset, listing, route, show, unexpected_shape
 from .operation.merging import merged
 from .operation.pages import PagedRows
 
@@ -204,7 +204,10 @@ def _with_rollout(flag: FlagView, rollout: float) -> tuple[dict[str, Any], int, 
 
 
 def _groups(filters: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    return as_list((filters or {}).get("groups"))
+    groups = as_list((filters or {}).get("groups"))
+    if not all(map(is_object, groups)):
+        raise unexpected_shape("FlagView", "filters.groups")
+    return groups
 
 
 def _rollout(groups: list[dict[str, Any]]) -> float | None:

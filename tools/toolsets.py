@@ -41,3 +41,16 @@ class Toolset(StrEnum):
 
 SAVE_AS = "save_as"
 """The argument that makes a reading operation store its result."""
+
+RESTORE = "restore_deleted"
+"""The tool that undoes deletes of all areas: it restores objects of the areas that are offered."""
+RESTORED: dict[str, Toolset] = {
+    "flag": Toolset.FLAGS,
+    "dashboard": Toolset.DASHBOARDS,
+    "insight": Toolset.INSIGHTS,
+    "cohort": Toolset.COHORTS,
+    "action": Toolset.ACTIONS,
+    "annotation": Toolset.ANNOTATIONS,
+    "experiment": Toolset.EXPERIMENTS,
+}
+"""The area of each resource that can be restored."""

@@ -14,6 +14,8 @@ from ..errors import GatewayError
 MAX_TRIES = 3
 LONGEST_WAIT_S = 20.0
 """A longer Retry-After is reported instead of waited out."""
+LONGEST_S = 86_400.0
+"""A longer Retry-After counts as one day."""
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
@@ -22,13 +24,13 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
-        return float(text[:9])
+        return min(float(text[:9]), LONGEST_S)
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    return min(max(0.0, (moment - (now or datetime.now(UTC))).total_seconds()), LONGEST_S)
 
 
 def repeatable(error: GatewayError, writes: bool) -> bool:

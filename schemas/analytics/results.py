@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..base import View
+from ..measures import Count, Day, DayIfAny, Number
 from ..query import QueryStatus
 
 type Label = str | int | float | bool | None
@@ -13,8 +14,8 @@ type Labels = Label | list[Label]
 class ResolvedRange(View):
     """The date range as PostHog resolved it."""
 
-    date_from: str | None = None
-    date_to: str | None = None
+    date_from: DayIfAny = None
+    date_to: DayIfAny = None
 
 
 class InsightAnswer(View):
@@ -23,28 +24,28 @@ class InsightAnswer(View):
     results: Any = None
     error: str | None = None
     is_cached: bool | None = None
-    last_refresh: str | None = None
+    last_refresh: DayIfAny = None
     hasMore: bool | None = None  # noqa: N815 (PostHog's name)
     query_status: QueryStatus | None = None
     resolved_date_range: ResolvedRange | None = None
-    total_median_conversion_time: float | None = None
+    total_median_conversion_time: Number | None = None
 
 
 class Action(View):
     """The series that a result belongs to."""
 
-    order: int | None = None
+    order: Count | None = None
 
 
 class TrendResult(View):
     """One line of a trend, or one number if `aggregated_value` is set."""
 
-    data: list[float | None] | None = None
-    days: list[str] | None = None
+    data: list[Number | None] | None = None
+    days: list[Day] | None = None
     label: str | None = None
-    order: int | None = None
+    order: Count | None = None
     action: Action | None = None
-    aggregated_value: float | None = None
+    aggregated_value: Number | None = None
     breakdown_value: Labels = None
     compare_label: str | None = None
 
@@ -52,11 +53,11 @@ class TrendResult(View):
 class FunnelResult(View):
     """One step of a funnel and the number of users who reached it; times are seconds since the previous step."""
 
-    count: int
-    order: int | None = None
+    count: Count
+    order: Count | None = None
     name: str | None = None
-    average_conversion_time: float | None = None
-    median_conversion_time: float | None = None
+    average_conversion_time: Number | None = None
+    median_conversion_time: Number | None = None
     breakdown: Labels = None
     breakdown_value: Labels = None
 
@@ -64,28 +65,28 @@ class FunnelResult(View):
 class FunnelTrend(View):
     """Conversion in percent, by the interval of the first step."""
 
-    data: list[float]
-    days: list[str]
+    data: list[Number]
+    days: list[Day]
     breakdown_value: Labels = None
 
 
 class ConversionTimes(View):
     """Bins of the time to convert: `[lower edge in seconds, actors]`."""
 
-    bins: list[tuple[float, int]] | None = None
-    average_conversion_time: float | None = None
+    bins: list[tuple[Number, Count]] | None = None
+    average_conversion_time: Number | None = None
 
 
 class RetentionCell(View):
     """The number of users who returned in a period."""
 
-    count: float
+    count: Number
 
 
 class RetentionRow(View):
     """The users who started in one period, and how many of them returned."""
 
-    date: str
+    date: Day
     values: list[RetentionCell]
     breakdown_value: Labels = None
 
@@ -95,16 +96,16 @@ class PathEdge(View):
 
     source: str
     target: str
-    value: float
-    average_conversion_time: float | None = None
+    value: Number
+    average_conversion_time: Number | None = None
 
 
 class StickinessResult(View):
     """The number of users active in 1, 2, ... intervals."""
 
-    data: list[float]
-    days: list[int]
-    count: float
+    data: list[Number]
+    days: list[Count]
+    count: Number
     label: str | None = None
     action: Action | None = None
     compare_label: str | None = None
@@ -113,6 +114,6 @@ class StickinessResult(View):
 class LifecycleResult(View):
     """One of the four statuses by interval; dormant counts are negative."""
 
-    data: list[float]
-    days: list[str]
+    data: list[Number]
+    days: list[Day]
     status: str

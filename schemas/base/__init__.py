@@ -39,7 +39,7 @@ class Input(Part):
 class View(BaseModel):
     """The fields of an object that a tool shows. Unlisted and null fields are left out."""
 
-    model_config = ConfigDict(extra="ignore", defer_build=True)
+    model_config = ConfigDict(extra="ignore", defer_build=True, allow_inf_nan=False)
 
 
 class InAccount(Input):

@@ -11,6 +11,7 @@ from ..base.forms import Clearable
 from ..base.shown import Author, Fields, IfTrue, Items, Text
 from ..flags import FlagKey, Variant, check_variants
 from ..json import as_object, is_object
+from ..measures import DayIfAny
 
 CONTROL = "control"
 """The key of the variant that the others are compared with; PostHog requires it."""
@@ -80,11 +81,11 @@ class ExperimentRow(View):
     feature_flag_key: str | None = None
     status: str | None = None
     type: str | None = None
-    start_date: str | None = None
-    end_date: str | None = None
+    start_date: DayIfAny = None
+    end_date: DayIfAny = None
     archived: IfTrue = None
     conclusion: str | None = None
-    created_at: str | None = None
+    created_at: DayIfAny = None
 
     @model_validator(mode="after")
     def _say_status(self) -> Self:

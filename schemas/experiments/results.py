@@ -8,6 +8,7 @@ from ..analytics.results import InsightAnswer
 from ..base import Id, InProject, View
 from ..base.shown import Fields
 from ..json import is_object
+from ..measures import Count, Number
 from .objects import ExperimentRow
 
 
@@ -38,16 +39,16 @@ class VariantNumbers(View):
     """
 
     key: str
-    number_of_samples: int
-    sum: float
-    denominator_sum: float | None = None
-    step_counts: list[int] | None = None
+    number_of_samples: Count
+    sum: Number
+    denominator_sum: Number | None = None
+    step_counts: list[Count] | None = None
     validation_failures: list[str] | None = None
     significant: bool | None = None
-    chance_to_win: float | None = None
-    credible_interval: tuple[float, float] | None = None
-    p_value: float | None = None
-    confidence_interval: tuple[float, float] | None = None
+    chance_to_win: Number | None = None
+    credible_interval: tuple[Number, Number] | None = None
+    p_value: Number | None = None
+    confidence_interval: tuple[Number, Number] | None = None
 
 
 class MetricAnswer(InsightAnswer):
@@ -66,18 +67,18 @@ def _counts(value: Any) -> Any:
 class SampleRatio(View):
     """The probability of the exposures, given the rollout of the flag's variants."""
 
-    p_value: float
+    p_value: Number
 
 
 class BiasRisk(View):
     """The percentage of users who saw several variants and are excluded from an uneven split."""
 
-    multiple_variant_percentage: float
+    multiple_variant_percentage: Number
 
 
 class ExposureAnswer(InsightAnswer):
     """The response to an ExperimentExposureQuery."""
 
-    total_exposures: Annotated[dict[str, float] | None, BeforeValidator(_counts)] = None
+    total_exposures: Annotated[dict[str, Number] | None, BeforeValidator(_counts)] = None
     sample_ratio_mismatch: SampleRatio | None = None
     bias_risk: BiasRisk | None = None

@@ -11,6 +11,7 @@ from ..base.changes import Changes
 from ..base.dates import Moment
 from ..base.forms import Clearable
 from ..base.shown import Author, Fields, Items, Text
+from ..measures import DayIfAny
 
 _CHOICES = ("single_choice", "multiple_choice")
 _ONLY_FOR = {
@@ -129,10 +130,10 @@ class SurveyRow(View):
     name: Text = None
     description: Text = None
     type: str | None = None
-    start_date: str | None = None
-    end_date: str | None = None
+    start_date: DayIfAny = None
+    end_date: DayIfAny = None
     archived: bool | None = None
-    created_at: str | None = None
+    created_at: DayIfAny = None
 
     @computed_field
     @property

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from ..base import InProject, View
 from ..base.dates import Moment
+from ..measures import Count, Number
 
 
 class GetSurveyStats(InProject):
@@ -15,8 +16,8 @@ class GetSurveyStats(InProject):
 class EventCounts(View):
     """Counts of one of the three survey events."""
 
-    total_count: int = 0
-    unique_persons: int = 0
+    total_count: Count = 0
+    unique_persons: Count = 0
 
 
 class ByEvent(View):
@@ -30,9 +31,9 @@ class ByEvent(View):
 class Rates(View):
     """Rates in percent of the users who were shown the survey."""
 
-    response_rate: float | None = None
-    dismissal_rate: float | None = None
-    unique_users_response_rate: float | None = None
+    response_rate: Number | None = None
+    dismissal_rate: Number | None = None
+    unique_users_response_rate: Number | None = None
 
 
 class SurveyStats(View):

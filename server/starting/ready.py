@@ -5,12 +5,14 @@ them, a client has its first answers before the SDK is imported. This module loa
 """
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ...tools.toolsets import RESTORED
 from ..settings import Settings
-from ..tool_list import is_offered, tool_list
+from ..tool_list import is_offered, restored, tool_list
 
 PATH = Path(__file__).with_name("ready.json")
 MODERN = "2026-07-28"
@@ -34,6 +36,7 @@ class ReadyResults:
     def __init__(self, settings: Settings) -> None:
         self._traits = traits(settings)
         self._offered = frozenset(tool.name for tool in tool_list().values() if is_offered(tool, settings))
+        self._restored = restored(settings)
         self._made: dict[tuple[str, str], str] = {}
 
     @property
@@ -73,8 +76,14 @@ class ReadyResults:
                 for item in parts["items"]
                 if self._offered.issuperset(item["needs"])
             ]
-            self._made[key] = f"{parts['open']}{','.join(items)}{parts['close']}"
+            listed = f"{parts['open']}{','.join(items)}{parts['close']}"
+            self._made[key] = listed.replace(_enum(RESTORED), _enum(self._restored))
         return self._made[key]
+
+
+def _enum(names: Iterable[str]) -> str:
+    """Return the resources of restore_deleted as its schema lists them."""
+    return f'"enum":{json.dumps(list(names), separators=(",", ":"))}'
 
 
 @cache

@@ -54,7 +54,7 @@ async def test_of_130_strict_queries_120_are_sent_and_10_get_the_wait(clock: Clo
     assert first == {
         "code": "budget_spent",
         "message": "This server's query budget is spent.",
-        "hint": "Wait 3480 s. Until then use what needs no query: insights, definitions, flags, persons.",
+        "hint": "Wait 58 minutes. Until then use what needs no query: insights, definitions, flags, persons.",
         "source": "local",
         "outcome": "not_sent",
         "retryable": True,

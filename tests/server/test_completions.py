@@ -7,19 +7,22 @@ from mcp.types import Completion, PromptReference, ResourceTemplateReference
 
 from maton_posthog.server import completions
 from maton_posthog.server.completions import MOST_VALUES, matching
+from maton_posthog.tools.toolsets import Toolset
 
-from ..gateway.fake_gateway import FakeGateway, Peer, Received, drop, posthog, reply
+from ..gateway.fake_gateway import CONNECTION, FakeGateway, Peer, Received, drop, posthog, reply
 from ..tools.posthog.fake import answer, page
 from .test_every_operation import ERAS, Era, served
 
 pytestmark = pytest.mark.anyio
 
 PROJECT = "/posthog/api/projects/136209"
+PROMPTS = {"flag": "launch_checklist", "dashboard": "weekly_product_review", "experiment": "experiment_verdict"}
+"""A prompt that has the argument."""
 TABLE = ResourceTemplateReference(uri="posthog://schema/{table}")
 
 
 async def proposals(client: Client, argument: str, typed: str = "", **given: str) -> Completion:
-    reference = TABLE if argument == "table" else PromptReference(name="why_did_it_change")
+    reference = TABLE if argument == "table" else PromptReference(name=PROMPTS.get(argument, "why_did_it_change"))
     result = await client.complete(reference, {"name": argument, "value": typed}, context_arguments=given or None)
     return result.completion
 
@@ -130,3 +133,28 @@ def test_every_name_that_contains_the_typed_text_is_found_once(known: list[str],
     wanted = typed.strip().lower()
     assert len(found) == len(set(found))
     assert set(found) == {name for name in known if wanted in name.lower()}
+
+
+@pytest.mark.parametrize("toolset", Toolset)
+async def test_nothing_is_requested_from_an_area_that_is_off(toolset: Toolset) -> None:
+    areas = {"flag": "flags", "dashboard": "dashboards", "experiment": "experiments", "insight": "insights"}
+    async with served(toolsets=toolset.value, connection_id=CONNECTION, project_id=136209) as (client, fake):
+        for argument in (*areas, "event", "project", "table"):
+            found = await proposals(client, argument)
+            assert not found.values or areas.get(argument, "query") == toolset
+        assert {request.path for request in fake.received} <= {
+            *(f"{PROJECT}/", f"{PROJECT}/{toolset}/"),
+            *((f"{PROJECT}/query/",) if toolset is Toolset.QUERY else ()),
+        }
+
+
+async def test_a_reference_without_such_an_argument_has_no_suggestions() -> None:
+    async with served() as (client, fake):
+        for reference, argument in (
+            (PromptReference(name="why_did_it_change"), "flag"),
+            (PromptReference(name="no_such_prompt"), "event"),
+            (ResourceTemplateReference(uri="posthog://other/{table}"), "table"),
+        ):
+            found = await client.complete(reference, {"name": argument, "value": ""})
+            assert found.completion.values == []
+        assert fake.received == []

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...schemas.experiments.results import ExperimentSource, ExposureAnswer
 from ...schemas.json import as_object, as_objects
+from ...schemas.measures import moment_of
 from ..table import given, number, percent
 from .metrics import Reading
 
@@ -70,7 +71,7 @@ class Shares:
 
 def days_run(start: str, end: str | None, now: datetime) -> float:
     """Return the days from the start of an experiment to its end, or to now."""
-    return ((datetime.fromisoformat(end) if end else now) - datetime.fromisoformat(start)).total_seconds() / _DAY_S
+    return ((moment_of(end) if end else now) - moment_of(start)).total_seconds() / _DAY_S
 
 
 def draft() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The record of an operation. `route` and `listing` create those of one HTTP call; others are coroutines."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -191,7 +192,8 @@ def show_page(row: type[View], response: object, args: Page, *, under: str) -> d
     if page.count is not None:
         shown["count"] = page.count
     if page.next and page.results:
-        shown["next_offset"] = _next_offset(page.next) or args.offset + len(page.results)
+        following = _next_offset(page.next)
+        shown["next_offset"] = following if following > args.offset else args.offset + len(page.results)
     return shown
 
 
@@ -219,12 +221,13 @@ class _UpstreamPage(View):
     next: str | None = None
 
 
-def _next_offset(url: str) -> int | None:
+def _next_offset(url: str) -> int:
+    """Return the offset of PostHog's next page; 0 without one that is a number of usual length."""
     try:
         values = parse_qs(urlsplit(url).query).get("offset", [])
-        return int(values[0]) if values and values[0].isdecimal() else None
     except ValueError:
-        return None
+        return 0
+    return int(values[0]) if values and re.fullmatch(r"[0-9]{1,9}", values[0]) else 0
 
 
 def _parse(call: str, takes: type[Input], name: str) -> tuple[Method, str]:

@@ -14,9 +14,9 @@ from typing import Any
 
 import anyio
 
-from ...gateway.background import Query
+from ...gateway.background import RUNNING, Query
 from ...gateway.budget import Budget
-from ...gateway.call import Call
+from ...gateway.call import Call, waiting_text
 from ...gateway.errors import Failed, GatewayError, Rejected, Upstream
 from ...schemas.json.rows import Rows
 from ...schemas.query import QueryAnswer, QueryProgress, QueryStatus
@@ -104,7 +104,9 @@ async def _compute(api: Call, question: PlannedQuery, query: Query) -> QueryRows
     if question.name:
         body["name"] = question.name
     try:
-        answer = await _finished(api, read(QueryAnswer, await api.query(body, rows=True)), query)
+        sent = await api.query(body, rows=True, report=partial(_wait_for_others, query))
+        query.news = RUNNING
+        answer = await _finished(api, read(QueryAnswer, sent), query)
     except GatewayError as error:
         raise _about_the_query(error) from error
     if answer.error:
@@ -118,6 +120,10 @@ async def _compute(api: Call, question: PlannedQuery, query: Query) -> QueryRows
         )
     computed_at = answer.last_refresh if answer.is_cached else None
     return QueryRows(question.plan, answer.columns or [], answer.results, bool(answer.hasMore), computed_at)
+
+
+async def _wait_for_others(query: Query, ahead: int) -> None:
+    query.news = waiting_text(ahead)
 
 
 async def _stop(api: Call, query: Query) -> None:
@@ -147,7 +153,7 @@ async def _look(api: Call, status: QueryStatus) -> QueryAnswer:
 
 def _news(progress: QueryProgress | None) -> str:
     if progress is None or not progress.rows_read:
-        return "Running in PostHog"
+        return RUNNING
     whole = f" of about {progress.estimated_rows_total:,}" if progress.estimated_rows_total else ""
     return f"PostHog has read {progress.rows_read:,}{whole} rows"
 

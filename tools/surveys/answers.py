@@ -35,7 +35,7 @@ def latest_parts(rows: Sequence[list[Any]]) -> list[list[Any]]:
     seen: set[str] = set()
     kept: list[list[Any]] = []
     for submission, *values in rows:
-        if submission and submission in seen:
+        if submission and str(submission) in seen:
             continue
         if submission:
             seen.add(str(submission))
@@ -93,7 +93,7 @@ def _rating(question: QuestionView, values: Sequence[Any]) -> dict[str, Any]:
 def _score(value: Any) -> float | None:
     try:
         score = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return score if 0 <= score <= _NPS_SCALE else None
 

@@ -9,10 +9,11 @@ from typing import Any
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import Refused
+from ...schemas.measures import moment_of
 from ...schemas.surveys.objects import SurveyRow, SurveyView
 from ...schemas.surveys.stats import GetSurveyStats, SurveyStats
 from ..analytics.computing import compute, results
-from ..operation import Effect, Operation, Result, Toolset, read, show
+from ..operation import Effect, Operation, Result, Toolset, read, show, unexpected_shape
 from ..table import given
 from .answers import answers_to, latest_parts, properties_of
 from .operations import SURVEY
@@ -73,6 +74,8 @@ async def _answered(api: Call, survey: SurveyView, start: datetime | None, end: 
         query["before"] = (until + _EDGE).isoformat()
     computed = await compute(api, query, tool=_NAME, refresh=False)
     rows = results(computed.answer, list[list[Any]])
+    if any(len(row) != len(query["select"]) for row in rows):
+        raise unexpected_shape("the responses", "a row with another number of values")
     notes = [_NOTE]
     if computed.answer.hasMore:
         notes.append(
@@ -92,13 +95,13 @@ def _moment(api: Call, value: datetime | date | None, of_day: time) -> datetime 
 
 def _latest(requested: datetime | None, of_survey: str | None) -> datetime | None:
     """Return the later of two starts: statistics begin when the survey does."""
-    own = datetime.fromisoformat(of_survey) if of_survey else None
+    own = moment_of(of_survey) if of_survey else None
     return max(requested, own) if requested and own else requested or own
 
 
 def _earliest(requested: datetime | None, of_survey: str | None) -> datetime | None:
     """Return the earlier of two ends: statistics end when the survey does."""
-    own = datetime.fromisoformat(of_survey) if of_survey else None
+    own = moment_of(of_survey) if of_survey else None
     return min(requested, own) if requested and own else requested or own
 
 

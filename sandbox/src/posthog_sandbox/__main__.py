@@ -35,7 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     if missing := [name for name in ("chdb", "hogql_parser_rs") if importlib.util.find_spec(name) is None]:
         return _fail(f"{' and '.join(missing)} not installed; reinstall posthog-sandbox (a download of about 265 MB).")
+    from .http.local import is_loopback
     from .serving import bind
+
+    if not is_loopback(options.host):
+        return _fail(
+            f"--host {options.host} is not a loopback address; the sandbox has a public key, so use 127.0.0.1."
+        )
 
     try:
         listener = bind(options.host, options.port)

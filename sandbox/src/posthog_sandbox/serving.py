@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .admin.faults import DISCONNECT
+from .http.local import LocalOnly
 
 GRACE_S = 1
 """Seconds that pending responses get after a stop was requested."""
@@ -78,7 +79,7 @@ async def serve(
     When the process has to exit with a thread that still blocks, `at_deadline` cleans up in its place.
     """
     config = uvicorn.Config(
-        app,
+        LocalOnly(app),
         http=_Protocol,
         ws="none",
         lifespan="on",
