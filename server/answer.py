@@ -18,7 +18,7 @@ class Answer:
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
     is_error: bool = False
 
-    def as_json(self, era: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def result(self, era: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the result, its fields in the order in which the SDK writes them.
 
         `era` is the `_meta` of all results in the protocol era without a handshake; None in the older one.

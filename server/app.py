@@ -139,4 +139,4 @@ def build(runtime: Runtime) -> Server[Any]:
 
 
 def _result(answer: Answer) -> CallToolResult:
-    return CallToolResult.model_validate(answer.as_json(), by_name=False)
+    return CallToolResult.model_validate(answer.result(), by_name=False)

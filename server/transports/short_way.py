@@ -112,7 +112,7 @@ class ShortWay:
             return _error(call.number, INTERNAL_ERROR, INTERNAL)
 
     def _answered(self, call: PlainCall, answer: Answer) -> bytes:
-        result = self._runtime.door.json(answer.as_json(self._stamp if call.version == MODERN else None))
+        result = self._runtime.door.json(answer.result(self._stamp if call.version == MODERN else None))
         return b'{"jsonrpc":"2.0","id":%s,"result":%s}' % (to_json(call.number), result)
 
 
