@@ -36,7 +36,7 @@ class ShortWay:
         self._writer = writer
         self._tasks = tasks
         self._stamp = ReadyResults(runtime.settings).stamp
-        self._running: dict[str | int, _Running] = {}
+        self._running: dict[str | int, _InProgress] = {}
         self._loading = 0
         self._changed = anyio.Event()
 
@@ -47,7 +47,7 @@ class ShortWay:
         except ValueError:
             return False
         given = as_object(params)
-        running = _Running(call)
+        running = _InProgress(call)
         self._running[_key(call.number)] = running
         self._tasks.start_soon(self._run, running, given["name"], as_object(given.get("arguments")))
         return True
@@ -73,7 +73,7 @@ class ShortWay:
         await self._changed.wait()
         self._changed = anyio.Event()
 
-    async def _run(self, running: "_Running", name: str, arguments: Mapping[str, Any]) -> None:
+    async def _run(self, running: "_InProgress", name: str, arguments: Mapping[str, Any]) -> None:
         """Answer one call. Nothing is awaited between its end and its line, so it is answered or cancelled."""
         call = running.call
         try:
@@ -116,7 +116,7 @@ class ShortWay:
         return b'{"jsonrpc":"2.0","id":%s,"result":%s}' % (to_json(call.number), result)
 
 
-class _Running:
+class _InProgress:
     """A call in progress."""
 
     def __init__(self, call: PlainCall) -> None:
