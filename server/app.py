@@ -31,7 +31,6 @@ from mcp.types import (
 )
 from pydantic import BaseModel, ValidationError
 
-from .answer import Answer
 from .apps import CHART, EXTENSION, MIME_TYPE, TOOL_META, is_charted
 from .calling import call_tool, error_result, not_offered
 from .completions import complete
@@ -39,6 +38,7 @@ from .door import INTERNAL, Door
 from .prompts import offered, written
 from .resources import PROJECT, SCHEMA, ResourceProvider, read_resource
 from .runtime import Runtime
+from .tool_result import ToolResult
 
 logger = logging.getLogger("maton_posthog.server")
 audit = logging.getLogger("maton_posthog.audit")
@@ -140,8 +140,8 @@ def build(runtime: Runtime) -> Server[Any]:
     return server
 
 
-def _result(answer: Answer) -> CallToolResult:
-    return CallToolResult.model_validate(answer.result(), by_name=False)
+def _result(result: ToolResult) -> CallToolResult:
+    return CallToolResult.model_validate(result.as_sent(), by_name=False)
 
 
 async def _through_door(door: Door, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:

@@ -18,11 +18,11 @@ from ..schemas.json import safe_integers
 from ..schemas.rows import Rows
 from ..tools.hints import advised
 from ..tools.operation import Operation, Reply, Result
-from .answer import Answer
 from .arguments import invalid_arguments, reject_flood, reject_marks
 from .render import render
 from .runtime import Runtime
 from .tool_list import tool_list
+from .tool_result import ToolResult
 
 logger = logging.getLogger("maton_posthog.server")
 audit = logging.getLogger("maton_posthog.audit")
@@ -30,7 +30,7 @@ audit = logging.getLogger("maton_posthog.audit")
 
 async def call_tool(
     runtime: Runtime, operation: Operation[Any], arguments: dict[str, Any], report: Progress, *, patient: bool
-) -> Answer:
+) -> ToolResult:
     """Run an operation for a client. Never raises; a cancelled call ends its task.
 
     `report` sends progress to the client, which asked for it if `patient`.
@@ -64,7 +64,7 @@ async def call_tool(
         _note(operation, call, "internal_error", started, writes=writes)
         return error_result(_internal_error(call, writes=writes), runtime)
     _note(operation, call, "ok", started, writes=writes)
-    return Answer(text, reply.attachments, structured, runtime.door.value(dict(reply.meta)))
+    return ToolResult(text, reply.attachments, structured, runtime.door.value(dict(reply.meta)))
 
 
 async def _rendered(
@@ -134,10 +134,10 @@ def error_object(error: GatewayError, runtime: Runtime) -> dict[str, Any]:
     return advised(error, tool_list(), runtime.offered).as_json()
 
 
-def error_result(error: GatewayError, runtime: Runtime) -> Answer:
+def error_result(error: GatewayError, runtime: Runtime) -> ToolResult:
     """Return an error as the result of a tool."""
     text, structured = _render(runtime, error_object(error, runtime))
-    return Answer(text, structured=structured, is_error=True)
+    return ToolResult(text, structured=structured, is_error=True)
 
 
 def _note(operation: Operation[Any], call: Call | None, outcome: str, started: float, *, writes: bool) -> None:

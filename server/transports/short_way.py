@@ -14,12 +14,12 @@ from anyio.abc import TaskGroup
 from pydantic_core import from_json, to_json
 
 from ...schemas.json import as_object
-from ..answer import Answer
 from ..calling import call_tool
 from ..door import INTERNAL
 from ..runtime import Runtime
 from ..starting.opening import PlainCall
 from ..starting.ready import MODERN, ReadyResults
+from ..tool_result import ToolResult
 from .wire import LineWriter
 
 INTERNAL_ERROR = -32603
@@ -105,15 +105,15 @@ class ShortWay:
             finally:
                 self._loading -= 1
                 self._changed.set()
-            answer = await call_tool(self._runtime, operation, dict(arguments), report, patient=call.token is not None)
-            return self._answered(call, answer)
+            result = await call_tool(self._runtime, operation, dict(arguments), report, patient=call.token is not None)
+            return self._written(call, result)
         except Exception:
             _logger.exception("tools/call failed")
             return _error(call.number, INTERNAL_ERROR, INTERNAL)
 
-    def _answered(self, call: PlainCall, answer: Answer) -> bytes:
-        result = self._runtime.door.json(answer.result(self._stamp if call.version == MODERN else None))
-        return b'{"jsonrpc":"2.0","id":%s,"result":%s}' % (to_json(call.number), result)
+    def _written(self, call: PlainCall, result: ToolResult) -> bytes:
+        sent = self._runtime.door.json(result.as_sent(self._stamp if call.version == MODERN else None))
+        return b'{"jsonrpc":"2.0","id":%s,"result":%s}' % (to_json(call.number), sent)
 
 
 class _InProgress:
