@@ -6,13 +6,14 @@ Built on the SDK's low-level `Server`, which supports both protocol eras (2025-1
 
 import logging
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from mcp.server.caching import CacheHint
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
@@ -28,16 +29,17 @@ from mcp.types import (
     ReadResourceRequestParams,
     ReadResourceResult,
 )
+from pydantic import BaseModel, ValidationError
 
-from .answer import Answer
 from .apps import CHART, EXTENSION, MIME_TYPE, TOOL_META, is_charted
 from .calling import call_tool, error_result, not_offered
 from .completions import complete
-from .middleware import through_door
+from .door import INTERNAL, Door
 from .prompts import offered, written
 from .resources import PROJECT, SCHEMA, ResourceProvider, read_resource
 from .runtime import Runtime
 from .tool_list import restored
+from .tool_result import ToolResult
 
 logger = logging.getLogger("maton_posthog.server")
 audit = logging.getLogger("maton_posthog.audit")
@@ -137,13 +139,42 @@ def build(runtime: Runtime) -> Server[Any]:
         on_get_prompt=get_prompt,
         on_completion=on_complete,
     )
-    server.middleware.insert(0, partial(through_door, runtime.door))
+    server.middleware.insert(0, partial(_through_door, runtime.door))
     server.extensions[EXTENSION] = {"mimeTypes": [MIME_TYPE]}
     return server
 
 
-def _result(answer: Answer) -> CallToolResult:
-    return CallToolResult.model_validate(answer.as_json(), by_name=False)
+def _result(result: ToolResult) -> CallToolResult:
+    return CallToolResult.model_validate(result.as_sent(), by_name=False)
+
+
+async def _through_door(door: Door, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+    """Handle a request of any method. Its result passes the door; so does MCPError, and nothing else is raised."""
+    try:
+        result = await call_next(ctx)
+    except MCPError as error:
+        raise _clean_error(door, error) from error
+    except ValidationError:
+        raise  # the SDK sends no text of it
+    except Exception as error:
+        logger.exception("%s failed", ctx.method)
+        raise MCPError(code=INTERNAL_ERROR, message=INTERNAL) from error
+    return _clean_result(door, result)
+
+
+def _clean_error(door: Door, error: MCPError) -> MCPError:
+    """Return a protocol error whose message and data, which can quote upstream, are clean."""
+    found = error.error
+    return MCPError(code=found.code, message=door.value(found.message), data=door.value(found.data))
+
+
+def _clean_result[T](door: Door, result: T) -> T:
+    """Return the result of a handler, which is not changed when it is clean already."""
+    if isinstance(result, BaseModel):
+        sent = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+        clean = door.rendered(sent)
+        return result if clean is sent else cast("T", type(result).model_validate(clean, by_name=False))
+    return cast("T", door.rendered(result))
 
 
 def _caller(context: ServerRequestContext[Any]) -> str | None:

@@ -23,6 +23,7 @@ from .arguments import invalid_arguments, reject_flood, reject_marks
 from .render import render
 from .runtime import Runtime
 from .tool_list import tool_list
+from .tool_result import ToolResult
 
 logger = logging.getLogger("maton_posthog.server")
 audit = logging.getLogger("maton_posthog.audit")
@@ -36,7 +37,7 @@ async def call_tool(
     *,
     patient: bool,
     caller: str | None = None,
-) -> Answer:
+) -> ToolResult:
     """Run an operation for a client. Never raises; a cancelled call ends its task.
 
     `report` sends progress to the client, which asked for it if `patient`. `caller` tells clients apart: calls of one
@@ -81,7 +82,7 @@ async def call_tool(
         _note(operation.name, effect, call, "cancelled", started)
         raise
     _note(operation.name, effect, call, "ok", started)
-    return Answer(text, reply.attachments, structured, runtime.door.value(dict(reply.meta)))
+    return ToolResult(text, reply.attachments, structured, runtime.door.value(dict(reply.meta)))
 
 
 async def _rendered(
@@ -157,10 +158,10 @@ def error_object(error: GatewayError, runtime: Runtime) -> dict[str, Any]:
     return advised(error, tool_list(), runtime.offered).as_json()
 
 
-def error_result(error: GatewayError, runtime: Runtime) -> Answer:
+def error_result(error: GatewayError, runtime: Runtime) -> ToolResult:
     """Return an error as the result of a tool."""
     text, structured = _render(runtime, error_object(error, runtime))
-    return Answer(text, structured=structured, is_error=True)
+    return ToolResult(text, structured=structured, is_error=True)
 
 
 def _note(tool: str, effect: Effect, call: Call | None, outcome: str, started: float) -> None:

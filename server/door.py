@@ -2,7 +2,7 @@
 
 Results of tools and resources were cleaned when they were rendered, where `hidden_characters_removed` is counted. The
 door checks every message again, whatever made it: results, protocol errors, completions, prompts and progress. Those of
-the SDK's server pass it in `middleware.py`.
+the SDK's server pass it in `app.py`.
 """
 
 from collections.abc import Sequence

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import partial
 from importlib import import_module, metadata
@@ -34,9 +35,16 @@ class Runtime:
     """The shared state of one process. Close it with `aclose`."""
 
     def __init__(
-        self, settings: Settings, *, sandbox_command: Sequence[str] = COMMAND, now: Callable[[], datetime] = utc_now
+        self,
+        settings: Settings,
+        *,
+        sandbox_command: Sequence[str] = COMMAND,
+        now: Callable[[], datetime] = utc_now,
+        loading: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.settings = settings
+        self.loading = loading
+        """Surrounds imports that come after the start."""
         self.secrets = settings.secrets
         """The secrets of this process in all forms, made once."""
         self.door = Door(self.secrets)
@@ -66,8 +74,12 @@ class Runtime:
     async def operation(self, name: str) -> Operation[Any]:
         """Return the operation of a tool. Its area is loaded in a thread: the models of all take half a second."""
         if name not in self._operations:
-            self._operations |= await anyio.to_thread.run_sync(_load_area, tool_list()[name].module)
+            self._operations |= await anyio.to_thread.run_sync(self._load, tool_list()[name].module)
         return self._operations[name]
+
+    def _load(self, module: str) -> dict[str, Operation[Any]]:
+        with self.loading():
+            return _load_area(module)
 
     def start(self) -> None:
         """Start the sandbox of `--sandbox` in the background, so that it is ready for the first call.

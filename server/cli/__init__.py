@@ -21,12 +21,12 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        from ..starting.collector import uncollected
         from ..starting.leaving import quietly_on_signals
-        from ..starting.process import collector_paused
 
         quietly_on_signals()
         # What an import prints must not reach stdout, which belongs to the protocol.
-        with collector_paused(), redirect_stdout(sys.stderr):
+        with uncollected(), redirect_stdout(sys.stderr):
             return importlib.import_module(f".{cmd_name}", __name__).command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -1,6 +1,5 @@
 """The start of the server: the client has its first answers while the SDK is still being imported."""
 
-import gc
 import os
 import socket
 import sys
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..settings import DECLARATIONS, Settings, SettingsFault, load
 from ..transports.wire import LineReader, LineWriter, claim
+from .collector import uncollected
 from .leaving import at_once_on_signals, leave_in_time, on_signals, quietly_on_signals
 from .listening import LoadingResponder, PortError, listen
 from .opening import Opening, Taken
@@ -75,7 +75,7 @@ def start(settings: Settings) -> None:
             from ..runtime import Runtime
             from ..transports import pipe
 
-            work = partial(_serve_stdio, pipe.serve, Runtime(settings), connection)
+            work = partial(_serve_stdio, pipe.serve, Runtime(settings, loading=uncollected), connection)
     else:
         listener = _listen(settings)
         responder = LoadingResponder(listener)
@@ -98,20 +98,9 @@ async def _complete(work: Callable[[], Awaitable[None]]) -> None:
 
 @contextmanager
 def _importing(settings: Settings) -> Generator[None]:
-    with collector_paused(), redirect_stdout(sys.stderr):
+    with uncollected(), redirect_stdout(sys.stderr):
         _configure_log(settings)
         yield
-        gc.freeze()
-
-
-@contextmanager
-def collector_paused() -> Generator[None]:
-    """Import without garbage collection, which would take a fifth of the start."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 type Wire = tuple[LineReader[Taken], LineWriter]

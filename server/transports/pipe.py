@@ -3,7 +3,6 @@
 The SDK is loaded for the first line that needs it, in a thread. Lines that only prepare it are held until then.
 """
 
-import gc
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import closing
@@ -141,8 +140,7 @@ class _Sdk:
 
 def _load(runtime: Runtime) -> "Server[Any]":
     """Import the SDK and return the server."""
-    from .. import app
+    with runtime.loading():
+        from .. import app
 
-    server = app.build(runtime)
-    gc.freeze()
-    return server
+        return app.build(runtime)

@@ -14,12 +14,12 @@ from anyio.abc import TaskGroup
 from pydantic_core import from_json, to_json
 
 from ...schemas.json import as_object
-from ..answer import Answer
 from ..calling import call_tool
 from ..door import INTERNAL
 from ..runtime import Runtime
 from ..starting.opening import PlainCall
 from ..starting.ready import MODERN, ReadyResults
+from ..tool_result import ToolResult
 from .wire import LineWriter
 
 INTERNAL_ERROR = -32603
@@ -36,7 +36,7 @@ class ShortWay:
         self._writer = writer
         self._tasks = tasks
         self._stamp = ReadyResults(runtime.settings).stamp
-        self._running: dict[str | int, _Running] = {}
+        self._running: dict[str | int, _InProgress] = {}
         self._loading = 0
         self._changed = anyio.Event()
 
@@ -47,7 +47,7 @@ class ShortWay:
         except ValueError:
             return False
         given = as_object(params)
-        running = _Running(call)
+        running = _InProgress(call)
         self._running[_key(call.number)] = running
         self._tasks.start_soon(self._run, running, given["name"], as_object(given.get("arguments")))
         return True
@@ -73,7 +73,7 @@ class ShortWay:
         await self._changed.wait()
         self._changed = anyio.Event()
 
-    async def _run(self, running: "_Running", name: str, arguments: Mapping[str, Any]) -> None:
+    async def _run(self, running: "_InProgress", name: str, arguments: Mapping[str, Any]) -> None:
         """Answer one call. Nothing is awaited between its end and its line, so it is answered or cancelled."""
         call = running.call
         try:
@@ -105,18 +105,18 @@ class ShortWay:
             finally:
                 self._loading -= 1
                 self._changed.set()
-            answer = await call_tool(self._runtime, operation, dict(arguments), report, patient=call.token is not None)
-            return self._answered(call, answer)
+            result = await call_tool(self._runtime, operation, dict(arguments), report, patient=call.token is not None)
+            return self._written(call, result)
         except Exception:
             _logger.exception("tools/call failed")
             return _error(call.number, INTERNAL_ERROR, INTERNAL)
 
-    def _answered(self, call: PlainCall, answer: Answer) -> bytes:
-        result = self._runtime.door.json(answer.as_json(self._stamp if call.version == MODERN else None))
-        return b'{"jsonrpc":"2.0","id":%s,"result":%s}' % (to_json(call.number), result)
+    def _written(self, call: PlainCall, result: ToolResult) -> bytes:
+        sent = self._runtime.door.json(result.as_sent(self._stamp if call.version == MODERN else None))
+        return b'{"jsonrpc":"2.0","id":%s,"result":%s}' % (to_json(call.number), sent)
 
 
-class _Running:
+class _InProgress:
     """A call in progress."""
 
     def __init__(self, call: PlainCall) -> None:

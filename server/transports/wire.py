@@ -55,6 +55,8 @@ class LineReader[T]:
         self._passed: deque[T | EOFError] = deque()
         self._room = threading.Semaphore(_AHEAD)
         self._wake: Callable[[], object] | None = None
+        self._is_awake = True
+        """Whether the loop will look for lines anyway, so that it needs no further wake-up."""
         threading.Thread(target=self._read, name="line reader", daemon=True).start()
 
     async def __aiter__(self) -> AsyncIterator[T]:
@@ -65,6 +67,7 @@ class LineReader[T]:
         self._wake = partial(asyncio.get_running_loop().call_soon_threadsafe, arrived.set)
         while True:
             arrived.clear()
+            self._is_awake = False  # before the look: a line that is added later wakes the loop again
             while self._passed:
                 item = self._passed.popleft()
                 if isinstance(item, EOFError):
@@ -85,7 +88,8 @@ class LineReader[T]:
 
     def _pass(self, item: T | EOFError) -> None:
         self._passed.append(item)
-        if self._wake is not None:
+        if self._wake is not None and not self._is_awake:
+            self._is_awake = True
             self._wake()
 
 
@@ -130,14 +134,25 @@ class LineWriter:
     def _write(self) -> None:
         with suppress(RuntimeError):
             while True:
-                data, written = self._waiting.get()
-                failure = _write_all(self._descriptor, data)
+                batch = self._next_batch()
+                failure = _write_all(self._descriptor, b"".join([data for data, _ in batch]))
                 if failure is not None:
                     self._is_broken = True
                     if self._wake is not None:
                         self._wake()
-                if written is not None:
-                    written.get_loop().call_soon_threadsafe(_settle, written, failure)
+                for _, written in batch:
+                    if written is not None:
+                        written.get_loop().call_soon_threadsafe(_settle, written, failure)
+
+    def _next_batch(self) -> list[tuple[bytes, "asyncio.Future[None] | None"]]:
+        """Return the lines that wait, at least one: a write of many costs as much as a write of one."""
+        batch = [self._waiting.get()]
+        size = len(batch[0][0])
+        with suppress(queue.Empty):
+            while size < _CHUNK:
+                batch.append(self._waiting.get_nowait())
+                size += len(batch[-1][0])
+        return batch
 
 
 def split_lines(descriptor: int, longest: int = LONGEST_LINE) -> Iterator[InputLine]:

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from maton_posthog.gateway.background import Progress
 from maton_posthog.server import app
-from maton_posthog.server.answer import Answer
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
 from maton_posthog.server.starting.opening import Opening, PassedLine, PlainCall, Taken
 from maton_posthog.server.starting.ready import LISTS, MODERN, ReadyResults
+from maton_posthog.server.tool_result import ToolResult
 from maton_posthog.server.transports import pipe, short_way, stdio
 from maton_posthog.tools.operation import FileLink, Operation, Picture
 from maton_posthog.tools.operations import OPERATIONS
@@ -277,12 +277,12 @@ class Pausing:
 
     async def __call__(
         self, _: Runtime, operation: Operation[Any], __: dict[str, Any], report: Progress, *, patient: bool
-    ) -> Answer:
+    ) -> ToolResult:
         await report(1.5, f"patient: {patient}")
         try:
             if operation.name == "list_flags":
                 await anyio.sleep_forever()
-            return Answer(
+            return ToolResult(
                 "{}", (FileLink("file:///a", "a", "text/csv", 3), Picture(b"\x89PNG")), None, {"x": [None, 1]}
             )
         finally:
@@ -334,11 +334,11 @@ async def test_a_call_cut_off_by_the_end_of_input_gets_the_same_error(
 
 @pytest.mark.parametrize("era", ["2025-06-18", MODERN])
 async def test_a_fault_of_this_server_gets_the_same_error(era: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(*_: Any, **__: Any) -> Answer:
+    async def fail(*_: Any, **__: Any) -> ToolResult:
         raise RuntimeError("a secret detail")
 
-    async def unwritable(*_: Any, **__: Any) -> Answer:
-        return Answer("\ud800")
+    async def unwritable(*_: Any, **__: Any) -> ToolResult:
+        return ToolResult("\ud800")
 
     for fault in (fail, unwritable):
         found: list[list[bytes]] = []

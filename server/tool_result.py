@@ -1,4 +1,4 @@
-"""The answer to tools/call, in the words of the specification but without its models."""
+"""The result of tools/call, in the words of the specification but without its models."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from ..tools.operation import Attachment, FileLink
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ToolResult:
     """The text of a result with its attachments."""
 
     text: str
@@ -18,7 +18,7 @@ class Answer:
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
     is_error: bool = False
 
-    def as_json(self, era: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def as_sent(self, era: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the result, its fields in the order in which the SDK writes them.
 
         `era` is the `_meta` of all results in the protocol era without a handshake; None in the older one.
