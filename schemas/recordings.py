@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import InProject, Page, View
+from .base import InProject, Page, TextId, View
 from .dates import Bound
 from .persons import PersonId
 from .shown import IfTrue
@@ -38,7 +38,7 @@ class ListRecordings(Page):
 
 
 class GetRecording(InProject):
-    recording_id: str = Field(min_length=1, max_length=200)
+    recording_id: TextId
     full: bool = False
 
 

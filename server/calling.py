@@ -49,6 +49,7 @@ async def call_tool(
             raise _toolset_off(operation.name, area)
         if effect.writes:
             reject_marks(operation.name, arguments)
+        prepared = operation.prepare(args) if operation.prepare else None
         call = await runtime.call(
             budget=operation.budget,
             writes=effect.writes,
@@ -57,6 +58,7 @@ async def call_tool(
             tool=operation.name,
             caller=_caller(context),
         )
+        call.prepared = prepared
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
         )

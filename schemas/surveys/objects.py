@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, WithJsonSchema, computed_field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from ..base import InProject, Page, Part, View
+from ..base import InProject, Page, Part, TextId, View
 from ..changes import Changes
 from ..dates import Moment
 from ..forms import Clearable
@@ -87,7 +87,7 @@ class ListSurveys(Page):
 
 
 class GetSurvey(InProject):
-    survey_id: str = Field(min_length=1)
+    survey_id: TextId
     full: bool = False
 
 
@@ -104,7 +104,7 @@ class CreateSurvey(InProject):
 
 
 class UpdateSurvey(Changes):
-    survey_id: str = Field(min_length=1)
+    survey_id: TextId
     name: str | None = Field(default=None, min_length=1, max_length=400)
     description: Clearable | None = None
     questions: (
