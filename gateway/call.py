@@ -65,6 +65,8 @@ class Call:
         self._started = time.monotonic()
         self.caller = caller
         """The client of the call: clients take turns where they wait."""
+        self.prepared: Any = None
+        """What the operation made of its arguments before anything was sent."""
         self._directory = directory
         self._budget = budget
         self._queried = False

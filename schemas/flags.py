@@ -28,6 +28,16 @@ type Percentage = Annotated[
 type FlagKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$", max_length=400)]
 
 
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty; pass the id or the key of a flag")
+    return value
+
+
+type NonBlank = Annotated[str, AfterValidator(_not_blank)]
+"""The key of a flag."""
+
+
 class Variant(Part):
     """One variant of a multivariate flag."""
 
@@ -47,7 +57,7 @@ class ListFlags(Page):
 
 
 class GetFlag(InProject):
-    flag: Id | str
+    flag: Id | NonBlank
     """Id or key."""
     full: bool = False
 

@@ -1,5 +1,6 @@
 """Insights: `/api/projects/{project_id}/insights/`."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -53,6 +54,23 @@ def _check(source: dict[str, Any]) -> None:
 type InsightQuery = Annotated[dict[str, Any], AfterValidator(wrapped)]
 
 
+_ACTIONS = (
+    *("activity", "all_activity", "cancel", "funnel", "my_last_viewed", "path", "retention", "timing", "trend"),
+    *("trending", "viewed"),
+)
+"""Words that follow the path of insights in PostHog's API, and are no short ids."""
+
+
+def _a_short_id(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,50}", value) or value in _ACTIONS:
+        raise ValueError("is not an insight; pass its number or short id exactly as a list tool returns it")
+    return value
+
+
+type ShortId = Annotated[str, AfterValidator(_a_short_id)]
+"""The short id of an insight."""
+
+
 class ListInsights(Page):
     search: str | None = None
     saved: bool | None = None
@@ -63,7 +81,7 @@ class ListInsights(Page):
 
 
 class GetInsight(InProject):
-    insight_id: Id | str
+    insight_id: Id | ShortId
     """Id or short id."""
     refresh: bool = False
     """Recompute the result."""
@@ -81,7 +99,7 @@ class CreateInsight(InProject):
 
 
 class UpdateInsight(InProject):
-    insight_id: Id | str
+    insight_id: Id | ShortId
     """Id or short id."""
     name: Clearable | None = Field(default=None, max_length=400)
     query: InsightQuery | None = None
@@ -99,7 +117,7 @@ class UpdateInsight(InProject):
 
 
 class DeleteInsight(InProject):
-    insight_id: Id | str
+    insight_id: Id | ShortId
     """Id or short id."""
 
 

@@ -4,9 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import InProject, Page, View
+from .base import InProject, Page, TextId, View
 from .base.dates import Bound
-from .base.shown import IfTrue
 from .persons import PersonId
 
 type Order = Literal[
@@ -38,7 +37,7 @@ class ListRecordings(Page):
 
 
 class GetRecording(InProject):
-    recording_id: str = Field(min_length=1, max_length=200)
+    recording_id: TextId
     full: bool = False
 
 

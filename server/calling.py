@@ -56,6 +56,7 @@ async def call_tool(
             raise _toolset_off(operation.name, area)
         if effect.writes:
             reject_marks(operation.name, arguments)
+        prepared = operation.prepare(args) if operation.prepare else None
         call = await runtime.call(
             budget=operation.budget,
             writes=effect.writes,
@@ -64,6 +65,7 @@ async def call_tool(
             tool=operation.name,
             caller=caller,
         )
+        call.prepared = prepared
         await call.aim(
             getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
         )

@@ -11,7 +11,7 @@ import pytest
 from hosts import converters
 from hosts.environments import UnavailableError, pins
 
-from .snapshots import ROOT
+from .snapshots.files import ROOT
 
 pytestmark = pytest.mark.anyio
 

@@ -109,7 +109,11 @@ SETTINGS = tuple(
 @EVERY
 def test_its_schema_stays_in_the_subset_that_every_converter_takes(operation: Operation[Any]) -> None:
     for settings in SETTINGS:
-        schema = tool_list()[operation.name].as_tool(**settings).input_schema
+        schema = (
+            tool_list()[operation.name]
+            .as_tool(pinned=settings["pinned"], read_only=settings["read_only"], exports=settings["exports"])
+            .input_schema
+        )
         assert schema["type"] == "object"
         assert schema.keys() <= {"type", "properties", "required"}
         assert list(outside_subset(schema, operation.name)) == []

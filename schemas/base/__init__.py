@@ -1,8 +1,9 @@
 """Types shared by all inputs and views."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from ..json import is_object
 from .forms import read_fields
@@ -16,6 +17,16 @@ def _not_a_boolean(value: object) -> object:
 
 type Id = Annotated[int, Field(ge=1, le=2**63 - 1), BeforeValidator(_not_a_boolean), WithJsonSchema({"type": "string"})]
 """A numeric PostHog identifier. Schemas show text, because not every client can write 2**53 and more as a number."""
+
+
+def _a_text_id(value: str) -> str:
+    if not re.fullmatch(r"(?=.*[0-9])[A-Za-z0-9_-]{1,200}", value):
+        raise ValueError("is not an identifier; pass it exactly as a list tool returns it")
+    return value
+
+
+type TextId = Annotated[str, AfterValidator(_a_text_id)]
+"""An identifier such as a UUID. Words without a digit are names of PostHog's list actions (`stats`)."""
 type ProjectId = Id | Literal["@current"]
 
 

@@ -6,11 +6,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, WithJsonSchema, computed_field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from ..base import InProject, Page, Part, View
+from ..base import InProject, Page, Part, TextId, View
 from ..base.changes import Changes
 from ..base.dates import Moment
 from ..base.forms import Clearable
-from ..base.shown import Author, Fields, Items, Text
 from ..measures import DayIfAny
 
 _CHOICES = ("single_choice", "multiple_choice")
@@ -87,7 +86,7 @@ class ListSurveys(Page):
 
 
 class GetSurvey(InProject):
-    survey_id: str = Field(min_length=1)
+    survey_id: TextId
     full: bool = False
 
 
@@ -104,7 +103,7 @@ class CreateSurvey(InProject):
 
 
 class UpdateSurvey(Changes):
-    survey_id: str = Field(min_length=1)
+    survey_id: TextId
     name: str | None = Field(default=None, min_length=1, max_length=400)
     description: Clearable | None = None
     questions: (

@@ -2,13 +2,13 @@
 
 from pydantic import Field
 
-from ..base import InProject, View
+from ..base import InProject, TextId, View
 from ..base.dates import Moment
 from ..measures import Count, Number
 
 
 class GetSurveyStats(InProject):
-    survey_id: str = Field(min_length=1)
+    survey_id: TextId
     date_from: Moment | None = None
     date_to: Moment | None = None
 

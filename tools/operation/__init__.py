@@ -67,6 +67,8 @@ class Operation[I: Input]:
     budget: Budget = Budget.CRUD
     effects: Callable[[I], Effect] | None = None
     """Returns the effect of a call, for a tool whose effect depends on its arguments."""
+    prepare: Callable[[I], Any] | None = None
+    """Returns what `run` finds as `Call.prepared`. It is called before anything is sent, and can reject the call."""
 
     def __post_init__(self) -> None:
         if self.toolset is Toolset.CONNECTIONS and self.budget is not Budget.CONTROL:

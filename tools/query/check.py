@@ -34,6 +34,13 @@ async def checked(api: Call, statement: Statement, values: Mapping[str, Any]) ->
     return (*unjudged, *(in_one_line(warning, statement.sql) for warning in verdict.warnings))
 
 
+def reject_at_sight(statement: Statement, values: Mapping[str, Any]) -> None:
+    """Raise Refused for a statement that PostHog would reject whatever the project's tables are."""
+    verdict = without_schema(statement, values)
+    if verdict is not None and verdict.errors:
+        raise refusal(verdict.errors[0], statement.sql)
+
+
 async def verdict_on(api: Call, statement: Statement, values: Mapping[str, Any]) -> Verdict:
     """Return the verdict on a statement in the call's project. Names that cannot be looked up are not judged."""
     verdict = without_schema(statement, values)

@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from hogql_lang import Statement
+
 from ...gateway.background import KEPT_S, Query
 from ...gateway.budget import Budget
 from ...gateway.call import Call
@@ -17,7 +19,7 @@ from ...schemas.query import CancelQuery, GetQueryResult, Plot, RunHogql
 from ..charts.drawing import illustrated
 from ..charts.plot import plotted
 from ..operation import Effect, Operation, Reply, Result, Toolset
-from .check import checked
+from .check import checked, reject_at_sight
 from .export import export, export_directory
 from .plan import MOST_ROWS, plan
 from .running import PlannedQuery, QueryRows, ask
@@ -34,7 +36,7 @@ _WRITTEN_AT_ONCE = 50
 async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
     directory = export_directory(api, args.export) if args.export else None
     values = args.values or {}
-    statement = statement_of(args.query)
+    statement: Statement = api.prepared or _statement(args)
     planned = plan(statement, MOST_ROWS - 1 if args.export else args.limit, values)
     warnings = await checked(api, statement, values) if args.check == "full" else ()
     query = ask(
@@ -51,6 +53,14 @@ async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
         )
     shown = _whole(query) | said
     return await _plotted(api, args.plot, shown, answer, args.name) if args.plot else shown
+
+
+def _statement(args: RunHogql) -> Statement:
+    """Return the statement. Raises Refused for one that is not a SELECT or cannot be parsed."""
+    statement = statement_of(args.query)
+    if args.check == "full":
+        reject_at_sight(statement, args.values or {})
+    return statement
 
 
 async def _plotted(api: Call, plot: Plot, shown: dict[str, Any], answer: QueryRows, name: str | None) -> Result | Reply:
@@ -181,6 +191,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.QUERY,
         input=RunHogql,
         run=_run_hogql,
+        prepare=_statement,
     ),
     Operation(
         name="get_query_result",

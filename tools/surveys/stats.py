@@ -61,9 +61,10 @@ async def _answered(api: Call, survey: SurveyView, start: datetime | None, end: 
     questions = survey.questions or []
     since = _latest(start, survey.start_date or survey.created_at)
     until = _earliest(end, survey.end_date)
+    columns = ["properties.$survey_submission_id", *(f"properties.`{name}`" for name in properties_of(questions))]
     query = {
         "kind": "EventsQuery",
-        "select": ["properties.$survey_submission_id", *(f"properties.`{name}`" for name in properties_of(questions))],
+        "select": columns,
         "event": "survey sent",
         "properties": [{"key": "$survey_id", "value": survey.id, "operator": "exact", "type": "event"}],
         "after": (since - _EDGE).isoformat() if since else "all",
@@ -74,7 +75,7 @@ async def _answered(api: Call, survey: SurveyView, start: datetime | None, end: 
         query["before"] = (until + _EDGE).isoformat()
     computed = await compute(api, query, tool=_NAME, refresh=False)
     rows = results(computed.answer, list[list[Any]])
-    if any(len(row) != len(query["select"]) for row in rows):
+    if any(len(row) != len(columns) for row in rows):
         raise unexpected_shape("the responses", "a row with another number of values")
     notes = [_NOTE]
     if computed.answer.hasMore:

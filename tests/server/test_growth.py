@@ -1,0 +1,67 @@
+"""No tool hands the HogQL parser a statement whose parsing time explodes: the same list as the parser's own tests."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from .test_every_operation import served
+
+pytestmark = pytest.mark.anyio
+pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for this platform")
+LIST = Path(__file__).parents[2] / "hogql" / "tests" / "growths.py"
+
+
+def growths() -> ModuleType:
+    """Return the module with the list."""
+    spec = importlib.util.spec_from_file_location("growths", LIST)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["growths"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+class Recorder:
+    """A parser that only records the texts it is given."""
+
+    def __init__(self) -> None:
+        self.handed: list[str] = []
+
+    def parse_select_json(self, text: str, /) -> str:
+        self.handed.append(text)
+        return '{"error": true, "type": "SyntaxError", "message": "noted", "start": null, "end": null}'
+
+    parse_expr_json = parse_select_json
+
+
+def users(sql: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the calls that take a statement of the caller."""
+    source = {"kind": "HogQLQuery", "query": sql}
+    return [
+        ("run_hogql", {"query": sql}),
+        ("run_hogql", {"query": sql, "check": "off"}),
+        ("check_hogql", {"query": sql}),
+        ("create_insight", {"name": "A", "query": source}),
+        ("update_insight", {"insight_id": 31, "query": source}),
+        ("create_dashboard", {"name": "A", "tiles": [{"name": "A", "query": source}]}),
+        ("query_trends", {"events": [{"event": "a", "math": "hogql", "math_hogql": sql}]}),
+    ]
+
+
+@pytest.mark.skipif(not LIST.exists(), reason="needs the checkout")
+async def test_no_tool_hands_the_parser_text_that_it_would_read_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder, shapes = Recorder(), growths()
+    monkeypatch.setattr("hogql_lang.parser._parser", lambda: recorder)
+    async with served() as (client, _):
+        for growth in shapes.GROWTHS:
+            for depth in (2, 8, 20, 60, 340):
+                for tool, arguments in users(growth.statement(depth)):
+                    await client.call_tool(tool, arguments)
+                    if recorder.handed:
+                        assert growth.readings(depth) <= shapes.MOST_READINGS, (growth.name, depth, tool)
+                        recorder.handed.clear()
