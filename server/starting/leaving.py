@@ -18,14 +18,17 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 
 def quietly_on_signals() -> None:
-    """Exit without a traceback on a signal that arrives while the process is still loading."""
+    """Exit on a signal without a traceback, after everything that is open has been closed."""
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _exit)
 
 
 def at_once_on_signals() -> None:
-    """Exit at once on a signal that arrives when all work is done: an exception would be a traceback by then."""
+    """Exit at once on a signal that arrives while the process loads, or after all work is done.
+
+    An exception instead could meet code that prints it, or takes it for an error of its own.
+    """
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _exit_at_once)

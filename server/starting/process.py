@@ -68,7 +68,7 @@ def run(flags: Mapping[str, Any]) -> None:
 
 def start(settings: Settings) -> None:
     """Serve MCP on stdin and stdout or over HTTP, until the client or a signal ends it. Raises StartError."""
-    quietly_on_signals()
+    at_once_on_signals()  # nothing has to be closed yet, and native code that is loading would report an exception
     if settings.transport == "stdio":
         connection = _connect(settings)  # before anything else is imported that could print
         with _importing(settings):
@@ -171,6 +171,7 @@ async def _serve_stdio(serve: Callable[..., Awaitable[None]], runtime: "Runtime"
 async def _serve_http(server: "Server[Any]", runtime: "Runtime", listener: socket.socket) -> None:
     from ..transports import http as transports
 
+    quietly_on_signals()
     try:
         runtime.start()
         await transports.serve(server, runtime.settings, listener, at_end=leave_in_time)

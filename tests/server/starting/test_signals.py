@@ -76,6 +76,31 @@ main()
 
 
 @SIGNALS
+def test_a_signal_while_native_code_loads_is_no_error_of_that_code(number: signal.Signals) -> None:
+    with ServerProcess(command=(sys.executable, "-c", SIGNAL_IN_NATIVE_CODE, str(int(number)))) as server:
+        assert server.exit_code() == 0
+        assert server.errors == []
+
+
+SIGNAL_IN_NATIVE_CODE = """
+import os, sys
+from pydantic_core import SchemaValidator, core_schema
+from maton_posthog.server import app
+from maton_posthog.server.__main__ import main
+
+number = int(sys.argv.pop())
+
+class Word:
+    def __hash__(self):
+        os.kill(os.getpid(), number)
+        return 1
+
+app.build = lambda runtime: SchemaValidator(core_schema.literal_schema([Word()]))
+main()
+"""
+
+
+@SIGNALS
 def test_a_signal_while_the_interpreter_shuts_down_prints_nothing(number: signal.Signals) -> None:
     with ServerProcess(command=(sys.executable, "-c", SIGNAL_WHILE_LEAVING, str(int(number)))) as server:
         server.initialize()
