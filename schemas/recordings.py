@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from .base import InProject, Page, TextId, View
 from .base.dates import Bound
+from .base.shown import IfTrue
 from .persons import PersonId
 
 type Order = Literal[

@@ -10,6 +10,7 @@ from ..base import InProject, Page, Part, TextId, View
 from ..base.changes import Changes
 from ..base.dates import Moment
 from ..base.forms import Clearable
+from ..base.shown import Author, Fields, Items, Text
 from ..measures import DayIfAny
 
 _CHOICES = ("single_choice", "multiple_choice")
