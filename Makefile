@@ -30,7 +30,7 @@ check: $(VENV)/.installed-dev  ## Format, lint, types, and imports that go down 
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m pyright
-	$(RUN) -m pytest -q tests/test_floors.py
+	$(RUN) -m pytest -q tests/repository/test_floors.py
 
 coverage: $(VENV)/.installed-dev  ## Run the tests with branch coverage; fails below 95%.
 	@$(RUN) .ci/suites.py --cov --cov-report=term --cov-fail-under=95 $(ARGS)
@@ -40,8 +40,8 @@ bench: $(VENV)/.installed-dev  ## Print costs as ratios; ARGS="--only hogql --ev
 
 # The first run writes the list of tools, which the second one reads when it starts.
 snapshots: $(VENV)/.installed-dev  ## Accept changes: tool schemas, responses, and what the docs render from the code.
-	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q tests/test_operations.py
-	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q tests/server/test_ready.py tests/test_readme.py tests/test_docs.py tests/test_responses.py
+	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q -m snapshot tests/test_operations.py
+	UPDATE_SNAPSHOTS=1 $(RUN) -m pytest -q -m snapshot tests/server/starting/test_ready.py tests/repository/test_readme.py tests/repository/test_docs.py tests/test_responses.py
 
 format: $(VENV)/.installed-dev  ## Format the code and sort its imports.
 	$(RUN) -m ruff check --select I --fix .

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from .base import InAccount, InProject, View
-from .shown import Items, Text
+from .base.shown import Items, Text
 
 
 class GetOrganization(InAccount):

@@ -6,9 +6,9 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from .base import Id, InProject, Page, Part, View
-from .changes import Changes
-from .forms import Clearable
-from .shown import Author, Items, Text
+from .base.changes import Changes
+from .base.forms import Clearable
+from .base.shown import Author, Items, Text
 
 type Matching = Literal["contains", "regex", "exact"]
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from .base import Id, InProject, Page, View
-from .changes import Changes
-from .dates import Moment
-from .shown import Author, Items, Text
+from .base.changes import Changes
+from .base.dates import Moment
+from .base.shown import Author, Items, Text
 
 type Scope = Literal["project", "organization", "dashboard", "insight"]
 

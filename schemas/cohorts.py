@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from .base import Id, InProject, Page, Part, View
-from .changes import Changes
-from .forms import EMPTY_TEXT, Clearable, whole_number
+from .base.changes import Changes
+from .base.forms import EMPTY_TEXT, Clearable, whole_number
+from .base.shown import Author, Fields, IfTrue, Items, Text
 from .json import as_object, is_list
-from .shown import Author, Fields, IfTrue, Items, Text
 
 DAYS = 30
 """The number of days that "performed the event" covers in converted groups."""

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from .base import Id, InProject, Page, View
-from .forms import Clearable
+from .base.forms import Clearable
+from .base.shown import Author, Fields, IfTrue, Items, Text
 from .insights import InsightBrief, InsightView
 from .json import is_object
-from .shown import Author, Fields, IfTrue, Items, Text
 
 
 class ListDashboards(Page):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from .base import Page, View
-from .shown import IfTrue, Items, Text
+from .base.shown import IfTrue, Items, Text
 
 
 class ListEventDefinitions(Page):

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from .base import Id, InProject, Page, Part, View
-from .forms import Clearable
+from .base.forms import Clearable
+from .base.shown import Author, Fields, IfTrue, Items, Text
 from .json import as_list, as_object, is_list
-from .shown import Author, Fields, IfTrue, Items, Text
 
 
 def _number(value: object) -> object:

@@ -6,9 +6,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from .analytics.queries import ANALYSES
 from .base import Id, InProject, Page, View
-from .forms import Clearable
+from .base.forms import Clearable
+from .base.shown import Author, Fields, IfTrue, Items, Text
 from .json import as_list, is_list, is_object
-from .shown import Author, Fields, IfTrue, Items, Text
 
 _CHARTS = tuple(model.node for model in ANALYSES)
 _TABLES = ("EventsQuery", "ActorsQuery")

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from .base import Id, InProject, Page, Part, View
-from .forms import EMPTY_TEXT
+from .base.forms import EMPTY_TEXT
 
 SHOWN_DISTINCT_IDS = 10
 """The number of distinct ids shown in lists; a person can have thousands. get_person shows all."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, WithJsonSchema, model_validator
 
 from .base import InProject, Part, View
-from .rows import Rows
+from .json.rows import Rows
 
 type QueryId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 """The id of a query that this server started."""

@@ -5,9 +5,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from .base import InProject, Page, View
-from .dates import Bound
+from .base.dates import Bound
+from .base.shown import IfTrue
 from .persons import PersonId
-from .shown import IfTrue
 
 type Order = Literal[
     "start_time",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from .base import Id, InProject, View
-from .shown import Text
+from .base.shown import Text
 
 type Restorable = Literal["flag", "dashboard", "insight", "cohort", "action", "annotation", "experiment"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..gateway.errors import Refused
-from ..schemas.forms import from_text
+from ..schemas.base.forms import from_text
 from ..schemas.json import is_list, is_object
 from ..schemas.text import MARK
 
@@ -103,12 +103,17 @@ def _problem(fault: Any, accepted: Sequence[str]) -> str:
             return " is required"
         case "value_error":
             return f": {fault['ctx']['error']}".removesuffix(".")
+        case "too_short":
+            return f": must have at least {_items(fault['ctx']['min_length'])}, not {fault['ctx']['actual_length']}"
+        case "too_long":
+            return f": must have at most {_items(fault['ctx']['max_length'])}"
         case _:
             return f": {_plain(fault['msg'])}".removesuffix(".")
 
 
 def _plain(message: str) -> str:
-    plain = (
-        message.replace("Input should be", "must be").replace("String should", "must").replace("List should", "must")
-    )
-    return plain.split(", unable to", 1)[0]
+    return message.replace("Input should be", "must be").replace("String should", "must").split(", unable to", 1)[0]
+
+
+def _items(number: int) -> str:
+    return "1 item" if number == 1 else f"{number} items"

@@ -15,9 +15,9 @@ from ..gateway.errors import GatewayError, Refused, read_only
 from ..gateway.http.threads import LARGE_BYTES
 from ..schemas.base import Input
 from ..schemas.json import safe_integers
-from ..schemas.rows import Rows
-from ..tools.hints import advised
+from ..schemas.json.rows import Rows
 from ..tools.operation import Operation, Reply, Result
+from ..tools.operation.hints import advised
 from .arguments import invalid_arguments, reject_flood, reject_marks
 from .render import render
 from .runtime import Runtime

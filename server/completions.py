@@ -86,7 +86,7 @@ def _can_be_typed(name: str) -> bool:
 
 async def _rows(call: Call, path: str, query: Mapping[str, Any], name: str) -> _Suggestions:
     """Return one field of the rows of a list, from at most three pages."""
-    from ..tools.pages import PagedRows
+    from ..tools.operation.pages import PagedRows
 
     rows = PagedRows(call, path, query, pages=_PAGES)
     fields = [as_object(row).get(name) async for row in rows]

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from ..gateway.errors import Failed
 from ..schemas.json import is_list, is_object
-from ..schemas.rows import Rows
+from ..schemas.json.rows import Rows
 from ..schemas.text import Cleaner, may_need_cleaning
 
 MAX_TEXT_BYTES = 40_000

@@ -15,7 +15,7 @@ from maton_posthog.server.settings import DECLARATIONS
 from maton_posthog.server.tool_list import tool_list
 
 from .server.processes import environment
-from .snapshots import ROOT
+from .snapshots.files import ROOT
 
 EXAMPLES = ROOT / "examples"
 SHOWN = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .snapshots import ROOT
+from .snapshots.files import ROOT
 
 pytestmark = pytest.mark.anyio
 

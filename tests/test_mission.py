@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from maton_posthog.schemas.json_schema import input_schema
+from maton_posthog.schemas.base.json_schema import input_schema
 from maton_posthog.tools.operations import OPERATIONS
 from tests.gateway.fake_gateway import CONNECTION, reply
 from tests.server.test_every_operation import ARGUMENTS, served
-from tests.tools.fake import connection
+from tests.tools.posthog.fake import connection
 
 PAGE = "limit offset"
 MISSION: Mapping[str, str] = {

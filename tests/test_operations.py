@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from maton_posthog.schemas.json_schema import input_schema
+from maton_posthog.schemas.base.json_schema import input_schema
 from maton_posthog.server.cli.steps import count_tokens
 from maton_posthog.server.tool_list import entry, tool_list
 from maton_posthog.tools.operation import Effect, Operation, Toolset
 from maton_posthog.tools.operations import OPERATIONS
 
-from .snapshots import ROOT, TOOLSNAPS, difference, dumps, strays
+from .snapshots.files import ROOT, TOOLSNAPS, difference, dumps, strays
 from .test_mission import MISSION
 
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
@@ -45,6 +45,7 @@ def _module_of(operation: Operation[Any]) -> str:
     return found
 
 
+@pytest.mark.snapshot
 def test_the_shipped_list_is_that_of_the_operations() -> None:
     # The first test: in an update, those below need what this one writes.
     made = {
@@ -65,7 +66,7 @@ def test_listing_the_tools_loads_no_area() -> None:
         "import json; print(json.dumps([name for name in sys.modules if name.startswith('maton_posthog.tools.')]))"
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    below = [f"maton_posthog.tools.{name}" for name in ("hints", "operation", "processes", "toolsets")]
+    below = [f"maton_posthog.tools.{name}" for name in ("operation", "operation.hints", "processes", "toolsets")]
     assert sorted(json.loads(loaded.stdout)) == below
 
 
@@ -228,6 +229,7 @@ def test_tools_need_few_tokens() -> None:
     assert max(tokens.values()) <= MOST_TOOL_TOKENS, told
 
 
+@pytest.mark.snapshot
 @EVERY
 def test_hosts_see_what_its_snapshot_shows(operation: Operation[Any]) -> None:
     tool = tool_list()[operation.name].as_tool()
@@ -235,6 +237,7 @@ def test_hosts_see_what_its_snapshot_shows(operation: Operation[Any]) -> None:
     assert difference(TOOLSNAPS / f"{operation.name}.json", dumps(shown)) == ""
 
 
+@pytest.mark.snapshot
 def test_no_snapshot_of_a_removed_tool_is_left() -> None:
     assert strays(TOOLSNAPS, (operation.name for operation in OPERATIONS)) == []
 

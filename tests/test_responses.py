@@ -6,9 +6,9 @@ import pytest
 
 from maton_posthog.server.tool_list import tool_list
 
-from .response_calls import PAIRS
-from .response_making import responses, stable
-from .snapshots import RESPONSES, difference, readable, strays
+from .snapshots.calls import PAIRS
+from .snapshots.files import RESPONSES, difference, readable, strays
+from .snapshots.responses import responses, stable
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +22,13 @@ def test_every_tool_has_a_call_that_succeeds_and_one_that_fails() -> None:
     assert PAIRS.keys() == tool_list().keys()
 
 
+@pytest.mark.snapshot
 @pytest.mark.parametrize("tool", tool_list())
 def test_the_responses_of_a_tool_are_those_of_its_snapshot(made: dict[str, dict[str, Any]], tool: str) -> None:
     assert difference(RESPONSES / f"{tool}.json", readable(made[tool])) == ""
 
 
+@pytest.mark.snapshot
 def test_no_response_snapshot_is_left_of_a_removed_tool() -> None:
     assert strays(RESPONSES, tool_list()) == []
 

@@ -7,8 +7,8 @@ import pytest
 
 from maton_posthog.tools.operation import Operation
 
+from .repository.test_floors import FLOORS
 from .server.test_every_operation import ANSWERED, ARGUMENTS, served, text_of
-from .test_floors import FLOORS
 from .tracing import traced
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ from typing import Any
 
 from maton_posthog.gateway.http.exchange import exchange
 
-from .snapshots import ROOT
+from .snapshots.files import ROOT
 
 SOURCES = ("server", "tools", "gateway", "schemas", "hogql")
 

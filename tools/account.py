@@ -17,7 +17,7 @@ from ..schemas.account import (
     UserView,
 )
 from ..schemas.base import Page
-from ..schemas.shown import Whole
+from ..schemas.base.shown import Whole
 from .operation import Effect, Operation, Result, Toolset, route, show, show_page
 
 _OWN_ONLY = "This connection is not allowed to list projects. These are the projects named in its user's own record."

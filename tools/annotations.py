@@ -11,8 +11,8 @@ from ..schemas.annotations import (
     ListAnnotations,
     UpdateAnnotation,
 )
-from .dates import range_end, range_start
 from .operation import Effect, Operation, Result, Toolset, route, show, show_page
+from .operation.dates import range_end, range_start
 
 ANNOTATIONS = "/api/projects/{project_id}/annotations/"
 ANNOTATION = "/api/projects/{project_id}/annotations/{annotation_id}/"

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from ..gateway.call import Call
 from ..gateway.errors import Failed, GatewayError, Refused, Rejected
+from ..schemas.base.shown import Whole
 from ..schemas.flags import (
     CreateFlag,
     DeleteFlag,
@@ -18,11 +19,10 @@ from ..schemas.flags import (
     check_filters,
 )
 from ..schemas.json import as_list, as_object
-from ..schemas.shown import Whole
 from ..schemas.text import excerpt
-from .merging import merged
 from .operation import Effect, Operation, Result, Toolset, listing, route, show
-from .pages import PagedRows
+from .operation.merging import merged
+from .operation.pages import PagedRows
 
 FLAGS = "/api/projects/{project_id}/feature_flags/"
 FLAG = "/api/projects/{project_id}/feature_flags/{flag_id}/"

@@ -5,10 +5,10 @@ from typing import Any
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..schemas.base import View
+from ..schemas.base.shown import Whole
 from ..schemas.recordings import GetRecording, ListRecordings, RecordingRow, RecordingView
-from ..schemas.shown import Whole
-from .dates import range_end, range_start
 from .operation import Effect, Operation, Result, Toolset, read, show
+from .operation.dates import range_end, range_start
 
 RECORDINGS = "/api/projects/{project_id}/session_recordings/"
 RECORDING = "/api/projects/{project_id}/session_recordings/{recording_id}/"

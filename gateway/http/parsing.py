@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from ...schemas.json import as_object, is_list, is_object
-from ...schemas.rows import BLOCK_BYTES, Block, Rows, parse_block
+from ...schemas.json.rows import BLOCK_BYTES, Block, Rows, parse_block
 
 # Only these can become infinite floats: an exponent of three digits or more, or 200 digits or more.
 _LONG_EXPONENT = re.compile(rb"[eE]\+?\d{3,}\s*(?:[,\]}]|\Z)")

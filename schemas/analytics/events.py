@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from ..base import Id, Part
-from ..forms import EMPTY_TEXT, from_text, number_as_text, whole_number
+from ..base.forms import EMPTY_TEXT, from_text, number_as_text, whole_number
 from ..json import is_list, is_object
 
 type Operator = Literal[

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from ..base import InProject
-from ..dates import Bound, RangeStart
+from ..base.dates import Bound, RangeStart
 from .events import (
     PROPERTY_MATHS,
     Breakdowns,

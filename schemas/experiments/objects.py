@@ -5,12 +5,12 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ..base import Id, InProject, Page, View
-from ..changes import Changes
-from ..dates import Moment
+from ..base.changes import Changes
+from ..base.dates import Moment
+from ..base.forms import Clearable
+from ..base.shown import Author, Fields, IfTrue, Items, Text
 from ..flags import FlagKey, Variant, check_variants
-from ..forms import Clearable
 from ..json import as_object, is_object
-from ..shown import Author, Fields, IfTrue, Items, Text
 
 CONTROL = "control"
 """The key of the variant that the others are compared with; PostHog requires it."""

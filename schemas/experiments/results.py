@@ -6,8 +6,8 @@ from pydantic import BeforeValidator, Field
 
 from ..analytics.results import InsightAnswer
 from ..base import Id, InProject, View
+from ..base.shown import Fields
 from ..json import is_object
-from ..shown import Fields
 from .objects import ExperimentRow
 
 

@@ -7,10 +7,10 @@ from pydantic import Field, WithJsonSchema, computed_field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from ..base import InProject, Page, Part, View
-from ..changes import Changes
-from ..dates import Moment
-from ..forms import Clearable
-from ..shown import Author, Fields, Items, Text
+from ..base.changes import Changes
+from ..base.dates import Moment
+from ..base.forms import Clearable
+from ..base.shown import Author, Fields, Items, Text
 
 _CHOICES = ("single_choice", "multiple_choice")
 _ONLY_FOR = {

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from ..base import InProject, View
-from ..dates import Moment
+from ..base.dates import Moment
 
 
 class GetSurveyStats(InProject):

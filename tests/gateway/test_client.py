@@ -19,7 +19,7 @@ from maton_posthog.gateway import client as client_module
 from maton_posthog.gateway.budget import Budget, Ledger
 from maton_posthog.gateway.errors import Failed, GatewayError, Rejected
 from maton_posthog.gateway.http.request import Request
-from maton_posthog.schemas.rows import Rows
+from maton_posthog.schemas.json.rows import Rows
 
 from .conftest import Clock, Opener, inside
 from .fake_gateway import (

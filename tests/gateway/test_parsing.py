@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from maton_posthog.gateway.http import parsing
 from maton_posthog.gateway.http.parsing import parse_strictly, parse_with_rows
-from maton_posthog.schemas.rows import Rows
+from maton_posthog.schemas.json.rows import Rows
 from tests.oracle import examples
 
 TEXT = st.text(max_size=6) | st.sampled_from(['],["', "[[", ']],"', "}],[{", '"results":[[', "\\", '\\"', "[", "]"])

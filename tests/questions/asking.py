@@ -18,7 +18,7 @@ from mcp.types import TextContent
 from maton_posthog.server.app import build
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
-from tests.tools.live import NOW, running_sandbox
+from tests.tools.posthog.live import NOW, running_sandbox
 
 from .question import Question, Shown
 from .world import EVENTS

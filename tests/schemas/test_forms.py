@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel, ValidationError, create_model
 
 from maton_posthog.schemas.base import Part
+from maton_posthog.schemas.base.json_schema import input_schema
 from maton_posthog.schemas.json import as_list, is_list
-from maton_posthog.schemas.json_schema import input_schema
 from maton_posthog.tools.operations import OPERATIONS
 from tests.server.test_every_operation import ARGUMENTS
 

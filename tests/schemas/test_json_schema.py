@@ -5,7 +5,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from maton_posthog.schemas.base import Id, InAccount, InProject, Page
-from maton_posthog.schemas.json_schema import input_schema
+from maton_posthog.schemas.base.json_schema import input_schema
 
 
 class Step(BaseModel):

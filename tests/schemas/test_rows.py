@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from maton_posthog.schemas import rows as packed
-from maton_posthog.schemas.rows import Rows
+from maton_posthog.schemas.json import rows as packed
+from maton_posthog.schemas.json.rows import Rows
 
 CELL = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9)

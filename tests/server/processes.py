@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from .forked import ForkedProcess
+
 DEADLINE_S = 120.0
 """The deadline of everything that a test waits for; a busy machine is slow, so it measures no promise of the server."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - to see that it is refused, or guarded
@@ -42,16 +44,18 @@ def eventually(holds: Callable[[], bool], what: str) -> None:
 
 
 class ServerProcess:
-    """A server process whose output lines are collected as they come."""
+    """A server process whose output lines are collected as they come.
 
-    def __init__(self, *arguments: str, command: tuple[str, ...] = COMMAND, **variables: str) -> None:
-        self.process = subprocess.Popen(
-            [*command, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(**variables),
-        )
+    It is forked, which is the fastest, unless the test is about how it starts and gives a command.
+    """
+
+    def __init__(self, *arguments: str, command: tuple[str, ...] | None = None, **variables: str) -> None:
+        given = environment(**variables)
+        if command is None:
+            self.process: ForkedProcess | subprocess.Popen[bytes] = ForkedProcess(arguments, given)
+        else:
+            pipe = subprocess.PIPE
+            self.process = subprocess.Popen([*command, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, env=given)
         self.lines: list[str] = []
         self._reading = True
         self.errors: list[str] = []
@@ -197,7 +201,7 @@ class HttpServer(ServerProcess):
         *arguments: str,
         host: str = "127.0.0.1",
         transport: str = "http",
-        command: tuple[str, ...] = COMMAND,
+        command: tuple[str, ...] | None = None,
         **variables: str,
     ) -> None:
         where = ("--transport", transport, "--host", host, "--port", "0", "--log-json")

@@ -1,9 +1,9 @@
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.schemas.base import Id, InProject
@@ -19,6 +19,8 @@ class Tool(InProject):
     either: bool | Literal["STALE"] | None = None
     tags: list[str] | None = None
     name: str = Field(default="x", min_length=1, max_length=5)
+    steps: list[str] = Field(default=["a", "b"], min_length=2, max_length=3)
+    events: Annotated[list[str], AfterValidator(list)] = Field(default=["a"], min_length=1)
 
     @model_validator(mode="after")
     def _not_both(self) -> "Tool":
@@ -46,6 +48,9 @@ def refusal(**arguments: Any) -> Refused:
         ({"flag_id": 1, "limit": 101}, "get_tool: limit: must be less than or equal to 100."),
         ({"flag_id": 1, "kind": "three"}, "get_tool: kind: must be 'one' or 'two'."),
         ({"flag_id": 1, "name": "abcdef"}, "get_tool: name: must have at most 5 characters."),
+        ({"flag_id": 1, "steps": ["a"]}, "get_tool: steps: must have at least 2 items, not 1."),
+        ({"flag_id": 1, "steps": ["a"] * 4}, "get_tool: steps: must have at most 3 items."),
+        ({"flag_id": 1, "events": []}, "get_tool: events: must have at least 1 item, not 0."),
         ({"flag_id": 1, "tags": "a"}, "get_tool: tags: must be a valid list."),
         ({"flag_id": 1, "tags": ["a", 0.5]}, "get_tool: tags.1: must be a valid string."),
         ({"flag_id": 1, "search": "a", "tags": ["b"]}, "get_tool: give search or tags, not both."),

@@ -9,7 +9,7 @@ from maton_posthog.server import completions
 from maton_posthog.server.completions import MOST_VALUES, matching
 
 from ..gateway.fake_gateway import FakeGateway, Peer, Received, drop, posthog, reply
-from ..tools.fake import answer, page
+from ..tools.posthog.fake import answer, page
 from .test_every_operation import ERAS, Era, served
 
 pytestmark = pytest.mark.anyio

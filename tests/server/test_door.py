@@ -16,7 +16,7 @@ from maton_posthog.tools.operation import Operation
 from ..gateway.fake_gateway import CANARY, Peer, Received, raw, reply
 from .test_every_operation import ANSWERED, ARGUMENTS, served, upstream
 from .test_queries import PATH
-from .test_side_doors import FORMS, HIDDEN, leaks
+from .rendering.test_side_doors import FORMS, HIDDEN, leaks
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ from maton_posthog.server.settings import load
 from maton_posthog.tools.operation import Effect, Operation
 from maton_posthog.tools.operations import OPERATIONS
 from tests.gateway.fake_gateway import CANARY, CONNECTION, OTHER_CONNECTION, FakeGateway, Peer, Received, raw
-from tests.tools.fake import LEAK, answer, connection, marked, page
+from tests.tools.posthog.fake import LEAK, answer, connection, marked, page
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ from maton_posthog.server.calling import error_object
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
 from maton_posthog.server.tool_list import tool_list
-from maton_posthog.tools.hints import advised, offered_only
 from maton_posthog.tools.operation import Toolset
+from maton_posthog.tools.operation.hints import advised, offered_only
 
 ROOT = Path(__file__).parents[2]
 TOOLS = frozenset(tool_list())

@@ -12,7 +12,7 @@ from maton_posthog.server.prompts import PLANS, PromptPlan, offered, written
 from maton_posthog.server.tool_list import tool_list
 from maton_posthog.tools.operation import Toolset
 
-from ..snapshots import ROOT
+from ..snapshots.files import ROOT
 from .test_every_operation import ERAS, Era, served
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
 
 from ..gateway.fake_gateway import drop
-from ..tools.live import NOW, running_sandbox
+from ..tools.posthog.live import NOW, running_sandbox
 from .test_every_operation import ERAS, Era, served
 
 pytestmark = pytest.mark.anyio

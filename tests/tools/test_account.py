@@ -8,7 +8,7 @@ from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.account import ListProjects
 from maton_posthog.tools.account import OPERATIONS
 
-from .fake import PROJECT_ID, FakeCall, answer, in_turn, page, run
+from .posthog.fake import PROJECT_ID, FakeCall, answer, in_turn, page, run
 
 pytestmark = pytest.mark.anyio
 

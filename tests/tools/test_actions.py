@@ -9,7 +9,7 @@ from maton_posthog.gateway.errors import Failed
 from maton_posthog.schemas.actions import CreateAction, UpdateAction
 from maton_posthog.tools.actions import OPERATIONS
 
-from .fake import PROJECT_ID, FakeCall, Sent, answer, run
+from .posthog.fake import PROJECT_ID, FakeCall, Sent, answer, run
 
 pytestmark = pytest.mark.anyio
 

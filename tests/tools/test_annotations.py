@@ -9,7 +9,7 @@ from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.annotations import CreateAnnotation, UpdateAnnotation
 from maton_posthog.tools.annotations import OPERATIONS
 
-from .fake import PROJECT_ID, FakeCall, Sent, answer, page, run
+from .posthog.fake import PROJECT_ID, FakeCall, Sent, answer, page, run
 
 pytestmark = pytest.mark.anyio
 

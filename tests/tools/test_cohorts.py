@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from maton_posthog.schemas.cohorts import CreateCohort, UpdateCohort
 from maton_posthog.tools.cohorts import OPERATIONS
 
-from .fake import PROJECT_ID, FakeCall, Sent, answer, page, run
+from .posthog.fake import PROJECT_ID, FakeCall, Sent, answer, page, run
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from maton_posthog.gateway.errors import Rejected
 from maton_posthog.schemas.connections import ManageConnection
 from maton_posthog.tools.connections import OPERATIONS
 
-from .fake import FakeCall, connection, run
+from .posthog.fake import FakeCall, connection, run
 
 pytestmark = pytest.mark.anyio
 

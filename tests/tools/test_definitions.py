@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from maton_posthog.schemas.definitions import ListPropertyDefinitions
 from maton_posthog.tools.definitions import OPERATIONS
 
-from .fake import FakeCall, answer, page, run
+from .posthog.fake import FakeCall, answer, page, run
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from maton_posthog.schemas.flags import CreateFlag, UpdateFlag
 from maton_posthog.tools.flags import OPERATIONS
 from tests.oracle import WHOLES
 
-from .fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
+from .posthog.fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
 
 pytestmark = pytest.mark.anyio
 

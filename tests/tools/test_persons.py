@@ -10,7 +10,7 @@ from maton_posthog.gateway.budget import Budget
 from maton_posthog.schemas.persons import GetPerson, ListPersons
 from maton_posthog.tools.persons import OPERATIONS
 
-from .fake import PROJECT_ID, FakeCall, Sent, answer, run
+from .posthog.fake import PROJECT_ID, FakeCall, Sent, answer, run
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ from maton_posthog.schemas.recordings import ListRecordings
 from maton_posthog.tools.recordings import OPERATIONS
 from tests.oracle import accepting
 
-from .fake import PROJECT_ID, FakeCall, answer, run
+from .posthog.fake import PROJECT_ID, FakeCall, answer, run
 
 pytestmark = pytest.mark.anyio
 

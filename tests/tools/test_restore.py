@@ -8,7 +8,7 @@ from maton_posthog.schemas.restore import RESTORABLE, Restorable, RestoreDeleted
 from maton_posthog.tools.operation import Effect
 from maton_posthog.tools.restore import OPERATIONS
 
-from .fake import PROJECT_ID, FakeCall, Sent, answer, run
+from .posthog.fake import PROJECT_ID, FakeCall, Sent, answer, run
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .live import NOW, LiveSandbox, running_sandbox
+from .posthog.live import NOW, LiveSandbox, running_sandbox
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ...schemas.analytics.events import PROPERTY_MATHS
 from ...schemas.analytics.queries import Interval
-from ...schemas.dates import RangeStart
+from ...schemas.base.dates import RangeStart
 from ...schemas.json import as_list, as_object, as_objects, is_list
 from .spec import EVERY_EVENT, Condition, Counted, Dates, Split
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ...gateway.call import Call
+from ...schemas.base.shown import Whole
 from ...schemas.dashboards import (
     CreateDashboard,
     DashboardRow,
@@ -15,9 +16,8 @@ from ...schemas.dashboards import (
     UpdateDashboard,
 )
 from ...schemas.json import as_object, is_list, is_object
-from ...schemas.shown import Whole
 from ..operation import Effect, Operation, Result, Toolset, read, route, show, show_page
-from ..pages import MAX_PAGES, PAGE_SIZE, PagedRows
+from ..operation.pages import MAX_PAGES, PAGE_SIZE, PagedRows
 from .numbers import numbers_of
 
 DASHBOARDS = "/api/projects/{project_id}/dashboards/"

@@ -4,6 +4,7 @@ from typing import Any
 
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
+from ...schemas.base.shown import Whole
 from ...schemas.experiments.objects import (
     CreateExperiment,
     DeleteExperiment,
@@ -15,9 +16,8 @@ from ...schemas.experiments.objects import (
     UpdateExperiment,
 )
 from ...schemas.flags import FlagRow, Variant
-from ...schemas.shown import Whole
 from ..operation import Effect, Operation, Result, Toolset, listing, route, show
-from ..pages import PagedRows
+from ..operation.pages import PagedRows
 
 EXPERIMENTS = "/api/projects/{project_id}/experiments/"
 EXPERIMENT = "/api/projects/{project_id}/experiments/{experiment_id}/"

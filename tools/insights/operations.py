@@ -5,6 +5,7 @@ from typing import Any
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
+from ...schemas.base.shown import Whole
 from ...schemas.insights import (
     CreateInsight,
     DeleteInsight,
@@ -16,7 +17,6 @@ from ...schemas.insights import (
     StoredInsight,
     UpdateInsight,
 )
-from ...schemas.shown import Whole
 from ..analytics.computing import INSIGHTS
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page, undo
 from .results import INSIGHT, age_of, shown_result

@@ -21,7 +21,7 @@ from ...schemas.json import is_list
 from ...schemas.query import DescribeData, EventCount, PersonValue, PropertySample
 from ...schemas.text import excerpt
 from ..operation import Effect, Operation, Result, Toolset, read, show
-from ..pages import PagedRows
+from ..operation.pages import PagedRows
 from .schema import schema_of
 from .seen_names import event_names, property_names, unseen_events
 

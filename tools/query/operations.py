@@ -12,8 +12,8 @@ from ...gateway.background import KEPT_S, Query
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import Refused
+from ...schemas.json.rows import Rows
 from ...schemas.query import CancelQuery, GetQueryResult, Plot, RunHogql
-from ...schemas.rows import Rows
 from ..charts.drawing import illustrated
 from ..charts.plot import plotted
 from ..operation import Effect, Operation, Reply, Result, Toolset

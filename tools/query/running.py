@@ -18,8 +18,8 @@ from ...gateway.background import Query
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import Failed, GatewayError, Rejected, Upstream
+from ...schemas.json.rows import Rows
 from ...schemas.query import QueryAnswer, QueryProgress, QueryStatus
-from ...schemas.rows import Rows
 from ...schemas.text import excerpt
 from ..operation import read
 from .plan import Plan

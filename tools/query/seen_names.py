@@ -7,7 +7,7 @@ from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...schemas.base import View
 from ..operation import show
-from ..pages import PagedRows
+from ..operation.pages import PagedRows
 
 NAMES_AGE_S = 600.0
 _EVENT_PAGES = 5

@@ -3,11 +3,11 @@
 from typing import Any
 
 from ...gateway.call import Call
+from ...schemas.base.shown import Whole
 from ...schemas.json import as_object
-from ...schemas.shown import Whole
 from ...schemas.surveys.objects import CreateSurvey, GetSurvey, ListSurveys, SurveyRow, SurveyView, UpdateSurvey
-from ..merging import merged
 from ..operation import Effect, Operation, Result, Toolset, listing, read, show
+from ..operation.merging import merged
 
 SURVEYS = "/api/projects/{project_id}/surveys/"
 SURVEY = "/api/projects/{project_id}/surveys/{survey_id}/"

@@ -14,13 +14,20 @@ from posthog_sandbox.dataset import cache as cache_module
 from posthog_sandbox.dataset import cache_directory, open_dataset
 
 TODAY = date(2026, 11, 24)
-EVENTS = 2_000
+EVENTS = 150
+SMALLEST = 100
+"""The number of events from which these tests cache."""
 ROWS = "SELECT count(), groupBitXor(cityHash64(tuple(*))) FROM posthog.events"
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def smallest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "EVENTS_AT_LEAST", SMALLEST)
 
 
 def opened(cache: Path, **changed: Any) -> tuple[list[float], list[list[Any]]]:
@@ -121,11 +128,11 @@ def test_an_entry_that_could_not_be_written_whole_does_not_exist(cache: Path, mo
         copy(source / "metadata", target / "metadata", **options)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copytree", fail)
-    opened(cache)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copytree", fail)
+        opened(cache)
     assert entries(cache) == []
 
-    monkeypatch.undo()
     assert len(opened(cache)[0]) > 1
     assert opened(cache)[0] == [1.0]
 
@@ -187,15 +194,17 @@ def test_what_a_killed_process_left_behind_is_removed(cache: Path) -> None:
 
 
 def test_small_data_are_generated_every_time(cache: Path) -> None:
-    opened(cache, events=100)
+    opened(cache, events=SMALLEST - 1)
     assert not cache.exists()
 
 
-def test_processes_that_start_at_once_share_one_entry(cache: Path) -> None:
+def test_processes_that_start_at_once_share_one_entry(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    events = cache_module.EVENTS_AT_LEAST
     code = (
         "import sys; from datetime import date; from pathlib import Path\n"
         "from posthog_sandbox.dataset import open_dataset\n"
-        f"with open_dataset(None, events={EVENTS}, today=date(2026, 11, 24), cache=Path(sys.argv[1])) as engine:\n"
+        f"with open_dataset(None, events={events}, today=date(2026, 11, 24), cache=Path(sys.argv[1])) as engine:\n"
         f"    print(engine.select({ROWS!r}).rows)\n"
     )
     started = [
@@ -206,7 +215,7 @@ def test_processes_that_start_at_once_share_one_entry(cache: Path) -> None:
     assert [process.returncode for process in started] == [0, 0, 0]
     assert len(answers) == 1
     assert len(entries(cache)) == 1
-    assert f"{opened(cache)[1]}\n" in answers
+    assert f"{opened(cache, events=events)[1]}\n" in answers
 
 
 def test_the_variable_names_the_directory_or_turns_the_cache_off(tmp_path: Path) -> None:

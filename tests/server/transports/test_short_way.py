@@ -25,9 +25,9 @@ from maton_posthog.server.transports import pipe, short_way, stdio
 from maton_posthog.tools.operation import FileLink, Operation, Picture
 from maton_posthog.tools.operations import OPERATIONS
 from tests.gateway.fake_gateway import FakeGateway, reply
-from tests.ready_making import META, Sink
 from tests.server.processes import INITIALIZE, ServerProcess
 from tests.server.test_every_operation import ARGUMENTS, documented, key_set
+from tests.snapshots.ready import META, Sink
 
 pytestmark = pytest.mark.anyio
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)

@@ -4,7 +4,7 @@ from typing import Any
 
 from maton_posthog.tools.analytics.operations import OPERATIONS
 
-from ..fake import QUERY_PATH, FakeCall, page
+from ..posthog.fake import QUERY_PATH, FakeCall, page
 
 TRENDS, FUNNEL, RETENTION, PATHS, STICKINESS, LIFECYCLE = OPERATIONS
 POST = f"POST {QUERY_PATH}"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ..fake import run
+from ..posthog.fake import run
 from .answers import GRID, LIFECYCLE, PATHS, RETENTION, STICKINESS, VIEWS, answered, cohort
 
 pytestmark = pytest.mark.anyio

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ..fake import run
+from ..posthog.fake import run
 from .answers import FUNNEL, TRENDS, VIEWS, answered, step
 
 pytestmark = pytest.mark.anyio

@@ -28,7 +28,7 @@ from maton_posthog.tools.analytics.spec import Spec
 from maton_posthog.tools.insights.results import shown_result
 from maton_posthog.tools.table import Column, Report, Role, Table
 
-from ..fake import run
+from ..posthog.fake import run
 from .answers import answered
 
 ROOT = Path(__file__).parents[3]

@@ -13,7 +13,7 @@ import pytest
 
 from maton_posthog.gateway.errors import GatewayError
 
-from ..live import NOW, LiveSandbox, running_sandbox
+from ..posthog.live import NOW, LiveSandbox, running_sandbox
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ import pytest
 from maton_posthog.gateway.errors import Rejected
 from maton_posthog.tools.analytics.operations import OPERATIONS
 
-from ..fake import QUERY_PATH, FakeCall, Sent, page, run
+from ..posthog.fake import QUERY_PATH, FakeCall, Sent, page, run
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ from maton_posthog.tools.analytics import computing
 from maton_posthog.tools.analytics.operations import OPERATIONS
 from maton_posthog.tools.operation import Effect, Operation
 
-from ..fake import PROJECT_ID, FakeCall, answer, in_turn, run
+from ..posthog.fake import PROJECT_ID, FakeCall, answer, in_turn, run
 from .answers import (
     FUNNEL,
     INSIGHTS,

@@ -7,7 +7,7 @@ import pytest
 from maton_posthog.gateway.errors import Rejected
 from maton_posthog.tools.dashboards.operations import OPERATIONS
 
-from ..fake import PROJECT_ID, FakeCall, Sent, answer, run
+from ..posthog.fake import PROJECT_ID, FakeCall, Sent, answer, run
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from maton_posthog.schemas.dashboards import CreateDashboard, UpdateDashboard
 from maton_posthog.tools.dashboards.operations import OPERATIONS
 
-from ..fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
+from ..posthog.fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..fake import PROJECT_ID, FakeCall, Sent, answer
+from ..posthog.fake import PROJECT_ID, FakeCall, Sent, answer
 
 QUERY = f"/api/projects/{PROJECT_ID}/query/"
 NOW = "2026-11-23T12:00:00Z"

@@ -11,7 +11,7 @@ from maton_posthog.schemas.experiments.objects import CreateExperiment, UpdateEx
 from maton_posthog.tools.experiments.operations import OPERATIONS
 from tests.oracle import WHOLES
 
-from ..fake import PROJECT_ID, FakeCall, Sent, answer, page, run
+from ..posthog.fake import PROJECT_ID, FakeCall, Sent, answer, page, run
 
 pytestmark = pytest.mark.anyio
 

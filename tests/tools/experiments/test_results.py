@@ -9,7 +9,7 @@ from maton_posthog.schemas.experiments.results import MetricAnswer
 from maton_posthog.tools.experiments.metrics import Metric, reading_of
 from maton_posthog.tools.experiments.results import OPERATIONS
 
-from ..fake import run
+from ..posthog.fake import run
 from .answers import (
     CONTROL,
     NEITHER,

@@ -7,7 +7,7 @@ from maton_posthog.gateway.errors import Rejected
 from maton_posthog.schemas.insights import CreateInsight, UpdateInsight
 from maton_posthog.tools.insights.operations import OPERATIONS
 
-from ..fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
+from ..posthog.fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,7 @@ from maton_posthog.tools.query.verdict import statement_of
 from posthog_sandbox.hogql import Context, translate
 from posthog_sandbox.hogql.schema.describe import describe_schema
 
-from ..fake import QUERY_PATH, FakeCall, Sent, page, run
+from ..posthog.fake import QUERY_PATH, FakeCall, Sent, page, run
 
 pytestmark = pytest.mark.anyio
 pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for this platform")

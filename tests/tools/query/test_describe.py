@@ -9,7 +9,7 @@ from maton_posthog.schemas.query import DescribeData
 from maton_posthog.tools.query.describe import OPERATIONS
 from posthog_sandbox.hogql.schema.describe import describe_schema
 
-from ..fake import QUERY_PATH, FakeCall, Sent, page, run
+from ..posthog.fake import QUERY_PATH, FakeCall, Sent, page, run
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ from maton_posthog.tools.operation import Reply
 from maton_posthog.tools.query import export as query_export
 from maton_posthog.tools.query.operations import OPERATIONS
 
-from ..fake import QUERY_PATH, FakeCall, answer
+from ..posthog.fake import QUERY_PATH, FakeCall, answer
 
 pytestmark = pytest.mark.anyio
 RUN = OPERATIONS[0]

@@ -15,14 +15,14 @@ from maton_posthog.gateway import background
 from maton_posthog.gateway.errors import Code, Failed, GatewayError, Refused, Rejected, Upstream
 from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.target import Target
+from maton_posthog.schemas.json.rows import Rows
 from maton_posthog.schemas.query import RunHogql
-from maton_posthog.schemas.rows import Rows
 from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.query import running as query_running
 from maton_posthog.tools.query.operations import OPERATIONS
 
-from .. import fake
-from ..fake import PROJECT_ID, QUERY_PATH, FakeCall, Sent, answer, in_turn
+from ..posthog import fake
+from ..posthog.fake import PROJECT_ID, QUERY_PATH, FakeCall, Sent, answer, in_turn
 
 pytestmark = pytest.mark.anyio
 

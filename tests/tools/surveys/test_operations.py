@@ -10,7 +10,7 @@ from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.surveys.objects import CreateSurvey, Question, UpdateSurvey
 from maton_posthog.tools.surveys.operations import OPERATIONS
 
-from ..fake import PROJECT_ID, FakeCall, Sent, answer, marked, page, run
+from ..posthog.fake import PROJECT_ID, FakeCall, Sent, answer, marked, page, run
 
 pytestmark = pytest.mark.anyio
 

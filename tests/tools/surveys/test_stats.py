@@ -11,7 +11,7 @@ from maton_posthog.schemas.surveys.objects import QuestionView
 from maton_posthog.tools.surveys.answers import answers_to, latest_parts, properties_of
 from maton_posthog.tools.surveys.stats import OPERATIONS
 
-from ..fake import PROJECT_ID, FakeCall, Sent, answer, run
+from ..posthog.fake import PROJECT_ID, FakeCall, Sent, answer, run
 
 pytestmark = pytest.mark.anyio
 

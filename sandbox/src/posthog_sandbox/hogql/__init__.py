@@ -9,12 +9,12 @@ from .context import Context, Notice, PropertyTypes, Resolver, Translated
 from .errors import HogqlError
 from .functions.registry import has_aggregate
 from .inspection import index_use, property_notices
-from .parser import parse_expression, parse_query
 from .schema.catalog import SYSTEM_TABLES, column_kind
 from .schema.describe import describe_schema
 from .schema.information import information_schema_rows
 from .schema.stored import INFORMATION_SCHEMA, QUERY_LOG, clickhouse_columns
 from .schema.tables import Table
+from .syntax.parser import parse_expression, parse_query
 from .translate import translate
 from .values import PropertyType, Scope, Type
 

@@ -10,8 +10,8 @@ from hogql_lang import tree
 
 from . import escape
 from .errors import query_error, relocated
-from .parser import parse_query
 from .scope import CompiledCte, Environment
+from .syntax.parser import parse_query
 from .times import literal
 from .values import BOOLEAN, Fragment
 

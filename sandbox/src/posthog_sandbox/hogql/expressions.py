@@ -10,11 +10,11 @@ from .errors import query_error
 from .functions.calls import call, compile_call, compile_window_call
 from .functions.casts import cast_to
 from .functions.registry import find_function
-from .hogqlx import value_of
 from .names import compile_array_access, compile_field, compile_tuple_access
 from .scope import MAX_DEPTH, MAX_EXPRESSIONS, MAX_SQL, MAX_WORK, Environment
+from .select.windows import compile_over
+from .syntax.hogqlx import value_of
 from .values import ARRAY, BOOLEAN, FLOAT, INTEGER, STRING, TUPLE, UNKNOWN, Fragment, Type
-from .windows import compile_over
 
 _ARITHMETIC = {"+": "plus", "-": "minus", "*": "multiply", "/": "divide", "%": "modulo"}
 

@@ -9,7 +9,7 @@ from hogql_lang import tree
 from hogql_lang.walk import walk
 
 from .context import Context, Notice
-from .parser import parse_query
+from .syntax.parser import parse_query
 from .values import Scope
 
 type IndexUse = Literal["undecisive", "no", "partial", "yes"]

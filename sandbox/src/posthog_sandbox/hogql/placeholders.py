@@ -13,8 +13,8 @@ from hogql_lang.walk import rebuilt
 
 from .context import Context
 from .errors import Span, query_error, relocated
-from .parser import parse_expression
 from .schema.catalog import find_table
+from .syntax.parser import parse_expression
 
 
 def bind_placeholders(query: tree.Query, context: Context) -> tree.Query:

@@ -10,11 +10,11 @@ from hogql_lang import tree
 from .context import Context, Notice, Translated
 from .errors import query_error
 from .expressions import compile_expression
-from .parser import parse_query
 from .placeholders import bind_placeholders
-from .printer import print_query
-from .queries import compile_query
 from .scope import Compilation, Environment, SelectScope
+from .select.queries import compile_query
+from .syntax.parser import parse_query
+from .syntax.printer import print_query
 
 
 def translate(query: str, context: Context) -> Translated:

@@ -5,11 +5,13 @@ chdb runs one server inside a process with one data directory at a time; no seco
 
 import json
 import re
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, cast
 
 from .clickhouse_types import converter, without_low_cardinality
@@ -254,7 +256,8 @@ def _check_kept(table: str, kept: int, written: int) -> None:
 def _load_chdb() -> Callable[[str], _Connection]:
     """Return chdb's `connect`. The import takes up to 5 seconds and 300 MB, so only a running sandbox makes it."""
     try:
-        from chdb.state import connect
+        with _without_pyarrow():
+            from chdb.state import connect
     except ImportError as error:
         raise EngineMissingError(
             "The sandbox needs chdb, the embedded ClickHouse (a download of about 265 MB). Run "
@@ -262,6 +265,20 @@ def _load_chdb() -> Callable[[str], _Connection]:
             f"Import error: {error}."
         ) from error
     return cast("Callable[[str], _Connection]", connect)
+
+
+@contextmanager
+def _without_pyarrow() -> Generator[None]:
+    """Keep chdb from importing pyarrow, which is a third of its import and serves only Arrow results, not used here."""
+    if "pyarrow" in sys.modules:
+        yield
+        return
+    modules = cast("dict[str, ModuleType | None]", sys.modules)
+    modules["pyarrow"] = None  # it is optional: chdb goes on after the ImportError
+    try:
+        yield
+    finally:
+        del modules["pyarrow"]
 
 
 @contextmanager

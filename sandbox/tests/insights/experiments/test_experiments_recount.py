@@ -23,7 +23,7 @@ from posthog_sandbox.storage.store import Store
 from ...oracle import EFFORTS, Effort
 from ...sandbox_client import BASE_URL, Shared
 from ..hand_made import Event, open_engine
-from ..recount.experiment_drawing import (
+from ..recount.experiments.drawing import (
     FLAG,
     INTERNAL,
     NOW,
@@ -37,7 +37,7 @@ from ..recount.experiment_drawing import (
     drawn_retention,
     drawn_session,
 )
-from ..recount.experiments import conversions, daily, retained, sums
+from ..recount.experiments.results import conversions, daily, retained, sums
 
 pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 

@@ -10,8 +10,8 @@ from posthog_sandbox.storage.engine import Engine
 
 from ...oracle import EVERY_SEED, Effort
 from ..recount.dataset import Setting, World, worlds
-from ..recount.funnel_drawing import drawn_funnel, happening
-from ..recount.funnels import funnels
+from ..recount.funnels.drawing import drawn_funnel, happening
+from ..recount.funnels.results import funnels
 from ..recount.running import Rejection, Response, Runner, agree, open_runner, opened
 
 pytestmark = [pytest.mark.anyio, pytest.mark.oracle]

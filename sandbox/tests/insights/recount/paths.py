@@ -16,7 +16,7 @@ from .dataset import Setting, World
 from .dates import highest, lowest, midnight
 from .drawing import drawn_common
 from .filters import PATH_CLEANING
-from .funnel_paths import Walks, drawn_funnel_paths, walks_of
+from .funnels.paths import Walks, drawn_funnel_paths, walks_of
 
 GAP = timedelta(minutes=30)
 CUT = "..."

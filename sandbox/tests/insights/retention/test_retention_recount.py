@@ -7,8 +7,8 @@ from posthog_sandbox.storage.engine import Engine
 from ...oracle import EVERY_SEED, Effort
 from ..recount.checking import drawn_disagreements
 from ..recount.dataset import World, worlds
-from ..recount.retention import retention
-from ..recount.retention_drawing import drawn_retention
+from ..recount.retention.drawing import drawn_retention
+from ..recount.retention.results import retention
 
 pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 

@@ -10,7 +10,7 @@ from posthog_sandbox.storage.engine import Engine
 from ...oracle import EVERY_SEED, Effort
 from ..recount.checking import drawn_disagreements
 from ..recount.dataset import World, worlds
-from ..recount.lifecycle import drawn_lifecycle, lifecycle
+from ..recount.trends.lifecycle import drawn_lifecycle, lifecycle
 
 pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 

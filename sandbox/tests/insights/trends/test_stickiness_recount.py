@@ -7,7 +7,7 @@ from posthog_sandbox.storage.engine import Engine
 from ...oracle import EVERY_SEED, Effort
 from ..recount.checking import drawn_disagreements
 from ..recount.dataset import World, worlds
-from ..recount.stickiness import drawn_stickiness, stickiness
+from ..recount.trends.stickiness import drawn_stickiness, stickiness
 
 pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 

@@ -8,8 +8,8 @@ from ...oracle import EVERY_SEED, Effort
 from ..recount.checking import Case, disagreements, drawn_disagreements
 from ..recount.dataset import World, without_ties, worlds
 from ..recount.running import open_runner, opened
-from ..recount.trends import trends
-from ..recount.trends_drawing import drawn_trends
+from ..recount.trends.drawing import drawn_trends
+from ..recount.trends.results import trends
 
 pytestmark = [pytest.mark.anyio, pytest.mark.oracle]
 

@@ -10,8 +10,8 @@ from hogql_lang.functions import is_known
 
 from .. import escape
 from ..errors import query_error, relocated
-from ..parser import parse_expression
 from ..scope import Environment, SelectScope, TableSource
+from ..syntax.parser import parse_expression
 from ..times import is_date, now, time_literal
 from ..values import BOOLEAN, DATE, DATETIME, STRING, UNKNOWN, Fragment, Type
 from .allowed import COMPARISONS

@@ -11,7 +11,7 @@ from hogql_lang import tree
 from hogql_lang.walk import rebuilt
 
 from ..errors import Span, query_error
-from ..parser import parse_expression
+from ..syntax.parser import parse_expression
 from . import macro_texts
 from .registry import Function
 

@@ -1,0 +1,1 @@
+"""Compile SELECT queries clause by clause."""

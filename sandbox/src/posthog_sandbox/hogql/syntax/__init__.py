@@ -1,0 +1,1 @@
+"""Convert between HogQL text and syntax trees that can be compiled."""

@@ -1,0 +1,45 @@
+"""Ready answers: the same bytes as the SDK's, for every protocol version and all settings that change them."""
+
+import json
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from maton_posthog.server.settings import load
+from maton_posthog.server.starting.opening import REPLAYED, Opening
+from maton_posthog.server.starting.ready import PATH, ReadyResults
+from maton_posthog.tools.toolsets import Toolset
+from tests.snapshots.files import difference
+from tests.snapshots.ready import VERSIONS, every_kind_of_settings, line, ready_file, requests_of, results_of_sdk
+
+pytestmark = pytest.mark.anyio
+DIRECTORY = Path(__file__).parent
+SOME = ((Toolset.FLAGS,), (Toolset.QUERY, Toolset.ANALYTICS), tuple(Toolset))
+
+
+@pytest.mark.snapshot
+async def test_the_file_holds_what_the_sdk_answers(tmp_path: Path) -> None:
+    made = await ready_file(every_kind_of_settings(tmp_path))
+    assert difference(PATH, json.dumps(made, ensure_ascii=False, indent=0) + "\n") == ""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("pinned", "read_only", "exports"), list(product((False, True), repeat=3)))
+@pytest.mark.parametrize("toolsets", SOME, ids=lambda each: f"{len(each)} toolsets")
+async def test_an_answer_is_the_sdks_byte_by_byte(
+    version: str, pinned: bool, read_only: bool, exports: bool, toolsets: tuple[Toolset, ...]
+) -> None:
+    settings = load(
+        project_id=1 if pinned else None,
+        read_only=read_only,
+        export_dir=DIRECTORY if exports else None,
+        toolsets=toolsets,
+    )
+    expected = await results_of_sdk(settings, version)
+    opening = Opening(ReadyResults(settings), (answers := list[bytes]()).append)
+    passed = [opening.take(line(request, number)) for number, request in enumerate(requests_of(version))]
+    assert [answer.decode() for answer in answers] == [
+        f'{{"jsonrpc":"2.0","id":{number},"result":{text}}}' for number, text in enumerate(expected.values())
+    ]
+    assert [json.loads(each.line or b"")["id"] for each in passed if each] == [f"{REPLAYED}1"]

@@ -1,0 +1,229 @@
+"""The record of an operation. `route` and `listing` create those of one HTTP call; others are coroutines."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from ...gateway.budget import Budget
+from ...gateway.call import Call
+from ...gateway.errors import Failed
+from ...gateway.paths import placeholders
+from ...schemas.base import Input, Page, View
+from ...schemas.restore import RESTORABLE
+from ..toolsets import SAVE_AS, Effect, Toolset
+
+type Result = Mapping[str, Any]
+"""A JSON-ready object. The server adds `project`, `connection` and `budget`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG that is returned with the text of a result."""
+
+    png: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FileLink:
+    """A file that a call wrote, shown as an MCP resource link."""
+
+    uri: str
+    name: str
+    mime_type: str
+    size: int
+    """The size in bytes."""
+
+
+type Attachment = Picture | FileLink
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A result with its attachments."""
+
+    result: Result
+    attachments: tuple[Attachment, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The `_meta` for the page that hosts show with the result; models do not see it."""
+    revealed: tuple[str, ...] = ()
+    """Fields of the result whose session tokens are kept, because their reader needs them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation[I: Input]:
+    """One tool, as `tools/list` shows it and `tools/call` runs it."""
+
+    name: str
+    about: str
+    toolset: Toolset | None
+    """None for a tool of all areas, which is offered with every selection of `--toolsets`."""
+    effect: Effect
+    input: type[I]
+    run: Callable[[Call, I], Awaitable[Result | Reply]]
+    budget: Budget = Budget.CRUD
+
+    def __post_init__(self) -> None:
+        if self.toolset is Toolset.CONNECTIONS and self.budget is not Budget.CONTROL:
+            raise TypeError(f"{self.name}: connections are on the control plane")
+        if (self.effect is Effect.SAVE) is not (SAVE_AS in self.input.model_fields):
+            raise TypeError(f"{self.name}: only operations that save have the argument {SAVE_AS}")
+
+    def writes(self, args: I) -> bool:
+        """Return whether a call with these arguments changes something."""
+        return self.effect.writes or getattr(args, SAVE_AS, None) is not None
+
+
+type Method = Literal["GET", "POST", "PATCH", "SOFT_DELETE"]
+_EFFECTS: Mapping[str, Effect] = {
+    "GET": Effect.READ,
+    "POST": Effect.CREATE,
+    "PATCH": Effect.UPDATE,
+    "SOFT_DELETE": Effect.DELETE,
+}
+_AIM = ("project_id", "connection_id")
+"""Arguments that choose the target of a call; the gateway applies them."""
+
+
+def route[I: Input](
+    call: str,
+    takes: type[I],
+    gives: type[View],
+    *,
+    name: str,
+    about: str,
+    toolset: Toolset,
+    budget: Budget = Budget.CRUD,
+) -> Operation[I]:
+    """Return an operation that is one HTTP call: `route("GET /api/projects/{project_id}/…", …)`.
+
+    Arguments that are named in the path fill it. The others become the query of a GET, or the body of a POST or PATCH
+    (only those that were given). `SOFT_DELETE` is PATCH `{"deleted": true}`, confirmed in the response. The response is
+    shown as `gives`.
+    """
+    method, path = _parse(call, takes, name)
+
+    async def run(api: Call, args: I) -> Result:
+        identifiers = {key: getattr(args, key) for key in placeholders(path) if key != "project_id"}
+        rest = args.model_dump(mode="json", exclude={*identifiers, *_AIM}, exclude_unset=True, exclude_none=True)
+        match method:
+            case "GET":
+                response = await api.get(path, rest, **identifiers)
+            case "POST":
+                response = await api.post(path, rest, **identifiers)
+            case "PATCH":
+                response = await api.patch(path, rest, **identifiers)
+            case "SOFT_DELETE":
+                response = await api.soft_delete(path, **identifiers)
+        shown = show(gives, response)
+        return {**shown, **undo(api, path, **identifiers)} if method == "SOFT_DELETE" else shown
+
+    return Operation(
+        name=name, about=about, toolset=toolset, effect=_EFFECTS[method], budget=budget, input=takes, run=run
+    )
+
+
+def listing[P: Page](
+    call: str,
+    takes: type[P],
+    row: type[View],
+    *,
+    name: str,
+    about: str,
+    toolset: Toolset,
+    budget: Budget = Budget.CRUD,
+) -> Operation[P]:
+    """Return an operation that shows one page of a list: `{"<toolset>": [row, …], "count"?, "next_offset"?}`."""
+    _, path = _parse(call, takes, name)
+
+    async def run(api: Call, args: P) -> Result:
+        identifiers = {key: getattr(args, key) for key in placeholders(path) if key != "project_id"}
+        query = args.model_dump(mode="json", exclude={*identifiers, *_AIM}, exclude_none=True)
+        return show_page(row, await api.get(path, query, **identifiers), args, under=toolset.value)
+
+    return Operation(name=name, about=about, toolset=toolset, effect=Effect.READ, budget=budget, input=takes, run=run)
+
+
+def undo(api: Call, path: str, **identifiers: object) -> dict[str, Any]:
+    """Return `{"undo": {"tool", "arguments"}}`: the exact call that undoes a soft delete of `path`.
+
+    Ids are text, as the schema shows them: some hosts check arguments against it.
+    """
+    (identifier,) = identifiers.values()
+    arguments = {"resource": RESTORABLE[path.split("/")[4]], "id": str(identifier)}
+    if api.project and api.project.resolved:
+        arguments["project_id"] = str(api.project.id)
+    if api.connection:
+        arguments["connection_id"] = api.connection
+    return {"undo": {"tool": "restore_deleted", "arguments": arguments}}
+
+
+def show(view: type[View], response: object) -> dict[str, Any]:
+    """Return the fields of the view, JSON-ready, without null fields. Raises Failed, see `read`."""
+    return read(view, response).model_dump(mode="json", exclude_none=True, by_alias=True)
+
+
+def read[M: BaseModel](model: type[M], response: object) -> M:
+    """Return a response as its model.
+
+    Raises Failed (`bad_upstream_response`) when it does not fit: PostHog changed, and the caller made no mistake.
+    """
+    try:
+        return model.model_validate(response)
+    except ValidationError as error:
+        raise unexpected_shape(model.__name__, misfits(error)) from error
+
+
+def show_page(row: type[View], response: object, args: Page, *, under: str) -> dict[str, Any]:
+    """Return one page of a list. Only the `offset` in PostHog's `next` URL is read; the URL is never requested."""
+    page = read(_UpstreamPage, response)
+    shown: dict[str, Any] = {under: [show(row, item) for item in page.results]}
+    if page.count is not None:
+        shown["count"] = page.count
+    if page.next and page.results:
+        shown["next_offset"] = _next_offset(page.next) or args.offset + len(page.results)
+    return shown
+
+
+def unexpected_shape(expected: str, misfits: str) -> Failed:
+    """Return the error for a response that does not match PostHog's documented API."""
+    return Failed(
+        "bad_upstream_response",
+        f"PostHog's response does not match {expected}: {misfits}.",
+        "PostHog may have changed its API; the request itself was accepted.",
+        source="posthog",
+    )
+
+
+def misfits(error: ValidationError) -> str:
+    """Return the places that do not fit, at most five."""
+    places = {".".join(map(str, item["loc"])) or "(the whole response)" for item in error.errors(include_input=False)}
+    return ", ".join(sorted(places)[:5])
+
+
+class _UpstreamPage(View):
+    """A page as PostHog's LimitOffset pagination returns it."""
+
+    results: list[Any]
+    count: int | None = None
+    next: str | None = None
+
+
+def _next_offset(url: str) -> int | None:
+    try:
+        values = parse_qs(urlsplit(url).query).get("offset", [])
+        return int(values[0]) if values and values[0].isdecimal() else None
+    except ValueError:
+        return None
+
+
+def _parse(call: str, takes: type[Input], name: str) -> tuple[Method, str]:
+    """Return method and path of `"GET /api/…"`. Raises TypeError when the path names a field that the input lacks."""
+    method, path = call.split(" ", 1)
+    if method not in _EFFECTS or not path.startswith("/api/"):
+        raise TypeError(f"{name}: {call} is not a call that operations make")
+    if missing := placeholders(path) - takes.model_fields.keys():
+        raise TypeError(f"{takes.__name__} lacks {sorted(missing)}, named in {path}")
+    return cast("Method", method), path
