@@ -70,7 +70,7 @@ from maton_posthog.server import runtime
 from maton_posthog.server.__main__ import main
 
 number = int(sys.argv.pop())
-runtime.Runtime = lambda settings: os.kill(os.getpid(), number)
+runtime.Runtime = lambda settings, **_: os.kill(os.getpid(), number)
 main()
 """
 
