@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..settings import DECLARATIONS, Settings, SettingsFault, load
+from ..settings import DECLARATIONS, Settings, SettingsFault, check_effect, load
 from ..transports.wire import LineReader, LineWriter, claim
 from .leaving import leave_in_time, on_signals, quietly_on_signals
 from .listening import LoadingResponder, PortError, listen
@@ -57,6 +57,7 @@ def run(flags: Mapping[str, Any]) -> None:
     """
     try:
         settings = load(**flags)
+        check_effect(settings, flags)
     except SettingsFault as fault:
         if flags.get("transport") not in (None, "stdio") or os.isatty(0):
             raise
