@@ -27,7 +27,7 @@ from .http.responses import LOOK_FIRST
 from .http.threads import LARGE_BYTES
 from .journal import Journal, not_recorded
 from .kept import Slot
-from .lanes import Report
+from .lanes import ReportPlace
 from .projects import CURRENT, Project
 from .queries import INSTANT_KINDS, QUERY_PATH, check_query
 from .target import Target, resolve_target
@@ -155,7 +155,7 @@ class Call:
         """Send PATCH `{"deleted": false}`, the undo of `soft_delete`."""
         return await self._set_deleted(path, identifiers, deleted=False)
 
-    async def query(self, body: Mapping[str, Any], *, rows: bool = False, report: Report | None = None) -> Any:
+    async def query(self, body: Mapping[str, Any], *, rows: bool = False, report: ReportPlace | None = None) -> Any:
         """Send `POST /api/projects/{project_id}/query/`, which only reads. Kinds outside QUERY_KINDS are rejected.
 
         With `rows`, the rows of the response are Rows. At most three queries of a project are sent at a time; `report`

@@ -14,7 +14,7 @@ MOST_AT_ONCE = 3
 """PostHog runs three queries of a project at once, and rejects more with 429."""
 REPORT_EVERY_S = 2.0
 
-type Report = Callable[[int], Awaitable[None]]
+type ReportPlace = Callable[[int], Awaitable[None]]
 """Reports how many queries are ahead of one that waits."""
 
 
@@ -63,7 +63,7 @@ class Lanes:
 
     @asynccontextmanager
     async def turn(
-        self, project: Hashable, caller: Hashable, deadline: float, report: Report | None = None
+        self, project: Hashable, caller: Hashable, deadline: float, report: ReportPlace | None = None
     ) -> AsyncGenerator[None]:
         """Wait for a turn, and hold it during the block. Raises Refused (`timeout`) at the deadline."""
         lane = self._lanes.setdefault(project, _Lane())
@@ -89,7 +89,7 @@ class Lanes:
         if not lane.running and self._lanes.get(project) is lane:
             del self._lanes[project]
 
-    async def _wait(self, project: Hashable, caller: Hashable, deadline: float, report: Report | None) -> None:
+    async def _wait(self, project: Hashable, caller: Hashable, deadline: float, report: ReportPlace | None) -> None:
         """Return with a turn. A query that is cancelled or late leaves the line, or passes its turn on."""
         lane, mine = self._lanes[project], anyio.Event()
         lane.waiting.setdefault(caller, deque()).append(mine)

@@ -272,13 +272,13 @@ def load(**flags: Any) -> Settings:
         except (ValueError, TypeError) as error:
             raise SettingsError(f"{declaration.name} {error}.") from None
     settings = Settings(**values)
-    _check_effect(settings, {name for name, value in flags.items() if value not in (None, ())})
     check_exposure(settings)
     return settings
 
 
-def _check_effect(settings: Settings, given: set[str]) -> None:
-    """Reject flags that have no effect. Raises SettingsFault."""
+def check_effect(settings: Settings, flags: Mapping[str, Any]) -> None:
+    """Reject flags of the command line that have no effect. Raises SettingsFault."""
+    given = {name for name, value in flags.items() if value not in (None, ())}
     on_stdio = given & {"host", "port", "allowed_hosts"} if settings.transport == "stdio" else set[str]()
     in_sandbox = given & {"gateway_url", "control_url"} if settings.sandbox else set[str]()
     if idle := sorted(str(DECLARATIONS[name].flag) for name in on_stdio):

@@ -9,7 +9,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ..settings import DECLARATIONS, Settings, SettingsFault, load
+from ..settings import DECLARATIONS, Settings, SettingsFault, check_effect, load
 from ..transports.wire import LineReader, LineWriter, claim
 from .collector import uncollected
 from .leaving import at_once_on_signals, leave_in_time, on_signals, quietly_on_signals
@@ -58,6 +58,7 @@ def run(flags: Mapping[str, Any]) -> None:
     """
     try:
         settings = load(**flags)
+        check_effect(settings, flags)
     except SettingsFault as fault:
         if flags.get("transport") not in (None, "stdio") or os.isatty(0):
             raise

@@ -12,7 +12,7 @@ import pytest
 
 from maton_posthog.gateway import lanes
 from maton_posthog.gateway.errors import Refused
-from maton_posthog.gateway.lanes import MOST_AT_ONCE, Lanes, Report
+from maton_posthog.gateway.lanes import MOST_AT_ONCE, Lanes, ReportPlace
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ class Work:
         self._go = anyio.Event()
 
     async def query(
-        self, project: Hashable, caller: Hashable, *, deadline: float = math.inf, report: Report | None = None
+        self, project: Hashable, caller: Hashable, *, deadline: float = math.inf, report: ReportPlace | None = None
     ) -> None:
         async with self.lanes.turn(project, caller, deadline, report):
             self.running.append((project, caller))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from maton_posthog.server.settings import SettingsError, SettingsFault, load
+from maton_posthog.server.settings import SettingsError, SettingsFault, check_effect, load
 
 from ..processes import COMMAND, EVERYWHERE, ServerProcess
 from .test_commands import run
@@ -124,7 +124,7 @@ def test_other_keys_are_taken(key: str, monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_a_flag_without_effect_is_an_error(flags: dict[str, Any], named: str) -> None:
     with pytest.raises(SettingsFault, match=rf"^{named}.*\.$"):
-        load(**flags)
+        check_effect(load(**flags), flags)
 
 
 @pytest.mark.parametrize(("length", "is_taken"), [(1, False), (15, False), (16, True)])
