@@ -34,12 +34,12 @@ from pydantic import BaseModel, ValidationError
 from .apps import CHART, EXTENSION, MIME_TYPE, TOOL_META, is_charted
 from .calling import call_tool, error_result, not_offered
 from .completions import complete
-from .door import INTERNAL, Door
 from .prompts import offered, written
 from .resources import PROJECT, SCHEMA, ResourceProvider, read_resource
+from .results.door import INTERNAL, Door
+from .results.tool_result import ToolResult
 from .runtime import Runtime
 from .tool_list import restored
-from .tool_result import ToolResult
 
 logger = logging.getLogger("maton_posthog.server")
 audit = logging.getLogger("maton_posthog.audit")

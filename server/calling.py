@@ -20,10 +20,10 @@ from ..tools.operation import Operation, Reply, Result
 from ..tools.operation.hints import advised
 from ..tools.toolsets import RESTORE, RESTORED, Effect, Toolset
 from .arguments import invalid_arguments, reject_flood, reject_marks
-from .render import render
+from .results.render import render
+from .results.tool_result import ToolResult
 from .runtime import Runtime
 from .tool_list import tool_list
-from .tool_result import ToolResult
 
 logger = logging.getLogger("maton_posthog.server")
 audit = logging.getLogger("maton_posthog.audit")

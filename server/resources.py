@@ -13,7 +13,7 @@ from ..gateway.call import Call
 from ..gateway.errors import GatewayError
 from ..tools.operation import Reply
 from .calling import error_object
-from .render import render
+from .results.render import render
 from .runtime import Runtime
 
 PROJECT_URI = "posthog://project"

@@ -22,7 +22,7 @@ from ..gateway.errors import Failed, Refused
 from ..gateway.http.request import Request
 from ..tools.operation import Operation
 from .audit import AuditLog
-from .door import Door
+from .results.door import Door
 from .sandbox.child import COMMAND, Sandbox, SandboxError
 from .sandbox.waiting import Waiting, rising
 from .settings import Settings

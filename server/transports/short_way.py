@@ -15,11 +15,11 @@ from pydantic_core import from_json, to_json
 
 from ...schemas.json import as_object
 from ..calling import call_tool
-from ..door import INTERNAL
+from ..results.door import INTERNAL
+from ..results.tool_result import ToolResult
 from ..runtime import Runtime
 from ..starting.opening import PlainCall
 from ..starting.ready import MODERN, ReadyResults
-from ..tool_result import ToolResult
 from .wire import LineWriter
 
 INTERNAL_ERROR = -32603

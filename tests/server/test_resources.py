@@ -7,7 +7,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import PromptReference, TextResourceContents
 
 from maton_posthog.server.app import build
-from maton_posthog.server.render import MAX_TEXT_BYTES
+from maton_posthog.server.results.render import MAX_TEXT_BYTES
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from maton_posthog.gateway.errors import Failed
 from maton_posthog.schemas.json import is_list, is_object
 from maton_posthog.schemas.text import Cleaner
-from maton_posthog.server.render import MAX_TEXT_BYTES
+from maton_posthog.server.results.render import MAX_TEXT_BYTES
 
 _LONG_TEXT = 500
 _NOTE_BYTES = 600

@@ -10,7 +10,7 @@ from maton_posthog.schemas.json import is_list, is_object
 from maton_posthog.schemas.json import rows as packed_rows
 from maton_posthog.schemas.json.rows import Rows
 from maton_posthog.schemas.text import REDACTED
-from maton_posthog.server.render import MAX_TEXT_BYTES, dumps, render
+from maton_posthog.server.results.render import MAX_TEXT_BYTES, dumps, render
 from tests.oracle import accepting, examples
 
 from .plain import plain_render

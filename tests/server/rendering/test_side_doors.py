@@ -14,8 +14,8 @@ from maton_posthog.tools.query import operations as query
 
 from ...gateway.fake_gateway import CANARY, echo_refusal, reply
 from ...tools.posthog.fake import page
+from ..queries.test_queries import PATH, SQL, Slow
 from ..test_every_operation import served
-from ..test_queries import PATH, SQL, Slow
 
 pytestmark = pytest.mark.anyio
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from maton_posthog.gateway.background import Progress
 from maton_posthog.server import app
+from maton_posthog.server.results.tool_result import ToolResult
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
 from maton_posthog.server.starting.opening import Opening, PassedLine, PlainCall, Taken
 from maton_posthog.server.starting.ready import LISTS, MODERN, ReadyResults
-from maton_posthog.server.tool_result import ToolResult
 from maton_posthog.server.transports import pipe, short_way, stdio
 from maton_posthog.tools.operation import FileLink, Operation, Picture
 from maton_posthog.tools.operations import OPERATIONS

@@ -11,9 +11,9 @@ from mcp.types import TextContent
 from maton_posthog.gateway.waits import human
 from maton_posthog.tools.operation import Operation
 
-from ..gateway.fake_gateway import CONNECTION, Peer, Received, raw, reply
-from ..tools.posthog.fake import page
-from .test_every_operation import ANSWERED, ARGUMENTS, served, text_of, upstream
+from ...gateway.fake_gateway import CONNECTION, Peer, Received, raw, reply
+from ...tools.posthog.fake import page
+from ..test_every_operation import ANSWERED, ARGUMENTS, served, text_of, upstream
 
 pytestmark = pytest.mark.anyio
 

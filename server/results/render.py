@@ -10,10 +10,10 @@ from typing import Any, cast
 
 from pydantic_core import to_json
 
-from ..gateway.errors import Failed
-from ..schemas.json import is_list, is_object
-from ..schemas.json.rows import Rows
-from ..schemas.text import Cleaner, may_need_cleaning
+from ...gateway.errors import Failed
+from ...schemas.json import is_list, is_object
+from ...schemas.json.rows import Rows
+from ...schemas.text import Cleaner, may_need_cleaning
 
 MAX_TEXT_BYTES = 40_000
 """About 20,000 tokens; common hosts cut tool results at 25,000."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from ..schemas.text import Cleaner, may_need_cleaning
+from ...schemas.text import Cleaner, may_need_cleaning
 
 INTERNAL = "Internal error in this server."
 """What a client sees of an unexpected exception."""

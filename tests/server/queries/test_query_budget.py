@@ -11,8 +11,8 @@ from maton_posthog.gateway.budget import Ledger
 from maton_posthog.gateway.client import Gateway, GatewayConfig
 from maton_posthog.server import runtime as runtimes
 
-from ..gateway.fake_gateway import FakeGateway
-from .test_every_operation import served, text_of
+from ...gateway.fake_gateway import FakeGateway
+from ..test_every_operation import served, text_of
 from .test_queries import asked
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ import pytest
 
 from tests.gateway.fake_gateway import CONNECTION
 
-from .test_every_operation import methods, served, text_of
+from ..test_every_operation import methods, served, text_of
 
 pytestmark = pytest.mark.anyio
 

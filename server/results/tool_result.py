@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..tools.operation import Attachment, FileLink
+from ...tools.operation import Attachment, FileLink
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from .test_every_operation import served, text_of
+from ..test_every_operation import served, text_of
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .test_every_operation import served
+from ..test_every_operation import served
 
 pytestmark = pytest.mark.anyio
 pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for this platform")

@@ -18,8 +18,8 @@ from maton_posthog.gateway.errors import Failed
 from maton_posthog.server import calling
 from maton_posthog.tools.query import operations as query
 
-from ..gateway.fake_gateway import FakeGateway, Peer, Received, raw
-from .test_every_operation import documented, served, text_of
+from ...gateway.fake_gateway import FakeGateway, Peer, Received, raw
+from ..test_every_operation import documented, served, text_of
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import pytest
 from maton_posthog.gateway import background, lanes
 from maton_posthog.gateway.lanes import MOST_AT_ONCE
 
-from .processes import DEADLINE_S
-from .test_every_operation import served
+from ..processes import DEADLINE_S
+from ..test_every_operation import served
 from .test_queries import SQL, asked, ready
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,1 @@
+"""What leaves towards a client: results, rendered and cleaned."""
