@@ -15,6 +15,7 @@ from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import Gateway, GatewayConfig
 from maton_posthog.gateway.directory import Directory
 from maton_posthog.gateway.errors import Refused
+from maton_posthog.gateway.lanes import ReportPlace
 from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.target import Target
 from maton_posthog.tools.query.check import checked
@@ -47,7 +48,7 @@ class Answered(Call):
     async def get(self, path: str, query: Mapping[str, Any] | None = None, **identifiers: object) -> Any:
         return {"results": [{"name": name} for name in sorted(self._known)], "next": None}
 
-    async def query(self, body: Mapping[str, Any], *, rows: bool = False) -> Any:
+    async def query(self, body: Mapping[str, Any], *, rows: bool = False, report: ReportPlace | None = None) -> Any:
         return describe_schema(("organization",))
 
 

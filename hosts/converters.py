@@ -23,7 +23,7 @@ from typing import Any, cast
 from .environments import ROOT, UnavailableError, python_environment
 
 TOOL_LIST = ROOT / "server" / "tool_list.json"
-SERVER = "MATON_POSTHOG_SERVER_PYTHON"
+SERVER = "HOSTS_SERVER_PYTHON"
 """Set for the inner run: the interpreter in which this server is installed."""
 LISTED_WITH = {
     "MATON_API_KEY": "sandbox",
