@@ -85,7 +85,7 @@ def test_a_signal_while_native_code_loads_is_no_error_of_that_code(number: signa
 SIGNAL_IN_NATIVE_CODE = """
 import os, sys
 from pydantic_core import SchemaValidator, core_schema
-from maton_posthog.server import app
+from maton_posthog.server import runtime
 from maton_posthog.server.__main__ import main
 
 number = int(sys.argv.pop())
@@ -95,7 +95,7 @@ class Word:
         os.kill(os.getpid(), number)
         return 1
 
-app.build = lambda runtime: SchemaValidator(core_schema.literal_schema([Word()]))
+runtime.Runtime = lambda settings, **_: SchemaValidator(core_schema.literal_schema([Word()]))
 main()
 """
 
