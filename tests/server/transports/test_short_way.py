@@ -25,7 +25,7 @@ from maton_posthog.server.transports import pipe, short_way, stdio
 from maton_posthog.tools.operation import FileLink, Operation, Picture
 from maton_posthog.tools.operations import OPERATIONS
 from tests.gateway.fake_gateway import FakeGateway, reply
-from tests.server.processes import INITIALIZE, ServerProcess
+from tests.server.processes import DEADLINE_S, INITIALIZE, ServerProcess
 from tests.server.test_every_operation import ARGUMENTS, documented, key_set
 from tests.snapshots.ready import META, Sink
 
@@ -75,8 +75,9 @@ class Output(Sink):
         self._noted = anyio.Event()
 
     async def until(self, holds: Callable[[dict[str, Any]], bool]) -> None:
-        while not any(holds(json.loads(line)) for line in self.lines):
-            await self._noted.wait()
+        with anyio.fail_after(DEADLINE_S):
+            while not any(holds(json.loads(line)) for line in self.lines):
+                await self._noted.wait()
 
     async def answer_to(self, number: object) -> None:
         await self.until(lambda message: message.get("id") == number)
@@ -276,7 +277,7 @@ class Pausing:
         self.ended: list[str] = []
 
     async def __call__(
-        self, _: Runtime, operation: Operation[Any], __: dict[str, Any], report: Progress, *, patient: bool
+        self, _: Runtime, operation: Operation[Any], __: dict[str, Any], report: Progress, *, patient: bool, **___: Any
     ) -> ToolResult:
         await report(1.5, f"patient: {patient}")
         try:
