@@ -53,9 +53,9 @@ async def until_running(caplog: pytest.LogCaptureFixture) -> None:
     await anyio.to_thread.run_sync(eventually, lambda: "The sandbox is running" in caplog.text, "the sandbox to run")
 
 
-@pytest.mark.parametrize("transport", ["stdio", "http"])
-def test_it_starts_before_the_first_call_and_ends_with_the_server(transport: str) -> None:
-    with ServerProcess("--sandbox", "--log-json", "--transport", transport, "--port", "0") as server:
+@pytest.mark.parametrize("flags", [(), ("--transport", "http", "--port", "0")], ids=["stdio", "http"])
+def test_it_starts_before_the_first_call_and_ends_with_the_server(flags: tuple[str, ...]) -> None:
+    with ServerProcess("--sandbox", "--log-json", *flags) as server:
         url = json.loads(server.wait_for_error_line("The sandbox is running"))["url"]
         host, _, port = url.removeprefix("http://").partition(":")
         assert listens((host, int(port)))
