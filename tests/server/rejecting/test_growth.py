@@ -2,17 +2,18 @@
 
 import importlib.util
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from tests.snapshots.files import ROOT
+
 from ..test_every_operation import served
 
 pytestmark = pytest.mark.anyio
 pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for this platform")
-LIST = Path(__file__).parents[2] / "hogql" / "tests" / "growths.py"
+LIST = ROOT / "hogql" / "tests" / "growths.py"
 
 
 def growths() -> ModuleType:
