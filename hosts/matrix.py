@@ -6,8 +6,6 @@ from typing import Literal
 from .clients.cell import Transport
 
 TRANSPORTS: tuple[Transport, ...] = ("stdio", "http")
-BOTH = TRANSPORTS
-HTTP_ONLY: tuple[Transport, ...] = ("http",)
 type Kind = Literal["python", "node", "command"]
 """How the program runs: in a Python environment, in Node, or here as the driver of a command of a Node package."""
 EVERYTHING = ("list", "call", "error")
@@ -22,8 +20,8 @@ class Client:
     program: str
     """File in `clients/`."""
     configuration: str
-    """How it is configured for this server, in the words of its own interface."""
-    transports: tuple[Transport, ...] = BOTH
+    """How it is configured for this server: the client's own options or functions."""
+    transports: tuple[Transport, ...] = TRANSPORTS
     shows: tuple[str, ...] = EVERYTHING
     provokes: str = ""
     """A warning in the server's log that the client provokes."""
@@ -58,7 +56,7 @@ CLIENTS = (
         "command",
         "with_conformance.py",
         "`server --url URL --requirements REVISION`",
-        HTTP_ONLY,
+        transports=("http",),
         shows=(),
         provokes="Invalid Host header",
         quick=True,

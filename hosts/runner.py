@@ -149,7 +149,7 @@ class Finished:
 
 
 def finished(command: Sequence[str], cell: Cell, home: Path, seconds: float) -> Finished:
-    """Run a client in a home directory of its own until it ends, or its time does."""
+    """Run a client in a new home directory until it exits or its time is up."""
     variables = {name: os.environ[name] for name in _KEPT if name in os.environ}
     with (home / "stdout").open("w+") as output, (home / "stderr").open("w+") as errors:
         process = subprocess.Popen(

@@ -113,7 +113,7 @@ def _changes(body: Any, place: str = "") -> Iterator[tuple[str, Any]]:
             left += [(f"{at}.{number}", item) for number, item in enumerate(value)][::-1]
         elif at:
             shown += 1
-            yield at, f"text of {len(value)} characters" if isinstance(value, str) else value
+            yield at, f"text of length {len(value)}" if isinstance(value, str) else value
 
 
 def _ms_since(started: float) -> int:

@@ -7,22 +7,9 @@ import pytest
 from hogql_lang import LONG, SHORT, parse
 from hogql_lang import parse_expression as parse_one
 
-from .growths import GROWTHS, MOST_READINGS, Growth
+from .growths import GROWTHS, MOST_READINGS, Growth, Recorder
 
 pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for this platform")
-
-
-class Recorder:
-    """A parser that only records the texts it is given."""
-
-    def __init__(self) -> None:
-        self.handed: list[str] = []
-
-    def parse_select_json(self, text: str, /) -> str:
-        self.handed.append(text)
-        return '{"error": true, "type": "SyntaxError", "message": "noted", "start": null, "end": null}'
-
-    parse_expr_json = parse_select_json
 
 
 def parse_short(sql: str) -> None:

@@ -27,7 +27,7 @@ def quietly_on_signals() -> None:
 def at_once_on_signals() -> None:
     """Exit at once on a signal that arrives while the process loads, or after all work is done.
 
-    An exception instead could meet code that prints it, or takes it for an error of its own.
+    An exception instead could reach code that prints it or mistakes it for a different error.
     """
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -83,7 +83,7 @@ def _woken_by_signals(loop: "asyncio.AbstractEventLoop") -> Generator[None]:
         far.setblocking(False)
 
         def awake() -> None:
-            near.recv(4096)  # called from Python: handlers run between its instructions, and uvloop has none of its own
+            near.recv(4096)  # signal handlers run between instructions of Python, and uvloop's loop has none
 
         loop.add_reader(near, awake)
         before = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)

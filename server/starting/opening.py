@@ -29,13 +29,15 @@ from .ready import LISTS, MODERN, ReadyResults
 
 
 class PassedLine(NamedTuple):
-    """A line for the SDK. `apart`: it must not decide the era of the connection. `waits`: nobody waits for its answer,
-    it only prepares the SDK for later lines.
+    """A line for the SDK.
+
+    `apart`: it must not decide the era of the connection. `can_wait`: it only prepares the SDK for later lines, and no
+    client expects a response.
     """
 
     line: bytes | None
     apart: bool = False
-    waits: bool = False
+    can_wait: bool = False
 
 
 class PlainCall(NamedTuple):
@@ -108,12 +110,12 @@ class Opening:
             return PassedLine(line)
         if era is not self._era:
             self._era = era
-            return PassedLine(self._replay(request), waits=True)
+            return PassedLine(self._replay(request), can_wait=True)
         return None
 
     def _notification(self, line: bytes, message: Mapping[str, Any]) -> Taken:
         number = cancelled_request(message) if self._short else None
-        return PassedLine(line, waits=True) if number is None else Cancellation(line, number)
+        return PassedLine(line, can_wait=True) if number is None else Cancellation(line, number)
 
     def _call(self, line: bytes, request: Mapping[str, Any]) -> PlainCall | None:
         """Return a call that needs no SDK in the present state."""

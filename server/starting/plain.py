@@ -122,8 +122,8 @@ def has_no_arguments(params: object) -> bool:
 
 
 def is_plain_call(params: Mapping[str, Any], *, has_envelope: bool) -> bool:
-    """Return whether these are the parameters of tools/call with nothing but a progress token and other people's fields
-    in `_meta`.
+    """Return whether these are the parameters of tools/call, with nothing in `_meta` but a progress token and fields of
+    other vendors.
     """
     meta: object = params.get("_meta", {})
     return (

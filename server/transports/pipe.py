@@ -63,7 +63,7 @@ async def _pass(item: Taken, short: ShortWay, sdk: "_Sdk") -> None:
     match item:
         case PlainCall(line, replayed=replayed):
             if replayed is not None:
-                await sdk.take(PassedLine(replayed, waits=True))
+                await sdk.take(PassedLine(replayed, can_wait=True))
             if not short.start(item):
                 await sdk.take(PassedLine(line))
         case Cancellation(line, number):
@@ -99,7 +99,7 @@ class _Sdk:
             return
         if not self.is_started:
             self._held.append(item)
-            if item.waits and len(self._held) < _MOST_HELD:
+            if item.can_wait and len(self._held) < _MOST_HELD:
                 return
             self.is_started = True
             self._tasks.start_soon(self._serve)

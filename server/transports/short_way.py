@@ -1,8 +1,8 @@
 """The short way of tools/call over stdio: from the line to `call_tool` and back to the line, without the SDK.
 
-The messages are those that the SDK would send, byte by byte; a test sends the same requests both ways. The rules:
-a cancelled call is never answered, its id being the last one in use under that number; progress is sent to clients
-that gave a token; a call that is cut off by the end of the connection gets an error.
+The messages are those that the SDK would send, byte by byte; a test sends the same requests both ways. The rules: a
+cancelled call gets no response (of two with one id, the later one is cancelled), progress is sent to clients that gave
+a token, and a call that the end of the connection cuts off gets an error.
 """
 
 import logging

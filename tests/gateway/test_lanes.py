@@ -79,10 +79,12 @@ async def test_callers_take_turns() -> None:
 
 async def test_a_query_that_waits_reports_how_many_are_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "REPORT_EVERY_S", 0.001)
-    work, told, seen = Work(), list[int](), anyio.Event()
+    work = Work()
+    reported: list[int] = []
+    seen = anyio.Event()
 
     async def report(ahead: int) -> None:
-        told.append(ahead)
+        reported.append(ahead)
         seen.set()
 
     async with anyio.create_task_group() as tasks:
@@ -93,7 +95,7 @@ async def test_a_query_that_waits_reports_how_many_are_ahead(monkeypatch: pytest
         with anyio.fail_after(60):
             await seen.wait()
         tasks.cancel_scope.cancel()
-    assert set(told) == {3}
+    assert set(reported) == {3}
 
 
 async def test_a_query_that_is_late_is_rejected_and_leaves_the_line() -> None:

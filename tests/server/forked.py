@@ -1,7 +1,7 @@
 """Servers forked from a process that has loaded the modules of the server, which takes longer than most tests.
 
-A forked server is a process of its own, with pipes, signals and an exit code like any other. It does not show how the
-server loads: the tests of the start, of the command line and of the examples run the command itself.
+A forked server is a separate process, with pipes, signals and an exit code like any other. How the server loads is
+tested by those tests of the start and of the examples that run the command itself.
 """
 
 import os
@@ -22,8 +22,6 @@ LOADED = (
     "maton_posthog.server.transports.stdio",
     "maton_posthog.tools.operations",
 )
-_context = get_context("forkserver")
-_context.set_forkserver_preload(list(LOADED))
 
 
 class ForkedProcess:
@@ -34,7 +32,9 @@ class ForkedProcess:
         own_stdout, stdout = os.pipe()
         own_stderr, stderr = os.pipe()
         inherited = (stdin, stdout, stderr)
-        self._process = _context.Process(target=_Serve(arguments, dict(environment), inherited))
+        context = get_context("forkserver")
+        context.set_forkserver_preload(list(LOADED))  # counts when the first server is forked
+        self._process = context.Process(target=_Serve(arguments, dict(environment), inherited))
         try:
             self._process.start()
         finally:

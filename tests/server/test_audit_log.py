@@ -63,7 +63,7 @@ async def test_the_first_line_is_written_before_anything_is_sent(file: Path) -> 
     ((before,),) = seen
     assert (before["event"], before["project"], before["connection"]) == ("sending", 136209, CONNECTION)
     assert before["changes"]["filters.groups.0.rollout_percentage"] == 10
-    assert before["changes"]["key"] == "text of 13 characters"
+    assert before["changes"]["key"] == "text of length 13"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Queries of one project wait for each other, and a client that waits is told how many are ahead."""
+"""Queries of one project wait for each other, and progress tells a waiting client how many are ahead."""
 
 import anyio
 import pytest

@@ -27,19 +27,6 @@ def growths() -> ModuleType:
     return module
 
 
-class Recorder:
-    """A parser that only records the texts it is given."""
-
-    def __init__(self) -> None:
-        self.handed: list[str] = []
-
-    def parse_select_json(self, text: str, /) -> str:
-        self.handed.append(text)
-        return '{"error": true, "type": "SyntaxError", "message": "noted", "start": null, "end": null}'
-
-    parse_expr_json = parse_select_json
-
-
 def users(sql: str) -> list[tuple[str, dict[str, Any]]]:
     """Return the calls that take a statement of the caller."""
     source = {"kind": "HogQLQuery", "query": sql}
@@ -56,7 +43,8 @@ def users(sql: str) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.skipif(not LIST.exists(), reason="needs the checkout")
 async def test_no_tool_hands_the_parser_text_that_it_would_read_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    recorder, shapes = Recorder(), growths()
+    shapes = growths()
+    recorder = shapes.Recorder()
     monkeypatch.setattr("hogql_lang.parser._parser", lambda: recorder)
     async with served() as (client, _):
         for growth in shapes.GROWTHS:

@@ -113,6 +113,6 @@ async def test_a_text_that_is_cut_does_not_show_half_the_key(place: str, shown: 
             fake.on("GET", "/posthog/api/projects/136209/feature_flags/", reply(400, error))
         arguments = {"search": "a"} if place != "name" else {text: 1}
         result = await client.call_tool("list_flags", arguments)
-    told = str(result.content)
-    assert CANARY[:12] not in told
+    sent = str(result.content)
+    assert CANARY[:12] not in sent
     assert result.is_error

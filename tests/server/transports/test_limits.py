@@ -24,7 +24,7 @@ HALF_A_HEAD = b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
 
 @asynccontextmanager
 async def listening(most: int, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[int]:
-    """Serve with at most so many connections on a port of this machine."""
+    """Serve on a local port, with a limit on the number of connections."""
     monkeypatch.setattr(connections, "most_connections", lambda: most)
     app = transports.http_app(Listening().server, load(transport="http"))
     served = uvicorn.Server(

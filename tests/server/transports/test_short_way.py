@@ -127,7 +127,7 @@ async def messages(way: str, runtime: Runtime, script: Script) -> list[bytes]:
 
 @asynccontextmanager
 async def runtimes(**flags: Any) -> AsyncGenerator[tuple[dict[str, Runtime], dict[str, FakeGateway]]]:
-    """Yield a runtime for each way, with a gateway of its own."""
+    """Yield a runtime for each way, each with its own gateway."""
     async with FakeGateway() as one, FakeGateway() as other:
         fakes = dict(zip(WAYS, (one, other), strict=True))
         for fake in fakes.values():

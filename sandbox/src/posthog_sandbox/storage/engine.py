@@ -274,7 +274,7 @@ def _without_pyarrow() -> Generator[None]:
         yield
         return
     modules = cast("dict[str, ModuleType | None]", sys.modules)
-    modules["pyarrow"] = None  # it is optional: chdb goes on after the ImportError
+    modules["pyarrow"] = None  # chdb continues without it
     try:
         yield
     finally:
