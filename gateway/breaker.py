@@ -23,8 +23,8 @@ class Breaker:
         self._open_until = -math.inf
         self._is_probing = False
 
-    def permit(self, host: str) -> None:
-        """Let a request through. Raises Failed (`unavailable`) while the host counts as down."""
+    def permit(self, host: str, setting: str) -> None:
+        """Let a request through. Raises Failed (`unavailable`) while the host, chosen by a setting, counts as down."""
         if self._failures < FAILURES:
             return
         wait = self._open_until - self._clock()
@@ -35,9 +35,9 @@ class Breaker:
         raise Failed(
             "unavailable",
             f"{host} failed {self._failures} times in a row; nothing was sent.",
-            f"Wait {human(wait)}, then call again; check the network and status.maton.ai.",
+            f"Wait {human(wait)}, then call again; check the network, any proxy, and {setting}.",
             outcome="not_sent",
-            retryable=False,
+            retryable=True,
             retry_after_s=math.ceil(wait),
         )
 

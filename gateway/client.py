@@ -160,7 +160,8 @@ class Gateway:
     async def _guarded(self, request: Request, encoded: Encoded, deadline: float) -> UpstreamResponse:
         """Try once unless the host counts as down. Raises _Lost and Failed."""
         breaker = self._breakers[request.plane]
-        breaker.permit(hosts.netloc(self._hosts[request.plane].base))
+        known = self._hosts[request.plane]
+        breaker.permit(hosts.netloc(known.base), known.setting)
         try:
             response = await self._try(request, encoded, deadline)
         except _Lost as lost:

@@ -26,13 +26,16 @@ class Clock:
 
 def is_open(breaker: Breaker) -> bool:
     try:
-        breaker.permit("a.example.com")
+        breaker.permit("a.example.com", "MATON_CONTROL_URL")
     except Failed as failed:
         error = failed
     else:
         return False
     assert (error.code, error.outcome) == ("unavailable", "not_sent")
+    assert error.retryable, "the same call can succeed later"
     assert "a.example.com failed" in error.message
+    assert error.hint is not None
+    assert error.hint.endswith("MATON_CONTROL_URL.")
     return True
 
 
