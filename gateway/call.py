@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ..schemas.json import as_object
 from ..schemas.restore import RESTORABLE
 from . import paths
+from .approval import Approve, Proposal, approved
 from .background import Background, Progress
 from .budget import Budget, account
 from .connections import Connection, ControlPlane
@@ -52,6 +53,7 @@ class Call:
         export_dir: Path | None = None,
         clean: Callable[[Any], Any] = lambda value: value,
         journal: Journal = not_recorded,
+        approve: Approve = approved,
         caller: Hashable = None,
     ) -> None:
         self._dispatcher = Dispatcher(
@@ -62,6 +64,7 @@ class Call:
             journal=journal,
         )
         self._journal = journal
+        self._approve = approve
         self._started = time.monotonic()
         self.caller = caller
         """The client of the call: clients take turns where they wait."""
@@ -147,6 +150,15 @@ class Call:
             raise RuntimeError(f"{path}: objects are deleted by Call.soft_delete, which checks the response")
         return await self._write("PATCH", path, body, identifiers, _is_object)
 
+    async def approve(self, proposal: Proposal) -> bool:
+        """Wait until the change may be sent. Return whether a person took time, in which the object can have changed.
+
+        The time of a person does not count towards the deadline. Raises Refused (`confirmation_required`).
+        """
+        waited_s = await self._approve(proposal, self.place)
+        self._dispatcher.deadline += waited_s
+        return waited_s > 0
+
     async def soft_delete(self, path: str, **identifiers: object) -> Any:
         """Send PATCH `{"deleted": true}` for a resource of RESTORABLE; the response must confirm it."""
         return await self._set_deleted(path, identifiers, deleted=True)
@@ -213,6 +225,7 @@ class Call:
             target=self.target,
             deadline=time.monotonic() + seconds,
             journal=self._journal,
+            approve=self._approve,
             caller=self.caller,
         )
 
@@ -229,6 +242,7 @@ class Call:
             export_dir=self.export_dir,
             clean=self.clean,
             journal=self._journal,
+            approve=self._approve,
             caller=self.caller,
         )
 

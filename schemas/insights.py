@@ -1,12 +1,14 @@
 """Insights: `/api/projects/{project_id}/insights/`."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from .analytics.queries import ANALYSES
-from .base import Id, InProject, Page, View
+from .base import AskedWrite, Id, InProject, Page, View, Write
+from .base.changes import Changes
 from .base.forms import Clearable
 from .base.shown import Author, Fields, IfTrue, Items, Text
 from .json import as_list, is_list, is_object
@@ -88,7 +90,7 @@ class GetInsight(InProject):
     full: bool = False
 
 
-class CreateInsight(InProject):
+class CreateInsight(Write):
     name: str = Field(min_length=1, max_length=400)
     query: InsightQuery
     """kind: TrendsQuery, FunnelsQuery, RetentionQuery, PathsQuery, StickinessQuery, LifecycleQuery or HogQLQuery."""
@@ -98,25 +100,22 @@ class CreateInsight(InProject):
     saved: bool = True
 
 
-class UpdateInsight(InProject):
+class UpdateInsight(Changes):
     insight_id: Id | ShortId
     """Id or short id."""
     name: Clearable | None = Field(default=None, max_length=400)
     query: InsightQuery | None = None
     description: Clearable | None = None
     tags: list[str] | None = None
-    dashboards: list[Id] | None = None
-    """Replaces all its dashboards."""
+    remove_tags: list[str] | None = None
+    add_to_dashboards: list[Id] | None = None
+    remove_from_dashboards: list[Id] | None = None
+    dashboards: SkipJsonSchema[list[Id] | None] = None
+    """The former name of add_to_dashboards."""
     saved: bool | None = None
 
-    @model_validator(mode="after")
-    def _change_something(self) -> Self:
-        if not self.model_fields_set - {"insight_id", "project_id", "connection_id"}:
-            raise ValueError("nothing to change; set `name`, `query`, `description`, `tags`, `dashboards` or `saved`")
-        return self
 
-
-class DeleteInsight(InProject):
+class DeleteInsight(AskedWrite):
     insight_id: Id | ShortId
     """Id or short id."""
 

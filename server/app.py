@@ -21,6 +21,7 @@ from mcp.types import (
     CompleteResult,
     GetPromptRequestParams,
     GetPromptResult,
+    InputRequiredResult,
     ListPromptsResult,
     ListResourcesResult,
     ListResourceTemplatesResult,
@@ -31,7 +32,9 @@ from mcp.types import (
 )
 from pydantic import BaseModel, ValidationError
 
+from .approval import Unanswered
 from .apps import CHART, EXTENSION, MIME_TYPE, TOOL_META, is_charted
+from .asking import asking, input_required
 from .calling import call_tool, error_result, not_offered
 from .completions import complete
 from .prompts import offered, written
@@ -78,7 +81,9 @@ def build(runtime: Runtime) -> Server[Any]:
     async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=tools)
 
-    async def on_call_tool(context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
+    async def on_call_tool(
+        context: ServerRequestContext[Any], params: CallToolRequestParams
+    ) -> CallToolResult | InputRequiredResult:
         if params.name not in schemas:
             error = not_offered(params.name, runtime)
             if error is None:
@@ -91,7 +96,18 @@ def build(runtime: Runtime) -> Server[Any]:
 
         patient = (context.meta or {}).get("progress_token") is not None
         arguments = params.arguments or {}
-        answer = await call_tool(runtime, operation, arguments, report, patient=patient, caller=_caller(context))
+        try:
+            answer = await call_tool(
+                runtime,
+                operation,
+                arguments,
+                report,
+                patient=patient,
+                caller=_caller(context),
+                ask=asking(context, params),
+            )
+        except Unanswered as unanswered:
+            return input_required(unanswered)
         return _result(answer)
 
     async def list_resources(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListResourcesResult:

@@ -114,4 +114,4 @@ def is_offered(tool: ToolEntry, settings: "Settings") -> bool:
     """
     reads = not tool.effect.writes or tool.toolset is Toolset.CONNECTIONS
     chosen = bool(restored(settings)) if tool.toolset is None else tool.toolset in settings.toolsets
-    return chosen and (reads or not settings.read_only)
+    return chosen and tool.name not in settings.exclude_tools and (reads or not settings.read_only)

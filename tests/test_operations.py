@@ -30,7 +30,7 @@ WRITING = {
     "manage": Effect.DELETE,  # it can delete, so its hints are those of a delete
 }
 AUTHORISING = re.compile(r"confirm|force|yes|sure|approve|really|skip", re.IGNORECASE)
-MOST_TOKENS, MOST_MISSION_TOKENS, MOST_TOOL_TOKENS = 10_000, 5_000, 600
+MOST_TOKENS, MOST_MISSION_TOKENS, MOST_TOOL_TOKENS = 10_000, 5_200, 600
 
 
 def _module_of(operation: Operation[Any]) -> str:

@@ -1,18 +1,23 @@
 """Maton connections: the PostHog accounts that the gateway can act for."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
+from ..gateway.approval import Proposal
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..schemas.connections import ConnectionView, ManageConnection, PendingConnection
 from .operation import Effect, Operation, Reply, Result, Toolset, show
+from .operation.undoing import no_undo
+from .operation.writing import dry_run
 
 _AUTHORIZE = "Ask the user to open the url and authorize PostHog. Then use action get to check that it is ACTIVE."
+_FOR_GOOD = "A deleted connection cannot be restored; the user has to authorize a new one."
 _DELETED = (
-    "The connection was deleted at Maton; nothing changed in PostHog. This cannot be undone. Action create makes a "
-    "new connection, which the user has to authorize."
+    "The connection was deleted at Maton; nothing changed in PostHog. Action create makes a new connection, which the "
+    "user has to authorize."
 )
-
 
 _EFFECTS = {"create": Effect.CREATE, "delete": Effect.DELETE}
 
@@ -22,13 +27,27 @@ async def _manage_connection(api: Call, args: ManageConnection) -> Result | Repl
         case "list":
             return await _list(api, args.status or "ACTIVE")
         case "create":
+            if args.dry_run:
+                return dry_run(_proposal("Create a connection", {"app": "posthog"}, ()), {})
             return await _create(api)
         case "get":
             return _one(await api.control.get(str(args.connection_id)))
         case "delete":
-            await api.control.delete(str(args.connection_id))
-            api.forget_connections()
-            return {"connection_id": args.connection_id, "deleted": True, "note": _DELETED}
+            return await _delete(api, str(args.connection_id), only_show=args.dry_run)
+
+
+async def _delete(api: Call, connection_id: str, *, only_show: bool) -> Result:
+    proposal = _proposal(f"Delete the connection {connection_id}", {"connection_id": connection_id}, (_FOR_GOOD,))
+    if only_show:
+        return dry_run(proposal, {"connection": show(ConnectionView, await api.control.get(connection_id))})
+    await api.approve(proposal)
+    await api.control.delete(connection_id)
+    api.forget_connections()
+    return {"connection_id": connection_id, "deleted": True, **no_undo(_DELETED)}
+
+
+def _proposal(title: str, body: Mapping[str, Any], reasons: tuple[str, ...]) -> Proposal:
+    return Proposal(title=title, path="/connections", body=body, reasons=reasons, difference={})
 
 
 async def _list(api: Call, status: Literal["ACTIVE", "PENDING", "FAILED"]) -> Result:
@@ -49,7 +68,9 @@ async def _create(api: Call) -> Reply:
     api.forget_connections()
     if not made.get("url"):
         made = await api.control.get(made["connection_id"])
-    return _pending(made)
+    reply = _pending(made)
+    undo = {"tool": "manage_connection", "arguments": {"action": "delete", "connection_id": made["connection_id"]}}
+    return replace(reply, result={**reply.result, "undo": undo})
 
 
 def _one(connection: dict[str, Any]) -> Result | Reply:

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...tools.toolsets import Toolset
 from .declaration import (
+    Confirm,
     Declaration,
     Reader,
     Secret,
     appended_file,
     base_url,
     bind_host,
+    confirm,
     connection_id,
     credential,
     directory,
@@ -30,6 +32,7 @@ from .declaration import (
     number,
     one_of,
     switch,
+    tool_names,
     toolsets,
 )
 from .misspelled import wrong_key, wrong_name
@@ -119,6 +122,23 @@ class Settings:
         variable="MATON_POSTHOG_TOOLSETS",
         flag="--toolsets",
         metavar="AREAS",
+    )
+    exclude_tools: frozenset[str] = _setting(
+        "Tools that are neither listed nor callable, separated by commas.",
+        tool_names,
+        frozenset[str](),
+        variable="MATON_POSTHOG_EXCLUDE_TOOLS",
+        flag="--exclude-tools",
+        metavar="TOOLS",
+    )
+    confirm: Confirm = _setting(
+        "When a person has to agree before a change is sent: `auto` for changes that others notice, `always`, or "
+        "`never`; also per tool, such as `auto,delete_flag=always`.",
+        confirm,
+        Confirm(),
+        variable="MATON_POSTHOG_CONFIRM",
+        flag="--confirm",
+        metavar="MODE",
     )
     token: Secret | None = _setting(
         "Bearer token that HTTP clients must send; required for a non-loopback address. Not a flag either.",

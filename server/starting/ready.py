@@ -36,6 +36,11 @@ class ReadyResults:
     def __init__(self, settings: Settings) -> None:
         self._traits = traits(settings)
         self._offered = frozenset(tool.name for tool in tool_list().values() if is_offered(tool, settings))
+        self._asking = frozenset(
+            tool.name
+            for tool in tool_list().values()
+            if tool.effect.writes and settings.confirm.of(tool.name) != "never"
+        )
         self._restored = restored(settings)
         self._made: dict[tuple[str, str], str] = {}
 
@@ -47,6 +52,10 @@ class ReadyResults:
     def offers(self, name: object) -> bool:
         """Return whether a tool is listed."""
         return isinstance(name, str) and name in self._offered
+
+    def may_ask(self, name: str) -> bool:
+        """Return whether a call of the tool can have a question for the user."""
+        return name in self._asking
 
     def serves(self, version: str) -> bool:
         """Return whether this is a version with a handshake that is served."""

@@ -43,7 +43,7 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "query_lifecycle": {"event": "$pageview", "save_as": "Lifecycle"},
     "get_insight": {"insight_id": 31},
     "create_insight": {"name": "Daily Active Users", "query": TRENDS},
-    "update_insight": {"insight_id": 31, "name": "Daily Active Users"},
+    "update_insight": {"insight_id": 31, "name": "Daily users"},
     "delete_insight": {"insight_id": 31},
     "get_dashboard": {"dashboard_id": 9},
     "create_dashboard": {"name": "My Dashboard"},
@@ -51,20 +51,20 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "delete_dashboard": {"dashboard_id": 9},
     "get_flag": {"flag": "my-feature-flag"},
     "create_flag": {"key": "my-feature-flag", "rollout_percentage": 10},
-    "update_flag": {"flag_id": 42, "rollout_percentage": 25},
-    "delete_flag": {"flag_id": 42},
+    "update_flag": {"flag": 42, "rollout_percentage": 25},
+    "delete_flag": {"flag": 42},
     "get_cohort": {"cohort_id": 7},
     "create_cohort": {"name": "Active Users", "groups": [{"properties": [PERFORMED]}]},
-    "update_cohort": {"cohort_id": 7, "name": "Active Users"},
+    "update_cohort": {"cohort_id": 7, "name": "Users"},
     "delete_cohort": {"cohort_id": 7},
     "create_action": {"name": "Signed Up", "steps": [{"event": "$identify"}]},
     "get_action": {"action_id": 3},
-    "update_action": {"action_id": 3, "name": "Signed Up"},
+    "update_action": {"action_id": 3, "name": "Sign-up"},
     "delete_action": {"action_id": 3},
     "get_person": {"person_id": PERSON},
     "get_recording": {"recording_id": "019c8795-79e3-7a05-ac56-597b102f1960"},
     "create_annotation": {"content": "New feature launched"},
-    "update_annotation": {"annotation_id": 5, "content": "New feature launched"},
+    "update_annotation": {"annotation_id": 5, "content": "Launch"},
     "delete_annotation": {"annotation_id": 5},
     "create_survey": {"name": "NPS", "type": "popover", "questions": [{"type": "rating", "question": "How likely?"}]},
     "get_survey": {"survey_id": "0190bbbb-0000-7000-8000-000000000002"},
@@ -73,7 +73,7 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "create_experiment": {"name": "Button Color Test", "feature_flag_key": "button-color-test"},
     "get_experiment": {"experiment_id": 11},
     "get_experiment_results": {"experiment_id": 11},
-    "update_experiment": {"experiment_id": 11, "name": "Button Color Test"},
+    "update_experiment": {"experiment_id": 11, "name": "Colors"},
     "delete_experiment": {"experiment_id": 11},
     "restore_deleted": {"resource": "flag", "id": 42},
 }  # fmt: skip
@@ -135,11 +135,9 @@ def upstream(request: Received) -> Any:
         return _SURVEY_STATS
     if request.method == "GET" and not rest:
         return page(answer(_ROWS.get(resource, resource.removesuffix("s"))))
-    return answer(_OBJECTS.get(resource, resource.removesuffix("s"))) | _as_sent(request.json or {})
-
-
-def _as_sent(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name in ("deleted", "filters", "archived")}
+    stored = answer(_OBJECTS.get(resource, resource.removesuffix("s")))
+    sent = cast("dict[str, Any]", request.json or {})
+    return stored | {name: value for name, value in sent.items() if name in stored}
 
 
 async def documented(request: Received, peer: Peer) -> None:
@@ -149,11 +147,11 @@ async def documented(request: Received, peer: Peer) -> None:
 
 @asynccontextmanager
 async def served(era: Era = "auto", **flags: Any) -> AsyncGenerator[tuple[Client, FakeGateway]]:
-    """Return a client of a server with the recording gateway."""
+    """Return a client of a server with the recording gateway. It asks nobody unless `confirm` is given."""
     async with FakeGateway() as fake:
         fake.answers(documented)
         with key_set():
-            runtime = Runtime(load(gateway_url=fake.url, control_url=fake.url, **flags))
+            runtime = Runtime(load(gateway_url=fake.url, control_url=fake.url, **{"confirm": "never", **flags}))
         try:
             async with Client(build(runtime), mode=era) as client:
                 yield client, fake

@@ -39,6 +39,8 @@ LEAK = "do_not_leak"
 _FREE_FORM = frozenset(
     [
         "query",
+        "conditions",
+        "appearance",
         "filters",
         "properties",
         "result",
