@@ -63,6 +63,11 @@ def _back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[s
     return {**plain_arguments(before, after, names), **steps}
 
 
+def _meant(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an action whose steps have no `url_matching` without a `url`, and the like."""
+    return {**stored, "steps": show(ActionView, stored).get("steps")}
+
+
 _EDITING: Editing[Any] = Editing(
     what="action",
     path="/api/projects/{project_id}/actions/{action_id}/",
@@ -70,6 +75,7 @@ _EDITING: Editing[Any] = Editing(
     target="action_id",
     body=_body,
     back=_back,
+    meant=_meant,
 )
 
 

@@ -35,6 +35,8 @@ VOLATILE = frozenset(
 """Fields that change by themselves, or follow from others."""
 NOTHING_TO_CHANGE = "Everything is stored like this already; nothing was sent."
 _DATES = ("start_date", "end_date")
+_SETS = ("tags", "dashboards")
+"""Lists without an order."""
 _LONGEST = 2000
 """Most characters of one value in a difference."""
 
@@ -121,6 +123,8 @@ class Editing[I: Write]:
     """Returns the fields that PostHog should store, from the arguments and the stored object. Raises Refused."""
     back: Callable[[Mapping[str, Any], Mapping[str, Any], Sequence[str]], Mapping[str, Any]] = plain_arguments
     """Returns the arguments that store these fields as before: of the object before and after the change."""
+    meant: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
+    """Returns an object without what has no meaning, so that the undo need not bring it back."""
     basis: Callable[[Change], Mapping[str, Any]] = lambda _: {}
     """Returns what is sent along, so that PostHog notices conflicting changes."""
     reasons: Reasons = nobody_asks
@@ -168,10 +172,12 @@ async def update[I: Write](api: Call, args: I, editing: Editing[I], tool: str) -
     _check_identity(before, after)
     _check_stored(change, after)
     notes = editing.notes(api, args, change, after)
+    found = differences(editing.gives, before, after, change.body)
+    others = {place.split(".")[0] for place in found.get("also_changed", ())}
     return {
         **show(editing.gives, after),
-        **differences(editing.gives, before, after, change.body),
-        **_undo(api, args, editing, tool, change, after),
+        **found,
+        **_undo(api, args, editing, tool, change, after, sorted(others)),
         **({"note": " ".join(notes)} if notes else {}),
     }
 
@@ -324,17 +330,35 @@ def _check_stored(change: Change, after: Mapping[str, Any]) -> None:
 
 
 def _undo[I: Write](
-    api: Call, args: I, editing: Editing[I], tool: str, change: Change, after: Mapping[str, Any]
+    api: Call,
+    args: I,
+    editing: Editing[I],
+    tool: str,
+    change: Change,
+    after: Mapping[str, Any],
+    others: Sequence[str],
 ) -> dict[str, Any]:
-    """Return the call that stores what was there before, if such a call exists: it is tried on the stored object."""
+    """Return the call that stores what was there before, if such a call exists: it is tried on the stored object.
+
+    `others` are fields that PostHog changed as well, which that call does not set.
+    """
     arguments = {editing.target: str(change.before["id"]), **editing.back(change.before, after, tuple(change.body))}
     try:
         parsed = type(args).model_validate(arguments)
         stored = {**after, **editing.body(api, parsed, after)}
     except (ValidationError, GatewayError, ValueError, KeyError):
         return no_undo()
-    restored = all(same(change.before.get(name), stored.get(name)) for name in change.body)
-    return undo_call(api, tool, arguments) if restored else no_undo()
+    was, now = editing.meant(change.before), editing.meant(stored)
+    if not all(_is_back(name, was.get(name), now.get(name)) for name in change.body):
+        return no_undo()
+    found = undo_call(api, tool, arguments)
+    return {"undo": {**found["undo"], "does_not_set": list(others)}} if others else found
+
+
+def _is_back(name: str, before: Any, stored: Any) -> bool:
+    if name in _SETS:
+        return sorted(map(str, as_list(before))) == sorted(map(str, as_list(stored)))
+    return same(before, stored)
 
 
 def _identity(editing: Editing[Any], stored: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:

@@ -40,6 +40,7 @@ _FREE_FORM = frozenset(
     [
         "query",
         "conditions",
+        "metrics",
         "appearance",
         "filters",
         "properties",
@@ -119,6 +120,16 @@ def connection(status: str = "ACTIVE", connection_id: str = "0b6f7a52-6f0e-4d0e-
         "method": "OAUTH2",
         "metadata": {},
     }
+
+
+def unmarked(value: Any) -> Any:
+    """Return a value without the fields that `marked` added."""
+    if isinstance(value, list):
+        return [unmarked(item) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    fields = cast("dict[str, Any]", value)
+    return {name: unmarked(item) for name, item in fields.items() if name != LEAK}
 
 
 class FakeCall(Call):

@@ -40,6 +40,11 @@ class LiveSandbox:
             shown = given.result if isinstance(given, Reply) else given
             return json.loads(json.dumps({**call.aimed(), **shown}, allow_nan=False))
 
+    async def get(self, path: str, **identifiers: object) -> dict[str, Any]:
+        """Return an object as PostHog stores it."""
+        async with self._aimed(Budget.CRUD, writes=False) as call:
+            return await call.get(path, **identifiers)
+
     async def rows(self, sql: str) -> list[list[Any]]:
         """Return the rows of a HogQL query, sent unchanged."""
         async with self._aimed(Budget.QUERY, writes=False) as call:
