@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from ..gateway.approval import approved
 from ..gateway.background import Progress
 from ..gateway.budget import Budget
 from ..gateway.call import Call
@@ -130,11 +131,13 @@ class Runtime:
             export_dir=self.settings.export_dir,
             clean=self.door.value,
             journal=self.audit.journal(tool),
-            approve=Approval(
-                self.confirmations, self.settings.confirm.of(tool), tool, confirmation=confirmation, ask=ask
-            ),
+            approve=self._approval(tool, confirmation, ask) if writes else approved,
             caller=caller,
         )
+
+    def _approval(self, tool: str, confirmation: str | None, ask: Ask | None) -> Approval:
+        mode = self.settings.confirm.of(tool)
+        return Approval(self.confirmations, mode, tool, confirmation=confirmation, ask=ask)
 
     async def _send_when_ready(
         self, gateway: Gateway, waiting: Waiting, request: Request, deadline: float, received: Received

@@ -22,7 +22,7 @@ SCHEMAS = '''"""Notebooks: `/api/projects/{project_id}/notebooks/`."""
 
 from pydantic import Field
 
-from .base import InProject, Page, View
+from .base import InProject, Page, View, Write
 from .base.shown import Author, Text
 
 
@@ -35,7 +35,7 @@ class GetNotebook(InProject):
     """Its short_id."""
 
 
-class CreateNotebook(InProject):
+class CreateNotebook(Write):
     title: str = Field(min_length=1, max_length=256)
     text_content: str | None = None
 
@@ -60,6 +60,7 @@ from typing import Any
 
 from ..schemas.notebooks import CreateNotebook, GetNotebook, ListNotebooks, NotebookRow, NotebookView
 from .operation import Operation, Toolset, listing, route
+from .operation.writing import creating
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     listing(
@@ -78,11 +79,12 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="Show a notebook with its text.",
         toolset=Toolset.NOTEBOOKS,
     ),
-    route(
+    creating(
         "POST /api/projects/{project_id}/notebooks/",
         CreateNotebook,
         NotebookView,
         name="create_notebook",
+        what="notebook",
         about="Create a notebook.",
         toolset=Toolset.NOTEBOOKS,
     ),

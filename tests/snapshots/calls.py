@@ -112,8 +112,8 @@ FLAGS_AND_ACCOUNT: Mapping[str, Pair] = {
     "list_flags": Pair({"search": "checkout"}, {"type": "percentage"}),
     "get_flag": Pair({"flag": "beta-reports"}, {"flag": "beta-report"}),
     "create_flag": Pair({"key": "new-search", "rollout_percentage": 10}, {"key": "new search"}),
-    "update_flag": Pair({"flag_id": FLAG, "rollout_percentage": 25}, {"flag_id": FLAG, "rollout_percentage": 150}),
-    "delete_flag": Pair({"flag_id": 1}, {"flag_id": MISSING}),
+    "update_flag": Pair({"flag": FLAG, "rollout_percentage": 25}, {"flag": FLAG, "rollout_percentage": 150}),
+    "delete_flag": Pair({"flag": 1}, {"flag": MISSING}),
     "list_surveys": Pair({}, {"archived": "maybe"}),
     "get_survey": Pair({"survey_id": SURVEY}, {"survey_id": "nps"}),
     "create_survey": Pair(
@@ -134,7 +134,7 @@ FLAGS_AND_ACCOUNT: Mapping[str, Pair] = {
     "delete_experiment": Pair({"experiment_id": 3}, {"experiment_id": MISSING}),
     "get_experiment_results": Pair({"experiment_id": EXPERIMENT}, {"experiment_id": MISSING}),
     "restore_deleted": Pair(
-        {"resource": "flag", "id": 1}, {"resource": "survey", "id": 1}, before=(("delete_flag", {"flag_id": 1}),)
+        {"resource": "flag", "id": 1}, {"resource": "survey", "id": 1}, before=(("delete_flag", {"flag": 1}),)
     ),
     "get_organization": Pair({}, {"id": 1}),
     "list_projects": Pair({}, {"limit": "many"}),

@@ -195,7 +195,8 @@ async def delete[I: Write](api: Call, args: I, editing: Editing[I], state: type[
     _check_identity(before, after)
     return {
         **show(state, after),
-        **differences(editing.gives, {"deleted": False, **before}, after, change.body),
+        **differences(editing.gives, before, after, change.body),
+        "changed": {"deleted": {"before": False, "after": True}},
         **restoring(api, editing.path, after["id"]),
     }
 
