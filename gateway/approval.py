@@ -18,6 +18,8 @@ class Proposal:
     """Why a person should look at it first; empty for a change that nobody has to look at."""
     difference: Mapping[str, Any]
     """`{field: {"before", "after"}}` of the object; for a new object, its fields."""
+    affects: tuple[Mapping[str, Any], ...] = ()
+    """Whom the change affects, as far as PostHog counts it."""
     version: str = ""
     """The state of the object that the change is based on."""
 

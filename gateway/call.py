@@ -34,6 +34,7 @@ from .queries import INSTANT_KINDS, QUERY_PATH, check_query
 from .target import Target, resolve_target
 
 _ONE_QUERY_PATH = "/api/projects/{project_id}/query/{query_id}/"
+_REACH_PATH = "/api/projects/{project_id}/feature_flags/user_blast_radius/"
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
 
 
@@ -143,6 +144,11 @@ class Call:
         if path == QUERY_PATH:
             raise RuntimeError("queries are sent by Call.query, which checks their kind")
         return await self._write("POST", path, body, identifiers, _is_object)
+
+    async def reach(self, condition: Mapping[str, Any]) -> Any:
+        """Send `POST /api/projects/{project_id}/feature_flags/user_blast_radius/`, which only counts persons."""
+        path = self._fill(_REACH_PATH, {})
+        return await self._request("POST", path, writes=False, body={"condition": condition})
 
     async def patch(self, path: str, body: Mapping[str, Any], **identifiers: object) -> Any:
         """Send a PATCH, which changes the fields of `body`. Objects are deleted with `soft_delete`."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from .base import AskedWrite, Id, InProject, Page, Part, View, Write
 from .base.forms import Clearable
@@ -59,6 +59,8 @@ class ListFlags(Page):
 class GetFlag(InProject):
     flag: Id | NonBlank
     """Id or key."""
+    person: str | None = Field(default=None, min_length=1, max_length=400)
+    """Distinct id or uuid: what they get, and why."""
     full: bool = False
 
 
@@ -74,10 +76,16 @@ class CreateFlag(Write):
     variants: list[Variant] | None = None
     """Percentages must add up to 100."""
     tags: list[str] | None = None
+    copy_from: Id | None = None
+    """Project that has the flag; the copy is off unless active is set."""
     create_usage_dashboard: bool = False
 
     @model_validator(mode="after")
     def _say_who_gets_it(self) -> Self:
+        if self.copy_from is not None:
+            if self.rollout_percentage is not None or self.filters is not None or self.variants:
+                raise ValueError("`copy_from` takes the rollout, filters and variants of the flag in that project")
+            return self
         if (self.rollout_percentage is None) == (self.filters is None):
             raise ValueError(
                 "set either `rollout_percentage` (0 to 100, percentage of all users) or `filters` (with groups); "
@@ -205,6 +213,13 @@ class FlagView(FlagRow):
     has_encrypted_payloads: bool | None = None
     usage_dashboard: int | None = None
     can_edit: bool | None = None
+
+
+class Reach(View):
+    """The persons that match a condition; PostHog's former names end in `users_affected` and `total_users`."""
+
+    affected: Count = Field(validation_alias=AliasChoices("affected", "users_affected"))
+    total: Count = Field(validation_alias=AliasChoices("total", "total_users"))
 
 
 class FlagState(View):

@@ -152,15 +152,17 @@ def question(tool: str, proposal: Proposal) -> str:
         lines.append(f"- {excerpt(place, 100)}: {before} → {after}")
     if len(proposal.difference) > _MOST_LINES:
         lines.append(f"- and {len(proposal.difference) - _MOST_LINES} more")
+    lines += [f"- affects {excerpt(json.dumps(each, ensure_ascii=False), _LONGEST_LINE)}" for each in proposal.affects]
     return "\n".join([*lines, "Do it?"])
 
 
 def _fingerprint(tool: str, proposal: Proposal, place: Place) -> bytes:
     """Return a text that is the same only for the same change of the same object in the same state."""
-    bound = {**asdict(proposal), "tool": tool, "place": list(place)}
+    bound = {**asdict(proposal), "affects": (), "tool": tool, "place": list(place)}
     return hashlib.sha256(json.dumps(bound, sort_keys=True, default=str).encode()).digest()
 
 
 def _refused(proposal: Proposal, message: str, hint: str, **details: Any) -> Refused:
-    change = {"title": proposal.title, "difference": dict(proposal.difference)}
+    affects = {"affects": list(proposal.affects)} if proposal.affects else {}
+    change = {"title": proposal.title, "difference": dict(proposal.difference), **affects}
     return Refused("confirmation_required", message.strip(), hint, details={"change": change, **details})

@@ -65,7 +65,7 @@ def writes(fake: FakeGateway) -> list[str]:
     return [
         f"{request.method} {request.path}"
         for request in fake.received
-        if request.method != "GET" and not request.path.endswith("/query/")
+        if request.method != "GET" and not request.path.endswith(("/query/", "/user_blast_radius/"))
     ]
 
 

@@ -186,7 +186,7 @@ def methods(fake: FakeGateway) -> set[str]:
     return {
         request.method
         for request in fake.received
-        if request.method != "GET" and not re.search(r"/query/$", request.path)
+        if request.method != "GET" and not re.search(r"/(query|user_blast_radius)/$", request.path)
     }
 
 

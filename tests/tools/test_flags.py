@@ -10,7 +10,7 @@ from maton_posthog.schemas.flags import CreateFlag, UpdateFlag
 from maton_posthog.tools.flags.operations import OPERATIONS
 from tests.oracle import WHOLES
 
-from .posthog.fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
+from .posthog.fake import PROJECT_ID, QUERY_PATH, FakeCall, Sent, answer, in_turn, page, run
 
 pytestmark = pytest.mark.anyio
 
@@ -36,9 +36,11 @@ def stored(sent: Sent) -> dict[str, Any]:
 
 
 async def test_list_shows_the_identifying_fields_and_next_offset() -> None:
-    api = FakeCall({f"GET {FLAGS}": page(flag(tags=["beta"]), count=30, next_offset=20)})
+    calls = {"results": [["my-feature-flag", 7]]}
+    listed = page(flag(tags=["beta"]), count=30, next_offset=20)
+    api = FakeCall({f"GET {FLAGS}": listed, f"POST {QUERY_PATH}": calls})
     shown = await run(LIST, api, search="check", active="STALE", tags=["beta"])
-    assert api.last.query == {"search": "check", "active": "STALE", "tags": ["beta"], "limit": 20, "offset": 0}
+    assert api.sent[0].query == {"search": "check", "active": "STALE", "tags": ["beta"], "limit": 20, "offset": 0}
     assert shown["count"] == 30
     assert shown["next_offset"] == 20
     assert shown["flags"] == [
@@ -51,6 +53,9 @@ async def test_list_shows_the_identifying_fields_and_next_offset() -> None:
             "tags": ["beta"],
             "created_at": "2026-11-20T10:00:00.000000Z",
             "updated_at": "2026-11-20T10:00:00.000000Z",
+            "calls_30d": 7,
+            "fully_rolled_out": True,
+            "since": "2026-11-20T10:00:00.000000Z",
         }
     ]
 

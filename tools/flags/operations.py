@@ -3,41 +3,78 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...gateway.budget import Budget
 from ...gateway.call import Call
+from ...gateway.errors import Refused
+from ...schemas.base import OF_THE_CALL
 from ...schemas.base.shown import Whole
 from ...schemas.experiments.objects import ExperimentRow
 from ...schemas.flags import CreateFlag, DeleteFlag, FlagRow, FlagState, FlagView, GetFlag, ListFlags, UpdateFlag
-from ...schemas.json import as_list, as_object
-from ..operation import Effect, Operation, Result, Toolset, listing, read, show
+from ...schemas.json import as_list, as_object, as_objects
+from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
 from ..operation.undoing import removal
 from ..operation.writing import Change, Editing, create, deleting, plain_arguments, tags_of, updating
-from .filters import changed_filters, filters_back
+from .filters import changed_filters, filters_back, groups_of
 from .finding import FLAG, FLAGS, find_flag, find_to_change
+from .people import evidence, reach_of, what_a_person_gets
 
 _EXPERIMENT = "/api/projects/{project_id}/experiments/{experiment_id}/"
 _MOST_EXPERIMENTS = 3
 _LISTS = frozenset({"tags", "remove_tags"})
 
 
+async def _list_flags(api: Call, args: ListFlags) -> Result:
+    query = args.model_dump(mode="json", exclude=set(OF_THE_CALL), exclude_none=True)
+    found = await api.get(FLAGS, query)
+    shown = show_page(FlagRow, found, args, under="flags")
+    if args.active != "STALE":
+        return shown
+    known = await evidence(api, as_objects(as_object(found).get("results")))
+    return {**shown, "flags": [{**row, **known.get(row["key"], {})} for row in shown["flags"]]}
+
+
 async def _get_flag(api: Call, args: GetFlag) -> Result:
-    return show(Whole if args.full else FlagView, await find_flag(api, args.flag))
+    found = await find_flag(api, args.flag)
+    shown = show(Whole if args.full else FlagView, found)
+    if args.person is None:
+        return shown
+    return {**shown, "person": await what_a_person_gets(api, read(FlagRow, found).key, args.person)}
 
 
 async def _create_flag(api: Call, args: CreateFlag) -> Result:
+    if args.copy_from is not None:
+        return await _copy_flag(api, args, args.copy_from)
     filters = args.filters or {"groups": [{"properties": [], "rollout_percentage": args.rollout_percentage}]}
     if args.variants:
         variants = [variant.model_dump(exclude_none=True) for variant in args.variants]
         filters = {**filters, "multivariate": {"variants": variants}}
-    body = {
-        "key": args.key,
-        "name": args.name,
-        "active": args.active,
-        "filters": filters,
-        "tags": args.tags,
-        "_should_create_usage_dashboard": args.create_usage_dashboard,
-    }
+    return await _create(api, args, {"name": args.name, "active": args.active, "filters": filters, "tags": args.tags})
+
+
+async def _copy_flag(api: Call, args: CreateFlag, project: int) -> Result:
+    """Create the flag as it is in another project. Raises Refused if it depends on what only that project has."""
+    there = api.counted_as(Budget.CRUD)
+    await there.aim(args.connection_id, project)
+    found = read(FlagView, await find_flag(there, args.key))
+    filters = as_object(found.filters)
+    conditions = [each for group in groups_of(filters) for each in as_objects(group.get("properties"))]
+    if found.has_encrypted_payloads or any(each.get("type") in ("cohort", "flag") for each in conditions):
+        raise Refused(
+            "invalid_argument",
+            "`copy_from`: the flag uses cohorts, other flags or encrypted payloads, which only its project has.",
+            "Create the flag with `filters` for this project.",
+        )
+    active = args.active if "active" in args.model_fields_set else False
+    fields = {"name": args.name or found.name, "active": active, "filters": filters, "tags": args.tags or found.tags}
+    return {**await _create(api, args, fields), "copied_from": project}
+
+
+async def _create(api: Call, args: CreateFlag, fields: Mapping[str, Any]) -> dict[str, Any]:
+    body = {"key": args.key, **fields, "_should_create_usage_dashboard": args.create_usage_dashboard}
     body = {name: value for name, value in body.items() if value is not None}
-    return await create(api, args, FLAGS, body, FlagView, what="feature flag", undo=removal(FLAGS, "flag"))
+    affects = await reach_of(api, (), fields["filters"]) if args.dry_run else ()
+    undo = removal(FLAGS, "flag")
+    return await create(api, args, FLAGS, body, FlagView, what="feature flag", undo=undo, affects=affects)
 
 
 def _body(_: Call, args: UpdateFlag, stored: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -88,6 +125,13 @@ async def _running_experiments(api: Call, flag: Mapping[str, Any]) -> str:
     return ", ".join(running)
 
 
+async def _affects(api: Call, change: Change) -> Sequence[Mapping[str, Any]]:
+    """Return how many persons match the release conditions that differ."""
+    if "filters" not in change.body:
+        return ()
+    return await reach_of(api, groups_of(as_object(change.before.get("filters"))), change.after["filters"])
+
+
 async def _find(api: Call, args: UpdateFlag | DeleteFlag) -> Any:
     return await find_to_change(api, args.flag)
 
@@ -102,17 +146,18 @@ _EDITING: Editing[Any] = Editing(
     back=_back,
     basis=_basis,
     reasons=_reasons,
+    affects=_affects,
 )
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
-    listing(
-        "GET /api/projects/{project_id}/feature_flags/",
-        ListFlags,
-        FlagRow,
+    Operation(
         name="list_flags",
-        about="List feature flags, newest first, or search keys and descriptions. Use it to find a flag_id.",
+        about="List feature flags, newest first, or search keys and descriptions. active STALE adds evidence.",
         toolset=Toolset.FLAGS,
+        effect=Effect.READ,
+        input=ListFlags,
+        run=_list_flags,
     ),
     Operation(
         name="get_flag",

@@ -64,6 +64,11 @@ async def nobody_asks(_: Call, __: Change) -> Sequence[str]:
     return ()
 
 
+async def nobody_counts(_: Call, __: Change) -> Sequence[Mapping[str, Any]]:
+    """Count nobody."""
+    return ()
+
+
 def no_notes(_: Call, __: Any, ___: Change, ____: Mapping[str, Any]) -> Sequence[str]:
     """Return no note."""
     return ()
@@ -128,6 +133,8 @@ class Editing[I: Write]:
     basis: Callable[[Change], Mapping[str, Any]] = lambda _: {}
     """Returns what is sent along, so that PostHog notices conflicting changes."""
     reasons: Reasons = nobody_asks
+    affects: Callable[[Call, Change], Awaitable[Sequence[Mapping[str, Any]]]] = nobody_counts
+    """Returns whom a change affects, as far as PostHog counts it."""
     notes: Callable[[Call, I, Change, Mapping[str, Any]], Sequence[str]] = no_notes
     """Returns notes on the stored object."""
 
@@ -162,7 +169,7 @@ async def update[I: Write](api: Call, args: I, editing: Editing[I], tool: str) -
     change = _change(api, args, editing, before)
     if not change.body:
         return {**_identity(editing, before, dry_run=args.dry_run), "changed": {}, "note": NOTHING_TO_CHANGE}
-    proposal = await _proposal(api, editing, change, "Update", change.body)
+    proposal = await _proposal(api, editing, change, "Update", change.body, counts=args.dry_run)
     if args.dry_run:
         return dry_run(proposal, _identity(editing, before, dry_run=True))
     if await api.approve(proposal):
@@ -177,6 +184,7 @@ async def update[I: Write](api: Call, args: I, editing: Editing[I], tool: str) -
     return {
         **show(editing.gives, after),
         **found,
+        **({"affects": list(proposal.affects)} if proposal.affects else {}),
         **_undo(api, args, editing, tool, change, after, sorted(others)),
         **({"note": " ".join(notes)} if notes else {}),
     }
@@ -186,7 +194,7 @@ async def delete[I: Write](api: Call, args: I, editing: Editing[I], state: type[
     """Delete the object softly, and return it with the call that restores it. Raises GatewayError."""
     before = await editing.stored(api, args)
     change = Change(before, {"deleted": True})
-    proposal = await _proposal(api, editing, change, "Delete", change.body)
+    proposal = await _proposal(api, editing, change, "Delete", change.body, counts=args.dry_run)
     if args.dry_run:
         return dry_run(proposal, show(state, before))
     if await api.approve(proposal):
@@ -211,6 +219,7 @@ async def create(
     what: str,
     undo: Removal | None,
     reasons: Sequence[str] = (),
+    affects: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Create an object, and return it with the call that removes it again: `undo` gives its tool and arguments.
 
@@ -220,22 +229,30 @@ async def create(
     difference_ = {name: {"before": None, "after": _cut(value)} for name, value in shown.items()}
     name = next((shown[each] for each in ("key", "name", "content") if isinstance(shown.get(each), str)), "")
     title = f"Create {what} {json.dumps(excerpt(name, 80), ensure_ascii=False)}"
-    proposal = Proposal(title=title, path=path, body=body, reasons=tuple(reasons), difference=difference_)
+    proposal = Proposal(
+        title=title, path=path, body=body, reasons=tuple(reasons), affects=tuple(affects), difference=difference_
+    )
     if args.dry_run:
         return dry_run(proposal, {})
     await api.approve(proposal)
     stored = await api.post(path, body)
-    return {**show(gives, stored), **(undo_call(api, *undo(stored)) if undo else no_undo(NO_REMOVAL))}
+    return {
+        **show(gives, stored),
+        **({"affects": list(affects)} if affects else {}),
+        **(undo_call(api, *undo(stored)) if undo else no_undo(NO_REMOVAL)),
+    }
 
 
 def dry_run(proposal: Proposal, identity: Mapping[str, Any]) -> dict[str, Any]:
     """Return the answer of a call that sends nothing: what would be sent, and what would differ."""
     asks = {"asks_first": list(proposal.reasons)} if proposal.reasons else {}
+    affects = {"affects": list(proposal.affects)} if proposal.affects else {}
     return {
         "dry_run": True,
         **identity,
         "would_send": {name: _cut(value) for name, value in proposal.body.items()},
         "would_change": dict(proposal.difference),
+        **affects,
         **asks,
     }
 
@@ -268,13 +285,18 @@ def _comparable(gives: type[View], one: Mapping[str, Any], other: Mapping[str, A
     return {**hidden, **show(gives, one)}
 
 
-async def _proposal(api: Call, editing: Editing[Any], change: Change, verb: str, body: Mapping[str, Any]) -> Proposal:
+async def _proposal(
+    api: Call, editing: Editing[Any], change: Change, verb: str, body: Mapping[str, Any], *, counts: bool
+) -> Proposal:
+    """Return the change as it is shown before it is sent; whom it affects is counted for someone who looks first."""
     named = {name: change.before.get(name) for name in body}
+    reasons = tuple(await editing.reasons(api, change))
     return Proposal(
         title=f"{verb} {editing.label(change.before)}",
         path=editing.path.replace(f"{{{editing.placeholder}}}", str(change.before["id"])),
         body=body,
-        reasons=tuple(await editing.reasons(api, change)),
+        reasons=reasons,
+        affects=tuple(await editing.affects(api, change)) if counts or reasons else (),
         difference=_cut_all(difference(named, dict(body))),
         version=version_of(change.before),
     )

@@ -30,6 +30,7 @@ from maton_posthog.gateway.target import Target
 from maton_posthog.tools.operation import Operation, Reply
 
 PROJECT_ID = 136209
+REACH_PATH = "/api/projects/{project_id}/feature_flags/user_blast_radius/"
 QUERY_PATH = "/api/projects/{project_id}/query/"
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 """The time of these calls unless `clock` is set, so that no result depends on the current date."""
@@ -152,7 +153,7 @@ class FakeCall(Call):
             target=Target(Connection(connection) if connection else None, project),
             export_dir=export_dir,
         )
-        self._answers = dict(answers or {})
+        self._answers = {f"POST {REACH_PATH}": {"affected": 1, "total": 2}, **(answers or {})}
         self._given: dict[str, Any] = {}
         self.clock = NOW
         self.sent: list[Sent] = []
