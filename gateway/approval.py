@@ -24,12 +24,12 @@ class Proposal:
     """The state of the object that the change is based on."""
 
 
-type Place = tuple[str | None, Hashable]
+type Destination = tuple[str | None, Hashable]
 """Connection and project."""
-type Approve = Callable[[Proposal, Place], Awaitable[float]]
+type Approve = Callable[[Proposal, Destination], Awaitable[float]]
 """Returns when the change may be sent, after the seconds that a person took. Raises Refused when it may not."""
 
 
-async def approved(_: Proposal, __: Place) -> float:
+async def approved(_: Proposal, __: Destination) -> float:
     """Agree to every change."""
     return 0.0

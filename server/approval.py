@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..gateway.approval import Place, Proposal
+from ..gateway.approval import Destination, Proposal
 from ..gateway.errors import Refused
 from ..schemas.text import excerpt
 from .settings.declaration import Mode
@@ -65,7 +65,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Decision:
     """What a person answered to a question."""
 
     agreed: bool
@@ -86,7 +86,7 @@ class CannotAsk(Exception):
     """The connection turned out to have no way back to the client."""
 
 
-type Ask = Callable[[str, str], Awaitable[Answer]]
+type Ask = Callable[[str, str], Awaitable[Decision]]
 """Asks a person, and returns the answer. Takes the question and a token. Raises Unanswered and CannotAsk."""
 
 
@@ -102,7 +102,7 @@ class Approval:
         self._confirmation = confirmation
         self._ask = ask
 
-    async def __call__(self, proposal: Proposal, place: Place) -> float:
+    async def __call__(self, proposal: Proposal, place: Destination) -> float:
         """Return the seconds that a person took to agree. Raises Refused (`confirmation_required`) and Unanswered."""
         if self._mode == "never" or (self._mode == "auto" and not proposal.reasons):
             return 0.0
@@ -156,7 +156,7 @@ def question(tool: str, proposal: Proposal) -> str:
     return "\n".join([*lines, "Do it?"])
 
 
-def _fingerprint(tool: str, proposal: Proposal, place: Place) -> bytes:
+def _fingerprint(tool: str, proposal: Proposal, place: Destination) -> bytes:
     """Return a text that is the same only for the same change of the same object in the same state."""
     bound = {**asdict(proposal), "affects": (), "tool": tool, "place": list(place)}
     return hashlib.sha256(json.dumps(bound, sort_keys=True, default=str).encode()).digest()

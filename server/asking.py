@@ -16,7 +16,7 @@ from mcp.types import (
     InputRequiredResult,
 )
 
-from .approval import Answer, Ask, CannotAsk, Unanswered
+from .approval import Ask, CannotAsk, Decision, Unanswered
 from .starting.ready import MODERN
 
 _KEY = "confirm"
@@ -31,18 +31,18 @@ def asking(context: ServerRequestContext[Any], params: CallToolRequestParams) ->
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
         return None
 
-    async def ask_during(question: str, _: str) -> Answer:
+    async def ask_during(question: str, _: str) -> Decision:
         try:
             result = await context.session.elicit_form(question, _FORM, related_request_id=context.request_id)
         except NoBackChannelError as error:
             raise CannotAsk from error
-        return Answer(_agrees(result))
+        return Decision(_agrees(result))
 
-    async def ask_between(question: str, state: str) -> Answer:
+    async def ask_between(question: str, state: str) -> Decision:
         answer = (params.input_responses or {}).get(_KEY)
         if answer is None or params.request_state is None:
             raise Unanswered(question, state)
-        return Answer(isinstance(answer, ElicitResult) and _agrees(answer), state=params.request_state)
+        return Decision(isinstance(answer, ElicitResult) and _agrees(answer), state=params.request_state)
 
     return ask_between if context.protocol_version >= MODERN else ask_during
 

@@ -111,7 +111,7 @@ def toolsets(value: object) -> frozenset[Toolset]:
 
 type Mode = Literal["auto", "always", "never"]
 """When a person is asked before a change is sent."""
-_MODES: tuple[Mode, ...] = ("auto", "always", "never")
+_MODES: Mapping[str, Mode] = {"auto": "auto", "always": "always", "never": "never"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +134,9 @@ def confirm(value: object) -> Confirm:
     tools: dict[str, Mode] = {}
     for part in str(value).split(","):
         tool, separator, given = part.strip().rpartition("=")
-        choice = next((each for each in _MODES if each == given.strip().lower()), None)
+        choice = _MODES.get(given.strip().lower())
         if choice is None:
-            raise ValueError(f"must be {_listed(_MODES)}, also per tool, such as auto,delete_flag=always")
+            raise ValueError(f"must be {_listed(tuple(_MODES))}, also per tool, such as auto,delete_flag=always")
         if separator:
             tools[_tool(tool.strip())] = choice
         else:

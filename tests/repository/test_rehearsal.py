@@ -183,7 +183,7 @@ def _add_the_area(copy: Path) -> None:
     ):
         (copy / name).write_text(text, "utf-8")
     _edit(copy / "tools/toolsets.py", r'    DEFINITIONS = "definitions"\n', '    NOTEBOOKS = "notebooks"\n')
-    _edit(copy / "tools/operations.py", r"from \. import .*definitions, flags,", " notebooks,")
+    _edit(copy / "tools/operations.py", r"from \. import .*definitions, persons,", " notebooks,")
     _edit(copy / "tools/operations.py", r"    \*flags\.OPERATIONS,\n", "    *notebooks.OPERATIONS,\n")
     routes = copy / "sandbox/src/posthog_sandbox/api/__init__.py"
     _edit(routes, r"from \.insights\.views import .*\n", "from .notebooks import ROUTES as NOTEBOOKS\n")

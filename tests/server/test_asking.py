@@ -35,7 +35,8 @@ class Person:
         self.content = content
         self.asked: list[str] = []
 
-    async def answer(self, _: Any, params: ElicitRequestParams) -> ElicitResult:
+    async def answer(self, context: Any, params: ElicitRequestParams) -> ElicitResult:
+        del context
         self.asked.append(params.message)
         return ElicitResult(action=self.action, content=self.content)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from maton_posthog.schemas.json import as_list, as_object
 from maton_posthog.schemas.json.difference import difference
 from maton_posthog.tools.operation.writing import VOLATILE
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.anyio
 
 EDITS = examples(200, 2000)
 """The number of edits over all tools."""
+NO_SHARE: dict[str, Any] = {"rollout_percentage": 0}
 IDLE = frozenset({"url_matching", "text_matching", "href_matching"})
 """Fields of steps that mean nothing without another one."""
 FOLLOWS = {"active": ("status",), "start_date": ("status",), "end_date": ("status",)}
@@ -64,10 +66,14 @@ def added_condition(draw: random.Random, _: Mapping[str, Any]) -> Edit:
     return Edit({"conditions": [{**new, "rollout_percentage": draw.randrange(101)}]}, ("filters.groups",))
 
 
+def variant_keys(stored: Mapping[str, Any]) -> list[str]:
+    multivariate = as_object(as_object(stored["filters"]).get("multivariate"))
+    return [str(as_object(each)["key"]) for each in as_list(multivariate.get("variants"))]
+
+
 def variants(draw: random.Random, stored: Mapping[str, Any]) -> Edit:
-    known = [each["key"] for each in (stored["filters"].get("multivariate") or {}).get("variants", ())]
-    keys, share = known or ["control", "test"], draw.randrange(101)
-    first, *others = [{"key": key, "rollout_percentage": 0} for key in keys]
+    keys, share = variant_keys(stored) or ["control", "test"], draw.randrange(101)
+    first, *others = [{**NO_SHARE, "key": key} for key in keys]
     first["rollout_percentage"] = share if others else 100
     if others:
         others[0]["rollout_percentage"] = 100 - share
@@ -75,8 +81,7 @@ def variants(draw: random.Random, stored: Mapping[str, Any]) -> Edit:
 
 
 def payload(draw: random.Random, stored: Mapping[str, Any]) -> Edit:
-    known = [each["key"] for each in (stored["filters"].get("multivariate") or {}).get("variants", ())]
-    key = draw.choice(known or ["true"])
+    key = draw.choice(variant_keys(stored) or ["true"])
     return Edit({"payloads": {key: f'"{draw.randrange(99)}"'}}, (f"filters.payloads.{key}", "filters.payloads"))
 
 

@@ -6,6 +6,7 @@ was stored before).
 
 import hashlib
 import json
+import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from ...schemas.base import OF_THE_CALL, View, Write
 from ...schemas.json import as_list, as_object
 from ...schemas.json.difference import difference, same, without
 from ...schemas.text import excerpt
-from . import Effect, Operation, Result, show
+from . import Effect, Operation, Result, show, unexpected_shape
 from .undoing import NO_REMOVAL, Removal, no_undo, removal, restoring, undo_call
 
 VOLATILE = frozenset(
@@ -37,6 +38,7 @@ NOTHING_TO_CHANGE = "Everything is stored like this already; nothing was sent."
 _DATES = ("start_date", "end_date")
 _SETS = ("tags", "dashboards")
 """Lists without an order."""
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _LONGEST = 2000
 """Most characters of one value in a difference."""
 
@@ -151,7 +153,12 @@ class Editing[I: Write]:
         else:
             found = await api.get(self.path, **{self.placeholder: getattr(args, self.target)})
         show(self.gives, found)
-        return as_object(found)
+        fields = as_object(found)
+        # What is changed next is the object that PostHog returned, so it has to be the one that was asked for.
+        identifiers = {str(fields.get(name)) for name in ("id", "key", "short_id")}
+        if str(getattr(args, self.target)) not in identifiers or not _IDENTIFIER.fullmatch(str(fields.get("id"))):
+            raise unexpected_shape(self.gives.__name__, "id")
+        return fields
 
     @property
     def placeholder(self) -> str:

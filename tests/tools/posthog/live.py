@@ -35,16 +35,16 @@ class LiveSandbox:
         """Return the result of the tool. Raises GatewayError."""
         operation = _OPERATIONS[tool]
         args = operation.input.model_validate(arguments)
-        project = getattr(args, "project_id", "@current")
+        project: Any = getattr(args, "project_id", "@current")
         async with self._aimed(operation.budget, writes=operation.writes(args), project=project) as call:
             given = await operation.run(call, args)
             shown = given.result if isinstance(given, Reply) else given
             return json.loads(json.dumps({**call.aimed(), **shown}, allow_nan=False))
 
-    async def get(self, path: str, **identifiers: object) -> dict[str, Any]:
+    async def get(self, path: str, *, id: object) -> dict[str, Any]:
         """Return an object as PostHog stores it."""
         async with self._aimed(Budget.CRUD, writes=False) as call:
-            return await call.get(path, **identifiers)
+            return await call.get(path, None, id=id)
 
     async def rows(self, sql: str) -> list[list[Any]]:
         """Return the rows of a HogQL query, sent unchanged."""
