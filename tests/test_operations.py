@@ -19,15 +19,15 @@ from .snapshots.files import ROOT, TOOLSNAPS, difference, dumps, strays
 from .test_mission import MISSION
 
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-READING = frozenset({"list", "get", "run", "check", "describe", "cancel"})
-"""Verbs that only read; `cancel` stops a query that reads, so no stored object changes."""
+READING = frozenset({"list", "get", "run", "check", "describe", "query"})
+"""Verbs that only read."""
 WRITING = {
-    "query": Effect.SAVE,
+    "cancel": Effect.STOP,  # it ends a query, and no stored object changes
     "create": Effect.CREATE,
     "update": Effect.UPDATE,
     "restore": Effect.UPDATE,
     "delete": Effect.DELETE,
-    "manage": Effect.DELETE,  # it can delete, so its hints are those of a delete
+    "manage": Effect.MANAGE,
 }
 AUTHORISING = re.compile(r"confirm|force|yes|sure|approve|really|skip", re.IGNORECASE)
 MOST_TOKENS, MOST_MISSION_TOKENS, MOST_TOOL_TOKENS = 10_000, 5_000, 600

@@ -69,7 +69,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="List, create, get or delete the PostHog connections of this Maton key. "
         "create returns a url that the user opens to authorize PostHog. Ask before creating or deleting.",
         toolset=Toolset.CONNECTIONS,
-        effect=Effect.DELETE,
+        effect=Effect.MANAGE,
         budget=Budget.CONTROL,
         input=ManageConnection,
         run=_manage_connection,

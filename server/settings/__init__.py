@@ -106,7 +106,7 @@ class Settings:
         metavar="URL",
     )
     read_only: bool = _setting(
-        "Write tools are neither listed nor callable, and query tools lose `save_as`.",
+        "Write tools are neither listed nor callable; `manage_connection` keeps list and get.",
         switch,
         False,
         variable="MATON_POSTHOG_READ_ONLY",

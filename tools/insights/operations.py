@@ -20,6 +20,7 @@ from ...schemas.insights import (
 from ..analytics.computing import INSIGHTS
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page, undo
 from .results import INSIGHT, age_of, shown_result
+from .saving import stored_query, stored_sql
 
 _AIM = {"project_id", "connection_id", "insight_id"}
 
@@ -69,12 +70,14 @@ async def _read(api: Call, args: GetInsight) -> Any:
 
 
 async def _create_insight(api: Call, args: CreateInsight) -> Result:
-    body = args.model_dump(mode="json", exclude=_AIM, exclude_none=True)
-    return show(StoredInsight, await api.post(INSIGHTS, body))
+    body = args.model_dump(mode="json", exclude={*_AIM, "query"}, exclude_none=True)
+    return show(StoredInsight, await api.post(INSIGHTS, body | {"query": stored_query(api, args.query)}))
 
 
 async def _update_insight(api: Call, args: UpdateInsight) -> Result:
-    body = args.model_dump(mode="json", exclude=_AIM, exclude_unset=True, exclude_none=True)
+    body = args.model_dump(mode="json", exclude={*_AIM, "query"}, exclude_unset=True, exclude_none=True)
+    if args.query is not None:
+        body["query"] = stored_query(api, args.query)
     return show(StoredInsight, await api.patch(INSIGHT, body, insight_id=args.insight_id))
 
 
@@ -111,6 +114,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.ANALYTICS,
         input=CreateInsight,
         run=_create_insight,
+        prepare=lambda args: stored_sql(args.query),
     ),
     Operation(
         name="update_insight",
@@ -120,6 +124,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.ANALYTICS,
         input=UpdateInsight,
         run=_update_insight,
+        prepare=lambda args: stored_sql(args.query),
     ),
     Operation(
         name="delete_insight",

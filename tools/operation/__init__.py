@@ -14,7 +14,7 @@ from ...gateway.errors import Failed
 from ...gateway.paths import placeholders
 from ...schemas.base import Input, Page, View
 from ...schemas.restore import RESTORABLE
-from ..toolsets import SAVE_AS, Effect, Toolset
+from ..toolsets import Effect, Toolset
 
 type Result = Mapping[str, Any]
 """A JSON-ready object. The server adds `project`, `connection` and `budget`."""
@@ -73,8 +73,6 @@ class Operation[I: Input]:
     def __post_init__(self) -> None:
         if self.toolset is Toolset.CONNECTIONS and self.budget is not Budget.CONTROL:
             raise TypeError(f"{self.name}: connections are on the control plane")
-        if (self.effect is Effect.SAVE) is not (SAVE_AS in self.input.model_fields):
-            raise TypeError(f"{self.name}: only operations that save have the argument {SAVE_AS}")
 
     def writes(self, args: I) -> bool:
         """Return whether a call with these arguments changes something."""
@@ -82,8 +80,6 @@ class Operation[I: Input]:
 
     def effect_of(self, args: I) -> Effect:
         """Return the effect of a call with these arguments."""
-        if self.effect is Effect.SAVE:
-            return Effect.READ if getattr(args, SAVE_AS, None) is None else Effect.CREATE
         return self.effects(args) if self.effects else self.effect
 
 
