@@ -40,19 +40,24 @@ class ToolEntry:
         self,
         *,
         pinned: bool = False,
+        connected: bool = False,
         read_only: bool = False,
         exports: bool = False,
         restored: "Sequence[str] | None" = None,
     ) -> "Tool":
         """Return the tool as tools/list shows it.
 
-        Arguments without effect are left out: `project_id` of a pinned server, and `export` without an export
-        directory. A read-only server lists the reading actions alone. `restored` are the resources that can be
-        restored; None for all.
+        Arguments without effect are left out: `project_id` of a server with a pinned project, `connection_id` of one
+        with a pinned connection (`connected`), and `export` without an export directory. A read-only server lists the
+        reading actions alone. `restored` are the resources that can be restored; None for all.
         """
         from mcp.types import Tool
 
-        left_out = ({"project_id"} if pinned else set[str]()) | (set[str]() if exports else {"export"})
+        left_out = {
+            *(["project_id"] if pinned else []),
+            *(["connection_id"] if connected and self.toolset is not Toolset.CONNECTIONS else []),
+            *([] if exports else ["export"]),
+        }
         effect = self.effect
         properties = {name: value for name, value in self.schema["properties"].items() if name not in left_out}
         if read_only and effect is Effect.MANAGE:

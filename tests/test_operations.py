@@ -98,8 +98,9 @@ def test_only_a_token_of_this_server_authorizes(operation: Operation[Any]) -> No
 
 
 SETTINGS = tuple(
-    {"pinned": pinned, "read_only": read_only, "exports": exports}
+    {"pinned": pinned, "connected": connected, "read_only": read_only, "exports": exports}
     for pinned in (False, True)
+    for connected in (False, True)
     for read_only in (False, True)
     for exports in (False, True)
 )
@@ -109,17 +110,14 @@ SETTINGS = tuple(
 @EVERY
 def test_its_schema_stays_in_the_subset_that_every_converter_takes(operation: Operation[Any]) -> None:
     for settings in SETTINGS:
-        schema = (
-            tool_list()[operation.name]
-            .as_tool(pinned=settings["pinned"], read_only=settings["read_only"], exports=settings["exports"])
-            .input_schema
-        )
+        schema = tool_list()[operation.name].as_tool(**settings).input_schema
         assert schema["type"] == "object"
         assert schema.keys() <= {"type", "properties", "required"}
         assert list(outside_subset(schema, operation.name)) == []
         aims = {name: schema["properties"].get(name) for name in ("project_id", "connection_id")}
         assert aims["project_id"] in (None, {"type": "string", "default": "@current"})
-        assert aims["connection_id"] == {"type": "string"}
+        is_pinned = settings["connected"] and operation.toolset is not Toolset.CONNECTIONS
+        assert aims["connection_id"] == (None if is_pinned else {"type": "string"})
 
 
 KEYWORDS = {

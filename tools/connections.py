@@ -35,7 +35,7 @@ async def _list(api: Call, status: Literal["ACTIVE", "PENDING", "FAILED"]) -> Re
     found = [show(ConnectionView, row) for row in await api.control.list((status,))]
     shown: dict[str, Any] = {"status": status, "connections": found, "count": len(found)}
     if found and status == "ACTIVE":
-        shown["default"] = api.connection or found[0]["connection_id"]
+        shown["default"] = api.default_connection([row["connection_id"] for row in found])
     elif not found:
         shown["note"] = (
             f"There are no {status} connections. Create one with action create, or list other statuses with `status`."

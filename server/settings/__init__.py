@@ -77,7 +77,7 @@ class Settings:
         variable="MATON_API_KEY",
     )
     connection_id: str | None = _setting(
-        "Default connection when the key has several.",
+        "Pin: any other connection is rejected before anything is sent, and `connection_id` leaves the schemas.",
         connection_id,
         variable="MATON_CONNECTION_ID",
         flag="--connection",
