@@ -7,10 +7,9 @@ the control plane was away. `@current` can change, too. Reads then name the new 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from ..schemas.text import excerpt
 from .connections import Connection
 from .errors import Advice, Refused
-from .projects import Project
+from .projects import Project, label
 
 _MOST_CALLERS = 1000
 _UNKNOWN = ""
@@ -87,10 +86,10 @@ class NamedTargets:
         earlier = _expected_project(known, target)
         if earlier and target.project and not _same(earlier, target.project, through=known.latest == target.where):
             subject = "@current is now" if target.is_current else "This would be"
+            here, there = (label(one.id, one.name) for one in (target.project, earlier))
             raise Refused(
                 "project_unresolved",
-                f"{subject} project {_label(target.project)}, but earlier results were about project "
-                f"{_label(earlier)}.",
+                f"{subject} project {here}, but earlier results were about project {there}.",
                 "Pass project_id as a number." if target.is_current else "Pass connection_id.",
                 advice=Advice.LOOK_AT_PROJECT,
             )
@@ -113,8 +112,4 @@ def _same(earlier: Project, found: Project, *, through: bool) -> bool:
 
 
 def _about(project: Project | None) -> str:
-    return f" (project {_label(project)})" if project else ""
-
-
-def _label(project: Project) -> str:
-    return excerpt(f"{project.id} {project.name or ''}".strip(), 80)
+    return f" (project {label(project.id, project.name)})" if project else ""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import anyio
 
 from ..schemas.json import as_list, as_object
-from ..schemas.text import excerpt
+from ..schemas.text import excerpt, named
 from .budget import Budget
 from .connections import Send
 from .errors import Advice, Failed, GatewayError, Refused
@@ -127,6 +127,11 @@ def unresolved(project: Project) -> Refused:
     )
 
 
+def label(number: object, name: object) -> str:
+    """Return a project as errors name it: `136209 "Default project"`."""
+    return f"{excerpt(str(number), 20)} {named(name)}" if isinstance(name, str) and name else excerpt(str(number), 20)
+
+
 def _get(path: str, connection: str | None) -> Request:
     return Request(method="GET", path=path, writes=False, budget=Budget.CRUD, connection=connection)
 
@@ -148,6 +153,6 @@ def _read(response: object, wanted: int | Literal["@current"]) -> Project:
 
 
 def _candidates(teams: object) -> tuple[str, ...]:
-    """Return `136209 Default project` for each of at most ten projects."""
+    """Return `136209 "Default project"` for each of at most ten projects."""
     rows = [as_object(team) for team in as_list(teams)[:10]]
-    return tuple(excerpt(f"{row['id']} {row.get('name', '')}".strip(), 80) for row in rows if "id" in row)
+    return tuple(label(row["id"], row.get("name")) for row in rows if "id" in row)

@@ -97,7 +97,7 @@ def test_only_a_token_of_this_server_authorizes(operation: Operation[Any]) -> No
     assert [name for name in booleans if AUTHORISING.search(name)] == []
 
 
-SETTINGS = tuple(
+SETTINGS: tuple[dict[str, Any], ...] = tuple(
     {"pinned": pinned, "connected": connected, "read_only": read_only, "exports": exports}
     for pinned in (False, True)
     for connected in (False, True)

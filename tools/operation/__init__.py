@@ -14,6 +14,7 @@ from ...gateway.errors import Failed
 from ...gateway.paths import placeholders
 from ...schemas.base import Input, Page, View
 from ...schemas.restore import RESTORABLE
+from ...schemas.text import named
 from ..toolsets import Effect, Toolset
 
 type Result = Mapping[str, Any]
@@ -208,7 +209,7 @@ def unexpected_shape(expected: str, misfits: str) -> Failed:
 def misfits(error: ValidationError) -> str:
     """Return the places that do not fit, at most five."""
     places = {".".join(map(str, item["loc"])) or "(the whole response)" for item in error.errors(include_input=False)}
-    return ", ".join(sorted(places)[:5])
+    return ", ".join(place if place.startswith("(") else named(place, 100) for place in sorted(places)[:5])
 
 
 class _UpstreamPage(View):
