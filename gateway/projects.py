@@ -6,7 +6,7 @@ from typing import Any, Literal
 import anyio
 
 from ..schemas.json import as_list, as_object
-from ..schemas.text import excerpt, named
+from ..schemas.text import named
 from .budget import Budget
 from .connections import Send
 from .errors import Advice, Failed, GatewayError, Refused
@@ -129,7 +129,7 @@ def unresolved(project: Project) -> Refused:
 
 def label(number: object, name: object) -> str:
     """Return a project as errors name it: `136209 "Default project"`."""
-    return f"{excerpt(str(number), 20)} {named(name)}" if isinstance(name, str) and name else excerpt(str(number), 20)
+    return f"{named(str(number), 20)} {named(name)}" if isinstance(name, str) and name else named(str(number), 20)
 
 
 def _get(path: str, connection: str | None) -> Request:

@@ -58,7 +58,7 @@ _SUSPECT_WORDS = (
 )
 """One of them is in every text that `_POSTHOG_KEY`, `_SESSION_TOKEN` or `_SECRET_FIELD` matches."""
 
-_WORD = re.compile(r"(?!.*//)[\w$][\w$.:@/+-]{0,39}")
+_WORD = re.compile(r"(?!.*//)[\w$/][\w$.:@/+-]{0,39}")
 """A name that can stand in a sentence: no spaces, no quotes, no markup and no address."""
 
 
