@@ -1,8 +1,13 @@
 """What a person has to agree to before a change is sent."""
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+
+async def nobody() -> Sequence[Mapping[str, Any]]:
+    """Count nobody."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +23,8 @@ class Proposal:
     """Why a person should look at it first; empty for a change that nobody has to look at."""
     difference: Mapping[str, Any]
     """`{field: {"before", "after"}}` of the object; for a new object, its fields."""
-    affects: tuple[Mapping[str, Any], ...] = ()
-    """Whom the change affects, as far as PostHog counts it."""
+    count: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]] = nobody
+    """Counts whom the change affects, as far as PostHog can, for whoever looks at it first."""
     version: str = ""
     """The state of the object that the change is based on."""
 

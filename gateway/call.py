@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
@@ -90,7 +90,12 @@ class Call:
             self.target = Target(Connection(pin) if pin else None)
             return
         self.target = await resolve_target(
-            self._directory, self._dispatcher.send, connection_id, project_id, writes=self._dispatcher.writes
+            self._directory,
+            self._dispatcher.send,
+            connection_id,
+            project_id,
+            writes=self._dispatcher.writes,
+            caller=self.caller,
         )
 
     @property
@@ -297,6 +302,15 @@ class Call:
         if self._queried or self._budget is Budget.QUERY:
             shown["budget"] = self._directory.ledger.state(account(self.connection), self._budget)
         return shown
+
+    def remember_target(self) -> None:
+        """Remember that a result names the target of this call: later writes of its caller must not go elsewhere."""
+        if self.target and self._budget is not Budget.CONTROL:
+            self._directory.named.remember(self.caller, self.target.destination)
+
+    def default_connection(self, active: Sequence[str]) -> str:
+        """Return the connection of calls that name none. `active` are the ids of the ACTIVE ones, oldest first."""
+        return self.connection or self._directory.connections.among(active)
 
     def settle(self, error: GatewayError) -> GatewayError:
         """Return the error with the outcome of the whole call.

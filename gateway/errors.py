@@ -39,6 +39,7 @@ type Code = Literal[
     "read_only",
     "toolset_off",
     "project_pinned",
+    "connection_pinned",
     "project_unresolved",
     "confirmation_required",
     "internal_error",

@@ -72,7 +72,8 @@ def build(runtime: Runtime) -> Server[Any]:
     settings = runtime.settings
     pinned = settings.project_id is not None
     exports = settings.export_dir is not None
-    shown = {"pinned": pinned, "read_only": settings.read_only, "exports": exports}
+    connected = settings.connection_id is not None
+    shown = {"pinned": pinned, "connected": connected, "read_only": settings.read_only, "exports": exports}
     tools = [tool.as_tool(**shown, restored=restored(settings)) for tool in runtime.tools]
     tools = [tool.model_copy(update={"meta": TOOL_META}) if is_charted(tool.name) else tool for tool in tools]
     schemas = {tool.name: tool.input_schema for tool in tools}

@@ -10,7 +10,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -125,12 +125,13 @@ class Approval:
             f"{' '.join(proposal.reasons)} {message}",
             "Show the user `change`. If the user agrees, call again within 10 minutes with the same arguments and "
             "this confirmation.",
+            await proposal.count(),
             confirmation=self._tokens.issue(change),
         )
 
     async def _asked(self, ask: Ask, proposal: Proposal, change: bytes) -> float:
         started = time.monotonic()
-        answer = await ask(question(self._tool, proposal), self._tokens.issue(change))
+        answer = await ask(question(self._tool, proposal, await proposal.count()), self._tokens.issue(change))
         if not answer.agreed:
             raise _refused(
                 proposal, "The user did not agree. Nothing was sent.", "Do not try again unless the user asks for it."
@@ -142,7 +143,7 @@ class Approval:
         return 0.0
 
 
-def question(tool: str, proposal: Proposal) -> str:
+def question(tool: str, proposal: Proposal, affects: Sequence[Mapping[str, Any]] = ()) -> str:
     """Return the question for a person: what is done, why it matters, and what differs, one line each."""
     lines = [f"{tool}: {proposal.title}.", *proposal.reasons]
     for place, sides in list(proposal.difference.items())[:_MOST_LINES]:
@@ -152,17 +153,20 @@ def question(tool: str, proposal: Proposal) -> str:
         lines.append(f"- {excerpt(place, 100)}: {before} → {after}")
     if len(proposal.difference) > _MOST_LINES:
         lines.append(f"- and {len(proposal.difference) - _MOST_LINES} more")
-    lines += [f"- affects {excerpt(json.dumps(each, ensure_ascii=False), _LONGEST_LINE)}" for each in proposal.affects]
+    lines += [f"- affects {excerpt(json.dumps(each, ensure_ascii=False), _LONGEST_LINE)}" for each in affects]
     return "\n".join([*lines, "Do it?"])
 
 
 def _fingerprint(tool: str, proposal: Proposal, place: Destination) -> bytes:
     """Return a text that is the same only for the same change of the same object in the same state."""
-    bound = {**asdict(proposal), "affects": (), "tool": tool, "place": list(place)}
+    bound = {**asdict(proposal), "count": None, "tool": tool, "place": list(place)}
     return hashlib.sha256(json.dumps(bound, sort_keys=True, default=str).encode()).digest()
 
 
-def _refused(proposal: Proposal, message: str, hint: str, **details: Any) -> Refused:
-    affects = {"affects": list(proposal.affects)} if proposal.affects else {}
-    change = {"title": proposal.title, "difference": dict(proposal.difference), **affects}
+def _refused(
+    proposal: Proposal, message: str, hint: str, affects: Sequence[Mapping[str, Any]] = (), **details: Any
+) -> Refused:
+    change: dict[str, Any] = {"title": proposal.title, "difference": dict(proposal.difference)}
+    if affects:
+        change["affects"] = list(affects)
     return Refused("confirmation_required", message.strip(), hint, details={"change": change, **details})

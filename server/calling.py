@@ -76,6 +76,7 @@ async def call_tool(
         given = await operation.run(call, args)
         reply = given if isinstance(given, Reply) else Reply(given)
         text, structured = await _rendered(runtime, call, reply, getattr(args, "offset", None))
+        call.remember_target()
     except GatewayError as error:
         settled = call.settle(error) if call else error
         _note(operation.name, effect, call, settled.code, started)

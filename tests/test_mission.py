@@ -30,8 +30,8 @@ MISSION: Mapping[str, str] = {
     "get_insight": "*insight_id refresh full",
     "create_insight": "*name *query description tags dashboards saved dry_run",
     "list_flags": f"{PAGE} search active type tags",
-    "get_flag": "*flag full",
-    "create_flag": "*key name active rollout_percentage filters variants tags create_usage_dashboard dry_run",
+    "get_flag": "*flag person full",
+    "create_flag": "*key name active rollout_percentage filters variants tags copy_from create_usage_dashboard dry_run",
     "update_flag": "*flag key name active rollout_percentage condition conditions variants remove_variants payloads "
     "serve_variant filters tags remove_tags dry_run confirmation",
     "delete_flag": "*flag dry_run confirmation",

@@ -28,7 +28,7 @@ async def _manage_connection(api: Call, args: ManageConnection) -> Result | Repl
             return await _list(api, args.status or "ACTIVE")
         case "create":
             if args.dry_run:
-                return dry_run(_proposal("Create a connection", {"app": "posthog"}, ()), {})
+                return await dry_run(_proposal("Create a connection", {"app": "posthog"}, ()), {})
             return await _create(api)
         case "get":
             return _one(await api.control.get(str(args.connection_id)))
@@ -39,7 +39,7 @@ async def _manage_connection(api: Call, args: ManageConnection) -> Result | Repl
 async def _delete(api: Call, connection_id: str, *, only_show: bool) -> Result:
     proposal = _proposal(f"Delete the connection {connection_id}", {"connection_id": connection_id}, (_FOR_GOOD,))
     if only_show:
-        return dry_run(proposal, {"connection": show(ConnectionView, await api.control.get(connection_id))})
+        return await dry_run(proposal, {"connection": show(ConnectionView, await api.control.get(connection_id))})
     await api.approve(proposal)
     await api.control.delete(connection_id)
     api.forget_connections()
@@ -54,7 +54,7 @@ async def _list(api: Call, status: Literal["ACTIVE", "PENDING", "FAILED"]) -> Re
     found = [show(ConnectionView, row) for row in await api.control.list((status,))]
     shown: dict[str, Any] = {"status": status, "connections": found, "count": len(found)}
     if found and status == "ACTIVE":
-        shown["default"] = api.connection or found[0]["connection_id"]
+        shown["default"] = api.default_connection([row["connection_id"] for row in found])
     elif not found:
         shown["note"] = (
             f"There are no {status} connections. Create one with action create, or list other statuses with `status`."
@@ -90,7 +90,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="List, create, get or delete the PostHog connections of this Maton key. "
         "create returns a url that the user opens to authorize PostHog. Ask before creating or deleting.",
         toolset=Toolset.CONNECTIONS,
-        effect=Effect.DELETE,
+        effect=Effect.MANAGE,
         budget=Budget.CONTROL,
         input=ManageConnection,
         run=_manage_connection,

@@ -24,7 +24,7 @@ async def _restore_deleted(api: Call, args: RestoreDeleted) -> Result:
         difference={"deleted": {"before": True, "after": False}},
     )
     if args.dry_run:
-        return dry_run(proposal, {"id": args.id})
+        return await dry_run(proposal, {"id": args.id})
     await api.approve(proposal)
     answer = await api.restore(path, id=args.id)
     target = {"flag": "flag"}.get(args.resource, f"{args.resource}_id")

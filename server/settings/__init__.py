@@ -80,7 +80,7 @@ class Settings:
         variable="MATON_API_KEY",
     )
     connection_id: str | None = _setting(
-        "Default connection when the key has several.",
+        "Pin: any other connection is rejected before anything is sent, and `connection_id` leaves the schemas.",
         connection_id,
         variable="MATON_CONNECTION_ID",
         flag="--connection",
@@ -109,7 +109,7 @@ class Settings:
         metavar="URL",
     )
     read_only: bool = _setting(
-        "Write tools are neither listed nor callable, and query tools lose `save_as`.",
+        "Write tools are neither listed nor callable; `manage_connection` keeps list and get.",
         switch,
         False,
         variable="MATON_POSTHOG_READ_ONLY",

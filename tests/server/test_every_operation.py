@@ -27,7 +27,6 @@ ERAS = pytest.mark.parametrize("era", ["auto", "legacy"])
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 PERSON = "5d79eecb-93e6-5c8b-90f9-8510ba4040b8"
 PERFORMED = {"key": "$pageview", "type": "event", "value": "performed_event"}
-TRENDS = {"kind": "TrendsQuery", "series": [{"kind": "EventsNode", "event": "$pageview"}]}
 
 ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "manage_connection": {"action": "delete", "connection_id": CONNECTION},
@@ -35,14 +34,15 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "cancel_query": {"query_id": "0" * 32},
     "check_hogql": {"query": "select event from events limit 2"},
     "run_hogql": {"query": "select event from events limit 2"},
-    "query_trends": {"events": ["$pageview"], "save_as": "Page views"},
-    "query_funnel": {"steps": ["$pageview", "purchase"], "save_as": "Purchases"},
-    "query_retention": {"event": "$pageview", "save_as": "Retention"},
-    "query_paths": {"save_as": "Paths"},
-    "query_stickiness": {"events": ["$pageview"], "save_as": "Days of use"},
-    "query_lifecycle": {"event": "$pageview", "save_as": "Lifecycle"},
+    "query_trends": {"events": ["$pageview"]},
+    "query_funnel": {"steps": ["$pageview", "purchase"]},
+    "query_retention": {"event": "$pageview"},
+    "query_stickiness": {"events": ["$pageview"]},
+    "query_lifecycle": {"event": "$pageview"},
     "get_insight": {"insight_id": 31},
-    "create_insight": {"name": "Daily Active Users", "query": TRENDS},
+    "create_insight": {
+        "name": "Daily Active Users", "query": {"tool": "query_trends", "arguments": {"events": ["$pageview"]}}
+    },
     "update_insight": {"insight_id": 31, "name": "Daily users"},
     "delete_insight": {"insight_id": 31},
     "get_dashboard": {"dashboard_id": 9},
@@ -240,13 +240,13 @@ async def test_its_hints_match_the_requests_it_sends(operation: Operation[Any]) 
     hints = tools[operation.name].annotations
     assert hints is not None
     sent = methods(fake)
-    if hints.read_only_hint:
+    if hints.read_only_hint or operation.effect is Effect.STOP:
         assert sent == set()
     elif hints.destructive_hint:
         assert sent == ({"DELETE"} if operation.name == "manage_connection" else {"PATCH"})
     else:
         assert sent == {"POST"}
-    assert hints.idempotent_hint is (operation.effect not in (Effect.CREATE, Effect.SAVE))
+    assert hints.idempotent_hint is (operation.effect not in (Effect.CREATE, Effect.MANAGE))
     assert hints.open_world_hint is True
 
 

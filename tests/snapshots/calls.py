@@ -15,7 +15,6 @@ RECORDING = "01a20369-2004-7295-9b7d-9d2d22aff503"
 PERSON = "f20b9199-68a5-4ee7-ab6e-0d069211d6cc"
 CONNECTION = "d7f2ed1c-5be3-5285-85e0-d18240b5661d"
 COUNTED = "SELECT event, count() AS events FROM events WHERE timestamp > now() - INTERVAL 30 DAY GROUP BY event"
-TRENDS = {"kind": "TrendsQuery", "series": [{"kind": "EventsNode", "event": "$pageview"}]}
 PAYING = {"key": "plan", "type": "person", "value": ["pro"], "operator": "exact"}
 RATING = {"type": "rating", "question": "How likely are you to recommend us?", "scale": 10}
 PURCHASES = {
@@ -77,8 +76,12 @@ OBJECTS: Mapping[str, Pair] = {
     "list_insights": Pair({"search": "revenue"}, {"insight": "BARS"}),
     "get_insight": Pair({"insight_id": INSIGHT}, {"insight_id": MISSING}),
     "create_insight": Pair(
-        {"name": "Page views", "query": TRENDS, "dashboards": [DASHBOARD]},
-        {"name": "Page views", "query": {"kind": "TrendQuery"}},
+        {
+            "name": "Page views",
+            "query": {"tool": "query_trends", "arguments": {"events": ["$pageview"]}},
+            "dashboards": [DASHBOARD],
+        },
+        {"name": "Page views", "query": {"tool": "query_trends", "arguments": {"event": "$pageview"}}},
     ),
     "update_insight": Pair({"insight_id": INSIGHT, "name": "Daily users"}, {"insight_id": INSIGHT}),
     "delete_insight": Pair({"insight_id": INSIGHT}, {"insight_id": MISSING}),

@@ -72,9 +72,17 @@ async def _copy_flag(api: Call, args: CreateFlag, project: int) -> Result:
 async def _create(api: Call, args: CreateFlag, fields: Mapping[str, Any]) -> dict[str, Any]:
     body = {"key": args.key, **fields, "_should_create_usage_dashboard": args.create_usage_dashboard}
     body = {name: value for name, value in body.items() if value is not None}
-    affects = await reach_of(api, (), fields["filters"]) if args.dry_run else ()
     undo = removal(FLAGS, "flag")
-    return await create(api, args, FLAGS, body, FlagView, what="feature flag", undo=undo, affects=affects)
+    return await create(
+        api,
+        args,
+        FLAGS,
+        body,
+        FlagView,
+        what="feature flag",
+        undo=undo,
+        count=lambda: reach_of(api, (), fields["filters"]),
+    )
 
 
 def _body(_: Call, args: UpdateFlag, stored: Mapping[str, Any]) -> Mapping[str, Any]:

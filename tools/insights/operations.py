@@ -25,9 +25,10 @@ from ..operation import Effect, Operation, Result, Toolset, read, show, show_pag
 from ..operation.undoing import removal
 from ..operation.writing import Change, Editing, create, deleting, plain_arguments, tags_of, updating
 from .results import INSIGHT, age_of, shown_result
+from .saving import stored_query, stored_sql
 
 _AIM = {*OF_THE_CALL, "insight_id"}
-_LISTS = frozenset({"tags", "remove_tags", "dashboards", "add_to_dashboards", "remove_from_dashboards"})
+_APART = frozenset({"query", "tags", "remove_tags", "dashboards", "add_to_dashboards", "remove_from_dashboards"})
 
 
 async def _list_insights(api: Call, args: ListInsights) -> Result:
@@ -75,14 +76,17 @@ async def _read(api: Call, args: GetInsight) -> Any:
 
 
 async def _create_insight(api: Call, args: CreateInsight) -> Result:
-    body = args.model_dump(mode="json", exclude=_AIM, exclude_none=True)
+    body = args.model_dump(mode="json", exclude={*_AIM, "query"}, exclude_none=True)
+    body["query"] = stored_query(api, args.query)
     return await create(api, args, INSIGHTS, body, StoredInsight, what="insight", undo=removal(INSIGHTS))
 
 
-def _body(_: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+def _body(api: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[str, Any]:
     added = [*(args.dashboards or ()), *(args.add_to_dashboards or ())]
     removed = set(args.remove_from_dashboards or ())
-    body = args.given(leave_out=_LISTS) | tags_of(args, stored)
+    body = args.given(leave_out=_APART) | tags_of(args, stored)
+    if args.query is not None:
+        body["query"] = stored_query(api, args.query)
     if added or removed:
         kept = [number for number in as_list(stored.get("dashboards")) if number not in removed]
         body["dashboards"] = list(dict.fromkeys((*kept, *added)))
@@ -150,6 +154,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.ANALYTICS,
         input=CreateInsight,
         run=_create_insight,
+        prepare=lambda args: stored_sql(args.query),
     ),
     updating(
         UpdateInsight,
@@ -158,6 +163,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="Change an insight: its query, texts, tags, or the dashboards it is on.",
         toolset=Toolset.INSIGHTS,
         budget=Budget.ANALYTICS,
+        prepare=lambda args: stored_sql(args.query),
     ),
     deleting(
         DeleteInsight,

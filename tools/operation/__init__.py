@@ -13,7 +13,8 @@ from ...gateway.call import Call
 from ...gateway.errors import Failed
 from ...gateway.paths import placeholders
 from ...schemas.base import Input, Page, View
-from ..toolsets import SAVE_AS, Effect, Toolset
+from ...schemas.text import named
+from ..toolsets import Effect, Toolset
 
 type Result = Mapping[str, Any]
 """A JSON-ready object. The server adds `project`, `connection` and `budget`."""
@@ -72,8 +73,6 @@ class Operation[I: Input]:
     def __post_init__(self) -> None:
         if self.toolset is Toolset.CONNECTIONS and self.budget is not Budget.CONTROL:
             raise TypeError(f"{self.name}: connections are on the control plane")
-        if (self.effect is Effect.SAVE) is not (SAVE_AS in self.input.model_fields):
-            raise TypeError(f"{self.name}: only operations that save have the argument {SAVE_AS}")
 
     def writes(self, args: I) -> bool:
         """Return whether a call with these arguments changes something."""
@@ -81,8 +80,6 @@ class Operation[I: Input]:
 
     def effect_of(self, args: I) -> Effect:
         """Return the effect of a call with these arguments."""
-        if self.effect is Effect.SAVE:
-            return Effect.READ if getattr(args, SAVE_AS, None) is None else Effect.CREATE
         return self.effects(args) if self.effects else self.effect
 
 
@@ -177,7 +174,7 @@ def unexpected_shape(expected: str, misfits: str) -> Failed:
 def misfits(error: ValidationError) -> str:
     """Return the places that do not fit, at most five."""
     places = {".".join(map(str, item["loc"])) or "(the whole response)" for item in error.errors(include_input=False)}
-    return ", ".join(sorted(places)[:5])
+    return ", ".join(place if place.startswith("(") else named(place, 100) for place in sorted(places)[:5])
 
 
 class _UpstreamPage(View):

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ...gateway.approval import Proposal
+from ...gateway.approval import Proposal, nobody
 from ...gateway.call import Call
 from ...gateway.errors import Failed, GatewayError, Refused
 from ...gateway.paths import placeholders
@@ -176,9 +176,9 @@ async def update[I: Write](api: Call, args: I, editing: Editing[I], tool: str) -
     change = _change(api, args, editing, before)
     if not change.body:
         return {**_identity(editing, before, dry_run=args.dry_run), "changed": {}, "note": NOTHING_TO_CHANGE}
-    proposal = await _proposal(api, editing, change, "Update", change.body, counts=args.dry_run)
+    proposal = await _proposal(api, editing, change, "Update", change.body)
     if args.dry_run:
-        return dry_run(proposal, _identity(editing, before, dry_run=True))
+        return await dry_run(proposal, _identity(editing, before, dry_run=True))
     if await api.approve(proposal):
         change = await _unchanged(api, args, editing, change)
     body = {**change.body, **editing.basis(change)}
@@ -191,7 +191,6 @@ async def update[I: Write](api: Call, args: I, editing: Editing[I], tool: str) -
     return {
         **show(editing.gives, after),
         **found,
-        **({"affects": list(proposal.affects)} if proposal.affects else {}),
         **_undo(api, args, editing, tool, change, after, sorted(others)),
         **({"note": " ".join(notes)} if notes else {}),
     }
@@ -201,9 +200,9 @@ async def delete[I: Write](api: Call, args: I, editing: Editing[I], state: type[
     """Delete the object softly, and return it with the call that restores it. Raises GatewayError."""
     before = await editing.stored(api, args)
     change = Change(before, {"deleted": True})
-    proposal = await _proposal(api, editing, change, "Delete", change.body, counts=args.dry_run)
+    proposal = await _proposal(api, editing, change, "Delete", change.body)
     if args.dry_run:
-        return dry_run(proposal, show(state, before))
+        return await dry_run(proposal, show(state, before))
     if await api.approve(proposal):
         await _unchanged(api, args, editing, change)
     after = await api.soft_delete(editing.path, **{editing.placeholder: before["id"]})
@@ -226,7 +225,7 @@ async def create(
     what: str,
     undo: Removal | None,
     reasons: Sequence[str] = (),
-    affects: Sequence[Mapping[str, Any]] = (),
+    count: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]] = nobody,
 ) -> dict[str, Any]:
     """Create an object, and return it with the call that removes it again: `undo` gives its tool and arguments.
 
@@ -236,24 +235,22 @@ async def create(
     difference_ = {name: {"before": None, "after": _cut(value)} for name, value in shown.items()}
     name = next((shown[each] for each in ("key", "name", "content") if isinstance(shown.get(each), str)), "")
     title = f"Create {what} {json.dumps(excerpt(name, 80), ensure_ascii=False)}"
-    proposal = Proposal(
-        title=title, path=path, body=body, reasons=tuple(reasons), affects=tuple(affects), difference=difference_
-    )
+    proposal = Proposal(title=title, path=path, body=body, reasons=tuple(reasons), count=count, difference=difference_)
     if args.dry_run:
-        return dry_run(proposal, {})
+        return await dry_run(proposal, {})
     await api.approve(proposal)
     stored = await api.post(path, body)
     return {
         **show(gives, stored),
-        **({"affects": list(affects)} if affects else {}),
         **(undo_call(api, *undo(stored)) if undo else no_undo(NO_REMOVAL)),
     }
 
 
-def dry_run(proposal: Proposal, identity: Mapping[str, Any]) -> dict[str, Any]:
+async def dry_run(proposal: Proposal, identity: Mapping[str, Any]) -> dict[str, Any]:
     """Return the answer of a call that sends nothing: what would be sent, and what would differ."""
     asks = {"asks_first": list(proposal.reasons)} if proposal.reasons else {}
-    affects = {"affects": list(proposal.affects)} if proposal.affects else {}
+    counted = await proposal.count()
+    affects = {"affects": list(counted)} if counted else {}
     return {
         "dry_run": True,
         **identity,
@@ -292,18 +289,15 @@ def _comparable(gives: type[View], one: Mapping[str, Any], other: Mapping[str, A
     return {**hidden, **show(gives, one)}
 
 
-async def _proposal(
-    api: Call, editing: Editing[Any], change: Change, verb: str, body: Mapping[str, Any], *, counts: bool
-) -> Proposal:
-    """Return the change as it is shown before it is sent; whom it affects is counted for someone who looks first."""
+async def _proposal(api: Call, editing: Editing[Any], change: Change, verb: str, body: Mapping[str, Any]) -> Proposal:
+    """Return the change as it is shown before it is sent."""
     named = {name: change.before.get(name) for name in body}
-    reasons = tuple(await editing.reasons(api, change))
     return Proposal(
         title=f"{verb} {editing.label(change.before)}",
         path=editing.path.replace(f"{{{editing.placeholder}}}", str(change.before["id"])),
         body=body,
-        reasons=reasons,
-        affects=tuple(await editing.affects(api, change)) if counts or reasons else (),
+        reasons=tuple(await editing.reasons(api, change)),
+        count=lambda: editing.affects(api, change),
         difference=_cut_all(difference(named, dict(body))),
         version=version_of(change.before),
     )
