@@ -93,6 +93,10 @@ def _body(api: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[
     return body
 
 
+def _stored_sql(args: UpdateInsight) -> dict[str, Any] | None:
+    return stored_sql(args.query)
+
+
 def _back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
     was, now = as_list(before.get("dashboards")), as_list(after.get("dashboards"))
     moves = {
@@ -163,7 +167,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="Change an insight: its query, texts, tags, or the dashboards it is on.",
         toolset=Toolset.INSIGHTS,
         budget=Budget.ANALYTICS,
-        prepare=lambda args: stored_sql(args.query),
+        prepare=_stored_sql,
     ),
     deleting(
         DeleteInsight,
