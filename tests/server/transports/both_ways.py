@@ -25,6 +25,8 @@ ERAS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", MODERN)
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CHANCE = re.compile(rb"[0-9a-f]{32}")
 """Ids of queries, which are drawn."""
+_LEFT = re.compile(rb'(resets_in_s\\*":)\d+')
+"""Seconds until a budget is whole again, which pass between two calls."""
 
 type Message = Mapping[str, Any]
 type Script = Callable[[Output], AsyncIterator[Message]]
@@ -111,7 +113,7 @@ async def messages(way: str, runtime: Runtime, script: Script) -> list[bytes]:
         await pipe.serve(runtime, lines(), sink)
     else:
         await stdio.serve(app.build(runtime), passed(), sink)
-    return [CHANCE.sub(b"(drawn)", line) for line in sink.lines]
+    return [_LEFT.sub(rb"\g<1>0", CHANCE.sub(b"(drawn)", line)) for line in sink.lines]
 
 
 @asynccontextmanager
