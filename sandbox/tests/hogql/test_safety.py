@@ -193,14 +193,14 @@ PIECES = st.sampled_from(PIECES_TEXT.split())
 
 
 @accepting(15, HogqlError)
-@settings(max_examples=examples(100, 1000))
+@settings(max_examples=examples(60, 1000))
 @given(statements | (st.lists(PIECES, max_size=30).map(" ".join) | st.text(max_size=60)).map("select {}".format))
 def test_any_text_is_compiled_or_rejected_with_an_error(text: str) -> None:
     assert_harmless(translate(text, Context()).sql)
 
 
 @accepting(5, HogqlError)
-@settings(max_examples=examples(100, 1000))
+@settings(max_examples=examples(60, 1000))
 @given(st.data())
 def test_a_mutated_query_is_compiled_to_harmless_sql_or_rejected(data: st.DataObject) -> None:
     words = data.draw(st.sampled_from(CORPUS)).partition("\n")[2].split()

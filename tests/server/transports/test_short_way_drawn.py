@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
 from maton_posthog.server.starting.ready import LISTS, MODERN
+from tests.oracle import examples
 from tests.server.processes import INITIALIZE
 from tests.snapshots.ready import META
 
@@ -77,7 +78,7 @@ OTHER: list[dict[str, Any]] = [
 
 
 @given(st.lists(CALLS | st.sampled_from(OTHER), max_size=6), st.sampled_from([None, *ERAS[:4]]))
-@settings(max_examples=60)
+@settings(max_examples=examples(30, 600))
 async def test_drawn_requests_get_the_same_messages(requests: list[dict[str, Any]], greeted: str | None) -> None:
     greeting = opening(greeted) if greeted else []
     numbered = [
