@@ -92,11 +92,18 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(database: Database | None = None, *, rate: int = 0) -> AsyncGenerator[Serving]:
-    """Yield a sandbox with its example rows and this database for events."""
+async def serving(
+    database: Database | None = None, *, rate: int = 0, counts_cohorts: bool = False
+) -> AsyncGenerator[Serving]:
+    """Yield a sandbox with its example rows and this database for events.
+
+    The example cohorts are counted on request, because that takes longer than most tests.
+    """
     clock = SettableClock(lambda: NOW)
     store = Store(None, clock)
     fill(store, TODAY, BASE_URL)
+    if database and not counts_cohorts:
+        _leave_cohorts_uncounted(store)
     events = EventSource(lambda: database or NoEvents())
     first_rows = partial(refill, store, TODAY, BASE_URL)
     app = create_app(store, events, clock, lambda: BASE_URL, refill=first_rows, rate=rate)
@@ -105,3 +112,9 @@ async def serving(database: Database | None = None, *, rate: int = 0) -> AsyncGe
         key = {"Authorization": "Bearer sandbox"}
         async with httpx2.AsyncClient(transport=transport, base_url=BASE_URL, headers=key) as http:
             yield Serving(http)
+
+
+def _leave_cohorts_uncounted(store: Store) -> None:
+    with store.transaction() as rows:
+        for cohort in rows.all("cohorts"):
+            rows.save("cohorts", {**cohort, "is_calculating": False})
