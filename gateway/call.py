@@ -108,6 +108,10 @@ class Call:
         """Whether the responses of this call were large together, and its result should be rendered in a thread."""
         return self._dispatcher.received > LARGE_BYTES
 
+    async def apart[T](self, work: Callable[[], T]) -> T:
+        """Return the result of work on the responses of this call, done in a thread if they are large."""
+        return await self.in_thread(work) if self.is_large else work()
+
     async def in_thread[T](self, work: Callable[[], T]) -> T:
         """Return the result of work on large data, done in a thread. Raises Failed (`timeout`) at the deadline."""
         try:

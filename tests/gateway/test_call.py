@@ -334,3 +334,14 @@ async def test_the_deadline_covers_work_in_a_thread(gateway: Opener) -> None:
             await api.in_thread(lambda let_go=let_go: let_go.wait(60))
         let_go.set()
         assert error.value.code == "timeout"
+
+
+@pytest.mark.parametrize(("size", "apart"), [(1_000, False), (300_000, True)])
+async def test_work_on_large_responses_is_done_in_a_thread(
+    fake: FakeGateway, call: Caller, size: int, apart: bool
+) -> None:
+    fake.answers(reply(200, {"text": "x" * size}))
+    api = call()
+    await api.get(FLAGS)
+    worked_in = await api.apart(threading.current_thread)
+    assert (worked_in is not threading.main_thread()) is apart
