@@ -28,6 +28,18 @@ class Parameters:
     """The last day of the data."""
     hostile: bool = True
     """Whether some values are deliberately hostile (prompt injection, control characters, very long text ...)."""
+    weekday: int | None = None
+    """The weekday that the calendar takes `today` for (0 is Monday); None for the real one. See `tell`."""
+
+    @property
+    def calendar(self) -> int:
+        """The weekday of `today` in the calendar of the data."""
+        return self.today.weekday() if self.weekday is None else self.weekday
+
+    @property
+    def story(self) -> Story:
+        """The calendar of the data."""
+        return tell(self.today, self.weekday)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,7 @@ def generate(parameters: Parameters) -> Iterator[Batch]:
     The total is exactly `parameters.events`: the last person's events are cut off at that number. Events are not sorted
     by time. The groups are in the last batch.
     """
-    story = tell(parameters.today)
+    story = parameters.story
     chance = Chance(parameters.seed)
     companies = found_companies(chance, max(4, parameters.events // _EVENTS_PER_COMPANY), story, parameters.hostile)
     world = _World(story, chance, companies, Weighted(enumerate(story.day_activity)), parameters.hostile)
