@@ -11,6 +11,7 @@ import httpx2
 
 from posthog_sandbox.admin.clock import SettableClock
 from posthog_sandbox.app import create_app
+from posthog_sandbox.dataset import tell
 from posthog_sandbox.examples import fill, refill
 from posthog_sandbox.storage.engine import Engine, ResultTable
 from posthog_sandbox.storage.events import Database, EventSource
@@ -96,9 +97,9 @@ async def serving(database: Database | None = None, *, rate: int = 0) -> AsyncGe
     """Yield a sandbox with its example rows and this database for events."""
     clock = SettableClock(lambda: NOW)
     store = Store(None, clock)
-    fill(store, TODAY, BASE_URL)
+    fill(store, tell(TODAY), BASE_URL)
     events = EventSource(lambda: database or NoEvents())
-    first_rows = partial(refill, store, TODAY, BASE_URL)
+    first_rows = partial(refill, store, tell(TODAY), BASE_URL)
     app = create_app(store, events, clock, lambda: BASE_URL, refill=first_rows, rate=rate)
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app=app)
