@@ -133,7 +133,7 @@ def _copied(
     days = (parameters.today - made_for).days
     if not days:
         return _ready(directory, parameters, progress)
-    progress(0.0, f"Shifting {parameters.events:,} events by {days} days")
+    progress(0.0, f"Shifting {parameters.events:,} cached events by {days} day{'' if abs(days) == 1 else 's'}")
     engine = _ready(directory, parameters)
     with ExitStack() as on_failure:
         on_failure.callback(engine.close)
