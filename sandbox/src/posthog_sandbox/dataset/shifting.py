@@ -17,7 +17,10 @@ _WINDOW = '","$window_id":"'
 """The text between the ids of session and window, which follow each other."""
 
 type _Step = dict[str, str]
-"""Expressions by the names of the columns that they replace."""
+"""Expressions by the names of the columns that they replace.
+
+Each change of a column is a step: ClickHouse copies an expression to each place where a later one uses it.
+"""
 
 
 def shift(engine: Engine, days: int) -> None:
@@ -74,15 +77,15 @@ def _event_ids(column: str) -> list[_Step]:
     The columns of session and window are shifted already, like those in all steps after the first.
     """
     ids = f"if({{}} = '', '', concat(`$session_id`, '{_WINDOW}', `$window_id`))"
+    anonymous, submission = (
+        _changed(column, name, _ID, "shifted_id({})") for name in ("$anon_distinct_id", "$survey_submission_id")
+    )
+    signed_up = _changed(column, "signed_up_at", _DAY, "shifted_day({})")
     return [
         {column: _changed(column, "$session_id", 2 * _ID + len(_WINDOW), ids)},
         {column: _changed(column, "$device_id", _ID, "shifted_id(toLowCardinality({}))")},
-        {column: f"if(event = '$identify', {_changed(column, '$anon_distinct_id', _ID, 'shifted_id({})')}, {column})"},
-        {column: f"if(event = '$identify', {_changed(column, 'signed_up_at', _DAY, 'shifted_day({})')}, {column})"},
-        {
-            column: f"if(event = 'survey sent', {_changed(column, '$survey_submission_id', _ID, 'shifted_id({})')}, "
-            f"{column})"
-        },
+        {column: f"multiIf(event = '$identify', {anonymous}, event = 'survey sent', {submission}, {column})"},
+        {column: f"if(event = '$identify', {signed_up}, {column})"},
     ]
 
 
