@@ -121,13 +121,13 @@ class Cache:
         dataset = f"{versions}-{parameters.events}-{parameters.seed}{kind}"
         return self.path / f"{dataset}@{parameters.calendar}@{parameters.today}"
 
-    def _entries(self, parameters: Parameters) -> list["_Entry"]:
+    def _entries(self, parameters: Parameters) -> list["_CachedDay"]:
         """Return the entries of a dataset with all its days and calendars, the last used first."""
         wanted = self._entry(parameters)
         if wanted is None:
             return []
         name = wanted.name.split("@", 1)[0]
-        found = [_Entry.read(path) for path in self._by_use() if path.name.startswith(f"{name}@")]
+        found = [_CachedDay.read(path) for path in self._by_use() if path.name.startswith(f"{name}@")]
         return [entry for entry in found if entry is not None]
 
     def _by_use(self) -> list[Path]:
@@ -157,7 +157,7 @@ class Cache:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _CachedDay:
     """A complete dataset; `calendar` is the weekday of its last day in its calendar."""
 
     path: Path

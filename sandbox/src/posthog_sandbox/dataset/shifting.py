@@ -16,7 +16,7 @@ _ID, _DAY = 36, 10
 _WINDOW = '","$window_id":"'
 """The text between the ids of session and window, which follow each other."""
 
-type _Step = dict[str, str]
+type _Replaced = dict[str, str]
 """Expressions by the names of the columns that they replace.
 
 Each change of a column is a step: ClickHouse copies an expression to each place where a later one uses it.
@@ -30,7 +30,7 @@ def shift(engine: Engine, days: int) -> None:
             _rewrite(engine, table, _steps(table), days)
 
 
-def _rewrite(engine: Engine, table: TableDefinition, steps: Iterable[_Step], days: int) -> None:
+def _rewrite(engine: Engine, table: TableDefinition, steps: Iterable[_Replaced], days: int) -> None:
     """Replace a table by the result of these steps over its rows."""
     name, old = f"{DATABASE}.{table.name}", f"{DATABASE}.{table.name}_before"
     engine.execute(f"RENAME TABLE {name} TO {old}")
@@ -59,9 +59,9 @@ def _functions(days: int) -> str:
     """
 
 
-def _steps(table: TableDefinition) -> list[_Step]:
+def _steps(table: TableDefinition) -> list[_Replaced]:
     """Return the steps of a table."""
-    step: _Step = {name: f"shifted_moment(`{name}`)" for name, kind in table.columns if kind == TIME}
+    step: _Replaced = {name: f"shifted_moment(`{name}`)" for name, kind in table.columns if kind == TIME}
     # With low cardinality each id is computed once, and not once for each of its rows.
     step |= {name: f"shifted_id(toLowCardinality(`{name}`))" for name in table.names if name in _IDS}
     if table == PERSONS:
@@ -71,7 +71,7 @@ def _steps(table: TableDefinition) -> list[_Step]:
     return [step]
 
 
-def _event_ids(column: str) -> list[_Step]:
+def _event_ids(column: str) -> list[_Replaced]:
     """Return the steps for the ids in properties of an event, and for the times in the `$set` of `$identify`.
 
     The columns of session and window are shifted already, like those in all steps after the first.
@@ -89,7 +89,7 @@ def _event_ids(column: str) -> list[_Step]:
     ]
 
 
-def _person_times(column: str) -> list[_Step]:
+def _person_times(column: str) -> list[_Replaced]:
     """Return the steps for the times in properties of a person."""
     return [{column: _changed(column, name, _DAY, "shifted_day({})")} for name in ("signed_up_at", "last_purchase_at")]
 
