@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ..schemas.json import as_object
 from ..schemas.restore import RESTORABLE
 from . import paths
+from .approval import Approve, Proposal, approved
 from .background import Background, Progress
 from .budget import Budget, account
 from .connections import Connection, ControlPlane
@@ -33,6 +34,7 @@ from .queries import INSTANT_KINDS, QUERY_PATH, check_query
 from .target import Target, resolve_target
 
 _ONE_QUERY_PATH = "/api/projects/{project_id}/query/{query_id}/"
+_REACH_PATH = "/api/projects/{project_id}/feature_flags/user_blast_radius/"
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
 
 
@@ -52,6 +54,7 @@ class Call:
         export_dir: Path | None = None,
         clean: Callable[[Any], Any] = lambda value: value,
         journal: Journal = not_recorded,
+        approve: Approve = approved,
         caller: Hashable = None,
     ) -> None:
         self._dispatcher = Dispatcher(
@@ -62,6 +65,7 @@ class Call:
             journal=journal,
         )
         self._journal = journal
+        self._approve = approve
         self._started = time.monotonic()
         self.caller = caller
         """The client of the call: clients take turns where they wait."""
@@ -86,7 +90,12 @@ class Call:
             self.target = Target(Connection(pin) if pin else None)
             return
         self.target = await resolve_target(
-            self._directory, self._dispatcher.send, connection_id, project_id, writes=self._dispatcher.writes
+            self._directory,
+            self._dispatcher.send,
+            connection_id,
+            project_id,
+            writes=self._dispatcher.writes,
+            caller=self.caller,
         )
 
     @property
@@ -141,11 +150,25 @@ class Call:
             raise RuntimeError("queries are sent by Call.query, which checks their kind")
         return await self._write("POST", path, body, identifiers, _is_object)
 
+    async def reach(self, condition: Mapping[str, Any]) -> Any:
+        """Send `POST /api/projects/{project_id}/feature_flags/user_blast_radius/`, which only counts persons."""
+        path = self._fill(_REACH_PATH, {})
+        return await self._request("POST", path, writes=False, body={"condition": condition})
+
     async def patch(self, path: str, body: Mapping[str, Any], **identifiers: object) -> Any:
         """Send a PATCH, which changes the fields of `body`. Objects are deleted with `soft_delete`."""
         if "deleted" in body:
             raise RuntimeError(f"{path}: objects are deleted by Call.soft_delete, which checks the response")
         return await self._write("PATCH", path, body, identifiers, _is_object)
+
+    async def approve(self, proposal: Proposal) -> bool:
+        """Wait until the change may be sent. Return whether a person took time, in which the object can have changed.
+
+        The time of a person does not count towards the deadline. Raises Refused (`confirmation_required`).
+        """
+        waited_s = await self._approve(proposal, self.place)
+        self._dispatcher.deadline += waited_s
+        return waited_s > 0
 
     async def soft_delete(self, path: str, **identifiers: object) -> Any:
         """Send PATCH `{"deleted": true}` for a resource of RESTORABLE; the response must confirm it."""
@@ -213,6 +236,7 @@ class Call:
             target=self.target,
             deadline=time.monotonic() + seconds,
             journal=self._journal,
+            approve=self._approve,
             caller=self.caller,
         )
 
@@ -229,6 +253,7 @@ class Call:
             export_dir=self.export_dir,
             clean=self.clean,
             journal=self._journal,
+            approve=self._approve,
             caller=self.caller,
         )
 
@@ -277,6 +302,15 @@ class Call:
         if self._queried or self._budget is Budget.QUERY:
             shown["budget"] = self._directory.ledger.state(account(self.connection), self._budget)
         return shown
+
+    def remember_target(self) -> None:
+        """Remember that a result names the target of this call: later writes of its caller must not go elsewhere."""
+        if self.target and self._budget is not Budget.CONTROL:
+            self._directory.named.remember(self.caller, self.target.destination)
+
+    def default_connection(self, active: Sequence[str]) -> str:
+        """Return the connection of calls that name none. `active` are the ids of the ACTIVE ones, oldest first."""
+        return self.connection or self._directory.connections.among(active)
 
     def settle(self, error: GatewayError) -> GatewayError:
         """Return the error with the outcome of the whole call.

@@ -119,10 +119,21 @@ class ActiveConnections:
         self._quiet_until = -math.inf
         self._changes += 1
 
+    def among(self, active: Sequence[str]) -> str:
+        """Return the connection of calls that name none, now that the ACTIVE ones are known, oldest first."""
+        known = self._known.id if self._known and self._known.id in active else active[0]
+        self._known = Connection(known, len(active) - 1)
+        return known
+
     async def of_write(self, control: ControlPlane) -> Connection:
         """Return the connection of a write. Raises GatewayError when it is not known for sure."""
         async with self._asking:
-            return self._known or await self._ask(control, MAX_TRIES)
+            try:
+                return self._known or await self._ask(control, MAX_TRIES)
+            except GatewayError as error:
+                if error.code in (*_CERTAIN, "rate_limited"):
+                    raise
+                raise _uncertain(error) from error
 
     async def of_read(self, control: ControlPlane) -> Connection | None:
         """Return the connection of a read; None while the control plane cannot be reached, so that reads keep working.
@@ -186,6 +197,21 @@ class Grants:
                         self._rows = ()
         used = [row["status"] for row in self._rows if connection in (None, row["connection_id"])]
         return "FAILED" in used and "ACTIVE" not in used
+
+
+def _uncertain(error: GatewayError) -> Refused:
+    """Return the error for a write while the connections cannot be listed."""
+    return Refused(
+        "unavailable",
+        "Maton's connections cannot be listed, and a write must not land in the wrong account.",
+        "Pass connection_id, or try again.",
+        source="maton",
+        retryable=True,
+        retry_after_s=error.retry_after_s,
+        status=error.status,
+        request_id=error.request_id,
+        upstream=error.upstream,
+    )
 
 
 def _one(connection_id: str) -> str:

@@ -10,6 +10,7 @@ from .connections import ActiveConnections, Grants
 from .http.threads import Threads
 from .kept import Kept
 from .lanes import Lanes
+from .named import NamedTargets
 from .projects import Projects
 
 
@@ -30,6 +31,7 @@ class Directory:
         self.now = now
         self.connections = ActiveConnections()
         self.projects = Projects()
+        self.named = NamedTargets()
         self.grants = Grants()
         self.kept = Kept()
         self.queries = Background()

@@ -18,6 +18,10 @@ type Sender = Callable[[Request, float, Callable[[UpstreamResponse], None]], Awa
 """
 
 
+_DEAD = ("connection_not_found", "connection_expired", "missing_connection")
+"""Errors of a connection that no longer works."""
+
+
 class Dispatcher:
     """The sender of one call."""
 
@@ -66,8 +70,10 @@ class Dispatcher:
         try:
             return await self.sender(request, self.deadline, self._note)
         except GatewayError as error:
-            if error.code in ("connection_not_found", "connection_expired", "missing_connection"):
+            if error.code in _DEAD:
                 self._directory.forget()
+                if request.connection and request.plane == "data":
+                    raise _naming(error, request.connection) from error
             if request.plane == "data" and error.status == 500 and error.source == "maton":
                 raise await self._with_grant(error, request.connection) from error
             raise
@@ -84,12 +90,17 @@ class Dispatcher:
         if not await self._directory.grants.is_dead(ControlPlane(self.send), connection):
             return error.with_(advice=Advice.SUSPECT_CONNECTION)
         self._directory.connections.forget()
+        which = f"connection {connection}" if connection else "the connection"
         return Failed(
             "connection_expired",
-            "Maton failed, and the connection's authorization is no longer valid.",
+            f"Maton failed, and the authorization of {which} is no longer valid.",
             advice=Advice.RECONNECT,
             source="maton",
             outcome=error.outcome,
             status=error.status,
             request_id=error.request_id,
         )
+
+
+def _naming(error: GatewayError, connection: str) -> GatewayError:
+    return error.with_(message=f"{error.message.removesuffix('.')}: connection {connection}.")

@@ -8,6 +8,7 @@
 `docs/reference/errors.md` explains the codes; `as_json` returns the object that a tool shows.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Literal, Self, TypedDict, Unpack
@@ -38,6 +39,7 @@ type Code = Literal[
     "read_only",
     "toolset_off",
     "project_pinned",
+    "connection_pinned",
     "project_unresolved",
     "confirmation_required",
     "internal_error",
@@ -97,6 +99,7 @@ class GatewayError(Exception):
         status: int | None = None,
         request_id: str | None = None,
         upstream: Upstream | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.code: Final[Code] = code
@@ -112,6 +115,8 @@ class GatewayError(Exception):
         self.status: Final = status
         self.request_id: Final = request_id
         self.upstream: Final = upstream
+        self.details: Final[Mapping[str, Any]] = details or {}
+        """More fields of the error object."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in self.__dict__:
@@ -142,6 +147,7 @@ class GatewayError(Exception):
             "status": self.status,
             "request_id": self.request_id,
             "upstream": upstream and {name: value for name, value in upstream.items() if value},
+            **self.details,
         }
         return {"error": {name: value for name, value in fields.items() if value is not None}}
 

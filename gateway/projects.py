@@ -1,13 +1,12 @@
 """The project of a call. PostHog's `@current` follows the user's web page, so it is resolved once and remembered."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import anyio
 
 from ..schemas.json import as_list, as_object
-from ..schemas.text import excerpt
+from ..schemas.text import named
 from .budget import Budget
 from .connections import Send
 from .errors import Advice, Failed, GatewayError, Refused
@@ -46,13 +45,11 @@ class Projects:
 
     def __init__(self) -> None:
         self._known: dict[_Key, Project] = {}
-        self._named: dict[str, Project] = {}
-        """The project of `@current` in the latest results of each connection; "" for reads without one."""
         self._asking: dict[_Key, anyio.Lock] = {}
         self._changes = 0
 
     def forget(self) -> None:
-        """Forget the projects, because connections changed. The ones that results named are kept, see `resolve`."""
+        """Forget the projects, because connections changed."""
         self._known.clear()
         self._changes += 1
 
@@ -67,46 +64,29 @@ class Projects:
         project_id: int | Literal["@current"],
         *,
         again: bool = False,
-        as_named: Sequence[str | None] = (),
     ) -> Project:
         """Return the project with its number, name and timezone: one request the first time, shared by calls at once.
 
         The request is `GET /api/projects/@current/`. Without permission for it, the `team` of `GET /api/users/@me/` is
-        used, and without that the project is unresolved. `again` resolves a known project again. `as_named` are
-        connections of earlier results. Raises Failed (`bad_upstream_response`) when the response is another project.
-        Raises Refused (`project_unresolved`) when `@current` was another project in those results: a write must not
-        land in a project that no result named.
+        used, and without that the project is unresolved. `again` resolves a known project again. Raises
+        Failed (`bad_upstream_response`) when the response is another project.
         """
         key = (connection or "", project_id)
-        named = [known for name in as_named if project_id == CURRENT and (known := self._named.get(name or ""))]
         if not again and (known := self._known.get(key)):
-            return self._checked(key, known, named, reads=not as_named)
+            return known
         lock = self._asking.setdefault(key, anyio.Lock())
         try:
             async with lock:
                 if not again and (known := self._known.get(key)):
-                    return self._checked(key, known, named, reads=not as_named)
+                    return known
                 changes = self._changes
-                found = self._checked(key, await _ask(send, connection, project_id), named, reads=not as_named)
+                found = await _ask(send, connection, project_id)
                 if changes == self._changes:
                     self._remember(key, found)
                 return found
         finally:
             if not lock.statistics().tasks_waiting:
                 self._asking.pop(key, None)
-
-    def _checked(self, key: _Key, found: Project, named: Sequence[Project], *, reads: bool) -> Project:
-        """Return the project and remember that results name it. Raises Refused if earlier results named another."""
-        for earlier in named:
-            if found.resolved and earlier.id != found.id:
-                raise _moved(earlier, found)
-        if found.resolved and key[1] == CURRENT:
-            if len(self._named) >= _MOST_PROJECTS:
-                self._named.pop(next(iter(self._named)))
-            self._named[key[0]] = found
-            if reads and key[0]:
-                self._named.pop("", None)
-        return found
 
     def _remember(self, key: _Key, found: Project) -> None:
         if len(self._known) >= _MOST_PROJECTS:
@@ -147,17 +127,9 @@ def unresolved(project: Project) -> Refused:
     )
 
 
-def _moved(earlier: Project, found: Project) -> Refused:
-    return Refused(
-        "project_unresolved",
-        f"@current is now project {_label(found)}, but earlier results were about project {_label(earlier)}.",
-        "Pass project_id as a number.",
-        advice=Advice.LOOK_AT_PROJECT,
-    )
-
-
-def _label(project: Project) -> str:
-    return excerpt(f"{project.id} {project.name or ''}".strip(), 80)
+def label(number: object, name: object) -> str:
+    """Return a project as errors name it: `136209 "Default project"`."""
+    return f"{named(str(number), 20)} {named(name)}" if isinstance(name, str) and name else named(str(number), 20)
 
 
 def _get(path: str, connection: str | None) -> Request:
@@ -181,6 +153,6 @@ def _read(response: object, wanted: int | Literal["@current"]) -> Project:
 
 
 def _candidates(teams: object) -> tuple[str, ...]:
-    """Return `136209 Default project` for each of at most ten projects."""
+    """Return `136209 "Default project"` for each of at most ten projects."""
     rows = [as_object(team) for team in as_list(teams)[:10]]
-    return tuple(excerpt(f"{row['id']} {row.get('name', '')}".strip(), 80) for row in rows if "id" in row)
+    return tuple(label(row["id"], row.get("name")) for row in rows if "id" in row)

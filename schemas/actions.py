@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from .base import Id, InProject, Page, Part, View
+from .base import Id, InProject, Page, Part, View, Write
 from .base.changes import Changes
 from .base.forms import Clearable
 from .base.shown import Author, Items, Text
@@ -57,7 +57,7 @@ class GetAction(InProject):
     action_id: Id
 
 
-class CreateAction(InProject):
+class CreateAction(Write):
     name: str = Field(min_length=1, max_length=400)
     steps: list[Step] = Field(min_length=1)
     """Events match if they meet all conditions of any step. Default url_matching: contains."""
@@ -75,9 +75,10 @@ class UpdateAction(Changes):
     """Replaces all; see create_action."""
     description: Clearable | None = None
     tags: list[str] | None = None
+    remove_tags: list[str] | None = None
 
 
-class DeleteAction(InProject):
+class DeleteAction(Write):
     action_id: Id
 
 

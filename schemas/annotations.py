@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from .base import Id, InProject, Page, View
+from .base import AskedWrite, Id, Page, View
 from .base.changes import Changes
 from .base.dates import Moment
 from .base.shown import Author, Items, Text
@@ -20,7 +20,7 @@ class ListAnnotations(Page):
     date_to: Moment | None = None
 
 
-class CreateAnnotation(InProject):
+class CreateAnnotation(AskedWrite):
     content: str = Field(min_length=1, max_length=8192)
     date_marker: Moment | None = None
     """ISO 8601; default now."""
@@ -40,14 +40,14 @@ class CreateAnnotation(InProject):
         return self
 
 
-class UpdateAnnotation(Changes):
+class UpdateAnnotation(Changes, AskedWrite):
     annotation_id: Id
     content: str | None = Field(default=None, min_length=1, max_length=8192)
     date_marker: Moment | None = None
     """ISO 8601."""
 
 
-class DeleteAnnotation(InProject):
+class DeleteAnnotation(AskedWrite):
     annotation_id: Id
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from .base import Id, InProject, Page, Part, View
+from .base import AskedWrite, Id, InProject, Page, Part, View, Write
 from .base.changes import Changes
 from .base.forms import EMPTY_TEXT, Clearable, whole_number
 from .base.shown import Author, Fields, IfTrue, Items, Text
@@ -134,7 +134,7 @@ class GetCohort(InProject):
     cohort_id: Id
 
 
-class CreateCohort(InProject):
+class CreateCohort(Write):
     name: str = Field(min_length=1, max_length=400)
     description: str | None = Field(default=None, max_length=1000)
     filters: CohortFilters | None = None
@@ -158,7 +158,7 @@ class CreateCohort(InProject):
         return self.filters or filters_of(self.groups or [])
 
 
-class UpdateCohort(Changes):
+class UpdateCohort(Changes, AskedWrite):
     cohort_id: Id
     name: str | None = Field(default=None, min_length=1, max_length=400)
     description: Clearable | None = Field(default=None, max_length=1000)
@@ -166,7 +166,7 @@ class UpdateCohort(Changes):
     """Replaces all filters."""
 
 
-class DeleteCohort(InProject):
+class DeleteCohort(AskedWrite):
     cohort_id: Id
 
 

@@ -11,6 +11,8 @@ class ManageConnection(InAccount):
     action: Literal["list", "create", "get", "delete"]
     status: Literal["ACTIVE", "PENDING", "FAILED"] | None = None
     """With list only; default ACTIVE."""
+    dry_run: bool = False
+    confirmation: str | None = None
 
     @model_validator(mode="after")
     def _name_the_target(self) -> Self:

@@ -1,10 +1,11 @@
 """Dashboards: `/api/projects/{project_id}/dashboards/`."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
-from .base import Id, InProject, Page, View
+from .base import AskedWrite, Id, InProject, Page, View, Write
+from .base.changes import Changes
 from .base.forms import Clearable
 from .base.shown import Author, Fields, IfTrue, Items, Text
 from .insights import InsightBrief, InsightView
@@ -26,28 +27,23 @@ class GetDashboard(InProject):
     """Recompute the numbers."""
 
 
-class CreateDashboard(InProject):
+class CreateDashboard(Write):
     name: str = Field(min_length=1, max_length=400)
     description: str | None = None
     pinned: bool | None = None
     tags: list[str] | None = None
 
 
-class UpdateDashboard(InProject):
+class UpdateDashboard(Changes):
     dashboard_id: Id
     name: Clearable | None = Field(default=None, max_length=400)
     description: Clearable | None = None
     pinned: bool | None = None
     tags: list[str] | None = None
-
-    @model_validator(mode="after")
-    def _change_something(self) -> Self:
-        if not self.model_fields_set - {"dashboard_id", "project_id", "connection_id"}:
-            raise ValueError("nothing to change; set `name`, `description`, `pinned` or `tags`")
-        return self
+    remove_tags: list[str] | None = None
 
 
-class DeleteDashboard(InProject):
+class DeleteDashboard(AskedWrite):
     dashboard_id: Id
 
 

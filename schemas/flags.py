@@ -1,14 +1,14 @@
 """Feature flags: `/api/projects/{project_id}/feature_flags/`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from .base import Id, InProject, Page, Part, View
+from .base import AskedWrite, Id, InProject, Page, Part, View, Write
 from .base.forms import Clearable
 from .base.shown import Author, Fields, IfTrue, Items, Text
-from .json import as_list, as_object, is_list
+from .json import as_list, as_object, is_list, is_object
 from .measures import Count
 
 
@@ -59,10 +59,12 @@ class ListFlags(Page):
 class GetFlag(InProject):
     flag: Id | NonBlank
     """Id or key."""
+    person: str | None = Field(default=None, min_length=1, max_length=400)
+    """Distinct id or uuid: what they get, and why."""
     full: bool = False
 
 
-class CreateFlag(InProject):
+class CreateFlag(Write):
     key: FlagKey
     name: str | None = None
     """Description."""
@@ -74,10 +76,16 @@ class CreateFlag(InProject):
     variants: list[Variant] | None = None
     """Percentages must add up to 100."""
     tags: list[str] | None = None
+    copy_from: Id | None = None
+    """Project that has the flag; the copy is off unless active is set."""
     create_usage_dashboard: bool = False
 
     @model_validator(mode="after")
     def _say_who_gets_it(self) -> Self:
+        if self.copy_from is not None:
+            if self.rollout_percentage is not None or self.filters is not None or self.variants:
+                raise ValueError("`copy_from` takes the rollout, filters and variants of the flag in that project")
+            return self
         if (self.rollout_percentage is None) == (self.filters is None):
             raise ValueError(
                 "set either `rollout_percentage` (0 to 100, percentage of all users) or `filters` (with groups); "
@@ -91,40 +99,87 @@ class CreateFlag(InProject):
         return self
 
 
-class UpdateFlag(InProject):
-    flag_id: Id
+class _OneFlag(AskedWrite):
+    """The arguments of tools that change one flag. `flag_id` is the former name of `flag`."""
+
+    flag: Id | NonBlank
+    """Id or key."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_the_former_name(cls, value: Any) -> Any:
+        if not is_object(value) or "flag_id" not in value or value.get("flag") not in (None, ""):
+            return value
+        return {**{name: item for name, item in value.items() if name != "flag_id"}, "flag": value["flag_id"]}
+
+
+class UpdateFlag(_OneFlag):
     key: FlagKey | None = None
     name: Clearable | None = None
     """Description."""
     active: bool | None = None
     rollout_percentage: Percentage | None = None
-    """Keeps the targeting."""
+    """Of one condition; keeps the targeting."""
+    condition: Annotated[int, Field(ge=1, le=1000), BeforeValidator(_number)] | None = None
+    """Its number, from 1; needed if there are several."""
+    conditions: list[dict[str, Any]] | None = None
+    """Change {"condition": 2, "rollout_percentage": 50}, remove {"condition": 1, "remove": true}, or add
+    {"properties": [...], "rollout_percentage": 10}."""
+    variants: list[Variant] | None = None
+    """Merged by key."""
+    remove_variants: list[str] | None = None
+    payloads: dict[str, Any] | None = None
+    """By variant, or true; null removes."""
+    serve_variant: str | None = None
+    """Gives one variant to everybody."""
     filters: dict[str, Any] | None = None
     """Merged: omitted fields are kept, null removes. groups replaces all conditions."""
     tags: list[str] | None = None
+    remove_tags: list[str] | None = None
 
     @model_validator(mode="after")
     def _say_one_thing(self) -> Self:
-        if not self.changes() and self.rollout_percentage is None:
+        if not self.changes_filters and not self.fields() and self.tags is None and self.remove_tags is None:
             raise ValueError(
-                "nothing to change; set `key`, `name`, `active`, `rollout_percentage`, `filters` or `tags`"
+                "nothing to change; set `key`, `name`, `active`, `rollout_percentage`, `conditions`, `variants`, "
+                "`payloads`, `serve_variant`, `filters` or `tags`"
             )
+        if self.condition is not None and self.rollout_percentage is None:
+            raise ValueError("`condition` needs `rollout_percentage`; use `conditions` for other changes")
+        self._check_combination()
+        _check_condition_changes(self.conditions or [])
         if self.filters is not None:
-            if self.rollout_percentage is not None:
-                raise ValueError(
-                    "set `rollout_percentage` or `filters`, not both; `filters` contain the rollout of each group"
-                )
             _check_changes(self.filters)
         return self
 
-    def changes(self) -> dict[str, Any]:
+    def _check_combination(self) -> None:
+        """Raise ValueError for arguments that set the same fields."""
+        for one, others in _APART.items():
+            if getattr(self, one) is not None and (
+                found := [name for name in others if getattr(self, name) is not None]
+            ):
+                raise ValueError(f"set `{one}` or `{found[0]}`, not both")
+
+    @property
+    def changes_filters(self) -> bool:
+        """Return whether an argument changes the flag's filters."""
+        return any(getattr(self, name) is not None for name in (*_APART["filters"], "filters"))
+
+    def fields(self) -> dict[str, Any]:
         """Return the fields that PostHog stores as given."""
-        aim = {"flag_id", "project_id", "connection_id", "rollout_percentage"}
-        return self.model_dump(mode="json", exclude=aim, exclude_unset=True, exclude_none=True)
+        return self.model_dump(mode="json", include={"key", "name", "active"}, exclude_unset=True, exclude_none=True)
 
 
-class DeleteFlag(InProject):
-    flag_id: Id
+_APART: Mapping[str, tuple[str, ...]] = {
+    "filters": ("rollout_percentage", "conditions", "variants", "remove_variants", "payloads", "serve_variant"),
+    "rollout_percentage": ("conditions", "serve_variant"),
+    "serve_variant": ("conditions", "variants", "remove_variants"),
+}
+"""Arguments that cannot be set together with others."""
+
+
+class DeleteFlag(_OneFlag):
+    pass
 
 
 class FlagRow(View):
@@ -158,6 +213,13 @@ class FlagView(FlagRow):
     has_encrypted_payloads: bool | None = None
     usage_dashboard: int | None = None
     can_edit: bool | None = None
+
+
+class Reach(View):
+    """The persons that match a condition; PostHog's former names end in `users_affected` and `total_users`."""
+
+    affected: Count = Field(validation_alias=AliasChoices("affected", "users_affected"))
+    total: Count = Field(validation_alias=AliasChoices("total", "total_users"))
 
 
 class FlagState(View):
@@ -212,6 +274,29 @@ def _check_changes(filters: dict[str, Any]) -> None:
     variants: object = as_object(filters.get("multivariate")).get("variants", [])
     if not is_list(variants) or not all(map(_has_key, variants)):
         raise ValueError("`filters.multivariate.variants` must be a list of objects, each with the key of a variant")
+
+
+def _check_condition_changes(changes: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ValueError unless each entry changes, removes or adds one condition."""
+    numbers = [change["condition"] for change in changes if "condition" in change]
+    if len(set(map(str, numbers))) < len(numbers):
+        raise ValueError("`conditions` names the same condition twice")
+    for change in changes:
+        number: object = change.get("condition", 1)
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise ValueError("`condition` in `conditions` must be the number of a release condition, from 1")
+        fields = change.keys() - {"condition", "remove"}
+        if not fields and not ("condition" in change and change.get("remove") is True):
+            raise ValueError(
+                'each of `conditions` must be a change such as {"condition": 2, "rollout_percentage": 50}, a removal '
+                'such as {"condition": 1, "remove": true}, or a new condition such as '
+                '{"properties": [], "rollout_percentage": 10}'
+            )
+        rollout: object = change.get("rollout_percentage", 0)
+        if rollout is not None and (
+            isinstance(rollout, bool) or not isinstance(rollout, int | float) or not 0 <= rollout <= 100
+        ):
+            raise ValueError("`rollout_percentage` in `conditions` must be a number from 0 to 100")
 
 
 def _has_key(variant: Any) -> bool:

@@ -1,58 +1,17 @@
 """Insights: `/api/projects/{project_id}/insights/`."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from .analytics.queries import ANALYSES
-from .base import Id, InProject, Page, View
+from .analytics.saved import InsightQuery, WithQuery
+from .base import AskedWrite, Id, InProject, Page, View, Write
+from .base.changes import Changes
 from .base.forms import Clearable
 from .base.shown import Author, Fields, IfTrue, Items, Text
-from .json import as_list, is_list, is_object
-
-_CHARTS = tuple(model.node for model in ANALYSES)
-_TABLES = ("EventsQuery", "ActorsQuery")
-_NODES = ("InsightVizNode", "DataVisualizationNode", "DataTableNode")
-_SERIES_NEEDED = {model.node: model.least_series for model in ANALYSES}
-
-
-def wrapped(query: dict[str, Any]) -> dict[str, Any]:
-    """Return the query wrapped in the node that PostHog needs to draw it; a node is returned unchanged.
-
-    PostHog stores any object, so a bare query or one without series would fail only when a user opens the insight.
-    Raises ValueError for a query that cannot be drawn.
-    """
-    kind = query.get("kind")
-    if kind in _NODES:
-        source: object = query.get("source")
-        if not is_object(source):
-            raise ValueError(f"{kind} needs a `source`: one of {', '.join((*_CHARTS, 'HogQLQuery'))}")
-        _check(source)
-        return query
-    _check(query)
-    if kind in _CHARTS:
-        return {"kind": "InsightVizNode", "source": query}
-    if kind in _TABLES:
-        return {"kind": "DataTableNode", "source": query}
-    return {"kind": "DataVisualizationNode", "source": query}
-
-
-def _check(source: dict[str, Any]) -> None:
-    kind = source.get("kind")
-    if kind not in (*_CHARTS, *_TABLES, "HogQLQuery"):
-        raise ValueError(f"`kind` must be one of {', '.join((*_CHARTS, 'HogQLQuery'))}")
-    if kind == "HogQLQuery" and not isinstance(source.get("query"), str):
-        raise ValueError("HogQLQuery needs its SQL in `query`")
-    count = len(as_list(source.get("series")))
-    if count < (needed := _SERIES_NEEDED.get(kind, 0)):
-        raise ValueError(
-            f'{kind} needs `series` with at least {needed}, such as {{"kind": "EventsNode", "event": "$pageview"}}'
-        )
-
-
-type InsightQuery = Annotated[dict[str, Any], AfterValidator(wrapped)]
-
+from .json import is_list, is_object
 
 _ACTIONS = (
     *("activity", "all_activity", "cancel", "funnel", "my_last_viewed", "path", "retention", "timing", "trend"),
@@ -88,35 +47,32 @@ class GetInsight(InProject):
     full: bool = False
 
 
-class CreateInsight(InProject):
+class CreateInsight(WithQuery, Write):
     name: str = Field(min_length=1, max_length=400)
     query: InsightQuery
-    """kind: TrendsQuery, FunnelsQuery, RetentionQuery, PathsQuery, StickinessQuery, LifecycleQuery or HogQLQuery."""
+    """{tool, arguments} as in a call of query_trends, run_hogql...; or PostHog's own: {kind: TrendsQuery...}."""
     description: str | None = None
     tags: list[str] | None = None
     dashboards: list[Id] | None = None
     saved: bool = True
 
 
-class UpdateInsight(InProject):
+class UpdateInsight(WithQuery, Changes):
     insight_id: Id | ShortId
     """Id or short id."""
     name: Clearable | None = Field(default=None, max_length=400)
     query: InsightQuery | None = None
     description: Clearable | None = None
     tags: list[str] | None = None
-    dashboards: list[Id] | None = None
-    """Replaces all its dashboards."""
+    remove_tags: list[str] | None = None
+    add_to_dashboards: list[Id] | None = None
+    remove_from_dashboards: list[Id] | None = None
+    dashboards: SkipJsonSchema[list[Id] | None] = None
+    """The former name of add_to_dashboards."""
     saved: bool | None = None
 
-    @model_validator(mode="after")
-    def _change_something(self) -> Self:
-        if not self.model_fields_set - {"insight_id", "project_id", "connection_id"}:
-            raise ValueError("nothing to change; set `name`, `query`, `description`, `tags`, `dashboards` or `saved`")
-        return self
 
-
-class DeleteInsight(InProject):
+class DeleteInsight(AskedWrite):
     insight_id: Id | ShortId
     """Id or short id."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from .base import Id, InProject, View
+from .base import AskedWrite, Id, View
 from .base.shown import Text
 
 type Restorable = Literal["flag", "dashboard", "insight", "cohort", "action", "annotation", "experiment"]
@@ -21,7 +21,7 @@ RESTORABLE: Mapping[str, Restorable] = {
 `{"deleted": true}`; surveys return 200 and keep the object."""
 
 
-class RestoreDeleted(InProject):
+class RestoreDeleted(AskedWrite):
     resource: Restorable
     id: Id
 

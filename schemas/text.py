@@ -7,6 +7,7 @@ selector that an emoji can have, are kept. Secrets are replaced by `[redacted]`.
 channels, not visible instructions.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -56,6 +57,9 @@ _SUSPECT_WORDS = (
     *("secret_api_token", "live_events_token", "personal_api_key", "slack_incoming_webhook"),
 )
 """One of them is in every text that `_POSTHOG_KEY`, `_SESSION_TOKEN` or `_SECRET_FIELD` matches."""
+
+_WORD = re.compile(r"(?!.*//)[\w$/][\w$.:@/+-]{0,39}")
+"""A name that can stand in a sentence: no spaces, no quotes, no markup and no address."""
 
 
 def may_need_cleaning(text: str, secrets: Sequence[str] = ()) -> bool:
@@ -152,3 +156,17 @@ def excerpt(value: str, limit: int = 500) -> str:
     """Return the start of a foreign text, cleaned, on one line, at most `limit` characters."""
     line = " ".join(Cleaner().text(value[: 40 * limit]).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def named(value: str, limit: int = 80) -> str:
+    """Return a foreign name for a sentence of this server: one short word as it is, anything else as a JSON string, so
+    that no reader takes it for the sentence.
+    """
+    line = excerpt(value, limit)
+    return line if _WORD.fullmatch(line) else json.dumps(line, ensure_ascii=False)
+
+
+def code(value: str, limit: int = 80) -> str:
+    """Return a foreign name that is to be written exactly so, in backticks; with backticks in it, as a JSON string."""
+    line = excerpt(value, limit)
+    return f"`{line}`" if line and "`" not in line else json.dumps(line, ensure_ascii=False)

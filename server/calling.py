@@ -13,12 +13,13 @@ from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError, Refused, read_only
 from ..gateway.http.threads import LARGE_BYTES
-from ..schemas.base import Input
+from ..schemas.base import OF_THE_CALL, Input
 from ..schemas.json import safe_integers
 from ..schemas.json.rows import Rows
 from ..tools.operation import Operation, Reply, Result
 from ..tools.operation.hints import advised
 from ..tools.toolsets import RESTORE, RESTORED, Effect, Toolset
+from .approval import Ask, Asked, Unanswered
 from .arguments import invalid_arguments, reject_flood, reject_marks
 from .results.render import render
 from .results.tool_result import ToolResult
@@ -37,11 +38,12 @@ async def call_tool(
     *,
     patient: bool,
     caller: str | None = None,
+    ask: Ask | None = None,
 ) -> ToolResult:
-    """Run an operation for a client. Never raises; a cancelled call ends its task.
+    """Run an operation for a client. Raises Unanswered only; a cancelled call ends its task.
 
     `report` sends progress to the client, which asked for it if `patient`. `caller` tells clients apart: calls of one
-    take turns with those of others.
+    take turns with those of others. `ask` asks the person at the client.
     """
     started = time.monotonic()
     call: Call | None = None
@@ -64,6 +66,8 @@ async def call_tool(
             patient=patient,
             tool=operation.name,
             caller=caller,
+            asked=_asked(operation.name, args),
+            ask=ask,
         )
         call.prepared = prepared
         await call.aim(
@@ -72,10 +76,14 @@ async def call_tool(
         given = await operation.run(call, args)
         reply = given if isinstance(given, Reply) else Reply(given)
         text, structured = await _rendered(runtime, call, reply, getattr(args, "offset", None))
+        call.remember_target()
     except GatewayError as error:
         settled = call.settle(error) if call else error
         _note(operation.name, effect, call, settled.code, started)
         return error_result(settled, runtime)
+    except Unanswered:
+        _note(operation.name, effect, call, "asked", started)
+        raise
     except Exception:
         logger.exception("%s failed", operation.name)
         _note(operation.name, effect, call, "internal_error", started)
@@ -121,6 +129,11 @@ def _progress(runtime: Runtime, report: Progress) -> Progress:
     return cleaned
 
 
+def _asked(tool: str, args: Input) -> Asked:
+    arguments = args.model_dump(mode="json", exclude=set(OF_THE_CALL), exclude_unset=True)
+    return Asked(tool, arguments, getattr(args, "confirmation", None))
+
+
 def _aims(operation: Operation[Any]) -> bool:
     """Return whether `connection_id` selects the connection of the call; in manage_connection it is the object."""
     return operation.budget is not Budget.CONTROL
@@ -142,6 +155,12 @@ def not_offered(name: str, runtime: Runtime) -> GatewayError | None:
         return None
     if known.effect.writes and runtime.settings.read_only:
         return read_only()
+    if name in runtime.settings.exclude_tools:
+        return Refused(
+            "toolset_off",
+            f"{name} is off on this server.",
+            "The operator set MATON_POSTHOG_EXCLUDE_TOOLS / --exclude-tools.",
+        )
     return _toolset_off(name, known.toolset)
 
 

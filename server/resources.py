@@ -70,6 +70,7 @@ async def _read_project(runtime: Runtime, uri: str) -> ReadResourceResult | None
     if uri != PROJECT_URI:
         return None
     call = await current_project(runtime)
+    call.remember_target()
     timezone = {"timezone": call.project.timezone} if call.project and call.project.resolved else {}
     return _content(runtime, uri, {**call.aimed(), **timezone}, kept_s=_PROJECT_KEPT_S)
 
@@ -90,6 +91,7 @@ async def _described(runtime: Runtime, uri: str, question: dict[str, str]) -> Re
         raise _nothing(uri) from None
     call = await current_project(runtime)
     given = await operation.run(call, args)
+    call.remember_target()
     shown = {**call.aimed(), **(given.result if isinstance(given, Reply) else given)}
     return _content(runtime, uri, shown, kept_s=max(0, _SCHEMA_KEPT_S - int(shown.get("age_s", 0))))
 

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from ..gateway.approval import approved
 from ..gateway.background import Progress
 from ..gateway.budget import Budget
 from ..gateway.call import Call
@@ -21,6 +22,7 @@ from ..gateway.dispatcher import Sender
 from ..gateway.errors import Failed, Refused
 from ..gateway.http.request import Request
 from ..tools.operation import Operation
+from .approval import Approval, Ask, Asked, Tokens
 from .audit import AuditLog
 from .results.door import Door
 from .sandbox.child import COMMAND, Sandbox, SandboxError
@@ -48,6 +50,7 @@ class Runtime:
         self.secrets = settings.secrets
         """The secrets of this process in all forms, made once."""
         self.door = Door(self.secrets)
+        self.confirmations = Tokens()
         self.audit = AuditLog(settings.audit_log)
         self._sandbox_command = sandbox_command
         self.tools = tuple(tool for tool in tool_list().values() if is_offered(tool, settings))
@@ -102,6 +105,8 @@ class Runtime:
         patient: bool = False,
         tool: str = "",
         caller: Hashable = None,
+        asked: Asked | None = None,
+        ask: Ask | None = None,
     ) -> Call:
         """Return a call through the gateway, not yet aimed. Raises Failed (`unavailable`).
 
@@ -126,8 +131,13 @@ class Runtime:
             export_dir=self.settings.export_dir,
             clean=self.door.value,
             journal=self.audit.journal(tool),
+            approve=self._approval(asked, ask) if writes and asked else approved,
             caller=caller,
         )
+
+    def _approval(self, asked: Asked, ask: Ask | None) -> Approval:
+        mode = self.settings.confirm.of(asked.tool)
+        return Approval(self.confirmations, mode, asked, ask=ask, clean=self.door.value)
 
     async def _send_when_ready(
         self, gateway: Gateway, waiting: Waiting, request: Request, deadline: float, received: Received

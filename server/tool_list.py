@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..tools.toolsets import RESTORE, RESTORED, SAVE_AS, Effect, Toolset
+from ..tools.toolsets import RESTORE, RESTORED, Effect, Toolset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..tools.operation import Operation
     from .settings import Settings
 
+READING_ACTIONS = ("list", "get")
+"""The actions of `manage_connection` on a read-only server."""
 PATH = Path(__file__).with_name("tool_list.json")
 
 
@@ -38,24 +40,29 @@ class ToolEntry:
         self,
         *,
         pinned: bool = False,
+        connected: bool = False,
         read_only: bool = False,
         exports: bool = False,
         restored: "Sequence[str] | None" = None,
     ) -> "Tool":
         """Return the tool as tools/list shows it.
 
-        Arguments without effect are left out: `project_id` of a pinned server, `export` without an export directory,
-        and `save_as` of a read-only server, where the tool only reads. `restored` are the resources that can be
-        restored; None for all.
+        Arguments without effect are left out: `project_id` of a server with a pinned project, `connection_id` of one
+        with a pinned connection (`connected`), and `export` without an export directory. A read-only server lists the
+        reading actions alone. `restored` are the resources that can be restored; None for all.
         """
         from mcp.types import Tool
 
-        left_out = ({"project_id"} if pinned else set[str]()) | (set[str]() if exports else {"export"})
+        left_out = {
+            *(["project_id"] if pinned else []),
+            *(["connection_id"] if connected and self.toolset is not Toolset.CONNECTIONS else []),
+            *([] if exports else ["export"]),
+        }
         effect = self.effect
-        if read_only and effect is Effect.SAVE:
-            left_out |= {SAVE_AS}
-            effect = Effect.READ
         properties = {name: value for name, value in self.schema["properties"].items() if name not in left_out}
+        if read_only and effect is Effect.MANAGE:
+            effect = Effect.READ
+            properties["action"] = {**properties["action"], "enum": list(READING_ACTIONS)}
         if self.name == RESTORE and restored is not None:
             properties["resource"] = {**properties["resource"], "enum": list(restored)}
         schema = {**self.schema, "properties": properties}
@@ -68,8 +75,8 @@ def annotations(effect: Effect) -> "ToolAnnotations":
 
     return ToolAnnotations(
         read_only_hint=effect is Effect.READ,
-        destructive_hint=effect in (Effect.UPDATE, Effect.DELETE),
-        idempotent_hint=effect not in (Effect.SAVE, Effect.CREATE),
+        destructive_hint=effect in (Effect.UPDATE, Effect.DELETE, Effect.MANAGE),
+        idempotent_hint=effect not in (Effect.CREATE, Effect.MANAGE),
         open_world_hint=True,
     )
 
@@ -114,4 +121,4 @@ def is_offered(tool: ToolEntry, settings: "Settings") -> bool:
     """
     reads = not tool.effect.writes or tool.toolset is Toolset.CONNECTIONS
     chosen = bool(restored(settings)) if tool.toolset is None else tool.toolset in settings.toolsets
-    return chosen and (reads or not settings.read_only)
+    return chosen and tool.name not in settings.exclude_tools and (reads or not settings.read_only)

@@ -19,18 +19,18 @@ from .snapshots.files import ROOT, TOOLSNAPS, difference, dumps, strays
 from .test_mission import MISSION
 
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-READING = frozenset({"list", "get", "run", "check", "describe", "cancel"})
-"""Verbs that only read; `cancel` stops a query that reads, so no stored object changes."""
+READING = frozenset({"list", "get", "run", "check", "describe", "query"})
+"""Verbs that only read."""
 WRITING = {
-    "query": Effect.SAVE,
+    "cancel": Effect.STOP,  # it ends a query, and no stored object changes
     "create": Effect.CREATE,
     "update": Effect.UPDATE,
     "restore": Effect.UPDATE,
     "delete": Effect.DELETE,
-    "manage": Effect.DELETE,  # it can delete, so its hints are those of a delete
+    "manage": Effect.MANAGE,
 }
 AUTHORISING = re.compile(r"confirm|force|yes|sure|approve|really|skip", re.IGNORECASE)
-MOST_TOKENS, MOST_MISSION_TOKENS, MOST_TOOL_TOKENS = 10_000, 5_000, 600
+MOST_TOKENS, MOST_MISSION_TOKENS, MOST_TOOL_TOKENS = 10_000, 5_200, 600
 
 
 def _module_of(operation: Operation[Any]) -> str:
@@ -97,9 +97,10 @@ def test_only_a_token_of_this_server_authorizes(operation: Operation[Any]) -> No
     assert [name for name in booleans if AUTHORISING.search(name)] == []
 
 
-SETTINGS = tuple(
-    {"pinned": pinned, "read_only": read_only, "exports": exports}
+SETTINGS: tuple[dict[str, Any], ...] = tuple(
+    {"pinned": pinned, "connected": connected, "read_only": read_only, "exports": exports}
     for pinned in (False, True)
+    for connected in (False, True)
     for read_only in (False, True)
     for exports in (False, True)
 )
@@ -109,17 +110,14 @@ SETTINGS = tuple(
 @EVERY
 def test_its_schema_stays_in_the_subset_that_every_converter_takes(operation: Operation[Any]) -> None:
     for settings in SETTINGS:
-        schema = (
-            tool_list()[operation.name]
-            .as_tool(pinned=settings["pinned"], read_only=settings["read_only"], exports=settings["exports"])
-            .input_schema
-        )
+        schema = tool_list()[operation.name].as_tool(**settings).input_schema
         assert schema["type"] == "object"
         assert schema.keys() <= {"type", "properties", "required"}
         assert list(outside_subset(schema, operation.name)) == []
         aims = {name: schema["properties"].get(name) for name in ("project_id", "connection_id")}
         assert aims["project_id"] in (None, {"type": "string", "default": "@current"})
-        assert aims["connection_id"] == {"type": "string"}
+        is_pinned = settings["connected"] and operation.toolset is not Toolset.CONNECTIONS
+        assert aims["connection_id"] == (None if is_pinned else {"type": "string"})
 
 
 KEYWORDS = {

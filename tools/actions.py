@@ -1,5 +1,6 @@
 """Actions: named sets of event conditions. Older PostHog servers ignore paging and search here and return all rows."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..gateway.call import Call
@@ -15,6 +16,8 @@ from ..schemas.actions import (
 )
 from ..schemas.base import View
 from .operation import Effect, Operation, Result, Toolset, read, route, show
+from .operation.editing import Editing, plain_arguments, tags_of
+from .operation.writing import creating, deleting, updating
 
 ACTIONS = "/api/projects/{project_id}/actions/"
 
@@ -51,6 +54,32 @@ def _fits(row: dict[str, Any], search: str | None) -> bool:
     return (search or "").casefold() in text
 
 
+def _body(_: Call, args: UpdateAction, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    return args.given(leave_out=frozenset({"tags", "remove_tags"})) | tags_of(args, stored)
+
+
+def _back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
+    """Return the arguments that bring back the fields, with the fields of steps that update_action takes."""
+    steps = {"steps": show(ActionView, before).get("steps")} if "steps" in names else {}
+    return {**plain_arguments(before, after, names), **steps}
+
+
+def _meant(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an action whose steps have no `url_matching` without a `url`, and the like."""
+    return {**stored, "steps": show(ActionView, stored).get("steps")}
+
+
+_EDITING: Editing[Any] = Editing(
+    what="action",
+    path="/api/projects/{project_id}/actions/{action_id}/",
+    gives=ActionView,
+    target="action_id",
+    body=_body,
+    back=_back,
+    meant=_meant,
+)
+
+
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="list_actions",
@@ -60,11 +89,12 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         input=ListActions,
         run=_list_actions,
     ),
-    route(
+    creating(
         "POST /api/projects/{project_id}/actions/",
         CreateAction,
         ActionView,
         name="create_action",
+        what="action",
         about="Create an action: a name for events that match any of its steps.",
         toolset=Toolset.ACTIONS,
     ),
@@ -76,17 +106,16 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="Show one action and its steps.",
         toolset=Toolset.ACTIONS,
     ),
-    route(
-        "PATCH /api/projects/{project_id}/actions/{action_id}/",
+    updating(
         UpdateAction,
-        ActionView,
+        _EDITING,
         name="update_action",
         about="Change an action's name, steps, description or tags.",
         toolset=Toolset.ACTIONS,
     ),
-    route(
-        "SOFT_DELETE /api/projects/{project_id}/actions/{action_id}/",
+    deleting(
         DeleteAction,
+        _EDITING,
         ActionState,
         name="delete_action",
         about="Delete an action but keep its events. Undo with restore_deleted.",

@@ -1,5 +1,6 @@
 """Annotations. Organization-wide ones appear in all projects; editing one moves it to the project of the request."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..gateway.call import Call
@@ -11,12 +12,15 @@ from ..schemas.annotations import (
     ListAnnotations,
     UpdateAnnotation,
 )
-from .operation import Effect, Operation, Result, Toolset, route, show, show_page
+from .operation import Effect, Operation, Result, Toolset, show_page
 from .operation.dates import range_end, range_start
+from .operation.editing import Change, Editing
+from .operation.undoing import removal
+from .operation.writing import create, deleting, updating
 
 ANNOTATIONS = "/api/projects/{project_id}/annotations/"
-ANNOTATION = "/api/projects/{project_id}/annotations/{annotation_id}/"
 _SCOPES = {"insight": "dashboard_item"}
+_EVERYWHERE = "It is organization-wide: every project shows it."
 _MOVED = "This is an organization-wide annotation. It appears in all projects and now belongs to this one."
 
 
@@ -42,15 +46,29 @@ async def _create_annotation(api: Call, args: CreateAnnotation) -> Result:
         body["dashboard_item"] = args.insight_id
     if args.dashboard_id is not None:
         body["dashboard_id"] = args.dashboard_id
-    return show(AnnotationView, await api.post(ANNOTATIONS, body))
+    reasons = (_EVERYWHERE,) if args.scope == "organization" else ()
+    undo = removal(ANNOTATIONS)
+    return await create(api, args, ANNOTATIONS, body, AnnotationView, what="annotation", undo=undo, reasons=reasons)
 
 
-async def _update_annotation(api: Call, args: UpdateAnnotation) -> Result:
-    changes = args.given()
-    if args.date_marker is not None:
-        changes["date_marker"] = api.moment(args.date_marker)
-    shown = show(AnnotationView, await api.patch(ANNOTATION, changes, annotation_id=args.annotation_id))
-    return {**shown, "note": _MOVED} if shown.get("scope") == "organization" else shown
+def _body(api: Call, args: UpdateAnnotation, _: Mapping[str, Any]) -> Mapping[str, Any]:
+    moment = {} if args.date_marker is None else {"date_marker": api.moment(args.date_marker)}
+    return args.given() | moment
+
+
+async def _reasons(_: Call, change: Change) -> Sequence[str]:
+    return (_EVERYWHERE,) if change.before.get("scope") == "organization" else ()
+
+
+_EDITING: Editing[Any] = Editing(
+    what="annotation",
+    path="/api/projects/{project_id}/annotations/{annotation_id}/",
+    gives=AnnotationView,
+    target="annotation_id",
+    body=_body,
+    reasons=_reasons,
+    notes=lambda _, __, ___, after: (_MOVED,) if after.get("scope") == "organization" else (),
+)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
@@ -70,17 +88,16 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         input=CreateAnnotation,
         run=_create_annotation,
     ),
-    Operation(
+    updating(
+        UpdateAnnotation,
+        _EDITING,
         name="update_annotation",
         about="Change an annotation's text or date.",
         toolset=Toolset.ANNOTATIONS,
-        effect=Effect.UPDATE,
-        input=UpdateAnnotation,
-        run=_update_annotation,
     ),
-    route(
-        "SOFT_DELETE /api/projects/{project_id}/annotations/{annotation_id}/",
+    deleting(
         DeleteAnnotation,
+        _EDITING,
         AnnotationState,
         name="delete_annotation",
         about="Delete an annotation. Undo with restore_deleted.",

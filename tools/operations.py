@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from . import account, actions, annotations, cohorts, connections, definitions, flags, persons, recordings, restore
+from . import account, actions, annotations, cohorts, connections, definitions, persons, recordings, restore
 from .analytics import operations as analytics
 from .dashboards import operations as dashboards
 from .experiments import operations as experiments
 from .experiments import results as experiment_results
+from .flags import operations as flags
 from .insights import operations as insights
 from .operation import Operation
 from .query import check as query_check

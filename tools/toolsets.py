@@ -7,16 +7,18 @@ class Effect(StrEnum):
     """The effect of a tool on PostHog or Maton; all MCP hints follow from it."""
 
     READ = "read"
-    SAVE = "save"
-    """Reads, and creates an object when `save_as` names one; without `save_as` it is a READ."""
+    STOP = "stop"
+    """Ends work that only reads, such as a running query. Nothing stored changes, so read-only servers offer it."""
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    MANAGE = "manage"
+    """Reads, creates or deletes, as an argument chooses; the hints are those of the worst."""
 
     @property
     def writes(self) -> bool:
         """Return whether every call changes something."""
-        return self not in (Effect.READ, Effect.SAVE)
+        return self not in (Effect.READ, Effect.STOP)
 
 
 class Toolset(StrEnum):
@@ -38,9 +40,6 @@ class Toolset(StrEnum):
     EXPERIMENTS = "experiments"
     DEFINITIONS = "definitions"
 
-
-SAVE_AS = "save_as"
-"""The argument that makes a reading operation store its result."""
 
 RESTORE = "restore_deleted"
 """The tool that undoes deletes of all areas: it restores objects of the areas that are offered."""

@@ -58,8 +58,6 @@ class Analysis(InProject):
     refresh: bool = False
     chart: bool = False
     """Add a PNG."""
-    save_as: str | None = Field(default=None, min_length=1, max_length=400)
-    """Save as an insight."""
 
 
 class Dated(Analysis):

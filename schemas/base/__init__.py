@@ -65,6 +65,22 @@ class InProject(InAccount):
     project_id: ProjectId = "@current"
 
 
+class Write(InProject):
+    """The arguments of tools that change something."""
+
+    dry_run: bool = False
+
+
+class AskedWrite(Write):
+    """The arguments of tools whose changes a person may have to confirm."""
+
+    confirmation: str | None = None
+
+
+OF_THE_CALL = frozenset({"project_id", "connection_id", "dry_run", "confirmation"})
+"""Arguments about the call itself, which are no fields of the object."""
+
+
 class Page(InProject):
     """The arguments of list tools. PostHog paginates by `limit` and `offset`."""
 

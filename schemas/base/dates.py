@@ -6,7 +6,7 @@ therefore checked here, and has only the forms that PostHog interprets as they r
 
 import re
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
@@ -46,8 +46,34 @@ def _read(value: object) -> datetime | date | None:
         return None
 
 
+def _instant(value: object) -> datetime | date | Literal["now"]:
+    if isinstance(value, str) and value.strip().casefold() == "now":
+        return "now"
+    try:
+        return _moment(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or now") from None
+
+
+def _instant_or_none(value: object) -> datetime | date | Literal["now", "none"]:
+    if isinstance(value, str) and value.strip().casefold() == "none":
+        return "none"
+    try:
+        return _instant(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or none to clear it") from None
+
+
 type Moment = Annotated[datetime | date, BeforeValidator(_moment), WithJsonSchema({"type": "string"})]
 """A moment as ISO 8601 text, never a number. Without a time or offset, it is in the project's timezone."""
+type Instant = Annotated[
+    datetime | date | Literal["now"], BeforeValidator(_instant), WithJsonSchema({"type": "string"})
+]
+"""The moment of something that happens at once: a Moment that has passed, or `now`."""
+type ClearableInstant = Annotated[
+    datetime | date | Literal["now", "none"], BeforeValidator(_instant_or_none), WithJsonSchema({"type": "string"})
+]
+"""An Instant, or `none` to clear it."""
 type Bound = Annotated[datetime | date | str, BeforeValidator(_bound), WithJsonSchema({"type": "string"})]
 """One end of a range: a Moment, or PostHog's relative form (`-7d`)."""
 

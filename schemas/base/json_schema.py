@@ -10,6 +10,8 @@ from typing import Any, cast
 from ..json import is_list, is_object
 from . import Input
 
+_LAST = ("dry_run", "confirmation", "project_id", "connection_id")
+"""Arguments that many tools share, in the order of the schemas."""
 _PROJECT_ID: dict[str, Any] = {"type": "string", "default": "@current"}
 _ANYTHING: dict[str, Any] = {"minLength": 0}
 """The fields of a free-form object: any value. Converters fail on `true` here, or make a text or an empty object of
@@ -31,8 +33,8 @@ def input_schema(model: type[Input], *, pinned_project: bool = False) -> dict[st
         properties["connection_id"] = {"type": "string"}
     if pinned_project:
         properties.pop("project_id", None)
-    ordered = {name: value for name, value in properties.items() if name not in ("project_id", "connection_id")}
-    ordered |= {name: properties[name] for name in ("project_id", "connection_id") if name in properties}
+    ordered = {name: value for name, value in properties.items() if name not in _LAST}
+    ordered |= {name: properties[name] for name in _LAST if name in properties}
     required = {"required": schema["required"]} if "required" in schema else {}
     return {"type": "object", "properties": ordered, **required}
 

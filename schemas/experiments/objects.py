@@ -4,9 +4,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ..base import Id, InProject, Page, View
+from ..base import AskedWrite, Id, InProject, Page, View, Write
 from ..base.changes import Changes
-from ..base.dates import Moment
+from ..base.dates import ClearableInstant
 from ..base.forms import Clearable
 from ..base.shown import Author, Fields, IfTrue, Items, Text
 from ..flags import FlagKey, Variant, check_variants
@@ -35,7 +35,7 @@ class GetExperiment(InProject):
     full: bool = False
 
 
-class CreateExperiment(InProject):
+class CreateExperiment(Write):
     name: str = Field(min_length=1, max_length=400)
     feature_flag_key: FlagKey
     """Created, or reused if it exists with variants and control."""
@@ -53,22 +53,23 @@ class CreateExperiment(InProject):
         return self
 
 
-class UpdateExperiment(Changes):
+class UpdateExperiment(Changes, AskedWrite):
     experiment_id: Id
     name: str | None = Field(default=None, min_length=1, max_length=400)
     description: Clearable | None = Field(default=None, max_length=3000)
     metrics: Metrics | None = None
-    """Replaces all metrics."""
-    start_date: Moment | None = None
-    """Launches a draft and turns its flag on."""
-    end_date: Moment | None = None
+    """Merged by uuid; others are added."""
+    remove_metrics: list[str] | None = None
+    start_date: ClearableInstant | None = None
+    """now launches a draft and turns its flag on."""
+    end_date: ClearableInstant | None = None
     """Ends it; the flag stays on."""
     conclusion: Literal["won", "lost", "inconclusive", "stopped_early", "invalid"] | None = None
     conclusion_comment: Clearable | None = None
     archived: bool | None = None
 
 
-class DeleteExperiment(InProject):
+class DeleteExperiment(AskedWrite):
     experiment_id: Id
 
 

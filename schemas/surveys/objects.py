@@ -6,15 +6,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, WithJsonSchema, computed_field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from ..base import InProject, Page, Part, TextId, View
+from ..base import AskedWrite, InProject, Page, Part, TextId, View
 from ..base.changes import Changes
-from ..base.dates import Moment
+from ..base.dates import ClearableInstant, Instant
 from ..base.forms import Clearable
 from ..base.shown import Author, Fields, Items, Text
 from ..measures import DayIfAny
 
 _CHOICES = ("single_choice", "multiple_choice")
-_ONLY_FOR = {
+ONLY_FOR = {
     "link": ("link",),
     "display": ("rating",),
     "scale": ("rating",),
@@ -24,6 +24,7 @@ _ONLY_FOR = {
     "shuffleOptions": _CHOICES,
     "hasOpenChoice": _CHOICES,
 }
+"""The types of question that a field is valid for."""
 _SCALES = {"number": (10, 5, 7), "emoji": (5, 3)}
 """The scales that PostHog can draw, the default first. Number 10 is 0 to 10, the NPS scale."""
 
@@ -59,7 +60,7 @@ class Question(Part):
 
     @model_validator(mode="after")
     def _fit_the_type(self) -> Self:
-        for name, types in _ONLY_FOR.items():
+        for name, types in ONLY_FOR.items():
             if getattr(self, name) is not None and self.type not in types:
                 raise ValueError(f"`{name}` is only valid with type {' or '.join(types)}, not with {self.type}")
         if not self.question.strip():
@@ -91,7 +92,7 @@ class GetSurvey(InProject):
     full: bool = False
 
 
-class CreateSurvey(InProject):
+class CreateSurvey(AskedWrite):
     name: str = Field(min_length=1, max_length=400)
     type: Literal["popover", "widget", "external_survey", "api"]
     questions: list[Question] = Field(min_length=1)
@@ -99,11 +100,11 @@ class CreateSurvey(InProject):
     conditions: dict[str, Any] | None = None
     """Where to show it: {"url": "/pricing", "urlMatchType": "icontains"}"""
     appearance: dict[str, Any] | None = None
-    start_date: Moment | None = None
-    """ISO 8601. Launches the survey."""
+    start_date: Instant | None = None
+    """now launches the survey."""
 
 
-class UpdateSurvey(Changes):
+class UpdateSurvey(Changes, AskedWrite):
     survey_id: TextId
     name: str | None = Field(default=None, min_length=1, max_length=400)
     description: Clearable | None = None
@@ -111,15 +112,17 @@ class UpdateSurvey(Changes):
         Annotated[list[Question], WithJsonSchema({"type": "array", "items": {"type": "object"}}), Field(min_length=1)]
         | None
     ) = None
-    """Replaces all; see create_survey."""
+    """Merged by id; others are added. See create_survey."""
+    remove_questions: list[str] | None = None
+    """Ids."""
     conditions: dict[str, Any] | None = None
     """Merged: omitted fields are kept, null removes."""
     appearance: dict[str, Any] | None = None
     """Merged like conditions."""
-    start_date: Moment | None = None
-    """Launches the survey."""
-    end_date: Moment | None = None
-    """Stops the survey."""
+    start_date: ClearableInstant | None = None
+    """now launches the survey."""
+    end_date: ClearableInstant | None = None
+    """now stops it, none resumes it."""
     archived: bool | None = None
 
 

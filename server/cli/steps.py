@@ -65,17 +65,17 @@ class Demo:
         self._page.facts([("project", answer["project"]["name"])])
 
     async def flag(self) -> None:
-        """Create, roll out, delete and restore a flag, with the undo that the delete returns."""
+        """Create, roll out, delete and restore a flag. Changes of a flag that is on are asked about first."""
         self._page.heading("A feature flag: created, rolled out, deleted, restored")
         created = await self._show("create_flag", key="demo-new-checkout", name="New checkout", rollout_percentage=5)
-        number = created["id"]
-        updated = await self._show("update_flag", flag_id=number, rollout_percentage=25)
-        rollout = updated["rollout_percentage"]
+        number = str(created["id"])
+        updated = await self._confirmed("update_flag", flag=number, rollout_percentage=25)
+        (rollout,) = updated["changed"].values()
         self._page.facts([("rollout", f"{rollout['before']}% before, {rollout['after']}% now")])
-        deleted = await self._show("delete_flag", flag_id=number)
+        deleted = await self._confirmed("delete_flag", flag=number)
         undo = deleted["undo"]
         self._page.facts([("deleted", json.dumps(deleted["deleted"])), ("undo", json.dumps(undo))])
-        await self._show(undo["tool"], **undo["arguments"])
+        await self._confirmed(undo["tool"], **undo["arguments"])
         found = await self._show("get_flag", flag="demo-new-checkout")
         self._page.facts([("restored", f"{found['key']}, id {found['id']}, active: {json.dumps(found['active'])}")])
 
@@ -104,6 +104,15 @@ class Demo:
     async def _show(self, name: str, /, **arguments: Any) -> dict[str, Any]:
         self._page.call(name, json.dumps(arguments))
         return await self._ask(name, **arguments)
+
+    async def _confirmed(self, name: str, /, **arguments: Any) -> dict[str, Any]:
+        """Show the question that a change has for the user, and the call after the user agreed."""
+        self._page.call(name, json.dumps(arguments))
+        is_error, answer = await self._call(name, arguments)
+        if not is_error or answer["error"]["code"] != "confirmation_required":
+            raise DemoError(f"{name} changed a flag that is on without asking")
+        self._page.facts([("asks first", answer["error"]["message"])])
+        return await self._ask(name, **arguments, confirmation=answer["error"]["confirmation"])
 
     async def _show_error(self, name: str, /, **arguments: Any) -> None:
         self._page.call(name, json.dumps(arguments))

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...tools.toolsets import Toolset
 from .declaration import (
+    Confirm,
     Declaration,
     Reader,
     Secret,
     appended_file,
     base_url,
     bind_host,
+    confirm,
     connection_id,
     credential,
     directory,
@@ -30,6 +32,7 @@ from .declaration import (
     number,
     one_of,
     switch,
+    tool_names,
     toolsets,
 )
 from .misspelled import wrong_key, wrong_name
@@ -77,7 +80,7 @@ class Settings:
         variable="MATON_API_KEY",
     )
     connection_id: str | None = _setting(
-        "Default connection when the key has several.",
+        "Pin: any other connection is rejected before anything is sent, and `connection_id` leaves the schemas.",
         connection_id,
         variable="MATON_CONNECTION_ID",
         flag="--connection",
@@ -106,7 +109,7 @@ class Settings:
         metavar="URL",
     )
     read_only: bool = _setting(
-        "Write tools are neither listed nor callable, and query tools lose `save_as`.",
+        "Write tools are neither listed nor callable; `manage_connection` keeps list and get.",
         switch,
         False,
         variable="MATON_POSTHOG_READ_ONLY",
@@ -119,6 +122,23 @@ class Settings:
         variable="MATON_POSTHOG_TOOLSETS",
         flag="--toolsets",
         metavar="AREAS",
+    )
+    exclude_tools: frozenset[str] = _setting(
+        "Tools that are neither listed nor callable, separated by commas.",
+        tool_names,
+        frozenset[str](),
+        variable="MATON_POSTHOG_EXCLUDE_TOOLS",
+        flag="--exclude-tools",
+        metavar="TOOLS",
+    )
+    confirm: Confirm = _setting(
+        "When a person has to agree before a change is sent: `auto` for changes that others notice, `always`, or "
+        "`never`; also per tool, such as `auto,delete_flag=always`.",
+        confirm,
+        Confirm(),
+        variable="MATON_POSTHOG_CONFIRM",
+        flag="--confirm",
+        metavar="MODE",
     )
     token: Secret | None = _setting(
         "Bearer token that HTTP clients must send; required for a non-loopback address. Not a flag either.",

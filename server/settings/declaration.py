@@ -2,10 +2,11 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from ...tools.toolsets import Toolset
 
@@ -106,6 +107,60 @@ def toolsets(value: object) -> frozenset[Toolset]:
     if not set(names) <= set(Toolset):
         raise ValueError(f"must be areas from {_listed(tuple(Toolset))}, separated by commas")
     return frozenset(map(Toolset, names))
+
+
+type Mode = Literal["auto", "always", "never"]
+"""When a person is asked before a change is sent."""
+_MODES: Mapping[str, Mode] = {"auto": "auto", "always": "always", "never": "never"}
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """When a person is asked before a change is sent: `auto`, `always` or `never`, and other modes of single tools."""
+
+    mode: Mode = "auto"
+    tools: Mapping[str, Mode] = field(default_factory=dict[str, "Mode"])
+
+    def of(self, tool: str) -> Mode:
+        """Return the mode of a tool."""
+        return self.tools.get(tool, self.mode)
+
+
+def confirm(value: object) -> Confirm:
+    """Return the policy in `auto`, or in `auto,delete_flag=always`."""
+    if isinstance(value, Confirm):
+        return value
+    mode: Mode = "auto"
+    tools: dict[str, Mode] = {}
+    for part in str(value).split(","):
+        tool, separator, given = part.strip().rpartition("=")
+        choice = _MODES.get(given.strip().lower())
+        if choice is None:
+            raise ValueError(f"must be {_listed(tuple(_MODES))}, also per tool, such as auto,delete_flag=always")
+        if separator:
+            tools[_tool(tool.strip())] = choice
+        else:
+            mode = choice
+    return Confirm(mode, tools)
+
+
+def tool_names(value: object) -> frozenset[str]:
+    """Return the tools of `delete_flag,list_persons` or of a list."""
+    given = value.split(",") if isinstance(value, str) else cast("Iterable[str]", value)
+    names = [name.strip() for name in given if name.strip()]
+    if not names:
+        raise ValueError("names no tool; omit it to offer all")
+    return frozenset(map(_tool, names))
+
+
+def _tool(name: str) -> str:
+    """Return the name of a tool. Raises ValueError for an unknown one."""
+    from ..tool_list import tool_list
+
+    if name not in tool_list():
+        near = get_close_matches(name[:100], tool_list(), n=1, cutoff=0.5)
+        raise ValueError(f"has no tool {name[:100]!r}{f'; did you mean {near[0]}' if near else ''}")
+    return name
 
 
 def base_url(value: object) -> str:

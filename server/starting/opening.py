@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 from ...schemas.json import is_object
 from .plain import (
     REPLAYED,
+    can_ask,
     cancelled_request,
+    envelope_asks,
     envelope_version,
     has_no_arguments,
     is_plain,
@@ -82,6 +84,8 @@ class Opening:
         self._results = results
         self._answer = answer
         self._short = short
+        self._asks = False
+        """Whether the client of a connection with a handshake can ask its user."""
         self._era = Era.OPEN
         self._version = ""
         self._replayed = 0
@@ -122,11 +126,14 @@ class Opening:
         params = request.get("params")
         if request["method"] != "tools/call" or not is_object(params) or not self._results.offers(params.get("name")):
             return None
+        asked = self._results.may_ask(params["name"])
         if self._era is Era.INITIALIZED and is_plain_call(params, has_envelope=False):
-            return PlainCall(line, request["id"], self._version, progress_token(params))
+            return (
+                None if asked and self._asks else PlainCall(line, request["id"], self._version, progress_token(params))
+            )
         if self._era not in (Era.OPEN, Era.MODERN) or envelope_version(request) != MODERN:
             return None
-        if not is_plain_call(params, has_envelope=True):
+        if not is_plain_call(params, has_envelope=True) or (asked and envelope_asks(params)):
             return None
         opens = self._era is Era.OPEN
         self._era = Era.MODERN
@@ -157,6 +164,7 @@ class Opening:
         """Return the era after a request with a ready answer."""
         if request["method"] == "initialize":
             self._version = self._negotiated(request)
+            self._asks = can_ask(request["params"]["capabilities"])
             return Era.INITIALIZED
         if self._era is Era.OPEN:
             return Era.MODERN if envelope_version(request) else Era.LEGACY

@@ -55,6 +55,16 @@ def envelope_version(request: Mapping[str, Any]) -> object:
     return as_object(request.get("params", {}).get("_meta")).get(_VERSION)
 
 
+def can_ask(capabilities: Mapping[str, Any]) -> bool:
+    """Return whether a client with these capabilities can ask its user."""
+    return capabilities.get("elicitation") is not None
+
+
+def envelope_asks(params: Mapping[str, Any]) -> bool:
+    """Return whether the client of a request with an envelope can ask its user."""
+    return can_ask(as_object(as_object(params.get("_meta")).get(_CAPABILITIES)))
+
+
 def is_plain_envelope(params: Mapping[str, Any]) -> bool:
     """Return whether a request without arguments carries what every request of that era has to carry."""
     return len(params) == 1 and params["_meta"].keys() <= {*_ENVELOPE, _PROGRESS} and _is_envelope(params["_meta"])

@@ -5,7 +5,7 @@ them, a client has its first answers before the SDK is imported. This module loa
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from ..tool_list import is_offered, restored, tool_list
 PATH = Path(__file__).with_name("ready.json")
 MODERN = "2026-07-28"
 """The protocol version without a handshake: every request carries it."""
+MANAGE = "manage_connection"
+_CONNECTION_ID = '"connection_id":{"type":"string"}'
 LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 
 
@@ -36,7 +38,13 @@ class ReadyResults:
     def __init__(self, settings: Settings) -> None:
         self._traits = traits(settings)
         self._offered = frozenset(tool.name for tool in tool_list().values() if is_offered(tool, settings))
+        self._asking = frozenset(
+            tool.name
+            for tool in tool_list().values()
+            if tool.effect.writes and settings.confirm.of(tool.name) != "never"
+        )
         self._restored = restored(settings)
+        self._connected = settings.connection_id is not None
         self._made: dict[tuple[str, str], str] = {}
 
     @property
@@ -47,6 +55,10 @@ class ReadyResults:
     def offers(self, name: object) -> bool:
         """Return whether a tool is listed."""
         return isinstance(name, str) and name in self._offered
+
+    def may_ask(self, name: str) -> bool:
+        """Return whether a call of the tool can have a question for the user."""
+        return name in self._asking
 
     def serves(self, version: str) -> bool:
         """Return whether this is a version with a handshake that is served."""
@@ -72,13 +84,19 @@ class ReadyResults:
             ready = _ready()
             parts = ready["eras"][ready["era"][version]][method]
             items = [
-                ready["texts"][item["texts"].get(self._traits, item["texts"][""])]
+                self._shown(ready["texts"][item["texts"].get(self._traits, item["texts"][""])], item["needs"])
                 for item in parts["items"]
                 if self._offered.issuperset(item["needs"])
             ]
             listed = f"{parts['open']}{','.join(items)}{parts['close']}"
             self._made[key] = listed.replace(_enum(RESTORED), _enum(self._restored))
         return self._made[key]
+
+    def _shown(self, text: str, needs: Sequence[str]) -> str:
+        """Return the text of an item, without `connection_id` when the connection is pinned."""
+        if not self._connected or MANAGE in needs:
+            return text
+        return text.replace(f",{_CONNECTION_ID}", "").replace(_CONNECTION_ID, "")
 
 
 def _enum(names: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.queries import QUERY_KINDS, check_query
 from maton_posthog.gateway.target import Target
 from maton_posthog.schemas.restore import RESTORABLE
-from maton_posthog.tools.operation import undo
+from maton_posthog.tools.operation.undoing import restoring
 
 from .conftest import Opener
 from .fake_gateway import CONNECTION, FakeGateway, bomb, connections, drop, maton_connection, posthog, reply
@@ -164,14 +164,14 @@ async def test_a_delete_that_the_response_does_not_confirm_is_an_error(
 async def test_the_undo_is_the_exact_call_that_restores(gateway: Opener) -> None:
     api = unaimed(gateway(connection_id=CONNECTION), budget=Budget.CRUD, writes=True)
     await api.aim(None, None)
-    assert undo(api, FLAG, flag_id=42) == {
+    assert restoring(api, FLAG, 42) == {
         "undo": {
             "tool": "restore_deleted",
             "arguments": {"resource": "flag", "id": "42", "connection_id": CONNECTION},
         }
     }
     api.target = Target(Connection(CONNECTION), ONE)
-    assert undo(api, FLAG, flag_id=42)["undo"]["arguments"]["project_id"] == "1"
+    assert restoring(api, FLAG, 42)["undo"]["arguments"]["project_id"] == "1"
 
 
 async def test_a_reading_operation_cannot_write(fake: FakeGateway, call: Caller) -> None:

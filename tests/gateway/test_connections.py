@@ -67,10 +67,23 @@ async def test_32_writes_at_once_request_the_connections_once(
 async def test_a_named_connection_is_used_without_a_lookup(
     fake: FakeGateway, gateway: Opener, directory: Directory
 ) -> None:
-    call = await write(gateway(connection_id=OTHER_CONNECTION), directory, CONNECTION)
-    assert call.connection == CONNECTION
-    call = await write(gateway(connection_id=OTHER_CONNECTION), directory)
-    assert call.aimed() == {"connection": {"id": OTHER_CONNECTION}}
+    for call in (
+        await write(gateway(), directory, OTHER_CONNECTION),
+        await write(gateway(connection_id=OTHER_CONNECTION), directory),
+        await write(gateway(connection_id=OTHER_CONNECTION), directory, OTHER_CONNECTION),
+    ):
+        assert call.aimed() == {"connection": {"id": OTHER_CONNECTION}}
+    assert fake.received == []
+
+
+async def test_a_pinned_connection_is_the_only_one(fake: FakeGateway, gateway: Opener, directory: Directory) -> None:
+    opened = gateway(connection_id=OTHER_CONNECTION)
+    for writes in (False, True):
+        call = Call(opened.send, through(opened, directory), budget=Budget.CRUD, writes=writes)
+        with pytest.raises(GatewayError) as error:
+            await call.aim(CONNECTION, None)
+        assert (error.value.code, error.value.outcome) == ("connection_pinned", "not_sent")
+        assert OTHER_CONNECTION in error.value.message
     assert fake.received == []
 
 

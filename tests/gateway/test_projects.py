@@ -39,6 +39,7 @@ async def aimed(
 ) -> Call:
     call = Call(opened.send, through(opened, directory), budget=Budget.CRUD, writes=writes)
     await call.aim(connection, project_id)  # pyright: ignore[reportArgumentType]
+    call.remember_target()
     return call
 
 

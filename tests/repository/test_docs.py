@@ -196,7 +196,7 @@ async def _entered(tool: str) -> tuple[str, list[str]]:
 
     Project and connection are known, and nothing else was requested before.
     """
-    arguments = {name: value for name, value in ARGUMENTS.get(tool, {}).items() if name != "save_as"}
+    arguments = ARGUMENTS.get(tool, {})
     await _traced_call(tool, arguments)  # what the process loads and caches once is not part of a call
     return await _traced_call(tool, arguments)
 

@@ -22,7 +22,7 @@ SCHEMAS = '''"""Notebooks: `/api/projects/{project_id}/notebooks/`."""
 
 from pydantic import Field
 
-from .base import InProject, Page, View
+from .base import InProject, Page, View, Write
 from .base.shown import Author, Text
 
 
@@ -35,7 +35,7 @@ class GetNotebook(InProject):
     """Its short_id."""
 
 
-class CreateNotebook(InProject):
+class CreateNotebook(Write):
     title: str = Field(min_length=1, max_length=256)
     text_content: str | None = None
 
@@ -60,6 +60,7 @@ from typing import Any
 
 from ..schemas.notebooks import CreateNotebook, GetNotebook, ListNotebooks, NotebookRow, NotebookView
 from .operation import Operation, Toolset, listing, route
+from .operation.writing import creating
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     listing(
@@ -78,11 +79,12 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="Show a notebook with its text.",
         toolset=Toolset.NOTEBOOKS,
     ),
-    route(
+    creating(
         "POST /api/projects/{project_id}/notebooks/",
         CreateNotebook,
         NotebookView,
         name="create_notebook",
+        what="notebook",
         about="Create a notebook.",
         toolset=Toolset.NOTEBOOKS,
     ),
@@ -181,7 +183,7 @@ def _add_the_area(copy: Path) -> None:
     ):
         (copy / name).write_text(text, "utf-8")
     _edit(copy / "tools/toolsets.py", r'    DEFINITIONS = "definitions"\n', '    NOTEBOOKS = "notebooks"\n')
-    _edit(copy / "tools/operations.py", r"from \. import .*definitions, flags,", " notebooks,")
+    _edit(copy / "tools/operations.py", r"from \. import .*definitions, persons,", " notebooks,")
     _edit(copy / "tools/operations.py", r"    \*flags\.OPERATIONS,\n", "    *notebooks.OPERATIONS,\n")
     routes = copy / "sandbox/src/posthog_sandbox/api/__init__.py"
     _edit(routes, r"from \.insights\.views import .*\n", "from .notebooks import ROUTES as NOTEBOOKS\n")

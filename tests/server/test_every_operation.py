@@ -27,7 +27,6 @@ ERAS = pytest.mark.parametrize("era", ["auto", "legacy"])
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 PERSON = "5d79eecb-93e6-5c8b-90f9-8510ba4040b8"
 PERFORMED = {"key": "$pageview", "type": "event", "value": "performed_event"}
-TRENDS = {"kind": "TrendsQuery", "series": [{"kind": "EventsNode", "event": "$pageview"}]}
 
 ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "manage_connection": {"action": "delete", "connection_id": CONNECTION},
@@ -35,15 +34,16 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "cancel_query": {"query_id": "0" * 32},
     "check_hogql": {"query": "select event from events limit 2"},
     "run_hogql": {"query": "select event from events limit 2"},
-    "query_trends": {"events": ["$pageview"], "save_as": "Page views"},
-    "query_funnel": {"steps": ["$pageview", "purchase"], "save_as": "Purchases"},
-    "query_retention": {"event": "$pageview", "save_as": "Retention"},
-    "query_paths": {"save_as": "Paths"},
-    "query_stickiness": {"events": ["$pageview"], "save_as": "Days of use"},
-    "query_lifecycle": {"event": "$pageview", "save_as": "Lifecycle"},
+    "query_trends": {"events": ["$pageview"]},
+    "query_funnel": {"steps": ["$pageview", "purchase"]},
+    "query_retention": {"event": "$pageview"},
+    "query_stickiness": {"events": ["$pageview"]},
+    "query_lifecycle": {"event": "$pageview"},
     "get_insight": {"insight_id": 31},
-    "create_insight": {"name": "Daily Active Users", "query": TRENDS},
-    "update_insight": {"insight_id": 31, "name": "Daily Active Users"},
+    "create_insight": {
+        "name": "Daily Active Users", "query": {"tool": "query_trends", "arguments": {"events": ["$pageview"]}}
+    },
+    "update_insight": {"insight_id": 31, "name": "Daily users"},
     "delete_insight": {"insight_id": 31},
     "get_dashboard": {"dashboard_id": 9},
     "create_dashboard": {"name": "My Dashboard"},
@@ -51,20 +51,20 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "delete_dashboard": {"dashboard_id": 9},
     "get_flag": {"flag": "my-feature-flag"},
     "create_flag": {"key": "my-feature-flag", "rollout_percentage": 10},
-    "update_flag": {"flag_id": 42, "rollout_percentage": 25},
-    "delete_flag": {"flag_id": 42},
+    "update_flag": {"flag": 42, "rollout_percentage": 25},
+    "delete_flag": {"flag": 42},
     "get_cohort": {"cohort_id": 7},
     "create_cohort": {"name": "Active Users", "groups": [{"properties": [PERFORMED]}]},
-    "update_cohort": {"cohort_id": 7, "name": "Active Users"},
+    "update_cohort": {"cohort_id": 7, "name": "Users"},
     "delete_cohort": {"cohort_id": 7},
     "create_action": {"name": "Signed Up", "steps": [{"event": "$identify"}]},
     "get_action": {"action_id": 3},
-    "update_action": {"action_id": 3, "name": "Signed Up"},
+    "update_action": {"action_id": 3, "name": "Sign-up"},
     "delete_action": {"action_id": 3},
     "get_person": {"person_id": PERSON},
     "get_recording": {"recording_id": "019c8795-79e3-7a05-ac56-597b102f1960"},
     "create_annotation": {"content": "New feature launched"},
-    "update_annotation": {"annotation_id": 5, "content": "New feature launched"},
+    "update_annotation": {"annotation_id": 5, "content": "Launch"},
     "delete_annotation": {"annotation_id": 5},
     "create_survey": {"name": "NPS", "type": "popover", "questions": [{"type": "rating", "question": "How likely?"}]},
     "get_survey": {"survey_id": "0190bbbb-0000-7000-8000-000000000002"},
@@ -73,7 +73,7 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "create_experiment": {"name": "Button Color Test", "feature_flag_key": "button-color-test"},
     "get_experiment": {"experiment_id": 11},
     "get_experiment_results": {"experiment_id": 11},
-    "update_experiment": {"experiment_id": 11, "name": "Button Color Test"},
+    "update_experiment": {"experiment_id": 11, "name": "Colors"},
     "delete_experiment": {"experiment_id": 11},
     "restore_deleted": {"resource": "flag", "id": 42},
 }  # fmt: skip
@@ -135,11 +135,9 @@ def upstream(request: Received) -> Any:
         return _SURVEY_STATS
     if request.method == "GET" and not rest:
         return page(answer(_ROWS.get(resource, resource.removesuffix("s"))))
-    return answer(_OBJECTS.get(resource, resource.removesuffix("s"))) | _as_sent(request.json or {})
-
-
-def _as_sent(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name in ("deleted", "filters", "archived")}
+    stored = answer(_OBJECTS.get(resource, resource.removesuffix("s")))
+    sent = cast("dict[str, Any]", request.json or {})
+    return stored | {name: value for name, value in sent.items() if name in stored}
 
 
 async def documented(request: Received, peer: Peer) -> None:
@@ -149,11 +147,11 @@ async def documented(request: Received, peer: Peer) -> None:
 
 @asynccontextmanager
 async def served(era: Era = "auto", **flags: Any) -> AsyncGenerator[tuple[Client, FakeGateway]]:
-    """Return a client of a server with the recording gateway."""
+    """Return a client of a server with the recording gateway. It asks nobody unless `confirm` is given."""
     async with FakeGateway() as fake:
         fake.answers(documented)
         with key_set():
-            runtime = Runtime(load(gateway_url=fake.url, control_url=fake.url, **flags))
+            runtime = Runtime(load(gateway_url=fake.url, control_url=fake.url, **{"confirm": "never", **flags}))
         try:
             async with Client(build(runtime), mode=era) as client:
                 yield client, fake
@@ -188,7 +186,7 @@ def methods(fake: FakeGateway) -> set[str]:
     return {
         request.method
         for request in fake.received
-        if request.method != "GET" and not re.search(r"/query/$", request.path)
+        if request.method != "GET" and not re.search(r"/(query|user_blast_radius)/$", request.path)
     }
 
 
@@ -242,13 +240,13 @@ async def test_its_hints_match_the_requests_it_sends(operation: Operation[Any]) 
     hints = tools[operation.name].annotations
     assert hints is not None
     sent = methods(fake)
-    if hints.read_only_hint:
+    if hints.read_only_hint or operation.effect is Effect.STOP:
         assert sent == set()
     elif hints.destructive_hint:
         assert sent == ({"DELETE"} if operation.name == "manage_connection" else {"PATCH"})
     else:
         assert sent == {"POST"}
-    assert hints.idempotent_hint is (operation.effect not in (Effect.CREATE, Effect.SAVE))
+    assert hints.idempotent_hint is (operation.effect not in (Effect.CREATE, Effect.MANAGE))
     assert hints.open_world_hint is True
 
 

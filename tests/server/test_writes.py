@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 WRITES = pytest.mark.parametrize(
     "operation",
-    [each for each in OPERATIONS if each.effect.writes or "save_as" in ARGUMENTS.get(each.name, {})],
+    [each for each in OPERATIONS if each.effect.writes],
     ids=lambda operation: operation.name,
 )
 NOT_POSTHOG: dict[str, Behaviour] = {
@@ -48,7 +48,7 @@ MARKS = ("[redacted]", "phx_[redacted] or so", "cut… (900 characters)", "… (
 @pytest.mark.parametrize("mark", MARKS)
 async def test_a_mark_of_redaction_or_cutting_is_never_stored(operation: Operation[Any], mark: str) -> None:
     arguments = ARGUMENTS[operation.name]
-    texts = [name for name in ("name", "description", "content", "save_as") if name in operation.input.model_fields]
+    texts = [name for name in ("name", "description", "content") if name in operation.input.model_fields]
     async with served() as (client, fake):
         for name in texts:
             result = await client.call_tool(operation.name, {**arguments, name: mark})

@@ -15,7 +15,6 @@ RECORDING = "01a20369-2004-7295-9b7d-9d2d22aff503"
 PERSON = "f20b9199-68a5-4ee7-ab6e-0d069211d6cc"
 CONNECTION = "d7f2ed1c-5be3-5285-85e0-d18240b5661d"
 COUNTED = "SELECT event, count() AS events FROM events WHERE timestamp > now() - INTERVAL 30 DAY GROUP BY event"
-TRENDS = {"kind": "TrendsQuery", "series": [{"kind": "EventsNode", "event": "$pageview"}]}
 PAYING = {"key": "plan", "type": "person", "value": ["pro"], "operator": "exact"}
 RATING = {"type": "rating", "question": "How likely are you to recommend us?", "scale": 10}
 PURCHASES = {
@@ -77,8 +76,12 @@ OBJECTS: Mapping[str, Pair] = {
     "list_insights": Pair({"search": "revenue"}, {"insight": "BARS"}),
     "get_insight": Pair({"insight_id": INSIGHT}, {"insight_id": MISSING}),
     "create_insight": Pair(
-        {"name": "Page views", "query": TRENDS, "dashboards": [DASHBOARD]},
-        {"name": "Page views", "query": {"kind": "TrendQuery"}},
+        {
+            "name": "Page views",
+            "query": {"tool": "query_trends", "arguments": {"events": ["$pageview"]}},
+            "dashboards": [DASHBOARD],
+        },
+        {"name": "Page views", "query": {"tool": "query_trends", "arguments": {"event": "$pageview"}}},
     ),
     "update_insight": Pair({"insight_id": INSIGHT, "name": "Daily users"}, {"insight_id": INSIGHT}),
     "delete_insight": Pair({"insight_id": INSIGHT}, {"insight_id": MISSING}),
@@ -112,8 +115,8 @@ FLAGS_AND_ACCOUNT: Mapping[str, Pair] = {
     "list_flags": Pair({"search": "checkout"}, {"type": "percentage"}),
     "get_flag": Pair({"flag": "beta-reports"}, {"flag": "beta-report"}),
     "create_flag": Pair({"key": "new-search", "rollout_percentage": 10}, {"key": "new search"}),
-    "update_flag": Pair({"flag_id": FLAG, "rollout_percentage": 25}, {"flag_id": FLAG, "rollout_percentage": 150}),
-    "delete_flag": Pair({"flag_id": 1}, {"flag_id": MISSING}),
+    "update_flag": Pair({"flag": FLAG, "rollout_percentage": 25}, {"flag": FLAG, "rollout_percentage": 150}),
+    "delete_flag": Pair({"flag": 1}, {"flag": MISSING}),
     "list_surveys": Pair({}, {"archived": "maybe"}),
     "get_survey": Pair({"survey_id": SURVEY}, {"survey_id": "nps"}),
     "create_survey": Pair(
@@ -134,7 +137,7 @@ FLAGS_AND_ACCOUNT: Mapping[str, Pair] = {
     "delete_experiment": Pair({"experiment_id": 3}, {"experiment_id": MISSING}),
     "get_experiment_results": Pair({"experiment_id": EXPERIMENT}, {"experiment_id": MISSING}),
     "restore_deleted": Pair(
-        {"resource": "flag", "id": 1}, {"resource": "survey", "id": 1}, before=(("delete_flag", {"flag_id": 1}),)
+        {"resource": "flag", "id": 1}, {"resource": "survey", "id": 1}, before=(("delete_flag", {"flag": 1}),)
     ),
     "get_organization": Pair({}, {"id": 1}),
     "list_projects": Pair({}, {"limit": "many"}),

@@ -19,10 +19,11 @@ SHARED = ("project_id", "connection_id")
 """Arguments that the reference explains once."""
 _EFFECTS = {
     Effect.READ: "Reads.",
-    Effect.SAVE: "Reads; with `save_as` it also stores an insight.",
+    Effect.STOP: "Ends a running query; nothing stored changes.",
     Effect.CREATE: "Creates an object.",
     Effect.UPDATE: "Changes an object.",
     Effect.DELETE: "Deletes.",
+    Effect.MANAGE: "Reads, creates or deletes, as `action` chooses.",
 }
 
 

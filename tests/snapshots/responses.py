@@ -73,7 +73,7 @@ async def _responded(sandbox: Sandbox, tool: str, pair: Pair, *, good: bool) -> 
     """Make one call of a server that has answered nothing else, apart from the calls of `before`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MATON_API_KEY", sandbox.key)
-        runtime = Runtime(load(gateway_url=sandbox.url, control_url=sandbox.url))
+        runtime = Runtime(load(gateway_url=sandbox.url, control_url=sandbox.url, confirm="never" if good else "auto"))
     try:
         async with Client(build(runtime)) as client:
             shown: dict[str, Any] = {}

@@ -119,11 +119,11 @@ def test_a_step_is_valid_if_and_only_if_it_has_a_condition(step: dict[str, str])
 async def test_steps_from_get_can_be_sent_back_with_their_matching() -> None:
     step = {"event": "$autocapture", "text": "Buy", "text_matching": "exact", "url": "/p", "url_matching": "regex"}
     full = {**action()["steps"][0], **step}
-    api = FakeCall({f"GET {ACTION}": action(steps=[full]), f"PATCH {ACTION}": action(steps=[full])})
+    api = FakeCall({f"GET {ACTION}": action(steps=[full]), f"PATCH {ACTION}": lambda sent: action(**sent.body)})
     steps = (await run(GET, api, action_id=3))["steps"]
     assert steps == [step]
-    await run(UPDATE, api, action_id=3, steps=steps)
-    assert api.last == Sent("PATCH", ONE, {}, {"steps": [step]})
+    await run(UPDATE, api, action_id=3, steps=[{**step, "url": "/q"}])
+    assert api.last == Sent("PATCH", ONE, {}, {"steps": [{**step, "url": "/q"}]})
 
 
 def test_an_update_without_changes_is_rejected() -> None:
@@ -132,9 +132,10 @@ def test_an_update_without_changes_is_rejected() -> None:
 
 
 async def test_a_deleted_action_shows_its_undo() -> None:
-    api = FakeCall({f"PATCH {ACTION}": action(deleted=True)})
+    api = FakeCall({f"GET {ACTION}": action(), f"PATCH {ACTION}": action(deleted=True)})
     shown = await run(DELETE, api, action_id=3)
-    assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
+    assert api.sent == [Sent("GET", ONE), Sent("PATCH", ONE, {}, {"deleted": True})]
+    assert shown["changed"] == {"deleted": {"before": False, "after": True}}
     assert shown["undo"]["arguments"]["resource"] == "action"
 
 

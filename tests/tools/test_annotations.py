@@ -102,23 +102,28 @@ def test_date_marker_accepts_only_iso_text(marker: object) -> None:
 
 
 async def test_update_sends_only_the_given_fields() -> None:
-    api = FakeCall({f"PATCH {ANNOTATION}": stored}, project=BERLIN)
+    api = FakeCall({f"GET {ANNOTATION}": annotation(), f"PATCH {ANNOTATION}": stored}, project=BERLIN)
     shown = await run(UPDATE, api, annotation_id=5, date_marker="2026-02-24")
-    assert api.sent == [Sent("PATCH", ONE, {}, {"date_marker": "2026-02-24T00:00:00+01:00"})]
+    assert api.sent == [Sent("GET", ONE), Sent("PATCH", ONE, {}, {"date_marker": "2026-02-24T00:00:00+01:00"})]
     assert "note" not in shown
     with pytest.raises(ValidationError, match="nothing to change; set `content` or `date_marker`"):
         UpdateAnnotation.model_validate({"annotation_id": 5})
 
 
+WRITTEN = (("GET", "before"), ("PATCH", "x"))
+
+
 async def test_editing_an_organization_wide_annotation_reports_the_move() -> None:
-    api = FakeCall({f"PATCH {ANNOTATION}": annotation(scope="organization")})
+    api = FakeCall(
+        {f"{method} {ANNOTATION}": annotation(scope="organization", content=text) for method, text in WRITTEN}
+    )
     assert "belongs to this one" in (await run(UPDATE, api, annotation_id=5, content="x"))["note"]
 
 
 async def test_a_deleted_annotation_shows_its_undo() -> None:
-    api = FakeCall({f"PATCH {ANNOTATION}": annotation(deleted=True)})
+    api = FakeCall({f"GET {ANNOTATION}": annotation(), f"PATCH {ANNOTATION}": annotation(deleted=True)})
     shown = await run(DELETE, api, annotation_id=5)
-    assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
+    assert api.last == Sent("PATCH", ONE, {}, {"deleted": True})
     assert shown["undo"]["arguments"] == {"resource": "annotation", "id": "5", "project_id": str(PROJECT_ID)}
 
 

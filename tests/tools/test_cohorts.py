@@ -14,6 +14,7 @@ pytestmark = pytest.mark.anyio
 
 LIST, GET, CREATE, UPDATE, DELETE = OPERATIONS
 COHORTS = "/api/projects/{project_id}/cohorts/"
+FLAGS = "/api/projects/{project_id}/feature_flags/"
 COHORT = COHORTS + "{cohort_id}/"
 ONE = f"/api/projects/{PROJECT_ID}/cohorts/7/"
 PAGEVIEW = {
@@ -151,9 +152,9 @@ def test_every_event_in_groups_becomes_one_behavioral_condition(groups: list[lis
 
 
 async def test_update_sends_only_the_given_fields() -> None:
-    api = FakeCall({f"PATCH {COHORT}": stored})
+    api = FakeCall({f"GET {COHORT}": cohort(), f"PATCH {COHORT}": stored})
     await run(UPDATE, api, cohort_id=7, description="d", name=None)
-    assert api.sent == [Sent("PATCH", ONE, {}, {"description": "d"})]
+    assert api.sent == [Sent("GET", ONE), Sent("PATCH", ONE, {}, {"description": "d"})]
 
 
 def test_an_update_without_changes_is_rejected() -> None:
@@ -162,9 +163,9 @@ def test_an_update_without_changes_is_rejected() -> None:
 
 
 async def test_a_deleted_cohort_shows_its_undo() -> None:
-    api = FakeCall({f"PATCH {COHORT}": cohort(deleted=True)})
+    api = FakeCall({f"GET {COHORT}": cohort(), f"GET {FLAGS}": page(), f"PATCH {COHORT}": cohort(deleted=True)})
     shown = await run(DELETE, api, cohort_id=7)
-    assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
+    assert api.last == Sent("PATCH", ONE, {}, {"deleted": True})
     assert (shown["name"], shown["deleted"]) == ("Active Users", True)
     assert shown["undo"]["arguments"] == {"resource": "cohort", "id": "7", "project_id": str(PROJECT_ID)}
 

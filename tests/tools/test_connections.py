@@ -73,7 +73,7 @@ async def test_delete_reports_its_effect_and_forgets_cached_connections() -> Non
     shown = await run(MANAGE, api, action="delete", connection_id=OLD)
     assert api.last.path == f"/connections/{OLD}"
     assert shown["deleted"] is True
-    assert "cannot be undone" in shown["note"]
+    assert "impossible" in shown["undo"]
     assert api.forgot == 1
 
 

@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from maton_posthog.gateway.errors import Failed, Refused, Rejected
 from maton_posthog.schemas.flags import CreateFlag, UpdateFlag
-from maton_posthog.tools.flags import OPERATIONS
+from maton_posthog.tools.flags.operations import OPERATIONS
 from tests.oracle import WHOLES
 
-from .posthog.fake import PROJECT_ID, FakeCall, Sent, answer, in_turn, page, run
+from .posthog.fake import PROJECT_ID, QUERY_PATH, FakeCall, Sent, answer, in_turn, page, run
 
 pytestmark = pytest.mark.anyio
 
@@ -36,9 +36,11 @@ def stored(sent: Sent) -> dict[str, Any]:
 
 
 async def test_list_shows_the_identifying_fields_and_next_offset() -> None:
-    api = FakeCall({f"GET {FLAGS}": page(flag(tags=["beta"]), count=30, next_offset=20)})
+    calls = {"results": [["my-feature-flag", 7]]}
+    listed = page(flag(tags=["beta"]), count=30, next_offset=20)
+    api = FakeCall({f"GET {FLAGS}": listed, f"POST {QUERY_PATH}": calls})
     shown = await run(LIST, api, search="check", active="STALE", tags=["beta"])
-    assert api.last.query == {"search": "check", "active": "STALE", "tags": ["beta"], "limit": 20, "offset": 0}
+    assert api.sent[0].query == {"search": "check", "active": "STALE", "tags": ["beta"], "limit": 20, "offset": 0}
     assert shown["count"] == 30
     assert shown["next_offset"] == 20
     assert shown["flags"] == [
@@ -51,6 +53,9 @@ async def test_list_shows_the_identifying_fields_and_next_offset() -> None:
             "tags": ["beta"],
             "created_at": "2026-11-20T10:00:00.000000Z",
             "updated_at": "2026-11-20T10:00:00.000000Z",
+            "calls_30d": 7,
+            "fully_rolled_out": True,
+            "since": "2026-11-20T10:00:00.000000Z",
         }
     ]
 
@@ -171,10 +176,13 @@ def test_a_key_is_valid_if_and_only_if_posthog_accepts_it(key: str) -> None:
 
 
 async def test_update_sends_only_the_given_fields() -> None:
-    api = FakeCall({f"PATCH {FLAG}": stored})
-    shown = await run(UPDATE, api, flag_id=42, active=False, name=None)
-    assert api.sent == [Sent("PATCH", ONE, {}, {"active": False})]
+    api = FakeCall({f"GET {FLAG}": flag(), f"PATCH {FLAG}": stored})
+    shown = await run(UPDATE, api, flag=42, active=False, name=None)
+    body = {"active": False, "version": 1, "original_flag": {"active": True}}
+    assert api.sent == [Sent("GET", ONE), Sent("PATCH", ONE, {}, body)]
     assert shown["active"] is False
+    assert shown["changed"] == {"active": {"before": True, "after": False}}
+    assert shown["undo"]["arguments"] == {"flag": "42", "active": True, "project_id": str(PROJECT_ID)}
 
 
 async def test_a_rollout_keeps_targeting_variants_and_payloads() -> None:
@@ -184,7 +192,7 @@ async def test_a_rollout_keeps_targeting_variants_and_payloads() -> None:
     shown = await run(UPDATE, api, flag_id=42, rollout_percentage=60)
     filters = {**before["filters"], "groups": [{**targeting, "variant": "b", "rollout_percentage": 60}]}
     assert api.last.body == {"filters": filters, "version": 1, "original_flag": {"filters": before["filters"]}}
-    assert shown["rollout_percentage"] == {"condition": 1, "before": 10, "after": 60}
+    assert shown["changed"] == {"filters.groups.0.rollout_percentage": {"before": 10, "after": 60}}
     assert shown["filters"] == filters
 
 
@@ -230,10 +238,9 @@ async def test_an_update_of_filters_keeps_unnamed_fields(given: dict[str, Any], 
     api = FakeCall({f"GET {FLAG}": flag(filters=BEFORE), f"PATCH {FLAG}": stored})
     shown = await run(UPDATE, api, flag_id=42, filters=given, active=True)
     assert api.last.body == {
-        "active": True,
         "filters": {**BEFORE, **changed},
         "version": 1,
-        "original_flag": {"active": True, "filters": BEFORE},
+        "original_flag": {"filters": BEFORE},
     }
     assert shown["filters"] == {**BEFORE, **changed}
 
@@ -243,7 +250,7 @@ async def test_variants_that_do_not_add_up_with_the_kept_ones_are_rejected() -> 
     variants = [{"key": "a", "rollout_percentage": 100}]
     with pytest.raises(Refused, match=r"\(got 150\)\. With unnamed variants, the shares are a 100, b 50\.") as caught:
         await run(UPDATE, api, flag_id=42, filters={"multivariate": {"variants": variants}})
-    assert "null removes a variant" in str(caught.value.hint)
+    assert "remove_variants" in str(caught.value.hint)
     assert [sent.method for sent in api.sent] == ["GET"]
 
 
@@ -261,7 +268,7 @@ async def test_a_rollout_changes_the_condition_for_all_users_among_several() -> 
     api = FakeCall({f"GET {FLAG}": with_groups(staff, {"properties": []}), f"PATCH {FLAG}": stored})
     shown = await run(UPDATE, api, flag_id=42, rollout_percentage=60)
     assert shown["filters"]["groups"] == [staff, {"properties": [], "rollout_percentage": 60}]
-    assert shown["rollout_percentage"] == {"condition": 2, "before": 100, "after": 60}
+    assert shown["changed"]["filters.groups.1.rollout_percentage"]["after"] == 60
 
 
 async def test_a_rollout_adds_a_condition_for_all_users_to_a_flag_without_conditions() -> None:
@@ -287,7 +294,7 @@ async def test_a_rollout_of_a_flag_with_encrypted_payloads_is_rejected() -> None
 
 async def test_a_rollout_that_posthog_did_not_store_raises_an_error() -> None:
     api = FakeCall({f"GET {FLAG}": flag(), f"PATCH {FLAG}": flag()})
-    with pytest.raises(Failed, match="stored a rollout of 100%"):
+    with pytest.raises(Failed, match="did not store `filters`"):
         await run(UPDATE, api, flag_id=42, rollout_percentage=60)
 
 
@@ -314,9 +321,9 @@ def test_an_ambiguous_update_is_rejected(arguments: dict[str, Any], message: str
 
 
 async def test_a_deleted_flag_shows_its_undo() -> None:
-    api = FakeCall({f"PATCH {FLAG}": flag(deleted=True)})
+    api = FakeCall({f"GET {FLAG}": flag(), f"PATCH {FLAG}": flag(deleted=True)})
     shown = await run(DELETE, api, flag_id=42)
-    assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
+    assert api.sent == [Sent("GET", ONE), Sent("PATCH", ONE, {}, {"deleted": True})]
     assert shown["deleted"] is True
     assert shown["undo"] == {
         "tool": "restore_deleted",

@@ -30,6 +30,9 @@ async def test_every_soft_delete_can_be_undone(resource: str) -> None:
     assert api.sent == [Sent("PATCH", f"/api/projects/{PROJECT_ID}/{resource}/{stored['id']}/", {}, {"deleted": False})]
     named = {"name": stored["name"]} if "name" in stored else {}
     special = SHOWN.get(resource, {})
+    undo = shown.pop("undo")
+    assert undo["tool"] == f"delete_{RESTORABLE[resource]}"
+    assert shown.pop("changed") == {"deleted": {"before": True, "after": False}}
     assert shown == {"restored": RESTORABLE[resource], "id": stored["id"], **named, **special, "deleted": False}
 
 

@@ -1,4 +1,4 @@
-"""Sends an insight query, waits for its results, and stores it as an insight."""
+"""Sends an insight query and waits for its results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from ...gateway.call import Call
 from ...gateway.errors import Failed, Rejected, Upstream
 from ...schemas.analytics.results import InsightAnswer
-from ...schemas.insights import InsightName, wrapped
 from ...schemas.text import excerpt
-from ..operation import misfits, read, show, unexpected_shape
+from ..operation import misfits, read, unexpected_shape
 
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0)
 """Pauses between polls of a query in the background; the deadline of the call can end the wait earlier."""
@@ -67,12 +66,6 @@ def without_results() -> Failed:
         "Call again with refresh: true.",
         source="posthog",
     )
-
-
-async def save(api: Call, name: str, query: Mapping[str, Any]) -> dict[str, Any]:
-    """Store the query as a saved insight, and return `{"id", "short_id", "name"}`."""
-    body = {"name": name, "query": wrapped(dict(query)), "saved": True}
-    return show(InsightName, await api.post(INSIGHTS, body))
 
 
 def results[T](answer: InsightAnswer, shape: type[T]) -> T:

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from ...gateway.call import Call
+from ...schemas.analytics.queries import Analysis
 from . import funnel, lifecycle, paths, retention, stickiness, trends
+from .dates import check, resolve
 from .kind import Kind
 from .spec import Spec
 from .stored import INTERVALS, StoredQuery, one_of
@@ -20,6 +23,14 @@ KINDS: tuple[Kind[Any, Any], ...] = (
 def kind_of(source: StoredQuery) -> Kind[Any, Any] | None:
     """Return the kind of a stored PostHog query; None for other queries, such as SQL."""
     return next((kind for kind in KINDS if kind.node == source.get("kind")), None)
+
+
+def read_typed[I: Analysis, O](api: Call, kind: Kind[I, O], args: I) -> Spec[O]:
+    """Return the Spec of a typed input. Raises Refused (`invalid_argument`) for dates that PostHog would misread."""
+    spec = kind.read(args)
+    start, end, interval = spec.dates.start, spec.dates.end, kind.range_interval(spec)
+    check(start, end, resolve(start, end, now=api.now(), zone=api.timezone, interval=interval), interval=interval)
+    return spec
 
 
 def read_stored(kind: Kind[Any, Any], source: StoredQuery) -> Spec[Any] | None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ...schemas.analytics.results import InsightAnswer, Labels
+from ...schemas.text import named
 from ..table import Note
 from .dates import Intervals, Range
 from .spec import COHORT, Split
@@ -55,12 +56,12 @@ def interval_marks(found: Intervals) -> dict[str, Any]:
 def nothing_found(names: Sequence[str], *, is_filtered: bool) -> Note:
     """Return the note on events that did not happen in the range; filters can be the reason."""
     filters = " The filters may match nothing: describe_data with `property` lists its values." if is_filtered else ""
-    return Note(f"No matching events in this range: {', '.join(names)}.{filters}", doubts_names=True)
+    return Note(f"No matching events in this range: {', '.join(map(named, names))}.{filters}", doubts_names=True)
 
 
 def nobody_reached(name: str) -> Note:
     """Return the note on a later event that no users reached."""
-    return Note(f"No users reached {name}.", doubts_names=True)
+    return Note(f"No users reached {named(name)}.", doubts_names=True)
 
 
 def split_name(splits: Sequence[Split]) -> str:

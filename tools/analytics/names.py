@@ -14,7 +14,7 @@ from hogql_lang import nearest
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
 from ...schemas.analytics.events import PROPERTY_MATHS, scoped
-from ...schemas.text import excerpt
+from ...schemas.text import code
 from ..query.seen_names import property_names, unseen_events, unseen_properties
 from ..table import Note, Report
 from .spec import EVERY_EVENT, Spec
@@ -63,17 +63,16 @@ async def _unseen_properties(api: Call, used: Sequence[tuple[str, str]]) -> list
         missing, seen = await unseen_properties(api, kind, names)
         for name in islice((name for name in names if name in missing), _MOST_NOTES):
             if name in (await property_names(api, other)).known:
-                shown = excerpt(name, 60)
-                written = f"person.{shown}" if other == "person" else shown
-                notes.append(f"`{shown}` is a property of {_OWNERS[other]}: write `{written}`.")
+                written = f"person.{name}" if other == "person" else name
+                notes.append(f"{code(name, 60)} is a property of {_OWNERS[other]}: write {code(written, 67)}.")
             else:
                 notes.append(_unseen(name, nearest(name, seen.known), f" as a property of {_OWNERS[kind]}"))
     return notes
 
 
 def _unseen(name: str, near: Sequence[str], what: str) -> str:
-    meant = f"did you mean {' or '.join(f'`{excerpt(one, 60)}`' for one in near)}?" if near else _SEARCH
-    return f"`{excerpt(name, 60)}` has never been seen{what}: {meant}"
+    meant = f"did you mean {' or '.join(code(one, 60) for one in near)}?" if near else _SEARCH
+    return f"{code(name, 60)} has never been seen{what}: {meant}"
 
 
 def _properties(spec: Spec[Any]) -> Iterator[tuple[str, str]]:

@@ -13,10 +13,10 @@ from ...schemas.analytics.queries import Analysis
 from ..charts.drawing import illustrated
 from ..operation import Effect, Operation, Reply, Result, Toolset
 from ..table import TABLE_META, Report
-from .computing import compute, save
-from .dates import check, resolve
+from .computing import compute
+from .dates import resolve
 from .kind import Kind
-from .kinds import KINDS
+from .kinds import KINDS, read_typed
 from .names import with_names
 
 _TO_SEND_S = 2.0
@@ -24,27 +24,24 @@ _TO_SEND_S = 2.0
 
 
 def operation_of[I: Analysis, O](kind: Kind[I, O]) -> Operation[I]:
-    """Return the tool of a kind: the query is compiled, computed, reported, and with `save_as` stored once it ran."""
+    """Return the tool of a kind: the query is compiled, computed and reported."""
 
     async def run(api: Call, args: I) -> Result | Reply:
-        spec = kind.read(args)
+        spec = read_typed(api, kind, args)
+        query = kind.sent(kind.compile(spec))
+        computed = await compute(api, query, tool=kind.tool, refresh=args.refresh)
         start, end, interval = spec.dates.start, spec.dates.end, kind.range_interval(spec)
-        check(start, end, resolve(start, end, now=api.now(), zone=api.timezone, interval=interval), interval=interval)
-        query = kind.compile(spec)
-        computed = await compute(api, kind.sent(query), tool=kind.tool, refresh=args.refresh)
         counted = resolve(start, end, now=computed.computed_at, zone=api.timezone, interval=interval)
         report = await with_names(api, spec, kind.report(spec, computed, counted))
         shown: Result = report.as_json()
-        if args.save_as:
-            shown = {**shown, "saved": await save(api, args.save_as, query)}
-        title = args.save_as or kind.name.capitalize()
+        title = kind.name.capitalize()
         return await _illustrated(api, shown, report, title) if args.chart else _reply(shown, report)
 
     return Operation(
         name=kind.tool,
         about=kind.about,
         toolset=Toolset.ANALYTICS,
-        effect=Effect.SAVE,
+        effect=Effect.READ,
         budget=Budget.ANALYTICS,
         input=kind.input,
         run=run,

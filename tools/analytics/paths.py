@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ...schemas.analytics.queries import QueryPaths
 from ...schemas.analytics.results import PathEdge
 from ...schemas.json import as_object
+from ...schemas.text import named
 from ..table import Cell, Column, Note, Report, Role, Table, dimension, number
 from . import inputs, stored
 from .compiling import PosthogQuery, shared, unless_empty
@@ -126,7 +127,7 @@ def _no_paths(options: _PathOptions) -> Note:
     point = options.start or options.end
     if point:
         items = "Items are whole URLs ($current_url), screen names or event names, as in a result."
-        return Note(f"No path contains {point}. {items}")
+        return Note(f"No path contains {named(point)}. {items}")
     return Note("No paths in this range. Widen it, or check `include` (web: $pageview, apps: $screen).")
 
 

@@ -10,6 +10,7 @@ from ...schemas.analytics.events import ADDITIVE_MATHS, PROPERTY_MATHS
 from ...schemas.analytics.queries import QueryTrends
 from ...schemas.analytics.results import TrendResult
 from ...schemas.json import as_list, as_object, as_objects
+from ...schemas.text import named
 from ..table import Cell, Column, Note, Report, Role, Row, Table, change, dimension, given, mean, number, percent
 from . import inputs, stored
 from .compiling import PosthogQuery, breakdown_filter, compare_filter, math_node, shared, unless_empty
@@ -277,8 +278,8 @@ def _share(spec: _TrendSpec, line: _TrendLine, lines: Sequence[_TrendLine]) -> i
 def _notes(spec: _TrendSpec, lines: Sequence[_TrendLine], *, cut: bool) -> tuple[Note, ...]:
     notes: list[Note] = []
     if spec.splits and (cut or any(line.value == OTHER for line in lines)):
-        named = f"Only the {spec.most_values} largest values are named; the rest are grouped as {OTHER}."
-        notes.append(Note(f"{named} Raise `breakdown_limit` to see more."))
+        least = f"Only the {spec.most_values} largest values are named; the rest are grouped as {OTHER}."
+        notes.append(Note(f"{least} Raise `breakdown_limit` to see more."))
     if spec.options.formula is None:
         notes += _nothing(spec, lines)
         if spec.interval != TOTAL and any(one.math in _UNIQUES for one in spec.counted):
@@ -295,9 +296,9 @@ def _gone(lines: Sequence[_TrendLine], earlier: _Lines) -> tuple[Note, ...]:
     gone = [line for key, line in earlier.items() if key not in now]
     if not gone:
         return ()
-    named = [f"{line.label} ({number(line.size)})" for line in gone[:_MOST_FACTS]]
-    more = f" and {len(gone) - len(named)} more" if len(gone) > len(named) else ""
-    return (Note(f"Present only in the previous period: {', '.join(named)}{more}."),)
+    listed = [f"{named(line.label)} ({number(line.size)})" for line in gone[:_MOST_FACTS]]
+    more = f" and {len(gone) - len(listed)} more" if len(gone) > len(listed) else ""
+    return (Note(f"Present only in the previous period: {', '.join(listed)}{more}."),)
 
 
 def _nothing(spec: _TrendSpec, lines: Sequence[_TrendLine]) -> list[Note]:

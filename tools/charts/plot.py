@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...schemas.query import Plot
+from ...schemas.text import named
 from ..table import Cell, Table, dimension, series_columns
 from .time import moment
 
@@ -14,7 +15,7 @@ def plotted(plot: Plot, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -
     """Return the table, or the reason why the columns do not make one."""
     for name in (plot.x, plot.y, *([plot.series] if plot.series else [])):
         if name not in columns:
-            return f"not drawn: there is no column {name[:100]!r}; columns are {', '.join(columns)[:500]}"
+            return f"not drawn: there is no column {named(name)}; columns are {', '.join(map(named, columns[:20]))}"
     across, up = columns.index(plot.x), columns.index(plot.y)
     split = columns.index(plot.series) if plot.series else None
     cells: dict[Cell, dict[str, Cell]] = {}

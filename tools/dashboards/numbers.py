@@ -10,6 +10,7 @@ from ...gateway.call import Call
 from ...gateway.errors import GatewayError
 from ...schemas.dashboards import NumberedTiles
 from ...schemas.insights import InsightView
+from ...schemas.text import named
 from ..insights.results import INSIGHT, age_of, shown_result
 from ..operation import read
 
@@ -45,13 +46,13 @@ async def _computed(
     async def compute(at: int, insight: InsightView) -> None:
         async with room:
             if api.left_s < _LEAST_S:
-                failed.append(f"{_name(insight)} (no time left)")
+                failed.append(f"{named(_name(insight))} (no time left)")
                 return
             try:
                 query = {"refresh": "blocking", "from_dashboard": dashboard_id}
                 found[at] = read(InsightView, await far.get(INSIGHT, query, insight_id=insight.id))
             except GatewayError as error:
-                failed.append(f"{_name(insight)} ({error.code})")
+                failed.append(f"{named(_name(insight))} ({error.code})")
 
     async with anyio.create_task_group() as tasks:
         for at, insight in enumerate(insights):

@@ -1,5 +1,6 @@
 """Dashboards. PostHog cannot search them, so all pages are searched here; tiles are shown without their results."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...gateway.call import Call
@@ -15,9 +16,11 @@ from ...schemas.dashboards import (
     NumberedTiles,
     UpdateDashboard,
 )
-from ...schemas.json import as_object, is_list, is_object
-from ..operation import Effect, Operation, Result, Toolset, read, route, show, show_page
+from ...schemas.json import as_list, as_object, is_list, is_object
+from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
+from ..operation.editing import Change, Editing, tags_of
 from ..operation.pages import MAX_PAGES, PAGE_SIZE, PagedRows
+from ..operation.writing import creating, deleting, updating
 from .numbers import numbers_of
 
 DASHBOARDS = "/api/projects/{project_id}/dashboards/"
@@ -79,6 +82,23 @@ def _without_result(tile: Any) -> Any:
     return {**tile, "insight": {name: value for name, value in insight.items() if name != "result"}}
 
 
+def _body(_: Call, args: UpdateDashboard, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    return args.given(leave_out=frozenset({"tags", "remove_tags"})) | tags_of(args, stored)
+
+
+async def _reasons(_: Call, change: Change) -> Sequence[str]:
+    """Return why a dashboard with tiles is not deleted unseen."""
+    tiles = len(as_list(change.before.get("tiles")))
+    if "deleted" not in change.body or not tiles:
+        return ()
+    return (f"It has {tiles} {'tile' if tiles == 1 else 'tiles'}, and others may use it.",)
+
+
+_EDITING: Editing[Any] = Editing(
+    what="dashboard", path=DASHBOARD, gives=DashboardView, target="dashboard_id", body=_body, reasons=_reasons
+)
+
+
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="list_dashboards",
@@ -96,25 +116,25 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         input=GetDashboard,
         run=_get_dashboard,
     ),
-    route(
+    creating(
         "POST /api/projects/{project_id}/dashboards/",
         CreateDashboard,
         DashboardView,
         name="create_dashboard",
+        what="dashboard",
         about="Create an empty dashboard. Add insights with create_insight or update_insight.",
         toolset=Toolset.DASHBOARDS,
     ),
-    route(
-        "PATCH /api/projects/{project_id}/dashboards/{dashboard_id}/",
+    updating(
         UpdateDashboard,
-        DashboardView,
+        _EDITING,
         name="update_dashboard",
         about="Change a dashboard's name, description or tags, or pin it.",
         toolset=Toolset.DASHBOARDS,
     ),
-    route(
-        "SOFT_DELETE /api/projects/{project_id}/dashboards/{dashboard_id}/",
+    deleting(
         DeleteDashboard,
+        _EDITING,
         DashboardState,
         name="delete_dashboard",
         about="Delete a dashboard but keep its insights. Undo with restore_deleted.",

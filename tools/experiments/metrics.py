@@ -7,6 +7,7 @@ from typing import Any, Literal
 from ...gateway.errors import Refused
 from ...schemas.experiments.results import ExperimentSource, MetricAnswer, VariantNumbers
 from ...schemas.json import as_list, as_object
+from ...schemas.text import named
 from ..table import Cell, Column, Role, number
 
 type MetricOutcome = Literal["wins", "loses", "undecided"]
@@ -87,10 +88,10 @@ def chosen(metrics: list[Metric], requested: str) -> list[Metric]:
         case _:
             found = [one for one in metrics if requested == one.uuid or requested.casefold() == one.name.casefold()]
     if not found:
-        names = ", ".join(metric.name for metric in metrics[:20]) or "none"
+        names = ", ".join(named(metric.name) for metric in metrics[:20]) or "none"
         raise Refused(
             "invalid_argument",
-            f"metric: unknown metric {requested}.",
+            f"metric: unknown metric {named(requested)}.",
             f"Available: {names}; or primary, secondary, all.",
         )
     return found
@@ -220,7 +221,7 @@ def _outcome(metric: Metric, one: VariantNumbers, lift: float | None) -> MetricO
 def _lacking(baseline: VariantNumbers, variants: list[VariantNumbers]) -> Iterator[str]:
     for one in [baseline, *variants]:
         for failure in one.validation_failures or []:
-            yield f"{one.key}: {_LACKS.get(failure, failure)}"
+            yield f"{named(one.key)}: {_LACKS.get(failure) or named(failure)}"
 
 
 def _steps(variants: list[VariantNumbers]) -> dict[str, Any]:
@@ -239,4 +240,4 @@ _OUTCOMES: Mapping[MetricOutcome, str] = {
 def _sentence(outcomes: Mapping[str, MetricOutcome], lacking: tuple[str, ...]) -> str:
     if lacking:
         return f"PostHog has no verdict yet: {'; '.join(lacking)}."
-    return f"{', '.join(_OUTCOMES[outcome].format(key) for key, outcome in outcomes.items())}."
+    return f"{', '.join(_OUTCOMES[outcome].format(named(key)) for key, outcome in outcomes.items())}."

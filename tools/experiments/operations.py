@@ -1,5 +1,6 @@
 """Experiments. Each has a feature flag: PostHog creates it, or reuses the flag with that key and its variants."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...gateway.call import Call
@@ -16,11 +17,18 @@ from ...schemas.experiments.objects import (
     UpdateExperiment,
 )
 from ...schemas.flags import FlagRow, Variant
-from ..operation import Effect, Operation, Result, Toolset, listing, route, show
+from ...schemas.json import as_list, as_object
+from ..operation import Effect, Operation, Result, Toolset, listing, read, show
+from ..operation.dates import instants, midnights
+from ..operation.editing import Change, Editing, plain_arguments
+from ..operation.merging import merged_by
 from ..operation.pages import PagedRows
+from ..operation.undoing import removal
+from ..operation.writing import create, deleting, updating
 
 EXPERIMENTS = "/api/projects/{project_id}/experiments/"
 EXPERIMENT = "/api/projects/{project_id}/experiments/{experiment_id}/"
+_DATES = ("start_date", "end_date")
 FLAGS = "/api/projects/{project_id}/feature_flags/"
 _DRAFT = "A draft: it starts when update_experiment sets start_date."
 _OTHER_VARIANTS = "The flag already existed: its variants apply, not the requested ones."
@@ -40,9 +48,14 @@ async def _create_experiment(api: Call, args: CreateExperiment) -> Result:
         "metrics": args.metrics,
         "type": args.type,
     }
+    body = {name: value for name, value in body.items() if value is not None}
     reused = await _flag_exists(api, args.feature_flag_key)
-    answer = await api.post(EXPERIMENTS, {name: value for name, value in body.items() if value is not None})
-    shown = _stored(answer)
+    undo = removal(EXPERIMENTS)
+    shown = await create(api, args, EXPERIMENTS, body, ExperimentView, what="experiment", undo=undo)
+    if args.dry_run:
+        return {**shown, **({} if reused is None else {"flag": "would be reused" if reused else "would be created"})}
+    if shown["status"] == "draft":
+        shown["note"] = _DRAFT
     if reused is not None:
         shown["flag"] = "reused" if reused else "created"
     if args.variants and not _has(shown, args.variants):
@@ -69,17 +82,56 @@ def _has(shown: dict[str, Any], requested: list[Variant]) -> bool:
     return stored == {variant.key: variant.rollout_percentage for variant in requested}
 
 
-async def _update_experiment(api: Call, args: UpdateExperiment) -> Result:
-    changes = args.given()
-    for name, value in (("start_date", args.start_date), ("end_date", args.end_date)):
-        if value is not None:
-            changes[name] = api.moment(value)
-    return _stored(await api.patch(EXPERIMENT, changes, experiment_id=args.experiment_id))
+def _body(api: Call, args: UpdateExperiment, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    body = args.given(leave_out=frozenset({"metrics", "remove_metrics"}))
+    if args.metrics is not None or args.remove_metrics is not None:
+        body["metrics"] = merged_by(("uuid",), stored.get("metrics"), args.metrics or (), args.remove_metrics or ())
+    return body | instants(api, args, *_DATES)
 
 
-def _stored(answer: object) -> dict[str, Any]:
-    shown = show(ExperimentView, answer)
-    return {**shown, "note": _DRAFT} if shown["status"] == "draft" else shown
+def _back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
+    """Return the arguments that bring back the fields; metrics are given by uuid, and the new ones removed."""
+    back = {**plain_arguments(before, after, [name for name in names if name != "metrics"])}
+    if "metrics" in names:
+        was = as_list(before.get("metrics"))
+        known = {as_object(metric).get("uuid") for metric in was}
+        added = [metric["uuid"] for metric in map(as_object, as_list(after.get("metrics"))) if "uuid" in metric]
+        back |= {"metrics": was, "remove_metrics": [uuid for uuid in added if uuid not in known]}
+    return {name: value for name, value in back.items() if value != []}
+
+
+async def _reasons(_: Call, change: Change) -> Sequence[str]:
+    """Return what a change means for the people in the experiment."""
+    experiment = read(ExperimentRow, change.before)
+    running = experiment.start_date is not None and experiment.end_date is None
+    starts, ends = change.body.get("start_date"), change.body.get("end_date")
+    reasons: list[str] = []
+    if starts and experiment.start_date is None:
+        reasons.append("It starts the experiment, turns its flag on, and assigns variants to people.")
+    elif "start_date" in change.body and not starts:
+        reasons.append("It makes a running experiment a draft again.")
+    if ends and running:
+        reasons.append("It ends the running experiment.")
+    elif "end_date" in change.body and not ends:
+        reasons.append("It resumes the experiment.")
+    if running and ("deleted" in change.body or change.body.get("archived")):
+        reasons.append("The experiment is running.")
+    return reasons
+
+
+_EDITING: Editing[Any] = Editing(
+    what="experiment",
+    path=EXPERIMENT,
+    gives=ExperimentView,
+    target="experiment_id",
+    body=_body,
+    back=_back,
+    reasons=_reasons,
+    notes=lambda _, args, __, after: (
+        *midnights(args, after, *_DATES),
+        *([_DRAFT] if read(ExperimentRow, after).status == "draft" else ()),
+    ),
+)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
@@ -107,17 +159,16 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         input=GetExperiment,
         run=_get_experiment,
     ),
-    Operation(
+    updating(
+        UpdateExperiment,
+        _EDITING,
         name="update_experiment",
         about="Change, launch (start_date), end (end_date) or archive an experiment.",
         toolset=Toolset.EXPERIMENTS,
-        effect=Effect.UPDATE,
-        input=UpdateExperiment,
-        run=_update_experiment,
     ),
-    route(
-        "SOFT_DELETE /api/projects/{project_id}/experiments/{experiment_id}/",
+    deleting(
         DeleteExperiment,
+        _EDITING,
         ExperimentState,
         name="delete_experiment",
         about="Delete an experiment; its flag stays. restore_deleted brings it back.",

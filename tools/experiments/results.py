@@ -15,6 +15,7 @@ from ...gateway.errors import GatewayError, Refused
 from ...schemas.analytics.results import InsightAnswer
 from ...schemas.experiments.results import ExperimentSource, ExposureAnswer, GetExperimentResults, MetricAnswer
 from ...schemas.json import as_object
+from ...schemas.text import named
 from ..analytics.computing import computed_at, response_to, without_results
 from ..operation import Effect, Operation, Result, Toolset, read
 from .metrics import Metric, chosen, failed, metrics_of, reading_of
@@ -131,7 +132,11 @@ def _not_shown(metrics: Sequence[Metric], requested: Sequence[Metric]) -> list[s
     """Return the note that the verdict covers only some of the primary metrics."""
     primary = [metric for metric in metrics if metric.is_primary]
     left = [metric.name for metric in primary if metric not in requested]
-    return [f"The verdict leaves out primary metrics: {', '.join(left)}."] if left and len(left) < len(primary) else []
+    return (
+        [f"The verdict leaves out primary metrics: {', '.join(map(named, left))}."]
+        if left and len(left) < len(primary)
+        else []
+    )
 
 
 def _age(answers: Sequence[InsightAnswer], now: datetime) -> dict[str, Any]:

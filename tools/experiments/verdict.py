@@ -8,6 +8,7 @@ from typing import Any
 from ...schemas.experiments.results import ExperimentSource, ExposureAnswer
 from ...schemas.json import as_object, as_objects
 from ...schemas.measures import moment_of
+from ...schemas.text import named
 from ..table import given, number, percent
 from .metrics import Reading
 
@@ -90,7 +91,7 @@ def verdict(experiment: ExperimentSource, shares: Shares, readings: Sequence[Rea
     judged = [reading for reading in readings if reading.metric.is_primary]
     reasons = [*_of_shares(shares), *_of_time(days, ended=ended), *_of_metrics(readings, judged, ended=ended)]
     outcomes = [
-        f"{key} {outcome} on {reading.metric.name}"
+        f"{named(key)} {outcome} on {named(reading.metric.name)}"
         for reading in judged
         for key, outcome in reading.outcomes.items()
         if outcome != "undecided"
@@ -131,7 +132,7 @@ def _of_shares(shares: Shares) -> list[str]:
         ]
     reasons: list[str] = []
     wanted = [key for key, share in shares.expected.items() if share > 0] or list(counted)
-    few = [f"{key} {number(counted.get(key, 0))}" for key in wanted if counted.get(key, 0) < FEWEST_EXPOSURES]
+    few = [f"{named(key)} {number(counted.get(key, 0))}" for key in wanted if counted.get(key, 0) < FEWEST_EXPOSURES]
     if few:
         reasons.append(f"Too few exposures: {', '.join(few)}; PostHog needs {FEWEST_EXPOSURES} per variant.")
     if shares.is_mismatch:
@@ -155,7 +156,7 @@ def _of_metrics(readings: Sequence[Reading], judged: Sequence[Reading], *, ended
     if not judged:
         return ["Only secondary metrics were requested; they do not decide on their own."]
     reasons: list[str] = []
-    lacking = list(dict.fromkeys(f"{one.metric.name}: {lack}" for one in judged for lack in one.lacking))
+    lacking = list(dict.fromkeys(f"{named(one.metric.name)}: {lack}" for one in judged for lack in one.lacking))
     if lacking:
         reasons.append(f"PostHog has no verdict yet: {'; '.join(lacking[:5])}.")
     by_variant: dict[str, set[str]] = {}
@@ -164,7 +165,9 @@ def _of_metrics(readings: Sequence[Reading], judged: Sequence[Reading], *, ended
             by_variant.setdefault(key, set()).add(outcome)
     torn = [key for key, outcomes in by_variant.items() if {"wins", "loses"} <= outcomes]
     if torn:
-        reasons.append(f"{', '.join(torn)} wins on one primary metric and loses on another; weigh them yourself.")
+        reasons.append(
+            f"{', '.join(map(named, torn))} wins on one primary metric and loses on another; weigh them yourself."
+        )
     decided = any(outcome != "undecided" for outcomes in by_variant.values() for outcome in outcomes)
     if not decided and len(lacking) == 0:
         more = "it has ended, so it is inconclusive" if ended else "more exposures may decide it"

@@ -1,10 +1,12 @@
 """Insights: saved charts and SQL. A bare query is wrapped in the node that PostHog needs to draw it."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
+from ...schemas.base import OF_THE_CALL
 from ...schemas.base.shown import Whole
 from ...schemas.insights import (
     CreateInsight,
@@ -17,11 +19,17 @@ from ...schemas.insights import (
     StoredInsight,
     UpdateInsight,
 )
+from ...schemas.json import as_list
 from ..analytics.computing import INSIGHTS
-from ..operation import Effect, Operation, Result, Toolset, read, show, show_page, undo
+from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
+from ..operation.editing import Change, Editing, plain_arguments, tags_of
+from ..operation.undoing import removal
+from ..operation.writing import create, deleting, updating
 from .results import INSIGHT, age_of, shown_result
+from .saving import stored_query, stored_sql
 
-_AIM = {"project_id", "connection_id", "insight_id"}
+_AIM = {*OF_THE_CALL, "insight_id"}
+_APART = frozenset({"query", "tags", "remove_tags", "dashboards", "add_to_dashboards", "remove_from_dashboards"})
 
 
 async def _list_insights(api: Call, args: ListInsights) -> Result:
@@ -69,19 +77,59 @@ async def _read(api: Call, args: GetInsight) -> Any:
 
 
 async def _create_insight(api: Call, args: CreateInsight) -> Result:
-    body = args.model_dump(mode="json", exclude=_AIM, exclude_none=True)
-    return show(StoredInsight, await api.post(INSIGHTS, body))
+    body = args.model_dump(mode="json", exclude={*_AIM, "query"}, exclude_none=True)
+    body["query"] = stored_query(api, args.query)
+    return await create(api, args, INSIGHTS, body, StoredInsight, what="insight", undo=removal(INSIGHTS))
 
 
-async def _update_insight(api: Call, args: UpdateInsight) -> Result:
-    body = args.model_dump(mode="json", exclude=_AIM, exclude_unset=True, exclude_none=True)
-    return show(StoredInsight, await api.patch(INSIGHT, body, insight_id=args.insight_id))
+def _body(api: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    added = [*(args.dashboards or ()), *(args.add_to_dashboards or ())]
+    removed = set(args.remove_from_dashboards or ())
+    body = args.given(leave_out=_APART) | tags_of(args, stored)
+    if args.query is not None:
+        body["query"] = stored_query(api, args.query)
+    if added or removed:
+        kept = [number for number in as_list(stored.get("dashboards")) if number not in removed]
+        body["dashboards"] = list(dict.fromkeys((*kept, *added)))
+    return body
 
 
-async def _delete_insight(api: Call, args: DeleteInsight) -> Result:
-    """Delete the insight; the undo has the numeric id."""
-    shown = show(InsightState, await api.soft_delete(INSIGHT, insight_id=args.insight_id))
-    return {**shown, **undo(api, INSIGHT, insight_id=shown["id"])}
+def _stored_sql(args: UpdateInsight) -> dict[str, Any] | None:
+    return stored_sql(args.query)
+
+
+def _back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
+    was, now = as_list(before.get("dashboards")), as_list(after.get("dashboards"))
+    moves = {
+        "add_to_dashboards": [str(number) for number in was if number not in now],
+        "remove_from_dashboards": [str(number) for number in now if number not in was],
+    }
+    others = plain_arguments(before, after, [name for name in names if name != "dashboards"])
+    return {**others, **{name: numbers for name, numbers in moves.items() if numbers}}
+
+
+async def _reasons(_: Call, change: Change) -> Sequence[str]:
+    """Return why an insight on dashboards is not deleted unseen."""
+    dashboards = as_list(change.before.get("dashboards"))
+    if "deleted" not in change.body or not dashboards:
+        return ()
+    return (f"It is on {len(dashboards)} {'dashboard' if len(dashboards) == 1 else 'dashboards'}.",)
+
+
+async def _find(api: Call, args: UpdateInsight | DeleteInsight) -> Any:
+    return await _read(api, GetInsight(insight_id=args.insight_id))
+
+
+_EDITING: Editing[Any] = Editing(
+    what="insight",
+    path=INSIGHT,
+    gives=StoredInsight,
+    target="insight_id",
+    find=_find,
+    body=_body,
+    back=_back,
+    reasons=_reasons,
+)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
@@ -111,23 +159,24 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.ANALYTICS,
         input=CreateInsight,
         run=_create_insight,
+        prepare=lambda args: stored_sql(args.query),
     ),
-    Operation(
+    updating(
+        UpdateInsight,
+        _EDITING,
         name="update_insight",
         about="Change an insight: its query, texts, tags, or the dashboards it is on.",
         toolset=Toolset.INSIGHTS,
-        effect=Effect.UPDATE,
         budget=Budget.ANALYTICS,
-        input=UpdateInsight,
-        run=_update_insight,
+        prepare=_stored_sql,
     ),
-    Operation(
+    deleting(
+        DeleteInsight,
+        _EDITING,
+        InsightState,
         name="delete_insight",
         about="Delete an insight; it leaves its dashboards. restore_deleted brings it back.",
         toolset=Toolset.INSIGHTS,
-        effect=Effect.DELETE,
         budget=Budget.ANALYTICS,
-        input=DeleteInsight,
-        run=_delete_insight,
     ),
 )

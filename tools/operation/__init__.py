@@ -1,9 +1,9 @@
-"""The record of an operation. `route` and `listing` create those of one HTTP call; others are coroutines."""
+"""The record of an operation. `route` and `listing` make those of one HTTP call that reads; others are coroutines."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ValidationError
@@ -13,8 +13,8 @@ from ...gateway.call import Call
 from ...gateway.errors import Failed
 from ...gateway.paths import placeholders
 from ...schemas.base import Input, Page, View
-from ...schemas.restore import RESTORABLE
-from ..toolsets import SAVE_AS, Effect, Toolset
+from ...schemas.text import named
+from ..toolsets import Effect, Toolset
 
 type Result = Mapping[str, Any]
 """A JSON-ready object. The server adds `project`, `connection` and `budget`."""
@@ -73,8 +73,6 @@ class Operation[I: Input]:
     def __post_init__(self) -> None:
         if self.toolset is Toolset.CONNECTIONS and self.budget is not Budget.CONTROL:
             raise TypeError(f"{self.name}: connections are on the control plane")
-        if (self.effect is Effect.SAVE) is not (SAVE_AS in self.input.model_fields):
-            raise TypeError(f"{self.name}: only operations that save have the argument {SAVE_AS}")
 
     def writes(self, args: I) -> bool:
         """Return whether a call with these arguments changes something."""
@@ -82,18 +80,9 @@ class Operation[I: Input]:
 
     def effect_of(self, args: I) -> Effect:
         """Return the effect of a call with these arguments."""
-        if self.effect is Effect.SAVE:
-            return Effect.READ if getattr(args, SAVE_AS, None) is None else Effect.CREATE
         return self.effects(args) if self.effects else self.effect
 
 
-type Method = Literal["GET", "POST", "PATCH", "SOFT_DELETE"]
-_EFFECTS: Mapping[str, Effect] = {
-    "GET": Effect.READ,
-    "POST": Effect.CREATE,
-    "PATCH": Effect.UPDATE,
-    "SOFT_DELETE": Effect.DELETE,
-}
 _AIM = ("project_id", "connection_id")
 """Arguments that choose the target of a call; the gateway applies them."""
 
@@ -108,32 +97,19 @@ def route[I: Input](
     toolset: Toolset,
     budget: Budget = Budget.CRUD,
 ) -> Operation[I]:
-    """Return an operation that is one HTTP call: `route("GET /api/projects/{project_id}/…", …)`.
+    """Return an operation that is one HTTP call and reads: `route("GET /api/projects/{project_id}/…", …)`.
 
-    Arguments that are named in the path fill it. The others become the query of a GET, or the body of a POST or PATCH
-    (only those that were given). `SOFT_DELETE` is PATCH `{"deleted": true}`, confirmed in the response. The response is
-    shown as `gives`.
+    Arguments that are named in the path fill it; the others that were given become the query. The response is shown as
+    `gives`. What changes something is made by `writing`.
     """
-    method, path = _parse(call, takes, name)
+    path = _parse(call, takes, name)
 
     async def run(api: Call, args: I) -> Result:
         identifiers = {key: getattr(args, key) for key in placeholders(path) if key != "project_id"}
-        rest = args.model_dump(mode="json", exclude={*identifiers, *_AIM}, exclude_unset=True, exclude_none=True)
-        match method:
-            case "GET":
-                response = await api.get(path, rest, **identifiers)
-            case "POST":
-                response = await api.post(path, rest, **identifiers)
-            case "PATCH":
-                response = await api.patch(path, rest, **identifiers)
-            case "SOFT_DELETE":
-                response = await api.soft_delete(path, **identifiers)
-        shown = show(gives, response)
-        return {**shown, **undo(api, path, **identifiers)} if method == "SOFT_DELETE" else shown
+        query = args.model_dump(mode="json", exclude={*identifiers, *_AIM}, exclude_unset=True, exclude_none=True)
+        return show(gives, await api.get(path, query, **identifiers))
 
-    return Operation(
-        name=name, about=about, toolset=toolset, effect=_EFFECTS[method], budget=budget, input=takes, run=run
-    )
+    return Operation(name=name, about=about, toolset=toolset, effect=Effect.READ, budget=budget, input=takes, run=run)
 
 
 def listing[P: Page](
@@ -147,7 +123,7 @@ def listing[P: Page](
     budget: Budget = Budget.CRUD,
 ) -> Operation[P]:
     """Return an operation that shows one page of a list: `{"<toolset>": [row, …], "count"?, "next_offset"?}`."""
-    _, path = _parse(call, takes, name)
+    path = _parse(call, takes, name)
 
     async def run(api: Call, args: P) -> Result:
         identifiers = {key: getattr(args, key) for key in placeholders(path) if key != "project_id"}
@@ -155,20 +131,6 @@ def listing[P: Page](
         return show_page(row, await api.get(path, query, **identifiers), args, under=toolset.value)
 
     return Operation(name=name, about=about, toolset=toolset, effect=Effect.READ, budget=budget, input=takes, run=run)
-
-
-def undo(api: Call, path: str, **identifiers: object) -> dict[str, Any]:
-    """Return `{"undo": {"tool", "arguments"}}`: the exact call that undoes a soft delete of `path`.
-
-    Ids are text, as the schema shows them: some hosts check arguments against it.
-    """
-    (identifier,) = identifiers.values()
-    arguments = {"resource": RESTORABLE[path.split("/")[4]], "id": str(identifier)}
-    if api.project and api.project.resolved:
-        arguments["project_id"] = str(api.project.id)
-    if api.connection:
-        arguments["connection_id"] = api.connection
-    return {"undo": {"tool": "restore_deleted", "arguments": arguments}}
 
 
 def show(view: type[View], response: object) -> dict[str, Any]:
@@ -212,7 +174,7 @@ def unexpected_shape(expected: str, misfits: str) -> Failed:
 def misfits(error: ValidationError) -> str:
     """Return the places that do not fit, at most five."""
     places = {".".join(map(str, item["loc"])) or "(the whole response)" for item in error.errors(include_input=False)}
-    return ", ".join(sorted(places)[:5])
+    return ", ".join(place if place.startswith("(") else named(place, 100) for place in sorted(places)[:5])
 
 
 class _UpstreamPage(View):
@@ -232,11 +194,11 @@ def _next_offset(url: str) -> int:
     return int(values[0]) if values and re.fullmatch(r"[0-9]{1,9}", values[0]) else 0
 
 
-def _parse(call: str, takes: type[Input], name: str) -> tuple[Method, str]:
-    """Return method and path of `"GET /api/…"`. Raises TypeError when the path names a field that the input lacks."""
+def _parse(call: str, takes: type[Input], name: str) -> str:
+    """Return the path of `"GET /api/…"`. Raises TypeError when the path names a field that the input lacks."""
     method, path = call.split(" ", 1)
-    if method not in _EFFECTS or not path.startswith("/api/"):
-        raise TypeError(f"{name}: {call} is not a call that operations make")
+    if method != "GET" or not path.startswith("/api/"):
+        raise TypeError(f"{name}: {call} is not a call that reads")
     if missing := placeholders(path) - takes.model_fields.keys():
         raise TypeError(f"{takes.__name__} lacks {sorted(missing)}, named in {path}")
-    return cast("Method", method), path
+    return path

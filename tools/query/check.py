@@ -14,7 +14,7 @@ from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError, Refused
 from ...schemas.query import CheckHogql, MetadataAnswer, MetadataProblem
-from ...schemas.text import excerpt
+from ...schemas.text import code, excerpt
 from ..operation import Effect, Operation, Result, Toolset, read
 from .plan import plan
 from .schema import schema_of
@@ -159,10 +159,10 @@ def _missing(used: list[Used], missing: set[str]) -> list[Used]:
 def _never_seen(used: Used, names: Names, prefix: str) -> Problem:
     kind = "event" if used.kind == "event" and not prefix else f"{used.kind} property"
     if re.fullmatch(r"\{\w+\}", used.name):
-        message = f"`{excerpt(used.name, 60)}` in quotes is a string, not a placeholder"
+        message = f"{code(used.name, 60)} in quotes is a string, not a placeholder"
         return Problem("hogql_query_error", message, used.place, (f"{used.name} without quotes",))
     fixes = tuple(prefix + (written(name) if prefix else name) for name in nearest(used.name, names.known))
-    return Problem("hogql_query_error", f"{kind} `{excerpt(used.name, 60)}` has never been seen", used.place, fixes)
+    return Problem("hogql_query_error", f"{kind} {code(used.name, 60)} has never been seen", used.place, fixes)
 
 
 async def _check_hogql(api: Call, args: CheckHogql) -> Result:

@@ -19,7 +19,7 @@ from ...schemas.base import View
 from ...schemas.definitions import EventDefinitionRow, PropertyDefinitionRow
 from ...schemas.json import is_list
 from ...schemas.query import DescribeData, EventCount, PersonValue, PropertySample
-from ...schemas.text import excerpt
+from ...schemas.text import code, named
 from ..operation import Effect, Operation, Result, Toolset, read, show
 from ..operation.pages import PagedRows
 from .schema import schema_of
@@ -134,7 +134,9 @@ async def _values(api: Call, name: str, event: str | None) -> dict[str, Any]:
     query = {"event": event, "properties": [name], "maxPropertyValues": _VALUES}
     samples = await _remembered(api, ("values", event, name), partial(_ask_samples, api, query))
     if not samples.value:
-        raise _not_found(f"property of {event} in the last 30 days", name, (await property_names(api, "event")).known)
+        raise _not_found(
+            f"property of {named(event)} in the last 30 days", name, (await property_names(api, "event")).known
+        )
     (sample,) = samples.value[:1]
     values = [_short(value) for value in sample["sample_values"]]
     distinct = {"distinct": sample["sample_count"]} if "sample_count" in sample else {}
@@ -266,11 +268,11 @@ def _short(value: Any, most: int = _SAMPLE_LENGTH) -> Any:
 def _not_found(kind: str, name: str, known: Iterable[str]) -> Refused:
     near = nearest(name, known)
     hint = (
-        f"Did you mean {' or '.join(f'`{excerpt(each, _NAME_LENGTH)}`' for each in near)}?"
+        f"Did you mean {' or '.join(code(each, _NAME_LENGTH) for each in near)}?"
         if near
         else "Find names with `search` in describe_data."
     )
-    return Refused("not_found", f"There is no {kind} `{excerpt(name, _NAME_LENGTH)}`.", hint)
+    return Refused("not_found", f"There is no {kind} {code(name, _NAME_LENGTH)}.", hint)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

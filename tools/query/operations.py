@@ -36,7 +36,7 @@ _WRITTEN_AT_ONCE = 50
 async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
     directory = export_directory(api, args.export) if args.export else None
     values = args.values or {}
-    statement: Statement = api.prepared or _statement(args)
+    statement: Statement = api.prepared or read_statement(args)
     planned = plan(statement, MOST_ROWS - 1 if args.export else args.limit, values)
     warnings = await checked(api, statement, values) if args.check == "full" else ()
     query = ask(
@@ -55,7 +55,7 @@ async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
     return await _plotted(api, args.plot, shown, answer, args.name) if args.plot else shown
 
 
-def _statement(args: RunHogql) -> Statement:
+def read_statement(args: RunHogql) -> Statement:
     """Return the statement. Raises Refused for one that is not a SELECT or cannot be parsed."""
     statement = statement_of(args.query)
     if args.check == "full":
@@ -191,7 +191,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.QUERY,
         input=RunHogql,
         run=_run_hogql,
-        prepare=_statement,
+        prepare=read_statement,
     ),
     Operation(
         name="get_query_result",
@@ -206,7 +206,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         name="cancel_query",
         about="Stop a run_hogql query that is still running.",
         toolset=Toolset.QUERY,
-        effect=Effect.READ,
+        effect=Effect.STOP,
         budget=Budget.QUERY,
         input=CancelQuery,
         run=_cancel_query,

@@ -7,7 +7,7 @@ from hogql_lang import Problem, Statement, TooDeep, read
 from hogql_lang.findings import caret, position
 
 from ...gateway.errors import Refused
-from ...schemas.text import excerpt
+from ...schemas.text import code, excerpt
 
 _FIX_LENGTH = 120
 _MESSAGE_LENGTH = 400
@@ -31,7 +31,7 @@ def refusal(problem: Problem, sql: str) -> Refused:
         where = f"query, line {line}, column {column}: {message}.\n{caret(sql, problem.place)}"
     hint = "Send one SELECT in HogQL, with strings in single quotes."
     if problem.fixes:
-        hint = f"Did you mean {' or '.join(f'`{fix}`' for fix in _shown(problem.fixes))}?"
+        hint = f"Did you mean {' or '.join(code(fix, _FIX_LENGTH) for fix in problem.fixes)}?"
     return Refused(problem.code, where, f'{hint} check: "off" sends it anyway.')
 
 
@@ -50,7 +50,7 @@ def in_one_line(problem: Problem, sql: str) -> str:
     if problem.place is not None:
         line, column = position(sql, problem.place)
         where = f"line {line}, column {column}: "
-    meant = f"; did you mean {' or '.join(_shown(problem.fixes))}?" if problem.fixes else ""
+    meant = f"; did you mean {' or '.join(code(fix, _FIX_LENGTH) for fix in problem.fixes)}?" if problem.fixes else ""
     return f"{where}{excerpt(problem.message, _MESSAGE_LENGTH)}{meant}"
 
 

@@ -25,13 +25,14 @@ async def test_the_file_holds_what_the_sdk_answers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize(("pinned", "read_only", "exports"), list(product((False, True), repeat=3)))
+@pytest.mark.parametrize(("pinned", "connected", "read_only", "exports"), list(product((False, True), repeat=4)))
 @pytest.mark.parametrize("toolsets", SOME, ids=lambda each: f"{len(each)} toolsets")
 async def test_an_answer_is_the_sdks_byte_by_byte(
-    version: str, pinned: bool, read_only: bool, exports: bool, toolsets: tuple[Toolset, ...]
+    version: str, pinned: bool, connected: bool, read_only: bool, exports: bool, toolsets: tuple[Toolset, ...]
 ) -> None:
     settings = load(
         project_id=1 if pinned else None,
+        connection_id="0b6f7a52-6f0e-4d0e-9d59-3c1e5d0c1a11" if connected else None,
         read_only=read_only,
         export_dir=DIRECTORY if exports else None,
         toolsets=toolsets,

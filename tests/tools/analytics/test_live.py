@@ -358,14 +358,24 @@ async def test_an_unknown_action_that_posthog_drops_is_reported(sandbox: LiveSan
     assert "99999" in (refused.value.upstream.detail or "")
 
 
-async def test_save_as_stores_the_same_query_so_that_the_insight_has_the_same_numbers(sandbox: LiveSandbox) -> None:
-    shown = await sandbox.call("query_trends", events=["$pageview"], breakdown="$browser", save_as="Views by browser")
-    saved = shown["saved"]
+async def test_an_insight_stores_the_arguments_of_a_query_and_has_the_same_numbers(sandbox: LiveSandbox) -> None:
+    asked = {"events": ["$pageview"], "breakdown": "$browser"}
+    shown = await sandbox.call("query_trends", **asked)
+    query = {"tool": "query_trends", "arguments": asked}
+    saved = await sandbox.call("create_insight", name="Views by browser", query=query)
     assert saved["name"] == "Views by browser"
-    assert saved["short_id"]
-    assert shown["connection"]["id"]
+    assert saved["connection"] == shown["connection"]
     stored = await sandbox.call("get_insight", insight_id=saved["id"], refresh=True)
     assert stored["query"]["kind"] == "InsightVizNode"
+    assert (stored["columns"], stored["rows"]) == (shown["columns"], shown["rows"])
+
+
+async def test_an_insight_of_sql_has_the_rows_of_the_query(sandbox: LiveSandbox) -> None:
+    sql = "SELECT event, count() FROM events WHERE event != {name} GROUP BY event ORDER BY event"
+    asked = {"query": sql, "values": {"name": "$pageview"}, "limit": 3}
+    shown = await sandbox.call("run_hogql", **asked)
+    saved = await sandbox.call("create_insight", name="Events", query={"tool": "run_hogql", "arguments": asked})
+    stored = await sandbox.call("get_insight", insight_id=saved["id"], refresh=True)
     assert (stored["columns"], stored["rows"]) == (shown["columns"], shown["rows"])
 
 

@@ -52,7 +52,7 @@ async def test_a_known_event_is_not_questioned() -> None:
 
 async def test_an_empty_sum_is_not_reported_as_a_missing_event() -> None:
     shown = await run(TRENDS, answering([NOTHING]), events=["$pageview"], math="sum", property="revenue")
-    assert shown["notes"] == ["No matching events in this range: $pageview (sum of revenue)."]
+    assert shown["notes"] == ['No matching events in this range: "$pageview (sum of revenue)".']
 
 
 async def test_names_are_looked_up_only_when_something_counts_nothing() -> None:

@@ -8,13 +8,11 @@ from maton_posthog.gateway.errors import Failed, GatewayError, Refused, Rejected
 from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.target import Target
 from maton_posthog.tools.analytics import computing
-from maton_posthog.tools.analytics.operations import OPERATIONS
-from maton_posthog.tools.operation import Effect, Operation
+from maton_posthog.tools.operation import Operation
 
-from ..posthog.fake import PROJECT_ID, FakeCall, answer, in_turn, run
+from ..posthog.fake import PROJECT_ID, FakeCall, in_turn, run
 from .answers import (
     FUNNEL,
-    INSIGHTS,
     LIFECYCLE,
     NULL,
     OTHER,
@@ -163,45 +161,6 @@ async def test_a_wide_and_long_table_keeps_its_newest_rows_and_says_so() -> None
     assert shown["rows"][-1][0] == "2026-10-28"
     assert "longer interval" in shown["how_to_continue"]
     assert shown["facts"][0]["total"] == pytest.approx(len(days) * 1e6 / 7)
-
-
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_all_typed_queries_only_read_without_save_as(operation: Any) -> None:
-    needed: dict[str, Any] = {
-        "query_trends": {"events": "x"}, "query_funnel": {"steps": ["x", "y"]}, "query_retention": {"event": "x"},
-        "query_paths": {}, "query_stickiness": {"events": "x"}, "query_lifecycle": {"event": "x"},
-    }[operation.name]  # fmt: skip
-    assert operation.effect is Effect.SAVE
-    assert operation.writes(operation.input.model_validate(needed)) is False
-    assert operation.writes(operation.input.model_validate({**needed, "save_as": "x"})) is True
-
-
-async def test_save_as_stores_the_query_that_was_counted() -> None:
-    api = FakeCall({POST: {"results": [VIEWS]}, f"POST {INSIGHTS}": answer("insight")})
-    shown = await run(TRENDS, api, events=["$pageview"], save_as="Views")
-    query, stored = api.sent
-    assert query.body
-    assert stored.body == {
-        "name": "Views",
-        "query": {"kind": "InsightVizNode", "source": query.body["query"]},
-        "saved": True,
-    }
-    assert shown["saved"].keys() >= {"id", "short_id"}
-
-
-async def test_paths_are_stored_with_the_edges_that_are_shown() -> None:
-    api = FakeCall({POST: {"results": []}, f"POST {INSIGHTS}": answer("insight")})
-    await run(PATHS, api, edges=12, save_as="Paths")
-    assert api.last.body
-    assert api.last.body["query"]["source"]["pathsFilter"]["edgeLimit"] == 12
-
-
-async def test_a_query_that_cannot_be_counted_is_not_stored() -> None:
-    refusal = Rejected("validation_failed", "PostHog refuses the arguments.", "Change it.")
-    api = FakeCall({POST: refusal, f"POST {INSIGHTS}": answer("insight")})
-    with pytest.raises(Rejected):
-        await run(TRENDS, api, events=["$pageview"], save_as="Views")
-    assert [sent.path for sent in api.sent] == [f"/api/projects/{PROJECT_ID}/query/"]
 
 
 async def test_refresh_bypasses_the_cache() -> None:

@@ -15,8 +15,8 @@ from maton_posthog.schemas.analytics.queries import (
     QueryStickiness,
     QueryTrends,
 )
+from maton_posthog.schemas.analytics.saved import wrapped
 from maton_posthog.schemas.base import Input
-from maton_posthog.schemas.insights import wrapped
 from maton_posthog.tools.analytics.kind import Kind
 from maton_posthog.tools.analytics.kinds import KINDS
 from tests.oracle import accepting

@@ -250,7 +250,7 @@ def test_rows_of_a_query_become_series_in_time_order() -> None:
 
 
 def test_a_missing_column_is_named_with_the_available_ones() -> None:
-    assert plotted(Plot(x="dya", y="n"), ["day", "n"], []) == "not drawn: there is no column 'dya'; columns are day, n"
+    assert plotted(Plot(x="dya", y="n"), ["day", "n"], []) == "not drawn: there is no column dya; columns are day, n"
 
 
 @pytest.mark.parametrize(

@@ -58,14 +58,14 @@ async def test_an_insight_that_fails_keeps_its_cached_number_and_is_named() -> N
     api = FakeCall({DASHBOARD: dashboard(insight(**COMPUTED)), INSIGHT: rejection})
     shown = await run(GET, api, dashboard_id=9, refresh=True)
     assert [row[2:7] for row in shown["rows"]] == [LINE]
-    assert shown["notes"] == ["Insights that could not be computed: Daily Active Users (validation_failed)."]
+    assert shown["notes"] == ['Insights that could not be computed: "Daily Active Users" (validation_failed).']
 
 
 async def test_a_call_without_time_left_computes_no_more_insights() -> None:
     api = FakeCall({DASHBOARD: dashboard(insight())})
     api.end_in(2)
     shown = await run(GET, api, dashboard_id=9, refresh=True)
-    assert shown["notes"] == ["Insights that could not be computed: Daily Active Users (no time left)."]
+    assert shown["notes"] == ['Insights that could not be computed: "Daily Active Users" (no time left).']
 
 
 async def test_deleted_insights_and_texts_have_no_row_and_full_keeps_the_tiles() -> None:

@@ -107,17 +107,23 @@ async def test_a_dashboard_shows_its_tiles_without_their_results() -> None:
 
 
 async def test_create_and_update_send_the_given_fields_and_show_the_stored_ones() -> None:
-    api = FakeCall({f"POST {DASHBOARDS}": stored, f"PATCH {DASHBOARD}": stored})
+    before = answer("dashboard_retrieve", tags=["old"])
+    api = FakeCall({f"POST {DASHBOARDS}": stored, f"GET {DASHBOARD}": before, f"PATCH {DASHBOARD}": stored})
     made = await run(CREATE, api, name="Sales", description="Weekly")
     assert api.last.body == {"name": "Sales", "description": "Weekly"}
     assert (made["name"], made["description"]) == ("Sales", "Weekly")
-    changed = await run(UPDATE, api, dashboard_id=9, pinned=True, tags=[])
-    assert api.last == Sent("PATCH", f"/api/projects/{PROJECT_ID}/dashboards/9/", {}, {"pinned": True, "tags": []})
+    changed = await run(UPDATE, api, dashboard_id=9, pinned=True, tags=["a"], remove_tags=["old"])
+    assert api.last == Sent("PATCH", f"/api/projects/{PROJECT_ID}/dashboards/9/", {}, {"pinned": True, "tags": ["a"]})
     assert changed["pinned"] is True
 
 
 async def test_a_deleted_dashboard_shows_its_undo() -> None:
-    api = FakeCall({f"PATCH {DASHBOARD}": answer("dashboard_retrieve", deleted=True)})
+    api = FakeCall(
+        {
+            f"{method} {DASHBOARD}": answer("dashboard_retrieve", deleted=method == "PATCH")
+            for method in ("GET", "PATCH")
+        }
+    )
     shown = await run(DELETE, api, dashboard_id=9)
     assert api.last.body == {"deleted": True}
     assert shown["undo"]["arguments"] == {"resource": "dashboard", "id": "9", "project_id": str(PROJECT_ID)}

@@ -142,11 +142,11 @@ async def test_update_launches_and_ends() -> None:
         return experiment(**(sent.body or {}))
 
     berlin = Project(PROJECT_ID, "Default project", "Europe/Berlin")
-    api = FakeCall({f"PATCH {EXPERIMENT}": stored}, project=berlin)
+    api = FakeCall({f"GET {EXPERIMENT}": experiment(start_date=None), f"PATCH {EXPERIMENT}": stored}, project=berlin)
     shown = await run(UPDATE, api, experiment_id=11, start_date="2026-02-23")
     assert api.last == Sent("PATCH", ONE, {}, {"start_date": "2026-02-23T00:00:00+01:00"})
     assert shown["status"] == "running"
-    assert "note" not in shown
+    assert "midnight in the project's timezone" in shown["note"]
     await run(UPDATE, api, experiment_id=11, end_date="2026-03-01T00:00:00Z", conclusion="won")
     assert api.last.body == {"end_date": "2026-03-01T00:00:00+00:00", "conclusion": "won"}
     with pytest.raises(ValidationError, match="nothing to change"):
@@ -154,9 +154,9 @@ async def test_update_launches_and_ends() -> None:
 
 
 async def test_a_deleted_experiment_shows_its_undo() -> None:
-    api = FakeCall({f"PATCH {EXPERIMENT}": experiment(deleted=True)})
+    api = FakeCall({f"GET {EXPERIMENT}": experiment(), f"PATCH {EXPERIMENT}": experiment(deleted=True)})
     shown = await run(DELETE, api, experiment_id=11)
-    assert api.sent == [Sent("PATCH", ONE, {}, {"deleted": True})]
+    assert api.last == Sent("PATCH", ONE, {}, {"deleted": True})
     assert shown["undo"]["arguments"] == {"resource": "experiment", "id": "11", "project_id": str(PROJECT_ID)}
 
 

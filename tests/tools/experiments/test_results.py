@@ -179,7 +179,7 @@ async def test_a_metric_that_cannot_be_computed_gives_the_reason_and_keeps_the_o
     assert whole["name"] == "sum of revenue"
     assert whole["outcome"] == "test wins."
     assert shown["verdict"]["conclusive"] is False
-    assert shown["verdict"]["outcomes"] == ["test wins on sum of revenue"]
+    assert shown["verdict"]["outcomes"] == ['test wins on "sum of revenue"']
 
 
 async def test_without_exposures_there_is_no_conclusion() -> None:
@@ -249,7 +249,7 @@ async def test_a_variant_with_mixed_results_gets_no_recommendation() -> None:
     shown = await run(RESULTS, api, experiment_id=11)
     assert shown["verdict"] == {
         "conclusive": False,
-        "outcomes": ["test wins on Purchases", "test loses on sum of revenue"],
+        "outcomes": ["test wins on Purchases", 'test loses on "sum of revenue"'],
         "reasons": ["test wins on one primary metric and loses on another; weigh them yourself."],
     }
 
@@ -285,7 +285,7 @@ async def test_secondary_metrics_decide_nothing_and_partial_primary_ones_are_rep
     assert "do not decide" in alone["verdict"]["reasons"][0]
     part = await run(RESULTS, api_with(stored), experiment_id=11, metric="Purchases")
     assert part["verdict"]["conclusive"] is True
-    assert "The verdict leaves out primary metrics: refund / purchase." in part["notes"]
+    assert 'The verdict leaves out primary metrics: "refund / purchase".' in part["notes"]
 
 
 async def test_an_unknown_metric_is_rejected_with_the_available_names() -> None:

@@ -167,8 +167,8 @@ def test_a_query_that_cannot_be_drawn_is_rejected(query: dict[str, Any], says: s
 
 
 async def test_update_sends_only_the_given_fields() -> None:
-    api = FakeCall({f"PATCH {INSIGHT}": stored})
-    shown = await run(UPDATE, api, insight_id=31, query=SQL, dashboards=[])
+    api = FakeCall({f"GET {INSIGHT}": insight(dashboards=[9]), f"PATCH {INSIGHT}": stored})
+    shown = await run(UPDATE, api, insight_id=31, query=SQL, remove_from_dashboards=[9])
     assert api.last.body == {"query": {"kind": "DataVisualizationNode", "source": SQL}, "dashboards": []}
     assert shown["query"]["source"] == SQL
 
@@ -179,7 +179,7 @@ def test_an_update_without_changes_is_rejected() -> None:
 
 
 async def test_a_deleted_insight_shows_an_undo_with_its_number() -> None:
-    api = FakeCall({f"PATCH {INSIGHT}": insight(deleted=True)})
+    api = FakeCall({f"GET {INSIGHT}": insight(), f"PATCH {INSIGHT}": insight(deleted=True)})
     shown = await run(DELETE, api, insight_id="AaVQ8Ijw")
     assert api.last.body == {"deleted": True}
     assert shown["undo"]["arguments"] == {"resource": "insight", "id": "31", "project_id": str(PROJECT_ID)}

@@ -30,6 +30,7 @@ from maton_posthog.gateway.target import Target
 from maton_posthog.tools.operation import Operation, Reply
 
 PROJECT_ID = 136209
+REACH_PATH = "/api/projects/{project_id}/feature_flags/user_blast_radius/"
 QUERY_PATH = "/api/projects/{project_id}/query/"
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 """The time of these calls unless `clock` is set, so that no result depends on the current date."""
@@ -39,6 +40,9 @@ LEAK = "do_not_leak"
 _FREE_FORM = frozenset(
     [
         "query",
+        "conditions",
+        "metrics",
+        "appearance",
         "filters",
         "properties",
         "result",
@@ -119,6 +123,16 @@ def connection(status: str = "ACTIVE", connection_id: str = "0b6f7a52-6f0e-4d0e-
     }
 
 
+def unmarked(value: Any) -> Any:
+    """Return a value without the fields that `marked` added."""
+    if isinstance(value, list):
+        return [unmarked(item) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    fields = cast("dict[str, Any]", value)
+    return {name: unmarked(item) for name, item in fields.items() if name != LEAK}
+
+
 class FakeCall(Call):
     """The real `Call`, except that its requests are recorded and their responses come from `answers`."""
 
@@ -139,7 +153,7 @@ class FakeCall(Call):
             target=Target(Connection(connection) if connection else None, project),
             export_dir=export_dir,
         )
-        self._answers = dict(answers or {})
+        self._answers = {f"POST {REACH_PATH}": {"affected": 1, "total": 2}, **(answers or {})}
         self._given: dict[str, Any] = {}
         self.clock = NOW
         self.sent: list[Sent] = []

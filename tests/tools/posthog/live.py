@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.call import Call
@@ -35,10 +35,16 @@ class LiveSandbox:
         """Return the result of the tool. Raises GatewayError."""
         operation = _OPERATIONS[tool]
         args = operation.input.model_validate(arguments)
-        async with self._aimed(operation.budget, writes=operation.writes(args)) as call:
+        project: Any = getattr(args, "project_id", "@current")
+        async with self._aimed(operation.budget, writes=operation.writes(args), project=project) as call:
             given = await operation.run(call, args)
             shown = given.result if isinstance(given, Reply) else given
             return json.loads(json.dumps({**call.aimed(), **shown}, allow_nan=False))
+
+    async def get(self, path: str, *, id: object) -> dict[str, Any]:
+        """Return an object as PostHog stores it."""
+        async with self._aimed(Budget.CRUD, writes=False) as call:
+            return await call.get(path, None, id=id)
 
     async def rows(self, sql: str) -> list[list[Any]]:
         """Return the rows of a HogQL query, sent unchanged."""
@@ -46,14 +52,16 @@ class LiveSandbox:
             return (await call.query({"query": {"kind": "HogQLQuery", "query": f"{sql} LIMIT 50000"}}))["results"]
 
     @asynccontextmanager
-    async def _aimed(self, budget: Budget, *, writes: bool) -> AsyncGenerator[Call]:
-        """Yield a call to the sandbox's project."""
+    async def _aimed(
+        self, budget: Budget, *, writes: bool, project: int | Literal["@current"] = "@current"
+    ) -> AsyncGenerator[Call]:
+        """Yield a call to a project of the sandbox."""
         gateway = self._gateway()
         try:
             call = Call(
                 gateway.send, Directory(gateway.config, gateway.ledger, lambda: NOW), budget=budget, writes=writes
             )
-            await call.aim(None, "@current")
+            await call.aim(None, project)
             yield call
         finally:
             await gateway.aclose()

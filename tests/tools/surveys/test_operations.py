@@ -71,7 +71,7 @@ async def test_a_start_date_launches_the_survey() -> None:
     assert api.last.body is not None
     assert api.last.body["start_date"] == "2026-02-23T00:00:00+01:00"
     assert shown["status"] == "running"
-    assert "note" not in shown
+    assert "midnight in the project's timezone" in shown["note"]
 
 
 DRAWN: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -129,8 +129,9 @@ def test_choices_are_valid_if_and_only_if_posthog_can_show_them(choices: list[st
 async def test_questions_from_get_can_be_sent_back() -> None:
     api = FakeCall({f"GET {SURVEY}": survey(), f"PATCH {SURVEY}": stored})
     questions = (await run(GET, api, survey_id=ID))["questions"]
-    await run(UPDATE, api, survey_id=ID, questions=questions)
-    assert api.last.body == {"questions": survey()["questions"]}
+    await run(UPDATE, api, survey_id=ID, questions=[{**questions[0], "question": "New?"}])
+    first, *others = marked(survey()["questions"])
+    assert api.last.body == {"questions": [{**first, "question": "New?"}, *others]}
 
 
 async def test_get_shows_linked_flags_and_full_shows_all_fields() -> None:
@@ -143,7 +144,7 @@ async def test_get_shows_linked_flags_and_full_shows_all_fields() -> None:
 
 
 async def test_update_launches_stops_and_archives() -> None:
-    api = FakeCall({f"PATCH {SURVEY}": stored}, project=BERLIN)
+    api = FakeCall({f"GET {SURVEY}": survey(start_date=None), f"PATCH {SURVEY}": stored}, project=BERLIN)
     shown = await run(UPDATE, api, survey_id=ID, start_date="2026-02-23")
     assert api.last == Sent("PATCH", ONE, {}, {"start_date": "2026-02-23T00:00:00+01:00"})
     assert shown["status"] == "running"
@@ -174,11 +175,12 @@ async def test_older_servers_can_omit_any_field_but_the_id(field: str) -> None:
 async def test_an_update_of_appearance_or_conditions_keeps_unnamed_fields() -> None:
     look = {"backgroundColor": "#fff", "thankYouMessageHeader": "Thanks", "position": "left"}
     when = {"url": "/pricing", "events": {"values": ["seen"], "repeatedActivation": True}}
-    api = FakeCall({f"GET {SURVEY}": survey(appearance=look, conditions=when), f"PATCH {SURVEY}": survey()})
+    before = {"appearance": look, "conditions": when}
+    api = FakeCall({f"GET {SURVEY}": survey(**before), f"PATCH {SURVEY}": lambda sent: survey(**before | sent.body)})
     await run(UPDATE, api, survey_id=ID, appearance={"position": "right", "thankYouMessageHeader": None})
-    assert api.last.body == {"appearance": marked({"backgroundColor": "#fff", "position": "right"})}
+    assert api.last.body == {"appearance": {"backgroundColor": "#fff", "position": "right"}}
     await run(UPDATE, api, survey_id=ID, conditions={"events": {"values": []}})
-    assert api.last.body == {"conditions": marked({**when, "events": {"values": [], "repeatedActivation": True}})}
+    assert api.last.body == {"conditions": {**when, "events": {"values": [], "repeatedActivation": True}}}
 
 
 async def test_a_survey_that_cannot_be_read_is_not_changed() -> None:

@@ -1,0 +1,1 @@
+"""Feature flags: finding them, and changing who sees them."""
