@@ -11,6 +11,7 @@ import httpx2
 
 from posthog_sandbox.admin.clock import SettableClock
 from posthog_sandbox.app import create_app
+from posthog_sandbox.dataset import tell
 from posthog_sandbox.examples import fill, refill
 from posthog_sandbox.storage.engine import Engine, ResultTable
 from posthog_sandbox.storage.events import Database, EventSource
@@ -101,11 +102,11 @@ async def serving(
     """
     clock = SettableClock(lambda: NOW)
     store = Store(None, clock)
-    fill(store, TODAY, BASE_URL)
+    fill(store, tell(TODAY), BASE_URL)
     if database and not counts_cohorts:
         _leave_cohorts_uncounted(store)
     events = EventSource(lambda: database or NoEvents())
-    first_rows = partial(refill, store, TODAY, BASE_URL)
+    first_rows = partial(refill, store, tell(TODAY), BASE_URL)
     app = create_app(store, events, clock, lambda: BASE_URL, refill=first_rows, rate=rate)
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app=app)
