@@ -81,6 +81,10 @@ async def _create_insight(api: Call, args: CreateInsight) -> Result:
     return await create(api, args, INSIGHTS, body, StoredInsight, what="insight", undo=removal(INSIGHTS))
 
 
+def _sql(args: CreateInsight | UpdateInsight) -> dict[str, Any] | None:
+    return stored_sql(args.query)
+
+
 def _body(api: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[str, Any]:
     added = [*(args.dashboards or ()), *(args.add_to_dashboards or ())]
     removed = set(args.remove_from_dashboards or ())
@@ -154,7 +158,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.ANALYTICS,
         input=CreateInsight,
         run=_create_insight,
-        prepare=lambda args: stored_sql(args.query),
+        prepare=_sql,
     ),
     updating(
         UpdateInsight,
@@ -163,7 +167,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="Change an insight: its query, texts, tags, or the dashboards it is on.",
         toolset=Toolset.INSIGHTS,
         budget=Budget.ANALYTICS,
-        prepare=lambda args: stored_sql(args.query),
+        prepare=_sql,
     ),
     deleting(
         DeleteInsight,
