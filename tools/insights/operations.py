@@ -22,8 +22,9 @@ from ...schemas.insights import (
 from ...schemas.json import as_list
 from ..analytics.computing import INSIGHTS
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
+from ..operation.editing import Change, Editing, plain_arguments, tags_of
 from ..operation.undoing import removal
-from ..operation.writing import Change, Editing, create, deleting, plain_arguments, tags_of, updating
+from ..operation.writing import create, deleting, updating
 from .results import INSIGHT, age_of, shown_result
 from .saving import stored_query, stored_sql
 
@@ -81,10 +82,6 @@ async def _create_insight(api: Call, args: CreateInsight) -> Result:
     return await create(api, args, INSIGHTS, body, StoredInsight, what="insight", undo=removal(INSIGHTS))
 
 
-def _sql(args: CreateInsight | UpdateInsight) -> dict[str, Any] | None:
-    return stored_sql(args.query)
-
-
 def _body(api: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[str, Any]:
     added = [*(args.dashboards or ()), *(args.add_to_dashboards or ())]
     removed = set(args.remove_from_dashboards or ())
@@ -95,6 +92,10 @@ def _body(api: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[
         kept = [number for number in as_list(stored.get("dashboards")) if number not in removed]
         body["dashboards"] = list(dict.fromkeys((*kept, *added)))
     return body
+
+
+def _stored_sql(args: UpdateInsight) -> dict[str, Any] | None:
+    return stored_sql(args.query)
 
 
 def _back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
@@ -158,7 +159,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.ANALYTICS,
         input=CreateInsight,
         run=_create_insight,
-        prepare=_sql,
+        prepare=_stored_sql,
     ),
     updating(
         UpdateInsight,
@@ -167,7 +168,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="Change an insight: its query, texts, tags, or the dashboards it is on.",
         toolset=Toolset.INSIGHTS,
         budget=Budget.ANALYTICS,
-        prepare=_sql,
+        prepare=_stored_sql,
     ),
     deleting(
         DeleteInsight,
