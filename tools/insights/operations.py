@@ -156,7 +156,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.ANALYTICS,
         input=CreateInsight,
         run=_create_insight,
-        prepare=lambda args: stored_sql(args.query),
+        prepare=_stored_sql,
     ),
     updating(
         UpdateInsight,
