@@ -67,12 +67,14 @@ def running(
         env={**os.environ, **environment},
     )
     with popen:
+        process = Process(popen)
         try:
-            yield Process(popen)
+            yield process
         finally:
             popen.kill()
             if popen.stdin is not None:
                 popen.stdin.close()
+            process.ended()  # what it still wrote is read before its pipes are closed
 
 
 def failed(*arguments: str) -> tuple[int, list[str]]:
