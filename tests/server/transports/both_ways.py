@@ -125,7 +125,9 @@ async def runtimes(**flags: Any) -> AsyncGenerator[tuple[dict[str, Runtime], dic
             fake.answers(documented)
         with key_set():
             made = {
-                way: Runtime(load(gateway_url=fake.url, control_url=fake.url, **flags), now=lambda: NOW)
+                way: Runtime(
+                    load(gateway_url=fake.url, control_url=fake.url, **{"confirm": "never", **flags}), now=lambda: NOW
+                )
                 for way, fake in fakes.items()
             }
         try:
