@@ -12,8 +12,8 @@ import pytest
 
 SEEDS = int(os.environ.get("ORACLE_SEEDS") or 0)
 """The number of seeds; 0 for the sample of every run."""
-_SHARE = 40
-"""The divisor of a sample: one case in 40."""
+_SHARE = 30
+"""The divisor of a sample: one case in 30."""
 
 
 @dataclass(frozen=True, slots=True)

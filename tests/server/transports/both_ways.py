@@ -126,8 +126,7 @@ async def runtimes(**flags: Any) -> AsyncGenerator[tuple[dict[str, Runtime], dic
         with key_set():
             made = {
                 way: Runtime(
-                    load(**{"gateway_url": fake.url, "control_url": fake.url, "confirm": "never", **flags}),
-                    now=lambda: NOW,
+                    load(gateway_url=fake.url, control_url=fake.url, **{"confirm": "never", **flags}), now=lambda: NOW
                 )
                 for way, fake in fakes.items()
             }
