@@ -52,12 +52,12 @@ async def pages(api: FakeCall, **arguments: Any) -> list[int]:
     return ids
 
 
-@pytest.mark.parametrize("number", [0, 1, 4, 5, 9, 10])
 def stored(sent: Sent) -> dict[str, Any]:
     """Return the action with the fields of the body, as PostHog does."""
     return action(**(sent.body or {}))
 
 
+@pytest.mark.parametrize("number", [0, 1, 4, 5, 9, 10])
 async def test_pages_show_every_action_once_whether_or_not_the_server_paginates(number: int) -> None:
     for reply in (newer(number), older(number), older(number, counts=True)):
         assert await pages(FakeCall({f"GET {ACTIONS}": reply}), limit=5) == list(range(number))
