@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 
-class Kind(StrEnum):
+class Subject(StrEnum):
     """The subject of a value. Pseudonyms begin with it."""
 
     EMAIL = "email"
@@ -20,46 +20,46 @@ class Kind(StrEnum):
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
-_EXACT: Mapping[str, Kind] = {
-    **dict.fromkeys(("email", "mail", "emailaddress", "mailaddress"), Kind.EMAIL),
+_EXACT: Mapping[str, Subject] = {
+    **dict.fromkeys(("email", "mail", "emailaddress", "mailaddress"), Subject.EMAIL),
     **dict.fromkeys(
         (
             "firstname", "lastname", "fullname", "givenname", "familyname", "surname", "middlename", "maidenname",
             "nickname", "username", "realname", "displayname", "accountholder", "cardholder",
         ),
-        Kind.NAME,
+        Subject.NAME,
     ),
     **dict.fromkeys(
         ("phone", "telephone", "phonenumber", "mobilenumber", "mobilephone", "telephonenumber", "cellphone", "msisdn",
          "whatsapp", "faxnumber", "contactnumber"),
-        Kind.PHONE,
+        Subject.PHONE,
     ),
     **dict.fromkeys(
         (
             "address", "street", "streetaddress", "addressline", "postalcode", "postcode", "zip", "zipcode",
             "latitude", "longitude", "lat", "lng", "housenumber",
         ),
-        Kind.ADDRESS,
+        Subject.ADDRESS,
     ),
     **dict.fromkeys(
-        ("ip", "ipaddress", "ipaddr", "remoteaddr", "remoteaddress", "ipv4", "ipv6", "macaddress"), Kind.IP
+        ("ip", "ipaddress", "ipaddr", "remoteaddr", "remoteaddress", "ipv4", "ipv6", "macaddress"), Subject.IP
     ),
-    **dict.fromkeys(("userid", "useridentifier"), Kind.USER),
+    **dict.fromkeys(("userid", "useridentifier"), Subject.USER),
     **dict.fromkeys(
         (
             "birthday", "birthdate", "dateofbirth", "dob", "ssn", "socialsecuritynumber", "passport", "passportnumber",
             "taxid", "iban", "creditcard", "cardnumber", "licenseplate", "avatar", "avatarurl", "photourl",
             "profileurl", "linkedinurl", "respondentswrote",
         ),
-        Kind.TEXT,
+        Subject.TEXT,
     ),
 }  # fmt: skip
 """Endings of names, without separators and digits, wherever they stand: `billing_first_name`, `$geoip_latitude`."""
-_OF_A_PERSON: Mapping[str, Kind] = {
-    "name": Kind.NAME,
-    **dict.fromkeys(("city", "town"), Kind.ADDRESS),
+_OF_A_PERSON: Mapping[str, Subject] = {
+    "name": Subject.NAME,
+    **dict.fromkeys(("city", "town"), Subject.ADDRESS),
     **dict.fromkeys(
-        ("message", "comment", "comments", "feedback", "note", "notes", "bio", "about", "signature"), Kind.TEXT
+        ("message", "comment", "comments", "feedback", "note", "notes", "bio", "about", "signature"), Subject.TEXT
     ),
 }
 """Names that are about a person only among the properties of a person or an event."""
@@ -76,7 +76,7 @@ _IDENTIFIERS = frozenset([
 
 
 @lru_cache(maxsize=4096)
-def kind_of(name: str, *, of_person: bool = False) -> Kind | None:
+def kind_of(name: str, *, of_person: bool = False) -> Subject | None:
     """Return what the values of a property or column are about; None for nothing personal.
 
     `of_person` is true for properties of persons and events, where `name` and `message` are personal too.
@@ -86,12 +86,12 @@ def kind_of(name: str, *, of_person: bool = False) -> Kind | None:
     if joined in _COARSE:
         return None
     if joined.startswith("surveyresponse"):
-        return Kind.TEXT
+        return Subject.TEXT
     for start in range(max(len(words) - 3, 0), len(words)):
         if found := _EXACT.get("".join(words[start:])):
             return found
     if words[-1:] == ["name"] and _NAMED_AFTER.intersection(words[:-1]):
-        return Kind.NAME
+        return Subject.NAME
     return _OF_A_PERSON.get(joined) if of_person else None
 
 

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Any, cast
 
 from ..json import is_list, is_object
-from .names import Kind, kind_of
+from .names import Subject, kind_of
 
 DOMAIN = "redacted.invalid"
 """The domain of email pseudonyms, which cannot exist (RFC 2606)."""
@@ -48,7 +48,7 @@ _PERSONS = frozenset(
 """Fields that contain a person or the properties of one."""
 _MARKS_OF_PERSONS = frozenset(["distinct_id", "distinct_ids", "is_identified", "first_name", "email"])
 """Fields of objects that are about a person."""
-_NUMERIC: frozenset[Kind] = frozenset([Kind.PHONE, Kind.IP, Kind.USER, Kind.ADDRESS])
+_NUMERIC: frozenset[Subject] = frozenset([Subject.PHONE, Subject.IP, Subject.USER, Subject.ADDRESS])
 _KEPT = ("$$_posthog", "[redacted]")
 _LONGEST_JSON = 1_000_000
 
@@ -59,11 +59,11 @@ class Pseudonyms:
     def __init__(self, key: bytes) -> None:
         self._key = hashlib.sha256(key).digest()
 
-    def of(self, kind: Kind, value: str | int | float) -> str:
+    def of(self, kind: Subject, value: str | int | float) -> str:
         """Return the pseudonym of one value. Case and surrounding space make no difference."""
         known = str(value).strip().casefold().replace("%40", "@")
         digest = hashlib.blake2b(known.encode("utf-8", "replace"), key=self._key, digest_size=6).hexdigest()
-        return f"{kind}-{digest}" + (f"@{DOMAIN}" if kind is Kind.EMAIL else "")
+        return f"{kind}-{digest}" + (f"@{DOMAIN}" if kind is Subject.EMAIL else "")
 
     def text(self, value: str) -> str:
         """Return a text with its emails, IP addresses and phone numbers replaced."""
@@ -75,7 +75,7 @@ class Pseudonyms:
             value = _IPV6.sub(self._ip, value)
         return _PHONE.sub(self._phone, value)
 
-    def whole(self, kind: Kind, value: Any, *, numbers: bool | None = None) -> Any:
+    def whole(self, kind: Subject, value: Any, *, numbers: bool | None = None) -> Any:
         """Return the value of a personal field replaced as a whole, each item of a list for itself.
 
         Null, booleans and uuids are kept. `numbers` tells whether numbers are replaced; by default those that can be a
@@ -116,7 +116,7 @@ class Pseudonyms:
             return {name: item if name in ("data", "blob") else self.patterns(item) for name, item in sent.items()}
         return sent
 
-    def _whole_text(self, kind: Kind, value: str) -> str:
+    def _whole_text(self, kind: Subject, value: str) -> str:
         if not value.strip() or value.startswith(_KEPT) or _UUID.fullmatch(value) or is_pseudonym(value):
             return value
         found = self.text(value)
@@ -145,7 +145,7 @@ class Pseudonyms:
                 shown["rows"] = [self.row(kinds, row) for row in shown["rows"]]
         return shown
 
-    def row(self, kinds: Iterable[Kind | None], row: Any) -> Any:
+    def row(self, kinds: Iterable[Subject | None], row: Any) -> Any:
         """Return a row with the cells of personal columns replaced."""
         if not is_list(row):
             return row
@@ -157,25 +157,25 @@ class Pseudonyms:
             return self.whole(kind, item)
         return self.value(item, of_person=bool(kind) or name in _PERSONS)
 
-    def _compared(self, kind: Kind, value: Any) -> Any:
+    def _compared(self, kind: Subject, value: Any) -> Any:
         """Return the value of a condition. The domain of an email names no person, and flags are read by it."""
         if isinstance(value, list):
             return [self._compared(kind, item) for item in cast("list[Any]", value)]
         return value if isinstance(value, str) and _DOMAIN_FILTER.fullmatch(value) else self.whole(kind, value)
 
     def _email(self, found: re.Match[str]) -> str:
-        return found[0] if found[0].casefold().endswith(f"@{DOMAIN}") else self.of(Kind.EMAIL, found[0])
+        return found[0] if found[0].casefold().endswith(f"@{DOMAIN}") else self.of(Subject.EMAIL, found[0])
 
     def _ip(self, found: re.Match[str]) -> str:
         try:
             address = ip_address(found[0])
         except ValueError:
             return found[0]
-        return found[0] if address.is_loopback or address.is_unspecified else self.of(Kind.IP, found[0])
+        return found[0] if address.is_loopback or address.is_unspecified else self.of(Subject.IP, found[0])
 
     def _phone(self, found: re.Match[str]) -> str:
         digits = re.sub(r"\D", "", found[0])
-        return self.of(Kind.PHONE, ("+" if found[0].startswith("+") else "") + digits)
+        return self.of(Subject.PHONE, ("+" if found[0].startswith("+") else "") + digits)
 
 
 def is_pseudonym(value: str) -> bool:
@@ -196,7 +196,7 @@ def pseudonym_in(value: Any, path: str = "") -> tuple[str, str] | None:
     return next((found for name, item in pairs if (found := look(item, name))), None)
 
 
-def _condition_on(fields: Mapping[str, Any]) -> Kind | None:
+def _condition_on(fields: Mapping[str, Any]) -> Subject | None:
     """Return what a property filter compares, if the object is one."""
     key = fields.get("key")
     is_filter = isinstance(key, str) and ("operator" in fields or fields.get("type") in ("person", "event"))

@@ -8,7 +8,7 @@ from ...gateway.errors import Refused
 from ...schemas.analytics.events import ACTOR_MATHS, PROPERTY_MATHS
 from ...schemas.json import as_list, as_object, is_list, is_object
 from ...schemas.privacy import SMALLEST_GROUP, Privacy
-from ...schemas.privacy.names import Kind, identifies, kind_of
+from ...schemas.privacy.names import Subject, identifies, kind_of
 from ..people.columns import expression_kind
 from ..people.identifying import names_persons
 from .spec import COHORT, Condition, Counted, Spec, Split
@@ -68,7 +68,7 @@ def _identifies(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ShownGroups:
     """A result as it can be shown."""
 
     results: Any
@@ -84,21 +84,21 @@ class Kept:
         return f"{what} left out, because each counts fewer than {SMALLEST_GROUP} (--aggregate-only)."
 
 
-def kept(privacy: Privacy, source: StoredQuery, results: Any) -> Kept:
+def kept(privacy: Privacy, source: StoredQuery, results: Any) -> ShownGroups:
     """Return the results of an analysis without groups that are too small, and with pseudonyms in place of persons."""
     by = splits(source)
     if not by or not is_list(results):
-        return Kept(results)
-    found = _without_small_groups(results, source) if privacy.aggregate_only else Kept(results)
+        return ShownGroups(results)
+    found = _without_small_groups(results, source) if privacy.aggregate_only else ShownGroups(results)
     kinds = [kind for one in by if (kind := _kind(one))]
     if privacy.pseudonyms and kinds:
         values = {text for item in found.results for text in _values(item) if text}
         names = {text: str(privacy.pseudonyms.whole(kinds[0], text)) for text in values}
-        return Kept(_renamed(found.results, names), found.left_out)
+        return ShownGroups(_renamed(found.results, names), found.left_out)
     return found
 
 
-def _kind(split: Split) -> Kind | None:
+def _kind(split: Split) -> Subject | None:
     if split.type == COHORT:
         return None
     if split.type == "hogql":
@@ -130,12 +130,12 @@ def _renamed(value: Any, names: Mapping[str, str], *, named: bool = False) -> An
     return value if text == str(value) else text
 
 
-def _without_small_groups(results: Sequence[Any], source: StoredQuery) -> Kept:
+def _without_small_groups(results: Sequence[Any], source: StoredQuery) -> ShownGroups:
     sizes: dict[str, float] = {}
     for item in results:
         sizes[_group(item)] = sizes.get(_group(item), 0) + _size(item, source)
     small = {group for group, size in sizes.items() if size < SMALLEST_GROUP}
-    return Kept([item for item in results if _group(item) not in small], len(small))
+    return ShownGroups([item for item in results if _group(item) not in small], len(small))
 
 
 def _group(item: Any) -> str:

@@ -16,7 +16,7 @@ from ..operation import Effect, Operation, Reply, Result, Toolset
 from ..table import TABLE_META, Note, Report
 from .computing import compute
 from .dates import resolve
-from .groups import Kept, kept, reject_single_persons
+from .groups import ShownGroups, kept, reject_single_persons
 from .kind import Kind
 from .kinds import KINDS, read_typed
 from .names import with_names
@@ -34,7 +34,7 @@ def operation_of[I: Analysis, O](kind: Kind[I, O]) -> Operation[I]:
             reject_single_persons(spec)
         query = kind.sent(kind.compile(spec))
         computed = await compute(api, query, tool=kind.tool, refresh=args.refresh)
-        shown_groups = Kept(None) if api.privacy is OPEN else kept(api.privacy, query, computed.answer.results)
+        shown_groups = ShownGroups(None) if api.privacy is OPEN else kept(api.privacy, query, computed.answer.results)
         if api.privacy is not OPEN:
             answer = computed.answer.model_copy(update={"results": shown_groups.results})
             computed = replace(computed, answer=answer)

@@ -13,7 +13,7 @@ from hogql_lang import TooDeep, read, tree
 from hogql_lang.walk import children, walk
 
 from ...schemas.json.rows import Rows
-from ...schemas.privacy.names import Kind, kind_of
+from ...schemas.privacy.names import Subject, kind_of
 from ...schemas.privacy.pseudonyms import Pseudonyms
 
 _BAGS = frozenset(["properties", "person_properties", "person", "group_properties", "metadata"])
@@ -30,13 +30,13 @@ _MOST_ROUNDS = 20
 class Personal:
     """A column that is about persons."""
 
-    kind: Kind
+    kind: Subject
     numbers: bool = True
     """Whether its numbers are personal too; a count is not."""
 
 
 type Columns = Sequence[Personal | None]
-_UNTRACED = Personal(Kind.TEXT, numbers=False)
+_UNTRACED = Personal(Subject.TEXT, numbers=False)
 
 
 def personal_columns(sql: str, names: Sequence[str]) -> Columns:
@@ -56,7 +56,7 @@ def personal_columns(sql: str, names: Sequence[str]) -> Columns:
     return columns
 
 
-def expression_kind(text: str) -> Kind | None:
+def expression_kind(text: str) -> Subject | None:
     """Return what the values of a HogQL expression are about; None for nothing personal."""
     found = personal_columns(f"SELECT {text}", ("",))[0]
     return found.kind if found else None
@@ -76,7 +76,7 @@ def private_row(pseudonyms: Pseudonyms, columns: Columns, row: Sequence[Any]) ->
 
 def _cell(pseudonyms: Pseudonyms, column: Personal | None, cell: Any) -> Any:
     replaced = pseudonyms.value(cell, of_person=True)
-    if column is None or (column.kind is Kind.TEXT and replaced != cell and isinstance(cell, str) and cell[:1] == "{"):
+    if column is None or (column.kind is Subject.TEXT and replaced != cell and isinstance(cell, str) and cell[:1] == "{"):
         return replaced
     return pseudonyms.whole(column.kind, cell, numbers=column.numbers)
 
@@ -94,7 +94,7 @@ def _members(query: tree.Query) -> Iterator[tree.Select]:
 class _Trace:
     """The names that a statement makes from personal data."""
 
-    made: Mapping[str, Kind]
+    made: Mapping[str, Subject]
     of_persons: bool
     """Whether `name` is the name of a person: not in queries of PostHog's own objects."""
 
@@ -113,7 +113,7 @@ class _Trace:
             trace = cls(made, of_persons)
         return trace
 
-    def _made_by(self, nodes: Sequence[tree.Node]) -> Iterator[tuple[str, Kind]]:
+    def _made_by(self, nodes: Sequence[tree.Node]) -> Iterator[tuple[str, Subject]]:
         yield from self.made.items()
         for node in nodes:
             if isinstance(node, tree.Alias) and (found := self.of_expr(node.expr)):
@@ -143,7 +143,7 @@ class _Trace:
             return None
         return Personal(kind, not any(isinstance(node, tree.Call) and _COUNTING.match(node.name) for node in nodes))
 
-    def _field(self, node: tree.Field) -> Kind | None:
+    def _field(self, node: tree.Field) -> Subject | None:
         parts = [str(part) for part in node.chain]
         in_bag = any(part in _BAGS for part in parts[:-1])
         if not in_bag and (made := self.made.get(parts[-1])):
@@ -151,7 +151,7 @@ class _Trace:
         looked = parts if in_bag else parts[-1:]
         return next((kind for part in looked if (kind := kind_of(part, of_person=self.of_persons))), None)
 
-    def _from_bag(self, expr: tree.Node, nodes: Sequence[tree.Node]) -> Kind | None:
+    def _from_bag(self, expr: tree.Node, nodes: Sequence[tree.Node]) -> Subject | None:
         """Return what is read from the JSON of all properties, if a key of it is personal or not known."""
         if not any(isinstance(node, tree.Field) and node.chain[-1] in _BAGS for node in nodes):
             return None
@@ -161,7 +161,7 @@ class _Trace:
         texts = [node.value for node in nodes if isinstance(node, tree.Constant) and isinstance(node.value, str)]
         if kind := next((kind for text in texts if (kind := kind_of(text, of_person=True))), None):
             return kind
-        return None if all(map(_is_keyed, _readers(nodes))) else Kind.TEXT
+        return None if all(map(_is_keyed, _readers(nodes))) else Subject.TEXT
 
 
 def _readers(nodes: Sequence[tree.Node]) -> Iterator[tree.Node]:

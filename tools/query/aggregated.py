@@ -29,7 +29,7 @@ _HINT = (
     "FROM events WHERE … GROUP BY event."
 )
 _ALWAYS_SET = frozenset(["person_id", "distinct_id", "event", "timestamp", "uuid", "id"])
-_RESERVED = CONTAINERS | _ALWAYS_SET | {"events", "persons", "created_at", "elements_chain"}
+_RESERVED = CONTAINERS | _ALWAYS_SET | {"created_at", "elements_chain"}
 _AFTER_HAVING = frozenset(["WINDOW", "QUALIFY", "ORDER", "LIMIT", "OFFSET", ";"])
 _FOREIGN_CLAUSES = frozenset(["WITH", "ROLLUP", "CUBE", "TOTALS", "SETTINGS", "FORMAT", "INTO", "FINAL"])
 _CLAUSES = {
@@ -136,13 +136,9 @@ class _Judge:
             return False
         return self._shape(_unmasked(replace(sent, having=own))) == self._shape(self.select)
 
-    @property
-    def _person(self) -> str:
-        return f"{self.table}.{self.person}"
-
     def _smallest(self) -> tree.Expr:
         """Return the added condition of HAVING."""
-        counted = tree.Call("uniq", (tree.Field((self.table, self.person)),))
+        counted = tree.Call("uniq", (tree.Field((self.person,)),))
         return tree.Comparison(">=", counted, tree.Constant(SMALLEST_GROUP))
 
     def _text(self, node: tree.Node) -> str:
@@ -194,7 +190,7 @@ class _Judge:
         if len(every) != len(shown):
             _reject("an alias can only name a whole column of the SELECT")
         for column in shown:
-            if column.alias in _RESERVED or column.alias == self.table or identifies(column.alias):
+            if column.alias in _RESERVED or identifies(column.alias):
                 _reject(f"the alias {column.alias} is the name of a column; choose another")
         self.aliases = {column.alias: column.expr for column in shown}
         if len(self.aliases) != len(shown):
@@ -279,7 +275,7 @@ class _Judge:
         conditions = [f"isNotNull({one})" for one in dict.fromkeys(needed)]
         conditions += [f"({self._text(condition)})"] if condition is not None else []
         if conditions and call.span:
-            part = f"uniqIf({self._person}, {' and '.join(conditions)}) >= {SMALLEST_GROUP}"
+            part = f"uniqIf({self.person}, {' and '.join(conditions)}) >= {SMALLEST_GROUP}"
             self.edits[call.span] = f"if({part}, {self._text(call)}, null)"
 
     def _can_lack(self, node: tree.Field) -> bool:
@@ -335,7 +331,7 @@ class _Judge:
         from_ = next((at for at, token in enumerate(words) if token.word == "FROM"), 0)
         end = next((token.start for token in words[begun or from_ :] if token.word in _AFTER_HAVING), None)
         end = self.statement.tokens[-1].end if end is None else end
-        asked = f"uniq({self._person}) >= {SMALLEST_GROUP}"
+        asked = f"uniq({self.person}) >= {SMALLEST_GROUP}"
         if begun is None:
             yield (end, end), f"\nHAVING {asked}\n"
         else:
@@ -349,7 +345,7 @@ class _Judge:
             return ("Field", self._chain(node))
         if isinstance(node, tuple):
             return tuple([self._shape(item) for item in cast("tuple[Any, ...]", node)])
-        kind: Any = type(node)
+        kind = cast("Any", type(node))
         if kind.__module__ != tree.__name__:
             return (kind.__name__, node)
         return (kind.__name__, *(self._shape(getattr(node, name)) for name in field_names(kind)))

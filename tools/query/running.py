@@ -129,8 +129,9 @@ async def _compute(api: Call, question: PlannedQuery, query: Query) -> QueryRows
 
 def _named(plan: Plan, columns: list[str]) -> list[str]:
     """Return the columns with the names that the caller's statement gives them."""
-    known = plan.names if len(plan.names) == len(columns) else [None] * len(columns)
-    return [own or sent for own, sent in zip(known, columns, strict=True)]
+    if len(plan.names) != len(columns):
+        return columns
+    return [own or sent for own, sent in zip(plan.names, columns, strict=True)]
 
 
 async def _wait_for_others(query: Query, ahead: int) -> None:
