@@ -45,12 +45,9 @@ def planted(value: Any, name: str = "") -> Any:
         return {key: planted(item, key) for key, item in cast("dict[str, Any]", value).items()}
     if name in _NAMES:
         return NAME
-    if (
-        not isinstance(value, str)
-        or value.startswith("{")
-        or _MACHINE_READ.fullmatch(value)
-        or name in ("type", "status", "kind", "key")
-    ):
+    if not isinstance(value, str) or value in CANARIES or name in ("type", "status", "kind", "key"):
+        return value
+    if value.startswith("{") or _MACHINE_READ.fullmatch(value):
         return value
     return f"{value} {EMAIL} ({IP}, {IPV6}) {PHONE}"
 

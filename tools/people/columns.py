@@ -76,7 +76,9 @@ def private_row(pseudonyms: Pseudonyms, columns: Columns, row: Sequence[Any]) ->
 
 def _cell(pseudonyms: Pseudonyms, column: Personal | None, cell: Any) -> Any:
     replaced = pseudonyms.value(cell, of_person=True)
-    if column is None or (column.kind is Subject.TEXT and replaced != cell and isinstance(cell, str) and cell[:1] == "{"):
+    if column is None or (
+        column.kind is Subject.TEXT and replaced != cell and isinstance(cell, str) and cell[:1] == "{"
+    ):
         return replaced
     return pseudonyms.whole(column.kind, cell, numbers=column.numbers)
 
