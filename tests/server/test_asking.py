@@ -1,23 +1,25 @@
 """Asking a person before a change: by elicitation in both protocol eras, and else by a confirmation."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from mcp import Client
 from mcp.types import ElicitRequestParams, ElicitResult
 
+from maton_posthog.gateway.directory import utc_now
 from maton_posthog.server.app import build
 from maton_posthog.server.approval import LIFETIME_S, Tokens
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import SettingsError, load
 from maton_posthog.tools.operations import OPERATIONS
 
-from ..gateway.fake_gateway import CONNECTION, FakeGateway, reply
+from ..gateway.fake_gateway import CONNECTION, Behaviour, FakeGateway, Peer, Received, raw, reply
 from ..tools.posthog.fake import connection
-from .test_every_operation import ARGUMENTS, ERAS, Era, documented, key_set, methods, text_of
+from .test_every_operation import ARGUMENTS, CANARY, ERAS, Era, documented, key_set, methods, text_of, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -43,19 +45,29 @@ class Person:
 
 @asynccontextmanager
 async def served(
-    era: Era = "auto", person: Person | None = None, **flags: Any
+    era: Era = "auto", person: Person | None = None, now: Callable[[], datetime] = utc_now, **flags: Any
 ) -> AsyncGenerator[tuple[Client, FakeGateway]]:
     """Yield a client with or without a person, of a server with the usual settings."""
     async with FakeGateway() as fake:
         fake.answers(documented)
         with key_set():
-            runtime = Runtime(load(gateway_url=fake.url, control_url=fake.url, **flags))
+            runtime = Runtime(load(gateway_url=fake.url, control_url=fake.url, **flags), now=now)
         callback = person.answer if person else None
         try:
             async with Client(build(runtime), mode=era, elicitation_callback=callback) as client:
                 yield client, fake
         finally:
             await runtime.aclose()
+
+
+def with_name(name: str) -> Behaviour:
+    """Respond as documented, with a flag of this key."""
+
+    async def respond(request: Received, peer: Peer) -> None:
+        found = upstream(request)
+        await peer.send(raw(200, json.dumps({**found, "key": name} if "key" in found else found).encode()))
+
+    return respond
 
 
 async def called(client: Client, tool: str, arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -154,6 +166,34 @@ async def test_a_confirmation_of_one_rollout_does_not_allow_another() -> None:
         error = (await called(client, "update_flag", {**first, "rollout_percentage": 90}, confirmation=token))["error"]
         assert "belongs to another change" in error["message"]
         assert writes(fake) == []
+
+
+async def test_a_confirmation_of_one_connection_does_not_delete_another() -> None:
+    async with served() as (client, fake):
+        token = (await called(client, "manage_connection", DELETE_CONNECTION))["error"]["confirmation"]
+        other = {"action": "delete", "connection_id": "11111111-6f0e-4d0e-9d59-3c1e5d0c1a11"}
+        error = (await called(client, "manage_connection", other, confirmation=token))["error"]
+        assert error["code"] == "confirmation_required"
+        assert writes(fake) == []
+
+
+async def test_a_confirmation_counts_for_now_at_a_later_time() -> None:
+    launch = ("update_survey", {"survey_id": "0190bbbb-0000-7000-8000-000000000002", "start_date": "now"})
+    moments = iter(datetime(2026, 11, 23, 12, minute, tzinfo=UTC) for minute in range(60))
+    async with served(now=lambda: next(moments)) as (client, fake):
+        token = (await called(client, *launch))["error"]["confirmation"]
+        assert "error" not in await called(client, *launch, confirmation=token)
+        assert len(writes(fake)) == 1
+
+
+async def test_a_question_passes_the_door() -> None:
+    person = Person("decline")
+    async with served(person=person) as (client, fake):
+        fake.answers(with_name(f"x {CANARY} \u202e{chr(0xE0041)}y"))
+        await called(client, *DELETE)
+    (question,) = person.asked
+    assert CANARY not in question
+    assert question.isprintable() or set(question) & {"\u202e", chr(0xE0041)} == set()
 
 
 @pytest.mark.parametrize("token", ["", "confirm_", "x", "confirm_AAAA", "confirm_" + "A" * 70, "\u202e", "a" * 10_000])

@@ -22,8 +22,9 @@ from ...schemas.insights import (
 from ...schemas.json import as_list
 from ..analytics.computing import INSIGHTS
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
+from ..operation.editing import Change, Editing, plain_arguments, tags_of
 from ..operation.undoing import removal
-from ..operation.writing import Change, Editing, create, deleting, plain_arguments, tags_of, updating
+from ..operation.writing import create, deleting, updating
 from .results import INSIGHT, age_of, shown_result
 from .saving import stored_query, stored_sql
 from .withheld import WITHHELD, is_withheld, without_persons
@@ -97,6 +98,10 @@ def _body(api: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[
     return body
 
 
+def _stored_sql(args: UpdateInsight) -> dict[str, Any] | None:
+    return stored_sql(args.query)
+
+
 def _back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
     was, now = as_list(before.get("dashboards")), as_list(after.get("dashboards"))
     moves = {
@@ -167,7 +172,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="Change an insight: its query, texts, tags, or the dashboards it is on.",
         toolset=Toolset.INSIGHTS,
         budget=Budget.ANALYTICS,
-        prepare=lambda args: stored_sql(args.query),
+        prepare=_stored_sql,
     ),
     deleting(
         DeleteInsight,
