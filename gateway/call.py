@@ -13,6 +13,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..schemas.json import as_object
+from ..schemas.privacy import OPEN, Privacy
 from ..schemas.restore import RESTORABLE
 from . import paths
 from .approval import Approve, Proposal, approved
@@ -52,6 +53,7 @@ class Call:
         progress: Progress | None = None,
         export_dir: Path | None = None,
         clean: Callable[[Any], Any] = lambda value: value,
+        privacy: Privacy = OPEN,
         journal: Journal = not_recorded,
         approve: Approve = approved,
         caller: Hashable = None,
@@ -81,6 +83,8 @@ class Call:
         """The directory to which results can be written as files; None when exports are off."""
         self.clean = clean
         """Returns a JSON value without secrets and hidden characters, for pictures and files."""
+        self.privacy = privacy
+        """What is shown of persons."""
 
     async def aim(self, connection_id: str | None, project_id: int | Literal["@current"] | None) -> None:
         """Resolve connection and project before anything else is sent; see `resolve_target`."""
@@ -238,6 +242,7 @@ class Call:
             writes=self._dispatcher.writes,
             target=self.target,
             deadline=time.monotonic() + seconds,
+            privacy=self.privacy,
             journal=self._journal,
             approve=self._approve,
             caller=self.caller,
@@ -255,6 +260,7 @@ class Call:
             progress=self.progress,
             export_dir=self.export_dir,
             clean=self.clean,
+            privacy=self.privacy,
             journal=self._journal,
             approve=self._approve,
             caller=self.caller,

@@ -21,6 +21,7 @@ from ..tools.operation.hints import advised
 from ..tools.toolsets import RESTORE, RESTORED, Effect, Toolset
 from .approval import Ask, Asked, Unanswered
 from .arguments import invalid_arguments, reject_flood, reject_marks
+from .privacy import not_about_single_persons, reject_pseudonyms
 from .results.render import render
 from .results.tool_result import ToolResult
 from .runtime import Runtime
@@ -58,6 +59,7 @@ async def call_tool(
             raise _toolset_off(operation.name, area)
         if effect.writes:
             reject_marks(operation.name, arguments)
+        reject_pseudonyms(runtime.privacy, arguments)
         prepared = operation.prepare(args) if operation.prepare else None
         call = await runtime.call(
             budget=operation.budget,
@@ -109,7 +111,7 @@ async def _rendered(
 def _render(
     runtime: Runtime, result: Result, offset: int | None = None, revealed: Sequence[str] = ()
 ) -> tuple[str, dict[str, Any] | None]:
-    text, shown = render(result, runtime.secrets, offset=offset, revealed=revealed)
+    text, shown = render(runtime.privacy.shown(result), runtime.secrets, offset=offset, revealed=revealed)
     return text, safe_integers(shown) if runtime.settings.structured else None
 
 
@@ -161,6 +163,8 @@ def not_offered(name: str, runtime: Runtime) -> GatewayError | None:
             f"{name} is off on this server.",
             "The operator set MATON_POSTHOG_EXCLUDE_TOOLS / --exclude-tools.",
         )
+    if runtime.settings.aggregate_only and (off := not_about_single_persons(name)):
+        return off
     return _toolset_off(name, known.toolset)
 
 

@@ -53,7 +53,7 @@ async def read_resource(runtime: Runtime, providers: Sequence[ResourceProvider],
         try:
             found = await provider.read(runtime, uri)
         except GatewayError as error:
-            raise _unreadable(error_object(error, runtime), uri) from error
+            raise _unreadable(runtime.privacy.shown(error_object(error, runtime)), uri) from error
         if found is not None:
             return found
     raise _nothing(uri)
@@ -98,7 +98,7 @@ async def _described(runtime: Runtime, uri: str, question: dict[str, str]) -> Re
 
 def _content(runtime: Runtime, uri: str, shown: dict[str, Any], *, kept_s: int) -> ReadResourceResult:
     """Return the object rendered like a tool's result: cleaned, with the same size limit."""
-    text, _ = render(shown, runtime.secrets)
+    text, _ = render(runtime.privacy.shown(shown), runtime.secrets)
     contents = TextResourceContents(uri=uri, mime_type=_JSON, text=text)
     return ReadResourceResult(contents=[contents], ttl_ms=kept_s * 1000, cache_scope="private")
 

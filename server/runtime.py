@@ -24,6 +24,7 @@ from ..gateway.http.request import Request
 from ..tools.operation import Operation
 from .approval import Approval, Ask, Asked, Tokens
 from .audit import AuditLog
+from .privacy import privacy_of
 from .results.door import Door
 from .sandbox.child import COMMAND, Sandbox, SandboxError
 from .sandbox.waiting import Waiting, rising
@@ -49,7 +50,8 @@ class Runtime:
         """Surrounds imports that come after the start."""
         self.secrets = settings.secrets
         """The secrets of this process in all forms, made once."""
-        self.door = Door(self.secrets)
+        self.privacy = privacy_of(settings)
+        self.door = Door(self.secrets, self.privacy)
         self.confirmations = Tokens()
         self.audit = AuditLog(settings.audit_log)
         self._sandbox_command = sandbox_command
@@ -130,6 +132,7 @@ class Runtime:
             progress=progress,
             export_dir=self.settings.export_dir,
             clean=self.door.value,
+            privacy=self.privacy,
             journal=self.audit.journal(tool),
             approve=self._approval(asked, ask) if writes and asked else approved,
             caller=caller,

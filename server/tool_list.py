@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..tools.toolsets import RESTORE, RESTORED, Effect, Toolset
+from ..tools.toolsets import RESTORE, RESTORED, SINGLE_PERSONS, Effect, Toolset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,4 +121,6 @@ def is_offered(tool: ToolEntry, settings: "Settings") -> bool:
     """
     reads = not tool.effect.writes or tool.toolset is Toolset.CONNECTIONS
     chosen = bool(restored(settings)) if tool.toolset is None else tool.toolset in settings.toolsets
-    return chosen and tool.name not in settings.exclude_tools and (reads or not settings.read_only)
+    about_groups = not settings.aggregate_only or tool.name not in SINGLE_PERSONS
+    excluded = tool.name in settings.exclude_tools
+    return chosen and not excluded and about_groups and (reads or not settings.read_only)

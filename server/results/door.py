@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from ...schemas.privacy import OPEN, Privacy
 from ...schemas.text import Cleaner, may_need_cleaning
 
 INTERNAL = "Internal error in this server."
@@ -18,14 +19,20 @@ INTERNAL = "Internal error in this server."
 
 
 class Door:
-    """Cleans what the server sends. `secrets` are those of the process, in all forms."""
+    """Cleans what the server sends. `secrets` are those of the process, in all forms.
 
-    def __init__(self, secrets: Sequence[str]) -> None:
+    With `privacy`, emails, IP addresses and phone numbers become pseudonyms in everything that leaves. Rendered results
+    had theirs replaced by field names before.
+    """
+
+    def __init__(self, secrets: Sequence[str], privacy: Privacy = OPEN) -> None:
         self._secrets = tuple(secrets)
+        self._pseudonyms = privacy.pseudonyms
 
     def value(self, value: Any) -> Any:
         """Return a JSON value without secrets and hidden characters."""
-        return Cleaner(self._secrets).value(value)
+        value = Cleaner(self._secrets).value(value)
+        return value if self._pseudonyms is None else self._pseudonyms.value(value)
 
     def passes(self, written: str) -> bool:
         """Return whether a result, given as JSON that escapes only what it must, is clean."""
@@ -33,10 +40,14 @@ class Door:
 
     def rendered(self, sent: Any) -> Any:
         """Return the JSON value of a result, which is not changed when it is clean already."""
+        if self._pseudonyms is not None:
+            sent = self._pseudonyms.patterns(sent)
         return Cleaner(self._secrets, rendered=True).value(sent) if self._may_need_cleaning(sent) else sent
 
     def json(self, sent: Any) -> bytes:
         """Return a result as clean JSON."""
+        if self._pseudonyms is not None:
+            sent = self._pseudonyms.patterns(sent)
         with suppress(ValueError):  # half a surrogate pair
             written = to_json(sent)
             if self.passes(written.decode()):

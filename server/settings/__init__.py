@@ -31,6 +31,7 @@ from .declaration import (
     host_names,
     number,
     one_of,
+    redact_key,
     switch,
     tool_names,
     toolsets,
@@ -167,6 +168,28 @@ class Settings:
         variable="MATON_POSTHOG_STRUCTURED",
         flag="--structured",
     )
+    redact: bool = _setting(
+        "Replace emails, names, addresses, phone numbers, IP addresses and free text of persons by stable pseudonyms "
+        "in everything that is returned.",
+        switch,
+        False,
+        variable="MATON_POSTHOG_REDACT",
+        flag="--redact",
+    )
+    redact_key: Secret | None = _setting(
+        "Key of the pseudonyms of `--redact`, at least 16 characters. With it they are the same in every process; "
+        "without it they end with the process. Not a flag either.",
+        redact_key,
+        variable="MATON_POSTHOG_REDACT_KEY",
+    )
+    aggregate_only: bool = _setting(
+        "Show nothing about single persons: tools for persons and recordings are off, and queries must be about groups "
+        "of at least 5 persons.",
+        switch,
+        False,
+        variable="MATON_POSTHOG_AGGREGATE_ONLY",
+        flag="--aggregate-only",
+    )
     export_dir: Path | None = _setting(
         "Directory in which `run_hogql` can write whole results as CSV or Parquet (`export`); stdio only.",
         directory,
@@ -245,10 +268,11 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The Maton key and the inbound token in every form that no result, error or log line may contain."""
+        """The keys and the inbound token in every form that no result, error or log line may contain."""
         from ...schemas.secret_forms import secret_forms
 
-        return secret_forms(*(secret.reveal() for secret in (self.api_key, self.token) if secret is not None))
+        given = (self.api_key, self.token, self.redact_key)
+        return secret_forms(*(secret.reveal() for secret in given if secret is not None))
 
     @property
     def overruled_by_sandbox(self) -> tuple[str, ...]:

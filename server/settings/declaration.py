@@ -10,6 +10,8 @@ from typing import Any, Literal, cast
 
 from ...tools.toolsets import Toolset
 
+SHORTEST_REDACT_KEY = 16
+"""Fewest characters of the key of pseudonyms."""
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 _FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
 
@@ -96,6 +98,14 @@ def credential(value: object) -> Secret:
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         raise ValueError("contains characters that a header cannot carry; copy it again")
     return Secret(text)
+
+
+def redact_key(value: object) -> Secret:
+    """Return the key of pseudonyms. With a short one, everybody could test guesses."""
+    key = credential(value)
+    if len(key.reveal()) < SHORTEST_REDACT_KEY:
+        raise ValueError(f"must have at least {SHORTEST_REDACT_KEY} characters; `openssl rand -hex 32` makes one")
+    return key
 
 
 def toolsets(value: object) -> frozenset[Toolset]:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = "maton_posthog"
 FLOORS = ("schemas", "gateway", "tools", "server")
 TOOLS = (
-    {"toolsets", "table", "processes"},
+    {"toolsets", "table", "processes", "people"},
     {"operation"},
     {"charts"},
     {"query"},

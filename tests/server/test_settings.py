@@ -46,6 +46,8 @@ def test_the_defaults_are_a_usable_server_for_maton() -> None:
         ("MATON_POSTHOG_TOOLSETS", "flags, Query", "toolsets", frozenset({Toolset.FLAGS, Toolset.QUERY})),
         ("MATON_POSTHOG_BUDGETS", "strict", "budgets", None),
         ("MATON_POSTHOG_PACE", "3", "pace", 3),
+        ("MATON_POSTHOG_REDACT", "1", "redact", True),
+        ("MATON_POSTHOG_AGGREGATE_ONLY", "1", "aggregate_only", True),
         ("MATON_POSTHOG_STRUCTURED", "1", "structured", True),
         ("MATON_POSTHOG_LOG", "debug", "log_level", None),
     ],

@@ -10,11 +10,13 @@ from typing import Any
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...schemas.analytics.queries import Analysis
+from ...schemas.privacy import OPEN
 from ..charts.drawing import illustrated
 from ..operation import Effect, Operation, Reply, Result, Toolset
-from ..table import TABLE_META, Report
+from ..table import TABLE_META, Note, Report
 from .computing import compute
 from .dates import resolve
+from .groups import ShownGroups, kept, reject_single_persons
 from .kind import Kind
 from .kinds import KINDS, read_typed
 from .names import with_names
@@ -28,11 +30,19 @@ def operation_of[I: Analysis, O](kind: Kind[I, O]) -> Operation[I]:
 
     async def run(api: Call, args: I) -> Result | Reply:
         spec = read_typed(api, kind, args)
+        if api.privacy.aggregate_only:
+            reject_single_persons(spec)
         query = kind.sent(kind.compile(spec))
         computed = await compute(api, query, tool=kind.tool, refresh=args.refresh)
+        shown_groups = ShownGroups(None) if api.privacy is OPEN else kept(api.privacy, query, computed.answer.results)
+        if api.privacy is not OPEN:
+            answer = computed.answer.model_copy(update={"results": shown_groups.results})
+            computed = replace(computed, answer=answer)
         start, end, interval = spec.dates.start, spec.dates.end, kind.range_interval(spec)
         counted = resolve(start, end, now=computed.computed_at, zone=api.timezone, interval=interval)
         report = await with_names(api, spec, await api.apart(lambda: kind.report(spec, computed, counted)))
+        if shown_groups.note:
+            report = replace(report, notes=(*report.notes, Note(shown_groups.note)))
         shown: Result = await api.apart(report.as_json)
         title = kind.name.capitalize()
         return await _illustrated(api, shown, report, title) if args.chart else _reply(shown, report)

@@ -17,6 +17,7 @@ from ...schemas.dashboards import (
     UpdateDashboard,
 )
 from ...schemas.json import as_list, as_object, is_list, is_object
+from ..insights.withheld import without_persons
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
 from ..operation.editing import Change, Editing, tags_of
 from ..operation.pages import MAX_PAGES, PAGE_SIZE, PagedRows
@@ -60,7 +61,7 @@ def _fits(row: dict[str, Any], args: ListDashboards) -> bool:
 
 
 async def _get_dashboard(api: Call, args: GetDashboard) -> Result:
-    answer = await api.get(DASHBOARD, dashboard_id=args.dashboard_id)
+    answer = without_persons(api.privacy, await api.get(DASHBOARD, dashboard_id=args.dashboard_id))
     shown = _without_results(show(Whole, answer)) if args.full else show(DashboardView, answer)
     if not (args.numbers or args.refresh):
         return shown

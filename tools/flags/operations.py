@@ -39,6 +39,12 @@ async def _get_flag(api: Call, args: GetFlag) -> Result:
     shown = show(Whole if args.full else FlagView, found)
     if args.person is None:
         return shown
+    if api.privacy.aggregate_only:
+        raise Refused(
+            "invalid_argument",
+            "person: what one person gets is not shown on this server (--aggregate-only).",
+            "Leave `person` out.",
+        )
     return {**shown, "person": await what_a_person_gets(api, read(FlagRow, found).key, args.person)}
 
 

@@ -9,6 +9,7 @@ from ...gateway.errors import GatewayError, Rejected
 from ...schemas.flags import Reach
 from ...schemas.json import as_list, as_object
 from ...schemas.persons import PersonView
+from ...schemas.privacy import SMALLEST_GROUP
 from ...schemas.text import named
 from ..operation import read
 from .filters import groups_of, rollout_of
@@ -17,6 +18,7 @@ _PERSON = "/api/projects/{project_id}/persons/{person_id}/"
 _REASONS = "/api/projects/{project_id}/feature_flags/evaluation_reasons/"
 _MOST_CONDITIONS = 3
 _MOST_KEYS = 100
+_FEW = f"fewer than {SMALLEST_GROUP}"
 _CALLS = (
     "SELECT properties.$feature_flag, count() FROM events WHERE event = '$feature_flag_called' "
     "AND timestamp >= now() - INTERVAL 30 DAY AND properties.$feature_flag IN {keys} GROUP BY 1"
@@ -45,9 +47,10 @@ async def reach_of(api: Call, before: Sequence[Mapping[str, Any]], after: Mappin
             reach = read(Reach, await api.reach({"properties": as_list(group.get("properties"))}))
         except GatewayError:
             return reached
-        rollout = rollout_of(group)
+        rollout, persons = rollout_of(group), reach.affected
+        few = api.privacy.aggregate_only and persons < SMALLEST_GROUP
         reached.append(
-            {"condition": number, "persons": reach.affected, "of": reach.total, "rollout_percentage": rollout}
+            {"condition": number, "persons": _FEW if few else persons, "of": reach.total, "rollout_percentage": rollout}
         )
     return reached
 

@@ -27,6 +27,7 @@ from ..operation.undoing import removal
 from ..operation.writing import create, deleting, updating
 from .results import INSIGHT, age_of, shown_result
 from .saving import stored_query, stored_sql
+from .withheld import WITHHELD, is_withheld, without_persons
 
 _AIM = {*OF_THE_CALL, "insight_id"}
 _APART = frozenset({"query", "tags", "remove_tags", "dashboards", "add_to_dashboards", "remove_from_dashboards"})
@@ -40,7 +41,8 @@ async def _list_insights(api: Call, args: ListInsights) -> Result:
 
 
 async def _get_insight(api: Call, args: GetInsight) -> Result:
-    answer = await _read(api, args)
+    found = await _read(api, args)
+    answer = without_persons(api.privacy, found)
     if args.full:
         shown = show(Whole, answer)
         result: Any = shown.get("result")
@@ -49,7 +51,9 @@ async def _get_insight(api: Call, args: GetInsight) -> Result:
         result = insight.result
         computed = await api.apart(lambda: shown_result(insight, api.timezone, now))
         shown = {**show(StoredInsight, answer), **age_of(insight, now), **computed.fields}
-    if result is None:
+    if is_withheld(api.privacy, found):
+        shown["note"] = WITHHELD
+    elif result is None:
         shown["note"] = (
             "PostHog computed no result. Open the insight there, or run its query."
             if args.refresh

@@ -16,6 +16,7 @@ from ...gateway.errors import GatewayError, Refused
 from ...schemas.query import CheckHogql, MetadataAnswer, MetadataProblem
 from ...schemas.text import code, excerpt
 from ..operation import Effect, Operation, Result, Toolset, read
+from .aggregated import aggregated
 from .plan import plan
 from .schema import schema_of
 from .seen_names import Names, event_names, property_names, unseen_events, unseen_properties
@@ -170,6 +171,8 @@ async def _check_hogql(api: Call, args: CheckHogql) -> Result:
     try:
         statement = statement_of(args.query)
         plan(statement, 1, values)
+        if api.privacy.aggregate_only:
+            aggregated(statement)
         verdict = await verdict_on(api, statement, values)
     except Refused as error:
         return {"valid": False, "errors": [{"message": error.message, "fix": [error.hint]}]}

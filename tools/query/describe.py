@@ -18,6 +18,7 @@ from ...gateway.kept import Aged
 from ...schemas.base import View
 from ...schemas.definitions import EventDefinitionRow, PropertyDefinitionRow
 from ...schemas.json import is_list
+from ...schemas.privacy.names import kind_of
 from ...schemas.query import DescribeData, EventCount, PersonValue, PropertySample
 from ...schemas.text import code, named
 from ..operation import Effect, Operation, Result, Toolset, read, show
@@ -102,7 +103,7 @@ async def _event(api: Call, event: str) -> dict[str, Any]:
         [
             _short(each["property"], _NAME_LENGTH),
             types.value.get(each["property"]),
-            _samples(each["sample_values"]),
+            _samples(_shown_values(api, each["property"], each["sample_values"])),
         ]
         for each in samples.value
         if not _is_context(each["property"])
@@ -122,11 +123,19 @@ async def _event(api: Call, event: str) -> dict[str, Any]:
 
 
 async def _values(api: Call, name: str, event: str | None) -> dict[str, Any]:
+    if api.privacy.aggregate_only:
+        raise Refused(
+            "invalid_argument",
+            "property: values of single persons are not shown on this server (--aggregate-only).",
+            "Group by the property with run_hogql: SELECT properties.plan, uniq(person_id) FROM events GROUP BY 1.",
+        )
     if event is None:
         found = await _remembered(api, ("person values", name), partial(_ask_person_values, api, name))
         if not found.value:
             raise _not_found("person property", name, (await property_names(api, "person")).known)
-        rows = [[_short(each.get("name")), each.get("count")] for each in found.value[:_VALUES]]
+        values = _shown_values(api, name, [each.get("name") for each in found.value[:_VALUES]])
+        counts = [each.get("count") for each in found.value[:_VALUES]]
+        rows = [[_short(value), count] for value, count in zip(values, counts, strict=True)]
         return {"person_property": name, "columns": ["value", "persons"], "values": rows, "age_s": _oldest(found)}
     missing, names = await unseen_events(api, [event])
     if missing:
@@ -138,7 +147,7 @@ async def _values(api: Call, name: str, event: str | None) -> dict[str, Any]:
             f"property of {named(event)} in the last 30 days", name, (await property_names(api, "event")).known
         )
     (sample,) = samples.value[:1]
-    values = [_short(value) for value in sample["sample_values"]]
+    values = [_short(value) for value in _shown_values(api, name, sample["sample_values"])]
     distinct = {"distinct": sample["sample_count"]} if "sample_count" in sample else {}
     return {"event": event, "property": name, "values": values, **distinct, "age_s": _oldest(samples)}
 
@@ -230,6 +239,14 @@ def _behind(column: Column, schema: Schema) -> str | list[str]:
     """Return the table that a join leads to when it can be described, else the columns behind it."""
     known = column.type == "lazy_table" and column.table in schema.tables
     return column.table if known and column.table else list(column.fields)
+
+
+def _shown_values(api: Call, name: str, values: list[Any]) -> list[Any]:
+    """Return the values of a property as the operator allows: all, none of them, or pseudonyms."""
+    if api.privacy.aggregate_only:
+        return []
+    pseudonyms, kind = api.privacy.pseudonyms, kind_of(name, of_person=True)
+    return pseudonyms.whole(kind, values, numbers=True) if pseudonyms and kind else values
 
 
 def _samples(values: list[Any]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -19,6 +20,7 @@ from ...schemas.query import CancelQuery, GetQueryResult, Plot, RunHogql
 from ..charts.drawing import illustrated
 from ..charts.plot import plotted
 from ..operation import Effect, Operation, Reply, Result, Toolset
+from .aggregated import NOTE, aggregated
 from .check import checked, reject_at_sight
 from .export import export, export_directory
 from .plan import MOST_ROWS, plan
@@ -37,13 +39,20 @@ async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
     directory = export_directory(api, args.export) if args.export else None
     values = args.values or {}
     statement: Statement = api.prepared or read_statement(args)
-    planned = plan(statement, MOST_ROWS - 1 if args.export else args.limit, values)
+    about_groups = aggregated(statement) if api.privacy.aggregate_only else None
+    planned = plan(
+        about_groups.statement if about_groups else statement, MOST_ROWS - 1 if args.export else args.limit, values
+    )
+    if about_groups:
+        planned = replace(planned, names=about_groups.names)
     warnings = await checked(api, statement, values) if args.check == "full" else ()
     query = ask(
         api,
         PlannedQuery(plan=planned, values=values, name=args.name, refresh=args.refresh, background=args.background),
     )
     said: dict[str, Any] = {"warnings": list(warnings)} if warnings else {}
+    if about_groups:
+        said["note"] = NOTE
     if not await _wait(api, query):
         return _running(query) | said
     answer: QueryRows = query.answer

@@ -27,6 +27,8 @@ class Plan:
     own_limit: int | None = None
     """The caller's LIMIT, when it is a number."""
     ordered: bool = True
+    names: tuple[str | None, ...] = ()
+    """The names of columns whose expressions are sent in another form; None for the others."""
 
 
 def plan(statement: Statement, limit: int, values: Mapping[str, Any]) -> Plan:

@@ -23,6 +23,7 @@ from ...schemas.json.rows import Rows
 from ...schemas.query import QueryAnswer, QueryProgress, QueryStatus
 from ...schemas.text import excerpt
 from ..operation import read
+from ..people.columns import private_rows
 from .plan import Plan
 
 SHARED_S = 60.0
@@ -131,7 +132,18 @@ async def _compute(api: Call, question: PlannedQuery, query: Query) -> QueryRows
             source="posthog",
         )
     computed_at = answer.last_refresh if answer.is_cached else None
-    return QueryRows(question.plan, answer.columns or [], answer.results, bool(answer.hasMore), computed_at)
+    columns, rows = _named(question.plan, answer.columns or []), answer.results
+    if pseudonyms := api.privacy.pseudonyms:
+        replaced = partial(private_rows, pseudonyms, question.plan.sql, columns, rows)
+        rows = replaced() if rows.is_small else await api.in_thread(replaced)
+    return QueryRows(question.plan, columns, rows, bool(answer.hasMore), computed_at)
+
+
+def _named(plan: Plan, columns: list[str]) -> list[str]:
+    """Return the columns with the names that the caller's statement gives them."""
+    if len(plan.names) != len(columns):
+        return columns
+    return [own or sent for own, sent in zip(plan.names, columns, strict=True)]
 
 
 async def _wait_for_others(query: Query, ahead: int) -> None:

@@ -17,6 +17,7 @@ from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import Gateway, GatewayConfig
 from maton_posthog.gateway.directory import Directory
+from maton_posthog.schemas.privacy import OPEN, Privacy
 from maton_posthog.tools.operation import Reply
 from maton_posthog.tools.operations import OPERATIONS
 from posthog_sandbox import Sandbox
@@ -30,6 +31,7 @@ class LiveSandbox:
     """A running sandbox and its URL."""
 
     url: str
+    privacy: Privacy = OPEN
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Return the result of the tool. Raises GatewayError."""
@@ -59,7 +61,11 @@ class LiveSandbox:
         gateway = self._gateway()
         try:
             call = Call(
-                gateway.send, Directory(gateway.config, gateway.ledger, lambda: NOW), budget=budget, writes=writes
+                gateway.send,
+                Directory(gateway.config, gateway.ledger, lambda: NOW),
+                budget=budget,
+                writes=writes,
+                privacy=self.privacy,
             )
             await call.aim(None, project)
             yield call

@@ -1,0 +1,1 @@
+"""What is shown of persons: which columns and expressions are about one, and what is left out."""
