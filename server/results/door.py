@@ -34,6 +34,10 @@ class Door:
         value = Cleaner(self._secrets).value(value)
         return value if self._pseudonyms is None else self._pseudonyms.value(value)
 
+    def passes(self, written: str) -> bool:
+        """Return whether a result, given as JSON that escapes only what it must, is clean."""
+        return not may_need_cleaning(written, self._secrets)
+
     def rendered(self, sent: Any) -> Any:
         """Return the JSON value of a result, which is not changed when it is clean already."""
         if self._pseudonyms is not None:
@@ -46,12 +50,12 @@ class Door:
             sent = self._pseudonyms.patterns(sent)
         with suppress(ValueError):  # half a surrogate pair
             written = to_json(sent)
-            if not may_need_cleaning(written.decode(), self._secrets):
+            if self.passes(written.decode()):
                 return written
         return to_json(Cleaner(self._secrets, rendered=True).value(sent))
 
     def _may_need_cleaning(self, sent: Any) -> bool:
         try:
-            return may_need_cleaning(to_json(sent).decode(), self._secrets)
+            return not self.passes(to_json(sent).decode())
         except ValueError:  # half a surrogate pair
             return True

@@ -40,10 +40,10 @@ def operation_of[I: Analysis, O](kind: Kind[I, O]) -> Operation[I]:
             computed = replace(computed, answer=answer)
         start, end, interval = spec.dates.start, spec.dates.end, kind.range_interval(spec)
         counted = resolve(start, end, now=computed.computed_at, zone=api.timezone, interval=interval)
-        report = await with_names(api, spec, kind.report(spec, computed, counted))
+        report = await with_names(api, spec, await api.apart(lambda: kind.report(spec, computed, counted)))
         if shown_groups.note:
             report = replace(report, notes=(*report.notes, Note(shown_groups.note)))
-        shown: Result = report.as_json()
+        shown: Result = await api.apart(report.as_json)
         title = kind.name.capitalize()
         return await _illustrated(api, shown, report, title) if args.chart else _reply(shown, report)
 

@@ -49,11 +49,8 @@ async def _get_insight(api: Call, args: GetInsight) -> Result:
     else:
         insight, now = read(InsightView, answer), api.now()
         result = insight.result
-        shown = {
-            **show(StoredInsight, answer),
-            **age_of(insight, now),
-            **shown_result(insight, api.timezone, now).fields,
-        }
+        computed = await api.apart(lambda: shown_result(insight, api.timezone, now))
+        shown = {**show(StoredInsight, answer), **age_of(insight, now), **computed.fields}
     if is_withheld(api.privacy, found):
         shown["note"] = WITHHELD
     elif result is None:
@@ -163,7 +160,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.ANALYTICS,
         input=CreateInsight,
         run=_create_insight,
-        prepare=lambda args: stored_sql(args.query),
+        prepare=_stored_sql,
     ),
     updating(
         UpdateInsight,
