@@ -235,29 +235,21 @@ class Call:
 
     def detached(self, seconds: float) -> "Call":
         """Return a call to the same target with a new deadline, for work that outlives this call."""
-        return Call(
-            self._dispatcher.sender,
-            self._directory,
-            budget=self._budget,
-            writes=self._dispatcher.writes,
-            target=self.target,
-            deadline=time.monotonic() + seconds,
-            privacy=self.privacy,
-            journal=self._journal,
-            approve=self._approve,
-            caller=self.caller,
-        )
+        return self._again(self._budget, time.monotonic() + seconds, None)
 
     def counted_as(self, budget: Budget) -> "Call":
         """Return a call to the same target whose requests are counted in another class."""
+        return self._again(budget, self._dispatcher.deadline, self.progress)
+
+    def _again(self, budget: Budget, deadline: float, progress: Progress | None) -> "Call":
         return Call(
             self._dispatcher.sender,
             self._directory,
             budget=budget,
             writes=self._dispatcher.writes,
             target=self.target,
-            deadline=self._dispatcher.deadline,
-            progress=self.progress,
+            deadline=deadline,
+            progress=progress,
             export_dir=self.export_dir,
             clean=self.clean,
             privacy=self.privacy,

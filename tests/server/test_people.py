@@ -129,6 +129,8 @@ QUERIES: Mapping[str, list[Any]] = {
     "select substring(upper(properties.name), 1, 7) from events": ["Zebulon"],
     "with people as (select properties.name as n from events) select n from people": [NAME],
     "select 'x' from events union all select properties.name from events": [NAME],
+    "select substring(distinct_id, 1, 7) from events": ["zebulon"],
+    "select splitByChar('@', distinct_id)[1] from events": ["zebulon"],
     "select distinct_id, properties.plan from events": [EMAIL, f"{IP} {PHONE}"],
 }
 
@@ -150,6 +152,14 @@ async def test_counts_of_persons_and_properties_that_are_not_personal_are_kept()
         sql = "select properties.plan, count(distinct properties.email), avg(properties.price) from events group by 1"
         result = await client.call_tool("run_hogql", {"query": sql, "check": "off"})
     assert json.loads(text_of(result))["rows"] == [["pro", 12, 3.5]]
+
+
+async def test_distinct_ids_that_calls_need_are_kept() -> None:
+    async with served(redact=True) as (client, fake):
+        fake.on("POST", PATH, reply(200, {"columns": ["a", "b"], "results": [["019c-anon", ["u_17"]]]}))
+        sql = "select distinct_id, groupArray(distinct_id) from events group by 1"
+        result = await client.call_tool("run_hogql", {"query": sql, "check": "off"})
+    assert json.loads(text_of(result))["rows"] == [["019c-anon", ["u_17"]]]
 
 
 def content(directory: Path) -> str:

@@ -89,7 +89,7 @@ def kept(privacy: Privacy, source: StoredQuery, results: Any) -> ShownGroups:
     by = splits(source)
     if not by or not is_list(results):
         return ShownGroups(results)
-    found = _without_small_groups(results, source) if privacy.aggregate_only else ShownGroups(results)
+    found = _without_small_groups(results) if privacy.aggregate_only else ShownGroups(results)
     kinds = [kind for one in by if (kind := _kind(one))]
     if privacy.pseudonyms and kinds:
         values = {text for item in found.results for text in _values(item) if text}
@@ -130,10 +130,10 @@ def _renamed(value: Any, names: Mapping[str, str], *, named: bool = False) -> An
     return value if text == str(value) else text
 
 
-def _without_small_groups(results: Sequence[Any], source: StoredQuery) -> ShownGroups:
+def _without_small_groups(results: Sequence[Any]) -> ShownGroups:
     sizes: dict[str, float] = {}
     for item in results:
-        sizes[_group(item)] = sizes.get(_group(item), 0) + _size(item, source)
+        sizes[_group(item)] = sizes.get(_group(item), 0) + _size(item)
     small = {group for group, size in sizes.items() if size < SMALLEST_GROUP}
     return ShownGroups([item for item in results if _group(item) not in small], len(small))
 
@@ -142,7 +142,7 @@ def _group(item: Any) -> str:
     return repr(list(_values(item)))
 
 
-def _size(item: Any, source: StoredQuery) -> float:
+def _size(item: Any) -> float:
     """Return what a group counted: persons of a first step or period, or the total; 0 for what cannot be known."""
     if is_list(item):
         return max((_number(as_object(step).get("count")) for step in item), default=0)
@@ -152,7 +152,7 @@ def _size(item: Any, source: StoredQuery) -> float:
     for name in ("aggregated_value", "count"):
         if fields.get(name) is not None:
             return _number(fields[name])
-    return 0 if source.get("kind") == "FunnelsQuery" else sum(map(_number, as_list(fields.get("data"))))
+    return 0
 
 
 def _number(value: Any) -> float:

@@ -23,6 +23,8 @@ _COUNTING = re.compile(
     r"count|uniq|sum|avg|quantile|median|std|var|length|position|is_?(?:not)?_?null|(?:not)?empty", re.I
 )
 """Functions whose numbers are not those of their arguments."""
+_WHOLE = re.compile(r"(?:any|argM|group|min|max|tuple|array$|toString|coalesce|ifNull|count|uniq)\w*", re.IGNORECASE)
+"""Functions that return the values they are given, or count them."""
 _MOST_ROUNDS = 20
 
 
@@ -140,7 +142,7 @@ class _Trace:
         """Return what the values of an expression are about."""
         nodes = list(walk(expr))
         kind = next((found for node in nodes if isinstance(node, tree.Field) and (found := self._field(node))), None)
-        kind = kind or self._from_bag(expr, nodes)
+        kind = kind or self._from_bag(expr, nodes) or _from_distinct_id(nodes)
         if kind is None:
             return None
         return Personal(kind, not any(isinstance(node, tree.Call) and _COUNTING.match(node.name) for node in nodes))
@@ -164,6 +166,21 @@ class _Trace:
         if kind := next((kind for text in texts if (kind := kind_of(text, of_person=True))), None):
             return kind
         return None if all(map(_is_keyed, _readers(nodes))) else Subject.TEXT
+
+
+def _from_distinct_id(nodes: Sequence[tree.Node]) -> Subject | None:
+    """Return that a column is made from a part or another form of distinct ids, which can be emails.
+
+    Whole ones are kept unless they look like one.
+    """
+    if not any(isinstance(node, tree.Field) and "distinct_id" in node.chain for node in nodes):
+        return None
+    forms = (tree.Call, tree.ArrayAccess, tree.ArraySlice, tree.Arithmetic)
+    return None if all(_is_whole(node) for node in nodes if isinstance(node, forms)) else Subject.USER
+
+
+def _is_whole(node: tree.Node) -> bool:
+    return isinstance(node, tree.Call) and _WHOLE.fullmatch(node.name) is not None
 
 
 def _readers(nodes: Sequence[tree.Node]) -> Iterator[tree.Node]:
