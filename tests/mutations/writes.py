@@ -338,7 +338,7 @@ MUTATIONS = (
             "server/audit.py",
             "        if written < len(line):\n",
             "        if False:\n",
-            _AUDIT + "test_a_line_that_is_written_in_part_is_no_line",
+            _AUDIT + "test_a_line_that_finds_no_room_afterwards_goes_to_the_log",
         ),
         mutation(
             "an-audit-log-for-everybody",
