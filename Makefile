@@ -12,7 +12,7 @@ ARGS ?=
 SEEDS ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test oracle check coverage bench hosts snapshots format clean
+.PHONY: help demo test oracle check coverage mutations bench hosts snapshots format clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -34,6 +34,9 @@ check: $(VENV)/.installed-dev  ## Format, lint, types, and imports that go down 
 
 coverage: $(VENV)/.installed-dev  ## Run the tests with branch coverage; fails below 95%.
 	@$(RUN) .ci/suites.py --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+
+mutations: $(VENV)/.installed-dev  ## Remove each protection in turn: its tests have to fail; ARGS="--only NAME".
+	@$(RUN) -m tests.mutations $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## Print costs as ratios; ARGS="--only hogql --events 5000000" measures HogQL.
 	@$(RUN) -m bench $(ARGS)

@@ -2,18 +2,12 @@
 
 import os
 import subprocess
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+
+from .trial import Verdict, run
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 300
-"""The longest time of the tests of one mutation."""
-_SUITES = ("hogql", "sandbox")
-"""Folders of distributions whose tests run from there."""
-_FAILED = 1
 _NEWER_S = 1000
 """A changed file is made this much newer, so that no compiled file of it is used."""
 
@@ -29,9 +23,6 @@ class Mutation:
     tests: tuple[str, ...]
     threat: str = field(default="")
     """The beginning of the threat in the table of SECURITY.md."""
-
-
-type Verdict = Literal["killed", "survived", "timed out", "broken"]
 
 
 def mutation(name: str, file: str, old: str, new: str, *tests: str) -> Mutation:
@@ -74,25 +65,5 @@ def tried(each: Mutation, tree: Path) -> Verdict:
     finally:
         path.write_bytes(before)
         os.utime(path, (stamp, stamp))
-    return next((verdict for verdict in ("survived", "timed out", "broken") if verdict in verdicts), "killed")
-
-
-def run(test: str, tree: Path) -> Verdict:
-    """Return how one test ends in a tree: killed if it fails."""
-    folder = next((name for name in _SUITES if test.startswith(f"{name}/")), ".")
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", test.removeprefix(f"{folder}/")]
-    try:
-        done = subprocess.run(
-            command, cwd=tree / folder, env=environment(tree), check=False, capture_output=True, timeout=LIMIT_S
-        )
-    except subprocess.TimeoutExpired:
-        return "timed out"
-    if done.returncode == 0:
-        return "survived"
-    return "killed" if done.returncode == _FAILED else "broken"
-
-
-def environment(tree: Path) -> Mapping[str, str]:
-    """Return the environment of the tests: processes that they start import from the copy as well."""
-    path = os.pathsep.join(str(tree / folder) for folder in (".dev", ".", "hogql/src", "sandbox/src"))
-    return {**os.environ, "PYTHONPATH": path}
+    worst: tuple[Verdict, ...] = ("survived", "timed out", "broken")
+    return next((verdict for verdict in worst if verdict in verdicts), "killed")

@@ -154,7 +154,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.ANALYTICS,
         input=CreateInsight,
         run=_create_insight,
-        prepare=lambda args: stored_sql(args.query),
+        prepare=lambda args, _: stored_sql(args.query),
     ),
     updating(
         UpdateInsight,
@@ -163,7 +163,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="Change an insight: its query, texts, tags, or the dashboards it is on.",
         toolset=Toolset.INSIGHTS,
         budget=Budget.ANALYTICS,
-        prepare=lambda args: stored_sql(args.query),
+        prepare=lambda args, _: stored_sql(args.query),
     ),
     deleting(
         DeleteInsight,

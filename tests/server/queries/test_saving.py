@@ -88,7 +88,7 @@ async def test_a_mistake_is_named_in_one_line_and_nothing_is_sent(
     async with served() as (client, fake):
         asked = json.loads(text_of(await client.call_tool(tool, arguments)))["error"]
         saved = json.loads(text_of(await client.call_tool("create_insight", {"name": "x", "query": query})))["error"]
-        changed = json.loads(text_of(await client.call_tool("update_insight", {"insight_id": 1, "query": query})))
+        changed = json.loads(text_of(await client.call_tool("update_insight", {"insight_id": 31, "query": query})))
         assert not [request for request in fake.received if request.method != "GET"]
     for error in (asked, saved, changed["error"]):
         assert says in error["message"]
