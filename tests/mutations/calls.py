@@ -36,7 +36,7 @@ MUTATIONS = (
         mutation(
             "requests-before-local-rejections",
             "server/calling.py",
-            "prepared = operation.prepare(args) if operation.prepare else None",
+            "prepared = operation.prepare(args, runtime.settings.export_dir) if operation.prepare else None",
             "prepared = None",
             "tests/server/rejecting/test_local_rejections.py::test_nothing_is_sent_for_arguments_that_cannot_be_right",
         ),

@@ -66,4 +66,7 @@ def tried(each: Mutation, tree: Path) -> Verdict:
         path.write_bytes(before)
         os.utime(path, (stamp, stamp))
     worst: tuple[Verdict, ...] = ("survived", "timed out", "broken")
-    return next((verdict for verdict in worst if verdict in verdicts), "killed")
+    for verdict in worst:
+        if verdict in verdicts:
+            return verdict
+    return "killed"

@@ -1,6 +1,7 @@
 """Insights: saved charts and SQL. A bare query is wrapped in the node that PostHog needs to draw it."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ...gateway.budget import Budget
@@ -73,6 +74,10 @@ async def _read(api: Call, args: GetInsight) -> Any:
         if not found or found[0].get("short_id") != args.insight_id:
             raise
         return await api.get(INSIGHT, query, insight_id=found[0]["id"])
+
+
+def _prepared(args: CreateInsight | UpdateInsight, _: Path | None) -> dict[str, Any] | None:
+    return stored_sql(args.query)
 
 
 async def _create_insight(api: Call, args: CreateInsight) -> Result:
@@ -154,7 +159,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.ANALYTICS,
         input=CreateInsight,
         run=_create_insight,
-        prepare=lambda args, _: stored_sql(args.query),
+        prepare=_prepared,
     ),
     updating(
         UpdateInsight,
@@ -163,7 +168,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="Change an insight: its query, texts, tags, or the dashboards it is on.",
         toolset=Toolset.INSIGHTS,
         budget=Budget.ANALYTICS,
-        prepare=lambda args, _: stored_sql(args.query),
+        prepare=_prepared,
     ),
     deleting(
         DeleteInsight,
