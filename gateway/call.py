@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
@@ -36,6 +36,10 @@ from .target import Target, resolve_target
 _ONE_QUERY_PATH = "/api/projects/{project_id}/query/{query_id}/"
 _REACH_PATH = "/api/projects/{project_id}/feature_flags/user_blast_radius/"
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
+
+
+async def _as_it_is(response: Any) -> Any:
+    return response
 
 
 class Call:
@@ -178,20 +182,28 @@ class Call:
         """Send PATCH `{"deleted": false}`, the undo of `soft_delete`."""
         return await self._set_deleted(path, identifiers, deleted=False)
 
-    async def query(self, body: Mapping[str, Any], *, rows: bool = False, report: ReportPlace | None = None) -> Any:
+    async def query[T](
+        self,
+        body: Mapping[str, Any],
+        *,
+        rows: bool = False,
+        report: ReportPlace | None = None,
+        finish: Callable[[Any], Awaitable[T]] = _as_it_is,
+    ) -> T:
         """Send `POST /api/projects/{project_id}/query/`, which only reads. Kinds outside QUERY_KINDS are rejected.
 
         With `rows`, the rows of the response are Rows. At most three queries of a project are sent at a time; `report`
-        tells how many are ahead, by default as progress.
+        tells how many are ahead, by default as progress. `finish` makes the result of the response: the query has its
+        turn until then, because one that PostHog runs asynchronously counts there until it has ended.
         """
         check_query(body.get("query"))
         self._queried = True
         path = self._fill(QUERY_PATH, {})
         deadline = self._dispatcher.deadline
         if as_object(body.get("query")).get("kind") in INSTANT_KINDS:
-            return await self._request("POST", path, writes=False, body=body, rows=rows)
+            return await finish(await self._request("POST", path, writes=False, body=body, rows=rows))
         async with self._directory.lanes.turn(self.place, self.caller, deadline, report or self._report_place):
-            return await self._request("POST", path, writes=False, body=body, rows=rows)
+            return await finish(await self._request("POST", path, writes=False, body=body, rows=rows))
 
     async def _report_place(self, ahead: int) -> None:
         if self.progress is not None:

@@ -165,6 +165,20 @@ MUTATIONS = (
             _LIMITS + "test_wrong_tokens_wait_few_at_a_time_and_the_right_one_never",
         ),
         mutation(
+            "guesses-of-all-peers-together",
+            "server/transports/guesses.py",
+            "peer = peer_of(address)",
+            'peer = ""',
+            _LIMITS + "test_wrong_tokens_of_one_peer_take_no_place_of_another",
+        ),
+        mutation(
+            "guesses-of-any-number-of-peers",
+            "server/transports/guesses.py",
+            "or (peer not in self._waiting and len(self._waiting) >= MOST_PEERS)",
+            "",
+            _LIMITS + "test_wrong_tokens_of_one_peer_take_no_place_of_another",
+        ),
+        mutation(
             "a-session-id-authorizes",
             "server/transports/http.py",
             "if self._token is None or request.url.path == HEALTH:",

@@ -241,6 +241,30 @@ MUTATIONS = (
             "tests/gateway/test_lanes.py::test_callers_take_turns",
         ),
         mutation(
+            "turns-end-before-the-query",
+            "gateway/call.py",
+            "            return await finish(await self._request(\"POST\", path, writes=False, body=body, rows=rows))\n"
+            "\n    async def _report_place",
+            "            sent = await self._request(\"POST\", path, writes=False, body=body, rows=rows)\n"
+            "        return await finish(sent)\n"
+            "\n    async def _report_place",
+            "tests/tools/query/test_operations.py::test_a_background_query_has_its_turn_until_it_has_ended",
+        ),
+        mutation(
+            "late-failures-let-probes-through",
+            "gateway/breaker.py",
+            "            if probe is not self._probe:\n                return\n",
+            "",
+            "tests/gateway/test_breaker.py::test_an_older_request_that_ends_late_lets_no_second_one_through",
+        ),
+        mutation(
+            "late-timeouts-let-probes-through",
+            "gateway/breaker.py",
+            "        if probe is self._probe:\n",
+            "        if True:\n",
+            "tests/gateway/test_breaker.py::test_an_older_request_that_ends_late_lets_no_second_one_through",
+        ),
+        mutation(
             "a-breaker-that-never-opens",
             "gateway/breaker.py",
             "if self._failures < FAILURES:",

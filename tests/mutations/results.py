@@ -171,6 +171,27 @@ MUTATIONS = (
             "tests/server/test_log.py::test_no_text_can_forge_a_line_or_control_a_terminal",
         ),
         mutation(
+            "repeated-lines",
+            "server/repeats.py",
+            "elif (line := self._known.get(key)) is not None:",
+            "elif (line := None) is not None:",
+            "tests/server/test_log.py::test_a_line_that_repeats_is_written_once_and_then_counted",
+        ),
+        mutation(
+            "lines-of-changes-are-merged",
+            "server/repeats.py",
+            "if record.name in self._each or record.exc_info",
+            "if record.exc_info",
+            "tests/server/test_log.py::test_the_lines_of_the_audit_log_and_of_errors_are_all_written",
+        ),
+        mutation(
+            "any-number-of-known-lines",
+            "server/repeats.py",
+            "if len(self._known) >= MOST_KNOWN:",
+            "if False:",
+            "tests/server/test_log.py::test_very_many_different_lines_do_not_fill_the_memory",
+        ),
+        mutation(
             "query-strings-in-the-log",
             "server/log.py",
             '_QUERY.sub("?…", text)',

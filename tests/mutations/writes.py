@@ -315,7 +315,7 @@ MUTATIONS = (
         mutation(
             "no-line-before",
             "server/audit.py",
-            'self._write({"event": "sending", **entry, "changes": dict(_changes(request.body))})',
+            "self._write(first)",
             "pass",
             _AUDIT + "test_every_change_has_a_line_before_and_a_line_after",
         ),
@@ -329,8 +329,8 @@ MUTATIONS = (
         mutation(
             "writes-on-a-full-disk",
             "server/audit.py",
-            "raise _not_writable(error) from error",
-            "pass",
+            "if self._required:",
+            "if False:",
             _AUDIT + "test_on_a_full_disk_nothing_is_changed",
         ),
         mutation(
