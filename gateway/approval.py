@@ -29,12 +29,12 @@ class Proposal:
     """The state of the object that the change is based on."""
 
 
-type Destination = tuple[str | None, Hashable]
+type Aim = tuple[str | None, Hashable]
 """Connection and project."""
-type Approve = Callable[[Proposal, Destination], Awaitable[float]]
+type Approve = Callable[[Proposal, Aim], Awaitable[float]]
 """Returns when the change may be sent, after the seconds that a person took. Raises Refused when it may not."""
 
 
-async def approved(_: Proposal, __: Destination) -> float:
+async def approved(_: Proposal, __: Aim) -> float:
     """Agree to every change."""
     return 0.0

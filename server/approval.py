@@ -12,10 +12,10 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from ..gateway.approval import Destination, Proposal
+from ..gateway.approval import Aim, Proposal
 from ..gateway.errors import Refused
 from ..schemas.text import excerpt
 from .settings.declaration import Mode
@@ -90,23 +90,32 @@ type Ask = Callable[[str, str], Awaitable[Decision]]
 """Asks a person, and returns the answer. Takes the question and a token. Raises Unanswered and CannotAsk."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client asked for: a tool, and arguments without those of the call itself."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    confirmation: str | None = None
+
+
 class Approval:
     """Decides whether the changes of one call may be sent."""
 
     def __init__(
-        self, tokens: Tokens, mode: Mode, tool: str, *, confirmation: str | None = None, ask: Ask | None = None
+        self, tokens: Tokens, mode: Mode, asked: Asked, *, ask: Ask | None, clean: Callable[[str], str]
     ) -> None:
         self._tokens = tokens
         self._mode = mode
-        self._tool = tool
-        self._confirmation = confirmation
+        self._asked_for = asked
         self._ask = ask
+        self._clean = clean
 
-    async def __call__(self, proposal: Proposal, place: Destination) -> float:
+    async def __call__(self, proposal: Proposal, place: Aim) -> float:
         """Return the seconds that a person took to agree. Raises Refused (`confirmation_required`) and Unanswered."""
         if self._mode == "never" or (self._mode == "auto" and not proposal.reasons):
             return 0.0
-        change = _fingerprint(self._tool, proposal, place)
+        change = _fingerprint(self._asked_for, proposal, place)
         if self._ask is not None:
             with suppress(CannotAsk):
                 return await self._asked(self._ask, proposal, change)
@@ -116,8 +125,9 @@ class Approval:
                 "Every change needs the agreement of a person, and this client cannot ask one.",
                 "The operator set MATON_POSTHOG_CONFIRM / --confirm to always.",
             )
-        why = self._tokens.redeem(self._confirmation, change) if self._confirmation else None
-        if self._confirmation and why is None:
+        token = self._asked_for.confirmation
+        why = self._tokens.redeem(token, change) if token else None
+        if token and why is None:
             return 0.0
         message = f"`confirmation` is not valid: {why}. Nothing was sent." if why else "Nothing was sent yet."
         raise _refused(
@@ -131,7 +141,9 @@ class Approval:
 
     async def _asked(self, ask: Ask, proposal: Proposal, change: bytes) -> float:
         started = time.monotonic()
-        answer = await ask(question(self._tool, proposal, await proposal.count()), self._tokens.issue(change))
+        answer = await ask(
+            self._clean(question(self._asked_for.tool, proposal, await proposal.count())), self._tokens.issue(change)
+        )
         if not answer.agreed:
             raise _refused(
                 proposal, "The user did not agree. Nothing was sent.", "Do not try again unless the user asks for it."
@@ -157,9 +169,12 @@ def question(tool: str, proposal: Proposal, affects: Sequence[Mapping[str, Any]]
     return "\n".join([*lines, "Do it?"])
 
 
-def _fingerprint(tool: str, proposal: Proposal, place: Destination) -> bytes:
-    """Return a text that is the same only for the same change of the same object in the same state."""
-    bound = {**asdict(proposal), "count": None, "tool": tool, "place": list(place)}
+def _fingerprint(asked: Asked, proposal: Proposal, aim: Aim) -> bytes:
+    """Return a text that is the same only for the same call about the same object in the same state.
+
+    The arguments count instead of the body, which can contain the time now.
+    """
+    bound = (asked.tool, asked.arguments, proposal.path, proposal.version, list(aim))
     return hashlib.sha256(json.dumps(bound, sort_keys=True, default=str).encode()).digest()
 
 

@@ -6,6 +6,7 @@ of the call, and the client calls again with the answer.
 
 from typing import Any
 
+import anyio
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import NoBackChannelError
 from mcp.types import (
@@ -16,7 +17,7 @@ from mcp.types import (
     InputRequiredResult,
 )
 
-from .approval import Ask, CannotAsk, Decision, Unanswered
+from .approval import LIFETIME_S, Ask, CannotAsk, Decision, Unanswered
 from .starting.ready import MODERN
 
 _KEY = "confirm"
@@ -33,9 +34,12 @@ def asking(context: ServerRequestContext[Any], params: CallToolRequestParams) ->
 
     async def ask_during(question: str, _: str) -> Decision:
         try:
-            result = await context.session.elicit_form(question, _FORM, related_request_id=context.request_id)
+            with anyio.fail_after(LIFETIME_S):
+                result = await context.session.elicit_form(question, _FORM, related_request_id=context.request_id)
         except NoBackChannelError as error:
             raise CannotAsk from error
+        except TimeoutError:
+            return Decision(agreed=False)
         return Decision(_agrees(result))
 
     async def ask_between(question: str, state: str) -> Decision:

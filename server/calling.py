@@ -13,13 +13,13 @@ from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError, Refused, read_only
 from ..gateway.http.threads import LARGE_BYTES
-from ..schemas.base import Input
+from ..schemas.base import OF_THE_CALL, Input
 from ..schemas.json import safe_integers
 from ..schemas.json.rows import Rows
 from ..tools.operation import Operation, Reply, Result
 from ..tools.operation.hints import advised
 from ..tools.toolsets import RESTORE, RESTORED, Effect, Toolset
-from .approval import Ask, Unanswered
+from .approval import Ask, Asked, Unanswered
 from .arguments import invalid_arguments, reject_flood, reject_marks
 from .results.render import render
 from .results.tool_result import ToolResult
@@ -66,7 +66,7 @@ async def call_tool(
             patient=patient,
             tool=operation.name,
             caller=caller,
-            confirmation=getattr(args, "confirmation", None),
+            asked=_asked(operation.name, args),
             ask=ask,
         )
         reply = prepared if isinstance(prepared, Reply) else await _run(operation, call, args, prepared)
@@ -132,6 +132,11 @@ def _progress(runtime: Runtime, report: Progress) -> Progress:
         await report(seconds, runtime.door.value(news))
 
     return cleaned
+
+
+def _asked(tool: str, args: Input) -> Asked:
+    arguments = args.model_dump(mode="json", exclude=set(OF_THE_CALL), exclude_unset=True)
+    return Asked(tool, arguments, getattr(args, "confirmation", None))
 
 
 def _validate(operation: Operation[Any], arguments: dict[str, Any]) -> Input:

@@ -22,7 +22,7 @@ from ..gateway.dispatcher import Sender
 from ..gateway.errors import Failed, Refused
 from ..gateway.http.request import Request
 from ..tools.operation import Operation
-from .approval import Approval, Ask, Tokens
+from .approval import Approval, Ask, Asked, Tokens
 from .audit import AuditLog
 from .results.door import Door
 from .sandbox.child import COMMAND, Sandbox, SandboxError
@@ -105,7 +105,7 @@ class Runtime:
         patient: bool = False,
         tool: str = "",
         caller: Hashable = None,
-        confirmation: str | None = None,
+        asked: Asked | None = None,
         ask: Ask | None = None,
     ) -> Call:
         """Return a call through the gateway, not yet aimed. Raises Failed (`unavailable`).
@@ -131,13 +131,13 @@ class Runtime:
             export_dir=self.settings.export_dir,
             clean=self.door.value,
             journal=self.audit.journal(tool),
-            approve=self._approval(tool, confirmation, ask) if writes else approved,
+            approve=self._approval(asked, ask) if writes and asked else approved,
             caller=caller,
         )
 
-    def _approval(self, tool: str, confirmation: str | None, ask: Ask | None) -> Approval:
-        mode = self.settings.confirm.of(tool)
-        return Approval(self.confirmations, mode, tool, confirmation=confirmation, ask=ask)
+    def _approval(self, asked: Asked, ask: Ask | None) -> Approval:
+        mode = self.settings.confirm.of(asked.tool)
+        return Approval(self.confirmations, mode, asked, ask=ask, clean=self.door.value)
 
     async def _send_when_ready(
         self, gateway: Gateway, waiting: Waiting, request: Request, deadline: float, received: Received

@@ -16,7 +16,8 @@ from ..schemas.actions import (
 )
 from ..schemas.base import View
 from .operation import Effect, Operation, Result, Toolset, read, route, show
-from .operation.writing import Editing, creating, deleting, plain_arguments, tags_of, updating
+from .operation.editing import Editing, plain_arguments, tags_of
+from .operation.writing import creating, deleting, updating
 
 ACTIONS = "/api/projects/{project_id}/actions/"
 

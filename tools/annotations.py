@@ -14,8 +14,9 @@ from ..schemas.annotations import (
 )
 from .operation import Effect, Operation, Result, Toolset, show_page
 from .operation.dates import range_end, range_start
+from .operation.editing import Change, Editing
 from .operation.undoing import removal
-from .operation.writing import Change, Editing, create, deleting, updating
+from .operation.writing import create, deleting, updating
 
 ANNOTATIONS = "/api/projects/{project_id}/annotations/"
 _SCOPES = {"insight": "dashboard_item"}

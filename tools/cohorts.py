@@ -18,9 +18,10 @@ from ..schemas.cohorts import (
 from ..schemas.json import as_list, as_object
 from ..schemas.text import excerpt
 from .operation import Effect, Operation, Result, Toolset, listing, route
+from .operation.editing import Change, Editing
 from .operation.pages import PagedRows
 from .operation.undoing import removal
-from .operation.writing import Change, Editing, create, deleting, updating
+from .operation.writing import create, deleting, updating
 
 COHORTS = "/api/projects/{project_id}/cohorts/"
 _FLAGS = "/api/projects/{project_id}/feature_flags/"

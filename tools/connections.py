@@ -27,8 +27,10 @@ async def _manage_connection(api: Call, args: ManageConnection) -> Result | Repl
         case "list":
             return await _list(api, args.status or "ACTIVE")
         case "create":
+            proposal = _proposal("Create a connection", {"app": "posthog"}, ())
             if args.dry_run:
-                return await dry_run(_proposal("Create a connection", {"app": "posthog"}, ()), {})
+                return await dry_run(proposal, {})
+            await api.approve(proposal)
             return await _create(api)
         case "get":
             return _one(await api.control.get(str(args.connection_id)))
@@ -47,7 +49,8 @@ async def _delete(api: Call, connection_id: str, *, only_show: bool) -> Result:
 
 
 def _proposal(title: str, body: Mapping[str, Any], reasons: tuple[str, ...]) -> Proposal:
-    return Proposal(title=title, path="/connections", body=body, reasons=reasons, difference={})
+    path = "/".join(["/connections", *([body["connection_id"]] if "connection_id" in body else [])])
+    return Proposal(title=title, path=path, body=body, reasons=reasons, difference={})
 
 
 async def _list(api: Call, status: Literal["ACTIVE", "PENDING", "FAILED"]) -> Result:

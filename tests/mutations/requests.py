@@ -243,9 +243,9 @@ MUTATIONS = (
         mutation(
             "turns-end-before-the-query",
             "gateway/call.py",
-            "            return await finish(await self._request(\"POST\", path, writes=False, body=body, rows=rows))\n"
+            '            return await finish(await self._request("POST", path, writes=False, body=body, rows=rows))\n'
             "\n    async def _report_place",
-            "            sent = await self._request(\"POST\", path, writes=False, body=body, rows=rows)\n"
+            '            sent = await self._request("POST", path, writes=False, body=body, rows=rows)\n'
             "        return await finish(sent)\n"
             "\n    async def _report_place",
             "tests/tools/query/test_operations.py::test_a_background_query_has_its_turn_until_it_has_ended",

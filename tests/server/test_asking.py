@@ -1,9 +1,10 @@
 """Asking a person before a change: by elicitation in both protocol eras, and else by a confirmation."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from mcp import Client
 from mcp.types import ElicitRequestParams, ElicitResult
 
 from maton_posthog.gateway.approval import Proposal
+from maton_posthog.gateway.directory import utc_now
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.server import approval
 from maton_posthog.server.app import build
@@ -19,9 +21,9 @@ from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import SettingsError, load
 from maton_posthog.tools.operations import OPERATIONS
 
-from ..gateway.fake_gateway import CONNECTION, FakeGateway, reply
+from ..gateway.fake_gateway import CONNECTION, Behaviour, FakeGateway, Peer, Received, raw, reply
 from ..tools.posthog.fake import connection
-from .test_every_operation import ARGUMENTS, ERAS, Era, documented, key_set, methods, text_of
+from .test_every_operation import ARGUMENTS, CANARY, ERAS, Era, documented, key_set, methods, text_of, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -47,19 +49,29 @@ class Person:
 
 @asynccontextmanager
 async def served(
-    era: Era = "auto", person: Person | None = None, **flags: Any
+    era: Era = "auto", person: Person | None = None, now: Callable[[], datetime] = utc_now, **flags: Any
 ) -> AsyncGenerator[tuple[Client, FakeGateway]]:
     """Yield a client with or without a person, of a server with the usual settings."""
     async with FakeGateway() as fake:
         fake.answers(documented)
         with key_set():
-            runtime = Runtime(load(gateway_url=fake.url, control_url=fake.url, **flags))
+            runtime = Runtime(load(gateway_url=fake.url, control_url=fake.url, **flags), now=now)
         callback = person.answer if person else None
         try:
             async with Client(build(runtime), mode=era, elicitation_callback=callback) as client:
                 yield client, fake
         finally:
             await runtime.aclose()
+
+
+def with_name(name: str) -> Behaviour:
+    """Respond as documented, with a flag of this key."""
+
+    async def respond(request: Received, peer: Peer) -> None:
+        found = upstream(request)
+        await peer.send(raw(200, json.dumps({**found, "key": name} if "key" in found else found).encode()))
+
+    return respond
 
 
 async def called(client: Client, tool: str, arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -160,6 +172,34 @@ async def test_a_confirmation_of_one_rollout_does_not_allow_another() -> None:
         assert writes(fake) == []
 
 
+async def test_a_confirmation_of_one_connection_does_not_delete_another() -> None:
+    async with served() as (client, fake):
+        token = (await called(client, "manage_connection", DELETE_CONNECTION))["error"]["confirmation"]
+        other = {"action": "delete", "connection_id": "11111111-6f0e-4d0e-9d59-3c1e5d0c1a11"}
+        error = (await called(client, "manage_connection", other, confirmation=token))["error"]
+        assert error["code"] == "confirmation_required"
+        assert writes(fake) == []
+
+
+async def test_a_confirmation_counts_for_now_at_a_later_time() -> None:
+    launch = ("update_survey", {"survey_id": "0190bbbb-0000-7000-8000-000000000002", "start_date": "now"})
+    moments = iter(datetime(2026, 11, 23, 12, minute, tzinfo=UTC) for minute in range(60))
+    async with served(now=lambda: next(moments)) as (client, fake):
+        token = (await called(client, *launch))["error"]["confirmation"]
+        assert "error" not in await called(client, *launch, confirmation=token)
+        assert len(writes(fake)) == 1
+
+
+async def test_a_question_passes_the_door() -> None:
+    person = Person("decline")
+    async with served(person=person) as (client, fake):
+        fake.answers(with_name(f"x {CANARY} \u202e{chr(0xE0041)}y"))
+        await called(client, *DELETE)
+    (question,) = person.asked
+    assert CANARY not in question
+    assert question.isprintable() or set(question) & {"\u202e", chr(0xE0041)} == set()
+
+
 @pytest.mark.parametrize("token", ["", "confirm_", "x", "confirm_AAAA", "confirm_" + "A" * 70, "\u202e", "a" * 10_000])
 async def test_a_made_up_confirmation_allows_nothing(token: str) -> None:
     async with served() as (client, fake):
@@ -196,9 +236,16 @@ FLAG = Proposal(title="Update", path="/flags/42/", body={"active": True}, reason
 HERE = ("connection", 7)
 
 
-async def confirmation_of(proposal: Proposal, tokens: Tokens, tool: str = "update_flag") -> str:
+def approval_of(
+    tokens: Tokens, tool: str = "update_flag", *, confirmation: str | None = None, ask: approval.Ask | None = None
+) -> Approval:
+    asked = approval.Asked(tool, {"flag": 42}, confirmation)
+    return Approval(tokens, "auto", asked, ask=ask, clean=str)
+
+
+async def confirmation_of(proposal: Proposal, tokens: Tokens) -> str:
     with pytest.raises(Refused) as caught:
-        await Approval(tokens, "auto", tool)(proposal, HERE)
+        await approval_of(tokens)(proposal, HERE)
     return caught.value.details["confirmation"]
 
 
@@ -210,13 +257,12 @@ async def test_a_confirmation_is_bound_to_tool_place_and_state() -> None:
         ("update_flag", FLAG, ("other", 7)),
         ("update_flag", replace(FLAG, version="2"), HERE),
         ("update_flag", replace(FLAG, path="/flags/43/"), HERE),
-        ("update_flag", replace(FLAG, body={"active": False}), HERE),
     ]
     for tool, proposal, place in others:
         token = await confirmation_of(FLAG, tokens)
         with pytest.raises(Refused, match="belongs to another change"):
-            await Approval(tokens, "auto", tool, confirmation=token)(proposal, place)
-        assert await Approval(tokens, "auto", "update_flag", confirmation=token)(FLAG, HERE) == 0.0
+            await approval_of(tokens, tool, confirmation=token)(proposal, place)
+        assert await approval_of(tokens, confirmation=token)(FLAG, HERE) == 0.0
 
 
 async def test_an_answer_to_another_question_does_not_count() -> None:
@@ -228,7 +274,7 @@ async def test_an_answer_to_another_question_does_not_count() -> None:
         return Decision(True, state=states.pop())
 
     states = [mine, others]
-    approve = Approval(tokens, "auto", "update_flag", ask=ask)
+    approve = approval_of(tokens, ask=ask)
     with pytest.raises(Refused, match="does not count"):
         await approve(FLAG, HERE)
     assert await approve(FLAG, HERE) == 0.0

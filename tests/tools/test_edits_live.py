@@ -9,7 +9,7 @@ import pytest
 
 from maton_posthog.schemas.json import as_list, as_object
 from maton_posthog.schemas.json.difference import difference
-from maton_posthog.tools.operation.writing import VOLATILE
+from maton_posthog.tools.operation.comparing import VOLATILE
 
 from ..oracle import examples
 from .posthog.live import LiveSandbox, running_sandbox

@@ -18,8 +18,9 @@ from ...schemas.dashboards import (
 )
 from ...schemas.json import as_list, as_object, is_list, is_object
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
+from ..operation.editing import Change, Editing, tags_of
 from ..operation.pages import MAX_PAGES, PAGE_SIZE, PagedRows
-from ..operation.writing import Change, Editing, creating, deleting, tags_of, updating
+from ..operation.writing import creating, deleting, updating
 from .numbers import numbers_of
 
 DASHBOARDS = "/api/projects/{project_id}/dashboards/"

@@ -20,10 +20,11 @@ from ...schemas.flags import FlagRow, Variant
 from ...schemas.json import as_list, as_object
 from ..operation import Effect, Operation, Result, Toolset, listing, read, show
 from ..operation.dates import instants, midnights
+from ..operation.editing import Change, Editing, plain_arguments
 from ..operation.merging import merged_by
 from ..operation.pages import PagedRows
 from ..operation.undoing import removal
-from ..operation.writing import Change, Editing, create, deleting, plain_arguments, updating
+from ..operation.writing import create, deleting, updating
 
 EXPERIMENTS = "/api/projects/{project_id}/experiments/"
 EXPERIMENT = "/api/projects/{project_id}/experiments/{experiment_id}/"

@@ -12,8 +12,9 @@ from ...schemas.experiments.objects import ExperimentRow
 from ...schemas.flags import CreateFlag, DeleteFlag, FlagRow, FlagState, FlagView, GetFlag, ListFlags, UpdateFlag
 from ...schemas.json import as_list, as_object, as_objects
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
+from ..operation.editing import Change, Editing, plain_arguments, tags_of
 from ..operation.undoing import removal
-from ..operation.writing import Change, Editing, create, deleting, plain_arguments, tags_of, updating
+from ..operation.writing import create, deleting, updating
 from .filters import changed_filters, filters_back, groups_of
 from .finding import FLAG, FLAGS, find_flag, find_to_change
 from .people import evidence, reach_of, what_a_person_gets

@@ -23,8 +23,9 @@ from ...schemas.insights import (
 from ...schemas.json import as_list
 from ..analytics.computing import INSIGHTS
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
+from ..operation.editing import Change, Editing, plain_arguments, tags_of
 from ..operation.undoing import removal
-from ..operation.writing import Change, Editing, create, deleting, plain_arguments, tags_of, updating
+from ..operation.writing import create, deleting, updating
 from .results import INSIGHT, age_of, shown_result
 from .saving import stored_query, stored_sql
 

@@ -4,11 +4,8 @@ An answer carries `changed` (the named fields), `also_changed` (side effects) an
 was stored before).
 """
 
-import hashlib
 import json
-import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,155 +13,18 @@ from pydantic import ValidationError
 from ...gateway.approval import Proposal, nobody
 from ...gateway.call import Call
 from ...gateway.errors import Failed, GatewayError, Refused
-from ...gateway.paths import placeholders
 from ...schemas.base import OF_THE_CALL, View, Write
-from ...schemas.json import as_list, as_object
-from ...schemas.json.difference import difference, same, without
+from ...schemas.json import as_list
+from ...schemas.json.difference import difference, same
 from ...schemas.text import excerpt
-from . import Effect, Operation, Result, show, unexpected_shape
+from . import Effect, Operation, Result, show
+from .comparing import cut, cut_all, differences, version_of
+from .editing import Change, Editing
 from .undoing import NO_REMOVAL, Removal, no_undo, removal, restoring, undo_call
 
-VOLATILE = frozenset(
-    [
-        *("updated_at", "last_modified_at", "last_modified_by", "version", "user_access_level", "can_edit"),
-        *("last_called_at", "last_viewed_at", "last_accessed_at", "last_refresh", "last_calculation"),
-        *("cache_target_age", "next_allowed_client_refresh", "is_cached", "result", "columns", "types", "hasMore"),
-        *("query_status", "timezone", "hogql", "last_calculated_at", "filters_hash", "pending_version", "bytecode"),
-        *("alerts", "effective_privilege_level", "effective_restriction_level", "dashboard_tiles", "derived_name"),
-    ]
-)
-"""Fields that change by themselves, or follow from others."""
 NOTHING_TO_CHANGE = "Everything is stored like this already; nothing was sent."
-_DATES = ("start_date", "end_date")
 _SETS = ("tags", "dashboards")
 """Lists without an order."""
-_IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,200}")
-_LONGEST = 2000
-"""Most characters of one value in a difference."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A change of a stored object, before it is sent."""
-
-    before: Mapping[str, Any]
-    body: Mapping[str, Any]
-    """The fields to send: those that differ from what is stored."""
-
-    @property
-    def after(self) -> Mapping[str, Any]:
-        """The object as it is expected to be stored."""
-        return {**self.before, **self.body}
-
-
-type Reasons = Callable[[Call, Change], Awaitable[Sequence[str]]]
-"""Returns why a person should look at a change before it is sent."""
-
-
-async def nobody_asks(_: Call, __: Change) -> Sequence[str]:
-    """Return no reason."""
-    return ()
-
-
-async def nobody_counts(_: Call, __: Change) -> Sequence[Mapping[str, Any]]:
-    """Count nobody."""
-    return ()
-
-
-def no_notes(_: Call, __: Any, ___: Change, ____: Mapping[str, Any]) -> Sequence[str]:
-    """Return no note."""
-    return ()
-
-
-def plain_body(_: Call, args: Any, __: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the given arguments as the fields to store."""
-    return args.given()
-
-
-def plain_arguments(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
-    """Return the arguments that store the fields as before.
-
-    They have the names of the fields. An empty text clears a text, and `none` a date. Tags are added and removed.
-    """
-    back: dict[str, Any] = {}
-    for name in names:
-        value = before.get(name)
-        if name == "tags":
-            back |= tags_back(before, after)
-        elif value is None:
-            back[name] = "none" if name in _DATES else ""
-        else:
-            back[name] = value
-    return back
-
-
-def tags_back(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that bring back the tags that were there before."""
-    was, now = as_list(before.get("tags")), as_list(after.get("tags"))
-    lost, added = [tag for tag in was if tag not in now], [tag for tag in now if tag not in was]
-    return {**({"tags": lost} if lost else {}), **({"remove_tags": added} if added else {})}
-
-
-def tags_of(args: Any, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `{"tags"}` with the given tags added and removed, or nothing when none are given."""
-    if args.tags is None and args.remove_tags is None:
-        return {}
-    removed = set(args.remove_tags or ())
-    kept = [tag for tag in as_list(stored.get("tags")) if tag not in removed]
-    return {"tags": list(dict.fromkeys((*kept, *(args.tags or ()))))}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Editing[I: Write]:
-    """How the objects of one kind are changed and deleted."""
-
-    what: str
-    """The kind of object, such as `feature flag`."""
-    path: str
-    gives: type[View]
-    target: str
-    """The argument that names the object."""
-    find: Callable[[Call, I], Awaitable[Any]] | None = None
-    """Returns the stored object; by default it is read by its id."""
-    body: Callable[[Call, I, Mapping[str, Any]], Mapping[str, Any]] = plain_body
-    """Returns the fields that PostHog should store, from the arguments and the stored object. Raises Refused."""
-    back: Callable[[Mapping[str, Any], Mapping[str, Any], Sequence[str]], Mapping[str, Any]] = plain_arguments
-    """Returns the arguments that store these fields as before: of the object before and after the change."""
-    meant: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
-    """Returns an object without what has no meaning, so that the undo need not bring it back."""
-    basis: Callable[[Change], Mapping[str, Any]] = lambda _: {}
-    """Returns what is sent along, so that PostHog notices conflicting changes."""
-    reasons: Reasons = nobody_asks
-    affects: Callable[[Call, Change], Awaitable[Sequence[Mapping[str, Any]]]] = nobody_counts
-    """Returns whom a change affects, as far as PostHog counts it."""
-    notes: Callable[[Call, I, Change, Mapping[str, Any]], Sequence[str]] = no_notes
-    """Returns notes on the stored object."""
-
-    def label(self, stored: Mapping[str, Any]) -> str:
-        """Return how the object is called in texts, such as `feature flag "beta" (42)`."""
-        names = (stored.get(each) for each in ("key", "name", "derived_name", "content"))
-        name = next((each for each in names if isinstance(each, str) and each), "")
-        return f"{self.what} {json.dumps(excerpt(name, 80), ensure_ascii=False)} ({stored.get('id')})"
-
-    async def stored(self, api: Call, args: I) -> dict[str, Any]:
-        """Return the object that the arguments name. Raises GatewayError."""
-        if self.find is not None:
-            found = await self.find(api, args)
-        else:
-            found = await api.get(self.path, **{self.placeholder: getattr(args, self.target)})
-        show(self.gives, found)
-        fields = as_object(found)
-        # What is changed next is the object that PostHog returned, so it has to be the one that was asked for.
-        identifiers = {str(fields.get(name)) for name in ("id", "key", "short_id")}
-        if str(getattr(args, self.target)) not in identifiers or not _IDENTIFIER.fullmatch(str(fields.get("id"))):
-            raise unexpected_shape(self.gives.__name__, "id")
-        return fields
-
-    @property
-    def placeholder(self) -> str:
-        """The name of the id in the path."""
-        (name,) = placeholders(self.path) - {"project_id"}
-        return name
 
 
 async def update[I: Write](api: Call, args: I, editing: Editing[I], tool: str) -> Result:
@@ -176,7 +36,7 @@ async def update[I: Write](api: Call, args: I, editing: Editing[I], tool: str) -
     change = _change(api, args, editing, before)
     if not change.body:
         return {**_identity(editing, before, dry_run=args.dry_run), "changed": {}, "note": NOTHING_TO_CHANGE}
-    proposal = await _proposal(api, editing, change, "Update", change.body)
+    proposal = await _proposal(api, editing, change, "Update")
     if args.dry_run:
         return await dry_run(proposal, _identity(editing, before, dry_run=True))
     if await api.approve(proposal):
@@ -200,7 +60,7 @@ async def delete[I: Write](api: Call, args: I, editing: Editing[I], state: type[
     """Delete the object softly, and return it with the call that restores it. Raises GatewayError."""
     before = await editing.stored(api, args)
     change = Change(before, {"deleted": True})
-    proposal = await _proposal(api, editing, change, "Delete", change.body)
+    proposal = await _proposal(api, editing, change, "Delete")
     if args.dry_run:
         return await dry_run(proposal, show(state, before))
     if await api.approve(proposal):
@@ -232,7 +92,7 @@ async def create(
     Raises GatewayError.
     """
     shown = {name: value for name, value in body.items() if not name.startswith("_")}
-    difference_ = {name: {"before": None, "after": _cut(value)} for name, value in shown.items()}
+    difference_ = {name: {"before": None, "after": cut(value)} for name, value in shown.items()}
     name = next((shown[each] for each in ("key", "name", "content") if isinstance(shown.get(each), str)), "")
     title = f"Create {what} {json.dumps(excerpt(name, 80), ensure_ascii=False)}"
     proposal = Proposal(title=title, path=path, body=body, reasons=tuple(reasons), count=count, difference=difference_)
@@ -254,59 +114,25 @@ async def dry_run(proposal: Proposal, identity: Mapping[str, Any]) -> dict[str, 
     return {
         "dry_run": True,
         **identity,
-        "would_send": {name: _cut(value) for name, value in proposal.body.items()},
+        "would_send": {name: cut(value) for name, value in proposal.body.items()},
         "would_change": dict(proposal.difference),
         **affects,
         **asks,
     }
 
 
-def differences(
-    gives: type[View], before: Mapping[str, Any], after: Mapping[str, Any], named: Collection[str]
-) -> dict[str, dict[str, Any]]:
-    """Return `changed` for the named fields, and `also_changed` for others that PostHog changed with them.
-
-    Fields of the view are compared as it shows them, and others that both objects have as they are stored.
-    """
-    ignored = VOLATILE.difference(named)
-    was, now = _comparable(gives, before, after), _comparable(gives, after, before)
-    changed, others = dict[str, Any](), dict[str, Any]()
-    for name in dict.fromkeys((*named, *was, *now)):
-        if name in ignored:
-            continue
-        found = difference({name: was.get(name)}, {name: now.get(name)}, ignoring=ignored)
-        if name in named:
-            # A view can show less of a field than changed, such as the kind of a query.
-            found = found or difference({name: before.get(name)}, {name: after.get(name)}, ignoring=ignored)
-            changed.update(_cut_all(found))
-        else:
-            others.update(_cut_all(found))
-    return {"changed": changed, **({"also_changed": others} if others else {})}
-
-
-def _comparable(gives: type[View], one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    hidden = {name: one[name] for name in one if name in other and name not in gives.model_fields}
-    return {**hidden, **show(gives, one)}
-
-
-async def _proposal(api: Call, editing: Editing[Any], change: Change, verb: str, body: Mapping[str, Any]) -> Proposal:
+async def _proposal(api: Call, editing: Editing[Any], change: Change, verb: str) -> Proposal:
     """Return the change as it is shown before it is sent."""
-    named = {name: change.before.get(name) for name in body}
+    named = {name: change.before.get(name) for name in change.body}
     return Proposal(
         title=f"{verb} {editing.label(change.before)}",
         path=editing.path.replace(f"{{{editing.placeholder}}}", str(change.before["id"])),
-        body=body,
+        body=change.body,
         reasons=tuple(await editing.reasons(api, change)),
         count=lambda: editing.affects(api, change),
-        difference=_cut_all(difference(named, dict(body))),
+        difference=cut_all(difference(named, dict(change.body))),
         version=version_of(change.before),
     )
-
-
-def version_of(stored: Mapping[str, Any]) -> str:
-    """Return a text that differs when anything in the object differs that does not change by itself."""
-    lasting = {**without(stored, VOLATILE), "version": stored.get("version")}
-    return hashlib.sha256(json.dumps(lasting, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _change[I: Write](api: Call, args: I, editing: Editing[I], before: Mapping[str, Any]) -> Change:
@@ -388,16 +214,6 @@ def _is_back(name: str, before: Any, stored: Any) -> bool:
 def _identity(editing: Editing[Any], stored: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
     shown = show(editing.gives, stored)
     return {name: shown[name] for name in ("id", "key", "name") if name in shown} if dry_run else shown
-
-
-def _cut_all(found: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {place: {side: _cut(value) for side, value in sides.items()} for place, sides in found.items()}
-
-
-def _cut(value: Any) -> Any:
-    """Return the value, or the start of its JSON text if it is long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return value if len(text) <= _LONGEST else excerpt(text, _LONGEST)
 
 
 def creating[I: Write](

@@ -19,8 +19,9 @@ from ...schemas.surveys.objects import (
 )
 from ..operation import Effect, Operation, Result, Toolset, listing, read, show
 from ..operation.dates import instant, instants, midnights
+from ..operation.editing import Change, Editing, plain_arguments
 from ..operation.merging import merged, merged_by, reverting
-from ..operation.writing import Change, Editing, create, plain_arguments, updating
+from ..operation.writing import create, updating
 
 SURVEYS = "/api/projects/{project_id}/surveys/"
 SURVEY = "/api/projects/{project_id}/surveys/{survey_id}/"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from maton_posthog.gateway.approval import Destination, Proposal
+from maton_posthog.gateway.approval import Aim, Proposal
 from maton_posthog.gateway.errors import Failed, Refused
 from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.operations import OPERATIONS
@@ -143,7 +143,7 @@ async def test_a_dry_run_of_an_update_shows_the_difference_and_only_reads(tool: 
 async def test_an_object_that_changed_while_a_person_looked_is_left_alone(tool: str) -> None:
     api, stored = posthog(tool)
 
-    async def slow(_: Proposal, __: Destination) -> float:
+    async def slow(_: Proposal, __: Aim) -> float:
         stored["description" if "description" in stored else "created_at"] = "changed in the meantime"
         return 5.0
 
@@ -154,7 +154,7 @@ async def test_an_object_that_changed_while_a_person_looked_is_left_alone(tool: 
     assert bodies(api) == []
 
 
-def with_person(api: FakeCall, approve: Callable[[Proposal, Destination], Any]) -> None:
+def with_person(api: FakeCall, approve: Callable[[Proposal, Aim], Any]) -> None:
     api._approve = approve  # pyright: ignore[reportPrivateUsage]
 
 
@@ -162,7 +162,7 @@ async def test_the_time_of_a_person_does_not_count_towards_the_deadline() -> Non
     api, _ = posthog("update_flag")
     api.end_in(30)
 
-    async def slow(_: Proposal, __: Destination) -> float:
+    async def slow(_: Proposal, __: Aim) -> float:
         return 600.0
 
     with_person(api, slow)
