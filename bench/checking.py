@@ -34,7 +34,7 @@ WORST = f"select {', '.join(f'evnt{number}' for number in range(_COLUMNS))} from
 AT_THE_BOUND: Mapping[str, str] = {
     "operands": "select " + " + ".join(["1"] * 131),
     "conditions": "select 1 where " + " or ".join(["(a = 1 and b = 2)"] * 31),
-    "lists": "select 1 where " + " or ".join(["a in (1, 2, 3, 4, 5, 6)"] * 22),
+    "lists": "select 1 where " + " or ".join(["a in (1, 2, 3, 4, 5, 6)"] * 18),
     "intervals": "select " + "interval - day - " * 9 + "1",
     "cases": "select " + "case - end - " * 9 + "1",
     "joins": "select 1 from " + ", ".join(["a"] * 30),

@@ -38,7 +38,7 @@ MUTATIONS = (
             "server/app.py",
             "    return _clean_result(door, result)\n",
             "    return result\n",
-            "tests/server/rendering/test_side_doors.py::test_a_prompt_does_not_repeat_the_key",
+            "tests/server/rendering/test_side_doors.py::test_the_result_of_any_handler_passes_the_door",
         ),
         mutation(
             "protocol-errors-around-the-door",
@@ -143,7 +143,6 @@ MUTATIONS = (
             "return line if _WORD.fullmatch(line) else json.dumps(line, ensure_ascii=False)",
             "return line",
             "tests/tools/test_hostile_names.py::test_a_short_word_is_not_quoted_and_everything_else_is",
-            "tests/server/rendering/test_hostile.py::test_an_error_repeats_a_hostile_text_only_as_the_upstreams_words",
         ),
         mutation(
             "backticks-in-backticks",
