@@ -1,45 +1,72 @@
-"""Run the tests of every distribution in this checkout, two suites at a time.
+"""Run the tests of every distribution in this checkout, a few suites at a time.
 
     python .ci/suites.py [arguments of pytest]
 
 The output of the first suite is shown as it runs, that of the others in one piece afterwards. Paths among the arguments
 are from the root of the repository and select the suites that hold them. With arguments, a suite in which no test is
-selected has not failed.
+selected has not failed; without them the long suites run in parts.
 """
 
+import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = "."
 FOLDERS = (PRODUCT, "sandbox", "hogql")
 """The longest suite first."""
-AT_ONCE = 2
+PARTS: Mapping[str, Sequence[str]] = {PRODUCT: ["tests/server"], "sandbox": ["tests/insights"]}
+"""Folders of tests that run beside the rest of their suite, so that no long suite is left over at the end."""
+AT_ONCE = 3
+"""One more than the cores of a small machine, because tests wait for the processes that they start."""
 NO_TESTS = 5
+
+
+class Run(NamedTuple):
+    """One run of pytest, in the folder of a distribution."""
+
+    folder: str
+    arguments: Sequence[str]
+    tests: str = "tests"
+
+    @property
+    def name(self) -> str:
+        """The folder of its tests."""
+        return f"{self.folder}/{self.tests}"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Return 1 when a suite failed, else 0."""
     present = [folder for folder in FOLDERS if (ROOT / folder / "pyproject.toml").is_file()]
     suites = divide(arguments, present)
+    runs = [Run(folder, given) for folder, given in suites.items()] if arguments else list(in_parts(present))
     failed: list[str] = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {
-            folder: pool.submit(run, folder, given, live=not place)
-            for place, (folder, given) in enumerate(suites.items())
-        }
-        for folder, suite in running.items():
-            done = suite.result()
-            sys.stdout.write(f"\n{folder}/tests\n{done.stdout}" if done.stdout else "")
+        running = [pool.submit(run, one.folder, one.arguments, live=not place) for place, one in enumerate(runs)]
+        for one, result in zip(runs, running, strict=True):
+            done = result.result()
+            sys.stdout.write(f"\n{one.name}\n{done.stdout}" if done.stdout else "")
             sys.stdout.flush()
             if done.returncode and not (arguments and done.returncode == NO_TESTS):
-                failed.append(f"{folder}/tests")
+                failed.append(one.name)
     if failed:
         sys.stderr.write(f"Failed: {', '.join(failed)}\n")
     return int(bool(failed))
+
+
+def in_parts(folders: Sequence[str]) -> Iterator[Run]:
+    """Yield the runs of whole suites: of each one the parts, and everything else."""
+    for folder in folders:
+        parts = PARTS.get(folder, ())
+        # Parts that run at once would overwrite each other's failures in pytest's cache.
+        apart = ["-p", "no:cacheprovider"] if parts else []
+        for part in parts:
+            yield Run(folder, [*apart, part], part)
+        yield Run(folder, [*apart, *(f"--ignore={part}" for part in parts)])
 
 
 def divide(arguments: Sequence[str], folders: Sequence[str]) -> Mapping[str, list[str]]:
@@ -69,8 +96,17 @@ def owner(path: str, folders: Sequence[str]) -> str:
 def run(folder: str, arguments: Sequence[str], *, live: bool) -> "subprocess.CompletedProcess[str]":
     """Run one suite; its output is in the result, or has been shown when `live`."""
     streams = {} if live else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    command = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.run(command, cwd=ROOT / folder, check=False, encoding="utf-8", errors="replace", **streams)
+    # Tests start a hundred processes of Python. Without bytecode each one compiles every module that it loads.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments],
+        cwd=ROOT / folder,
+        env=environment,
+        check=False,
+        encoding="utf-8",
+        errors="replace",
+        **streams,
+    )
 
 
 if __name__ == "__main__":

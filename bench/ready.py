@@ -1,4 +1,4 @@
-"""From the start of a server with the sandbox to its first result, with an empty and with a warm cache of data."""
+"""From the start of a server with the sandbox to its first result, by the contents of the cache of data."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from .process import INITIALIZE, ROOT, Process, request
@@ -15,26 +16,33 @@ from .process import INITIALIZE, ROOT, Process, request
 ROUNDS = 3
 PATIENCE_S = 300.0
 SERVER, SANDBOX = "maton_posthog.server", ("posthog_sandbox", "--json", "--exit-on-eof")
+DAYS = ("2026-11-16", "2026-11-16", "2026-11-23")
+"""The last days of a sandbox alone: its cache is empty, has this day, and has another one with the same weekday."""
 COUNT = {"name": "run_hogql", "arguments": {"query": "SELECT count() FROM events"}, "_meta": {"progressToken": 1}}
 
 
 def report(events: int) -> None:
     """Print medians. The server's sandbox always has 100,000 events; `events` is the number in the sandbox alone."""
     print(f"{ROUNDS} rounds each: a server with its sandbox, and a sandbox alone ({events:,} events).")
-    print(f"{'':42} {'empty cache':>12} {'warm cache':>12}")
+    print(f"{'':42} {'empty cache':>12} {'warm cache':>12} {'another day':>12}")
     with tempfile.TemporaryDirectory() as path:
         _round(Path(path) / "compiled", 100)  # an installed program has its bytecode
         rounds = [_round(Path(path) / str(number), events) for number in range(ROUNDS)]
-    names = ("server: start to the first result", "sandbox: start to all events", "sandbox: CPU of that start")
-    for position, name in enumerate(names):
-        empty, warm = (statistics.median(both[side][position] for both in rounds) for side in (0, 1))
-        print(f"{name:42} {empty:>10.2f} s {warm:>10.2f} s", flush=True)
+    _show("server: start to the first result", [answers for answers, _ in rounds])
+    _show("sandbox: start to all events", [[taken for taken, _ in data] for _, data in rounds])
+    _show("sandbox: CPU of that start", [[cpu for _, cpu in data] for _, data in rounds])
 
 
-def _round(cache: Path, events: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the seconds with an empty and with a warm cache."""
-    empty, warm = [(_answer(cache / "server"), *_data(cache / "sandbox", events)) for _ in range(2)]
-    return empty, warm
+def _show(name: str, rounds: Sequence[Sequence[float]]) -> None:
+    """Print the medians of the rounds."""
+    medians = [statistics.median(side) for side in zip(*rounds, strict=True)]
+    print(f"{name:42} " + " ".join(f"{seconds:>10.2f} s" for seconds in medians), flush=True)
+
+
+def _round(cache: Path, events: int) -> tuple[list[float], list[tuple[float, float]]]:
+    """Return the seconds of a server with an empty and with a warm cache, and those of a sandbox for each of DAYS."""
+    answers = [_answer(cache / "server") for _ in range(2)]
+    return answers, [_data(cache / "sandbox", events, today) for today in DAYS]
 
 
 def _variables(cache: Path) -> dict[str, str]:
@@ -60,11 +68,11 @@ def _answer(cache: Path) -> float:
     return taken
 
 
-def _data(cache: Path, events: int) -> tuple[float, float]:
+def _data(cache: Path, events: int, today: str) -> tuple[float, float]:
     """Return the seconds from the start of a sandbox until its data are ready, and the CPU seconds of its life."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", *SANDBOX, "--events", str(events)],
+        [sys.executable, "-m", *SANDBOX, "--events", str(events), "--today", today],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

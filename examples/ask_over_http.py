@@ -11,9 +11,14 @@ from mcp.types import TextContent
 COMMAND = [sys.executable, "-m", "maton_posthog.server", "--transport", "http", "--port", "0", "--sandbox"]
 
 
+async def report(progress: float, total: float | None, message: str | None) -> None:
+    print(message, file=sys.stderr)
+
+
 async def show_project(url: str) -> None:
     async with Client(url) as client:
-        result = await client.call_tool("get_project", {})
+        # A call that reports progress waits until the sandbox has its data.
+        result = await client.call_tool("get_project", {}, progress_callback=report)
     (content,) = result.content
     assert isinstance(content, TextContent)
     print(content.text)

@@ -136,6 +136,8 @@ class Background:
         self._queries: OrderedDict[str, Query] = OrderedDict()
         self._by_key: dict[Hashable, Query] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._weight = 0
+        """The memory of all finished queries, in bytes."""
         self._expiry: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -185,31 +187,43 @@ class Background:
         self._tasks.discard(task)
         if query.finished is None:  # cancelled before it began
             query.finish(None, _cancelled())
-        self._tidy()
+        self._weight += query.weight
+        self._drop_oldest()
+        if self._expiry is None:
+            self._expire_later()
 
-    def _tidy(self) -> None:
-        """Drop expired queries, and the oldest ones over the limits."""
-        finished = [query for query in self._queries.values() if query.finished is not None]
-        weight = sum(query.weight for query in finished)
-        count = len(self._queries)
-        for query in finished:
-            many = len(self._queries) > MOST_QUERIES or weight > MOST_WEIGHT
-            if not many and query.age_s <= KEPT_S:
-                continue
-            weight -= query.weight
-            del self._queries[query.id]
-        if len(self._queries) < count:
-            self._by_key = {key: query for key, query in self._by_key.items() if query.id in self._queries}
+    def _drop_oldest(self) -> None:
+        """Drop the oldest finished queries over the limits."""
+        dropped: list[Query] = []
+        count, weight = len(self._queries), self._weight
+        for query in self._queries.values():
+            if count <= MOST_QUERIES and weight <= MOST_WEIGHT:
+                break
+            if query.finished is not None:
+                dropped.append(query)
+                count, weight = count - 1, weight - query.weight
+        self._drop(dropped)
+
+    def _expire(self) -> None:
+        """Drop the expired queries."""
+        first = time.monotonic() - KEPT_S
+        self._drop([query for query in self._queries.values() if query.finished is not None and query.finished < first])
         self._expire_later()
 
+    def _drop(self, dropped: list[Query]) -> None:
+        for query in dropped:
+            self._weight -= query.weight
+            del self._queries[query.id]
+        if dropped:
+            self._by_key = {key: query for key, query in self._by_key.items() if query.id in self._queries}
+
     def _expire_later(self) -> None:
-        """Tidy again when the next query expires: results take memory also while no other query ends."""
-        if self._expiry is not None:
-            self._expiry.cancel()
-        ages = [query.age_s for query in self._queries.values() if query.finished is not None]
-        if ages and not self._closed:
-            left_s = max(KEPT_S - max(ages), 0.0)
-            self._expiry = asyncio.get_running_loop().call_later(left_s + _TIDY_AFTER_S, self._tidy)
+        """Drop the next query that expires: results take memory also while no other query ends."""
+        finished = [query.finished for query in self._queries.values() if query.finished is not None]
+        self._expiry = None
+        if finished and not self._closed:
+            left_s = max(min(finished) + KEPT_S - time.monotonic(), 0.0)
+            self._expiry = asyncio.get_running_loop().call_later(left_s + _TIDY_AFTER_S, self._expire)
 
 
 def _cancelled() -> Failed:

@@ -1,6 +1,5 @@
 """One tool call: its target (project and connection), its budget class and its deadline."""
 
-import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
@@ -22,13 +21,13 @@ from .budget import Budget, account
 from .connections import Connection, ControlPlane
 from .directory import Directory
 from .dispatcher import Dispatcher, Sender
-from .errors import Failed, GatewayError, Refused
+from .errors import Failed, GatewayError
 from .http.request import Request
 from .http.responses import LOOK_FIRST
 from .http.threads import LARGE_BYTES
 from .journal import Journal, not_recorded
 from .kept import Slot
-from .lanes import ReportPlace
+from .lanes import ReportPlace, waiting_text
 from .projects import CURRENT, Project
 from .queries import INSTANT_KINDS, QUERY_PATH, check_query
 from .target import Target, resolve_target
@@ -112,6 +111,10 @@ class Call:
         """Whether the responses of this call were large together, and its result should be rendered in a thread."""
         return self._dispatcher.received > LARGE_BYTES
 
+    async def apart[T](self, work: Callable[[], T]) -> T:
+        """Return the result of work on the responses of this call, done in a thread if they are large."""
+        return await self.in_thread(work) if self.is_large else work()
+
     async def in_thread[T](self, work: Callable[[], T]) -> T:
         """Return the result of work on large data, done in a thread. Raises Failed (`timeout`) at the deadline."""
         try:
@@ -140,7 +143,7 @@ class Call:
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None, **identifiers: object) -> Any:
         """Send a GET. Query values: booleans as true/false, lists and objects as JSON text; None is left out."""
-        text = {name: _query_text(name, value) for name, value in (query or {}).items() if value is not None}
+        text = {name: paths.query_text(name, value) for name, value in (query or {}).items() if value is not None}
         return await self._request("GET", self._fill(path, identifiers), writes=False, query=text)
 
     async def query_state(self, query_id: str) -> Any:
@@ -400,11 +403,6 @@ class Call:
         return as_object(await self._request(method, filled, writes=True, body=body, unconfirmed=unconfirmed))
 
 
-def waiting_text(ahead: int) -> str:
-    """Return the progress of a query that waits for others."""
-    return f"Waiting for {ahead + 1} other {'query' if ahead == 0 else 'queries'} of this project"
-
-
 def _is_object(fields: Mapping[str, Any]) -> bool:
     """Return whether this is a stored object: all objects that this server writes have an id."""
     return fields.get("id") is not None
@@ -414,14 +412,3 @@ def _resource(path: str) -> str | None:
     """Return `feature_flags` of `/api/projects/{project_id}/feature_flags/{flag_id}/`; None for other paths."""
     match = _ONE_RESOURCE.fullmatch(path)
     return match[1] if match else None
-
-
-def _query_text(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, (list, tuple, dict)):
-        return str(value)
-    try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except (ValueError, RecursionError) as error:
-        raise Refused("invalid_argument", f"`{name}` cannot be sent as JSON.", "Use finite numbers.") from error

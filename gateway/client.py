@@ -196,7 +196,7 @@ class Gateway:
 
     async def _parsed(self, request: Request, response: UpstreamResponse, deadline: float, allowed_s: float) -> Any:
         """Return the JSON value, parsed in a thread if it is large. Raises GatewayError."""
-        if len(response.body) <= LARGE_BYTES:
+        if response.size <= LARGE_BYTES:
             return parse(response, writes=request.writes, rows=request.rows)
         try:
             return await self._threads.run(

@@ -140,9 +140,11 @@ class ActiveConnections:
 
         Raises GatewayError for failures that a read would get as well, such as a key without an ACTIVE connection.
         """
+        if not self._asking.locked() and self._is_settled():
+            return self._known
         with anyio.move_on_after(READ_WAITS_S):
             async with self._asking:
-                if self._known is not None or self._clock() < self._quiet_until:
+                if self._is_settled():
                     return self._known
                 try:
                     return await self._ask(control, 1)
@@ -151,6 +153,10 @@ class ActiveConnections:
                         raise
         self._quiet_until = self._clock() + ASK_AGAIN_S
         return None
+
+    def _is_settled(self) -> bool:
+        """Return whether reads need no request to know their connection, or to know that they get none."""
+        return self._known is not None or self._clock() < self._quiet_until
 
     async def _ask(self, control: ControlPlane, tries: int) -> Connection:
         changes = self._changes

@@ -79,7 +79,7 @@ class Dispatcher:
             raise
 
     def _note(self, response: UpstreamResponse) -> None:
-        self.received += len(response.body)
+        self.received += response.size
         self._request_id = response.request_id
 
     async def _with_grant(self, error: GatewayError, connection: str | None) -> GatewayError:

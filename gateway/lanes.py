@@ -113,3 +113,8 @@ class Lanes:
             else:
                 self._release(project, lane)
             raise
+
+
+def waiting_text(ahead: int) -> str:
+    """Return the progress of a query that waits for others."""
+    return f"Waiting for {ahead + 1} other {'query' if ahead == 0 else 'queries'} of this project"

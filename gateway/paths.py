@@ -5,10 +5,12 @@ One Maton key reaches every app that the user connected, and HTTP libraries coll
 """
 
 import ipaddress
+import json
 import re
 import string
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from .errors import Advice, Refused
@@ -126,3 +128,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def query_text(name: str, value: Any) -> str:
+    """Return a value as a URL's query has it: lists and objects as JSON. Raises Refused for what JSON cannot write."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, (list, tuple, dict)):
+        return str(value)
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise Refused("invalid_argument", f"`{name}` cannot be sent as JSON.", "Use finite numbers.") from error

@@ -52,11 +52,12 @@ _SESSION_TOKEN = re.compile(r"(?<=session_token=)[^&\"'\s\\]+")
 _HEAD = 12
 """A text that was cut before it is cleaned can end in part of a secret: this many of its first characters count."""
 _SECRET_FIELD = re.compile(r"secret_api_token.*|live_events_token|personal_api_key|slack_incoming_webhook")
-_SUSPECT_WORDS = (
-    *("phx_", "phs_", "pha_", "phr_", "session_token="),
-    *("secret_api_token", "live_events_token", "personal_api_key", "slack_incoming_webhook"),
+# Found in every text that `_POSTHOG_KEY`, `_SESSION_TOKEN` or `_SECRET_FIELD` matches. The underscore comes first
+# because a search that begins with one character takes a fraction of the time.
+_SUSPECT_WORD = re.compile(
+    "_(?:(?<=ph[xsar]_)|(?<=session_)token=|(?<=secret_)api_token|(?<=live_)events_token|(?<=personal_)api_key"
+    "|(?<=slack_)incoming_webhook)"
 )
-"""One of them is in every text that `_POSTHOG_KEY`, `_SESSION_TOKEN` or `_SECRET_FIELD` matches."""
 
 _WORD = re.compile(r"(?!.*//)[\w$/][\w$.:@/+-]{0,39}")
 """A name that can stand in a sentence: no spaces, no quotes, no markup and no address."""
@@ -66,7 +67,7 @@ def may_need_cleaning(text: str, secrets: Sequence[str] = ()) -> bool:
     """Return whether a Cleaner could change a value, given as JSON that escapes only what it must. Errs to True."""
     return (
         ("\\" in text and any(escape in text for escape in _SUSPECT_ESCAPES))
-        or any(word in text for word in _SUSPECT_WORDS)
+        or ("_" in text and _SUSPECT_WORD.search(text) is not None)
         or any(_is_in(text, secret) for secret in secrets if secret)
         or ("\x7f" in text if text.isascii() else _SUSPECT.search(text) is not None)
     )
@@ -74,7 +75,10 @@ def may_need_cleaning(text: str, secrets: Sequence[str] = ()) -> bool:
 
 def _is_in(text: str, secret: str) -> bool:
     """Return whether the JSON could contain the secret, which is not in it literally when JSON escapes a character."""
-    return secret[:_HEAD] in text or "\\" in secret or '"' in secret or not secret.isprintable()
+    head = secret[:_HEAD]
+    # Most texts lack a character of it, which is found in a tenth of the time.
+    is_in = all(map(text.__contains__, head)) and head in text
+    return is_in or "\\" in secret or '"' in secret or not secret.isprintable()
 
 
 class Cleaner:

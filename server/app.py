@@ -5,6 +5,7 @@ Built on the SDK's low-level `Server`, which supports both protocol eras (2025-1
 """
 
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -189,9 +190,11 @@ def _clean_error(door: Door, error: MCPError) -> MCPError:
 def _clean_result[T](door: Door, result: T) -> T:
     """Return the result of a handler, which is not changed when it is clean already."""
     if isinstance(result, BaseModel):
-        sent = result.model_dump(by_alias=True, mode="json", exclude_none=True)
-        clean = door.rendered(sent)
-        return result if clean is sent else cast("T", type(result).model_validate(clean, by_name=False))
+        with suppress(ValueError):  # half a surrogate pair
+            if door.passes(result.model_dump_json(by_alias=True, exclude_none=True)):
+                return result
+        clean = door.rendered(result.model_dump(by_alias=True, mode="json", exclude_none=True))
+        return cast("T", type(result).model_validate(clean, by_name=False))
     return cast("T", door.rendered(result))
 
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from importlib import import_module, metadata
 from typing import Any
 
@@ -67,7 +67,7 @@ class Runtime:
     @property
     def version(self) -> str:
         """The version of the installed distribution."""
-        return metadata.version("maton-posthog-mcp")
+        return _version()
 
     def load(self) -> None:
         """Load all operations now; otherwise those of an area are loaded at its first call."""
@@ -251,6 +251,12 @@ class Runtime:
 
 def _shutting_down() -> Failed:
     return Failed("unavailable", "This server is shutting down.", source="local", outcome="not_sent")
+
+
+@cache
+def _version() -> str:
+    """Return the version of the installed distribution, which is read from a file."""
+    return metadata.version("maton-posthog-mcp")
 
 
 def _load_area(module: str) -> dict[str, Operation[Any]]:

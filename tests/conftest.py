@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from .oracle import examples
 
 settings.register_profile(
-    "drawn", deadline=None, max_examples=examples(50, 1000), suppress_health_check=[HealthCheck.too_slow]
+    "drawn", deadline=None, max_examples=examples(30, 1000), suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("repeatable", settings.get_profile("drawn"), derandomize=True)
 settings.load_profile("repeatable")

@@ -43,10 +43,10 @@ async def exchange(pool: httpcore2.AsyncConnectionPool, prepared: httpcore2.Requ
             await response.aclose()
     return UpstreamResponse(
         response.status,
-        read if isinstance(read, bytes) else b"",
+        read if isinstance(read, list) else (),
         request_id=_plain(headers.get(b"x-request-id")),
         retry_after=headers.get(b"retry-after"),
-        fault=None if isinstance(read, bytes) else read,
+        fault=None if isinstance(read, list) else read,
     )
 
 

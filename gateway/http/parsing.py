@@ -71,28 +71,35 @@ def _put(value: Any, mark: str, rows: Rows) -> bool:
 def _rows_at(text: bytes, start: int, pause: Callable[[], None]) -> tuple[Rows, int] | None:
     """Return the rows that begin here, and the position after their list; None if the rows cannot be separated."""
     blocks: list[Block] = []
+    first: list[list[Any]] | None = None
     while (found := _block_at(text, start)) is not None:
-        block, start, is_last = found
-        blocks.append(block)
+        rows, stop, following, is_last = found
+        blocks.append(Block(start, stop, len(rows)))
+        start = following
+        if first is None:
+            first = rows
         if is_last:
-            return Rows.within(text, blocks), start
+            return Rows.within(text, blocks, first), start
         pause()
     return None
 
 
-def _block_at(text: bytes, start: int) -> tuple[Block, int, bool] | None:
-    """Return the block that starts here, where the text continues, and whether it is the last one."""
+def _block_at(text: bytes, start: int) -> tuple[list[Any], int, int, bool] | None:
+    """Return the rows of the block that starts here, its end, where the text continues, and whether it is the last."""
     for stop in _stops(text, start):
         after = _AFTER_ROW.match(text, stop)
-        if after is not None and (count := _counted(text[start:stop])) is not None:
-            return Block(start, stop, count), after.end(), after[1] is not None
+        if after is not None and (rows := _rows_of(text[start:stop])) is not None:
+            return rows, stop, after.end(), after[1] is not None
     return None
 
 
 def _stops(text: bytes, start: int) -> Iterator[int]:
     """Yield where a block that starts here could stop: some guesses, and the place that a scan finds."""
     near = start + BLOCK_BYTES
-    places = chain(_ROWS_END.finditer(text, start, near), _ROW_ENDS.finditer(text, near, near + BLOCK_BYTES))
+    if _is_flat(text, start):
+        ends = chain(() if _is_far(text, near) else _ROWS_END.finditer(text, start, near), _row_ends(text, near))
+        yield from (place.end() for place in islice(ends, 1))
+    places = chain(_ROWS_END.finditer(text, start, near), _row_ends(text, near))
     guesses, counted, balance = 0, start, 0
     for place in islice(places, _MOST_PLACES):
         balance += text.count(b"[", counted, place.end()) - text.count(b"]", counted, place.end())
@@ -103,6 +110,20 @@ def _stops(text: bytes, start: int) -> Iterator[int]:
         if guesses == _MOST_GUESSES:
             break
     yield from _scanned(text, start)
+
+
+def _row_ends(text: bytes, near: int) -> Iterator[re.Match[bytes]]:
+    return _ROW_ENDS.finditer(text, near, near + BLOCK_BYTES)
+
+
+def _is_flat(text: bytes, start: int) -> bool:
+    """Return whether the row that starts here seems to have no lists in it, so that the next row begins at `],[`."""
+    return text.find(b"[", start + 1, text.find(b"]", start)) < 0
+
+
+def _is_far(text: bytes, near: int) -> bool:
+    """Return whether the text continues so long after this place that its rows seem to do so, too."""
+    return len(text) - near > BLOCK_BYTES // 8
 
 
 def _scanned(text: bytes, start: int) -> Iterator[int]:
@@ -122,13 +143,13 @@ def _scanned(text: bytes, start: int) -> Iterator[int]:
         yield stop
 
 
-def _counted(text: bytes) -> int | None:
-    """Return the number of rows of a block; None when it is not one. Raises ValueError for infinite numbers."""
+def _rows_of(text: bytes) -> list[Any] | None:
+    """Return the rows of a block; None when it is not one. Raises ValueError for infinite numbers."""
     try:
         rows = parse_block(text)
     except ValueError:
         return None
-    return len(_finite(text, rows)) if set(map(type, rows)) == {list} else None
+    return _finite(text, rows) if set(map(type, rows)) == {list} else None
 
 
 def _finite(text: bytes, value: Any) -> Any:
@@ -139,11 +160,11 @@ def _finite(text: bytes, value: Any) -> Any:
 
 def _may_be_infinite(text: bytes) -> bool:
     shape = text.translate(_SHAPE)
-    at = shape.find(b"e000")
+    at = shape.rfind(b"e000")  # three times as fast as from the front, where most characters could be the last one
     while at >= 0:
         if _LONG_EXPONENT.match(text, at):
             return True
-        at = shape.find(b"e000", at + 1)
+        at = shape.rfind(b"e000", 0, at + 3)
     return _LONG_NUMBER in shape
 
 

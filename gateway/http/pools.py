@@ -15,6 +15,7 @@ from ..errors import Refused
 from . import hosts
 from .exchange import Departure
 from .request import Encoded
+from .streams import Backend
 
 _LONGEST_URL = 65_536
 _MOST_CONNECTIONS, _MOST_IDLE, _IDLE_S = 100, 40, 30.0
@@ -91,6 +92,7 @@ def _pool(proxy: str | None, tls: ssl.SSLContext) -> httpcore2.AsyncConnectionPo
             max_connections=_MOST_CONNECTIONS,
             max_keepalive_connections=_MOST_IDLE,
             keepalive_expiry=_IDLE_S,
+            network_backend=Backend(),
         )
     parts = urlsplit(proxy)
     if parts.scheme not in ("http", "https"):
@@ -105,4 +107,5 @@ def _pool(proxy: str | None, tls: ssl.SSLContext) -> httpcore2.AsyncConnectionPo
         max_connections=_MOST_CONNECTIONS,
         max_keepalive_connections=_MOST_IDLE,
         keepalive_expiry=_IDLE_S,
+        network_backend=Backend(),
     )

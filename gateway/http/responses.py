@@ -1,7 +1,7 @@
 """Responses: read up to a limit, decoded, and parsed strictly."""
 
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,7 +29,8 @@ class UpstreamResponse:
     """One HTTP response, read to its end. With a `fault`, the body could not be read and is empty."""
 
     status: int
-    body: bytes
+    parts: Sequence[bytes]
+    """The body as it arrived: a large one is joined where it is parsed, away from the event loop."""
     request_id: str | None = None
     retry_after: str | None = None
     fault: Fault | None = None
@@ -39,32 +40,48 @@ class UpstreamResponse:
         """Return whether the status is 2xx."""
         return 200 <= self.status < 300
 
+    @property
+    def size(self) -> int:
+        """Return the length of the body."""
+        return sum(map(len, self.parts))
 
-async def read_bounded(chunks: AsyncIterator[bytes], encoding: str, limit: int = MAX_BODY_BYTES) -> bytes | Fault:
-    """Return the whole decoded body. At most `limit` bytes are kept in memory, whatever the compression ratio."""
+    @property
+    def body(self) -> bytes:
+        """Return the whole body."""
+        return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+
+
+async def read_bounded(chunks: AsyncIterator[bytes], encoding: str, limit: int = MAX_BODY_BYTES) -> list[bytes] | Fault:
+    """Return the whole decoded body in parts.
+
+    At most `limit` bytes are kept in memory, whatever the compression ratio.
+    """
     unpack = zlib.decompressobj(_GZIP) if encoding in ("gzip", "x-gzip") else None
     if unpack is None and encoding not in ("", "identity"):
         return "badly_encoded"
-    body = bytearray()
+    parts: list[bytes] = []
+    size = 0
     empty = True
     async for chunk in chunks:
         if unpack is None:
-            body += chunk
+            parts.append(chunk)
+            size += len(chunk)
         else:
             try:
-                while chunk and len(body) <= limit:
-                    body += unpack.decompress(chunk, min(_STEP_BYTES, limit + 1 - len(body)))
+                while chunk and size <= limit:
+                    parts.append(unpack.decompress(chunk, min(_STEP_BYTES, limit + 1 - size)))
+                    size += len(parts[-1])
                     if chunk := unpack.unconsumed_tail:
                         await anyio.lowlevel.checkpoint()
             except zlib.error:
                 return "badly_encoded"
-        if len(body) > limit:
+        if size > limit:
             return "too_large"
         if unpack is not None and unpack.unused_data:
             return "badly_encoded"
         empty = False
     complete = unpack is None or unpack.eof or empty
-    return bytes(body) if complete else "badly_encoded"
+    return parts if complete else "badly_encoded"
 
 
 def parse(
@@ -85,10 +102,11 @@ def parse(
     if response.fault == "badly_encoded":
         message = "The response does not match its Content-Encoding."
         raise _unusable(response, writes, "bad_upstream_response", message, _AGAIN)
-    if not response.body or response.body.isspace():
+    body = response.body
+    if not body or body.isspace():
         return None
     try:
-        return parse_with_rows(response.body, pause) if rows else parse_strictly(response.body)
+        return parse_with_rows(body, pause) if rows else parse_strictly(body)
     except ValueError:
         message = f"The response ({response.status}) is not valid JSON."
         raise _unusable(response, writes, "bad_upstream_response", message, _AGAIN) from None

@@ -1,10 +1,11 @@
 """The parser never gets a statement whose parsing time explodes, which would block the process for good."""
 
+import random
 from collections.abc import Callable
 
 import pytest
 
-from hogql_lang import LONG, SHORT, parse
+from hogql_lang import LONG, SHORT, Bounds, guard, parse
 from hogql_lang import parse_expression as parse_one
 
 from .growths import GROWTHS, MOST_READINGS, Growth, Recorder
@@ -119,3 +120,31 @@ def test_columns_of_a_subquery_count_as_tables_because_the_parser_may_read_them_
 def test_quotes_with_another_meaning_do_not_hide_tables(hidden: str, recorder: Recorder) -> None:
     parse_long(f"select {hidden} from a{', b' * 100} where x = 'y'")
     assert recorder.handed == []
+
+
+WORDS = [
+    *(["select", "from", "where", "join", ",", "(", ")", "[", "]", "{", "}", "(", ")", ","] * 3),
+    *["a", "b", "1", "'x'", "group", "by", "limit", ".", "as", "cast", "case"],
+]
+TIGHT = [
+    Bounds(length=12_000, chain=20, work=150, tables=5, join_work=500),
+    Bounds(length=12_000, chain=400, work=10**9, tables=4, join_work=10**9),
+    Bounds(length=12_000, chain=400, work=10**9, tables=100, join_work=200),
+]
+
+
+@pytest.mark.parametrize("bounds", TIGHT, ids=["all", "tables", "joins"])
+def test_a_statement_that_is_not_counted_because_it_is_short_exceeds_no_bound(
+    bounds: Bounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = random.Random(7)
+    statements = [" ".join(chosen.choices(WORDS, k=chosen.randint(1, 30))) for _ in range(2000)]
+    statements += [f"select 1 from a, {'(' * depth}b{')' * depth}" for depth in range(1, 30)]
+    quick = [guard.check(statement, bounds) for statement in statements]
+
+    def never(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(guard, "_is_small", never)
+    assert quick == [guard.check(statement, bounds) for statement in statements]
+    assert len({None, *quick}) > 1

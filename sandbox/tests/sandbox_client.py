@@ -11,6 +11,7 @@ import httpx2
 
 from posthog_sandbox.admin.clock import SettableClock
 from posthog_sandbox.app import create_app
+from posthog_sandbox.dataset import tell
 from posthog_sandbox.examples import fill, refill
 from posthog_sandbox.storage.engine import Engine, ResultTable
 from posthog_sandbox.storage.events import Database, EventSource
@@ -92,16 +93,29 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(database: Database | None = None, *, rate: int = 0) -> AsyncGenerator[Serving]:
-    """Yield a sandbox with its example rows and this database for events."""
+async def serving(
+    database: Database | None = None, *, rate: int = 0, counts_cohorts: bool = False
+) -> AsyncGenerator[Serving]:
+    """Yield a sandbox with its example rows and this database for events.
+
+    The example cohorts are counted on request, because that takes longer than most tests.
+    """
     clock = SettableClock(lambda: NOW)
     store = Store(None, clock)
-    fill(store, TODAY, BASE_URL)
+    fill(store, tell(TODAY), BASE_URL)
+    if database and not counts_cohorts:
+        _leave_cohorts_uncounted(store)
     events = EventSource(lambda: database or NoEvents())
-    first_rows = partial(refill, store, TODAY, BASE_URL)
+    first_rows = partial(refill, store, tell(TODAY), BASE_URL)
     app = create_app(store, events, clock, lambda: BASE_URL, refill=first_rows, rate=rate)
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app=app)
         key = {"Authorization": "Bearer sandbox"}
         async with httpx2.AsyncClient(transport=transport, base_url=BASE_URL, headers=key) as http:
             yield Serving(http)
+
+
+def _leave_cohorts_uncounted(store: Store) -> None:
+    with store.transaction() as rows:
+        for cohort in rows.all("cohorts"):
+            rows.save("cohorts", {**cohort, "is_calculating": False})

@@ -67,12 +67,14 @@ def running(
         env={**os.environ, **environment},
     )
     with popen:
+        process = Process(popen)
         try:
-            yield Process(popen)
+            yield process
         finally:
             popen.kill()
             if popen.stdin is not None:
                 popen.stdin.close()
+            process.ended()  # what it still wrote is read before its pipes are closed
 
 
 def failed(*arguments: str) -> tuple[int, list[str]]:
@@ -128,6 +130,74 @@ def test_a_signal_during_generation_stops_it_with_nothing_left_behind(tmp_path: 
 
     assert list(tmp_path.glob("maton-posthog*")) == []
     assert "Traceback" not in "".join(process.errors)
+
+
+def test_a_signal_while_the_application_loads_stops_it_with_nothing_left_behind(tmp_path: Path) -> None:
+    # The data are being opened at that time, in a directory that has to be removed.
+    source = (
+        "import os, pathlib, signal, threading, posthog_sandbox.__main__ as program\n"
+        "def fill(*arguments):\n"
+        "    while not any(pathlib.Path(os.environ['TMPDIR']).glob('maton-posthog*/dataset.lock')):\n"
+        "        threading.Event().wait(0.01)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return whole(*arguments)\n"
+        "whole, program._filled_store = program._filled_store, fill\n"
+        "raise SystemExit(program.main())\n"
+    )
+    with running("--json", command=(sys.executable, "-P", "-c", source), TMPDIR=str(tmp_path)) as process:
+        assert process.ended() == 0
+
+    assert list(tmp_path.glob("maton-posthog*")) == []
+    assert "Traceback" not in "".join(process.errors)
+
+
+def test_a_store_that_cannot_be_filled_ends_it_with_nothing_left_behind(tmp_path: Path) -> None:
+    source = (
+        "import sqlite3, posthog_sandbox.__main__ as program\n"
+        "def fill(*arguments): raise sqlite3.OperationalError('disk full')\n"
+        "program._filled_store = fill\n"
+        "raise SystemExit(program.main())\n"
+    )
+    with running("--json", command=(sys.executable, "-P", "-c", source), TMPDIR=str(tmp_path)) as process:
+        assert process.ended() == 2
+
+    assert list(tmp_path.glob("maton-posthog*")) == []
+    assert len(process.errors) == 1
+
+
+def test_the_second_day_starts_with_the_data_of_the_first_shifted(tmp_path: Path) -> None:
+    first, second = ("2026-11-23T12:00:00+00:00", "2026-11-24T12:00:00+00:00")
+    told = [lines_of_a_start_at(now, tmp_path) for now in (first, second, second)]
+
+    assert any("Generated" in line for line in told[0])
+    assert [line["message"] for line in map(json.loads, told[1])] == [
+        "Shifting 2,000 cached events by 1 day",
+        "2,000 events ready",
+    ]
+    assert [json.loads(line)["progress"] for line in told[2]] == [1]
+    assert any("Generated" in line for line in lines_of_a_start_at(second, tmp_path, "--today", "2026-11-24"))
+
+
+def lines_of_a_start_at(now: str, cache: Path, *arguments: str) -> list[str]:
+    """Return what a sandbox without a chosen day reports on stderr when it starts at this time."""
+    source = (
+        "import datetime, posthog_sandbox.__main__ as program\n"
+        f"program._now = lambda: datetime.datetime.fromisoformat('{now}')\n"
+        "raise SystemExit(program.main())\n"
+    )
+    command = (sys.executable, "-P", "-c", source, "--json", "--exit-on-eof", "--events", "2000", *arguments)
+    with running(command=command, POSTHOG_SANDBOX_CACHE=str(cache)) as process:
+        assert process.ready.wait(PATIENCE_S)
+        with process.client() as client:
+            counted = client.post(
+                "/posthog/api/projects/1/query/",
+                json={"query": {"kind": "HogQLQuery", "query": "select count(), toDate(max(timestamp)) from events"}},
+            ).json()
+        assert process.popen.stdin is not None
+        process.popen.stdin.close()
+        assert process.ended() == 0
+    assert counted["results"] == [[2000, now[:10]]]
+    return process.errors
 
 
 def test_an_exit_that_does_not_wait_for_a_blocked_thread_leaves_nothing_behind(tmp_path: Path) -> None:

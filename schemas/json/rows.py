@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, overload
 
 from pydantic import GetCoreSchemaHandler, ValidatorFunctionWrapHandler
@@ -38,11 +38,13 @@ class Rows(Sequence[list[Any]]):
     blocks: tuple[Block, ...]
     start: int
     stop: int
+    first: list[list[Any]] | None = field(default=None, repr=False, compare=False)
+    """The rows of the first block while they are still parsed."""
 
     @classmethod
-    def within(cls, text: bytes, blocks: Sequence[Block]) -> Self:
+    def within(cls, text: bytes, blocks: Sequence[Block], first: list[list[Any]] | None = None) -> Self:
         """Return all the rows of these blocks."""
-        return cls(text, tuple(blocks), 0, sum(block.count for block in blocks))
+        return cls(text, tuple(blocks), 0, sum(block.count for block in blocks), first)
 
     @classmethod
     def of(cls, rows: Sequence[list[Any]]) -> Self:
@@ -64,6 +66,10 @@ class Rows(Sequence[list[Any]]):
         """The memory they take, in bytes, without other parts that slices share."""
         return sys.getsizeof(self.text) + _BLOCK_WEIGHT * len(self.blocks)
 
+    def packed(self) -> Self:
+        """Return the rows as text only, to be kept for long."""
+        return replace(self, first=None)
+
     @property
     def is_small(self) -> bool:
         """Whether they are cheap to parse at once."""
@@ -84,7 +90,9 @@ class Rows(Sequence[list[Any]]):
         for block in self.blocks:
             last = first + block.count
             if last > self.start and first < self.stop:
-                rows = parse_block(self.text[block.start : block.stop])
+                rows = None if first else self.first
+                if rows is None:
+                    rows = parse_block(self.text[block.start : block.stop])
                 yield from rows[max(self.start - first, 0) : self.stop - first]
             first = last
 

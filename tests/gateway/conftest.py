@@ -8,11 +8,20 @@ from typing import Any
 import anyio.lowlevel
 import pytest
 
-from maton_posthog.gateway.budget import Ledger
+from maton_posthog.gateway.budget import Budget, Ledger
+from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import Gateway, GatewayConfig
+from maton_posthog.gateway.directory import Directory
 from maton_posthog.gateway.http.retry import Backoff
+from maton_posthog.gateway.projects import Project
+from maton_posthog.gateway.target import Target
 
 from .fake_gateway import CANARY, FakeGateway
+
+FLAGS = "/api/projects/{project_id}/feature_flags/"
+FLAG = "/api/projects/{project_id}/feature_flags/{flag_id}/"
+SENT_FLAG = "/posthog/api/projects/1/feature_flags/42/"
+ONE = Project(1, "One")
 
 
 class NoJitter(Random):
@@ -61,6 +70,7 @@ def inside(thing: object) -> Any:
 
 
 type Opener = Callable[..., Gateway]
+type Caller = Callable[..., Call]
 
 
 @pytest.fixture
@@ -95,6 +105,24 @@ async def gateway(fake: FakeGateway, waits: Waits) -> AsyncIterator[Opener]:
     yield make
     for opened in made:
         await opened.aclose()
+
+
+def shared(opened: Gateway) -> Directory:
+    return Directory(opened.config, opened.ledger)
+
+
+@pytest.fixture
+def call(gateway: Opener) -> Caller:
+    """Return a call whose project is 1."""
+
+    def make(
+        *, writes: bool = True, budget: Budget = Budget.CRUD, project: Project | None = ONE, **config: Any
+    ) -> Call:
+        opened = gateway(**config)
+        target = Target(project=project) if project else None
+        return Call(opened.send, shared(opened), budget=budget, writes=writes, target=target)
+
+    return make
 
 
 def pending_timers() -> list[asyncio.TimerHandle]:

@@ -1,6 +1,7 @@
+"""What one call can send: paths, projects, soft deletes, queries, and its deadline."""
+
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -12,48 +13,21 @@ from maton_posthog.gateway.budget import Budget
 from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import Gateway
 from maton_posthog.gateway.connections import Connection
-from maton_posthog.gateway.directory import Directory
-from maton_posthog.gateway.errors import Failed, GatewayError, Refused, Rejected
+from maton_posthog.gateway.errors import Failed, Refused
 from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.queries import QUERY_KINDS, check_query
 from maton_posthog.gateway.target import Target
 from maton_posthog.schemas.restore import RESTORABLE
 from maton_posthog.tools.operation.undoing import restoring
 
-from .conftest import Opener
-from .fake_gateway import CONNECTION, FakeGateway, bomb, connections, drop, maton_connection, posthog, reply
+from .conftest import FLAG, FLAGS, ONE, SENT_FLAG, Caller, Opener, shared
+from .fake_gateway import CONNECTION, FakeGateway, connections, maton_connection, reply
 
 pytestmark = pytest.mark.anyio
-
-FLAGS = "/api/projects/{project_id}/feature_flags/"
-FLAG = "/api/projects/{project_id}/feature_flags/{flag_id}/"
-SENT_FLAG = "/posthog/api/projects/1/feature_flags/42/"
-
-ONE = Project(1, "One")
-
-type Caller = Callable[..., Call]
-
-
-def shared(opened: Gateway) -> Directory:
-    return Directory(opened.config, opened.ledger)
 
 
 def unaimed(opened: Gateway, *, budget: Budget, writes: bool) -> Call:
     return Call(opened.send, shared(opened), budget=budget, writes=writes)
-
-
-@pytest.fixture
-def call(gateway: Opener) -> Caller:
-    """Return a call whose project is 1."""
-
-    def make(
-        *, writes: bool = True, budget: Budget = Budget.CRUD, project: Project | None = ONE, **config: Any
-    ) -> Call:
-        opened = gateway(**config)
-        target = Target(project=project) if project else None
-        return Call(opened.send, shared(opened), budget=budget, writes=writes, target=target)
-
-    return make
 
 
 async def test_a_detached_call_reports_no_progress_to_the_client_of_the_call_it_came_from(call: Caller) -> None:
@@ -323,98 +297,6 @@ async def test_a_moment_without_a_project_is_utc(call: Caller) -> None:
     assert call(project=None).moment(date(2026, 1, 5)) == "2026-01-05T00:00:00+00:00"
 
 
-async def failing(api: Call, *steps: Any) -> GatewayError:
-    *before, last = steps
-    for step in before:
-        await step
-    with pytest.raises(GatewayError) as error:
-        await last
-    return api.settle(error.value)
-
-
-async def test_a_read_that_fails_has_no_outcome_to_worry_about(fake: FakeGateway, call: Caller) -> None:
-    fake.answers(reply(200, b"<html>"), drop)
-    for code in ("bad_upstream_response", "unavailable"):
-        api = call(writes=False)
-        error = await failing(api, api.get(FLAGS))
-        assert (error.code, error.outcome) == (code, None)
-        assert "outcome" not in error.as_json()["error"]
-
-
-async def test_a_read_that_fails_before_the_write_means_not_sent(fake: FakeGateway, call: Caller) -> None:
-    fake.on("GET", SENT_FLAG, reply(200, b"<html>"))
-    api = call()
-    error = await failing(api, api.get(FLAG, flag_id=42))
-    assert (error.code, error.outcome) == ("bad_upstream_response", "not_sent")
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "code", "outcome"),
-    [
-        (reply(400, posthog("Taken.", "unique", "key")), "validation_failed", "rejected"),
-        (reply(200, b"<html>"), "bad_upstream_response", "unknown"),
-        (reply(204, b""), "bad_upstream_response", "unknown"),
-        (reply(200, []), "bad_upstream_response", "unknown"),
-        (reply(200, "ok"), "bad_upstream_response", "unknown"),
-        (reply(200, {}), "bad_upstream_response", "unknown"),
-        (reply(200, {"message": "ok"}), "bad_upstream_response", "unknown"),
-        (reply(200, {"id": None}), "bad_upstream_response", "unknown"),
-        (reply(201, bomb(), content_encoding="gzip"), "response_too_large", "unknown"),
-        (reply(200, b"plain", content_encoding="gzip"), "bad_upstream_response", "unknown"),
-        (reply(502, b""), "outcome_unknown", "unknown"),
-        (drop, "outcome_unknown", "unknown"),
-        (reply(429, posthog("x"), retry_after="3600"), "rate_limited", "rejected"),
-    ],
-)
-async def test_a_failed_write_reports_its_own_outcome(
-    fake: FakeGateway, call: Caller, behaviour: Any, code: str, outcome: str
-) -> None:
-    fake.answers(behaviour)
-    for creates in (True, False):
-        api = call()
-        change = api.post(FLAGS, {}) if creates else api.patch(FLAG, {"active": True}, flag_id=42)
-        error = await failing(api, change)
-        assert (error.code, error.outcome) == (code, outcome)
-        assert error.hint
-        assert not api.wrote
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "code"),
-    [
-        (reply(404, posthog("Not found.")), "not_found"),
-        (reply(503, b""), "unavailable"),
-        (reply(200, b"<html>"), "bad_upstream_response"),
-        (reply(429, posthog("x"), retry_after="3600"), "rate_limited"),
-    ],
-)
-async def test_a_failure_after_an_accepted_write_is_applied_and_not_retryable(
-    fake: FakeGateway, call: Caller, behaviour: Any, code: str
-) -> None:
-    fake.on("GET", SENT_FLAG, behaviour)
-    api = call()
-    error = await failing(api, api.post(FLAGS, {}), api.get(FLAG, flag_id=42))
-    assert (error.code, error.outcome, error.retryable) == (code, "applied", False)
-
-
-async def test_a_response_that_a_tool_cannot_show_leaves_the_write_applied(fake: FakeGateway, call: Caller) -> None:
-    news = Failed("bad_upstream_response", "not as expected")
-    api = call()
-    assert api.settle(Failed("bad_upstream_response", "x")).outcome == "not_sent"
-    await api.post(FLAGS, {})
-    assert api.settle(news).outcome == "applied"
-    reading = call(writes=False)
-    assert reading.settle(Rejected("not_found", "x")).outcome == "rejected"
-
-
-async def test_a_new_connection_counts_as_a_change(fake: FakeGateway, call: Caller) -> None:
-    fake.on("POST", "/connections", reply(201, {"connection_id": CONNECTION}))
-    fake.on("GET", f"/connections/{CONNECTION}", reply(500, b""))
-    api = call(budget=Budget.CONTROL, project=None)
-    error = await failing(api, api.control.create(), api.control.get(CONNECTION))
-    assert (error.code, error.outcome) == ("unavailable", "applied")
-
-
 async def test_a_control_operation_is_not_aimed(fake: FakeGateway, call: Caller) -> None:
     fake.on("GET", "/connections", connections(maton_connection()))
     api = call(budget=Budget.CONTROL, project=None, connection_id=CONNECTION)
@@ -452,3 +334,14 @@ async def test_the_deadline_covers_work_in_a_thread(gateway: Opener) -> None:
             await api.in_thread(lambda let_go=let_go: let_go.wait(60))
         let_go.set()
         assert error.value.code == "timeout"
+
+
+@pytest.mark.parametrize(("size", "apart"), [(1_000, False), (300_000, True)])
+async def test_work_on_large_responses_is_done_in_a_thread(
+    fake: FakeGateway, call: Caller, size: int, apart: bool
+) -> None:
+    fake.answers(reply(200, {"text": "x" * size}))
+    api = call()
+    await api.get(FLAGS)
+    worked_in = await api.apart(threading.current_thread)
+    assert (worked_in is not threading.main_thread()) is apart

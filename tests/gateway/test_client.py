@@ -391,5 +391,5 @@ async def test_the_size_of_a_response_is_reported_as_it_is_after_decompression(
 ) -> None:
     fake.answers(reply(200, gzipped(BODY), content_encoding="gzip"))
     sizes: list[int] = []
-    await gateway().send(READ, float("inf"), lambda response: sizes.append(len(response.body)))
+    await gateway().send(READ, float("inf"), lambda response: sizes.append(response.size))
     assert sizes == [len(json.dumps(BODY))]

@@ -44,7 +44,7 @@ def refused(
     status: int, body: Any, request: Request = READ, retry_after_s: float | None = None, **headers: Any
 ) -> GatewayError:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return rejection(UpstreamResponse(status, data, **headers), request, retry_after_s)
+    return rejection(UpstreamResponse(status, [data], **headers), request, retry_after_s)
 
 
 ADVICE = {

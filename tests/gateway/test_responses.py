@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maton_posthog.gateway.errors import Failed
-from maton_posthog.gateway.http.responses import MAX_BODY_BYTES, UpstreamResponse, parse, read_bounded
+from maton_posthog.gateway.http.responses import MAX_BODY_BYTES, Fault, UpstreamResponse, parse, read_bounded
 from tests.oracle import accepting
 
 from .fake_gateway import bomb, gzipped
@@ -39,8 +39,13 @@ async def chunks(data: bytes, size: int) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
+async def whole(source: AsyncIterator[bytes], encoding: str, limit: int = MAX_BODY_BYTES) -> bytes | Fault:
+    read = await read_bounded(source, encoding, limit)
+    return b"".join(read) if isinstance(read, list) else read
+
+
 def ok(body: bytes, status: int = 200) -> UpstreamResponse:
-    return UpstreamResponse(status, body, request_id="req-1")
+    return UpstreamResponse(status, [body], request_id="req-1")
 
 
 @given(JSON)
@@ -117,21 +122,35 @@ def test_the_last_of_two_equal_keys_wins() -> None:
 def test_a_success_that_cannot_be_read_is_an_error_and_leaves_a_write_unknown(fault: Any, code: str) -> None:
     for writes, outcome in ((False, None), (True, "unknown")):
         with pytest.raises(Failed) as failed:
-            parse(UpstreamResponse(201, b"", fault=fault), writes=writes)
+            parse(UpstreamResponse(201, (), fault=fault), writes=writes)
         assert (failed.value.code, failed.value.outcome, failed.value.status) == (code, outcome, 201)
 
 
 @pytest.mark.parametrize("size", [1, 7, 1_000_000])
 async def test_a_gzip_body_is_unpacked_in_chunks_of_any_size(size: int) -> None:
     value = {"rows": list(range(1000))}
-    assert await read_bounded(chunks(gzipped(value), size), "gzip") == json.dumps(value).encode()
+    assert await whole(chunks(gzipped(value), size), "gzip") == json.dumps(value).encode()
 
 
 async def test_a_plain_body_can_be_as_large_as_the_limit() -> None:
-    assert await read_bounded(chunks(b"x" * 100, 30), "", limit=100) == b"x" * 100
-    assert await read_bounded(chunks(b"x" * 101, 30), "identity", limit=100) == "too_large"
-    assert await read_bounded(chunks(gzip.compress(b"x" * 100), 9), "gzip", limit=100) == b"x" * 100
-    assert await read_bounded(chunks(gzip.compress(b"x" * 101), 9), "gzip", limit=100) == "too_large"
+    assert await whole(chunks(b"x" * 100, 30), "", limit=100) == b"x" * 100
+    assert await whole(chunks(b"x" * 101, 30), "identity", limit=100) == "too_large"
+    assert await whole(chunks(gzip.compress(b"x" * 100), 9), "gzip", limit=100) == b"x" * 100
+    assert await whole(chunks(gzip.compress(b"x" * 101), 9), "gzip", limit=100) == "too_large"
+
+
+async def test_the_parts_of_a_plain_body_are_not_copied_on_the_event_loop() -> None:
+    sent = [b"1" * 1000, b"2" * 1000]
+
+    async def source() -> AsyncIterator[bytes]:
+        for part in sent:
+            yield part
+
+    read = await read_bounded(source(), "")
+    assert isinstance(read, list)
+    assert [id(part) for part in read] == [id(part) for part in sent]
+    response = UpstreamResponse(200, read)
+    assert (response.size, response.body) == (2000, b"".join(sent))
 
 
 @pytest.mark.parametrize("size", [1024, 65_536, 1_000_000])
@@ -140,7 +159,7 @@ async def test_a_gzip_bomb_is_not_unpacked_beyond_the_limit(size: int) -> None:
     assert len(packed) < 200_000
     tracemalloc.start()
     try:
-        assert await read_bounded(chunks(packed, size), "gzip") == "too_large"
+        assert await whole(chunks(packed, size), "gzip") == "too_large"
         assert tracemalloc.get_traced_memory()[1] < 3 * MAX_BODY_BYTES
     finally:
         tracemalloc.stop()
@@ -149,7 +168,7 @@ async def test_a_gzip_bomb_is_not_unpacked_beyond_the_limit(size: int) -> None:
 @pytest.mark.parametrize("cut", range(1, 10))
 async def test_a_gzip_body_that_ends_early_is_never_treated_as_complete(cut: int) -> None:
     packed = gzipped({"rows": ["different", "words", "here"] * 10})
-    assert await read_bounded(chunks(packed[: len(packed) * cut // 10], 16), "gzip") == "badly_encoded"
+    assert await whole(chunks(packed[: len(packed) * cut // 10], 16), "gzip") == "badly_encoded"
 
 
 @pytest.mark.parametrize(
@@ -166,12 +185,12 @@ async def test_a_gzip_body_that_ends_early_is_never_treated_as_complete(cut: int
     ],
 )
 async def test_an_unrequested_or_wrong_encoding_is_an_error(encoding: str, body: bytes) -> None:
-    assert await read_bounded(chunks(body, 1000), encoding) == "badly_encoded"
+    assert await whole(chunks(body, 1000), encoding) == "badly_encoded"
 
 
 async def test_nothing_at_all_is_an_empty_body_in_any_encoding() -> None:
-    assert await read_bounded(chunks(b"", 1), "gzip") == b""
+    assert await whole(chunks(b"", 1), "gzip") == b""
 
 
 def test_a_response_is_ok_from_200_to_299() -> None:
-    assert [status for status in range(100, 600) if UpstreamResponse(status, b"").ok] == list(range(200, 300))
+    assert [status for status in range(100, 600) if UpstreamResponse(status, ()).ok] == list(range(200, 300))

@@ -44,10 +44,17 @@ MUTATIONS = (
     *against(
         "HogQL that the parser reads for minutes",
         mutation(
+            "brackets-do-not-count",
+            "hogql/src/hogql_lang/guard.py",
+            "            self.size += total\n",
+            "",
+            "hogql/tests/test_growth.py::test_what_is_in_brackets_counts_for_the_chain_around_them",
+        ),
+        mutation(
             "doubling",
             "hogql/src/hogql_lang/doubling.py",
-            "if work > MAX_REPEATED_WORK:",
-            "if False:",
+            "MAX_REPEATED_WORK = 6_000",
+            "MAX_REPEATED_WORK = 10**18",
             "hogql/tests/test_growth.py::test_the_parser_never_gets_text_that_it_would_read_too_often",
             "tests/server/rejecting/test_growth.py::test_no_tool_hands_the_parser_text_that_it_would_read_too_often",
         ),

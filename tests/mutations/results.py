@@ -203,7 +203,7 @@ MUTATIONS = (
         mutation(
             "a-body-of-any-size",
             "gateway/http/responses.py",
-            '        if len(body) > limit:\n            return "too_large"\n',
+            '        if size > limit:\n            return "too_large"\n',
             "",
             "tests/gateway/test_responses.py::test_a_gzip_bomb_is_not_unpacked_beyond_the_limit",
         ),
@@ -224,7 +224,7 @@ MUTATIONS = (
         mutation(
             "parsing-on-the-loop",
             "gateway/client.py",
-            "if len(response.body) <= LARGE_BYTES:",
+            "if response.size <= LARGE_BYTES:",
             "if True:",
             "tests/gateway/test_client.py::"
             "test_large_responses_are_parsed_in_another_thread_and_small_ones_in_this_one",

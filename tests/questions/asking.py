@@ -3,8 +3,8 @@
 import importlib
 import json
 import urllib.request
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
@@ -15,9 +15,9 @@ import pytest
 from mcp import Client
 from mcp.types import TextContent
 
-from maton_posthog.server.app import build
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
+from tests.clients import client_of
 from tests.tools.posthog.live import NOW, running_sandbox
 
 from .question import Question, Shown
@@ -47,17 +47,11 @@ def sandbox() -> Generator[str]:
         yield running.url
 
 
-@asynccontextmanager
-async def client_of(url: str) -> AsyncGenerator[Client]:
-    """Yield a client of a new server without cached state."""
+def new_server(url: str) -> Runtime:
+    """Return a server without cached state."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MATON_API_KEY", "sandbox")
-        runtime = Runtime(load(gateway_url=url, control_url=url), now=lambda: NOW)
-    try:
-        async with Client(build(runtime)) as client:
-            yield client
-    finally:
-        await runtime.aclose()
+        return Runtime(load(gateway_url=url, control_url=url), now=lambda: NOW)
 
 
 async def ask_all(url: str, questions: Sequence[Question]) -> tuple[Answered, ...]:
@@ -81,7 +75,7 @@ async def ask(url: str, question: Question) -> Answered:
     spent: list[int] = []
     shown: Shown = {}
     described_tokens = tokens = 0
-    async with client_of(url) as client:
+    async with client_of(new_server(url)) as client:
         if question.described is not None:
             text, failed = await _call(client, "describe_data", dict(question.described))
             described_tokens = count_tokens(text)

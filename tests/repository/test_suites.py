@@ -66,6 +66,7 @@ def test_every_failed_suite_is_named_and_every_output_is_whole(
         return subprocess.CompletedProcess(given, codes[folder], None if live else f"first\n{folder} is done\n")
 
     monkeypatch.setattr(suites, "FOLDERS", tuple(codes))
+    monkeypatch.setattr(suites, "PARTS", {})
     monkeypatch.setattr(suites, "run", run)
     code: int = suites.main(arguments)
     shown = capsys.readouterr()
@@ -75,9 +76,69 @@ def test_every_failed_suite_is_named_and_every_output_is_whole(
 
 
 @IN_REPOSITORY
+def test_the_parts_of_a_suite_leave_no_test_out_and_run_none_twice(suites: ModuleType) -> None:
+    for folder, parts in suites.PARTS.items():
+        *first, rest = suites.in_parts([folder])
+        assert [one.arguments[-1] for one in first] == [one.tests for one in first] == parts
+        assert rest.arguments[-len(parts) :] == [f"--ignore={part}" for part in parts]
+        assert all((ROOT / folder / part).is_dir() for part in parts)
+
+
+@IN_REPOSITORY
+def test_suites_run_in_parts_unless_arguments_are_given(suites: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[str, ...]] = []
+
+    def run(folder: str, given: list[str], *, live: bool) -> "subprocess.CompletedProcess[str]":
+        started.append((folder, *given))
+        return subprocess.CompletedProcess(given, 0, "")
+
+    monkeypatch.setattr(suites, "FOLDERS", ("sandbox",))
+    monkeypatch.setattr(suites, "PARTS", {"sandbox": ["tests/api"]})
+    monkeypatch.setattr(suites, "run", run)
+    suites.main([])
+    apart = ("sandbox", "-p", "no:cacheprovider")
+    assert sorted(started) == [(*apart, "--ignore=tests/api"), (*apart, "tests/api")]
+    started.clear()
+    suites.main(["--cov"])
+    assert started == [("sandbox", "--cov")]
+
+
+@IN_REPOSITORY
+def test_a_failed_part_is_named(
+    suites: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_: str, given: list[str], *, live: bool) -> "subprocess.CompletedProcess[str]":
+        return subprocess.CompletedProcess(given, int("tests/api" in given), "" if live else "done\n")
+
+    monkeypatch.setattr(suites, "FOLDERS", ("sandbox",))
+    monkeypatch.setattr(suites, "PARTS", {"sandbox": ["tests/api"]})
+    monkeypatch.setattr(suites, "run", run)
+    assert suites.main([]) == 1
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("\nsandbox/tests\ndone\n", "Failed: sandbox/tests/api\n")
+
+
+@IN_REPOSITORY
+def test_python_writes_bytecode_during_a_run(suites: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, str] = {}
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> "subprocess.CompletedProcess[str]":
+        given.update(env)
+        return subprocess.CompletedProcess(command, 0, "")
+
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("KEPT", "1")
+    monkeypatch.setattr(subprocess, "run", run)
+    suites.run(".", [], live=False)
+    assert "PYTHONDONTWRITEBYTECODE" not in given
+    assert given["KEPT"] == "1"
+
+
+@IN_REPOSITORY
 def test_the_output_of_pytest_is_shown_to_its_last_line() -> None:
-    command = [sys.executable, str(PATH), "-q", "-k", "test_importing_the_package", "tests/test_embedding.py"]
-    both = [*command, "sandbox/tests/testing/test_sandbox.py"]
-    done = subprocess.run(both, capture_output=True, text=True, check=False)
+    names = "test_rows_are_read_in_order_only or test_a_link_keeps_repeated_parameters"
+    tests = ("tests/schemas/test_rows.py", "sandbox/tests/test_values.py")
+    command = [sys.executable, str(PATH), "-q", "-k", names, *tests]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("1 passed") == 2

@@ -58,6 +58,22 @@ def test_only_the_blocks_that_are_read_are_parsed(monkeypatch: pytest.MonkeyPatc
     assert len(parsed) == 3
 
 
+def test_rows_that_are_parsed_already_are_not_parsed_again_until_they_are_packed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text, block = b"[1],[2]", packed.Block(0, 7, 2)
+    rows = Rows.within(text, [block, packed.Block(8, 11, 1)], [["one"], ["two"]])
+    assert list(rows[1:2]) == [["two"]]
+    assert list(rows.packed()[1:2]) == [[2]]
+    assert rows == rows.packed()
+
+    def parse(_: bytes) -> list[Any]:
+        return [["later"]]
+
+    monkeypatch.setattr(packed, "parse_block", parse)
+    assert list(rows) == [["one"], ["two"], ["later"]]
+
+
 def test_rows_weigh_their_text() -> None:
     whole = Rows.of([["x" * 30, number] for number in range(1000)])
     assert len(whole.text) < whole.weight < len(whole.text) + 1000 * 200

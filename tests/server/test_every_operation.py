@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import pytest
 from mcp import Client
@@ -12,17 +12,16 @@ from mcp.types import CallToolResult, TextContent
 
 from maton_posthog.schemas.base import InProject
 from maton_posthog.server import calling
-from maton_posthog.server.app import build
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
 from maton_posthog.tools.operation import Effect, Operation
 from maton_posthog.tools.operations import OPERATIONS
+from tests.clients import Era, client_of
 from tests.gateway.fake_gateway import CANARY, CONNECTION, OTHER_CONNECTION, FakeGateway, Peer, Received, raw
 from tests.tools.posthog.fake import LEAK, answer, connection, marked, page
 
 pytestmark = pytest.mark.anyio
 
-type Era = Literal["auto", "legacy"]
 ERAS = pytest.mark.parametrize("era", ["auto", "legacy"])
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 PERSON = "5d79eecb-93e6-5c8b-90f9-8510ba4040b8"
@@ -152,11 +151,8 @@ async def served(era: Era = "auto", **flags: Any) -> AsyncGenerator[tuple[Client
         fake.answers(documented)
         with key_set():
             runtime = Runtime(load(gateway_url=fake.url, control_url=fake.url, **{"confirm": "never", **flags}))
-        try:
-            async with Client(build(runtime), mode=era) as client:
-                yield client, fake
-        finally:
-            await runtime.aclose()
+        async with client_of(runtime, era) as client:
+            yield client, fake
 
 
 @contextmanager

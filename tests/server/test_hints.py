@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def modules(*folders: str) -> Iterator[tuple[str, ast.Module]]:
             yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text("utf-8"))
 
 
+@cache
 def hints() -> list[str]:
     """Return the texts of tools/, schemas/ and server/ that name a tool and can become a message or a hint."""
     found = {text for _, module in modules("tools", "schemas", "server") for text in texts(module) if named(text)}

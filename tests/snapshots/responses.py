@@ -11,13 +11,13 @@ from typing import Any, cast
 import anyio
 import anyio.to_thread
 import pytest
-from mcp import Client
 from mcp.types import CallToolResult, TextContent
 
-from maton_posthog.server.app import build
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
+from maton_posthog.server.tool_list import tool_list
 from posthog_sandbox import Sandbox
+from tests.clients import client_of
 
 from .calls import Pair
 
@@ -61,8 +61,11 @@ def stable(value: Any) -> Any:
 
 async def _all(sandbox: Sandbox, pairs: Mapping[str, Pair]) -> dict[str, dict[str, Any]]:
     made: dict[str, dict[str, Any]] = {}
+    changed = True
     for tool, pair in pairs.items():
-        await anyio.to_thread.run_sync(_new_project, sandbox)
+        if changed:
+            await anyio.to_thread.run_sync(_new_project, sandbox)
+        changed = any(tool_list()[name].effect.writes for name in (tool, *(earlier for earlier, _ in pair.before)))
         # The mistake first: it changes nothing.
         bad = await _responded(sandbox, tool, pair, good=False)
         made[tool] = {"good": await _responded(sandbox, tool, pair, good=True), "bad": bad}
@@ -74,15 +77,12 @@ async def _responded(sandbox: Sandbox, tool: str, pair: Pair, *, good: bool) -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MATON_API_KEY", sandbox.key)
         runtime = Runtime(load(gateway_url=sandbox.url, control_url=sandbox.url, confirm="never" if good else "auto"))
-    try:
-        async with Client(build(runtime)) as client:
-            shown: dict[str, Any] = {}
-            for earlier, arguments in pair.before if good else ():
-                shown = json.loads(_text(await client.call_tool(earlier, dict(arguments))))
-            arguments = dict(pair.good(shown) if callable(pair.good) else pair.good) if good else dict(pair.bad)
-            result = await client.call_tool(tool, arguments)
-    finally:
-        await runtime.aclose()
+    async with client_of(runtime) as client:
+        shown: dict[str, Any] = {}
+        for earlier, arguments in pair.before if good else ():
+            shown = json.loads(_text(await client.call_tool(earlier, dict(arguments))))
+        arguments = dict(pair.good(shown) if callable(pair.good) else pair.good) if good else dict(pair.bad)
+        result = await client.call_tool(tool, arguments)
     text = _text(result)
     assert bool(result.is_error) is not good, f"{tool} {arguments}: {text}"
     return {"arguments": stable(arguments), "response": stable(json.loads(text))}

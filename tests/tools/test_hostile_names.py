@@ -15,6 +15,7 @@ from maton_posthog.tools.analytics.operations import OPERATIONS as QUERIES
 from maton_posthog.tools.charts.plot import plotted
 from maton_posthog.tools.dashboards.operations import OPERATIONS as DASHBOARDS
 from maton_posthog.tools.experiments.results import OPERATIONS as RESULTS
+from maton_posthog.tools.flags.operations import OPERATIONS as ALL_FLAGS
 from maton_posthog.tools.query.check import OPERATIONS as CHECKS
 from maton_posthog.tools.query.describe import OPERATIONS as DESCRIBES
 from maton_posthog.tools.query.operations import OPERATIONS as HOGQL
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.anyio
 TRENDS, FUNNEL, RETENTION, PATHS, *_ = QUERIES
 EVENTS = "GET /api/projects/{project_id}/event_definitions/"
 PROPERTIES = "GET /api/projects/{project_id}/property_definitions/"
+FLAGS = {operation.name: operation for operation in ALL_FLAGS}
 type Case = Callable[[str], Awaitable[Any]]
 
 
@@ -135,6 +137,25 @@ async def column_to_plot(text: str) -> Any:
     return {"chart": plotted(Plot(x=almost(text), y="n"), [text, "n"], [])}
 
 
+async def flag_with_similar_keys(text: str) -> Any:
+    flag = answer("feature_flag", key=text)
+    api = FakeCall({"GET /api/projects/{project_id}/feature_flags/": page(flag)})
+    return await run(FLAGS["get_flag"], api, flag=almost(text))
+
+
+async def why_a_person_gets_a_flag(text: str) -> Any:
+    reasons = {"my-feature-flag": {"value": text, "evaluation": {"reason": text, "condition_index": 0}}}
+    api = FakeCall(
+        {
+            "GET /api/projects/{project_id}/feature_flags/evaluation_reasons/": reasons,
+            "GET /api/projects/{project_id}/feature_flags/{flag_id}/": answer("feature_flag"),
+        }
+    )
+    found = await run(FLAGS["get_flag"], api, flag=42, person="p-1")
+    assert found["person"]["value"] == text
+    return {"note": found["person"]["why"]}
+
+
 async def project(text: str) -> Any:
     raise unresolved(Project("@current", candidates=(project_label(1, text), project_label(text, None))))
 
@@ -161,6 +182,8 @@ CASES: tuple[Case, ...] = (
     metric_left_out,
     unknown_metric,
     column_to_plot,
+    flag_with_similar_keys,
+    why_a_person_gets_a_flag,
     project,
     key_of_another_shape,
 )

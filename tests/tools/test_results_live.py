@@ -141,3 +141,12 @@ async def test_a_dashboard_shows_the_headlines_of_its_insights(sandbox: LiveSand
     assert (browsers["what"], browsers["value"]) == ("rows", number)
     kept = await sandbox.call("get_dashboard", dashboard_id=one["id"], numbers=True)
     assert [row[:4] for row in kept["rows"]] == [row[:4] for row in shown["rows"]]
+
+
+async def test_an_insight_of_sql_has_the_rows_of_the_query(sandbox: LiveSandbox) -> None:
+    sql = "SELECT event, count() FROM events WHERE event != {name} GROUP BY event ORDER BY event"
+    asked = {"query": sql, "values": {"name": "$pageview"}, "limit": 3}
+    shown = await sandbox.call("run_hogql", **asked)
+    saved = await sandbox.call("create_insight", name="Events", query={"tool": "run_hogql", "arguments": asked})
+    stored = await sandbox.call("get_insight", insight_id=saved["id"], refresh=True)
+    assert (stored["columns"], stored["rows"]) == (shown["columns"], shown["rows"])

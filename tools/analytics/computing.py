@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import anyio
@@ -72,9 +72,20 @@ def without_results() -> Failed:
 def results[T](answer: InsightAnswer, shape: type[T]) -> T:
     """Return the results in the shape of this kind of query. Raises Failed (`bad_upstream_response`)."""
     try:
-        return TypeAdapter(shape).validate_python(answer.results)
+        return in_shape(answer.results, shape)
     except ValidationError as error:
         raise unexpected_shape("this kind of query", misfits(error)) from error
+
+
+def in_shape[T](value: object, shape: type[T]) -> T:
+    """Return a value in a shape. Raises ValidationError."""
+    return _validator(shape).validate_python(value)
+
+
+@cache
+def _validator(shape: Any) -> TypeAdapter[Any]:
+    """Return the validator of a shape, which takes milliseconds to build: longer than most results take to validate."""
+    return TypeAdapter(shape)
 
 
 async def _finished[A: InsightAnswer](api: Call, view: type[A], response: Any) -> A:

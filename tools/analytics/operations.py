@@ -32,8 +32,8 @@ def operation_of[I: Analysis, O](kind: Kind[I, O]) -> Operation[I]:
         computed = await compute(api, query, tool=kind.tool, refresh=args.refresh)
         start, end, interval = spec.dates.start, spec.dates.end, kind.range_interval(spec)
         counted = resolve(start, end, now=computed.computed_at, zone=api.timezone, interval=interval)
-        report = await with_names(api, spec, kind.report(spec, computed, counted))
-        shown: Result = report.as_json()
+        report = await with_names(api, spec, await api.apart(lambda: kind.report(spec, computed, counted)))
+        shown: Result = await api.apart(report.as_json)
         title = kind.name.capitalize()
         return await _illustrated(api, shown, report, title) if args.chart else _reply(shown, report)
 

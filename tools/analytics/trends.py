@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from ...schemas.analytics.events import ADDITIVE_MATHS, PROPERTY_MATHS
 from ...schemas.analytics.queries import QueryTrends
@@ -14,7 +14,7 @@ from ...schemas.text import named
 from ..table import Cell, Column, Note, Report, Role, Row, Table, change, dimension, given, mean, number, percent
 from . import inputs, stored
 from .compiling import PosthogQuery, breakdown_filter, compare_filter, math_node, shared, unless_empty
-from .computing import Computed, results
+from .computing import Computed, in_shape, results
 from .dates import Intervals, Range, intervals
 from .headline import Headline, changed, first_fact, headline_of
 from .kind import Kind
@@ -364,7 +364,7 @@ def _unread_headline(source: stored.StoredQuery, result: Any) -> Headline | None
     if as_object(source.get("trendsFilter")).get("display") != _CUMULATIVE:
         return None
     try:
-        first = TypeAdapter(list[TrendResult]).validate_python(result)[0]
+        first = in_shape(result, list[TrendResult])[0]
     except (ValidationError, IndexError):
         return None
     counted = [point for point in first.data or [] if point is not None]

@@ -7,7 +7,7 @@ from ...gateway.call import Call
 from ...gateway.errors import GatewayError, Refused, Rejected
 from ...schemas.flags import FlagRow
 from ...schemas.json import as_object
-from ...schemas.text import excerpt
+from ...schemas.text import named
 from ..operation import read
 from ..operation.pages import PagedRows
 
@@ -50,8 +50,8 @@ async def _by_key(api: Call, key: str) -> Any:
     )
     raise Rejected(
         "not_found",
-        f"`flag`: no flag has the key {excerpt(key, 100)}.",
-        f"Similar keys: {excerpt(', '.join(near))}. " * bool(near)
+        f"`flag`: no flag has the key {named(key, 100)}.",
+        f"Similar keys: {', '.join(map(named, near))}. " * bool(near)
         + "Pass the numeric id to get a deleted or archived flag.",
     )
 
@@ -73,7 +73,7 @@ async def find_to_change(api: Call, flag: int | str) -> Any:
     if key.startswith(_OF_SURVEYS) and flag != key:
         raise Refused(
             "invalid_argument",
-            f"`flag`: {excerpt(key, 100)} decides who sees a survey, and lists of flags leave it out.",
+            f"`flag`: {named(key, 100)} decides who sees a survey, and lists of flags leave it out.",
             "Change the survey instead, or pass the key of the flag.",
         )
     return found

@@ -9,7 +9,7 @@ from ...gateway.errors import GatewayError, Rejected
 from ...schemas.flags import Reach
 from ...schemas.json import as_list, as_object
 from ...schemas.persons import PersonView
-from ...schemas.text import excerpt
+from ...schemas.text import named
 from ..operation import read
 from .filters import groups_of, rollout_of
 
@@ -57,12 +57,12 @@ async def what_a_person_gets(api: Call, key: str, person: str) -> dict[str, Any]
     distinct_id = await _distinct_id(api, person)
     found = as_object(as_object(await api.get(_REASONS, {"distinct_id": distinct_id})).get(key))
     if not found:
-        raise Rejected("not_found", f"PostHog evaluated no flag {excerpt(key, 100)}.", "Is it deleted or archived?")
+        raise Rejected("not_found", f"PostHog evaluated no flag {named(key, 100)}.", "Is it deleted or archived?")
     evaluation = as_object(found.get("evaluation"))
     index = evaluation.get("condition_index")
     number = index + 1 if isinstance(index, int) else ""
     reason = str(evaluation.get("reason"))
-    why = _WHY.get(reason, excerpt(reason, 100)).format(number=number)
+    why = _WHY[reason].format(number=number) if reason in _WHY else named(reason, 100)
     return {"distinct_id": distinct_id, "value": found.get("value"), "why": why}
 
 

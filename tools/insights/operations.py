@@ -48,11 +48,8 @@ async def _get_insight(api: Call, args: GetInsight) -> Result:
     else:
         insight, now = read(InsightView, answer), api.now()
         result = insight.result
-        shown = {
-            **show(StoredInsight, answer),
-            **age_of(insight, now),
-            **shown_result(insight, api.timezone, now).fields,
-        }
+        computed = await api.apart(lambda: shown_result(insight, api.timezone, now))
+        shown = {**show(StoredInsight, answer), **age_of(insight, now), **computed.fields}
     if result is None:
         shown["note"] = (
             "PostHog computed no result. Open the insight there, or run its query."

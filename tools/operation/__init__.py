@@ -14,6 +14,7 @@ from ...gateway.call import Call
 from ...gateway.errors import Failed
 from ...gateway.paths import placeholders
 from ...schemas.base import Input, Page, View
+from ...schemas.base.shown import Whole
 from ...schemas.text import named
 from ..toolsets import Effect, Toolset
 
@@ -138,7 +139,10 @@ def listing[P: Page](
 
 def show(view: type[View], response: object) -> dict[str, Any]:
     """Return the fields of the view, JSON-ready, without null fields. Raises Failed, see `read`."""
-    return read(view, response).model_dump(mode="json", exclude_none=True, by_alias=True)
+    found = read(view, response)
+    if isinstance(found, Whole):
+        return found.present()
+    return found.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
 def read[M: BaseModel](model: type[M], response: object) -> M:

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -16,8 +16,9 @@ import anyio
 
 from ...gateway.background import RUNNING, Query
 from ...gateway.budget import Budget
-from ...gateway.call import Call, waiting_text
+from ...gateway.call import Call
 from ...gateway.errors import Failed, GatewayError, Rejected, Upstream
+from ...gateway.lanes import waiting_text
 from ...schemas.json.rows import Rows
 from ...schemas.query import QueryAnswer, QueryProgress, QueryStatus
 from ...schemas.text import excerpt
@@ -65,6 +66,10 @@ class QueryRows:
     computed_at: str | None
     """When PostHog computed them, if not just now."""
 
+    def packed(self) -> "QueryRows":
+        """Return them as they are kept."""
+        return replace(self, rows=self.rows.packed())
+
     @property
     def weight(self) -> int:
         """The memory they take, in bytes."""
@@ -91,6 +96,13 @@ def ask(api: Call, question: PlannedQuery) -> Query:
 async def _run(api: Call, question: PlannedQuery, query: Query) -> None:
     async with query.settled(stop=partial(_stop, api, query)):
         query.finish(await _compute(api, question, query))
+        # The calls that wait for it are the next to run, and need the rows that are parsed already.
+        asyncio.get_running_loop().call_soon(_pack, query)
+
+
+def _pack(query: Query) -> None:
+    if isinstance(query.answer, QueryRows):
+        query.answer = query.answer.packed()
 
 
 async def _compute(api: Call, question: PlannedQuery, query: Query) -> QueryRows:

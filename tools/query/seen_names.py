@@ -22,6 +22,8 @@ class Names:
 
     known: tuple[str, ...]
     complete: bool
+    distinct: frozenset[str]
+    """The same names, to look one up."""
 
 
 class _NamedRow(View):
@@ -43,7 +45,7 @@ async def property_names(api: Call, kind: str) -> Names:
 async def unseen_events(api: Call, wanted: Iterable[str]) -> tuple[set[str], Names]:
     """Return the wanted events that the project has never seen. Raises GatewayError."""
     names = await event_names(api)
-    missing = set(wanted) - set(names.known)
+    missing = set(wanted) - names.distinct
     if names.complete:
         return missing, names
     return {name for name in missing if not await _exists(api, _EVENTS, name, {"search": name})}, names
@@ -52,7 +54,7 @@ async def unseen_events(api: Call, wanted: Iterable[str]) -> tuple[set[str], Nam
 async def unseen_properties(api: Call, kind: str, wanted: Iterable[str]) -> tuple[set[str], Names]:
     """Return the wanted properties of a type that the project has never seen. Raises GatewayError."""
     names = await property_names(api, kind)
-    missing = set(wanted) - set(names.known)
+    missing = set(wanted) - names.distinct
     if names.complete:
         return missing, names
     return {
@@ -68,4 +70,4 @@ async def _exists(api: Call, path: str, name: str, query: dict[str, str]) -> boo
 async def _names(api: Call, path: str, query: dict[str, str], pages: int) -> Names:
     rows = PagedRows(api.counted_as(Budget.CRUD), path, query, pages=pages)
     known = [str(show(_NamedRow, row)["name"]) async for row in rows]
-    return Names(tuple(known), not rows.cut)
+    return Names(tuple(known), not rows.cut, frozenset(known))

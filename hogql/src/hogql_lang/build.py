@@ -24,8 +24,11 @@ def offset(position: object) -> int | None:
 
 
 def _span(node: Json) -> tree.Span | None:
-    start, end = offset(node.get("start")), offset(node.get("end"))
-    return None if start is None or end is None else (start, end)
+    start, end = node.get("start"), node.get("end")
+    if not isinstance(start, dict) or not isinstance(end, dict):
+        return None
+    first, last = cast("Json", start).get("offset"), cast("Json", end).get("offset")
+    return (first, last) if isinstance(first, int) and isinstance(last, int) else None
 
 
 def _optional(node: Json | None) -> tree.Expr | None:
@@ -37,7 +40,7 @@ def _items(node: Json | None) -> list[tuple[str, Json]]:
 
 
 def _exprs(nodes: list[Json] | None) -> tuple[tree.Expr, ...]:
-    return tuple([expression(node) for node in nodes or ()])
+    return tuple([expression(node) for node in nodes]) if nodes else ()
 
 
 def _opaque(node: Json) -> tree.Opaque:
@@ -146,7 +149,7 @@ def _frame_bound(node: Json | None) -> tree.FrameBound | None:
 
 
 def _orders(nodes: list[Json] | None) -> tuple[tree.Order, ...]:
-    return tuple([_order(node) for node in nodes or ()])
+    return tuple([_order(node) for node in nodes]) if nodes else ()
 
 
 def _order(node: Json) -> tree.Order:

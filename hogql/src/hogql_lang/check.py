@@ -55,7 +55,7 @@ def without_schema(statement: Statement, values: Mapping[str, Any] | None) -> Ve
         case Unparsed() as unparsed:
             return Verdict((_syntax(statement, unparsed),))
         case root:
-            missing = None if values is None else _placeholders(root, values)
+            missing = None if values is None or "{" not in statement.sql else _placeholders(root, values)
             return Verdict((missing,)) if missing else None
 
 

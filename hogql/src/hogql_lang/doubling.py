@@ -16,6 +16,7 @@ type Piece = tuple[str, int]
 MAX_REPEATED_WORK = 6_000
 """Tokens, each counted once for every possible repeated reading: below 0.05 seconds of parsing."""
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
+_CLOSED = frozenset(_CLOSING.values())
 _UNITS = frozenset(["second", "minute", "hour", "day", "week", "month", "quarter", "year", "yyyy"])
 _READ_TWICE_WORDS = """
     between both case cast catch cohort columns date distinct except exclude extract filter fn for fun grouping
@@ -36,6 +37,9 @@ _CLAUSE_WORDS = """
     select from where prewhere group having order limit offset window qualify union intersect except settings
     """
 _CLAUSES = frozenset(_CLAUSE_WORDS.split())
+_MARKS = frozenset({"interval", "case", "limit", "offset", "not", "on", ",", "<"})
+_WEIGHED = _MARKS | _UNITS | _CLAUSES | {"end"} | _CLOSING.keys() | _CLOSED
+"""The words before or after which the weight can change."""
 _ENDS_OF_LISTS = (_CLAUSES - {"select"}) | {"array", "left", "inner", "with", "final", "sample", "asof"}
 """Keywords that can begin a clause after a comma, so the parser looks ahead."""
 
@@ -59,29 +63,32 @@ def repeats_too_much(pieces: Sequence[Piece], *, raw: bool) -> int | None:
     words = ["", "", *(word for word, _ in pieces), "", ""]
     called = _called_again(words)
     levels = [_Level()]
-    doubled = work = 0
+    doubled = work = weight = 0
     for at, (word, place) in enumerate(pieces, start=2):
-        if not raw:
-            doubled -= _close(levels, word)
-        before = len(levels[-1].marks)
-        if not raw:
-            _unmark(levels[-1], words, at)
-        _mark(levels[-1], words, at)
-        doubled += len(levels[-1].marks) - before
-        if word in _CLOSING:
+        if word not in _WEIGHED:
+            if (work := work + weight) > MAX_REPEATED_WORK:
+                return place
+            continue
+        if word in _CLOSED:
+            doubled -= 0 if raw else _close(levels, word)
+        elif word not in _CLOSING:
+            before = len(levels[-1].marks)
+            if not raw:
+                _unmark(levels[-1], words, at)
+            _mark(levels[-1], words, at)
+            doubled += len(levels[-1].marks) - before
+        else:
             level = _opened(levels[-1], words, at, at in called)
             doubled += level.factors
             levels.append(level)
-        work += (1 << min(doubled, 40)) - 1
-        if work > MAX_REPEATED_WORK:
+        weight = (1 << min(doubled, 40)) - 1
+        if (work := work + weight) > MAX_REPEATED_WORK:
             return place
     return None
 
 
 def _close(levels: list[_Level], word: str) -> int:
     """Close the brackets that a word ends. Return how many doublings end with them."""
-    if word not in (")", "]", "}"):
-        return 0
     ended = 0
     while any(level.closing == word for level in reversed(levels)):
         closed = levels.pop()
@@ -93,12 +100,15 @@ def _close(levels: list[_Level], word: str) -> int:
 
 def _called_again(words: list[str]) -> frozenset[int]:
     """Return the brackets that are followed by another bracket: `f(1)(2)` is first tried as a call with parameters."""
+    text = " ".join(words)
+    if not any(f"{closed} (" in text for closed in _CLOSED):
+        return frozenset()
     open_at: list[int] = []
     found: set[int] = set()
     for at, word in enumerate(words):
         if word in _CLOSING:
             open_at.append(at)
-        elif word in (")", "]", "}") and open_at:
+        elif word in _CLOSED and open_at:
             opening = open_at.pop()
             if words[at + 1] == "(":
                 found.add(opening)

@@ -51,6 +51,7 @@ class Overload:
 _TOO_DEEP = "The query is nested too deeply, or one of its expressions is too long."
 _UNQUOTED = re.compile(r"\#\d|[fF]'|<[A-Za-z_].*>", re.DOTALL)
 """After these, a quote can be text and a quoted bracket a bracket, so nothing counts as closed."""
+_UNQUOTED_SIGNS = ("#", "f'", "F'", "<")
 _RAW_PIECE = re.compile(r"[\w$]+|\S")
 _CLAUSES = frozenset({"where", "prewhere", "group", "having", "order", "limit", "window", "qualify"})
 """Keywords that end a FROM clause."""
@@ -62,7 +63,7 @@ def check(text: str, bounds: Bounds, tokens: Sequence[Token] | None = None) -> O
     """Return why a statement would take the parser too long, None for one that is parsed quickly."""
     if len(text) > bounds.length:
         return Overload(f"The query is too long: more than {bounds.length:,} characters.")
-    raw = _UNQUOTED.search(text) is not None
+    raw = any(sign in text for sign in _UNQUOTED_SIGNS) and _UNQUOTED.search(text) is not None
     if raw and len(text) > MAX_UNQUOTED_LENGTH:
         message = f"The query is too long for tags, template strings or `#1`: more than {MAX_UNQUOTED_LENGTH:,}."
         return Overload(message, MAX_UNQUOTED_LENGTH)
@@ -70,11 +71,27 @@ def check(text: str, bounds: Bounds, tokens: Sequence[Token] | None = None) -> O
         pieces = _raw_pieces(text) if raw else [(each.word.lower(), each.start) for each in tokens or tokenize(text)]
     except TooDeep as error:
         return Overload(_TOO_DEEP, error.place)
-    if (found := _Reading(bounds, closes=not raw).overload(pieces)) is not None:
+    if not _is_small(pieces, bounds) and (found := _Reading(bounds, closes=not raw).overload(pieces)) is not None:
         return found
     if (place := repeats_too_much(pieces, raw=raw)) is not None:
         return Overload("The query is nested too deeply here: each level doubles the time to parse it.", place)
     return None
+
+
+def _is_small(pieces: Sequence[Piece], bounds: Bounds) -> bool:
+    """Return whether a statement has too few tokens to exceed a bound, whatever their order.
+
+    The lengths whose products are the work add up to the tokens, and so do the ends of FROM clauses.
+    """
+    words = [word for word, _ in pieces]
+    count, tables = len(words), 2 * words.count("join") + sum(map(words.count, (",", ")", "]", "}")))
+    return (
+        count < MAX_NESTING
+        and count <= bounds.chain
+        and count**2 <= bounds.work
+        and tables <= bounds.tables
+        and count * tables**4 <= bounds.join_work
+    )
 
 
 def _raw_pieces(text: str) -> list[Piece]:

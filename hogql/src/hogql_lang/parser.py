@@ -16,6 +16,8 @@ from .tokens import Token
 
 MAX_DEPTH = 100
 """Levels of nesting of one tree; far above what people write, far below Python's recursion limit."""
+_MOST_LEVELS = 2 * MAX_DEPTH
+"""Levels of nesting of its JSON: a level of the tree is one or two of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ def _read(
     if (overload := check(text, bounds, tokens)) is not None:
         return Unjudged(overload.message, overload.place)
     try:
-        found = cast("Json", json.loads(getattr(parser, function)(text)))
+        written: str = getattr(parser, function)(text)
+        found = cast("Json", json.loads(written))
     except UnicodeEncodeError:
         return Unparsed("the query is not valid Unicode: it holds half of a surrogate pair")
     except RecursionError:
@@ -90,7 +93,8 @@ def _read(
     if found.get("error"):
         start, end = _error_place(text, offset(found.get("start")), offset(found.get("end")))
         return Unparsed(str(found.get("message")), start, end, found.get("type") != "SyntaxError")
-    return expression(found) if _is_shallow(found) else _TOO_DEEP
+    is_shallow = written.count("{") + written.count("[") <= _MOST_LEVELS or _is_shallow(found)
+    return expression(found) if is_shallow else _TOO_DEEP
 
 
 _TOO_DEEP = Unjudged(f"The query is nested too deeply: more than {MAX_DEPTH} levels.")
@@ -110,7 +114,7 @@ def _error_place(text: str, start: int | None, end: int | None) -> tuple[int | N
 
 def _is_shallow(found: Json) -> bool:
     level: list[Any] = [found]
-    for _ in range(2 * MAX_DEPTH):  # a level of the tree is one or two of JSON
+    for _ in range(_MOST_LEVELS):
         deeper: list[Any] = []
         for item in level:
             if isinstance(item, dict):

@@ -178,13 +178,13 @@ class _Resolver:
 
     def _walk(self, node: tree.Node, scope: _Scope) -> None:
         match node:
-            case tree.Select() | tree.SetQuery():
-                self.query(node, _Scope(scope.tables, outer=scope))
-                return
             case tree.Field():
                 self._field(node, scope)
                 return
-            case tree.Placeholder():
+            case tree.Constant() | tree.Placeholder():
+                return
+            case tree.Select() | tree.SetQuery():
+                self.query(node, _Scope(scope.tables, outer=scope))
                 return
             case tree.Opaque():
                 scope = replace(scope, sources=(*scope.sources, _UNKNOWN_SOURCE))
@@ -242,7 +242,7 @@ class _Resolver:
         """Return what a chain names, None if nothing in the scope has its first name."""
         if scope is None:
             return None
-        for source in scope.sources:
+        for source in scope.sources if len(chain) > 1 else ():
             if rest := _after(chain, source):
                 return self._column(rest, source)
         if len(chain) == 1 and (chain[0] in scope.tables or any(chain[0] in each.names for each in scope.sources)):
@@ -271,7 +271,7 @@ class _Resolver:
     def _behind(self, column: Column, rest: list[str], table: str) -> _Found:
         """Return what `rest` names behind a column: a property, a column of a joined table, or something not judged."""
         if not rest:
-            return _Found(replace(column, table=column.table or table))
+            return _Found(Column(column.name, column.type, column.table or table, column.fields, column.chain))
         if column.type == "json":
             return _Found(property=(rest[0], _property_type(column.table or table)))
         if column.type not in ("lazy_table", "virtual_table") or rest[0] in UNLISTED_COLUMNS or rest[0] == "*":
@@ -347,6 +347,8 @@ class _Resolver:
 
 def _holders(chain: list[str], scope: _Scope) -> list[str]:
     """Return the names of the sources that share the first column of a chain; nothing unless it is ambiguous."""
+    if len(scope.sources) < 2:
+        return []
     holders = [min(source.names, default="") for source in scope.sources if chain[0] in (source.columns or ())]
     named = chain[0] in scope.names or any(_after(chain, source) for source in scope.sources)
     return [] if named or len(holders) < 2 else [name for name in holders if name]

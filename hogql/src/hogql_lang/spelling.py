@@ -68,4 +68,4 @@ def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
 
 def _bare(name: str) -> str:
     """Return a name in one form for all conventions: `$current_url`, `currentUrl`, `current-url`, `Current URL`."""
-    return "".join(letter for letter in name.lower() if letter.isalnum())
+    return "".join(filter(str.isalnum, name.lower()))

@@ -26,14 +26,14 @@ class TooDeep(Exception):
         self.place = place
 
 
-_TOKEN = re.compile(
-    r"""(?P<blank>\s+|--[^\n]*|//[^\n]*|\#(?!\d)[^\n]*|/\*.*?\*/)
+_PIECE = r"""(?P<word>(?![fF]')[\w$]+)
+    |(?P<sign>[^\s\w$#/'"`-])
+    |(?P<blank>--[^\n]*|//[^\n]*|\#(?!\d)[^\n]*|/\*.*?\*/|\Z)
     |(?P<template>[fF]')
     |(?P<quoted>'(?:[^'\\]|\\.|'')*(?:'|\Z)|"(?:[^"\\]|\\.|"")*(?:"|\Z)|`(?:[^`\\]|\\.|``)*(?:`|\Z))
-    |(?P<word>[\w$]+)
-    |(?P<sign>.)""",
-    re.DOTALL | re.VERBOSE,
-)
+    |(?P<other>\S)"""
+_TOKEN = re.compile(rf"\s*+(?:{_PIECE})", re.DOTALL | re.VERBOSE)
+_IN_CODE = re.compile(rf"(?P<space>\s+)|{_PIECE}", re.DOTALL | re.VERBOSE)
 _IN_TEMPLATE = re.compile(r"(?P<skip>\\.|[^'{\\]+)|(?P<end>')|(?P<code>\{)|(?P<rest>.)", re.DOTALL)
 
 
@@ -43,21 +43,22 @@ def tokenize(sql: str) -> list[Token]:
     depth = place = 0
     while place < len(sql):
         for match in _TOKEN.finditer(sql, place):
-            kind, (start, place) = match.lastgroup, match.span()
+            kind = match.lastgroup or ""
+            start, place = match.span(kind)
+            if kind == "word":
+                found.append(Token(match[kind].upper(), depth, start, place))
+                continue
             if kind == "blank":
                 continue
             if kind == "template":
                 place = _end_of_template(sql, place)
                 found.append(Token("'", depth, start, place))
                 break  # the rest is read from there
-            text = match[0]
-            if kind == "word":
-                found.append(Token(text.upper(), depth, start, place))
-                continue
-            if kind == "sign" and text in ")]}":
+            word = sql[start]
+            if kind == "sign" and word in ")]}":
                 depth -= 1
-            found.append(Token(text[0], depth, start, place))
-            if kind == "sign" and text in "([{":
+            found.append(Token(word, depth, start, place))
+            if kind == "sign" and word in "([{":
                 depth += 1
                 if depth > MAX_NESTING:
                     raise TooDeep(start)
@@ -69,7 +70,7 @@ def _end_of_template(sql: str, place: int) -> int:
     waiting = ["'"]
     while waiting and place < len(sql):
         in_code = waiting[-1] == "}"
-        match = (_TOKEN if in_code else _IN_TEMPLATE).match(sql, place)
+        match = (_IN_CODE if in_code else _IN_TEMPLATE).match(sql, place)
         if match is None:
             break
         place = match.end()

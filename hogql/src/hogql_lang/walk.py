@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import fields, replace
 from functools import cache
+from operator import attrgetter
 from typing import Any, cast
 
 from . import tree
 
 _KINDS = frozenset(kind for kind in vars(tree).values() if isinstance(kind, type) and kind.__module__ == tree.__name__)
 _LEAVES = frozenset([tree.Constant, tree.Field])
+_PLAIN = frozenset(["Span | None", "str", "str | None", "bool", "int", "tuple[str, ...]"])
+"""The annotations of fields without nodes."""
 
 
 @cache
@@ -19,24 +22,31 @@ def field_names(kind: type) -> tuple[str, ...]:
     return tuple([each.name for each in fields(kind) if each.name != "span"])
 
 
-def children(node: tree.Node, names: Iterable[str] = ()) -> list[tree.Node]:
+def children(node: tree.Node, names: tuple[str, ...] = ()) -> list[tree.Node]:
     """Return the nodes directly below a node, all of them or only those of the fields in `names`."""
+    kind = type(node)
+    if kind in _LEAVES:
+        return []
     found: list[tree.Node] = []
-    if type(node) not in _LEAVES:
-        for name in names or field_names(type(node)):
-            value = getattr(node, name)
-            if type(value) in _KINDS:
-                found.append(value)
-            elif value and isinstance(value, tuple):
-                _collect(cast("tuple[object, ...]", value), found)
+    _collect(_values(kind, names)(node), found)
     return found
+
+
+@cache
+def _values(kind: type, names: tuple[str, ...]) -> Callable[[tree.Node], tuple[object, ...]]:
+    """Return a function that reads those of these fields, by default of all, that can have nodes."""
+    chosen = [each.name for each in fields(kind) if each.type not in _PLAIN and (not names or each.name in names)]
+    if not chosen:
+        return lambda _: ()
+    read = attrgetter(*chosen)
+    return read if len(chosen) > 1 else lambda node: (read(node),)
 
 
 def _collect(values: tuple[object, ...], found: list[tree.Node]) -> None:
     for value in values:
         if type(value) in _KINDS:
             found.append(cast("tree.Node", value))
-        elif isinstance(value, tuple):
+        elif value and isinstance(value, tuple):
             _collect(cast("tuple[object, ...]", value), found)
 
 

@@ -5,11 +5,12 @@ import asyncio
 import importlib.util
 import json
 import os
+import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -21,9 +22,10 @@ from .storage.store import Store
 from .values import Clock
 
 if TYPE_CHECKING:
-    from .storage.events import Database
+    from .dataset import Opening, Parameters, Story
 
 _USAGE_ERROR = 2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,8 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     if missing := [name for name in ("chdb", "hogql_parser_rs") if importlib.util.find_spec(name) is None]:
         return _fail(f"{' and '.join(missing)} not installed; reinstall posthog-sandbox (a download of about 265 MB).")
-    from .http.local import is_loopback
-    from .serving import bind
+    from .http.loopback import bind, is_loopback
 
     if not is_loopback(options.host):
         return _fail(
@@ -48,45 +49,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         reason = error.strerror or str(error)
         return _fail(f"cannot listen on {options.host} port {options.port} ({reason}); choose another --port, or 0.")
-    with listener, ExitStack() as held:
+    with listener, _held_signals(), ExitStack() as held:
         return _serve(options, listener, held)
 
 
 def _serve(options: argparse.Namespace, listener: socket.socket, held: ExitStack) -> int:
     """Lock the directory before anything in it is changed, then serve until stopped."""
-    from .dataset import DatasetError, cache_directory, claim, newest_today, open_dataset
+    from .dataset import DatasetError, Opening, cache_directory, claim
 
-    today: date = options.today or newest_today(_now())
-    clock = SettableClock(_now)
+    stop = asyncio.Event()
     try:
         directory = None if options.dir is None else claim(options.dir, held)
-        store = _filled_store(None if directory is None else directory.path, clock, today, _url(listener))
     except DatasetError as error:
         return _fail(f"--dir: {error}")
+    cache = cache_directory(os.environ, Path.home()) if directory is None else None
+    parameters = _parameters(options, cache)
+    report = _progress(stop.is_set, as_json=options.json)
+    # ClickHouse is loaded while this thread loads the application, which takes as long.
+    opening = Opening(parameters, directory, cache, report)
+    held.callback(opening.close)
+    held.callback(stop.set)
+    clock = SettableClock(_now)
+    try:
+        store = _filled_store(None if directory is None else directory.path, clock, parameters.story, _url(listener))
     except (OSError, sqlite3.Error) as error:
         return _fail(f"{options.dir}: {error}; free some space on the disk or choose another --dir.")
-    made = partial(
-        open_dataset,
-        directory,
-        events=options.events,
-        seed=options.seed,
-        today=today,
-        hostile=not options.no_hostile,
-        cache=cache_directory(os.environ, Path.home()),
-    )
-    return asyncio.run(_run(options, listener, store, clock, today, made))
+    return asyncio.run(_run(options, listener, store, clock, stop, opening))
 
 
-def _filled_store(directory: Path | None, clock: Clock, today: date, url: str) -> Store:
+def _parameters(options: argparse.Namespace, cache: Path | None) -> "Parameters":
+    """Return the parameters of the data. A day that was not chosen can take the calendar of data in the cache."""
+    from .dataset import Cache, Parameters, newest_today
+
+    today: date = options.today or newest_today(_now())
+    parameters = Parameters(options.events, options.seed, today, not options.no_hostile)
+    return parameters if options.today or cache is None else Cache(cache).with_calendar(parameters)
+
+
+def _filled_store(directory: Path | None, clock: Clock, story: "Story", url: str) -> Store:
     from .examples import fill
 
     store = Store(None if directory is None else directory / "rows.sqlite", clock)
     try:
-        fill(store, today, url)
+        fill(store, story, url)
     except BaseException:
         store.close()
         raise
     return store
+
+
+@contextmanager
+def _held_signals() -> Generator[None]:
+    """Hold back signals that stop the process, so that they find something to stop and leave no files behind."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def _now() -> datetime:
@@ -98,8 +117,8 @@ async def _run(
     listener: socket.socket,
     store: Store,
     clock: SettableClock,
-    today: date,
-    made: "Callable[..., Database]",
+    stop: asyncio.Event,
+    opening: "Opening",
 ) -> int:
     from .app import create_app
     from .dataset import DatasetError, remove_own_temporary
@@ -107,8 +126,8 @@ async def _run(
     from .serving import serve, watch_for_end
     from .storage.events import EventSource
 
-    stop = asyncio.Event()
     watch_for_end(stop, exit_on_eof=options.exit_on_eof)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     failures: list[Exception] = []
 
     def failed(error: Exception) -> None:
@@ -117,9 +136,8 @@ async def _run(
             stop.set()
 
     url = _url(listener)
-    progress = _progress(stop.is_set, as_json=options.json)
-    events = EventSource(partial(made, progress=progress))
-    first_rows = partial(refill, store, today, url)
+    events = EventSource(opening.finish)
+    first_rows = partial(refill, store, opening.parameters.story, url)
     app = create_app(store, events, clock, lambda: url, failed, refill=first_rows, rate=options.rate)
     _announce(url, as_json=options.json)
     await serve(app, listener, stop, at_deadline=remove_own_temporary)

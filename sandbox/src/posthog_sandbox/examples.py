@@ -1,7 +1,9 @@
 """The rows of a new sandbox, so that no list is empty and the events have matching objects."""
 
+from contextlib import closing
 from copy import deepcopy
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 
 from .api.account import new_project
 from .api.actions.resource import ACTIONS
@@ -12,46 +14,56 @@ from .api.experiments.resource import EXPERIMENTS
 from .api.flags.resource import FLAGS
 from .api.insights.resource import INSIGHTS
 from .api.surveys.resource import SURVEYS
-from .dataset import Story, product, tell
+from .dataset import Story, product
 from .example_insights import example_insights
 from .http.resource import Change, Resource, add_row, change_row
 from .identity import DATA_PROJECT, PROJECT_NAMES, founded
 from .maton.connections import move_connections, seed_connection
-from .storage.store import Rows, Store
+from .storage.store import Contents, Rows, Store
 from .values import Row, timestamp
 
 _ENDED_FLAG, _DRAFT_FLAG = "onboarding-checklist", "yearly-billing-first"
 
 
-def fill(store: Store, today: date, base_url: str) -> None:
+def fill(store: Store, story: Story, base_url: str) -> None:
     """Fill a store that has no projects yet; in a kept store only update the address it is served at."""
     with store.transaction() as rows:
         if rows.all("projects"):
             move_connections(rows, base_url)
-            return
-        _fill(rows, today, base_url)
+        else:
+            _fill(rows, story, base_url)
 
 
-def refill(store: Store, today: date, base_url: str) -> None:
+def refill(store: Store, story: Story, base_url: str) -> None:
     """Replace all rows by those of a new sandbox."""
     with store.transaction() as rows:
-        rows.clear()
-        _fill(rows, today, base_url)
+        _fill(rows, story, base_url)
 
 
-def _fill(rows: Rows, today: date, base_url: str) -> None:
-    since = founded(datetime.combine(today, time(), UTC))
-    rows.insert("settings", 0, {"current_project": DATA_PROJECT})
-    for id in PROJECT_NAMES:
-        rows.insert("projects", 0, new_project(id, since))
-    seed_connection(rows, since, base_url)
-    examples = _Examples(rows, tell(today))
-    examples.add_flags()
-    examples.add_dashboards()
-    examples.add_people()
-    examples.add_experiments()
-    examples.add_survey()
-    examples.add_annotations()
+def _fill(rows: Rows, story: Story, base_url: str) -> None:
+    rows.replace(_first_rows(story))
+    seed_connection(rows, founded(_midnight(story.today)), base_url)
+
+
+@lru_cache(1)
+def _first_rows(story: Story) -> Contents:
+    """Return the rows of a new sandbox without its connection. Making them takes ten times longer than storing them."""
+    with closing(Store(None, lambda: _midnight(story.today))) as store, store.transaction() as rows:
+        rows.insert("settings", 0, {"current_project": DATA_PROJECT})
+        for id in PROJECT_NAMES:
+            rows.insert("projects", 0, new_project(id, founded(_midnight(story.today))))
+        examples = _Examples(rows, story)
+        examples.add_flags()
+        examples.add_dashboards()
+        examples.add_people()
+        examples.add_experiments()
+        examples.add_survey()
+        examples.add_annotations()
+        return rows.contents()
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 class _Examples:

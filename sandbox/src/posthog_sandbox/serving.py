@@ -43,22 +43,6 @@ class _Server(uvicorn.Server):
         yield
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 picks a free one. Raises OSError, for example when the port is in use."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only on sockets that name their protocol; without it a response sent in two writes waits
-    # 40 ms for an ACK.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(512)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
-
-
 def watch_for_end(stop: asyncio.Event, *, exit_on_eof: bool) -> None:
     """Set `stop` on SIGINT, SIGTERM and, with `exit_on_eof`, the end of standard input.
 

@@ -28,7 +28,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture
 async def sandbox(engine: Engine) -> AsyncGenerator[Serving]:
-    async with serving(Shared(engine)) as running:
+    async with serving(Shared(engine), counts_cohorts=True) as running:
         yield running
 
 

@@ -41,7 +41,7 @@ def compiled(condition: str) -> str:
 
 
 @accepting(20, ApiError, HogqlError)
-@settings(max_examples=examples(100, 1000))
+@settings(max_examples=examples(60, 1000))
 @given(key=HOSTILE, value=HOSTILE, operator=st.sampled_from(sorted(OPERATORS)), kind=st.sampled_from(KINDS))
 def test_a_filter_compiles_to_harmless_sql_or_is_rejected(key: str, value: str, operator: str, kind: str) -> None:
     item = {"key": key, "value": value, "operator": operator, "type": kind}
@@ -81,7 +81,7 @@ PIECES = st.sampled_from(PIECES_TEXT.split())
 
 
 @accepting(15, ApiError)
-@settings(max_examples=examples(100, 1000))
+@settings(max_examples=examples(60, 1000))
 @given(expressions | st.lists(PIECES, max_size=10).map(" ".join) | HOSTILE)
 def test_parentheses_do_not_change_a_condition(text: str) -> None:
     (bracketed,) = conditions([text])

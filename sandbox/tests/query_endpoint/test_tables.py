@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncGenerator, Iterator
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from posthog_sandbox.dataset import open_dataset
@@ -13,6 +15,10 @@ from .hogql_calls import rejection, scalar
 pytestmark = pytest.mark.anyio
 
 JOINED = {"modifiers": {"personsOnEventsMode": "person_id_override_properties_joined"}}
+
+
+PATIENCE_S = 120
+"""The deadline of what a busy machine does slowly."""
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +120,20 @@ async def test_a_flag_has_its_rollout_and_a_dashboard_its_tiles(sandbox: Serving
     assert await scalar(sandbox, "select count() from system.insight_variables") == 0
 
 
+async def test_calculations_of_cohorts_are_a_table(engine: Engine) -> None:
+    async with serving(Shared(engine), counts_cohorts=True) as sandbox:
+        with anyio.fail_after(PATIENCE_S):
+            while any(cohort["is_calculating"] for cohort in (await sandbox.get("cohorts/"))["results"]):
+                await anyio.lowlevel.checkpoint()
+        assert await scalar(sandbox, "select count() from system.cohort_calculation_history where count > 0") > 0
+
+
 async def test_rows_join_to_their_authors_and_subjects(sandbox: Serving) -> None:
     made = await sandbox.make("annotations/", {"content": "here", "scope": "project", "date_marker": "2026-11-01"})
     text = f"select created_by_id, dashboard_item_id, deleted from system.annotations where id = {made['id']}"
     assert (await sandbox.query(text))["results"] == [[made["created_by"]["id"], None, 0]]
     steps = "select JSONExtractString(steps_json, 1, 'event') from system.actions where steps_json != '[]' limit 1"
     assert await scalar(sandbox, steps)
-    assert await scalar(sandbox, "select count() from system.cohort_calculation_history where count > 0") > 0
     kinds = "select group_type from system.group_type_mappings"
     assert (await sandbox.query(kinds))["results"] == [["organization"]]
 

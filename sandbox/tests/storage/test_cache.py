@@ -4,16 +4,20 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from posthog_sandbox.dataset import Cache, Parameters, cache_directory, open_dataset
 from posthog_sandbox.dataset import cache as cache_module
-from posthog_sandbox.dataset import cache_directory, open_dataset
+from posthog_sandbox.dataset import opening as opening_module
+from posthog_sandbox.storage.engine import Engine, EngineError
 
 TODAY = date(2026, 11, 24)
+TOMORROW = TODAY + timedelta(days=1)
 EVENTS = 150
 SMALLEST = 100
 """The number of events from which these tests cache."""
@@ -60,6 +64,101 @@ def test_other_data_are_generated_and_kept_too(cache: Path, changed: dict[str, A
 
     assert len(opened(cache, **changed)[0]) > 1
     assert opened(cache, **changed)[0] == opened(cache)[0] == [1.0]
+
+
+@pytest.mark.parametrize("days", [1, -1, 7])
+def test_data_of_another_day_are_shifted_instead_of_generated(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    later = {"today": TODAY + timedelta(days=days), "weekday": TODAY.weekday()}
+    generated = opened(cache / "other", **later)
+    opened(cache)
+    monkeypatch.setattr(opening_module, "load", never)
+
+    assert opened(cache, **later) == ([0.0, 1.0], generated[1])
+    assert opened(cache, **later) == ([1.0], generated[1])
+    assert opened(cache)[0] == [1.0]
+
+
+def test_a_day_that_was_not_chosen_takes_the_calendar_of_data_in_the_cache(cache: Path) -> None:
+    tomorrow = Parameters(EVENTS, 42, TODAY + timedelta(days=1))
+    assert Cache(cache).with_calendar(tomorrow) == tomorrow
+
+    opened(cache)
+    assert Cache(cache).with_calendar(tomorrow) == replace(tomorrow, weekday=TODAY.weekday())
+    assert Cache(cache).with_calendar(replace(tomorrow, seed=43)).weekday is None
+    assert Cache(cache).with_calendar(replace(tomorrow, hostile=False)).weekday is None
+
+    opened(cache, today=TODAY + timedelta(days=8))
+    assert Cache(cache).with_calendar(tomorrow) == tomorrow
+
+
+def test_the_calendar_of_the_data_used_last_is_preferred(cache: Path) -> None:
+    for days in (0, 1):
+        opened(cache, today=TODAY + timedelta(days=days))
+    for age, path in enumerate(sorted(cache.iterdir())):
+        os.utime(path, (1_000 + age, 1_000 + age))
+    opened(cache)
+
+    after = Parameters(EVENTS, 42, TODAY + timedelta(days=2))
+    assert Cache(cache).with_calendar(after).weekday == TODAY.weekday()
+
+
+def test_days_before_the_last_two_are_removed(cache: Path) -> None:
+    for days in range(4):
+        opened(cache, today=TODAY + timedelta(days=days), weekday=TODAY.weekday())
+        for path in cache.iterdir():
+            os.utime(path, (1_000 + days, 1_000 + days))
+    opened(cache, seed=43)
+
+    kept = [name.rpartition("@")[2] for name in entries(cache) if "-43@" not in name]
+    assert kept == [f"{TODAY + timedelta(days=days)}" for days in (2, 3)]
+
+
+def test_a_shift_that_fails_leaves_no_entry_and_the_data_are_generated(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = {"today": TODAY + timedelta(days=1), "weekday": TODAY.weekday()}
+    generated = opened(cache / "other", **later)
+    opened(cache)
+
+    def fail(engine: Engine, _days: int) -> None:
+        engine.execute("DROP TABLE posthog.persons SYNC")
+        raise EngineError("NOT_ENOUGH_SPACE", "Cannot reserve 1.00 MiB.")
+
+    monkeypatch.setattr(opening_module, "shift", fail)
+    assert opened(cache, **later)[1] == generated[1]
+    assert opened(cache, **later) == ([1.0], generated[1])
+
+
+def test_a_process_killed_while_it_shifts_leaves_nothing_that_is_used(cache: Path, tmp_path: Path) -> None:
+    opened(cache)
+    before = entries(cache)
+    code = (
+        "import os, sys; from datetime import date; from pathlib import Path\n"
+        "from posthog_sandbox.dataset import cache, opening\n"
+        f"cache.EVENTS_AT_LEAST = {SMALLEST}\n"
+        "def copy(source, target, *rest, **options):\n"
+        "    if '/draft-' in str(target):\n"
+        "        (target / 'metadata').mkdir(parents=True)\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "    return whole(source, target, *rest, **options)\n"
+        "whole, cache.shutil.copytree = cache.shutil.copytree, copy\n"
+        f"tomorrow = date.fromisoformat('{TOMORROW}')\n"
+        f"options = dict(events={EVENTS}, weekday={TODAY.weekday()}, cache=Path(sys.argv[1]))\n"
+        "opening.open_dataset(None, today=tomorrow, **options)\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", code, str(cache)], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False
+    )
+
+    assert killed.returncode == -9
+    assert [name for name in entries(cache) if not name.startswith("draft-")] == before
+    assert opened(cache, today=TOMORROW, weekday=TODAY.weekday())[0] == [0.0, 1.0]
+
+
+def never(*_: object) -> None:
+    raise AssertionError("These data must not be generated.")
 
 
 def test_a_changed_generator_has_another_digest(tmp_path: Path) -> None:
@@ -198,7 +297,10 @@ def test_small_data_are_generated_every_time(cache: Path) -> None:
     assert not cache.exists()
 
 
-def test_processes_that_start_at_once_share_one_entry(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_another_day", [False, True])
+def test_processes_that_start_at_once_share_one_entry(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, has_another_day: bool
+) -> None:
     monkeypatch.undo()
     events = cache_module.EVENTS_AT_LEAST
     code = (
@@ -207,6 +309,8 @@ def test_processes_that_start_at_once_share_one_entry(cache: Path, monkeypatch: 
         f"with open_dataset(None, events={events}, today=date(2026, 11, 24), cache=Path(sys.argv[1])) as engine:\n"
         f"    print(engine.select({ROWS!r}).rows)\n"
     )
+    if has_another_day:
+        opened(cache, events=events, today=TODAY - timedelta(days=7))
     started = [
         subprocess.Popen([sys.executable, "-c", code, str(cache)], stdout=subprocess.PIPE, text=True) for _ in range(3)
     ]
@@ -214,7 +318,7 @@ def test_processes_that_start_at_once_share_one_entry(cache: Path, monkeypatch: 
 
     assert [process.returncode for process in started] == [0, 0, 0]
     assert len(answers) == 1
-    assert len(entries(cache)) == 1
+    assert len(entries(cache)) == 1 + has_another_day
     assert f"{opened(cache, events=events)[1]}\n" in answers
 
 

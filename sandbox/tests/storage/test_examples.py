@@ -16,7 +16,7 @@ from ..sandbox_client import BASE_URL, NOW, TODAY
 
 def filled() -> Store:
     store = Store(None, lambda: NOW)
-    fill(store, TODAY, BASE_URL)
+    fill(store, tell(TODAY), BASE_URL)
     return store
 
 
@@ -76,14 +76,14 @@ def test_flags_experiment_and_survey_match_the_events(store: Store) -> None:
 def test_kept_rows_are_unchanged_except_the_page_of_a_connection(tmp_path: Path) -> None:
     path = tmp_path / "rows.sqlite"
     first = Store(path, lambda: NOW)
-    fill(first, TODAY, BASE_URL)
+    fill(first, tell(TODAY), BASE_URL)
     with first.transaction() as rows:
         rows.remove("actions", 1)
     before = first.counts()
     first.close()
 
     again = Store(path, lambda: NOW)
-    fill(again, TODAY, "http://127.0.0.1:1")
+    fill(again, tell(TODAY), "http://127.0.0.1:1")
     with again.transaction() as rows:
         [connection] = rows.all("connections")
     assert again.counts() == before

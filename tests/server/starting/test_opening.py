@@ -94,7 +94,7 @@ async def responses(requests: Sequence[Mapping[str, Any]], *, ready: bool) -> li
 
 
 @given(st.lists(REQUESTS, max_size=5), st.booleans())
-@settings(max_examples=60)
+@settings(max_examples=examples(30, 600))
 async def test_a_client_gets_the_same_messages_as_from_the_sdk_alone(
     requests: list[dict[str, Any]], greets: bool
 ) -> None:

@@ -20,7 +20,7 @@ class Person:
     """A person who answers every question in the same way."""
 
     def __init__(self, action: Literal["accept", "decline"]) -> None:
-        self.action = action
+        self.action: Literal["accept", "decline"] = action
         self.asked: list[str] = []
 
     async def answer(self, context: Any, params: ElicitRequestParams) -> ElicitResult:

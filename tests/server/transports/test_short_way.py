@@ -4,144 +4,40 @@ import json
 import logging
 import re
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from maton_posthog.gateway.background import Progress
 from maton_posthog.server import app
 from maton_posthog.server.results.tool_result import ToolResult
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
-from maton_posthog.server.starting.opening import Opening, PassedLine, PlainCall, Taken
-from maton_posthog.server.starting.ready import LISTS, MODERN, ReadyResults
+from maton_posthog.server.starting.opening import Opening, PlainCall
+from maton_posthog.server.starting.ready import MODERN, ReadyResults
 from maton_posthog.server.transports import pipe, short_way, stdio
 from maton_posthog.tools.operation import FileLink, Operation, Picture
 from maton_posthog.tools.operations import OPERATIONS
-from tests.gateway.fake_gateway import FakeGateway, reply
-from tests.server.processes import DEADLINE_S, INITIALIZE, ServerProcess
-from tests.server.test_every_operation import ARGUMENTS, documented, key_set
-from tests.snapshots.ready import META, Sink
+from tests.gateway.fake_gateway import reply
+from tests.oracle import WHOLE
+from tests.server.processes import ServerProcess
+from tests.server.test_every_operation import ARGUMENTS, documented
+
+from .both_ways import CHANCE, ERAS, WAYS, Message, Output, at_once, call, messages, one_by_one, opening, runtimes
 
 pytestmark = pytest.mark.anyio
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-WAYS: tuple[str, ...] = ("short", "sdk")
-ERAS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", MODERN)
-NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-_CHANCE = re.compile(rb"[0-9a-f]{32}")
-"""Ids of queries, which are drawn."""
-
-type Message = Mapping[str, Any]
-type Script = Callable[[Output], AsyncIterator[Message]]
-"""Yields what a client sends; it can wait for what the server wrote."""
+PLACES = {operation.name: place for place, operation in enumerate(OPERATIONS)}
 
 
-def opening(era: str) -> list[Message]:
-    if era == MODERN:
-        return []
-    hello = {"method": "initialize", "id": "hello", "params": {**INITIALIZE, "protocolVersion": era}}
-    return [hello, {"method": "notifications/initialized"}]
+def forms(operation: Operation[Any], era: str) -> tuple[bool, ...]:
+    """Return whether results have structured content: each tool in one form per era, the next tool the other way.
 
-
-def call(number: int | str, name: str, arguments: Any, era: str, **fields: Any) -> Message:
-    meta = {**(META if era == MODERN else {}), **fields}
-    params = {"name": name, "arguments": arguments, **({"_meta": meta} if meta else {})}
-    return {"method": "tools/call", "id": number, "params": params}
-
-
-class Output(Sink):
-    """Keeps what is written, and tells those who wait for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._noted = anyio.Event()
-
-    def send(self, line: bytes) -> None:
-        super().send(line)
-        self._note()
-
-    async def write(self, line: bytes) -> None:
-        await super().write(line)
-        self._note()
-
-    def _note(self) -> None:
-        self._noted.set()
-        self._noted = anyio.Event()
-
-    async def until(self, holds: Callable[[dict[str, Any]], bool]) -> None:
-        with anyio.fail_after(DEADLINE_S):
-            while not any(holds(json.loads(line)) for line in self.lines):
-                await self._noted.wait()
-
-    async def answer_to(self, number: object) -> None:
-        await self.until(lambda message: message.get("id") == number)
-
-
-def one_by_one(requests: Sequence[Message]) -> Script:
-    async def script(sink: Output) -> AsyncIterator[Message]:
-        for request in requests:
-            yield request
-            if "id" in request:
-                await sink.answer_to(request["id"])
-
-    return script
-
-
-def at_once(requests: Sequence[Message]) -> Script:
-    async def script(_: Output) -> AsyncIterator[Message]:
-        for request in requests:
-            yield request
-
-    return script
-
-
-async def messages(way: str, runtime: Runtime, script: Script) -> list[bytes]:
-    """Return what a client gets."""
-    sink = Output()
-    opened = Opening(ReadyResults(runtime.settings), sink.send, short=True)
-
-    async def lines() -> AsyncIterator[Taken]:
-        async for request in script(sink):
-            line = json.dumps({"jsonrpc": "2.0", **request}).encode()
-            taken = opened.take(line) if way == "short" else PassedLine(line)
-            if taken is not None:
-                yield taken
-
-    async def passed() -> AsyncIterator[PassedLine]:
-        async for taken in lines():
-            assert isinstance(taken, PassedLine)
-            yield taken
-
-    if way == "short":
-        await pipe.serve(runtime, lines(), sink)
-    else:
-        await stdio.serve(app.build(runtime), passed(), sink)
-    return [_CHANCE.sub(b"(drawn)", line) for line in sink.lines]
-
-
-@asynccontextmanager
-async def runtimes(**flags: Any) -> AsyncGenerator[tuple[dict[str, Runtime], dict[str, FakeGateway]]]:
-    """Yield a runtime for each way, each with its own gateway."""
-    async with FakeGateway() as one, FakeGateway() as other:
-        fakes = dict(zip(WAYS, (one, other), strict=True))
-        for fake in fakes.values():
-            fake.answers(documented)
-        with key_set():
-            made = {
-                way: Runtime(load(gateway_url=fake.url, control_url=fake.url, **flags), now=lambda: NOW)
-                for way, fake in fakes.items()
-            }
-        try:
-            yield made, fakes
-        finally:
-            for runtime in made.values():
-                await runtime.aclose()
+    With ORACLE_SEEDS, every tool has both forms in both eras.
+    """
+    return (False, True) if WHOLE else (bool(PLACES[operation.name] % 2) is (era == MODERN),)
 
 
 def without_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +47,7 @@ def without_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipe, "_load", refuse)
 
 
+@pytest.mark.oracle
 @EVERY
 @pytest.mark.parametrize("era", ["2025-11-25", MODERN])
 async def test_every_tool_sends_the_same_messages_and_requests(
@@ -164,12 +61,11 @@ async def test_every_tool_sends_the_same_messages_and_requests(
         call("two", name, {**arguments, "no_such_argument": 1}, era),
         call(3, name, arguments, era, progressToken="a", traceparent="00-x", other={"x": 1}),
     ]
-    for structured in (False, True):
+    for structured in forms(operation, era):
         async with runtimes(structured=structured) as (made, fakes):
             short, sdk = [await messages(way, made[way], one_by_one(requests)) for way in WAYS]
             sent = [
-                [(each.method, each.target, _CHANCE.sub(b"", each.body)) for each in fakes[way].received]
-                for way in WAYS
+                [(each.method, each.target, CHANCE.sub(b"", each.body)) for each in fakes[way].received] for way in WAYS
             ]
         assert short == sdk
         assert len(short) >= 3
@@ -189,85 +85,6 @@ async def test_every_tool_sends_the_same_errors_when_posthog_refuses(
         requests = [*opening(ERAS[0]), call(1, operation.name, ARGUMENTS.get(operation.name, {}), ERAS[0])]
         short, sdk = [await messages(way, made[way], one_by_one(requests)) for way in WAYS]
     assert short == sdk
-
-
-ODD: list[Any] = [
-    {"limit": 0},
-    {"limit": 10**30},
-    {"search": "\ud800"},
-    {"search": "é\u202e\x00"},
-    {"limit": float("nan")},
-    None,
-    [],
-    "x",
-    {},
-]
-NAMES: list[Any] = ["list_flags", "list_flags", "create_flag", "query_paths", "nothing_like", 5, None, ""]
-METAS: list[Any] = [
-    {},
-    {"progressToken": 7},
-    {"progressToken": True},
-    {"progressToken": 1.5},
-    {"progressToken": None},
-    {"vendor/x": [1], "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
-    {"io.modelcontextprotocol/related-task": {"taskId": "1"}},
-    META,
-    {**META, "progressToken": "p", "vendor/x": 1},
-    {**META, "io.modelcontextprotocol/logLevel": "debug"},
-    {**META, "io.modelcontextprotocol/protocolVersion": "2031-01-01"},
-    {**META, "io.modelcontextprotocol/clientInfo": {"name": 5}},
-    {"io.modelcontextprotocol/protocolVersion": MODERN},
-    None,
-    3,
-]
-MORE: list[Mapping[str, Any]] = [{}, {}, {}, {"task": {"ttl": 5}}, {"inputResponses": {}}, {"unknown": 1}]
-
-
-def drawn(name: Any, arguments: Any, meta: Any, more: Mapping[str, Any]) -> dict[str, Any]:
-    return {"method": "tools/call", "params": {"name": name, "arguments": arguments, "_meta": meta, **more}}
-
-
-CALLS = st.builds(
-    drawn,
-    st.sampled_from(NAMES),
-    st.sampled_from(ODD),
-    st.sampled_from(METAS),
-    st.sampled_from(MORE),
-)
-OTHER: list[dict[str, Any]] = [
-    {"method": "ping"},
-    {"method": "tools/call"},
-    {"method": "tools/call", "params": []},
-    {"method": "tools/call", "params": {"name": "list_flags"}},
-    {"method": "notifications/cancelled", "params": {"requestId": "none such"}},
-    {"method": "notifications/cancelled", "params": {"requestId": []}},
-    {"method": "notifications/initialized"},
-    {"method": "initialize", "params": INITIALIZE},
-    {"method": "server/discover", "params": {"_meta": META}},
-    *({"method": name} for name in LISTS),
-    *({"method": name, "params": {"_meta": META}} for name in LISTS),
-    {"method": "prompts/get", "params": {"name": "x"}},
-]
-
-
-@given(st.lists(CALLS | st.sampled_from(OTHER), max_size=6), st.sampled_from([None, *ERAS[:4]]))
-@settings(max_examples=60)
-async def test_drawn_requests_get_the_same_messages(requests: list[dict[str, Any]], greeted: str | None) -> None:
-    greeting = opening(greeted) if greeted else []
-    numbered = [
-        request if request["method"].startswith("notifications/") else {**request, "id": number}
-        for number, request in enumerate(requests)
-    ]
-    if any(request["method"] == "server/discover" for request in numbered[:1]):
-        numbered = numbered[1:]  # the SDK alone lets discovery decide the era
-    found: list[list[bytes]] = []
-    for way in WAYS:
-        runtime = Runtime(load())
-        try:
-            found.append(sorted(await messages(way, runtime, at_once([*greeting, *numbered]))))
-        finally:
-            await runtime.aclose()
-    assert found[0] == found[1]
 
 
 class Pausing:

@@ -370,15 +370,6 @@ async def test_an_insight_stores_the_arguments_of_a_query_and_has_the_same_numbe
     assert (stored["columns"], stored["rows"]) == (shown["columns"], shown["rows"])
 
 
-async def test_an_insight_of_sql_has_the_rows_of_the_query(sandbox: LiveSandbox) -> None:
-    sql = "SELECT event, count() FROM events WHERE event != {name} GROUP BY event ORDER BY event"
-    asked = {"query": sql, "values": {"name": "$pageview"}, "limit": 3}
-    shown = await sandbox.call("run_hogql", **asked)
-    saved = await sandbox.call("create_insight", name="Events", query={"tool": "run_hogql", "arguments": asked})
-    stored = await sandbox.call("get_insight", insight_id=saved["id"], refresh=True)
-    assert (stored["columns"], stored["rows"]) == (shown["columns"], shown["rows"])
-
-
 @pytest.mark.parametrize("interval", ["hour", "day", "week", "month"])
 @pytest.mark.parametrize(
     ("date_from", "date_to"),

@@ -28,6 +28,8 @@ from tests.oracle import examples
 from .tables import DAYS, HOSTILE, TABLES
 
 EVERY = pytest.mark.parametrize("name", TABLES)
+PATIENCE_S = 600.0
+"""Seconds for a picture on a busy machine."""
 ACTIVE = {"expr", "signal", "url", "href", "transform", "params", "labelExpr", "calculate", "lookup", "usermeta"}
 """Keys of Vega-Lite that compute or load something."""
 CELLS = st.one_of(
@@ -35,6 +37,11 @@ CELLS = st.one_of(
 )
 
 COLUMNS = st.builds(Column, st.text(max_size=12), st.sampled_from(Role), st.none() | st.integers(0, 3))
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts_drawing, "MOST_SECONDS", PATIENCE_S)
 
 
 def made(name: str) -> Chart:
@@ -87,7 +94,7 @@ def test_a_specification_is_plain_data_that_computes_and_loads_nothing(name: str
 @EVERY
 async def test_every_kind_is_drawn_at_its_size_and_is_not_blank(name: str) -> None:
     table, marks = TABLES[name]
-    reply = await illustrated({"rows": 1}, table, marks, "Title", within_s=60)
+    reply = await illustrated({"rows": 1}, table, marks, "Title", within_s=PATIENCE_S)
     assert isinstance(reply, Reply)
     assert reply.result == {"rows": 1}
     (picture,) = reply.attachments
@@ -179,10 +186,10 @@ async def test_hostile_names_are_only_text_in_the_picture() -> None:
     table = Table(
         "time", (dimension("day"), *series_columns([HOSTILE, f"{HOSTILE}2"])), ((DAYS[0], 1, 2), (DAYS[1], 2, 3))
     )
-    reply = await illustrated({}, table, {}, HOSTILE, within_s=60)
+    reply = await illustrated({}, table, {}, HOSTILE, within_s=PATIENCE_S)
     assert isinstance(reply, Reply)
     bars = Table("bars", (dimension(HOSTILE), *series_columns([HOSTILE])), ((HOSTILE, 1), (HOSTILE + "z", 2)))
-    assert isinstance(await illustrated({}, bars, {}, HOSTILE, within_s=60), Reply)
+    assert isinstance(await illustrated({}, bars, {}, HOSTILE, within_s=PATIENCE_S), Reply)
 
 
 def test_names_are_truncated_in_the_middle_and_stay_distinct() -> None:
@@ -199,7 +206,7 @@ async def test_without_the_renderer_the_numbers_are_returned_with_the_remedy(mon
 
     monkeypatch.setattr(charts_drawing, "find_spec", nothing)
     table, marks = TABLES["line"]
-    shown = await illustrated({"rows": [1]}, table, marks, "Title", within_s=60)
+    shown = await illustrated({"rows": [1]}, table, marks, "Title", within_s=PATIENCE_S)
     assert not isinstance(shown, Reply)
     assert shown["rows"] == [1]
     assert "maton-posthog-mcp[charts]" in shown["chart"]
@@ -210,9 +217,9 @@ async def test_a_renderer_that_fails_or_times_out_only_loses_the_picture(monkeyp
     table, marks = TABLES["line"]
     late = await illustrated({"rows": [1]}, table, marks, "Title", within_s=0.0)
     monkeypatch.setattr(charts_drawing, "__package__", "no.such.package")
-    failed = await illustrated({"rows": [1]}, table, marks, "Title", within_s=60)
+    failed = await illustrated({"rows": [1]}, table, marks, "Title", within_s=PATIENCE_S)
     empty = await illustrated(
-        {"rows": []}, Table("bars", (dimension("a"), *series_columns(["b"])), ()), {}, "Title", within_s=60
+        {"rows": []}, Table("bars", (dimension("a"), *series_columns(["b"])), ()), {}, "Title", within_s=PATIENCE_S
     )
     assert not isinstance(late, Reply)
     assert not isinstance(failed, Reply)
@@ -234,7 +241,7 @@ async def test_the_renderer_gets_neither_the_key_nor_the_settings_of_the_server(
         monkeypatch.setenv(name, "mtk_CANARY_7f3a")
     monkeypatch.setenv("LANG_OF_THE_TEST", "kept")
     table, marks = TABLES["line"]
-    await illustrated({"rows": [1]}, table, marks, "Title", within_s=60)
+    await illustrated({"rows": [1]}, table, marks, "Title", within_s=PATIENCE_S)
     assert "LANG_OF_THE_TEST=kept" in seen.read_text()
     assert "CANARY" not in seen.read_text()
 

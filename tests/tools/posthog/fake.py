@@ -72,7 +72,7 @@ class Sent:
 
 def answer(name: str, /, **changes: Any) -> dict[str, Any]:
     """Return an object of `answers.json` (invented values in PostHog's documented shapes) with `changes` applied."""
-    return {**copy.deepcopy(_ANSWERS[name]), **changes}
+    return {**json.loads(_ANSWERS[name]), **changes}
 
 
 def page(*results: Any, count: int | None = None, next_offset: int | None = None) -> dict[str, Any]:
@@ -212,4 +212,7 @@ def _evaluate(given: Answer, sent: Sent) -> Any:
     return given(sent) if callable(given) else given
 
 
-_ANSWERS: Mapping[str, Any] = json.loads((Path(__file__).parent / "answers.json").read_text(encoding="utf-8"))
+_ANSWERS: Mapping[str, str] = {
+    name: json.dumps(value)
+    for name, value in json.loads((Path(__file__).parent / "answers.json").read_text(encoding="utf-8")).items()
+}

@@ -17,7 +17,7 @@ from maton_posthog.gateway.errors import Code, Failed, GatewayError, Refused, Re
 from maton_posthog.gateway.lanes import MOST_AT_ONCE
 from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.target import Target
-from maton_posthog.schemas.json.rows import Rows
+from maton_posthog.schemas.json.rows import Block, Rows
 from maton_posthog.schemas.query import RunHogql
 from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.query import running as query_running
@@ -359,6 +359,15 @@ async def test_rows_weigh_what_they_take() -> None:
     heavy = replace(query.answer, rows=Rows.of([["x" * 10_000, 1]] * 1000))
     assert query.answer.weight < 1000
     assert 10_000_000 < heavy.weight < 11_000_000
+
+
+async def test_rows_are_parsed_for_the_calls_that_wait_and_kept_as_text() -> None:
+    first = Rows.within(b"[1]", [Block(0, 3, 1)], [["parsed"]])
+    api = FakeCall({POST: {"results": first, "columns": ["a"]}})
+    assert (await run(RUN, api, query=SQL))["rows"] == [["parsed"]]
+    await anyio.lowlevel.checkpoint()
+    assert (await run(RUN, api, query=SQL))["rows"] == [[1]]
+    assert len(api.sent) == 1
 
 
 async def test_a_failed_query_is_sent_again() -> None:

@@ -176,7 +176,9 @@ async def test_an_update_of_appearance_or_conditions_keeps_unnamed_fields() -> N
     look = {"backgroundColor": "#fff", "thankYouMessageHeader": "Thanks", "position": "left"}
     when = {"url": "/pricing", "events": {"values": ["seen"], "repeatedActivation": True}}
     before = {"appearance": look, "conditions": when}
-    api = FakeCall({f"GET {SURVEY}": survey(**before), f"PATCH {SURVEY}": lambda sent: survey(**before | sent.body)})
+    api = FakeCall(
+        {f"GET {SURVEY}": survey(**before), f"PATCH {SURVEY}": lambda sent: survey(**before | (sent.body or {}))}
+    )
     await run(UPDATE, api, survey_id=ID, appearance={"position": "right", "thankYouMessageHeader": None})
     assert api.last.body == {"appearance": {"backgroundColor": "#fff", "position": "right"}}
     await run(UPDATE, api, survey_id=ID, conditions={"events": {"values": []}})

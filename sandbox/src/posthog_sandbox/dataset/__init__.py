@@ -1,17 +1,19 @@
 """A deterministic synthetic dataset: 90 days of a small software business, loaded into the embedded ClickHouse."""
 
 from . import product
-from .cache import cache_directory
+from .cache import Cache, cache_directory
 from .directory import DatasetBusyError, DatasetDirectory, DatasetError, claim, remove_own_temporary
 from .export import raw_events, raw_rows
 from .generate import Parameters, generate
-from .opening import open_dataset
+from .opening import Opening, open_dataset
 from .story import Story, newest_today, tell
 
 __all__ = [
+    "Cache",
     "DatasetBusyError",
     "DatasetDirectory",
     "DatasetError",
+    "Opening",
     "Parameters",
     "Story",
     "cache_directory",

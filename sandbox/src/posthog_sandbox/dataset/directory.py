@@ -181,4 +181,5 @@ def _manifest(parameters: Parameters) -> dict[str, object]:
         "seed": parameters.seed,
         "today": parameters.today.isoformat(),
         "hostile": parameters.hostile,
+        **({} if parameters.calendar == parameters.today.weekday() else {"calendar": parameters.calendar}),
     }

@@ -28,6 +28,18 @@ class Parameters:
     """The last day of the data."""
     hostile: bool = True
     """Whether some values are deliberately hostile (prompt injection, control characters, very long text ...)."""
+    weekday: int | None = None
+    """The weekday that the calendar takes `today` for (0 is Monday); None for the real one. See `tell`."""
+
+    @property
+    def calendar(self) -> int:
+        """The weekday of `today` in the calendar of the data."""
+        return self.today.weekday() if self.weekday is None else self.weekday
+
+    @property
+    def story(self) -> Story:
+        """The calendar of the data."""
+        return tell(self.today, self.weekday)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,7 @@ def generate(parameters: Parameters) -> Iterator[Batch]:
     The total is exactly `parameters.events`: the last person's events are cut off at that number. Events are not sorted
     by time. The groups are in the last batch.
     """
-    story = tell(parameters.today)
+    story = parameters.story
     chance = Chance(parameters.seed)
     companies = found_companies(chance, max(4, parameters.events // _EVENTS_PER_COMPANY), story, parameters.hostile)
     world = _World(story, chance, companies, Weighted(enumerate(story.day_activity)), parameters.hostile)
@@ -67,7 +79,8 @@ def generate(parameters: Parameters) -> Iterator[Batch]:
 
 def _record(batch: Batch, person: Person, visits: list[Visit], left: int, chance: Chance) -> None:
     """Add a person's rows to the batch, at most `left` events."""
-    first, last, used = None, 0, set[str]()
+    first, last, used = None, 0, set(person.distinct_ids[:1])
+    several = len(person.distinct_ids) > 1
     for visit in visits:
         del visit.events[left:]
         if not visit.events:
@@ -76,7 +89,8 @@ def _record(batch: Batch, person: Person, visits: list[Visit], left: int, chance
         batch.sent.extend(visit.events)
         first = first or visit.events[0].timestamp
         last = visit.events[-1].timestamp
-        used |= visit.distinct_ids()
+        if several:
+            used |= visit.distinct_ids()
         session = visit.session_row()
         if session:
             batch.sessions.append(session)
@@ -91,12 +105,7 @@ def _record(batch: Batch, person: Person, visits: list[Visit], left: int, chance
             person.id, person.created_at, person.properties_json, person.identified, last, str(name), person.number
         )
     )
-    ids = [
-        distinct_id
-        for distinct_id in person.distinct_ids
-        if distinct_id in used or distinct_id == person.distinct_ids[0]
-    ]
-    batch.distinct_ids.extend(DistinctIdRow(distinct_id, person.id) for distinct_id in ids)
+    batch.distinct_ids.extend([DistinctIdRow(known, person.id) for known in person.distinct_ids if known in used])
 
 
 def _live(world: _World, number: int) -> tuple[Person, list[Visit]]:
@@ -152,9 +161,10 @@ def _use(world: _World, person: Person, visits: list[Visit], day: int, *, engage
     habit = chance.skewed(0.2) + 0.03
     last = day + (8 + int(chance.skewed(50)) if engaged else int(chance.skewed(5)))
     loyal = engaged and chance.hit(0.22)
+    unit, activity = chance.unit, story.day_activity
     while day < DAYS:
         usual = habit if day <= last or loyal else 0.004
-        if chance.hit(usual * story.day_activity[day]):
+        if unit() < usual * activity[day]:
             start = max(_moment_on(world, day, person.country.offset), person.free_at)
             visit = _work_visit(world, person, visits, start, engaged)
             if engaged and visit.platform == "web":

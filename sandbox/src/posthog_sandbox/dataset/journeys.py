@@ -217,8 +217,10 @@ def _act(visit: Visit, chance: Chance, plant: bool) -> None:
     if name == "task_created":  # the most frequent one
         source, is_due = chance.one_of(("board", "shortcut", "import")), "true" if chance.hit(0.4) else "false"
         visit.emit(name, f'"source":"{source}","has_due_date":{is_due}')
+    elif details := _details(name, chance, plant):
+        visit.send(name, details)
     else:
-        visit.send(name, _details(name, chance, plant))
+        visit.emit(name, "")
 
 
 def _details(name: str, chance: Chance, plant: bool) -> Mapping[str, Json]:

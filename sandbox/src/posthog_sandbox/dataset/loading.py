@@ -1,8 +1,9 @@
 """Loading of a generated dataset into an open database."""
 
+import gc
 import re
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 
 from ..storage.engine import Engine
 from .generate import Parameters, generate
@@ -12,8 +13,8 @@ from .tables import DATABASE, EVENT_DEFINITIONS, EVENTS, GENERATED, PROPERTY_DEF
 
 type ReportProgress = Callable[[float, str], None]
 
-_ROUNDS = 4
-"""Number of rounds in which events are encoded and sent to ClickHouse; each leaves a file per column."""
+_ROUNDS = 2
+"""Number of rounds in which the text of events is sent to ClickHouse; each leaves a file per column."""
 _ROUND_EVENTS = 10_000, 100_000
 """Least and most events of a round."""
 _GENERATED_SHARE = 0.95
@@ -56,68 +57,87 @@ FROM {DATABASE}.{PROPERTIES.name} GROUP BY name ORDER BY name
 
 
 def load(engine: Engine, parameters: Parameters, progress: ReportProgress) -> None:
-    """Create all tables of the dataset in an empty database; generation and writing overlap.
+    """Create all tables of the dataset in an empty database.
 
-    `progress` is called from this thread with a fraction from 0 to 1 and a message, at least every 5 %.
+    `progress` is called with a fraction from 0 to 1 and a message, at least every 5 %.
     """
     engine.execute(f"CREATE DATABASE {DATABASE}")
     for table in (*TABLES, *STAGING):
         engine.execute(table.create())
-    collect = collect_properties(max(1, parameters.events // _SAMPLED_EVENTS))
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sandbox-load") as writer:
-        pending: Future[None] | None = None
-        for batches in _rounds(parameters, progress):
-            # At most one round is written while the next is generated, so memory stays bounded.
-            if pending:
-                pending.result()
-            pending = writer.submit(_write, engine, batches, collect)
-        if pending:
-            pending.result()
+    total, made = parameters.events, 0
+    least, most = _ROUND_EVENTS
+    size = min(max(total // _ROUNDS, least), most)
+    writer = _Writer(engine, collect_properties(max(1, total // _SAMPLED_EVENTS)))
+    progress(0.0, f"Generating {total:,} events")
+    with _without_collector():
+        for batch in generate(parameters):
+            writer.add(batch)
+            made += len(batch.sent)
+            progress(_GENERATED_SHARE * made / total, f"Generated {made:,} of {total:,} events")
+            if writer.events >= size or made == total:
+                writer.write()
     progress(_GENERATED_SHARE, "Collecting event and property definitions")
     _define_events(engine)
     _define_properties(engine)
     for table in STAGING:
         engine.execute(f"DROP TABLE {DATABASE}.{table.name} SYNC")
-    progress(1.0, f"{parameters.events:,} events ready")
+    progress(1.0, f"{total:,} events ready")
 
 
-def _rounds(parameters: Parameters, progress: ReportProgress) -> Iterator[list[Batch]]:
-    total = parameters.events
-    made = 0
-    held = 0
-    batches: list[Batch] = []
-    least, most = _ROUND_EVENTS
-    size = min(max(total // _ROUNDS, least), most)
-    progress(0.0, f"Generating {total:,} events")
-    for batch in generate(parameters):
-        batches.append(batch)
-        made += len(batch.sent)
-        held += len(batch.sent)
-        progress(_GENERATED_SHARE * made / total, f"Generated {made:,} of {total:,} events")
-        if held >= size:
-            yield batches
-            batches = []
-            held = 0
-    yield batches
+class _Writer:
+    """Collects the text of batches, and writes it to ClickHouse in rounds.
+
+    Not in a thread of its own: the two would take the interpreter from each other, which costs more than it saves.
+    """
+
+    def __init__(self, engine: Engine, collect: str) -> None:
+        self.events = 0
+        """The number of events to write."""
+        self._engine = engine
+        self._collect = collect
+        self._settings: list[bytes] = []
+        self._sent: list[bytes] = []
+        self._number = 0
+        self._lines = {table: list[bytes]() for table in GENERATED[1:]}
+
+    def add(self, batch: Batch) -> None:
+        """Encode a batch. At once: its rows are then still in the processor's cache, and their memory is used again."""
+        settings, sent, self._number = staged_lines(batch.sent, self._number)
+        self._settings.append(settings)
+        self._sent.append(sent)
+        self.events += len(batch.sent)
+        rows = batch.without_events()
+        for table, lines in self._lines.items():
+            lines.append("".join(map(line, rows[table.name])).encode())
+
+    def write(self) -> None:
+        """Write the batches that were added since the last time."""
+        engine = self._engine
+        engine.insert(f"{DATABASE}.{SETTINGS.name}", SETTINGS.names, self._settings)
+        engine.insert(f"{DATABASE}.{SENT.name}", SENT.names, self._sent)
+        engine.copy(f"{DATABASE}.{EVENTS.name}", EVENT_COLUMNS, JOINED, self.events)
+        engine.execute(self._collect)
+        for table in (SETTINGS, SENT):
+            engine.execute(f"TRUNCATE TABLE {DATABASE}.{table.name}")
+        for table, lines in self._lines.items():
+            if any(lines):
+                engine.insert(f"{DATABASE}.{table.name}", table.names, lines)
+            lines.clear()
+        self._settings.clear()
+        self._sent.clear()
+        self.events = self._number = 0
 
 
-def _write(engine: Engine, batches: list[Batch], collect: str) -> None:
-    number = 0
-    staged: list[tuple[bytes, bytes]] = []
-    for batch in batches:
-        settings, sent, number = staged_lines(batch.sent, number)
-        staged.append((settings, sent))
-    engine.insert(f"{DATABASE}.{SETTINGS.name}", SETTINGS.names, (settings for settings, _ in staged))
-    engine.insert(f"{DATABASE}.{SENT.name}", SENT.names, (sent for _, sent in staged))
-    engine.copy(f"{DATABASE}.{EVENTS.name}", EVENT_COLUMNS, JOINED, sum(len(batch.sent) for batch in batches))
-    engine.execute(collect)
-    for table in (SETTINGS, SENT):
-        engine.execute(f"TRUNCATE TABLE {DATABASE}.{table.name}")
-    for table in GENERATED[1:]:
-        rows = [row for batch in batches for row in batch.without_events()[table.name]]
-        if rows:
-            text = "".join(map(line, rows)).encode()
-            engine.insert(f"{DATABASE}.{table.name}", table.names[: len(rows[0])], [text])
+@contextmanager
+def _without_collector() -> Generator[None]:
+    """Stop the search for reference cycles: there are none among rows, and it is a tenth of the time of generating."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _define_events(engine: Engine) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, cast
 
+from .chance import uuid7
+
 
 class EventRow(NamedTuple):
     """An event; `properties`, `person_properties` and `group_0_properties` are compact JSON objects."""
@@ -46,10 +48,13 @@ class Setting(NamedTuple):
 
 
 class SentEvent(NamedTuple):
-    """An event as it is generated; `properties` are its own JSON members, before those of its setting."""
+    """An event as it is generated; `properties` are its own JSON members, before those of its setting.
+
+    `bits` are the random bits of its UUID.
+    """
 
     setting: Setting
-    uuid: str
+    bits: int
     event: str
     properties: str
     timestamp: int
@@ -60,7 +65,7 @@ class SentEvent(NamedTuple):
         """Return the event with all its columns."""
         shared, own = self.setting, self.properties
         return EventRow(
-            self.uuid,
+            uuid7(self.timestamp, self.bits),
             self.event,
             f"{{{own},{shared.properties}}}" if own else f"{{{shared.properties}}}",
             self.timestamp,
@@ -71,7 +76,7 @@ class SentEvent(NamedTuple):
         )
 
 
-type SentValues = tuple[Setting, str, str, str, int, str, int]
+type SentValues = tuple[Setting, int, str, str, int, str, int]
 
 new_sent = cast("Callable[[SentValues], SentEvent]", partial(cast("Any", tuple).__new__, SentEvent))
 """Make a SentEvent of its values, in half the time of its constructor."""

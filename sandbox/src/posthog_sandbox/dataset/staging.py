@@ -32,7 +32,7 @@ SENT = TableDefinition(
     "staged_events",
     (
         ("number", "UInt32"),
-        ("uuid", "UUID"),
+        ("bits", "UInt128"),
         ("event", "String"),
         ("properties", "String"),
         ("timestamp", "Int64"),
@@ -41,7 +41,7 @@ SENT = TableDefinition(
     ),
     "",
 )
-"""The events; `number` is that of the setting."""
+"""The events; `number` is that of the setting, and `bits` are the random bits of the UUID."""
 PROPERTIES = TableDefinition(
     "staged_properties",
     (("name", "String"), ("starts", "Array(String)"), ("example", "String"), ("owners", "Array(String)")),
@@ -53,9 +53,15 @@ STAGING = (SETTINGS, SENT, PROPERTIES)
 _SENT, _SETTINGS = f"{DATABASE}.{SENT.name}", f"{DATABASE}.{SETTINGS.name}"
 _FIXED = ", ".join(f"'{name}'" for name in FIXED_SHAPE)
 
+# ClickHouse keeps a UUID as two numbers, the first one lower: time and version 7, and variant and random bits.
+_UUID = f"""reinterpretAsUUID(
+    bitShiftLeft(toUInt128(intDiv(timestamp, 1000)), 16) + {0x7000} + bitShiftRight(bits, 60)
+    + bitShiftLeft({0x9 << 60} + bitAnd(bits, {(1 << 60) - 1}), 64)
+)"""
+
 # Sorted before the join: to sort the wide rows afterwards takes longer than all the rest.
 JOINED = f"""
-SELECT uuid, event, concat('{{', properties, if(empty(properties), '', ','), shared_properties, '}}'),
+SELECT {_UUID}, event, concat('{{', properties, if(empty(properties), '', ','), shared_properties, '}}'),
     fromUnixTimestamp64Micro(timestamp, 'UTC'), distinct_id, elements_chain,
     fromUnixTimestamp64Micro(created_at, 'UTC'), session_id, window_id, person_mode, group_0, person_id,
     fromUnixTimestamp64Micro(person_created_at, 'UTC'), person_properties, group_0_properties
@@ -72,7 +78,7 @@ def collect_properties(step: int) -> str:
 
     Of events and settings with the same names and types only one is read.
     """
-    sent = _SENT if step == 1 else f"(SELECT * FROM {_SENT} WHERE cityHash64(uuid) % {step} = 0)"
+    sent = _SENT if step == 1 else f"(SELECT * FROM {_SENT} WHERE cityHash64(bits) % {step} = 0)"
     return f"""
 INSERT INTO {DATABASE}.{PROPERTIES.name}
 SELECT pair.1 AS name, groupUniqArray(substring(pair.2, 1, 1)), any(substring(pair.2, 1, 40)),
@@ -95,14 +101,14 @@ def staged_lines(events: Iterable[SentEvent], number: int) -> tuple[bytes, bytes
     settings: list[bytes] = []
     lines: list[str] = []
     before: Setting | None = None
-    for setting, uuid, event, properties, timestamp, chain, created_at in events:
+    for setting, bits, event, properties, timestamp, chain, created_at in events:
         if setting is not before:
             before = setting
             number += 1
             # Encoded alone: one letter outside Latin-1 makes all the text of a string wide.
             settings.append(_setting_line(number, setting).encode())
         own = escaped_json(properties) if "\\" in properties else properties
-        lines.append(f"{number}\t{uuid}\t{_repeated(event)}\t{own}\t{timestamp}\t{chain}\t{created_at}\n")
+        lines.append(f"{number}\t{bits}\t{_repeated(event)}\t{own}\t{timestamp}\t{chain}\t{created_at}\n")
     return b"".join(settings), "".join(lines).encode(), number
 
 

@@ -1,7 +1,7 @@
 """The calendar of the data: 90 days that end on a chosen day, with a slow week and a faulty release."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 DAYS = 90
@@ -30,7 +30,7 @@ class Story:
     """The calendar of a dataset. Moments are microseconds since 1970, UTC.
 
     * `start`/`end`: bounds of all events; `end` is 06:00 UTC of the last day.
-    * `slow_week`: the Monday of the week with half of the usual traffic.
+    * `slow_week`: the first day, a Monday unless shifted, of the week with half of the usual traffic.
     * `broken_from`/`broken_until`: period of release 3.8.0, whose checkout always fails on Safari.
     * `experiment_from`: start of the experiment `new-checkout`.
     * `survey_from`: first display of the survey.
@@ -53,6 +53,22 @@ class Story:
         """Return the web application's release at `moment`."""
         return self.releases[max(0, bisect_right(self.releases, (moment, "~")) - 1)][1]
 
+    def shifted(self, days: int) -> "Story":
+        """Return this calendar with everything in it moved by a number of days; its weekdays move along."""
+        moved, distance = timedelta(days=days), days * DAY
+        return replace(
+            self,
+            today=self.today + moved,
+            start=self.start + distance,
+            end=self.end + distance,
+            slow_week=self.slow_week + moved,
+            broken_from=self.broken_from + distance,
+            broken_until=self.broken_until + distance,
+            experiment_from=self.experiment_from + distance,
+            survey_from=self.survey_from + distance,
+            releases=tuple((moment + distance, version) for moment, version in self.releases),
+        )
+
 
 def newest_today(now: datetime) -> date:
     """Return the latest last day whose events are all in the past at `now` (an aware datetime)."""
@@ -64,8 +80,15 @@ def moment(day: date, hour: int = 0) -> int:
     return (day - date(1970, 1, 1)).days * DAY + hour * 3600 * SECOND
 
 
-def tell(today: date) -> Story:
-    """Return the calendar of the dataset whose last day is `today`."""
+def tell(today: date, weekday: int | None = None) -> Story:
+    """Return the calendar of the dataset whose last day is `today`.
+
+    With `weekday` (0 is Monday) it is the calendar of such a day, moved to `today`: weekends, the slow week and the
+    faulty release are then on other weekdays than usual, and all distances are those of the original.
+    """
+    if weekday is not None and weekday != today.weekday():
+        days = (weekday - today.weekday()) % 7
+        return tell(today + timedelta(days=days)).shifted(-days)
     first = today - timedelta(days=DAYS - 1)
     slow_week = _last_weekday(today - timedelta(days=40), 0)
     broken_day = _last_weekday(today - timedelta(days=13), 1)

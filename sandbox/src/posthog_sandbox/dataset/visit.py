@@ -37,6 +37,7 @@ class Visit:
     """A visit with its own clock, which collects events. Events after the end of the story are dropped."""
 
     __slots__ = (
+        "_bits",
         "_chance",
         "_common",
         "_end",
@@ -77,6 +78,7 @@ class Visit:
         self.source = source
         self.version = story.version_at(start) if platform != "mobile" else _MOBILE_VERSION
         self._chance = chance
+        self._bits = chance.bits
         self._unit = chance.unit
         self._end = story.end
         self._urls: list[str] = []
@@ -146,9 +148,9 @@ class Visit:
         if url:
             properties = f"{properties},{self._place}" if properties else self._place
         self._urls.append(url)
-        uuid = self._chance.uuid7(clock)
+        bits = self._bits(72)
         created_at = clock + 300_000 + int(self._unit() * 2_700_000)
-        self.events.append(new_sent((setting, uuid, event, properties, clock, elements_chain, created_at)))
+        self.events.append(new_sent((setting, bits, event, properties, clock, elements_chain, created_at)))
 
     def changed(self) -> None:
         """Describe the setting again after a change of identity, company or variant."""

@@ -1,19 +1,12 @@
 """Only this machine uses the sandbox: no other host name, and no page of another site, reaches it through a browser."""
 
-import ipaddress
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address means this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+from .loopback import is_loopback
 
 
 class LocalOnly:

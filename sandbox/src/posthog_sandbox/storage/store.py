@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -28,6 +28,8 @@ TABLES = (
     "person_properties",
     "activity",
 )
+_WITH_IDS = (*TABLES, "sqlite_sequence")
+"""Last the table of the next ids, which rows of the others change."""
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS {table} (
@@ -38,6 +40,10 @@ CREATE TABLE IF NOT EXISTS {table} (
 )
 """
 _COUNT = "SELECT count(*) FROM {table} WHERE json_extract(document, '$.deleted') IS NOT TRUE"
+
+
+type Contents = Mapping[str, Sequence[tuple[object, ...]]]
+"""The stored rows by table."""
 
 
 class Rows:
@@ -85,10 +91,16 @@ class Rows:
         column = "id" if isinstance(id, int) else "uuid"
         self._connection.execute(f"DELETE FROM {_known(table)} WHERE {column} = ?", (id,))
 
-    def clear(self) -> None:
-        """Delete every row of every table; the next ids start at 1."""
-        for table in (*TABLES, "sqlite_sequence"):
+    def contents(self) -> Contents:
+        """Return every row of every table, and the next ids."""
+        return {table: self._connection.execute(f"SELECT * FROM {table}").fetchall() for table in _WITH_IDS}
+
+    def replace(self, contents: Contents) -> None:
+        """Replace every row of every table, and the next ids."""
+        for table in _WITH_IDS:
             self._connection.execute(f"DELETE FROM {table}")
+            for row in contents[table]:
+                self._connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
 
 
 class Store:

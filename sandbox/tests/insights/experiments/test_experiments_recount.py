@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, QueryParams
 
 from posthog_sandbox.admin.clock import SettableClock
 from posthog_sandbox.api.cohorts.resource import cohort_persons
+from posthog_sandbox.dataset.story import tell
 from posthog_sandbox.examples import fill
 from posthog_sandbox.http.routing import Call, Services
 from posthog_sandbox.queries.project import Projects
@@ -105,7 +106,7 @@ async def runner(recorded: Recorded) -> AsyncGenerator[Runner]:
     events, engine = recorded
     clock = SettableClock(lambda: NOW)
     store = Store(None, clock)
-    fill(store, date(2026, 4, 15), BASE_URL)
+    fill(store, tell(date(2026, 4, 15)), BASE_URL)
     source = EventSource(lambda: Shared(engine))
     await source.open()
     services = Services(store, source, clock, lambda _job: None)

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, QueryParams
 from posthog_sandbox.admin.clock import SettableClock
 from posthog_sandbox.api.actions.resource import ACTIONS
 from posthog_sandbox.api.cohorts.resource import COHORTS, cohort_persons
+from posthog_sandbox.dataset.story import tell
 from posthog_sandbox.errors import ApiError
 from posthog_sandbox.examples import fill
 from posthog_sandbox.http.resource import Change, add_row
@@ -115,7 +116,7 @@ def open_runner(world: World, engine: Engine) -> Generator[Runner]:
     clock.set(world.now, frozen=True)
     store = Store(None, clock)
     try:
-        fill(store, date(2026, 11, 23), BASE_URL)
+        fill(store, tell(date(2026, 11, 23)), BASE_URL)
         served = _with_rows(world, store)
         events = EventSource(lambda: Shared(engine))
         services = Services(store, events, clock, lambda _job: None)
