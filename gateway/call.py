@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
@@ -29,16 +29,12 @@ from .journal import Journal, not_recorded
 from .kept import Slot
 from .lanes import ReportPlace, waiting_text
 from .projects import CURRENT, Project
-from .queries import INSTANT_KINDS, QUERY_PATH, check_query
+from .queries import INSTANT_KINDS, QUERY_PATH, Finish, check_query, unchanged
 from .target import Target, resolve_target
 
 _ONE_QUERY_PATH = "/api/projects/{project_id}/query/{query_id}/"
 _REACH_PATH = "/api/projects/{project_id}/feature_flags/user_blast_radius/"
 _ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
-
-
-async def _as_it_is(response: Any) -> Any:
-    return response
 
 
 class Call:
@@ -191,21 +187,20 @@ class Call:
         *,
         rows: bool = False,
         report: ReportPlace | None = None,
-        finish: Callable[[Any], Awaitable[T]] = _as_it_is,
+        finish: Finish[T] = unchanged,
     ) -> T:
         """Send `POST /api/projects/{project_id}/query/`, which only reads. Kinds outside QUERY_KINDS are rejected.
 
         With `rows`, the rows of the response are Rows. At most three queries of a project are sent at a time; `report`
-        tells how many are ahead, by default as progress. `finish` makes the result of the response: the query has its
-        turn until then, because one that PostHog runs asynchronously counts there until it has ended.
+        tells how many are ahead, by default as progress. A query has its turn until `finish` is done.
         """
         check_query(body.get("query"))
         self._queried = True
         path = self._fill(QUERY_PATH, {})
-        deadline = self._dispatcher.deadline
         if as_object(body.get("query")).get("kind") in INSTANT_KINDS:
             return await finish(await self._request("POST", path, writes=False, body=body, rows=rows))
-        async with self._directory.lanes.turn(self.place, self.caller, deadline, report or self._report_place):
+        until, tell = self._dispatcher.deadline, report or self._report_place
+        async with self._directory.lanes.turn(self.place, self.caller, until, tell):
             return await finish(await self._request("POST", path, writes=False, body=body, rows=rows))
 
     async def _report_place(self, ahead: int) -> None:
