@@ -218,7 +218,7 @@ class StdioPeer:
 
 def _result(message: Mapping[str, Any]) -> dict[str, Any]:
     if "result" not in message:
-        return {"error": {"code": f"protocol {message.get('error', {}).get('code')}", "outcome": "not_sent"}}
+        return {"error": {"code": f"protocol {message.get('error', {}).get('code')}", "outcome": "unknown"}}
     return json.loads(message["result"]["content"][0]["text"])
 
 

@@ -235,7 +235,7 @@ MUTATIONS = (
             "tools/operation/writing.py",
             "if not all(_is_back(name, was.get(name), now.get(name)) for name in change.body):",
             "if False:",
-            _WRITING + "test_questions_keep_their_ids_and_all_that_is_not_named",
+            _WRITING + "test_an_undo_that_would_not_bring_everything_back_is_not_offered",
         ),
         mutation(
             "no-version-of-a-flag",

@@ -200,7 +200,10 @@ async def test_a_question_passes_the_door() -> None:
     assert question.isprintable() or set(question) & {"\u202e", chr(0xE0041)} == set()
 
 
-@pytest.mark.parametrize("token", ["", "confirm_", "x", "confirm_AAAA", "confirm_" + "A" * 70, "\u202e", "a" * 10_000])
+@pytest.mark.parametrize(
+    "token",
+    ["", "confirm_", "x", "confirm_AAAA", "confirm_" + "A" * 70, "confirm_" + "f39" * 23 + "f", "\u202e", "a" * 10_000],
+)
 async def test_a_made_up_confirmation_allows_nothing(token: str) -> None:
     async with served() as (client, fake):
         error = (await called(client, *DELETE, confirmation=token))["error"]

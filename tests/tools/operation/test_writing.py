@@ -261,6 +261,13 @@ async def test_an_edit_that_does_not_fit_the_flag_is_rejected(arguments: dict[st
     assert bodies(api) == []
 
 
+async def test_an_undo_that_would_not_bring_everything_back_is_not_offered() -> None:
+    api, stored = posthog("update_cohort")
+    stored["name"] = ""  # the tool takes no empty name
+    shown = await run(operation("update_cohort"), api, cohort_id=7, name="A", description="B")
+    assert "impossible" in shown["undo"]
+
+
 async def test_flag_id_is_the_former_name_of_flag() -> None:
     api, _ = flags()
     shown = await run(operation("update_flag"), api, flag_id="42", name="New")
