@@ -10,9 +10,10 @@ CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3 python \
 	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python3 "$$HOME"/.local/share/uv/python/cpython-3.*/bin/python3)
 ARGS ?=
 SEEDS ?= 5
+SOAK_MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test oracle check coverage bench hosts snapshots format clean
+.PHONY: help demo test oracle check coverage mutations bench soak hosts snapshots format clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -35,8 +36,14 @@ check: $(VENV)/.installed-dev  ## Format, lint, types, and imports that go down 
 coverage: $(VENV)/.installed-dev  ## Run the tests with branch coverage; fails below 95%.
 	@$(RUN) .ci/suites.py --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
+mutations: $(VENV)/.installed-dev  ## Remove each protection in turn: its tests have to fail; ARGS="--only NAME".
+	@$(RUN) -m tests.mutations $(ARGS)
+
 bench: $(VENV)/.installed-dev  ## Print costs as ratios; ARGS="--only hogql --events 5000000" measures HogQL.
 	@$(RUN) -m bench $(ARGS)
+
+soak: $(VENV)/.installed-dev  ## Run many clients over faults for 30 minutes; SOAK_MINUTES=2 makes it shorter.
+	@SOAK_MINUTES=$(SOAK_MINUTES) $(RUN) -m bench.soak
 
 hosts: $(VENV)/.installed-dev  ## Run real hosts and frameworks against the server; ARGS="--quick" runs a few.
 	@$(RUN) -m hosts $(ARGS)

@@ -30,7 +30,7 @@ from .journal import Journal, not_recorded
 from .kept import Slot
 from .lanes import ReportPlace, waiting_text
 from .projects import CURRENT, Project
-from .queries import INSTANT_KINDS, QUERY_PATH, check_query
+from .queries import INSTANT_KINDS, QUERY_PATH, Finish, check_query, unchanged
 from .target import Target, resolve_target
 
 _ONE_QUERY_PATH = "/api/projects/{project_id}/query/{query_id}/"
@@ -185,20 +185,27 @@ class Call:
         """Send PATCH `{"deleted": false}`, the undo of `soft_delete`."""
         return await self._set_deleted(path, identifiers, deleted=False)
 
-    async def query(self, body: Mapping[str, Any], *, rows: bool = False, report: ReportPlace | None = None) -> Any:
+    async def query[T](
+        self,
+        body: Mapping[str, Any],
+        *,
+        rows: bool = False,
+        report: ReportPlace | None = None,
+        finish: Finish[T] = unchanged,
+    ) -> T:
         """Send `POST /api/projects/{project_id}/query/`, which only reads. Kinds outside QUERY_KINDS are rejected.
 
         With `rows`, the rows of the response are Rows. At most three queries of a project are sent at a time; `report`
-        tells how many are ahead, by default as progress.
+        tells how many are ahead, by default as progress. A query has its turn until `finish` is done.
         """
         check_query(body.get("query"))
         self._queried = True
         path = self._fill(QUERY_PATH, {})
-        deadline = self._dispatcher.deadline
         if as_object(body.get("query")).get("kind") in INSTANT_KINDS:
-            return await self._request("POST", path, writes=False, body=body, rows=rows)
-        async with self._directory.lanes.turn(self.place, self.caller, deadline, report or self._report_place):
-            return await self._request("POST", path, writes=False, body=body, rows=rows)
+            return await finish(await self._request("POST", path, writes=False, body=body, rows=rows))
+        until, tell = self._dispatcher.deadline, report or self._report_place
+        async with self._directory.lanes.turn(self.place, self.caller, until, tell):
+            return await finish(await self._request("POST", path, writes=False, body=body, rows=rows))
 
     async def _report_place(self, ahead: int) -> None:
         if self.progress is not None:

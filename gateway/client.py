@@ -161,16 +161,19 @@ class Gateway:
         """Try once unless the host counts as down. Raises _Lost and Failed."""
         breaker = self._breakers[request.plane]
         known = self._hosts[request.plane]
-        breaker.permit(hosts.netloc(known.base), known.setting)
+        probe = breaker.permit(hosts.netloc(known.base), known.setting)
         try:
             response = await self._try(request, encoded, deadline)
         except _Lost as lost:
-            (breaker.gave_up if lost.what == "timeout" else breaker.failed)()
+            (breaker.gave_up if lost.what == "timeout" else breaker.failed)(probe)
             raise
         except BaseException:
-            breaker.gave_up()
+            breaker.gave_up(probe)
             raise
-        (breaker.failed if response.status in _GATEWAY_FAILED else breaker.succeeded)()
+        if response.status in _GATEWAY_FAILED:
+            breaker.failed(probe)
+        else:
+            breaker.succeeded()
         return response
 
     async def _try(self, request: Request, encoded: Encoded, deadline: float) -> UpstreamResponse:

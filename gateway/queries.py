@@ -1,6 +1,6 @@
 """The queries that are sent to `POST /api/projects/{project_id}/query/`: kinds that only read."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from ..schemas.json import is_list, is_object
@@ -34,7 +34,16 @@ QUERY_KINDS = frozenset(
 """Query kinds that only read. PostHog's HogQuery, which runs code, is never sent."""
 INSTANT_KINDS = frozenset({"DatabaseSchemaQuery", "HogQLMetadata"})
 """Kinds that PostHog answers without running a query."""
+type Finish[T] = Callable[[Any], Awaitable[T]]
+"""Makes the result of the response to a query; for one that PostHog runs asynchronously, it waits for its end, because
+the query counts there until then.
+"""
 _HINT = f"Accepted: {', '.join(sorted(QUERY_KINDS))}."
+
+
+async def unchanged(response: Any) -> Any:
+    """Return the response."""
+    return response
 
 
 def check_query(query: object) -> None:

@@ -28,10 +28,14 @@ _LONGEST_NAME = 100
 
 
 class AuditLog:
-    """The file of a process. Without a path, nothing is recorded here. Close it with `close`."""
+    """The file of a process. Without a path, nothing is recorded here. Close it with `close`.
 
-    def __init__(self, path: Path | None) -> None:
+    Changes are rejected while no line can be written, unless the file is not `required`: lines then go to stderr.
+    """
+
+    def __init__(self, path: Path | None, *, required: bool = True) -> None:
         self._path = path
+        self._required = required
         self._descriptor: int | None = None
         self._is_torn = False
 
@@ -43,10 +47,13 @@ class AuditLog:
                 return lambda _: None
             started = time.monotonic()
             entry = {"id": uuid.uuid4().hex, "tool": tool, **_target(request)}
+            first = {"event": "sending", **entry, "changes": dict(_changes(request.body))}
             try:
-                self._write({"event": "sending", **entry, "changes": dict(_changes(request.body))})
+                self._write(first)
             except OSError as error:
-                raise _not_writable(error) from error
+                if self._required:
+                    raise _not_writable(error) from error
+                _to_stderr(error, first)
 
             def settle(ending: Ending) -> None:
                 self._settle({"event": "settled", **entry, **_end(ending), "ms": _ms_since(started)})
@@ -66,7 +73,7 @@ class AuditLog:
         try:
             self._write(entry)
         except OSError as error:
-            _logger.error("The audit log cannot be written (%s): %s", error.strerror, json.dumps(entry))
+            _to_stderr(error, entry)
 
     def _write(self, entry: Mapping[str, Any]) -> None:
         """Append a line with one write. Raises OSError if not all of it was written."""
@@ -78,6 +85,10 @@ class AuditLog:
         self._is_torn = 0 < written < len(line)
         if written < len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _to_stderr(error: OSError, entry: Mapping[str, Any]) -> None:
+    _logger.error("The audit log cannot be written (%s): %s", error.strerror, json.dumps(entry))
 
 
 def _target(request: Request) -> dict[str, Any]:

@@ -60,7 +60,7 @@ async def call_tool(
         if effect.writes:
             reject_marks(operation.name, arguments)
         reject_pseudonyms(runtime.privacy, arguments)
-        prepared = operation.prepare(args) if operation.prepare else None
+        prepared = operation.prepare(args, runtime.settings.export_dir) if operation.prepare else None
         call = await runtime.call(
             budget=operation.budget,
             writes=effect.writes,
@@ -71,12 +71,7 @@ async def call_tool(
             asked=_asked(operation.name, args),
             ask=ask,
         )
-        call.prepared = prepared
-        await call.aim(
-            getattr(args, "connection_id", None) if _aims(operation) else None, getattr(args, "project_id", None)
-        )
-        given = await operation.run(call, args)
-        reply = given if isinstance(given, Reply) else Reply(given)
+        reply = prepared if isinstance(prepared, Reply) else await _run(operation, call, args, prepared)
         text, structured = await _rendered(runtime, call, reply, getattr(args, "offset", None))
         call.remember_target()
     except GatewayError as error:
@@ -95,6 +90,16 @@ async def call_tool(
         raise
     _note(operation.name, effect, call, "ok", started)
     return ToolResult(text, reply.attachments, structured, runtime.door.value(dict(reply.meta)))
+
+
+async def _run(operation: Operation[Any], call: Call, args: Input, prepared: Any) -> Reply:
+    """Resolve the target of a call and run the operation."""
+    call.prepared = prepared
+    # In manage_connection, `connection_id` is the object.
+    connection = None if operation.budget is Budget.CONTROL else getattr(args, "connection_id", None)
+    await call.aim(connection, getattr(args, "project_id", None))
+    given = await operation.run(call, args)
+    return given if isinstance(given, Reply) else Reply(given)
 
 
 async def _rendered(
@@ -134,11 +139,6 @@ def _progress(runtime: Runtime, report: Progress) -> Progress:
 def _asked(tool: str, args: Input) -> Asked:
     arguments = args.model_dump(mode="json", exclude=set(OF_THE_CALL), exclude_unset=True)
     return Asked(tool, arguments, getattr(args, "confirmation", None))
-
-
-def _aims(operation: Operation[Any]) -> bool:
-    """Return whether `connection_id` selects the connection of the call; in manage_connection it is the object."""
-    return operation.budget is not Budget.CONTROL
 
 
 def _validate(operation: Operation[Any], arguments: dict[str, Any]) -> Input:

@@ -16,8 +16,11 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from ..schemas.text import Cleaner
+from .repeats import Merging
 
 OURS = "maton_posthog"
+AUDIT = "maton_posthog.audit"
+"""The log of changes: each has its line."""
 _QUERY = re.compile(r"(?<=[\w/])\?[^\s\"'<>]*=[^\s\"'<>]*")
 
 
@@ -25,15 +28,22 @@ def configure(level: str = "info", *, as_json: bool = False, secrets: Sequence[s
     """Send the logs of this process to stderr.
 
     `level` applies to this package; libraries stay at WARNING, because at INFO they log whole URLs. `secrets` are texts
-    that are redacted in every line, see `schemas/secret_forms.py`.
+    that are redacted in every line, see `schemas/secret_forms.py`. Equal lines are merged.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Merging(sys.stderr, frozenset({AUDIT}))
     handler.setFormatter(_Formatter(as_json=as_json, secrets=secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger(OURS).setLevel(level.upper())
     logging.captureWarnings(capture=True)
+
+
+def finish() -> None:
+    """Write what the log has only counted so far, because the process ends."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, Merging):
+            handler.finish()
 
 
 class _Formatter(logging.Formatter):

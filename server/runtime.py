@@ -53,7 +53,7 @@ class Runtime:
         self.privacy = privacy_of(settings)
         self.door = Door(self.secrets, self.privacy)
         self.confirmations = Tokens()
-        self.audit = AuditLog(settings.audit_log)
+        self.audit = AuditLog(settings.audit_log, required=settings.audit_full == "reject")
         self._sandbox_command = sandbox_command
         self.tools = tuple(tool for tool in tool_list().values() if is_offered(tool, settings))
         self.offered = frozenset(tool.name for tool in self.tools)

@@ -81,6 +81,24 @@ def test_ordinary_nesting_is_parsed(sql: str, use: Callable[[str], None], record
     assert recorder.handed == [sql]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 1 where " + " or ".join(["(a = 1 and b = 2)"] * 60),
+        "select 1 where " + " or ".join(["f(a = 1 and b = 2, 1)"] * 60),
+        "select 1 where " + " or ".join(["a in (1, 2, 3, 4, 5, 6)"] * 60),
+        "select 1 where " + " or ".join(["(select a = 1 and b = 2)"] * 60),
+        "select " + " + ".join(["1"] * 160),
+        "select " + "interval - day - " * 11 + "1",
+    ],
+    ids=["brackets", "calls", "lists", "subqueries", "operands", "doubling"],
+)
+def test_what_is_in_brackets_counts_for_the_chain_around_them(sql: str, recorder: Recorder) -> None:
+    """Each of these takes the parser more than 50 ms."""
+    parse_short(sql)
+    assert recorder.handed == []
+
+
 def test_calls_at_the_start_of_an_expression_are_parsed(recorder: Recorder) -> None:
     parser_input = "f(" * 60 + "{x}" + ")" * 60
     parse_expression(parser_input)

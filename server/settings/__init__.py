@@ -52,6 +52,7 @@ SHORTEST_TOKEN = 16
 POLICIES = ("adaptive", "strict", "off")
 
 Transport = Literal["stdio", "sse", "http"]
+AuditFull = Literal["reject", "continue"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -198,12 +199,19 @@ class Settings:
         metavar="PATH",
     )
     audit_log: Path | None = _setting(
-        "File to which every write adds one line of JSON before it is sent and one after. Without room for the first "
-        "line, the write is rejected.",
+        "File to which every write adds one line of JSON before it is sent and one after.",
         appended_file,
         variable="MATON_POSTHOG_AUDIT_LOG",
         flag="--audit-log",
         metavar="FILE",
+    )
+    audit_full: AuditFull = _choice(
+        "What happens to writes while the file of `--audit-log` takes no line, as on a full disk: `reject` them, or "
+        "`continue` with the lines on stderr.",
+        get_args(AuditFull),
+        "reject",
+        variable="MATON_POSTHOG_AUDIT_FULL",
+        flag="--audit-full",
     )
     log_level: LogLevel = _choice(
         "Level of the log on stderr: `debug`, `info`, `warning` or `error`.",
@@ -325,6 +333,8 @@ def check_effect(settings: Settings, flags: Mapping[str, Any]) -> None:
     given = {name for name, value in flags.items() if value not in (None, ())}
     on_stdio = given & {"host", "port", "allowed_hosts"} if settings.transport == "stdio" else set[str]()
     in_sandbox = given & {"gateway_url", "control_url"} if settings.sandbox else set[str]()
+    if "audit_full" in given and settings.audit_log is None:
+        raise SettingsFault("--audit-full has no effect without --audit-log; add it, or remove --audit-full.")
     if idle := sorted(str(DECLARATIONS[name].flag) for name in on_stdio):
         raise SettingsFault(f"{idle[0]} has no effect on stdio; add --transport http, or remove it.")
     if idle := sorted(str(DECLARATIONS[name].flag) for name in in_sandbox):

@@ -91,9 +91,12 @@ def start(settings: Settings) -> None:
 
 
 async def _complete(work: Callable[[], Awaitable[None]]) -> None:
+    from .. import log
+
     try:
         await work()
     finally:
+        log.finish()
         at_once_on_signals()
 
 

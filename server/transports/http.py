@@ -157,7 +157,7 @@ class _AccessControl:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), self._token):
             return None
-        if given and not await self._guesses.slow_down():
+        if given and not await self._guesses.slow_down(request.client.host if request.client else ""):
             return PlainTextResponse("Too many wrong tokens.\n", 429, {"Retry-After": "1", "Connection": "close"})
         return PlainTextResponse(
             "Send this server's token as `Authorization: Bearer TOKEN`.\n",

@@ -24,9 +24,12 @@ class Clock:
         return self.now
 
 
+HOST = ("a.example.com", "MATON_CONTROL_URL")
+
+
 def is_open(breaker: Breaker) -> bool:
     try:
-        breaker.permit("a.example.com", "MATON_CONTROL_URL")
+        breaker.permit(*HOST)
     except Failed as failed:
         error = failed
     else:
@@ -61,15 +64,31 @@ def test_after_a_pause_one_request_tries_the_host() -> None:
         clock.now += pause - 0.1
         assert is_open(breaker)
         clock.now += 0.2
-        assert (is_open(breaker), is_open(breaker)) == (False, True)
-        breaker.failed()
+        probe = breaker.permit(*HOST)
+        assert is_open(breaker)
+        breaker.failed(probe)
         pause = min(2 * pause, LONGEST_PAUSE_S)
     clock.now += LONGEST_PAUSE_S
-    assert not is_open(breaker)
-    breaker.gave_up()
+    breaker.gave_up(breaker.permit(*HOST))
     assert not is_open(breaker)
     breaker.succeeded()
     assert (is_open(breaker), is_open(breaker)) == (False, False)
+
+
+def test_an_older_request_that_ends_late_lets_no_second_one_through() -> None:
+    clock = Clock()
+    breaker = Breaker(clock)
+    for _ in range(FAILURES):
+        breaker.failed()
+    clock.now += FIRST_PAUSE_S
+    probe = breaker.permit(*HOST)
+    for ends in (breaker.failed, breaker.gave_up):
+        ends(None)
+        clock.now += LONGEST_PAUSE_S
+        assert is_open(breaker)
+    breaker.failed(probe)
+    clock.now += 2 * FIRST_PAUSE_S
+    assert not is_open(breaker)
 
 
 async def send(gateway: Gateway) -> GatewayError | None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +11,12 @@ import pytest
 from mcp import Client
 from mcp.types import ElicitRequestParams, ElicitResult
 
+from maton_posthog.gateway.approval import Proposal
 from maton_posthog.gateway.directory import utc_now
+from maton_posthog.gateway.errors import Refused
+from maton_posthog.server import approval
 from maton_posthog.server.app import build
-from maton_posthog.server.approval import LIFETIME_S, Tokens
+from maton_posthog.server.approval import LIFETIME_S, Approval, Decision, Tokens
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import SettingsError, load
 from maton_posthog.tools.operations import OPERATIONS
@@ -196,7 +200,10 @@ async def test_a_question_passes_the_door() -> None:
     assert question.isprintable() or set(question) & {"\u202e", chr(0xE0041)} == set()
 
 
-@pytest.mark.parametrize("token", ["", "confirm_", "x", "confirm_AAAA", "confirm_" + "A" * 70, "\u202e", "a" * 10_000])
+@pytest.mark.parametrize(
+    "token",
+    ["", "confirm_", "x", "confirm_AAAA", "confirm_" + "A" * 70, "confirm_" + "f39" * 23 + "f", "\u202e", "a" * 10_000],
+)
 async def test_a_made_up_confirmation_allows_nothing(token: str) -> None:
     async with served() as (client, fake):
         error = (await called(client, *DELETE, confirmation=token))["error"]
@@ -214,6 +221,66 @@ def test_a_confirmation_expires_and_is_bound_to_the_process() -> None:
     assert tokens.redeem(early, b"change") is None
     now += 2
     assert tokens.redeem(late, b"change") == "it has expired"
+
+
+def test_used_confirmations_are_remembered_until_they_expire_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approval, "_MOST_USED", 2)
+    now = 1000.0
+    tokens = Tokens(lambda: now)
+    issued = [tokens.issue(b"change") for _ in range(3)]
+    assert [tokens.redeem(each, b"change") for each in issued[:2]] == [None, None]
+    assert "too many" in (tokens.redeem(issued[2], b"change") or "")
+    assert tokens.redeem(issued[0], b"change") == "it was used before"
+    now += LIFETIME_S + 1
+    assert tokens.redeem(tokens.issue(b"change"), b"change") is None
+
+
+FLAG = Proposal(title="Update", path="/flags/42/", body={"active": True}, reasons=("On.",), difference={}, version="1")
+HERE = ("connection", 7)
+
+
+def approval_of(
+    tokens: Tokens, tool: str = "update_flag", *, confirmation: str | None = None, ask: approval.Ask | None = None
+) -> Approval:
+    asked = approval.Asked(tool, {"flag": 42}, confirmation)
+    return Approval(tokens, "auto", asked, ask=ask, clean=str)
+
+
+async def confirmation_of(proposal: Proposal, tokens: Tokens) -> str:
+    with pytest.raises(Refused) as caught:
+        await approval_of(tokens)(proposal, HERE)
+    return caught.value.details["confirmation"]
+
+
+async def test_a_confirmation_is_bound_to_tool_place_and_state() -> None:
+    tokens = Tokens()
+    others = [
+        ("delete_flag", FLAG, HERE),
+        ("update_flag", FLAG, ("connection", 8)),
+        ("update_flag", FLAG, ("other", 7)),
+        ("update_flag", replace(FLAG, version="2"), HERE),
+        ("update_flag", replace(FLAG, path="/flags/43/"), HERE),
+    ]
+    for tool, proposal, place in others:
+        token = await confirmation_of(FLAG, tokens)
+        with pytest.raises(Refused, match="belongs to another change"):
+            await approval_of(tokens, tool, confirmation=token)(proposal, place)
+        assert await approval_of(tokens, confirmation=token)(FLAG, HERE) == 0.0
+
+
+async def test_an_answer_to_another_question_does_not_count() -> None:
+    tokens = Tokens()
+    others = await confirmation_of(replace(FLAG, version="2"), tokens)
+    mine = await confirmation_of(FLAG, tokens)
+
+    async def ask(_: str, __: str) -> Decision:
+        return Decision(True, state=states.pop())
+
+    states = [mine, others]
+    approve = approval_of(tokens, ask=ask)
+    with pytest.raises(Refused, match="does not count"):
+        await approve(FLAG, HERE)
+    assert await approve(FLAG, HERE) == 0.0
 
 
 @EVERY_WRITE

@@ -162,6 +162,16 @@ async def test_on_a_full_disk_nothing_is_changed() -> None:
     assert "No space left on device" in error["message"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+async def test_on_a_full_disk_the_operator_can_continue_with_lines_on_stderr(caplog: pytest.LogCaptureFixture) -> None:
+    async with served(audit_log=Path("/dev/full"), audit_full="continue") as (client, fake):
+        assert not (await client.call_tool("create_flag", FLAG)).is_error
+        assert sum(map(is_write, fake.received)) == 1
+    written = [line for line in caplog.messages if "cannot be written (No space left on device)" in line]
+    assert ['"event": "sending"' in line for line in written] == [True, False]
+    assert '"outcome": "applied"' in written[1]
+
+
 async def test_a_line_that_finds_no_room_afterwards_goes_to_the_log(
     file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

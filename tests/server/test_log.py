@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import threading
 import warnings
 from collections.abc import Generator
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from maton_posthog.schemas.secret_forms import secret_forms
-from maton_posthog.server import log
+from maton_posthog.server import log, repeats
 
 SECRET = "mtk_CANARY_7f3a"
 
@@ -50,6 +51,76 @@ def test_libraries_log_warnings_at_every_level(capsys: pytest.CaptureFixture[str
         logging.getLogger(name).info("https://maton.example.com/?query")
     logging.getLogger("mcp.server").warning("heed")
     assert capsys.readouterr().err.count("\n") == 1
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def merging(clock: Clock) -> tuple[logging.Logger, io.StringIO, repeats.Merging]:
+    stream = io.StringIO()
+    handler = repeats.Merging(stream, frozenset({log.AUDIT}), clock)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    return logging.getLogger("uvicorn.error"), stream, handler
+
+
+def test_a_line_that_repeats_is_written_once_and_then_counted() -> None:
+    clock = Clock()
+    logger, stream, handler = merging(clock)
+    for number in range(30_000):
+        logger.warning("Invalid HTTP request received.")
+        if number % 10_000 == 0:
+            logger.warning("Other %d", number)
+    assert stream.getvalue().splitlines() == [
+        "Invalid HTTP request received.",
+        *(f"Other {n}" for n in (0, 10_000, 20_000)),
+    ]
+    clock.now += repeats.WINDOW_S
+    logger.warning("Later")
+    assert stream.getvalue().splitlines()[4:] == ["Invalid HTTP request received. (repeated 29999 times)", "Later"]
+    logger.warning("Later")
+    handler.finish()
+    assert stream.getvalue().splitlines()[6:] == ["Later (repeated once more)"]
+
+
+def test_repeats_are_written_without_another_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeats, "WINDOW_S", 0.01)
+    written = threading.Event()
+
+    class Stream(io.StringIO):
+        def write(self, text: str, /) -> int:
+            if "repeated" in text:
+                written.set()
+            return super().write(text)
+
+    handler = repeats.Merging(Stream(), frozenset())
+    logging.getLogger().handlers[:] = [handler]
+    with handler.lock or threading.RLock():
+        for _ in range(3):
+            handler.emit(logging.makeLogRecord({"msg": "Again"}))
+    assert written.wait(60)
+
+
+def test_the_lines_of_the_audit_log_and_of_errors_are_all_written() -> None:
+    _, stream, _ = merging(Clock())
+    for _ in range(3):
+        logging.getLogger(log.AUDIT).warning("tool=delete_flag outcome=ok")
+    assert stream.getvalue().count("tool=") == 3
+
+
+def test_very_many_different_lines_do_not_fill_the_memory() -> None:
+    logger, stream, handler = merging(Clock())
+    for number in range(3 * repeats.MOST_KNOWN):
+        logger.warning("Line %d", number)
+        logger.warning("Line %d", number)
+    assert len(handler._known) <= repeats.MOST_KNOWN  # pyright: ignore[reportPrivateUsage]
+    handler.finish()
+    assert stream.getvalue().count("(repeated once more)") == 3 * repeats.MOST_KNOWN
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=60))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import anyio
@@ -53,7 +53,7 @@ async def response_to[A: InsightAnswer](
     body: dict[str, Any] = {"query": query, "name": tool}
     if refresh:
         body["refresh"] = "force_blocking"
-    answer = await _finished(api, read(view, await api.query(body)), view)
+    answer = await api.query(body, finish=partial(_finished, api, view))
     if answer.error:
         raise _failed(answer.error)
     return answer
@@ -88,8 +88,9 @@ def _validator(shape: Any) -> TypeAdapter[Any]:
     return TypeAdapter(shape)
 
 
-async def _finished[A: InsightAnswer](api: Call, answer: A, view: type[A]) -> A:
+async def _finished[A: InsightAnswer](api: Call, view: type[A], response: Any) -> A:
     """Return the response with its results, after polling a query that PostHog made asynchronous."""
+    answer = read(view, response)
     status = answer.query_status
     for pause in _PAUSES_S:
         if status is None or answer.results is not None:

@@ -1,6 +1,7 @@
 """Insights: saved charts and SQL. A bare query is wrapped in the node that PostHog needs to draw it."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ...gateway.budget import Budget
@@ -77,6 +78,10 @@ async def _read(api: Call, args: GetInsight) -> Any:
         return await api.get(INSIGHT, query, insight_id=found[0]["id"])
 
 
+def _prepared(args: CreateInsight | UpdateInsight, _: Path | None) -> dict[str, Any] | None:
+    return stored_sql(args.query)
+
+
 async def _create_insight(api: Call, args: CreateInsight) -> Result:
     body = args.model_dump(mode="json", exclude={*_AIM, "query"}, exclude_none=True)
     body["query"] = stored_query(api, args.query)
@@ -93,10 +98,6 @@ def _body(api: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[
         kept = [number for number in as_list(stored.get("dashboards")) if number not in removed]
         body["dashboards"] = list(dict.fromkeys((*kept, *added)))
     return body
-
-
-def _stored_sql(args: UpdateInsight) -> dict[str, Any] | None:
-    return stored_sql(args.query)
 
 
 def _back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
@@ -160,7 +161,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.ANALYTICS,
         input=CreateInsight,
         run=_create_insight,
-        prepare=_stored_sql,
+        prepare=_prepared,
     ),
     updating(
         UpdateInsight,
@@ -169,7 +170,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="Change an insight: its query, texts, tags, or the dashboards it is on.",
         toolset=Toolset.INSIGHTS,
         budget=Budget.ANALYTICS,
-        prepare=_stored_sql,
+        prepare=_prepared,
     ),
     deleting(
         DeleteInsight,

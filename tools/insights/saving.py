@@ -1,20 +1,28 @@
 """The query of an insight, as PostHog stores it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from hogql_lang import Statement
+from hogql_lang.check import without_schema
 
 from ...gateway.call import Call
 from ...schemas.analytics.queries import Analysis
 from ...schemas.analytics.saved import InsightQuery, ToolQuery, wrapped
+from ...schemas.json import as_object
 from ...schemas.query import RunHogql
 from ..analytics.kinds import KINDS, read_typed
 from ..query.operations import read_statement
 from ..query.plan import plan
+from ..query.verdict import refusal, statement_of
+
+_AS_A_TOOL = 'Send one SELECT in HogQL. To store it anyway, pass `tool` run_hogql with `check` "off" in its arguments.'
 
 
 def stored_sql(query: InsightQuery | None) -> dict[str, Any] | None:
     """Return the node for the SQL of run_hogql; None for other queries. Raises Refused for SQL that cannot run."""
+    if query is not None and not isinstance(query, ToolQuery):
+        _check_node(query)
     if not isinstance(query, ToolQuery) or not isinstance(query.arguments, RunHogql):
         return None
     args = query.arguments
@@ -24,6 +32,19 @@ def stored_sql(query: InsightQuery | None) -> dict[str, Any] | None:
     planned = plan(statement, args.limit - 1, values)
     sql = planned.sql if "limit" in args.model_fields_set else statement.sql
     return wrapped({"kind": "HogQLQuery", "query": sql} | ({"values": values} if values else {}))
+
+
+def _check_node(node: Mapping[str, Any]) -> None:
+    """Raise Refused for SQL that cannot be parsed, or is no SELECT. Its placeholders can be those of a dashboard."""
+    source = as_object(node.get("source", node))
+    if source.get("kind") != "HogQLQuery":
+        return
+    statement = statement_of(str(source.get("query")))
+    verdict = without_schema(statement, {})
+    found = next((each for each in verdict.errors if each.code == "hogql_syntax_error"), None) if verdict else None
+    if found is not None:
+        raise refusal(found, statement.sql).with_(hint=_AS_A_TOOL)
+    plan(statement, 1, {})
 
 
 def stored_query(api: Call, query: InsightQuery) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -68,8 +69,10 @@ class Operation[I: Input]:
     budget: Budget = Budget.CRUD
     effects: Callable[[I], Effect] | None = None
     """Returns the effect of a call, for a tool whose effect depends on its arguments."""
-    prepare: Callable[[I], Any] | None = None
-    """Returns what `run` finds as `Call.prepared`. It is called before anything is sent, and can reject the call."""
+    prepare: Callable[[I, Path | None], Any] | None = None
+    """Returns what `run` finds as `Call.prepared`, or a Reply, which is the result without `run`. It is called with the
+    directory of exports before anything is sent, and can reject the call.
+    """
 
     def __post_init__(self) -> None:
         if self.toolset is Toolset.CONNECTIONS and self.budget is not Budget.CONTROL:

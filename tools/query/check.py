@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hogql_lang import Findings, Problem, Schema, Statement, Unknown, Used, Verdict, nearest
@@ -15,7 +16,7 @@ from ...gateway.call import Call
 from ...gateway.errors import GatewayError, Refused
 from ...schemas.query import CheckHogql, MetadataAnswer, MetadataProblem
 from ...schemas.text import code, excerpt
-from ..operation import Effect, Operation, Result, Toolset, read
+from ..operation import Effect, Operation, Reply, Result, Toolset, read
 from .aggregated import aggregated
 from .plan import plan
 from .schema import schema_of
@@ -166,16 +167,35 @@ def _never_seen(used: Used, names: Names, prefix: str) -> Problem:
     return Problem("hogql_query_error", f"{kind} {code(used.name, 60)} has never been seen", used.place, fixes)
 
 
-async def _check_hogql(api: Call, args: CheckHogql) -> Result:
+def _at_sight(args: CheckHogql, _: Path | None) -> Statement | Reply:
+    """Return the statement, or the result for one that PostHog would reject whatever the project's tables are."""
     values = args.values or {}
     try:
         statement = statement_of(args.query)
         plan(statement, 1, values)
-        if api.privacy.aggregate_only:
-            aggregated(statement)
-        verdict = await verdict_on(api, statement, values)
     except Refused as error:
-        return {"valid": False, "errors": [{"message": error.message, "fix": [error.hint]}]}
+        return Reply(_rejected(error))
+    verdict = without_schema(statement, values)
+    return statement if verdict is None or verdict.unjudged else Reply(_shown(args, verdict))
+
+
+async def _check_hogql(api: Call, args: CheckHogql) -> Result | Reply:
+    statement = api.prepared or _at_sight(args, None)
+    if isinstance(statement, Reply):
+        return statement
+    if api.privacy.aggregate_only:
+        try:
+            aggregated(statement)
+        except Refused as error:
+            return _rejected(error)
+    return _shown(args, await verdict_on(api, statement, args.values or {}))
+
+
+def _rejected(error: Refused) -> Result:
+    return {"valid": False, "errors": [{"message": error.message, "fix": [error.hint]}]}
+
+
+def _shown(args: CheckHogql, verdict: Verdict) -> Result:
     shown: dict[str, Any] = {"valid": not verdict.errors}
     if verdict.errors:
         shown["errors"] = [as_json(problem, args.query) for problem in verdict.errors]
@@ -193,5 +213,6 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         effect=Effect.READ,
         input=CheckHogql,
         run=_check_hogql,
+        prepare=_at_sight,
     ),
 )

@@ -14,7 +14,6 @@ from typing import IO, Any, Literal
 
 import anyio.to_thread
 
-from ...gateway.call import Call
 from ...gateway.errors import Failed, Refused
 from ..operation import FileLink, Reply
 
@@ -22,9 +21,9 @@ type Format = Literal["csv", "parquet"]
 _MIME_TYPES: Mapping[Format, str] = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 
-def export_directory(api: Call, kind: Format) -> Path:
-    """Return where a file of this kind can be written. Raises Refused (`invalid_argument`) if nowhere."""
-    if api.export_dir is None:
+def export_directory(allowed: Path | None, kind: Format) -> Path:
+    """Return the allowed directory. Raises Refused (`invalid_argument`) if no file of this kind can be there."""
+    if allowed is None:
         raise Refused(
             "invalid_argument",
             "export: this server is not allowed to write files.",
@@ -36,13 +35,13 @@ def export_directory(api: Call, kind: Format) -> Path:
             "export: parquet needs the package pyarrow, which is not installed.",
             "Use csv, or install maton-posthog-mcp[sandbox], which brings it.",
         )
-    if not os.access(api.export_dir, os.W_OK | os.X_OK):  # known before a query is spent
+    if not os.access(allowed, os.W_OK | os.X_OK):  # known before a query is spent
         raise Refused(
             "invalid_argument",
             "export: the export directory does not exist or is not writable.",
             "Leave export out, or ask the operator to check MATON_POSTHOG_EXPORT_DIR / --export-dir.",
         )
-    return api.export_dir
+    return allowed
 
 
 async def export(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_json
@@ -36,7 +37,7 @@ _WRITTEN_AT_ONCE = 50
 
 
 async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
-    directory = export_directory(api, args.export) if args.export else None
+    directory = export_directory(api.export_dir, args.export) if args.export else None
     values = args.values or {}
     statement: Statement = api.prepared or read_statement(args)
     about_groups = aggregated(statement) if api.privacy.aggregate_only else None
@@ -62,6 +63,13 @@ async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
         )
     shown = _whole(query) | said
     return await _plotted(api, args.plot, shown, answer, args.name) if args.plot else shown
+
+
+def _prepared(args: RunHogql, directory: Path | None) -> Statement:
+    """Return the statement. Raises Refused for what cannot be run, or not be exported."""
+    if args.export:
+        export_directory(directory, args.export)
+    return read_statement(args)
 
 
 def read_statement(args: RunHogql) -> Statement:
@@ -200,7 +208,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         budget=Budget.QUERY,
         input=RunHogql,
         run=_run_hogql,
-        prepare=read_statement,
+        prepare=_prepared,
     ),
     Operation(
         name="get_query_result",

@@ -117,9 +117,8 @@ async def _compute(api: Call, question: PlannedQuery, query: Query) -> QueryRows
     if question.name:
         body["name"] = question.name
     try:
-        sent = await api.query(body, rows=True, report=partial(_wait_for_others, query))
-        query.news = RUNNING
-        answer = await _finished(api, read(QueryAnswer, sent), query)
+        report = partial(_wait_for_others, query)
+        answer = await api.query(body, rows=True, report=report, finish=partial(_finished, api, query))
     except GatewayError as error:
         raise _about_the_query(error) from error
     if answer.error:
@@ -156,8 +155,10 @@ async def _stop(api: Call, query: Query) -> None:
         await api.detached(3.0).cancel_query(query.id)
 
 
-async def _finished(api: Call, answer: QueryAnswer, query: Query) -> QueryAnswer:
+async def _finished(api: Call, query: Query, response: Any) -> QueryAnswer:
     """Return the response with its rows, after polling a query that PostHog made asynchronous."""
+    query.news = RUNNING
+    answer = read(QueryAnswer, response)
     looks = 0
     while (status := answer.query_status) is not None and answer.results is None:
         if status.error:

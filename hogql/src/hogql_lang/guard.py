@@ -25,15 +25,17 @@ class Bounds:
     chain: int
     """Tokens between two commas, including those of the brackets around them."""
     work: int
-    """The sum of the squares of the chain lengths."""
+    """The sum, over all chains, of their tokens times the tokens that are read again for each: those inside their
+    brackets as well.
+    """
     tables: int
     """Tables in one FROM clause, including those of the brackets around it; a JOIN counts as two."""
     join_work: int
     """The sum of the fourth powers of the numbers of tables."""
 
 
-SHORT = Bounds(length=12_000, chain=400, work=120_000, tables=30, join_work=1_000_000)
-"""About 0.1 seconds of parsing, for a process with other work."""
+SHORT = Bounds(length=10_000, chain=300, work=70_000, tables=30, join_work=1_000_000)
+"""Below 0.05 seconds of parsing, for a process with other work."""
 LONG = Bounds(length=200_000, chain=1_500, work=5_000_000, tables=60, join_work=60_000_000)
 """A few seconds of parsing, for a separate process or thread."""
 
@@ -106,6 +108,10 @@ class _BracketLevel:
 
     in_from: bool = False
     tokens: int = 0
+    size: int = 0
+    """The tokens with those in brackets that are closed."""
+    total: int = 0
+    """The tokens before the last comma, with those in brackets."""
     tables: int = 0
 
 
@@ -118,6 +124,8 @@ class _Reading:
     levels: list[_BracketLevel] = field(default_factory=lambda: [_BracketLevel()])
     previous: str = ""
     chain: int = 0
+    size: int = 0
+    """The chain with what is in brackets that are closed."""
     tables: int = 0
     work: int = 0
     join_work: int = 0
@@ -125,7 +133,8 @@ class _Reading:
     def overload(self, pieces: Sequence[Piece]) -> Overload | None:
         for word, place in pieces:
             self._count(word)
-            if self.chain > self.bounds.chain or self.work > self.bounds.work or self._is_deep():
+            pending = self.levels[-1].tokens * self.size
+            if self.chain > self.bounds.chain or self.work + pending > self.bounds.work or self._is_deep():
                 return Overload(_TOO_DEEP, place)
             if self.tables > self.bounds.tables or self.join_work > self.bounds.join_work:
                 return Overload("The query joins too many tables.", place)
@@ -137,7 +146,9 @@ class _Reading:
     def _count(self, word: str) -> None:
         level = self.levels[-1]
         level.tokens += 1
+        level.size += 1
         self.chain += 1
+        self.size += 1
         is_name = self.previous in _BEFORE_NAMES
         if word in ("(", "[", "{"):
             self.levels.append(_BracketLevel(level.in_from and self.previous in ("from", "join", ",", "(")))
@@ -157,9 +168,11 @@ class _Reading:
 
     def _separate(self) -> None:
         level = self.levels[-1]
-        self.work += level.tokens * self.chain
+        self.work += level.tokens * self.size
         self.chain -= level.tokens
-        level.tokens = 0
+        self.size -= level.size
+        level.total += level.size
+        level.tokens = level.size = 0
         if level.in_from:
             self._add_tables(1)
 
@@ -171,7 +184,9 @@ class _Reading:
         if self.closes and len(self.levels) > 1:
             self._separate()
             self._end_from()
-            self.levels.pop()
+            total = self.levels.pop().total
+            self.levels[-1].size += total
+            self.size += total
 
     def _end_from(self) -> None:
         if self.closes:

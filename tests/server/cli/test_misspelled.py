@@ -142,6 +142,7 @@ FAULTS: list[tuple[tuple[str, ...], dict[str, str], str]] = [
     ((), {"MATON_POSTHOG_READONLY": "1"}, "MATON_POSTHOG_READONLY is not a setting; use MATON_POSTHOG_READ_ONLY."),
     ((), {"MATON_API_KEY": "${MATON_API_KEY}"}, "MATON_API_KEY is a placeholder; set the key that"),
     (("--port", "8000"), {}, "--port has no effect on stdio"),
+    (("--audit-full", "continue"), {}, "--audit-full has no effect without --audit-log"),
 ]
 
 

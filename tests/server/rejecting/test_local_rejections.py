@@ -16,6 +16,15 @@ pytestmark = pytest.mark.anyio
         ("run_hogql", {"query": "DROP TABLE events"}, "query"),
         ("run_hogql", {"query": "select {missing}"}, "missing"),
         ("run_hogql", {"query": f"select {'(' * 5000}"}, "query"),
+        ("run_hogql", {"query": "select 1", "export": "csv"}, "export"),
+        (
+            "create_insight",
+            {"name": "x", "query": {"tool": "run_hogql", "arguments": {"query": "select ((1"}}},
+            "query",
+        ),
+        ("create_insight", {"name": "x", "query": {"kind": "HogQLQuery", "query": "select ((1"}}, "query"),
+        ("create_insight", {"name": "x", "query": {"kind": "HogQLQuery", "query": "DROP TABLE events"}}, "query"),
+        ("update_insight", {"insight_id": 31, "query": {"kind": "HogQLQuery", "query": "select ((1"}}, "query"),
         ("get_flag", {"flag": ""}, "flag"),
         ("get_flag", {"flag": " "}, "flag"),
         ("get_survey", {"survey_id": "stats"}, "survey_id"),
@@ -39,6 +48,15 @@ async def test_nothing_is_sent_for_arguments_that_cannot_be_right(
         assert fake.received == []
     assert error["outcome"] == "not_sent"
     assert named in error["message"]
+
+
+@pytest.mark.parametrize("query", ["DROP TABLE events", "select from where", "select {missing}", "select ((1"])
+async def test_a_check_that_needs_no_tables_sends_nothing(query: str) -> None:
+    async with served() as (client, fake):
+        shown = json.loads(text_of(await client.call_tool("check_hogql", {"query": query})))
+        assert fake.received == []
+    assert shown["valid"] is False
+    assert shown["errors"]
 
 
 @pytest.mark.parametrize("short_id", ["AaVQ8Ijw", "abcdefgh", "31"])

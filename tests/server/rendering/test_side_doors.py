@@ -2,14 +2,18 @@
 
 import base64
 import json
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp.types import PromptReference
+from mcp.types import GetPromptResult, PromptMessage, PromptReference, TextContent
 
 from maton_posthog.gateway import background
+from maton_posthog.schemas.secret_forms import secret_forms
+from maton_posthog.server import app
+from maton_posthog.server.results.door import Door
 from maton_posthog.tools.query import operations as query
 
 from ...gateway.fake_gateway import CANARY, echo_refusal, reply
@@ -113,3 +117,16 @@ async def test_results_and_errors_of_tools_are_cleaned_with_the_keys_of_the_serv
             result = await client.call_tool("list_flags", {})
             assert "[redacted]" in str(result.content)
             assert not leaks(str(result.content))
+
+
+async def test_the_result_of_any_handler_passes_the_door() -> None:
+    """The handlers clean what they know to be foreign; the door is there for what they overlook."""
+    texts = [TextContent(text=f"{form} {HIDDEN}") for form in FORMS]
+
+    async def handler(_: Any) -> Any:
+        return GetPromptResult(messages=[PromptMessage(role="user", content=text) for text in texts])
+
+    through: Any = getattr(app, "_through_door")  # noqa: B009
+    sent = await through(Door(secret_forms(CANARY)), None, handler)
+    assert len(sent.messages) == len(FORMS)
+    assert not leaks(sent.model_dump_json())

@@ -185,6 +185,41 @@ async def test_the_longest_idle_stream_makes_room_for_a_new_one(monkeypatch: pyt
     gc.collect()
 
 
+async def test_wrong_tokens_of_one_peer_take_no_place_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guesses, "MOST_PEERS", 3)
+    waiting = anyio.Event()
+
+    async def wait(_: float) -> None:
+        await waiting.wait()
+
+    slowed = guesses.Guesses(wait)
+    answers: list[bool] = []
+
+    async def guess(address: str) -> None:
+        answers.append(await slowed.slow_down(address))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(guesses.MOST_WAITING):
+            tasks.start_soon(guess, f"2001:db8::{number:x}")
+        tasks.start_soon(guess, "192.0.2.1")
+        tasks.start_soon(guess, "192.0.2.2")
+        await anyio.wait_all_tasks_blocked()
+        assert answers == []
+        assert not await slowed.slow_down("2001:db8::ffff")
+        assert not await slowed.slow_down("192.0.2.3")
+        waiting.set()
+    assert answers == [True] * (guesses.MOST_WAITING + 2)
+    assert await slowed.slow_down("192.0.2.3")
+
+
+@pytest.mark.parametrize(
+    ("address", "peer"),
+    [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::/64"), ("", "")],
+)
+def test_a_peer_is_an_address_or_a_network(address: str, peer: str) -> None:
+    assert guesses.peer_of(address) == peer
+
+
 async def test_wrong_tokens_wait_few_at_a_time_and_the_right_one_never(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = anyio.Event()
     waits = 0

@@ -109,6 +109,16 @@ async def test_a_response_with_another_object_is_no_success(tool: str) -> None:
 
 
 @EVERY_UPDATE
+@pytest.mark.parametrize("identifiers", [{"id": 99, "key": "other", "short_id": "other"}, {"id": "../42"}], ids=str)
+async def test_only_the_object_that_was_asked_for_is_changed(tool: str, identifiers: dict[str, Any]) -> None:
+    api, stored = posthog(tool)
+    stored.update({name: value for name, value in identifiers.items() if name in stored})
+    with pytest.raises(Failed):
+        await run(operation(tool), api, **UPDATES[tool][2], **UPDATES[tool][3])
+    assert bodies(api) == []
+
+
+@EVERY_UPDATE
 async def test_a_field_that_posthog_ignores_is_no_success(tool: str) -> None:
     _, name, target, change = UPDATES[tool]
     (field,) = change
@@ -249,6 +259,13 @@ async def test_an_edit_that_does_not_fit_the_flag_is_rejected(arguments: dict[st
     with pytest.raises(Refused, match=message):
         await run(operation("update_flag"), api, flag=42, **arguments)
     assert bodies(api) == []
+
+
+async def test_an_undo_that_would_not_bring_everything_back_is_not_offered() -> None:
+    api, stored = posthog("update_cohort")
+    stored["name"] = ""  # the tool takes no empty name
+    shown = await run(operation("update_cohort"), api, cohort_id=7, name="A", description="B")
+    assert "impossible" in shown["undo"]
 
 
 async def test_flag_id_is_the_former_name_of_flag() -> None:

@@ -1,4 +1,5 @@
 import re
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from maton_posthog.gateway import background
 from maton_posthog.gateway.errors import Code, Failed, GatewayError, Refused, Rejected, Upstream
+from maton_posthog.gateway.lanes import MOST_AT_ONCE
 from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.target import Target
 from maton_posthog.schemas.json.rows import Block, Rows
@@ -203,6 +205,33 @@ async def test_a_query_that_runs_in_the_background_is_waited_for() -> None:
     shown = await run(RUN, api, query=SQL)
     assert shown["rows_returned"] == 2
     assert api.last.path == f"/api/projects/{PROJECT_ID}/query/2fbd4b19413342a4ad08c307155187bc/"
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("end", ["query_poll_done_200", "query_poll_error_400"])
+async def test_a_background_query_has_its_turn_until_it_has_ended(end: str) -> None:
+    ended = anyio.Event()
+    running, done = answer("query_async_202"), answer(end)
+    api = FakeCall({POST: running, POLL: lambda _: done if ended.is_set() else running})
+    begun = 0
+
+    def posts() -> int:
+        return sum(sent.method == "POST" for sent in api.sent)
+
+    async def query(number: int) -> None:
+        nonlocal begun
+        begun += 1
+        with suppress(Rejected):
+            await run(RUN, api, query=f"{SQL} LIMIT {number}", background=True)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(1, MOST_AT_ONCE + 3):
+            tasks.start_soon(query, number)
+        while begun < MOST_AT_ONCE + 2 or len(api.sent) < 10 * MOST_AT_ONCE:
+            await anyio.lowlevel.checkpoint()
+        assert posts() == MOST_AT_ONCE
+        ended.set()
+    assert posts() == MOST_AT_ONCE + 2
 
 
 @pytest.mark.usefixtures("impatient")

@@ -1,0 +1,203 @@
+"""Protections of a single call: its arguments, its end, the parser, other processes, and the protocol."""
+
+from .mutation import against, mutation
+
+MUTATIONS = (
+    *against(
+        "invalid, unknown or very many arguments",
+        mutation(
+            "unknown-arguments",
+            "schemas/base/__init__.py",
+            'extra="forbid", frozen=True',
+            'extra="ignore", frozen=True',
+            "tests/server/test_every_operation.py::test_an_unknown_argument_is_rejected_before_anything_is_sent",
+        ),
+        mutation(
+            "floods-of-names",
+            "server/arguments.py",
+            "if len(arguments) > len(accepted) + _MOST_UNKNOWN:",
+            "if False:",
+            "tests/server/test_writes.py::test_a_flood_of_unknown_names_is_rejected_before_validation",
+        ),
+        mutation(
+            "every-problem-is-looked-up",
+            "server/arguments.py",
+            "if place not in shown and len(shown) == _SHOWN:",
+            "if False:",
+            "tests/server/rejecting/test_arguments.py::test_four_problems_are_listed_and_the_rest_counted",
+        ),
+        mutation(
+            "values-in-errors",
+            "server/arguments.py",
+            "include_input=False",
+            "include_input=True",
+            "tests/server/rejecting/test_arguments.py::test_values_are_never_shown",
+        ),
+        mutation(
+            "requests-before-local-rejections",
+            "server/calling.py",
+            "prepared = operation.prepare(args, runtime.settings.export_dir) if operation.prepare else None",
+            "prepared = None",
+            "tests/server/rejecting/test_local_rejections.py::test_nothing_is_sent_for_arguments_that_cannot_be_right",
+        ),
+    ),
+    *against(
+        "HogQL that the parser reads for minutes",
+        mutation(
+            "brackets-do-not-count",
+            "hogql/src/hogql_lang/guard.py",
+            "            self.size += total\n",
+            "",
+            "hogql/tests/test_growth.py::test_what_is_in_brackets_counts_for_the_chain_around_them",
+        ),
+        mutation(
+            "doubling",
+            "hogql/src/hogql_lang/doubling.py",
+            "MAX_REPEATED_WORK = 6_000",
+            "MAX_REPEATED_WORK = 10**18",
+            "hogql/tests/test_growth.py::test_the_parser_never_gets_text_that_it_would_read_too_often",
+            "tests/server/rejecting/test_growth.py::test_no_tool_hands_the_parser_text_that_it_would_read_too_often",
+        ),
+    ),
+    *against(
+        "a chart loads something",
+        mutation(
+            "any-specification",
+            "tools/charts/renderer.py",
+            'if _ACTIVE & fields.keys() or "image" in (fields.get("mark"), fields.get("type")):',
+            "if False:",
+            "tests/tools/charts/test_charts.py::test_a_specification_that_loads_or_computes_is_not_plain",
+        ),
+        mutation(
+            "specifications-are-not-checked",
+            "tools/charts/renderer.py",
+            "    if not is_plain(spec):\n",
+            "    if False:\n",
+            "tests/tools/charts/test_charts.py::test_the_renderer_loads_nothing_from_network_or_files",
+        ),
+    ),
+    *against(
+        "a child process inherits the key",
+        mutation(
+            "the-whole-environment",
+            "tools/processes.py",
+            "if not name.startswith(_PRIVATE) or name == _SHARED}",
+            "}",
+            "tests/tools/charts/test_charts.py::test_the_renderer_gets_neither_the_key_nor_the_settings_of_the_server",
+            "tests/server/sandbox/test_child.py::test_it_does_not_get_the_servers_secrets",
+        ),
+    ),
+    *against(
+        "a cancelled call",
+        mutation(
+            "queries-outlive-their-caller",
+            "gateway/background.py",
+            "            if self._waiting == 1 and not self._handed_out:\n                self.cancel()\n",
+            "",
+            "tests/gateway/test_background.py::test_the_last_call_that_gives_up_stops_the_query",
+        ),
+        mutation(
+            "queries-go-on-in-posthog",
+            "tools/query/running.py",
+            "        await api.detached(3.0).cancel_query(query.id)\n",
+            "        pass\n",
+            "tests/tools/query/test_operations.py::test_a_cancelled_call_cancels_the_query_at_posthog",
+        ),
+        mutation(
+            "connections-of-cancelled-calls",
+            "gateway/http/exchange.py",
+            "            await response.aclose()\n",
+            "            pass\n",
+            "tests/gateway/test_client.py::test_a_cancelled_call_closes_its_connection_and_leaves_nothing_behind",
+        ),
+        mutation(
+            "an-exit-that-waits",
+            "server/starting/leaving.py",
+            "DEADLINE_S = 4.5",
+            "DEADLINE_S = 450.0",
+            "tests/server/starting/test_signals.py::test_the_time_to_exit_is_shorter_than_the_timeout_of_hosts",
+        ),
+    ),
+    *against(
+        "a message that is no JSON-RPC",
+        mutation(
+            "any-id-over-http",
+            "server/transports/http.py",
+            'if size <= MAX_BODY_BYTES and has_wrong_id(b"".join(message.get("body", b"") for message in messages)):',
+            "if False:",
+            "tests/server/transports/test_http.py::test_a_request_with_a_wrong_id_gets_an_error",
+        ),
+        mutation(
+            "any-id-on-stdio",
+            "server/transports/stdio.py",
+            "    if has_wrong_id(line):\n",
+            "    if False:\n",
+            "tests/server/transports/test_stdio.py::test_a_broken_line_gets_an_error_and_the_next_call_works",
+        ),
+        mutation(
+            "streams-are-resumed",
+            "server/transports/http.py",
+            '_DROPPED = (b"authorization", b"last-event-id")',
+            '_DROPPED = (b"authorization",)',
+            "tests/server/transports/test_http.py::test_a_request_to_resume_a_stream_opens_a_new_one",
+        ),
+        mutation(
+            "prints-on-stdout",
+            "server/starting/process.py",
+            "with uncollected(), redirect_stdout(sys.stderr):",
+            "print(file=sys.stdout, flush=True)\n    with uncollected():",
+            "tests/server/transports/test_stdio.py::test_stdout_has_only_the_protocol",
+        ),
+    ),
+    *against(
+        "an error leaves the agent without a way out",
+        mutation(
+            "no-evidence-for-reconnecting",
+            "gateway/connections.py",
+            'return "FAILED" in used and "ACTIVE" not in used',
+            "return True",
+            "tests/gateway/test_connections.py::test_a_500_of_maton_means_reconnect_only_with_evidence",
+        ),
+        mutation(
+            "hints-name-hidden-tools",
+            "server/calling.py",
+            "return advised(error, tool_list(), runtime.offered).as_json()",
+            "return advised(error, tool_list(), frozenset(tool_list())).as_json()",
+            "tests/server/test_hints.py::test_advice_names_only_offered_tools_and_is_never_dropped",
+        ),
+    ),
+    *against(
+        "a result is older than the last change",
+        mutation(
+            "connections-are-remembered",
+            "gateway/connections.py",
+            "        if changes == self._changes:\n            self._known = found\n",
+            "        self._known = found\n",
+            "tests/gateway/test_connections.py::test_a_connection_requested_before_connections_changed_is_not_cached",
+        ),
+        mutation(
+            "projects-are-remembered",
+            "gateway/projects.py",
+            "                if changes == self._changes:\n",
+            "                if True:\n",
+            "tests/gateway/test_projects.py::test_a_project_requested_before_connections_changed_is_not_cached",
+        ),
+    ),
+    *against(
+        "a dependency or a file of the repository",
+        mutation(
+            "a-key-in-the-repository",
+            "README.md",
+            "# maton-posthog-mcp",
+            "phx_" + "0123456789abcdefghijABCDEFGHIJ0123456789abc",
+            "tests/repository/test_secrets.py::test_no_file_contains_a_key",
+        ),
+        mutation(
+            "a-socket-at-import",
+            "server/tool_list.py",
+            '    text = PATH.read_text("utf-8")\n',
+            '    text = PATH.read_text("utf-8")\n    __import__("socket").create_connection(("127.0.0.1", 9))\n',
+            "tests/repository/test_secrets.py::test_the_tools_are_listed_without_a_network",
+        ),
+    ),
+)

@@ -1,0 +1,275 @@
+"""Protections of what is sent, and where to."""
+
+from .mutation import against, mutation
+
+MUTATIONS = (
+    *against(
+        "a path or identifier reaches another app",
+        mutation(
+            "any-identifier",
+            "gateway/paths.py",
+            "if not _SEGMENT.fullmatch(texts[name]):",
+            "if False:",
+            "tests/gateway/test_paths.py::test_a_malicious_identifier_is_rejected",
+        ),
+        mutation(
+            "any-path",
+            "gateway/paths.py",
+            "if not _PATH.fullmatch(path):",
+            "if False:",
+            "tests/gateway/test_paths.py::test_a_malicious_path_is_rejected_by_the_client_too",
+        ),
+        mutation(
+            "any-connection-header",
+            "gateway/paths.py",
+            "if not _CONNECTION.fullmatch(value):",
+            "if False:",
+            "tests/gateway/test_paths.py::test_a_connection_id_that_is_invalid_in_a_header_is_rejected",
+        ),
+    ),
+    *against(
+        "a redirect or a URL in a response",
+        mutation(
+            "a-redirect-is-a-success",
+            "gateway/http/responses.py",
+            "return 200 <= self.status < 300",
+            "return 200 <= self.status < 400",
+            "tests/gateway/test_client.py::test_a_redirect_is_never_followed",
+        ),
+    ),
+    *against(
+        "the key is sent to a host",
+        mutation(
+            "plain-http",
+            "gateway/paths.py",
+            'if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host.strip("[]"))):',
+            'if parts.scheme not in ("https", "http"):',
+            "tests/gateway/test_paths.py::test_an_invalid_base_url_is_rejected_in_one_line_without_its_text",
+        ),
+        mutation(
+            "a-name-in-the-url",
+            "gateway/paths.py",
+            'if "@" in parts.netloc:',
+            "if False:",
+            "tests/gateway/test_paths.py::test_an_invalid_base_url_is_rejected_in_one_line_without_its_text",
+        ),
+        mutation(
+            "any-certificate",
+            "gateway/http/pools.py",
+            "tls = httpx2.create_ssl_context() if secure else",
+            "tls = ssl._create_unverified_context() if secure else",
+            "tests/gateway/test_tls.py::test_nothing_is_sent_to_a_host_whose_certificate_is_not_trusted",
+        ),
+        mutation(
+            "loopback-through-a-proxy",
+            "gateway/http/hosts.py",
+            "if not proxy or paths.is_loopback(host) or proxy_bypass(host):",
+            "if not proxy or proxy_bypass(host):",
+            "tests/gateway/test_hosts.py::test_loopback_hosts_are_reached_directly_whatever_the_environment",
+        ),
+        mutation(
+            "proxy-credentials-in-the-log",
+            "gateway/http/hosts.py",
+            'netloc(proxy).rpartition("@")[2] for base',
+            "netloc(proxy) for base",
+            "tests/gateway/test_hosts.py::test_a_proxy_is_named_by_host_and_port_only",
+        ),
+        mutation(
+            "a-fallback-for-a-chosen-url",
+            "server/settings/__init__.py",
+            "return GATEWAY_URLS if self.gateway_url is None else (self.gateway_url,)",
+            "return GATEWAY_URLS if self.gateway_url is None else (self.gateway_url, *GATEWAY_URLS)",
+            "tests/server/test_settings.py::test_a_url_that_was_set_has_no_fallback",
+        ),
+    ),
+    *against(
+        "a query does more than read",
+        mutation(
+            "any-kind-of-query",
+            "gateway/queries.py",
+            "if not isinstance(kind, str) or kind not in QUERY_KINDS:",
+            "if not isinstance(kind, str):",
+            "tests/gateway/test_call.py::test_a_query_of_another_kind_is_not_sent",
+        ),
+        mutation(
+            "any-kind-inside-a-query",
+            "gateway/queries.py",
+            "    left: list[Any] = list(query.values())\n",
+            "    left: list[Any] = []\n",
+            "tests/gateway/test_call.py::test_no_kind_outside_the_list_passes",
+        ),
+        mutation(
+            "values-in-the-sql",
+            "tools/query/running.py",
+            '"query": sent | ({"values": question.values} if question.values else {}),',
+            '"query": sent | {"query": question.plan.sql.format(**question.values)},',
+            "tests/tools/query/test_operations.py::test_a_value_never_becomes_part_of_the_sql",
+        ),
+    ),
+    *against(
+        "a write lands in another project",
+        mutation(
+            "any-project-on-a-pinned-server",
+            "gateway/target.py",
+            "if project_id not in (CURRENT, pin):",
+            "if False:",
+            "tests/gateway/test_call.py::test_a_pinned_project_is_the_only_one",
+        ),
+        mutation(
+            "any-connection-on-a-pinned-server",
+            "gateway/target.py",
+            "if pin and connection_id not in (None, pin):",
+            "if False:",
+            "tests/gateway/test_connections.py::test_a_pinned_connection_is_the_only_one",
+        ),
+        mutation(
+            "a-write-into-an-unknown-project",
+            "gateway/target.py",
+            "if writes and not project.resolved:",
+            "if False:",
+            "tests/gateway/test_projects.py::test_a_write_into_an_unknown_project_is_rejected_with_the_candidates",
+        ),
+        mutation(
+            "a-write-to-what-no-result-named",
+            "gateway/target.py",
+            "directory.named.check(caller, target.destination)",
+            "pass",
+            "tests/gateway/test_projects.py::test_a_write_is_rejected_after_current_moved_since_results_named_it",
+            "tests/server/test_same_account.py::"
+            "test_a_write_does_not_follow_to_the_next_connection_before_a_result_named_it",
+        ),
+        mutation(
+            "a-write-without-a-known-connection",
+            "gateway/connections.py",
+            '                if error.code in (*_CERTAIN, "rate_limited"):\n                    raise\n'
+            "                raise _uncertain(error) from error",
+            '                return Connection("00000000-0000")',
+            "tests/gateway/test_connections.py::"
+            "test_without_the_control_plane_reads_work_unresolved_and_writes_are_rejected",
+        ),
+        mutation(
+            "another-project-in-the-response",
+            "gateway/projects.py",
+            "or isinstance(number, bool) or wanted not in (CURRENT, number):",
+            "or isinstance(number, bool):",
+            "tests/gateway/test_projects.py::test_a_response_about_another_project_is_an_error",
+        ),
+    ),
+    *against(
+        "a write is repeated",
+        mutation(
+            "repeated-writes",
+            "gateway/http/retry.py",
+            "return not writes and error.status in (None, 502, 503, 504)",
+            "return error.status in (None, 502, 503, 504)",
+            "tests/gateway/test_retry.py::test_only_safe_requests_are_repeatable",
+        ),
+        mutation(
+            "a-lost-write-counts-as-not-sent",
+            "gateway/client.py",
+            "        if lost.sent and request.writes:\n            return outcome_unknown()\n",
+            "",
+            "tests/gateway/test_repeats.py::test_a_write_whose_response_is_lost_is_sent_once_with_an_unknown_outcome",
+        ),
+        mutation(
+            "any-200-is-applied",
+            "gateway/call.py",
+            "            if confirms(as_object(answer)):\n                return None\n",
+            "            if answer is None or confirms({}) or True:\n                return None\n",
+            "tests/server/test_writes.py::test_a_write_is_applied_only_when_the_services_own_json_confirms_it",
+        ),
+    ),
+    *against(
+        "requests are repeated in a storm",
+        mutation(
+            "unlimited-retries",
+            "gateway/http/retry.py",
+            "if self._left < cost:",
+            "if False:",
+            "tests/gateway/test_retry.py::test_the_quota_allows_35_repeats_and_then_none",
+        ),
+        mutation(
+            "no-jitter",
+            "gateway/http/retry.py",
+            "jitter = self.random.uniform(0, min(0.5 * 2 ** (tries - 1), 5.0))",
+            "jitter = min(0.5 * 2 ** (tries - 1), 5.0)",
+            "tests/gateway/test_retry.py::test_waits_are_spread_over_their_whole_range",
+        ),
+        mutation(
+            "retry-after-is-ignored",
+            "gateway/http/retry.py",
+            "return jitter if retry_after_s is None else retry_after_s + jitter * 0.1",
+            "return jitter",
+            "tests/gateway/test_retry.py::test_no_wait_is_shorter_than_retry_after",
+        ),
+        mutation(
+            "a-429-closes-nothing",
+            "gateway/client.py",
+            "self.ledger.close(account(request.connection), None if whole else request.budget, retry_after_s)",
+            "pass",
+            "tests/gateway/test_repeats.py::test_while_a_429_closes_the_gate_nothing_else_is_sent",
+        ),
+        mutation(
+            "a-budget-that-never-ends",
+            "gateway/budget.py",
+            'if self._policy == "strict":',
+            "if False:",
+            "tests/gateway/test_budget.py::test_of_130_strict_queries_120_are_sent_and_10_get_the_wait",
+        ),
+        mutation(
+            "no-pace",
+            "gateway/budget.py",
+            "self._pace = _Window(pace, 1.0) if pace else None",
+            "self._pace = None",
+            "tests/gateway/test_budget.py::test_32_waiters_are_sent_at_the_pace_and_in_order_of_arrival",
+        ),
+    ),
+    *against(
+        "one caller's queries, or a host",
+        mutation(
+            "more-than-three-queries",
+            "gateway/lanes.py",
+            "if lane.running < MOST_AT_ONCE and not lane.waiting:",
+            "if True:",
+            "tests/gateway/test_lanes.py::test_three_queries_of_a_project_run_and_others_are_not_behind_them",
+        ),
+        mutation(
+            "no-turns",
+            "gateway/lanes.py",
+            "lane.waiting.setdefault(caller, deque()).append(mine)",
+            "caller = None; lane.waiting.setdefault(caller, deque()).append(mine)",
+            "tests/gateway/test_lanes.py::test_callers_take_turns",
+        ),
+        mutation(
+            "turns-end-before-the-query",
+            "gateway/call.py",
+            '            return await finish(await self._request("POST", path, writes=False, body=body, rows=rows))\n'
+            "\n    async def _report_place",
+            '            sent = await self._request("POST", path, writes=False, body=body, rows=rows)\n'
+            "        return await finish(sent)\n"
+            "\n    async def _report_place",
+            "tests/tools/query/test_operations.py::test_a_background_query_has_its_turn_until_it_has_ended",
+        ),
+        mutation(
+            "late-failures-let-probes-through",
+            "gateway/breaker.py",
+            "            if probe is not self._probe:\n                return\n",
+            "",
+            "tests/gateway/test_breaker.py::test_an_older_request_that_ends_late_lets_no_second_one_through",
+        ),
+        mutation(
+            "late-timeouts-let-probes-through",
+            "gateway/breaker.py",
+            "        if probe is self._probe:\n",
+            "        if True:\n",
+            "tests/gateway/test_breaker.py::test_an_older_request_that_ends_late_lets_no_second_one_through",
+        ),
+        mutation(
+            "a-breaker-that-never-opens",
+            "gateway/breaker.py",
+            "if self._failures < FAILURES:",
+            "if True:",
+            "tests/gateway/test_breaker.py::test_a_gateway_that_is_down_gets_no_more_requests",
+        ),
+    ),
+)
