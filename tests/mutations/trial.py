@@ -63,7 +63,21 @@ def _pytest(test: str, tree: Path) -> None:
     import pytest
 
     options = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    os._exit(_ENDED + int(pytest.main([*options, test.removeprefix(f"{folder}/")])))
+    end = _End()
+    with suppress(Exception):  # warnings that are raised after the tests have ended
+        pytest.main([*options, test.removeprefix(f"{folder}/")], plugins=[end])
+    os._exit(1 if end.code is None else _ENDED + end.code)
+
+
+class _End:
+    """How the tests ended."""
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Keep the exit status."""
+        self.code = int(exitstatus)
 
 
 def _is_of_the_checkout(path: str) -> bool:

@@ -73,6 +73,7 @@ async def test_a_head_that_does_not_end_closes_its_connection(data: bytes, monke
 
 
 async def test_half_open_connections_make_room_for_whole_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_S", 10 * DEADLINE_S)  # so that nothing else closes them
     async with listening(20, monkeypatch) as port:
         idle = [await connected(port) for _ in range(60)]
         assert await health(port) == 200
