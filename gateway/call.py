@@ -1,6 +1,5 @@
 """One tool call: its target (project and connection), its budget class and its deadline."""
 
-import re
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -35,7 +34,6 @@ from .target import Target, resolve_target
 
 _ONE_QUERY_PATH = "/api/projects/{project_id}/query/{query_id}/"
 _REACH_PATH = "/api/projects/{project_id}/feature_flags/user_blast_radius/"
-_ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
 
 
 class Call:
@@ -362,7 +360,7 @@ class Call:
         return await self._dispatcher.send(request)
 
     async def _set_deleted(self, path: str, identifiers: Mapping[str, object], *, deleted: bool) -> dict[str, Any]:
-        if _resource(path) not in RESTORABLE:
+        if paths.resource(path) not in RESTORABLE:
             raise RuntimeError(f"{path} takes no soft delete")
         return await self._write(
             "PATCH", path, {"deleted": deleted}, identifiers, lambda fields: fields.get("deleted") is deleted
@@ -399,9 +397,3 @@ class Call:
 def _is_object(fields: Mapping[str, Any]) -> bool:
     """Return whether this is a stored object: all objects that this server writes have an id."""
     return fields.get("id") is not None
-
-
-def _resource(path: str) -> str | None:
-    """Return `feature_flags` of `/api/projects/{project_id}/feature_flags/{flag_id}/`; None for other paths."""
-    match = _ONE_RESOURCE.fullmatch(path)
-    return match[1] if match else None

@@ -29,6 +29,9 @@ _BASE_PATH = re.compile(r"(/[A-Za-z0-9_~.-]+)*/?")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
+_ONE_RESOURCE = re.compile(r"/api/projects/\{project_id\}/(\w+)/\{\w+\}/")
+
+
 @cache
 def placeholders(template: str) -> frozenset[str]:
     """Return the names in `{braces}` of a path template."""
@@ -140,3 +143,9 @@ def query_text(name: str, value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError) as error:
         raise Refused("invalid_argument", f"`{name}` cannot be sent as JSON.", "Use finite numbers.") from error
+
+
+def resource(path: str) -> str | None:
+    """Return `feature_flags` of `/api/projects/{project_id}/feature_flags/{flag_id}/`; None for other templates."""
+    match = _ONE_RESOURCE.fullmatch(path)
+    return match[1] if match else None

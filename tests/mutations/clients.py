@@ -54,8 +54,8 @@ MUTATIONS = (
         mutation(
             "excluded-tools",
             "server/tool_list.py",
-            "and tool.name not in settings.exclude_tools",
-            "",
+            "excluded = tool.name in settings.exclude_tools",
+            "excluded = False",
             "tests/server/test_asking.py::test_excluded_tools_are_neither_listed_nor_callable",
         ),
     ),

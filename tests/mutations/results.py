@@ -8,7 +8,7 @@ MUTATIONS = (
         mutation(
             "no-secrets",
             "server/settings/__init__.py",
-            "return secret_forms(*(secret.reveal() for secret in (self.api_key, self.token) if secret is not None))",
+            "return secret_forms(*(secret.reveal() for secret in given if secret is not None))",
             "return ()",
             "tests/server/rendering/test_door.py::test_no_tool_shows_the_key_or_a_part_of_it",
         ),
@@ -277,6 +277,40 @@ MUTATIONS = (
             "for place in sorted(places, reverse=True)[:1]:",
             "tests/tools/query/test_plan.py::"
             "test_every_member_of_a_union_gets_a_limit_because_posthog_truncates_it_silently",
+        ),
+    ),
+    *against(
+        "personal data reaches the model",
+        mutation(
+            "people-under-their-names",
+            "schemas/privacy/__init__.py",
+            "return value if self.pseudonyms is None else self.pseudonyms.value(value)",
+            "return value",
+            "tests/server/test_people.py::test_a_person_is_shown_under_pseudonyms_that_other_tools_repeat",
+        ),
+        mutation(
+            "pseudonyms-sent-to-posthog",
+            "server/privacy.py",
+            "if found := pseudonym_in(arguments):",
+            "if (found := pseudonym_in(arguments)) and not arguments:",
+            "tests/server/test_people.py::test_a_pseudonym_in_an_argument_is_rejected_before_anything_is_sent",
+        ),
+    ),
+    *against(
+        "a query is about one person",
+        mutation(
+            "tools-about-persons",
+            "server/tool_list.py",
+            "about_groups = not settings.aggregate_only or tool.name not in SINGLE_PERSONS",
+            "about_groups = True",
+            "tests/server/test_people.py::test_tools_about_single_persons_are_off_with_aggregate_only",
+        ),
+        mutation(
+            "groups-of-one",
+            "schemas/privacy/__init__.py",
+            "SMALLEST_GROUP = 5",
+            "SMALLEST_GROUP = 1",
+            "tests/tools/query/test_aggregated.py::test_the_rows_of_a_real_engine_are_the_groups_of_at_least_five",
         ),
     ),
 )

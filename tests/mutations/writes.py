@@ -395,7 +395,7 @@ MUTATIONS = (
         mutation(
             "any-soft-delete",
             "gateway/call.py",
-            "if _resource(path) not in RESTORABLE:",
+            "if paths.resource(path) not in RESTORABLE:",
             "if False:",
             "tests/gateway/test_call.py::test_nothing_else_is_soft_deleted",
         ),
