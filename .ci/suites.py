@@ -59,14 +59,25 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def in_parts(folders: Sequence[str]) -> Iterator[Run]:
-    """Yield the runs of whole suites: of each one the parts, and everything else."""
+    """Yield the runs of whole suites, the longest first: of each suite the parts, and everything else."""
+    first, *_ = folders
+    yield from parts_of(first)
     for folder in folders:
-        parts = PARTS.get(folder, ())
-        # Parts that run at once would overwrite each other's failures in pytest's cache.
-        apart = ["-p", "no:cacheprovider"] if parts else []
-        for part in parts:
-            yield Run(folder, [*apart, part], part)
-        yield Run(folder, [*apart, *(f"--ignore={part}" for part in parts)])
+        yield Run(folder, [*apart(folder), *(f"--ignore={part}" for part in PARTS.get(folder, ()))])
+    for folder in folders:
+        if folder != first:
+            yield from parts_of(folder)
+
+
+def parts_of(folder: str) -> Iterator[Run]:
+    """Yield the runs of the parts of a suite."""
+    for part in PARTS.get(folder, ()):
+        yield Run(folder, [*apart(folder), part], part)
+
+
+def apart(folder: str) -> Sequence[str]:
+    """Return an argument for suites in parts: those that run at once would overwrite each other's failures."""
+    return ["-p", "no:cacheprovider"] if folder in PARTS else []
 
 
 def divide(arguments: Sequence[str], folders: Sequence[str]) -> Mapping[str, list[str]]:

@@ -85,6 +85,13 @@ def test_the_parts_of_a_suite_leave_no_test_out_and_run_none_twice(suites: Modul
 
 
 @IN_REPOSITORY
+def test_the_short_parts_start_last(suites: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suites, "PARTS", {"long": ["tests/a"], "other": ["tests/b"]})
+    names = [one.name for one in suites.in_parts(["long", "other", "small"])]
+    assert names == ["long/tests/a", "long/tests", "other/tests", "small/tests", "other/tests/b"]
+
+
+@IN_REPOSITORY
 def test_suites_run_in_parts_unless_arguments_are_given(suites: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[tuple[str, ...]] = []
 
