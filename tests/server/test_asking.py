@@ -190,9 +190,10 @@ async def test_a_confirmation_counts_for_now_at_a_later_time() -> None:
         assert len(writes(fake)) == 1
 
 
-async def test_a_question_passes_the_door() -> None:
+@ERAS
+async def test_a_question_passes_the_door(era: Era) -> None:
     person = Person("decline")
-    async with served(person=person) as (client, fake):
+    async with served(era, person) as (client, fake):
         fake.answers(with_name(f"x {CANARY} \u202e{chr(0xE0041)}y"))
         await called(client, *DELETE)
     (question,) = person.asked
