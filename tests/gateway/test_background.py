@@ -83,8 +83,9 @@ async def test_the_last_call_that_gives_up_stops_the_query() -> None:
             await anyio.lowlevel.checkpoint()
         assert work.stopped == []
         second.cancel()
-    await queries.aclose()
+    await anyio.wait_all_tasks_blocked()
     assert work.stopped == [query.id]
+    await queries.aclose()
 
 
 async def test_a_query_whose_id_was_given_out_is_stopped_only_by_that() -> None:
