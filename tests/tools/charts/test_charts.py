@@ -1,5 +1,6 @@
 """Charts: the specification of a table, and its rendering."""
 
+import io
 import json
 import math
 import struct
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from maton_posthog.schemas.query import Plot
 from maton_posthog.tools.charts import drawing as charts_drawing
+from maton_posthog.tools.charts import renderer
 from maton_posthog.tools.charts.drawing import MOST_BYTES, illustrated
 from maton_posthog.tools.charts.plot import plotted
 from maton_posthog.tools.charts.renderer import is_plain
@@ -274,6 +276,14 @@ def test_a_missing_column_is_named_with_the_available_ones() -> None:
 def test_a_specification_that_loads_or_computes_is_not_plain(spec: dict[str, Any]) -> None:
     assert not is_plain(spec)
     assert is_plain({"data": {"values": [spec]}, "mark": "point"})
+
+
+def test_a_specification_that_is_not_plain_never_reaches_the_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = {"data": {"url": "http://127.0.0.1:9/"}, "mark": "point"}
+    written = io.TextIOWrapper(io.BytesIO(json.dumps(spec).encode()))
+    monkeypatch.setattr(sys, "stdin", written)
+    monkeypatch.setattr(renderer, "import_module", pytest.fail)
+    assert renderer.main() == 1
 
 
 @pytest.mark.parametrize("address", ["{url}data.json", "file:///etc/passwd", "{url}picture.png"])
