@@ -136,9 +136,9 @@ MUTATIONS = (
         ),
         mutation(
             "prints-on-stdout",
-            "server/starting/process.py",
-            "with uncollected(), redirect_stdout(sys.stderr):",
-            "print(file=sys.stdout, flush=True)\n    with uncollected():",
+            "server/transports/wire.py",
+            "        os.dup2(2, 1)\n",
+            "        pass\n",
             "tests/server/transports/test_stdio.py::test_stdout_has_only_the_protocol",
         ),
     ),
