@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 
-async def nobody() -> Sequence[Mapping[str, Any]]:
-    """Count nobody."""
+async def not_counted(*_: object) -> Sequence[Mapping[str, Any]]:
+    """Return no numbers of persons."""
     return ()
 
 
@@ -20,10 +20,10 @@ class Proposal:
     """The path of the request, without the project."""
     body: Mapping[str, Any]
     reasons: tuple[str, ...] = ()
-    """Why a person should look at it first; empty for a change that nobody has to look at."""
+    """Why a person should look at it first. A change without reasons is sent at once."""
     difference: Mapping[str, Any]
     """`{field: {"before", "after"}}` of the object; for a new object, its fields."""
-    count: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]] = nobody
+    count: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]] = not_counted
     """Counts whom the change affects, as far as PostHog can, for whoever looks at it first."""
     version: str = ""
     """The state of the object that the change is based on."""

@@ -68,7 +68,7 @@ async def call_tool(
             patient=patient,
             tool=operation.name,
             caller=caller,
-            asked=_asked(operation.name, args),
+            asked=_asked(operation.name, args) if effect.writes else None,
             ask=ask,
         )
         reply = prepared if isinstance(prepared, Reply) else await _run(operation, call, args, prepared)

@@ -134,7 +134,7 @@ class Runtime:
             clean=self.door.value,
             privacy=self.privacy,
             journal=self.audit.journal(tool),
-            approve=self._approval(asked, ask) if writes and asked else approved,
+            approve=self._approval(asked, ask) if asked else approved,
             caller=caller,
         )
 

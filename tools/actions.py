@@ -16,7 +16,7 @@ from ..schemas.actions import (
 )
 from ..schemas.base import View
 from .operation import Effect, Operation, Result, Toolset, read, route, show
-from .operation.editing import Editing, plain_arguments, tags_of
+from .operation.editing import Editing, plain_arguments
 from .operation.writing import creating, deleting, updating
 
 ACTIONS = "/api/projects/{project_id}/actions/"
@@ -54,10 +54,6 @@ def _fits(row: dict[str, Any], search: str | None) -> bool:
     return (search or "").casefold() in text
 
 
-def _body(_: Call, args: UpdateAction, stored: Mapping[str, Any]) -> Mapping[str, Any]:
-    return args.given(leave_out=frozenset({"tags", "remove_tags"})) | tags_of(args, stored)
-
-
 def _back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
     """Return the arguments that bring back the fields, with the fields of steps that update_action takes."""
     steps = {"steps": show(ActionView, before).get("steps")} if "steps" in names else {}
@@ -74,7 +70,6 @@ _EDITING: Editing[Any] = Editing(
     path="/api/projects/{project_id}/actions/{action_id}/",
     gives=ActionView,
     target="action_id",
-    body=_body,
     back=_back,
     meant=_meant,
 )

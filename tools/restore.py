@@ -7,7 +7,7 @@ from ..gateway.call import Call
 from ..schemas.restore import RESTORABLE, RestoreDeleted, RestoredView
 from .operation import Effect, Operation, Result, show
 from .operation.undoing import undo_call
-from .operation.writing import dry_run
+from .operation.writing import check_identity, dry_run
 
 PATHS = {name: f"/api/projects/{{project_id}}/{resource}/{{id}}/" for resource, name in RESTORABLE.items()}
 _ON_AGAIN = "A flag that was on when it was deleted is on again at once."
@@ -27,6 +27,7 @@ async def _restore_deleted(api: Call, args: RestoreDeleted) -> Result:
         return await dry_run(proposal, {"id": args.id})
     await api.approve(proposal)
     answer = await api.restore(path, id=args.id)
+    check_identity(args.id, answer)
     target = {"flag": "flag"}.get(args.resource, f"{args.resource}_id")
     undo = undo_call(api, f"delete_{args.resource}", {target: str(args.id)})
     return {"restored": args.resource, **show(RestoredView, answer), "changed": dict(proposal.difference), **undo}

@@ -205,7 +205,7 @@ MUTATIONS = (
         mutation(
             "another-object-is-stored",
             "tools/operation/writing.py",
-            'if str(after.get("id")) != str(before.get("id")):',
+            'if str(after.get("id")) != str(identifier):',
             "if False:",
             _WRITING + "test_a_response_with_another_object_is_no_success",
         ),

@@ -60,6 +60,14 @@ async def test_list_shows_the_identifying_fields_and_next_offset() -> None:
     ]
 
 
+async def test_stale_flags_are_listed_also_when_their_calls_cannot_be_counted() -> None:
+    api = FakeCall({f"GET {FLAGS}": page(flag()), f"POST {QUERY_PATH}": Rejected("rate_limited", "Too many.")})
+    shown = await run(LIST, api, active="STALE")
+    assert shown["note"] == "The calls of the last 30 days could not be counted (rate_limited)."
+    assert "calls_30d" not in shown["flags"][0]
+    assert shown["flags"][0]["fully_rolled_out"] is True
+
+
 async def test_a_flag_is_found_by_its_id() -> None:
     api = FakeCall({f"GET {FLAG}": flag()})
     shown = await run(GET, api, flag=42)

@@ -48,6 +48,13 @@ async def test_a_response_that_does_not_confirm_the_restore_raises_an_error(dele
         await run(RESTORE, api, resource="cohort", id=7)
 
 
+async def test_a_restore_that_is_answered_with_another_object_is_no_success() -> None:
+    api = FakeCall({"PATCH /api/projects/{project_id}/cohorts/{id}/": answer("cohort", id=8, deleted=False)})
+    with pytest.raises(Failed, match="another object") as caught:
+        await run(RESTORE, api, resource="cohort", id=7)
+    assert caught.value.outcome == "unknown"
+
+
 @pytest.mark.parametrize("arguments", [{"resource": "survey", "id": 1}, {"resource": "flag", "id": "key"}, {"id": 1}])
 def test_a_resource_without_soft_delete_is_rejected(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

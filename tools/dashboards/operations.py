@@ -1,6 +1,6 @@
 """Dashboards. PostHog cannot search them, so all pages are searched here; tiles are shown without their results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ...gateway.call import Call
@@ -19,7 +19,7 @@ from ...schemas.dashboards import (
 from ...schemas.json import as_list, as_object, is_list, is_object
 from ..insights.withheld import without_persons
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
-from ..operation.editing import Change, Editing, tags_of
+from ..operation.editing import Change, Editing
 from ..operation.pages import MAX_PAGES, PAGE_SIZE, PagedRows
 from ..operation.writing import creating, deleting, updating
 from .numbers import numbers_of
@@ -83,10 +83,6 @@ def _without_result(tile: Any) -> Any:
     return {**tile, "insight": {name: value for name, value in insight.items() if name != "result"}}
 
 
-def _body(_: Call, args: UpdateDashboard, stored: Mapping[str, Any]) -> Mapping[str, Any]:
-    return args.given(leave_out=frozenset({"tags", "remove_tags"})) | tags_of(args, stored)
-
-
 async def _reasons(_: Call, change: Change) -> Sequence[str]:
     """Return why a dashboard with tiles is not deleted unseen."""
     tiles = len(as_list(change.before.get("tiles")))
@@ -96,7 +92,7 @@ async def _reasons(_: Call, change: Change) -> Sequence[str]:
 
 
 _EDITING: Editing[Any] = Editing(
-    what="dashboard", path=DASHBOARD, gives=DashboardView, target="dashboard_id", body=_body, reasons=_reasons
+    what="dashboard", path=DASHBOARD, gives=DashboardView, target="dashboard_id", reasons=_reasons
 )
 
 

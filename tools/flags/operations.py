@@ -5,7 +5,7 @@ from typing import Any
 
 from ...gateway.budget import Budget
 from ...gateway.call import Call
-from ...gateway.errors import Refused
+from ...gateway.errors import GatewayError, Refused
 from ...schemas.base import OF_THE_CALL
 from ...schemas.base.shown import Whole
 from ...schemas.experiments.objects import ExperimentRow
@@ -21,7 +21,6 @@ from .people import evidence, reach_of, what_a_person_gets
 
 _EXPERIMENT = "/api/projects/{project_id}/experiments/{experiment_id}/"
 _MOST_EXPERIMENTS = 3
-_LISTS = frozenset({"tags", "remove_tags"})
 
 
 async def _list_flags(api: Call, args: ListFlags) -> Result:
@@ -30,8 +29,9 @@ async def _list_flags(api: Call, args: ListFlags) -> Result:
     shown = show_page(FlagRow, found, args, under="flags")
     if args.active != "STALE":
         return shown
-    known = await evidence(api, as_objects(as_object(found).get("results")))
-    return {**shown, "flags": [{**row, **known.get(row["key"], {})} for row in shown["flags"]]}
+    known, note = await evidence(api, as_objects(as_object(found).get("results")))
+    rows = [{**row, **known.get(row["key"], {})} for row in shown["flags"]]
+    return {**shown, "flags": rows, **({"note": note} if note else {})}
 
 
 async def _get_flag(api: Call, args: GetFlag) -> Result:
@@ -42,7 +42,7 @@ async def _get_flag(api: Call, args: GetFlag) -> Result:
     if api.privacy.aggregate_only:
         raise Refused(
             "invalid_argument",
-            "person: what one person gets is not shown on this server (--aggregate-only).",
+            "`person`: what one person gets is not shown on this server (--aggregate-only).",
             "Leave `person` out.",
         )
     return {**shown, "person": await what_a_person_gets(api, read(FlagRow, found).key, args.person)}
@@ -125,19 +125,24 @@ async def _reasons(api: Call, change: Change) -> Sequence[str]:
         reasons.append("The flag is on, and code asks for it by its old key.")
     elif was_on and "filters" in names:
         reasons.append("The flag is on: this changes who gets it, or what they get.")
-    if running := await _running_experiments(api, change.before):
-        reasons.append(f"A running experiment uses the flag: {running}.")
+    numbers = as_list(change.before.get("experiment_set"))
+    states = [await _state_of(api, number) for number in numbers[:_MOST_EXPERIMENTS]]
+    if "running" in states:
+        reasons.append("A running experiment uses the flag.")
+    elif None in states or len(numbers) > _MOST_EXPERIMENTS:
+        reasons.append("Experiments use the flag, and not all of them could be read.")
     return reasons
 
 
-async def _running_experiments(api: Call, flag: Mapping[str, Any]) -> str:
-    """Return the ids of running experiments of the flag, such as `7, 9`."""
-    running: list[str] = []
-    for number in as_list(flag.get("experiment_set"))[:_MOST_EXPERIMENTS]:
-        experiment = read(ExperimentRow, await api.get(_EXPERIMENT, experiment_id=number))
-        if experiment.start_date is not None and experiment.end_date is None:
-            running.append(str(experiment.id))
-    return ", ".join(running)
+async def _state_of(api: Call, experiment: object) -> str | None:
+    """Return whether an experiment is `running` or not (""); None when this connection cannot read experiments."""
+    try:
+        found = read(ExperimentRow, await api.get(_EXPERIMENT, experiment_id=experiment))
+    except GatewayError as error:
+        if error.code not in ("not_found", "permission_denied"):
+            raise
+        return "" if error.code == "not_found" else None
+    return "running" if found.start_date is not None and found.end_date is None else ""
 
 
 async def _affects(api: Call, change: Change) -> Sequence[Mapping[str, Any]]:

@@ -82,22 +82,31 @@ async def _distinct_id(api: Call, person: str) -> str:
     return found.distinct_ids[0] if found.distinct_ids else person
 
 
-async def evidence(api: Call, rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return `{key: {"calls_30d", "fully_rolled_out", "since"}}` of stale flags: one HogQL query counts their calls."""
-    keys = [str(row.get("key")) for row in rows][:_MOST_KEYS]
-    if not keys:
-        return {}
+async def evidence(api: Call, rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, dict[str, Any]], str | None]:
+    """Return `{key: {"calls_30d"?, "fully_rolled_out", "since"}}` of stale flags, and a note if they are uncounted.
+
+    One HogQL query counts the calls of all of them.
+    """
+    calls: dict[str, Any] | None = {}
+    note = None
+    if keys := [str(row.get("key")) for row in rows][:_MOST_KEYS]:
+        try:
+            calls = await _calls(api, keys)
+        except GatewayError as error:
+            calls, note = None, f"The calls of the last 30 days could not be counted ({error.code})."
+    return {str(row.get("key")): _evidence(row, calls) for row in rows}, note
+
+
+async def _calls(api: Call, keys: Sequence[str]) -> dict[str, Any]:
     query = {"kind": "HogQLQuery", "query": _CALLS, "values": {"keys": keys}}
     found = as_object(await api.counted_as(Budget.QUERY).query({"query": query, "name": "calls of stale flags"}))
-    calls = {str(row[0]): row[1] for row in as_list(found.get("results")) if len(as_list(row)) == 2}
-    return {
-        str(row.get("key")): {
-            "calls_30d": calls.get(str(row.get("key")), 0),
-            "fully_rolled_out": _is_for_all(as_object(row.get("filters"))),
-            "since": row.get("updated_at") or row.get("created_at"),
-        }
-        for row in rows
-    }
+    return {str(row[0]): row[1] for row in as_list(found.get("results")) if len(as_list(row)) == 2}
+
+
+def _evidence(row: Mapping[str, Any], calls: Mapping[str, Any] | None) -> dict[str, Any]:
+    counted = {} if calls is None else {"calls_30d": calls.get(str(row.get("key")), 0)}
+    rolled_out = _is_for_all(as_object(row.get("filters")))
+    return {**counted, "fully_rolled_out": rolled_out, "since": row.get("updated_at") or row.get("created_at")}
 
 
 def _is_for_all(filters: Mapping[str, Any]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...gateway.approval import not_counted
 from ...gateway.call import Call
 from ...gateway.paths import placeholders
 from ...schemas.base import View, Write
@@ -35,13 +36,8 @@ type Reasons = Callable[[Call, Change], Awaitable[Sequence[str]]]
 """Returns why a person should look at a change before it is sent."""
 
 
-async def nobody_asks(_: Call, __: Change) -> Sequence[str]:
+async def no_reasons(_: Call, __: Change) -> Sequence[str]:
     """Return no reason."""
-    return ()
-
-
-async def nobody_counts(_: Call, __: Change) -> Sequence[Mapping[str, Any]]:
-    """Count nobody."""
     return ()
 
 
@@ -50,9 +46,11 @@ def no_notes(_: Call, __: Any, ___: Change, ____: Mapping[str, Any]) -> Sequence
     return ()
 
 
-def plain_body(_: Call, args: Any, __: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the given arguments as the fields to store."""
-    return args.given()
+def plain_body(_: Call, args: Any, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the given arguments as the fields to store; tags are added and removed."""
+    if not hasattr(args, "remove_tags"):
+        return args.given()
+    return args.given(leave_out=frozenset({"tags", "remove_tags"})) | tags_of(args, stored)
 
 
 def plain_arguments(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
@@ -108,8 +106,8 @@ class Editing[I: Write]:
     """Returns an object without what has no meaning, so that the undo need not bring it back."""
     basis: Callable[[Change], Mapping[str, Any]] = lambda _: {}
     """Returns what is sent along, so that PostHog notices conflicting changes."""
-    reasons: Reasons = nobody_asks
-    affects: Callable[[Call, Change], Awaitable[Sequence[Mapping[str, Any]]]] = nobody_counts
+    reasons: Reasons = no_reasons
+    affects: Callable[[Call, Change], Awaitable[Sequence[Mapping[str, Any]]]] = not_counted
     """Returns whom a change affects, as far as PostHog counts it."""
     notes: Callable[[Call, I, Change, Mapping[str, Any]], Sequence[str]] = no_notes
     """Returns notes on the stored object."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ...gateway.approval import Proposal, nobody
+from ...gateway.approval import Proposal, not_counted
 from ...gateway.call import Call
 from ...gateway.errors import Failed, GatewayError, Refused
 from ...schemas.base import OF_THE_CALL, View, Write
@@ -43,7 +43,7 @@ async def update[I: Write](api: Call, args: I, editing: Editing[I], tool: str) -
         change = await _unchanged(api, args, editing, change)
     body = {**change.body, **editing.basis(change)}
     after = await api.patch(editing.path, body, **{editing.placeholder: before["id"]})
-    _check_identity(before, after)
+    check_identity(before["id"], after)
     _check_stored(change, after)
     notes = editing.notes(api, args, change, after)
     found = differences(editing.gives, before, after, change.body)
@@ -66,7 +66,7 @@ async def delete[I: Write](api: Call, args: I, editing: Editing[I], state: type[
     if await api.approve(proposal):
         await _unchanged(api, args, editing, change)
     after = await api.soft_delete(editing.path, **{editing.placeholder: before["id"]})
-    _check_identity(before, after)
+    check_identity(before["id"], after)
     return {
         **show(state, after),
         **differences(editing.gives, before, after, change.body),
@@ -85,17 +85,17 @@ async def create(
     what: str,
     undo: Removal | None,
     reasons: Sequence[str] = (),
-    count: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]] = nobody,
+    count: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]] = not_counted,
 ) -> dict[str, Any]:
     """Create an object, and return it with the call that removes it again: `undo` gives its tool and arguments.
 
     Raises GatewayError.
     """
     shown = {name: value for name, value in body.items() if not name.startswith("_")}
-    difference_ = {name: {"before": None, "after": cut(value)} for name, value in shown.items()}
+    made = {name: {"before": None, "after": cut(value)} for name, value in shown.items()}
     name = next((shown[each] for each in ("key", "name", "content") if isinstance(shown.get(each), str)), "")
     title = f"Create {what} {json.dumps(excerpt(name, 80), ensure_ascii=False)}"
-    proposal = Proposal(title=title, path=path, body=body, reasons=tuple(reasons), count=count, difference=difference_)
+    proposal = Proposal(title=title, path=path, body=body, reasons=tuple(reasons), count=count, difference=made)
     if args.dry_run:
         return await dry_run(proposal, {})
     await api.approve(proposal)
@@ -152,8 +152,9 @@ async def _unchanged[I: Write](api: Call, args: I, editing: Editing[I], change: 
     return Change(now, change.body)
 
 
-def _check_identity(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    if str(after.get("id")) != str(before.get("id")):
+def check_identity(identifier: object, after: Mapping[str, Any]) -> None:
+    """Raise Failed if a change was answered with another object than the one that was named."""
+    if str(after.get("id")) != str(identifier):
         raise Failed(
             "bad_upstream_response",
             "PostHog accepted the change, but responded with another object.",

@@ -1,13 +1,12 @@
 """Changes of stored objects: what is sent, what the answer says, and what is left alone."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from maton_posthog.gateway.approval import Aim, Proposal
-from maton_posthog.gateway.errors import Failed, Refused
+from maton_posthog.gateway.approval import Aim, Approve, Proposal, approved
+from maton_posthog.gateway.errors import Failed, Refused, Rejected
 from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.operations import OPERATIONS
 
@@ -32,7 +31,7 @@ UPDATES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
 EVERY_UPDATE = pytest.mark.parametrize("tool", UPDATES)
 
 
-def posthog(tool: str, **side_effects: Any) -> tuple[FakeCall, dict[str, Any]]:
+def posthog(tool: str, *, approve: Approve = approved, **side_effects: Any) -> tuple[FakeCall, dict[str, Any]]:
     """Return a PostHog with one object, which stores what is sent and changes some other fields with it."""
     resource, name, _, _ = UPDATES[tool]
     stored = answer(name)
@@ -43,7 +42,7 @@ def posthog(tool: str, **side_effects: Any) -> tuple[FakeCall, dict[str, Any]]:
         return dict(stored)
 
     one = f"{PROJECT}{resource}/{{id}}/"
-    return FakeCall({f"GET {one}": lambda _: dict(stored), f"PATCH {one}": store}), stored
+    return FakeCall({f"GET {one}": lambda _: dict(stored), f"PATCH {one}": store}, approve=approve), stored
 
 
 def operation(tool: str) -> Operation[Any]:
@@ -141,31 +140,23 @@ async def test_a_dry_run_of_an_update_shows_the_difference_and_only_reads(tool: 
 
 @EVERY_UPDATE
 async def test_an_object_that_changed_while_a_person_looked_is_left_alone(tool: str) -> None:
-    api, stored = posthog(tool)
-
     async def slow(_: Proposal, __: Aim) -> float:
         stored["description" if "description" in stored else "created_at"] = "changed in the meantime"
         return 5.0
 
-    with_person(api, slow)
+    api, stored = posthog(tool, approve=slow)
     with pytest.raises(Refused) as caught:
         await run(operation(tool), api, **UPDATES[tool][2], **UPDATES[tool][3])
     assert caught.value.code == "conflict"
     assert bodies(api) == []
 
 
-def with_person(api: FakeCall, approve: Callable[[Proposal, Aim], Any]) -> None:
-    api._approve = approve  # pyright: ignore[reportPrivateUsage]
-
-
 async def test_the_time_of_a_person_does_not_count_towards_the_deadline() -> None:
-    api, _ = posthog("update_flag")
-    api.end_in(30)
-
     async def slow(_: Proposal, __: Aim) -> float:
         return 600.0
 
-    with_person(api, slow)
+    api, _ = posthog("update_flag", approve=slow)
+    api.end_in(30)
     await run(operation("update_flag"), api, flag=42, name="New")
     assert api.left_s > 500
 
@@ -276,7 +267,7 @@ async def test_flag_id_is_the_former_name_of_flag() -> None:
 
 async def test_a_flag_to_change_can_be_named_by_its_key() -> None:
     api, stored = flags()
-    api._answers[f"GET {PROJECT}feature_flags/"] = page(stored)  # pyright: ignore[reportPrivateUsage]
+    api.respond({f"GET {PROJECT}feature_flags/": page(stored)})
     await run(operation("delete_flag"), api, flag="my-feature-flag", dry_run=True)
     await run(operation("update_flag"), api, flag="my-feature-flag", active=False)
     assert stored["active"] is False
@@ -286,10 +277,8 @@ async def test_the_flag_of_a_survey_is_changed_only_by_its_key() -> None:
     api, stored = flags(key="survey-targeting-x")
     with pytest.raises(Refused, match="decides who sees a survey"):
         await run(operation("update_flag"), api, flag=42, active=False)
-    api._answers |= {  # pyright: ignore[reportPrivateUsage]
-        f"GET {PROJECT}feature_flags/": page(),
-        f"GET {PROJECT}surveys/": page({"targeting_flag": {"id": 42, "key": "survey-targeting-x"}}),
-    }
+    of_survey = page({"targeting_flag": {"id": 42, "key": "survey-targeting-x"}})
+    api.respond({f"GET {PROJECT}feature_flags/": page(), f"GET {PROJECT}surveys/": of_survey})
     await run(operation("update_flag"), api, flag="survey-targeting-x", active=False)
     assert stored["active"] is False
 
@@ -381,3 +370,25 @@ async def test_a_new_survey_does_not_start_in_the_future() -> None:
     with pytest.raises(Refused, match="in the future"):
         await run(operation("create_survey"), api, **arguments)
     assert api.sent == []
+
+
+RUNNING = answer("experiment", start_date="2026-11-01T00:00:00Z", end_date=None)
+ENDED = answer("experiment", start_date="2026-11-01T00:00:00Z", end_date="2026-11-10T00:00:00Z")
+EXPERIMENTS: list[tuple[Any, str]] = [
+    (RUNNING, "running experiment"),
+    (ENDED, ""),
+    (Rejected("not_found", "gone"), ""),
+    (Rejected("permission_denied", "no scope"), "not all of them could be read"),
+]
+
+
+@pytest.mark.parametrize(("found", "reason"), EXPERIMENTS, ids=["running", "ended", "deleted", "unreadable"])
+async def test_a_flag_of_an_experiment_is_changed_whatever_can_be_read_of_it(found: Any, reason: str) -> None:
+    api, stored = posthog("update_flag")
+    stored["experiment_set"] = [11]
+    api.respond({f"GET {PROJECT}experiments/{{id}}/": found})
+    shown = await run(operation("update_flag"), api, flag=42, name="New", dry_run=True)
+    asks = " ".join(shown.get("asks_first", ()))
+    assert (reason in asks) if reason else asks == ""
+    await run(operation("update_flag"), api, flag=42, name="New")
+    assert stored["name"] == "New"

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, cast
 
+from maton_posthog.gateway.approval import Approve, approved
 from maton_posthog.gateway.budget import Budget, Ledger
 from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import GatewayConfig
@@ -143,6 +144,7 @@ class FakeCall(Call):
         project: Project | None = Project(PROJECT_ID, "Default project"),  # noqa: B008 (immutable)
         connection: str | None = None,
         export_dir: Path | None = None,
+        approve: Approve = approved,
     ) -> None:
         config = GatewayConfig(api_key="fake", gateway_urls=(), control_urls=())
         super().__init__(
@@ -152,6 +154,7 @@ class FakeCall(Call):
             writes=True,
             target=Target(Connection(connection) if connection else None, project),
             export_dir=export_dir,
+            approve=approve,
         )
         self._answers = {f"POST {REACH_PATH}": {"affected": 1, "total": 2}, **(answers or {})}
         self._given: dict[str, Any] = {}
@@ -168,6 +171,10 @@ class FakeCall(Call):
         """Return the call of an operation that does or does not write; a read that writes fails."""
         self._dispatcher.writes = writes
         return self
+
+    def respond(self, answers: Mapping[str, Answer]) -> None:
+        """Add responses, or replace them."""
+        self._answers |= answers
 
     def end_in(self, seconds: float) -> None:
         """Set the deadline of the call to this many seconds from now."""
