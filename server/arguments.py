@@ -88,8 +88,12 @@ def _place(fault: Any) -> str:
 
 
 def _either(parts: Sequence[str]) -> str:
-    """Return the accepted values of all branches of a union as one sentence."""
-    first, *others = dict.fromkeys(parts)
+    """Return the accepted values of all branches of a union as one sentence.
+
+    A branch that says what is wrong, not what must be, was written for this argument, and the others add nothing.
+    """
+    explained = [part for part in parts if part.startswith(": ") and not part.startswith(": must")]
+    first, *others = dict.fromkeys(explained[:1] or parts)
     return " or ".join([first, *(other.removeprefix(": must be ") for other in others)])
 
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.schemas.base import Id, InProject
 from maton_posthog.server.arguments import invalid_arguments, reject_flood
+from maton_posthog.tools.operations import OPERATIONS
 
 
 class Tool(InProject):
@@ -129,3 +130,25 @@ def test_values_are_never_shown() -> None:
     secret = "phx_very_secret_value"
     refused = refusal(flag_id=secret, search=[secret], limit=secret, kind=secret, tags=secret, name=secret)
     assert secret not in str(refused.as_json())
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "message"),
+    [
+        ("get_flag", {"flag": ""}, "get_flag: flag: is empty; pass the id or the key of a flag."),
+        ("delete_flag", {"flag": " "}, "delete_flag: flag: is empty; pass the id or the key of a flag."),
+        (
+            "get_insight",
+            {"insight_id": "no such"},
+            "get_insight: insight_id: is not an insight; "
+            "pass its number or short id exactly as a list tool returns it.",
+        ),
+    ],
+)
+def test_the_branch_of_a_union_that_explains_itself_speaks_alone(
+    tool: str, arguments: dict[str, Any], message: str
+) -> None:
+    (operation,) = [each for each in OPERATIONS if each.name == tool]
+    with pytest.raises(ValidationError) as error:
+        operation.input.model_validate(arguments)
+    assert invalid_arguments(tool, error.value, []).message == message
