@@ -20,6 +20,8 @@ from .forked import ForkedProcess
 DEADLINE_S = 120.0
 """The deadline of everything that a test waits for; a busy machine is slow, so it measures no promise of the server."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - to see that it is refused, or guarded
+_LAST_READ = -1
+"""The id of the request after whose response a client stops reading."""
 COMMAND = (sys.executable, "-m", "maton_posthog.server")
 INITIALIZE = {
     "protocolVersion": "2025-06-18",
@@ -57,7 +59,6 @@ class ServerProcess:
             pipe = subprocess.PIPE
             self.process = subprocess.Popen([*command, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, env=given)
         self.lines: list[str] = []
-        self._reading = True
         self.errors: list[str] = []
         self._messages: queue.Queue[dict[str, Any]] = queue.Queue()
         self._readers = [
@@ -132,16 +133,17 @@ class ServerProcess:
         return found[0]
 
     def stop_reading(self) -> None:
-        """Close the client's end of stdout after the next line."""
-        self._reading = False
-        self.ask("ping", number=-1)
+        """Close the client's end of stdout. What the server writes from now on finds no reader."""
+        self.ask("ping", number=_LAST_READ)
+        self._readers[0].join(DEADLINE_S)
 
     def _read_output(self) -> None:
         assert self.process.stdout is not None
         for raw in self.process.stdout:
+            message = json.loads(raw)
             self.lines.append(raw.decode())
-            self._messages.put(json.loads(raw))
-            if not self._reading:
+            self._messages.put(message)
+            if message.get("id") == _LAST_READ:
                 self.process.stdout.close()
                 return
 

@@ -290,7 +290,7 @@ async def test_tools_about_single_persons_are_off_with_aggregate_only(tool: str)
 async def test_what_one_person_gets_of_a_flag_is_rejected_with_aggregate_only() -> None:
     async with served(aggregate_only=True) as (client, _):
         result = await client.call_tool("get_flag", {"flag": 42, "person": PERSON})
-    assert json.loads(text_of(result))["error"]["message"].startswith("person: ")
+    assert json.loads(text_of(result))["error"]["message"].startswith("`person`: ")
 
 
 async def test_a_query_of_rows_is_rejected_before_it_is_sent_with_aggregate_only() -> None:
