@@ -25,6 +25,8 @@ class Project:
     id: int | Literal["@current"]
     name: str | None = None
     timezone: str = "UTC"
+    week_start: int = 0
+    """The first day of a week: 0 for Sunday, 1 for Monday."""
     candidates: tuple[str, ...] = ()
     """Possible projects of an unresolved one, as `number name`."""
 
@@ -149,7 +151,12 @@ def _read(response: object, wanted: int | Literal["@current"]) -> Project:
         )
     name: object = fields.get("name")
     timezone: object = fields.get("timezone")
-    return Project(number, name if isinstance(name, str) else None, timezone if isinstance(timezone, str) else "UTC")
+    return Project(
+        number,
+        name if isinstance(name, str) else None,
+        timezone if isinstance(timezone, str) else "UTC",
+        1 if fields.get("week_start_day") == 1 else 0,
+    )
 
 
 def _candidates(teams: object) -> tuple[str, ...]:

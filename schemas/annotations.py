@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from .base import AskedWrite, Id, Page, View
 from .base.changes import Changes
-from .base.dates import Moment
+from .base.dates import Bound, Instant
 from .base.shown import Author, Items, Text
 
 type Scope = Literal["project", "organization", "dashboard", "insight"]
@@ -15,14 +15,14 @@ type Scope = Literal["project", "organization", "dashboard", "insight"]
 class ListAnnotations(Page):
     search: str | None = None
     scope: Scope | None = None
-    date_from: Moment | None = None
+    date_from: Bound | None = None
     """ISO 8601."""
-    date_to: Moment | None = None
+    date_to: Bound | None = None
 
 
 class CreateAnnotation(AskedWrite):
     content: str = Field(min_length=1, max_length=8192)
-    date_marker: Moment | None = None
+    date_marker: Instant | None = None
     """ISO 8601; default now."""
     scope: Scope = "project"
     insight_id: Id | None = None
@@ -43,7 +43,7 @@ class CreateAnnotation(AskedWrite):
 class UpdateAnnotation(Changes, AskedWrite):
     annotation_id: Id
     content: str | None = Field(default=None, min_length=1, max_length=8192)
-    date_marker: Moment | None = None
+    date_marker: Instant | None = None
     """ISO 8601."""
 
 

@@ -1,6 +1,7 @@
 """Annotations. Organization-wide ones appear in all projects; editing one moves it to the project of the request."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
 from ..gateway.call import Call
@@ -13,7 +14,7 @@ from ..schemas.annotations import (
     UpdateAnnotation,
 )
 from .operation import Effect, Operation, Result, Toolset, show_page
-from .operation.dates import range_end, range_start
+from .operation.dates import moments
 from .operation.editing import Change, Editing
 from .operation.undoing import removal
 from .operation.writing import create, deleting, updating
@@ -25,21 +26,26 @@ _MOVED = "This is an organization-wide annotation. It appears in all projects an
 
 
 async def _list_annotations(api: Call, args: ListAnnotations) -> Result:
+    start, end = moments(api, args.date_from, args.date_to)
     query = {
         "search": args.search,
         "scope": _SCOPES.get(args.scope, args.scope) if args.scope else None,
-        "date_from": range_start(api, args.date_from),
-        "date_to": range_end(api, args.date_to),
+        "date_from": start and start.isoformat(),
+        "date_to": end and end.isoformat(),
         "limit": args.limit,
         "offset": args.offset,
     }
     return show_page(AnnotationView, await api.get(ANNOTATIONS, query), args, under="annotations")
 
 
+def _marker(api: Call, value: datetime | date | str) -> str:
+    return api.moment(api.now().replace(microsecond=0) if isinstance(value, str) else value)
+
+
 async def _create_annotation(api: Call, args: CreateAnnotation) -> Result:
     body: dict[str, Any] = {
         "content": args.content,
-        "date_marker": api.moment(args.date_marker or api.now().replace(microsecond=0)),
+        "date_marker": _marker(api, args.date_marker or "now"),
         "scope": _SCOPES.get(args.scope, args.scope),
     }
     if args.insight_id is not None:
@@ -52,7 +58,7 @@ async def _create_annotation(api: Call, args: CreateAnnotation) -> Result:
 
 
 def _body(api: Call, args: UpdateAnnotation, _: Mapping[str, Any]) -> Mapping[str, Any]:
-    moment = {} if args.date_marker is None else {"date_marker": api.moment(args.date_marker)}
+    moment = {} if args.date_marker is None else {"date_marker": _marker(api, args.date_marker)}
     return args.given() | moment
 
 

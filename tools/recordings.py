@@ -8,7 +8,7 @@ from ..schemas.base import View
 from ..schemas.base.shown import Whole
 from ..schemas.recordings import GetRecording, ListRecordings, RecordingRow, RecordingView
 from .operation import Effect, Operation, Result, Toolset, read, show
-from .operation.dates import range_end, range_start
+from .operation.dates import sent_range
 
 RECORDINGS = "/api/projects/{project_id}/session_recordings/"
 RECORDING = "/api/projects/{project_id}/session_recordings/{recording_id}/"
@@ -22,7 +22,7 @@ class _Recordings(View):
 
 
 async def _list_recordings(api: Call, args: ListRecordings) -> Result:
-    since, until = range_start(api, args.date_from), range_end(api, args.date_to)
+    since, until = sent_range(api, args.date_from, args.date_to)
     query = {
         "date_from": since,
         "date_to": until,

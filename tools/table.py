@@ -159,6 +159,24 @@ def change(before: float, after: float) -> float | None:
     return _tidy(100 * (after - before) / abs(before)) if before else None
 
 
+SMALLEST_BASE = 30
+"""Below this, a share or a change can be chance: groups are not ranked, and changes carry what they start from."""
+
+
+def changes(name: str, before: float, after: float) -> dict[str, Any]:
+    """Return `{"vs_..._percent"}`, and `{"vs_..._from"}` for a base below 30; empty when the base is 0."""
+    moved = change(before, after)
+    base = number(before) if moved is not None and abs(before) < SMALLEST_BASE else None
+    return given(**{f"{name}_percent": moved, f"{name}_from": base})
+
+
+def also(names: Sequence[str], most: int = 5) -> list[str] | None:
+    """Return the others of a tie, at most some of them; None without others."""
+    if not names:
+        return None
+    return [*names[:most], *([f"… {len(names) - most} more"] if len(names) > most else [])]
+
+
 def mean(values: Sequence[float]) -> int | float | None:
     """Return the mean with two decimals; None without values."""
     return number(round(sum(values) / len(values), 2)) if values else None

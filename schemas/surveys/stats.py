@@ -3,14 +3,14 @@
 from pydantic import Field
 
 from ..base import InProject, TextId, View
-from ..base.dates import Moment
+from ..base.dates import Bound
 from ..measures import Count, Number
 
 
 class GetSurveyStats(InProject):
     survey_id: TextId
-    date_from: Moment | None = None
-    date_to: Moment | None = None
+    date_from: Bound | None = None
+    date_to: Bound | None = None
 
 
 class EventCounts(View):

@@ -93,12 +93,12 @@ async def test_relative_dates_are_sent_unchanged(relative: str) -> None:
 
 
 MISREAD = [
-    "yesterday",
-    "today",
-    "7d",
     "-7",
-    "-7 days",
     "-30M",
+    "week",
+    "november",
+    "01/02/2026",
+    "tomorrow",
     "-1wStart",
     "yEnd",
     "all",
@@ -106,12 +106,12 @@ MISREAD = [
     "20260223",
     "1700000000",
 ]
-INVALID = ["2026-02-30", "2026-2-3", "2026-02-23T25:00", "2026-02-23T10", "2026-02-23T10:00+99:00", 1700000000, True]
+INVALID = ["2026-02-30", "2026-02-23T25:00", "2026-02-23T10", "2026-02-23T10:00+99:00", 1700000000, True]
 
 
 @pytest.mark.parametrize("value", [*MISREAD, *INVALID])
 def test_dates_that_posthog_would_misread_are_rejected(value: object) -> None:
-    with pytest.raises(ValidationError, match="ISO 8601"):
+    with pytest.raises(ValidationError, match="date_from"):
         ListRecordings.model_validate({"date_from": value})
 
 

@@ -13,7 +13,9 @@ type PosthogQuery = dict[str, Any]
 def shared(node: str, spec: Spec[Any], *, interval: str = "day") -> PosthogQuery:
     """Return the kind, range and filters of a query. `interval` decides when a date alone ends."""
     dates = unless_empty(
-        date_from=as_sent(spec.dates.start), date_to=as_sent(spec.dates.end, interval=interval, end=True)
+        date_from=as_sent(spec.dates.start),
+        date_to=as_sent(spec.dates.end, interval=interval, end=True, explicit=spec.dates.explicit),
+        explicitDate=spec.dates.explicit,
     )
     return {
         "kind": node,

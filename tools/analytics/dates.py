@@ -4,24 +4,41 @@ PostHog accepts any date and fills future intervals with zeros; the last interva
 growing. Both look like a drop.
 """
 
-import re
-from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
+from enum import StrEnum
 
 from ...gateway.errors import Refused
+from ...schemas.base.dates import Bounded
+from ...schemas.base.periods import UNITS, Period, Unit, floor
+from ..operation.dates import EARLIEST_YEAR, relative, too_old
 
 type End = datetime | date | str | None
 
 MOST_INTERVALS = 1500
 """The most rows of a trend; more do not fit into a result."""
-_EARLIEST_YEAR = 1980
-"""PostHog ignores earlier events."""
-_RELATIVE = re.compile(r"-?(?P<number>[0-9]+)?(?P<unit>[hdwmqy])(?P<edge>Start|End)?")
+_UNITS: dict[str, Unit] = {unit: unit for unit in UNITS}
 _LENGTHS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 _WEEK = timedelta(weeks=1)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+def _precedes(start: datetime | None, began: datetime | None) -> bool:
+    return start is not None and began is not None and start.date() < began.date()
+
+
+class Rounding(StrEnum):
+    """What a kind of analysis counts of the interval in which its range begins or ends."""
+
+    EXACT = "exact"
+    """From the moment that was given."""
+    SERIES = "series"
+    """From the beginning of the day, hour or month, unless the moments are explicit."""
+    WHOLE = "whole"
+    """Whole intervals at both ends."""
+    DAYS = "days"
+    """Whole days at both ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +51,20 @@ class Range:
     start: datetime | None
     end: datetime
     now: datetime
+    began: datetime | None = None
+    """The first event of the project, if known."""
+    previous_start: datetime | None = None
+    """The start of the range that it is compared with."""
+
+    @property
+    def is_before_data(self) -> bool:
+        """True if the range begins before there were data."""
+        return _precedes(self.start, self.began)
+
+    @property
+    def compares_before_data(self) -> bool:
+        """True if the range that it is compared with begins before there were data."""
+        return _precedes(self.previous_start, self.began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +73,11 @@ class Intervals:
 
     days: tuple[str, ...]
     over: int = 0
-    """The number of complete intervals; the next one is incomplete, and others are in the future."""
-    incomplete_first: bool = False
+    """The number of intervals that are over; the next one is incomplete, and others are in the future."""
+    since: int = 0
+    """The first complete interval; the one before is incomplete, and earlier ones are older than the data."""
+    incomplete_first: str | None = None
+    """The interval in which the range or the data begin."""
 
     @property
     def incomplete_last(self) -> str | None:
@@ -52,22 +86,57 @@ class Intervals:
 
     def complete(self) -> range:
         """Return the positions of the complete intervals."""
-        return range(int(self.incomplete_first), self.over)
+        return range(min(self.since, self.over), self.over)
 
     def begun(self) -> range:
         """Return the positions of the intervals that are not in the future."""
         return range(min(self.over + 1, len(self.days)))
 
 
-def resolve(start: End, end: End, *, now: datetime, zone: tzinfo, interval: str) -> Range:
+def resolve(
+    start: End,
+    end: End,
+    *,
+    now: datetime,
+    zone: tzinfo,
+    interval: str,
+    week_start: int = 0,
+    rounding: Rounding = Rounding.SERIES,
+    explicit: bool = False,
+    exact: bool = False,
+) -> Range:
     """Return the range that PostHog will count (query semantics of its `dateRange`): a relative start is rounded down
-    to its day or hour, and an end is the end of its interval.
+    to its day or hour, and an end is the end of its interval. `explicit` is its `explicitDate`, which rounds nothing;
+    `exact` is a single number, which rounds no relative start.
 
     Raises Refused (`invalid_argument`) for a start before the calendar.
     """
     local = now.astimezone(zone)
-    first = None if start is None or start == "all" else _start(start, local, interval)
-    return Range(first, _end(end, local, interval), local)
+    first = None if start is None or start == "all" else _start(start, local, interval, as_given=explicit or exact)
+    last = _end(end, local, interval, explicit=explicit or (exact and end is None))
+    if first is not None and not explicit and not exact:
+        first = _widened(first, interval, rounding, week_start, is_relative=isinstance(start, str))
+    return Range(first, last, local)
+
+
+def _widened(start: datetime, interval: str, rounding: Rounding, week_start: int, *, is_relative: bool) -> datetime:
+    """Return where a kind of analysis begins to count for a range that begins at a moment."""
+    unit = unit_of(interval)
+    match rounding:
+        case Rounding.EXACT:
+            return start
+        case Rounding.SERIES:
+            kept = is_relative and unit in ("minute", "hour", "day")
+            return start if kept else floor(start, "day" if unit == "week" else unit, week_start)
+        case Rounding.WHOLE:
+            return floor(start, unit, week_start)
+        case Rounding.DAYS:
+            return floor(start, "day", week_start)
+
+
+def unit_of(interval: str) -> Unit:
+    """Return the unit of the calendar that an interval is; days for `total`."""
+    return _UNITS.get(interval, "day")
 
 
 def check(start: End, end: End, span: Range, *, interval: str) -> None:
@@ -87,8 +156,8 @@ def check(start: End, end: End, span: Range, *, interval: str) -> None:
             f"date_to: {_written(end)} is in the future; future days would count as zeros.",
             f"Omit date_to to count up to now: it is {span.now:%Y-%m-%d %H:%M} in the project's timezone.",
         )
-    if first is not None and first.year < _EARLIEST_YEAR:
-        raise _too_old()
+    if first is not None and first.year < EARLIEST_YEAR:
+        raise too_old()
     if first is not None and first > span.end:
         raise Refused(
             "invalid_argument",
@@ -103,32 +172,43 @@ def check(start: End, end: End, span: Range, *, interval: str) -> None:
         )
 
 
-def as_sent(value: End, *, interval: str = "day", end: bool = False) -> str | None:
+def as_sent(value: Bounded | None, *, interval: str = "day", end: bool = False, explicit: bool = False) -> str | None:
     """Return a date for PostHog's `dateRange`, which reads dates without an offset in the project's timezone.
 
     By hour and minute PostHog would end a date alone at its midnight; it is sent with the last second of the day.
     """
     if value is None or isinstance(value, str):
         return value
-    if end and not isinstance(value, datetime) and interval in ("minute", "hour"):
+    if isinstance(value, Period):
+        raise TypeError("words are settled before a query is compiled")
+    if end and not isinstance(value, datetime) and (explicit or interval in ("minute", "hour")):
         return datetime.combine(value, time(23, 59, 59)).isoformat()
     return value.isoformat()
 
 
-def intervals(days: Sequence[str], span: Range, interval: str, *, widened: bool = False) -> Intervals:
-    """Return which intervals are incomplete; `days` are those of PostHog's results. `widened`: PostHog reads whole
+def intervals(days: Sequence[str], span: Range, interval: str, *, whole: bool = False) -> Intervals:
+    """Return which intervals are incomplete; `days` are those of PostHog's results. `whole`: PostHog reads whole
     intervals at both ends of the range.
     """
     if not days:
         return Intervals(())
     zone = span.now.tzinfo
-    first = datetime.fromisoformat(days[0]).replace(tzinfo=zone)
-    counted_to = span.now if widened else min(span.now, span.end + timedelta(seconds=1))
+    begins = [datetime.fromisoformat(day).replace(tzinfo=zone) for day in days]
+    counted_to = span.now if whole else min(span.now, span.end + timedelta(seconds=1))
     over = len(days)
-    while over and interval_end(datetime.fromisoformat(days[over - 1]).replace(tzinfo=zone), interval) > counted_to:
+    while over and interval_end(begins[over - 1], interval) > counted_to:
         over -= 1
-    begins_late = not widened and interval != "month" and span.start is not None and span.start > first
-    return Intervals(tuple(days), over, begins_late)
+    known = [moment for moment in (span.began, None if whole else span.start) if moment is not None]
+    since, is_cut = first_complete(begins, max(known, default=begins[0]), interval)
+    return Intervals(tuple(days), over, since, days[since - 1] if is_cut else None)
+
+
+def first_complete(begins: Sequence[datetime], first: datetime, interval: str) -> tuple[int, bool]:
+    """Return the position of the first interval that begins no earlier than `first`, and whether that moment is inside
+    the interval before.
+    """
+    since = next((at for at, begin in enumerate(begins) if begin >= first), len(begins))
+    return since, since > 0 and interval_end(begins[since - 1], interval) > first
 
 
 def interval_end(start: datetime, interval: str) -> datetime:
@@ -138,43 +218,23 @@ def interval_end(start: datetime, interval: str) -> datetime:
     return start + (_WEEK if interval == "week" else _LENGTHS[interval])
 
 
-def relative(text: str, local: datetime) -> datetime:
-    """Return the moment of a relative date: always before now, whatever its sign. Raises ValueError for other text."""
-    found = _RELATIVE.fullmatch(text)
-    if found is None:
-        raise ValueError(f"{text} is not a relative date")
-    number, unit = int(found["number"] or 0), found["unit"]
-    moment = _back(local, number, unit)
-    edge, length = found["edge"], "hour" if unit == "h" else "day"
-    if edge and unit in "my":  # PostHog sets the day and keeps the time
-        last = monthrange(moment.year, moment.month)[1]
-        return (
-            moment.replace(day=last)
-            if edge == "End"
-            else moment.replace(day=1, month=1 if unit == "y" else moment.month)
-        )
-    match edge:
-        case "Start":
-            return _floor(moment, length)
-        case "End":
-            return interval_end(_floor(moment, length), length) - _MICROSECOND
-        case _:
-            return moment
-
-
-def _start(value: datetime | date | str, local: datetime, interval: str) -> datetime:
+def _start(value: datetime | date | str, local: datetime, interval: str, *, as_given: bool) -> datetime:
     moment = _moment(value, local, time.min)
+    if as_given:
+        return moment
     if isinstance(value, str) and interval != "minute":
-        return _floor(moment, "hour" if "h" in value else "day")
-    return moment if interval in ("minute", "hour") else _floor(moment, "day")
+        return floor(moment, "hour" if "h" in value else "day", 0)
+    return moment
 
 
-def _end(value: End, local: datetime, interval: str) -> datetime:
+def _end(value: End, local: datetime, interval: str, *, explicit: bool) -> datetime:
     moment = _moment(value, local, time.max)
+    if explicit:
+        return moment
     if interval in _LENGTHS and interval != "day":
         relative_end = value is None or isinstance(value, str)
-        return interval_end(_floor(moment, interval), interval) - _MICROSECOND if relative_end else moment
-    return interval_end(_floor(moment, "day"), "day") - _MICROSECOND
+        return interval_end(floor(moment, unit_of(interval), 0), interval) - _MICROSECOND if relative_end else moment
+    return interval_end(floor(moment, "day", 0), "day") - _MICROSECOND
 
 
 def _moment(value: End, local: datetime, of_day: time) -> datetime:
@@ -185,40 +245,6 @@ def _moment(value: End, local: datetime, of_day: time) -> datetime:
     if value is None:
         return local
     return datetime.combine(value, of_day, local.tzinfo)
-
-
-def _back(local: datetime, number: int, unit: str) -> datetime:
-    """Return the moment that many units before. Raises Refused when that is before the calendar begins."""
-    try:
-        match unit:
-            case "h":
-                return local - timedelta(hours=number)
-            case "d" | "w" | "q":
-                return local - timedelta(days=number * {"d": 1, "w": 7, "q": 91}[unit])
-            case _:
-                total = local.year * 12 + local.month - 1 - number * (12 if unit == "y" else 1)
-                year, month = divmod(total, 12)
-                return local.replace(year=year, month=month + 1, day=min(local.day, monthrange(year, month + 1)[1]))
-    except (OverflowError, ValueError):
-        raise _too_old() from None
-
-
-def _floor(moment: datetime, unit: str) -> datetime:
-    match unit:
-        case "minute":
-            return moment.replace(second=0, microsecond=0)
-        case "hour":
-            return moment.replace(minute=0, second=0, microsecond=0)
-        case _:
-            return moment.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _too_old() -> Refused:
-    return Refused(
-        "invalid_argument",
-        f"date_from: must not be before {_EARLIEST_YEAR}.",
-        'Use "all" to count from the first event.',
-    )
 
 
 def _written(value: End) -> str:

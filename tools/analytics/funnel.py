@@ -9,12 +9,14 @@ from ...schemas.analytics.queries import QueryFunnel
 from ...schemas.analytics.results import ConversionTimes, FunnelResult, FunnelTrend
 from ...schemas.json import as_list, as_object, as_objects
 from ..table import (
+    SMALLEST_BASE,
     Cell,
     Column,
     Note,
     Report,
     Role,
     Table,
+    also,
     change,
     dimension,
     given,
@@ -26,7 +28,7 @@ from ..table import (
 from . import inputs, stored
 from .compiling import PosthogQuery, event_node, shared, unless_empty
 from .computing import Computed, results
-from .dates import Range, intervals
+from .dates import Range, Rounding, intervals
 from .headline import Headline, changed, first_fact, headline_of
 from .kind import Kind
 from .labels import OTHER, interval_marks, nobody_reached, nothing_found, span_marks, split_name, value_label
@@ -131,7 +133,7 @@ def _range_interval(spec: Spec[_FunnelOptions]) -> str:
 
 
 def _report(spec: Spec[_FunnelOptions], computed: Computed, span: Range) -> Report:
-    marks = {**span_marks(computed.answer, span), **computed.marks()}
+    marks = {**span_marks(span), **computed.marks()}
     match spec.options.view:
         case "trend":
             return _trend(spec, computed, span, marks)
@@ -153,7 +155,9 @@ def _steps(spec: Spec[_FunnelOptions], computed: Computed, marks: dict[str, Any]
     if any(value == OTHER for value, _ in groups):
         cut = f"Only {spec.most_values} values are named; the rest are grouped as {OTHER}."
         notes = (Note(f"{cut} Raise `breakdown_limit` to see more."), *notes)
-    facts = _facts(spec, groups[0][1], computed) if len(groups) == 1 else _best_and_worst(groups)
+    facts, small = (_facts(spec, groups[0][1], computed), 0) if len(groups) == 1 else _best_and_worst(groups)
+    if small:
+        notes = (*notes, Note(f"Best and worst have at least {SMALLEST_BASE} users that entered; {small} have fewer."))
     return Report(Table("funnel", (dimension(split_name(spec.splits)), *_COLUMNS), rows), facts, marks, notes)
 
 
@@ -201,26 +205,37 @@ def _facts(spec: Spec[_FunnelOptions], steps: Sequence[FunnelResult], computed: 
     facts |= given(conversion_percent=percent(last.count, first.count))
     required = [at for at in range(1, len(steps)) if not _is_optional(spec, at)]
     losses = [(steps[_before(spec, at)].count - steps[at].count, at) for at in required]
-    lost, at = max(losses, key=lambda loss: loss[0], default=(0, 0))
+    lost = max((loss for loss, _ in losses), default=0)
     if lost > 0:
+        at, *others = (at for loss, at in losses if loss == lost)
         since = _before(spec, at)
         drop = {"from": _name(spec, since, steps[since]), "to": _name(spec, at, steps[at]), "lost": lost}
-        facts["biggest_drop"] = drop | given(lost_percent=percent(lost, steps[since].count))
+        drop |= given(lost_percent=percent(lost, steps[since].count), of=steps[since].count)
+        facts["biggest_drop"] = drop | given(also_to=also([_name(spec, one, steps[one]) for one in others]))
     whole = last.median_conversion_time if len(steps) == 2 else computed.answer.total_median_conversion_time
     return facts | given(median_total_s=_seconds(whole))
 
 
-def _best_and_worst(groups: Sequence[tuple[str, Sequence[FunnelResult]]]) -> dict[str, Any]:
-    """Return the values that convert most and least, with the number of persons that entered; (other) is no value."""
-    converted = [
-        {"value": value, "entered": group[0].count, "conversion_percent": percent(group[-1].count, group[0].count)}
-        for value, group in groups
-        if group and group[0].count and value != OTHER
-    ]
-    if len(converted) < 2:
-        return {}
-    ranked = sorted(converted, key=lambda one: -float(one["conversion_percent"] or 0))
-    return {"best": ranked[0], "worst": ranked[-1]}
+def _best_and_worst(groups: Sequence[tuple[str, Sequence[FunnelResult]]]) -> tuple[dict[str, Any], int]:
+    """Return the values that convert most and least, with the number of persons that entered, and how many values are
+    too small to be ranked; (other) is no value.
+    """
+    entered = [(value, group) for value, group in groups if group and group[0].count and value != OTHER]
+    large = [(value, group) for value, group in entered if group[0].count >= SMALLEST_BASE]
+    small = len(entered) - len(large)
+    rates = [group[-1].count / group[0].count for _, group in large]
+    if len(large) < 2 or min(rates) == max(rates):
+        return {}, small
+    return {"best": _ranked(large, rates, max(rates)), "worst": _ranked(large, rates, min(rates))}, small
+
+
+def _ranked(
+    groups: Sequence[tuple[str, Sequence[FunnelResult]]], rates: Sequence[float], rate: float
+) -> dict[str, Any]:
+    """Return the value with this rate, and the others that share it."""
+    (value, group), *others = (one for one, its in zip(groups, rates, strict=True) if its == rate)
+    shown = {"value": value, "entered": group[0].count, "conversion_percent": percent(group[-1].count, group[0].count)}
+    return shown | given(tied=also([f"{name} ({same[0].count})" for name, same in others]))
 
 
 def _trend(spec: Spec[_FunnelOptions], computed: Computed, span: Range, marks: dict[str, Any]) -> Report:
@@ -328,4 +343,5 @@ KIND = Kind(
     report=_report,
     headline=_headline,
     range_interval=_range_interval,
+    rounding=lambda _: Rounding.EXACT,
 )

@@ -8,7 +8,7 @@ from ...schemas.analytics.queries import Analysis
 from ..table import Report
 from .compiling import PosthogQuery
 from .computing import Computed
-from .dates import Range
+from .dates import Range, Rounding
 from .headline import Headline
 from .spec import Spec
 from .stored import StoredQuery
@@ -16,6 +16,14 @@ from .stored import StoredQuery
 
 def _interval(spec: Spec[Any]) -> str:
     return spec.interval
+
+
+def _in_series(spec: Spec[Any]) -> Rounding:
+    return Rounding.SERIES
+
+
+def _never(spec: Spec[Any]) -> bool:
+    return False
 
 
 def _no_headline(source: StoredQuery, result: Any) -> Headline | None:
@@ -42,6 +50,10 @@ class Kind[I: Analysis, O]:
     """Return the one number of a report."""
     range_interval: Callable[[Spec[O]], str] = _interval
     """Return the interval that the ends of the range are rounded to."""
+    rounding: Callable[[Spec[O]], Rounding] = _in_series
+    """Return what PostHog counts of the intervals at the ends of the range."""
+    leaves_out_open: Callable[[Spec[O]], bool] = _never
+    """Return whether the current interval would distort numbers that cannot be corrected afterwards."""
     sent: Callable[[PosthogQuery], PosthogQuery] = dict
     """Return the query to compute, when it is not the one to store."""
     unread_headline: Callable[[StoredQuery, Any], Headline | None] = _no_headline

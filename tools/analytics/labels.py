@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from ...schemas.analytics.results import InsightAnswer, Labels
+from ...schemas.analytics.results import Labels
 from ...schemas.text import named
 from ..table import Note
 from .dates import Intervals, Range
@@ -35,12 +35,9 @@ def value_label(value: Labels, *, names_other: bool = False) -> str:
     return text if text == "Other" and not names_other else _MARKERS.get(text, text)
 
 
-def span_marks(answer: InsightAnswer, span: Range) -> dict[str, Any]:
-    """Return `{"range": [from, to]}` as PostHog reports it, else by its rules for ranges."""
-    resolved = answer.resolved_date_range
-    start = _local(resolved and resolved.date_from, span) or span.start
-    end = _local(resolved and resolved.date_to, span) or span.end
-    return {"range": [_shown(start, "00:00") if start else "all", _shown(end, "23:59")]}
+def span_marks(span: Range) -> dict[str, Any]:
+    """Return `{"range": [from, to]}`, what was counted."""
+    return {"range": [_shown(span.start, "00:00") if span.start else "all", _shown(span.end, "23:59")]}
 
 
 def interval_marks(found: Intervals) -> dict[str, Any]:
@@ -48,8 +45,8 @@ def interval_marks(found: Intervals) -> dict[str, Any]:
     marks: dict[str, Any] = {}
     if found.incomplete_last is not None:
         marks["incomplete_last"] = found.incomplete_last
-    if found.incomplete_first and len(found.days) > 1:
-        marks["incomplete_first"] = found.days[0]
+    if found.incomplete_first is not None and len(found.days) > 1:
+        marks["incomplete_first"] = found.incomplete_first
     return marks
 
 
@@ -67,14 +64,6 @@ def nobody_reached(name: str) -> Note:
 def split_name(splits: Sequence[Split]) -> str:
     """Return the name of the column with the values of a breakdown."""
     return " / ".join("cohort" if one.type == COHORT else str(one.property) for one in splits)
-
-
-def _local(resolved: str | None, span: Range) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(resolved or "")
-    except ValueError:
-        return None
-    return moment.astimezone(span.now.tzinfo) if moment.tzinfo else moment
 
 
 def _shown(moment: datetime, edge: str) -> str:

@@ -5,11 +5,11 @@ from typing import Any
 from ...schemas.analytics.queries import QueryLifecycle
 from ...schemas.analytics.results import LifecycleResult
 from ...schemas.json import as_object
-from ..table import Column, Note, Report, Role, Table, change, dimension, given, number
+from ..table import Column, Note, Report, Role, Table, changes, dimension, given, number
 from . import inputs, stored
 from .compiling import PosthogQuery, event_node, shared
 from .computing import Computed, results
-from .dates import Range, intervals
+from .dates import Range, Rounding, intervals
 from .headline import Headline, changed, first_fact, headline_of
 from .kind import Kind
 from .labels import interval_marks, nothing_found, span_marks
@@ -45,11 +45,11 @@ def _report(spec: Spec[None], computed: Computed, span: Range) -> Report:
     found = {one.status: one for one in results(computed.answer, list[LifecycleResult])}
     days = next((one.days for one in found.values()), list[str]())
     lines = [found[status].data if status in found else [0.0] * len(days) for status in _STATUSES]
-    over = intervals(days, span, spec.interval, widened=True)
+    over = intervals(days, span, spec.interval, whole=True)
     rows = [(days[at], *(number(line[at]) if at < len(line) else None for line in lines)) for at in over.begun()]
     whole = [[line[at] for line in lines] for at in over.complete() if all(at < len(line) for line in lines)]
     facts = _facts(whole, days[over.complete()[-1]]) if whole else {}
-    marks = {**span_marks(computed.answer, span), **computed.marks(), **interval_marks(over)}
+    marks = {**span_marks(span), **computed.marks(), **interval_marks(over)}
     notes: list[Note] = []
     if not any(any(line) for line in lines):
         notes.append(nothing_found([one.label for one in spec.counted], is_filtered=spec.is_filtered(*spec.counted)))
@@ -65,7 +65,7 @@ def _facts(whole: list[list[float]], last_day: str) -> dict[str, Any]:
     gained, lost = sum(one[0] + one[2] for one in whole), -sum(one[3] for one in whole)
     latest = {"interval": last_day, "active": number(active[-1])}
     if len(active) > 1:
-        latest |= given(vs_one_before_percent=change(active[-2], active[-1]))
+        latest |= changes("vs_one_before", active[-2], active[-1])
     facts = {
         "last_complete": latest,
         "net_growth": number(last[0] + last[2] + last[3]),
@@ -89,4 +89,5 @@ KIND = Kind(
     compile=_compile,
     report=_report,
     headline=_headline,
+    rounding=lambda _: Rounding.WHOLE,
 )

@@ -13,12 +13,12 @@ from ...schemas.analytics.queries import Analysis
 from ...schemas.privacy import OPEN
 from ..charts.drawing import illustrated
 from ..operation import Effect, Operation, Reply, Result, Toolset
+from ..operation.dates import calendar_of
 from ..table import TABLE_META, Note, Report
 from .computing import compute
-from .dates import resolve
 from .groups import ShownGroups, kept, reject_single_persons
 from .kind import Kind
-from .kinds import KINDS, read_typed
+from .kinds import KINDS, beginning, counted, read_typed, reported
 from .names import with_names
 
 _TO_SEND_S = 2.0
@@ -38,9 +38,8 @@ def operation_of[I: Analysis, O](kind: Kind[I, O]) -> Operation[I]:
         if api.privacy is not OPEN:
             answer = computed.answer.model_copy(update={"results": shown_groups.results})
             computed = replace(computed, answer=answer)
-        start, end, interval = spec.dates.start, spec.dates.end, kind.range_interval(spec)
-        counted = resolve(start, end, now=computed.computed_at, zone=api.timezone, interval=interval)
-        report = await with_names(api, spec, await api.apart(lambda: kind.report(spec, computed, counted)))
+        span = counted(kind, spec, computed, calendar_of(api), await beginning(api, spec, computed))
+        report = await with_names(api, spec, await api.apart(lambda: reported(kind, spec, computed, span)))
         if shown_groups.note:
             report = replace(report, notes=(*report.notes, Note(shown_groups.note)))
         shown: Result = await api.apart(report.as_json)

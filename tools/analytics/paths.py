@@ -7,11 +7,11 @@ from ...schemas.analytics.queries import QueryPaths
 from ...schemas.analytics.results import PathEdge
 from ...schemas.json import as_object
 from ...schemas.text import named
-from ..table import Cell, Column, Note, Report, Role, Table, dimension, number
+from ..table import Cell, Column, Note, Report, Role, Table, also, dimension, given, number
 from . import inputs, stored
 from .compiling import PosthogQuery, shared, unless_empty
 from .computing import Computed, results
-from .dates import Range
+from .dates import Range, Rounding
 from .headline import Headline, first_fact, headline_of
 from .kind import Kind
 from .labels import span_marks
@@ -93,7 +93,7 @@ def _with_all_edges(query: PosthogQuery) -> PosthogQuery:
 def _report(spec: Spec[_PathOptions], computed: Computed, span: Range) -> Report:
     """Return a row per edge, most frequent first. A path is one session of a person: these are paths, not persons."""
     rows = [_row(edge) for edge in results(computed.answer, list[PathEdge])]
-    marks = {**span_marks(computed.answer, span), **computed.marks()}
+    marks = {**span_marks(span), **computed.marks()}
     shown = spec.options.edges
     table = Table("paths", _COLUMNS, tuple(rows[:shown]))
     if not rows:
@@ -104,7 +104,9 @@ def _report(spec: Spec[_PathOptions], computed: Computed, span: Range) -> Report
             starts[item] = starts.get(item, 0) + (count or 0)
     _, source, target, count, _ = rows[0]
     first = sorted(starts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_STARTS]
-    facts = {"most_frequent": {"from": source, "to": target, "paths": count}, "starts": dict(first)}
+    tied = [f"{one} to {other}" for _, one, other, paths, _ in rows[1:] if paths == count]
+    most = {"from": source, "to": target, "paths": count} | given(tied=also(tied))
+    facts = {"most_frequent": most, "starts": dict(first)}
     of = f"{len(rows)}{' or more' if len(rows) >= MOST_EDGES else ''}"
     cut = f"These are the {shown} most frequent of {of} edges; raise `edges` to see more."
     return Report(table, facts, marks, (Note(cut),) if len(rows) > shown else ())
@@ -145,5 +147,6 @@ KIND = Kind(
     compile=_compile,
     report=_report,
     headline=_headline,
+    rounding=lambda _: Rounding.DAYS,
     sent=_with_all_edges,
 )

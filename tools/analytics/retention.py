@@ -8,11 +8,11 @@ from typing import Any
 from ...schemas.analytics.queries import QueryRetention
 from ...schemas.analytics.results import RetentionRow
 from ...schemas.json import as_object, is_object
-from ..table import Cell, Column, Note, Report, Role, Table, dimension, given, number, percent, series_columns
+from ..table import Cell, Column, Note, Report, Role, Table, dimension, number, percent, series_columns
 from . import inputs, stored
 from .compiling import PosthogQuery, breakdown_filter, shared, unless_empty
 from .computing import Computed, results
-from .dates import Range, interval_end
+from .dates import Range, Rounding, first_complete, interval_end
 from .headline import Headline, first_fact, headline_of
 from .kind import Kind
 from .labels import OTHER, nobody_reached, nothing_found, split_name, value_label
@@ -143,7 +143,13 @@ def _report(spec: Spec[_RetentionOptions], computed: Computed, span: Range) -> R
         begin = max(begin for group in groups.values() for begin, _ in group)
         if open_last := interval_end(begin, spec.interval) > span.now:
             marks["incomplete_last"] = _shown(begin, spec.interval)
-    facts = [_fact(spec, value, group, periods, open_last) for value, group in list(groups.items())[:_MOST_FACTS]]
+    since = 0
+    if span.began and (longest := max(groups.values(), key=len, default=None)):
+        since, is_cut = first_complete([begin for begin, _ in longest], span.began, spec.interval)
+        if is_cut:
+            marks["incomplete_first"] = _shown(longest[since - 1][0], spec.interval)
+    shown = list(groups.items())[:_MOST_FACTS]
+    facts = [_fact(spec, value, group, periods, since=since, open_last=open_last) for value, group in shown]
     split = (dimension(split_name(spec.splits)),) if spec.splits else ()
     columns = (*split, dimension("began", spec.interval), Column("size", Role.COUNT), *series_columns(periods))
     table = Table("retention", columns, tuple(rows))
@@ -157,19 +163,31 @@ def _cells(row: RetentionRow, known: int, width: int) -> list[Cell]:
 
 
 def _fact(
-    spec: Spec[_RetentionOptions], value: str, group: _CohortRows, periods: Sequence[str], open_last: bool
+    spec: Spec[_RetentionOptions],
+    value: str,
+    group: _CohortRows,
+    periods: Sequence[str],
+    *,
+    since: int,
+    open_last: bool,
 ) -> dict[str, Any]:
-    """Return the percentage that came back after each period, over the cohorts whose period is complete."""
+    """Return the percentage that came back after each period, and of how many, over the cohorts whose period is
+    complete.
+    """
     returned: dict[str, Any] = {}
+    sizes: dict[str, Any] = {}
     for ahead, name in enumerate(periods, start=1):
-        whole = group[: max(len(group) - ahead - open_last, 0)]
+        whole = group[since : max(len(group) - ahead - open_last, 0)]
         cells = [row.values for _, row in whole if len(row.values) > ahead]
-        share = percent(sum(cell[ahead].count for cell in cells), sum(cell[0].count for cell in cells))
-        returned |= given(**{name: share})
+        size = sum(cell[0].count for cell in cells)
+        if size:
+            returned[name] = percent(sum(cell[ahead].count for cell in cells), size)
+            sizes[name] = number(size)
     began = sum(row.values[0].count for _, row in group if row.values)
     counted = "began" if spec.options.first != "recurring" else "active_in_periods"
     named = {"value": value} if spec.splits else {}
-    return {**named, counted: number(began), "returned_percent": returned}
+    of = {"of": sizes} if sizes else {}
+    return {**named, counted: number(began), "returned_percent": returned, **of}
 
 
 def _notes(spec: Spec[_RetentionOptions], groups: dict[str, _CohortRows]) -> tuple[Note, ...]:
@@ -201,10 +219,11 @@ def _shown(begin: datetime, interval: str) -> str:
 
 def _headline(spec: Spec[_RetentionOptions], report: Report) -> Headline | None:
     fact = first_fact(report)
-    returned = as_object(fact.get("returned_percent"))
+    returned, sizes = as_object(fact.get("returned_percent")), as_object(fact.get("of"))
     period = next(iter(returned), None)
-    of = f"{fact['value']}: " if spec.splits else ""
-    return headline_of(f"{of}came back after {period}", returned[period], "percent") if period else None
+    value = f"{fact['value']}: " if spec.splits else ""
+    what = f"{value}came back after {period}, of {sizes.get(period or '')}"
+    return headline_of(what, returned[period], "percent") if period else None
 
 
 KIND = Kind(
@@ -216,4 +235,5 @@ KIND = Kind(
     compile=_compile,
     report=_report,
     headline=_headline,
+    rounding=lambda _: Rounding.WHOLE,
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from .dates import End
+from ...schemas.base.dates import Bounded
 
 EVERY_EVENT = "*"
 COHORT = "cohort"
@@ -89,10 +89,16 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """The range as it was requested; `start` None is the default of PostHog."""
+    """The range as it was requested, and after `settled` as it is sent; `start` None is the default of PostHog."""
 
-    start: End = None
-    end: End = None
+    start: Bounded | None = None
+    end: Bounded | None = None
+    explicit: bool = False
+    """True if both ends are moments that nothing rounds."""
+    exact: bool = False
+    """True for a single number whose relative start is not rounded."""
+    left_out: str | None = None
+    """The interval that is not over, when the range ends before it so that the numbers can be compared."""
     are_known: bool = True
     """False for a stored range in a form that is not read here."""
 

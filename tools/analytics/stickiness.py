@@ -6,7 +6,7 @@ from typing import Any
 from ...schemas.analytics.queries import QueryStickiness
 from ...schemas.analytics.results import StickinessResult
 from ...schemas.json import as_object
-from ..table import Column, Report, Role, Table, dimension, given, number, percent
+from ..table import Column, Note, Report, Role, Table, dimension, given, number, percent
 from . import inputs, stored
 from .compiling import PosthogQuery, compare_filter, event_node, shared, unless_empty
 from .computing import Computed, results
@@ -71,16 +71,20 @@ def _report(spec: Spec[_StickinessOptions], computed: Computed, span: Range) -> 
     rows = [
         (day, *(number(one.data[at]) if at < len(one.data) else None for one in found)) for at, day in enumerate(days)
     ]
-    marks = {**span_marks(computed.answer, span), **computed.marks()}
-    if span.end > span.now:
+    marks = {**span_marks(span), **computed.marks()}
+    is_open = span.end > span.now
+    if is_open:
         hour = f" {span.end:%H:%M}" if spec.interval in ("minute", "hour") else ""
         marks["incomplete_last"] = f"{span.end:%Y-%m-%d}{hour}"
-    facts = [_fact(spec, column.name, one) for column, one in zip(columns, found, strict=True)]
+    facts = [_fact(spec, column.name, one, is_open=is_open) for column, one in zip(columns, found, strict=True)]
     current = [one for one in found if one.compare_label != "previous"]
     empty = [event.label for event, one in zip(spec.counted, current, strict=False) if not one.count]
     doubts = empty or not found
     named = empty or [one.label for one in spec.counted]
     notes = (nothing_found(named, is_filtered=spec.is_filtered(*spec.counted)),) if doubts else ()
+    if is_open and not doubts:
+        until = f"The last {spec.interval} is not over, so users can still become active in it"
+        notes = (Note(f"{until}. Pass a date_to before it, such as -1d, for averages."), *notes)
     table = Table("bars", (dimension(f"active_{spec.interval}s"), *columns), tuple(rows))
     return Report(table, facts, marks, notes)
 
@@ -94,14 +98,16 @@ def _column(spec: Spec[_StickinessOptions], at: int, result: StickinessResult) -
     return Column(name, Role.VALUE, order)
 
 
-def _fact(spec: Spec[_StickinessOptions], name: str, result: StickinessResult) -> dict[str, Any]:
-    """Return the number of persons, their average of active intervals, and how many were active in one or in all."""
+def _fact(spec: Spec[_StickinessOptions], name: str, result: StickinessResult, *, is_open: bool) -> dict[str, Any]:
+    """Return the number of persons, their average of active intervals, and how many were active in one or in all; the
+    persons alone while the last interval `is_open`.
+    """
     data = result.data
     exactly = (
         [one - after for one, after in zip(data, [*data[1:], 0.0], strict=True)] if spec.options.cumulative else data
     )
     fact: dict[str, Any] = {"series": name, "persons": number(result.count)}
-    if not result.count or not exactly:
+    if not result.count or not exactly or is_open:
         return fact
     active = sum(day * count for day, count in enumerate(exactly, start=1))
     fact |= {f"average_{spec.interval}s": number(round(active / result.count, 2)), "in_all": number(exactly[-1])}
@@ -111,7 +117,8 @@ def _fact(spec: Spec[_StickinessOptions], name: str, result: StickinessResult) -
 def _headline(spec: Spec[_StickinessOptions], report: Report) -> Headline | None:
     fact = first_fact(report)
     average = fact.get(f"average_{spec.interval}s")
-    return headline_of(f"{spec.interval}s active on average: {fact.get('series')}", average)
+    found = headline_of(f"{spec.interval}s active on average: {fact.get('series')}", average)
+    return found or headline_of(f"persons: {fact.get('series')}", fact.get("persons"))
 
 
 KIND = Kind(
@@ -123,4 +130,5 @@ KIND = Kind(
     compile=_compile,
     report=_report,
     headline=_headline,
+    leaves_out_open=lambda _: True,
 )

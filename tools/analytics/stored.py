@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from ...schemas.analytics.events import PROPERTY_MATHS
 from ...schemas.analytics.queries import Interval
 from ...schemas.base.dates import RangeStart
+from ...schemas.base.periods import Period
 from ...schemas.json import as_list, as_object, as_objects, is_list
 from .spec import EVERY_EVENT, Condition, Counted, Dates, Split
 
@@ -135,11 +136,12 @@ def one_of(choices: Sequence[str], value: Any) -> str | None:
 def _dates(dates: StoredQuery, default_start: str | None) -> Dates:
     start, end = dates.get("date_from") or default_start, dates.get("date_to")
     try:
-        return Dates(
-            None if start is None else _DATE.validate_python(start), None if end is None else _DATE.validate_python(end)
-        )
+        found = [None if value is None else _DATE.validate_python(value) for value in (start, end)]
     except ValidationError:
         return Dates(are_known=False)
+    if any(isinstance(value, Period) or value == "now" for value in found):  # PostHog does not read these words so
+        return Dates(are_known=False)
+    return Dates(*found, explicit=dates.get("explicitDate") is True)
 
 
 def _math_property(node: StoredQuery, math: str) -> str | None:

@@ -1,51 +1,54 @@
 """Trends: series over time, or one number each; rises and falls are counted over complete intervals only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any
 
-from pydantic import ValidationError
-
-from ...schemas.analytics.events import ADDITIVE_MATHS, PROPERTY_MATHS
+from ...schemas.analytics.events import PROPERTY_MATHS
 from ...schemas.analytics.queries import QueryTrends
 from ...schemas.analytics.results import TrendResult
 from ...schemas.json import as_list, as_object, as_objects
 from ...schemas.text import named
-from ..table import Cell, Column, Note, Report, Role, Row, Table, change, dimension, given, mean, number, percent
+from ..table import (
+    Cell,
+    Column,
+    Note,
+    Report,
+    Role,
+    Row,
+    Table,
+    also,
+    change,
+    changes,
+    dimension,
+    given,
+    mean,
+    number,
+    percent,
+)
 from . import inputs, stored
 from .compiling import PosthogQuery, breakdown_filter, compare_filter, math_node, shared, unless_empty
-from .computing import Computed, in_shape, results
-from .dates import Intervals, Range, intervals
-from .headline import Headline, changed, first_fact, headline_of
+from .computing import Computed, results
+from .dates import Intervals, Range, Rounding, intervals
 from .kind import Kind
 from .labels import OTHER, interval_marks, nothing_found, span_marks, split_name, value_label
 from .spec import Counted, Spec
+from .trend_headlines import TOTAL, TrendOptions, TrendSpec, headline, is_additive, unread_headline
 
-TOTAL = "total"
-"""The interval of one number for the whole range."""
 _MOST_FACTS = 5
 """Series with facts; a breakdown has the largest values first."""
 _WEEK = 7
+_ROLLING = ("weekly_active", "monthly_active")
 _UNIQUES = ("dau", "weekly_active", "monthly_active", "unique_session", "unique_group")
 _TOTAL_DISPLAY = "ActionsBarValue"
 """One number with the range of a chart, not that of a BoldNumber."""
-_CUMULATIVE = "ActionsLineGraphCumulative"
 _LINES = ("ActionsLineGraph", "ActionsAreaGraph", "ActionsBar", "ActionsUnstackedBar", "ActionsStackedBar")
 _TOTALS = ("BoldNumber", "ActionsPie", _TOTAL_DISPLAY, "ActionsTable", "WorldMap")
 
 
-@dataclass(frozen=True, slots=True)
-class _TrendOptions:
-    formula: str | None = None
-    """An expression over the series, called A, B, and so on."""
-
-
-type _TrendSpec = Spec[_TrendOptions]
-
-
-def _read(args: QueryTrends) -> _TrendSpec:
+def _read(args: QueryTrends) -> TrendSpec:
     return Spec(
-        options=_TrendOptions(args.formula.upper() if args.formula else None),
+        options=TrendOptions(args.formula.upper() if args.formula else None),
         counted=tuple(
             inputs.counted(
                 one,
@@ -63,20 +66,22 @@ def _read(args: QueryTrends) -> _TrendSpec:
     )
 
 
-def _read_stored(source: stored.StoredQuery) -> _TrendSpec | None:
+def _read_stored(source: stored.StoredQuery) -> TrendSpec | None:
     """Return the Spec; None for smoothed lines, values that add up over time, and several formulas."""
     shown, series = as_object(source.get("trendsFilter")), stored.series(source)
     display, formulas = stored.one_of((*_LINES, *_TOTALS), shown.get("display") or _LINES[0]), _formulas(shown)
     if not series or display is None or shown.get("smoothingIntervals") not in (None, 1) or len(formulas) > 1:
         return None
+    common = stored.shared(source)
+    common["dates"] = replace(common["dates"], exact=display == "BoldNumber")
     return Spec(
-        options=_TrendOptions(formulas[0].upper() if formulas else None),
+        options=TrendOptions(formulas[0].upper() if formulas else None),
         counted=series,
         splits=stored.splits(source),
         most_values=stored.most_values(source),
         interval=TOTAL if display in _TOTALS else stored.interval_of(source),
         compare=stored.compare_of(source),
-        **stored.shared(source),
+        **common,
     )
 
 
@@ -86,7 +91,7 @@ def _formulas(shown: stored.StoredQuery) -> list[str]:
     return [str(formula) for formula in found if formula]
 
 
-def _compile(spec: _TrendSpec) -> PosthogQuery:
+def _compile(spec: TrendSpec) -> PosthogQuery:
     shown: PosthogQuery = {"display": _TOTAL_DISPLAY} if spec.interval == TOTAL else {}
     if spec.options.formula:
         shown["formulaNodes"] = [{"formula": spec.options.formula}]
@@ -127,27 +132,31 @@ class _TrendLine:
 type _Lines = Mapping[tuple[int, str | None], _TrendLine]
 
 
-def _report(spec: _TrendSpec, computed: Computed, span: Range) -> Report:
+def _report(spec: TrendSpec, computed: Computed, span: Range) -> Report:
     found = results(computed.answer, list[TrendResult])
     lines = _lines(spec, [result for result in found if result.compare_label != "previous"])
     previous = _lines(spec, [result for result in found if result.compare_label == "previous"])
     earlier = {line.key: line for line in previous}
-    marks: dict[str, Any] = {**span_marks(computed.answer, span), **computed.marks()}
+    marks: dict[str, Any] = {**span_marks(span), **computed.marks()}
     notes = (*_notes(spec, lines, cut=bool(computed.answer.hasMore)), *_gone(lines, earlier))
     if spec.interval == TOTAL:
         if span.end > span.now:
             marks["incomplete_last"] = f"{span.now:%Y-%m-%d}"
-        return Report(_totals(spec, lines, earlier), (), marks, notes)
+            if spec.compare:
+                notes = (Note(f"{span.now:%Y-%m-%d} is not over, so no change is shown. Pass date_to: -1d."), *notes)
+        whole = span.end <= span.now and not span.compares_before_data
+        return Report(_totals(spec, lines, earlier, with_change=whole), (), marks, notes)
     days = next((line.result.days for line in lines if line.result.days), list[str]())
     over = intervals(days, span, spec.interval)
     marks |= interval_marks(over)
     if before := next((line.result.days for line in previous), None):
         marks["previous_range"] = [before[0], before[-1]]
-    facts = [_fact(spec, line, earlier.get(line.key), over, lines) for line in lines[:_MOST_FACTS]]
+    before = {} if span.compares_before_data else earlier
+    facts = [_fact(spec, line, before.get(line.key), over, lines) for line in lines[:_MOST_FACTS]]
     return Report(_over_time(spec, lines, earlier, over), facts, marks, notes)
 
 
-def _lines(spec: _TrendSpec, found: Sequence[TrendResult]) -> list[_TrendLine]:
+def _lines(spec: TrendSpec, found: Sequence[TrendResult]) -> list[_TrendLine]:
     series = spec.counted
     names = [spec.options.formula] if spec.options.formula else _names(series)
     lines: list[_TrendLine] = []
@@ -169,7 +178,7 @@ def _named(series: Counted, name: str, result: TrendResult) -> str:
     return name.replace(series.label, result.label, 1)
 
 
-def _value(spec: _TrendSpec, result: TrendResult) -> str:
+def _value(spec: TrendSpec, result: TrendResult) -> str:
     """Return the breakdown value; of a cohort its name, which PostHog sends when there is one series."""
     named = result.label if spec.is_by_cohort and len(spec.counted) == 1 and not spec.options.formula else None
     return named or value_label(result.breakdown_value)
@@ -188,7 +197,7 @@ def _math(series: Counted) -> str:
     return f"{series.math} of {series.math_property}" if series.math in PROPERTY_MATHS else series.math
 
 
-def _over_time(spec: _TrendSpec, lines: Sequence[_TrendLine], earlier: _Lines, over: Intervals) -> Table:
+def _over_time(spec: TrendSpec, lines: Sequence[_TrendLine], earlier: _Lines, over: Intervals) -> Table:
     """Return a row per interval, with a column per series and, when comparing, one for its previous period."""
     columns = [dimension(spec.interval, spec.interval)]
     data: list[list[float]] = []
@@ -204,7 +213,7 @@ def _over_time(spec: _TrendSpec, lines: Sequence[_TrendLine], earlier: _Lines, o
     return Table("time", tuple(columns), tuple(rows))
 
 
-def _totals(spec: _TrendSpec, lines: Sequence[_TrendLine], earlier: _Lines) -> Table:
+def _totals(spec: TrendSpec, lines: Sequence[_TrendLine], earlier: _Lines, *, with_change: bool) -> Table:
     """Return a row per series or breakdown value: its number over the range, and its share where parts add up."""
     is_single = len(spec.counted) == 1 or spec.options.formula
     split = split_name(spec.splits) if spec.splits and is_single else "series"
@@ -214,9 +223,10 @@ def _totals(spec: _TrendSpec, lines: Sequence[_TrendLine], earlier: _Lines) -> T
     for line, share in zip(lines, shares, strict=True):
         row: Row = (line.label, number(line.size))
         if spec.compare:
-            row = (*row, *_before(line, earlier))
+            row = (*row, *_before(line, earlier)[: 1 + with_change])
         rows.append((*row, share) if shared_out else row)
     compared = (Column("before", Role.PREVIOUS), Column("change_percent", Role.CHANGE)) if spec.compare else ()
+    compared = compared[: 1 + with_change]
     share_column = (Column("share_percent", Role.SHARE),) if shared_out else ()
     return Table("bars", (dimension(split), Column("value", Role.VALUE), *compared, *share_column), tuple(rows))
 
@@ -230,26 +240,31 @@ def _before(line: _TrendLine, earlier: _Lines) -> tuple[Cell, Cell]:
 
 
 def _fact(
-    spec: _TrendSpec, line: _TrendLine, before: _TrendLine | None, over: Intervals, lines: Sequence[_TrendLine]
+    spec: TrendSpec, line: _TrendLine, before: _TrendLine | None, over: Intervals, lines: Sequence[_TrendLine]
 ) -> dict[str, Any]:
     """Return total or average, peak, and the changes of the last complete interval and of all complete ones."""
     whole = [(over.days[at], line.data[at]) for at in over.complete() if at < len(line.data)]
     values = [value for _, value in whole]
-    additive = _is_additive(spec, line.base)
+    additive = is_additive(spec, line.base)
     fact: dict[str, Any] = {"series": line.label}
-    fact |= given(total=number(line.size) if additive else None, average=mean(values))
-    fact |= given(share_percent=_share(spec, line, lines) if spec.splits else None)
+    if additive:
+        fact |= given(total=number(sum(values)) if values else None)
+        fact |= given(total_with_incomplete=number(line.size) if line.size != sum(values) or not values else None)
+    fact |= given(average=mean(values))
+    if spec.splits and (share := _share(spec, line, lines, over.complete())) is not None:
+        fact |= {"share_percent": share, "of": number(_whole(line, lines, over.complete()))}
     if any(values):
-        day, most = max(whole, key=lambda point: point[1])
-        fact["peak"] = [day, number(most)]
+        most = max(values)
+        day, *others = (day for day, value in whole if value == most)
+        fact |= {"peak": [day, number(most)]} | given(peak_also=also(others))
     if whole:
         fact["last_complete"] = [whole[-1][0], number(values[-1])]
     if len(values) > 1:
-        fact |= given(vs_one_before_percent=change(values[-2], values[-1]))
+        fact |= changes("vs_one_before", values[-2], values[-1])
     if spec.interval == "day" and len(values) > _WEEK:
-        fact |= given(vs_week_before_percent=change(values[-1 - _WEEK], values[-1]))
+        fact |= changes("vs_week_before", values[-1 - _WEEK], values[-1])
     if len(values) > 2:
-        fact |= given(vs_first_percent=change(values[0], values[-1]))
+        fact |= changes("vs_first", values[0], values[-1])
     if before is not None and values:
         past = [before.data[at] for at in over.complete() if at < len(before.data)]
         fact["compared"] = _compared(past, values, additive)
@@ -264,18 +279,25 @@ def _compared(before: Sequence[float], now: Sequence[float], additive: bool) -> 
     return shown | given(change_percent=change(previous, current))
 
 
-def _is_additive(spec: _TrendSpec, base: int = 0) -> bool:
-    """Return whether the intervals and values of a series add up to a whole."""
-    return spec.options.formula is None and spec.counted[base].math in ADDITIVE_MATHS
-
-
-def _share(spec: _TrendSpec, line: _TrendLine, lines: Sequence[_TrendLine]) -> int | float | None:
-    if not _is_additive(spec, line.base) or spec.is_by_cohort:
+def _share(
+    spec: TrendSpec, line: _TrendLine, lines: Sequence[_TrendLine], complete: range | None = None
+) -> int | float | None:
+    """Return the share of a series in the complete intervals, or in the range when there are none."""
+    if not is_additive(spec, line.base) or spec.is_by_cohort:
         return None
-    return percent(line.size, sum(other.size for other in lines if other.base == line.base))
+    return percent(_part(line, complete), _whole(line, lines, complete))
 
 
-def _notes(spec: _TrendSpec, lines: Sequence[_TrendLine], *, cut: bool) -> tuple[Note, ...]:
+def _whole(line: _TrendLine, lines: Sequence[_TrendLine], complete: range | None) -> float:
+    """Return the sum over all values of the series of a line."""
+    return sum(_part(other, complete) for other in lines if other.base == line.base)
+
+
+def _part(line: _TrendLine, complete: range | None) -> float:
+    return sum(line.data[at] for at in complete if at < len(line.data)) if complete else line.size
+
+
+def _notes(spec: TrendSpec, lines: Sequence[_TrendLine], *, cut: bool) -> tuple[Note, ...]:
     notes: list[Note] = []
     if spec.splits and (cut or any(line.value == OTHER for line in lines)):
         least = f"Only the {spec.most_values} largest values are named; the rest are grouped as {OTHER}."
@@ -301,7 +323,7 @@ def _gone(lines: Sequence[_TrendLine], earlier: _Lines) -> tuple[Note, ...]:
     return (Note(f"Present only in the previous period: {', '.join(listed)}{more}."),)
 
 
-def _nothing(spec: _TrendSpec, lines: Sequence[_TrendLine]) -> list[Note]:
+def _nothing(spec: TrendSpec, lines: Sequence[_TrendLine]) -> list[Note]:
     """Return the notes on series without events; PostHog leaves unknown actions out of the results."""
     empty: list[str] = []
     gone: list[str] = []
@@ -317,58 +339,14 @@ def _nothing(spec: _TrendSpec, lines: Sequence[_TrendLine]) -> list[Note]:
     return notes
 
 
-def _headline(spec: _TrendSpec, report: Report) -> Headline | None:
-    table = report.table
-    if not (table.rows if spec.interval == TOTAL else report.facts):
-        return None
-    if spec.splits and len(spec.counted) == 1 and _is_additive(spec):
-        return {"what": f"{spec.counted[0].label}: total of every {split_name(spec.splits)}", "value": _sum(table)}
-    return _total_headline(table) if spec.interval == TOTAL else _line_headline(spec, report)
+def _leaves_out_open(spec: TrendSpec) -> bool:
+    """Return whether one number is compared with another: the day that is not over has no match."""
+    return spec.interval == TOTAL and spec.compare is not None
 
 
-def _sum(table: Table) -> int | float | None:
-    return number(sum(float(row[at] or 0) for row in table.rows for at in table.at(Role.VALUE)))
-
-
-def _total_headline(table: Table) -> Headline:
-    """Return the first row, with up to three more."""
-    (name, *_), (value, *_), change_at = table.at(Role.DIMENSION), table.at(Role.VALUE), table.at(Role.CHANGE)
-    first, *others = table.rows[:4]
-    moved = changed(first[change_at[0]] if change_at else None, "the period before")
-    rest = {str(row[name]): row[value] for row in others}
-    return {"what": str(first[name]), "value": first[value], **moved, **given(others=rest or None)}
-
-
-def _line_headline(spec: _TrendSpec, report: Report) -> Headline | None:
-    """Return the total of a series that adds up, else its last complete interval."""
-    fact = first_fact(report)
-    name = str(fact["series"])
-    last = as_list(fact.get("last_complete")) or [None, None]
-    is_total = _is_additive(spec) and "total" in fact
-    what, value = (f"{name}: total", fact["total"]) if is_total else (f"{name}: {last[0]}", last[1])
-    if value is None:
-        return None
-    if compared := fact.get("compared"):
-        moved = changed(compared.get("change_percent"), "the period before")
-    elif "vs_week_before_percent" in fact:
-        moved = changed(fact["vs_week_before_percent"], f"{last[0]} against the week before")
-    else:
-        moved = changed(fact.get("vs_one_before_percent"), f"{last[0]} against the {spec.interval} before")
-    facts = cast("Sequence[Mapping[str, Any]]", report.facts)[1:4]
-    others = {str(one["series"]): one.get("total", (one.get("last_complete") or [None, None])[1]) for one in facts}
-    return {"what": what, "value": value, **moved, **given(others=None if spec.splits else others or None)}
-
-
-def _unread_headline(source: stored.StoredQuery, result: Any) -> Headline | None:
-    """Return where lines that add up over time have come to."""
-    if as_object(source.get("trendsFilter")).get("display") != _CUMULATIVE:
-        return None
-    try:
-        first = in_shape(result, list[TrendResult])[0]
-    except (ValidationError, IndexError):
-        return None
-    counted = [point for point in first.data or [] if point is not None]
-    return headline_of(f"{first.label or 'series 1'}: total", number(counted[-1]) if counted else None)
+def _rounding(spec: TrendSpec) -> Rounding:
+    """Return whole days for users active in the days before each day: they are counted by day."""
+    return Rounding.DAYS if any(one.math in _ROLLING for one in spec.counted) else Rounding.SERIES
 
 
 KIND = Kind(
@@ -379,6 +357,8 @@ KIND = Kind(
     read_stored=_read_stored,
     compile=_compile,
     report=_report,
-    headline=_headline,
-    unread_headline=_unread_headline,
+    headline=headline,
+    rounding=_rounding,
+    leaves_out_open=_leaves_out_open,
+    unread_headline=unread_headline,
 )

@@ -32,7 +32,7 @@ def retention(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart
         return None
     begun, size_of = dimensions[0], sizes[0]
     if len(dimensions) > 1:
-        return _curves(table, heading)
+        return _curves(table, marks, heading)
     rows = table.rows[-MOST_COHORTS:]
     shown = periods[:MOST_PERIODS]
     names = labels([f"{row[begun]}  ({written(amount(row[size_of]) or 0)})" for row in rows])
@@ -45,6 +45,7 @@ def retention(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart
         for at, count in enumerate(known):
             share = min(100.0, 100 * count / size) if size else 0.0
             is_open = "incomplete_last" in marks and at + 1 == len(known) and len(known) <= newer
+            is_open = is_open or row[begun] == marks.get("incomplete_first")
             data.append({"c": name, "p": heads[at], "v": share, "w": f"{share:.0f}%", "open": is_open})
     if not data:
         return None
@@ -94,9 +95,9 @@ def _inks(data: DataRows, most: float) -> list[tuple[str, DataRows]]:
     return [(ink, points) for ink, points in (("#ffffff", dark), (INK, pale)) if points]
 
 
-def _curves(table: Table, heading: Heading) -> Chart | None:
+def _curves(table: Table, marks: Mapping[str, Any], heading: Heading) -> Chart | None:
     """Return a line per breakdown value: the share that came back after each period, over the cohorts for which it is
-    known.
+    known and complete.
     """
     (split, begun, *_), (size_of, *_) = table.at(Role.DIMENSION), table.at(Role.COUNT)
     values = list(dict.fromkeys(row[split] for row in table.rows))
@@ -105,8 +106,12 @@ def _curves(table: Table, heading: Heading) -> Chart | None:
     data: DataRows = []
     for name, value in zip(names, kept, strict=True):
         rows = [row for row in table.rows if row[split] == value]
+        begins = [row[begun] for row in rows]
+        since = begins.index(first) + 1 if (first := marks.get("incomplete_first")) in begins else 0
         for ahead, at in enumerate(table.at(Role.VALUE), start=1):
-            pairs = [(amount(row[size_of]), amount(row[at])) for row in rows]
+            diagonal = len(rows) - 1 - ahead if "incomplete_last" in marks else len(rows)
+            whole = [row for line, row in enumerate(rows) if line >= since and line != diagonal]
+            pairs = [(amount(row[size_of]), amount(row[at])) for row in whole]
             known = [(size, count) for size, count in pairs if size and count is not None]
             if known:
                 share = 100 * sum(count for _, count in known) / sum(size for size, _ in known)

@@ -122,10 +122,10 @@ def _lines(times: Sequence[int], series: Sequence[_Curve], is_open: Sequence[boo
 
 def _pieces(pending: DataRows, is_open: Sequence[bool], times: Sequence[int]) -> list[Layer]:
     """Return the dashed lines into and out of incomplete intervals, drawn separately."""
-    first = [point for point in pending if is_open[0] and point["t"] in times[:2]]
-    last = [point for point in pending if is_open[-1] and point["t"] in times[-2:]]
+    around = [times[max(at - 1, 0) : at + 2] for at, one in enumerate(is_open) if one]
+    pieces = [[point for point in pending if point["t"] in near] for near in around]
     mark = {"type": "line", "strokeDash": [6, 5], "strokeWidth": 2}
-    return [_layer(points, mark) for points in (first, last) if points and len(times) > 1]
+    return [_layer(points, mark) for points in pieces if points and len(times) > 1]
 
 
 def _layer(rows: DataRows, mark: Layer) -> Layer:

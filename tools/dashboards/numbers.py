@@ -1,6 +1,7 @@
 """The headline number of each insight on a dashboard, one row per insight."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import anyio
@@ -11,9 +12,11 @@ from ...gateway.errors import GatewayError
 from ...schemas.dashboards import NumberedTiles
 from ...schemas.insights import InsightView
 from ...schemas.text import named
-from ..insights.results import INSIGHT, age_of, shown_result
+from ..insights.results import INSIGHT, age_of, is_analysis, shown_result
 from ..insights.withheld import without_persons
 from ..operation import read
+from ..operation.dates import calendar_of
+from ..query.beginning import first_event
 
 _AT_ONCE = 3
 """The number of queries that PostHog runs for one key at the same time."""
@@ -30,7 +33,8 @@ async def numbers_of(api: Call, dashboard_id: int, dashboard: NumberedTiles, *, 
     failed: list[str] = []
     if refresh:
         insights, failed = await _computed(api, dashboard_id, insights)
-    rows = [_line(api, insight) for insight in insights]
+    began = await first_event(api) if any(map(is_analysis, insights)) else None
+    rows = [_line(api, insight, began) for insight in insights]
     notes = [f"Insights that could not be computed: {'; '.join(failed)}."] if failed else []
     if any(insight.result is None for insight in insights) and not refresh:
         notes.append("Insights without a value have no cached result. Set `refresh` to true to compute them.")
@@ -50,7 +54,7 @@ async def _computed(
                 failed.append(f"{named(_name(insight))} (no time left)")
                 return
             try:
-                query = {"refresh": "blocking", "from_dashboard": dashboard_id}
+                query = {"refresh": "force_blocking", "from_dashboard": dashboard_id}
                 answer = await far.get(INSIGHT, query, insight_id=insight.id)
                 found[at] = read(InsightView, without_persons(api.privacy, answer))
             except GatewayError as error:
@@ -62,9 +66,9 @@ async def _computed(
     return found, sorted(failed)
 
 
-def _line(api: Call, insight: InsightView) -> list[Any]:
+def _line(api: Call, insight: InsightView, began: datetime | None) -> list[Any]:
     now = api.now()
-    headline = shown_result(insight, api.timezone, now).headline or {}
+    headline = shown_result(insight, calendar_of(api), began).headline or {}
     return [
         _name(insight),
         insight.short_id,

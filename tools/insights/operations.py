@@ -23,10 +23,12 @@ from ...schemas.insights import (
 from ...schemas.json import as_list
 from ..analytics.computing import INSIGHTS
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
+from ..operation.dates import calendar_of
 from ..operation.editing import Change, Editing, plain_arguments, tags_of
 from ..operation.undoing import removal
 from ..operation.writing import create, deleting, updating
-from .results import INSIGHT, age_of, shown_result
+from ..query.beginning import first_event
+from .results import INSIGHT, age_of, is_analysis, shown_result
 from .saving import stored_query, stored_sql
 from .withheld import WITHHELD, is_withheld, without_persons
 
@@ -49,8 +51,9 @@ async def _get_insight(api: Call, args: GetInsight) -> Result:
         result: Any = shown.get("result")
     else:
         insight, now = read(InsightView, answer), api.now()
-        result = insight.result
-        computed = await api.apart(lambda: shown_result(insight, api.timezone, now))
+        result, calendar = insight.result, calendar_of(api)
+        began = await first_event(api) if is_analysis(insight) else None
+        computed = await api.apart(lambda: shown_result(insight, calendar, began))
         shown = {**show(StoredInsight, answer), **age_of(insight, now), **computed.fields}
     if is_withheld(api.privacy, found):
         shown["note"] = WITHHELD
@@ -65,7 +68,7 @@ async def _get_insight(api: Call, args: GetInsight) -> Result:
 
 async def _read(api: Call, args: GetInsight) -> Any:
     """Return the insight with its cached result. Older servers accept a short id only in the list."""
-    query = {"refresh": "blocking" if args.refresh else None}
+    query = {"refresh": "force_blocking" if args.refresh else None}
     try:
         return await api.get(INSIGHT, query, insight_id=args.insight_id)
     except GatewayError as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,12 +12,12 @@ from ...schemas.analytics.results import InsightAnswer, ResolvedRange
 from ...schemas.insights import InsightView
 from ...schemas.json import as_list, is_list, is_object
 from ..analytics.computing import Computed, computed_at
-from ..analytics.dates import Range, resolve
 from ..analytics.headline import Headline
 from ..analytics.kind import Kind
-from ..analytics.kinds import kind_of, read_stored
+from ..analytics.kinds import counted, kind_of, read_stored, reported
 from ..analytics.spec import Spec
 from ..analytics.stored import source_of
+from ..operation.dates import Calendar
 from ..table import Column, Report, Table, given, number
 
 INSIGHT = "/api/projects/{project_id}/insights/{insight_id}/"
@@ -36,9 +36,9 @@ class Shown:
     headline: Headline | None = None
 
 
-def shown_result(insight: InsightView, zone: tzinfo, now: datetime) -> Shown:
+def shown_result(insight: InsightView, calendar: Calendar, began: datetime | None = None) -> Shown:
     """Return a computed result as the typed query for it would report it, as rows, or else as PostHog sends it without
-    the bulky fields. Empty for an insight without a result.
+    the bulky fields. Empty for an insight without a result. `began` is the first event of the project.
     """
     if insight.result is None:
         return Shown()
@@ -50,7 +50,7 @@ def shown_result(insight: InsightView, zone: tzinfo, now: datetime) -> Shown:
     if kind is None:
         return Shown({"result": _lean(insight.result)})
     spec = read_stored(kind, source)
-    report = None if spec is None else _report(kind, spec, insight, zone, now)
+    report = None if spec is None else _report(kind, spec, insight, calendar, began)
     if spec is None or report is None:
         headline = kind.unread_headline(source, insight.result)
         return Shown({**given(headline=headline), "result": _lean(insight.result)}, headline)
@@ -66,28 +66,22 @@ def age_of(insight: InsightView, now: datetime) -> dict[str, Any]:
     return {"last_refresh": insight.last_refresh, "age_s": max(round(age), 0)}
 
 
-def _report(kind: Kind[Any, Any], spec: Spec[Any], insight: InsightView, zone: tzinfo, now: datetime) -> Report | None:
+def is_analysis(insight: InsightView) -> bool:
+    """Return whether an insight has the result of an analysis, which has intervals."""
+    return insight.result is not None and kind_of(source_of(insight.query)) is not None
+
+
+def _report(
+    kind: Kind[Any, Any], spec: Spec[Any], insight: InsightView, calendar: Calendar, began: datetime | None
+) -> Report | None:
     """Return the report; None for a result that does not fit its query."""
     try:
         answer = InsightAnswer.model_validate({"results": insight.result, "hasMore": insight.hasMore})
         answer.resolved_date_range = _resolved(insight)
-        computed = Computed(answer, computed_at(insight.last_refresh, now))
-        return kind.report(spec, computed, _range(kind, spec, computed, zone))
+        computed = Computed(answer, computed_at(insight.last_refresh, calendar.now))
+        return reported(kind, spec, computed, counted(kind, spec, computed, calendar, began))
     except (GatewayError, ValidationError, ValueError, LookupError):
         return None
-
-
-def _range(kind: Kind[Any, Any], spec: Spec[Any], computed: Computed, zone: tzinfo) -> Range:
-    """Return what was counted, as PostHog reports it, else by its rules for ranges. Raises ValueError for a range in an
-    unknown form.
-    """
-    resolved, now = computed.answer.resolved_date_range, computed.computed_at
-    if resolved is not None and resolved.date_from and resolved.date_to:
-        ends = [datetime.fromisoformat(text).astimezone(zone) for text in (resolved.date_from, resolved.date_to)]
-        return Range(ends[0], ends[1], now.astimezone(zone))
-    if not spec.dates.are_known:
-        raise ValueError("the range is in an unknown form")
-    return resolve(spec.dates.start, spec.dates.end, now=now, zone=zone, interval=kind.range_interval(spec))
 
 
 def _resolved(insight: InsightView) -> ResolvedRange | None:

@@ -54,4 +54,4 @@ def stored_query(api: Call, query: InsightQuery) -> dict[str, Any]:
     if not isinstance(query.arguments, Analysis):
         return api.prepared or stored_sql(query) or {}
     kind = next(kind for kind in KINDS if kind.tool == query.tool)
-    return wrapped(dict(kind.compile(read_typed(api, kind, query.arguments))))
+    return wrapped(dict(kind.compile(read_typed(api, kind, query.arguments, to_store=True))))

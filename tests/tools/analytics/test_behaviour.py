@@ -16,11 +16,12 @@ async def test_retention_omits_future_periods_and_rates_of_incomplete_ones() -> 
         "columns": ["began", "size", "Day 1", "Day 2"],
         "rows": [["2026-11-21", 120, 41, 22], ["2026-11-22", 98, 30, None], ["2026-11-23", 75, None, None]],
         "incomplete_last": "2026-11-23",
-        "facts": {"began": 293, "returned_percent": {"Day 1": 34.2}},
+        "facts": {"began": 293, "returned_percent": {"Day 1": 34.2}, "of": {"Day 1": 120}},
     }
     over = await run(RETENTION, answered(GRID, last_refresh="2026-11-24T00:00:01Z"), event="$pageview", periods=3)
     assert "incomplete_last" not in over
     assert over["facts"]["returned_percent"] == {"Day 1": 32.6, "Day 2": 18.3}
+    assert over["facts"]["of"] == {"Day 1": 218, "Day 2": 120}
 
 
 async def test_retention_by_property_has_a_grid_for_each_value() -> None:
@@ -94,7 +95,12 @@ async def test_lifecycle_reports_growth_over_complete_intervals() -> None:
     shown = await run(LIFECYCLE, answered(lines), event="$pageview")
     assert shown["rows"][1] == ["2026-11-22", 3, 4, 0, -2]
     assert shown["facts"] == {
-        "last_complete": {"interval": "2026-11-22", "active": 7, "vs_one_before_percent": 16.7},
+        "last_complete": {
+            "interval": "2026-11-22",
+            "active": 7,
+            "vs_one_before_percent": 16.7,
+            "vs_one_before_from": 6,
+        },
         "net_growth": 1,
         "totals": {"new": 8, "returning": 4, "resurrecting": 1, "dormant": -2},
         "quick_ratio": 4.5,

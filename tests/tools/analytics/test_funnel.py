@@ -26,7 +26,7 @@ async def test_a_funnel_reports_the_biggest_drop_between_required_steps() -> Non
         "entered": 100,
         "completed": 37,
         "conversion_percent": 37,
-        "biggest_drop": {"from": "seen", "to": "Purchase", "lost": 63, "lost_percent": 63},
+        "biggest_drop": {"from": "seen", "to": "Purchase", "lost": 63, "lost_percent": 63, "of": 100},
         "median_total_s": 4000,
     }
 
@@ -34,7 +34,7 @@ async def test_a_funnel_reports_the_biggest_drop_between_required_steps() -> Non
 async def test_a_funnel_with_one_value_or_an_empty_step_has_fewer_facts() -> None:
     group = [{**step(name, count), "breakdown_value": ["Chrome"]} for name, count in (("a", 5), ("b", 2), ("c", 0))]
     shown = await run(FUNNEL, answered([group]), steps=["a", "b", "c"], breakdown="$browser")
-    assert shown["facts"]["biggest_drop"] == {"from": "a", "to": "b", "lost": 3, "lost_percent": 60}
+    assert shown["facts"]["biggest_drop"] == {"from": "a", "to": "b", "lost": 3, "lost_percent": 60, "of": 5}
     assert shown["notes"][0].startswith("No users reached c.")
 
 

@@ -26,6 +26,7 @@ from maton_posthog.tools.analytics.kinds import KINDS, kind_of, read_stored
 from maton_posthog.tools.analytics.operations import operation_of
 from maton_posthog.tools.analytics.spec import Spec
 from maton_posthog.tools.insights.results import shown_result
+from maton_posthog.tools.operation.dates import Calendar
 from maton_posthog.tools.table import Column, Report, Role, Table
 
 from ..posthog.fake import run
@@ -166,7 +167,7 @@ async def test_a_seventh_kind_is_one_record(monkeypatch: pytest.MonkeyPatch) -> 
     assert api.last.body
     assert api.last.body["query"] == {"kind": "VisitsQuery", "dateRange": {"date_from": "-7d"}, "least": 3}
     insight = InsightView.model_validate({"id": 1, "query": api.last.body["query"], "result": [12]})
-    shown = shown_result(insight, UTC, datetime(2026, 11, 23, tzinfo=UTC))
+    shown = shown_result(insight, Calendar(datetime(2026, 11, 23, tzinfo=UTC)))
     assert shown.headline == {"what": "visits", "value": 12}
     with pytest.raises(Failed):
         await run(operation_of(VISITS), answered(["x"]))

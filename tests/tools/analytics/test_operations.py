@@ -42,11 +42,13 @@ async def test_a_trend_is_a_table_with_its_main_facts() -> None:
         "facts": [
             {
                 "series": "$pageview",
-                "total": 35,
+                "total": 21,
+                "total_with_incomplete": 35,
                 "average": 10.5,
                 "peak": ["2026-11-21", 12],
                 "last_complete": ["2026-11-22", 9],
                 "vs_one_before_percent": -25,
+                "vs_one_before_from": 12,
             }
         ],
     }
@@ -117,7 +119,10 @@ async def test_a_comparison_hides_no_value_and_invents_no_zero() -> None:
     asked = {"events": ["x"], "breakdown": "$browser", "compare": True, "interval": "total"}
     shown = await run(TRENDS, answered(now + before), **asked)
     assert shown["rows"] == [["Chrome", 6, 4, 50, 75], ["Arc", 2, 0, None, 25]]
-    assert shown["notes"] == ["Present only in the previous period: Opera (3)."]
+    assert shown["notes"] == [
+        "2026-11-23 is not over and is left out; date_to: now includes it.",
+        "Present only in the previous period: Opera (3).",
+    ]
     shown = await run(TRENDS, answered([*now, *before, compared(OTHER, 9, "previous")]), **asked)
     assert shown["rows"] == [["Chrome", 6, 4, 50, 75], ["Arc", 2, None, None, 25]]
 

@@ -46,7 +46,7 @@ async def test_each_insight_is_a_row_with_its_cached_number_and_age() -> None:
 async def test_refresh_computes_each_insight_with_the_dashboards_filters() -> None:
     api = FakeCall({DASHBOARD: dashboard(insight(), insight(id=32)), INSIGHT: insight(**COMPUTED)})
     shown = await run(GET, api, dashboard_id=9, refresh=True)
-    query = {"refresh": "blocking", "from_dashboard": "9"}
+    query = {"refresh": "force_blocking", "from_dashboard": "9"}
     asked = [Sent("GET", f"/api/projects/{PROJECT_ID}/insights/{number}/", query) for number in (31, 32)]
     assert sorted(api.sent[1:], key=lambda sent: sent.path) == asked
     assert [row[2:7] for row in shown["rows"]] == [LINE, LINE]

@@ -85,7 +85,7 @@ async def test_refresh_computes_and_the_result_is_that_of_the_typed_query() -> N
     }
     api = FakeCall({f"GET {INSIGHT}": insight(result=[series], is_cached=False, last_refresh="2026-01-03T09:00:00Z")})
     shown = await run(GET, api, insight_id="AaVQ8Ijw", refresh=True)
-    assert api.last.query == {"refresh": "blocking"}
+    assert api.last.query == {"refresh": "force_blocking"}
     assert shown["columns"] == ["day", "$pageview (dau)"]
     assert shown["rows"] == [["2026-01-01", 1], ["2026-01-02", 2]]
     assert shown["headline"] == {

@@ -11,6 +11,7 @@ from maton_posthog.schemas.insights import InsightView
 from maton_posthog.tools.analytics.kinds import kind_of
 from maton_posthog.tools.analytics.stored import source_of
 from maton_posthog.tools.insights.results import Shown, shown_result
+from maton_posthog.tools.operation.dates import Calendar
 
 PAGEVIEW = {"kind": "EventsNode", "event": "$pageview", "name": "$pageview"}
 PAID = {"kind": "ActionsNode", "id": 7, "name": "Paid", "math": "sum", "math_property": "revenue"}
@@ -22,7 +23,7 @@ NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 def telling(source: dict[str, Any], result: Any, **more: Any) -> Shown:
     query = {"kind": "InsightVizNode", "source": source}
     fields = {"id": 1, "query": query, "result": result, "last_refresh": COMPUTED, **more}
-    return shown_result(InsightView.model_validate(fields), UTC, NOW)
+    return shown_result(InsightView.model_validate(fields), Calendar(NOW))
 
 
 def trends(*series: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def test_numbers_that_add_up_have_a_total_and_the_change_of_the_last_complete_da
     said = telling(trends(PAGEVIEW), [line(WEEK)])
     assert said.headline == {
         "what": "$pageview: total",
-        "value": 410,
+        "value": 405,
         "change_percent": 125,
         "change_of": "2026-11-22 against the week before",
     }
@@ -57,10 +58,10 @@ def test_a_comparison_is_with_the_previous_period_and_names_other_series() -> No
     said = telling(trends(PAGEVIEW, PAID, compareFilter={"compare": True}), result)
     assert said.headline == {
         "what": "$pageview: total",
-        "value": 410,
+        "value": 405,
         "change_percent": 800,
         "change_of": "the period before",
-        "others": {"Paid (sum of revenue)": 10},
+        "others": {"Paid (sum of revenue)": 9},
     }
 
 
@@ -68,7 +69,7 @@ def test_the_values_of_a_breakdown_add_up_to_the_total() -> None:
     split = {"breakdownFilter": {"breakdown": "$browser", "breakdown_type": "event"}}
     result = [line([1.0] * 10, breakdown_value="Chrome"), line([2.0] * 10, breakdown_value="Safari")]
     said = telling(trends(PAGEVIEW, **split), result)
-    assert said.headline == {"what": "$pageview: total of every $browser", "value": 30}
+    assert said.headline == {"what": "$pageview: total of every $browser", "value": 27}
     assert said.fields["columns"] == ("day", "Chrome", "Safari")
 
 
@@ -76,7 +77,7 @@ def test_values_and_properties_with_the_names_of_columns_are_counted_and_named_l
     split = {"breakdownFilter": {"breakdown": "value", "breakdown_type": "event"}}
     over_time = [line([1.0] * 10, breakdown_value="x"), line([2.0] * 10, breakdown_value="x before")]
     said = telling(trends(PAGEVIEW, **split), over_time)
-    assert said.headline == {"what": "$pageview: total of every value", "value": 30}
+    assert said.headline == {"what": "$pageview: total of every value", "value": 27}
     users = trends({**PAGEVIEW, "math": "dau"}, **split, trendsFilter={"display": "ActionsPie"})
     totals = [{"aggregated_value": float(n), "breakdown_value": name} for n, name in ((7, "x"), (5, "y"))]
     assert telling(users, totals).headline == {"what": "x", "value": 7, "others": {"y": 5}}
@@ -141,17 +142,20 @@ def test_the_headline_of_retention_is_the_return_rate_after_the_first_period() -
         {"date": "2026-11-16T00:00:00Z", "values": [{"count": 8}, {"count": 0}, {"count": 0}]},
     ]
     said = telling(source, result)
-    assert said.headline == {"what": "came back after Week 1", "value": 40, "unit": "percent"}
+    assert said.headline == {"what": "came back after Week 1, of 20", "value": 40, "unit": "percent"}
     split = source | {"breakdownFilter": {"breakdowns": [{"property": "$browser", "type": "event"}]}}
     groups = [{**row, "breakdown_value": value} for value in ("Chrome", "Safari") for row in result]
     by_value = telling(split, groups).headline
-    assert by_value == {"what": "Chrome: came back after Week 1", "value": 40, "unit": "percent"}
+    assert by_value == {"what": "Chrome: came back after Week 1, of 20", "value": 40, "unit": "percent"}
 
 
 def test_stickiness_lifecycle_and_paths_have_a_number_each() -> None:
-    sticky = {"kind": "StickinessQuery", "series": [PAGEVIEW], "dateRange": {"date_from": "-2d"}}
+    sticky = {"kind": "StickinessQuery", "series": [PAGEVIEW], "dateRange": {"date_from": "-2d", "date_to": "-1d"}}
     days = [{"data": [3, 1], "days": [1, 2], "count": 4, "action": {"order": 0}}]
     assert telling(sticky, days).headline == {"what": "days active on average: $pageview", "value": 1.25}
+    still_open = telling(sticky | {"dateRange": {"date_from": "-2d"}}, days)
+    assert still_open.headline == {"what": "persons: $pageview", "value": 4}
+    assert still_open.fields["facts"] == [{"series": "$pageview", "persons": 4}]
     life = {"kind": "LifecycleQuery", "series": [PAGEVIEW], "dateRange": {"date_from": "2026-11-14"}}
     lines = [line([2.0, 3.0], status="new"), line([0.0, -1.0], status="dormant")]
     assert telling(life, lines).headline == {
@@ -227,7 +231,7 @@ def test_the_range_is_the_one_that_posthog_counted_in_the_projects_timezone() ->
     said = {"date_from": "2026-11-13T23:00:00Z", "date_to": "2026-11-23T22:59:59Z"}
     fields = {"id": 1, "query": trends(PAGEVIEW), "result": [line(WEEK)], "last_refresh": COMPUTED}
     insight = InsightView.model_validate({**fields, "resolved_date_range": said})
-    shown = shown_result(insight, ZoneInfo("Europe/Berlin"), NOW).fields
+    shown = shown_result(insight, Calendar(NOW.astimezone(ZoneInfo("Europe/Berlin")))).fields
     assert shown["range"] == ["2026-11-14", "2026-11-23"]
     assert "incomplete_first" not in shown
 

@@ -28,7 +28,9 @@ from maton_posthog.gateway.directory import Directory
 from maton_posthog.gateway.http.request import Request
 from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.target import Target
+from maton_posthog.schemas.json import as_object
 from maton_posthog.tools.operation import Operation, Reply
+from maton_posthog.tools.query.beginning import FIRST_EVENT
 
 PROJECT_ID = 136209
 REACH_PATH = "/api/projects/{project_id}/feature_flags/user_blast_radius/"
@@ -160,6 +162,8 @@ class FakeCall(Call):
         self._given: dict[str, Any] = {}
         self.clock = NOW
         self.sent: list[Sent] = []
+        self.began: str | None = "2019-01-01T00:00:00Z"
+        """The first event of the project, which typed queries look up once; these requests are not in `sent`."""
         self.forgot = 0
         """The number of times that the tool reported changed connections."""
 
@@ -192,6 +196,8 @@ class FakeCall(Call):
         query = self._given if set(self._given) == set(request.query) else dict(request.query)
         body = None if request.body is None else json.loads(json.dumps(request.body, allow_nan=False))
         sent = Sent(request.method, request.path, query, body)
+        if as_object(body).get("query") == FIRST_EVENT:
+            return {"results": [[self.began]] if self.began else []}
         self.sent.append(sent)
         given = self._answers[self._key(sent)]
         return marked(copy.deepcopy(_evaluate(given, sent)))
