@@ -23,6 +23,7 @@ from ...schemas.query import DescribeData, EventCount, PersonValue, PropertySamp
 from ...schemas.text import code, named
 from ..operation import Effect, Operation, Result, Toolset, read, show
 from ..operation.pages import PagedRows
+from .beginning import first_event
 from .schema import schema_of
 from .seen_names import event_names, property_names, unseen_events
 
@@ -71,8 +72,10 @@ async def overview(api: Call) -> dict[str, Any]:
     shown: dict[str, Any] = {"columns": ["event", "count_30d", "last_seen"], "events": rows}
     if quiet:
         shown["other_events"] = _first(quiet, _MOST_NAMES)
+    began = await first_event(api)
     return {
         **shown,
+        **({"data_since": f"{began:%Y-%m-%d %H:%M}"} if began else {}),
         "person_properties": _first(persons.known, _MOST_NAMES),
         "tables": _tables(schema.value),
         "age_s": _oldest(counts, seen, schema),

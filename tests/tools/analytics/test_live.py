@@ -119,11 +119,12 @@ async def test_a_breakdown_beyond_its_limit_is_reported_and_loses_nothing(
 ) -> None:
     shown = await sandbox.call("query_trends", events=["$pageview"], breakdown="$browser", breakdown_limit=2)
     counted = Counter(event.browser for event in of(events, "$pageview", DAYS_7[0]))
+    whole = Counter(event.browser for event in of(events, "$pageview", DAYS_7[0], DAYS_7[-2]))
     largest = [browser for browser, _ in counted.most_common(2)]
     assert shown["columns"] == ["day", *largest, "(other)"]
     assert sum(sum(row[1:]) for row in shown["rows"]) == sum(counted.values())
     assert [fact["share_percent"] for fact in shown["facts"][:2]] == [
-        percent(counted[browser], sum(counted.values())) for browser in largest
+        percent(whole[browser], sum(whole.values())) for browser in largest
     ]
     assert "breakdown_limit" in shown["notes"][0]
 
@@ -146,7 +147,7 @@ async def test_a_property_is_summed_and_a_formula_divides_series(sandbox: LiveSa
         events=[{"event": "purchase_completed", "math": "sum", "property": "revenue"}, "purchase_completed"],
     )
     assert shown["columns"] == ["day", "purchase_completed (sum of revenue)", "purchase_completed"]
-    assert shown["facts"][0]["total"] == pytest.approx(sum(event.revenue or 0 for event in bought))
+    assert shown["facts"][0]["total_with_incomplete"] == pytest.approx(sum(event.revenue or 0 for event in bought))
     ratio = await sandbox.call(
         "query_trends",
         events=[{"event": "purchase_completed", "math": "sum", "property": "revenue"}, "purchase_completed"],

@@ -164,6 +164,8 @@ class FakeCall(Call):
         self.sent: list[Sent] = []
         self.began: str | None = "2019-01-01T00:00:00Z"
         """The first event of the project, which typed queries look up once; these requests are not in `sent`."""
+        self.looked_up = 0
+        """The number of these requests."""
         self.forgot = 0
         """The number of times that the tool reported changed connections."""
 
@@ -197,6 +199,7 @@ class FakeCall(Call):
         body = None if request.body is None else json.loads(json.dumps(request.body, allow_nan=False))
         sent = Sent(request.method, request.path, query, body)
         if as_object(body).get("query") == FIRST_EVENT:
+            self.looked_up += 1
             return {"results": [[self.began]] if self.began else []}
         self.sent.append(sent)
         given = self._answers[self._key(sent)]
