@@ -180,7 +180,7 @@ def test_an_exception_is_part_of_the_json_object(capsys: pytest.CaptureFixture[s
         logging.getLogger("maton_posthog").exception("It failed")
     entry = json.loads(capsys.readouterr().err)
     assert entry["exception"][-1] == "KeyError: 'results'"
-    assert "test_log.py" in entry["exception"][0]
+    assert "test_stderr.py" in entry["exception"][0]
 
 
 def test_warnings_are_records_too(capsys: pytest.CaptureFixture[str]) -> None:
