@@ -12,9 +12,13 @@ from .base.shown import Author, Items, Text
 type Scope = Literal["project", "organization", "dashboard", "insight"]
 
 
+def _scope(value: Any) -> Any:
+    return "insight" if value == "dashboard_item" else value
+
+
 class ListAnnotations(Page):
     search: str | None = None
-    scope: Scope | None = None
+    scope: Annotated[Scope, BeforeValidator(_scope)] | None = None
     date_from: Bound | None = None
     """ISO 8601."""
     date_to: Bound | None = None
@@ -49,10 +53,6 @@ class UpdateAnnotation(Changes, AskedWrite):
 
 class DeleteAnnotation(AskedWrite):
     annotation_id: Id
-
-
-def _scope(value: Any) -> Any:
-    return "insight" if value == "dashboard_item" else value
 
 
 class AnnotationView(View):

@@ -49,9 +49,17 @@ class Variant(Part):
 _ACTIVE = {"type": "string", "enum": ["true", "false", "STALE"]}
 
 
+_STATUSES = {"active": True, "inactive": False, "stale": "STALE"}
+
+
+def _status(value: object) -> object:
+    """Return the filter for a status as results print it (`ACTIVE`)."""
+    return _STATUSES.get(value.strip().casefold(), value) if isinstance(value, str) else value
+
+
 class ListFlags(Page):
     search: str | None = None
-    active: Annotated[bool | Literal["STALE"], WithJsonSchema(_ACTIVE)] | None = None
+    active: Annotated[bool | Literal["STALE"], BeforeValidator(_status), WithJsonSchema(_ACTIVE)] | None = None
     type: Literal["boolean", "multivariant", "experiment", "remote_config"] | None = None
     tags: list[str] | None = None
 

@@ -30,10 +30,22 @@ type ShortId = Annotated[str, AfterValidator(_a_short_id)]
 """The short id of an insight."""
 
 
+type InsightKind = Literal["TRENDS", "FUNNELS", "RETENTION", "PATHS", "STICKINESS", "LIFECYCLE", "JSON", "SQL"]
+_NODES = {"HOGQL": "SQL", "FUNNEL": "FUNNELS", "EVENTS": "JSON", "ACTORS": "JSON"}
+
+
+def _kind_word(value: object) -> object:
+    """Return PostHog's word for a kind that is written as the node (`TrendsQuery`) or the tool (`query_trends`)."""
+    if not isinstance(value, str):
+        return value
+    word = value.strip().upper().removeprefix("QUERY_").removesuffix("QUERY")
+    return _NODES.get(word, word)
+
+
 class ListInsights(Page):
     search: str | None = None
     saved: bool | None = None
-    insight: Literal["TRENDS", "FUNNELS", "RETENTION", "PATHS", "STICKINESS", "LIFECYCLE", "JSON", "SQL"] | None = None
+    insight: Annotated[InsightKind, BeforeValidator(_kind_word)] | None = None
     """Insight kind."""
     dashboards: list[Id] | None = None
     """Matches insights on all of these."""

@@ -3,8 +3,9 @@
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from .analytics.events import is_date, operator_word
 from .base import Id, InProject, Page, Part, View
 from .base.forms import EMPTY_TEXT
 
@@ -59,12 +60,14 @@ class PersonProperty(Part):
 
     key: str = Field(min_length=1)
     value: Value | None = None
-    operator: PersonOperator = "exact"
+    operator: Annotated[PersonOperator, BeforeValidator(operator_word)] = "exact"
 
     @model_validator(mode="after")
     def _have_a_value(self) -> Self:
         if self.operator not in _WITHOUT_VALUE and self.value in (None, []):
             raise ValueError(f"{self.operator} needs a `value`")
+        if self.operator.startswith("is_date_") and not is_date(self.value):
+            raise ValueError(f"{self.operator} needs a `value` such as 2026-02-23 or -7d; PostHog misreads other words")
         return self
 
     def as_filter(self) -> dict[str, Any]:

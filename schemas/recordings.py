@@ -1,8 +1,8 @@
 """Session recordings: `/api/projects/{project_id}/session_recordings/`."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from .base import InProject, Page, TextId, View
 from .base.dates import Bound
@@ -21,13 +21,18 @@ type Order = Literal[
 ]
 
 
+def _order(value: object) -> object:
+    """Return the order for a field as results print it."""
+    return "duration" if isinstance(value, str) and value.casefold() == "recording_duration" else value
+
+
 class ListRecordings(Page):
     date_from: Bound = "-7d"
     """ISO 8601, or relative: -24h, -7d, -1m."""
     date_to: Bound | None = None
     person_id: PersonId | None = None
     distinct_id: str | None = Field(default=None, min_length=1)
-    order: Order = "start_time"
+    order: Annotated[Order, BeforeValidator(_order)] = "start_time"
     """Descending."""
 
     @model_validator(mode="after")

@@ -4,7 +4,6 @@ private.
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from ..gateway.errors import Refused
 from ..schemas.base.forms import from_text
 from ..schemas.json import is_list, is_object
+from ..schemas.near import near
 from ..schemas.text import MARK
 
 _BRANCH = re.compile(r"(function-|constrained-|lax-|json-|literal\[|list\[|dict\[|(int|float|str|bool)$)")
@@ -101,10 +101,14 @@ def _problem(fault: Any, accepted: Sequence[str]) -> str:
     match fault["type"]:
         case "extra_forbidden":
             is_argument = len(fault["loc"]) == 1
-            near = get_close_matches(str(fault["loc"][-1])[:100], accepted, n=1, cutoff=0.6) if is_argument else None
-            return f" is not an argument{f' (did you mean {near[0]}?)' if near else ''}"
+            meant = near(str(fault["loc"][-1]), accepted) if is_argument else []
+            return f" is not an argument{f' (did you mean {meant[0]}?)' if meant else ''}"
         case "missing":
             return " is required"
+        case "model_type" | "dict_type" | "model_attributes_type" | "dataclass_type":
+            return ": must be an object"
+        case "int_from_float":
+            return ": must be a whole number"
         case "value_error":
             return f": {fault['ctx']['error']}".removesuffix(".")
         case "too_short":

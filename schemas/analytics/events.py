@@ -1,7 +1,6 @@
 """Parts of analytics queries: events or actions to count, conditions on properties, and breakdowns."""
 
 import re
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import (
@@ -15,8 +14,11 @@ from pydantic import (
 )
 
 from ..base import Id, Part
+from ..base.dates import read_bound
 from ..base.forms import EMPTY_TEXT, from_text, number_as_text, whole_number
+from ..base.periods import Period
 from ..json import is_list, is_object
+from ..near import near
 
 type Operator = Literal[
     "exact", "is_not", "icontains", "not_icontains", "regex", "not_regex", "gt", "gte", "lt", "lte", "between",
@@ -27,8 +29,11 @@ type Scalar = str | int | float | bool
 
 OPERATORS: tuple[str, ...] = get_args(Operator.__value__)
 _SPELLINGS = {
-    "=": "exact", "==": "exact", "equals": "exact", "!=": "is_not", "contains": "icontains",
-    "not_contains": "not_icontains", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte",
+    "=": "exact", "==": "exact", "equals": "exact", "is": "exact", "!=": "is_not", "<>": "is_not", "not": "is_not",
+    "not_equals": "is_not", "contains": "icontains", "not_contains": "not_icontains",
+    "does_not_contain": "not_icontains", "matches": "regex", "not_matches": "not_regex", ">": "gt", "greater_than": "gt", ">=": "gte", "min": "gte",
+    "at_least": "gte", "<": "lt", "less_than": "lt", "<=": "lte", "max": "lte", "at_most": "lte", "exists": "is_set",
+    "not_exists": "is_not_set", "before": "is_date_before", "after": "is_date_after",
 }  # fmt: skip
 _WITHOUT_VALUE = ("is_set", "is_not_set")
 _OF_RANGES = ("between", "not_between")
@@ -52,18 +57,23 @@ _MATH_SPELLINGS = {
 }  # fmt: skip
 
 
-def _operator(value: object) -> object:
-    return _SPELLINGS.get(value.casefold(), value) if isinstance(value, str) else value
+def operator_word(value: object) -> object:
+    """Return PostHog's word for an operator in another spelling; other values are returned unchanged."""
+    if not isinstance(value, str):
+        return value
+    word = re.sub(r"[\s-]+", "_", value.strip().casefold())
+    return _SPELLINGS.get(word, word)
 
 
 def _math(value: object) -> object:
     if not isinstance(value, str):
         return value
-    math = _MATH_SPELLINGS.get(value.casefold(), value.casefold())
+    word = re.sub(r"[\s-]+", "_", value.strip().casefold())
+    math = _MATH_SPELLINGS.get(word, word)
     if math in MATHS:
         return math
-    near = get_close_matches(math[:100], (*MATHS, *_MATH_SPELLINGS), n=1)
-    meant = f" (did you mean {near[0]}?)" if near else ""
+    names = near(math, (*MATHS, *_MATH_SPELLINGS))
+    meant = f" (did you mean {names[0]}?)" if names else ""
     raise ValueError(
         f"must be one of {', '.join(PLAIN_MATHS)}; with a property {', '.join(PROPERTY_MATHS)}; "
         f"avg_count_per_actor and similar; or hogql{meant}"
@@ -78,7 +88,7 @@ class PropertyFilter(Part):
 
     key: str = Field(default="", max_length=2000)
     """The property, or the boolean expression of a hogql filter; empty for a cohort."""
-    operator: Annotated[Operator, BeforeValidator(_operator)] = "exact"
+    operator: Annotated[Operator, BeforeValidator(operator_word)] = "exact"
     type: FilterType = "event"
     value: Annotated[Scalar | list[Scalar] | None, EMPTY_TEXT] = None
     group_type_index: int | None = Field(default=None, ge=0, le=4)
@@ -126,6 +136,8 @@ class PropertyFilter(Part):
     def _check_value(self) -> None:
         if self.operator not in _WITHOUT_VALUE and self.value in (None, []):
             raise ValueError(f"{self.operator} needs a `value`")
+        if self.operator.startswith("is_date_") and not is_date(self.value):
+            raise ValueError(f"{self.operator} needs a `value` such as 2026-02-23 or -7d; PostHog misreads other words")
         if self.operator in _OF_RANGES:
             ends = self.value if isinstance(self.value, list) else []
             numbers = [end for end in ends if isinstance(end, (int, float)) and not isinstance(end, bool)]
@@ -144,6 +156,15 @@ class PropertyFilter(Part):
             value = [value]
         index = {"group_type_index": self.group_type_index} if self.type == "group" else {}
         return {"key": self.key, "value": value, "operator": self.operator, "type": self.type, **index}
+
+
+def is_date(value: object) -> bool:
+    """Return whether PostHog reads a value as the date that it is."""
+    try:
+        found = read_bound(value)
+    except ValueError:
+        return False
+    return found != "now" and not isinstance(found, Period)
 
 
 type Filters = Annotated[
@@ -280,4 +301,4 @@ type OneBreakdown = Annotated[Breakdown, BeforeValidator(_breakdown), WithJsonSc
 def scoped(text: str) -> tuple[str, str | None]:
     """Split `person.email` into `("email", "person")`; without a scope, return `("$browser", None)`."""
     scope, dot, name = text.partition(".")
-    return (name, scope) if dot and name and scope in _SCOPES else (text, None)
+    return (name, scope.casefold()) if dot and name and scope.casefold() in _SCOPES else (text, None)

@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from ..base import InProject
-from ..base.dates import Bound, RangeStart
+from ..base.dates import Bound, RangeStart, read_bound
+from ..base.periods import CLOCK_UNITS, Period
 from .events import (
     PROPERTY_MATHS,
     Breakdowns,
@@ -24,20 +25,28 @@ type Interval = Literal["minute", "hour", "day", "week", "month"]
 type TrendInterval = Literal["minute", "hour", "day", "week", "month", "total"]
 type PathItem = Literal["$pageview", "$screen", "custom_event"]
 
-_COMPARE_TO = re.compile(r"previous|-[0-9]{1,4}[hdwmqy]")
+_COMPARE_TO = re.compile(r"-[0-9]{1,4}[hdwmqy]")
 _FORMULA = re.compile(r"\s*([A-Za-z]|[0-9]+(\.[0-9]+)?|\*\*|[-+*/%()])\s*")
 
 
 def _compare(value: object) -> object:
     """Accept true as `previous`, its only meaning."""
     word = value.casefold() if isinstance(value, str) else value
-    if word in (True, "true", "previous"):
+    if word in (True, "true", "previous", "previous_period", "previous period"):
         return "previous"
     if word in (False, "false"):
         return None
-    if isinstance(value, str) and not _COMPARE_TO.fullmatch(value):
+    if not isinstance(value, str):
+        return value
+    try:
+        shift = read_bound(value)
+    except ValueError:
+        shift = None
+    if isinstance(shift, Period) and shift == Period(shift.unit) and shift.unit not in CLOCK_UNITS:
+        return f"-1{shift.unit[0]}"
+    if not isinstance(shift, str) or not _COMPARE_TO.fullmatch(shift):
         raise ValueError("must be previous, or a shift such as -7d, -4w, -1m or -1y")
-    return value
+    return shift
 
 
 type Compare = Annotated[str | None, BeforeValidator(_compare)]

@@ -87,12 +87,24 @@ def read(kinds: Kinds, value: Any) -> Any:
         if kinds.container and not kinds.text:
             value = from_text(value)
         elif kinds.words:
-            return kinds.words.get(value.casefold(), value)
+            return _word(kinds.words, value)
     elif isinstance(value, (int, float)):
         return _of_number(kinds, value)
     if kinds.items and is_list(value):
         return [read(kinds.items, item) for item in value]
     return value
+
+
+_INTERVALS = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month"}
+
+
+def _word(words: Mapping[str, str | int], text: str) -> str | int:
+    """Return the accepted word for one in another case, with spaces or hyphens, or in the plural; else the text."""
+    folded = "_".join(text.replace("-", " ").casefold().split())
+    for form in (text.casefold(), folded, folded.removesuffix("s"), _INTERVALS.get(folded, folded)):
+        if form in words:
+            return words[form]
+    return text
 
 
 def from_text(text: str) -> Any:

@@ -27,7 +27,7 @@ def _check(variants: list[Variant]) -> None:
 
 class ListExperiments(Page):
     search: str | None = None
-    status: Literal["draft", "running", "paused", "complete", "all"] | None = None
+    status: Literal["draft", "running", "paused", "exposure_frozen", "stopped", "complete", "all"] | None = None
 
 
 class GetExperiment(InProject):

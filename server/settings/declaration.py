@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -165,11 +164,12 @@ def tool_names(value: object) -> frozenset[str]:
 
 def _tool(name: str) -> str:
     """Return the name of a tool. Raises ValueError for an unknown one."""
+    from ...schemas.near import near
     from ..tool_list import tool_list
 
     if name not in tool_list():
-        near = get_close_matches(name[:100], tool_list(), n=1, cutoff=0.5)
-        raise ValueError(f"has no tool {name[:100]!r}{f'; did you mean {near[0]}' if near else ''}")
+        meant = near(name, tool_list())
+        raise ValueError(f"has no tool {name[:100]!r}{f'; did you mean {meant[0]}' if meant else ''}")
     return name
 
 

@@ -9,17 +9,17 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from hogql_lang import nearest
-
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
 from ...schemas.analytics.events import PROPERTY_MATHS, scoped
+from ...schemas.near import near
 from ...schemas.text import code
 from ..query.seen_names import property_names, unseen_events, unseen_properties
 from ..table import Note, Report
 from .spec import EVERY_EVENT, Spec
 
 _MOST_NOTES = 5
+_MOST_NEAR = 3
 _SEARCH = "describe_data with search finds names."
 _OWNERS = {"event": "events", "person": "persons"}
 _UNDEFINED = ("$feature/", "$virt_", "$session_duration", "$time", "$elements_chain", "distinct_id")
@@ -50,7 +50,7 @@ async def _unseen_events(api: Call, wanted: Iterable[str]) -> list[str]:
         return []
     missing, seen = await unseen_events(api, names)
     unseen = islice((name for name in names if name in missing), _MOST_NOTES)
-    return [_unseen(name, nearest(name, seen.known), "") for name in unseen]
+    return [_unseen(name, near(name, seen.known, _MOST_NEAR), "") for name in unseen]
 
 
 async def _unseen_properties(api: Call, used: Sequence[tuple[str, str]]) -> list[str]:
@@ -66,12 +66,12 @@ async def _unseen_properties(api: Call, used: Sequence[tuple[str, str]]) -> list
                 written = f"person.{name}" if other == "person" else name
                 notes.append(f"{code(name, 60)} is a property of {_OWNERS[other]}: write {code(written, 67)}.")
             else:
-                notes.append(_unseen(name, nearest(name, seen.known), f" as a property of {_OWNERS[kind]}"))
+                notes.append(_unseen(name, near(name, seen.known, _MOST_NEAR), f" as a property of {_OWNERS[kind]}"))
     return notes
 
 
-def _unseen(name: str, near: Sequence[str], what: str) -> str:
-    meant = f"did you mean {' or '.join(code(one, 60) for one in near)}?" if near else _SEARCH
+def _unseen(name: str, similar: Sequence[str], what: str) -> str:
+    meant = f"did you mean {' or '.join(code(one, 60) for one in similar)}?" if similar else _SEARCH
     return f"{code(name, 60)} has never been seen{what}: {meant}"
 
 

@@ -1,12 +1,12 @@
 """Finding a flag by id or key: PostHog looks flags up by id only."""
 
-import difflib
 from typing import Any
 
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError, Refused, Rejected
 from ...schemas.flags import FlagRow
 from ...schemas.json import as_object
+from ...schemas.near import near
 from ...schemas.text import named
 from ..operation import read
 from ..operation.pages import PagedRows
@@ -15,7 +15,6 @@ FLAGS = "/api/projects/{project_id}/feature_flags/"
 FLAG = "/api/projects/{project_id}/feature_flags/{flag_id}/"
 _SURVEYS = "/api/projects/{project_id}/surveys/"
 _NEAR_KEYS = 5
-_LONGEST_KEY = 400
 _OF_SURVEYS = "survey-targeting-"
 """How the keys of the flags begin that PostHog makes for surveys, and leaves out of lists."""
 
@@ -44,14 +43,12 @@ async def _by_key(api: Call, key: str) -> Any:
         return await api.get(FLAG, flag_id=number)
     if not seen:
         seen = [read(FlagRow, row).key async for row in PagedRows(api, FLAGS, {}, pages=1)]
-    near = (
-        difflib.get_close_matches(key[:_LONGEST_KEY], dict.fromkeys(seen), n=_NEAR_KEYS, cutoff=0.5)
-        or seen[:_NEAR_KEYS]
-    )
+    similar = near(key, seen, _NEAR_KEYS)
+    listed = ", ".join(map(named, similar or dict.fromkeys(seen[:_NEAR_KEYS])))
     raise Rejected(
         "not_found",
         f"`flag`: no flag has the key {named(key, 100)}.",
-        f"Similar keys: {', '.join(map(named, near))}. " * bool(near)
+        f"{'Similar' if similar else 'Some'} keys: {listed}. " * bool(seen)
         + "Pass the numeric id to get a deleted or archived flag.",
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from hogql_lang import Column, Schema, nearest
+from hogql_lang import Column, Schema
 
 from ...gateway.budget import Budget
 from ...gateway.call import Call
@@ -18,6 +18,7 @@ from ...gateway.kept import Aged
 from ...schemas.base import View
 from ...schemas.definitions import EventDefinitionRow, PropertyDefinitionRow
 from ...schemas.json import is_list
+from ...schemas.near import near
 from ...schemas.privacy.names import kind_of
 from ...schemas.query import DescribeData, EventCount, PersonValue, PropertySample
 from ...schemas.text import code, named
@@ -32,6 +33,7 @@ _EVENT_DEFINITIONS = "/api/projects/{project_id}/event_definitions/"
 _PROPERTY_DEFINITIONS = "/api/projects/{project_id}/property_definitions/"
 _PERSON_VALUES = "/api/projects/{project_id}/persons/values/"
 _MOST_EVENTS = 40
+_MOST_NEAR = 3
 _MOST_PROPERTIES = 80
 _MOST_NAMES = 40
 _MOST_FOUND = 20
@@ -172,8 +174,8 @@ async def _search(api: Call, text: str) -> dict[str, Any]:
     if shown:
         return {"search": text, **shown, "age_s": _oldest(schema)}
     known = [*(await event_names(api)).known, *(await property_names(api, "event")).known]
-    near = nearest(text, known)
-    return {"search": text, "found": 0, **({"nearest": near} if near else {}), "age_s": _oldest(schema)}
+    similar = near(text, known, _MOST_NEAR)
+    return {"search": text, "found": 0, **({"nearest": similar} if similar else {}), "age_s": _oldest(schema)}
 
 
 async def _found(api: Call, path: str, query: dict[str, str]) -> list[str]:
@@ -286,10 +288,10 @@ def _short(value: Any, most: int = _SAMPLE_LENGTH) -> Any:
 
 
 def _not_found(kind: str, name: str, known: Iterable[str]) -> Refused:
-    near = nearest(name, known)
+    similar = near(name, known, _MOST_NEAR)
     hint = (
-        f"Did you mean {' or '.join(code(each, _NAME_LENGTH) for each in near)}?"
-        if near
+        f"Did you mean {' or '.join(code(each, _NAME_LENGTH) for each in similar)}?"
+        if similar
         else "Find names with `search` in describe_data."
     )
     return Refused("not_found", f"There is no {kind} {code(name, _NAME_LENGTH)}.", hint)

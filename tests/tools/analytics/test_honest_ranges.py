@@ -1,4 +1,4 @@
-"""Ranges: what is counted is what was asked for, and `range` shows it. Clock times, words, the beginning of the data."""
+"""Ranges: `range` shows what is counted, which is what was asked for. Clock times, words, the beginning of the data."""
 
 from collections.abc import Generator
 from dataclasses import replace
