@@ -28,7 +28,7 @@ def _order(value: object) -> object:
 
 class ListRecordings(Page):
     date_from: Bound = "-7d"
-    """ISO 8601, or relative: -24h, -7d, -1m."""
+    """ISO 8601, -24h, -7d, last_week."""
     date_to: Bound | None = None
     person_id: PersonId | None = None
     distinct_id: str | None = Field(default=None, min_length=1)

@@ -73,14 +73,14 @@ class Dated(Analysis):
     """The arguments of queries over a date range; relative dates count back from now."""
 
     date_from: RangeStart = "-30d"
-    """ISO 8601, -7d, -1m (months) or all."""
+    """ISO 8601, -7d, last_week, 2026-11 or all."""
 
 
 class QueryTrends(Dated):
     node: ClassVar[str] = "TrendsQuery"
     least_series: ClassVar[int] = 1
     date_from: RangeStart = "-7d"
-    """ISO 8601, -7d, -1m (months) or all."""
+    """ISO 8601, -7d, last_week, 2026-11 or all."""
     events: Series
     """Names (* for all), or {event | action_id, name, math, property, where: filters}."""
     math: Math = "total"
@@ -172,7 +172,7 @@ class QueryRetention(Analysis):
 class QueryPaths(Dated):
     node: ClassVar[str] = "PathsQuery"
     date_from: RangeStart = "-7d"
-    """ISO 8601, -7d, -1m (months) or all."""
+    """ISO 8601, -7d, last_week, 2026-11 or all."""
     include: list[PathItem] = Field(default=["$pageview"])
     """[] for every event."""
     exclude: list[str] | None = None

@@ -123,7 +123,7 @@ FLAGS_AND_ACCOUNT: Mapping[str, Pair] = {
         {"name": "NPS", "type": "popover", "questions": [RATING]}, {"name": "NPS", "type": "popover", "questions": []}
     ),
     "update_survey": Pair({"survey_id": SURVEY, "archived": True}, {"survey_id": SURVEY}),
-    "get_survey_stats": Pair({"survey_id": SURVEY}, {"survey_id": SURVEY, "date_from": "last week"}),
+    "get_survey_stats": Pair({"survey_id": SURVEY}, {"survey_id": SURVEY, "date_from": "next week"}),
     "list_experiments": Pair({"status": "running"}, {"status": "started"}),
     "get_experiment": Pair({"experiment_id": EXPERIMENT}, {"experiment_id": MISSING}),
     "create_experiment": Pair(

@@ -15,14 +15,15 @@ from ..test_every_operation import ARGUMENTS
 
 PYTHON = re.compile(
     r"dictionar|\binstance\b|\bdict\b|\btuple\b|\bstr\b|\bint\b|\bbool\b|\bNone\b|\bTrue\b|\bFalse\b|NoneType|pydantic"
-    r"|validat|isoformat|\battribute\b|\bobject of type\b|Input should|unhashable|\bliteral\b|Traceback|Error\b|\bfunction\b"
-    r"|\bkeyword\b|fractional part|__|\bcallable\b|Value error|could not convert"
+    r"|validat|isoformat|\battribute\b|\bobject of type\b|Input should|unhashable|\bliteral\b|Traceback|Error\b"
+    r"|\bfunction\b|\bkeyword\b|fractional part|__|\bcallable\b|Value error|could not convert"
 )
 WRONG: list[Any] = [
     None, True, 0, -1, 7, 1.5, 10**30, float("inf"), float("nan"), "", " ", "x", "no such", "x" * 500, "2026-13-45",
     "2026-02-23T25:00", "-99999d", "[1", "{", "[]", "{}", [], [1], [None], ["x", {}], [[]], {}, {"a": 1}, {"event": 1},
     {"kind": "x"}, {"kind": "InsightVizNode", "source": 5}, {"tool": "query_trends", "arguments": 5}, {"tool": 5},
-    {"tool": "query_trends", "arguments": {"events": 5, "date_from": {}}}, [{"key": 1}], [{"event": 5}], [{"type": "x"}],
+    {"tool": "query_trends", "arguments": {"events": 5, "date_from": {}}}, [{"key": 1}], [{"event": 5}],
+    [{"type": "x"}],
     [{"key": "a", "operator": "zz"}], [{"key": "a", "operator": "between", "value": "x"}], [{"question": 5}],
     [{"key": "a", "operator": "is_date_before", "value": "yesterday"}], [{"key": "a", "rollout_percentage": "x"}],
     {"properties": [{"key": "a", "type": "b"}]}, [{"url": 5, "url_matching": "z"}], {"groups": [{"properties": 5}]},
@@ -34,7 +35,7 @@ def messages(operation: Operation[Any]) -> Iterator[tuple[str, Any, str]]:
     """Yield each wrong value, its field, and the message."""
     base = ARGUMENTS.get(operation.name, {})
     fields = list(operation.input.model_fields)
-    calls = [({**base, name: value}, name, value) for name in fields for value in WRONG]
+    calls: list[tuple[Any, str, Any]] = [({**base, name: value}, name, value) for name in fields for value in WRONG]
     for arguments, name, value in [*calls, ([], "", []), ("x", "", "x")]:
         try:
             operation.input.model_validate(arguments)

@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from maton_posthog.schemas.base import Page
+from maton_posthog.schemas.json import as_objects
 from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.operations import OPERATIONS
 
@@ -55,9 +56,8 @@ async def test_every_value_in_a_list_is_accepted_by_the_filter_of_its_name(
     sandbox: LiveSandbox, operation: Operation[Any]
 ) -> None:
     shown = await sandbox.call(operation.name)
-    rows = next((rows for rows in shown.values() if isinstance(rows, list)), [])
-    for row in rows:
-        for field, value in row.items() if isinstance(row, dict) else ():
+    for row in [row for value in shown.values() for row in as_objects(value)]:
+        for field, value in row.items():
             name = FILTERS.get((operation.name, field), field)
             if name in operation.input.model_fields:
                 await sandbox.call(operation.name, **{name: value})
