@@ -31,9 +31,10 @@ OPERATORS: tuple[str, ...] = get_args(Operator.__value__)
 _SPELLINGS = {
     "=": "exact", "==": "exact", "equals": "exact", "is": "exact", "!=": "is_not", "<>": "is_not", "not": "is_not",
     "not_equals": "is_not", "contains": "icontains", "not_contains": "not_icontains",
-    "does_not_contain": "not_icontains", "matches": "regex", "not_matches": "not_regex", ">": "gt", "greater_than": "gt", ">=": "gte", "min": "gte",
-    "at_least": "gte", "<": "lt", "less_than": "lt", "<=": "lte", "max": "lte", "at_most": "lte", "exists": "is_set",
-    "not_exists": "is_not_set", "before": "is_date_before", "after": "is_date_after",
+    "does_not_contain": "not_icontains", "matches": "regex", "not_matches": "not_regex", ">": "gt",
+    "greater_than": "gt", ">=": "gte", "min": "gte", "at_least": "gte", "<": "lt", "less_than": "lt", "<=": "lte",
+    "max": "lte", "at_most": "lte", "exists": "is_set", "not_exists": "is_not_set", "before": "is_date_before",
+    "after": "is_date_after",
 }  # fmt: skip
 _WITHOUT_VALUE = ("is_set", "is_not_set")
 _OF_RANGES = ("between", "not_between")

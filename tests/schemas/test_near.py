@@ -20,6 +20,7 @@ NEAR = [
     ("unique_user", "unique_users"),
     ("querytrends", "query_trends"),
     ("signup", "signed_up"),
+    ("purchased", "purchase_completed"),
 ]
 FAR = [
     ("status", "tags"),

@@ -61,7 +61,7 @@ DATA: Mapping[str, Pair] = {
         {"event": "$pageview", "period": "Week", "periods": 4}, {"event": "$pageview", "period": "Year"}
     ),
     "query_paths": Pair({"start": "https://quillboard.example/", "steps": 3, "edges": 5}, {"steps": 99}),
-    "query_stickiness": Pair({"events": ["$pageview"], "interval": "week"}, {"events": []}),
+    "query_stickiness": Pair({"events": ["$pageview"], "interval": "day"}, {"events": []}),
     "query_lifecycle": Pair(
         {"event": "$pageview", "interval": "week"}, {"event": "$pageview", "date_from": "recently"}
     ),

@@ -70,9 +70,7 @@ def settled(
     """
     start, end = in_plain(asked.start, asked.end, calendar)
     if leaves_out_open and asked.end is None and end is None and (last := _last_complete(start, calendar, interval)):
-        begin = floor(calendar.now, unit_of(interval), calendar.week_start)
-        asked = replace(asked, left_out=f"{begin:%Y-%m-%d %H:%M}".removesuffix(" 00:00"))
-        end = last
+        asked, end = replace(asked, left_out=unit_of(interval)), last
     unit = unit_of(interval) if interval in ("minute", "hour") and rounding is not Rounding.DAYS else "day"
     if rounding in (Rounding.WHOLE, Rounding.DAYS):
         return replace(_whole(start, end, calendar, unit, tool), left_out=asked.left_out)

@@ -104,7 +104,7 @@ def reported(kind: Kind[Any, Any], spec: Spec[Any], computed: Computed, span: Ra
     """Return the report of a result, with a note when its range, or the one before, is older than the data."""
     report = kind.report(spec, computed, span)
     if spec.dates.left_out:
-        left_out = f"{spec.dates.left_out} is not over and is left out; date_to: now includes it."
+        left_out = f"The current {spec.dates.left_out} is not over and is left out; date_to: now includes it."
         report = replace(report, notes=(Note(left_out), *report.notes))
     if span.began is None or not (span.is_before_data or span.compares_before_data):
         return report

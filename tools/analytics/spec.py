@@ -98,7 +98,7 @@ class Dates:
     exact: bool = False
     """True for a single number whose relative start is not rounded."""
     left_out: str | None = None
-    """The interval that is not over, when the range ends before it so that the numbers can be compared."""
+    """The unit of the current interval, when the range ends before it so that the numbers can be compared."""
     are_known: bool = True
     """False for a stored range in a form that is not read here."""
 

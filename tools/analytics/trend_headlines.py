@@ -42,7 +42,10 @@ def headline(spec: TrendSpec, report: Report) -> Headline | None:
         return None
     if spec.splits and len(spec.counted) == 1 and is_additive(spec):
         value = number(sum(float(row[at] or 0) for row in _complete_rows(spec, report) for at in table.at(Role.VALUE)))
-        return {"what": f"{spec.counted[0].label}: total of every {split_name(spec.splits)}", "value": value}
+        last = (as_list(first_fact(report).get("last_complete")) or [None])[0] if spec.interval != TOTAL else None
+        until = f" to {last}" if last and "incomplete_last" in report.marks else ""
+        what = f"{spec.counted[0].label}: total of every {split_name(spec.splits)}{until}"
+        return {"what": what, "value": value}
     return _total_headline(table) if spec.interval == TOTAL else _line_headline(spec, report)
 
 
@@ -68,7 +71,8 @@ def _line_headline(spec: TrendSpec, report: Report) -> Headline | None:
     name = str(fact["series"])
     last = as_list(fact.get("last_complete")) or [None, None]
     total = _total(fact)
-    what, value = (f"{name}: total", total) if total is not None else (f"{name}: {last[0]}", last[1])
+    until = f" to {last[0]}" if "total_with_incomplete" in fact and last[0] else ""
+    what, value = (f"{name}: total{until}", total) if total is not None else (f"{name}: {last[0]}", last[1])
     if value is None:
         return None
     if compared := fact.get("compared"):

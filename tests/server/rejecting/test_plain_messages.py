@@ -36,7 +36,8 @@ def messages(operation: Operation[Any]) -> Iterator[tuple[str, Any, str]]:
     base = ARGUMENTS.get(operation.name, {})
     fields = list(operation.input.model_fields)
     calls: list[tuple[Any, str, Any]] = [({**base, name: value}, name, value) for name in fields for value in WRONG]
-    for arguments, name, value in [*calls, ([], "", []), ("x", "", "x")]:
+    calls += [([], "", []), ("x", "", "x")]
+    for arguments, name, value in calls:
         try:
             operation.input.model_validate(arguments)
         except ValidationError as error:

@@ -315,7 +315,7 @@ async def test_one_number_and_the_one_before_are_of_whole_days(sandbox: LiveSand
     now = sum(date(2026, 11, 16) <= day <= date(2026, 11, 22) for day in days)
     before = sum(date(2026, 11, 9) <= day <= date(2026, 11, 15) for day in days)
     assert shown["rows"] == [["$pageview", now, before, round(100 * (now - before) / before, 1)]]
-    assert shown["notes"][0] == "2026-11-23 is not over and is left out; date_to: now includes it."
+    assert shown["notes"][0] == "The current day is not over and is left out; date_to: now includes it."
     still_open = await sandbox.call("query_trends", events="$pageview", interval="total", compare=True, date_to="now")
     assert still_open["columns"] == ["series", "value", "before"]
     assert still_open["notes"][0] == "2026-11-23 is not over, so no change is shown. Pass date_to: -1d."

@@ -247,7 +247,7 @@ async def test_stickiness_counts_the_active_days_of_each_person(sandbox: LiveSan
         days[event.person].add(event.day)
     counted = Counter(len(own) for own in days.values())
     assert shown["range"] == ["2026-11-16", "2026-11-22"]
-    assert shown["notes"] == ["2026-11-23 is not over and is left out; date_to: now includes it."]
+    assert shown["notes"] == ["The current day is not over and is left out; date_to: now includes it."]
     assert shown["rows"] == [[number, counted[number]] for number in range(1, 8)]
     (fact,) = shown["facts"]
     assert fact["persons"] == len(days)

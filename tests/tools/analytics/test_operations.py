@@ -120,7 +120,7 @@ async def test_a_comparison_hides_no_value_and_invents_no_zero() -> None:
     shown = await run(TRENDS, answered(now + before), **asked)
     assert shown["rows"] == [["Chrome", 6, 4, 50, 75], ["Arc", 2, 0, None, 25]]
     assert shown["notes"] == [
-        "2026-11-23 is not over and is left out; date_to: now includes it.",
+        "The current day is not over and is left out; date_to: now includes it.",
         "Present only in the previous period: Opera (3).",
     ]
     shown = await run(TRENDS, answered([*now, *before, compared(OTHER, 9, "previous")]), **asked)

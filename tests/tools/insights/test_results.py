@@ -40,7 +40,7 @@ WEEK = [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 45.0, 5.0]
 def test_numbers_that_add_up_have_a_total_and_the_change_of_the_last_complete_day() -> None:
     said = telling(trends(PAGEVIEW), [line(WEEK)])
     assert said.headline == {
-        "what": "$pageview: total",
+        "what": "$pageview: total to 2026-11-22",
         "value": 405,
         "change_percent": 125,
         "change_of": "2026-11-22 against the week before",
@@ -57,7 +57,7 @@ def test_a_comparison_is_with_the_previous_period_and_names_other_series() -> No
     ]
     said = telling(trends(PAGEVIEW, PAID, compareFilter={"compare": True}), result)
     assert said.headline == {
-        "what": "$pageview: total",
+        "what": "$pageview: total to 2026-11-22",
         "value": 405,
         "change_percent": 800,
         "change_of": "the period before",
@@ -69,7 +69,7 @@ def test_the_values_of_a_breakdown_add_up_to_the_total() -> None:
     split = {"breakdownFilter": {"breakdown": "$browser", "breakdown_type": "event"}}
     result = [line([1.0] * 10, breakdown_value="Chrome"), line([2.0] * 10, breakdown_value="Safari")]
     said = telling(trends(PAGEVIEW, **split), result)
-    assert said.headline == {"what": "$pageview: total of every $browser", "value": 27}
+    assert said.headline == {"what": "$pageview: total of every $browser to 2026-11-22", "value": 27}
     assert said.fields["columns"] == ("day", "Chrome", "Safari")
 
 
@@ -77,7 +77,7 @@ def test_values_and_properties_with_the_names_of_columns_are_counted_and_named_l
     split = {"breakdownFilter": {"breakdown": "value", "breakdown_type": "event"}}
     over_time = [line([1.0] * 10, breakdown_value="x"), line([2.0] * 10, breakdown_value="x before")]
     said = telling(trends(PAGEVIEW, **split), over_time)
-    assert said.headline == {"what": "$pageview: total of every value", "value": 27}
+    assert said.headline == {"what": "$pageview: total of every value to 2026-11-22", "value": 27}
     users = trends({**PAGEVIEW, "math": "dau"}, **split, trendsFilter={"display": "ActionsPie"})
     totals = [{"aggregated_value": float(n), "breakdown_value": name} for n, name in ((7, "x"), (5, "y"))]
     assert telling(users, totals).headline == {"what": "x", "value": 7, "others": {"y": 5}}
