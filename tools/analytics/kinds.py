@@ -7,7 +7,7 @@ from typing import Any
 from ...gateway.call import Call
 from ...schemas.analytics.queries import Analysis
 from ..operation.dates import Calendar, calendar_of, relative
-from ..query.beginning import first_event
+from ..query.seen_names import first_event
 from ..table import Note, Report
 from . import funnel, lifecycle, paths, retention, stickiness, trends
 from .computing import Computed

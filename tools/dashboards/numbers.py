@@ -16,7 +16,7 @@ from ..insights.results import INSIGHT, age_of, is_analysis, shown_result
 from ..insights.withheld import without_persons
 from ..operation import read
 from ..operation.dates import calendar_of
-from ..query.beginning import first_event
+from ..query.seen_names import first_event
 
 _AT_ONCE = 3
 """The number of queries that PostHog runs for one key at the same time."""

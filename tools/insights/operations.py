@@ -27,7 +27,7 @@ from ..operation.dates import calendar_of
 from ..operation.editing import Change, Editing, plain_arguments, tags_of
 from ..operation.undoing import removal
 from ..operation.writing import create, deleting, updating
-from ..query.beginning import first_event
+from ..query.seen_names import first_event
 from .results import INSIGHT, age_of, is_analysis, shown_result
 from .saving import stored_query, stored_sql
 from .withheld import WITHHELD, is_withheld, without_persons

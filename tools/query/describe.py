@@ -24,9 +24,8 @@ from ...schemas.query import DescribeData, EventCount, PersonValue, PropertySamp
 from ...schemas.text import code, named
 from ..operation import Effect, Operation, Result, Toolset, read, show
 from ..operation.pages import PagedRows
-from .beginning import first_event
 from .schema import schema_of
-from .seen_names import event_names, property_names, unseen_events
+from .seen_names import event_names, first_event, property_names, unseen_events
 
 _AGE_S = 600.0
 _EVENT_DEFINITIONS = "/api/projects/{project_id}/event_definitions/"

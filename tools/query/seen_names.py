@@ -1,11 +1,14 @@
-"""The events and properties that a project has seen, cached for some minutes."""
+"""The events and properties that a project has seen, and since when, cached for some minutes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from ...gateway.budget import Budget
 from ...gateway.call import Call
+from ...gateway.errors import GatewayError
 from ...schemas.base import View
+from ...schemas.json import as_list, as_object
 from ..operation import show
 from ..operation.pages import PagedRows
 
@@ -14,6 +17,19 @@ _EVENT_PAGES = 5
 _PROPERTY_PAGES = 3
 _EVENTS = "/api/projects/{project_id}/event_definitions/"
 _PROPERTIES = "/api/projects/{project_id}/property_definitions/"
+
+
+_FIRST_AGE_S = 3600.0
+_EARLIEST = "2015-01-01"
+"""PostHog reads no project from before: older events have wrong clocks."""
+FIRST_EVENT = {
+    "kind": "EventsQuery",
+    "select": ["timestamp"],
+    "after": _EARLIEST,
+    "orderBy": ["timestamp ASC"],
+    "limit": 1,
+}
+"""The query for the first event. PostHog counts it as an insight query, not as HogQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +87,30 @@ async def _names(api: Call, path: str, query: dict[str, str], pages: int) -> Nam
     rows = PagedRows(api.counted_as(Budget.CRUD), path, query, pages=pages)
     known = [str(show(_NamedRow, row)["name"]) async for row in rows]
     return Names(tuple(known), not rows.cut, frozenset(known))
+
+
+async def first_event(api: Call) -> datetime | None:
+    """Return the moment of the first event in the project's timezone; None without events, or when it is not known.
+
+    Cached for an hour, also when PostHog could not tell.
+    """
+    async with api.remembered("first event", _FIRST_AGE_S) as slot:
+        found = (slot.found or slot.fill(await _ask_first(api))).value
+    return None if found is None else found.astimezone(api.timezone)
+
+
+async def _ask_first(api: Call) -> datetime | None:
+    try:
+        answer = await api.counted_as(Budget.ANALYTICS).query({"query": FIRST_EVENT, "name": "first event"})
+    except GatewayError:
+        return None
+    row = next(iter(as_list(as_object(answer).get("results"))), None)
+    return _moment_of(next(iter(as_list(row)), None))
+
+
+def _moment_of(cell: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(cell))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -73,3 +73,28 @@ async def test_the_median_time_to_convert_lies_in_a_bin(bins: Any, facts: dict[s
     times = {"bins": bins, "average_conversion_time": 29500.0}
     shown = await run(FUNNEL, answered(times), steps=["a", "b"], view="time_to_convert")
     assert shown["facts"] == facts
+
+
+def by_value(**counts: tuple[int, int]) -> list[Any]:
+    pairs = [(value, name, count) for value, both in counts.items() for name, count in zip("ab", both, strict=True)]
+    steps = [{**step(name, count), "breakdown_value": [value]} for value, name, count in pairs]
+    return [steps[at : at + 2] for at in range(0, len(steps), 2)]
+
+
+async def test_small_groups_are_neither_best_nor_worst_and_ties_are_all_named() -> None:
+    groups = by_value(Chrome=(200, 50), Arc=(29, 29), Safari=(40, 10), Opera=(30, 0), Edge=(5, 0))
+    shown = await run(FUNNEL, answered(groups), steps=["a", "b"], breakdown="$browser")
+    assert shown["facts"] == {
+        "best": {"value": "Chrome", "entered": 200, "conversion_percent": 25, "tied": ["Safari (40)"]},
+        "worst": {"value": "Opera", "entered": 30, "conversion_percent": 0},
+    }
+    assert "Best and worst have at least 30 users that entered; 2 have fewer." in shown["notes"]
+
+
+async def test_equal_groups_have_no_best_and_equal_drops_are_all_named() -> None:
+    shown = await run(FUNNEL, answered(by_value(A=(40, 10), B=(80, 20))), steps=["a", "b"], breakdown="$browser")
+    assert "facts" not in shown
+    equal = await run(FUNNEL, answered([step("a", 90), step("b", 60), step("c", 30)]), steps=["a", "b", "c"])
+    assert equal["facts"]["biggest_drop"] == {
+        "from": "a", "to": "b", "lost": 30, "lost_percent": 33.3, "of": 90, "also_to": ["c"]
+    }  # fmt: skip

@@ -30,7 +30,7 @@ from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.target import Target
 from maton_posthog.schemas.json import as_object
 from maton_posthog.tools.operation import Operation, Reply
-from maton_posthog.tools.query.beginning import FIRST_EVENT
+from maton_posthog.tools.query.seen_names import FIRST_EVENT
 
 PROJECT_ID = 136209
 REACH_PATH = "/api/projects/{project_id}/feature_flags/user_blast_radius/"
