@@ -7,7 +7,6 @@ import pytest
 
 from maton_posthog.tools.operations import OPERATIONS
 from tests.gateway.fake_gateway import Peer, Received, raw
-
 from tests.server.test_every_operation import APP, ARGUMENTS, PERSON, documented, served, text_of, upstream
 
 pytestmark = pytest.mark.anyio
