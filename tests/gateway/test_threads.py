@@ -1,7 +1,7 @@
 import gc
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import anyio
 import anyio.to_thread
@@ -58,6 +58,11 @@ async def test_work_that_is_given_up_ends_at_its_next_pause() -> None:
     assert await anyio.to_thread.run_sync(ended.wait, 60)
 
 
+def waiting(let_go: threading.Event) -> Callable[[Pause], bool]:
+    """Return work that ends when it is let go."""
+    return lambda _: let_go.wait(60)
+
+
 @pytest.fixture
 def collecting() -> Generator[None]:
     """Let the collector run before and after."""
@@ -77,7 +82,7 @@ async def test_garbage_is_not_collected_during_work() -> None:
     assert gc.isenabled()
     let_go = threading.Event()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(threads.run, lambda _: let_go.wait(60), float("inf"))
+        tasks.start_soon(threads.run, waiting(let_go), float("inf"))
         await anyio.wait_all_tasks_blocked()
         assert not await others.run(lambda _: gc.isenabled(), float("inf"))
         let_go.set()
@@ -89,7 +94,7 @@ async def test_garbage_is_collected_at_last_when_there_is_always_some_work(monke
     monkeypatch.setattr(module, "_UNCOLLECTED_S", -1.0)
     threads, let_go = Threads(), threading.Event()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(threads.run, lambda _: let_go.wait(60), float("inf"))
+        tasks.start_soon(threads.run, waiting(let_go), float("inf"))
         await anyio.wait_all_tasks_blocked()
         assert not gc.isenabled()
         await threads.run(lambda _: None, float("inf"))
