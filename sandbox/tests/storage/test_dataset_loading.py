@@ -17,7 +17,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from posthog_sandbox.dataset import DatasetBusyError, DatasetError, Parameters, claim, generate, open_dataset
+from posthog_sandbox.dataset import DatasetBusyError, DatasetError, Parameters, claim, open_dataset
+from posthog_sandbox.dataset.generate import generate
 from posthog_sandbox.dataset.tables import GENERATED, TIME
 from posthog_sandbox.storage.engine import Engine, EngineError
 

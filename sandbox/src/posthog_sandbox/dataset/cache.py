@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Self
 
 from .directory import SCHEMA_VERSION
-from .generate import Parameters
+from .parameters import Parameters
 
 VARIABLE = "POSTHOG_SANDBOX_CACHE"
 OFF = "off"

@@ -2,16 +2,15 @@
 
 import gc
 import re
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 from ..storage.engine import Engine
-from .generate import Parameters, generate
+from .generate import generate
+from .parameters import Parameters, ReportProgress
 from .rows import Batch
 from .staging import EVENT_COLUMNS, JOINED, PROPERTIES, SENT, SETTINGS, STAGING, collect_properties, staged_lines
 from .tables import DATABASE, EVENT_DEFINITIONS, EVENTS, GENERATED, PROPERTY_DEFINITIONS, TABLES, line
-
-type ReportProgress = Callable[[float, str], None]
 
 _ROUNDS = 2
 """Number of rounds in which the text of events is sent to ClickHouse; each leaves a file per column."""
