@@ -1,10 +1,9 @@
 """Loading of a generated dataset into an open database."""
 
-import gc
 import re
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable
 
+from ..collector import without_collector
 from ..storage.engine import Engine
 from .generate import generate
 from .parameters import Parameters, ReportProgress
@@ -68,7 +67,7 @@ def load(engine: Engine, parameters: Parameters, progress: ReportProgress) -> No
     size = min(max(total // _ROUNDS, least), most)
     writer = _Writer(engine, collect_properties(max(1, total // _SAMPLED_EVENTS)))
     progress(0.0, f"Generating {total:,} events")
-    with _without_collector():
+    with without_collector():
         for batch in generate(parameters):
             writer.add(batch)
             made += len(batch.sent)
@@ -125,18 +124,6 @@ class _Writer:
         self._settings.clear()
         self._sent.clear()
         self.events = self._number = 0
-
-
-@contextmanager
-def _without_collector() -> Generator[None]:
-    """Stop the search for reference cycles: there are none among rows, and it is a tenth of the time of generating."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _define_events(engine: Engine) -> None:
