@@ -82,7 +82,7 @@ def _serve(options: argparse.Namespace, listener: socket.socket, held: ExitStack
 
 
 def _load_application() -> None:
-    """Load the modules of `_filled_store` and `_run`. They stay, so that a search for reference cycles finds nothing."""
+    """Load the modules of `_filled_store` and `_run`. They stay, so a search for reference cycles finds none."""
     with without_collector():
         for name in ("app", "examples", "serving"):
             import_module(f"{__package__}.{name}")

@@ -11,10 +11,8 @@ from .rows import Batch
 from .staging import EVENT_COLUMNS, JOINED, PROPERTIES, SENT, SETTINGS, STAGING, collect_properties, staged_lines
 from .tables import DATABASE, EVENT_DEFINITIONS, EVENTS, GENERATED, PROPERTY_DEFINITIONS, TABLES, line
 
-_ROUNDS = 2
-"""Number of rounds in which the text of events is sent to ClickHouse; each leaves a file per column."""
-_ROUND_EVENTS = 10_000, 100_000
-"""Least and most events of a round."""
+_ROUND_EVENTS = 100_000
+"""Number of events whose text is sent to ClickHouse at once; each round leaves a part per table."""
 _GENERATED_SHARE = 0.95
 _SAMPLED_EVENTS = 1_000_000
 
@@ -63,8 +61,6 @@ def load(engine: Engine, parameters: Parameters, progress: ReportProgress) -> No
     for table in (*TABLES, *STAGING):
         engine.execute(table.create())
     total, made = parameters.events, 0
-    least, most = _ROUND_EVENTS
-    size = min(max(total // _ROUNDS, least), most)
     writer = _Writer(engine, collect_properties(max(1, total // _SAMPLED_EVENTS)))
     progress(0.0, f"Generating {total:,} events")
     with without_collector():
@@ -72,7 +68,7 @@ def load(engine: Engine, parameters: Parameters, progress: ReportProgress) -> No
             writer.add(batch)
             made += len(batch.sent)
             progress(_GENERATED_SHARE * made / total, f"Generated {made:,} of {total:,} events")
-            if writer.events >= size or made == total:
+            if writer.events >= _ROUND_EVENTS or made == total:
                 writer.write()
     progress(_GENERATED_SHARE, "Collecting event and property definitions")
     _define_events(engine)
