@@ -35,7 +35,8 @@ async def _list_annotations(api: Call, args: ListAnnotations) -> Result:
         "limit": args.limit,
         "offset": args.offset,
     }
-    return show_page(AnnotationView, await api.get(ANNOTATIONS, query), args, under="annotations")
+    found = await api.get(ANNOTATIONS, query)
+    return await api.apart(lambda: show_page(AnnotationView, found, args, under="annotations"))
 
 
 def _marker(api: Call, value: datetime | date | str) -> str:
