@@ -114,7 +114,7 @@ async def test_a_stored_insight_shows_the_numbers_of_its_typed_query(sandbox: Li
         ),
         "Sign-up to purchase": ("query_funnel", {"steps": ["$pageview", "signed_up", "purchase_completed"]}),
         "Weekly retention": ("query_retention", {"event": "$pageview", "period": "Week"}),
-        "Days of use": ("query_stickiness", {"events": "task_created"}),
+        "Days of use": ("query_stickiness", {"events": "task_created", "date_to": "now"}),
         "New, returning, resurrecting and dormant users": (
             "query_lifecycle",
             {"event": "$pageview", "interval": "week"},
@@ -136,7 +136,7 @@ async def test_a_dashboard_shows_the_headlines_of_its_insights(sandbox: LiveSand
         "SELECT sum(toFloat(properties.revenue)), uniq(properties.$browser) FROM events WHERE "
         "event = 'purchase_completed' AND toDate(timestamp) >= '2026-10-24' AND toDate(timestamp) <= '2026-11-23'"
     )
-    assert (revenue["insight"], revenue["what"]) == ("Revenue by day", "purchase_completed (sum of revenue): total")
+    assert (revenue["insight"], revenue["what"]) == ("Revenue by day", "purchase_completed (sum of revenue): total to 2026-11-22")
     assert revenue["value"] == pytest.approx(total)
     assert (browsers["what"], browsers["value"]) == ("rows", number)
     kept = await sandbox.call("get_dashboard", dashboard_id=one["id"], numbers=True)
