@@ -101,8 +101,12 @@ class Call:
 
     @property
     def wrote(self) -> bool:
-        """True once upstream accepted a change."""
+        """True once upstream accepted a change, unless all was taken back."""
         return self._dispatcher.wrote
+
+    def took_back(self) -> None:
+        """Note that all that this call changed is stored as it was before."""
+        self._dispatcher.wrote = False
 
     @property
     def is_large(self) -> bool:
