@@ -153,6 +153,13 @@ MUTATIONS = (
             "tests/server/test_writes.py::test_a_mark_is_found_at_any_depth",
         ),
         mutation(
+            "an-undo-with-pseudonyms",
+            "tools/operation/undoing.py",
+            "return undo if _text(api.clean(undo)) == _text(undo) else no_undo(_NOT_SHOWN)",
+            "return undo",
+            "tests/server/test_writes.py::test_an_undo_is_a_call_only_if_it_brings_back_what_was_stored",
+        ),
+        mutation(
             "half-a-change",
             "tools/dashboards/members.py",
             "raise await _failure(api, step, error, [*done, *unclear]) from error",

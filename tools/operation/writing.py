@@ -209,7 +209,9 @@ def _undo[I: Write](
     if not all(_is_back(name, was.get(name), now.get(name)) for name in change.body):
         return no_undo()
     found = undo_call(api, tool, arguments)
-    return {"undo": {**found["undo"], "does_not_set": list(others)}} if others else found
+    if others and "tool" in found["undo"]:
+        return {"undo": {**found["undo"], "does_not_set": list(others)}}
+    return found
 
 
 def _is_back(name: str, before: Any, stored: Any) -> bool:
