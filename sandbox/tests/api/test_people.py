@@ -62,7 +62,7 @@ async def test_a_page_of_persons_has_no_count_and_uuids_for_ids(sandbox: Serving
 
     assert page.keys() == {"results", "next", "previous"}
     assert [row["id"] for row in page["results"]] == [row["uuid"] for row in page["results"]]
-    assert page["next"] == "https://us.posthog.com/api/projects/1/persons/?limit=2&offset=2"
+    assert page["next"] == "http://sandbox.test/posthog/api/projects/1/persons/?limit=2&offset=2"
     assert page["previous"] is None
 
 
