@@ -24,10 +24,10 @@ from typing import Any
 
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
-from .sandbox_client import BASE_URL, FLAG, TODAY, Serving, Shared, serving
+from .sandbox_client import BASE_URL, FLAG, Serving, Shared, serving
+from .shared_data import open_shared
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +48,7 @@ EXPERIMENT = {"name": "Button", "feature_flag_key": "button"}
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=2_000, today=TODAY) as opened:
+    with open_shared(2_000) as opened:
         yield opened
 
 
