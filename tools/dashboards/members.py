@@ -27,7 +27,7 @@ _TAKE_BACK_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _Stage:
     """One request of a change, and the fields that take it back."""
 
     what: str
@@ -86,28 +86,28 @@ async def store_dashboard(api: Call, change: Change) -> dict[str, Any]:
     """Store a change, all of it or nothing, and return the dashboard then. Raises GatewayError."""
     board = change.before["id"]
     fields = {name: value for name, value in change.body.items() if name != _INSIGHTS}
-    own = _Step("the dashboard", DASHBOARD, {"dashboard_id": board}, fields, {n: change.before.get(n) for n in fields})
+    own = _Stage("the dashboard", DASHBOARD, {"dashboard_id": board}, fields, {n: change.before.get(n) for n in fields})
     if _INSIGHTS not in change.body:
         return await api.patch(own.path, own.body, **own.target)
     await _all_or_nothing(api, [*([own] if fields else []), *_moves(change)])
     return _with_insights(as_object(await api.get(DASHBOARD, dashboard_id=board)))
 
 
-def _moves(change: Change) -> Sequence[_Step]:
+def _moves(change: Change) -> Sequence[_Stage]:
     board, on_it = change.before["id"], as_list(change.body[_INSIGHTS])
-    steps: list[_Step] = []
+    steps: list[_Stage] = []
     for number, insight in change.before[_NAMED].items():
         was = list(dashboards_of(insight))
         others = [each for each in was if each != board]
         now = [*others, board] if insight["id"] in on_it else others
         if (board in was) is not (board in now):
             target, before = {"insight_id": number}, {"dashboards": was}
-            steps.append(_Step(f"insight {number}", INSIGHT, target, {"dashboards": now}, before))
+            steps.append(_Stage(f"insight {number}", INSIGHT, target, {"dashboards": now}, before))
     return steps
 
 
-async def _all_or_nothing(api: Call, steps: Sequence[_Step]) -> None:
-    done: list[_Step] = []
+async def _all_or_nothing(api: Call, steps: Sequence[_Stage]) -> None:
+    done: list[_Stage] = []
     for step in steps:
         try:
             await api.patch(step.path, step.body, **step.target)
@@ -121,7 +121,7 @@ async def _all_or_nothing(api: Call, steps: Sequence[_Step]) -> None:
         done.append(step)
 
 
-async def _failure(api: Call, step: _Step, error: GatewayError, changed: Sequence[_Step]) -> GatewayError:
+async def _failure(api: Call, step: _Stage, error: GatewayError, changed: Sequence[_Stage]) -> GatewayError:
     message = f"{step.what[0].upper()}{step.what[1:]} could not be changed: {error.message}"
     if not changed:
         return error.with_(message=message)
@@ -133,9 +133,9 @@ async def _failure(api: Call, step: _Step, error: GatewayError, changed: Sequenc
     return error.with_(message=f"{message} What was changed before was taken back.", outcome=outcome)
 
 
-async def _take_back(api: Call, changed: Sequence[_Step]) -> Sequence[_Step]:
+async def _take_back(api: Call, changed: Sequence[_Stage]) -> Sequence[_Stage]:
     """Store again what was there before, the last change first. Return the steps that could not be taken back."""
-    left: list[_Step] = []
+    left: list[_Stage] = []
     again = api.detached(_TAKE_BACK_S)
     for step in reversed(changed):
         try:
