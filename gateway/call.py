@@ -336,8 +336,7 @@ class Call:
         return error.with_(retryable=error.retryable and error.outcome != "applied")
 
     def _fill(self, path: str, identifiers: Mapping[str, object]) -> str:
-        project = {"project_id": self.project.id} if self.project else {}
-        return paths.fill(path, {**identifiers, **project})
+        return paths.fill(path, {**identifiers, **({"project_id": self.project.id} if self.project else {})})
 
     async def _request(
         self,
@@ -378,9 +377,7 @@ class Call:
         identifiers: Mapping[str, object],
         confirms: Callable[[Mapping[str, Any]], bool],
     ) -> dict[str, Any]:
-        """Send a change. It is applied only when PostHog's own JSON confirms it: a login page, an empty response or a
-        proxy's JSON can come with 200 as well.
-        """
+        """Send a change. It is applied only when PostHog's own JSON confirms it: a login page can come with 200."""
 
         def unconfirmed(answer: Any) -> GatewayError | None:
             if confirms(as_object(answer)):
