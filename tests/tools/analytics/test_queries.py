@@ -214,7 +214,7 @@ REFUSED: list[tuple[type[Input], dict[str, Any], str]] = [
     (QueryTrends, {"events": ["x", "y"], "formula": "A/C"}, "`formula` uses series C, but there is only A to B"),
     (QueryTrends, {"events": "x", "formula": "A; B"}, "`formula` accepts series letters"),
     (QueryTrends, {"events": "x", "formula": "sum(A)"}, "formula"),
-    (QueryTrends, {"events": "x", "compare": "last week"}, "must be previous, or a shift"),
+    (QueryTrends, {"events": "x", "compare": "next week"}, "must be previous, or a shift"),
     (QueryTrends, {"events": "x", "breakdown": ["a", "b", "c", "d"]}, "at most 3"),
     (QueryTrends, {"events": "x", "breakdown": "cohort.all"}, "with its id, such as cohort.7"),
     (QueryTrends, {"events": "x", "breakdown": ["cohort.7", "a"]}, "cannot be mixed"),
