@@ -27,7 +27,7 @@ from ..operation.editing import Change, Editing, plain_arguments, tags_of
 from ..operation.undoing import removal
 from ..operation.writing import create, deleting, updating
 from .results import INSIGHT, age_of, shown_result
-from .saving import stored_query, stored_sql
+from .saving import check_model, stored_query, stored_sql
 from .withheld import WITHHELD, is_withheld, without_persons
 
 _AIM = {*OF_THE_CALL, "insight_id"}
@@ -79,6 +79,8 @@ async def _read(api: Call, args: GetInsight) -> Any:
 
 
 def _prepared(args: CreateInsight | UpdateInsight, _: Path | None) -> dict[str, Any] | None:
+    if isinstance(args, CreateInsight):
+        check_model(args.query)
     return stored_sql(args.query)
 
 
@@ -93,7 +95,7 @@ def _body(api: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[
     removed = set(args.remove_from_dashboards or ())
     body = args.given(leave_out=_APART) | tags_of(args, stored)
     if args.query is not None:
-        body["query"] = stored_query(api, args.query)
+        body["query"] = stored_query(api, args.query, stored.get("query"))
     if added or removed:
         kept = [number for number in as_list(stored.get("dashboards")) if number not in removed]
         body["dashboards"] = list(dict.fromkeys((*kept, *added)))
