@@ -310,9 +310,20 @@ def _ignored_in_funnels(query: Mapping[str, object]) -> Iterator[Flaw]:
         yield Flaw(f"of an unordered funnel must be from step 0 to {last}", ("funnelsFilter", "exclusions"))
 
 
+_IN_RETENTION = ("event", "person", "group", "cohort", "hogql")
+
+
 def _ignored_in_retention(query: Mapping[str, object]) -> Iterator[Flaw]:
-    if len(as_list(_at(query, "breakdownFilter").get("breakdowns"))) > 1:
+    split = _at(query, "breakdownFilter")
+    several = as_objects(split.get("breakdowns"))
+    if len(several) > 1 and any(one.get("type") != "cohort" for one in several):
         yield Flaw("must have one item: retention ignores the others", ("breakdownFilter", "breakdowns"))
+    kind, name = several[0].get("type") if several else split.get("breakdown_type"), split.get("breakdown")
+    if kind not in (None, *_IN_RETENTION):
+        name = several[0].get("property") if several else name
+        place = ("breakdowns", 0, "type") if several else ("breakdown_type",)
+        instead = f"; write type hogql with session.{name}" if kind == "session" else ""
+        yield Flaw(f"is read as event by retention{instead}", ("breakdownFilter", *place))
     shown = _at(query, "retentionFilter")
     if shown.get("cumulative") is True and shown.get("timeWindowMode") == "24_hour_windows":
         yield Flaw("cannot be true with timeWindowMode 24_hour_windows", ("retentionFilter", "cumulative"))

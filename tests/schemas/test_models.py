@@ -59,6 +59,9 @@ IGNORED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
      '`breakdownFilter.breakdowns` has no effect in a funnel; write "breakdown": "$browser", '
      '"breakdown_type": "event"'),
     (RETENTION, {"breakdownFilter": {"breakdowns": [BROWSER, BROWSER]}}, "retention ignores the others"),
+    (RETENTION, {"breakdownFilter": {"breakdowns": [{"property": "$channel_type", "type": "session"}]}},
+     "`breakdownFilter.breakdowns.0.type` is read as event by retention; write type hogql with session.$channel_type"),
+    (RETENTION, {"breakdownFilter": {"breakdown": "event", "breakdown_type": "event_metadata"}}, "is read as event by"),
     (PATHS, {"pathsFilter": {"excludeEvents": ["/x"]}}, "`pathsFilter.excludeEvents` has no effect without"),
     (STICKINESS, {"series": [{**EVENT, "math": "sum", "math_property": "x"}]}, "`series.0.math` has no effect"),
     (LIFECYCLE, {"series": [EVENT, EVENT]}, "a lifecycle ignores the others"),
@@ -156,6 +159,7 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("trends", {"events": ["a"], "math": "hogql", "property": "1", "breakdown": "cohort.7", "formula": "A*2"}),
     ("funnel", {"steps": ["a", "b"], "exclude": "c", "breakdown": "hogql:1", "view": "trend"}),
     ("funnel", {"steps": ["a", "b"], "breakdown": "cohort.7", "filters": [{"type": "hogql", "key": "1 = 1"}]}),
+    ("retention", {"event": "a", "breakdown": "$channel_type"}),
     ("retention", {"event": "*", "returning_event": {"action_id": 7}, "breakdown": "$os", "cumulative": True}),
     ("paths", {"start": "/", "exclude": ["/x"], "groupings": ["/user/*"]}),
     ("stickiness", {"events": ["a", "b"], "at_least": 3, "compare": True}),

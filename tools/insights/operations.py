@@ -20,7 +20,7 @@ from ...schemas.insights import (
     StoredInsight,
     UpdateInsight,
 )
-from ...schemas.json import as_list
+from ...schemas.json import as_list, as_object
 from ..analytics.computing import INSIGHTS
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
 from ..operation.editing import Change, Editing, plain_arguments, tags_of
@@ -86,7 +86,7 @@ def _prepared(args: CreateInsight | UpdateInsight, _: Path | None) -> dict[str, 
 
 async def _create_insight(api: Call, args: CreateInsight) -> Result:
     body = args.model_dump(mode="json", exclude={*_AIM, "query"}, exclude_none=True)
-    body["query"] = stored_query(api, args.query)
+    body["query"] = api.prepared or await stored_query(api, args.query)
     return await create(api, args, INSIGHTS, body, StoredInsight, what="insight", undo=removal(INSIGHTS))
 
 
@@ -95,7 +95,7 @@ def _body(api: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[
     removed = set(args.remove_from_dashboards or ())
     body = args.given(leave_out=_APART) | tags_of(args, stored)
     if args.query is not None:
-        body["query"] = stored_query(api, args.query, stored.get("query"))
+        body["query"] = api.prepared
     if added or removed:
         kept = [number for number in as_list(stored.get("dashboards")) if number not in removed]
         body["dashboards"] = list(dict.fromkeys((*kept, *added)))
@@ -121,7 +121,11 @@ async def _reasons(_: Call, change: Change) -> Sequence[str]:
 
 
 async def _find(api: Call, args: UpdateInsight | DeleteInsight) -> Any:
-    return await _read(api, GetInsight(insight_id=args.insight_id))
+    """Return the stored insight. The node for a new query is prepared with it: it can need look-ups."""
+    found = await _read(api, GetInsight(insight_id=args.insight_id))
+    if isinstance(args, UpdateInsight) and args.query is not None and api.prepared is None:
+        api.prepared = await stored_query(api, args.query, as_object(found).get("query"))
+    return found
 
 
 _EDITING: Editing[Any] = Editing(

@@ -56,17 +56,21 @@ def check_model(query: InsightQuery | None, stored: object = None) -> None:
     """
     if query is None or isinstance(query, ToolQuery):
         return
-    known = set(query_flaws(as_object(stored)))
-    if found := [flaw for flaw in query_flaws(query) if flaw not in known]:
+    try:
+        known = set(query_flaws(as_object(stored)))
+        found = [flaw for flaw in query_flaws(query) if flaw not in known]
+    except RecursionError:
+        raise Refused("invalid_argument", "query: it is nested too deeply.") from None
+    if found:
         raise Refused("invalid_argument", f"query: {told(found)}.", _AS_POSTHOG)
 
 
-def stored_query(api: Call, query: InsightQuery, stored: object = None) -> dict[str, Any]:
+async def stored_query(api: Call, query: InsightQuery, stored: object = None) -> dict[str, Any]:
     """Return the node for a query, which replaces the stored one. Raises Refused for one that its tool would reject."""
     if not isinstance(query, ToolQuery):
         check_model(query, stored)
         return query
     if not isinstance(query.arguments, Analysis):
-        return api.prepared or stored_sql(query) or {}
+        return stored_sql(query) or {}
     kind = next(kind for kind in KINDS if kind.tool == query.tool)
-    return wrapped(dict(kind.compile(read_typed(api, kind, query.arguments))))
+    return wrapped(dict(kind.compile(await read_typed(api, kind, query.arguments))))
