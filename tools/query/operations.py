@@ -25,6 +25,7 @@ from ..operation import Effect, Operation, Reply, Result, Toolset
 from .aggregated import NOTE, aggregated
 from .check import checked, reject_at_sight
 from .export import export, export_directory
+from .persons_then import note_on
 from .plan import MOST_ROWS, plan
 from .running import PlannedQuery, QueryRows, ask
 from .verdict import statement_of
@@ -56,6 +57,8 @@ async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
         PlannedQuery(plan=planned, values=values, name=args.name, refresh=args.refresh, background=args.background),
     )
     said: dict[str, Any] = {"warnings": list(warnings)} if warnings else {}
+    if note := note_on(statement):
+        said["person_values"] = note
     if about_groups:
         said["note"] = NOTE
     if not await _wait(api, query):
