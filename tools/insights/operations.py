@@ -19,8 +19,9 @@ from ...schemas.insights import (
     ListInsights,
     StoredInsight,
     UpdateInsight,
+    dashboards_of,
 )
-from ...schemas.json import as_list, as_object
+from ...schemas.json import as_list, as_object, is_object
 from ..analytics.computing import INSIGHTS
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
 from ..operation.editing import Change, Editing, plain_arguments, tags_of
@@ -125,7 +126,7 @@ async def _find(api: Call, args: UpdateInsight | DeleteInsight) -> Any:
     found = await _read(api, GetInsight(insight_id=args.insight_id))
     if isinstance(args, UpdateInsight) and args.query is not None and api.prepared is None:
         api.prepared = await stored_query(api, args.query, as_object(found).get("query"))
-    return found
+    return {**found, "dashboards": dashboards_of(found)} if is_object(found) else found
 
 
 _EDITING: Editing[Any] = Editing(
