@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hogql_lang import Findings, Problem, Schema, Statement, Unknown, Used, Verdict, nearest
-from hogql_lang.check import with_schema, without_schema
+from hogql_lang.check import in_order, with_schema, without_schema
 from hogql_lang.findings import first_of_each
 from hogql_lang.slips import written
 
@@ -52,9 +52,10 @@ async def verdict_on(api: Call, statement: Statement, values: Mapping[str, Any])
     verdict = with_schema(statement, schema)
     findings = verdict.findings or Findings()
     errors = [await _as_property(api, error, findings) for error in verdict.errors]
+    errors += [problem async for problem in _of_strings(api, findings)]
     unseen = [problem async for problem in _unseen(api, findings)]
     warnings = (*unseen, *verdict.warnings)[:_MOST_WARNINGS]
-    return replace(verdict, errors=tuple(errors), warnings=warnings, unjudged=unjudged)
+    return replace(verdict, errors=in_order(errors), warnings=warnings, unjudged=unjudged)
 
 
 async def _schema(api: Call) -> tuple[Schema | None, str | None]:
@@ -130,6 +131,20 @@ def _properties_of(owner: str) -> tuple[tuple[str, str], ...]:
             return (("person", "properties"),)
         case _:
             return ()
+
+
+async def _of_strings(api: Call, findings: Findings) -> AsyncIterator[Problem]:
+    """Return the mistakes that depend on the type of a property, for those that are strings in the project."""
+    for mistake in findings.mistakes:
+        kind, name = mistake.property or ("", "")
+        if kind not in ("event", "person"):
+            continue
+        try:
+            names = await property_names(api, kind)
+        except GatewayError:
+            return
+        if name in names.strings:
+            yield mistake.problem
 
 
 async def _unseen(api: Call, findings: Findings) -> AsyncIterator[Problem]:
