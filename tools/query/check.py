@@ -89,7 +89,7 @@ def _problem(each: MetadataProblem) -> Problem:
 async def _as_property(api: Call, error: Problem, findings: Findings) -> Problem:
     """Return the error with more fixes: an unknown column may be the bare name of a property."""
     unknown = next((each for each in findings.unknown if each.place == error.place and each.kind == "column"), None)
-    if unknown is None or "properties" not in unknown.known:
+    if unknown is None or "properties" not in unknown.known or error.kind != "column":
         return error
     if f"${unknown.name}" in error.fixes:
         return error
@@ -175,7 +175,7 @@ def _missing(used: list[Used], missing: set[str]) -> list[Used]:
 
 def _never_seen(used: Used, names: Names, prefix: str) -> Problem:
     kind = "event" if used.kind == "event" and not prefix else f"{used.kind} property"
-    if re.fullmatch(r"\{\w+\}", used.name):
+    if re.fullmatch(r"\{[\w.]+\}", used.name):
         message = f"{code(used.name, 60)} in quotes is a string, not a placeholder"
         return Problem("hogql_query_error", message, used.place, (f"{used.name} without quotes",))
     fixes = tuple(prefix + (written(name) if prefix else name) for name in nearest(used.name, names.known))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import chain, islice
 from typing import Any
 
@@ -144,12 +145,15 @@ def _unknown(sql: str, unknown: Unknown, schema: Schema) -> Problem:
     quote = sql[at : at + 1] if at is not None and unknown.kind == "column" and not unknown.owner else ""
     if quote == '"' or (quote == "`" and not nearest(unknown.name, unknown.known)):
         text = f"'{name}'"
-        return Problem("hogql_query_error", f"no column `{name}`; strings take single quotes", at, (text,), "column")
+        kind = "syntax" if _is_value(sql, at or 0) else "column"
+        return Problem("hogql_query_error", f"no column `{name}`; strings take single quotes", at, (text,), kind)
     message = f"unknown {unknown.kind} `{name}`{where}"
-    if (meant := _MEANT.get(name.lower())) and unknown.kind == "column" and not unknown.owner:
+    if unknown.kind == "column" and not unknown.owner and (meant := _meant(sql, name, at)):
         return Problem("hogql_query_error", message, at, (meant,), "column")
     is_property = name.startswith("$") and "properties" in unknown.known and not unknown.owner
     near = nearest(unknown.name, unknown.known)
+    if quote.isalpha() and not unknown.fixes and _is_value(sql, at or 0) and not _is_alike(name, near):
+        near = (f"'{name}'", *near)
     fixes = (f"properties.{name}",) if is_property else (*unknown.fixes, *_elsewhere(unknown, schema), *near)
     kind = "table" if unknown.kind == "table" else "column"
     return Problem("hogql_query_error", message, at, tuple(dict.fromkeys(fixes))[:_MOST_FIXES], kind)
@@ -160,6 +164,31 @@ def _outer(used: Used) -> Problem:
     return Problem("hogql_query_error", message, used.place, ("a JOIN", "IN (SELECT …)"), "outer")
 
 
+def _is_alike(name: str, near: tuple[str, ...]) -> bool:
+    return any(SequenceMatcher(None, name.lower(), each.lower()).ratio() >= _ALIKE for each in near[:1])
+
+
+def _meant(sql: str, name: str, at: int | None) -> str | None:
+    """Return what a name of another database is in HogQL."""
+    if name.lower() in _TIME_UNITS:
+        return f"'{name.lower()}'" if _BEFORE_UNITS.search(sql[max(0, (at or 0) - 200) : at]) else None
+    return _MEANT.get(name.lower())
+
+
+_TIME_UNITS = frozenset(["second", "minute", "hour", "day", "week", "month", "quarter", "year"])
+
+
+def _is_value(sql: str, at: int) -> bool:
+    """Return whether a name is where a string belongs: after an operator, or in square brackets."""
+    return _BEFORE_VALUES.search(sql[max(0, at - 200) : at]) is not None
+
+
+_BEFORE_VALUES = re.compile(r"(?:[=\[]|\b(?:LIKE|IN\s*\((?:[^()]*,)?))\s*$", re.IGNORECASE)
+_BEFORE_UNITS = re.compile(r"\w*(?:date|age|trunc|time)\w*\s*\((?:[^()]*,)?\s*$", re.IGNORECASE)
+_ALIKE = 0.8
+"""The least likeness of an unknown column to a known one that makes it a misspelled column, not a string."""
+
+
 _MEANT = {
     "current_date": "today()",
     "current_timestamp": "now()",
@@ -168,7 +197,6 @@ _MEANT = {
     "person_properties": "person.properties",
     "event_properties": "properties",
     "$1": "{name}",
-    **{unit: f"'{unit}'" for unit in ("second", "minute", "hour", "day", "week", "month", "quarter", "year")},
 }
 """Columns of other databases and of PostHog's exports, each with its HogQL equivalent."""
 
@@ -206,7 +234,16 @@ def _placeholders(root: tree.Expr, values: Mapping[str, Any]) -> Problem | None:
     listed = ", ".join("{" + _short(name, 50) + "}" for name in missing[:_MOST_PROBLEMS]) + more
     noun = "placeholder" if len(missing) == 1 else "placeholders"
     message = f"no value given for {noun} {listed}"
-    return Problem("invalid_argument", message, names[missing[0]], nearest(missing[0], values), "placeholder")
+    fixes = nearest(missing[0], values) or _BUILT_IN.get(missing[0].lower(), nearest(missing[0], ["filters"]))
+    fixes = tuple("{" + fix + "}" if fix.startswith("filters") else fix for fix in fixes)
+    return Problem("invalid_argument", message, names[missing[0]], fixes, "placeholder")
+
+
+_BUILT_IN = {
+    **dict.fromkeys(["date_from", "from", "datefrom", "start_date"], ("filters.dateRange.from",)),
+    **dict.fromkeys(["date_to", "to", "dateto", "end_date"], ("filters.dateRange.to",)),
+}
+"""Placeholders that people expect, each with the one that PostHog fills."""
 
 
 def _warnings(findings: Findings) -> Iterable[Problem]:

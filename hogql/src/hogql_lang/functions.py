@@ -30,7 +30,7 @@ _OTHER_DIALECTS = {
     "unix_timestamp": "toUnixTimestamp", "convert": "toString", "str": "toString", "to_number": "toFloat",
     "todouble": "toFloat", "tofloat64": "toFloat", "toint32": "toInt", "toint64": "toInt", "touint64": "toInt",
     "concat_ws": "arrayStringConcat", "top": "LIMIT n at the end", "on": "LIMIT 1 BY column at the end",
-    "date": "toDate",
+    "date": "toDate", "cardinality": "bitmapCardinality",
 }  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def limits_of_tree(query: tree.Query) -> Limits:
 def _sum(members: Sequence[Limits], operators: frozenset[str]) -> int | None:
     """Return the most rows of several SELECTs with a LIMIT each, None if one has none."""
     numbers = [member.own for member in members if isinstance(member.own, int)]
-    return sum(numbers) if len(numbers) == len(members) and operators == {"UNION ALL"} else None
+    return sum(numbers) if len(numbers) == len(members) and operators <= {"UNION ALL"} else None
 
 
 def _number(limit: tree.Expr) -> int | str | None:

@@ -13,7 +13,8 @@ from . import tree
 from .findings import Findings, Unknown, Used
 from .meaning.aggregation import aggregation, widths
 from .meaning.mismatches import condition as string_as_condition
-from .meaning.mismatches import mismatches
+from .meaning.mismatches import mismatches, not_a_person, written
+from .meaning.reading import Reading, is_outer, json_path
 from .meaning.scope import (
     OTHER,
     UNKNOWN_SOURCE,
@@ -107,7 +108,7 @@ class _Resolver:
             if join.constraint is not None:
                 self._walk(join.constraint.expr, scope)
         self._time(node, scope, joins, untimed)
-        self.findings.mistakes += aggregation(node, _Reading(scope))
+        self.findings.mistakes += aggregation(node, Reading(scope))
         return self._columns(node.columns, types, scope)
 
     def _clause(self, child: tree.Node, select: tree.Select, scope: Scope) -> Type:
@@ -168,8 +169,9 @@ class _Resolver:
                 return UNKNOWN
             case tree.Opaque():
                 scope = replace(scope, sources=(*scope.sources, UNKNOWN_SOURCE))
+            case tree.Lambda() if self._arrow(node, scope):
+                return UNKNOWN
             case tree.Lambda():
-                self._arrow(node)
                 scope = scope.within(frozenset(node.args))
             case tree.ArrayAccess():
                 self._property(node.array, node.key, scope)
@@ -216,10 +218,12 @@ class _Resolver:
         if column.type == "json" and isinstance(name, tree.Constant) and isinstance(name.value, str):
             self.findings.properties.append(Used(name.value, place(name), property_type(column.table or "")))
 
-    def _arrow(self, node: tree.Lambda) -> None:
-        body = node.expr
-        if node.args == ("properties",) and isinstance(body, tree.Constant) and isinstance(body.value, str):
-            self.findings.arrows.append(Used(f"properties.{body.value}", place(node), "column"))
+    def _arrow(self, node: tree.Lambda, scope: Scope) -> bool:
+        """Record `properties -> 'plan'`, which Postgres reads as JSON access."""
+        path = [] if "properties" in scope.names else json_path(node)
+        if path:
+            self.findings.arrows.append(Used(".".join(map(written, path)), place(node), "column"))
+        return bool(path)
 
     def _resolve(self, chain: list[str], scope: Scope | None) -> Found | None:
         """Return what a chain names, None if nothing in the scope has its first name."""
@@ -228,7 +232,7 @@ class _Resolver:
         for source in scope.sources if len(chain) > 1 else ():
             if rest := after(chain, source):
                 return self._column(rest, source)
-        if len(chain) > 1 and chain[0] not in scope.names and _is_outer(chain, scope):
+        if len(chain) > 1 and chain[0] not in scope.names and is_outer(chain, scope):
             found = self._resolve(chain, scope.outer)
             return replace(found, outer=True) if found else None
         if len(chain) == 1 and (chain[0] in scope.tables or any(chain[0] in each.names for each in scope.sources)):
@@ -278,6 +282,7 @@ class _Resolver:
             if not isinstance(one, tree.Field) or node.operator not in _EQUALITIES:
                 continue
             column = self._of(one, scope)
+            self.findings.mistakes += not_a_person(one, column, node.operator, other)
             if (column.name, column.table) == ("event", "events"):
                 self.findings.events += [Used(text, at, "event") for text, at in texts(other)]
 
@@ -332,49 +337,3 @@ class _Resolver:
             return OTHER
         found = self._resolve([str(part) for part in node.chain], scope)
         return found.column if found else OTHER
-
-
-def _is_outer(chain: list[str], scope: Scope) -> bool:
-    """Return whether a chain begins with the name of a table of an outer query and with no column of this one."""
-    if any(chain[0] in (source.columns or ()) for source in scope.sources):
-        return False
-    around = scope.outer
-    while around is not None:
-        if any(after(chain, source) for source in around.sources):
-            return True
-        around = around.outer
-    return False
-
-
-class _Reading:
-    """How a SELECT reads its fields."""
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-
-    def is_column(self, field: tree.Field) -> bool:
-        chain = [str(part) for part in field.chain]
-        sources = self._scope.sources
-        if any(after(chain, source) for source in sources):
-            return True
-        if chain[0] in self._scope.names:
-            return False
-        return any(source.columns is None or chain[0] in source.columns for source in sources)
-
-    def has_column(self, name: str) -> bool:
-        return any(name in (source.columns or ()) for source in self._scope.sources)
-
-    def chain(self, field: tree.Field) -> tuple[object, ...]:
-        chain = [str(part) for part in field.chain]
-        for number, source in enumerate(self._scope.sources):
-            if rest := after(chain, source):
-                return (number, *_one_person(rest))
-        for number, source in enumerate(self._scope.sources):
-            if len(self._scope.sources) == 1 or chain[0] in (source.columns or ()):
-                return (number, *_one_person(chain))
-        return tuple(chain)
-
-
-def _one_person(chain: list[str]) -> list[str]:
-    """Return a chain with one name for a person's id, which events have under several."""
-    return ["person_id"] if tuple(chain) in (("person", "id"), ("pdi", "person_id")) else chain

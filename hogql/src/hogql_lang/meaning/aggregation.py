@@ -82,16 +82,14 @@ def _misplaced(
     select: tree.Select, aliased: Mapping[str, tree.Expr], names: Names, known: Container[int]
 ) -> Iterator[Mistake]:
     """Find aggregates and window functions where rows are filtered or grouped, directly or by an alias."""
-    clauses_: list[tuple[str, list[tree.Node]]] = [
+    having = [] if select.having is None else [select.having]
+    found_in: list[tuple[str, Sequence[tree.Node]]] = [
         ("WHERE", [each for each in (select.where, select.prewhere) if each is not None]),
-        ("GROUP BY", list(select.group_by)),
+        ("GROUP BY", select.group_by),
+        ("HAVING", having),
     ]
-    windows: list[tree.Node] = [] if select.having is None else [select.having]
-    clauses_ += [
-        ("HAVING", windows),
-        *(("ON", [join.constraint]) for join in sources(select.source) if join.constraint is not None),
-    ]
-    for clause, nodes in clauses_:
+    found_in += [("ON", [join.constraint]) for join in sources(select.source) if join.constraint is not None]
+    for clause, nodes in found_in:
         for node in _below(nodes):
             name = str(node.chain[0]) if isinstance(node, tree.Field) and len(node.chain) == 1 else ""
             found = _first(aliased[name]) if name in aliased else _calls(node)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from .. import tree
 from ..findings import Mistake, Problem
-from ..walk import place
+from ..schema import Column
+from ..walk import place, texts
 from .types import Type
 
 _ORDERS = ("==", "!=", "<", ">", "<=", ">=")
@@ -155,17 +156,30 @@ def _arithmetic(node: tree.Arithmetic, left: Type, right: Type) -> Iterator[Mist
 
 def _logical(node: tree.Logical, types: Sequence[Type]) -> Iterator[Mistake]:
     """Return the mistake of a string between AND or OR, often the second value of a comparison."""
-    for before, (expr, found) in zip((None, *node.exprs), zip(node.exprs, types, strict=False), strict=False):
-        is_value = isinstance(expr, tree.Constant) and found.kind == "string"
-        if is_value and isinstance(before, tree.Comparison) and isinstance(before.right, tree.Constant):
-            name = shown(before.left) or "…"
-            operator = {"==": "IN", "!=": "NOT IN"}.get(before.operator, "")
-            fix = (f"{name} {operator} ({shown(before.right)}, {shown(expr)})",) if operator else ()
-            fix = fix or (f"{name} {before.operator.upper()} {shown(expr)}",)
-            message = f"{node.operator.upper()} needs conditions on both sides; {shown(expr)} is a string"
-            yield _mistake(message, place(expr), fix)
-        else:
-            yield from condition(expr, found, node.operator.upper())
+    operator = node.operator.upper()
+    before: tree.Expr | None = None
+    for number, (expr, found) in enumerate(zip(node.exprs, types, strict=False)):
+        value = expr
+        if operator == "OR" and isinstance(expr, tree.Logical):  # AND binds more closely
+            value = expr.exprs[0]
+        if isinstance(value, tree.Constant) and isinstance(value.value, str):
+            if operator == "OR" or number:
+                yield _second_value(before, value, operator)
+        elif value is expr:
+            yield from condition(expr, found, operator)
+        before = expr
+
+
+def _second_value(before: tree.Expr | None, value: tree.Constant, operator: str) -> Mistake:
+    message = f"{operator} needs conditions on both sides; {shown(value)} is a string"
+    fixes: tuple[str, ...] = ()
+    if isinstance(before, tree.Comparison) and isinstance(before.right, tree.Constant):
+        name = shown(before.left) or "…"
+        wanted = {("==", "OR"): "IN", ("!=", "AND"): "NOT IN"}.get((before.operator, operator))
+        sign = before.operator.upper().replace("==", "=")
+        several = f"{name} {wanted} ({shown(before.right)}, {shown(value)})"
+        fixes = (several,) if wanted else (f"{name} {sign} {shown(value)}",)
+    return _mistake(message, place(value), fixes)
 
 
 def _call(node: tree.Call, types: Sequence[Type]) -> Iterator[Mistake]:
@@ -207,9 +221,32 @@ def _of_time(node: tree.Call, types: Sequence[Type]) -> Iterator[Mistake]:
     for index in (0,) if node.name in _OF_TIMES else _OF_TIMES_LATER.get(node.name, ()):
         if index < len(types) and types[index].kind in _TEXTUAL:
             text = shown(node.args[index])
+            unit = node.args[index]
+            if isinstance(unit, tree.Constant) and str(unit.value).lower() in _UNITS:
+                others = [shown(arg) or "…" for arg in node.args if arg is not unit]
+                fix = f"{node.name}({', '.join([text, *others])})"
+                yield _mistake(f"the unit is the first argument of {node.name}", place(node), (fix,))
+                return
             message = f"{node.name} needs a date or a time; {text or 'this'} is a string"
             yield _mistake(message, place(node.args[index]), (f"toDateTime({text or '…'})",), types[index])
             return
+
+
+_UNITS = frozenset(["second", "minute", "hour", "day", "week", "month", "quarter", "year"])
+
+
+def not_a_person(field: tree.Field, column: Column, operator: str, other: tree.Expr) -> Iterator[Mistake]:
+    """Find the id of a person compared with something else, often a distinct id or an email address."""
+    if (column.name, column.table) not in (("person_id", "events"), ("id", "persons"), ("uuid", "events")):
+        return
+    for text, at in texts(other):
+        if re.fullmatch(r"(?i)[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", text):
+            continue
+        message = f"'{text[:60]}' is not a UUID, which {shown(field)} is"
+        sign = {"==": "=", "in": "="}.get(operator, operator)
+        fix = f"distinct_id {sign} '{text[:60]}'" if column.name == "person_id" and sign in ("=", "!=") else ""
+        yield _mistake(message, at, (fix,) if fix else ())
+        return
 
 
 def _of_array(node: tree.Call, types: Sequence[Type]) -> Iterator[Mistake]:

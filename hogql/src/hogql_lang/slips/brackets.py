@@ -140,7 +140,7 @@ def _case(error: Error) -> Iterator[Suspicion]:
         inside = [each for each in following if end is None or each.start < end.start]
         if end is None:
             for place in [each for each in inside if each.depth <= token.depth and each.word in _ENDS]:
-                edits = (Edit(place.start, place.start, "END "),)
+                edits = (Edit(place.start, place.start, " END "),)
                 yield Suspicion("CASE without END", token.start, ("END",), edits)
             last = len(error.sql.rstrip().rstrip(";"))
             yield Suspicion("CASE without END", token.start, ("END",), (Edit(last, last, " END"),))

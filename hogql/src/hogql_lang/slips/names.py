@@ -120,7 +120,8 @@ def _arrow(error: Error) -> Iterator[Suspicion]:
     start = error.token(max(0, error.at - 4)).start
     for found in _ARROW.finditer(error.sql, max(0, start - 60), error.place + 120):
         if found.end() >= start:
-            fix = f"{found['owner']}.{written(found['name'])}"
+            path = found["name"].removeprefix("$.").strip("{}").replace(",", ".").split(".")
+            fix = ".".join([found["owner"], *map(written, path)])
             edits = (Edit(found.start(), found.end(), fix),)
             yield Suspicion("properties are accessed with a dot", found.start(), (fix,), edits)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 
 from .suspicion import Edit, Error, Suspicion
@@ -27,6 +28,7 @@ def operators(error: Error) -> Iterator[Suspicion]:
     yield from _pattern(error)
     yield from _twice(error)
     yield from _between(error)
+    yield from _unquoted(error)
 
 
 def _sign(error: Error) -> Iterator[Suspicion]:
@@ -140,3 +142,14 @@ def _between(error: Error) -> Iterator[Suspicion]:
                 edits = (Edit(token.start, token.end, " AND "),)
                 yield Suspicion("BETWEEN needs AND between its bounds", token.start, ("AND",), edits)
                 break
+
+
+def _unquoted(error: Error) -> Iterator[Suspicion]:
+    """Find a pattern without quotes: `LIKE %pricing%`."""
+    for found in _PATTERN.finditer(error.sql, max(0, error.place - 80), error.place + 80):
+        if found.start() <= error.place <= found.end():
+            fix = f"'{found[1]}'"
+            yield Suspicion("a pattern needs quotes", found.start(1), (fix,), (Edit(*found.span(1), fix),))
+
+
+_PATTERN = re.compile(r"\bI?LIKE\s+(%[\w/.:-]+%?|[\w/.:-]+%)", re.IGNORECASE)
