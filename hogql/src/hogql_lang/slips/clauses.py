@@ -22,12 +22,16 @@ _RANKS = {**dict.fromkeys(_JOINS, 0), "WHERE": 1, "GROUP": 2, "HAVING": 3, "ORDE
 _LATER = frozenset([*_RANKS, "UNION", "INTERSECT", "EXCEPT", "OFFSET", "WINDOW", "QUALIFY", ";"])
 
 
-def clauses(error: Error) -> Iterator[Suspicion]:
+def keywords(error: Error) -> Iterator[Suspicion]:
     """Return the suspicions about the keywords at an error."""
     yield from _order(error)
     yield from _by(error)
     yield from _misspelt(error)
     yield from _join(error)
+
+
+def lists(error: Error) -> Iterator[Suspicion]:
+    """Return the suspicions about what is missing at an error."""
     yield from _end(error)
     yield from _missing_comma(error)
     yield from _equals(error)

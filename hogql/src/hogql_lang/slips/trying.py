@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..guard import SHORT, Bounds
-from ..parser import Parsed, Unjudged, Unparsed, parse
+from ..guard import SHORT, Bounds, check
+from ..parser import Unjudged, Unparsed, syntax_error
 from ..tokens import Token, TooDeep, tokenize
 from .brackets import brackets
-from .clauses import clauses
+from .clauses import keywords, lists
 from .dialects import dialects
 from .names import names
 from .operators import operators
@@ -17,13 +17,16 @@ from .statements import statements
 from .suspicion import Error, Suspicion, applied
 
 _FINDERS: tuple[Callable[[Error], Iterator[Suspicion]], ...] = (
-    statements, names, operators, dialects, brackets, clauses,
+    statements, names, operators, dialects, keywords, brackets, lists,
 )  # fmt: skip
 _TRIES = (
-    (replace(SHORT, work=2_000, join_work=20_000), 60),
-    (replace(SHORT, work=14_000, join_work=100_000), 8),
+    (replace(SHORT, work=2_000), 60),
+    (replace(SHORT, work=8_000), 16),
+    (replace(SHORT, work=20_000), 6),
+    (SHORT, 2),
 )
-"""How many suggestions are tried, by the size of the statement: together about as long as the longest single parse."""
+"""How many suggestions are tried, by the size of the statement: all together take about as long as one that is as large
+as `SHORT` allows."""
 _MORE_MISTAKES = 2
 """The most other mistakes in the same statement."""
 
@@ -33,20 +36,29 @@ class _Tries:
     bounds: Bounds
     left: int
 
-    def parsed(self, sql: str) -> Parsed | None:
+    def result(self, sql: str) -> Unparsed | Unjudged | None:
+        """Return why a statement still cannot be parsed, None if it can."""
         if not self.left:
-            return None
+            return _UNTRIED
         self.left -= 1
-        return parse(sql, self.bounds)
+        return syntax_error(sql, self.bounds)
+
+
+_UNTRIED = Unjudged("too many suggestions were tried")
 
 
 def suspect(sql: str, tokens: Sequence[Token], place: int | None, message: str = "") -> Suspicion | None:
     """Return the likely cause of a syntax error at `place`, None if nothing that was tried mends the statement."""
     error = Error(sql, tokens, len(sql) if place is None else place, message)
     for bounds, tries in _TRIES:
-        if not isinstance(parse(sql, bounds, tokens), Unjudged):
-            return _search(error, _Tries(bounds, tries), _MORE_MISTAKES)
+        if check(sql, bounds, tokens) is None:
+            return _search(error, _Tries(_wider(bounds), tries), _MORE_MISTAKES)
     return next((each for each in statements(error) if each.edits is None), None)
+
+
+def _wider(bounds: Bounds) -> Bounds:
+    """Return bounds for a statement that a suggestion makes a little larger."""
+    return replace(bounds, work=min(2 * bounds.work, SHORT.work))
 
 
 def _search(error: Error, tries: _Tries, more: int) -> Suspicion | None:
@@ -59,14 +71,13 @@ def _search(error: Error, tries: _Tries, more: int) -> Suspicion | None:
         if mended in tried:
             continue
         tried.add(mended)
-        match tries.parsed(mended):
-            case None | Unjudged():
-                continue
-            case Unparsed() as unparsed:
-                if unparsed.place is not None and unparsed.place > error.place:
-                    waiting.append((suspicion, mended, unparsed))
-            case _:
+        match tries.result(mended):
+            case None:
                 return suspicion
+            case Unparsed(place=int() as place) as unparsed if place > error.place:
+                waiting.append((suspicion, mended, unparsed))
+            case _:
+                continue
     for suspicion, mended, unparsed in waiting if more else ():
         if _has_another(mended, unparsed, tries, more):
             return suspicion
