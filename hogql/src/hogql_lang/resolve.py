@@ -14,7 +14,7 @@ from .findings import Findings, Unknown, Used
 from .meaning.aggregation import aggregation, widths
 from .meaning.mismatches import condition as string_as_condition
 from .meaning.mismatches import mismatches, not_a_person, written
-from .meaning.reading import Reading, is_outer, json_path
+from .meaning.reading import ScopedNames, is_outer, json_path
 from .meaning.scope import (
     OTHER,
     UNKNOWN_SOURCE,
@@ -108,7 +108,7 @@ class _Resolver:
             if join.constraint is not None:
                 self._walk(join.constraint.expr, scope)
         self._time(node, scope, joins, untimed)
-        self.findings.mistakes += aggregation(node, Reading(scope))
+        self.findings.mistakes += aggregation(node, ScopedNames(scope))
         return self._columns(node.columns, types, scope)
 
     def _clause(self, child: tree.Node, select: tree.Select, scope: Scope) -> Type:

@@ -18,7 +18,7 @@ def is_outer(chain: list[str], scope: Scope) -> bool:
     return False
 
 
-class Reading:
+class ScopedNames:
     """How a SELECT reads its fields."""
 
     def __init__(self, scope: Scope) -> None:
