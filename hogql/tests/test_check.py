@@ -152,6 +152,8 @@ def test_without_a_schema_tables_and_columns_are_not_judged() -> None:
     [
         ("SELECT countt() FROM events WHERE timestamp > now()", "unknown function `countt`", "count"),
         ("SELECT len(event) FROM events WHERE timestamp > now()", "unknown function `len`", "length"),
+        ("SELECT ISNULL(event, 1) FROM events WHERE timestamp > now()", "unknown function `ISNULL`", "ifNull"),
+        ("SELECT ISNULL(event) FROM events WHERE timestamp > now()", "unknown function `ISNULL`", "isNull"),
         ("SELECT COUNTIF(1) FROM persons", "unknown function `COUNTIF`", "countIf"),
         ("SELECT toStartofMonth(now())", "unknown function `toStartofMonth`", "toStartOfMonth"),
         ("SELECT properties->'plan' FROM persons", "makes a lambda", "properties.plan"),

@@ -65,6 +65,8 @@ TYPES = [
     ("SELECT arraySum([toFloat(properties.a), 1]) FROM events", "ifNull(toFloat(properties.a), 0)"),
     ("SELECT arraySum(arrayMap(x -> toFloat(x), ['1'])) FROM events", "ifNull(toFloat(x), 0)"),
     ("SELECT arraySum(x -> toFloat(x), ['1']) FROM events", "ifNull(toFloat(x), 0)"),
+    ("SELECT properties.tags[0] FROM events", "properties.tags[1]"),
+    ("SELECT properties.tags.0 FROM events", "properties.tags.1"),
     ("SELECT 1 FROM events WHERE person_id = 'a@b.c'", "distinct_id = 'a@b.c'"),
     (
         "SELECT count() OVER (ORDER BY timestamp RANGE BETWEEN 5 PRECEDING AND CURRENT ROW) FROM events",
@@ -107,6 +109,7 @@ AGGREGATION = [
     ("SELECT event FROM events HAVING count() > 1", "GROUP BY event"),
     ("SELECT event, properties.plan, count() FROM events GROUP BY event", "GROUP BY event, properties.plan"),
     ("SELECT event, count() FROM events GROUP BY event ORDER BY timestamp", "GROUP BY event, timestamp"),
+    ("SELECT event AS 'Name', count() FROM events GROUP BY 'Name'", "`Name`"),
     ("SELECT *, count() FROM events", "the names of columns"),
     ("SELECT event FROM events WHERE event ILIKE ANY ('a%', 'b%')", "arrayExists(x -> event ILIKE x, ['a%', 'b%'])"),
     ("SELECT event FROM events WHERE event = ANY(['a', 'b'])", "event IN ('a', 'b')"),
@@ -218,10 +221,14 @@ def test_clauses_that_do_what_they_seem_to_do_get_no_warning(sql: str) -> None:
         ("SELECT event FROM events WHERE properties.plan = pro", "'pro'"),
         ("SELECT event FROM events WHERE event IN (signed_up, paid)", "'signed_up'"),
         ('SELECT properties["plan"] FROM events', "'plan'"),
+        ("SELECT properties:plan FROM events", "properties.plan"),
+        ("SELECT event FROM public.events", "events"),
+        ("SELECT event FROM events WHERE timestamp > $start", "{start}"),
+        ("SELECT event, count() FROM events GROUP BY event ORDER BY days", ""),
         ("SELECT event FROM events WHERE timestamp > timestmp", "timestamp"),
     ],
 )
 def test_an_unknown_column_is_read_in_its_place(sql: str, fix: str) -> None:
     errors = judge(sql).errors
-    assert errors[0].fixes[0] == fix
+    assert errors[0].fixes[:1] == ((fix,) if fix else ())
     assert len(errors) == 1 + ("paid" in sql)

@@ -83,6 +83,7 @@ SLIPS = [
     ("SELECT event FROM events GROUP BY event HAVING 1 LIMIT 5 WHERE 1", "WHERE before GROUP BY"),
     ("FROM events SELECT event LIMIT 3", "SELECT … FROM …"),
     ("SELECT event FROM events e INNER persons p ON 1", "JOIN"),
+    ("SELECT event FROM events LIMIT 5;;", "without it"),
     ("SHOW TABLES", "SELECT * FROM system.information_schema.columns"),
 ]
 

@@ -154,7 +154,14 @@ def _unknown(sql: str, unknown: Unknown, schema: Schema) -> Problem:
     near = nearest(unknown.name, unknown.known)
     if quote.isalpha() and not unknown.fixes and _is_value(sql, at or 0) and not _is_alike(name, near):
         near = (f"'{name}'", *near)
-    fixes = (f"properties.{name}",) if is_property else (*unknown.fixes, *_elsewhere(unknown, schema), *near)
+    fixes = (*unknown.fixes, *_elsewhere(unknown, schema), *near)
+    if is_property:
+        value = ("{" + name.strip("$") + "}",) if _is_value(sql, at or 0) else ()
+        fixes = (*value, f"properties.{name}")
+    elif sql[: at or 0].endswith("properties:"):
+        fixes = (f"properties.{name}",)
+    elif unknown.kind == "table" and (last := name.rpartition(".")[2]) in unknown.known:
+        fixes = (last, *fixes)
     kind = "table" if unknown.kind == "table" else "column"
     return Problem("hogql_query_error", message, at, tuple(dict.fromkeys(fixes))[:_MOST_FIXES], kind)
 
@@ -183,7 +190,7 @@ def _is_value(sql: str, at: int) -> bool:
     return _BEFORE_VALUES.search(sql[max(0, at - 200) : at]) is not None
 
 
-_BEFORE_VALUES = re.compile(r"(?:[=\[]|\b(?:LIKE|IN\s*\((?:[^()]*,)?))\s*$", re.IGNORECASE)
+_BEFORE_VALUES = re.compile(r"(?:[=<>\[]|\b(?:LIKE|IN\s*\((?:[^()]*,)?))\s*$", re.IGNORECASE)
 _BEFORE_UNITS = re.compile(r"\w*(?:date|age|trunc|time)\w*\s*\((?:[^()]*,)?\s*$", re.IGNORECASE)
 _ALIKE = 0.8
 """The least likeness of an unknown column to a known one that makes it a misspelled column, not a string."""
@@ -240,15 +247,15 @@ def _placeholders(root: tree.Expr, values: Mapping[str, Any]) -> Problem | None:
 
 
 _BUILT_IN = {
-    **dict.fromkeys(["date_from", "from", "datefrom", "start_date"], ("filters.dateRange.from",)),
-    **dict.fromkeys(["date_to", "to", "dateto", "end_date"], ("filters.dateRange.to",)),
+    **dict.fromkeys(["date_from", "from", "datefrom"], ("filters.dateRange.from",)),
+    **dict.fromkeys(["date_to", "to", "dateto"], ("filters.dateRange.to",)),
 }
 """Placeholders that people expect, each with the one that PostHog fills."""
 
 
 def _warnings(findings: Findings) -> Iterable[Problem]:
     for used in first_of_each(findings.functions):
-        if (fixes := unknown_function(used.name)) is not None:
+        if (fixes := unknown_function(used.name, used.arguments)) is not None:
             yield Problem("hogql_query_error", f"unknown function `{_short(used.name, 60)}`", used.place, fixes)
     yield from [each.problem for each in findings.mistakes if each.warning]
     for used in findings.arrows[:1]:

@@ -38,6 +38,8 @@ class Used:
     place: int | None
     kind: str
     """`event`, `function`, `column` or `table`; for a property its type: `event`, `person` or `group`."""
+    arguments: int | None = None
+    """The number of arguments of a function."""
 
 
 @dataclass(slots=True)

@@ -178,7 +178,7 @@ class _Resolver:
             case tree.Call():
                 if node.name.startswith("JSONExtract") and len(node.args) > 1:
                     self._property(node.args[0], node.args[1], scope)
-                self.findings.functions.append(Used(node.name, place(node), "function"))
+                self.findings.functions.append(Used(node.name, place(node), "function", len(node.args)))
             case tree.Comparison():
                 self._comparison(node, scope)
             case _:

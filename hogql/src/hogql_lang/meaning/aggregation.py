@@ -206,6 +206,11 @@ def _ungrouped(select: tree.Select, aliased: Mapping[str, tree.Expr], names: Nam
         yield Mistake(Problem("hogql_query_error", message, place(found[0]), ("the names of columns",), "aggregate"))
         return
     present = [shown(each) or "…" for each in select.group_by]
+    for key in select.group_by:
+        if isinstance(key, tree.Constant) and key.value in aliased:
+            message = f"{shown(key)} in GROUP BY is a string, not the alias"
+            yield Mistake(Problem("hogql_query_error", message, place(key), (f"`{key.value}`",), "aggregate"))
+            return
     fixes = [f"GROUP BY {', '.join([*present, *missing])}"] + ([f"any({missing[0]})"] if present else [])
     message = f"`{missing[0]}` is neither in GROUP BY nor in an aggregate"
     yield Mistake(Problem("hogql_query_error", message, place(found[0]), tuple(fixes), "aggregate"))

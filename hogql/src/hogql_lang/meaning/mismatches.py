@@ -56,6 +56,12 @@ def mismatches(node: tree.Node, types: Sequence[Type]) -> Iterator[Mistake]:
             yield from condition(node.expr, types[0], "NOT")
         case tree.Call():
             yield from _call(node, types[: len(node.args)])
+        case tree.ArrayAccess(key=tree.Constant(int() as index)) if index == 0 and not isinstance(index, bool):
+            text = shown(node.array)
+            yield _mistake("indexes start at 1", place(node.key), (f"{text}[1]" if text else "[1]",))
+        case tree.TupleAccess(index=0):
+            text = shown(node.tuple)
+            yield _mistake("indexes start at 1", place(node), (f"{text}.1" if text else ".1",))
         case tree.Window():
             yield from _range(node, types[len(node.partition_by) :])
         case _:

@@ -26,6 +26,10 @@ def _several(error: Error) -> Iterator[Suspicion]:
         if error.word(index) == ";" and any(token.word != ";" for token in error.tokens[index + 1 :]):
             place = error.token(index).start
             yield Suspicion("several statements; only one can run at a time", place, ("one SELECT",))
+        elif error.word(index) == ";" == error.word(index - 1):
+            token = error.token(index)
+            edits = (Edit(token.start, len(error.sql), ""),)
+            yield Suspicion("a second `;`", token.start, ("without it",), edits)
 
 
 def _not_a_select(error: Error) -> Iterator[Suspicion]:
