@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from ..gateway.errors import Refused
 from ..schemas.base.forms import from_text
 from ..schemas.json import is_list, is_object
+from ..schemas.links import Unpasted, WrongPage, unpasted
 from ..schemas.text import MARK
 
 _BRANCH = re.compile(r"(function-|constrained-|lax-|json-|literal\[|list\[|dict\[|(int|float|str|bool)$)")
@@ -46,6 +47,14 @@ def invalid_arguments(tool: str, error: ValidationError, accepted: Sequence[str]
         else None
     )
     return Refused("invalid_argument", message, hint)
+
+
+def read_addresses(arguments: Mapping[str, Any]) -> Unpasted:
+    """Return the arguments with identifiers in place of pasted addresses. Raises Refused for those of other objects."""
+    try:
+        return unpasted(arguments)
+    except WrongPage as error:
+        raise Refused("invalid_argument", f"`{error.argument}`: {error}.") from None
 
 
 def reject_flood(tool: str, arguments: Mapping[str, Any], accepted: Sequence[str]) -> None:

@@ -138,7 +138,16 @@ async def _run(
     url = _url(listener)
     events = EventSource(opening.finish)
     first_rows = partial(refill, store, opening.parameters.story, url)
-    app = create_app(store, events, clock, lambda: url, failed, refill=first_rows, rate=options.rate)
+    app = create_app(
+        store,
+        events,
+        clock,
+        lambda: url,
+        failed,
+        refill=first_rows,
+        rate=options.rate,
+        faithful_links=options.faithful_links,
+    )
     _announce(url, as_json=options.json)
     await serve(app, listener, stop, at_deadline=remove_own_temporary)
     if not failures:
@@ -167,6 +176,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_rate,
         default=0,
         help="requests per second before a 429; Maton's limit is 10 (default: no limit)",
+    )
+    parser.add_argument(
+        "--faithful-links",
+        action="store_true",
+        help="let the links of pages name PostHog's host, as PostHog's do (default: the sandbox's own)",
     )
     parser.add_argument("--json", action="store_true", help="print the first line and the progress as JSON")
     parser.add_argument("--exit-on-eof", action="store_true", help="exit when standard input is closed")
