@@ -38,6 +38,12 @@ TYPES = [
     ("SELECT 1 FROM (SELECT toString(person_id) AS p FROM events) WHERE p = 1", "p = '1'"),
     ("SELECT 1 FROM events WHERE event = timestamp", "toDateTime(event)"),
     ("SELECT 1 FROM events WHERE timestamp > '-7d'", "now() - INTERVAL 7 DAY"),
+    ("SELECT 1 FROM events WHERE timestamp > 'now-7d'", "now() - INTERVAL 7 DAY"),
+    ("SELECT 1 FROM events WHERE timestamp > '30 days ago'", "now() - INTERVAL 30 DAY"),
+    (
+        "SELECT 1 FROM events WHERE event IN (SELECT event, count() FROM events GROUP BY 1)",
+        "one column in the subquery",
+    ),
     ("SELECT 1 FROM events WHERE timestamp > 'yesterday'", "yesterday()"),
     ("SELECT 1 FROM events WHERE timestamp > '{{from}}'", "{from}"),
     ("SELECT 1 FROM events WHERE toDate(timestamp) = 20260101", "toDate('2026-01-31')"),
@@ -149,6 +155,8 @@ def test_a_misplaced_aggregate_and_a_missing_group_are_errors(sql: str, hint: st
         "SELECT count() FROM events WHERE person_id = '01890000-0000-7000-8000-000000000000' OR event IN (1, 2)",
         "SELECT timestamp + 1, timestamp - timestamp, event || 1, max(event) FROM events GROUP BY 1, 2, 3",
         "SELECT arrayMap(x -> e.timestamp, [1]) FROM events e",
+        "SELECT 1 FROM events WHERE timestamp > '2026-01-01T00:00:00Z' AND toDate(timestamp) = '20260101'",
+        "SELECT 1 FROM events WHERE (event, distinct_id) IN (SELECT event, distinct_id FROM events)",
         "SELECT avg(d) FROM (SELECT dateDiff('day', min(timestamp), now()) AS d FROM events GROUP BY person_id)",
     ],
 )

@@ -38,6 +38,7 @@ _MAKE_ARRAYS = frozenset(["JSONExtractArrayRaw", "JSONExtractKeys", "JSONExtract
 _OF_STRINGS = frozenset(["lower", "upper", "substring", "trim", "startsWith", "endsWith", "position", "replaceAll",
                          "replaceOne", "match", "splitByChar", "length"])  # fmt: skip
 _TEXTUAL = ("string", "property")
+_SINGLE = ("string", "property", "number", "boolean", "date", "datetime")
 _ADDED = ("+", "-", "*", "/", "%")
 
 
@@ -90,6 +91,11 @@ def _comparison(node: tree.Comparison, left: Type, right: Type) -> Iterator[Mist
         yield from _unequal(node.left, left, node.right, right, place(node), equal=operator in ("==", "!="))
         if {left.kind, right.kind} == {"date", "number"}:
             yield _mistake("a date cannot be compared with a number", place(node), ("toDate('2026-01-31')",))
+    elif operator in ("in", "not in") and isinstance(node.right, tree.Select) and left.kind in _SINGLE:
+        columns = node.right.columns
+        if len(columns) > 1 and not any(isinstance(each, tree.Columns | tree.Placeholder) for each in columns):
+            message = f"{operator.upper()} compares one value with {len(columns)} columns"
+            yield _mistake(message, place(columns[1]), ("one column in the subquery",))
     elif operator in _LIKES and left.kind in ("number", "date", "datetime"):
         text = shown(node.left)
         message = f"{operator.upper()} needs a string; {text or 'this'} is a {left.kind}"
@@ -127,18 +133,26 @@ def _quoted(name: str, value: tree.Expr) -> str:
 
 
 _RELATIVE = {
-    "d": "DAY", "h": "HOUR", "w": "WEEK", "m": "MONTH", "q": "QUARTER", "y": "YEAR",
+    "s": "SECOND", "d": "DAY", "h": "HOUR", "w": "WEEK", "m": "MONTH", "q": "QUARTER", "y": "YEAR",
 }  # fmt: skip
+
+
+_AGO = re.compile(
+    r"-?(?:now-)?(\d{1,4}) ?(second|minute|min|hour|day|week|month|quarter|year|(?<=\d)[hdwmqy])s?(?: ago)?"
+)
+"""Forms of a time before now in other tools: `-7d`, `now-7d`, `30 days ago`."""
 
 
 def _literal(text: tree.Constant, value: tree.Expr, value_type: Type) -> Iterator[Mistake]:
     """Return the mistake of a string such as `'-7d'` that is compared with a time."""
     written = str(text.value).strip()
-    if value_type.kind not in ("date", "datetime") or re.match(r"\d", written) or isinstance(value, tree.Constant):
+    relative = _AGO.fullmatch(written.lower())
+    is_time = re.match(r"\d", written) and not relative
+    if value_type.kind not in ("date", "datetime") or is_time or isinstance(value, tree.Constant):
         return
-    relative = re.fullmatch(r"-(\d{1,4})([a-z])\w*", written.lower())
-    if relative and relative[2] in _RELATIVE:
-        fix = f"now() - INTERVAL {relative[1]} {_RELATIVE[relative[2]]}"
+    if relative:
+        unit = relative[2]
+        fix = f"now() - INTERVAL {relative[1]} {'MINUTE' if unit.startswith('min') else _RELATIVE[unit[0]]}"
     elif template := re.fullmatch(r"\{+\s*([\w.]+)\s*\}+", written):
         fix = f"{{{template[1]}}}"
     else:
