@@ -50,17 +50,21 @@ class Names(Protocol):
 def aggregation(select: tree.Select, names: Names) -> Iterator[Mistake]:
     """Return the mistakes of one SELECT."""
     aliased = {each.alias: each.expr for each in select.columns if isinstance(each, tree.Alias)}
-    quantified = {id(call): mistake for call, mistake in _quantified(select)}
+    nodes = list(_below(children(select, clauses())))
+    yield from _hidden(nodes, aliased, names)
+    has_joins = select.source is not None and select.source.next is not None
+    quantified = {id(call): mistake for call, mistake in _quantified(nodes)}
     yield from quantified.values()
+    if not (select.group_by or has_joins or any(_calls(node) is not None for node in nodes)):
+        return
     yield from _misplaced(select, aliased, names, quantified.keys())
-    yield from _hidden(select, aliased, names)
-    yield from _nested(select)
+    yield from _nested(nodes)
     yield from _ungrouped(select, aliased, names)
 
 
-def _quantified(select: tree.Select) -> Iterator[tuple[tree.Call, Mistake]]:
+def _quantified(nodes: Sequence[tree.Node]) -> Iterator[tuple[tree.Call, Mistake]]:
     """Find `= ANY (…)` and `ILIKE ANY (…)`, which call the aggregate `any` here."""
-    for node in _below(children(select, clauses())):
+    for node in nodes:
         if not isinstance(node, tree.Comparison) or not isinstance(node.right, tree.Call):
             continue
         call, left = node.right, shown(node.left) or "…"
@@ -122,18 +126,18 @@ def _shadowed(name: str, clause: str, node: tree.Node) -> Mistake:
     return Mistake(Problem("hogql_query_error", message, place(node), ("another alias",), "aggregate"), warning=True)
 
 
-def _hidden(select: tree.Select, aliased: Mapping[str, tree.Expr], names: Names) -> Iterator[Mistake]:
+def _hidden(nodes: Sequence[tree.Node], aliased: Mapping[str, tree.Expr], names: Names) -> Iterator[Mistake]:
     """Find a column that is read through an alias that hides it: `argMin(properties, …) AS properties`."""
     hiding = {name for name, expr in aliased.items() if not isinstance(expr, tree.Field) and names.has_column(name)}
-    for node in _below(children(select, clauses())) if hiding else ():
+    for node in nodes if hiding else ():
         if isinstance(node, tree.Field) and len(node.chain) > 1 and node.chain[0] in hiding:
             message = f"`{node.chain[0]}` is an alias here, which hides the column"
             yield Mistake(Problem("hogql_query_error", message, place(node), ("another alias",), "column"))
             return
 
 
-def _nested(select: tree.Select) -> Iterator[Mistake]:
-    for node in _below([*select.columns, *select.order_by, *([select.having] if select.having else [])]):
+def _nested(nodes: Sequence[tree.Node]) -> Iterator[Mistake]:
+    for node in nodes:
         if not isinstance(node, tree.Call) or not is_aggregate(node.name):
             continue
         for arg in node.args:

@@ -14,16 +14,19 @@ _SETS = ("UNION", "INTERSECT", "EXCEPT")
 
 def dropped(tokens: Sequence[Token], root: tree.Expr) -> Iterator[Problem]:
     """Return warnings about clauses of a parsed statement that do not do what they seem to do."""
-    yield from _orders(tokens, root)
-    yield from _totals(tokens)
-    yield from _limits(tokens)
-    yield from _last_members(tokens)
+    words = {token.word for token in tokens}
+    if "ORDER" in words:
+        yield from _orders(tokens, root)
+    if not words.isdisjoint(("TOTALS", "ROLLUP", "CUBE")):
+        yield from _totals(tokens)
+    if "LIMIT" in words:
+        yield from _limits(tokens)
+    if not words.isdisjoint(_SETS):
+        yield from _last_members(tokens)
 
 
 def _orders(tokens: Sequence[Token], root: tree.Expr) -> Iterator[Problem]:
     """Find an ORDER BY that is in the text but not in the tree."""
-    if not _has(tokens, "ORDER"):
-        return
     kept = [place(node.expr) for node in walk(root) if isinstance(node, tree.Order)]
     if None in kept:
         return
@@ -51,9 +54,11 @@ def _totals(tokens: Sequence[Token]) -> Iterator[Problem]:
 def _limits(tokens: Sequence[Token]) -> Iterator[Problem]:
     """Find `LIMIT 10, 5`, which MySQL and ClickHouse read the other way round."""
     for index, token in enumerate(tokens[:-3]):
-        one, comma, two = tokens[index + 1 : index + 4]
+        if token.word != "LIMIT" or tokens[index + 2].word != ",":
+            continue
+        one, _, two = tokens[index + 1 : index + 4]
         is_by = index + 4 < len(tokens) and tokens[index + 4].word == "BY"
-        if token.word == "LIMIT" and comma.word == "," and one.word.isdecimal() and two.word.isdecimal() and not is_by:
+        if one.word.isdecimal() and two.word.isdecimal() and not is_by:
             message = f"LIMIT {one.word}, {two.word} returns {one.word} rows after the first {two.word} in HogQL"
             fixes = (f"LIMIT {two.word} OFFSET {one.word}", f"LIMIT {one.word} OFFSET {two.word}")
             yield Problem("hogql_query_error", message, token.start, fixes)
@@ -102,7 +107,3 @@ def _clauses(level: Sequence[Token], *, from_end: bool) -> list[Token]:
         if from_end and each.word == "SELECT":
             break
     return found
-
-
-def _has(tokens: Sequence[Token], word: str) -> bool:
-    return any(token.word == word for token in tokens)
