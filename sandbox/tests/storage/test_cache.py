@@ -88,7 +88,7 @@ def test_data_of_another_day_are_shifted_instead_of_generated(
     later = {"today": TODAY + timedelta(days=days), "weekday": TODAY.weekday()}
     generated = opened(cache / "other", **later)
     prepare(cache)
-    monkeypatch.setattr(opening_module, "load", never)
+    monkeypatch.setattr("posthog_sandbox.dataset.loading.load", never)
 
     assert opened(cache, **later) == ([0.0, 1.0], generated[1])
     assert opened(cache, **later) == ([1.0], generated[1])
