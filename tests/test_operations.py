@@ -98,11 +98,18 @@ def test_only_a_token_of_this_server_authorizes(operation: Operation[Any]) -> No
 
 
 SETTINGS: tuple[dict[str, Any], ...] = tuple(
-    {"pinned": pinned, "connected": connected, "read_only": read_only, "exports": exports}
+    {
+        "pinned": pinned,
+        "connected": connected,
+        "read_only": read_only,
+        "exports": exports,
+        "groups_only": groups_only,
+    }
     for pinned in (False, True)
     for connected in (False, True)
     for read_only in (False, True)
     for exports in (False, True)
+    for groups_only in (False, True)
 )
 """Every setting that changes a schema."""
 

@@ -306,6 +306,13 @@ MUTATIONS = (
             "tests/server/test_people.py::test_tools_about_single_persons_are_off_with_aggregate_only",
         ),
         mutation(
+            "an-argument-about-one-person",
+            "server/app.py",
+            'shown["groups_only"] = settings.aggregate_only',
+            'shown["groups_only"] = False',
+            "tests/server/test_people.py::test_what_one_person_gets_of_a_flag_is_rejected_with_aggregate_only",
+        ),
+        mutation(
             "groups-of-one",
             "schemas/privacy/__init__.py",
             "SMALLEST_GROUP = 5",
