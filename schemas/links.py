@@ -38,6 +38,7 @@ _ARGUMENTS: Mapping[str, str] = {
 _PROJECTS = ("project_id", "copy_from")
 """Arguments that name a project."""
 _LONGEST = 2000
+_MOST_ITEMS = 1000
 
 
 class WrongPage(ValueError):
@@ -114,7 +115,11 @@ def _kind_of(name: str, arguments: Mapping[str, Any]) -> str | None:
 def _read(name: str, kind: str, value: Any, projects: list[tuple[str, int]]) -> Any:
     items: Any = from_text(value) if isinstance(value, str) else value
     if is_list(items):
-        return [_read(name, kind, item, projects) if isinstance(item, str) else item for item in items]
+        return (
+            items
+            if len(items) > _MOST_ITEMS
+            else [_read(name, kind, item, projects) if isinstance(item, str) else item for item in items]
+        )
     if not isinstance(value, str) or "://" not in value:
         return value
     page = parse(value)

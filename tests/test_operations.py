@@ -66,7 +66,9 @@ def test_listing_the_tools_loads_no_area() -> None:
         "import json; print(json.dumps([name for name in sys.modules if name.startswith('maton_posthog.tools.')]))"
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    below = [f"maton_posthog.tools.{name}" for name in ("operation", "operation.hints", "processes", "toolsets")]
+    below = [
+        f"maton_posthog.tools.{name}" for name in ("links", "operation", "operation.hints", "processes", "toolsets")
+    ]
     assert sorted(json.loads(loaded.stdout)) == below
 
 

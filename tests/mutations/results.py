@@ -217,8 +217,8 @@ MUTATIONS = (
         mutation(
             "no-deadline-for-parsing",
             "gateway/http/threads.py",
-            "with anyio.fail_after(max(0.0, deadline - time.monotonic())):",
-            "with anyio.fail_after(None):",
+            "with anyio.fail_after(max(0.0, deadline - time.monotonic())), self._uncollected():",
+            "with anyio.fail_after(None), self._uncollected():",
             "tests/gateway/http/test_threads.py::test_at_most_two_works_run_at_a_time_and_the_deadline_covers_the_queue",
         ),
         mutation(

@@ -104,7 +104,7 @@ def test_every_argument_that_names_an_object_takes_its_address() -> None:
     assert len(named) > 30
     for tool, name in named:
         kind = {"flag": "flag", "id": "flag", "dashboards": "dashboard"}.get(name, name.removesuffix("_id"))
-        kind = {"add_to_dashboards": "dashboard", "remove_from_dashboards": "dashboard"}.get(kind, kind)
+        kind = "insight" if name.endswith("_insights") else "dashboard" if name.endswith("_dashboards") else kind
         if name in ("project_id", "copy_from"):
             continue
         address = f"{HOST}/project/5/" + PAGES[kind].partition("{")[0] + "77a"
