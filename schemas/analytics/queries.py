@@ -90,7 +90,7 @@ class QueryTrends(Dated):
     interval: TrendInterval = "day"
     """total: one number for the range, counting each user once."""
     breakdown: Breakdowns | None = None
-    """$browser, person.x, cohort.7."""
+    """$browser, person.x, organization.x, cohort.7."""
     breakdown_limit: int = Field(default=10, ge=1, le=100)
     compare: Compare = None
     """previous, or a shift: -1w, -1y."""
@@ -129,7 +129,7 @@ class QueryFunnel(Dated):
     exclude: Events | None = None
     """Must not occur in between."""
     breakdown: Breakdowns | None = None
-    """$browser, person.x, cohort.7."""
+    """$browser, person.x, organization.x, cohort.7."""
     breakdown_limit: int = Field(default=10, ge=1, le=100)
     view: Literal["steps", "trend", "time_to_convert"] = "steps"
     interval: Interval = "day"
@@ -166,7 +166,7 @@ class QueryRetention(Analysis):
     cumulative: bool = False
     """Include later returns."""
     breakdown: OneBreakdown | None = None
-    """$browser, person.x, cohort.7."""
+    """$browser, person.x, organization.x, cohort.7."""
 
 
 class QueryPaths(Dated):

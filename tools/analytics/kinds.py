@@ -12,6 +12,7 @@ from ..table import Note, Report
 from . import funnel, lifecycle, paths, retention, stickiness, trends
 from .computing import Computed
 from .dates import End, Range, check, resolve
+from .group_types import with_group_types
 from .inputs import settled, storable
 from .kind import Kind
 from .spec import Spec
@@ -32,12 +33,12 @@ def kind_of(source: StoredQuery) -> Kind[Any, Any] | None:
     return next((kind for kind in KINDS if kind.node == source.get("kind")), None)
 
 
-def read_typed[I: Analysis, O](api: Call, kind: Kind[I, O], args: I, *, to_store: bool = False) -> Spec[O]:
+async def read_typed[I: Analysis, O](api: Call, kind: Kind[I, O], args: I, *, to_store: bool = False) -> Spec[O]:
     """Return the Spec of a typed input, with its range as it is sent. `to_store`: it is computed again later.
 
-    Raises Refused (`invalid_argument`) for dates that PostHog would misread.
+    Raises Refused (`invalid_argument`) for dates that PostHog would misread, and for types of groups that do not exist.
     """
-    spec, calendar = kind.read(args), calendar_of(api)
+    spec, calendar = await with_group_types(api, kind.read(args)), calendar_of(api)
     interval, rounding = kind.range_interval(spec), kind.rounding(spec)
     dates = settled(
         storable(spec.dates) if to_store else spec.dates,

@@ -31,7 +31,7 @@ from .compiling import PosthogQuery, breakdown_filter, compare_filter, math_node
 from .computing import Computed, results
 from .dates import Intervals, Range, Rounding, intervals
 from .kind import Kind
-from .labels import OTHER, interval_marks, nothing_found, span_marks, split_name, value_label
+from .labels import OTHER, interval_marks, no_values, nothing_found, span_marks, split_name, value_label
 from .spec import Counted, Spec
 from .trend_headlines import TOTAL, TrendOptions, TrendSpec, headline, is_additive, unread_headline
 
@@ -298,7 +298,7 @@ def _part(line: _TrendLine, complete: range | None) -> float:
 
 
 def _notes(spec: TrendSpec, lines: Sequence[_TrendLine], *, cut: bool) -> tuple[Note, ...]:
-    notes: list[Note] = []
+    notes: list[Note] = [*no_values(spec.splits, [line.value for line in lines])]
     if spec.splits and (cut or any(line.value == OTHER for line in lines)):
         least = f"Only the {spec.most_values} largest values are named; the rest are grouped as {OTHER}."
         notes.append(Note(f"{least} Raise `breakdown_limit` to see more."))
