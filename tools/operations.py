@@ -4,6 +4,7 @@ from typing import Any
 
 from . import account, actions, annotations, cohorts, connections, definitions, persons, recordings, restore
 from .analytics import operations as analytics
+from .analytics.changes import operations as changes
 from .dashboards import operations as dashboards
 from .experiments import operations as experiments
 from .experiments import results as experiment_results
@@ -21,6 +22,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *query_check.OPERATIONS,
     *query_describe.OPERATIONS,
     *analytics.OPERATIONS,
+    *changes.OPERATIONS,
     *insights.OPERATIONS,
     *dashboards.OPERATIONS,
     *flags.OPERATIONS,

@@ -79,6 +79,12 @@ async def overview(api: Call) -> dict[str, Any]:
     }
 
 
+async def samples_of(api: Call, event: str) -> list[tuple[str, int | None]]:
+    """Return an event's properties, and how many values each has among its latest 100 events."""
+    samples = await _remembered(api, ("samples", event), partial(_ask_samples, api, {"event": event}))
+    return [(str(each["property"]), each.get("sample_count")) for each in samples.value]
+
+
 async def describe_table(api: Call, table: str) -> dict[str, Any]:
     """Return a table's columns by type and its joins. Raises Refused (`not_found`) with the nearest tables."""
     schema = await schema_of(api)

@@ -1,0 +1,292 @@
+"""The tool that explains a change: at most three HogQL queries, and none more when nothing is real."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from math import exp, sqrt
+from statistics import median
+from typing import Any
+
+from ....gateway.budget import Budget
+from ....gateway.call import Call
+from ....gateway.errors import Refused
+from ....schemas.analytics.changes import ExplainChange
+from ....schemas.analytics.queries import QueryTrends
+from ....schemas.json import as_object
+from ...operation import Effect as ToolEffect
+from ...operation import Operation, Result, Toolset
+from ..computing import INSIGHTS
+from ..groups import reject_single_persons
+from ..kinds import KINDS, kind_of, read_stored
+from ..names import unseen_event_notes
+from ..spec import Spec, Split
+from ..stored import source_of
+from .causes import Cell, Change, Effect, inside, pair_candidates, pairs_of, ranked, singles, with_pair
+from .dimensions import Dimension, dimensions_for
+from .happenings import happenings
+from .metric import Metric, metric_of_funnel, metric_of_trend
+from .queries import TOOL, Around, Scan, around, combinations, scan
+from .report import Found, report
+from .statistics import Baseline, Noise, counted_baseline, growth, noise_of, rate_baseline, turn
+from .windows import Windows, windows_of
+
+_INSIGHT = f"{INSIGHTS}{{insight_id}}/"
+_METRICS = {"query_trends": metric_of_trend, "query_funnel": metric_of_funnel}
+_WEEK, _DAY = timedelta(days=7), timedelta(days=1)
+_MOST_PAIRED = 10
+_MISSING_SHARE = 0.5
+"""Share of a change that missing properties must make up to come first."""
+
+
+async def _explain(api: Call, args: ExplainChange) -> Result:
+    spec, metric = await _asked(api, args)
+    if api.privacy.aggregate_only:
+        splits = tuple(Split(name) for name in args.dimensions or ())
+        reject_single_persons(replace(spec, splits=splits))
+    windows = windows_of(args.date_from, args.date_to, now=api.now(), zone=api.timezone)
+    dimensions = await dimensions_for(api, metric.event, args.dimensions or ())
+    scanned = await scan(api, metric, windows, dimensions, refresh=args.refresh)
+    notes = [metric.note] if metric.note else []
+    if windows.cut:
+        notes.append("The interval that is still running is left out.")
+    judged = _judged(metric, windows, scanned)
+    if judged is None:
+        return await _without_baseline(api, metric, windows, scanned, notes)
+    change, recorded = judged
+    if recorded < len(windows.before):
+        notes.append(f"Only {recorded} of the {len(windows.before)} periods before have data.")
+        scanned = _recorded(scanned, recorded)
+    versions = [one.name for one in dimensions if one.is_version]
+    single = singles(change, scanned.parts, versions, both_ways=not change.is_real)
+    if not change.is_real:
+        single = inside(change, single, scanned.parts)
+    found = Found(metric, windows, change, effects=single, notes=notes)
+    if not single and not change.is_real:
+        return report(found, api.privacy)
+    return report(await _explained(api, args, found, scanned, dimensions), api.privacy)
+
+
+async def _asked(api: Call, args: ExplainChange) -> tuple[Spec[Any], Metric]:
+    """Return the analysis that is meant, and its number."""
+    if args.of is not None:
+        return _typed(args.of.tool, args.of.arguments)
+    if args.insight_id is not None:
+        source = source_of(as_object(await api.get(_INSIGHT, insight_id=args.insight_id)).get("query"))
+        kind = kind_of(source)
+        spec = read_stored(kind, source) if kind else None
+        if kind is None or spec is None or kind.tool not in _METRICS:
+            raise Refused(
+                "invalid_argument",
+                "insight_id: this insight is no trend or funnel that can be explained.",
+                "Pass `event`, or `of` with query_trends or query_funnel.",
+            )
+        return spec, _METRICS[kind.tool](spec)
+    fields: dict[str, Any] = {"events": [args.event], "math": args.math, "property": args.property}
+    if args.filters:
+        fields["filters"] = [one.model_dump(exclude_none=True) for one in args.filters]
+    return _typed("query_trends", QueryTrends.model_validate(fields))
+
+
+def _typed(tool: str, arguments: Any) -> tuple[Spec[Any], Metric]:
+    if tool not in _METRICS:
+        raise Refused("invalid_argument", f"of: {tool} cannot be explained.", "Use query_trends or query_funnel.")
+    kind = next(one for one in KINDS if one.tool == tool)
+    spec = kind.read(arguments)
+    return spec, _METRICS[tool](spec)
+
+
+def _judged(metric: Metric, windows: Windows, scanned: Scan) -> tuple[Change, int] | None:
+    """Return the change and the number of windows with data; None when they are too few."""
+    recorded = _many_recorded(scanned.total)
+    total = _shortened(scanned.total, recorded)
+    if not metric.is_rate:
+        spread = _spread(metric, scanned)
+        rough = counted_baseline(total.counts[1:], spread=spread)
+        noise = _noise(metric, windows, scanned, rough, spread)
+        baseline = counted_baseline(total.counts[1:], spread=spread, noise=noise)
+        scale = max(spread, noise.of_days if noise else 0.0)
+        return None if baseline is None else (Change(total, baseline, scale), recorded)
+    units, parts = sum(total.units), sum(total.counts)
+    rate = parts / units if units else 0.0
+    variance = scanned.squares / units - rate**2 if metric.is_measured and units else rate * (1 - rate)
+    variance = variance if variance > 0 else max(rate, 1e-9)
+    rough = rate_baseline(total.counts[1:], total.units[1:], units=total.units[0], variance=variance)
+    noise = _noise(metric, windows, scanned, rough, variance)
+    baseline = rate_baseline(total.counts[1:], total.units[1:], units=total.units[0], variance=variance, noise=noise)
+    scale = variance * max(1.0, noise.of_days if noise else 0.0)
+    return None if baseline is None else (Change(total, baseline, scale), recorded)
+
+
+def _noise(
+    metric: Metric, windows: Windows, scanned: Scan, rough: Baseline | None, variance: float
+) -> Noise | None:
+    """Return the noise of the days before the period, compared with the same weekdays, without unusual windows; None
+    for hours.
+    """
+    if windows.step < _DAY or rough is None or len(rough.weights) < len(windows.before) or metric.once:
+        return None
+    unusual = [one for one, weight in zip(windows.before, rough.weights, strict=True) if not weight]
+    weeks = (windows.period.start - windows.start) // _WEEK
+    first = windows.period.start - weeks * _WEEK
+    rate = growth(scanned.total.counts[1:]) / ((windows.period.start - windows.before[0].start) // _WEEK)
+    days = windows.steps(first, windows.period.start)
+    levels = [exp(rate * ((windows.period.start - day) // _WEEK)) for day in days]
+    counts = [_at(scanned, day)[0] * (1 if metric.is_rate else level) for day, level in zip(days, levels, strict=True)]
+    units = [_at(scanned, day)[1] for day in days]
+    residuals: list[float] = []
+    for at, count in enumerate(counts):
+        if any(one.start <= days[at] < one.end for one in unusual):
+            continue
+        same = range(at % 7, len(days), 7)
+        if metric.is_rate:
+            whole = sum(units[one] for one in same)
+            usual = units[at] * sum(counts[one] for one in same) / whole if whole else 0.0
+            residuals.append((count - usual) / sqrt(variance * max(units[at], 1.0)))
+        else:
+            usual = median(counts[one] for one in same)
+            residuals.append((count - usual) / sqrt(max(usual, 1.0)))
+    return noise_of(residuals)
+
+
+def _spread(metric: Metric, scanned: Scan) -> float:
+    """Return the variance of the number relative to its size: amounts differ, and persons do an event several times."""
+    if metric.is_measured:
+        whole = sum(scanned.total.counts)
+        return max(scanned.squares / whole, 1e-9) if whole else 1.0
+    if metric.once:
+        return 1.0
+    each = scanned.total.counts[0] / scanned.total.people if scanned.total.people else 1.0
+    return max(1.0, 0.5 * (1 + each))
+
+
+def _many_recorded(total: Cell) -> int:
+    """Return how many windows there are since the first with data."""
+    sizes = total.units or total.counts
+    return max((at for at in range(1, len(sizes)) if sizes[at]), default=0)
+
+
+def _shortened(cell: Cell, recorded: int) -> Cell:
+    return replace(cell, counts=cell.counts[: recorded + 1], units=cell.units[: recorded + 1])
+
+
+def _recorded(scanned: Scan, recorded: int) -> Scan:
+    """Return the scan without windows before the first data."""
+    parts = {
+        name: {value: _shortened(cell, recorded) for value, cell in values.items()}
+        for name, values in scanned.parts.items()
+    }
+    return replace(scanned, total=_shortened(scanned.total, recorded), parts=parts)
+
+
+async def _without_baseline(api: Call, metric: Metric, windows: Windows, scanned: Scan, notes: Sequence[str]) -> Result:
+    """Return the result when there is too little before to compare with."""
+    value = scanned.total.counts[0]
+    first = f" Its first event there is of {scanned.total.first_seen[:16]}." if scanned.total.first_seen else ""
+    told = f"Nothing to compare with: fewer than 3 of the {len(windows.before)} periods before have data.{first}"
+    span = [f"{windows.period.start:%Y-%m-%d %H:%M}", f"{windows.period.end:%Y-%m-%d %H:%M}"]
+    unseen = await unseen_event_notes(api, [metric.event]) if metric.event and not any(scanned.total.counts) else []
+    shown: dict[str, Any] = {"number": metric.label, "range": span, "value": value, "real": None, "answer": told}
+    return shown | ({"notes": [*notes, *unseen]} if notes or unseen else {})
+
+
+async def _explained(
+    api: Call, args: ExplainChange, found: Found, scanned: Scan, dimensions: Sequence[Dimension]
+) -> Found:
+    """Return everything about a change that is real."""
+    change, windows, metric = found.change, found.windows, found.metric
+    many = len(change.baseline.weights)
+    versions = [one.name for one in dimensions if one.is_version]
+    by_name = {one.name: one for one in dimensions}
+    single = found.effects
+    chosen = pair_candidates(single, _MOST_PAIRED)
+    pairs: list[Effect] = []
+    if len({name for name, _ in chosen}) > 1:
+        wanted = [(by_name[name], value) for name, value in chosen]
+        masks = await combinations(api, metric, windows, wanted, refresh=args.refresh)
+        pairs = pairs_of(change, chosen, [(mask, _shortened(cell, many)) for mask, cell in masks])
+    if change.is_real:
+        effects = ranked(change, scanned.parts, single, pairs, versions)
+    else:
+        up = single[0].actual > single[0].expected
+        best = with_pair(single, [one for one in pairs if (one.actual > one.expected) is up])
+        effects = [*([best] if best else []), *(one for one in single if one is not best)]
+    volume = await around(api, metric, windows, refresh=args.refresh)
+    effects = [*_missing(change, volume, many), *effects]
+    since, until = _turned(change, windows, scanned)
+    notes = [*found.notes]
+    happened, unread = await happenings(api, since or windows.period.start, windows.step)
+    if unread:
+        notes.append(f"Not read: {', '.join(unread)}.")
+    return replace(
+        found, effects=effects, since=since, until=until, around=_shortened_around(volume, many),
+        happenings=happened, notes=notes,
+    )  # fmt: skip
+
+
+def _shortened_around(volume: Around, many: int) -> Around:
+    return replace(
+        volume,
+        everything=_shortened(volume.everything, many),
+        errors=_shortened(volume.errors, many),
+        libraries={name: _shortened(cell, many) for name, cell in volume.libraries.items()},
+    )
+
+
+def _missing(change: Change, volume: Around, many: int) -> list[Effect]:
+    """Return the properties that are missing more often than before and so explain most of a drop."""
+    if change.is_rate or change.by >= 0:
+        return []
+    found: list[Effect] = []
+    candidates = _shortened(volume.candidates, many)
+    usual = change.baseline.mean(candidates.counts[1:])
+    for name, cell in volume.missing.items():
+        known = _shortened(cell, many)
+        before = change.baseline.mean(known.counts[1:])
+        if usual <= before:
+            continue
+        extra = known.counts[0] - before / usual * candidates.counts[0]
+        share = extra * change.baseline.expected / (usual - before) / -change.by
+        if share >= _MISSING_SHARE:
+            found.append(Effect(((name, ""),), known.counts[0], before, min(share, 1.0), share, "property_missing"))
+    return sorted(found, key=lambda one: -one.share)
+
+
+def _turned(change: Change, windows: Windows, scanned: Scan) -> tuple[datetime | None, datetime | None]:
+    """Return since when the number differs, and until when if that ended within the period."""
+    length = windows.period.end - windows.period.start
+    lead = length if windows.step < _DAY else max(length, 14 * _DAY)
+    steps = windows.steps(max(windows.period.start - lead, windows.start + 21 * _DAY), windows.period.end)
+    scale = 1.0 if change.is_rate else change.scale
+    actual: list[float] = []
+    expected: list[float] = []
+    for moment in steps:
+        usual = [_at(scanned, moment - _WEEK * back) for back in range(1, (moment - windows.start) // _WEEK + 1)]
+        count, units = _at(scanned, moment)
+        actual.append(count / scale)
+        if change.is_rate:
+            expected.append(units * median(one / size if size else 0.0 for one, size in usual))
+        else:
+            expected.append(median(one for one, _ in usual) / scale)
+    turned = turn(actual, expected, until=steps.index(windows.period.start))
+    if turned is None:
+        return None, None
+    ended = steps[turned.last] + windows.step if turned.last < len(steps) - 1 else None
+    return steps[turned.first], ended
+
+
+def _at(scanned: Scan, moment: datetime) -> tuple[float, float]:
+    """Return numerator and denominator of an interval of the course."""
+    return scanned.course.get(f"{moment:%Y-%m-%d %H:%M:%S}", (0.0, 0.0))
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        name=TOOL,
+        about="Explain why a number changed: whether it is real, since when, which users explain it, what happened then.",
+        toolset=Toolset.ANALYTICS,
+        effect=ToolEffect.READ,
+        budget=Budget.ANALYTICS,
+        input=ExplainChange,
+        run=_explain,
+    ),
+)

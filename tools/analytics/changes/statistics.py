@@ -1,0 +1,211 @@
+"""The statistics of a change: what was to be expected, how far chance reaches, and since when it differs.
+
+Everything is robust against one odd week, and never calls the numbers more exact than counting allows.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import exp, log, sqrt
+from statistics import fmean, median, pvariance
+
+_SEEN, _CHECKED, _COUNTED = 5.5, 3.8, 3.5
+"""Standard deviations that chance may reach: those of the windows when these are all there is, which eight tell poorly;
+those of the windows beside those of the days; and those that days or counting have. Of 1000 quiet numbers, about two lie
+outside."""
+_TREND_PAIRS = 22
+"""Of the 28 pairs of eight windows, those that must agree in direction before a trend is continued."""
+_OUTLIER = 4.0
+_LEAST_WINDOWS = 3
+_MAD = 1.4826
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the windows make expect, and how far chance reaches from there. `weights` has the factor of each window, 0
+    for those that are left out.
+    """
+
+    expected: float
+    reach: float
+    weights: tuple[float, ...]
+
+    @property
+    def band(self) -> tuple[float, float]:
+        """The numbers that chance can reach."""
+        return max(self.expected - self.reach, 0.0), self.expected + self.reach
+
+    def holds(self, value: float) -> bool:
+        """Return whether chance can reach a value."""
+        low, high = self.band
+        return low <= value <= high
+
+    def mean(self, windows: Sequence[float]) -> float:
+        """Return what is expected of a part, by its own windows. Parts add up to the whole."""
+        return weighted(windows, self.weights)
+
+
+def weighted(windows: Sequence[float], weights: Sequence[float]) -> float:
+    """Return the weighted mean of windows; each counts once, apart from its factor."""
+    counted = sum(1 for weight in weights if weight)
+    return sum(value * weight for value, weight in zip(windows, weights, strict=True)) / counted if counted else 0.0
+
+
+def counted_baseline(windows: Sequence[float], *, spread: float = 1.0, noise: "Noise | None" = None) -> Baseline | None:
+    """Return the baseline of counts, the newest window first; None with fewer than three windows.
+
+    `spread` is the least variance of a count relative to a Poisson count: events of one person come together.
+    """
+    if len(windows) < _LEAST_WINDOWS:
+        return None
+    rate = growth(windows)
+    level = [value * exp(rate * (at + 1)) for at, value in enumerate(windows)]
+    kept = _kept(level, lambda middle: sqrt(spread * max(middle, 1.0)))
+    values = [value for value, is_kept in zip(level, kept, strict=True) if is_kept]
+    expected = fmean(values)
+    counted = sqrt(max(spread, noise.of_windows if noise else 0.0) * max(expected, 1.0))
+    # A trend that continues is less certain than a level.
+    doubt = sqrt(1 + (3 if rate else 1) / len(values))
+    reach = doubt * max((_CHECKED if noise else _SEEN) * _deviation(values), _COUNTED * counted)
+    weights = tuple(exp(rate * (at + 1)) if is_kept else 0.0 for at, is_kept in enumerate(kept))
+    return Baseline(expected, reach, weights)
+
+
+def rate_baseline(
+    numerators: Sequence[float],
+    denominators: Sequence[float],
+    *,
+    units: float,
+    variance: float,
+    noise: "Noise | None" = None,
+) -> Baseline | None:
+    """Return the baseline of a rate, the newest window first; None with fewer than three windows.
+
+    `variance` is the least one of a unit of the denominator, `units` their number in the period.
+    """
+    if len(denominators) < _LEAST_WINDOWS:
+        return None
+    rates = [part / whole if whole else 0.0 for part, whole in zip(numerators, denominators, strict=True)]
+    counted = sqrt(variance * max(1.0, noise.of_windows if noise else 0.0) / max(units, 1.0))
+    kept = _kept(rates, lambda _: max(counted, 1e-12))
+    weights = tuple(float(is_kept) for is_kept in kept)
+    whole = weighted(denominators, weights)
+    expected = weighted(numerators, weights) / whole if whole else 0.0
+    values = [rate for rate, is_kept in zip(rates, kept, strict=True) if is_kept]
+    seen = (_CHECKED if noise else _SEEN) * _deviation(values)
+    return Baseline(expected, sqrt(1 + 1 / len(values)) * max(seen, _COUNTED * counted), weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """The variance of the days of the past, relative to what counting alone has, and how alike neighbors are."""
+
+    of_days: float
+    alike: float
+
+    @property
+    def of_windows(self) -> float:
+        """The relative variance of a sum over days: neighbors that move together do not cancel out."""
+        return self.of_days * (1 + self.alike) / (1 - self.alike)
+
+
+def noise_of(residuals: Sequence[float]) -> Noise | None:
+    """Return the noise of scaled residuals in order of time; None for too few of them."""
+    if len(residuals) < 20:
+        return None
+    middle = median(residuals)
+    robust = (_MAD * median(abs(one - middle) for one in residuals)) ** 2
+    limit = 4 * sqrt(max(robust, 1e-12))
+    cut = [min(max(one - middle, -limit), limit) for one in residuals]
+    variance = max(robust, fmean(one * one for one in cut))
+    both = sum(one * other for one, other in pairwise(cut))
+    alike = both / sum(one * one for one in cut) if variance > 1e-9 and any(cut) else 0.0
+    return Noise(variance * 8 / 7, min(max(alike, 0.0), 0.85))
+
+
+def _kept(values: Sequence[float], noise: Callable[[float], float]) -> list[bool]:
+    """Return which values are no outliers; at least half of them."""
+    middle = median(values)
+    far = _OUTLIER * max(_MAD * median(abs(value - middle) for value in values), noise(middle))
+    return [abs(value - middle) <= far for value in values]
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """Return a deviation that neither one odd value nor a few equal ones decide."""
+    middle = median(values)
+    return max(_MAD * median(abs(value - middle) for value in values), sqrt(pvariance(values)))
+
+
+def growth(windows: Sequence[float]) -> float:
+    """Return the growth per window, as a logarithm; 0 unless nearly all pairs of windows agree (Mann-Kendall)."""
+    if len(windows) < 6 or min(windows) <= 0:
+        return 0.0
+    pairs = [(early, late) for late in range(len(windows)) for early in range(late + 1, len(windows))]
+    rising = sum((windows[late] > windows[early]) - (windows[late] < windows[early]) for early, late in pairs)
+    if abs(rising) * 28 < _TREND_PAIRS * len(pairs):
+        return 0.0
+    return median(log(windows[late] / windows[early]) / (early - late) for early, late in pairs)
+
+
+def evidence_of_count(actual: float, expected: float) -> float:
+    """Return the log likelihood ratio that a count has changed, for a Poisson count."""
+    expected = max(expected, 0.5)
+    return (actual * log(actual / expected) if actual > 0 else 0.0) - (actual - expected)
+
+
+def evidence_of_rate(rate: float, expected: float, *, units: float, variance: float) -> float:
+    """Return the log likelihood ratio that a rate has changed, for many units."""
+    return units * (rate - expected) ** 2 / (2 * variance) if variance > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch of a course that differs: its first and last positions."""
+
+    first: int
+    last: int
+
+
+def turn(actual: Sequence[float], expected: Sequence[float], *, until: int) -> Turn | None:
+    """Return the stretch that differs most from what was expected, and that reaches into the positions from `until`;
+    None when nothing differs.
+
+    A stretch that ends early must explain more than the one that continues, so that noise at the end ends nothing.
+    """
+    scored: list[tuple[float, Turn]] = []
+    for first in range(len(actual)):
+        count, normal = 0.0, 0.0
+        for last in range(first, len(actual)):
+            count, normal = count + actual[last], normal + expected[last]
+            if last < until:
+                continue
+            score = evidence_of_count(count, normal)
+            ends = last == len(actual) - 1
+            scored.append((score if ends else 0.85 * score - 2, Turn(first, last)))
+    best = max(scored, key=lambda one: one[0], default=None)
+    return best[1] if best and best[0] > 2 else None
+
+
+@dataclass(frozen=True, slots=True)
+class RateParts:
+    """A change of a rate: by rates of parts, and by the mix of parts."""
+
+    by_rates: float
+    by_mix: float
+
+
+def split_of_rate(before: Sequence[tuple[float, float]], after: Sequence[tuple[float, float]]) -> RateParts:
+    """Return how much of the change of a rate its parts' rates and its mix make up, the latter at the old rates.
+
+    Parts are pairs of numerator and denominator, in the same order. Both add up to the change.
+    """
+    old, new = sum(whole for _, whole in before), sum(whole for _, whole in after)
+    if not old or not new:
+        return RateParts(0.0, 0.0)
+    whole_before = sum(part for part, _ in before) / old
+    whole_after = sum(part for part, _ in after) / new
+    by_mix = 0.0
+    for (part, size), (_, now) in zip(before, after, strict=True):
+        rate = part / size if size else whole_before
+        by_mix += (now / new - size / old) * (rate - whole_before)
+    return RateParts(whole_after - whole_before - by_mix, by_mix)
