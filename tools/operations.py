@@ -4,6 +4,7 @@ from typing import Any
 
 from . import account, actions, annotations, cohorts, connections, definitions, persons, recordings, restore
 from .analytics import operations as analytics
+from .analytics.actors import operations as actors
 from .analytics.changes import operations as changes
 from .dashboards import operations as dashboards
 from .experiments import operations as experiments
@@ -23,6 +24,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *query_describe.OPERATIONS,
     *analytics.OPERATIONS,
     *changes.OPERATIONS,
+    *actors.OPERATIONS,
     *insights.OPERATIONS,
     *dashboards.OPERATIONS,
     *flags.OPERATIONS,

@@ -30,7 +30,7 @@ type Where = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Counts:
     """The numbers of a part: of the period first, then of each window before it."""
 
     counts: tuple[float, ...]
@@ -40,9 +40,9 @@ class Cell:
     """Persons in the period."""
     first_seen: str = ""
 
-    def plus(self, other: "Cell", sign: int = 1) -> "Cell":
+    def plus(self, other: "Counts", sign: int = 1) -> "Counts":
         """Return both together."""
-        return Cell(
+        return Counts(
             tuple(one + sign * two for one, two in zip(self.counts, other.counts, strict=True)),
             tuple(one + sign * two for one, two in zip(self.units, other.units, strict=True)),
             self.people + sign * other.people,
@@ -54,12 +54,12 @@ class Cell:
         return not any(self.counts[1:]) and not any(self.units[1:])
 
 
-type Parts = Mapping[str, Mapping[str, Cell]]
+type Parts = Mapping[str, Mapping[str, Counts]]
 """Cells by dimension and value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class Explanation:
     """What a part did, and how much of the change that is."""
 
     where: Where
@@ -75,10 +75,10 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class NumberChange:
     """A number that changed, and what was expected of it."""
 
-    total: Cell
+    total: Counts
     baseline: Baseline
     scale: float
     """The variance of a count relative to a Poisson count, or of a unit of a rate."""
@@ -103,18 +103,18 @@ class Change:
         """Return whether chance does not reach it."""
         return not self.baseline.holds(self.actual)
 
-    def before(self, cell: Cell) -> tuple[float, float]:
+    def before(self, cell: Counts) -> tuple[float, float]:
         """Return what is expected of a part by its own past: a count and 0, or numerator and denominator."""
         units = self.baseline.mean(cell.units[1:]) if cell.units else 0.0
         return self.baseline.mean(cell.counts[1:]), units
 
-    def effect(self, where: Where, cell: Cell) -> Effect:
+    def effect(self, where: Where, cell: Counts) -> Explanation:
         """Return what a part did."""
         count, units = self.before(cell)
         if not self.is_rate:
             actual = cell.counts[0]
             evidence = evidence_of_count(actual / self.scale, count / self.scale)
-            return Effect(where, actual, count, _share(actual - count, self.by), evidence)
+            return Explanation(where, actual, count, _share(actual - count, self.by), evidence)
         known = sum(size for size, weight in zip(cell.units[1:], self.baseline.weights, strict=True) if weight)
         expected = _rate(count, units) if known >= 1 else self.baseline.expected
         now = cell.units[0]
@@ -122,10 +122,10 @@ class Change:
         effective = now * known / (now + known) if known else 0.0
         evidence = evidence_of_rate(actual, expected, units=effective, variance=self.scale)
         weight = now / self.total.units[0] if self.total.units[0] else 0.0
-        return Effect(where, actual, expected, _share(weight * (actual - expected), self.by), evidence)
+        return Explanation(where, actual, expected, _share(weight * (actual - expected), self.by), evidence)
 
 
-def with_rest(change: Change, values: Mapping[str, Cell]) -> Mapping[str, Cell]:
+def with_rest(change: NumberChange, values: Mapping[str, Counts]) -> Mapping[str, Counts]:
     """Return the values of a dimension and, as OTHER, all that are not listed."""
     rest = change.total
     for cell in values.values():
@@ -133,12 +133,14 @@ def with_rest(change: Change, values: Mapping[str, Cell]) -> Mapping[str, Cell]:
     return {**values, OTHER: rest} if any(count > 1e-6 for count in (*rest.counts, *rest.units)) else values
 
 
-def singles(change: Change, parts: Parts, versions: Iterable[str], *, both_ways: bool = False) -> list[Effect]:
+def singles(
+    change: NumberChange, parts: Parts, versions: Iterable[str], *, both_ways: bool = False
+) -> list[Explanation]:
     """Return the effects of all values in the direction of the change, or with `both_ways` of all, the most evidence
     first. Of a version, all its values are one part: a new release takes its users from the one before.
     """
     versioned = frozenset(versions)
-    found: list[Effect] = []
+    found: list[Explanation] = []
     for name, values in parts.items():
         if name in versioned:
             found += _of_versions(change, name, values)
@@ -149,8 +151,12 @@ def singles(change: Change, parts: Parts, versions: Iterable[str], *, both_ways:
 
 
 def ranked(
-    change: Change, parts: Parts, found: Sequence[Effect], pairs: Sequence[Effect], versions: Iterable[str]
-) -> list[Effect]:
+    change: NumberChange,
+    parts: Parts,
+    found: Sequence[Explanation],
+    pairs: Sequence[Explanation],
+    versions: Iterable[str],
+) -> list[Explanation]:
     """Return the effects that explain the change, the best first."""
     best = with_pair(found, _towards(pairs))
     everywhere = _everywhere(change)
@@ -164,14 +170,14 @@ def ranked(
     return [*([release] if release else []), everywhere, *([best] if best else []), *rest]
 
 
-def inside(change: Change, found: Sequence[Effect], parts: Parts) -> list[Effect]:
+def inside(change: NumberChange, found: Sequence[Explanation], parts: Parts) -> list[Explanation]:
     """Return the parts that clearly changed though the whole did not, those in the direction of the clearest one."""
     clear = [one for one in found if _is_clear(change, one, parts)]
     up = bool(clear) and clear[0].actual > clear[0].expected
     return [one for one in clear if (one.actual > one.expected) is up]
 
 
-def _is_clear(change: Change, effect: Effect, parts: Parts) -> bool:
+def _is_clear(change: NumberChange, effect: Explanation, parts: Parts) -> bool:
     """Return whether a part is far beyond chance, though there are hundreds of parts, and large enough to matter."""
     if len(effect.where) != 1 or effect.kind != "segment" or effect.evidence < _CLEAR_EVIDENCE:
         return False
@@ -192,7 +198,7 @@ def _is_clear(change: Change, effect: Effect, parts: Parts) -> bool:
     )
 
 
-def with_pair(found: Sequence[Effect], pairs: Sequence[Effect]) -> Effect | None:
+def with_pair(found: Sequence[Explanation], pairs: Sequence[Explanation]) -> Explanation | None:
     """Return the best effect: a pair only if it has clearly more evidence than any single value."""
     best = found[0] if found else None
     pair = max(pairs, key=_evidence, default=None)
@@ -200,7 +206,7 @@ def with_pair(found: Sequence[Effect], pairs: Sequence[Effect]) -> Effect | None
     return pair if pair and pair.evidence > least else best
 
 
-def pair_candidates(found: Sequence[Effect], most: int) -> list[tuple[str, str]]:
+def pair_candidates(found: Sequence[Explanation], most: int) -> list[tuple[str, str]]:
     """Return the values whose combinations are worth a look: the most evidence, at most three of a dimension."""
     chosen: list[tuple[str, str]] = []
     for effect in found:
@@ -210,11 +216,13 @@ def pair_candidates(found: Sequence[Effect], most: int) -> list[tuple[str, str]]
     return chosen[:most]
 
 
-def pairs_of(change: Change, chosen: Sequence[tuple[str, str]], masks: Sequence[tuple[int, Cell]]) -> list[Effect]:
+def pairs_of(
+    change: NumberChange, chosen: Sequence[tuple[str, str]], masks: Sequence[tuple[int, Counts]]
+) -> list[Explanation]:
     """Return the effects of all pairs of the chosen values. `masks` are cells by the values they have: bit n is set
     for value n.
     """
-    found: list[Effect] = []
+    found: list[Explanation] = []
     for one, (name, value) in enumerate(chosen):
         for two, (other_name, other_value) in enumerate(chosen[:one]):
             if name == other_name:
@@ -230,17 +238,17 @@ def pairs_of(change: Change, chosen: Sequence[tuple[str, str]], masks: Sequence[
     return found
 
 
-def _towards(effects: Iterable[Effect]) -> list[Effect]:
+def _towards(effects: Iterable[Explanation]) -> list[Explanation]:
     """Return the effects in the direction of the change."""
     return [effect for effect in effects if effect.share > 0]
 
 
-def _everywhere(change: Change) -> Effect:
+def _everywhere(change: NumberChange) -> Explanation:
     whole = change.effect((), change.total)
-    return Effect((), whole.actual, whole.expected, 1.0, whole.evidence, "everywhere")
+    return Explanation((), whole.actual, whole.expected, 1.0, whole.evidence, "everywhere")
 
 
-def _of_versions(change: Change, name: str, values: Mapping[str, Cell]) -> list[Effect]:
+def _of_versions(change: NumberChange, name: str, values: Mapping[str, Counts]) -> list[Explanation]:
     """Return one effect of all versions, named by the one that is new, else by none."""
     listed = {value: cell for value, cell in values.items() if value not in (NONE, OTHER)}
     if not listed:
@@ -256,9 +264,9 @@ def _of_versions(change: Change, name: str, values: Mapping[str, Cell]) -> list[
     return [_as(effect, "release")]
 
 
-def _new_version(change: Change, values: Mapping[str, Cell]) -> str | None:
+def _new_version(change: NumberChange, values: Mapping[str, Counts]) -> str | None:
     """Return the version that no window before has, if it has at least a twentieth of the period."""
-    size: Callable[[Cell], float] = lambda cell: (cell.units or cell.counts)[0]  # noqa: E731
+    size: Callable[[Counts], float] = lambda cell: (cell.units or cell.counts)[0]  # noqa: E731
     new = {value: cell for value, cell in values.items() if value and cell.is_new}
     if not new or not any(not cell.is_new for cell in values.values()):
         return None
@@ -266,7 +274,7 @@ def _new_version(change: Change, values: Mapping[str, Cell]) -> str | None:
     return best if size(new[best]) >= 0.05 * sum(map(size, values.values())) else None
 
 
-def _release(change: Change, parts: Parts, versions: frozenset[str]) -> Effect | None:
+def _release(change: NumberChange, parts: Parts, versions: frozenset[str]) -> Explanation | None:
     """Return the release that came with a change of everybody."""
     for name, values in parts.items():
         if name not in versions:
@@ -274,13 +282,13 @@ def _release(change: Change, parts: Parts, versions: frozenset[str]) -> Effect |
         listed = {value: cell for value, cell in values.items() if value not in (NONE, OTHER)}
         if new := _new_version(change, listed):
             whole = _everywhere(change)
-            return Effect(((name, new),), whole.actual, whole.expected, 1.0, whole.evidence, "release")
+            return Explanation(((name, new),), whole.actual, whole.expected, 1.0, whole.evidence, "release")
     return None
 
 
-def _mix(change: Change, parts: Parts) -> Effect | None:
+def _mix(change: NumberChange, parts: Parts) -> Explanation | None:
     """Return the dimension whose mix explains at least half of a change of a rate, and changed more than before."""
-    best: tuple[float, Effect] | None = None
+    best: tuple[float, Explanation] | None = None
     for name, values in parts.items():
         whole = list(with_rest(change, values).items())
         before = [change.before(cell) for _, cell in whole]
@@ -292,11 +300,11 @@ def _mix(change: Change, parts: Parts) -> Effect | None:
             value = _moved(before, after)
             old, new = (_rate(one[value][1], sum(size for _, size in one)) for one in (before, after))
             where = ((name, whole[value][0]),)
-            best = surprise, Effect(where, new, old, share, surprise, "mix")
+            best = surprise, Explanation(where, new, old, share, surprise, "mix")
     return best[1] if best else None
 
 
-def _reach_of_mix(change: Change, cells: Sequence[Cell], before: Sequence[tuple[float, float]]) -> float:
+def _reach_of_mix(change: NumberChange, cells: Sequence[Counts], before: Sequence[tuple[float, float]]) -> float:
     """Return how far chance moves a rate by its mix: as far as in the windows before, and at least as counting has it."""
     moved: list[float] = []
     for at, weight in enumerate(change.baseline.weights, start=1):
@@ -322,9 +330,9 @@ def _moved(before: Sequence[tuple[float, float]], after: Sequence[tuple[float, f
     return max(range(len(before)), key=moves)
 
 
-def _without_doubles(effects: Sequence[Effect]) -> list[Effect]:
+def _without_doubles(effects: Sequence[Explanation]) -> list[Explanation]:
     """Return the effects; those with the same numbers are one, and the others its `alike`."""
-    kept: list[Effect] = []
+    kept: list[Explanation] = []
     for effect in effects:
         twin = next((at for at, one in enumerate(kept) if _are_alike(one, effect)), None)
         if twin is None:
@@ -332,25 +340,25 @@ def _without_doubles(effects: Sequence[Effect]) -> list[Effect]:
         elif kept[twin].where[0][0] != effect.where[0][0]:
             release = kept[twin].kind == "segment" and effect.kind == "release"
             one, two = (effect, kept[twin]) if release else (kept[twin], effect)
-            kept[twin] = Effect(
+            kept[twin] = Explanation(
                 one.where, one.actual, one.expected, one.share, one.evidence, one.kind,
                 (*kept[twin].alike, two.where),
             )  # fmt: skip
     return kept
 
 
-def _are_alike(one: Effect, two: Effect) -> bool:
+def _are_alike(one: Explanation, two: Explanation) -> bool:
     return all(
         abs(a - b) <= _ALIKE * max(abs(a), abs(b), 1e-9)
         for a, b in ((one.actual, two.actual), (one.expected, two.expected), (one.share, two.share))
     )
 
 
-def _as(effect: Effect, kind: str) -> Effect:
-    return Effect(effect.where, effect.actual, effect.expected, effect.share, effect.evidence, kind)
+def _as(effect: Explanation, kind: str) -> Explanation:
+    return Explanation(effect.where, effect.actual, effect.expected, effect.share, effect.evidence, kind)
 
 
-def _evidence(effect: Effect) -> float:
+def _evidence(effect: Explanation) -> float:
     return effect.evidence
 
 

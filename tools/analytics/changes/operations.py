@@ -13,15 +13,14 @@ from ....gateway.errors import Refused
 from ....schemas.analytics.changes import ExplainChange
 from ....schemas.analytics.queries import QueryTrends
 from ....schemas.json import as_object
-from ...operation import Effect as ToolEffect
-from ...operation import Operation, Result, Toolset
+from ...operation import Effect, Operation, Result, Toolset
 from ..computing import INSIGHTS
 from ..groups import reject_single_persons
 from ..kinds import KINDS, kind_of, read_stored
 from ..names import unseen_event_notes
 from ..spec import Spec, Split
 from ..stored import source_of
-from .causes import Cell, Change, Effect, inside, pair_candidates, pairs_of, ranked, singles, with_pair
+from .causes import Counts, Explanation, NumberChange, inside, pair_candidates, pairs_of, ranked, singles, with_pair
 from .dimensions import Dimension, dimensions_for
 from .happenings import happenings
 from .metric import Metric, metric_of_funnel, metric_of_trend
@@ -95,7 +94,7 @@ def _typed(tool: str, arguments: Any) -> tuple[Spec[Any], Metric]:
     return spec, _METRICS[tool](spec)
 
 
-def _judged(metric: Metric, windows: Windows, scanned: Scan) -> tuple[Change, int] | None:
+def _judged(metric: Metric, windows: Windows, scanned: Scan) -> tuple[NumberChange, int] | None:
     """Return the change and the number of windows with data; None when they are too few."""
     recorded = _many_recorded(scanned.total)
     total = _shortened(scanned.total, recorded)
@@ -105,7 +104,7 @@ def _judged(metric: Metric, windows: Windows, scanned: Scan) -> tuple[Change, in
         noise = _noise(metric, windows, scanned, rough, spread)
         baseline = counted_baseline(total.counts[1:], spread=spread, noise=noise)
         scale = max(spread, noise.of_days if noise else 0.0)
-        return None if baseline is None else (Change(total, baseline, scale), recorded)
+        return None if baseline is None else (NumberChange(total, baseline, scale), recorded)
     units, parts = sum(total.units), sum(total.counts)
     rate = parts / units if units else 0.0
     variance = scanned.squares / units - rate**2 if metric.is_measured and units else rate * (1 - rate)
@@ -114,12 +113,10 @@ def _judged(metric: Metric, windows: Windows, scanned: Scan) -> tuple[Change, in
     noise = _noise(metric, windows, scanned, rough, variance)
     baseline = rate_baseline(total.counts[1:], total.units[1:], units=total.units[0], variance=variance, noise=noise)
     scale = variance * max(1.0, noise.of_days if noise else 0.0)
-    return None if baseline is None else (Change(total, baseline, scale), recorded)
+    return None if baseline is None else (NumberChange(total, baseline, scale), recorded)
 
 
-def _noise(
-    metric: Metric, windows: Windows, scanned: Scan, rough: Baseline | None, variance: float
-) -> Noise | None:
+def _noise(metric: Metric, windows: Windows, scanned: Scan, rough: Baseline | None, variance: float) -> Noise | None:
     """Return the noise of the days before the period, compared with the same weekdays, without unusual windows; None
     for hours.
     """
@@ -159,13 +156,13 @@ def _spread(metric: Metric, scanned: Scan) -> float:
     return max(1.0, 0.5 * (1 + each))
 
 
-def _many_recorded(total: Cell) -> int:
+def _many_recorded(total: Counts) -> int:
     """Return how many windows there are since the first with data."""
     sizes = total.units or total.counts
     return max((at for at in range(1, len(sizes)) if sizes[at]), default=0)
 
 
-def _shortened(cell: Cell, recorded: int) -> Cell:
+def _shortened(cell: Counts, recorded: int) -> Counts:
     return replace(cell, counts=cell.counts[: recorded + 1], units=cell.units[: recorded + 1])
 
 
@@ -199,7 +196,7 @@ async def _explained(
     by_name = {one.name: one for one in dimensions}
     single = found.effects
     chosen = pair_candidates(single, _MOST_PAIRED)
-    pairs: list[Effect] = []
+    pairs: list[Explanation] = []
     if len({name for name, _ in chosen}) > 1:
         wanted = [(by_name[name], value) for name, value in chosen]
         masks = await combinations(api, metric, windows, wanted, refresh=args.refresh)
@@ -232,11 +229,11 @@ def _shortened_around(volume: Around, many: int) -> Around:
     )
 
 
-def _missing(change: Change, volume: Around, many: int) -> list[Effect]:
+def _missing(change: NumberChange, volume: Around, many: int) -> list[Explanation]:
     """Return the properties that are missing more often than before and so explain most of a drop."""
     if change.is_rate or change.by >= 0:
         return []
-    found: list[Effect] = []
+    found: list[Explanation] = []
     candidates = _shortened(volume.candidates, many)
     usual = change.baseline.mean(candidates.counts[1:])
     for name, cell in volume.missing.items():
@@ -247,11 +244,13 @@ def _missing(change: Change, volume: Around, many: int) -> list[Effect]:
         extra = known.counts[0] - before / usual * candidates.counts[0]
         share = extra * change.baseline.expected / (usual - before) / -change.by
         if share >= _MISSING_SHARE:
-            found.append(Effect(((name, ""),), known.counts[0], before, min(share, 1.0), share, "property_missing"))
+            found.append(
+                Explanation(((name, ""),), known.counts[0], before, min(share, 1.0), share, "property_missing")
+            )
     return sorted(found, key=lambda one: -one.share)
 
 
-def _turned(change: Change, windows: Windows, scanned: Scan) -> tuple[datetime | None, datetime | None]:
+def _turned(change: NumberChange, windows: Windows, scanned: Scan) -> tuple[datetime | None, datetime | None]:
     """Return since when the number differs, and until when if that ended within the period."""
     length = windows.period.end - windows.period.start
     lead = length if windows.step < _DAY else max(length, 14 * _DAY)
@@ -284,7 +283,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         name=TOOL,
         about="Explain why a number changed: whether it is real, since when, which users explain it, what happened then.",
         toolset=Toolset.ANALYTICS,
-        effect=ToolEffect.READ,
+        effect=Effect.READ,
         budget=Budget.ANALYTICS,
         input=ExplainChange,
         run=_explain,

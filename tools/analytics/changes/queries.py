@@ -9,7 +9,7 @@ from ....gateway.call import Call
 from ....schemas.analytics.results import InsightAnswer
 from ....schemas.json import as_list
 from ..computing import response_to, without_results
-from .causes import Cell
+from .causes import Counts
 from .dimensions import Dimension, quoted
 from .metric import Metric
 from .windows import Windows, literal
@@ -27,12 +27,12 @@ _MOST_LIBRARIES = 8
 class Scan:
     """The number in all windows: as a whole, over time, and by the values of the dimensions."""
 
-    total: Cell
+    total: Counts
     squares: float
     """The sum of the squares of all amounts."""
     course: Mapping[str, tuple[float, float]]
     """Numerator and denominator of the whole by interval."""
-    parts: Mapping[str, Mapping[str, Cell]]
+    parts: Mapping[str, Mapping[str, Counts]]
     many: float
     """Rows in all windows."""
 
@@ -67,8 +67,8 @@ async def scan(api: Call, metric: Metric, windows: Windows, dimensions: Sequence
 
 def _scanned(metric: Metric, windows: Windows, rows: Sequence[Sequence[Any]]) -> Scan:
     empty = (0.0,) * len(windows.all)
-    total, squares, many = Cell(empty, empty if metric.is_rate else ()), 0.0, 0.0
-    parts: dict[str, dict[str, Cell]] = {}
+    total, squares, many = Counts(empty, empty if metric.is_rate else ()), 0.0, 0.0
+    parts: dict[str, dict[str, Counts]] = {}
     course: dict[str, tuple[float, float]] = {}
     for name, value, numbers, units, people, square, count, first in rows:
         if name == _COURSE:
@@ -82,10 +82,10 @@ def _scanned(metric: Metric, windows: Windows, rows: Sequence[Sequence[Any]]) ->
     return Scan(total, squares, course, parts, many)
 
 
-def _cell(metric: Metric, numbers: Sequence[Any], units: Sequence[Any], people: Any, first: Any = "") -> Cell:
+def _cell(metric: Metric, numbers: Sequence[Any], units: Sequence[Any], people: Any, first: Any = "") -> Counts:
     """Return the numbers of the windows, without what lies between them."""
     counts, sizes = (tuple(map(float, given[:-1])) for given in (numbers, units))
-    return Cell(counts, sizes if metric.is_rate else (), float(people), str(first))
+    return Counts(counts, sizes if metric.is_rate else (), float(people), str(first))
 
 
 async def combinations(
@@ -95,7 +95,7 @@ async def combinations(
     chosen: Sequence[tuple[Dimension, str]],
     *,
     refresh: bool,
-) -> list[tuple[int, Cell]]:
+) -> list[tuple[int, Counts]]:
     """Return the number by which of the chosen values a row has: bit n is set for value n."""
     values = dict(metric.values)
     columns: list[str] = []
@@ -163,15 +163,15 @@ def _sums(metric: Metric, windows: int) -> tuple[str, str]:
 class Around:
     """What else happened in the period, and is usual in a window before it."""
 
-    everything: Cell
-    libraries: Mapping[str, Cell]
+    everything: Counts
+    libraries: Mapping[str, Counts]
     """All events by the library that sent them."""
-    errors: Cell
+    errors: Counts
     error_types: tuple[str, ...]
     """Types of errors that the windows before do not have."""
-    missing: Mapping[str, Cell]
+    missing: Mapping[str, Counts]
     """Events without a property that the number needs."""
-    candidates: Cell
+    candidates: Counts
     """The events of the number without conditions on properties."""
 
 
@@ -203,12 +203,12 @@ async def around(api: Call, metric: Metric, windows: Windows, *, refresh: bool) 
 def _read_around(windows: Windows, rows: Sequence[Sequence[Any]], needed: Sequence[str]) -> Around:
     many = len(windows.all)
 
-    def cell(column: int, library: str | None = None) -> Cell:
+    def cell(column: int, library: str | None = None) -> Counts:
         counts = [0.0] * many
         for row in rows:
             if row[0] >= 0 and library in (None, row[1]):
                 counts[int(row[0])] += float(row[column])
-        return Cell(tuple(counts))
+        return Counts(tuple(counts))
 
     sizes: dict[str, float] = {}
     for row in rows:

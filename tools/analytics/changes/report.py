@@ -11,7 +11,7 @@ from ....schemas.privacy.names import Subject, kind_of
 from ....schemas.text import excerpt
 from ...table import change as change_percent
 from ...table import number, percent
-from .causes import NONE, Cell, Change, Effect, Where
+from .causes import NONE, Counts, Explanation, NumberChange, Where
 from .dimensions import AUTOMATED, NEW
 from .happenings import Happening
 from .metric import Metric
@@ -33,8 +33,8 @@ class Found:
 
     metric: Metric
     windows: Windows
-    change: Change
-    effects: Sequence[Effect] = ()
+    change: NumberChange
+    effects: Sequence[Explanation] = ()
     since: datetime | None = None
     until: datetime | None = None
     """The end of the stretch that differs, when it ended within the period."""
@@ -103,16 +103,16 @@ def _with_notes(shown: dict[str, Any], notes: Sequence[str]) -> dict[str, Any]:
     return shown | ({"notes": list(notes)} if notes else {})
 
 
-def _is_shown(effect: Effect, change: Change) -> bool:
+def _is_shown(effect: Explanation, change: NumberChange) -> bool:
     return effect.share >= _LEAST_SHARE or not change.is_real
 
 
-def _is_large(effect: Effect, privacy: Privacy) -> bool:
+def _is_large(effect: Explanation, privacy: Privacy) -> bool:
     """Return whether a part can be shown where only groups are."""
     return not privacy.aggregate_only or not effect.where or max(effect.actual, effect.expected) >= SMALLEST_GROUP
 
 
-def _effect(effect: Effect, change: Change, privacy: Privacy) -> dict[str, Any]:
+def _effect(effect: Explanation, change: NumberChange, privacy: Privacy) -> dict[str, Any]:
     where = where_shown(effect.where, privacy)
     match effect.kind:
         case "everywhere":
@@ -153,7 +153,7 @@ def _value(name: str, value: str, privacy: Privacy) -> str:
     return excerpt(value, _LONGEST_VALUE)
 
 
-def _around(around: Around, change: Change) -> dict[str, Any]:
+def _around(around: Around, change: NumberChange) -> dict[str, Any]:
     """Return what else differs from what was expected, by more than a tenth."""
     shown: dict[str, Any] = {}
     whole = _differs(around.everything, change)
@@ -176,14 +176,14 @@ def _around(around: Around, change: Change) -> dict[str, Any]:
     return shown
 
 
-def _differs(cell: Cell, change: Change) -> float | None:
+def _differs(cell: Counts, change: NumberChange) -> float | None:
     """Return the change of a volume in percent; None when it is small or nothing was expected."""
     expected = change.baseline.mean(cell.counts[1:])
     differs = 100 * (cell.counts[0] - expected) / expected if expected >= 20 else 0.0
     return round(differs, 1) if abs(differs) >= _NOTICEABLE else None
 
 
-def _amount(value: float, change: Change) -> int | float | None:
+def _amount(value: float, change: NumberChange) -> int | float | None:
     if change.is_rate:
         return number(round(value, 4))
     return number(round(value, 1 if value < 100 else 0))
