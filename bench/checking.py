@@ -16,8 +16,8 @@ from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.client import Gateway, GatewayConfig
 from maton_posthog.gateway.directory import Directory
 from maton_posthog.gateway.errors import Refused
-from maton_posthog.gateway.lanes import ReportPlace
 from maton_posthog.gateway.projects import Project
+from maton_posthog.gateway.queries.lanes import ReportPlace
 from maton_posthog.gateway.target import Target
 from maton_posthog.tools.query.check import checked
 from maton_posthog.tools.query.verdict import statement_of

@@ -16,7 +16,6 @@ from ..schemas.privacy import OPEN, Privacy
 from ..schemas.restore import RESTORABLE
 from . import paths
 from .approval import Approve, Proposal, approved
-from .background import Background, Progress
 from .budget import Budget, account
 from .connections import Connection, ControlPlane
 from .directory import Directory
@@ -27,9 +26,10 @@ from .http.responses import LOOK_FIRST
 from .http.threads import LARGE_BYTES
 from .journal import Journal, not_recorded
 from .kept import Slot
-from .lanes import ReportPlace, waiting_text
 from .projects import CURRENT, Project
-from .queries import INSTANT_KINDS, QUERY_PATH, Finish, check_query, unchanged
+from .queries.background import Background, Progress
+from .queries.kinds import INSTANT_KINDS, QUERY_PATH, Finish, check_query, unchanged
+from .queries.lanes import ReportPlace, waiting_text
 from .target import Target, resolve_target
 
 _ONE_QUERY_PATH = "/api/projects/{project_id}/query/{query_id}/"

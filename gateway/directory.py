@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from .background import Background
 from .budget import Ledger
 from .client import GatewayConfig
 from .connections import ActiveConnections, Grants
 from .http.threads import Threads
 from .kept import Kept
-from .lanes import Lanes
 from .named import NamedTargets
 from .projects import Projects
+from .queries.background import Background
+from .queries.lanes import Lanes
 
 
 def utc_now() -> datetime:

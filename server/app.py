@@ -33,13 +33,13 @@ from mcp.types import (
 )
 from pydantic import BaseModel, ValidationError
 
-from .approval import Unanswered
-from .apps import CHART, EXTENSION, MIME_TYPE, TOOL_META, is_charted
-from .asking import asking, input_required
+from .asking.approval import Unanswered
+from .asking.elicitation import asking, input_required
 from .calling import call_tool, error_result, not_offered
-from .completions import complete
-from .prompts import offered, written
-from .resources import PROJECT, SCHEMA, ResourceProvider, read_resource
+from .features.chart import CHART, EXTENSION, MIME_TYPE, TOOL_META, is_charted
+from .features.completions import complete
+from .features.prompts import offered, written
+from .features.resources import PROJECT, SCHEMA, ResourceProvider, read_resource
 from .results.door import INTERNAL, Door
 from .results.tool_result import ToolResult
 from .runtime import Runtime

@@ -8,19 +8,19 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from ..gateway.background import Progress
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.errors import GatewayError, Refused, read_only
 from ..gateway.http.threads import LARGE_BYTES
+from ..gateway.queries.background import Progress
 from ..schemas.base import OF_THE_CALL, Input
 from ..schemas.json import safe_integers
 from ..schemas.json.rows import Rows
 from ..tools.operation import Operation, Reply, Result
 from ..tools.operation.hints import advised
 from ..tools.toolsets import RESTORE, RESTORED, Effect, Toolset
-from .approval import Ask, Asked, Unanswered
 from .arguments import invalid_arguments, reject_flood, reject_marks
+from .asking.approval import Ask, Asked, Unanswered
 from .privacy import not_about_single_persons, reject_pseudonyms
 from .results.render import render
 from .results.tool_result import ToolResult

@@ -13,7 +13,6 @@ import anyio
 import anyio.to_thread
 
 from ..gateway.approval import approved
-from ..gateway.background import Progress
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..gateway.client import Gateway, GatewayConfig, Received
@@ -21,9 +20,10 @@ from ..gateway.directory import Directory, utc_now
 from ..gateway.dispatcher import Sender
 from ..gateway.errors import Failed, Refused
 from ..gateway.http.request import Request
+from ..gateway.queries.background import Progress
 from ..tools.operation import Operation
-from .approval import Approval, Ask, Asked, Tokens
-from .audit import AuditLog
+from .asking.approval import Approval, Ask, Asked, Tokens
+from .logs.audit import AuditLog
 from .privacy import privacy_of
 from .results.door import Door
 from .sandbox.child import COMMAND, Sandbox, SandboxError

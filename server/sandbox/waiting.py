@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import anyio
 
-from ...gateway.background import Progress
 from ...gateway.errors import Failed
+from ...gateway.queries.background import Progress
 
 PATIENCE_S = 3.0
 """Time that a call without progress waits, from its start."""

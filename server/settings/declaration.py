@@ -194,7 +194,7 @@ def directory(value: object) -> Path:
 
 def appended_file(value: object) -> Path:
     """Return a file that lines can be added to. It is created if there is none."""
-    from ..private_file import open_private
+    from ..logs.private_file import open_private
 
     path = Path(cast("str | Path", value)).absolute()
     try:

@@ -91,12 +91,12 @@ def start(settings: Settings) -> None:
 
 
 async def _complete(work: Callable[[], Awaitable[None]]) -> None:
-    from .. import log
+    from ..logs.stderr import finish
 
     try:
         await work()
     finally:
-        log.finish()
+        finish()
         at_once_on_signals()
 
 
@@ -127,9 +127,9 @@ def _connect(settings: Settings) -> Wire:
 def _configure_log(settings: Settings) -> None:
     import logging
 
-    from .. import log
+    from ..logs.stderr import configure
 
-    log.configure(settings.log_level, as_json=settings.log_json, secrets=settings.secrets)
+    configure(settings.log_level, as_json=settings.log_json, secrets=settings.secrets)
     if settings.fault:
         logging.getLogger(__name__).error("Every call is rejected: %s", settings.fault)
     if settings.overruled_by_sandbox:

@@ -15,7 +15,7 @@ from maton_posthog.gateway.client import Gateway
 from maton_posthog.gateway.connections import Connection
 from maton_posthog.gateway.errors import Failed, Refused
 from maton_posthog.gateway.projects import Project
-from maton_posthog.gateway.queries import QUERY_KINDS, check_query
+from maton_posthog.gateway.queries.kinds import QUERY_KINDS, check_query
 from maton_posthog.gateway.target import Target
 from maton_posthog.schemas.restore import RESTORABLE
 from maton_posthog.tools.operation.undoing import restoring

@@ -42,21 +42,21 @@ MUTATIONS = (
             "server/tool_list.py",
             "for name, area in RESTORED.items() if area in settings.toolsets]",
             "for name, area in RESTORED.items()]",
-            "tests/server/test_toolsets.py::test_only_resources_of_offered_areas_can_be_restored",
+            "tests/server/settings/test_toolsets.py::test_only_resources_of_offered_areas_can_be_restored",
         ),
         mutation(
             "completions-of-areas-that-are-off",
-            "server/completions.py",
+            "server/features/completions.py",
             "or _TOOLS[params.argument.name] not in runtime.offered or",
             "or",
-            "tests/server/test_completions.py::test_nothing_is_requested_from_an_area_that_is_off",
+            "tests/server/features/test_completions.py::test_nothing_is_requested_from_an_area_that_is_off",
         ),
         mutation(
             "excluded-tools",
             "server/tool_list.py",
             "excluded = tool.name in settings.exclude_tools",
             "excluded = False",
-            "tests/server/test_asking.py::test_excluded_tools_are_neither_listed_nor_callable",
+            "tests/server/asking/test_approval.py::test_excluded_tools_are_neither_listed_nor_callable",
         ),
     ),
     *against(
@@ -83,28 +83,28 @@ MUTATIONS = (
             "server/settings/__init__.py",
             "if wrong := wrong_name(os.environ, variables):",
             "if wrong := None:",
-            "tests/server/cli/test_misspelled.py::test_a_misspelled_variable_is_named_with_the_right_one",
+            "tests/server/settings/test_misspelled.py::test_a_misspelled_variable_is_named_with_the_right_one",
         ),
         mutation(
             "flags-without-effect",
             "server/settings/__init__.py",
             "if idle := sorted(str(DECLARATIONS[name].flag) for name in on_stdio):",
             "if idle := []:",
-            "tests/server/cli/test_misspelled.py::test_a_flag_without_effect_is_an_error",
+            "tests/server/settings/test_misspelled.py::test_a_flag_without_effect_is_an_error",
         ),
         mutation(
             "placeholders-as-keys",
             "server/settings/misspelled.py",
             "if _PLACEHOLDER.fullmatch(text):",
             "if False:",
-            "tests/server/cli/test_misspelled.py::test_a_placeholder_is_no_key",
+            "tests/server/settings/test_misspelled.py::test_a_placeholder_is_no_key",
         ),
         mutation(
             "exports-over-http",
             "server/settings/__init__.py",
             "if settings.export_dir is not None:",
             "if False:",
-            "tests/server/test_settings.py::test_files_are_exported_over_stdio_only",
+            "tests/server/settings/test_loading.py::test_files_are_exported_over_stdio_only",
         ),
     ),
     *against(
@@ -116,7 +116,7 @@ MUTATIONS = (
             "    values: dict[str, Any] = {}\n"
             '    for line in Path(".env").read_text().splitlines() if Path(".env").exists() else ():\n'
             '        os.environ.setdefault(*line.split("=", 1))\n',
-            "tests/server/test_settings.py::test_a_dotenv_in_the_working_directory_is_not_read",
+            "tests/server/settings/test_loading.py::test_a_dotenv_in_the_working_directory_is_not_read",
         ),
     ),
     *against(
@@ -148,14 +148,14 @@ MUTATIONS = (
             "server/settings/__init__.py",
             "if settings.token is None:",
             "if False:",
-            "tests/server/test_settings.py::test_a_non_loopback_address_needs_a_token_and_a_host_name",
+            "tests/server/settings/test_loading.py::test_a_non_loopback_address_needs_a_token_and_a_host_name",
         ),
         mutation(
             "short-tokens",
             "server/settings/__init__.py",
             "if len(settings.token.reveal()) < SHORTEST_TOKEN:",
             "if False:",
-            "tests/server/cli/test_misspelled.py::test_a_token_for_other_machines_has_sixteen_characters",
+            "tests/server/settings/test_misspelled.py::test_a_token_for_other_machines_has_sixteen_characters",
         ),
         mutation(
             "guesses-at-any-speed",
@@ -205,10 +205,10 @@ MUTATIONS = (
         ),
         mutation(
             "queries-of-another-place",
-            "gateway/background.py",
+            "gateway/queries/background.py",
             "if query is None or query.place != place or query.age_s > KEPT_S:",
             "if query is None or query.age_s > KEPT_S:",
-            "tests/gateway/test_background.py::"
+            "tests/gateway/queries/test_background.py::"
             "test_a_query_that_outlives_its_call_keeps_running_and_is_found_by_id_in_its_place",
         ),
     ),

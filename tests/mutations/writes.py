@@ -1,191 +1,12 @@
-"""Protections of changes: agreement, what is changed, what is reported, and the trace of it."""
+"""Protections of changes: what is changed, what is reported, and the trace of it."""
 
 from .mutation import against, mutation
 
 _WRITING = "tests/tools/operation/test_writing.py::"
-_ASKING = "tests/server/test_asking.py::"
-_AUDIT = "tests/server/test_audit_log.py::"
+_ASKING = "tests/server/asking/test_approval.py::"
+_AUDIT = "tests/server/logs/test_audit_log.py::"
 
 MUTATIONS = (
-    *against(
-        "a change that others notice",
-        mutation(
-            "any-signature",
-            "server/approval.py",
-            "if len(raw) != 52 or not hmac.compare_digest(signature, self._signature(head, change)):",
-            "if len(raw) != 52:",
-            _ASKING + "test_a_confirmation_of_one_rollout_does_not_allow_another",
-            _ASKING + "test_a_made_up_confirmation_allows_nothing",
-        ),
-        mutation(
-            "confirmations-of-another-process",
-            "server/approval.py",
-            "self._key = secrets.token_bytes(32)",
-            "self._key = bytes(32)",
-            _ASKING + "test_a_confirmation_expires_and_is_bound_to_the_process",
-        ),
-        mutation(
-            "confirmations-without-end",
-            "server/approval.py",
-            "if now > expires:",
-            "if False:",
-            _ASKING + "test_a_confirmation_expires_and_is_bound_to_the_process",
-        ),
-        mutation(
-            "confirmations-count-twice",
-            "server/approval.py",
-            "if head in self._used:",
-            "if False:",
-            _ASKING + "test_a_confirmation_counts_once",
-        ),
-        mutation(
-            "used-confirmations-are-forgotten",
-            "server/approval.py",
-            "self._used[head] = expires",
-            "pass",
-            _ASKING + "test_a_confirmation_counts_once",
-        ),
-        mutation(
-            "any-number-of-used-confirmations",
-            "server/approval.py",
-            "if len(self._used) >= _MOST_USED:",
-            "if False:",
-            _ASKING + "test_used_confirmations_are_remembered_until_they_expire_and_bounded",
-        ),
-        mutation(
-            "confirmations-for-any-place",
-            "server/approval.py",
-            "proposal.version, list(aim))",
-            "proposal.version)",
-            _ASKING + "test_a_confirmation_is_bound_to_tool_place_and_state",
-        ),
-        mutation(
-            "confirmations-for-any-tool",
-            "server/approval.py",
-            "bound = (asked.tool, asked.arguments,",
-            "bound = (asked.arguments,",
-            _ASKING + "test_a_confirmation_is_bound_to_tool_place_and_state",
-        ),
-        mutation(
-            "confirmations-for-any-state",
-            "server/approval.py",
-            "proposal.path, proposal.version, list(aim)",
-            "proposal.path, list(aim)",
-            _ASKING + "test_a_confirmation_is_bound_to_tool_place_and_state",
-        ),
-        mutation(
-            "confirmations-for-any-object",
-            "server/approval.py",
-            "asked.arguments, proposal.path,",
-            "asked.arguments,",
-            _ASKING + "test_a_confirmation_is_bound_to_tool_place_and_state",
-        ),
-        mutation(
-            "confirmations-for-any-arguments",
-            "server/approval.py",
-            "(asked.tool, asked.arguments,",
-            "(asked.tool,",
-            _ASKING + "test_a_confirmation_of_one_rollout_does_not_allow_another",
-        ),
-        mutation(
-            "questions-are-not-cleaned",
-            "server/approval.py",
-            "self._clean(question(self._asked_for.tool, proposal, await proposal.count()))",
-            "question(self._asked_for.tool, proposal, await proposal.count())",
-            "tests/server/test_asking.py::test_a_question_passes_the_door",
-        ),
-        mutation(
-            "the-answer-no",
-            "server/approval.py",
-            "if not answer.agreed:",
-            "if False:",
-            _ASKING + "test_a_person_who_does_not_agree_stops_the_change",
-        ),
-        mutation(
-            "answers-to-other-questions",
-            "server/approval.py",
-            "if why := self._tokens.redeem(answer.state, change):",
-            "if False:",
-            _ASKING + "test_an_answer_to_another_question_does_not_count",
-        ),
-        mutation(
-            "always-means-auto",
-            "server/approval.py",
-            'if self._mode == "never" or (self._mode == "auto" and not proposal.reasons):',
-            "if not proposal.reasons:",
-            _ASKING + "test_always_asks_before_every_write_and_refuses_without_a_person",
-        ),
-        mutation(
-            "a-confirmation-although-always",
-            "server/approval.py",
-            'if self._mode == "always":',
-            "if False:",
-            _ASKING + "test_always_asks_before_every_write_and_refuses_without_a_person",
-        ),
-        mutation(
-            "a-confirmation-around-the-person",
-            "server/approval.py",
-            "if self._ask is not None:",
-            "if self._ask is not None and not self._confirmation:",
-            _ASKING + "test_a_client_that_can_ask_gets_no_confirmation_to_use_instead",
-        ),
-        mutation(
-            "one-mode-for-all-tools",
-            "server/settings/declaration.py",
-            "return self.tools.get(tool, self.mode)",
-            "return self.mode",
-            _ASKING + "test_the_mode_can_differ_by_tool",
-        ),
-        mutation(
-            "updates-without-agreement",
-            "tools/operation/writing.py",
-            "    if await api.approve(proposal):\n        change = await _unchanged(api, args, editing, change)\n",
-            "",
-            _ASKING + "test_only_changes_that_others_notice_need_agreement",
-        ),
-        mutation(
-            "deletes-without-agreement",
-            "tools/operation/writing.py",
-            "    if await api.approve(proposal):\n        await _unchanged(api, args, editing, change)\n",
-            "",
-            _ASKING + "test_only_changes_that_others_notice_need_agreement",
-        ),
-        mutation(
-            "creations-without-agreement",
-            "tools/operation/writing.py",
-            "    await api.approve(proposal)\n    stored = await api.post(path, body)\n",
-            "    stored = await api.post(path, body)\n",
-            _ASKING + "test_only_changes_that_others_notice_need_agreement",
-        ),
-        mutation(
-            "restores-without-agreement",
-            "tools/restore.py",
-            "    await api.approve(proposal)\n",
-            "",
-            _ASKING + "test_only_changes_that_others_notice_need_agreement",
-        ),
-        mutation(
-            "a-dry-run-that-updates",
-            "tools/operation/writing.py",
-            "    if args.dry_run:\n        return await dry_run(proposal, _identity(editing, before, dry_run=True))\n",
-            "",
-            _WRITING + "test_a_dry_run_of_an_update_shows_the_difference_and_only_reads",
-        ),
-        mutation(
-            "a-dry-run-that-deletes",
-            "tools/operation/writing.py",
-            "    if args.dry_run:\n        return await dry_run(proposal, show(state, before))\n",
-            "",
-            _ASKING + "test_a_dry_run_sends_nothing_but_reads_and_needs_no_agreement",
-        ),
-        mutation(
-            "a-dry-run-that-creates",
-            "tools/operation/writing.py",
-            "    if args.dry_run:\n        return await dry_run(proposal, {})\n",
-            "",
-            _ASKING + "test_a_dry_run_sends_nothing_but_reads_and_needs_no_agreement",
-        ),
-    ),
     *against(
         "a write changes more than it names",
         mutation(
@@ -242,7 +63,7 @@ MUTATIONS = (
             "tools/flags/operations.py",
             'return {"version": change.before["version"], "original_flag": original}',
             "return {}",
-            "tests/tools/test_flags.py::test_update_sends_only_the_given_fields",
+            "tests/tools/flags/test_operations.py::test_update_sends_only_the_given_fields",
         ),
         mutation(
             "merging-replaces-objects",
@@ -299,7 +120,7 @@ MUTATIONS = (
             "tools/flags/filters.py",
             'if flag.get("has_encrypted_payloads"):',
             "if False:",
-            "tests/tools/test_flags.py::test_the_mask_of_encrypted_payloads_is_never_sent_back",
+            "tests/tools/flags/test_operations.py::test_the_mask_of_encrypted_payloads_is_never_sent_back",
         ),
         mutation(
             "flags-of-surveys",
@@ -335,7 +156,7 @@ MUTATIONS = (
         "a write leaves no trace",
         mutation(
             "no-line-before",
-            "server/audit.py",
+            "server/logs/audit.py",
             "self._write(first)",
             "pass",
             _AUDIT + "test_every_change_has_a_line_before_and_a_line_after",
@@ -349,28 +170,28 @@ MUTATIONS = (
         ),
         mutation(
             "writes-on-a-full-disk",
-            "server/audit.py",
+            "server/logs/audit.py",
             "if self._required:",
             "if False:",
             _AUDIT + "test_on_a_full_disk_nothing_is_changed",
         ),
         mutation(
             "half-a-line",
-            "server/audit.py",
+            "server/logs/audit.py",
             "        if written < len(line):\n",
             "        if False:\n",
             _AUDIT + "test_a_line_that_finds_no_room_afterwards_goes_to_the_log",
         ),
         mutation(
             "an-audit-log-for-everybody",
-            "server/private_file.py",
+            "server/logs/private_file.py",
             "os.fchmod(descriptor, 0o600)",
             "pass",
             _AUDIT + "test_only_its_owner_can_read_the_file_and_earlier_lines_stay",
         ),
         mutation(
             "texts-in-the-audit-log",
-            "server/audit.py",
+            "server/logs/audit.py",
             'f"text of length {len(value)}" if isinstance(value, str) else value',
             "value",
             _AUDIT + "test_no_line_contains_the_key_or_a_text_of_the_arguments",
@@ -380,7 +201,7 @@ MUTATIONS = (
             "server/calling.py",
             "logging.INFO if effect.writes else logging.DEBUG,",
             "logging.DEBUG,",
-            "tests/server/test_audit.py::test_a_write_is_audited_with_its_project_and_connection",
+            "tests/server/logs/test_audit.py::test_a_write_is_audited_with_its_project_and_connection",
         ),
     ),
     *against(

@@ -12,7 +12,7 @@ from mcp.types import TextResourceContents
 
 from maton_posthog.gateway.errors import Failed
 from maton_posthog.server.app import INSTRUCTIONS, build
-from maton_posthog.server.resources import PROJECT_URI
+from maton_posthog.server.features.resources import PROJECT_URI
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import load
 from maton_posthog.tools.operations import OPERATIONS

@@ -16,7 +16,7 @@ from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.toolsets import SINGLE_PERSONS
 
 from ..gateway.fake_gateway import Peer, Received, raw, reply
-from .queries.test_queries import PATH
+from .queries.test_slow import PATH
 from .test_every_operation import ANSWERED, ARGUMENTS, PERSON, served, text_of, upstream
 
 pytestmark = pytest.mark.anyio

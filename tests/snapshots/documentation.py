@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from maton_posthog.server.prompts import PLANS, PromptPlan, written
+from maton_posthog.server.features.prompts import PLANS, PromptPlan, written
 from maton_posthog.server.settings import DECLARATIONS, Settings
 from maton_posthog.server.tool_list import ToolEntry, annotations, tool_list
 from maton_posthog.tools.operation import Effect, Toolset

@@ -10,7 +10,7 @@ import anyio
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 
 from maton_posthog.server.app import RESOURCES, build
-from maton_posthog.server.prompts import PLANS
+from maton_posthog.server.features.prompts import PLANS
 from maton_posthog.server.runtime import Runtime
 from maton_posthog.server.settings import Settings, load
 from maton_posthog.server.starting.opening import PassedLine

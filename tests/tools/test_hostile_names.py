@@ -20,7 +20,7 @@ from maton_posthog.tools.query.check import OPERATIONS as CHECKS
 from maton_posthog.tools.query.describe import OPERATIONS as DESCRIBES
 from maton_posthog.tools.query.operations import OPERATIONS as HOGQL
 
-from ..hostile import HALF_A_PAIR, sentences, texts, unquoted
+from ..hostile.texts import HALF_A_PAIR, sentences, texts, unquoted
 from .analytics.answers import VIEWS
 from .experiments.answers import CONTROL, PURCHASES, REVENUE, TEST, api_with, experiment, exposures, result
 from .posthog.fake import QUERY_PATH, FakeCall, Sent, answer, page, run

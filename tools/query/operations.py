@@ -12,10 +12,10 @@ from pydantic_core import to_json
 
 from hogql_lang import Statement
 
-from ...gateway.background import KEPT_S, Query
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import Refused
+from ...gateway.queries.background import KEPT_S, Query
 from ...schemas.json.rows import Rows
 from ...schemas.query import CancelQuery, GetQueryResult, Plot, RunHogql
 from ..charts.drawing import illustrated

@@ -14,11 +14,11 @@ from typing import Any
 
 import anyio
 
-from ...gateway.background import RUNNING, Query
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import Failed, GatewayError, Rejected, Upstream
-from ...gateway.lanes import waiting_text
+from ...gateway.queries.background import RUNNING, Query
+from ...gateway.queries.lanes import waiting_text
 from ...schemas.json.rows import Rows
 from ...schemas.query import QueryAnswer, QueryProgress, QueryStatus
 from ...schemas.text import excerpt

@@ -13,7 +13,7 @@ from maton_posthog.server import runtime as runtimes
 
 from ...gateway.fake_gateway import FakeGateway
 from ..test_every_operation import served, text_of
-from .test_queries import asked
+from .test_slow import asked
 
 pytestmark = pytest.mark.anyio
 

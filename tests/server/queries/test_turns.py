@@ -4,12 +4,12 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from maton_posthog.gateway import background, lanes
-from maton_posthog.gateway.lanes import MOST_AT_ONCE
+from maton_posthog.gateway.queries import background, lanes
+from maton_posthog.gateway.queries.lanes import MOST_AT_ONCE
 
 from ..processes import DEADLINE_S
 from ..test_every_operation import served
-from .test_queries import SQL, asked, ready
+from .test_slow import SQL, asked, ready
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ from maton_posthog.tools.charts import drawing
 from maton_posthog.tools.operation import Operation
 
 from ...gateway.fake_gateway import CANARY, Peer, Received, raw, reply
-from ..queries.test_queries import PATH
+from ..queries.test_slow import PATH
 from ..test_every_operation import ANSWERED, ARGUMENTS, served, upstream
 from .test_side_doors import FORMS, HIDDEN, leaks
 

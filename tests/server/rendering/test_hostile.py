@@ -13,7 +13,7 @@ from mcp.types import TextResourceContents
 
 from maton_posthog.tools.operation import Operation
 from tests.gateway.fake_gateway import FakeGateway, Peer, Received, posthog, raw, reply
-from tests.hostile import HALF_A_PAIR, Poison, hidden, sentences, texts, unquoted
+from tests.hostile.texts import HALF_A_PAIR, Poison, hidden, sentences, texts, unquoted
 from tests.oracle import WHOLE
 
 from ..test_every_operation import ANSWERED, ARGUMENTS, INSIGHTS, served, text_of, upstream

@@ -10,7 +10,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp.types import GetPromptResult, PromptMessage, PromptReference, TextContent
 
-from maton_posthog.gateway import background
+from maton_posthog.gateway.queries import background
 from maton_posthog.schemas.secret_forms import secret_forms
 from maton_posthog.server import app
 from maton_posthog.server.results.door import Door
@@ -18,7 +18,7 @@ from maton_posthog.tools.query import operations as query
 
 from ...gateway.fake_gateway import CANARY, echo_refusal, reply
 from ...tools.posthog.fake import page
-from ..queries.test_queries import PATH, SQL, Slow
+from ..queries.test_slow import PATH, SQL, Slow
 from ..test_every_operation import served
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from maton_posthog.gateway.background import Progress
+from maton_posthog.gateway.queries.background import Progress
 from maton_posthog.server import app
 from maton_posthog.server.results.tool_result import ToolResult
 from maton_posthog.server.runtime import Runtime

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from maton_posthog.gateway import queries
 from maton_posthog.gateway.errors import Failed
+from maton_posthog.gateway.queries import kinds as sent_kinds
 from maton_posthog.schemas.analytics.events import MATHS
 from maton_posthog.schemas.analytics.queries import ANALYSES, Analysis
 from maton_posthog.schemas.insights import InsightView
@@ -105,7 +105,7 @@ def test_conditions_are_found_in_nested_groups_and_empty_groups_have_none() -> N
 
 def test_only_the_file_of_a_kind_names_its_typed_input() -> None:
     assert tuple(kind.input for kind in KINDS) == ANALYSES
-    assert {kind.node for kind in KINDS} <= queries.QUERY_KINDS
+    assert {kind.node for kind in KINDS} <= sent_kinds.QUERY_KINDS
     sources = [path for folder in ("tools", "server") for path in (ROOT / folder).rglob("*.py")]
     for kind in KINDS:
         words = re.compile(rf"\b({kind.input.__name__}|{kind.node})\b")
@@ -159,7 +159,7 @@ VISITS = Kind(
 @pytest.mark.anyio
 async def test_a_seventh_kind_is_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kinds, "KINDS", (*KINDS, VISITS))
-    monkeypatch.setattr(queries, "QUERY_KINDS", queries.QUERY_KINDS | {VISITS.node})
+    monkeypatch.setattr(sent_kinds, "QUERY_KINDS", sent_kinds.QUERY_KINDS | {VISITS.node})
     api = answered([12])
     told = {"columns": ["visits"], "rows": [[12]], "facts": {"least": 3}}
     assert await run(operation_of(VISITS), api, least=3) == told

@@ -1,0 +1,1 @@
+"""What this process records: its log on stderr, and the audit log."""
