@@ -20,7 +20,9 @@ _MIX_SHARE = 0.5
 _MIX_BEATEN = 1.4
 _SEEN, _COUNTED = 5.5, 3.5
 _ALIKE = 0.03
+_WHOLE = 0.97
 _CLEAR_EVIDENCE, _CLEAR_SEEN, _CLEAR_SIZE = 14.0, 4.5, 0.03
+_SUSPECT, _CLEAR_PAIR = 5.0, 20.0
 """What a part needs to be told when the whole did not change: evidence, deviations of its own past, and size."""
 NONE, OTHER = "", "\x00other"
 """The value of events without the property, and the rest of values that are not listed."""
@@ -146,7 +148,8 @@ def singles(
             found += _of_versions(change, name, values)
             continue
         found += [change.effect(((name, value),), cell) for value, cell in values.items() if value != OTHER]
-    kept = found if both_ways else _towards(found)
+    told = [one for one in found if _stands_out(change, one)]
+    kept = told if both_ways else _towards(told)
     return _without_doubles(sorted(kept, key=_evidence, reverse=True))
 
 
@@ -170,11 +173,39 @@ def ranked(
     return [*([release] if release else []), everywhere, *([best] if best else []), *rest]
 
 
+def _stands_out(change: NumberChange, one: Explanation) -> bool:
+    """Return whether a part changed otherwise than the whole; of a rate, whether it is not the whole."""
+    if one.kind == "release":
+        return True
+    if change.is_rate:
+        return abs(one.share) < _WHOLE or abs(one.actual - one.expected) > 1.05 * abs(change.by)
+    if one.expected <= 0 or change.baseline.expected <= 0:
+        return True
+    part, whole = one.actual / one.expected - 1, change.actual / change.baseline.expected - 1
+    return part * whole < 0 or abs(part) > 1.02 * abs(whole)
+
+
 def inside(change: NumberChange, found: Sequence[Explanation], parts: Parts) -> list[Explanation]:
     """Return the parts that clearly changed though the whole did not, those in the direction of the clearest one."""
-    clear = [one for one in found if _is_clear(change, one, parts)]
-    up = bool(clear) and clear[0].actual > clear[0].expected
-    return [one for one in clear if (one.actual > one.expected) is up]
+    return same_way([one for one in found if _is_clear(change, one, parts)])
+
+
+def same_way(found: Sequence[Explanation]) -> list[Explanation]:
+    """Return the parts that changed in the direction of the first."""
+    up = bool(found) and found[0].actual > found[0].expected
+    return [one for one in found if (one.actual > one.expected) is up]
+
+
+def may_hide_a_pair(found: Sequence[Explanation]) -> bool:
+    """Return whether values of two dimensions changed so much that their combination is worth a query."""
+    suspects = [one for one in same_way(found) if one.kind == "segment" and one.evidence >= _SUSPECT]
+    return len({one.where[0][0] for one in suspects}) > 1
+
+
+def clear_pair(pairs: Sequence[Explanation], found: Sequence[Explanation]) -> Explanation | None:
+    """Return the pair that is beyond chance though there are many pairs."""
+    best = with_pair(found, pairs)
+    return best if best and len(best.where) > 1 and best.evidence >= _CLEAR_PAIR else None
 
 
 def _is_clear(change: NumberChange, effect: Explanation, parts: Parts) -> bool:

@@ -20,7 +20,19 @@ from ..kinds import KINDS, kind_of, read_stored
 from ..names import unseen_event_notes
 from ..spec import Spec, Split
 from ..stored import source_of
-from .causes import Counts, Explanation, NumberChange, inside, pair_candidates, pairs_of, ranked, singles, with_pair
+from .causes import (
+    Counts,
+    Explanation,
+    NumberChange,
+    clear_pair,
+    inside,
+    may_hide_a_pair,
+    pair_candidates,
+    pairs_of,
+    ranked,
+    same_way,
+    singles,
+)
 from .dimensions import Dimension, dimensions_for
 from .happenings import happenings
 from .metric import Metric, metric_of_funnel, metric_of_trend
@@ -57,12 +69,12 @@ async def _explain(api: Call, args: ExplainChange) -> Result:
         scanned = _recorded(scanned, recorded)
     versions = [one.name for one in dimensions if one.is_version]
     single = singles(change, scanned.parts, versions, both_ways=not change.is_real)
-    if not change.is_real:
-        single = inside(change, single, scanned.parts)
-    found = Found(metric, windows, change, effects=single, notes=notes)
-    if not single and not change.is_real:
+    found = Found(metric, windows, change, notes=notes)
+    if not change.is_real and not inside(change, single, scanned.parts) and not may_hide_a_pair(single):
         return report(found, api.privacy)
-    return report(await _explained(api, args, found, scanned, dimensions), api.privacy)
+    effects = await _effects(api, args, found, scanned, dimensions, single)
+    found = replace(found, effects=effects)
+    return report(await _with_circumstances(api, args, found, scanned) if effects else found, api.privacy)
 
 
 async def _asked(api: Call, args: ExplainChange) -> tuple[Spec[Any], Metric]:
@@ -186,37 +198,43 @@ async def _without_baseline(api: Call, metric: Metric, windows: Windows, scanned
     return shown | ({"notes": [*notes, *unseen]} if notes or unseen else {})
 
 
-async def _explained(
-    api: Call, args: ExplainChange, found: Found, scanned: Scan, dimensions: Sequence[Dimension]
-) -> Found:
-    """Return everything about a change that is real."""
-    change, windows, metric = found.change, found.windows, found.metric
+async def _effects(
+    api: Call,
+    args: ExplainChange,
+    found: Found,
+    scanned: Scan,
+    dimensions: Sequence[Dimension],
+    single: Sequence[Explanation],
+) -> list[Explanation]:
+    """Return what explains the change, the best first; of a whole that did not change, the parts that did."""
+    change = found.change
     many = len(change.baseline.weights)
-    versions = [one.name for one in dimensions if one.is_version]
     by_name = {one.name: one for one in dimensions}
-    single = found.effects
-    chosen = pair_candidates(single, _MOST_PAIRED)
+    towards = single if change.is_real else same_way(single)
+    chosen = pair_candidates(towards, _MOST_PAIRED)
     pairs: list[Explanation] = []
     if len({name for name, _ in chosen}) > 1:
         wanted = [(by_name[name], value) for name, value in chosen]
-        masks = await combinations(api, metric, windows, wanted, refresh=args.refresh)
+        masks = await combinations(api, found.metric, found.windows, wanted, refresh=args.refresh)
         pairs = pairs_of(change, chosen, [(mask, _shortened(cell, many)) for mask, cell in masks])
     if change.is_real:
-        effects = ranked(change, scanned.parts, single, pairs, versions)
-    else:
-        up = single[0].actual > single[0].expected
-        best = with_pair(single, [one for one in pairs if (one.actual > one.expected) is up])
-        effects = [*([best] if best else []), *(one for one in single if one is not best)]
-    volume = await around(api, metric, windows, refresh=args.refresh)
-    effects = [*_missing(change, volume, many), *effects]
+        return ranked(change, scanned.parts, single, pairs, [one.name for one in dimensions if one.is_version])
+    up = towards[0].actual > towards[0].expected
+    best = clear_pair([one for one in pairs if (one.actual > one.expected) is up], towards)
+    return [*([best] if best else []), *inside(change, single, scanned.parts)]
+
+
+async def _with_circumstances(api: Call, args: ExplainChange, found: Found, scanned: Scan) -> Found:
+    """Return the change with when it began and what else happened then."""
+    change, windows = found.change, found.windows
+    many = len(change.baseline.weights)
+    volume = await around(api, found.metric, windows, refresh=args.refresh)
     since, until = _turned(change, windows, scanned)
-    notes = [*found.notes]
     happened, unread = await happenings(api, since or windows.period.start, windows.step)
-    if unread:
-        notes.append(f"Not read: {', '.join(unread)}.")
+    notes = [*found.notes, *([f"Not read: {', '.join(unread)}."] if unread else [])]
     return replace(
-        found, effects=effects, since=since, until=until, around=_shortened_around(volume, many),
-        happenings=happened, notes=notes,
+        found, effects=[*_missing(change, volume, many), *found.effects], since=since, until=until,
+        around=_shortened_around(volume, many), happenings=happened, notes=notes,
     )  # fmt: skip
 
 
