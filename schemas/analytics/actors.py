@@ -19,29 +19,22 @@ def _texts(value: object) -> object:
 
 class ListActors(Page):
     of: Annotated[ToolQuery, WithJsonSchema({"type": "object"})]
-    """The query: {tool: query_funnel, arguments}."""
+    """{tool: query_funnel, arguments}; the rest says which number of its result."""
     series: str | None = Field(default=None, min_length=1, max_length=400)
-    """Its column in the result, or 1, 2..."""
     day: str | None = Field(default=None, min_length=1, max_length=40)
-    """The row's interval: of trends, lifecycle, a funnel trend; or when a retention cohort began."""
-    breakdown: (
-        Annotated[list[str], BeforeValidator(_texts), WithJsonSchema({"type": "array", "items": {"type": "string"}})]
-        | None
-    ) = None
-    """The value as shown."""
-    step: int | None = Field(default=None, ge=1, le=30)
-    """Of a funnel or path, from 1."""
+    """The row; of retention, when it began."""
+    breakdown: Annotated[list[str], BeforeValidator(_texts), WithJsonSchema({"type": "string"})] | None = None
+    step: int | None = Field(default=None, ge=1, le=1_000_000)
     outcome: Literal["entered", "dropped"] = "entered"
-    """Reached the step, or left before it."""
-    period: int | None = Field(default=None, ge=0, le=52)
-    """Retention: 0 began, 1 came back in the next..."""
-    days: int | None = Field(default=None, ge=1, le=1500)
-    """Stickiness: active intervals."""
+    """Dropped: before step."""
+    period: int | None = Field(default=None, ge=0, le=1_000_000)
+    """Of retention, from 0."""
+    days: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Of stickiness."""
     status: Literal["new", "returning", "resurrecting", "dormant"] | None = None
     edge: list[str] | None = Field(default=None, min_length=2, max_length=2)
-    """Path: [from, to] after `step`."""
+    """Of paths: [from, to] at step."""
     properties: list[str] | None = Field(default=None, max_length=20)
-    """To show."""
     recordings: bool = False
 
     @model_validator(mode="after")

@@ -301,8 +301,8 @@ def _not_found(kind: str, name: str, known: Iterable[str]) -> Refused:
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="describe_data",
-        about="Find out what data there is, before querying: events with volume, properties with sample values, values "
-        "of a property, tables and columns. Without arguments an overview.",
+        about="Find out what data there is: events with volume, properties with sample values, tables and columns. "
+        "Without arguments an overview.",
         toolset=Toolset.QUERY,
         effect=Effect.READ,
         input=DescribeData,

@@ -153,7 +153,7 @@ def _personal(column: str, properties: Sequence[str]) -> Personal | None:
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name=_TOOL,
-        about="List the persons or groups behind one number of a query: who dropped out, who came back, who did it on a day.",
+        about="List the persons or groups behind one number of a typed query.",
         toolset=Toolset.ANALYTICS,
         effect=Effect.READ,
         budget=Budget.ANALYTICS,

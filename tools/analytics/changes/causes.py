@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from statistics import median, pstdev
 
-from .statistics import Baseline, evidence_of_count, evidence_of_rate, split_of_rate, weighted
+from .statistics import Baseline, evidence_of_count, evidence_of_rate, split_of_rate
 
 _CLEARLY, _AT_LEAST = 1.05, 4.0
 """A part must have this much more evidence than the whole."""

@@ -38,7 +38,7 @@ from .happenings import happenings
 from .metric import Metric, metric_of_funnel, metric_of_trend
 from .queries import TOOL, Around, Scan, around, combinations, scan
 from .report import Found, report
-from .statistics import Baseline, Noise, counted_baseline, growth, noise_of, rate_baseline, turn
+from .statistics import Baseline, Noise, counted_baseline, noise_of, rate_baseline, turn
 from .windows import Windows, windows_of
 
 _INSIGHT = f"{INSIGHTS}{{insight_id}}/"
@@ -56,7 +56,7 @@ async def _explain(api: Call, args: ExplainChange) -> Result:
         reject_single_persons(replace(spec, splits=splits))
     windows = windows_of(args.date_from, args.date_to, now=api.now(), zone=api.timezone)
     dimensions = await dimensions_for(api, metric.event, args.dimensions or ())
-    scanned = await scan(api, metric, windows, dimensions, refresh=args.refresh)
+    scanned = await scan(api, metric, windows, dimensions)
     notes = [metric.note] if metric.note else []
     if windows.cut:
         notes.append("The interval that is still running is left out.")
@@ -72,9 +72,9 @@ async def _explain(api: Call, args: ExplainChange) -> Result:
     found = Found(metric, windows, change, notes=notes)
     if not change.is_real and not inside(change, single, scanned.parts) and not may_hide_a_pair(single):
         return report(found, api.privacy)
-    effects = await _effects(api, args, found, scanned, dimensions, single)
+    effects = await _effects(api, found, scanned, dimensions, single)
     found = replace(found, effects=effects)
-    return report(await _with_circumstances(api, args, found, scanned) if effects else found, api.privacy)
+    return report(await _with_circumstances(api, found, scanned) if effects else found, api.privacy)
 
 
 async def _asked(api: Call, args: ExplainChange) -> tuple[Spec[Any], Metric]:
@@ -92,7 +92,7 @@ async def _asked(api: Call, args: ExplainChange) -> tuple[Spec[Any], Metric]:
                 "Pass `event`, or `of` with query_trends or query_funnel.",
             )
         return spec, _METRICS[kind.tool](spec)
-    fields: dict[str, Any] = {"events": [args.event], "math": args.math, "property": args.property}
+    fields: dict[str, Any] = {"events": [args.event], "math": args.math}
     if args.filters:
         fields["filters"] = [one.model_dump(exclude_none=True) for one in args.filters]
     return _typed("query_trends", QueryTrends.model_validate(fields))
@@ -137,7 +137,7 @@ def _noise(metric: Metric, windows: Windows, scanned: Scan, rough: Baseline | No
     unusual = [one for one, weight in zip(windows.before, rough.weights, strict=True) if not weight]
     weeks = (windows.period.start - windows.start) // _WEEK
     first = windows.period.start - weeks * _WEEK
-    rate = growth(scanned.total.counts[1:]) / ((windows.period.start - windows.before[0].start) // _WEEK)
+    rate = rough.growth / ((windows.period.start - windows.before[0].start) // _WEEK)
     days = windows.steps(first, windows.period.start)
     levels = [exp(rate * ((windows.period.start - day) // _WEEK)) for day in days]
     counts = [_at(scanned, day)[0] * (1 if metric.is_rate else level) for day, level in zip(days, levels, strict=True)]
@@ -200,7 +200,6 @@ async def _without_baseline(api: Call, metric: Metric, windows: Windows, scanned
 
 async def _effects(
     api: Call,
-    args: ExplainChange,
     found: Found,
     scanned: Scan,
     dimensions: Sequence[Dimension],
@@ -215,7 +214,7 @@ async def _effects(
     pairs: list[Explanation] = []
     if len({name for name, _ in chosen}) > 1:
         wanted = [(by_name[name], value) for name, value in chosen]
-        masks = await combinations(api, found.metric, found.windows, wanted, refresh=args.refresh)
+        masks = await combinations(api, found.metric, found.windows, wanted)
         pairs = pairs_of(change, chosen, [(mask, _shortened(cell, many)) for mask, cell in masks])
     if change.is_real:
         return ranked(change, scanned.parts, single, pairs, [one.name for one in dimensions if one.is_version])
@@ -224,11 +223,11 @@ async def _effects(
     return [*([best] if best else []), *inside(change, single, scanned.parts)]
 
 
-async def _with_circumstances(api: Call, args: ExplainChange, found: Found, scanned: Scan) -> Found:
+async def _with_circumstances(api: Call, found: Found, scanned: Scan) -> Found:
     """Return the change with when it began and what else happened then."""
     change, windows = found.change, found.windows
     many = len(change.baseline.weights)
-    volume = await around(api, found.metric, windows, refresh=args.refresh)
+    volume = await around(api, found.metric, windows)
     since, until = _turned(change, windows, scanned)
     happened, unread = await happenings(api, since or windows.period.start, windows.step)
     notes = [*found.notes, *([f"Not read: {', '.join(unread)}."] if unread else [])]
@@ -299,7 +298,7 @@ def _at(scanned: Scan, moment: datetime) -> tuple[float, float]:
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name=TOOL,
-        about="Explain why a number changed: whether it is real, since when, which users explain it, what happened then.",
+        about="Explain a change of a number: is it real, since when, which users explain it, what happened then.",
         toolset=Toolset.ANALYTICS,
         effect=Effect.READ,
         budget=Budget.ANALYTICS,

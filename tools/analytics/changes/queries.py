@@ -37,7 +37,7 @@ class Scan:
     """Rows in all windows."""
 
 
-async def scan(api: Call, metric: Metric, windows: Windows, dimensions: Sequence[Dimension], *, refresh: bool) -> Scan:
+async def scan(api: Call, metric: Metric, windows: Windows, dimensions: Sequence[Dimension]) -> Scan:
     """Return the number by the values of all dimensions, in one query."""
     course = f"toString(toStartOf{windows.name_of_step}(timestamp))"
     pairs = [("", _ALL), *((one.sql, one.name) for one in dimensions), (course, _COURSE)]
@@ -61,7 +61,7 @@ async def scan(api: Call, metric: Metric, windows: Windows, dimensions: Sequence
         f"WHERE place <= {_MOST_VALUES} OR d = {{course}} LIMIT {_MOST_ROWS}"
     )
     values["course"] = _COURSE
-    rows = await _ask(api, sql, values, metric.filters, refresh=refresh)
+    rows = await _ask(api, sql, values, metric.filters)
     return _scanned(metric, windows, rows)
 
 
@@ -93,8 +93,6 @@ async def combinations(
     metric: Metric,
     windows: Windows,
     chosen: Sequence[tuple[Dimension, str]],
-    *,
-    refresh: bool,
 ) -> list[tuple[int, Counts]]:
     """Return the number by which of the chosen values a row has: bit n is set for value n."""
     values = dict(metric.values)
@@ -110,7 +108,7 @@ async def combinations(
         f"SELECT {' + '.join(terms)} AS mask, {numbers} AS numbers, {units} AS units, uniqIf(actor, w = 0) AS people "
         f"FROM ({inner}) GROUP BY mask ORDER BY count() DESC LIMIT {_MOST_MASKS}"
     )
-    rows = await _ask(api, sql, values, metric.filters, refresh=refresh)
+    rows = await _ask(api, sql, values, metric.filters)
     return [(int(mask), _cell(metric, numbers, units, people)) for mask, numbers, units, people in rows]
 
 
@@ -175,7 +173,7 @@ class Around:
     """The events of the number without conditions on properties."""
 
 
-async def around(api: Call, metric: Metric, windows: Windows, *, refresh: bool) -> Around:
+async def around(api: Call, metric: Metric, windows: Windows) -> Around:
     """Return the volume of all events, errors, and missing properties, in one query over the windows."""
     values = dict(metric.values)
     bounds = [
@@ -196,7 +194,7 @@ async def around(api: Call, metric: Metric, windows: Windows, *, refresh: bool) 
         columns.append(f"countIf({own} AND ifNull(toString({name}), '') = '') AS missing{at}")
     where = f"timestamp >= {literal(windows.start)} AND timestamp < {literal(windows.period.end)}"
     sql = f"SELECT {', '.join(columns)} FROM events WHERE {where} GROUP BY w, lib ORDER BY all_events DESC LIMIT 2000"
-    rows = await _ask(api, sql, values, {}, refresh=refresh)
+    rows = await _ask(api, sql, values, {})
     return _read_around(windows, rows, [one.key for one in needed])
 
 
@@ -226,15 +224,13 @@ def _read_around(windows: Windows, rows: Sequence[Sequence[Any]], needed: Sequen
     )
 
 
-async def _ask(
-    api: Call, sql: str, values: Mapping[str, Any], filters: Mapping[str, Any], *, refresh: bool
-) -> list[list[Any]]:
+async def _ask(api: Call, sql: str, values: Mapping[str, Any], filters: Mapping[str, Any]) -> list[list[Any]]:
     """Return the rows of a HogQL query, counted as one."""
     used = {name: value for name, value in values.items() if f"{{{name}}}" in sql}
     query: dict[str, Any] = {"kind": "HogQLQuery", "query": sql, "values": used}
     if "{filters}" in sql:
         query["filters"] = dict(filters)
-    answer = await response_to(api.counted_as(Budget.QUERY), query, InsightAnswer, tool=TOOL, refresh=refresh)
+    answer = await response_to(api.counted_as(Budget.QUERY), query, InsightAnswer, tool=TOOL, refresh=False)
     if answer.results is None:
         raise without_results()
     return cast("list[list[Any]]", [as_list(row) for row in as_list(answer.results)])

@@ -3,19 +3,22 @@
 Everything is robust against one odd week, and never calls the numbers more exact than counting allows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, log, sqrt
 from statistics import fmean, median, pvariance
 
-_SEEN, _CHECKED, _COUNTED = 5.5, 3.8, 3.5
+_SEEN, _CHECKED, _COUNTED = 5.5, 5.0, 3.5
 """Standard deviations that chance may reach: those of the windows when these are all there is, which eight tell poorly;
 those of the windows beside those of the days; and those that days or counting have. Of 1000 quiet numbers, about two lie
 outside."""
-_TREND_PAIRS = 22
-"""Of the 28 pairs of eight windows, those that must agree in direction before a trend is continued."""
+_CLEARLY_MORE = 1.5
+"""Windows that spread less than this much more than counting has are taken for counting noise."""
+_AGREE = 0.75
+"""Share of all pairs of windows by which rises outnumber falls before a trend is continued."""
 _OUTLIER = 4.0
+"""Deviations of the others, beyond which a window does not count."""
 _LEAST_WINDOWS = 3
 _MAD = 1.4826
 
@@ -29,6 +32,8 @@ class Baseline:
     expected: float
     reach: float
     weights: tuple[float, ...]
+    growth: float = 0.0
+    """The growth per window that is continued, as a logarithm."""
 
     @property
     def band(self) -> tuple[float, float]:
@@ -58,17 +63,16 @@ def counted_baseline(windows: Sequence[float], *, spread: float = 1.0, noise: "N
     """
     if len(windows) < _LEAST_WINDOWS:
         return None
-    rate = growth(windows)
+    rate, kept = _trend(windows, spread)
     level = [value * exp(rate * (at + 1)) for at, value in enumerate(windows)]
-    kept = _kept(level, lambda middle: sqrt(spread * max(middle, 1.0)))
     values = [value for value, is_kept in zip(level, kept, strict=True) if is_kept]
     expected = fmean(values)
     counted = sqrt(max(spread, noise.of_windows if noise else 0.0) * max(expected, 1.0))
     # A trend that continues is less certain than a level.
     doubt = sqrt(1 + (3 if rate else 1) / len(values))
-    reach = doubt * max((_CHECKED if noise else _SEEN) * _deviation(values), _COUNTED * counted)
+    reach = doubt * _reach(_deviation(values), counted, noise)
     weights = tuple(exp(rate * (at + 1)) if is_kept else 0.0 for at, is_kept in enumerate(kept))
-    return Baseline(expected, reach, weights)
+    return Baseline(expected, reach, weights, rate)
 
 
 def rate_baseline(
@@ -87,13 +91,12 @@ def rate_baseline(
         return None
     rates = [part / whole if whole else 0.0 for part, whole in zip(numerators, denominators, strict=True)]
     counted = sqrt(variance * max(1.0, noise.of_windows if noise else 0.0) / max(units, 1.0))
-    kept = _kept(rates, lambda _: max(counted, 1e-12))
+    kept = _kept(rates, max(counted, 1e-12))
     weights = tuple(float(is_kept) for is_kept in kept)
     whole = weighted(denominators, weights)
     expected = weighted(numerators, weights) / whole if whole else 0.0
     values = [rate for rate, is_kept in zip(rates, kept, strict=True) if is_kept]
-    seen = (_CHECKED if noise else _SEEN) * _deviation(values)
-    return Baseline(expected, sqrt(1 + 1 / len(values)) * max(seen, _COUNTED * counted), weights)
+    return Baseline(expected, sqrt(1 + 1 / len(values)) * _reach(_deviation(values), counted, noise), weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +126,40 @@ def noise_of(residuals: Sequence[float]) -> Noise | None:
     return Noise(variance * 8 / 7, min(max(alike, 0.0), 0.85))
 
 
-def _kept(values: Sequence[float], noise: Callable[[float], float]) -> list[bool]:
-    """Return which values are no outliers; at least half of them."""
-    middle = median(values)
-    far = _OUTLIER * max(_MAD * median(abs(value - middle) for value in values), noise(middle))
-    return [abs(value - middle) <= far for value in values]
+def _reach(seen: float, counted: float, noise: Noise | None) -> float:
+    """Return how far chance reaches: as far as counting has it and, if they spread clearly more, as the windows have."""
+    if noise is None:
+        return max(_SEEN * seen, _COUNTED * counted)
+    return max(_CHECKED * seen if seen > _CLEARLY_MORE * counted else 0.0, _COUNTED * counted)
+
+
+def _kept(values: Sequence[float], noise: float) -> list[bool]:
+    """Return which values are no outliers, compared with all others; at most a quarter are."""
+    kept = [True] * len(values)
+    for _ in range(len(values) // 4):
+        scored: list[tuple[float, int]] = []
+        for at, value in enumerate(values):
+            others = [one for place, one in enumerate(values) if kept[place] and place != at]
+            if kept[at]:
+                scored.append((abs(value - fmean(others)) / max(sqrt(pvariance(others)), noise), at))
+        far, at = max(scored)
+        if far < _OUTLIER:
+            break
+        kept[at] = False
+    return kept
+
+
+def _trend(windows: Sequence[float], spread: float) -> tuple[float, list[bool]]:
+    """Return the growth per window and the windows that are no outliers, apart from the growth."""
+
+    def without(rate: float) -> list[bool]:
+        level = [value * exp(rate * (at + 1)) for at, value in enumerate(windows)]
+        return _kept(level, sqrt(spread * max(median(level), 1.0)))
+
+    rate = _growth(list(enumerate(windows)), least=0.0)
+    kept = without(rate)
+    rate = _growth([one for one, is_kept in zip(enumerate(windows), kept, strict=True) if is_kept], least=_AGREE)
+    return (rate, kept) if rate else (0.0, without(0.0))
 
 
 def _deviation(values: Sequence[float]) -> float:
@@ -136,15 +168,17 @@ def _deviation(values: Sequence[float]) -> float:
     return max(_MAD * median(abs(value - middle) for value in values), sqrt(pvariance(values)))
 
 
-def growth(windows: Sequence[float]) -> float:
-    """Return the growth per window, as a logarithm; 0 unless nearly all pairs of windows agree (Mann-Kendall)."""
-    if len(windows) < 6 or min(windows) <= 0:
+def _growth(windows: Sequence[tuple[int, float]], *, least: float) -> float:
+    """Return the growth per window, as a logarithm, of windows and their places; 0 unless this share of their pairs
+    agrees (Mann-Kendall), or for fewer than six.
+    """
+    if len(windows) < 6 or min(value for _, value in windows) <= 0:
         return 0.0
-    pairs = [(early, late) for late in range(len(windows)) for early in range(late + 1, len(windows))]
-    rising = sum((windows[late] > windows[early]) - (windows[late] < windows[early]) for early, late in pairs)
-    if abs(rising) * 28 < _TREND_PAIRS * len(pairs):
+    pairs = [(late, early) for at, late in enumerate(windows) for early in windows[at + 1 :]]
+    rising = sum((late[1] > early[1]) - (late[1] < early[1]) for late, early in pairs)
+    if abs(rising) < least * len(pairs):
         return 0.0
-    return median(log(windows[late] / windows[early]) / (early - late) for early, late in pairs)
+    return median(log(late[1] / early[1]) / (early[0] - late[0]) for late, early in pairs)
 
 
 def evidence_of_count(actual: float, expected: float) -> float:
