@@ -32,7 +32,7 @@ class ListActors(Page):
     days: int | None = Field(default=None, ge=1, le=1_000_000)
     """Of stickiness."""
     status: Literal["new", "returning", "resurrecting", "dormant"] | None = None
-    edge: list[str] | None = Field(default=None, min_length=2, max_length=2)
+    edge: list[str] | None = Field(default=None, max_length=2)
     """Of paths: [from, to] at step."""
     properties: list[str] | None = Field(default=None, max_length=20)
     recordings: bool = False

@@ -38,6 +38,8 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "query_retention": {"event": "$pageview"},
     "query_stickiness": {"events": ["$pageview"]},
     "query_lifecycle": {"event": "$pageview"},
+    "explain_change": {"event": "$pageview"},
+    "list_actors": {"of": {"tool": "query_trends", "arguments": {"events": ["$pageview"]}}, "day": "2026-11-22"},
     "get_insight": {"insight_id": 31},
     "create_insight": {
         "name": "Daily Active Users", "query": {"tool": "query_trends", "arguments": {"events": ["$pageview"]}}

@@ -47,7 +47,7 @@ class _Asked:
 
 
 async def point_of(api: Call, args: ListActors, kind: Kind[Any, Any], spec: Spec[Any]) -> ActorPoint:
-    """Return the query for the actors. Raises Refused (`invalid_argument`) for a number that the result does not have."""
+    """Return the query for the actors. Raises Refused (`invalid_argument`) for a number that does not exist."""
     asked = _Asked(api, args, kind, spec, kind.sent(kind.compile(spec)))
     takes, make = _KINDS[kind.tool]
     given = [name for name in _POINTS if getattr(args, name) is not None]
@@ -146,6 +146,8 @@ async def _of_paths(asked: _Asked) -> ActorPoint:
     args = asked.args
     if args.edge is None or args.step is None:
         raise _wrong("edge", "and `step` are needed", "Take them from a row: step 1, edge [from, to].")
+    if len(args.edge) != 2:
+        raise _wrong("edge", "needs two items", "Take them from a row: step 1, edge [from, to].")
     (first, second), step = args.edge, args.step
     ends = {"pathStartKey": f"{step}_{first}", "pathEndKey": f"{step + 1}_{second}"}
     query = {**asked.query, "pathsFilter": {**asked.query["pathsFilter"], **ends}}

@@ -336,7 +336,7 @@ def _mix(change: NumberChange, parts: Parts) -> Explanation | None:
 
 
 def _reach_of_mix(change: NumberChange, cells: Sequence[Counts], before: Sequence[tuple[float, float]]) -> float:
-    """Return how far chance moves a rate by its mix: as far as in the windows before, and at least as counting has it."""
+    """Return how far chance moves a rate by its mix: as in the windows before, and at least as counting has it."""
     moved: list[float] = []
     for at, weight in enumerate(change.baseline.weights, start=1):
         if weight and sum(cell.units[at] for cell in cells):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ....gateway.budget import Budget
 from ....gateway.call import Call
 from ....gateway.errors import GatewayError, Refused
 from ....schemas.analytics.events import scoped
@@ -42,7 +43,8 @@ async def dimensions_for(api: Call, event: str | None, wanted: Sequence[str]) ->
     found = [await _requested(api, name) for name in wanted]
     found += [_of_event(name) for name in _USUAL]
     found += [_of_event(name, is_version=True) for name in _VERSIONS]
-    agent = "lower(concat(ifNull(toString(properties.$raw_user_agent), ''), ' ', ifNull(toString(properties.$browser), '')))"
+    agents = [f"ifNull(toString(properties.{name}), '')" for name in ("$raw_user_agent", "$browser")]
+    agent = f"lower(concat({agents[0]}, ' ', {agents[1]}))"
     found.append(Dimension(NEW, "if(toDate(person.created_at) = toDate(timestamp), 'yes', 'no')"))
     found.append(Dimension(AUTOMATED, f"if(match({agent}, '{_BOTS}'), 'yes', 'no')"))
     found += [_of_event(name) for name in await _own(api, event)]
@@ -67,7 +69,8 @@ def _text(sql: str) -> str:
 async def _requested(api: Call, text: str) -> Dimension:
     """Return a dimension by its name: `plan`, `person.plan`, `session.$channel_type`, `group_0.industry`."""
     if "%" in text:
-        raise Refused("invalid_argument", f"dimensions: {code(text, 60)} contains %, which HogQL rejects.", "Leave it out.")  # fmt: skip
+        wrong = f"dimensions: {code(text, 60)} contains %, which HogQL rejects."
+        raise Refused("invalid_argument", wrong, "Leave it out.")
     if api.privacy.aggregate_only and (identifies(text) or identifies(text.rpartition(".")[2])):
         raise Refused(
             "invalid_argument",
@@ -90,7 +93,7 @@ async def _group_index(api: Call, name: str) -> int | None:
     if found := re.fullmatch(r"group_([0-4])", name):
         return int(found[1])
     async with api.remembered("group types", _AGE_S) as slot:
-        types = (slot.found or slot.fill(as_objects(await api.get(_GROUP_TYPES)))).value
+        types = (slot.found or slot.fill(as_objects(await api.counted_as(Budget.CRUD).get(_GROUP_TYPES)))).value
     for one in types:
         if is_object(one) and one.get("group_type") == name and one.get("group_type_index") in range(5):
             return int(one["group_type_index"])

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from ....gateway.errors import Refused
 from ....schemas.analytics.events import scoped
@@ -21,8 +21,8 @@ _UNIT_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_8
 _OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _EACH_DAY = 86_400
 _SUPPORTED = (
-    "explain_change takes query_trends of one event (math total, dau, unique_session, sum or avg), two with the formula "
-    "A/B, or query_funnel."
+    "explain_change takes query_trends of one event (math total, dau, unique_session, sum or avg) or of two with the "
+    "formula A/B, or query_funnel."
 )
 
 
@@ -81,7 +81,7 @@ def metric_of_trend(spec: Spec[Any]) -> Metric:
     values = Values()
     if formula:
         return _ratio(spec, values)
-    (one,) = spec.counted
+    one = spec.counted[0]
     filters = _filters(spec, one.conditions)
     where, label = _is(one, values), one.label
     common: dict[str, Any] = {
@@ -183,7 +183,10 @@ def _condition(one: Condition, values: Values) -> str:
         case "is_not_set":
             return f"isNull({name})"
         case "exact" | "in" | "is_not" | "not_in" as operator:
-            listed = [str(each) for each in (value if isinstance(value, tuple) else (value,))]
+            values_given: tuple[object, ...] = (
+                cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+            )
+            listed = [str(each) for each in values_given]
             found = f"ifNull(toString({name}), '') IN {values.add(listed)}"
             return found if operator in ("exact", "in") else f"NOT ({found})"
         case "icontains" | "not_icontains" as operator:

@@ -82,7 +82,9 @@ async def _asked(api: Call, args: ExplainChange) -> tuple[Spec[Any], Metric]:
     if args.of is not None:
         return _typed(args.of.tool, args.of.arguments)
     if args.insight_id is not None:
-        source = source_of(as_object(await api.get(_INSIGHT, insight_id=args.insight_id)).get("query"))
+        source = source_of(
+            as_object(await api.counted_as(Budget.CRUD).get(_INSIGHT, insight_id=args.insight_id)).get("query")
+        )
         kind = kind_of(source)
         spec = read_stored(kind, source) if kind else None
         if kind is None or spec is None or kind.tool not in _METRICS:
@@ -301,7 +303,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="Explain a change of a number: is it real, since when, which users explain it, what happened then.",
         toolset=Toolset.ANALYTICS,
         effect=Effect.READ,
-        budget=Budget.ANALYTICS,
+        budget=Budget.QUERY,
         input=ExplainChange,
         run=_explain,
     ),

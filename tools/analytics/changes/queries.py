@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from ....gateway.budget import Budget
 from ....gateway.call import Call
@@ -53,7 +53,8 @@ async def scan(api: Call, metric: Metric, windows: Windows, dimensions: Sequence
         "uniqIf(actor, w = 0) AS people", "sum(x * x) AS squares", "count() AS many", "min(at) AS first",
         f"countIf(w = 0) + countIf(w > 0) / {len(windows.before)} AS size",
     ]  # fmt: skip
-    grouped = f"SELECT {', '.join(columns)} FROM (SELECT arrayJoin(pairs) AS pair, w, x, y, actor, at, item FROM ({inner})) GROUP BY d, v"
+    spread = f"SELECT arrayJoin(pairs) AS pair, w, x, y, actor, at, item FROM ({inner})"
+    grouped = f"SELECT {', '.join(columns)} FROM ({spread}) GROUP BY d, v"
     shown = "d, v, numbers, units, people, squares, many, first"
     placed = f"SELECT {shown}, row_number() OVER (PARTITION BY d ORDER BY size DESC, v ASC) AS place FROM ({grouped})"
     sql = (
@@ -61,7 +62,7 @@ async def scan(api: Call, metric: Metric, windows: Windows, dimensions: Sequence
         f"WHERE place <= {_MOST_VALUES} OR d = {{course}} LIMIT {_MOST_ROWS}"
     )
     values["course"] = _COURSE
-    rows = await _ask(api, sql, values, metric.filters)
+    rows = await ask_rows(api, sql, values, metric.filters)
     return _scanned(metric, windows, rows)
 
 
@@ -108,12 +109,12 @@ async def combinations(
         f"SELECT {' + '.join(terms)} AS mask, {numbers} AS numbers, {units} AS units, uniqIf(actor, w = 0) AS people "
         f"FROM ({inner}) GROUP BY mask ORDER BY count() DESC LIMIT {_MOST_MASKS}"
     )
-    rows = await _ask(api, sql, values, metric.filters)
+    rows = await ask_rows(api, sql, values, metric.filters)
     return [(int(mask), _cell(metric, numbers, units, people)) for mask, numbers, units, people in rows]
 
 
 def _rows(metric: Metric, windows: Windows, pairs: str) -> str:
-    """Return the rows that count, with `pairs`, their window `w` (-1: between windows), number, unit, actor and item."""
+    """Return the rows that count: `pairs`, their window `w` (-1 between windows), number, unit, actor and item."""
     bounds = [
         f"timestamp >= {literal(one.start)} AND timestamp < {literal(one.end)}, {at}"
         for at, one in enumerate(windows.all)
@@ -185,7 +186,8 @@ async def around(api: Call, metric: Metric, windows: Windows) -> Around:
     own = metric.where
     needed = [one for one in metric.needed if one.type in ("event", "person") and "%" not in one.key][:4]
     columns = [
-        f"multiIf({', '.join(bounds)}, -1) AS w", "ifNull(toString(properties.$lib), '') AS lib", "count() AS all_events",
+        f"multiIf({', '.join(bounds)}, -1) AS w", "ifNull(toString(properties.$lib), '') AS lib",
+        "count() AS all_events",
         f"countIf({error}) AS errors", f"groupUniqArrayIf(20)(leftUTF8({kinds}, 120), {error}) AS kinds",
         f"countIf({own}) AS own",
     ]  # fmt: skip
@@ -194,7 +196,7 @@ async def around(api: Call, metric: Metric, windows: Windows) -> Around:
         columns.append(f"countIf({own} AND ifNull(toString({name}), '') = '') AS missing{at}")
     where = f"timestamp >= {literal(windows.start)} AND timestamp < {literal(windows.period.end)}"
     sql = f"SELECT {', '.join(columns)} FROM events WHERE {where} GROUP BY w, lib ORDER BY all_events DESC LIMIT 2000"
-    rows = await _ask(api, sql, values, {})
+    rows = await ask_rows(api, sql, values, {})
     return _read_around(windows, rows, [one.key for one in needed])
 
 
@@ -224,7 +226,7 @@ def _read_around(windows: Windows, rows: Sequence[Sequence[Any]], needed: Sequen
     )
 
 
-async def _ask(api: Call, sql: str, values: Mapping[str, Any], filters: Mapping[str, Any]) -> list[list[Any]]:
+async def ask_rows(api: Call, sql: str, values: Mapping[str, Any], filters: Mapping[str, Any]) -> list[list[Any]]:
     """Return the rows of a HogQL query, counted as one."""
     used = {name: value for name, value in values.items() if f"{{{name}}}" in sql}
     query: dict[str, Any] = {"kind": "HogQLQuery", "query": sql, "values": used}
@@ -233,4 +235,4 @@ async def _ask(api: Call, sql: str, values: Mapping[str, Any], filters: Mapping[
     answer = await response_to(api.counted_as(Budget.QUERY), query, InsightAnswer, tool=TOOL, refresh=False)
     if answer.results is None:
         raise without_results()
-    return cast("list[list[Any]]", [as_list(row) for row in as_list(answer.results)])
+    return [as_list(row) for row in as_list(answer.results)]

@@ -11,7 +11,7 @@ from statistics import fmean, median, pvariance
 
 _SEEN, _CHECKED, _COUNTED = 5.5, 5.0, 3.5
 """Standard deviations that chance may reach: those of the windows when these are all there is, which eight tell poorly;
-those of the windows beside those of the days; and those that days or counting have. Of 1000 quiet numbers, about two lie
+those of the windows beside those of the days; and those that days or counting have. Few of 1000 quiet numbers lie
 outside."""
 _CLEARLY_MORE = 1.5
 """Windows that spread less than this much more than counting has are taken for counting noise."""
@@ -127,7 +127,7 @@ def noise_of(residuals: Sequence[float]) -> Noise | None:
 
 
 def _reach(seen: float, counted: float, noise: Noise | None) -> float:
-    """Return how far chance reaches: as far as counting has it and, if they spread clearly more, as the windows have."""
+    """Return how far chance reaches: as counting has it and, if they spread clearly more, as the windows have."""
     if noise is None:
         return max(_SEEN * seen, _COUNTED * counted)
     return max(_CHECKED * seen if seen > _CLEARLY_MORE * counted else 0.0, _COUNTED * counted)

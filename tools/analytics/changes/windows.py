@@ -68,7 +68,8 @@ def windows_of(start: End, end: End, *, now: datetime, zone: tzinfo) -> Windows:
     today = local.replace(hour=0, minute=0, second=0, microsecond=0)
     if start is None and end is None:
         return _windows(today - _WEEK, today)
-    interval = "hour" if any(isinstance(one, datetime) or (isinstance(one, str) and "h" in one) for one in (start, end)) else "day"  # fmt: skip
+    by_hour = any(isinstance(one, datetime) or (isinstance(one, str) and "h" in one) for one in (start, end))
+    interval = "hour" if by_hour else "day"
     begin: End = "-7d" if start is None else start
     span = resolve(begin, end, now=now, zone=zone, interval=interval)
     check(begin, end, span, interval=interval)

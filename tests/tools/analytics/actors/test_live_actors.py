@@ -10,6 +10,7 @@ from tests.tools.posthog.live import LiveSandbox, running_sandbox
 
 pytestmark = pytest.mark.anyio
 
+BY_BROWSER: Mapping[str, Any] = {"events": "$pageview", "breakdown": "$browser"}
 FUNNEL: Mapping[str, Any] = {"steps": ["$pageview", "checkout_started", "purchase_completed"], "date_from": "-30d"}
 
 
@@ -29,8 +30,8 @@ async def test_persons_of_a_day_of_a_trend_are_its_unique_users(sandbox: LiveSan
     query |= {"breakdown": breakdown, "breakdown_limit": 3} if breakdown else {}
     shown = await sandbox.call("query_trends", **query)
     places = [place for place in range(1, len(shown["columns"])) if "(other)" not in shown["columns"][place]]
-    for row in shown["rows"][:2]:
-        for place in places[:5]:
+    for row in shown["rows"][:1]:
+        for place in places[:3]:
             series, _, value = shown["columns"][place].partition(": ")
             chosen = {"breakdown": value} if breakdown else {}
             found = await counted(sandbox, "query_trends", query, series=series, day=row[0], limit=1, **chosen)
@@ -47,9 +48,10 @@ async def test_events_of_a_trend_add_up_to_its_total(sandbox: LiveSandbox) -> No
 
 
 async def test_an_hour_of_a_trend_is_an_hour(sandbox: LiveSandbox) -> None:
-    query = {"events": "$pageview", "math": "dau", "date_from": "2026-11-22", "date_to": "2026-11-22", "interval": "hour"}
+    day = "2026-11-22"
+    query = {"events": "$pageview", "math": "dau", "date_from": day, "date_to": day, "interval": "hour"}
     shown = await sandbox.call("query_trends", **query)
-    for hour, count in [row for row in shown["rows"] if row[1]][:3]:
+    for hour, count in [row for row in shown["rows"] if row[1]][:1]:
         assert (await counted(sandbox, "query_trends", query, day=hour))["count"] == count
 
 
@@ -59,7 +61,7 @@ async def test_persons_of_a_step_are_those_of_the_funnel(sandbox: LiveSandbox, b
     shown = await sandbox.call("query_funnel", **query)
     split = 1 if breakdown else 0
     at = shown["columns"].index("persons")
-    rows = [row for row in shown["rows"] if row[0] != "(other)"][:6]
+    rows = [row for row in shown["rows"] if row[0] != "(other)"][:3]
     for place, row in enumerate(rows):
         step = place % 3 + 1
         chosen = {"breakdown": row[0]} if split else {}
@@ -72,7 +74,7 @@ async def test_persons_of_a_step_are_those_of_the_funnel(sandbox: LiveSandbox, b
 async def test_persons_of_an_interval_of_a_funnel_trend_make_its_conversion(sandbox: LiveSandbox) -> None:
     query = {"steps": ["$pageview", "checkout_started"], "date_from": "-14d", "view": "trend", "interval": "week"}
     shown = await sandbox.call("query_funnel", **query)
-    for week, percent in shown["rows"][:2]:
+    for week, percent in shown["rows"][:1]:
         converted = (await counted(sandbox, "query_funnel", query, day=week))["count"]
         left = (await counted(sandbox, "query_funnel", query, day=week, outcome="dropped"))["count"]
         assert round(100 * converted / (converted + left), 2) == pytest.approx(percent, abs=0.01)
@@ -84,7 +86,7 @@ async def test_persons_of_a_retention_are_those_of_its_cell(sandbox: LiveSandbox
     query |= {"breakdown": breakdown} if breakdown else {}
     shown = await sandbox.call("query_retention", **query)
     split = 1 if breakdown else 0
-    for row in [row for row in shown["rows"] if row[0] != "(other)"][:5]:
+    for row in [row for row in shown["rows"] if row[0] != "(other)"][:1]:
         chosen = {"breakdown": row[0]} if split else {}
         for period, count in enumerate(row[split + 1 :]):
             if count is None:
@@ -99,7 +101,7 @@ async def test_persons_of_a_stickiness_are_those_active_on_that_many_days(
 ) -> None:
     query = {"events": ["$pageview", "$autocapture"], "date_from": "-7d", "cumulative": cumulative}
     shown = await sandbox.call("query_stickiness", **query)
-    for row in shown["rows"][:3]:
+    for row in shown["rows"][:1]:
         for place, series in enumerate(shown["columns"][1:], 1):
             found = await counted(sandbox, "query_stickiness", query, series=series, days=row[0], limit=1)
             assert found["count"] == row[place]
@@ -108,7 +110,7 @@ async def test_persons_of_a_stickiness_are_those_active_on_that_many_days(
 async def test_persons_of_a_lifecycle_have_the_status_on_that_day(sandbox: LiveSandbox) -> None:
     query = {"event": "$pageview", "date_from": "-4d"}
     shown = await sandbox.call("query_lifecycle", **query)
-    for row in shown["rows"][:3]:
+    for row in shown["rows"][:1]:
         for place, status in enumerate(shown["columns"][1:5], 1):
             found = await counted(sandbox, "query_lifecycle", query, day=row[0], status=status, limit=1)
             assert found["count"] == abs(row[place]), (row[0], status)
@@ -117,7 +119,7 @@ async def test_persons_of_a_lifecycle_have_the_status_on_that_day(sandbox: LiveS
 async def test_persons_of_an_edge_took_its_paths(sandbox: LiveSandbox) -> None:
     query = {"date_from": "-7d", "edges": 5}
     shown = await sandbox.call("query_paths", **query)
-    for step, first, second, paths, _ in shown["rows"][:3]:
+    for step, first, second, paths, _ in shown["rows"][:2]:
         found = await counted(sandbox, "query_paths", query, step=step, edge=[first, second], limit=1)
         assert found["events"] == paths
 
@@ -152,7 +154,7 @@ async def test_properties_and_recordings_are_shown_where_wanted(sandbox: LiveSan
         ("query_trends", {"events": "$pageview"}, {}, "day"),
         ("query_trends", {"events": "$pageview"}, {"day": "soon"}, "day"),
         ("query_trends", {"events": ["$pageview", "$autocapture"]}, {"day": "2026-11-20"}, "series"),
-        ("query_trends", {"events": "$pageview", "breakdown": "$browser"}, {"day": "2026-11-20", "breakdown": "Crome"}, "breakdown"),
+        ("query_trends", BY_BROWSER, {"day": "2026-11-20", "breakdown": "Crome"}, "breakdown"),
         ("query_trends", {"events": "$pageview", "interval": "total"}, {"day": "2026-11-20"}, "day"),
         ("query_retention", {"event": "$pageview"}, {"day": "2019-01-01"}, "day"),
         ("query_paths", {}, {"step": 1}, "edge"),

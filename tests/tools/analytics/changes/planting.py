@@ -1,9 +1,4 @@
-"""Events with a planted cause: each case is an event name of its own, over nine weeks that end at NOW.
-
-    python -m tests.tools.analytics.changes.planting SEED
-
-serves all cases as a sandbox: it prints its URL, and ends with its standard input.
-"""
+"""Events with a planted cause: each case is an event name of its own, over nine weeks that end at NOW."""
 
 import json
 import random
@@ -75,17 +70,17 @@ def cases(seed: int) -> list[Case]:
     """Return 50 cases with a cause and 20 without one."""
     chance = random.Random(seed)
     kinds = (
-        *("drop",) * 9, *("rise",) * 8, *("pair",) * 9, *("mix",) * 5, *("paradox",) * 4, *("rate",) * 3, *("lost",) * 3,
-        *("missing",) * 2, *("bots",) * 3, *("release",) * 2, *("everybody",) * 2, *("nothing",) * 20,
+        *("drop",) * 9, *("rise",) * 8, *("pair",) * 9, *("mix",) * 5, *("paradox",) * 4, *("rate",) * 3,
+        *("lost",) * 3, *("missing",) * 2, *("bots",) * 3, *("release",) * 2, *("everybody",) * 2, *("nothing",) * 20,
     )  # fmt: skip
     return [_case(number, kind, chance) for number, kind in enumerate(kinds)]
 
 
 def _case(number: int, kind: str, chance: random.Random) -> Case:
-    since = chance.choice((0, 0, 1, 2, 3))
+    since = chance.choice((0, 0, 1, 2))
     match kind:
         case "drop" | "rise" | "rate":
-            where = dict([_value(chance, 15, 60)])
+            where = dict([_value(chance, 20, 60)])
             factor = chance.uniform(0.1, 0.35) if kind == "drop" else chance.uniform(2.2, 3.5)
             return Case(number, kind, where, 0.3 if kind == "rate" else factor, since)
         case "pair":
@@ -104,14 +99,13 @@ def _case(number: int, kind: str, chance: random.Random) -> Case:
         case "everybody":
             return Case(number, kind, {}, chance.choice((0.5, 1.7)), since)
         case _:
-            odd = chance.choice((0, 0, 0, 2, 4))
-            return Case(number, kind, {}, 1.0, 0, chance.choice((0.0, 0.0, 0.03)), odd, chance.choice((0.0, 0.05, 0.12)))
+            trend, noise = chance.choice((0.0, 0.0, 0.03)), chance.choice((0.0, 0.05, 0.12))
+            return Case(number, kind, trend=trend, odd_week=chance.choice((0, 0, 0, 2, 4)), noise=noise)
 
 
 def _value(chance: random.Random, least: float, most: float) -> tuple[str, str]:
-    return chance.choice(
-        [(name, value) for name, values in VALUES.items() for value, size in values.items() if value and least <= size <= most]
-    )  # fmt: skip
+    sized = [(name, value, size) for name, values in VALUES.items() for value, size in values.items() if value]
+    return chance.choice([(name, value) for name, value, size in sized if least <= size <= most])
 
 
 def _two(chance: random.Random) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -138,7 +132,8 @@ def events_of(case: Case, seed: int) -> Iterator[Planted]:
         start = TODAY - timedelta(days=back)
         day = 7 - back
         week = (back - 1) // 7
-        level = _EVENTS_A_WEEK / 6.25 * _WEEKDAYS[start.weekday()] * exp(-case.trend * week + chance.gauss(0, case.noise))
+        level = _EVENTS_A_WEEK / sum(_WEEKDAYS) * _WEEKDAYS[start.weekday()]
+        level *= exp(-case.trend * week + chance.gauss(0, case.noise))
         if case.odd_week and week == case.odd_week:
             level *= 0.5
         begun = day >= case.since
@@ -211,19 +206,16 @@ def lines(planted: Sequence[Planted], chance: random.Random) -> tuple[list[bytes
     people = sorted({one.person for one in planted})
     ids = {person: str(uuid.UUID(int=chance.getrandbits(128), version=4)) for person in people}
     created = _micros(TODAY - timedelta(days=200))
-    events = [
-        "\t".join(
-            (
-                str(uuid.UUID(int=chance.getrandbits(128), version=4)), one.event, _escaped(json.dumps(one.properties)),
-                str(_micros(one.at)), f"user_{one.person}", str(_micros(one.at)), "full", ids[one.person], str(created), "{}",
-            )
-        )
-        + "\n"
-        for one in planted
-    ]  # fmt: skip
-    persons = [f"{ids[one]}\t{created}\t{{}}\ttrue\t{created}\tuser_{one}\t{one + 1}\n" for one in people]
-    names = [f"user_{one}\t{ids[one]}\n" for one in people]
-    return *([line.encode() for line in part] for part in (events, persons, names)),  # type: ignore[return-value]
+    events = [_event_line(one, ids[one.person], created, chance) for one in planted]
+    persons = [f"{ids[one]}\t{created}\t{{}}\ttrue\t{created}\tuser_{one}\t{one + 1}\n".encode() for one in people]
+    return events, persons, [f"user_{one}\t{ids[one]}\n".encode() for one in people]
+
+
+def _event_line(one: Planted, person: str, created: int, chance: random.Random) -> bytes:
+    at, properties = str(_micros(one.at)), _escaped(json.dumps(one.properties))
+    identity = str(uuid.UUID(int=chance.getrandbits(128), version=4))
+    columns = (identity, one.event, properties, at, f"user_{one.person}", at, "full", person, str(created), "{}")
+    return ("\t".join(columns) + "\n").encode()
 
 
 def _escaped(text: str) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from posthog_sandbox.admin.clock import SettableClock
 from posthog_sandbox.app import create_app
-from posthog_sandbox.dataset.tables import DATABASE, TABLES
 from posthog_sandbox.dataset import tell
+from posthog_sandbox.dataset.tables import DATABASE, TABLES
 from posthog_sandbox.examples import fill
 from posthog_sandbox.serving import serve, watch_for_end
 from posthog_sandbox.storage.engine import Engine
