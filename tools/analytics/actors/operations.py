@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from ....gateway.budget import Budget
 from ....gateway.call import Call
@@ -10,9 +12,9 @@ from ....schemas.analytics.actors import ListActors
 from ....schemas.analytics.results import InsightAnswer
 from ....schemas.json import as_list, as_object
 from ....schemas.privacy.names import Subject, kind_of
-from ...operation import Effect, Operation, Result, Toolset
+from ...operation import Effect, Operation, Result, Toolset, unexpected_shape
 from ...people.columns import Personal, private_row
-from ..computing import response_to, without_results
+from ..computing import response_to, results, without_results
 from ..kinds import KINDS, read_typed
 from .points import ActorPoint, point_of
 
@@ -97,11 +99,15 @@ async def _actors(
     answer = await response_to(api, query, InsightAnswer, tool=_TOOL, refresh=False)
     if answer.results is None:
         raise without_results()
-    return [as_list(row) for row in as_list(answer.results)], bool(answer.hasMore)
+    rows = results(answer, list[Annotated[list[Any], Field(min_length=len(select))]])
+    if any(not isinstance(row[0], (dict, str)) for row in rows):
+        raise unexpected_shape("a list of actors", "the actor")
+    return list(rows), bool(answer.hasMore)
 
 
 def _sum(point: ActorPoint, rows: Sequence[Sequence[Any]]) -> int | None:
-    return sum(int(row[1] or 0) for row in rows) if point.has_counts else None
+    counts = [row[1] for row in rows if isinstance(row[1], int)] if point.has_counts else []
+    return sum(counts) if point.has_counts else None
 
 
 def _row(
@@ -135,8 +141,8 @@ async def _recordings(api: Call, rows: Sequence[Sequence[Any]]) -> dict[str, lis
     query = {"kind": "HogQLQuery", "query": _RECORDINGS, "values": {"ids": list(owners)[:_MOST_IDS]}}
     answer = await response_to(api.counted_as(Budget.QUERY), query, InsightAnswer, tool=_TOOL, refresh=False)
     found: dict[str, list[Any]] = {}
-    for name, session, _ in as_list(answer.results):
-        listed = found.setdefault(owners.get(str(name), ""), [])
+    for name, session, _ in results(answer, list[tuple[str, str, str]]):
+        listed = found.setdefault(owners.get(name, ""), [])
         if len(listed) < _MOST_RECORDINGS:
             listed.append(session)
     return found

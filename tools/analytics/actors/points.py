@@ -36,7 +36,7 @@ class ActorPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _PointRequest:
     """What one call asks for."""
 
     api: Call
@@ -48,7 +48,7 @@ class _Asked:
 
 async def point_of(api: Call, args: ListActors, kind: Kind[Any, Any], spec: Spec[Any]) -> ActorPoint:
     """Return the query for the actors. Raises Refused (`invalid_argument`) for a number that does not exist."""
-    asked = _Asked(api, args, kind, spec, kind.sent(kind.compile(spec)))
+    asked = _PointRequest(api, args, kind, spec, kind.sent(kind.compile(spec)))
     takes, make = _KINDS[kind.tool]
     given = [name for name in _POINTS if getattr(args, name) is not None]
     for name in given:
@@ -59,7 +59,7 @@ async def point_of(api: Call, args: ListActors, kind: Kind[Any, Any], spec: Spec
     return await make(asked)
 
 
-async def _of_trend(asked: _Asked) -> ActorPoint:
+async def _of_trend(asked: _PointRequest) -> ActorPoint:
     spec, args = asked.spec, asked.args
     if spec.options.formula:
         raise _wrong("of", "a formula has no actors of its own", "Leave `formula` out and choose `series`.")
@@ -78,21 +78,21 @@ async def _of_trend(asked: _Asked) -> ActorPoint:
     return ActorPoint(source, has_counts=True, group=_group(asked, place))
 
 
-async def _of_lifecycle(asked: _Asked) -> ActorPoint:
+async def _of_lifecycle(asked: _PointRequest) -> ActorPoint:
     if asked.args.status is None:
         raise _wrong("status", "is missing", "Choose new, returning, resurrecting or dormant.")
     source = _insight_actors(asked.query)
     return ActorPoint({**source, "day": _day(asked), "status": asked.args.status})
 
 
-async def _of_stickiness(asked: _Asked) -> ActorPoint:
+async def _of_stickiness(asked: _PointRequest) -> ActorPoint:
     if asked.args.days is None:
         raise _wrong("days", "is missing", "Give the number of active intervals, as in the first column.")
     source = _insight_actors(asked.query)
     return ActorPoint({**source, "day": asked.args.days, "series": _series(asked)})
 
 
-async def _of_funnel(asked: _Asked) -> ActorPoint:
+async def _of_funnel(asked: _PointRequest) -> ActorPoint:
     args, spec = asked.args, asked.spec
     source: PosthogQuery = {"kind": "FunnelsActorsQuery", "source": asked.query}
     if spec.options.view == "trend":
@@ -114,7 +114,7 @@ async def _of_funnel(asked: _Asked) -> ActorPoint:
     return ActorPoint(source)
 
 
-async def _of_retention(asked: _Asked) -> ActorPoint:
+async def _of_retention(asked: _PointRequest) -> ActorPoint:
     """Return the actors of a row. Its number is that of the row in the result, so the result is needed."""
     args = asked.args
     if args.day is None:
@@ -142,7 +142,7 @@ async def _of_retention(asked: _Asked) -> ActorPoint:
     return ActorPoint(source, period=args.period or 0)
 
 
-async def _of_paths(asked: _Asked) -> ActorPoint:
+async def _of_paths(asked: _PointRequest) -> ActorPoint:
     args = asked.args
     if args.edge is None or args.step is None:
         raise _wrong("edge", "and `step` are needed", "Take them from a row: step 1, edge [from, to].")
@@ -158,7 +158,7 @@ def _insight_actors(query: PosthogQuery) -> PosthogQuery:
     return {"kind": "InsightActorsQuery", "source": query}
 
 
-def _series(asked: _Asked) -> int:
+def _series(asked: _PointRequest) -> int:
     """Return the position of the series."""
     counted, given = asked.spec.counted, asked.args.series
     if given is None:
@@ -174,12 +174,12 @@ def _series(asked: _Asked) -> int:
     raise _wrong("series", f"there is no {code(given, 60)}", f"Choose one of {_listed(names)}.")
 
 
-def _group(asked: _Asked, place: int) -> int | None:
+def _group(asked: _PointRequest, place: int) -> int | None:
     one = asked.spec.counted[place]
     return one.group_type_index if one.math == "unique_group" else None
 
 
-def _step(asked: _Asked) -> int:
+def _step(asked: _PointRequest) -> int:
     """Return PostHog's number of the step: negative for those who left before it."""
     step, steps = asked.args.step, len(asked.spec.counted)
     if step is None:
@@ -195,7 +195,7 @@ def _step(asked: _Asked) -> int:
     return -step
 
 
-def _day(asked: _Asked) -> str:
+def _day(asked: _PointRequest) -> str:
     """Return the first moment of an interval, as results write it: a day, or a day and a time."""
     text = asked.args.day
     if text is None:
@@ -210,7 +210,7 @@ def _day(asked: _Asked) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}" if in_hours else f"{moment:%Y-%m-%d}"
 
 
-async def _breakdown(asked: _Asked) -> Any:
+async def _breakdown(asked: _PointRequest) -> Any:
     """Return PostHog's value for a breakdown value of the result, which is computed for this."""
     wanted = asked.args.breakdown or []
     if not asked.spec.splits:
@@ -234,7 +234,7 @@ async def _breakdown(asked: _Asked) -> Any:
     raise _wrong("breakdown", f"the result has no value {code(shown, 60)}", f"Choose one of {_listed(near)}.")
 
 
-async def _results(asked: _Asked) -> Sequence[Any]:
+async def _results(asked: _PointRequest) -> Sequence[Any]:
     """Return the results of the query itself, which PostHog has computed a moment ago."""
     computed = await compute(asked.api, asked.query, tool="list_actors", refresh=False)
     return computed.answer.results if is_list(computed.answer.results) else ()
@@ -256,7 +256,7 @@ def _wrong(field: str, what: str, hint: str) -> Refused:
     return Refused("invalid_argument", f"{field}: {what}.", hint)
 
 
-type _Make = Callable[[_Asked], Any]
+type _Make = Callable[[_PointRequest], Any]
 _KINDS: Mapping[str, tuple[tuple[str, ...], _Make]] = {
     "query_trends": (("series", "day", "breakdown"), _of_trend),
     "query_funnel": (("step", "day", "breakdown"), _of_funnel),

@@ -56,7 +56,7 @@ class Counts:
         return not any(self.counts[1:]) and not any(self.units[1:])
 
 
-type Parts = Mapping[str, Mapping[str, Counts]]
+type Segments = Mapping[str, Mapping[str, Counts]]
 """Cells by dimension and value."""
 
 
@@ -136,7 +136,7 @@ def with_rest(change: NumberChange, values: Mapping[str, Counts]) -> Mapping[str
 
 
 def singles(
-    change: NumberChange, parts: Parts, versions: Iterable[str], *, both_ways: bool = False
+    change: NumberChange, parts: Segments, versions: Iterable[str], *, both_ways: bool = False
 ) -> list[Explanation]:
     """Return the effects of all values in the direction of the change, or with `both_ways` of all, the most evidence
     first. Of a version, all its values are one part: a new release takes its users from the one before.
@@ -155,7 +155,7 @@ def singles(
 
 def ranked(
     change: NumberChange,
-    parts: Parts,
+    parts: Segments,
     found: Sequence[Explanation],
     pairs: Sequence[Explanation],
     versions: Iterable[str],
@@ -185,7 +185,7 @@ def _stands_out(change: NumberChange, one: Explanation) -> bool:
     return part * whole < 0 or abs(part) > 1.02 * abs(whole)
 
 
-def inside(change: NumberChange, found: Sequence[Explanation], parts: Parts) -> list[Explanation]:
+def inside(change: NumberChange, found: Sequence[Explanation], parts: Segments) -> list[Explanation]:
     """Return the parts that clearly changed though the whole did not, those in the direction of the clearest one."""
     return same_way([one for one in found if _is_clear(change, one, parts)])
 
@@ -208,7 +208,7 @@ def clear_pair(pairs: Sequence[Explanation], found: Sequence[Explanation]) -> Ex
     return best if best and len(best.where) > 1 and best.evidence >= _CLEAR_PAIR else None
 
 
-def _is_clear(change: NumberChange, effect: Explanation, parts: Parts) -> bool:
+def _is_clear(change: NumberChange, effect: Explanation, parts: Segments) -> bool:
     """Return whether a part is far beyond chance, though there are hundreds of parts, and large enough to matter."""
     if len(effect.where) != 1 or effect.kind != "segment" or effect.evidence < _CLEAR_EVIDENCE:
         return False
@@ -305,7 +305,7 @@ def _new_version(change: NumberChange, values: Mapping[str, Counts]) -> str | No
     return best if size(new[best]) >= 0.05 * sum(map(size, values.values())) else None
 
 
-def _release(change: NumberChange, parts: Parts, versions: frozenset[str]) -> Explanation | None:
+def _release(change: NumberChange, parts: Segments, versions: frozenset[str]) -> Explanation | None:
     """Return the release that came with a change of everybody."""
     for name, values in parts.items():
         if name not in versions:
@@ -317,7 +317,7 @@ def _release(change: NumberChange, parts: Parts, versions: frozenset[str]) -> Ex
     return None
 
 
-def _mix(change: NumberChange, parts: Parts) -> Explanation | None:
+def _mix(change: NumberChange, parts: Segments) -> Explanation | None:
     """Return the dimension whose mix explains at least half of a change of a rate, and changed more than before."""
     best: tuple[float, Explanation] | None = None
     for name, values in parts.items():

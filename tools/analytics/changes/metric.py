@@ -27,7 +27,7 @@ _SUPPORTED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
+class MeasuredNumber:
     """A number: `rows` select from the events, `number` and `unit` are what each row adds."""
 
     label: str
@@ -71,7 +71,7 @@ class Values:
         return f"{{{name}}}"
 
 
-def metric_of_trend(spec: Spec[Any]) -> Metric:
+def metric_of_trend(spec: Spec[Any]) -> MeasuredNumber:
     """Return the number of a trend. Raises Refused (`invalid_argument`) for one that is not supported."""
     formula = "".join((spec.options.formula or "").split())
     if formula and not (_RATIO.fullmatch(formula) and len(spec.counted) == 2):
@@ -90,20 +90,20 @@ def metric_of_trend(spec: Spec[Any]) -> Metric:
     if one.math in _COUNTED:
         once = _COUNTED[one.math]
         of = {"person_id": f"people who did {label}", "$session_id": f"sessions with {label}"}.get(once or "", label)
-        return Metric(label=of, number="1", once=once, values=values.given, **common)
+        return MeasuredNumber(label=of, number="1", once=once, values=values.given, **common)
     if one.math in _SUMMED and one.math_property:
         name, scope = scoped(one.math_property)
         amount = f"toFloat({'person.' if scope == 'person' else ''}properties.{quoted(name)})"
         common["needed"] = (*common["needed"], Condition(name, scope or "event", "is_set"))
         unit = f"if(isNull({amount}), 0, 1)" if one.math == "avg" else None
         text = f"{one.math} of {one.math_property}, {label}"
-        return Metric(
+        return MeasuredNumber(
             label=text, number=f"ifNull({amount}, 0)", unit=unit, is_measured=True, values=values.given, **common
         )
     raise _unsupported(f"math {one.math}")
 
 
-def metric_of_funnel(spec: Spec[Any]) -> Metric:
+def metric_of_funnel(spec: Spec[Any]) -> MeasuredNumber:
     """Return the conversion of a funnel: persons who completed it, of those who entered on a day."""
     options = spec.options
     if options.order != "ordered" or spec.excluded:
@@ -115,7 +115,7 @@ def metric_of_funnel(spec: Spec[Any]) -> Metric:
     note = None
     if window > _EACH_DAY:
         note = "Conversion is counted within the day of the first step, so that all days have the same time for it."
-    return Metric(
+    return MeasuredNumber(
         label=f"conversion from {first} to {last}",
         number="1",
         unit="1",
@@ -130,12 +130,12 @@ def metric_of_funnel(spec: Spec[Any]) -> Metric:
     )
 
 
-def _ratio(spec: Spec[Any], values: Values) -> Metric:
+def _ratio(spec: Spec[Any], values: Values) -> MeasuredNumber:
     maths = {one.math for one in spec.counted}
     if len(maths) > 1 or not maths <= _COUNTED.keys():
         raise _unsupported("a formula over these maths")
     part, whole = (_matches(one, values) for one in spec.counted)
-    return Metric(
+    return MeasuredNumber(
         label=f"{spec.counted[0].label} / {spec.counted[1].label}",
         number=f"if({part}, 1, 0)",
         unit=f"if({whole}, 1, 0)",

@@ -35,7 +35,7 @@ from .causes import (
 )
 from .dimensions import Dimension, dimensions_for
 from .happenings import happenings
-from .metric import Metric, metric_of_funnel, metric_of_trend
+from .metric import MeasuredNumber, metric_of_funnel, metric_of_trend
 from .queries import TOOL, Around, Scan, around, combinations, scan
 from .report import Found, report
 from .statistics import Baseline, Noise, counted_baseline, noise_of, rate_baseline, turn
@@ -77,7 +77,7 @@ async def _explain(api: Call, args: ExplainChange) -> Result:
     return report(await _with_circumstances(api, found, scanned) if effects else found, api.privacy)
 
 
-async def _asked(api: Call, args: ExplainChange) -> tuple[Spec[Any], Metric]:
+async def _asked(api: Call, args: ExplainChange) -> tuple[Spec[Any], MeasuredNumber]:
     """Return the analysis that is meant, and its number."""
     if args.of is not None:
         return _typed(args.of.tool, args.of.arguments)
@@ -100,7 +100,7 @@ async def _asked(api: Call, args: ExplainChange) -> tuple[Spec[Any], Metric]:
     return _typed("query_trends", QueryTrends.model_validate(fields))
 
 
-def _typed(tool: str, arguments: Any) -> tuple[Spec[Any], Metric]:
+def _typed(tool: str, arguments: Any) -> tuple[Spec[Any], MeasuredNumber]:
     if tool not in _METRICS:
         raise Refused("invalid_argument", f"of: {tool} cannot be explained.", "Use query_trends or query_funnel.")
     kind = next(one for one in KINDS if one.tool == tool)
@@ -108,7 +108,7 @@ def _typed(tool: str, arguments: Any) -> tuple[Spec[Any], Metric]:
     return spec, _METRICS[tool](spec)
 
 
-def _judged(metric: Metric, windows: Windows, scanned: Scan) -> tuple[NumberChange, int] | None:
+def _judged(metric: MeasuredNumber, windows: Windows, scanned: Scan) -> tuple[NumberChange, int] | None:
     """Return the change and the number of windows with data; None when they are too few."""
     recorded = _many_recorded(scanned.total)
     total = _shortened(scanned.total, recorded)
@@ -130,7 +130,9 @@ def _judged(metric: Metric, windows: Windows, scanned: Scan) -> tuple[NumberChan
     return None if baseline is None else (NumberChange(total, baseline, scale), recorded)
 
 
-def _noise(metric: Metric, windows: Windows, scanned: Scan, rough: Baseline | None, variance: float) -> Noise | None:
+def _noise(
+    metric: MeasuredNumber, windows: Windows, scanned: Scan, rough: Baseline | None, variance: float
+) -> Noise | None:
     """Return the noise of the days before the period, compared with the same weekdays, without unusual windows; None
     for hours.
     """
@@ -159,7 +161,7 @@ def _noise(metric: Metric, windows: Windows, scanned: Scan, rough: Baseline | No
     return noise_of(residuals)
 
 
-def _spread(metric: Metric, scanned: Scan) -> float:
+def _spread(metric: MeasuredNumber, scanned: Scan) -> float:
     """Return the variance of the number relative to its size: amounts differ, and persons do an event several times."""
     if metric.is_measured:
         whole = sum(scanned.total.counts)
@@ -189,7 +191,9 @@ def _recorded(scanned: Scan, recorded: int) -> Scan:
     return replace(scanned, total=_shortened(scanned.total, recorded), parts=parts)
 
 
-async def _without_baseline(api: Call, metric: Metric, windows: Windows, scanned: Scan, notes: Sequence[str]) -> Result:
+async def _without_baseline(
+    api: Call, metric: MeasuredNumber, windows: Windows, scanned: Scan, notes: Sequence[str]
+) -> Result:
     """Return the result when there is too little before to compare with."""
     value = scanned.total.counts[0]
     first = f" Its first event there is of {scanned.total.first_seen[:16]}." if scanned.total.first_seen else ""

@@ -1,26 +1,62 @@
 """The three HogQL queries of an explanation, and what their rows say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ....gateway.budget import Budget
 from ....gateway.call import Call
 from ....schemas.analytics.results import InsightAnswer
-from ....schemas.json import as_list
-from ..computing import response_to, without_results
+from ....schemas.measures import Number
+from ...operation import unexpected_shape
+from ..computing import response_to, results, without_results
 from .causes import Counts
 from .dimensions import Dimension, quoted
-from .metric import Metric
+from .metric import MeasuredNumber
 from .windows import Windows, literal
 
 TOOL = "explain_change"
-_ALL, _COURSE = "\x01all", "\x01course"
+_ALL, _COURSE, _FIRST = 0, 1, 2
+"""The numbers of the rows of the whole, of its course, and of the first dimension."""
 _MOST_VALUES = 15
 """Values of a dimension that are read: the largest in the period or before."""
 _MOST_ROWS = 4000
 _MOST_MASKS = 20_000
 _MOST_LIBRARIES = 8
+
+
+class _ScanRow(NamedTuple):
+    """A value of a dimension; numbers and units are those of each window, and of what lies between them."""
+
+    dimension: int
+    value: str
+    numbers: list[Number]
+    units: list[Number]
+    people: Number
+    squares: Number | None
+    many: Number
+    first_seen: str
+
+
+class _MaskRow(NamedTuple):
+    """A combination of values."""
+
+    mask: int
+    numbers: list[Number]
+    units: list[Number]
+    people: Number
+
+
+class _AroundRow(NamedTuple):
+    """All events of a window from one library."""
+
+    window: int
+    library: str
+    everything: Number
+    errors: Number
+    error_types: list[str]
+    own: Number
+    missing: list[Number]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +69,12 @@ class Scan:
     course: Mapping[str, tuple[float, float]]
     """Numerator and denominator of the whole by interval."""
     parts: Mapping[str, Mapping[str, Counts]]
-    many: float
-    """Rows in all windows."""
 
 
-async def scan(api: Call, metric: Metric, windows: Windows, dimensions: Sequence[Dimension]) -> Scan:
+async def scan(api: Call, metric: MeasuredNumber, windows: Windows, dimensions: Sequence[Dimension]) -> Scan:
     """Return the number by the values of all dimensions, in one query."""
     course = f"toString(toStartOf{windows.name_of_step}(timestamp))"
-    pairs = [("", _ALL), *((one.sql, one.name) for one in dimensions), (course, _COURSE)]
-    values = dict(metric.values)
-    listed: list[str] = []
-    for at, (sql, name) in enumerate(pairs):
-        values[f"d{at}"] = name
-        listed.append(f"({{d{at}}}, {sql or chr(39) * 2})")
+    listed = [f"({at}, {sql})" for at, sql in enumerate(("''", course, *(one.sql for one in dimensions)))]
     inner = _rows(metric, windows, f"[{', '.join(listed)}]")
     numbers, units = _sums(metric, len(windows.all))
     columns = [
@@ -59,39 +88,43 @@ async def scan(api: Call, metric: Metric, windows: Windows, dimensions: Sequence
     placed = f"SELECT {shown}, row_number() OVER (PARTITION BY d ORDER BY size DESC, v ASC) AS place FROM ({grouped})"
     sql = (
         f"SELECT d, v, numbers, units, people, squares, many, toString(first) FROM ({placed}) "
-        f"WHERE place <= {_MOST_VALUES} OR d = {{course}} LIMIT {_MOST_ROWS}"
+        f"WHERE place <= {_MOST_VALUES} OR d = {_COURSE} LIMIT {_MOST_ROWS}"
     )
-    values["course"] = _COURSE
-    rows = await ask_rows(api, sql, values, metric.filters)
-    return _scanned(metric, windows, rows)
+    rows = await ask_rows(api, sql, metric.values, metric.filters, _ScanRow)
+    return _scanned(metric, windows, [one.name for one in dimensions], rows)
 
 
-def _scanned(metric: Metric, windows: Windows, rows: Sequence[Sequence[Any]]) -> Scan:
+def _scanned(metric: MeasuredNumber, windows: Windows, names: Sequence[str], rows: Sequence[_ScanRow]) -> Scan:
     empty = (0.0,) * len(windows.all)
-    total, squares, many = Counts(empty, empty if metric.is_rate else ()), 0.0, 0.0
+    total, squares = Counts(empty, empty if metric.is_rate else ()), 0.0
     parts: dict[str, dict[str, Counts]] = {}
     course: dict[str, tuple[float, float]] = {}
-    for name, value, numbers, units, people, square, count, first in rows:
-        if name == _COURSE:
-            course[str(value)[:19]] = sum(map(float, numbers)), sum(map(float, units))
+    for row in rows:
+        if row.dimension == _COURSE:
+            course[row.value[:19]] = sum(row.numbers), sum(row.units)
             continue
-        cell = _cell(metric, numbers, units, people, first)
-        if name == _ALL:
-            total, squares, many = cell, float(square or 0), float(count)
+        if not 0 <= row.dimension < _FIRST + len(names):
+            raise unexpected_shape("this kind of query", "the number of a dimension")
+        cell = _cell(metric, windows, row)
+        if row.dimension == _ALL:
+            total, squares = cell, row.squares or 0.0
         else:
-            parts.setdefault(str(name), {})[str(value)] = cell
-    return Scan(total, squares, course, parts, many)
+            parts.setdefault(names[row.dimension - _FIRST], {})[row.value] = cell
+    return Scan(total, squares, course, parts)
 
 
-def _cell(metric: Metric, numbers: Sequence[Any], units: Sequence[Any], people: Any, first: Any = "") -> Counts:
+def _cell(metric: MeasuredNumber, windows: Windows, row: _ScanRow | _MaskRow) -> Counts:
     """Return the numbers of the windows, without what lies between them."""
-    counts, sizes = (tuple(map(float, given[:-1])) for given in (numbers, units))
-    return Counts(counts, sizes if metric.is_rate else (), float(people), str(first))
+    many = len(windows.all)
+    if len(row.numbers) != many + 1 or (metric.is_rate and len(row.units) != many + 1):
+        raise unexpected_shape("this kind of query", "the number of windows")
+    first = row.first_seen if isinstance(row, _ScanRow) else ""
+    return Counts(tuple(row.numbers[:-1]), tuple(row.units[:-1]) if metric.is_rate else (), row.people, first)
 
 
 async def combinations(
     api: Call,
-    metric: Metric,
+    metric: MeasuredNumber,
     windows: Windows,
     chosen: Sequence[tuple[Dimension, str]],
 ) -> list[tuple[int, Counts]]:
@@ -109,11 +142,11 @@ async def combinations(
         f"SELECT {' + '.join(terms)} AS mask, {numbers} AS numbers, {units} AS units, uniqIf(actor, w = 0) AS people "
         f"FROM ({inner}) GROUP BY mask ORDER BY count() DESC LIMIT {_MOST_MASKS}"
     )
-    rows = await ask_rows(api, sql, values, metric.filters)
-    return [(int(mask), _cell(metric, numbers, units, people)) for mask, numbers, units, people in rows]
+    rows = await ask_rows(api, sql, values, metric.filters, _MaskRow)
+    return [(row.mask, _cell(metric, windows, row)) for row in rows]
 
 
-def _rows(metric: Metric, windows: Windows, pairs: str) -> str:
+def _rows(metric: MeasuredNumber, windows: Windows, pairs: str) -> str:
     """Return the rows that count: `pairs`, their window `w` (-1 between windows), number, unit, actor and item."""
     bounds = [
         f"timestamp >= {literal(one.start)} AND timestamp < {literal(one.end)}, {at}"
@@ -144,7 +177,7 @@ def _rows(metric: Metric, windows: Windows, pairs: str) -> str:
     )
 
 
-def _sums(metric: Metric, windows: int) -> tuple[str, str]:
+def _sums(metric: MeasuredNumber, windows: int) -> tuple[str, str]:
     """Return the numbers and the units of each window as arrays; last what lies between windows."""
 
     def one(column: str, at: int) -> str:
@@ -174,7 +207,7 @@ class Around:
     """The events of the number without conditions on properties."""
 
 
-async def around(api: Call, metric: Metric, windows: Windows) -> Around:
+async def around(api: Call, metric: MeasuredNumber, windows: Windows) -> Around:
     """Return the volume of all events, errors, and missing properties, in one query over the windows."""
     values = dict(metric.values)
     bounds = [
@@ -191,43 +224,46 @@ async def around(api: Call, metric: Metric, windows: Windows) -> Around:
         f"countIf({error}) AS errors", f"groupUniqArrayIf(20)(leftUTF8({kinds}, 120), {error}) AS kinds",
         f"countIf({own}) AS own",
     ]  # fmt: skip
-    for at, one in enumerate(needed):
-        name = f"{'person.' if one.type == 'person' else ''}properties.{quoted(one.key)}"
-        columns.append(f"countIf({own} AND ifNull(toString({name}), '') = '') AS missing{at}")
+    names = [f"{'person.' if one.type == 'person' else ''}properties.{quoted(one.key)}" for one in needed]
+    missing = [f"countIf({own} AND ifNull(toString({name}), '') = '')" for name in names]
+    columns.append(f"[{', '.join(missing or ['toUInt64(0)'])}] AS missing")
     where = f"timestamp >= {literal(windows.start)} AND timestamp < {literal(windows.period.end)}"
     sql = f"SELECT {', '.join(columns)} FROM events WHERE {where} GROUP BY w, lib ORDER BY all_events DESC LIMIT 2000"
-    rows = await ask_rows(api, sql, values, {})
+    rows = await ask_rows(api, sql, values, {}, _AroundRow)
     return _read_around(windows, rows, [one.key for one in needed])
 
 
-def _read_around(windows: Windows, rows: Sequence[Sequence[Any]], needed: Sequence[str]) -> Around:
-    many = len(windows.all)
-
-    def cell(column: int, library: str | None = None) -> Counts:
-        counts = [0.0] * many
+def _read_around(windows: Windows, rows: Sequence[_AroundRow], needed: Sequence[str]) -> Around:
+    def cell(number: Callable[[_AroundRow], float], library: str | None = None) -> Counts:
+        counts = [0.0] * len(windows.all)
         for row in rows:
-            if row[0] >= 0 and library in (None, row[1]):
-                counts[int(row[0])] += float(row[column])
+            if 0 <= row.window < len(counts) and library in (None, row.library):
+                counts[row.window] += number(row)
         return Counts(tuple(counts))
+
+    def of_property(at: int) -> Counts:
+        return cell(lambda row: row.missing[at] if at < len(row.missing) else 0.0)
 
     sizes: dict[str, float] = {}
     for row in rows:
-        sizes[str(row[1])] = sizes.get(str(row[1]), 0) + float(row[2])
+        sizes[row.library] = sizes.get(row.library, 0.0) + row.everything
     largest = sorted(sizes, key=lambda name: -sizes[name])[:_MOST_LIBRARIES]
-    old = {str(kind) for row in rows if row[0] != 0 for kind in as_list(row[4])}
-    new = {str(kind): None for row in rows if row[0] == 0 for kind in as_list(row[4]) if str(kind) not in old}
+    old = {kind for row in rows if row.window for kind in row.error_types}
+    new = [kind for row in rows if not row.window for kind in row.error_types if kind and kind not in old]
     return Around(
-        everything=cell(2),
-        libraries={name: cell(2, name) for name in largest},
-        errors=cell(3),
-        error_types=tuple(kind for kind in new if kind),
-        candidates=cell(5),
-        missing={name: cell(6 + at) for at, name in enumerate(needed)},
+        everything=cell(lambda row: row.everything),
+        libraries={name: cell(lambda row: row.everything, name) for name in largest},
+        errors=cell(lambda row: row.errors),
+        error_types=tuple(dict.fromkeys(new)),
+        candidates=cell(lambda row: row.own),
+        missing={name: of_property(at) for at, name in enumerate(needed)},
     )
 
 
-async def ask_rows(api: Call, sql: str, values: Mapping[str, Any], filters: Mapping[str, Any]) -> list[list[Any]]:
-    """Return the rows of a HogQL query, counted as one."""
+async def ask_rows[R](
+    api: Call, sql: str, values: Mapping[str, Any], filters: Mapping[str, Any], shape: type[R]
+) -> list[R]:
+    """Return the rows of a HogQL query, counted as one. Raises Failed (`bad_upstream_response`) for other rows."""
     used = {name: value for name, value in values.items() if f"{{{name}}}" in sql}
     query: dict[str, Any] = {"kind": "HogQLQuery", "query": sql, "values": used}
     if "{filters}" in sql:
@@ -235,4 +271,4 @@ async def ask_rows(api: Call, sql: str, values: Mapping[str, Any], filters: Mapp
     answer = await response_to(api.counted_as(Budget.QUERY), query, InsightAnswer, tool=TOOL, refresh=False)
     if answer.results is None:
         raise without_results()
-    return [as_list(row) for row in as_list(answer.results)]
+    return results(answer, list[shape])

@@ -14,7 +14,7 @@ from ...table import number, percent
 from .causes import NONE, Counts, Explanation, NumberChange, Where
 from .dimensions import AUTOMATED, NEW
 from .happenings import Happening
-from .metric import Metric
+from .metric import MeasuredNumber
 from .queries import Around
 from .windows import Windows
 
@@ -31,7 +31,7 @@ _NOTICEABLE = 10.0
 class Found:
     """Everything that is known of a change."""
 
-    metric: Metric
+    metric: MeasuredNumber
     windows: Windows
     change: NumberChange
     effects: Sequence[Explanation] = ()

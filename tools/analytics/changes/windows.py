@@ -14,7 +14,7 @@ _HOURLY = timedelta(hours=48)
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Stretch:
     """From `start` to before `end`, in the project's wall-clock time."""
 
     start: datetime
@@ -25,8 +25,8 @@ class Window:
 class Windows:
     """The period, and the windows before it, the newest first."""
 
-    period: Window
-    before: tuple[Window, ...]
+    period: Stretch
+    before: tuple[Stretch, ...]
     cut: bool = False
     """True if the interval that is still running was left out."""
 
@@ -41,7 +41,7 @@ class Windows:
         return "Hour" if self.step == _HOUR else "Day"
 
     @property
-    def all(self) -> tuple[Window, ...]:
+    def all(self) -> tuple[Stretch, ...]:
         """The period and the windows before it."""
         return (self.period, *self.before)
 
@@ -98,9 +98,9 @@ def _windows(start: datetime, end: datetime, *, cut: bool = False) -> Windows:
     weeks = -(-(end - start) // _WEEK)
     many = 8 if weeks == 1 else 4
     before = tuple(
-        Window(start - weeks * number * _WEEK, end - weeks * number * _WEEK) for number in range(1, many + 1)
+        Stretch(start - weeks * number * _WEEK, end - weeks * number * _WEEK) for number in range(1, many + 1)
     )
-    return Windows(Window(start, end), before, cut)
+    return Windows(Stretch(start, end), before, cut)
 
 
 def literal(moment: datetime) -> str:
