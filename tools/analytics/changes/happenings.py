@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from ....gateway.budget import Budget
 from ....gateway.call import Call
@@ -25,10 +24,6 @@ class Happening:
 
     what: str
     at: datetime
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the change for the result."""
-        return {"what": self.what, "at": f"{self.at:%Y-%m-%d %H:%M}"}
 
 
 async def happenings(api: Call, since: datetime, step: timedelta) -> tuple[list[Happening], list[str]]:

@@ -19,7 +19,9 @@ from .queries import Around
 from .windows import Windows
 
 _LONGEST_VALUE, _LONGEST_NAME = 60, 40
-_MOST_EFFECTS, _MOST_HAPPENINGS, _MOST_ALIKE = 4, 5, 2
+_MOST_EFFECTS, _MOST_HAPPENINGS, _MOST_ALIKE = 4, 5, 1
+_LONGEST_HAPPENING = 90
+_MOST_LIBRARIES = 3
 _LEAST_SHARE = 0.1
 _BUDGET = 2000
 """What the result may weigh: about 800 tokens."""
@@ -49,7 +51,7 @@ def report(found: Found, privacy: Privacy) -> dict[str, Any]:
     """Return the result as JSON."""
     change, windows = found.change, found.windows
     shown: dict[str, Any] = {
-        "number": excerpt(found.metric.label, 120),
+        "number": _short(found.metric.label, 120),
         "range": [_time(windows.period.start), _time(windows.period.end)],
         "value": _amount(change.actual, change),
         "expected": _amount(change.baseline.expected, change),
@@ -77,7 +79,10 @@ def report(found: Found, privacy: Privacy) -> dict[str, Any]:
     if found.around:
         shown |= _around(found.around, change)
     if found.happenings:
-        shown["at_that_time"] = [one.as_json() for one in found.happenings[:_MOST_HAPPENINGS]]
+        shown["at_that_time"] = [
+            {"what": _short(one.what, _LONGEST_HAPPENING), "at": _minute(one.at)}
+            for one in found.happenings[:_MOST_HAPPENINGS]
+        ]
     return fitted(_with_notes(shown, found.notes))
 
 
@@ -91,6 +96,14 @@ def fitted(shown: dict[str, Any]) -> dict[str, Any]:
             break
         shown = {**shown, lists[0]: shown[lists[0]][:-1]}
     return shown
+
+
+def _short(text: str, most: int) -> str:
+    """Return the beginning of a foreign text. Scripts with several bytes for a character get fewer characters."""
+    line = excerpt(text, most)
+    while len(line.encode("utf-8", "replace")) > 1.5 * most:
+        line = f"{line[: max(len(line) * 3 // 4 - 1, 1)]}…"
+    return line
 
 
 def _weight(shown: Mapping[str, Any]) -> float:
@@ -141,7 +154,7 @@ def _effect(effect: Explanation, change: NumberChange, privacy: Privacy) -> dict
 
 def where_shown(where: Where, privacy: Privacy) -> dict[str, str]:
     """Return the values of a part as they can be shown."""
-    return {excerpt(name, _LONGEST_NAME): _value(name, value, privacy) for name, value in where}
+    return {_short(name, _LONGEST_NAME): _value(name, value, privacy) for name, value in where}
 
 
 def _value(name: str, value: str, privacy: Privacy) -> str:
@@ -150,7 +163,7 @@ def _value(name: str, value: str, privacy: Privacy) -> str:
     if privacy.pseudonyms and name not in (NEW, AUTOMATED):
         kind: Subject | None = kind_of(name.rpartition(".")[2], of_person=True)
         value = str(privacy.pseudonyms.whole(kind, value)) if kind else privacy.pseudonyms.text(value)
-    return excerpt(value, _LONGEST_VALUE)
+    return _short(value, _LONGEST_VALUE)
 
 
 def _around(around: Around, change: NumberChange) -> dict[str, Any]:
@@ -160,18 +173,19 @@ def _around(around: Around, change: NumberChange) -> dict[str, Any]:
     if whole is not None:
         shown["all_events_percent"] = whole
     libraries = {
-        excerpt(name or "(none)", _LONGEST_NAME): differs
+        _short(name or "(none)", _LONGEST_NAME): differs
         for name, cell in around.libraries.items()
         if (differs := _differs(cell, change)) is not None and abs(differs) >= 2 * _NOTICEABLE
     }
     if libraries:
-        shown["all_events_by_library_percent"] = libraries
+        most = sorted(libraries, key=lambda name: -abs(libraries[name]))[:_MOST_LIBRARIES]
+        shown["all_events_by_library_percent"] = {name: libraries[name] for name in most}
     errors = change.baseline.mean(around.errors.counts[1:])
     if around.errors.counts[0] > 1.5 * errors + 5:
         shown["errors"] = {
             "value": number(around.errors.counts[0]),
             "expected": number(round(errors, 1)),
-            "new": [excerpt(kind, _LONGEST_VALUE) for kind in around.error_types[:3]],
+            "new": [_short(kind, _LONGEST_VALUE) for kind in around.error_types[:3]],
         }
     return shown
 
@@ -189,5 +203,9 @@ def _amount(value: float, change: NumberChange) -> int | float | None:
     return number(round(value, 1 if value < 100 else 0))
 
 
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
 def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d}" if not (moment.hour or moment.minute) else f"{moment:%Y-%m-%d %H:%M}"
+    return _minute(moment).removesuffix(" 00:00")

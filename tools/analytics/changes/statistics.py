@@ -9,12 +9,11 @@ from itertools import pairwise
 from math import exp, log, sqrt
 from statistics import fmean, median, pvariance
 
-_SEEN, _CHECKED, _COUNTED = 5.5, 5.0, 3.5
-"""Standard deviations that chance may reach: those of the windows when these are all there is, which eight tell poorly;
-those of the windows beside those of the days; and those that days or counting have. Few of 1000 quiet numbers lie
-outside."""
-_CLEARLY_MORE = 1.5
-"""Windows that spread less than this much more than counting has are taken for counting noise."""
+_SEEN, _COUNTED = 5.5, 3.5
+"""Standard deviations that chance may reach: those of eight windows, which tell them poorly, if there is nothing else;
+and those that counting or the days have. Few of 1000 quiet numbers lie outside."""
+_EXPLAINED = 1.5
+"""The variance of windows, relative to that of counting, up to which counting explains it."""
 _AGREE = 0.75
 """Share of all pairs of windows by which rises outnumber falls before a trend is continued."""
 _OUTLIER = 4.0
@@ -127,10 +126,10 @@ def noise_of(residuals: Sequence[float]) -> Noise | None:
 
 
 def _reach(seen: float, counted: float, noise: Noise | None) -> float:
-    """Return how far chance reaches: as counting has it and, if they spread clearly more, as the windows have."""
+    """Return how far chance reaches: as counting has it, and further if the windows spread more than that explains."""
     if noise is None:
         return max(_SEEN * seen, _COUNTED * counted)
-    return max(_CHECKED * seen if seen > _CLEARLY_MORE * counted else 0.0, _COUNTED * counted)
+    return _COUNTED * sqrt(counted**2 + 3 * max(seen**2 - _EXPLAINED * counted**2, 0.0))
 
 
 def _kept(values: Sequence[float], noise: float) -> list[bool]:

@@ -87,7 +87,7 @@ def _case(number: int, kind: str, chance: random.Random) -> Case:
             (one, value), (other, other_value) = _two(chance)
             return Case(number, kind, {one: value, other: other_value}, chance.choice((0.02, 4.0, 5.0)), since // 2)
         case "mix" | "paradox":
-            return Case(number, kind, {"utm_source": "newsletter"}, chance.uniform(4.5, 6.5), 0)
+            return Case(number, kind, {"utm_source": "newsletter"}, chance.uniform(5.5, 7.0), 0)
         case "lost":
             return Case(number, kind, {"$lib": "posthog-python"}, 0.0, since)
         case "missing":
