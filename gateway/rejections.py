@@ -22,6 +22,8 @@ _HOST_HINT = (
     "Maton may have moved: set MATON_GATEWAY_URL / MATON_CONTROL_URL (--gateway-url / --control-url), "
     "e.g. to https://api.maton.ai."
 )
+_MOST_PARTS = 10_000
+"""A body with more lists and objects is no error of an API, and to parse it would hold up the event loop."""
 _NARROWER = "Narrow the query: a shorter time range, fewer events, a smaller limit."
 
 
@@ -44,8 +46,10 @@ class ErrorBody:
 
 def read_error_body(body: bytes, status: int, plane: Plane) -> ErrorBody:
     """Return the sender and the text of a rejection. Bodies of other shapes count as Maton's (a proxy page, an empty
-    405).
+    405), and so do those with more than 10,000 lists and objects.
     """
+    if body.count(b"[") + body.count(b"{") > _MOST_PARTS:
+        return ErrorBody("maton")
     try:
         value: Any = from_json(body, allow_inf_nan=False)
     except ValueError:

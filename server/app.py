@@ -52,12 +52,13 @@ NAME = "maton-posthog-mcp"
 RESOURCES: tuple[ResourceProvider, ...] = (PROJECT, SCHEMA, CHART)
 INSTRUCTIONS = """PostHog product analytics through the Maton gateway.
 Project: project_id is a number or "@current" (default), resolved once and kept. Results name their project: check it
-before you report numbers or write. connection_id selects a PostHog account; omit it unless there are several.
+before you report or write. connection_id selects a PostHog account; omit it unless there are several.
+Ids can also be pasted PostHog addresses.
 Numbers: use query_trends, query_funnel, query_retention and other query tools for common questions
 (incomplete_last is the current interval), and run_hogql (ClickHouse-like SQL) for the rest. Look up names with
 describe_data first. In SQL, properties are properties.$browser and person.properties.email; filter events by
-timestamp. HogQL is limited to 120 queries an hour: aggregate, and prefer one large query to many small.
-Lists: 20 rows by default; next_offset means that there are more. "truncated": true means incomplete;
+timestamp. HogQL is limited to 120 queries an hour: aggregate, and prefer one large query to many.
+Lists: 20 rows by default; next_offset means more. "truncated" means incomplete;
 how_to_continue tells how to go on. Missing fields are null.
 Writes return the stored object, changed, also_changed (side effects) and undo (the exact call). What you do not name
 stays, also in lists of tags, variants, questions and metrics. dry_run shows the difference and sends nothing.

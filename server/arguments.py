@@ -12,12 +12,14 @@ from pydantic import ValidationError
 from ..gateway.errors import Refused
 from ..schemas.base.forms import from_text
 from ..schemas.json import is_list, is_object
+from ..schemas.links import Unpasted, WrongPage, unpasted
 from ..schemas.text import MARK
 
 _BRANCH = re.compile(r"(function-|constrained-|lax-|json-|literal\[|list\[|dict\[|(int|float|str|bool)$)")
 _SHOWN = 4
 """Most problems in one message."""
 _MOST_UNKNOWN = 100
+_MOST_VALUES = 50_000
 _BRANCHES = 8
 """Most accepted forms that are listed for one argument."""
 _PLACE = 200
@@ -48,8 +50,16 @@ def invalid_arguments(tool: str, error: ValidationError, accepted: Sequence[str]
     return Refused("invalid_argument", message, hint)
 
 
+def read_addresses(arguments: Mapping[str, Any]) -> Unpasted:
+    """Return the arguments with identifiers in place of pasted addresses. Raises Refused for those of other objects."""
+    try:
+        return unpasted(arguments)
+    except WrongPage as error:
+        raise Refused("invalid_argument", f"`{error.argument}`: {error}.") from None
+
+
 def reject_flood(tool: str, arguments: Mapping[str, Any], accepted: Sequence[str]) -> None:
-    """Raise Refused for more than 100 unknown names, before each of them is validated."""
+    """Raise Refused for more than 100 unknown names, or 50,000 values, before each of them is validated."""
     if len(arguments) > len(accepted) + _MOST_UNKNOWN:
         first = next(name for name in arguments if name not in accepted)
         more = len(arguments) - len(accepted) - 1
@@ -58,6 +68,28 @@ def reject_flood(tool: str, arguments: Mapping[str, Any], accepted: Sequence[str
             f"{tool}: {first[:100]} is not an argument; and at least {more} more.",
             f"Arguments of {tool}: {', '.join(accepted)}.",
         )
+    if _has_more_values(arguments, _MOST_VALUES):
+        raise Refused(
+            "invalid_argument",
+            f"{tool}: the arguments must have at most {_MOST_VALUES} values.",
+            "Send fewer at a time.",
+        )
+
+
+def _has_more_values(arguments: Mapping[str, Any], most: int) -> bool:
+    """Return whether the arguments have more values than this, also inside JSON texts."""
+    waiting: list[Any] = [arguments]
+    count = 0
+    while waiting:
+        value = waiting.pop()
+        parts: list[Any] = list(value.values()) if is_object(value) else value if is_list(value) else []
+        count += len(parts)
+        if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+            count += value.count(",")
+        if count > most:
+            return True
+        waiting += parts
+    return False
 
 
 def reject_marks(tool: str, arguments: Mapping[str, Any]) -> None:

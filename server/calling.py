@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -16,10 +16,12 @@ from ..gateway.queries.background import Progress
 from ..schemas.base import OF_THE_CALL, Input
 from ..schemas.json import safe_integers
 from ..schemas.json.rows import Rows
+from ..schemas.links import Unpasted
+from ..tools.links import check_project, linked
 from ..tools.operation import Operation, Reply, Result
 from ..tools.operation.hints import advised
 from ..tools.toolsets import RESTORE, RESTORED, Effect, Toolset
-from .arguments import invalid_arguments, reject_flood, reject_marks
+from .arguments import invalid_arguments, read_addresses, reject_flood, reject_marks
 from .asking.approval import Ask, Asked, Unanswered
 from .privacy import not_about_single_persons, reject_pseudonyms
 from .results.render import render
@@ -50,7 +52,8 @@ async def call_tool(
     call: Call | None = None
     effect = operation.effect
     try:
-        args = _validate(operation, arguments)
+        given = read_addresses(arguments)
+        args = _validate(operation, given.arguments)
         effect = operation.effect_of(args)
         if (
             operation.name == RESTORE
@@ -71,8 +74,9 @@ async def call_tool(
             asked=_asked(operation.name, args) if effect.writes else None,
             ask=ask,
         )
-        reply = prepared if isinstance(prepared, Reply) else await _run(operation, call, args, prepared)
-        text, structured = await _rendered(runtime, call, reply, getattr(args, "offset", None))
+        reply = prepared if isinstance(prepared, Reply) else await _run(operation, call, args, prepared, given)
+        link = await linked(call, operation.toolset, reply.result, runtime.settings.app_url)
+        text, structured = await _rendered(runtime, call, link, reply, getattr(args, "offset", None))
         call.remember_target()
     except GatewayError as error:
         settled = call.settle(error) if call else error
@@ -92,21 +96,22 @@ async def call_tool(
     return ToolResult(text, reply.attachments, structured, runtime.door.value(dict(reply.meta)))
 
 
-async def _run(operation: Operation[Any], call: Call, args: Input, prepared: Any) -> Reply:
+async def _run(operation: Operation[Any], call: Call, args: Input, prepared: Any, pasted: Unpasted) -> Reply:
     """Resolve the target of a call and run the operation."""
     call.prepared = prepared
     # In manage_connection, `connection_id` is the object.
     connection = None if operation.budget is Budget.CONTROL else getattr(args, "connection_id", None)
     await call.aim(connection, getattr(args, "project_id", None))
+    check_project(pasted, call.project)
     given = await operation.run(call, args)
     return given if isinstance(given, Reply) else Reply(given)
 
 
 async def _rendered(
-    runtime: Runtime, call: Call, reply: Reply, offset: int | None
+    runtime: Runtime, call: Call, link: Result, reply: Reply, offset: int | None
 ) -> tuple[str, dict[str, Any] | None]:
     """Return a result as text and, with `--structured`, as an object. Large ones are rendered in a thread."""
-    work = partial(_render, runtime, {**call.aimed(), **reply.result}, offset, reply.revealed)
+    work = partial(_render, runtime, {**call.aimed(), **link, **reply.result}, offset, reply.revealed)
     is_large = call.is_large or any(
         isinstance(value, Rows) and len(value.text) > LARGE_BYTES for value in reply.result.values()
     )
@@ -141,7 +146,7 @@ def _asked(tool: str, args: Input) -> Asked:
     return Asked(tool, arguments, getattr(args, "confirmation", None))
 
 
-def _validate(operation: Operation[Any], arguments: dict[str, Any]) -> Input:
+def _validate(operation: Operation[Any], arguments: Mapping[str, Any]) -> Input:
     accepted = list(tool_list()[operation.name].schema["properties"])
     reject_flood(operation.name, arguments, accepted)
     try:

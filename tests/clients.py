@@ -17,10 +17,11 @@ type Era = Literal["auto", "legacy"]
 async def client_of(runtime: Runtime, era: Era = "auto") -> AsyncGenerator[Client]:
     """Yield a client of a server, which is closed with it.
 
-    Where no tool has an output schema, the client has nothing to validate; it would list all tools to learn that.
+    It has no cache, because copies of lists cost more than the lists. Where no tool has an output schema, the client
+    has nothing to validate; it would list all tools to learn that.
     """
     try:
-        async with Client(build(runtime), mode=era) as client:
+        async with Client(build(runtime), mode=era, cache=None) as client:
             if not runtime.settings.structured:
                 client.session.validate_tool_result = _accept
             yield client

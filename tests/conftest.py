@@ -10,7 +10,10 @@ from collections.abc import Callable, Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from posthog_sandbox.testing import process
+
 from .oracle import examples
+from .server.forked import ForkedSandbox
 
 settings.register_profile(
     "drawn", deadline=None, max_examples=examples(30, 1000), suppress_health_check=[HealthCheck.too_slow]
@@ -31,6 +34,14 @@ def cache_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Generator[None
     """Share the data of sandboxes within this run, and leave the cache of its user alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSTHOG_SANDBOX_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_sandboxes() -> Generator[None]:
+    """Fork the processes of `Sandbox`. How they start is tested by the tests of the sandbox."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "start_process", ForkedSandbox)
         yield
 
 

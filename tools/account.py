@@ -35,7 +35,7 @@ async def _list_projects(api: Call, args: ListProjects) -> Result:
         if error.code != "permission_denied":
             raise
         return await _own_projects(api, args)
-    return show_page(ProjectRow, answer, Page(offset=args.offset), under="projects")
+    return await api.apart(lambda: show_page(ProjectRow, answer, Page(offset=args.offset), under="projects"))
 
 
 async def _own_projects(api: Call, args: ListProjects) -> Result:

@@ -33,7 +33,8 @@ async def _list_annotations(api: Call, args: ListAnnotations) -> Result:
         "limit": args.limit,
         "offset": args.offset,
     }
-    return show_page(AnnotationView, await api.get(ANNOTATIONS, query), args, under="annotations")
+    found = await api.get(ANNOTATIONS, query)
+    return await api.apart(lambda: show_page(AnnotationView, found, args, under="annotations"))
 
 
 async def _create_annotation(api: Call, args: CreateAnnotation) -> Result:

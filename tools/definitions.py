@@ -24,7 +24,8 @@ async def _list_property_definitions(api: Call, args: ListPropertyDefinitions) -
         "limit": args.limit,
         "offset": args.offset,
     }
-    return show_page(PropertyDefinitionRow, await api.get(PROPERTY_DEFINITIONS, query), args, under="definitions")
+    found = await api.get(PROPERTY_DEFINITIONS, query)
+    return await api.apart(lambda: show_page(PropertyDefinitionRow, found, args, under="definitions"))
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

@@ -20,7 +20,8 @@ async def _list_persons(api: Call, args: ListPersons) -> Result:
         "limit": args.limit,
         "offset": args.offset,
     }
-    return show_page(PersonRow, await api.get(PERSONS, query), args, under="persons")
+    found = await api.get(PERSONS, query)
+    return await api.apart(lambda: show_page(PersonRow, found, args, under="persons"))
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

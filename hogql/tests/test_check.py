@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hogql_lang
 from hogql_lang import Problem, Schema, Verdict, read, read_schema
 from hogql_lang import judge as judge_statement
 from hogql_lang.findings import caret, position
@@ -254,3 +255,10 @@ def test_any_text_gets_a_verdict(sql: str) -> None:
     for problem in (*verdict.errors, *verdict.warnings):
         assert problem.place is None or 0 <= problem.place <= len(sql)
         assert problem.message
+
+
+def test_every_public_name_can_be_imported() -> None:
+    assert set(hogql_lang.__all__) <= set(dir(hogql_lang))
+    assert all(getattr(hogql_lang, name) is not None for name in hogql_lang.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'verdict'"):
+        _ = hogql_lang.verdict

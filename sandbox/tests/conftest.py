@@ -3,11 +3,16 @@
 Property tests draw the same examples on every run, and others with `--hypothesis-profile=drawn`.
 """
 
-from collections.abc import Generator
+import subprocess
+from collections.abc import Generator, Mapping, Sequence
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from posthog_sandbox.testing import process
+
+from .forked import ForkedSandbox
 from .oracle import examples
 
 settings.register_profile(
@@ -23,6 +28,27 @@ def cache_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Generator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSTHOG_SANDBOX_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_sandboxes() -> Generator[None]:
+    """Fork the processes of `Sandbox`, apart from tests that use `unforked`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "start_process", _fork)
+        yield
+
+
+@pytest.fixture
+def unforked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the processes of `Sandbox` with the command, for tests of the start."""
+    monkeypatch.setattr(process, "start_process", _START)
+
+
+_START = process.start_process
+
+
+def _fork(arguments: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+    return cast("subprocess.Popen[str]", ForkedSandbox(arguments, environment, stderr=subprocess.STDOUT))
 
 
 @pytest.fixture

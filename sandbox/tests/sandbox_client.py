@@ -94,7 +94,7 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    database: Database | None = None, *, rate: int = 0, counts_cohorts: bool = False
+    database: Database | None = None, *, rate: int = 0, counts_cohorts: bool = False, faithful_links: bool = False
 ) -> AsyncGenerator[Serving]:
     """Yield a sandbox with its example rows and this database for events.
 
@@ -107,7 +107,9 @@ async def serving(
         _leave_cohorts_uncounted(store)
     events = EventSource(lambda: database or NoEvents())
     first_rows = partial(refill, store, tell(TODAY), BASE_URL)
-    app = create_app(store, events, clock, lambda: BASE_URL, refill=first_rows, rate=rate)
+    app = create_app(
+        store, events, clock, lambda: BASE_URL, refill=first_rows, rate=rate, faithful_links=faithful_links
+    )
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app=app)
         key = {"Authorization": "Bearer sandbox"}

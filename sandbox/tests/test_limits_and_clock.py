@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posthog_sandbox.admin.clock import SettableClock
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
-from .sandbox_client import FLAG, NOW, TODAY, Serving, Shared, serving
+from .sandbox_client import FLAG, NOW, Serving, Shared, serving
+from .shared_data import open_shared
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ ME, CLOCK = "/posthog/api/users/@me/", "/sandbox/clock"
 
 @pytest.fixture(scope="module")
 def engine() -> Generator[Engine]:
-    with open_dataset(None, events=500, today=TODAY) as opened:
+    with open_shared(500) as opened:
         yield opened
 
 

@@ -10,13 +10,17 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 import httpx2
 import pytest
 
-COMMAND = (sys.executable, "-P", "-m", "posthog_sandbox", "--events", "500", "--today", "2026-11-23")
+from .forked import ForkedSandbox
+
+DATA = ("--events", "500", "--today", "2026-11-23")
+COMMAND = (sys.executable, "-P", "-m", "posthog_sandbox", *DATA)
 NOON = {"now": "2026-11-23T12:00:00Z"}
 """The last day of these data, for `/sandbox/clock`: relative dates count back from it."""
 PATIENCE_S = 60
@@ -25,7 +29,7 @@ PATIENCE_S = 60
 class Process:
     """A running sandbox; its output is collected, so that it never blocks on a full pipe."""
 
-    def __init__(self, popen: "subprocess.Popen[str]") -> None:
+    def __init__(self, popen: "subprocess.Popen[str] | ForkedSandbox") -> None:
         self.popen = popen
         self.errors: list[str] = []
         self.ready = threading.Event()
@@ -55,17 +59,25 @@ class Process:
 
 @contextmanager
 def running(
-    *arguments: str, stdin: int = subprocess.PIPE, command: Sequence[str] = COMMAND, **environment: str
+    *arguments: str, stdin: int = subprocess.PIPE, command: Sequence[str] | None = None, **environment: str
 ) -> Generator[Process]:
-    """Yield a sandbox that is killed if it is still running at the end."""
-    popen = subprocess.Popen(
-        [*command, *arguments],
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    )
+    """Yield a sandbox that is killed if it is still running at the end.
+
+    The sandbox is forked, which is the fastest, unless the test is about how it starts and gives a command.
+    """
+    given = {**os.environ, **environment}
+    pipe = subprocess.PIPE
+    with handled(
+        ForkedSandbox([*DATA, *arguments], given, stdin=stdin)
+        if command is None
+        else subprocess.Popen([*command, *arguments], stdin=stdin, stdout=pipe, stderr=pipe, text=True, env=given)
+    ) as process:
+        yield process
+
+
+@contextmanager
+def handled(popen: "subprocess.Popen[str] | ForkedSandbox") -> Generator[Process]:
+    """Yield a sandbox that was started, and kill it if it is still running at the end."""
     with popen:
         process = Process(popen)
         try:
@@ -84,7 +96,7 @@ def failed(*arguments: str) -> tuple[int, list[str]]:
 
 
 def test_the_first_line_has_the_address_and_rows_are_served_while_events_are_generated() -> None:
-    with running("--json") as process:
+    with running("--json", command=COMMAND) as process:
         addresses = json.loads(process.first_line)
         with process.client() as client:
             project = client.get("/posthog/api/projects/@current/").json()
@@ -114,7 +126,7 @@ def test_without_json_the_first_line_shows_the_urls() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_with_nothing_left_behind(tmp_path: Path, number: signal.Signals) -> None:
-    with running("--json", TMPDIR=str(tmp_path)) as process:
+    with running("--json", command=COMMAND, TMPDIR=str(tmp_path)) as process:
         assert process.ready.wait(PATIENCE_S)
         process.popen.send_signal(number)
         assert process.ended() == 0
@@ -180,13 +192,9 @@ def test_the_second_day_starts_with_the_data_of_the_first_shifted(tmp_path: Path
 
 def lines_of_a_start_at(now: str, cache: Path, *arguments: str) -> list[str]:
     """Return what a sandbox without a chosen day reports on stderr when it starts at this time."""
-    source = (
-        "import datetime, posthog_sandbox.__main__ as program\n"
-        f"program._now = lambda: datetime.datetime.fromisoformat('{now}')\n"
-        "raise SystemExit(program.main())\n"
-    )
-    command = (sys.executable, "-P", "-c", source, "--json", "--exit-on-eof", "--events", "2000", *arguments)
-    with running(command=command, POSTHOG_SANDBOX_CACHE=str(cache)) as process:
+    given = {**os.environ, "POSTHOG_SANDBOX_CACHE": str(cache)}
+    options = ("--json", "--exit-on-eof", "--events", "2000", *arguments)
+    with handled(ForkedSandbox(options, given, now=datetime.fromisoformat(now))) as process:
         assert process.ready.wait(PATIENCE_S)
         with process.client() as client:
             counted = client.post(
@@ -219,7 +227,7 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 
 def test_the_end_of_its_input_stops_it_on_request() -> None:
-    with running("--json", "--exit-on-eof") as process:
+    with running("--json", "--exit-on-eof", command=COMMAND) as process:
         assert process.popen.stdin is not None
         process.popen.stdin.close()
         assert process.ended() == 0

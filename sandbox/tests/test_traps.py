@@ -24,10 +24,10 @@ from typing import Any
 
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
-from .sandbox_client import FLAG, TODAY, Serving, Shared, serving
+from .sandbox_client import BASE_URL, FLAG, Serving, Shared, serving
+from .shared_data import open_shared
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +48,7 @@ EXPERIMENT = {"name": "Button", "feature_flag_key": "button"}
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=2_000, today=TODAY) as opened:
+    with open_shared(2_000) as opened:
         yield opened
 
 
@@ -127,14 +127,25 @@ async def test_a_page_of_annotations_has_a_thousand_rows(sandbox: Serving) -> No
 
 
 @pytest.mark.parametrize("resource", ["dashboards", "insights", "feature_flags", "event_definitions", "persons"])
-async def test_links_to_other_pages_are_absolute_and_bypass_the_gateway(sandbox: Serving, resource: str) -> None:
-    first = await sandbox.get(f"{resource}/", limit=1)
-    second = await sandbox.get(f"{resource}/", limit=1, offset=1)
+@pytest.mark.parametrize("faithful", [True, False])
+async def test_links_to_other_pages_are_absolute_and_bypass_the_gateway_only_if_asked_to(
+    engine: Engine, resource: str, faithful: bool
+) -> None:
+    host = "https://us.posthog.com" if faithful else f"{BASE_URL}/posthog"
+    async with serving(Shared(engine), faithful_links=faithful) as sandbox:
+        first = await sandbox.get(f"{resource}/", limit=1)
+        second = await sandbox.get(f"{resource}/", limit=1, offset=1)
 
     assert first["previous"] is None
-    assert first["next"].startswith(f"https://us.posthog.com/api/projects/1/{resource}/?")
+    assert first["next"].startswith(f"{host}/api/projects/1/{resource}/?")
     assert {"limit=1", "offset=1"} <= set(first["next"].partition("?")[2].split("&"))
-    assert second["previous"].startswith(f"https://us.posthog.com/api/projects/1/{resource}/?")
+    assert second["previous"].startswith(f"{host}/api/projects/1/{resource}/?")
+
+
+async def test_a_link_into_the_app_leads_to_the_overview(sandbox: Serving) -> None:
+    response = await sandbox.http.get("/posthog/project/1/feature_flags/5")
+
+    assert (response.status_code, response.headers["location"]) == (302, "/")
 
 
 @pytest.mark.parametrize(

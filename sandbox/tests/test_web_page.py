@@ -41,20 +41,21 @@ def test_hostile_values_are_only_text(tmp_path: Path) -> None:
 
 
 @needs_chromium
-@pytest.mark.parametrize("width", [320, 800])
 @pytest.mark.parametrize(
     "page", [overview(HOSTILE, "/" + "a" * 900), approve_page("PENDING"), approve_page("ACTIVE"), approve_page(None)]
 )
-def test_no_page_is_wider_than_its_window(tmp_path: Path, page: str, width: int) -> None:
-    frame = (
-        f'<iframe id=frame width={width} height=600 src="/page"></iframe><script>onload = () => {{'
-        "const root = document.getElementById('frame').contentDocument.documentElement;"
-        "document.body.dataset.widths = `${root.scrollWidth} of ${root.clientWidth}`; };</script>"
+def test_no_page_is_wider_than_its_window(tmp_path: Path, page: str) -> None:
+    widths = (320, 800)
+    frames = "".join(f'<iframe width={width} height=600 src="/page"></iframe>' for width in widths)
+    script = (
+        "onload = () => { document.body.dataset.widths = [...document.querySelectorAll('iframe')].map(frame => {"
+        "const root = frame.contentDocument.documentElement;"
+        "return `${root.scrollWidth} of ${root.clientWidth}`; }).join(); };"
     )
-    with serving(frame, page, headers={}) as (url, _asked):
+    with serving(f"{frames}<script>{script}</script>", page, headers={}) as (url, _asked):
         shown, _said = chromium(url, tmp_path, "--virtual-time-budget=500", "--dump-dom")
 
-    assert f'data-widths="{width} of {width}"' in shown
+    assert f'data-widths="{",".join(f"{width} of {width}" for width in widths)}"' in shown
 
 
 @needs_chromium

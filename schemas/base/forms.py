@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 
 from ..json import is_list
 
+MOST_ITEMS = 1000
+"""Longest list of objects. Each is validated, however many the argument accepts."""
 _EXACT = 2**53
 """Above this, not every integer is a float."""
 
@@ -71,7 +73,7 @@ def read_fields(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, A
         if form is None:
             fields[name] = value
         elif not _is_absent(form, value):
-            fields[name] = read(form.kinds, value)
+            fields[name] = read(form.kinds, value, name)
     return fields
 
 
@@ -81,8 +83,10 @@ def _is_absent(form: Form, value: Any) -> bool:
     return value is None
 
 
-def read(kinds: Kinds, value: Any) -> Any:
-    """Return the value as one of the accepted kinds, or unchanged when no kind is the obvious one."""
+def read(kinds: Kinds, value: Any, name: str) -> Any:
+    """Return the value of a field as one of the accepted kinds, or unchanged when no kind is the obvious one. Raises
+    ValueError for too long a list of objects.
+    """
     if isinstance(value, str):
         if kinds.container and not kinds.text:
             value = from_text(value)
@@ -91,7 +95,9 @@ def read(kinds: Kinds, value: Any) -> Any:
     elif isinstance(value, (int, float)):
         return _of_number(kinds, value)
     if kinds.items and is_list(value):
-        return [read(kinds.items, item) for item in value]
+        if kinds.items.container and len(value) > MOST_ITEMS:
+            raise ValueError(f"`{name}` must have at most {MOST_ITEMS} items")
+        return [read(kinds.items, item, name) for item in value]
     return value
 
 

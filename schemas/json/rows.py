@@ -10,6 +10,8 @@ from pydantic_core import core_schema, from_json, to_json
 
 BLOCK_BYTES = 65_536
 """About the size of a block: half a millisecond to parse."""
+_LARGE_BLOCK_BYTES = 2 * BLOCK_BYTES
+"""A block beyond this is one with a large row."""
 _BLOCK_WEIGHT = 160
 _OPEN, _CLOSE = b"[[", b"]]"
 """Put around the rows of a block, so that nesting is limited as in a whole response."""
@@ -73,7 +75,12 @@ class Rows(Sequence[list[Any]]):
     @property
     def is_small(self) -> bool:
         """Whether they are cheap to parse at once."""
-        return len(self.blocks) <= 1
+        return len(self.blocks) <= 1 and not self.begins_large
+
+    @property
+    def begins_large(self) -> bool:
+        """Whether a row of the first block is large: to parse it would hold up the event loop."""
+        return any(block.stop - block.start > _LARGE_BLOCK_BYTES for block in self.blocks[:1])
 
     @property
     def is_plain(self) -> bool:

@@ -110,6 +110,13 @@ class Settings:
         flag="--control-url",
         metavar="URL",
     )
+    app_url: str | None = _setting(
+        "Address of PostHog's app in links, such as `https://eu.posthog.com`. Default: learned from PostHog's answers.",
+        base_url,
+        variable="MATON_POSTHOG_APP_URL",
+        flag="--app-url",
+        metavar="URL",
+    )
     read_only: bool = _setting(
         "Write tools are neither listed nor callable; `manage_connection` keeps list and get.",
         switch,

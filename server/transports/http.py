@@ -31,7 +31,7 @@ from ..starting.leaving import leave_in_time
 from ..starting.listening import HEALTH
 from .connections import LimitedProtocol
 from .guesses import Guesses
-from .jsonrpc import has_wrong_id, wrong_id_error
+from .jsonrpc import MOST_VALUES, has_too_many_values, has_wrong_id, wrong_id_error
 from .sessions import RoomForSessions, RoomForStreams
 
 MAX_SESSIONS = 1000
@@ -102,9 +102,9 @@ def http_app(
     token = None if settings.token is None else settings.token.reveal()
     return Starlette(
         routes=[
-            Route("/mcp", endpoint=_CheckedIds(streamable)),
+            Route("/mcp", endpoint=_Checked(streamable)),
             Route("/sse", endpoint=_Endpoint(sse.open), methods=["GET"]),
-            Mount("/messages/", app=_CheckedIds(sse.post)),
+            Mount("/messages/", app=_Checked(sse.post)),
             Route(HEALTH, endpoint=_healthy, methods=["GET"]),
         ],
         middleware=[Middleware(_AccessControl, security=security(settings.allowed_hosts), token=token)],
@@ -166,8 +166,10 @@ class _AccessControl:
         )
 
 
-class _CheckedIds:
-    """Rejects requests whose id is no string and no integer; the SDK would accept them as notifications."""
+class _Checked:
+    """Rejects requests whose id is no string and no integer, which the SDK would accept as notifications, and those
+    with too many values.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -189,7 +191,12 @@ class _CheckedIds:
             late = PlainTextResponse("The body of the request is late.\n", 408, {"Connection": "close"})
             await late(scope, receive, send)
             return
-        if size <= MAX_BODY_BYTES and has_wrong_id(b"".join(message.get("body", b"") for message in messages)):
+        body = b"".join(message.get("body", b"") for message in messages) if size <= MAX_BODY_BYTES else b""
+        if has_too_many_values(body):
+            full = PlainTextResponse(f"The request must have at most {MOST_VALUES} values.\n", 413)
+            await full(scope, receive, send)
+            return
+        if has_wrong_id(body):
             await JSONResponse(wrong_id_error(), status_code=400)(scope, receive, send)
             return
         waiting = iter(messages)

@@ -1,4 +1,4 @@
-"""Requests with an invalid id, for which the SDK sends no error."""
+"""Requests that the SDK does not reject itself: with an invalid id, or with too many values."""
 
 import json
 import re
@@ -8,7 +8,17 @@ from ...schemas.json import is_object
 
 INVALID_REQUEST = -32600
 WRONG_ID = "The id of a request must be a string or an integer."
+MOST_VALUES = 60_000
+"""Most values in one request: the SDK reads them on the event loop, and makes several copies."""
 _MAY_BE_WRONG = re.compile(rb'"id"\s*:\s*(?!"|-?[0-9]+\s*[,}])')
+
+
+def has_too_many_values(text: bytes) -> bool:
+    """Return whether a request has more values than MOST_VALUES. Commas in texts do not count."""
+    if text.count(b",") <= MOST_VALUES:
+        return False
+    unescaped = text.replace(rb"\\", b"").replace(rb"\"", b"")
+    return b"".join(unescaped.split(b'"')[::2]).count(b",") > MOST_VALUES
 
 
 def has_wrong_id(text: bytes) -> bool:

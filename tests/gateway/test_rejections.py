@@ -275,3 +275,9 @@ def test_any_rejection_becomes_an_error_with_a_code_a_message_and_a_next_step(
     assert error.hint is None or error.hint.endswith(".")
     assert shown["status"] == status
     json.dumps(shown, allow_nan=False)
+
+
+@pytest.mark.parametrize(("number", "detail"), [(4_000, "No."), (6_000, "")])
+def test_a_body_with_too_many_parts_for_an_error_is_not_parsed(number: int, detail: str) -> None:
+    body: dict[str, Any] = {"type": "validation_error", "detail": "No.", "more": [{"a": []}] * number}
+    assert read_error_body(json.dumps(body).encode(), 400, "data").detail == detail

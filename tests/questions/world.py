@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
 from typing import Any
 
-from posthog_sandbox.dataset import Parameters, raw_rows
+from posthog_sandbox.dataset import Parameters
+from posthog_sandbox.dataset.export import raw_rows
 
 type Row = dict[str, Any]
 

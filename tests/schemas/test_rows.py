@@ -94,3 +94,12 @@ def test_text_that_goes_on_after_the_rows_is_no_block() -> None:
     for text in (b"[1]],[[2]", b"[1],", b"[1]]", b"[NaN]", b"1],[2"):
         with pytest.raises(ValueError):  # noqa: PT011 - its words are not shown
             packed.parse_block(text)
+
+
+def test_rows_that_begin_with_a_large_one_are_not_cheap_to_parse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "_LARGE_BLOCK_BYTES", 40)
+    small, large = ["x" * 9], ["x" * 60]
+    assert [Rows.of(rows).is_small for rows in ([small], [large], [])] == [True, False, True]
+    assert [Rows.of(rows).begins_large for rows in ([small], [large, small], [small, small, large], [])] == [
+        False, True, False, False
+    ]  # fmt: skip

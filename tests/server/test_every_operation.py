@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
 
 ERAS = pytest.mark.parametrize("era", ["auto", "legacy"])
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+APP = "https://us.posthog.com"
 PERSON = "5d79eecb-93e6-5c8b-90f9-8510ba4040b8"
 PERFORMED = {"key": "$pageview", "type": "event", "value": "performed_event"}
 
@@ -164,20 +165,27 @@ async def documented(request: Received, peer: Peer) -> None:
 
 
 @asynccontextmanager
-async def served(era: Era = "auto", **flags: Any) -> AsyncGenerator[tuple[Client, FakeGateway]]:
-    """Return a client of a server with the recording gateway. It asks nobody unless `confirm` is given."""
+async def served(
+    era: Era = "auto", *, learns_app: bool = False, **flags: Any
+) -> AsyncGenerator[tuple[Client, FakeGateway]]:
+    """Return a client of a server with the recording gateway. It asks nobody unless `confirm` is given.
+
+    The address of the app is set unless the server `learns_app`, which takes one more request.
+    """
     async with FakeGateway() as fake:
         fake.answers(documented)
-        with key_set():
+        with key_set(app=None if learns_app else APP):
             runtime = Runtime(load(gateway_url=fake.url, control_url=fake.url, **{"confirm": "never", **flags}))
         async with client_of(runtime, era) as client:
             yield client, fake
 
 
 @contextmanager
-def key_set() -> Generator[None]:
+def key_set(app: str | None = APP) -> Generator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MATON_API_KEY", CANARY)
+        if app:
+            patch.setenv("MATON_POSTHOG_APP_URL", app)
         yield
 
 

@@ -34,7 +34,7 @@ async def _list_dashboards(api: Call, args: ListDashboards) -> Result:
     if args.search or len(tags) > 1:
         return await _search(api, args, tag)
     answer = await api.get(DASHBOARDS, {"tags": tag, "limit": args.limit, "offset": args.offset})
-    return show_page(DashboardRow, answer, args, under="dashboards")
+    return await api.apart(lambda: show_page(DashboardRow, answer, args, under="dashboards"))
 
 
 async def _search(api: Call, args: ListDashboards, tag: str | None) -> Result:

@@ -26,7 +26,7 @@ _MOST_EXPERIMENTS = 3
 async def _list_flags(api: Call, args: ListFlags) -> Result:
     query = args.model_dump(mode="json", exclude=set(OF_THE_CALL), exclude_none=True)
     found = await api.get(FLAGS, query)
-    shown = show_page(FlagRow, found, args, under="flags")
+    shown = await api.apart(lambda: show_page(FlagRow, found, args, under="flags"))
     if args.active != "STALE":
         return shown
     known, note = await evidence(api, as_objects(as_object(found).get("results")))

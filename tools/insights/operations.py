@@ -38,7 +38,7 @@ async def _list_insights(api: Call, args: ListInsights) -> Result:
     """Return a page of insights. `basic=true` omits the results; PostHog's default order is arbitrary."""
     query = args.model_dump(mode="json", exclude=_AIM, exclude_none=True)
     answer = await api.get(INSIGHTS, {**query, "basic": True, "order": "-last_modified_at"})
-    return show_page(InsightRow, answer, args, under="insights")
+    return await api.apart(lambda: show_page(InsightRow, answer, args, under="insights"))
 
 
 async def _get_insight(api: Call, args: GetInsight) -> Result:
@@ -72,7 +72,7 @@ async def _read(api: Call, args: GetInsight) -> Any:
         if error.code != "not_found" or isinstance(args.insight_id, int) or args.insight_id.isdecimal():
             raise
         listed = await api.get(INSIGHTS, {"short_id": args.insight_id, "basic": True, "limit": 1})
-        found = show_page(InsightRow, listed, ListInsights(), under="insights")["insights"]
+        found = (await api.apart(lambda: show_page(InsightRow, listed, ListInsights(), under="insights")))["insights"]
         if not found or found[0].get("short_id") != args.insight_id:
             raise
         return await api.get(INSIGHT, query, insight_id=found[0]["id"])

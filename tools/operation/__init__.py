@@ -111,7 +111,8 @@ def route[I: Input](
     async def run(api: Call, args: I) -> Result:
         identifiers = {key: getattr(args, key) for key in placeholders(path) if key != "project_id"}
         query = args.model_dump(mode="json", exclude={*identifiers, *_AIM}, exclude_unset=True, exclude_none=True)
-        return show(gives, await api.get(path, query, **identifiers))
+        found = await api.get(path, query, **identifiers)
+        return await api.apart(lambda: show(gives, found))
 
     return Operation(name=name, about=about, toolset=toolset, effect=Effect.READ, budget=budget, input=takes, run=run)
 
@@ -132,7 +133,8 @@ def listing[P: Page](
     async def run(api: Call, args: P) -> Result:
         identifiers = {key: getattr(args, key) for key in placeholders(path) if key != "project_id"}
         query = args.model_dump(mode="json", exclude={*identifiers, *_AIM}, exclude_none=True)
-        return show_page(row, await api.get(path, query, **identifiers), args, under=toolset.value)
+        found = await api.get(path, query, **identifiers)
+        return await api.apart(lambda: show_page(row, found, args, under=toolset.value))
 
     return Operation(name=name, about=about, toolset=toolset, effect=Effect.READ, budget=budget, input=takes, run=run)
 

@@ -155,7 +155,7 @@ def _shown(rows: Rows) -> Sequence[list[Any]]:
 
 def _is_large(rows: Sequence[list[Any]]) -> bool:
     if isinstance(rows, Rows):
-        if rows.is_plain:
+        if rows.begins_large or rows.is_plain:
             return True
     elif 2 * len(to_json(rows)) <= _LARGE_BYTES:  # even if a space follows each character
         return False

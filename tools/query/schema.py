@@ -15,11 +15,13 @@ SCHEMA_AGE_S = 600.0
 async def schema_of(api: Call) -> Aged[Schema]:
     """Return the schema of the call's project, at most ten minutes old. Raises GatewayError."""
     async with api.remembered("schema", SCHEMA_AGE_S) as slot:
-        return slot.found or slot.fill(read_schema(await _ask(api)))
+        return slot.found or slot.fill(await _ask(api))
 
 
-async def _ask(api: Call) -> object:
-    return await api.counted_as(Budget.CRUD).query({"query": {"kind": "DatabaseSchemaQuery"}})
+async def _ask(api: Call) -> Schema:
+    asking = api.counted_as(Budget.CRUD)
+    response = await asking.query({"query": {"kind": "DatabaseSchemaQuery"}})
+    return await asking.apart(lambda: read_schema(response))
 
 
 def read_schema(response: object) -> Schema:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import importlib.util
 import json
 import os
@@ -13,10 +14,12 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .admin.clock import SettableClock
+from .collector import without_collector
 from .maton.keys import KEY, KEYS
 from .storage.store import Store
 from .values import Clock
@@ -69,12 +72,21 @@ def _serve(options: argparse.Namespace, listener: socket.socket, held: ExitStack
     opening = Opening(parameters, directory, cache, report)
     held.callback(opening.close)
     held.callback(stop.set)
+    _load_application()
     clock = SettableClock(_now)
     try:
         store = _filled_store(None if directory is None else directory.path, clock, parameters.story, _url(listener))
     except (OSError, sqlite3.Error) as error:
         return _fail(f"{options.dir}: {error}; free some space on the disk or choose another --dir.")
     return asyncio.run(_run(options, listener, store, clock, stop, opening))
+
+
+def _load_application() -> None:
+    """Load the modules of `_filled_store` and `_run`. They stay, so a search for reference cycles finds none."""
+    with without_collector():
+        for name in ("app", "examples", "serving"):
+            import_module(f"{__package__}.{name}")
+    gc.freeze()
 
 
 def _parameters(options: argparse.Namespace, cache: Path | None) -> "Parameters":
@@ -138,7 +150,16 @@ async def _run(
     url = _url(listener)
     events = EventSource(opening.finish)
     first_rows = partial(refill, store, opening.parameters.story, url)
-    app = create_app(store, events, clock, lambda: url, failed, refill=first_rows, rate=options.rate)
+    app = create_app(
+        store,
+        events,
+        clock,
+        lambda: url,
+        failed,
+        refill=first_rows,
+        rate=options.rate,
+        faithful_links=options.faithful_links,
+    )
     _announce(url, as_json=options.json)
     await serve(app, listener, stop, at_deadline=remove_own_temporary)
     if not failures:
@@ -167,6 +188,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_rate,
         default=0,
         help="requests per second before a 429; Maton's limit is 10 (default: no limit)",
+    )
+    parser.add_argument(
+        "--faithful-links",
+        action="store_true",
+        help="let the links of pages name PostHog's host, as PostHog's do (default: the sandbox's own)",
     )
     parser.add_argument("--json", action="store_true", help="print the first line and the progress as JSON")
     parser.add_argument("--exit-on-eof", action="store_true", help="exit when standard input is closed")

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route as WebRoute
 
 from .admin.clock import SettableClock
@@ -26,7 +26,7 @@ from .api.account import find_organization, find_project
 from .errors import ApiError, maton_error, method_not_allowed, not_found, server_error
 from .http.bodies import read_object
 from .http.responses import error_response, json_response
-from .http.routing import Call, Router, Services
+from .http.routing import PUBLIC_URL, Call, Router, Services
 from .maton.connections import check_connection, web_routes
 from .maton.keys import Key, check_key, check_reach, check_scope
 from .maton.rate import RateLimited
@@ -77,15 +77,18 @@ def create_app(
     *,
     refill: Callable[[], None] = lambda: None,
     rate: int = 0,
+    faithful_links: bool = False,
 ) -> Starlette:
     """Return the application, which owns `store` and `events`: its lifespan opens the events and closes both.
 
     `base_url` returns the sandbox's own address without a trailing slash. `on_failure` is called when the events cannot
     be generated. `refill` replaces the rows by those of a new sandbox. `rate` is the limit of requests per second, as
-    Maton applies it; 0 means no limit.
+    Maton applies it; 0 means no limit. With `faithful_links` the links of pages name PostHog's host, as in
+    PostHog; otherwise they stay on the sandbox.
     """
     background = _Background()
-    services = Services(store, events, clock, background.start)
+    own = partial(_prefixed, base_url)
+    services = Services(store, events, clock, background.start, (lambda: PUBLIC_URL) if faithful_links else own)
     router = Router(resource_routes())
     sandbox = _Application(services, base_url, router, Faults(), clock, rate, deque(maxlen=_REMEMBERED), Journal())
     return Starlette(
@@ -93,6 +96,7 @@ def create_app(
             WebRoute("/", partial(_overview, sandbox)),
             *web_routes(services, base_url),
             *admin_routes(sandbox.faults, clock, sandbox.journal, partial(_reset, sandbox, refill)),
+            WebRoute("/posthog/project/{path:path}", _overview_of_the_app),
             WebRoute("/posthog/{path:path}", partial(_data_plane, sandbox), methods=_METHODS),
             WebRoute("/{path:path}", _unknown, methods=_METHODS),
         ],
@@ -105,6 +109,15 @@ def create_app(
         exception_handlers={sqlite3.OperationalError: _not_stored},
         lifespan=partial(_lifespan, services, background, on_failure),
     )
+
+
+def _prefixed(base_url: Callable[[], str]) -> str:
+    return f"{base_url()}/posthog"
+
+
+async def _overview_of_the_app(_request: Request) -> Response:
+    """Answer for a page of PostHog's app, to which results link: the overview is the only page of the sandbox."""
+    return RedirectResponse("/", status_code=302)
 
 
 class _Background:

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 
 from posthog_sandbox.api.definitions import ROUTES
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
-from .resource_calls import NOW, Resources
+from ..shared_data import open_shared
+from .resource_calls import Resources
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ PROPERTIES = "property_definitions/"
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=3000, today=NOW.date()) as opened:
+    with open_shared(3000) as opened:
         yield opened
 
 

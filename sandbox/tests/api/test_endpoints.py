@@ -7,17 +7,17 @@ from typing import Any
 import anyio
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
-from ..sandbox_client import FLAG, TODAY, Serving, Shared, serving
+from ..sandbox_client import FLAG, Serving, Shared, serving
+from ..shared_data import open_shared
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=20_000, today=TODAY) as opened:
+    with open_shared(20_000) as opened:
         yield opened
 
 

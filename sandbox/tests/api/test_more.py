@@ -10,10 +10,10 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
-from ..sandbox_client import FLAG, TODAY, Serving, Shared, serving
+from ..sandbox_client import FLAG, Serving, Shared, serving
+from ..shared_data import open_shared
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +22,7 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=20_000, today=TODAY) as opened:
+    with open_shared(20_000) as opened:
         yield opened
 
 

@@ -7,17 +7,17 @@ from typing import Any
 import anyio
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
-from ..sandbox_client import TODAY, Serving, Shared, serving
+from ..sandbox_client import Serving, Shared, serving
+from ..shared_data import open_shared
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=3_000, today=TODAY) as opened:
+    with open_shared(3_000) as opened:
         yield opened
 
 
@@ -62,7 +62,7 @@ async def test_a_page_of_persons_has_no_count_and_uuids_for_ids(sandbox: Serving
 
     assert page.keys() == {"results", "next", "previous"}
     assert [row["id"] for row in page["results"]] == [row["uuid"] for row in page["results"]]
-    assert page["next"] == "https://us.posthog.com/api/projects/1/persons/?limit=2&offset=2"
+    assert page["next"] == "http://sandbox.test/posthog/api/projects/1/persons/?limit=2&offset=2"
     assert page["previous"] is None
 
 

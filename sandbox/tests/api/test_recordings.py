@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from posthog_sandbox.api.recordings.resource import recording_routes
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.http.routing import Call
 from posthog_sandbox.storage.engine import Engine
 from posthog_sandbox.values import Row
 
+from ..shared_data import open_shared
 from .resource_calls import NOW, Resources
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ ALL: dict[str, Any] = {"date_from": "all", "limit": "1000"}
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=3000, today=NOW.date()) as opened:
+    with open_shared(3000) as opened:
         yield opened
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from posthog_sandbox.api.flags.resource import FLAGS
 from posthog_sandbox.api.surveys.resource import ROUTES
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.dataset.product import SURVEY_ID
 from posthog_sandbox.http.resource import routes
 from posthog_sandbox.storage.engine import Engine
 
-from .resource_calls import NOW, Resources
+from ..shared_data import open_shared
+from .resource_calls import Resources
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ STARTED = "2026-11-20T00:00:00Z"
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=10_000, today=NOW.date()) as opened:
+    with open_shared(10_000) as opened:
         yield opened
 
 

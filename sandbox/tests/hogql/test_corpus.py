@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.hogql import Context, PropertyType, Scope, translate
 from posthog_sandbox.hogql.functions.registry import allowed_functions
 from posthog_sandbox.storage.engine import Engine
+
+from ..shared_data import open_shared
 
 CORPUS = Path(__file__).with_name("corpus.sql")
 
@@ -27,7 +28,7 @@ QUERIES = [pytest.param(text, id=name) for name, text in corpus()]
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=2_000, today=date(2026, 11, 24)) as opened:
+    with open_shared(2_000, today=date(2026, 11, 24)) as opened:
         yield opened
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from hogql_lang.functions import known_functions
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.hogql import Context, HogqlError, translate
 from posthog_sandbox.hogql.functions import allowed
 from posthog_sandbox.hogql.functions.macros import macro_names
 from posthog_sandbox.hogql.functions.registry import allowed_functions
 from posthog_sandbox.storage.engine import Engine
+
+from ..shared_data import open_shared
 
 BERLIN = Context(timezone="Europe/Berlin", now=datetime(2026, 11, 24, 3, 0, tzinfo=UTC))
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36"
@@ -22,7 +23,7 @@ CHROME = "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36"
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=500, today=date(2026, 11, 24)) as opened:
+    with open_shared(500, today=date(2026, 11, 24)) as opened:
         yield opened
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.hogql import Context, HogqlError, translate
 from posthog_sandbox.storage.engine import Engine, ResultTable
+
+from ..shared_data import open_shared
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 TYPED = Context(
@@ -26,7 +27,7 @@ OBJECT = json.dumps(
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=2_000, today=date(2026, 11, 24)) as opened:
+    with open_shared(2_000, today=date(2026, 11, 24)) as opened:
         yield opened
 
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.hogql import Context, HogqlError, translate
 from posthog_sandbox.hogql.escape import hogql_identifier
 from posthog_sandbox.hogql.functions import registry
 from posthog_sandbox.storage.engine import Engine
 
 from ..oracle import accepting, examples
+from ..shared_data import open_shared
 from .drawing import expressions, statements
 from .sql import assert_harmless, skeleton
 
@@ -215,7 +215,7 @@ def test_a_mutated_query_is_compiled_to_harmless_sql_or_rejected(data: st.DataOb
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=500, today=date(2026, 11, 24)) as opened:
+    with open_shared(500, today=date(2026, 11, 24)) as opened:
         yield opened
 
 

@@ -8,10 +8,10 @@ import anyio
 import httpx2
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine, Progress
 
-from ..sandbox_client import TODAY, Serving, Shared, serving
+from ..sandbox_client import Serving, Shared, serving
+from ..shared_data import open_shared
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ class Stoppable(Shared):
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=500, today=TODAY) as opened:
+    with open_shared(500) as opened:
         yield opened
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.hogql import Context, translate
 from posthog_sandbox.queries.property_filters import FilterScope, filter_condition
 from posthog_sandbox.storage.engine import Engine
 
-from ..sandbox_client import NOW, TODAY, Serving, Shared, serving
+from ..sandbox_client import NOW, Serving, Shared, serving
+from ..shared_data import open_shared
 from .hogql_calls import rejection, scalar
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +21,7 @@ SCOPE = FilterScope(context=Context(), now=NOW)
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=EVENTS, today=TODAY) as opened:
+    with open_shared(EVENTS) as opened:
         yield opened
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import anyio
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
-from ..sandbox_client import TODAY, Serving, Shared, serving
+from ..sandbox_client import Serving, Shared, serving
+from ..shared_data import open_shared
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +19,7 @@ COUNT = "select count() from events"
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=EVENTS, today=TODAY) as opened:
+    with open_shared(EVENTS) as opened:
         yield opened
 
 

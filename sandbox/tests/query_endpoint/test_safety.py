@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.errors import ApiError
 from posthog_sandbox.hogql import SYSTEM_TABLES, Context, HogqlError, constant_rows, parse_expression, translate
 from posthog_sandbox.queries.action_steps import action_condition
@@ -23,7 +22,8 @@ from posthog_sandbox.storage.engine import Engine
 from ..hogql.drawing import expressions
 from ..hogql.sql import assert_harmless, skeleton
 from ..oracle import accepting, examples
-from ..sandbox_client import NOW, TODAY
+from ..sandbox_client import NOW
+from ..shared_data import open_shared
 
 HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text("`'\"\\;-/*{}()% \n\0", max_size=12)
 KINDS = ("event", "person", "group", "session", "event_metadata", "element", "hogql", "cohort")
@@ -32,7 +32,7 @@ SCOPE = FilterScope(context=Context(), now=NOW)
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=500, today=TODAY) as opened:
+    with open_shared(500) as opened:
         yield opened
 
 

@@ -6,10 +6,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
-from ..sandbox_client import FLAG, TODAY, Serving, Shared, serving
+from ..sandbox_client import FLAG, Serving, Shared, serving
+from ..shared_data import open_shared
 from .hogql_calls import rejection, scalar
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ PATIENCE_S = 120
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=5_000, today=TODAY) as opened:
+    with open_shared(5_000) as opened:
         yield opened
 
 

@@ -4,16 +4,16 @@ from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
-from posthog_sandbox.dataset import open_dataset
 from posthog_sandbox.storage.engine import Engine
 
-from ..sandbox_client import TODAY, Serving, Shared, serving
+from ..sandbox_client import Serving, Shared, serving
+from ..shared_data import open_shared
 from .recounting import EVENTS, SEED, Rows, generated
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with open_dataset(None, events=EVENTS, seed=SEED, today=TODAY) as opened:
+    with open_shared(EVENTS, seed=SEED) as opened:
         yield opened
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any, cast
 
-from posthog_sandbox.dataset import Parameters, raw_rows
+from posthog_sandbox.dataset import Parameters
+from posthog_sandbox.dataset.export import raw_rows
 
 from ..sandbox_client import TODAY
 

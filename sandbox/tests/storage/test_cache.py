@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,12 +22,26 @@ TOMORROW = TODAY + timedelta(days=1)
 EVENTS = 150
 SMALLEST = 100
 """The number of events from which these tests cache."""
+type Prepare = Callable[[Path], None]
 ROWS = "SELECT count(), groupBitXor(cityHash64(tuple(*))) FROM posthog.events"
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def prepare(tmp_path_factory: pytest.TempPathFactory) -> Prepare:
+    """Return a function that makes a cache with the data of one sandbox, generated once for all tests."""
+    made = tmp_path_factory.mktemp("prepared") / "cache"
+
+    def copy(cache: Path) -> None:
+        if not made.exists():
+            opened(made)
+        shutil.copytree(made, cache, symlinks=True, dirs_exist_ok=True)
+
+    return copy
 
 
 @pytest.fixture(autouse=True)
@@ -59,8 +74,8 @@ def test_equal_data_are_copied_instead_of_generated(cache: Path) -> None:
 @pytest.mark.parametrize(
     "changed", [{"events": EVENTS + 1}, {"seed": 43}, {"today": TODAY - timedelta(days=1)}, {"hostile": False}]
 )
-def test_other_data_are_generated_and_kept_too(cache: Path, changed: dict[str, Any]) -> None:
-    opened(cache)
+def test_other_data_are_generated_and_kept_too(cache: Path, changed: dict[str, Any], prepare: Prepare) -> None:
+    prepare(cache)
 
     assert len(opened(cache, **changed)[0]) > 1
     assert opened(cache, **changed)[0] == opened(cache)[0] == [1.0]
@@ -68,23 +83,23 @@ def test_other_data_are_generated_and_kept_too(cache: Path, changed: dict[str, A
 
 @pytest.mark.parametrize("days", [1, -1, 7])
 def test_data_of_another_day_are_shifted_instead_of_generated(
-    cache: Path, monkeypatch: pytest.MonkeyPatch, days: int
+    cache: Path, monkeypatch: pytest.MonkeyPatch, days: int, prepare: Prepare
 ) -> None:
     later = {"today": TODAY + timedelta(days=days), "weekday": TODAY.weekday()}
     generated = opened(cache / "other", **later)
-    opened(cache)
-    monkeypatch.setattr(opening_module, "load", never)
+    prepare(cache)
+    monkeypatch.setattr("posthog_sandbox.dataset.loading.load", never)
 
     assert opened(cache, **later) == ([0.0, 1.0], generated[1])
     assert opened(cache, **later) == ([1.0], generated[1])
     assert opened(cache)[0] == [1.0]
 
 
-def test_a_day_that_was_not_chosen_takes_the_calendar_of_data_in_the_cache(cache: Path) -> None:
+def test_a_day_that_was_not_chosen_takes_the_calendar_of_data_in_the_cache(cache: Path, prepare: Prepare) -> None:
     tomorrow = Parameters(EVENTS, 42, TODAY + timedelta(days=1))
     assert Cache(cache).with_calendar(tomorrow) == tomorrow
 
-    opened(cache)
+    prepare(cache)
     assert Cache(cache).with_calendar(tomorrow) == replace(tomorrow, weekday=TODAY.weekday())
     assert Cache(cache).with_calendar(replace(tomorrow, seed=43)).weekday is None
     assert Cache(cache).with_calendar(replace(tomorrow, hostile=False)).weekday is None
@@ -116,11 +131,11 @@ def test_days_before_the_last_two_are_removed(cache: Path) -> None:
 
 
 def test_a_shift_that_fails_leaves_no_entry_and_the_data_are_generated(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, monkeypatch: pytest.MonkeyPatch, prepare: Prepare
 ) -> None:
     later = {"today": TODAY + timedelta(days=1), "weekday": TODAY.weekday()}
     generated = opened(cache / "other", **later)
-    opened(cache)
+    prepare(cache)
 
     def fail(engine: Engine, _days: int) -> None:
         engine.execute("DROP TABLE posthog.persons SYNC")
@@ -131,8 +146,10 @@ def test_a_shift_that_fails_leaves_no_entry_and_the_data_are_generated(
     assert opened(cache, **later) == ([1.0], generated[1])
 
 
-def test_a_process_killed_while_it_shifts_leaves_nothing_that_is_used(cache: Path, tmp_path: Path) -> None:
-    opened(cache)
+def test_a_process_killed_while_it_shifts_leaves_nothing_that_is_used(
+    cache: Path, tmp_path: Path, prepare: Prepare
+) -> None:
+    prepare(cache)
     before = entries(cache)
     code = (
         "import os, sys; from datetime import date; from pathlib import Path\n"
@@ -172,15 +189,15 @@ def test_a_changed_generator_has_another_digest(tmp_path: Path) -> None:
     assert cache_module.generator_digest.__wrapped__(tmp_path) != same
 
 
-def test_data_of_another_version_are_generated(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened(cache)
+def test_data_of_another_version_are_generated(cache: Path, monkeypatch: pytest.MonkeyPatch, prepare: Prepare) -> None:
+    prepare(cache)
     monkeypatch.setattr(cache_module, "SCHEMA_VERSION", cache_module.SCHEMA_VERSION + 1)
 
     assert len(opened(cache)[0]) > 1
 
 
-def test_a_running_sandbox_does_not_change_what_is_cached(cache: Path) -> None:
-    opened(cache)
+def test_a_running_sandbox_does_not_change_what_is_cached(cache: Path, prepare: Prepare) -> None:
+    prepare(cache)
     with open_dataset(None, events=EVENTS, today=TODAY, cache=cache) as engine:
         engine.execute("TRUNCATE TABLE posthog.events")
         assert engine.select("SELECT count() FROM posthog.events").rows == [[0]]
@@ -236,8 +253,8 @@ def test_an_entry_that_could_not_be_written_whole_does_not_exist(cache: Path, mo
     assert opened(cache)[0] == [1.0]
 
 
-def test_a_copy_that_fails_is_generated(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened(cache)
+def test_a_copy_that_fails_is_generated(cache: Path, monkeypatch: pytest.MonkeyPatch, prepare: Prepare) -> None:
+    prepare(cache)
     copy = shutil.copytree
 
     def fail(source: Path, target: Path, **options: Any) -> None:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthog_sandbox.dataset import Parameters, generate, newest_today, product, raw_rows, tell
+from posthog_sandbox.dataset import Parameters, newest_today, product, tell
+from posthog_sandbox.dataset.export import raw_rows
+from posthog_sandbox.dataset.generate import generate
 from posthog_sandbox.dataset.rows import EventRow
 from posthog_sandbox.dataset.visit import FIXED_SHAPE
 

@@ -17,7 +17,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from posthog_sandbox.dataset import DatasetBusyError, DatasetError, Parameters, claim, generate, open_dataset
+from posthog_sandbox.dataset import DatasetBusyError, DatasetError, Parameters, claim, open_dataset
+from posthog_sandbox.dataset.generate import generate
 from posthog_sandbox.dataset.tables import GENERATED, TIME
 from posthog_sandbox.storage.engine import Engine, EngineError
 
@@ -98,6 +99,16 @@ def test_progress_rises_to_one_in_small_steps() -> None:
     assert fractions[-1] == 1
     steps = [after - before for before, after in pairwise(fractions)]
     assert all(0 <= step < 0.0501 for step in steps)
+
+
+def test_a_table_is_loaded_as_one_part_with_one_file_for_all_columns() -> None:
+    with open_dataset(None, events=20_000, today=TODAY) as engine:
+        parts = engine.select(
+            "SELECT table, count(), any(part_type) FROM system.parts WHERE active GROUP BY table"
+        ).rows
+
+    assert ["events", 1, "Compact"] in parts
+    assert {tuple(part[1:]) for part in parts} == {(1, "Compact")}
 
 
 def test_a_temporary_dataset_is_removed_when_it_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

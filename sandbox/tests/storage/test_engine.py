@@ -18,6 +18,17 @@ from posthog_sandbox.storage.engine import MAX_RESULT_ROWS, Engine, EngineError,
 NEVER_ENDING = "SELECT count() FROM numbers(1000000000000)"
 
 
+def test_an_engine_opens_its_own_database_only(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from posthog_sandbox.storage.engine import Engine\n"
+        "with Engine(Path(sys.argv[1])) as engine: print(engine.select('SELECT 1').rows, 'chdb' in sys.modules)\n"
+        "import chdb; print(chdb.query('SELECT 2'))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+
+    assert shown.stdout.split() == ["[[1]]", "False", "2"]
+
+
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("engine") / "data"

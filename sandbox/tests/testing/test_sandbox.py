@@ -97,6 +97,7 @@ def test_importing_the_package_and_the_plugin_loads_little() -> None:
     assert done.stderr.strip() == ""
 
 
+@pytest.mark.usefixtures("unforked")
 def test_a_block_has_a_sandbox_and_leaves_no_process_file_or_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +168,7 @@ def test_a_kept_directory_is_used_by_the_next_sandbox_and_its_rate_is_limited(tm
     assert "Requests are limited to 1000 per second" in page
 
 
+@pytest.mark.usefixtures("unforked")
 def test_a_sandbox_that_does_not_start_gives_the_reason(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="--events: must be at least 1"), Sandbox(events=0):
         pass
@@ -175,6 +177,7 @@ def test_a_sandbox_that_does_not_start_gives_the_reason(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.usefixtures("unforked")
 @pytest.mark.parametrize(
     ("script", "reason"),
     [("exit 3", "exit code 3"), ("exec cat", "no output"), ("trap '' TERM; cat; cat <&1", "no ou")],
@@ -192,6 +195,7 @@ def test_a_process_that_never_becomes_a_sandbox_is_stopped(
         pass
 
 
+@pytest.mark.usefixtures("unforked")
 def test_a_sandbox_does_not_get_keys_and_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\nenv | grep -c CANARY >&2\n")
@@ -203,6 +207,7 @@ def test_a_sandbox_does_not_get_keys_and_settings(tmp_path: Path, monkeypatch: p
         pass
 
 
+@pytest.mark.usefixtures("unforked")
 def test_a_sandbox_that_was_killed_is_reported() -> None:
     with Sandbox(events=200) as sandbox:
         os.kill(sandbox.pid, signal.SIGKILL)

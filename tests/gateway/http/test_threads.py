@@ -1,10 +1,13 @@
+import gc
 import threading
 import time
+from collections.abc import Callable, Generator
 
 import anyio
 import anyio.to_thread
 import pytest
 
+from maton_posthog.gateway.http import threads as module
 from maton_posthog.gateway.http.threads import Pause, Threads
 
 pytestmark = pytest.mark.anyio
@@ -53,3 +56,54 @@ async def test_work_that_is_given_up_ends_at_its_next_pause() -> None:
         await threads.run(work, float("inf"))
     assert scope.cancelled_caught
     assert await anyio.to_thread.run_sync(ended.wait, 60)
+
+
+def waiting(let_go: threading.Event) -> Callable[[Pause], bool]:
+    """Return work that ends when it is let go."""
+    return lambda _: let_go.wait(60)
+
+
+@pytest.fixture
+def collecting() -> Generator[None]:
+    """Let the collector run before and after."""
+    was_enabled = gc.isenabled()
+    gc.enable()
+    yield
+    (gc.enable if was_enabled else gc.disable)()
+
+
+@pytest.mark.usefixtures("collecting")
+async def test_garbage_is_not_collected_during_work() -> None:
+    threads, others = Threads(), Threads()
+    assert not await threads.run(lambda _: gc.isenabled(), float("inf"))
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError):
+        await threads.run(lambda _: 1 // 0, float("inf"))
+    assert gc.isenabled()
+    let_go = threading.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(threads.run, waiting(let_go), float("inf"))
+        await anyio.wait_all_tasks_blocked()
+        assert not await others.run(lambda _: gc.isenabled(), float("inf"))
+        let_go.set()
+    assert gc.isenabled()
+
+
+@pytest.mark.usefixtures("collecting")
+async def test_garbage_is_collected_at_last_when_there_is_always_some_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_UNCOLLECTED_S", -1.0)
+    threads, let_go = Threads(), threading.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(threads.run, waiting(let_go), float("inf"))
+        await anyio.wait_all_tasks_blocked()
+        assert not gc.isenabled()
+        await threads.run(lambda _: None, float("inf"))
+        assert gc.isenabled()
+        let_go.set()
+
+
+@pytest.mark.usefixtures("collecting")
+async def test_a_collector_that_was_off_stays_off() -> None:
+    gc.disable()
+    await Threads().run(lambda _: None, float("inf"))
+    assert not gc.isenabled()

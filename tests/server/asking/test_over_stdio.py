@@ -1,7 +1,7 @@
 """Asking a person over stdio, with real processes: calls of clients that can ask leave the short way."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -29,6 +29,18 @@ class Person:
         return ElicitResult(action=self.action)
 
 
+@pytest.fixture(scope="module")
+def started() -> Generator[Sandbox]:
+    with Sandbox(events=100) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(started: Sandbox) -> Sandbox:
+    started.reset()
+    return started
+
+
 @asynccontextmanager
 async def connected(sandbox: Sandbox, era: Any, person: Person | None) -> AsyncGenerator[Client]:
     variables = environment(MATON_API_KEY=sandbox.key, MATON_GATEWAY_URL=sandbox.url, MATON_CONTROL_URL=sandbox.url)
@@ -47,24 +59,24 @@ async def called(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
 
 @ERAS
 @pytest.mark.parametrize("action", ["accept", "decline"])
-async def test_a_person_at_a_client_over_stdio_decides(era: str, action: Literal["accept", "decline"]) -> None:
+async def test_a_person_at_a_client_over_stdio_decides(
+    sandbox: Sandbox, era: str, action: Literal["accept", "decline"]
+) -> None:
     person = Person(action)
-    with Sandbox(events=100) as sandbox:
-        async with connected(sandbox, era, person) as client:
-            made = await called(client, "create_flag", key=f"asked-{era}", rollout_percentage=5)
-            assert person.asked == []
-            shown = await called(client, "update_flag", flag=str(made["id"]), rollout_percentage=50)
-            now = await called(client, "get_flag", flag=str(made["id"]))
+    async with connected(sandbox, era, person) as client:
+        made = await called(client, "create_flag", key=f"asked-{era}", rollout_percentage=5)
+        assert person.asked == []
+        shown = await called(client, "update_flag", flag=str(made["id"]), rollout_percentage=50)
+        now = await called(client, "get_flag", flag=str(made["id"]))
     assert len(person.asked) == 1
     assert ("changed" in shown) is (action == "accept")
     assert now["filters"]["groups"][0]["rollout_percentage"] == (50 if action == "accept" else 5)
 
 
 @ERAS
-async def test_a_client_without_a_person_confirms_over_the_short_way(era: str) -> None:
-    with Sandbox(events=100) as sandbox:
-        async with connected(sandbox, era, None) as client:
-            made = await called(client, "create_flag", key="unasked", rollout_percentage=5)
-            error = (await called(client, "delete_flag", flag=str(made["id"])))["error"]
-            gone = await called(client, "delete_flag", flag=str(made["id"]), confirmation=error["confirmation"])
+async def test_a_client_without_a_person_confirms_over_the_short_way(sandbox: Sandbox, era: str) -> None:
+    async with connected(sandbox, era, None) as client:
+        made = await called(client, "create_flag", key="unasked", rollout_percentage=5)
+        error = (await called(client, "delete_flag", flag=str(made["id"])))["error"]
+        gone = await called(client, "delete_flag", flag=str(made["id"]), confirmation=error["confirmation"])
     assert gone["deleted"] is True

@@ -16,10 +16,11 @@ from maton_posthog.gateway.call import Call
 from maton_posthog.gateway.errors import Failed
 from maton_posthog.gateway.queries import background
 from maton_posthog.server import calling
+from maton_posthog.tools import operation
 from maton_posthog.tools.query import operations as query
 
 from ...gateway.fake_gateway import FakeGateway, Peer, Received, raw
-from ..test_every_operation import documented, served, text_of
+from ..test_every_operation import documented, served, text_of, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -203,3 +204,42 @@ async def test_rendering_counts_towards_the_deadline(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(Call, "in_thread", late)
         error = shown(await client.call_tool("run_hogql", {"query": f"{SQL} LIMIT 5000"}))["error"]
     assert error["code"] == "timeout"
+
+
+async def test_a_result_with_one_large_row_is_rendered_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, threads = calling.render, list[bool]()
+
+    def render(*given: Any, **options: Any) -> Any:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return plain(*given, **options)
+
+    async with served() as (client, fake):
+        slow = await ready(client, fake)
+        slow.answer = {"columns": ["event"], "results": [[[{"a": number} for number in range(30_000)]]]}
+        slow.released.set()
+        monkeypatch.setattr(calling, "render", render)
+        result = shown(await client.call_tool("run_hogql", {"query": f"{SQL} LIMIT 10"}))
+        assert result["truncated"]
+    assert threads == [False]
+
+
+@pytest.mark.parametrize("size", [1_000, 300_000])
+@pytest.mark.parametrize("tool", ["list_flags", "list_persons", "list_annotations", "list_dashboards", "list_insights"])
+async def test_a_large_page_is_read_in_another_thread(monkeypatch: pytest.MonkeyPatch, tool: str, size: int) -> None:
+    plain, threads = operation.read, list[bool]()
+
+    def read(*given: Any) -> Any:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return plain(*given)
+
+    async def padded(request: Received, peer: Peer) -> None:
+        page = upstream(request)
+        await peer.send(raw(200, json.dumps({**page, "padding": "x" * size} if "results" in page else page).encode()))
+
+    async with served() as (client, fake):
+        await client.call_tool(tool, {})
+        fake.answers(padded)
+        monkeypatch.setattr(operation, "read", read)
+        assert not (await client.call_tool(tool, {})).is_error
+    assert threads
+    assert set(threads) == {size < 200_000}

@@ -6,7 +6,8 @@ import pytest
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from maton_posthog.gateway.errors import Refused
-from maton_posthog.schemas.base import Id, InProject
+from maton_posthog.schemas.analytics.queries import QueryTrends
+from maton_posthog.schemas.base import Id, InProject, forms
 from maton_posthog.server.arguments import invalid_arguments, reject_flood
 from maton_posthog.tools.operations import OPERATIONS
 
@@ -152,3 +153,32 @@ def test_the_branch_of_a_union_that_explains_itself_speaks_alone(
     with pytest.raises(ValidationError) as error:
         operation.input.model_validate(arguments)
     assert invalid_arguments(tool, error.value, []).message == message
+
+
+def test_a_flood_of_values_is_rejected_without_validating_each() -> None:
+    reject_flood("get_tool", {"flag_id": [1] * 49_999}, NAMES)
+    for flood in (
+        [1] * 50_000,
+        [{"key": 1}] * 25_000,
+        [[[1, 1, 1, 1]] * 10_000],
+        " [" + "1," * 50_000 + "1]",
+    ):
+        with pytest.raises(Refused) as refused:
+            reject_flood("get_tool", {"flag_id": flood}, NAMES)
+        assert refused.value.message == "get_tool: the arguments must have at most 50000 values."
+    reject_flood("get_tool", {"flag_id": "a text, " * 60_000}, NAMES)
+
+
+def test_a_long_list_of_objects_is_rejected_without_validating_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = list[str]()
+
+    def from_text(text: str) -> str:
+        read.append(text)
+        return text
+
+    monkeypatch.setattr(forms, "from_text", from_text)
+    with pytest.raises(ValidationError) as error:
+        QueryTrends.model_validate({"events": ["$pageview"] * 1_001})
+    refused = invalid_arguments("query_trends", error.value, ["events"])
+    assert refused.message == "query_trends: `events` must have at most 1000 items."
+    assert not read

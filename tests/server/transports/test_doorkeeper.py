@@ -1,6 +1,7 @@
 """Conditions for accepting HTTP requests, and the parts of them that reach the server: the application over ASGI."""
 
 import hmac
+import json
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -80,3 +81,13 @@ async def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPa
         response = await client.get("/mcp", headers={"Authorization": "Bearer token-0123456780"})
     assert response.status_code == 401
     assert {TOKEN.encode(), b"token-0123456780"} in compared
+
+
+async def test_a_request_with_too_many_values_does_not_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = {**HttpServer.headers(), **ALLOWED}
+    texts = {"text": 'a, "quoted", \\ text, ' * 20_000}
+    async with client_of(Listening().server, monkeypatch) as client:
+        for params, status in (({"x": [1] * 70_000}, 413), ({"x": [{"a": 1}] * 70_000}, 413), (texts, 400)):
+            body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": params})
+            response = await client.post("/mcp", headers=headers, content=body)
+            assert response.status_code == status

@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Any, cast
 
+import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,6 +84,21 @@ def pixels(png: bytes) -> tuple[int, int, int]:
     return width, height, len(set(raw))
 
 
+@pytest.fixture
+def one_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw in this process, where only the first picture takes a second."""
+
+    async def run(command: list[str], *, input: bytes, **_: object) -> "subprocess.CompletedProcess[bytes]":
+        output = io.BytesIO()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input)))
+            patch.setattr(sys, "stdout", io.TextIOWrapper(output))
+            code = renderer.main()
+            return subprocess.CompletedProcess(command, code, output.getvalue())
+
+    monkeypatch.setattr(anyio, "run_process", run)
+
+
 @EVERY
 def test_a_specification_is_plain_data_that_computes_and_loads_nothing(name: str) -> None:
     spec = made(name).spec
@@ -93,6 +109,7 @@ def test_a_specification_is_plain_data_that_computes_and_loads_nothing(name: str
 
 
 @pytest.mark.anyio
+@pytest.mark.usefixtures("one_renderer")
 @EVERY
 async def test_every_kind_is_drawn_at_its_size_and_is_not_blank(name: str) -> None:
     table, marks = TABLES[name]

@@ -1,8 +1,11 @@
 """API resources of a project, one module per area."""
 
+from anyio import to_thread
+
 from ..http.resource import routes
 from ..http.routing import Route, Services
 from ..query_endpoint.handlers import QueryEndpoint
+from ..query_endpoint.runners import load_runners
 from .account import ROUTES as ACCOUNT
 from .actions.references import ROUTES as ACTIONS
 from .activity import ROUTES as ACTIVITY
@@ -60,3 +63,4 @@ def resource_routes() -> tuple[Route, ...]:
 async def on_ready(services: Services) -> None:
     """Run the work that needs the events, once they are open."""
     await calculate_pending(services)
+    await to_thread.run_sync(load_runners, abandon_on_cancel=True)

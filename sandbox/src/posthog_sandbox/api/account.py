@@ -275,7 +275,7 @@ def _get_organization(rows: Rows, call: Call) -> Row:
 
 def _list_organizations(rows: Rows, call: Call) -> Row:
     found = [_organization(rows, id, founded(call.services.clock())) for id in ORGANIZATION_NAMES]
-    return limit_offset(call.path, call.query, call.params, found, lambda row: row, DEFAULT_LIMIT)
+    return limit_offset(call.address, call.query, call.params, found, lambda row: row, DEFAULT_LIMIT)
 
 
 def _list_projects(rows: Rows, call: Call) -> Row:
@@ -283,7 +283,7 @@ def _list_projects(rows: Rows, call: Call) -> Row:
     organization = None if within is None else find_organization(rows, within)
     wanted = call.params.get("search", "").casefold()
     found = [project for project in rows.all("projects") if _is_listed(project, organization, wanted)]
-    return limit_offset(call.path, call.query, call.params, found, _basic, DEFAULT_LIMIT)
+    return limit_offset(call.address, call.query, call.params, found, _basic, DEFAULT_LIMIT)
 
 
 def _is_listed(project: Row, organization: str | None, wanted: str) -> bool:

@@ -5,7 +5,7 @@ from functools import partial
 from anyio import to_thread
 from starlette.responses import Response
 
-from ..http.paging import absolute_url, positive
+from ..http.paging import page_url, positive
 from ..http.resource import Resource, reach
 from ..http.responses import json_response
 from ..http.routing import Call, Route
@@ -58,7 +58,7 @@ def _page(call: Call, found: list[Row]) -> Response:
     """Return the page `{"results", "next", "previous", "total_count"}` of `?limit=10&page=1`."""
     limit, page = positive(call.params.get("limit"), _PAGE), positive(call.params.get("page"), 1)
     end = page * limit
-    turn = partial(absolute_url, call.path, call.query)
+    turn = partial(page_url, call.address, call.query)
     return json_response(
         {
             "results": found[end - limit : end],

@@ -72,7 +72,7 @@ async def _list_events(call: Call) -> Response:
         if wanted(row["name"]) and row["name"] not in excluded and matches(row["name"])
     ]
     found = _EVENT_ORDER.sorted(found, call.params)
-    return json_response(limit_offset(call.path, call.query, call.params, found, lambda row: row, DEFAULT_LIMIT))
+    return json_response(limit_offset(call.address, call.query, call.params, found, lambda row: row, DEFAULT_LIMIT))
 
 
 def _event_type(params: QueryParams) -> Callable[[str], bool]:
@@ -176,7 +176,7 @@ async def _list_properties(call: Call) -> Response:
     if kind == "group" and call.params.get("group_type_index") != "0":
         found = []
     found.sort(key=lambda row: (not row["is_seen_on_filtered_events"], row["name"]))
-    page = limit_offset(call.path, call.query, call.params, found, lambda row: row, DEFAULT_LIMIT)
+    page = limit_offset(call.address, call.query, call.params, found, lambda row: row, DEFAULT_LIMIT)
     is_last_page = page["next"] is None and whole(call.params.get("offset")) in range(max(len(found), 1))
     if is_last_page:
         page["results"] += [row for row in _virtual_definitions(kind) if accepted(row)]

@@ -7,7 +7,6 @@ from binascii import Error as NotBase64
 from starlette.responses import Response
 
 from ..errors import invalid, not_found, required
-from ..http.paging import PUBLIC_URL
 from ..http.responses import json_response
 from ..http.routing import Call, Route
 from ..storage.events import literal
@@ -67,7 +66,7 @@ def _index(call: Call) -> int:
 
 def _link(call: Call, index: int, offset: int) -> str:
     cursor = base64.urlsafe_b64encode(f"o={offset}".encode()).decode().rstrip("=")
-    return f"{PUBLIC_URL}{call.path}?cursor={cursor}&group_type_index={index}"
+    return f"{call.address}?cursor={cursor}&group_type_index={index}"
 
 
 def _offset(cursor: str | None) -> int:

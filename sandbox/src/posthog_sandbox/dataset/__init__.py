@@ -3,9 +3,8 @@
 from . import product
 from .cache import Cache, cache_directory
 from .directory import DatasetBusyError, DatasetDirectory, DatasetError, claim, remove_own_temporary
-from .export import raw_events, raw_rows
-from .generate import Parameters, generate
 from .opening import Opening, open_dataset
+from .parameters import Parameters
 from .story import Story, newest_today, tell
 
 __all__ = [
@@ -18,12 +17,9 @@ __all__ = [
     "Story",
     "cache_directory",
     "claim",
-    "generate",
     "newest_today",
     "open_dataset",
     "product",
-    "raw_events",
-    "raw_rows",
     "remove_own_temporary",
     "tell",
 ]

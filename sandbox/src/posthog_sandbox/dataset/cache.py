@@ -18,12 +18,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
-from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
 from .directory import SCHEMA_VERSION
-from .generate import Parameters
+from .parameters import Parameters
 
 VARIABLE = "POSTHOG_SANDBOX_CACHE"
 OFF = "off"
@@ -116,7 +116,7 @@ class Cache:
         """Return the path of the dataset's entry; None for a dataset that is not cached."""
         if parameters.events < EVENTS_AT_LEAST:
             return None
-        versions = f"{SCHEMA_VERSION}-{metadata.version('chdb-core')}-{generator_digest()}"
+        versions = f"{SCHEMA_VERSION}-{_engine_version()}-{generator_digest()}"
         kind = "" if parameters.hostile else "-plain"
         dataset = f"{versions}-{parameters.events}-{parameters.seed}{kind}"
         return self.path / f"{dataset}@{parameters.calendar}@{parameters.today}"
@@ -172,6 +172,19 @@ class _CachedDay:
             return cls(path, int(calendar), date.fromisoformat(today))
         except ValueError:
             return None
+
+
+@cache
+def _engine_version() -> str:
+    """Return the version of chdb, read from the name of its metadata: a module that reads metadata is slow to load."""
+    package = find_spec("chdb")
+    for place in (package and package.submodule_search_locations) or ():
+        named = [path.name for path in Path(place).parent.glob("chdb_core-*.dist-info")]
+        if len(named) == 1:
+            return named[0].removeprefix("chdb_core-").removesuffix(".dist-info")
+    from importlib import metadata
+
+    return metadata.version("chdb-core")
 
 
 @cache

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .generate import Parameters
+from .parameters import Parameters
 
 SCHEMA_VERSION = 1
 """Increment it when tables or generated values change; kept directories of other versions are then regenerated."""

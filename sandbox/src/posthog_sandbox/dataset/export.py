@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .generate import Parameters, generate
+from .generate import generate
+from .parameters import Parameters
 from .tables import GENERATED, TIME
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

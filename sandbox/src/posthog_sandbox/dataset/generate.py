@@ -2,44 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 
 from . import journeys
 from .chance import Chance, Weighted
+from .parameters import Parameters
 from .people import Company, Person, found_companies, meet
 from .rows import Batch, DistinctIdRow, PersonRow
-from .story import DAY, DAYS, SECOND, Story, tell
+from .story import DAY, DAYS, SECOND, Story
 from .visit import Visit
 from .vocabulary import DESKTOPS, DIRECT, LOCAL_HOURS, SOURCES
 
 _BATCH_EVENTS = 5_000
 
 _EVENTS_PER_COMPANY = 800
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """The parameters that determine every byte of a dataset."""
-
-    events: int
-    """Exact number of events, at least 1."""
-    seed: int
-    today: date
-    """The last day of the data."""
-    hostile: bool = True
-    """Whether some values are deliberately hostile (prompt injection, control characters, very long text ...)."""
-    weekday: int | None = None
-    """The weekday that the calendar takes `today` for (0 is Monday); None for the real one. See `tell`."""
-
-    @property
-    def calendar(self) -> int:
-        """The weekday of `today` in the calendar of the data."""
-        return self.today.weekday() if self.weekday is None else self.weekday
-
-    @property
-    def story(self) -> Story:
-        """The calendar of the data."""
-        return tell(self.today, self.weekday)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,18 @@
 """Loading of a generated dataset into an open database."""
 
-import gc
 import re
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable
 
+from ..collector import without_collector
 from ..storage.engine import Engine
-from .generate import Parameters, generate
+from .generate import generate
+from .parameters import Parameters, ReportProgress
 from .rows import Batch
 from .staging import EVENT_COLUMNS, JOINED, PROPERTIES, SENT, SETTINGS, STAGING, collect_properties, staged_lines
 from .tables import DATABASE, EVENT_DEFINITIONS, EVENTS, GENERATED, PROPERTY_DEFINITIONS, TABLES, line
 
-type ReportProgress = Callable[[float, str], None]
-
-_ROUNDS = 2
-"""Number of rounds in which the text of events is sent to ClickHouse; each leaves a file per column."""
-_ROUND_EVENTS = 10_000, 100_000
-"""Least and most events of a round."""
+_ROUND_EVENTS = 100_000
+"""Number of events whose text is sent to ClickHouse at once; each round leaves a part per table."""
 _GENERATED_SHARE = 0.95
 _SAMPLED_EVENTS = 1_000_000
 
@@ -65,16 +61,14 @@ def load(engine: Engine, parameters: Parameters, progress: ReportProgress) -> No
     for table in (*TABLES, *STAGING):
         engine.execute(table.create())
     total, made = parameters.events, 0
-    least, most = _ROUND_EVENTS
-    size = min(max(total // _ROUNDS, least), most)
     writer = _Writer(engine, collect_properties(max(1, total // _SAMPLED_EVENTS)))
     progress(0.0, f"Generating {total:,} events")
-    with _without_collector():
+    with without_collector():
         for batch in generate(parameters):
             writer.add(batch)
             made += len(batch.sent)
             progress(_GENERATED_SHARE * made / total, f"Generated {made:,} of {total:,} events")
-            if writer.events >= size or made == total:
+            if writer.events >= _ROUND_EVENTS or made == total:
                 writer.write()
     progress(_GENERATED_SHARE, "Collecting event and property definitions")
     _define_events(engine)
@@ -126,18 +120,6 @@ class _Writer:
         self._settings.clear()
         self._sent.clear()
         self.events = self._number = 0
-
-
-@contextmanager
-def _without_collector() -> Generator[None]:
-    """Stop the search for reference cycles: there are none among rows, and it is a tenth of the time of generating."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _define_events(engine: Engine) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 from ..storage.engine import Engine, EngineError
 from .cache import Cache
 from .directory import DatasetBusyError, DatasetDirectory, DatasetError, claim
-from .generate import Parameters
-from .loading import ReportProgress, load
+from .parameters import Parameters, ReportProgress
 from .shifting import shift
 from .tables import DATABASE, EVENTS
 
@@ -103,6 +102,8 @@ def _open(directory: DatasetDirectory, parameters: Parameters, progress: ReportP
             return _copied(directory, parameters, progress, cache, made_for)
         cache.discard(parameters)
         directory.clear(parameters)
+    from .loading import load  # with the generator, which a start from the cache does not need
+
     engine = _start(directory)
     with ExitStack() as on_failure:
         on_failure.callback(engine.close)

@@ -6,9 +6,6 @@ from urllib.parse import parse_qsl, urlencode
 
 from ..values import Row
 
-PUBLIC_URL = "https://us.posthog.com"
-"""The host of PostHog's `next` and `previous` URLs. It is not the gateway: clients that follow them leave it."""
-
 DEFAULT_LIMIT = 100
 
 
@@ -24,16 +21,16 @@ def whole(value: str | None) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0
 
 
-def absolute_url(path: str, query: str, changes: Mapping[str, int | None]) -> str:
-    """Return PostHog's URL of a page: this request's query with `changes` applied, where None removes a parameter."""
+def page_url(address: str, query: str, changes: Mapping[str, int | None]) -> str:
+    """Return the URL of a page: this request's query with `changes` applied, where None removes a parameter."""
     pairs = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name not in changes]
     pairs += [(name, str(value)) for name, value in changes.items() if value is not None]
     encoded = urlencode(sorted(pairs))
-    return f"{PUBLIC_URL}{path}" + (f"?{encoded}" if encoded else "")
+    return f"{address}?{encoded}" if encoded else address
 
 
 def limit_offset(
-    path: str, query: str, params: Mapping[str, str], rows: Sequence[Row], show: Callable[[Row], Any], default: int
+    address: str, query: str, params: Mapping[str, str], rows: Sequence[Row], show: Callable[[Row], Any], default: int
 ) -> Row:
     """Return a page in the common form `{"count", "next", "previous", "results"}`."""
     limit, offset = positive(params.get("limit"), default), whole(params.get("offset"))
@@ -41,8 +38,8 @@ def limit_offset(
     before = {"limit": limit, "offset": offset - limit if offset > limit else None}
     return {
         "count": len(rows),
-        "next": absolute_url(path, query, after) if offset + limit < len(rows) else None,
-        "previous": absolute_url(path, query, before) if offset > 0 else None,
+        "next": page_url(address, query, after) if offset + limit < len(rows) else None,
+        "previous": page_url(address, query, before) if offset > 0 else None,
         "results": [show(row) for row in rows[offset : offset + limit]],
     }
 

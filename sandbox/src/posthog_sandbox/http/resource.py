@@ -162,7 +162,7 @@ def list_rows(resource: Resource, call: Call) -> Row:
         show = partial(resource.show_in_list or resource.show, rows)
         if not resource.paginated:
             return counted(call.params, found, show)
-        return limit_offset(call.path, call.query, call.params, found, show, resource.page_size)
+        return limit_offset(call.address, call.query, call.params, found, show, resource.page_size)
 
 
 def get_row(resource: Resource, call: Call) -> Row:

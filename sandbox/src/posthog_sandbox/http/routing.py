@@ -10,15 +10,22 @@ from ..storage.events import EventSource
 from ..storage.store import Store
 from ..values import Clock, Row
 
+PUBLIC_URL = "https://us.posthog.com"
+"""The host of PostHog's `next` and `previous` URLs. It is not the gateway: clients that follow them leave it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Dependencies shared by all endpoints. `spawn` runs a job in the background until the sandbox stops."""
+    """Dependencies shared by all endpoints. `spawn` runs a job in the background until the sandbox stops.
+
+    `public_url` is what precedes `/api/` in the addresses of pages: PostHog's host, or the sandbox's own.
+    """
 
     store: Store
     events: EventSource
     clock: Clock
     spawn: Callable[[Callable[[], Awaitable[None]]], None]
+    public_url: Callable[[], str] = lambda: PUBLIC_URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,11 @@ class Call:
     body: Row
     arguments: Mapping[str, str]
     project_id: int
+
+    @property
+    def address(self) -> str:
+        """The absolute address of this path, as the links of pages have it."""
+        return f"{self.services.public_url()}{self.path}"
 
 
 type Endpoint = Callable[[Call], Awaitable[Response]]

@@ -11,6 +11,9 @@ from ..queries.project import Project
 from ..values import is_uuid
 from .requests import malformed_query
 
+KINDS = frozenset({"InsightActorsQuery", "FunnelsActorsQuery", "StickinessActorsQuery"})
+"""The kinds that list the actors of an insight."""
+
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 
 

@@ -10,8 +10,8 @@ from hogql_lang import tree
 from ..errors import invalid
 from ..hogql import HogqlError, escape, parse_query, translate
 from ..http.routing import Call
-from ..insights.actor_source import ActorSource
-from ..insights.actors.query import KINDS, insight_actors
+from ..insights.actor_source import KINDS, ActorSource
+from ..insights.actors.query import insight_actors
 from ..queries.columns import SelectedColumn, default_order, ordered, read_column, without_comment
 from ..queries.people import groups_by_key, persons_by_id, recorded_sessions
 from ..queries.project import Project, with_filters

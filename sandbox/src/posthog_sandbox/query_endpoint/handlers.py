@@ -1,12 +1,12 @@
 """The query endpoint: POST runs a query, GET polls an asynchronous one, DELETE cancels it.
 
-`RUNNERS` maps kinds to functions (here and in `insights/`); wrapper nodes are unwrapped. Results are cached, and
-`refresh` decides whether a cached result is used.
+`runners.py` maps kinds to functions; wrapper nodes are unwrapped. Results are cached, and `refresh` decides whether a
+cached result is used.
 """
 
 import time
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,29 +18,14 @@ from starlette.responses import Response
 from ..errors import ApiError, invalid, not_found, required, server_error
 from ..http.responses import json_response
 from ..http.routing import Call, Route
-from ..insights.actors.options import actors_options
-from ..insights.actors.query import KINDS as ACTOR_KINDS
-from ..insights.actors.query import insight_actors_query
-from ..insights.experiments.exposures import experiment_exposure_query
-from ..insights.experiments.query import experiment_query
-from ..insights.funnels.query import funnels_query
-from ..insights.paths.query import paths_query
-from ..insights.retention.query import retention_query
-from ..insights.trends.lifecycle import lifecycle_query
-from ..insights.trends.query import trends_query
-from ..insights.trends.stickiness import stickiness_query
 from ..queries.overrides import with_filters_override
 from ..queries.project import Projects
-from ..queries.running import Runner
 from ..queries.stored_tables import CohortPersons
 from ..storage.engine import Progress
 from ..storage.events import marked, new_mark
 from ..storage.results import MODES, Mode, ResultCache, cache_key, kept_result, mode_named
 from ..values import Row, as_object, timestamp
-from .actors import actors_query
-from .events import events_query
-from .hogql import database_schema, hogql_metadata, hogql_query
-from .taxonomy import event_taxonomy, team_taxonomy
+from .runners import RUNNERS
 
 WRAPPERS = frozenset({"InsightVizNode", "DataVisualizationNode", "DataTableNode"})
 KEPT_SECONDS = 600.0
@@ -303,25 +288,3 @@ def _status(call: Call, identity: str) -> Row:
 def _detail(error: ApiError) -> str:
     body = as_object(error.body)
     return str(body.get("detail")) if body else f"HTTP {error.status}"
-
-
-RUNNERS: Mapping[str, Runner] = {
-    "HogQLQuery": hogql_query,
-    "HogQLMetadata": hogql_metadata,
-    "DatabaseSchemaQuery": database_schema,
-    "EventTaxonomyQuery": event_taxonomy,
-    "TeamTaxonomyQuery": team_taxonomy,
-    "EventsQuery": events_query,
-    "ActorsQuery": actors_query,
-    "TrendsQuery": trends_query,
-    "LifecycleQuery": lifecycle_query,
-    "StickinessQuery": stickiness_query,
-    "FunnelsQuery": funnels_query,
-    "PathsQuery": paths_query,
-    "RetentionQuery": retention_query,
-    **dict.fromkeys(ACTOR_KINDS, insight_actors_query),
-    "InsightActorsQueryOptions": actors_options,
-    "ExperimentQuery": experiment_query,
-    "ExperimentExposureQuery": experiment_exposure_query,
-}
-"""The function for each query kind."""

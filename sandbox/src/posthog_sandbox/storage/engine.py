@@ -3,7 +3,9 @@
 chdb runs one server inside a process with one data directory at a time; no second process can open that directory.
 """
 
+import importlib.util
 import json
+import os
 import re
 import sys
 import threading
@@ -256,7 +258,7 @@ def _check_kept(table: str, kept: int, written: int) -> None:
 def _load_chdb() -> Callable[[str], _Connection]:
     """Return chdb's `connect`. The import takes up to 5 seconds and 300 MB, so only a running sandbox makes it."""
     try:
-        with _without_pyarrow():
+        with _without_pyarrow(), _without_first_database():
             from chdb.state import connect
     except ImportError as error:
         raise EngineMissingError(
@@ -279,6 +281,28 @@ def _without_pyarrow() -> Generator[None]:
         yield
     finally:
         del modules["pyarrow"]
+
+
+@contextmanager
+def _without_first_database() -> Generator[None]:
+    """Keep chdb's `__init__` from running, which opens a database in memory to learn its version: half of the import.
+
+    Its other task is done here: to load the library so that it finds its own allocator first.
+    """
+    found = importlib.util.find_spec("chdb")
+    if "chdb" in sys.modules or found is None or found.submodule_search_locations is None:
+        yield
+        return
+    package = ModuleType("chdb")
+    package.__path__ = found.submodule_search_locations
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(flags | getattr(os, "RTLD_DEEPBIND", 0))
+    sys.modules["chdb"] = package
+    try:
+        yield
+    finally:
+        del sys.modules["chdb"]  # to be imported whole by anything else that needs it
+        sys.setdlopenflags(flags)
 
 
 @contextmanager

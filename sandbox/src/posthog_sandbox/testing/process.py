@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
@@ -32,15 +32,7 @@ class SandboxProcess:
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        self._popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "posthog_sandbox", "--json", "--exit-on-eof", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=_environment(),
-            encoding="utf-8",
-            errors="replace",
-        )
+        self._popen = start_process(("--json", "--exit-on-eof", *arguments), _environment())
         self._input = cast("IO[str]", self._popen.stdin)
         self._output = cast("IO[str]", self._popen.stdout)
         self._news = threading.Condition()
@@ -110,6 +102,19 @@ class SandboxProcess:
             self._ready = self._ready or message["progress"] >= 1
         elif line:
             self._last_line = line
+
+
+def start_process(arguments: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+    """Start the command with pipes for its input and its output."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "posthog_sandbox", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        encoding="utf-8",
+        errors="replace",
+    )
 
 
 def _as_message(line: str) -> dict[str, Any]:

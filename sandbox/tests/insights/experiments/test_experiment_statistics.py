@@ -23,7 +23,7 @@ BAYESIAN = StatsConfig("bayesian", alpha=0.05, relative=True, baseline="control"
 FREQUENTIST = StatsConfig("frequentist", alpha=0.05, relative=True, baseline="control")
 
 
-def integral(density: Callable[[float], float], low: float, high: float, parts: int = 20_000) -> float:
+def integral(density: Callable[[float], float], low: float, high: float, parts: int = 4_000) -> float:
     """Integrate with Simpson's rule."""
     width = (high - low) / parts
     inner = sum((4 if part % 2 else 2) * density(low + part * width) for part in range(1, parts))

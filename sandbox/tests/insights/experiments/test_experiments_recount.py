@@ -16,7 +16,7 @@ from posthog_sandbox.dataset.story import tell
 from posthog_sandbox.examples import fill
 from posthog_sandbox.http.routing import Call, Services
 from posthog_sandbox.queries.project import Projects
-from posthog_sandbox.query_endpoint.handlers import RUNNERS
+from posthog_sandbox.query_endpoint.runners import RUNNERS
 from posthog_sandbox.storage.engine import Engine
 from posthog_sandbox.storage.events import EventSource
 from posthog_sandbox.storage.store import Store

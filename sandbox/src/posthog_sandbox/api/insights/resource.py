@@ -32,7 +32,7 @@ from ...http.resource import Change, Resource, alive_or_restored, by_id, get_row
 from ...http.responses import json_response
 from ...http.routing import Call, Endpoint, Route
 from ...identity import user_basic
-from ...query_endpoint.handlers import RUNNERS
+from ...query_endpoint.runners import RUNNERS
 from ...storage.results import Mode, mode_named
 from ...storage.store import Rows
 from ...values import Row, as_object

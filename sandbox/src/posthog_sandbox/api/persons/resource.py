@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ...errors import invalid, not_found
 from ...http.filters import json_parameter, truth
-from ...http.paging import DEFAULT_LIMIT, absolute_url, positive, whole
+from ...http.paging import DEFAULT_LIMIT, page_url, positive, whole
 from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.events import literal
@@ -60,8 +60,8 @@ async def person_page(call: Call, conditions: list[str]) -> Row:
     after, before = {"limit": limit, "offset": offset + limit}, {"limit": limit, "offset": offset - limit}
     body: Row = {
         "results": results,
-        "next": absolute_url(call.path, call.query, after) if len(results) >= limit else None,
-        "previous": absolute_url(call.path, call.query, before) if offset >= limit else None,
+        "next": page_url(call.address, call.query, after) if len(results) >= limit else None,
+        "previous": page_url(call.address, call.query, before) if offset >= limit else None,
     }
     if truth(call.params.get("include_total", "")):
         sql = f"SELECT count() FROM {await people(call)} {where}"

@@ -6,6 +6,7 @@ from ...http.routing import Call
 from ...queries.project import Project
 from ...queries.running import response_fields
 from ...values import Row, as_list, as_object
+from ..actor_source import KINDS
 from ..breakdowns import NULL, OTHER
 from ..dates import DateRange, iso
 from ..requests import malformed_query
@@ -13,7 +14,6 @@ from ..running import Session
 from ..trends.actors import read_trend
 from ..trends.lifecycle import STATUSES, lifecycle_actors
 from ..trends.query import trends_query
-from .query import KINDS
 
 _NAMES = {NULL: "None (i.e. no value)", OTHER: "Other (i.e. all remaining values)"}
 _PARTS = ("day", "status", "interval", "breakdown", "breakdowns", "series", "compare")

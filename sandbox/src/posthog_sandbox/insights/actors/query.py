@@ -17,9 +17,6 @@ from ..trends.statuses import actors_of_lifecycle, actors_of_stickiness
 
 type _Actors = Callable[[Call, Row, Project], Awaitable[ActorSource]]
 
-KINDS = frozenset({"InsightActorsQuery", "FunnelsActorsQuery", "StickinessActorsQuery"})
-"""The kinds that list the actors of an insight."""
-
 _SOURCES: Mapping[str, _Actors] = {
     "TrendsQuery": actors_of_trend,
     "LifecycleQuery": actors_of_lifecycle,

@@ -1,0 +1,142 @@
+"""Links of results into PostHog's app, and pasted addresses in arguments."""
+
+import json
+from typing import Any
+
+import pytest
+
+from maton_posthog.tools.operations import OPERATIONS
+from tests.gateway.fake_gateway import Peer, Received, raw
+from tests.server.test_every_operation import APP, ARGUMENTS, PERSON, documented, served, text_of, upstream
+
+pytestmark = pytest.mark.anyio
+
+PROJECT = f"{APP}/project/136209"
+LINKS = {
+    "get_flag": "feature_flags/42", "create_flag": "feature_flags/42", "update_flag": "feature_flags/42",
+    "get_dashboard": "dashboard/9", "create_dashboard": "dashboard/9", "update_dashboard": "dashboard/9",
+    "get_insight": "insights/AaVQ8Ijw", "create_insight": "insights/AaVQ8Ijw", "update_insight": "insights/AaVQ8Ijw",
+    "get_cohort": "cohorts/7", "create_cohort": "cohorts/7", "update_cohort": "cohorts/7",
+    "get_action": "data-management/actions/3", "create_action": "data-management/actions/3",
+    "update_action": "data-management/actions/3",
+    "create_annotation": "data-management/annotations/5", "update_annotation": "data-management/annotations/5",
+    "get_experiment": "experiments/11", "create_experiment": "experiments/11", "update_experiment": "experiments/11",
+    "get_survey": "surveys/0190bbbb-0000-7000-8000-000000000002",
+    "create_survey": "surveys/0190bbbb-0000-7000-8000-000000000002",
+    "update_survey": "surveys/0190bbbb-0000-7000-8000-000000000002",
+    "get_experiment_results": "experiments/11",
+    "get_survey_stats": "surveys/0190bbbb-0000-7000-8000-000000000002",
+    "get_person": f"persons/{PERSON}",
+    "get_recording": "replay/019c8795-79e3-7a05-ac56-597b102f1960",
+}  # fmt: skip
+ROWS = {
+    "list_flags": "feature_flags/{id}", "list_dashboards": "dashboard/{id}", "list_insights": "insights/{short_id}",
+    "list_cohorts": "cohorts/{id}", "list_actions": "data-management/actions/{id}", "list_surveys": "surveys/{id}",
+    "list_annotations": "data-management/annotations/{id}", "list_experiments": "experiments/{id}",
+    "list_persons": "persons/{uuid}", "list_recordings": "replay/{id}",
+}  # fmt: skip
+
+
+async def answered(tool: str, arguments: dict[str, Any], **flags: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return the result of a call, and the paths of its requests."""
+    async with served(**flags) as (client, fake):
+        result = json.loads(text_of(await client.call_tool(tool, arguments)))
+        return result, [request.path for request in fake.received]
+
+
+@pytest.mark.parametrize("tool", LINKS)
+async def test_an_object_has_the_address_of_its_page(tool: str) -> None:
+    result, _ = await answered(tool, ARGUMENTS[tool])
+    assert result["url"] == f"{PROJECT}/{LINKS[tool]}"
+
+
+@pytest.mark.parametrize("tool", ROWS)
+async def test_a_list_has_the_address_of_its_rows(tool: str) -> None:
+    result, _ = await answered(tool, ARGUMENTS.get(tool, {}))
+    assert result["row_url"] == f"{PROJECT}/{ROWS[tool]}"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+async def test_no_other_result_has_a_link(operation: Any) -> None:
+    if operation.name not in LINKS and operation.name not in ROWS and operation.name != "restore_deleted":
+        result, _ = await answered(operation.name, ARGUMENTS.get(operation.name, {}))
+        assert not {"url", "row_url"} & result.keys()
+
+
+def telling(address: str | None) -> Any:
+    """Return a gateway whose list of definitions has this address of a next page."""
+
+    async def respond(request: Received, peer: Peer) -> None:
+        if "/event_definitions/" in request.path:
+            await peer.send(raw(200, json.dumps({"count": 2, "next": address, "results": [{}]}).encode()))
+        else:
+            await documented(request, peer)
+
+    return respond
+
+
+@pytest.mark.parametrize(
+    ("following", "url"),
+    [
+        (
+            "https://eu.posthog.com/api/projects/1/event_definitions/?limit=1&offset=1",
+            "https://eu.posthog.com/project/",
+        ),
+        ("http://127.0.0.1:8010/posthog/api/projects/1/x/", "http://127.0.0.1:8010/posthog/project/"),
+        ("http://eu.posthog.com/api/projects/1/x/", None),
+        ("https://user@evil.example/api/x/", None),
+        ("javascript:alert(1)/api/", None),
+        (None, None),
+    ],
+)
+async def test_the_host_is_learned_from_posthog_once(following: str | None, url: str | None) -> None:
+    async with served(learns_app=True) as (client, fake):
+        fake.answers(telling(following))
+        results = [json.loads(text_of(await client.call_tool("get_flag", {"flag": 42}))) for _ in range(3)]
+        asked = [request.path for request in fake.received if "/event_definitions/" in request.path]
+    assert len(asked) == 1
+    for result in results:
+        assert result.get("url", "").startswith(url) if url else "url" not in result
+
+
+@pytest.mark.parametrize("status", [403, 500, 429])
+async def test_a_result_without_a_known_host_has_no_link(status: int) -> None:
+    async def respond(request: Received, peer: Peer) -> None:
+        if "/event_definitions/" in request.path:
+            await peer.send(raw(status, b"{}"))
+        else:
+            await peer.send(raw(200, json.dumps(upstream(request)).encode()))
+
+    async with served(learns_app=True) as (client, fake):
+        fake.answers(respond)
+        result = await client.call_tool("get_flag", {"flag": 42})
+    assert not result.is_error
+    assert "url" not in json.loads(text_of(result))
+
+
+async def test_an_address_in_an_argument_is_read_as_its_identifier() -> None:
+    result, paths = await answered("get_flag", {"flag": f"{PROJECT}/feature_flags/42?tab=usage"})
+    assert result["id"] == 42
+    assert paths[-1].endswith("/feature_flags/42/")
+
+
+@pytest.mark.parametrize("tool", ["get_flag", "delete_flag"])
+async def test_an_address_of_another_project_is_rejected_before_its_object_is_read(tool: str) -> None:
+    result, paths = await answered(tool, {"flag": f"{APP}/project/7/feature_flags/42"})
+    assert result["error"]["code"] == "invalid_argument"
+    assert result["error"]["message"].startswith(
+        "`flag`: this address belongs to project 7, and the call goes to 136209"
+    )
+    assert result["error"]["hint"] == "Pass project_id 7 to act there."
+    assert not [path for path in paths if "feature_flags" in path]
+
+
+async def test_an_address_of_another_kind_is_rejected_before_anything_is_sent() -> None:
+    result, paths = await answered("get_flag", {"flag": f"{PROJECT}/dashboard/9"})
+    assert result["error"]["message"] == "`flag`: must name a flag; this is the page of a dashboard."
+    assert paths == []
+
+
+async def test_a_project_is_named_by_the_address_of_any_of_its_pages() -> None:
+    result, _ = await answered("get_flag", {"flag": 42, "project_id": f"{PROJECT}/settings"})
+    assert result["project"]["id"] == 136209
