@@ -196,7 +196,8 @@ async def _without_baseline(
 ) -> Result:
     """Return the result when there is too little before to compare with."""
     value = scanned.total.counts[0]
-    first = f" Its first event there is of {scanned.total.first_seen[:16]}." if scanned.total.first_seen else ""
+    seen = "" if api.privacy.aggregate_only else scanned.total.first_seen[:16]
+    first = f" Its first event there is of {seen}." if seen else ""
     told = f"Nothing to compare with: fewer than 3 of the {len(windows.before)} periods before have data.{first}"
     span = [f"{windows.period.start:%Y-%m-%d %H:%M}", f"{windows.period.end:%Y-%m-%d %H:%M}"]
     unseen = await unseen_event_notes(api, [metric.event]) if metric.event and not any(scanned.total.counts) else []

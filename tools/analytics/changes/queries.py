@@ -8,6 +8,7 @@ from ....gateway.budget import Budget
 from ....gateway.call import Call
 from ....schemas.analytics.results import InsightAnswer
 from ....schemas.measures import Number
+from ....schemas.privacy import SMALLEST_GROUP
 from ...operation import unexpected_shape
 from ..computing import response_to, results, without_results
 from .causes import Counts
@@ -83,7 +84,7 @@ async def scan(api: Call, metric: MeasuredNumber, windows: Windows, dimensions: 
         f"countIf(w = 0) + countIf(w > 0) / {len(windows.before)} AS size",
     ]  # fmt: skip
     spread = f"SELECT arrayJoin(pairs) AS pair, w, x, y, actor, at, item FROM ({inner})"
-    grouped = f"SELECT {', '.join(columns)} FROM ({spread}) GROUP BY d, v"
+    grouped = f"SELECT {', '.join(columns)} FROM ({spread}) GROUP BY d, v{_groups(api, f' OR d <= {_COURSE}')}"
     shown = "d, v, numbers, units, people, squares, many, first"
     placed = f"SELECT {shown}, row_number() OVER (PARTITION BY d ORDER BY size DESC, v ASC) AS place FROM ({grouped})"
     sql = (
@@ -92,6 +93,11 @@ async def scan(api: Call, metric: MeasuredNumber, windows: Windows, dimensions: 
     )
     rows = await ask_rows(api, sql, metric.values, metric.filters, _ScanRow)
     return _scanned(metric, windows, [one.name for one in dimensions], rows)
+
+
+def _groups(api: Call, unless: str = "") -> str:
+    """Return the condition that leaves out parts of few persons, where only groups are shown."""
+    return f" HAVING uniq(actor) >= {SMALLEST_GROUP}{unless}" if api.privacy.aggregate_only else ""
 
 
 def _scanned(metric: MeasuredNumber, windows: Windows, names: Sequence[str], rows: Sequence[_ScanRow]) -> Scan:
@@ -140,7 +146,7 @@ async def combinations(
     numbers, units = _sums(metric, len(windows.all))
     sql = (
         f"SELECT {' + '.join(terms)} AS mask, {numbers} AS numbers, {units} AS units, uniqIf(actor, w = 0) AS people "
-        f"FROM ({inner}) GROUP BY mask ORDER BY count() DESC LIMIT {_MOST_MASKS}"
+        f"FROM ({inner}) GROUP BY mask{_groups(api)} ORDER BY count() DESC LIMIT {_MOST_MASKS}"
     )
     rows = await ask_rows(api, sql, values, metric.filters, _MaskRow)
     return [(row.mask, _cell(metric, windows, row)) for row in rows]

@@ -14,7 +14,7 @@ _SEEN, _COUNTED = 5.5, 3.5
 and those that counting or the days have. Few of 1000 quiet numbers lie outside."""
 _EXPLAINED = 1.5
 """The variance of windows, relative to that of counting, up to which counting explains it."""
-_AGREE = 0.75
+_AGREE = 0.5
 """Share of all pairs of windows by which rises outnumber falls before a trend is continued."""
 _OUTLIER = 4.0
 """Deviations of the others, beyond which a window does not count."""
@@ -68,8 +68,8 @@ def counted_baseline(windows: Sequence[float], *, spread: float = 1.0, noise: "N
     expected = fmean(values)
     counted = sqrt(max(spread, noise.of_windows if noise else 0.0) * max(expected, 1.0))
     # A trend that continues is less certain than a level.
-    doubt = sqrt(1 + (3 if rate else 1) / len(values))
-    reach = doubt * _reach(_deviation(values), counted, noise)
+    doubt = sqrt(1 + (5 if rate else 1) / len(values))
+    reach = doubt * _reach(_deviation(values, 2 if rate else 1), counted, noise)
     weights = tuple(exp(rate * (at + 1)) if is_kept else 0.0 for at, is_kept in enumerate(kept))
     return Baseline(expected, reach, weights, rate)
 
@@ -95,7 +95,7 @@ def rate_baseline(
     whole = weighted(denominators, weights)
     expected = weighted(numerators, weights) / whole if whole else 0.0
     values = [rate for rate, is_kept in zip(rates, kept, strict=True) if is_kept]
-    return Baseline(expected, sqrt(1 + 1 / len(values)) * _reach(_deviation(values), counted, noise), weights)
+    return Baseline(expected, sqrt(1 + 1 / len(values)) * _reach(_deviation(values, 1), counted, noise), weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def _reach(seen: float, counted: float, noise: Noise | None) -> float:
     """Return how far chance reaches: as counting has it, and further if the windows spread more than that explains."""
     if noise is None:
         return max(_SEEN * seen, _COUNTED * counted)
-    return _COUNTED * sqrt(counted**2 + 3 * max(seen**2 - _EXPLAINED * counted**2, 0.0))
+    return _COUNTED * sqrt(counted**2 + 4 * max(seen**2 - _EXPLAINED * counted**2, 0.0))
 
 
 def _kept(values: Sequence[float], noise: float) -> list[bool]:
@@ -161,10 +161,13 @@ def _trend(windows: Sequence[float], spread: float) -> tuple[float, list[bool]]:
     return (rate, kept) if rate else (0.0, without(0.0))
 
 
-def _deviation(values: Sequence[float]) -> float:
-    """Return a deviation that neither one odd value nor a few equal ones decide."""
+def _deviation(values: Sequence[float], fitted: int) -> float:
+    """Return a deviation that neither one odd value nor a few equal ones decide, after `fitted` numbers were fitted."""
     middle = median(values)
-    return max(_MAD * median(abs(value - middle) for value in values), sqrt(pvariance(values)))
+    return max(
+        _MAD * median(abs(value - middle) for value in values),
+        sqrt(pvariance(values) * len(values) / max(len(values) - fitted, 1)),
+    )
 
 
 def _growth(windows: Sequence[tuple[int, float]], *, least: float) -> float:

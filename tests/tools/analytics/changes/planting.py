@@ -77,15 +77,18 @@ def cases(seed: int) -> list[Case]:
 
 
 def _case(number: int, kind: str, chance: random.Random) -> Case:
-    since = chance.choice((0, 0, 1, 2))
+    since = chance.choice((0, 0, 0, 1, 2))
     match kind:
         case "drop" | "rise" | "rate":
-            where = dict([_value(chance, 20, 60)])
+            where = dict([_value(chance, 25, 60)])
             factor = chance.uniform(0.1, 0.35) if kind == "drop" else chance.uniform(2.2, 3.5)
-            return Case(number, kind, where, 0.3 if kind == "rate" else factor, since)
+            return Case(
+                number, kind, where, 0.15 if kind == "rate" else factor, since // 2 if kind == "rate" else since
+            )
         case "pair":
-            (one, value), (other, other_value) = _two(chance)
-            return Case(number, kind, {one: value, other: other_value}, chance.choice((0.02, 4.0, 5.0)), since // 2)
+            factor = chance.choice((0.02, 4.0, 5.0))
+            (one, value), (other, other_value) = _two(chance, 40 if factor < 1 else 30)
+            return Case(number, kind, {one: value, other: other_value}, factor, since // 2)
         case "mix" | "paradox":
             return Case(number, kind, {"utm_source": "newsletter"}, chance.uniform(5.5, 7.0), 0)
         case "lost":
@@ -108,9 +111,9 @@ def _value(chance: random.Random, least: float, most: float) -> tuple[str, str]:
     return chance.choice([(name, value) for name, value, size in sized if least <= size <= most])
 
 
-def _two(chance: random.Random) -> tuple[tuple[str, str], tuple[str, str]]:
+def _two(chance: random.Random, least: float) -> tuple[tuple[str, str], tuple[str, str]]:
     while True:
-        one, other = _value(chance, 30, 60), _value(chance, 30, 60)
+        one, other = _value(chance, least, 60), _value(chance, least, 60)
         if one[0] != other[0]:
             return one, other
 
