@@ -49,7 +49,7 @@ class _PointRequest:
 async def point_of(api: Call, args: ListActors, kind: Kind[Any, Any], spec: Spec[Any]) -> ActorPoint:
     """Return the query for the actors. Raises Refused (`invalid_argument`) for a number that does not exist."""
     asked = _PointRequest(api, args, kind, spec, kind.sent(kind.compile(spec)))
-    takes, make = _KINDS[kind.tool]
+    takes, make = POINTS[kind.tool]
     given = [name for name in _POINTS if getattr(args, name) is not None]
     for name in given:
         if name not in takes:
@@ -257,7 +257,7 @@ def _wrong(field: str, what: str, hint: str) -> Refused:
 
 
 type _Make = Callable[[_PointRequest], Any]
-_KINDS: Mapping[str, tuple[tuple[str, ...], _Make]] = {
+POINTS: Mapping[str, tuple[tuple[str, ...], _Make]] = {
     "query_trends": (("series", "day", "breakdown"), _of_trend),
     "query_funnel": (("step", "day", "breakdown"), _of_funnel),
     "query_retention": (("day", "period", "breakdown"), _of_retention),

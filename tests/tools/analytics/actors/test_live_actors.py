@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from maton_posthog.gateway.errors import Refused
+from maton_posthog.tools.analytics.actors.points import POINTS
+from maton_posthog.tools.analytics.kinds import KINDS
 from tests.tools.posthog.live import LiveSandbox, running_sandbox
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +24,10 @@ def sandbox() -> Generator[LiveSandbox]:
 
 async def counted(sandbox: LiveSandbox, tool: str, arguments: Mapping[str, Any], **point: Any) -> dict[str, Any]:
     return await sandbox.call("list_actors", of={"tool": tool, "arguments": arguments}, **point)
+
+
+def test_every_kind_of_analysis_has_actors() -> None:
+    assert [kind.tool for kind in KINDS if kind.tool not in POINTS] == []
 
 
 @pytest.mark.parametrize("breakdown", [None, "$browser", "person.plan", ["$browser", "$os"]])
