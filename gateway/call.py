@@ -101,8 +101,12 @@ class Call:
 
     @property
     def wrote(self) -> bool:
-        """True once upstream accepted a change."""
+        """True once upstream accepted a change, unless all was taken back."""
         return self._dispatcher.wrote
+
+    def took_back(self) -> None:
+        """Note that all that this call changed is stored as it was before."""
+        self._dispatcher.wrote = False
 
     @property
     def is_large(self) -> bool:
@@ -332,8 +336,7 @@ class Call:
         return error.with_(retryable=error.retryable and error.outcome != "applied")
 
     def _fill(self, path: str, identifiers: Mapping[str, object]) -> str:
-        project = {"project_id": self.project.id} if self.project else {}
-        return paths.fill(path, {**identifiers, **project})
+        return paths.fill(path, {**identifiers, **({"project_id": self.project.id} if self.project else {})})
 
     async def _request(
         self,
@@ -374,9 +377,7 @@ class Call:
         identifiers: Mapping[str, object],
         confirms: Callable[[Mapping[str, Any]], bool],
     ) -> dict[str, Any]:
-        """Send a change. It is applied only when PostHog's own JSON confirms it: a login page, an empty response or a
-        proxy's JSON can come with 200 as well.
-        """
+        """Send a change. It is applied only when PostHog's own JSON confirms it: a login page can come with 200."""
 
         def unconfirmed(answer: Any) -> GatewayError | None:
             if confirms(as_object(answer)):

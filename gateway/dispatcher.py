@@ -34,7 +34,7 @@ class Dispatcher:
         self.deadline = deadline
         """The `time.monotonic()` moment after which nothing is sent and no response is waited for."""
         self.wrote = False
-        """True once upstream accepted a change."""
+        """True once upstream accepted a change, unless all was taken back."""
         self.received = 0
         """Bytes of all responses so far."""
         self._directory = directory

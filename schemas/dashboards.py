@@ -41,6 +41,8 @@ class UpdateDashboard(Changes):
     pinned: bool | None = None
     tags: list[str] | None = None
     remove_tags: list[str] | None = None
+    add_insights: list[Id] | None = Field(default=None, max_length=20)
+    remove_insights: list[Id] | None = Field(default=None, max_length=20)
 
 
 class DeleteDashboard(AskedWrite):

@@ -1,6 +1,7 @@
 """Insights: `/api/projects/{project_id}/insights/`."""
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -11,7 +12,7 @@ from .base import AskedWrite, Id, InProject, Page, View, Write
 from .base.changes import Changes
 from .base.forms import Clearable
 from .base.shown import Author, Fields, IfTrue, Items, Text
-from .json import is_list, is_object
+from .json import as_list, is_list, is_object
 
 _ACTIONS = (
     *("activity", "all_activity", "cancel", "funnel", "my_last_viewed", "path", "retention", "timing", "trend"),
@@ -105,6 +106,12 @@ class InsightBrief(InsightName):
     deleted: IfTrue = None
 
 
+def dashboards_of(insight: Mapping[str, Any]) -> Sequence[Any]:
+    """Return the ids of the dashboards of an insight; newer servers list them only in `dashboard_tiles`."""
+    named, tiles = as_list(insight.get("dashboards")), as_list(insight.get("dashboard_tiles"))
+    return named or [tile.get("dashboard_id") for tile in tiles if is_object(tile) and not tile.get("deleted")]
+
+
 class InsightFields(InsightName):
     """The fields shared by lists and single insights."""
 
@@ -117,14 +124,9 @@ class InsightFields(InsightName):
     @model_validator(mode="before")
     @classmethod
     def _dashboards_of_tiles(cls, value: Any) -> Any:
-        """Read the dashboards from `dashboard_tiles`: newer servers list them only there."""
-        if not is_object(value):
+        if not is_object(value) or value.get("dashboards") or not is_list(value.get("dashboard_tiles")):
             return value
-        tiles: object = value.get("dashboard_tiles")
-        if value.get("dashboards") or not is_list(tiles):
-            return value
-        kept = [tile for tile in tiles if is_object(tile) and not tile.get("deleted")]
-        return {**value, "dashboards": [tile.get("dashboard_id") for tile in kept]}
+        return {**value, "dashboards": dashboards_of(value)}
 
 
 class InsightRow(InsightFields):

@@ -38,6 +38,7 @@ _ARGUMENTS: Mapping[str, str] = {
 _PROJECTS = ("project_id", "copy_from")
 """Arguments that name a project."""
 _LONGEST = 2000
+_MOST_ITEMS = 1000
 
 
 class WrongPage(ValueError):
@@ -49,7 +50,7 @@ class WrongPage(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class AppPage:
     """What an address names. `kind` is None for the page of a project, `project` without one in the address."""
 
     kind: str | None
@@ -80,7 +81,7 @@ def unpasted(arguments: Mapping[str, Any]) -> Unpasted:
     return Unpasted(plain, tuple(projects))
 
 
-def parse(address: str) -> Page | None:
+def parse(address: str) -> AppPage | None:
     """Return what an address of PostHog's app names; None for anything else."""
     address = address.strip()
     if len(address) > _LONGEST or not re.match(r"https?://", address, re.IGNORECASE):
@@ -99,8 +100,8 @@ def parse(address: str) -> Page | None:
     for length in (1, 2):
         kind = _KINDS.get("/".join(parts[:length]))
         if kind is not None and len(parts) > length and parts[length] != "new":
-            return Page(kind, parts[length], project)
-    return Page(None, None, project) if project is not None else None
+            return AppPage(kind, parts[length], project)
+    return AppPage(None, None, project) if project is not None else None
 
 
 def _kind_of(name: str, arguments: Mapping[str, Any]) -> str | None:
@@ -114,7 +115,11 @@ def _kind_of(name: str, arguments: Mapping[str, Any]) -> str | None:
 def _read(name: str, kind: str, value: Any, projects: list[tuple[str, int]]) -> Any:
     items: Any = from_text(value) if isinstance(value, str) else value
     if is_list(items):
-        return [_read(name, kind, item, projects) if isinstance(item, str) else item for item in items]
+        return (
+            items
+            if len(items) > _MOST_ITEMS
+            else [_read(name, kind, item, projects) if isinstance(item, str) else item for item in items]
+        )
     if not isinstance(value, str) or "://" not in value:
         return value
     page = parse(value)

@@ -76,6 +76,7 @@ def build(runtime: Runtime) -> Server[Any]:
     exports = settings.export_dir is not None
     connected = settings.connection_id is not None
     shown = {"pinned": pinned, "connected": connected, "read_only": settings.read_only, "exports": exports}
+    shown["groups_only"] = settings.aggregate_only
     tools = [tool.as_tool(**shown, restored=restored(settings)) for tool in runtime.tools]
     tools = [tool.model_copy(update={"meta": TOOL_META}) if is_charted(tool.name) else tool for tool in tools]
     schemas = {tool.name: tool.input_schema for tool in tools}

@@ -52,7 +52,7 @@ async def call_tool(
     call: Call | None = None
     effect = operation.effect
     try:
-        given = read_addresses(arguments)
+        given = _read(operation.name, arguments)
         args = _validate(operation, given.arguments)
         effect = operation.effect_of(args)
         if (
@@ -146,13 +146,21 @@ def _asked(tool: str, args: Input) -> Asked:
     return Asked(tool, arguments, getattr(args, "confirmation", None))
 
 
+def _read(tool: str, arguments: dict[str, Any]) -> Unpasted:
+    """Return the arguments without pasted addresses. Raises Refused for a flood of them."""
+    reject_flood(tool, arguments, _accepted(tool))
+    return read_addresses(arguments)
+
+
 def _validate(operation: Operation[Any], arguments: Mapping[str, Any]) -> Input:
-    accepted = list(tool_list()[operation.name].schema["properties"])
-    reject_flood(operation.name, arguments, accepted)
     try:
         return cast("Input", operation.input.model_validate(arguments))
     except ValidationError as error:
-        raise invalid_arguments(operation.name, error, accepted) from None
+        raise invalid_arguments(operation.name, error, _accepted(operation.name)) from None
+
+
+def _accepted(tool: str) -> list[str]:
+    return list(tool_list()[tool].schema["properties"])
 
 
 def not_offered(name: str, runtime: Runtime) -> GatewayError | None:

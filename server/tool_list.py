@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 READING_ACTIONS = ("list", "get")
 """The actions of `manage_connection` on a read-only server."""
+ABOUT_ONE_PERSON = ("get_flag", "person")
+"""The tool and its argument that are about one person, while the tool is about more."""
 PATH = Path(__file__).with_name("tool_list.json")
 
 
@@ -43,13 +45,15 @@ class ToolEntry:
         connected: bool = False,
         read_only: bool = False,
         exports: bool = False,
+        groups_only: bool = False,
         restored: "Sequence[str] | None" = None,
     ) -> "Tool":
         """Return the tool as tools/list shows it.
 
         Arguments without effect are left out: `project_id` of a server with a pinned project, `connection_id` of one
-        with a pinned connection (`connected`), and `export` without an export directory. A read-only server lists the
-        reading actions alone. `restored` are the resources that can be restored; None for all.
+        with a pinned connection (`connected`), `export` without an export directory, and what is about one person
+        (`groups_only`). A read-only server lists the reading actions alone. `restored` are the resources that can be
+        restored; None for all.
         """
         from mcp.types import Tool
 
@@ -57,6 +61,7 @@ class ToolEntry:
             *(["project_id"] if pinned else []),
             *(["connection_id"] if connected and self.toolset is not Toolset.CONNECTIONS else []),
             *([] if exports else ["export"]),
+            *(argument for tool, argument in [ABOUT_ONE_PERSON] if groups_only and self.name == tool),
         }
         effect = self.effect
         properties = {name: value for name, value in self.schema["properties"].items() if name not in left_out}

@@ -25,7 +25,7 @@ MISSION: Mapping[str, str] = {
     "list_dashboards": f"{PAGE} search tags",
     "get_dashboard": "*dashboard_id full numbers refresh",
     "create_dashboard": "*name description pinned tags dry_run",
-    "update_dashboard": "*dashboard_id name description pinned tags remove_tags dry_run",
+    "update_dashboard": "*dashboard_id name description pinned tags remove_tags add_insights remove_insights dry_run",
     "list_insights": f"{PAGE} search saved insight dashboards",
     "get_insight": "*insight_id refresh full",
     "create_insight": "*name *query description tags dashboards saved dry_run",

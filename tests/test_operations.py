@@ -66,7 +66,9 @@ def test_listing_the_tools_loads_no_area() -> None:
         "import json; print(json.dumps([name for name in sys.modules if name.startswith('maton_posthog.tools.')]))"
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    below = [f"maton_posthog.tools.{name}" for name in ("operation", "operation.hints", "processes", "toolsets")]
+    below = [
+        f"maton_posthog.tools.{name}" for name in ("links", "operation", "operation.hints", "processes", "toolsets")
+    ]
     assert sorted(json.loads(loaded.stdout)) == below
 
 
@@ -98,11 +100,18 @@ def test_only_a_token_of_this_server_authorizes(operation: Operation[Any]) -> No
 
 
 SETTINGS: tuple[dict[str, Any], ...] = tuple(
-    {"pinned": pinned, "connected": connected, "read_only": read_only, "exports": exports}
+    {
+        "pinned": pinned,
+        "connected": connected,
+        "read_only": read_only,
+        "exports": exports,
+        "groups_only": groups_only,
+    }
     for pinned in (False, True)
     for connected in (False, True)
     for read_only in (False, True)
     for exports in (False, True)
+    for groups_only in (False, True)
 )
 """Every setting that changes a schema."""
 

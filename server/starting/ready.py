@@ -12,7 +12,7 @@ from typing import Any
 
 from ...tools.toolsets import RESTORED
 from ..settings import Settings
-from ..tool_list import is_offered, restored, tool_list
+from ..tool_list import ABOUT_ONE_PERSON, is_offered, restored, tool_list
 
 PATH = Path(__file__).with_name("ready.json")
 MODERN = "2026-07-28"
@@ -45,6 +45,7 @@ class ReadyResults:
         )
         self._restored = restored(settings)
         self._connected = settings.connection_id is not None
+        self._groups_only = settings.aggregate_only
         self._made: dict[tuple[str, str], str] = {}
 
     @property
@@ -93,7 +94,12 @@ class ReadyResults:
         return self._made[key]
 
     def _shown(self, text: str, needs: Sequence[str]) -> str:
-        """Return the text of an item, without `connection_id` when the connection is pinned."""
+        """Return the text of an item without arguments that have no effect.
+
+        They are `connection_id` when the connection is pinned, and what is about one person with `--aggregate-only`.
+        """
+        if self._groups_only and list(needs) == [ABOUT_ONE_PERSON[0]]:
+            text = text.replace(f"{_about_one_person()},", "")
         if not self._connected or MANAGE in needs:
             return text
         return text.replace(f",{_CONNECTION_ID}", "").replace(_CONNECTION_ID, "")
@@ -102,6 +108,14 @@ class ReadyResults:
 def _enum(names: Iterable[str]) -> str:
     """Return the resources of restore_deleted as its schema lists them."""
     return f'"enum":{json.dumps(list(names), separators=(",", ":"))}'
+
+
+@cache
+def _about_one_person() -> str:
+    """Return the argument that is about one person as its schema lists it."""
+    tool, argument = ABOUT_ONE_PERSON
+    schema = tool_list()[tool].schema["properties"][argument]
+    return f'"{argument}":{json.dumps(schema, separators=(",", ":"), ensure_ascii=False)}'
 
 
 @cache

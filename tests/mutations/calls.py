@@ -112,12 +112,47 @@ MUTATIONS = (
         ),
     ),
     *against(
+        "invalid, unknown or very many arguments",
+        mutation(
+            "any-number-of-values-over-http",
+            "server/transports/http.py",
+            "        if has_too_many_values(body):\n",
+            "        if False:\n",
+            "tests/server/transports/test_doorkeeper.py::test_a_request_with_too_many_values_does_not_reach_the_server",
+        ),
+        mutation(
+            "any-number-of-values-in-arguments",
+            "server/arguments.py",
+            "    if _has_more_values(arguments, _MOST_VALUES):\n",
+            "    if False:\n",
+            "tests/server/rejecting/test_arguments.py::test_a_flood_of_values_is_rejected_without_validating_each",
+        ),
+    ),
+    *against(
+        "a pasted address of another object or project",
+        mutation(
+            "addresses-of-other-projects",
+            "tools/links.py",
+            "        if project is None or project.id != number:\n",
+            "        if False:\n",
+            "tests/server/features/test_links.py::"
+            "test_an_address_of_another_project_is_rejected_before_its_object_is_read",
+        ),
+        mutation(
+            "addresses-of-other-kinds",
+            "schemas/links.py",
+            "if page is None or page.kind != kind or page.identifier is None:",
+            "if page is None or page.identifier is None:",
+            "tests/server/features/test_links.py::test_an_address_of_another_kind_is_rejected_before_anything_is_sent",
+        ),
+    ),
+    *against(
         "a message that is no JSON-RPC",
         mutation(
             "any-id-over-http",
             "server/transports/http.py",
-            'if size <= MAX_BODY_BYTES and has_wrong_id(b"".join(message.get("body", b"") for message in messages)):',
-            "if False:",
+            "        if has_wrong_id(body):\n",
+            "        if False:\n",
             "tests/server/transports/test_http.py::test_a_request_with_a_wrong_id_gets_an_error",
         ),
         mutation(

@@ -272,4 +272,48 @@ MUTATIONS = (
             "tests/gateway/test_breaker.py::test_a_gateway_that_is_down_gets_no_more_requests",
         ),
     ),
+    *against(
+        "Maton moves to another host",
+        mutation(
+            "one-host-only",
+            "gateway/http/hosts.py",
+            "if self._at + 1 == len(self.all):",
+            "if True:",
+            "tests/gateway/http/test_hosts.py::test_a_host_that_cannot_be_reached_gives_way_to_the_next",
+        ),
+        mutation(
+            "dead-connections-are-used",
+            "gateway/http/streams.py",
+            "return self._socket.fileno() < 0 or self._is_readable()",
+            "return False",
+            "tests/gateway/test_repeats.py::test_connections_that_the_server_closed_while_idle_are_not_noticed",
+        ),
+    ),
+    *against(
+        "a log or a result shows the password of a proxy",
+        mutation(
+            "a-proxy-with-its-password",
+            "gateway/http/hosts.py",
+            'netloc(proxy).rpartition("@")[2]',
+            "netloc(proxy)",
+            "tests/gateway/http/test_hosts.py::test_a_proxy_is_named_by_host_and_port_only",
+        ),
+    ),
+    *against(
+        "PostHog leaves out a field",
+        mutation(
+            "a-field-that-must-be-there",
+            "schemas/dashboards.py",
+            "    is_shared: bool | None = None",
+            "    is_shared: bool | None",
+            "tests/tools/dashboards/test_operations.py::test_older_servers_can_omit_any_field_but_the_id",
+        ),
+        mutation(
+            "a-flag-that-must-be-whole",
+            "schemas/flags.py",
+            "    active: bool | None = None\n    status:",
+            "    active: bool | None\n    status:",
+            "tests/tools/flags/test_operations.py::test_older_servers_can_omit_any_field_but_the_id_and_key",
+        ),
+    ),
 )

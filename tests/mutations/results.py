@@ -217,8 +217,8 @@ MUTATIONS = (
         mutation(
             "no-deadline-for-parsing",
             "gateway/http/threads.py",
-            "with anyio.fail_after(max(0.0, deadline - time.monotonic())):",
-            "with anyio.fail_after(None):",
+            "with anyio.fail_after(max(0.0, deadline - time.monotonic())), self._uncollected():",
+            "with anyio.fail_after(None), self._uncollected():",
             "tests/gateway/http/test_threads.py::test_at_most_two_works_run_at_a_time_and_the_deadline_covers_the_queue",
         ),
         mutation(
@@ -304,6 +304,13 @@ MUTATIONS = (
             "about_groups = not settings.aggregate_only or tool.name not in SINGLE_PERSONS",
             "about_groups = True",
             "tests/server/test_people.py::test_tools_about_single_persons_are_off_with_aggregate_only",
+        ),
+        mutation(
+            "an-argument-about-one-person",
+            "server/app.py",
+            'shown["groups_only"] = settings.aggregate_only',
+            'shown["groups_only"] = False',
+            "tests/server/test_people.py::test_what_one_person_gets_of_a_flag_is_rejected_with_aggregate_only",
         ),
         mutation(
             "groups-of-one",

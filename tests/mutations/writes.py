@@ -4,6 +4,7 @@ from .mutation import against, mutation
 
 _WRITING = "tests/tools/operation/test_writing.py::"
 _ASKING = "tests/server/asking/test_approval.py::"
+_MEMBERS = "tests/tools/dashboards/test_members.py::"
 _AUDIT = "tests/server/logs/test_audit_log.py::"
 
 MUTATIONS = (
@@ -150,6 +151,34 @@ MUTATIONS = (
             "waiting.append((place, parsed))",
             "pass",
             "tests/server/test_writes.py::test_a_mark_is_found_at_any_depth",
+        ),
+        mutation(
+            "an-undo-with-pseudonyms",
+            "tools/operation/undoing.py",
+            "return undo if _text(api.clean(undo)) == _text(undo) else no_undo(_NOT_SHOWN)",
+            "return undo",
+            "tests/server/test_writes.py::test_an_undo_is_a_call_only_if_it_brings_back_what_was_stored",
+        ),
+        mutation(
+            "half-a-change",
+            "tools/dashboards/members.py",
+            "raise await _failure(api, step, error, [*done, *unclear]) from error",
+            "raise",
+            _MEMBERS + "test_what_was_changed_before_a_rejection_is_taken_back_and_the_error_reports_it",
+        ),
+        mutation(
+            "half-a-cancelled-change",
+            "tools/dashboards/members.py",
+            "                await _take_back(api, [*done, step])\n            raise",
+            "                pass\n            raise",
+            _MEMBERS + "test_a_cancelled_change_is_taken_back",
+        ),
+        mutation(
+            "other-dashboards-are-dropped",
+            "schemas/insights.py",
+            "return named or [tile",
+            "return named or [] and [tile",
+            "tests/tools/insights/test_operations.py::test_an_insight_keeps_dashboards_that_posthog_names_only_in_its_tiles",
         ),
     ),
     *against(

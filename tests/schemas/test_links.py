@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from maton_posthog.schemas.base import Id, TextId
 from maton_posthog.schemas.insights import ShortId
-from maton_posthog.schemas.links import PAGES, Page, WrongPage, parse, unpasted
+from maton_posthog.schemas.links import PAGES, AppPage, WrongPage, parse, unpasted
 from maton_posthog.schemas.persons import PersonId
 from maton_posthog.tools.operations import OPERATIONS
 
@@ -19,21 +19,21 @@ UUID = "0197d0c6-5b1e-7d3a-9c41-3f7be21a8e54"
 @pytest.mark.parametrize(
     ("address", "page"),
     [
-        (f"{HOST}/project/5/feature_flags/42", Page("flag", "42", 5)),
-        (f"{HOST}/project/5/feature_flags/42/?tab=usage#top", Page("flag", "42", 5)),
-        (f" {HOST}/feature_flags/42 ", Page("flag", "42", None)),
-        ("https://eu.posthog.com/project/136209/insights/AbC123/edit", Page("insight", "AbC123", 136209)),
-        (f"{HOST}/project/5/dashboard/9", Page("dashboard", "9", 5)),
-        (f"{HOST}/project/5/cohorts/7", Page("cohort", "7", 5)),
-        (f"{HOST}/project/5/data-management/actions/3", Page("action", "3", 5)),
-        (f"{HOST}/project/5/actions/3", Page("action", "3", 5)),
-        (f"{HOST}/project/5/data-management/annotations/6", Page("annotation", "6", 5)),
-        (f"{HOST}/project/5/experiments/11", Page("experiment", "11", 5)),
-        (f"{HOST}/project/5/surveys/{UUID}", Page("survey", UUID, 5)),
-        (f"{HOST}/project/5/persons/{UUID}#activeTab=events", Page("person", UUID, 5)),
-        (f"{HOST}/project/5/replay/{UUID}?t=12", Page("recording", UUID, 5)),
-        (f"{HOST}/project/5/settings", Page(None, None, 5)),
-        (f"{HOST}/project/5/insights/new", Page(None, None, 5)),
+        (f"{HOST}/project/5/feature_flags/42", AppPage("flag", "42", 5)),
+        (f"{HOST}/project/5/feature_flags/42/?tab=usage#top", AppPage("flag", "42", 5)),
+        (f" {HOST}/feature_flags/42 ", AppPage("flag", "42", None)),
+        ("https://eu.posthog.com/project/136209/insights/AbC123/edit", AppPage("insight", "AbC123", 136209)),
+        (f"{HOST}/project/5/dashboard/9", AppPage("dashboard", "9", 5)),
+        (f"{HOST}/project/5/cohorts/7", AppPage("cohort", "7", 5)),
+        (f"{HOST}/project/5/data-management/actions/3", AppPage("action", "3", 5)),
+        (f"{HOST}/project/5/actions/3", AppPage("action", "3", 5)),
+        (f"{HOST}/project/5/data-management/annotations/6", AppPage("annotation", "6", 5)),
+        (f"{HOST}/project/5/experiments/11", AppPage("experiment", "11", 5)),
+        (f"{HOST}/project/5/surveys/{UUID}", AppPage("survey", UUID, 5)),
+        (f"{HOST}/project/5/persons/{UUID}#activeTab=events", AppPage("person", UUID, 5)),
+        (f"{HOST}/project/5/replay/{UUID}?t=12", AppPage("recording", UUID, 5)),
+        (f"{HOST}/project/5/settings", AppPage(None, None, 5)),
+        (f"{HOST}/project/5/insights/new", AppPage(None, None, 5)),
         (f"{HOST}/insights/new", None),
         (f"{HOST}/project/five/insights/AbC123", None),
         ("ftp://us.posthog.com/project/5/dashboard/9", None),
@@ -41,7 +41,7 @@ UUID = "0197d0c6-5b1e-7d3a-9c41-3f7be21a8e54"
         ("project/5/dashboard/9", None),
     ],
 )
-def test_an_address_names_an_object_and_its_project(address: str, page: Page | None) -> None:
+def test_an_address_names_an_object_and_its_project(address: str, page: AppPage | None) -> None:
     assert parse(address) == page
 
 
@@ -104,7 +104,7 @@ def test_every_argument_that_names_an_object_takes_its_address() -> None:
     assert len(named) > 30
     for tool, name in named:
         kind = {"flag": "flag", "id": "flag", "dashboards": "dashboard"}.get(name, name.removesuffix("_id"))
-        kind = {"add_to_dashboards": "dashboard", "remove_from_dashboards": "dashboard"}.get(kind, kind)
+        kind = "insight" if name.endswith("_insights") else "dashboard" if name.endswith("_dashboards") else kind
         if name in ("project_id", "copy_from"):
             continue
         address = f"{HOST}/project/5/" + PAGES[kind].partition("{")[0] + "77a"

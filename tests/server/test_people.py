@@ -303,6 +303,8 @@ async def test_tools_about_single_persons_are_off_with_aggregate_only(tool: str)
 
 async def test_what_one_person_gets_of_a_flag_is_rejected_with_aggregate_only() -> None:
     async with served(aggregate_only=True) as (client, _):
+        schemas = {tool.name: tool.input_schema["properties"] for tool in (await client.list_tools()).tools}
+        assert [name for name, properties in schemas.items() if "person" in properties] == []
         result = await client.call_tool("get_flag", {"flag": 42, "person": PERSON})
     assert json.loads(text_of(result))["error"]["message"].startswith("`person`: ")
 

@@ -8,8 +8,8 @@ import pytest
 from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.operations import OPERATIONS
 
-from ..gateway.fake_gateway import Behaviour, Peer, Received, gzipped, reply
-from .test_every_operation import ARGUMENTS, documented, served, text_of
+from ..gateway.fake_gateway import Behaviour, Peer, Received, gzipped, raw, reply
+from .test_every_operation import ARGUMENTS, documented, served, text_of, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -128,3 +128,33 @@ async def test_a_flood_of_unknown_names_is_rejected_before_validation(monkeypatc
         result = await client.call_tool("list_flags", {f"x{number}": 1 for number in range(200)})
         assert fake.received == []
     assert "list_flags: x0 is not an argument; and at least" in json.loads(text_of(result))["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("redact", "content", "can_be_undone"),
+    [
+        (True, "Deploy", True),
+        (True, "Ask ann@example.com", False),
+        (False, "Ask ann@example.com", True),
+        (False, "phx_" + "a1B2" * 10, False),
+        (False, "hid\u200bden", False),
+    ],
+)
+async def test_an_undo_is_a_call_only_if_it_brings_back_what_was_stored(
+    redact: bool, content: str, can_be_undone: bool
+) -> None:
+    async def edited(request: Received, peer: Peer) -> None:
+        if "/annotations/" not in request.path:
+            await documented(request, peer)
+            return
+        sent = json.loads(request.body) if request.method == "PATCH" else {"content": content}
+        await peer.send(raw(200, json.dumps({**upstream(request), **sent}).encode()))
+
+    async with served(redact=redact) as (client, fake):
+        fake.answers(edited)
+        arguments = {"annotation_id": ARGUMENTS["update_annotation"]["annotation_id"], "content": "Release"}
+        shown = json.loads(text_of(await client.call_tool("update_annotation", arguments)))
+    if can_be_undone:
+        assert shown["undo"]["arguments"]["content"] == content
+    else:
+        assert "Undo it in PostHog" in shown["undo"]["impossible"]

@@ -22,10 +22,10 @@ from ..operation import Effect, Operation, Result, Toolset, read, show, show_pag
 from ..operation.editing import Change, Editing
 from ..operation.pages import MAX_PAGES, PAGE_SIZE, PagedRows
 from ..operation.writing import creating, deleting, updating
+from .members import DASHBOARD, arguments_back, body_of, read_dashboard, store_dashboard
 from .numbers import numbers_of
 
 DASHBOARDS = "/api/projects/{project_id}/dashboards/"
-DASHBOARD = "/api/projects/{project_id}/dashboards/{dashboard_id}/"
 
 
 async def _list_dashboards(api: Call, args: ListDashboards) -> Result:
@@ -92,7 +92,15 @@ async def _reasons(_: Call, change: Change) -> Sequence[str]:
 
 
 _EDITING: Editing[Any] = Editing(
-    what="dashboard", path=DASHBOARD, gives=DashboardView, target="dashboard_id", reasons=_reasons
+    what="dashboard",
+    path=DASHBOARD,
+    gives=DashboardView,
+    target="dashboard_id",
+    find=read_dashboard,
+    body=body_of,
+    back=arguments_back,
+    store=store_dashboard,
+    reasons=_reasons,
 )
 
 
@@ -126,7 +134,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         UpdateDashboard,
         _EDITING,
         name="update_dashboard",
-        about="Change a dashboard's name, description or tags, or pin it.",
+        about="Change a dashboard's name, description, tags or insights, or pin it.",
         toolset=Toolset.DASHBOARDS,
     ),
     deleting(

@@ -19,8 +19,9 @@ from ...schemas.insights import (
     ListInsights,
     StoredInsight,
     UpdateInsight,
+    dashboards_of,
 )
-from ...schemas.json import as_list
+from ...schemas.json import as_list, is_object
 from ..analytics.computing import INSIGHTS
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
 from ..operation.editing import Change, Editing, plain_arguments, tags_of
@@ -119,7 +120,8 @@ async def _reasons(_: Call, change: Change) -> Sequence[str]:
 
 
 async def _find(api: Call, args: UpdateInsight | DeleteInsight) -> Any:
-    return await _read(api, GetInsight(insight_id=args.insight_id))
+    found = await _read(api, GetInsight(insight_id=args.insight_id))
+    return {**found, "dashboards": dashboards_of(found)} if is_object(found) else found
 
 
 _EDITING: Editing[Any] = Editing(

@@ -20,6 +20,8 @@ VOLATILE = frozenset(
     ]
 )
 """Fields that change by themselves, or follow from others."""
+_FOLLOWS = {"tiles": "insights"}
+"""Fields that show in another way what the named ones do."""
 _LONGEST = 2000
 """Most characters of one value in a difference."""
 
@@ -31,7 +33,8 @@ def differences(
 
     Fields of the view are compared as it shows them, and others that both objects have as they are stored.
     """
-    ignored = VOLATILE.difference(named)
+    following = {name for name, cause in _FOLLOWS.items() if cause in named}
+    ignored = VOLATILE.difference(named) | following
     was, now = _comparable(gives, before, after), _comparable(gives, after, before)
     changed, others = dict[str, Any](), dict[str, Any]()
     for name in dict.fromkeys((*named, *was, *now)):

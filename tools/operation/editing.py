@@ -109,6 +109,8 @@ class Editing[I: Write]:
     reasons: Reasons = no_reasons
     affects: Callable[[Call, Change], Awaitable[Sequence[Mapping[str, Any]]]] = not_counted
     """Returns whom a change affects, as far as PostHog counts it."""
+    store: Callable[[Call, Change], Awaitable[dict[str, Any]]] | None = None
+    """Stores a change that takes more than one request, and returns the object then; by default it is one PATCH."""
     notes: Callable[[Call, I, Change, Mapping[str, Any]], Sequence[str]] = no_notes
     """Returns notes on the stored object."""
 

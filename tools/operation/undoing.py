@@ -1,5 +1,6 @@
 """The exact call that undoes a change, as every answer of a write carries it."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,16 +9,28 @@ from ...schemas.restore import RESTORABLE
 
 NO_REMOVAL = "No tool deletes it."
 _NONE = "No single call brings it back; `changed` shows what was stored before."
+_NOT_SHOWN = (
+    "What was stored before is not shown as it is (pseudonyms, secrets or hidden characters), and a call with what is "
+    "shown would not bring it back. Undo it in PostHog."
+)
 
 
 def undo_call(api: Call, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `{"undo": {"tool", "arguments"}}` for the project and connection of this call."""
+    """Return `{"undo": {"tool", "arguments"}}` for the project and connection of this call.
+
+    A call with values that are shown redacted would store what is shown, or be rejected, so it is not given.
+    """
     aimed: dict[str, Any] = {}
     if api.project and api.project.resolved:
         aimed["project_id"] = str(api.project.id)
     if api.connection:
         aimed["connection_id"] = api.connection
-    return {"undo": {"tool": tool, "arguments": {**arguments, **aimed}}}
+    undo = {"undo": {"tool": tool, "arguments": {**arguments, **aimed}}}
+    return undo if _text(api.clean(undo)) == _text(undo) else no_undo(_NOT_SHOWN)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def restoring(api: Call, path: str, identifier: object) -> dict[str, Any]:

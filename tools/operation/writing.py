@@ -23,7 +23,7 @@ from .editing import Change, Editing
 from .undoing import NO_REMOVAL, Removal, no_undo, removal, restoring, undo_call
 
 NOTHING_TO_CHANGE = "Everything is stored like this already; nothing was sent."
-_SETS = ("tags", "dashboards")
+_SETS = ("tags", "dashboards", "insights")
 """Lists without an order."""
 
 
@@ -41,8 +41,7 @@ async def update[I: Write](api: Call, args: I, editing: Editing[I], tool: str) -
         return await dry_run(proposal, _identity(editing, before, dry_run=True))
     if await api.approve(proposal):
         change = await _unchanged(api, args, editing, change)
-    body = {**change.body, **editing.basis(change)}
-    after = await api.patch(editing.path, body, **{editing.placeholder: before["id"]})
+    after = await _stored(api, editing, change)
     check_identity(before["id"], after)
     _check_stored(change, after)
     notes = editing.notes(api, args, change, after)
@@ -135,6 +134,13 @@ async def _proposal(api: Call, editing: Editing[Any], change: Change, verb: str)
     )
 
 
+async def _stored(api: Call, editing: Editing[Any], change: Change) -> dict[str, Any]:
+    if editing.store is not None:
+        return await editing.store(api, change)
+    body = {**change.body, **editing.basis(change)}
+    return await api.patch(editing.path, body, **{editing.placeholder: change.before["id"]})
+
+
 def _change[I: Write](api: Call, args: I, editing: Editing[I], before: Mapping[str, Any]) -> Change:
     wanted = editing.body(api, args, before)
     return Change(before, {name: value for name, value in wanted.items() if not same(value, before.get(name))})
@@ -203,7 +209,9 @@ def _undo[I: Write](
     if not all(_is_back(name, was.get(name), now.get(name)) for name in change.body):
         return no_undo()
     found = undo_call(api, tool, arguments)
-    return {"undo": {**found["undo"], "does_not_set": list(others)}} if others else found
+    if others and "tool" in found["undo"]:
+        return {"undo": {**found["undo"], "does_not_set": list(others)}}
+    return found
 
 
 def _is_back(name: str, before: Any, stored: Any) -> bool:

@@ -92,7 +92,7 @@ async def test_a_page_has_1000_annotations(api: Resources) -> None:
 
     assert page["count"] == 1001
     assert len(page["results"]) == 1000
-    assert page["next"] == "http://sandbox.test/posthog/api/projects/1/annotations/?limit=1000&offset=1000"
+    assert page["next"] == "https://us.posthog.com/api/projects/1/annotations/?limit=1000&offset=1000"
 
 
 async def test_annotations_within_the_requested_dates_are_listed_latest_first(api: Resources) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from maton_posthog.server.settings import load
+from maton_posthog.server.settings import Settings, load
 from maton_posthog.server.starting.opening import REPLAYED, Opening
 from maton_posthog.server.starting.ready import PATH, ReadyResults
 from maton_posthog.tools.toolsets import Toolset
@@ -37,6 +37,18 @@ async def test_an_answer_is_the_sdks_byte_by_byte(
         export_dir=DIRECTORY if exports else None,
         toolsets=toolsets,
     )
+    await check(settings, version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("connected", [False, True])
+async def test_an_answer_without_what_is_about_one_person_is_the_sdks_too(version: str, connected: bool) -> None:
+    connection = "0b6f7a52-6f0e-4d0e-9d59-3c1e5d0c1a11" if connected else None
+    await check(load(aggregate_only=True, connection_id=connection), version)
+
+
+async def check(settings: Settings, version: str) -> None:
+    """Check that the ready answers are what the SDK writes."""
     expected = await results_of_sdk(settings, version)
     opening = Opening(ReadyResults(settings), (answers := list[bytes]()).append)
     passed = [opening.take(line(request, number)) for number, request in enumerate(requests_of(version))]

@@ -173,6 +173,13 @@ async def test_update_sends_only_the_given_fields() -> None:
     assert shown["query"]["source"] == SQL
 
 
+async def test_an_insight_keeps_dashboards_that_posthog_names_only_in_its_tiles() -> None:
+    tiles = [{"dashboard_id": 9, "deleted": None}, {"dashboard_id": 8, "deleted": True}]
+    api = FakeCall({f"GET {INSIGHT}": insight(dashboards=None, dashboard_tiles=tiles), f"PATCH {INSIGHT}": stored})
+    await run(UPDATE, api, insight_id=31, add_to_dashboards=[10])
+    assert api.last.body == {"dashboards": [9, 10]}
+
+
 def test_an_update_without_changes_is_rejected() -> None:
     with pytest.raises(ValidationError, match="nothing to change"):
         UpdateInsight.model_validate({"insight_id": 31, "name": None})

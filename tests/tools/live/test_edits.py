@@ -172,3 +172,17 @@ async def test_drawn_edits_change_nothing_that_they_do_not_name_and_can_be_undon
                 shown["undo"],
                 left,
             )
+
+
+async def test_insights_move_between_dashboards_and_back(sandbox: LiveSandbox) -> None:
+    boards = (await sandbox.call("list_dashboards"))["dashboards"]
+    board = await sandbox.call("get_dashboard", dashboard_id=boards[0]["id"])
+    on_it = [tile["insight"]["id"] for tile in board["tiles"] if "insight" in tile]
+    others = [each["id"] for each in (await sandbox.call("list_insights"))["insights"] if each["id"] not in on_it]
+    shown = await sandbox.call(
+        "update_dashboard", dashboard_id=board["id"], add_insights=others[:2], remove_insights=on_it[:1]
+    )
+    now = [tile["insight"]["id"] for tile in shown["tiles"] if "insight" in tile]
+    assert sorted(now) == sorted([*on_it[1:], *others[:2]])
+    back = await sandbox.call("update_dashboard", **shown["undo"]["arguments"])
+    assert sorted(tile["insight"]["id"] for tile in back["tiles"] if "insight" in tile) == sorted(on_it)
