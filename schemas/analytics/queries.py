@@ -63,7 +63,7 @@ class Dated(Analysis):
     """The arguments of queries over a date range; relative dates count back from now."""
 
     date_from: RangeStart = "-30d"
-    """ISO 8601, -7d, -1m (months) or all."""
+    """As in query_trends."""
 
 
 class QueryTrends(Dated):
@@ -166,7 +166,7 @@ class QueryRetention(Analysis):
 class QueryPaths(Dated):
     node: ClassVar[str] = "PathsQuery"
     date_from: RangeStart = "-7d"
-    """ISO 8601, -7d, -1m (months) or all."""
+    """As in query_trends."""
     include: list[PathItem] = Field(default=["$pageview"])
     """[] for every event."""
     exclude: list[str] | None = None
@@ -203,7 +203,7 @@ class QueryLifecycle(Dated):
     node: ClassVar[str] = "LifecycleQuery"
     least_series: ClassVar[int] = 1
     event: OneEvent
-    """Name (* for any), or {event | action_id, where: filters}."""
+    """As in query_retention."""
     interval: Interval = "day"
 
 

@@ -11,11 +11,11 @@ from ....gateway.budget import Budget
 from ....gateway.call import Call
 from ....gateway.errors import Refused
 from ....schemas.analytics.changes import ExplainChange
-from ....schemas.analytics.queries import QueryTrends
 from ....schemas.json import as_object
 from ...operation import Effect, Operation, Result, Toolset
 from ..computing import INSIGHTS
 from ..groups import reject_single_persons
+from ..kind import Kind
 from ..kinds import KINDS, kind_of, read_stored
 from ..names import unseen_event_notes
 from ..spec import Spec, Split
@@ -42,7 +42,8 @@ from .statistics import Baseline, Noise, counted_baseline, noise_of, rate_baseli
 from .windows import Windows, windows_of
 
 _INSIGHT = f"{INSIGHTS}{{insight_id}}/"
-_METRICS = {"query_trends": metric_of_trend, "query_funnel": metric_of_funnel}
+_OF_EVENTS = "query_trends"
+_METRICS = {_OF_EVENTS: metric_of_trend, "query_funnel": metric_of_funnel}
 _WEEK, _DAY = timedelta(days=7), timedelta(days=1)
 _MOST_PAIRED = 10
 _MISSING_SHARE = 0.5
@@ -97,15 +98,18 @@ async def _asked(api: Call, args: ExplainChange) -> tuple[Spec[Any], MeasuredNum
     fields: dict[str, Any] = {"events": [args.event], "math": args.math}
     if args.filters:
         fields["filters"] = [one.model_dump(exclude_none=True) for one in args.filters]
-    return _typed("query_trends", QueryTrends.model_validate(fields))
+    return _typed(_OF_EVENTS, _kind(_OF_EVENTS).input.model_validate(fields))
 
 
 def _typed(tool: str, arguments: Any) -> tuple[Spec[Any], MeasuredNumber]:
     if tool not in _METRICS:
         raise Refused("invalid_argument", f"of: {tool} cannot be explained.", "Use query_trends or query_funnel.")
-    kind = next(one for one in KINDS if one.tool == tool)
-    spec = kind.read(arguments)
+    spec = _kind(tool).read(arguments)
     return spec, _METRICS[tool](spec)
+
+
+def _kind(tool: str) -> Kind[Any, Any]:
+    return next(one for one in KINDS if one.tool == tool)
 
 
 def _judged(metric: MeasuredNumber, windows: Windows, scanned: Scan) -> tuple[NumberChange, int] | None:
