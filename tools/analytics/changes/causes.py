@@ -6,8 +6,9 @@ compared in the same way, so a change of everybody is not blamed on the largest 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
+from operator import attrgetter
 from statistics import median, pstdev
 
 from .statistics import Baseline, evidence_of_count, evidence_of_rate, split_of_rate
@@ -150,7 +151,7 @@ def singles(
         found += [change.effect(((name, value),), cell) for value, cell in values.items() if value != OTHER]
     told = [one for one in found if _stands_out(change, one)]
     kept = told if both_ways else _towards(told)
-    return _without_doubles(sorted(kept, key=_evidence, reverse=True))
+    return _without_doubles(sorted(kept, key=attrgetter("evidence"), reverse=True))
 
 
 def ranked(
@@ -232,7 +233,7 @@ def _is_clear(change: NumberChange, effect: Explanation, parts: Segments) -> boo
 def with_pair(found: Sequence[Explanation], pairs: Sequence[Explanation]) -> Explanation | None:
     """Return the best effect: a pair only if it has clearly more evidence than any single value."""
     best = found[0] if found else None
-    pair = max(pairs, key=_evidence, default=None)
+    pair = max(pairs, key=attrgetter("evidence"), default=None)
     least = _PAIR_CLEARLY * best.evidence + _PAIR_AT_LEAST if best else 0.0
     return pair if pair and pair.evidence > least else best
 
@@ -292,7 +293,7 @@ def _of_versions(change: NumberChange, name: str, values: Mapping[str, Counts]) 
     if new is None:
         return []
     effect = change.effect(((name, new),), union)
-    return [_as(effect, "release")]
+    return [replace(effect, kind="release")]
 
 
 def _new_version(change: NumberChange, values: Mapping[str, Counts]) -> str | None:
@@ -383,14 +384,6 @@ def _are_alike(one: Explanation, two: Explanation) -> bool:
         abs(a - b) <= _ALIKE * max(abs(a), abs(b), 1e-9)
         for a, b in ((one.actual, two.actual), (one.expected, two.expected), (one.share, two.share))
     )
-
-
-def _as(effect: Explanation, kind: str) -> Explanation:
-    return Explanation(effect.where, effect.actual, effect.expected, effect.share, effect.evidence, kind)
-
-
-def _evidence(effect: Explanation) -> float:
-    return effect.evidence
 
 
 def _sums(cells: Sequence[tuple[float, float]]) -> tuple[float, float]:
