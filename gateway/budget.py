@@ -156,9 +156,9 @@ class Ledger:
             closed[budget] = max(closed.get(budget, until), until)
 
     def state(self, account: str, budget: Budget) -> dict[str, Any]:
-        """Return `{"class", "used", "limit", "resets_in_s"}` of the window with the least room.
+        """Return `{"class", "used", "limit", "resets_in_s"?}` of the window with the least room.
 
-        `used` never exceeds the limit.
+        `used` never exceeds the limit. When it resets matters once half of it is used.
         """
         now = self._clock()
         windows = self._books(account).windows[budget]
@@ -167,13 +167,10 @@ class Ledger:
         if not windows:
             return {"class": budget.value}
         tightest = min(windows, key=lambda window: window.limit - len(window.sent))
-        resets = tightest.sent[0] + tightest.seconds - now if tightest.sent else 0.0
-        return {
-            "class": budget.value,
-            "used": len(tightest.sent),
-            "limit": tightest.limit,
-            "resets_in_s": math.ceil(resets),
-        }
+        shown = {"class": budget.value, "used": len(tightest.sent), "limit": tightest.limit}
+        if 2 * len(tightest.sent) < tightest.limit:
+            return shown
+        return shown | {"resets_in_s": math.ceil(tightest.sent[0] + tightest.seconds - now)}
 
     def _books(self, account: str) -> _Account:
         """Return the account; over 64 accounts, drop the least recently used one."""

@@ -72,7 +72,7 @@ class Call:
         """What the operation made of its arguments before anything was sent."""
         self._directory = directory
         self._budget = budget
-        self._queried = False
+        self.queried = False
         self.target = target
         """The target; None before `aim`."""
         self.progress = progress
@@ -201,7 +201,7 @@ class Call:
         tells how many are ahead, by default as progress. A query has its turn until `finish` is done.
         """
         check_query(body.get("query"))
-        self._queried = True
+        self.queried = True
         path = self._fill(QUERY_PATH, {})
         if as_object(body.get("query")).get("kind") in INSTANT_KINDS:
             return await finish(await self._request("POST", path, writes=False, body=body, rows=rows))
@@ -309,7 +309,7 @@ class Call:
         shown: dict[str, Any] = {}
         if self.target and self._budget is not Budget.CONTROL:
             shown |= self.target.as_json()
-        if self._queried or self._budget is Budget.QUERY:
+        if self.queried or self._budget is Budget.QUERY:
             shown["budget"] = self._directory.ledger.state(account(self.connection), self._budget)
         return shown
 

@@ -9,6 +9,7 @@ from .base.changes import Changes
 from .base.forms import EMPTY_TEXT, Clearable, whole_number
 from .base.shown import Author, Fields, IfTrue, Items, Text
 from .json import as_object, is_list
+from .models import CONDITIONS, condition_flaws, told, within
 
 DAYS = 30
 """The number of days that "performed the event" covers in converted groups."""
@@ -115,7 +116,9 @@ def _conditions(node: object, path: tuple[str | int, ...]) -> int:
     values: object = fields.get("values")
     if fields.get("type") in ("AND", "OR") and is_list(values):
         return sum(_conditions(item, (*path, number)) for number, item in enumerate(values))
-    if len(path) > 1 and fields.get("type") in ("behavioral", "person", "person_metadata", "cohort"):
+    if len(path) > 1 and fields.get("type") in CONDITIONS:
+        if flaws := told(within(condition_flaws(fields), *path)):
+            raise ValueError(flaws)
         return 1
     raise ValueError(
         f"`{'.'.join(map(str, path))}` must have type AND or OR and `values`"

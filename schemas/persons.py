@@ -85,6 +85,7 @@ class ListPersons(Page):
 
 class GetPerson(InProject):
     person_id: PersonId
+    full: bool = False
 
 
 class PersonRow(View):

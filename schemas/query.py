@@ -50,6 +50,7 @@ class GetQueryResult(InProject):
     query_id: QueryId
     offset: int = Field(default=0, ge=0)
     limit: int = Field(default=1000, ge=1, le=10_000)
+    full: bool = False
 
 
 class CancelQuery(InProject):

@@ -10,10 +10,15 @@ channels, not visible instructions.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from operator import is_
 from typing import Any, cast
 
-from .json import is_object
+from .json import is_list, is_object
 
+LONGEST_TEXT = 300
+"""Characters of a text that tables and lists show. Anyone can write into events, and one text can be longer than all
+rows together.
+"""
 REDACTED = "[redacted]"
 MARK = re.compile(r"\[redacted\]|… \(\d+ (?:characters|items)\)|… \d+ more: search")
 """The marks that results contain in place of a redacted or truncated value."""
@@ -154,6 +159,29 @@ def _without(value: str, secret: str) -> str:
         parts += [value[start:at], REDACTED]
         start = end
     return "".join([*parts, value[start:]])
+
+
+def hides(value: str) -> bool:
+    """Return whether a text contains hidden characters."""
+    if (value.isascii() and value.isprintable()) or not _SUSPECT.search(value):
+        return False
+    cleaner = Cleaner()
+    cleaner.text(value)
+    return cleaner.removed > 0
+
+
+def shortened[T](value: T, longest: int = LONGEST_TEXT) -> T:
+    """Return a JSON value in which longer texts are cut and tell their length; the value itself if there are none."""
+    changed: Any = value
+    if isinstance(value, str):
+        changed = value if len(value) <= longest else f"{value[:longest]}… ({len(value)} characters)"
+    elif is_list(value):
+        items = [shortened(item, longest) for item in value]
+        changed = value if all(map(is_, items, value)) else items
+    elif is_object(value):
+        fields = {name: shortened(item, longest) for name, item in value.items()}
+        changed = value if all(map(is_, fields.values(), value.values())) else fields
+    return changed
 
 
 def excerpt(value: str, limit: int = 500) -> str:

@@ -21,7 +21,7 @@ MISSION: Mapping[str, str] = {
     "get_current_user": "",
     "run_hogql": "*query values limit refresh name check background export plot",
     "list_persons": f"{PAGE} search email distinct_id properties cohort_id",
-    "get_person": "*person_id",
+    "get_person": "*person_id full",
     "list_dashboards": f"{PAGE} search tags",
     "get_dashboard": "*dashboard_id full numbers refresh",
     "create_dashboard": "*name description pinned tags dry_run",

@@ -5,9 +5,11 @@ from typing import Any
 from ..gateway.budget import Budget
 from ..gateway.call import Call
 from ..schemas.persons import GetPerson, ListPersons, PersonRow, PersonView
-from .operation import Effect, Operation, Result, Toolset, route, show_page
+from ..schemas.text import shortened
+from .operation import Effect, Operation, Result, Toolset, show, show_page
 
 PERSONS = "/api/projects/{project_id}/persons/"
+PERSON = "/api/projects/{project_id}/persons/{person_id}/"
 
 
 async def _list_persons(api: Call, args: ListPersons) -> Result:
@@ -24,6 +26,12 @@ async def _list_persons(api: Call, args: ListPersons) -> Result:
     return await api.apart(lambda: show_page(PersonRow, found, args, under="persons"))
 
 
+async def _get_person(api: Call, args: GetPerson) -> Result:
+    """Return a person. Long texts are cut unless `full`: anyone can write into properties."""
+    found = show(PersonView, await api.get(PERSON, person_id=args.person_id))
+    return found if args.full else shortened(found)
+
+
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="list_persons",
@@ -34,13 +42,13 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         input=ListPersons,
         run=_list_persons,
     ),
-    route(
-        "GET /api/projects/{project_id}/persons/{person_id}/",
-        GetPerson,
-        PersonView,
+    Operation(
         name="get_person",
         about="Show one person with all properties and distinct ids.",
         toolset=Toolset.PERSONS,
+        effect=Effect.READ,
         budget=Budget.ANALYTICS,
+        input=GetPerson,
+        run=_get_person,
     ),
 )

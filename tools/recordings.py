@@ -7,6 +7,7 @@ from ..gateway.call import Call
 from ..schemas.base import View
 from ..schemas.base.shown import Whole
 from ..schemas.recordings import GetRecording, ListRecordings, RecordingRow, RecordingView
+from ..schemas.text import shortened
 from .operation import Effect, Operation, Result, Toolset, read, show
 from .operation.dates import range_end, range_start
 
@@ -33,7 +34,10 @@ async def _list_recordings(api: Call, args: ListRecordings) -> Result:
         "offset": args.offset,
     }
     page = read(_Recordings, await api.get(RECORDINGS, query))
-    shown: dict[str, Any] = {"recordings": [show(RecordingRow, item) for item in page.results], "date_from": since}
+    shown: dict[str, Any] = {
+        "recordings": [shortened(show(RecordingRow, item)) for item in page.results],
+        "date_from": since,
+    }
     if until:
         shown["date_to"] = until
     if page.has_next and page.results:
@@ -42,7 +46,8 @@ async def _list_recordings(api: Call, args: ListRecordings) -> Result:
 
 
 async def _get_recording(api: Call, args: GetRecording) -> Result:
-    return show(Whole if args.full else RecordingView, await api.get(RECORDING, recording_id=args.recording_id))
+    found = await api.get(RECORDING, recording_id=args.recording_id)
+    return show(Whole, found) if args.full else shortened(show(RecordingView, found))
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

@@ -42,7 +42,7 @@ def parsed(sql: str) -> dict[str, Any]:
         ("SELECT event FROM events LIMIT 1 BY event LIMIT 5", 5),
         ("SELECT 1 LIMIT 5 WITH TIES", None),
         ("SELECT 1 LIMIT 5 %", None),
-        ("SELECT 1 LIMIT 2 + 3", None),
+        ("SELECT 1 LIMIT 2 + 3", 5),
         ("SELECT 1 LIMIT 3 ORDER BY 1", 3),
         ("SELECT 1 LIMIT {n}", "n"),
         ("(SELECT 1 UNION ALL SELECT 2) LIMIT 5", 5),

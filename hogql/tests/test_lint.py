@@ -54,6 +54,19 @@ def test_without_a_schema_only_syntax_and_functions_are_checked(broken: str) -> 
     assert "missing BY" in linted("-", text="SELECT event FROM events GROUP event").output
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("SELECT event FROM events WHERE count() > 5", "did you mean `HAVING after GROUP BY`?"),
+        ("SELECT 1 FROM events WHERE timestamp > now() AND event = 5", "did you mean `event = '5'`"),
+        ("SELECT extract(hour FROM timestamp) FROM events", "did you mean `toHour(timestamp)`?"),
+        ("SELECT 1 LIMIT 10, 5", "warning: LIMIT 10, 5 returns 10 rows"),
+    ],
+)
+def test_types_aggregation_and_dropped_clauses_are_findings(text: str, says: str) -> None:
+    assert says in linted("--schema", SCHEMA, "-", text=text).output
+
+
 @pytest.mark.parametrize("text", ["", ";", "SELECT 1", "SELECT 1;\n", "-- nothing\n", "SELECT x -> {return 1;}"])
 def test_correct_files_have_no_findings(text: str) -> None:
     result = linted("-", text=text)

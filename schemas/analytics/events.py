@@ -34,6 +34,12 @@ _WITHOUT_VALUE = ("is_set", "is_not_set")
 _OF_RANGES = ("between", "not_between")
 _OF_LISTS = (*_OF_RANGES, "in", "not_in")
 _SCOPES = ("person", "session")
+_OF_SESSIONS = re.compile(
+    r"\$(entry_\w+|exit_\w+|end_(current_url|pathname|hostname|timestamp)|start_timestamp|channel_type|session_duration"
+    r"|is_bounce|(pageview|autocapture|screen)_count|num_uniq_urls|last_external_click_url|vitals_lcp)"
+)
+"""Names that only sessions have."""
+_OF_A_GROUP = re.compile(r"\$?group_([0-4])\.(.+)")
 _BROKEN_JSON = re.compile(r"""\s*(\{\s*["']|\[\s*["'{])""")
 """The beginning of an object or list. A text that begins so and is neither was damaged on its way here."""
 
@@ -91,9 +97,11 @@ class PropertyFilter(Part):
             return value
         fields = value
         key: object = fields.get("key")
-        if fields.get("type") or not isinstance(key, str):
+        if not isinstance(key, str) or fields.get("type") not in (None, "", "group"):
             return fields
-        name, scope = scoped(key)
+        if numbered := _OF_A_GROUP.fullmatch(key):
+            return fields | {"key": numbered[2], "type": "group", "group_type_index": int(numbered[1])}
+        name, scope = (key, None) if fields.get("type") else scoped(key)
         return fields | {"key": name, "type": scope} if scope else fields
 
     @field_validator("value", mode="before")
@@ -119,8 +127,8 @@ class PropertyFilter(Part):
                 raise ValueError("the `operator` of a cohort filter must be in or not_in")
         elif self.type != "hogql":
             self._check_value()
-        if self.type == "group" and self.group_type_index is None:
-            raise ValueError("a group filter needs `group_type_index`, from 0 to 4")
+        if self.type == "group" and self.group_type_index is None and "." not in self.key:
+            raise ValueError("a group filter needs `group_type_index`, or a `key` such as organization.industry")
         return self
 
     def _check_value(self) -> None:
@@ -142,7 +150,7 @@ class PropertyFilter(Part):
         value: object = self.operator if self.operator in _WITHOUT_VALUE else self.value
         if self.operator in _OF_LISTS and not isinstance(value, list):
             value = [value]
-        index = {"group_type_index": self.group_type_index} if self.type == "group" else {}
+        index = {} if self.group_type_index is None else {"group_type_index": self.group_type_index}
         return {"key": self.key, "value": value, "operator": self.operator, "type": self.type, **index}
 
 
@@ -234,10 +242,17 @@ type Steps = Annotated[
 
 
 class Breakdown(Part):
-    """A breakdown in PostHog's form."""
+    """A breakdown in PostHog's form. The property of a group can have the name of its type in front."""
 
-    type: Literal["event", "person", "session", "cohort", "hogql"]
+    type: Literal["event", "person", "session", "cohort", "group", "hogql"]
     property: str | int
+    group_type_index: int | None = Field(default=None, ge=0, le=4)
+
+    @model_validator(mode="after")
+    def _name_the_group(self) -> Self:
+        if self.type == "group" and self.group_type_index is None and "." not in str(self.property):
+            raise ValueError("a group needs `group_type_index`, or a `property` such as organization.industry")
+        return self
 
     @field_validator("property", mode="before")
     @classmethod
@@ -257,12 +272,14 @@ def _breakdown(value: object) -> object:
         return {"property": int(number), "type": "cohort"}
     if value.startswith("hogql:"):
         return {"property": value.removeprefix("hogql:"), "type": "hogql"}
+    if numbered := _OF_A_GROUP.fullmatch(value):
+        return {"property": numbered[2], "type": "group", "group_type_index": int(numbered[1])}
     name, scope = scoped(value)
     return {"property": name, "type": scope or "event"}
 
 
 def _one_kind(values: list[Breakdown]) -> list[Breakdown]:
-    if len(values) > 1 and any(value.type == "cohort" for value in values):
+    if len({value.type == "cohort" for value in values}) > 1:
         raise ValueError("cohorts cannot be mixed with other properties")
     return values
 
@@ -278,6 +295,10 @@ type OneBreakdown = Annotated[Breakdown, BeforeValidator(_breakdown), WithJsonSc
 
 
 def scoped(text: str) -> tuple[str, str | None]:
-    """Split `person.email` into `("email", "person")`; without a scope, return `("$browser", None)`."""
+    """Split `person.email` into `("email", "person")`; without a scope, return `("$browser", None)`. Names that only
+    sessions have need none.
+    """
+    if _OF_SESSIONS.fullmatch(text):
+        return text, "session"
     scope, dot, name = text.partition(".")
     return (name, scope) if dot and name and scope in _SCOPES else (text, None)

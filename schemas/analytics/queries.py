@@ -84,7 +84,7 @@ class QueryTrends(Dated):
     interval: TrendInterval = "day"
     """total: one number for the range, counting each user once."""
     breakdown: Breakdowns | None = None
-    """$browser, person.x, cohort.7."""
+    """$browser, person.x, organization.x, cohort.7."""
     breakdown_limit: int = Field(default=10, ge=1, le=100)
     compare: Compare = None
     """previous, or a shift: -1w, -1y."""

@@ -1,8 +1,8 @@
 """Experiments: `/api/projects/{project_id}/experiments/`."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ..base import AskedWrite, Id, InProject, Page, View, Write
 from ..base.changes import Changes
@@ -12,10 +12,17 @@ from ..base.shown import Author, Fields, IfTrue, Items, Text
 from ..flags import FlagKey, Variant, check_variants
 from ..json import as_object, is_object
 from ..measures import DayIfAny
+from ..models import metric_flaws, told, within
 
 CONTROL = "control"
 """The key of the variant that the others are compared with; PostHog requires it."""
 type Metrics = list[dict[str, Any]]
+
+
+def _checked(metrics: Metrics) -> Metrics:
+    if flaws := told(flaw for at, metric in enumerate(metrics) for flaw in within(metric_flaws(metric), at)):
+        raise ValueError(flaws)
+    return metrics
 
 
 def _check(variants: list[Variant]) -> None:
@@ -42,7 +49,7 @@ class CreateExperiment(Write):
     description: str | None = Field(default=None, max_length=3000)
     variants: list[Variant] | None = Field(default=None, max_length=20)
     """Must include control and add up to 100. Default: control and test, 50 each."""
-    metrics: Metrics | None = None
+    metrics: Annotated[Metrics, AfterValidator(_checked)] | None = None
     """[{"kind": "ExperimentMetric", "metric_type": "mean", "source": {"kind": "EventsNode", "event": "purchase"}}]"""
     type: Literal["product", "web"] | None = None
 

@@ -8,6 +8,8 @@ from typing import Any, Self, overload
 from pydantic import GetCoreSchemaHandler, ValidatorFunctionWrapHandler
 from pydantic_core import core_schema, from_json, to_json
 
+from ..text import shortened
+
 BLOCK_BYTES = 65_536
 """About the size of a block: half a millisecond to parse."""
 _LARGE_BLOCK_BYTES = 2 * BLOCK_BYTES
@@ -42,6 +44,8 @@ class Rows(Sequence[list[Any]]):
     stop: int
     first: list[list[Any]] | None = field(default=None, repr=False, compare=False)
     """The rows of the first block while they are still parsed."""
+    longest: int | None = None
+    """How many characters of a text are shown; None for all."""
 
     @classmethod
     def within(cls, text: bytes, blocks: Sequence[Block], first: list[list[Any]] | None = None) -> Self:
@@ -88,6 +92,16 @@ class Rows(Sequence[list[Any]]):
         first = self.blocks[0]
         return all(self.text.find(mark, first.start, first.stop) < 0 for mark in (b"\\", b"\n", b"  "))
 
+    def cut(self, longest: int) -> Self:
+        """Return the rows with texts of at most this many characters; what is longer tells its length."""
+        return replace(self, longest=longest)
+
+    def cuts(self) -> bool:
+        """Return whether texts in the first block are cut."""
+        whole = replace(self, longest=None)
+        first = whole[: self.blocks[0].count] if self.blocks else whole
+        return self.longest is not None and any(shortened(row, self.longest) is not row for row in first)
+
     def __len__(self) -> int:
         return self.stop - self.start
 
@@ -100,7 +114,8 @@ class Rows(Sequence[list[Any]]):
                 rows = None if first else self.first
                 if rows is None:
                     rows = parse_block(self.text[block.start : block.stop])
-                yield from rows[max(self.start - first, 0) : self.stop - first]
+                shown = rows[max(self.start - first, 0) : self.stop - first]
+                yield from shown if self.longest is None else (shortened(row, self.longest) for row in shown)
             first = last
 
     @overload

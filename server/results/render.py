@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, cast
@@ -11,9 +11,9 @@ from typing import Any, cast
 from pydantic_core import to_json
 
 from ...gateway.errors import Failed
-from ...schemas.json import is_list, is_object
+from ...schemas.json import as_list, is_list, is_object
 from ...schemas.json.rows import Rows
-from ...schemas.text import Cleaner, may_need_cleaning
+from ...schemas.text import Cleaner, excerpt, hides, may_need_cleaning
 
 MAX_TEXT_BYTES = 40_000
 """About 20,000 tokens; common hosts cut tool results at 25,000."""
@@ -25,6 +25,10 @@ _MANY = 1000
 _AT_ONCE = 64
 """To write many items at once takes half the time."""
 _HIDDEN = "hidden_characters_removed"
+_HIDDEN_IN = "hidden_in"
+_MOST_PLACES = 5
+_PLACE = 60
+"""Longest part of the path of a value with hidden characters."""
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 _ODD_NUMBERS = ("0.0000", "NaN", "Infinity")
@@ -41,10 +45,10 @@ def render(
     """Return a result as text and as an object. `offset` is the start of a page of a list; None for other results.
     The session tokens of the fields in `revealed` are kept.
 
-    Text of other people is cleaned (`hidden_characters_removed` counts the characters). Over 40 kB the longest list is
-    cut at a whole row; where not even one row fits, long texts are cut first. `truncated` and `how_to_continue` report
-    both. Rows that cannot be shown are neither cleaned nor written. Raises Failed (`response_too_large`) when the
-    result is still too large.
+    Text of other people is cleaned (`hidden_characters_removed` counts the characters, `hidden_in` has their places).
+    Over 40 kB the longest list is cut at a whole row; where not even one row fits, long texts are cut first.
+    `truncated` and `how_to_continue` report both. Rows that cannot be shown are neither cleaned nor written. Raises
+    Failed (`response_too_large`) when the result is still too large.
     """
     if not any(map(_is_long, result.values())):
         text = dumps(result)
@@ -148,7 +152,41 @@ def _cleaned(
     value |= {name: cleaner.revealed(result[name]) for name in revealed if name in result}
     if cleaner.removed:
         value[_HIDDEN] = cleaner.removed
+        value[_HIDDEN_IN] = _hidden_in({**result, **{name: head.items for name, head in heads.items()}}, secrets)
     return _Parts(value, shown, secrets)
+
+
+def _hidden_in(result: Mapping[str, Any], secrets: Sequence[str]) -> list[str]:
+    """Return where hidden characters were removed, at most five paths such as `rows.2.email`. The cells of tables have
+    the names of their columns.
+    """
+    columns = [str(name) for name in as_list(result.get("columns"))]
+    found: list[str] = []
+    for place in islice(_hiding(result, ()), _MOST_PLACES):
+        names = list(place)
+        if len(names) > 2 and names[0] == "rows" and isinstance(at := names[2], int) and at < len(columns):
+            names[2] = columns[at]
+        found.append(".".join(_part(name, secrets) for name in names))
+    return found
+
+
+def _part(name: str | int, secrets: Sequence[str]) -> str:
+    return excerpt(Cleaner(secrets).text(str(name)), _PLACE)
+
+
+def _hiding(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Yield the paths of texts, and of fields with names, that contain hidden characters."""
+    if isinstance(value, str):
+        if hides(value):
+            yield place
+    elif is_object(value):
+        for name, item in value.items():
+            if hides(name):
+                yield (*place, name)
+            yield from _hiding(item, (*place, name))
+    elif isinstance(value, (list, tuple)):
+        for at, item in enumerate(cast("Sequence[Any]", value)):
+            yield from _hiding(item, (*place, at))
 
 
 def _heads(result: Mapping[str, Any], written: Callable[[list[Any]], str]) -> dict[str, _Head]:
@@ -193,8 +231,10 @@ def _cut_rows(value: dict[str, Any], parts: _Parts, offset: int | None) -> tuple
         cleaner = Cleaner(parts.secrets)
         cleaner.value(head.items[kept:])
         cut[_HIDDEN] = value[_HIDDEN] - cleaner.removed
-        if not cut[_HIDDEN]:
-            del cut[_HIDDEN]
+        cut[_HIDDEN_IN] = [place for place in value[_HIDDEN_IN] if not _is_cut(place, _part(name, ()), kept)]
+        for mark in (_HIDDEN, _HIDDEN_IN):
+            if not cut[mark]:
+                del cut[mark]
     if name == "rows":
         cut["rows_returned"] = kept
     if offset is not None:
@@ -207,6 +247,14 @@ def _cut_rows(value: dict[str, Any], parts: _Parts, offset: int | None) -> tuple
     )
     rows_text = f"{dumps(name)}:[{','.join(texts)}]"
     return f"{{{','.join(filter(None, (before, rows_text, after)))}}}", cut
+
+
+def _is_cut(place: str, name: str, kept: int) -> bool:
+    """Return whether a place is in the items of a list that are not shown."""
+    if not place.startswith(f"{name}."):
+        return False
+    at = place[len(name) + 1 :].split(".", 1)[0]
+    return at.isdecimal() and int(at) >= kept
 
 
 def _fitting(rows: list[Any], head: _Head, room: int) -> tuple[list[str], int]:

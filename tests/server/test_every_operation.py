@@ -148,7 +148,7 @@ def upstream(request: Received) -> Any:
         if "AS all_events" in sql:
             return {"results": _VOLUMES}
         if kind == "EventsQuery":
-            return {"results": [["s-1", "9", None]]}
+            return {"results": [["s-1", 0, None, "9", *[None] * 6]]}
         return {"results": INSIGHTS[kind]} if kind in INSIGHTS else _HOGQL
     if request.method == "GET" and rest[-1:] == ["stats"]:
         return _SURVEY_STATS

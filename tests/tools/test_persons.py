@@ -120,3 +120,11 @@ async def test_older_servers_can_omit_any_field_but_the_uuid(field: str) -> None
     api = FakeCall({f"GET {PERSON}": old, f"GET {PERSONS}": {"results": [old]}})
     assert (await run(GET, api, person_id=UUID_TEXT))["uuid"] == UUID_TEXT
     assert len((await run(LIST, api))["persons"]) == 1
+
+
+async def test_long_properties_of_a_person_are_cut_unless_full() -> None:
+    person = answer("person_retrieve", properties={"bio": "x" * 5_000, "plan": "pro"})
+    api = FakeCall({f"GET {PERSONS}{{person_id}}/": person})
+    shown = await run(GET, api, person_id=person["uuid"])
+    assert shown["properties"] == {"bio": f"{'x' * 300}… (5000 characters)", "plan": "pro"}
+    assert len((await run(GET, api, person_id=person["uuid"], full=True))["properties"]["bio"]) == 5_000

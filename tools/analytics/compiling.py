@@ -4,7 +4,7 @@ from typing import Any
 
 from ...schemas.analytics.events import PROPERTY_MATHS, scoped
 from .dates import as_sent
-from .spec import EVERY_EVENT, Counted, Spec
+from .spec import EVERY_EVENT, Counted, Spec, Split
 
 type PosthogQuery = dict[str, Any]
 """One of PostHog's insight queries, or a part of it."""
@@ -53,13 +53,18 @@ def math_node(one: Counted) -> PosthogQuery:
 
 
 def breakdown_filter(spec: Spec[Any]) -> PosthogQuery:
-    """Return the breakdown by properties, or by one cohort, which only the older form supports."""
+    """Return the breakdown by properties, or by cohorts, which only the older form supports."""
     if not spec.splits:
         return {}
     limited = {"breakdown_limit": spec.most_values} if spec.most_values else {}
     if spec.is_by_cohort:
-        return {"breakdown_type": "cohort", "breakdown": [spec.splits[0].property], **limited}
-    return {"breakdowns": [{"property": one.property, "type": one.type} for one in spec.splits], **limited}
+        return {"breakdown_type": "cohort", "breakdown": [one.property for one in spec.splits], **limited}
+    return {"breakdowns": [_breakdown(one) for one in spec.splits], **limited}
+
+
+def _breakdown(one: Split) -> PosthogQuery:
+    index = {} if one.group_type_index is None else {"group_type_index": one.group_type_index}
+    return {"property": one.property, "type": one.type, **index}
 
 
 def compare_filter(spec: Spec[Any]) -> PosthogQuery:

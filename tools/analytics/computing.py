@@ -1,5 +1,6 @@
 """Sends an insight query and waits for its results."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from ..operation import misfits, read, unexpected_shape
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0)
 """Pauses between polls of a query in the background; the deadline of the call can end the wait earlier."""
 INSIGHTS = "/api/projects/{project_id}/insights/"
+_IN_FLIGHT = -1.0
+"""The age up to which a response is shared: only while it is awaited. PostHog has its own cache."""
 _STATUS = "/api/projects/{project_id}/query/{query_id}/"
 _NARROWER = "Narrow it: a shorter range, a longer interval, fewer events or no breakdown."
 
@@ -53,7 +56,9 @@ async def response_to[A: InsightAnswer](
     body: dict[str, Any] = {"query": query, "name": tool}
     if refresh:
         body["refresh"] = "force_blocking"
-    answer = await api.query(body, finish=partial(_finished, api, view))
+    api.queried = True
+    async with api.remembered(("typed query", json.dumps(body, sort_keys=True), view), _IN_FLIGHT) as slot:
+        answer: A = (slot.found or slot.fill(await api.query(body, finish=partial(_finished, api, view)))).value
     if answer.error:
         raise _failed(answer.error)
     return answer

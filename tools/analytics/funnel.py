@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
+from ...gateway.errors import Refused
 from ...schemas.analytics.queries import QueryFunnel
 from ...schemas.analytics.results import ConversionTimes, FunnelResult, FunnelTrend
 from ...schemas.json import as_list, as_object, as_objects
+from ...schemas.text import code
 from ..table import (
     Cell,
     Column,
@@ -29,7 +31,16 @@ from .computing import Computed, results
 from .dates import Range, intervals
 from .headline import Headline, changed, first_fact, headline_of
 from .kind import Kind
-from .labels import OTHER, interval_marks, nobody_reached, nothing_found, span_marks, split_name, value_label
+from .labels import (
+    OTHER,
+    interval_marks,
+    no_values,
+    nobody_reached,
+    nothing_found,
+    span_marks,
+    split_name,
+    value_label,
+)
 from .spec import Spec
 
 _COLUMNS = (
@@ -117,12 +128,16 @@ def _breakdown_filter(spec: Spec[_FunnelOptions]) -> PosthogQuery:
     """Return the older form, of one type: funnels read no other."""
     if not spec.splits:
         return {}
-    names = [one.property for one in spec.splits]
+    first, names = spec.splits[0], [one.property for one in spec.splits]
+    if len({(one.type, one.group_type_index) for one in spec.splits}) > 1:
+        kinds = ", ".join(f"{code(one.label())} ({one.type})" for one in spec.splits)
+        raise Refused("invalid_argument", f"breakdown: a funnel splits by properties of one type, not {kinds}.")
     single = not spec.is_by_cohort and len(names) == 1
     return {
-        "breakdown_type": spec.splits[0].type,
+        "breakdown_type": first.type,
         "breakdown": names[0] if single else names,
         "breakdown_limit": spec.most_values,
+        **given(breakdown_group_type_index=first.group_type_index),
     }
 
 
@@ -149,7 +164,7 @@ def _steps(spec: Spec[_FunnelOptions], computed: Computed, marks: dict[str, Any]
     groups = [(_value(spec, group), group) for group in results(computed.answer, list[list[FunnelResult]])]
     rows = tuple((value, *row) for value, group in groups for row in _rows(spec, group))
     sizes = [sum(counts) for counts in zip(*([one.count for one in group] for _, group in groups), strict=False)]
-    notes = (*_missing(spec, sizes), window)
+    notes = (*_missing(spec, sizes), *no_values(spec.splits, [value for value, _ in groups]), window)
     if any(value == OTHER for value, _ in groups):
         cut = f"Only {spec.most_values} values are named; the rest are grouped as {OTHER}."
         notes = (Note(f"{cut} Raise `breakdown_limit` to see more."), *notes)
@@ -242,7 +257,7 @@ def _trend(spec: Spec[_FunnelOptions], computed: Computed, span: Range, marks: d
         facts.append(fact)
     columns = (dimension(spec.interval, spec.interval), *series_columns(names, "percent"))
     empty = () if any(any(one.data) for one in found) else (_nobody_converted(spec),)
-    notes = (*empty, _still_open(spec, span))
+    notes = (*empty, *no_values(spec.splits, names), _still_open(spec, span))
     return Report(Table("time", columns, tuple(rows)), facts[:_MOST_FACTS], marks | interval_marks(over), notes)
 
 

@@ -32,4 +32,4 @@ def conditions(filters: Sequence[PropertyFilter]) -> tuple[Condition, ...]:
 
 def splits(breakdowns: Sequence[Breakdown] | None) -> tuple[Split, ...]:
     """Return what typed breakdowns split by."""
-    return tuple(Split(one.property, one.type) for one in breakdowns or ())
+    return tuple(Split(one.property, one.type, one.group_type_index) for one in breakdowns or ())

@@ -6,6 +6,7 @@ from ...gateway.call import Call
 from ...schemas.analytics.queries import Analysis
 from . import funnel, lifecycle, paths, retention, stickiness, trends
 from .dates import check, resolve
+from .group_types import with_group_types
 from .kind import Kind
 from .spec import Spec
 from .stored import INTERVALS, StoredQuery, one_of
@@ -25,9 +26,11 @@ def kind_of(source: StoredQuery) -> Kind[Any, Any] | None:
     return next((kind for kind in KINDS if kind.node == source.get("kind")), None)
 
 
-def read_typed[I: Analysis, O](api: Call, kind: Kind[I, O], args: I) -> Spec[O]:
-    """Return the Spec of a typed input. Raises Refused (`invalid_argument`) for dates that PostHog would misread."""
-    spec = kind.read(args)
+async def read_typed[I: Analysis, O](api: Call, kind: Kind[I, O], args: I) -> Spec[O]:
+    """Return the Spec of a typed input. Raises Refused (`invalid_argument`) for dates that PostHog would misread, and
+    for types of groups that do not exist.
+    """
+    spec = await with_group_types(api, kind.read(args))
     start, end, interval = spec.dates.start, spec.dates.end, kind.range_interval(spec)
     check(start, end, resolve(start, end, now=api.now(), zone=api.timezone, interval=interval), interval=interval)
     return spec

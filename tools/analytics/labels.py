@@ -1,6 +1,6 @@
 """The texts that readers see for PostHog's markers, for ranges, and for events that were not found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from ...schemas.analytics.results import InsightAnswer, Labels
 from ...schemas.text import named
 from ..table import Note
 from .dates import Intervals, Range
-from .spec import COHORT, Split
+from .spec import Split
 
 NONE, OTHER = "(none)", "(other)"
 _LONGEST_VALUE = 200
@@ -64,9 +64,17 @@ def nobody_reached(name: str) -> Note:
     return Note(f"No users reached {named(name)}.", doubts_names=True)
 
 
+def no_values(splits: Sequence[Split], values: Iterable[str | None]) -> tuple[Note, ...]:
+    """Return the note on a breakdown that splits nothing: no event has a value for it."""
+    if not splits or set(values) != {NONE}:
+        return ()
+    name = named(split_name(splits))
+    return (Note(f"No event counted here has a value for {name}: the breakdown splits nothing."),)
+
+
 def split_name(splits: Sequence[Split]) -> str:
     """Return the name of the column with the values of a breakdown."""
-    return " / ".join("cohort" if one.type == COHORT else str(one.property) for one in splits)
+    return " / ".join(dict.fromkeys(one.label() for one in splits))
 
 
 def _local(resolved: str | None, span: Range) -> datetime | None:

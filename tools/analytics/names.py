@@ -15,6 +15,7 @@ from ...gateway.call import Call
 from ...gateway.errors import GatewayError
 from ...schemas.analytics.events import PROPERTY_MATHS, scoped
 from ...schemas.text import code
+from ..query.persons_then import changes
 from ..query.seen_names import property_names, unseen_events, unseen_properties
 from ..table import Note, Report
 from .spec import EVERY_EVENT, Spec
@@ -41,7 +42,15 @@ async def with_names(api: Call, spec: Spec[Any], report: Report) -> Report:
         ]
     except GatewayError:
         found = [f"Check the names: {_SEARCH}"] if doubted else []
-    return replace(report, notes=(*report.notes, *map(Note, found[:_MOST_NOTES])))
+    return replace(report, notes=(*report.notes, *map(Note, [*_person_values(spec), *found[:_MOST_NOTES]])))
+
+
+def _person_values(spec: Spec[Any]) -> list[str]:
+    """Return the note on properties of persons that can have changed since an event."""
+    name = next((name for owner, name in _properties(spec) if owner == "person" and changes(name)), None)
+    if name is None:
+        return []
+    return [f"{code(f'person.{name}', 67)} is its value at the time of each event in most projects, not today's."]
 
 
 async def unseen_event_notes(api: Call, wanted: Iterable[str]) -> list[str]:

@@ -29,7 +29,7 @@ def operation_of[I: Analysis, O](kind: Kind[I, O]) -> Operation[I]:
     """Return the tool of a kind: the query is compiled, computed and reported."""
 
     async def run(api: Call, args: I) -> Result | Reply:
-        spec = read_typed(api, kind, args)
+        spec = await read_typed(api, kind, args)
         if api.privacy.aggregate_only:
             reject_single_persons(spec)
         query = kind.sent(kind.compile(spec))

@@ -1,7 +1,8 @@
 """Retention: how many of the users who began in a period came back in each later one."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import Any
 
@@ -15,13 +16,14 @@ from .computing import Computed, results
 from .dates import Range, interval_end
 from .headline import Headline, first_fact, headline_of
 from .kind import Kind
-from .labels import OTHER, nobody_reached, nothing_found, split_name, value_label
-from .spec import EVERY_EVENT, Counted, Spec
+from .labels import OTHER, no_values, nobody_reached, nothing_found, split_name, value_label
+from .spec import EVERY_EVENT, Counted, Spec, Split
 
 _PERIODS = ("Hour", "Day", "Week", "Month")
 _MOST_FACTS = 5
 _PERIODS_SHOWN = 8
 _DEFAULT_EVENT = "$pageview"
+_PLAIN = re.compile(r"[A-Za-z_$][\w$]*")
 
 type _CohortRows = list[tuple[datetime, RetentionRow]]
 
@@ -112,8 +114,16 @@ def _compile(spec: Spec[_RetentionOptions]) -> PosthogQuery:
     return {
         **shared(KIND.node, spec),
         "retentionFilter": shown,
-        **unless_empty(breakdownFilter=breakdown_filter(spec)),
+        **unless_empty(breakdownFilter=breakdown_filter(replace(spec, splits=tuple(map(_readable, spec.splits))))),
     }
+
+
+def _readable(split: Split) -> Split:
+    """Return a breakdown as retention reads it: PostHog takes properties of sessions for properties of events."""
+    if split.type != "session":
+        return split
+    name = str(split.property)
+    return Split(f"session.{name}" if _PLAIN.fullmatch(name) else f"session.`{name.replace('`', '')}`", "hogql")
 
 
 def _entity(one: Counted) -> PosthogQuery:
@@ -176,7 +186,7 @@ def _notes(spec: Spec[_RetentionOptions], groups: dict[str, _CohortRows]) -> tup
     began = any(row.values and row.values[0].count for group in groups.values() for _, row in group)
     returned = any(cell.count for group in groups.values() for _, row in group for cell in row.values[1:])
     begun, *returning = spec.counted
-    notes: list[Note] = []
+    notes: list[Note] = [*no_values(spec.splits, groups)]
     if not began:
         notes.append(nothing_found([begun.label], is_filtered=spec.is_filtered(begun)))
     elif not returned:

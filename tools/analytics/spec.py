@@ -3,13 +3,14 @@ everything after that reads only the Spec.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from .dates import End
 
 EVERY_EVENT = "*"
 COHORT = "cohort"
+GROUP = "group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,13 @@ class Split:
 
     property: str | int
     type: str = "event"
+    group_type_index: int | None = None
+    name: str | None = field(default=None, compare=False)
+    """How the request writes a property of a group."""
+
+    def label(self) -> str:
+        """Return the name for readers."""
+        return "cohort" if self.type == COHORT else self.name or str(self.property)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,12 +81,18 @@ def conditions(filters: Any) -> tuple[Condition, ...]:
 def splits(source: StoredQuery) -> tuple[Split, ...]:
     """Return the breakdown in either form: `breakdowns`, or the older `breakdown` with one type."""
     split = as_object(source.get("breakdownFilter"))
-    found = [(one.get("property"), one.get("type")) for one in as_objects(split.get("breakdowns"))]
+    found = [
+        (one.get("property"), one.get("type"), one.get("group_type_index"))
+        for one in as_objects(split.get("breakdowns"))
+    ]
     if not found and split.get("breakdown") is not None:
         older = split["breakdown"]
         names = older if is_list(older) else [older]
-        found = [(name, split.get("breakdown_type")) for name in names]
-    return tuple(Split(name if isinstance(name, int) else str(name), str(kind or "event")) for name, kind in found)
+        found = [(name, split.get("breakdown_type"), split.get("breakdown_group_type_index")) for name in names]
+    return tuple(
+        Split(name if isinstance(name, int) else str(name), str(kind or "event"), index_of(index))
+        for name, kind, index in found
+    )
 
 
 def interval_of(source: StoredQuery) -> str:

@@ -18,7 +18,7 @@ from .computing import Computed, in_shape, results
 from .dates import Intervals, Range, intervals
 from .headline import Headline, changed, first_fact, headline_of
 from .kind import Kind
-from .labels import OTHER, interval_marks, nothing_found, span_marks, split_name, value_label
+from .labels import OTHER, interval_marks, no_values, nothing_found, span_marks, split_name, value_label
 from .spec import Counted, Spec
 
 TOTAL = "total"
@@ -276,7 +276,7 @@ def _share(spec: _TrendSpec, line: _TrendLine, lines: Sequence[_TrendLine]) -> i
 
 
 def _notes(spec: _TrendSpec, lines: Sequence[_TrendLine], *, cut: bool) -> tuple[Note, ...]:
-    notes: list[Note] = []
+    notes: list[Note] = [*no_values(spec.splits, [line.value for line in lines])]
     if spec.splits and (cut or any(line.value == OTHER for line in lines)):
         least = f"Only the {spec.most_values} largest values are named; the rest are grouped as {OTHER}."
         notes.append(Note(f"{least} Raise `breakdown_limit` to see more."))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...gateway.call import Call
-from ...gateway.errors import GatewayError
+from ...gateway.errors import GatewayError, Refused
 from ...schemas.base.shown import Whole
 from ...schemas.experiments.objects import (
     CreateExperiment,
@@ -18,6 +18,7 @@ from ...schemas.experiments.objects import (
 )
 from ...schemas.flags import FlagRow, Variant
 from ...schemas.json import as_list, as_object
+from ...schemas.models import metric_flaws, told
 from ..operation import Effect, Operation, Result, Toolset, listing, read, show
 from ..operation.dates import instants, midnights
 from ..operation.editing import Change, Editing, plain_arguments
@@ -85,8 +86,25 @@ def _has(shown: dict[str, Any], requested: list[Variant]) -> bool:
 def _body(api: Call, args: UpdateExperiment, stored: Mapping[str, Any]) -> Mapping[str, Any]:
     body = args.given(leave_out=frozenset({"metrics", "remove_metrics"}))
     if args.metrics is not None or args.remove_metrics is not None:
-        body["metrics"] = merged_by(("uuid",), stored.get("metrics"), args.metrics or (), args.remove_metrics or ())
+        was = as_list(stored.get("metrics"))
+        body["metrics"] = merged_by(("uuid",), was, args.metrics or (), args.remove_metrics or ())
+        _check_metrics(body["metrics"], was)
     return body | instants(api, args, *_DATES)
+
+
+def _check_metrics(metrics: Sequence[Any], stored: Sequence[Any]) -> None:
+    """Raise Refused (`invalid_argument`) for metrics that PostHog's models reject. What the stored metric with the same
+    uuid has is accepted: PostHog can be newer than the models here.
+    """
+    known = {as_object(metric).get("uuid"): set(metric_flaws(metric)) for metric in stored}
+    found = [
+        flaw.within(at)
+        for at, metric in enumerate(metrics)
+        for flaw in metric_flaws(metric)
+        if flaw not in known.get(as_object(metric).get("uuid"), ())
+    ]
+    if found:
+        raise Refused("invalid_argument", f"metrics: {told(found)}.", "Correct the metrics, merged by uuid.")
 
 
 def _back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:

@@ -21,14 +21,14 @@ from ...schemas.insights import (
     UpdateInsight,
     dashboards_of,
 )
-from ...schemas.json import as_list, is_object
+from ...schemas.json import as_list, as_object, is_object
 from ..analytics.computing import INSIGHTS
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
 from ..operation.editing import Change, Editing, plain_arguments, tags_of
 from ..operation.undoing import removal
 from ..operation.writing import create, deleting, updating
 from .results import INSIGHT, age_of, shown_result
-from .saving import stored_query, stored_sql
+from .saving import check_model, stored_query, stored_sql
 from .withheld import WITHHELD, is_withheld, without_persons
 
 _AIM = {*OF_THE_CALL, "insight_id"}
@@ -80,12 +80,14 @@ async def _read(api: Call, args: GetInsight) -> Any:
 
 
 def _prepared(args: CreateInsight | UpdateInsight, _: Path | None) -> dict[str, Any] | None:
+    if isinstance(args, CreateInsight):
+        check_model(args.query)
     return stored_sql(args.query)
 
 
 async def _create_insight(api: Call, args: CreateInsight) -> Result:
     body = args.model_dump(mode="json", exclude={*_AIM, "query"}, exclude_none=True)
-    body["query"] = stored_query(api, args.query)
+    body["query"] = api.prepared or await stored_query(api, args.query)
     return await create(api, args, INSIGHTS, body, StoredInsight, what="insight", undo=removal(INSIGHTS))
 
 
@@ -94,7 +96,7 @@ def _body(api: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[
     removed = set(args.remove_from_dashboards or ())
     body = args.given(leave_out=_APART) | tags_of(args, stored)
     if args.query is not None:
-        body["query"] = stored_query(api, args.query)
+        body["query"] = api.prepared
     if added or removed:
         kept = [number for number in as_list(stored.get("dashboards")) if number not in removed]
         body["dashboards"] = list(dict.fromkeys((*kept, *added)))
@@ -120,7 +122,10 @@ async def _reasons(_: Call, change: Change) -> Sequence[str]:
 
 
 async def _find(api: Call, args: UpdateInsight | DeleteInsight) -> Any:
+    """Return the stored insight. The node for a new query is prepared with it: it can need look-ups."""
     found = await _read(api, GetInsight(insight_id=args.insight_id))
+    if isinstance(args, UpdateInsight) and args.query is not None and api.prepared is None:
+        api.prepared = await stored_query(api, args.query, as_object(found).get("query"))
     return {**found, "dashboards": dashboards_of(found)} if is_object(found) else found
 
 

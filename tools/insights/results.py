@@ -11,6 +11,7 @@ from ...gateway.errors import GatewayError
 from ...schemas.analytics.results import InsightAnswer, ResolvedRange
 from ...schemas.insights import InsightView
 from ...schemas.json import as_list, is_list, is_object
+from ...schemas.text import shortened
 from ..analytics.computing import Computed, computed_at
 from ..analytics.dates import Range, resolve
 from ..analytics.headline import Headline
@@ -97,7 +98,7 @@ def _resolved(insight: InsightView) -> ResolvedRange | None:
 
 def _rows(insight: InsightView, columns: list[str], rows: list[Any]) -> Shown:
     headline = _headline_of_rows(columns, rows)
-    whole = tuple(tuple(row) if is_list(row) else (row,) for row in rows)
+    whole = tuple(tuple(shortened(row)) if is_list(row) else (shortened(row),) for row in rows)
     table = Table("bars", tuple(map(Column, columns)), whole).as_json()
     if table.get("truncated"):
         table["how_to_continue"] = (
@@ -127,6 +128,6 @@ def _lean(result: Any) -> Any:
     if is_list(result):
         return [_lean(item) for item in result]
     if not is_object(result):
-        return result
+        return shortened(result)
     doubled = {"labels"} if result.get("days") else set[str]()
     return {name: value for name, value in result.items() if name not in _BULKY | doubled and value is not None}

@@ -7,15 +7,18 @@ from hogql_lang import Statement
 from hogql_lang.check import without_schema
 
 from ...gateway.call import Call
+from ...gateway.errors import Refused
 from ...schemas.analytics.queries import Analysis
 from ...schemas.analytics.saved import InsightQuery, ToolQuery, wrapped
 from ...schemas.json import as_object
+from ...schemas.models import query_flaws, told
 from ...schemas.query import RunHogql
 from ..analytics.kinds import KINDS, read_typed
 from ..query.operations import read_statement
 from ..query.plan import plan
 from ..query.verdict import refusal, statement_of
 
+_AS_POSTHOG = "PostHog would store it, and fail or count something else when it runs. Or pass `tool` and `arguments`."
 _AS_A_TOOL = 'Send one SELECT in HogQL. To store it anyway, pass `tool` run_hogql with `check` "off" in its arguments.'
 
 
@@ -47,11 +50,27 @@ def _check_node(node: Mapping[str, Any]) -> None:
     plan(statement, 1, {})
 
 
-def stored_query(api: Call, query: InsightQuery) -> dict[str, Any]:
-    """Return the node for a query. Raises Refused for one that its tool would reject."""
+def check_model(query: InsightQuery | None, stored: object = None) -> None:
+    """Raise Refused (`invalid_argument`) for a query of PostHog's that its models reject, or fields that its kind
+    ignores. What the stored query has at the same place is accepted: PostHog can be newer than the models here.
+    """
+    if query is None or isinstance(query, ToolQuery):
+        return
+    try:
+        known = set(query_flaws(as_object(stored)))
+        found = [flaw for flaw in query_flaws(query) if flaw not in known]
+    except RecursionError:
+        raise Refused("invalid_argument", "query: it is nested too deeply.") from None
+    if found:
+        raise Refused("invalid_argument", f"query: {told(found)}.", _AS_POSTHOG)
+
+
+async def stored_query(api: Call, query: InsightQuery, stored: object = None) -> dict[str, Any]:
+    """Return the node for a query, which replaces the stored one. Raises Refused for one that its tool would reject."""
     if not isinstance(query, ToolQuery):
+        check_model(query, stored)
         return query
     if not isinstance(query.arguments, Analysis):
-        return api.prepared or stored_sql(query) or {}
+        return stored_sql(query) or {}
     kind = next(kind for kind in KINDS if kind.tool == query.tool)
-    return wrapped(dict(kind.compile(read_typed(api, kind, query.arguments))))
+    return wrapped(dict(kind.compile(await read_typed(api, kind, query.arguments))))

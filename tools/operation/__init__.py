@@ -15,7 +15,7 @@ from ...gateway.errors import Failed
 from ...gateway.paths import placeholders
 from ...schemas.base import Input, Page, View
 from ...schemas.base.shown import Whole
-from ...schemas.text import named
+from ...schemas.text import named, shortened
 from ..toolsets import Effect, Toolset
 
 type Result = Mapping[str, Any]
@@ -161,7 +161,7 @@ def read[M: BaseModel](model: type[M], response: object) -> M:
 def show_page(row: type[View], response: object, args: Page, *, under: str) -> dict[str, Any]:
     """Return one page of a list. Only the `offset` in PostHog's `next` URL is read; the URL is never requested."""
     page = read(_UpstreamPage, response)
-    shown: dict[str, Any] = {under: [show(row, item) for item in page.results]}
+    shown: dict[str, Any] = {under: [shortened(show(row, item)) for item in page.results]}
     if page.count is not None:
         shown["count"] = page.count
     if page.next and page.results:

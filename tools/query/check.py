@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hogql_lang import Findings, Problem, Schema, Statement, Unknown, Used, Verdict, nearest
-from hogql_lang.check import with_schema, without_schema
+from hogql_lang.check import in_order, with_schema, without_schema
 from hogql_lang.findings import first_of_each
 from hogql_lang.slips import written
 
@@ -52,9 +52,10 @@ async def verdict_on(api: Call, statement: Statement, values: Mapping[str, Any])
     verdict = with_schema(statement, schema)
     findings = verdict.findings or Findings()
     errors = [await _as_property(api, error, findings) for error in verdict.errors]
+    errors += [problem async for problem in _of_strings(api, findings)]
     unseen = [problem async for problem in _unseen(api, findings)]
     warnings = (*unseen, *verdict.warnings)[:_MOST_WARNINGS]
-    return replace(verdict, errors=tuple(errors), warnings=warnings, unjudged=unjudged)
+    return replace(verdict, errors=in_order(errors), warnings=warnings, unjudged=unjudged)
 
 
 async def _schema(api: Call) -> tuple[Schema | None, str | None]:
@@ -88,7 +89,7 @@ def _problem(each: MetadataProblem) -> Problem:
 async def _as_property(api: Call, error: Problem, findings: Findings) -> Problem:
     """Return the error with more fixes: an unknown column may be the bare name of a property."""
     unknown = next((each for each in findings.unknown if each.place == error.place and each.kind == "column"), None)
-    if unknown is None or "properties" not in unknown.known:
+    if unknown is None or "properties" not in unknown.known or error.kind != "column":
         return error
     if f"${unknown.name}" in error.fixes:
         return error
@@ -132,6 +133,20 @@ def _properties_of(owner: str) -> tuple[tuple[str, str], ...]:
             return ()
 
 
+async def _of_strings(api: Call, findings: Findings) -> AsyncIterator[Problem]:
+    """Return the mistakes that depend on the type of a property, for those that are strings in the project."""
+    for mistake in findings.mistakes:
+        kind, name = mistake.property or ("", "")
+        if kind not in ("event", "person"):
+            continue
+        try:
+            names = await property_names(api, kind)
+        except GatewayError:
+            return
+        if name in names.strings:
+            yield mistake.problem
+
+
 async def _unseen(api: Call, findings: Findings) -> AsyncIterator[Problem]:
     """Return the events and properties that the project has never seen: a query for them finds nothing."""
     try:
@@ -160,7 +175,7 @@ def _missing(used: list[Used], missing: set[str]) -> list[Used]:
 
 def _never_seen(used: Used, names: Names, prefix: str) -> Problem:
     kind = "event" if used.kind == "event" and not prefix else f"{used.kind} property"
-    if re.fullmatch(r"\{\w+\}", used.name):
+    if re.fullmatch(r"\{[\w.]+\}", used.name):
         message = f"{code(used.name, 60)} in quotes is a string, not a placeholder"
         return Problem("hogql_query_error", message, used.place, (f"{used.name} without quotes",))
     fixes = tuple(prefix + (written(name) if prefix else name) for name in nearest(used.name, names.known))

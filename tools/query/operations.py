@@ -18,12 +18,14 @@ from ...gateway.errors import Refused
 from ...gateway.queries.background import KEPT_S, Query
 from ...schemas.json.rows import Rows
 from ...schemas.query import CancelQuery, GetQueryResult, Plot, RunHogql
+from ...schemas.text import LONGEST_TEXT
 from ..charts.drawing import illustrated
 from ..charts.plot import plotted
 from ..operation import Effect, Operation, Reply, Result, Toolset
 from .aggregated import NOTE, aggregated
 from .check import checked, reject_at_sight
 from .export import export, export_directory
+from .persons_then import note_on
 from .plan import MOST_ROWS, plan
 from .running import PlannedQuery, QueryRows, ask
 from .verdict import statement_of
@@ -34,6 +36,9 @@ MOST_SHOWN = 10_000
 _LARGE_BYTES = 30_000
 """Rows beyond this may not fit into one result."""
 _WRITTEN_AT_ONCE = 50
+_LONGEST_NAME = 40
+"""Characters of a column's name that nobody chose."""
+_WHOLE_TEXTS = "get_query_result with this query_id and full: true shows long texts whole."
 
 
 async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
@@ -52,6 +57,8 @@ async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
         PlannedQuery(plan=planned, values=values, name=args.name, refresh=args.refresh, background=args.background),
     )
     said: dict[str, Any] = {"warnings": list(warnings)} if warnings else {}
+    if note := note_on(statement):
+        said["person_values"] = note
     if about_groups:
         said["note"] = NOTE
     if not await _wait(api, query):
@@ -98,7 +105,11 @@ async def _get_query_result(api: Call, args: GetQueryResult) -> Result:
     answer: QueryRows = query.answer
     visible = _visible(answer)
     rows = visible[args.offset : args.offset + args.limit]
-    shown = {"columns": answer.columns, "rows": _shown(rows), "rows_returned": len(rows), "rows_total": len(visible)}
+    rows = rows if args.full else rows.cut(LONGEST_TEXT)
+    shown: dict[str, Any] = {"columns": _names(answer), "rows": _shown(rows), "rows_returned": len(rows)}
+    shown["rows_total"] = len(visible)
+    if rows.cuts():
+        shown["long_texts"] = "full: true shows them whole."
     end = args.offset + len(rows)
     return shown | ({"next_offset": end} if end < len(visible) else _cut(answer)) | _age(query)
 
@@ -139,10 +150,13 @@ def _running(query: Query) -> dict[str, Any]:
 def _whole(query: Query) -> dict[str, Any]:
     """Return columns and rows, and whether there are more."""
     answer: QueryRows = query.answer
-    rows = _shown(_visible(answer))
-    shown: dict[str, Any] = {"columns": answer.columns, "rows": rows, "rows_returned": len(rows)}
-    if _is_large(rows):
+    visible = _visible(answer).cut(LONGEST_TEXT)
+    rows = _shown(visible)
+    shown: dict[str, Any] = {"columns": _names(answer), "rows": rows, "rows_returned": len(rows)}
+    if (has_long := visible.cuts()) or _is_large(rows):
         shown["query_id"] = query.id
+    if has_long:
+        shown["long_texts"] = _WHOLE_TEXTS
     if answer.plan.shown is not None:
         shown["limit"] = answer.plan.shown
     return shown | _cut(answer) | _age(query)
@@ -151,6 +165,20 @@ def _whole(query: Query) -> dict[str, Any]:
 def _shown(rows: Rows) -> Sequence[list[Any]]:
     """Return the rows of a result, which are parsed now only when they are few."""
     return list(rows) if rows.is_small else rows
+
+
+def _names(answer: QueryRows) -> list[str]:
+    """Return the names of the columns. Expressions without an alias are cut, and numbered where that makes them equal;
+    exports have them whole.
+    """
+    names: list[str] = []
+    for at, column in enumerate(answer.columns):
+        name = column
+        if len(name) > _LONGEST_NAME and "(" in name and not any(f"{mark}{name}" in answer.plan.sql for mark in '`"'):
+            name = f"{name[: _LONGEST_NAME - 1]}…"
+            name = f"{name} #{at + 1}" if name in names else name
+        names.append(name)
+    return names
 
 
 def _is_large(rows: Sequence[list[Any]]) -> bool:

@@ -44,9 +44,9 @@ def plan(statement: Statement, limit: int, values: Mapping[str, Any]) -> Plan:
             "query: only one SELECT (or WITH and SELECT) can run.",
             "Rewrite it as a SELECT; describe_data shows tables and columns.",
         )
-    # Members of a plain UNION ALL need no more rows than are shown; others are compared or limited as a whole, so all
-    # their rows are needed.
-    is_plain = limits.operators <= {"UNION ALL"} and not limits.limited
+    # Members of a plain UNION ALL need no more rows than are shown; others are compared, limited or shifted as a whole,
+    # so all their rows are needed.
+    is_plain = limits.operators <= {"UNION ALL"} and not limits.limited and not limits.shifted
     sql = _inserted(statement.sql, limits.open_ends, limit + 1 if is_plain else MOST_ROWS)
     if limits.limited or not limits.open_ends:
         return Plan(sql, own_limit=_number(limits.own, values))

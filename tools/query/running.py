@@ -4,7 +4,6 @@ result; a query that outlives its tool call keeps running, and is found again by
 
 import asyncio
 import json
-import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,6 +24,7 @@ from ...schemas.text import excerpt
 from ..operation import read
 from ..people.columns import private_rows
 from .plan import Plan
+from .rejections import hint_for, known_hint
 
 SHARED_S = 60.0
 """The time in which equal queries share a result."""
@@ -32,9 +32,6 @@ LONGEST_S = 600.0
 """PostHog itself gives up on a query after ten minutes."""
 _PAUSES_S = (0.3, 0.5, 1.0, 2.0)
 """Pauses between polls of a query that PostHog runs asynchronously; the last one is repeated."""
-_ILLEGAL_TEXT = re.compile(r"Illegal type (?:Nullable\()?String")
-_TEXT_FIX = "Properties not defined as numbers are strings: write toFloat(properties.x)."
-_FIX = "Fix the error that PostHog reports; describe_data shows the names that exist."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,14 +185,14 @@ def _about_the_query(error: GatewayError) -> GatewayError:
     if error.code == "timeout" or error.status == 504:
         error = error.with_(hint="Narrow it (a shorter time range, fewer events), or run it with background: true.")
     detail = error.upstream.detail if error.upstream else ""
-    if _ILLEGAL_TEXT.match(detail):
-        error = error.with_(hint=_hint(detail), advice=None)
+    if (hint := known_hint(detail)) is not None:
+        error = error.with_(hint=hint, advice=None)
     if error.code != "validation_failed" or error.source != "posthog":
         return error
     return Rejected(
         "hogql_query_error",
         "PostHog rejected the HogQL.",
-        _hint(detail),
+        hint_for(detail),
         status=error.status,
         request_id=error.request_id,
         upstream=error.upstream,
@@ -204,8 +201,4 @@ def _about_the_query(error: GatewayError) -> GatewayError:
 
 def _failed_query(detail: str) -> Rejected:
     told = Upstream(excerpt(detail))
-    return Rejected("hogql_query_error", "PostHog could not run the HogQL.", _hint(detail), upstream=told)
-
-
-def _hint(detail: str) -> str:
-    return _TEXT_FIX if _ILLEGAL_TEXT.match(detail) else _FIX
+    return Rejected("hogql_query_error", "PostHog could not run the HogQL.", hint_for(detail), upstream=told)

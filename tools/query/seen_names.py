@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...schemas.base import View
-from ..operation import show
+from ..operation import read
 from ..operation.pages import PagedRows
 
 NAMES_AGE_S = 600.0
@@ -24,10 +25,14 @@ class Names:
     complete: bool
     distinct: frozenset[str]
     """The same names, to look one up."""
+    strings: frozenset[str] = frozenset()
+    """The properties that HogQL reads as strings: those defined as strings, and those without a type."""
 
 
 class _NamedRow(View):
     name: str
+    property_type: Any = "unknown"
+    """PostHog's type of a property; None if it has none yet."""
 
 
 async def event_names(api: Call) -> Names:
@@ -69,5 +74,7 @@ async def _exists(api: Call, path: str, name: str, query: dict[str, str]) -> boo
 
 async def _names(api: Call, path: str, query: dict[str, str], pages: int) -> Names:
     rows = PagedRows(api.counted_as(Budget.CRUD), path, query, pages=pages)
-    known = [str(show(_NamedRow, row)["name"]) async for row in rows]
-    return Names(tuple(known), not rows.cut, frozenset(known))
+    found = [read(_NamedRow, row) async for row in rows]
+    known = [each.name for each in found]
+    strings = frozenset(each.name for each in found if each.property_type in ("String", None))
+    return Names(tuple(known), not rows.cut, frozenset(known), strings)

@@ -1,10 +1,10 @@
 """Findings about a HogQL statement as errors and results of a call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hogql_lang import Problem, Statement, TooDeep, read
-from hogql_lang.findings import caret, position
+from hogql_lang.findings import Kind, caret, position
 
 from ...gateway.errors import Refused
 from ...schemas.text import code, excerpt
@@ -21,6 +21,23 @@ def statement_of(sql: str) -> Statement:
         raise Refused("hogql_syntax_error", f"query: {error}.", "Simplify it.") from error
 
 
+_HINTS: Mapping[Kind, str] = {
+    "syntax": "Send one SELECT in HogQL, with strings in single quotes.",
+    "unsupported": "Write that part in another way; HogQL follows ClickHouse.",
+    "table": "describe_data lists the tables.",
+    "column": "describe_data lists columns and properties; a property is read as properties.name.",
+    "ambiguous": "Write the name of the table before the column.",
+    "outer": "Join the tables, or compare with IN (SELECT …).",
+    "type": "Convert one side, for example with toFloat(…), toString(…) or toDateTime(…).",
+    "aggregate": "Aggregate in a subquery, filter aggregates with HAVING, and group by all other columns.",
+    "placeholder": "Pass its value in `values`.",
+    "other": "Change it as the message says.",
+}
+"""What to do about each kind of problem when there is no fix."""
+_TO_USE = frozenset(["outer", "type", "aggregate", "unsupported"])
+"""The kinds of problems whose fixes say what to write, not what was meant."""
+
+
 def refusal(problem: Problem, sql: str) -> Refused:
     """Return a problem as the error of a call."""
     message = excerpt(problem.message, _MESSAGE_LENGTH)
@@ -29,9 +46,10 @@ def refusal(problem: Problem, sql: str) -> Refused:
     else:
         line, column = position(sql, problem.place)
         where = f"query, line {line}, column {column}: {message}.\n{caret(sql, problem.place)}"
-    hint = "Send one SELECT in HogQL, with strings in single quotes."
+    hint = _HINTS[problem.kind]
     if problem.fixes:
-        hint = f"Did you mean {' or '.join(code(fix, _FIX_LENGTH) for fix in problem.fixes)}?"
+        fixes = " or ".join(code(fix, _FIX_LENGTH) for fix in problem.fixes)
+        hint = f"Use {fixes}." if problem.kind in _TO_USE else f"Did you mean {fixes}?"
     return Refused(problem.code, where, f'{hint} check: "off" sends it anyway.')
 
 

@@ -9,6 +9,7 @@ from ...schemas.json import is_list
 from ...schemas.surveys.objects import QuestionView
 from ...schemas.text import excerpt
 from ..table import mean, number, percent
+from .assigning import Responses, score_of
 
 MOST_SAMPLES = 5
 _SAMPLE_CHARACTERS = 200
@@ -16,15 +17,6 @@ _NPS_SCALE = 10
 _PROMOTERS, _DETRACTORS = 9, 6
 WRITTEN = "respondents_wrote"
 """The field that contains texts written by respondents."""
-
-
-def properties_of(questions: Sequence[QuestionView]) -> list[str]:
-    """Return the properties with responses, two per question: by its id, and by its position as older SDKs send it."""
-    found: list[str] = []
-    for at, question in enumerate(questions):
-        by_place = f"$survey_response_{at}" if at else "$survey_response"
-        found += [f"$survey_response_{question.id}" if question.id else by_place, by_place]
-    return found
 
 
 def latest_parts(rows: Sequence[list[Any]]) -> list[list[Any]]:
@@ -43,17 +35,9 @@ def latest_parts(rows: Sequence[list[Any]]) -> list[list[Any]]:
     return kept
 
 
-def answers_to(questions: Sequence[QuestionView], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return a summary of the responses to each question; a row has two values per question, as in `properties_of`."""
-    return [
-        _summary(question, [value for row in rows if (value := _given(row[2 * at : 2 * at + 2])) is not None])
-        for at, question in enumerate(questions)
-    ]
-
-
-def _given(values: Sequence[Any]) -> Any:
-    """Return the first value that is a response; 0 is one."""
-    return next((value for value in values if value is not None and value != ""), None)
+def answers_to(questions: Sequence[QuestionView], responses: Responses) -> list[dict[str, Any]]:
+    """Return a summary of the responses to each question."""
+    return [_summary(question, values) for question, values in zip(questions, responses.values, strict=True)]
 
 
 def _summary(question: QuestionView, values: Sequence[Any]) -> dict[str, Any]:
@@ -73,7 +57,7 @@ def _summary(question: QuestionView, values: Sequence[Any]) -> dict[str, Any]:
 
 def _rating(question: QuestionView, values: Sequence[Any]) -> dict[str, Any]:
     """Return the average, counts per rating and, on the scale from 0 to 10, the net promoter score."""
-    scores = [score for value in values if (score := _score(value)) is not None]
+    scores = [score for value in values if (score := score_of(value)) is not None]
     counts = Counter(scores)
     shown: dict[str, Any] = {}
     if scores:
@@ -88,14 +72,6 @@ def _rating(question: QuestionView, values: Sequence[Any]) -> dict[str, Any]:
             "detractors": detractors,
         }
     return shown if len(scores) == len(values) else {**shown, "not_a_rating": len(values) - len(scores)}
-
-
-def _score(value: Any) -> float | None:
-    try:
-        score = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return score if 0 <= score <= _NPS_SCALE else None
 
 
 def _choices(question: QuestionView, picked: Sequence[Sequence[str]]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from ...schemas.surveys.stats import GetSurveyStats, SurveyStats
 from ..analytics.computing import compute, results
 from ..operation import Effect, Operation, Result, Toolset, read, show, unexpected_shape
 from ..table import given
-from .answers import WRITTEN, answers_to, latest_parts, properties_of
+from .answers import WRITTEN, answers_to, latest_parts
+from .assigning import assigned, columns_of
 from .operations import SURVEY
 
 STATS = SURVEY + "stats/"
@@ -62,7 +63,7 @@ async def _answered(api: Call, survey: SurveyView, start: datetime | None, end: 
     questions = survey.questions or []
     since = _latest(start, survey.start_date or survey.created_at)
     until = _earliest(end, survey.end_date)
-    columns = ["properties.$survey_submission_id", *(f"properties.`{name}`" for name in properties_of(questions))]
+    columns = ["properties.$survey_submission_id", *columns_of(questions)]
     query = {
         "kind": "EventsQuery",
         "select": columns,
@@ -84,7 +85,9 @@ async def _answered(api: Call, survey: SurveyView, start: datetime | None, end: 
             f"Only the newest {len(rows)} responses were read. "
             "Set `date_from` and `date_to` to a shorter range to see the rest."
         )
-    answers = answers_to(questions, latest_parts(rows))
+    responses = assigned(questions, latest_parts(rows))
+    notes += responses.notes()
+    answers = answers_to(questions, responses)
     if api.privacy.aggregate_only:
         answers = [{name: value for name, value in one.items() if name != WRITTEN} for one in answers]
         notes[0] = _NOT_SHOWN

@@ -5,6 +5,10 @@ from typing import Literal
 
 type Code = Literal["hogql_syntax_error", "hogql_query_error", "invalid_argument"]
 """PostHog's names for the two kinds of errors, and `invalid_argument` for a placeholder without a value."""
+type Kind = Literal[
+    "syntax", "unsupported", "table", "column", "ambiguous", "outer", "type", "aggregate", "placeholder", "other"
+]
+"""What is wrong, which decides what to do if there is no fix."""
 
 _LINE_WIDTH = 80
 
@@ -34,6 +38,8 @@ class Used:
     place: int | None
     kind: str
     """`event`, `function`, `column` or `table`; for a property its type: `event`, `person` or `group`."""
+    arguments: int | None = None
+    """The number of arguments of a function."""
 
 
 @dataclass(slots=True)
@@ -52,6 +58,8 @@ class Findings:
     """`properties -> 'name'`, which makes a lambda (`column`: `properties.name`)."""
     stars: list[Used] = field(default_factory=list[Used])
     """A bare `*` over several tables (`table`: the first one)."""
+    mistakes: list["Mistake"] = field(default_factory=list["Mistake"])
+    """Types that do not fit, and misplaced aggregates."""
 
     def in_order(self) -> "Findings":
         """Return the findings in the order of the statement, each unknown name once."""
@@ -65,6 +73,7 @@ class Findings:
             sorted(self.outer, key=_place),
             self.arrows,
             self.stars,
+            sorted(self.mistakes, key=lambda each: each.problem.place or 0),
         )
 
 
@@ -76,6 +85,18 @@ class Problem:
     message: str
     place: int | None = None
     fixes: tuple[str, ...] = ()
+    kind: Kind = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A problem with the meaning of a statement that parses and whose names exist."""
+
+    problem: Problem
+    property: tuple[str, str] | None = None
+    """The problem exists only if this property (its type and name) is a string in the project."""
+    warning: bool = False
+    """PostHog runs the statement all the same."""
 
 
 def position(sql: str, place: int) -> tuple[int, int]:

@@ -30,15 +30,16 @@ _OTHER_DIALECTS = {
     "unix_timestamp": "toUnixTimestamp", "convert": "toString", "str": "toString", "to_number": "toFloat",
     "todouble": "toFloat", "tofloat64": "toFloat", "toint32": "toInt", "toint64": "toInt", "touint64": "toInt",
     "concat_ws": "arrayStringConcat", "top": "LIMIT n at the end", "on": "LIMIT 1 BY column at the end",
-    "date": "toDate",
+    "date": "toDate", "cardinality": "bitmapCardinality",
+    "arraylength": "length", "array_length": "length", "array_size": "length", "size": "length",
 }  # fmt: skip
 
 
-def unknown_function(name: str) -> tuple[str, ...] | None:
+def unknown_function(name: str, arguments: int | None = None) -> tuple[str, ...] | None:
     """Return the functions nearest to an unknown name, None for a function that exists."""
     if is_known(name):
         return None
-    other = _OTHER_DIALECTS.get(name.lower())
+    other = "ifNull" if (name.lower(), arguments) == ("isnull", 2) else _OTHER_DIALECTS.get(name.lower())
     return tuple(dict.fromkeys(((other,) if other else ()) + nearest(name, known_functions())))[:3]
 
 

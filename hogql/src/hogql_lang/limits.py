@@ -24,6 +24,8 @@ class Limits:
     """The operators between the SELECTs, such as `UNION ALL`."""
     ordered: bool = False
     """The rows have an order."""
+    shifted: bool = False
+    """Rows of several SELECTs are skipped together (OFFSET), so more rows of each are needed than are returned."""
 
 
 def limits_of_tree(query: tree.Query) -> Limits:
@@ -34,19 +36,32 @@ def limits_of_tree(query: tree.Query) -> Limits:
         is_number = not query.limit_with_ties and not query.limit_percent
         return Limits(True, _number(query.limit) if is_number else None, ordered=bool(query.order_by))
     members = [limits_of_tree(member) for member in (query.first, *(member for _, member in query.rest))]
+    operators = frozenset(operator for operator, _ in query.rest).union(*(member.operators for member in members))
     return Limits(
         query.limit is not None,
-        None if query.limit is None else _number(query.limit),
+        _sum(members, operators) if query.limit is None else _number(query.limit),
         # A member with a LIMIT of its own needs all rows of its members.
         tuple([end for member in members for end in member.open_ends]),
-        frozenset(operator for operator, _ in query.rest).union(*(member.operators for member in members)),
+        operators,
+        shifted=query.offset is not None or any(member.shifted for member in members),
     )
+
+
+def _sum(members: Sequence[Limits], operators: frozenset[str]) -> int | None:
+    """Return the most rows of several SELECTs with a LIMIT each, None if one has none."""
+    numbers = [member.own for member in members if isinstance(member.own, int)]
+    return sum(numbers) if len(numbers) == len(members) and operators <= {"UNION ALL"} else None
 
 
 def _number(limit: tree.Expr) -> int | str | None:
     match limit:
-        case tree.Constant(int() as value) if not isinstance(value, bool):
-            return value
+        case tree.Constant(int() | float() as value) if not isinstance(value, bool) and value == int(value):
+            return int(value)
+        case tree.Arithmetic("+" | "-" | "*" as sign):
+            one, other = _number(limit.left), _number(limit.right)
+            if not isinstance(one, int) or not isinstance(other, int):
+                return None
+            return one + other if sign == "+" else one - other if sign == "-" else one * other
         case tree.Placeholder(tree.Field((name,))):
             return str(name)
         case _:
@@ -58,14 +73,16 @@ class _Survey:
     open_ends: list[int] = field(default_factory=list[int])
     operators: set[str] = field(default_factory=set[str])
     limit: list[Token] | None = None
-    """The tokens after the LIMIT of a single SELECT."""
+    """The tokens after the LIMIT of a single SELECT, or of several in brackets."""
     ordered: bool = False
+    shifted: bool = False
 
     def add(self, other: _Survey, operator: str) -> None:
         self.open_ends += other.open_ends
         self.operators |= other.operators | {operator}
         self.limit = None
         self.ordered = False
+        self.shifted |= other.shifted
 
 
 class _NoSelect(Exception):
@@ -83,7 +100,8 @@ def limits_of_tokens(sql: str, tokens: Sequence[Token]) -> Limits | None:
         return None
     own = None if survey.limit is None else _written(sql, survey.limit)
     limited = survey.limit is not None
-    return Limits(limited, own, tuple(survey.open_ends), frozenset(survey.operators), survey.ordered)
+    operators = frozenset(survey.operators)
+    return Limits(limited, own, tuple(survey.open_ends), operators, survey.ordered, survey.shifted)
 
 
 def _survey(tokens: list[Token]) -> _Survey:
@@ -94,22 +112,38 @@ def _survey(tokens: list[Token]) -> _Survey:
     if cuts:
         return _survey_members(tokens, cuts)
     limits = [at for at in outer if _is_keyword(tokens, at, "LIMIT") and not _limits_by(tokens, at)]
-    if limits:
-        return _Survey(limit=tokens[limits[-1] + 1 :])
     if not any(tokens[at].word == "SELECT" for at in outer):  # it is in brackets, perhaps after a WITH
         opened = max((at for at in outer if tokens[at].word == "("), default=0)
         closed = next((at for at in outer if at > opened), len(tokens))
-        return _survey(tokens[opened + 1 : closed])
+        return _outside(_survey(tokens[opened + 1 : closed]), tokens[closed + 1 :])
+    if limits:
+        return _Survey(limit=tokens[limits[-1] + 1 :])
     return _Survey([tokens[-1].end], ordered=any(_is_keyword(tokens, at, "ORDER") for at in outer))
 
 
 def _survey_members(tokens: list[Token], cuts: list[int]) -> _Survey:
     whole = _survey(tokens[: cuts[0]])
+    after: list[Token] = []
     for cut, following in zip(cuts, [*cuts[1:], len(tokens)], strict=True):
         quantified = tokens[cut + 1].word in ("ALL", "DISTINCT")
         first = cut + 1 + quantified
         operator = " ".join(token.word for token in tokens[cut:first])
-        whole.add(_survey(tokens[first:following]), operator)
+        member = tokens[first:following]
+        depth = tokens[cut].depth
+        closed = next((at for at, token in enumerate(member) if at and token.depth == depth), len(member))
+        after = member[closed + 1 :] if member[0].word == "(" else []
+        whole.add(_survey(member[: len(member) - len(after)]), operator)
+    return _outside(whole, after)
+
+
+def _outside(whole: _Survey, after: list[Token]) -> _Survey:
+    """Add the LIMIT and OFFSET after the brackets of a SELECT, or of the last one of several."""
+    limits = [at for at, token in enumerate(after) if token.word == "LIMIT" and not _limits_by(after, at)]
+    if limits:
+        whole.limit = after[limits[-1] + 1 :]
+        if not whole.operators:
+            whole.open_ends = []
+    whole.shifted |= bool(whole.operators) and any(token.word == "OFFSET" for token in after)
     return whole
 
 

@@ -72,31 +72,63 @@ def _parser() -> _Parser | None:
         return None
 
 
+def syntax_error(sql: str, bounds: Bounds = SHORT) -> Unparsed | Unjudged | None:
+    """Return why a statement cannot be parsed, None for one that can; quicker than `parse`, which builds its tree."""
+    written = _written("parse_select_json", sql, bounds, None)
+    if not isinstance(written, str):
+        return written
+    if written.startswith(_TREE):
+        return None
+    found = cast("Json", json.loads(written))
+    return _error(sql, found) if found.get("error") else None
+
+
 def _read(
     function: Literal["parse_select_json", "parse_expr_json"],
     text: str,
     bounds: Bounds,
     tokens: Sequence[Token] | None,
 ) -> Parsed:
+    written = _written(function, text, bounds, tokens)
+    if not isinstance(written, str):
+        return written
+    try:
+        found = cast("Json", json.loads(written))
+    except RecursionError:
+        return _TOO_DEEP
+    if found.get("error"):
+        return _error(text, found)
+    is_shallow = written.count("{") + written.count("[") <= _MOST_LEVELS or _is_shallow(found)
+    return expression(found) if is_shallow else _TOO_DEEP
+
+
+def _written(
+    function: Literal["parse_select_json", "parse_expr_json"],
+    text: str,
+    bounds: Bounds,
+    tokens: Sequence[Token] | None,
+) -> str | Unparsed | Unjudged:
+    """Return the parser's JSON."""
     parser = _parser()
     if parser is None:
         return Unjudged("The HogQL parser is not installed here.")
     if (overload := check(text, bounds, tokens)) is not None:
         return Unjudged(overload.message, overload.place)
     try:
-        written: str = getattr(parser, function)(text)
-        found = cast("Json", json.loads(written))
+        return getattr(parser, function)(text)
     except UnicodeEncodeError:
         return Unparsed("the query is not valid Unicode: it holds half of a surrogate pair")
     except RecursionError:
         return _TOO_DEEP
-    if found.get("error"):
-        start, end = _error_place(text, offset(found.get("start")), offset(found.get("end")))
-        return Unparsed(str(found.get("message")), start, end, found.get("type") != "SyntaxError")
-    is_shallow = written.count("{") + written.count("[") <= _MOST_LEVELS or _is_shallow(found)
-    return expression(found) if is_shallow else _TOO_DEEP
 
 
+def _error(text: str, found: Json) -> Unparsed:
+    start, end = _error_place(text, offset(found.get("start")), offset(found.get("end")))
+    return Unparsed(str(found.get("message")), start, end, found.get("type") != "SyntaxError")
+
+
+_TREE = '{"end":{"column":'
+"""The beginning of a tree; an error has no column."""
 _TOO_DEEP = Unjudged(f"The query is nested too deeply: more than {MAX_DEPTH} levels.")
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from maton_posthog.gateway.errors import Failed
 from maton_posthog.schemas.json import is_list, is_object
-from maton_posthog.schemas.text import Cleaner
+from maton_posthog.schemas.text import Cleaner, excerpt
 from maton_posthog.server.results.render import MAX_TEXT_BYTES
 
 _LONG_TEXT = 500
@@ -29,6 +29,7 @@ def plain_render(
     value = cast("dict[str, Any]", cleaner.value(result))
     if cleaner.removed:
         value["hidden_characters_removed"] = cleaner.removed
+        value["hidden_in"] = [".".join(map(str, place)) for place in _hidden_in(result, (), secrets)][:5]
     text = dumps(value)
     if len(text.encode()) <= MAX_TEXT_BYTES:
         return text, value
@@ -42,6 +43,26 @@ def plain_render(
         f"The result is {len(text.encode()) // 1000} kB; at most {MAX_TEXT_BYTES // 1000} kB are shown.",
         "Request less: a smaller `limit`, fewer columns, or no `full`.",
     )
+
+
+def _hidden_in(value: Any, place: tuple[Any, ...], secrets: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return the paths of values with hidden characters; the names in them are short and clean."""
+    if is_object(value):
+        found: list[tuple[Any, ...]] = []
+        for key, item in value.items():
+            name = excerpt(Cleaner(secrets).text(key), 60)
+            found += [(*place, name)] if _removed(key) else []
+            found += _hidden_in(item, (*place, name), secrets)
+        return found
+    if is_list(value):
+        return [inner for at, item in enumerate(value) for inner in _hidden_in(item, (*place, at), secrets)]
+    return [place] if isinstance(value, str) and _removed(value) else []
+
+
+def _removed(text: str) -> int:
+    cleaner = Cleaner()
+    cleaner.text(text)
+    return cleaner.removed
 
 
 def dumps(value: object) -> str:

@@ -113,8 +113,22 @@ def test_a_result_is_one_compact_line_of_json() -> None:
 
 def test_hidden_characters_are_removed_and_counted() -> None:
     text, shown = render({"events": [{"na\u200bme": "pay\u202eload\U000e0041", "url": "\x1b]8;;http://x\x07"}]})
-    assert shown == {"events": [{"name": "payload", "url": "]8;;http://x"}], "hidden_characters_removed": 5}
+    assert shown == {
+        "events": [{"name": "payload", "url": "]8;;http://x"}],
+        "hidden_characters_removed": 5,
+        "hidden_in": ["events.0.name", "events.0.name", "events.0.url"],
+    }
     assert text.isprintable()
+
+
+def test_the_cells_with_hidden_characters_are_named_by_row_and_column_and_only_the_first_ones() -> None:
+    table = {"columns": ["event", "e\u200bmail"], "rows": [["a", "b"], ["a", "x\u200by"], ["\u200b", {"k": "z\u2060"}]]}
+    _, shown = render(table)
+    assert shown["hidden_in"] == ["columns.1", "rows.1.email", "rows.2.event", "rows.2.email.k"]
+    _, shown = render({"rows": [["\u200b"]] * 90})
+    assert shown["hidden_in"] == [f"rows.{at}.0" for at in range(5)]
+    _, shown = render({"columns": ["mtk_canary_key \u200b"], "rows": [["\u200b"]]}, ("mtk_canary_key",))
+    assert shown["hidden_in"] == ["columns.0", "rows.0.[redacted]"]
 
 
 def test_a_clean_result_counts_nothing() -> None:
@@ -212,6 +226,7 @@ def test_only_removed_characters_of_shown_rows_are_counted() -> None:
     _, shown = render({"rows": rows})
     assert shown["rows_returned"] < 45
     assert shown["hidden_characters_removed"] == 3
+    assert shown["hidden_in"] == ["rows.0.1", "rows.1.1", "rows.2.1"]
     _, shown = render({"rows": rows[3:]})
     assert "hidden_characters_removed" not in shown
 

@@ -79,6 +79,7 @@ async def test_names_that_cannot_be_looked_up_are_only_questioned() -> None:
 
 
 SOME = {**NOTHING, "data": [3.0]}
+VALUED = {**SOME, "breakdown_value": ["x"]}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ async def test_an_unused_property_is_reported_even_if_something_is_counted(
     ],
 )
 async def test_a_property_that_is_known_or_cannot_be_known_is_not_questioned(arguments: dict[str, Any]) -> None:
-    assert "notes" not in await run(TRENDS, answering([SOME]), events=["$pageview"], interval="total", **arguments)
+    assert "notes" not in await run(TRENDS, answering([VALUED]), events=["$pageview"], interval="total", **arguments)
 
 
 async def test_conditions_of_steps_are_checked_too() -> None:

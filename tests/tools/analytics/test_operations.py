@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import anyio
 import pytest
 
 from maton_posthog.gateway.errors import Failed, GatewayError, Refused, Rejected
 from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.target import Target
+from maton_posthog.schemas.analytics.results import InsightAnswer
 from maton_posthog.tools.analytics import computing
+from maton_posthog.tools.analytics.computing import compute
 from maton_posthog.tools.operation import Operation
 
 from ..posthog.fake import PROJECT_ID, FakeCall, in_turn, run
@@ -234,3 +237,31 @@ async def test_empty_results_are_valid(
     operation: Operation[Any], results: list[Any], arguments: dict[str, Any]
 ) -> None:
     assert (await run(operation, answered(results), **arguments))["columns"]
+
+
+async def test_equal_queries_at_the_same_time_are_one_request() -> None:
+    sent: list[Any] = []
+    release = anyio.Event()
+    api = FakeCall()
+
+    async def query(body: dict[str, Any], **_: Any) -> Any:
+        sent.append(body)
+        await release.wait()
+        return InsightAnswer(results=[len(sent)])
+
+    api.query = query  # pyright: ignore[reportAttributeAccessIssue]
+    found: list[Any] = []
+
+    async def ask(kind: str, *, refresh: bool = False) -> None:
+        found.append((await compute(api, {"kind": kind}, tool="x", refresh=refresh)).answer.results)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(ask, "TrendsQuery")
+        group.start_soon(ask, "FunnelsQuery")
+        await anyio.wait_all_tasks_blocked()
+        assert len(sent) == 2
+        release.set()
+    assert len(found) == 4
+    await ask("TrendsQuery")
+    assert len(sent) == 3, "nothing is kept after the response"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from maton_posthog.gateway.errors import Rejected
+from maton_posthog.gateway.errors import Refused, Rejected
 from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.experiments.objects import CreateExperiment, UpdateExperiment
 from maton_posthog.tools.experiments.operations import OPERATIONS
@@ -65,9 +65,12 @@ async def test_create_makes_a_draft_and_reports_the_new_flag() -> None:
     assert shown["feature_flag"] == {"id": 42, "key": KEY, "active": False}
 
 
+PAID = {"kind": "EventsNode", "event": "purchase"}
+
+
 async def test_variants_are_sent_as_parameters() -> None:
     api = api_with()
-    metrics = [{"kind": "ExperimentMetric", "metric_type": "mean"}]
+    metrics = [{"kind": "ExperimentMetric", "metric_type": "mean", "source": PAID}]
     shown = await run(CREATE, api, name="x", feature_flag_key=KEY, variants=HALVES, metrics=metrics, type="web")
     assert api.last.body == {
         "name": "x",
@@ -166,3 +169,23 @@ async def test_older_servers_can_omit_any_field_but_the_id(field: str) -> None:
     api = FakeCall({f"GET {EXPERIMENT}": old, f"GET {EXPERIMENTS}": page(old)})
     assert (await run(GET, api, experiment_id=11))["id"] == 11
     assert len((await run(LIST, api))["experiments"]) == 1
+
+
+MEAN: dict[str, Any] = {"kind": "ExperimentMetric", "uuid": "u-1", "metric_type": "mean", "source": PAID}
+
+
+def test_a_metric_that_posthogs_models_reject_is_not_sent() -> None:
+    wrong = {**MEAN, "source": {**PAID, "maths": "sum"}}
+    arguments = {"name": "x", "feature_flag_key": KEY, "metrics": [MEAN, wrong]}
+    with pytest.raises(ValidationError, match=r"`1.source.maths` is not a field of EventsNode \(did you mean math\?\)"):
+        CREATE.input.model_validate(arguments)
+
+
+async def test_a_change_of_a_metric_is_checked_as_a_whole() -> None:
+    newer = {**MEAN, "newer_field": 1}
+    stored = experiment(metrics=[newer])
+    api = FakeCall({f"GET {EXPERIMENT}": stored, f"PATCH {EXPERIMENT}": lambda sent: {**stored, **(sent.body or {})}})
+    await run(UPDATE, api, experiment_id=11, metrics=[{"uuid": "u-1", "goal": "decrease"}])
+    assert api.last.body == {"metrics": [{**newer, "goal": "decrease"}]}
+    with pytest.raises(Refused, match=r"metrics: `0.goal` must be one of increase, decrease"):
+        await run(UPDATE, api, experiment_id=11, metrics=[{"uuid": "u-1", "goal": "down"}])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from maton_posthog.gateway.errors import Refused
 from maton_posthog.tools.analytics.operations import OPERATIONS as QUERIES
 from maton_posthog.tools.insights.operations import OPERATIONS
 
@@ -76,3 +77,42 @@ async def test_an_update_takes_the_same_form_also_as_text() -> None:
     assert api.last.body
     assert api.last.body.keys() == {"query"}
     assert shown["query"]["source"]["series"][0]["event"] == "$pageview"
+
+
+NEWER = {"kind": "TrendsQuery", "series": [{"kind": "EventsNode", "event": "a"}], "trendsFilter": {"newerField": 1}}
+MISTAKEN = {**NEWER, "trendsFilter": {}, "funnelWindowInterval": 7}
+
+
+@pytest.mark.parametrize("query", [MISTAKEN, {"kind": "InsightVizNode", "source": MISTAKEN}])
+async def test_a_query_that_posthogs_models_reject_is_not_stored(query: dict[str, Any]) -> None:
+    api = FakeCall({f"GET {INSIGHTS}{{insight_id}}/": answer("insight")})
+    with pytest.raises(Refused, match="query: `funnelWindowInterval` is not a field of TrendsQuery") as refused:
+        await run(CREATE, api, name="Views", query=query)
+    assert refused.value.code == "invalid_argument"
+    with pytest.raises(Refused, match="`funnelWindowInterval` is not a field of TrendsQuery"):
+        await run(UPDATE, api, insight_id=31, query=query)
+    assert [sent.method for sent in api.sent] == ["GET"]
+
+
+async def test_it_is_rejected_before_anything_is_sent() -> None:
+    args = CREATE.input.model_validate({"name": "Views", "query": MISTAKEN})
+    assert CREATE.prepare
+    with pytest.raises(Refused, match="is not a field of TrendsQuery"):
+        CREATE.prepare(args, None)
+
+
+async def test_what_a_newer_posthog_has_stored_can_be_sent_back() -> None:
+    one = f"{INSIGHTS}{{insight_id}}/"
+    node = {"kind": "InsightVizNode", "source": NEWER}
+    api = FakeCall({f"GET {one}": answer("insight", query=node), f"PATCH {one}": stored})
+    await run(UPDATE, api, insight_id=31, query={**node, "source": {**NEWER, "interval": "week"}})
+    assert api.last.body
+    assert api.last.body["query"]["source"]["interval"] == "week"
+
+
+async def test_a_newer_kind_of_query_is_stored_in_its_node() -> None:
+    api = FakeCall({f"POST {INSIGHTS}": stored})
+    node = {"kind": "DataTableNode", "source": {"kind": "NewerQuery", "field": 1}}
+    await run(CREATE, api, name="New", query=node)
+    assert api.last.body
+    assert api.last.body["query"] == node

@@ -117,16 +117,32 @@ async def test_a_rejection_by_the_query_endpoint_is_about_the_hogql() -> None:
     assert caught.value.upstream == refusal.upstream
 
 
+REPORTED = [
+    ("Illegal type Nullable(String) of argument for aggregate function sum.", "toFloat(properties.x)"),
+    ("There is no supertype for types String, UInt8 because some of them are String", "'200'"),
+    ("Column 'events.event' is not under aggregate function and not in GROUP BY keys.", "GROUP BY"),
+    ("Aggregate function count() is found in WHERE in query.", "HAVING"),
+    ("Nested type Array(String) cannot be inside Nullable type", "ifNull(properties.x, '[]')"),
+    ("array aggregation function cannot be performed on type Nullable(Float64)", "ifNull(x, 0)"),
+    ("Cannot parse uuid abc: while converting 'abc' to UUID.", "distinct_id"),
+    ("Cannot read DateTime: unexpected word", "INTERVAL 7 DAY"),
+    ("Unsupported function call 'tostring(...)'. Perhaps you meant 'toString(...)'?", "case-sensitive"),
+    ("Memory limit (for query) exceeded", "time range"),
+    ("Unable to resolve field: foo", "describe_data"),
+]
+
+
 @pytest.mark.parametrize("code", ["validation_failed", "hogql_query_error"])
-async def test_a_sum_of_strings_gets_a_hint_to_convert_them(code: Code) -> None:
-    detail = "Illegal type Nullable(String) of argument for aggregate function sum."
-    refusal = Rejected(code, "no", status=400, upstream=Upstream(detail, "illegal_type_of_argument"))
-    with pytest.raises(Rejected) as caught:
-        await run(RUN, FakeCall({POST: refusal}), query=SQL)
-    assert "toFloat(properties.x)" in (caught.value.hint or "")
+@pytest.mark.parametrize(("detail", "hint"), REPORTED)
+async def test_each_error_that_posthog_reports_has_its_own_hint(code: Code, detail: str, hint: str) -> None:
+    refusal = Rejected(code, "no", status=400, upstream=Upstream(detail, "some_code"))
+    if code == "validation_failed" or "resolve" not in detail:
+        with pytest.raises(Rejected) as caught:
+            await run(RUN, FakeCall({POST: refusal}), query=SQL)
+        assert hint in (caught.value.hint or "")
     with pytest.raises(Rejected) as caught:
         await run(RUN, FakeCall({POST: rows(0, error=detail)}), query=SQL)
-    assert "toFloat(properties.x)" in (caught.value.hint or "")
+    assert hint in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(

@@ -53,10 +53,16 @@ OWN = [
     ("(SELECT 1) LIMIT 5", 5),
     ("SELECT event FROM events LIMIT 1 BY event LIMIT 5", 5),
     ("SELECT 1 LIMIT 5 WITH TIES", None),
-    ("SELECT 1 LIMIT 2 + 3", None),
+    ("SELECT 1 LIMIT 2 + 3", 5),
+    ("SELECT 1 LIMIT 1e2", 100),
+    ("SELECT 1 LIMIT 5%", None),
+    ("(SELECT 1 LIMIT 10) LIMIT 5", 5),
+    ("WITH a AS (SELECT 1 AS x) SELECT x FROM a LIMIT 3", 3),
+    ("SELECT 1 OFFSET 2 LIMIT 5", 5),
     ("SELECT 1 LIMIT 2, 3", 2),
     ("SELECT 1 LIMIT 3 ORDER BY 1", 3),
-    ("SELECT 1 LIMIT 3 UNION ALL SELECT 2 LIMIT 3", None),
+    ("SELECT 1 LIMIT 3 UNION ALL SELECT 2 LIMIT 4", 7),
+    ("SELECT 1 LIMIT 3 UNION DISTINCT SELECT 2 LIMIT 4", None),
 ]
 
 
@@ -117,6 +123,26 @@ def test_the_members_of_a_limited_union_are_not_truncated_before_its_limit(sql: 
     assert "error" not in parsed(sent)
 
 
+@pytest.mark.parametrize(
+    ("sql", "sent"),
+    [
+        ("(SELECT 1 UNION ALL SELECT 2) OFFSET 5", "(SELECT 1 LIMIT 50000 UNION ALL SELECT 2 LIMIT 50000) OFFSET 5"),
+        (
+            "(SELECT 1) UNION ALL (SELECT 2) OFFSET 5",
+            "(SELECT 1 LIMIT 50000) UNION ALL (SELECT 2 LIMIT 50000) OFFSET 5",
+        ),
+    ],
+)
+def test_the_members_of_a_shifted_union_keep_the_rows_that_follow_the_skipped_ones(sql: str, sent: str) -> None:
+    assert planned(sql).sql == sent
+
+
+@pytest.mark.parametrize("sql", ["(SELECT 1 AS x) ORDER BY x", "SELECT 1 AS x LIMIT 3 ORDER BY x"])
+def test_an_order_that_the_parser_drops_is_no_order(sql: str) -> None:
+    assert not planned(sql).ordered or planned(sql).own_limit == 3
+    assert "order_by" not in parsed(sql) or not parsed(sql)["order_by"]
+
+
 def test_an_order_is_detected() -> None:
     assert planned("SELECT event FROM events ORDER BY timestamp").ordered
     assert not planned("SELECT event FROM events").ordered
@@ -142,7 +168,14 @@ def test_deep_nesting_is_rejected(sql: str) -> None:
         statement_of(sql)
 
 
-@pytest.mark.parametrize(("sql", "sent"), [*ADDED, *((sql, sql) for sql, _ in OWN if "UNION" not in sql)])
+WHOLE = [
+    ("(SELECT 1 UNION ALL SELECT 2) LIMIT 300", "(SELECT 1 LIMIT 50000 UNION ALL SELECT 2 LIMIT 50000) LIMIT 300"),
+    ("(SELECT 1) UNION ALL (SELECT 2) LIMIT 9", "(SELECT 1 LIMIT 50000) UNION ALL (SELECT 2 LIMIT 50000) LIMIT 9"),
+    ("(SELECT 1) UNION ALL (SELECT 2) OFFSET 9", "(SELECT 1 LIMIT 50000) UNION ALL (SELECT 2 LIMIT 50000) OFFSET 9"),
+]
+
+
+@pytest.mark.parametrize(("sql", "sent"), [*ADDED, *WHOLE, *((sql, sql) for sql, _ in OWN if "UNION" not in sql)])
 def test_without_a_tree_the_tokens_lead_to_the_same_plan(sql: str, sent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hogql_lang.parser._parser", lambda: None)
     assert planned(sql).sql == sent

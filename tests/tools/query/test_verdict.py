@@ -27,6 +27,24 @@ def test_an_error_shows_the_place_and_the_likely_fix() -> None:
     assert (error.source, error.outcome) == ("local", "not_sent")
 
 
+@pytest.mark.parametrize(
+    ("sql", "hint"),
+    [
+        ("SELECT event IF 1 FROM events", "Send one SELECT in HogQL"),
+        ("SELECT 1 FROM qqqqqqqq", "describe_data lists the tables"),
+        ("SELECT qqqqqqqq FROM events", "describe_data lists columns and properties"),
+        ("SELECT 1 FROM persons p WHERE id IN (SELECT key FROM groups WHERE key = p.id)", "Use `a JOIN`"),
+        ("SELECT count() FROM events WHERE count() > 5", "Use `HAVING after GROUP BY`"),
+        ("SELECT 1 FROM events WHERE event ILIKE ANY ('a%')", "Use `arrayExists(x -> event ILIKE x, ['a%'])`"),
+        ("SELECT 1 FROM events WHERE event", "Convert one side"),
+        ("SELECT {qqqqqqqq}", "Pass its value in `values`"),
+    ],
+)
+def test_each_kind_of_problem_has_its_own_hint(sql: str, hint: str) -> None:
+    (problem, *_) = judge(read(sql), {}, SCHEMA).errors
+    assert (refusal(problem, sql).hint or "").startswith(hint)
+
+
 @pytest.mark.parametrize("response", [None, [], {}, {"tables": {"events": {"fields": {"event": {"type": 1}}}}}])
 def test_a_response_that_is_not_a_schema_is_an_upstream_error(response: object) -> None:
     with pytest.raises(Failed, match="DatabaseSchemaQuery") as caught:

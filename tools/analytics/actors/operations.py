@@ -44,7 +44,7 @@ class _Listed:
 
 async def _list_actors(api: Call, args: ListActors) -> Result:
     kind = next(one for one in KINDS if one.tool == args.of.tool)
-    spec = read_typed(api, kind, args.of.arguments)
+    spec = await read_typed(api, kind, args.of.arguments)
     point = await point_of(api, args, kind, spec)
     found = await (_of_period(api, args, point) if point.period is not None else _page(api, args, point))
     recordings = await _recordings(api, found.rows) if args.recordings and point.group is None else {}

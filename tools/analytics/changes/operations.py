@@ -16,7 +16,7 @@ from ...operation import Effect, Operation, Result, Toolset
 from ..computing import INSIGHTS
 from ..groups import reject_single_persons
 from ..kind import Kind
-from ..kinds import KINDS, kind_of, read_stored
+from ..kinds import KINDS, kind_of, read_stored, read_typed
 from ..names import unseen_event_notes
 from ..spec import Spec, Split
 from ..stored import source_of
@@ -81,7 +81,7 @@ async def _explain(api: Call, args: ExplainChange) -> Result:
 async def _asked(api: Call, args: ExplainChange) -> tuple[Spec[Any], MeasuredNumber]:
     """Return the analysis that is meant, and its number."""
     if args.of is not None:
-        return _typed(args.of.tool, args.of.arguments)
+        return await _typed(api, args.of.tool, args.of.arguments)
     if args.insight_id is not None:
         source = source_of(
             as_object(await api.counted_as(Budget.CRUD).get(_INSIGHT, insight_id=args.insight_id)).get("query")
@@ -98,13 +98,13 @@ async def _asked(api: Call, args: ExplainChange) -> tuple[Spec[Any], MeasuredNum
     fields: dict[str, Any] = {"events": [args.event], "math": args.math}
     if args.filters:
         fields["filters"] = [one.model_dump(exclude_none=True) for one in args.filters]
-    return _typed(_OF_EVENTS, _kind(_OF_EVENTS).input.model_validate(fields))
+    return await _typed(api, _OF_EVENTS, _kind(_OF_EVENTS).input.model_validate(fields))
 
 
-def _typed(tool: str, arguments: Any) -> tuple[Spec[Any], MeasuredNumber]:
+async def _typed(api: Call, tool: str, arguments: Any) -> tuple[Spec[Any], MeasuredNumber]:
     if tool not in _METRICS:
         raise Refused("invalid_argument", f"of: {tool} cannot be explained.", "Use query_trends or query_funnel.")
-    spec = _kind(tool).read(arguments)
+    spec = await read_typed(api, _kind(tool), arguments)
     return spec, _METRICS[tool](spec)
 
 

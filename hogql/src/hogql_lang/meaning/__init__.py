@@ -1,0 +1,1 @@
+"""Types, aggregation and scopes: what the names of a statement mean."""
