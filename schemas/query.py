@@ -8,7 +8,7 @@ from .base import InProject, Part, View
 from .json.rows import Rows
 from .measures import Count, DayIfAny
 
-type QueryId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+type QueryId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$"), WithJsonSchema({"type": "string"})]
 """The id of a query that this server started."""
 
 

@@ -19,7 +19,7 @@ from .snapshots.files import ROOT, TOOLSNAPS, difference, dumps, strays
 from .test_mission import MISSION
 
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-READING = frozenset({"list", "get", "run", "check", "describe", "query"})
+READING = frozenset({"list", "get", "run", "check", "describe", "query", "explain"})
 """Verbs that only read."""
 WRITING = {
     "cancel": Effect.STOP,  # it ends a query, and no stored object changes

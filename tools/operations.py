@@ -4,6 +4,8 @@ from typing import Any
 
 from . import account, actions, annotations, cohorts, connections, definitions, persons, recordings, restore
 from .analytics import operations as analytics
+from .analytics.actors import operations as actors
+from .analytics.changes import operations as changes
 from .dashboards import operations as dashboards
 from .experiments import operations as experiments
 from .experiments import results as experiment_results
@@ -21,6 +23,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *query_check.OPERATIONS,
     *query_describe.OPERATIONS,
     *analytics.OPERATIONS,
+    *changes.OPERATIONS,
+    *actors.OPERATIONS,
     *insights.OPERATIONS,
     *dashboards.OPERATIONS,
     *flags.OPERATIONS,

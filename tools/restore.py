@@ -36,7 +36,7 @@ async def _restore_deleted(api: Call, args: RestoreDeleted) -> Result:
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="restore_deleted",
-        about=f"Restore a deleted {', '.join(_NAMES)} or {_LAST_NAME}. Delete tools return the exact call as undo.",
+        about="Restore a deleted object. Delete tools return the exact call as undo.",
         toolset=None,
         effect=Effect.UPDATE,
         input=RestoreDeleted,

@@ -41,7 +41,7 @@ class Toolset(StrEnum):
     DEFINITIONS = "definitions"
 
 
-SINGLE_PERSONS = frozenset(["list_persons", "get_person", "list_recordings", "get_recording"])
+SINGLE_PERSONS = frozenset(["list_persons", "get_person", "list_recordings", "get_recording", "list_actors"])
 """The tools about single persons, which `--aggregate-only` removes."""
 RESTORE = "restore_deleted"
 """The tool that undoes deletes of all areas: it restores objects of the areas that are offered."""

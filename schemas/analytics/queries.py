@@ -62,23 +62,26 @@ class Analysis(InProject):
 
     date_to: Bound | None = None
     filters: Filters | None = None
-    """{key, operator (exact, is_not, icontains, gt, is_set...), value, type (event, person, cohort...)}"""
+    """As in query_trends."""
     filter_test_accounts: bool = False
     refresh: bool = False
     chart: bool = False
-    """Add a PNG."""
 
 
 class Dated(Analysis):
     """The arguments of queries over a date range; relative dates count back from now."""
 
     date_from: RangeStart = "-30d"
-    """ISO 8601, -7d, last_week, 2026-11 or all."""
+    """As in query_trends."""
 
 
 class QueryTrends(Dated):
     node: ClassVar[str] = "TrendsQuery"
     least_series: ClassVar[int] = 1
+    filters: Filters | None = None
+    """{key, operator (exact, is_not, icontains, gt, is_set...), value, type (event, person, cohort...)}"""
+    chart: bool = False
+    """Add a PNG."""
     date_from: RangeStart = "-7d"
     """ISO 8601, -7d, last_week, 2026-11 or all."""
     events: Series
@@ -129,7 +132,7 @@ class QueryFunnel(Dated):
     exclude: Events | None = None
     """Must not occur in between."""
     breakdown: Breakdowns | None = None
-    """$browser, person.x, organization.x, cohort.7."""
+    """As in query_trends."""
     breakdown_limit: int = Field(default=10, ge=1, le=100)
     view: Literal["steps", "trend", "time_to_convert"] = "steps"
     interval: Interval = "day"
@@ -166,23 +169,21 @@ class QueryRetention(Analysis):
     cumulative: bool = False
     """Include later returns."""
     breakdown: OneBreakdown | None = None
-    """$browser, person.x, organization.x, cohort.7."""
+    """As in query_trends."""
 
 
 class QueryPaths(Dated):
     node: ClassVar[str] = "PathsQuery"
     date_from: RangeStart = "-7d"
-    """ISO 8601, -7d, last_week, 2026-11 or all."""
+    """As in query_trends."""
     include: list[PathItem] = Field(default=["$pageview"])
     """[] for every event."""
     exclude: list[str] | None = None
     """Items (URLs, screens, events)."""
     start: str | None = Field(default=None, min_length=1, max_length=2000)
-    """First item."""
     end: str | None = Field(default=None, min_length=1, max_length=2000)
     steps: int = Field(default=5, ge=2, le=20)
     edges: int = Field(default=30, ge=1, le=500)
-    """Keeps the most frequent."""
     groupings: list[str] | None = None
     """Wildcards: /user/*."""
 
@@ -197,21 +198,21 @@ class QueryStickiness(Dated):
     node: ClassVar[str] = "StickinessQuery"
     least_series: ClassVar[int] = 1
     events: Events
-    """Names (* for all), or {event | action_id, name, where: filters}."""
+    """As in query_trends."""
     interval: Interval = "day"
     at_least: int = Field(default=1, ge=1, le=1_000_000)
     """Events needed to count an interval."""
     cumulative: bool = False
     """n intervals or more."""
     compare: Compare = None
-    """previous, or a shift: -1w, -1y."""
+    """As in query_trends."""
 
 
 class QueryLifecycle(Dated):
     node: ClassVar[str] = "LifecycleQuery"
     least_series: ClassVar[int] = 1
     event: OneEvent
-    """Name (* for any), or {event | action_id, where: filters}."""
+    """As in query_retention."""
     interval: Interval = "day"
 
 

@@ -39,6 +39,8 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "query_retention": {"event": "$pageview"},
     "query_stickiness": {"events": ["$pageview"]},
     "query_lifecycle": {"event": "$pageview"},
+    "explain_change": {"event": "$pageview"},
+    "list_actors": {"of": {"tool": "query_trends", "arguments": {"events": ["$pageview"]}}, "day": "2026-11-22"},
     "get_insight": {"insight_id": 31},
     "create_insight": {
         "name": "Daily Active Users", "query": {"tool": "query_trends", "arguments": {"events": ["$pageview"]}}
@@ -90,6 +92,16 @@ _SCHEMA = {
         "events": {"type": "posthog", "fields": {"event": {"type": "string"}, "timestamp": {"type": "datetime"}}}
     }
 }
+_WINDOWS = [10, *[100] * 8, 0]
+_EXPLAINED = [
+    [0, "", _WINDOWS, [0], 9, 10, 810, "2026-09-21"],
+    [2, "Chrome", _WINDOWS, [0], 9, 10, 810, "2026-09-21"],
+]
+_VOLUMES = [
+    [window, "web", 500, 20 if window else 90, ["TypeError"] if window else ["RangeError"], 100, [0]]
+    for window in range(9)
+]
+_ACTOR = {"id": PERSON, "properties": {"plan": "pro"}, "distinct_ids": ["user_1"], "is_identified": True}
 _SURVEY_STATS = {"stats": {"survey shown": {"total_count": 2}, "survey sent": {"total_count": 1}}}
 _DAYS = {"days": ["2026-11-22", "2026-11-23"], "data": [1.0, 2.0]}
 INSIGHTS: Mapping[str, Any] = {
@@ -128,6 +140,13 @@ def upstream(request: Received) -> Any:
             return _SCHEMA
         if kind == "TeamTaxonomyQuery":
             return {"results": [{"event": "$pageview", "count": 2}]}
+        if kind == "ActorsQuery":
+            return {"results": [[_ACTOR, 3]], "hasMore": False}
+        sql = cast("dict[str, Any]", request.json)["query"].get("query", "")
+        if "arrayJoin(pairs)" in sql:
+            return {"results": _EXPLAINED}
+        if "AS all_events" in sql:
+            return {"results": _VOLUMES}
         if kind == "EventsQuery":
             return {"results": [["s-1", 0, None, "9", *[None] * 6]]}
         return {"results": INSIGHTS[kind]} if kind in INSIGHTS else _HOGQL

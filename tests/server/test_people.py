@@ -54,6 +54,8 @@ def planted(value: Any, name: str = "") -> Any:
 
 async def plant(request: Received, peer: Peer) -> None:
     found = upstream(request)
+    if "/query/" in request.path and cast("dict[str, Any]", request.json)["query"]["kind"] == "ActorsQuery":
+        found = {"results": [[{**_PERSON, "id": PERSON}, 3]]}
     if "/persons/" in request.path:
         found = _PERSON if PERSON in request.path else {"results": [_PERSON]}
     is_plain = request.path.startswith("/connections") or "/query/" in request.path
@@ -95,6 +97,18 @@ async def test_a_person_is_shown_under_pseudonyms_that_other_tools_repeat() -> N
     assert listed["distinct_ids"] == person["distinct_ids"]
     assert person["distinct_ids"][0] == properties["email"]
     assert json.loads(properties["contact"]) == {"email": properties["email"], "name": properties["name"]}
+
+
+async def test_actors_are_shown_under_the_pseudonyms_of_persons() -> None:
+    async with served(redact=True) as (client, fake):
+        fake.answers(plant)
+        arguments = {**ARGUMENTS["list_actors"], "properties": ["email", "plan", "$ip", "Phone"]}
+        shown = json.loads(text_of(await client.call_tool("list_actors", arguments)))
+        person = json.loads(text_of(await client.call_tool("get_person", {"person_id": PERSON})))
+    assert shows(json.dumps(shown)) == []
+    (row,) = shown["rows"]
+    assert [row[4], *row[6:]] == [person["properties"][name] for name in ("email", "$ip", "Phone")]
+    assert row[0] == PERSON
 
 
 async def test_the_key_of_the_operator_makes_pseudonyms_the_same_in_every_process(

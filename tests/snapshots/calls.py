@@ -65,6 +65,19 @@ DATA: Mapping[str, Pair] = {
     "query_lifecycle": Pair(
         {"event": "$pageview", "interval": "week"}, {"event": "$pageview", "date_from": "recently"}
     ),
+    "explain_change": Pair(
+        {"event": "$exception", "date_from": "2026-11-10", "date_to": "2026-11-16"}, {"dimensions": ["plan"]}
+    ),
+    "list_actors": Pair(
+        {
+            "of": {"tool": "query_funnel", "arguments": {"steps": ["checkout_started", "purchase_completed"]}},
+            "step": 2,
+            "outcome": "dropped",
+            "properties": ["plan"],
+            "limit": 2,
+        },
+        {"of": {"tool": "query_funnel", "arguments": {"steps": ["checkout_started", "purchase_completed"]}}},
+    ),
     "list_persons": Pair({"limit": 2}, {"limit": 500}),
     "get_person": Pair({"person_id": PERSON}, {"person_id": "nobody@quillboard.example"}),
     "list_recordings": Pair({"limit": 2, "date_from": "-30d"}, {"order": "length"}),

@@ -37,7 +37,7 @@ async def with_names(api: Call, spec: Spec[Any], report: Report) -> Report:
     events = [one.event for one in (*spec.counted, *spec.excluded) if one.event and one.event != EVERY_EVENT]
     try:
         found = [
-            *(await _unseen_events(api, events) if doubted else []),
+            *(await unseen_event_notes(api, events) if doubted else []),
             *await _unseen_properties(api, list(_properties(spec))),
         ]
     except GatewayError:
@@ -53,7 +53,8 @@ def _person_values(spec: Spec[Any]) -> list[str]:
     return [f"{code(f'person.{name}', 67)} is its value at the time of each event in most projects, not today's."]
 
 
-async def _unseen_events(api: Call, wanted: Iterable[str]) -> list[str]:
+async def unseen_event_notes(api: Call, wanted: Iterable[str]) -> list[str]:
+    """Return a note on each event that the project has never seen, with the nearest known names."""
     names = dict.fromkeys(wanted)
     if not names:
         return []

@@ -83,6 +83,12 @@ async def overview(api: Call) -> dict[str, Any]:
     }
 
 
+async def samples_of(api: Call, event: str) -> list[tuple[str, int | None]]:
+    """Return an event's properties, and how many values each has among its latest 100 events."""
+    samples = await _remembered(api, ("samples", event), partial(_ask_samples, api, {"event": event}))
+    return [(str(each["property"]), each.get("sample_count")) for each in samples.value]
+
+
 async def describe_table(api: Call, table: str) -> dict[str, Any]:
     """Return a table's columns by type and its joins. Raises Refused (`not_found`) with the nearest tables."""
     schema = await schema_of(api)
@@ -299,8 +305,8 @@ def _not_found(kind: str, name: str, known: Iterable[str]) -> Refused:
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         name="describe_data",
-        about="Find out what data there is, before querying: events with volume, properties with sample values, values "
-        "of a property, tables and columns. Without arguments an overview.",
+        about="Find out what data there is: events with volume, properties with sample values, tables and columns. "
+        "Without arguments an overview.",
         toolset=Toolset.QUERY,
         effect=Effect.READ,
         input=DescribeData,

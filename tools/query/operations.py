@@ -240,7 +240,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="get_query_result",
-        about="Get more rows of a run_hogql query, or the result of one that was still running, without another query.",
+        about="Get more rows of a run_hogql query, or the result of one that was still running.",
         toolset=Toolset.QUERY,
         effect=Effect.READ,
         budget=Budget.QUERY,

@@ -1,0 +1,1 @@
+"""Lists the persons or groups behind a number of a typed query."""
