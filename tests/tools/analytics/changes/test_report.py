@@ -1,7 +1,7 @@
 """The result of an explanation is short whatever the data are, and shows what the operator allows."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -53,6 +53,21 @@ def test_a_value_within_the_band_is_nothing_real() -> None:
     assert (shown["real"], shown["value"], shown["expected"]) == (False, 104, 100)
     assert shown["answer"].startswith("Nothing real")
     assert "explained_by" not in shown
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "shown"),
+    [
+        (None, None, ["2026-11-16", "2026-11-22"]),
+        (date(2026, 11, 16), date(2026, 11, 16), ["2026-11-16", "2026-11-16"]),
+        (datetime(2026, 11, 22, 9, tzinfo=UTC), datetime(2026, 11, 22, 11, 59, 59, tzinfo=UTC),
+         ["2026-11-22 09:00", "2026-11-22 11:59"]),
+    ],
+)  # fmt: skip
+def test_the_range_ends_with_what_is_counted(start: date | None, end: date | None, shown: list[str]) -> None:
+    one = found("purchase")
+    windows = windows_of(start, end, now=NOW, zone=UTC)
+    assert report(Found(one.metric, windows, one.change), Privacy())["range"] == shown
 
 
 def test_no_cause_is_claimed() -> None:
