@@ -26,6 +26,8 @@ PLAIN: tuple[Any, ...] = (
     [{"key": "$browser", "value": ["Chrome"]}], [{"type": "open", "question": "Why?"}],
     [{"key": "control", "rollout_percentage": 50}, {"key": "test", "rollout_percentage": 50}],
     [{"key": "$pageview", "type": "event", "value": "performed_event"}], {"type": "cohort", "property": 7}, 3, 10,
+    {"tool": "query_trends", "arguments": {"events": ["$pageview"]}},
+    [{"metric_type": "mean", "source": {"kind": "EventsNode", "event": "$pageview"}}],
 )  # fmt: skip
 """Values of which every field accepts at least one."""
 CLEARED = {
@@ -331,5 +333,6 @@ def test_what_a_free_object_contains_is_left_as_it_is() -> None:
     inner = {"a": None, "b": "", "c": "7", "d": "[1]", "e": ["{}"], "f": "TRUE"}
     for place in ("RunHogql.values", "CreateSurvey.conditions", "UpdateFlag.filters"):
         assert value_of(place, inner) == value_of(place, json.dumps(inner)) == inner
-    assert is_list(value_of("CreateExperiment.metrics", [inner]))
-    assert value_of("CreateExperiment.metrics", [json.dumps(inner)]) == [inner]
+    metric = {"metric_type": "mean", "source": {"kind": "EventsNode", "event": "7"}}
+    assert is_list(value_of("CreateExperiment.metrics", [metric]))
+    assert value_of("CreateExperiment.metrics", [json.dumps(metric)]) == [metric]

@@ -45,7 +45,8 @@ def knowing(text: str, results: Any, schema: Any = None) -> FakeCall:
         return {"results": results}
 
     names = page({"name": text})
-    return FakeCall({f"POST {QUERY_PATH}": query, EVENTS: names, PROPERTIES: names})
+    groups = "GET /api/projects/136209/groups_types/"
+    return FakeCall({f"POST {QUERY_PATH}": query, EVENTS: names, PROPERTIES: names, groups: []})
 
 
 def almost(text: str) -> str:

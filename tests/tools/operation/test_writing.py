@@ -315,7 +315,8 @@ async def test_a_question_without_an_id_is_the_stored_one_with_its_text() -> Non
 async def test_metrics_are_merged_by_uuid() -> None:
     api, stored = posthog("update_experiment")
     stored["metrics"] = [{"uuid": "m1", "name": "A"}, {"uuid": "m2", "name": "B"}]
-    change = [{"uuid": "m2", "goal": "increase"}, {"uuid": "m3", "name": "C"}]
+    views = {"kind": "EventsNode", "event": "$pageview"}
+    change = [{"uuid": "m2", "goal": "increase"}, {"uuid": "m3", "metric_type": "mean", "source": views}]
     shown = await run(operation("update_experiment"), api, experiment_id=11, metrics=change)
     assert [metric["uuid"] for metric in stored["metrics"]] == ["m1", "m2", "m3"]
     assert stored["metrics"][1] == {"uuid": "m2", "name": "B", "goal": "increase"}
