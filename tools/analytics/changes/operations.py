@@ -14,6 +14,7 @@ from ....schemas.analytics.changes import ExplainChange
 from ....schemas.json import as_object
 from ...operation import Effect, Operation, Result, Toolset
 from ...operation.dates import calendar_of, in_plain
+from ...table import number
 from ..computing import INSIGHTS
 from ..groups import reject_single_persons
 from ..kind import Kind
@@ -205,9 +206,14 @@ async def _without_baseline(
     seen = "" if api.privacy.aggregate_only else scanned.total.first_seen[:16]
     first = f" Its first event there is of {seen}." if seen else ""
     told = f"Nothing to compare with: fewer than 3 of the {len(windows.before)} periods before have data.{first}"
-    span = [f"{windows.period.start:%Y-%m-%d %H:%M}", f"{windows.period.end:%Y-%m-%d %H:%M}"]
     unseen = await unseen_event_notes(api, [metric.event]) if metric.event and not any(scanned.total.counts) else []
-    shown: dict[str, Any] = {"number": metric.label, "range": span, "value": value, "real": None, "answer": told}
+    shown: dict[str, Any] = {
+        "number": metric.label,
+        "range": windows.period.shown,
+        "value": number(value),
+        "real": None,
+        "answer": told,
+    }
     return shown | ({"notes": [*notes, *unseen]} if notes or unseen else {})
 
 

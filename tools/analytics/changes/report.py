@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from typing import Any
 
 from ....schemas.privacy import SMALLEST_GROUP, Privacy
@@ -16,7 +16,7 @@ from .dimensions import AUTOMATED, NEW
 from .happenings import Happening
 from .metric import MeasuredNumber
 from .queries import Around
-from .windows import Stretch, Windows
+from .windows import Windows
 
 _LONGEST_VALUE, _LONGEST_NAME = 60, 40
 _MOST_EFFECTS, _MOST_HAPPENINGS, _MOST_ALIKE = 4, 5, 1
@@ -25,7 +25,6 @@ _MOST_LIBRARIES = 3
 _LEAST_SHARE = 0.1
 _BUDGET = 2000
 """What the result may weigh: about 800 tokens."""
-_MINUTE = timedelta(minutes=1)
 _NOTICEABLE = 10.0
 """Percent by which something around has to differ."""
 
@@ -53,7 +52,7 @@ def report(found: Found, privacy: Privacy) -> dict[str, Any]:
     change, windows = found.change, found.windows
     shown: dict[str, Any] = {
         "number": _short(found.metric.label, 120),
-        "range": _range(windows.period),
+        "range": windows.period.shown,
         "value": _amount(change.actual, change),
         "expected": _amount(change.baseline.expected, change),
         "chance_reaches": [_amount(one, change) for one in change.baseline.band],
@@ -202,14 +201,6 @@ def _amount(value: float, change: NumberChange) -> int | float | None:
     if change.is_rate:
         return number(round(value, 4))
     return number(round(value, 1 if value < 100 else 0))
-
-
-def _range(period: Stretch) -> list[str]:
-    """Return the first and the last day, or minute if the period does not consist of whole days."""
-    first, last = period.start, period.end - _MINUTE
-    if first.time() == time.min and period.end.time() == time.min:
-        return [f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"]
-    return [_minute(first), _minute(last)]
 
 
 def _minute(moment: datetime) -> str:

@@ -1,13 +1,13 @@
 """The period of a change and the windows before it: of the same length and on the same weekdays."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 
 from ....gateway.errors import Refused
 from ..dates import End, check, resolve
 
 _WEEK = timedelta(days=7)
-_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _LONGEST_DAYS = 31
 _HOURLY = timedelta(hours=48)
 """Shorter periods have a course by the hour."""
@@ -19,6 +19,13 @@ class Stretch:
 
     start: datetime
     end: datetime
+
+    @property
+    def shown(self) -> list[str]:
+        """The first and the last day, or minute if the stretch does not consist of whole days."""
+        if self.start.time() == self.end.time() == time.min:
+            return [f"{self.start:%Y-%m-%d}", f"{self.end - _DAY:%Y-%m-%d}"]
+        return [f"{moment:%Y-%m-%d %H:%M}" for moment in (self.start, self.end - _MINUTE)]
 
 
 @dataclass(frozen=True, slots=True)
