@@ -27,10 +27,9 @@ _KINDS: Mapping[Toolset, str] = {
     Toolset.PERSONS: "person",
     Toolset.RECORDINGS: "recording",
 }
-
-
+"""The kinds of object that each area shows."""
 _DEFINITIONS = "/api/projects/{project_id}/event_definitions/"
-_MAX_AGE_S = 86_400.0
+_MAX_AGE_S, _FAILED_S = 86_400.0, 600.0
 _LONGEST_ASK_S = 3.0
 """Longest time that a link is worth."""
 
@@ -63,16 +62,20 @@ async def linked(call: Call, toolset: Toolset | None, result: Result, app_url: s
 async def _ask_app_url(call: Call) -> str | None:
     """Return the address of PostHog's app: what precedes `/api/` in the `next` of
     `GET /api/projects/{project_id}/event_definitions/`. None for a project with one definition or none, and for a
-    token that cannot read them.
+    token that cannot read them. A failure is remembered for ten minutes, so that it does not slow down each call.
     """
-    try:
-        async with call.remembered("address of the app", _MAX_AGE_S) as slot:
-            if slot.found:
-                return slot.found.value
+    async with call.remembered("address of the app", _MAX_AGE_S) as known:
+        if known.found:
+            return known.found.value
+        async with call.remembered("no address of the app", _FAILED_S) as failed:
+            if failed.found:
+                return None
             asking = call.counted_as(Budget.CRUD).detached(min(_LONGEST_ASK_S, call.left_s))
-            return slot.fill(_before_api(await asking.get(_DEFINITIONS, {"limit": 1}))).value
-    except GatewayError:
-        return None
+            try:
+                page = await asking.get(_DEFINITIONS, {"limit": 1})
+            except GatewayError:
+                return failed.fill(None).value
+        return known.fill(_before_api(page)).value
 
 
 def _before_api(page: object) -> str | None:

@@ -99,8 +99,8 @@ async def test_the_host_is_learned_from_posthog_once(following: str | None, url:
         assert result.get("url", "").startswith(url) if url else "url" not in result
 
 
-@pytest.mark.parametrize("status", [403, 500, 429])
-async def test_a_result_without_a_known_host_has_no_link(status: int) -> None:
+@pytest.mark.parametrize("status", [403, 404, 500])
+async def test_a_host_that_cannot_be_learned_is_not_asked_for_by_each_call(status: int) -> None:
     async def respond(request: Received, peer: Peer) -> None:
         if "/event_definitions/" in request.path:
             await peer.send(raw(status, b"{}"))
@@ -109,9 +109,14 @@ async def test_a_result_without_a_known_host_has_no_link(status: int) -> None:
 
     async with served(learns_app=True) as (client, fake):
         fake.answers(respond)
-        result = await client.call_tool("get_flag", {"flag": 42})
-    assert not result.is_error
-    assert "url" not in json.loads(text_of(result))
+        first = await client.call_tool("get_flag", {"flag": 42})
+        asked = len([request for request in fake.received if "/event_definitions/" in request.path])
+        others = [await client.call_tool("get_flag", {"flag": 42}) for _ in range(2)]
+        asked_in_all = len([request for request in fake.received if "/event_definitions/" in request.path])
+    assert asked_in_all == asked >= 1
+    for result in (first, *others):
+        assert not result.is_error
+        assert "url" not in json.loads(text_of(result))
 
 
 async def test_an_address_in_an_argument_is_read_as_its_identifier() -> None:
