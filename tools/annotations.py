@@ -13,6 +13,8 @@ from ..schemas.annotations import (
     ListAnnotations,
     UpdateAnnotation,
 )
+from ..schemas.json import as_object
+from .analytics.finding import find_insight
 from .operation import Effect, Operation, Result, Toolset, show_page
 from .operation.dates import moments
 from .operation.editing import Change, Editing
@@ -43,6 +45,13 @@ def _marker(api: Call, value: datetime | date | str) -> str:
     return api.moment(api.now().replace(microsecond=0) if isinstance(value, str) else value)
 
 
+async def _number_of(api: Call, insight_id: int | str) -> object:
+    """Return the number of an insight, which annotations name it by."""
+    if isinstance(insight_id, int) or insight_id.isdecimal():
+        return int(insight_id)
+    return as_object(await find_insight(api, insight_id)).get("id")
+
+
 async def _create_annotation(api: Call, args: CreateAnnotation) -> Result:
     body: dict[str, Any] = {
         "content": args.content,
@@ -50,7 +59,7 @@ async def _create_annotation(api: Call, args: CreateAnnotation) -> Result:
         "scope": _SCOPES.get(args.scope, args.scope),
     }
     if args.insight_id is not None:
-        body["dashboard_item"] = args.insight_id
+        body["dashboard_item"] = await _number_of(api, args.insight_id)
     if args.dashboard_id is not None:
         body["dashboard_id"] = args.dashboard_id
     reasons = (_EVERYWHERE,) if args.scope == "organization" else ()

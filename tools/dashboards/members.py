@@ -13,7 +13,7 @@ from ...gateway.errors import GatewayError
 from ...schemas.dashboards import DeleteDashboard, UpdateDashboard
 from ...schemas.insights import dashboards_of
 from ...schemas.json import as_list, as_object
-from ..insights.results import INSIGHT
+from ..analytics.finding import INSIGHT, find_insight
 from ..operation import unexpected_shape
 from ..operation.editing import Change, plain_arguments, tags_of
 
@@ -42,16 +42,17 @@ async def read_dashboard(api: Call, args: UpdateDashboard | DeleteDashboard) -> 
     board = as_object(await api.get(DASHBOARD, dashboard_id=args.dashboard_id))
     if not isinstance(args, UpdateDashboard) or not (args.add_insights or args.remove_insights):
         return dict(board)
-    numbers = dict.fromkeys((*(args.add_insights or ()), *(args.remove_insights or ())))
-    return {**_with_insights(board), _NAMED: {str(number): await _insight(api, number) for number in numbers}}
+    named = dict.fromkeys((*(args.add_insights or ()), *(args.remove_insights or ())))
+    return {**_with_insights(board), _NAMED: {str(one): await _insight(api, one) for one in named}}
 
 
-async def _insight(api: Call, number: int) -> Mapping[str, Any]:
+async def _insight(api: Call, insight_id: int | str) -> Mapping[str, Any]:
     try:
-        insight = as_object(await api.get(INSIGHT, insight_id=number))
+        insight = as_object(await find_insight(api, insight_id))
     except GatewayError as error:
-        raise error.with_(message=f"Insight {number}: {error.message}") from error
-    if insight.get("id") != number:
+        raise error.with_(message=f"Insight {insight_id}: {error.message}") from error
+    number = insight.get("id")
+    if not isinstance(number, int) or str(insight_id) not in (str(number), insight.get("short_id")):
         raise unexpected_shape("insight", "id")
     return insight
 
@@ -65,10 +66,16 @@ def body_of(_: Call, args: UpdateDashboard, stored: Mapping[str, Any]) -> Mappin
     """Return the fields to store; the insights are added and removed."""
     body = args.given(leave_out=_APART) | tags_of(args, stored)
     if args.add_insights or args.remove_insights:
-        removed = set(args.remove_insights or ())
+        removed = _numbers(stored, args.remove_insights)
         kept = [number for number in as_list(stored.get(_INSIGHTS)) if number not in removed]
-        body[_INSIGHTS] = list(dict.fromkeys((*kept, *(args.add_insights or ()))))
+        body[_INSIGHTS] = list(dict.fromkeys((*kept, *_numbers(stored, args.add_insights))))
     return body
+
+
+def _numbers(stored: Mapping[str, Any], insights: Sequence[int | str] | None) -> list[int]:
+    """Return the numbers of insights. Those with a short id were read with the dashboard."""
+    texts = [str(one) for one in insights or ()]
+    return [int(text) if text.isdecimal() else stored[_NAMED][text]["id"] for text in texts]
 
 
 def arguments_back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
@@ -96,11 +103,12 @@ async def store_dashboard(api: Call, change: Change) -> dict[str, Any]:
 def _moves(change: Change) -> Sequence[_Stage]:
     board, on_it = change.before["id"], as_list(change.body[_INSIGHTS])
     steps: list[_Stage] = []
-    for number, insight in change.before[_NAMED].items():
+    for insight in change.before[_NAMED].values():
         was = list(dashboards_of(insight))
         others = [each for each in was if each != board]
         now = [*others, board] if insight["id"] in on_it else others
         if (board in was) is not (board in now):
+            number = insight["id"]
             target, before = {"insight_id": number}, {"dashboards": was}
             steps.append(_Stage(f"insight {number}", INSIGHT, target, {"dashboards": now}, before))
     return steps
@@ -115,8 +123,7 @@ async def _all_or_nothing(api: Call, steps: Sequence[_Stage]) -> None:
             unclear = [] if error.outcome in ("rejected", "not_sent") else [step]
             raise await _failure(api, step, error, [*done, *unclear]) from error
         except BaseException:  # the call was cancelled, maybe after PostHog received the request
-            with anyio.CancelScope(shield=True):
-                await _take_back(api, [*done, step])
+            await _take_back(api, [*done, step])
             raise
         done.append(step)
 
@@ -137,9 +144,10 @@ async def _take_back(api: Call, changed: Sequence[_Stage]) -> Sequence[_Stage]:
     """Store again what was there before, the last change first. Return the steps that could not be taken back."""
     left: list[_Stage] = []
     again = api.detached(_TAKE_BACK_S)
-    for step in reversed(changed):
-        try:
-            await again.patch(step.path, step.before, **step.target)
-        except GatewayError:
-            left.append(step)
+    with anyio.CancelScope(shield=True):
+        for step in reversed(changed):
+            try:
+                await again.patch(step.path, step.before, **step.target)
+            except GatewayError:
+                left.append(step)
     return left

@@ -12,7 +12,8 @@ from ...gateway.errors import GatewayError
 from ...schemas.dashboards import NumberedTiles
 from ...schemas.insights import InsightView
 from ...schemas.text import named
-from ..insights.results import INSIGHT, age_of, is_analysis, shown_result
+from ..analytics.finding import INSIGHT
+from ..insights.results import age_of, is_analysis, shown_result
 from ..insights.withheld import without_persons
 from ..operation import read
 from ..operation.dates import calendar_of

@@ -6,7 +6,6 @@ from typing import Any
 
 from ...gateway.budget import Budget
 from ...gateway.call import Call
-from ...gateway.errors import GatewayError
 from ...schemas.base import OF_THE_CALL
 from ...schemas.base.shown import Whole
 from ...schemas.insights import (
@@ -23,13 +22,14 @@ from ...schemas.insights import (
 )
 from ...schemas.json import as_list, as_object, is_object
 from ..analytics.computing import INSIGHTS
+from ..analytics.finding import INSIGHT, find_insight
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
 from ..operation.dates import calendar_of
 from ..operation.editing import Change, Editing, plain_arguments, tags_of
 from ..operation.undoing import removal
 from ..operation.writing import create, deleting, updating
 from ..query.seen_names import first_event
-from .results import INSIGHT, age_of, is_analysis, shown_result
+from .results import age_of, is_analysis, shown_result
 from .saving import check_model, stored_query, stored_sql
 from .withheld import WITHHELD, is_withheld, without_persons
 
@@ -45,7 +45,7 @@ async def _list_insights(api: Call, args: ListInsights) -> Result:
 
 
 async def _get_insight(api: Call, args: GetInsight) -> Result:
-    found = await _read(api, args)
+    found = await find_insight(api, args.insight_id, {"refresh": "force_blocking" if args.refresh else None})
     answer = without_persons(api.privacy, found)
     if args.full:
         shown = show(Whole, answer)
@@ -65,21 +65,6 @@ async def _get_insight(api: Call, args: GetInsight) -> Result:
             else "PostHog has no computed result; refresh: true computes it."
         )
     return shown
-
-
-async def _read(api: Call, args: GetInsight) -> Any:
-    """Return the insight with its cached result. Older servers accept a short id only in the list."""
-    query = {"refresh": "force_blocking" if args.refresh else None}
-    try:
-        return await api.get(INSIGHT, query, insight_id=args.insight_id)
-    except GatewayError as error:
-        if error.code != "not_found" or isinstance(args.insight_id, int) or args.insight_id.isdecimal():
-            raise
-        listed = await api.get(INSIGHTS, {"short_id": args.insight_id, "basic": True, "limit": 1})
-        found = (await api.apart(lambda: show_page(InsightRow, listed, ListInsights(), under="insights")))["insights"]
-        if not found or found[0].get("short_id") != args.insight_id:
-            raise
-        return await api.get(INSIGHT, query, insight_id=found[0]["id"])
 
 
 def _prepared(args: CreateInsight | UpdateInsight, _: Path | None) -> dict[str, Any] | None:
@@ -126,7 +111,7 @@ async def _reasons(_: Call, change: Change) -> Sequence[str]:
 
 async def _find(api: Call, args: UpdateInsight | DeleteInsight) -> Any:
     """Return the stored insight. The node for a new query is prepared with it: it can need look-ups."""
-    found = await _read(api, GetInsight(insight_id=args.insight_id))
+    found = await find_insight(api, args.insight_id)
     if isinstance(args, UpdateInsight) and args.query is not None and api.prepared is None:
         api.prepared = await stored_query(api, args.query, as_object(found).get("query"))
     return {**found, "dashboards": dashboards_of(found)} if is_object(found) else found

@@ -21,7 +21,6 @@ from ..analytics.stored import source_of
 from ..operation.dates import Calendar
 from ..table import Column, Report, Table, given, number
 
-INSIGHT = "/api/projects/{project_id}/insights/{insight_id}/"
 _BULKY = frozenset(
     ["filter", "action", "persons_urls", "people", "people_url", "converted_people_url", "dropped_people_url"]
 )

@@ -125,6 +125,36 @@ async def test_an_address_in_an_argument_is_read_as_its_identifier() -> None:
     assert paths[-1].endswith("/feature_flags/42/")
 
 
+INSIGHT_PAGE = f"{PROJECT}/insights/AaVQ8Ijw"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "sent"),
+    [
+        (
+            "create_annotation",
+            {"content": "a", "scope": "insight", "insight_id": INSIGHT_PAGE},
+            {"dashboard_item": 31},
+        ),
+        ("update_dashboard", {"dashboard_id": 9, "remove_insights": [INSIGHT_PAGE]}, {"dashboards": []}),
+        ("update_insight", {"insight_id": INSIGHT_PAGE, "name": "New"}, {"name": "New"}),
+    ],
+)
+async def test_an_insight_is_changed_by_the_address_of_its_page(
+    tool: str, arguments: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    async with served() as (client, fake):
+        await client.call_tool(tool, arguments)
+        bodies = [request.json for request in fake.received if request.method != "GET"]
+    assert [body for body in bodies if isinstance(body, dict) and sent.keys() <= body.keys()], bodies
+
+
+@pytest.mark.parametrize("tool", ["get_insight", "explain_change"])
+async def test_an_insight_is_read_by_the_address_of_its_page(tool: str) -> None:
+    _, paths = await answered(tool, {"insight_id": INSIGHT_PAGE})
+    assert [path for path in paths if path.endswith("/insights/AaVQ8Ijw/")]
+
+
 @pytest.mark.parametrize("tool", ["get_flag", "delete_flag"])
 async def test_an_address_of_another_project_is_rejected_before_its_object_is_read(tool: str) -> None:
     result, paths = await answered(tool, {"flag": f"{APP}/project/7/feature_flags/42"})

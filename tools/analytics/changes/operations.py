@@ -15,7 +15,7 @@ from ....schemas.json import as_object
 from ...operation import Effect, Operation, Result, Toolset
 from ...operation.dates import calendar_of, in_plain
 from ...table import number
-from ..computing import INSIGHTS
+from ..finding import find_insight
 from ..groups import reject_single_persons
 from ..kind import Kind
 from ..kinds import KINDS, kind_of, read_stored, read_typed
@@ -43,7 +43,6 @@ from .report import Found, report
 from .statistics import Baseline, Noise, counted_baseline, noise_of, rate_baseline, turn
 from .windows import Windows, windows_of
 
-_INSIGHT = f"{INSIGHTS}{{insight_id}}/"
 _OF_EVENTS = "query_trends"
 _METRICS = {_OF_EVENTS: metric_of_trend, "query_funnel": metric_of_funnel}
 _WEEK, _DAY = timedelta(days=7), timedelta(days=1)
@@ -86,9 +85,7 @@ async def _asked(api: Call, args: ExplainChange) -> tuple[Spec[Any], MeasuredNum
     if args.of is not None:
         return await _typed(api, args.of.tool, args.of.arguments)
     if args.insight_id is not None:
-        source = source_of(
-            as_object(await api.counted_as(Budget.CRUD).get(_INSIGHT, insight_id=args.insight_id)).get("query")
-        )
+        source = source_of(as_object(await find_insight(api.counted_as(Budget.CRUD), args.insight_id)).get("query"))
         kind = kind_of(source)
         spec = read_stored(kind, source) if kind else None
         if kind is None or spec is None or kind.tool not in _METRICS:
