@@ -9,7 +9,7 @@ from .base.changes import Changes
 from .base.forms import EMPTY_TEXT, Clearable, whole_number
 from .base.shown import Author, Fields, IfTrue, Items, Text
 from .json import as_object, is_list
-from .models import CONDITIONS, condition_flaws, told, within
+from .models import CONDITIONS, as_sentence, condition_flaws, within
 
 DAYS = 30
 """The number of days that "performed the event" covers in converted groups."""
@@ -117,7 +117,7 @@ def _conditions(node: object, path: tuple[str | int, ...]) -> int:
     if fields.get("type") in ("AND", "OR") and is_list(values):
         return sum(_conditions(item, (*path, number)) for number, item in enumerate(values))
     if len(path) > 1 and fields.get("type") in CONDITIONS:
-        if flaws := told(within(condition_flaws(fields), *path)):
+        if flaws := as_sentence(within(condition_flaws(fields), *path)):
             raise ValueError(flaws)
         return 1
     raise ValueError(

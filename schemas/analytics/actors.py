@@ -19,7 +19,7 @@ def _texts(value: object) -> object:
 
 class ListActors(Page):
     of: Annotated[ToolQuery, WithJsonSchema({"type": "object"})]
-    """{tool: query_funnel, arguments}; the rest says which number of its result."""
+    """{tool: query_funnel, arguments}; the other arguments select a number of its result."""
     series: str | None = Field(default=None, min_length=1, max_length=400)
     day: str | None = Field(default=None, min_length=1, max_length=40)
     """The row; of retention, when it began."""

@@ -12,7 +12,7 @@ from ..base.shown import Author, Fields, IfTrue, Items, Text
 from ..flags import FlagKey, Variant, check_variants
 from ..json import as_object, is_object
 from ..measures import DayIfAny
-from ..models import metric_flaws, told, within
+from ..models import as_sentence, metric_flaws, within
 
 CONTROL = "control"
 """The key of the variant that the others are compared with; PostHog requires it."""
@@ -20,7 +20,7 @@ type Metrics = list[dict[str, Any]]
 
 
 def _checked(metrics: Metrics) -> Metrics:
-    if flaws := told(flaw for at, metric in enumerate(metrics) for flaw in within(metric_flaws(metric), at)):
+    if flaws := as_sentence(flaw for at, metric in enumerate(metrics) for flaw in within(metric_flaws(metric), at)):
         raise ValueError(flaws)
     return metrics
 

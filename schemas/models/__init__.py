@@ -5,8 +5,8 @@ some fields that they accept have no effect. Both are found here before anything
 """
 
 from .cohorts import CONDITIONS, condition_flaws
-from .flaw import Flaw, told, within
+from .flaw import Flaw, as_sentence, within
 from .metrics import metric_flaws
 from .queries import query_flaws
 
-__all__ = ["CONDITIONS", "Flaw", "condition_flaws", "metric_flaws", "query_flaws", "told", "within"]
+__all__ = ["CONDITIONS", "Flaw", "as_sentence", "condition_flaws", "metric_flaws", "query_flaws", "within"]

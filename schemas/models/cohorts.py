@@ -1,4 +1,4 @@
-"""The models of cohorts' conditions. PostHog adds fields of its own to stored ones, so only near misses are flaws."""
+"""The models of cohorts' conditions. PostHog adds fields to stored ones, so only near misses are flaws."""
 
 from collections.abc import Iterator, Mapping
 

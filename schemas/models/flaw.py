@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
-MOST_TOLD = 4
+MOST_SHOWN = 4
 """Most flaws in one message."""
 _LONGEST = 100
 
@@ -33,8 +33,8 @@ def within(flaws: Iterable[Flaw], *outer: str | int) -> Iterator[Flaw]:
     return (flaw.within(*outer) for flaw in flaws)
 
 
-def told(flaws: Iterable[Flaw]) -> str:
+def as_sentence(flaws: Iterable[Flaw]) -> str:
     """Return the flaws as a sentence without a period."""
     texts = list(dict.fromkeys(flaw.text for flaw in flaws))
-    more = f"; and {len(texts) - MOST_TOLD} more" if len(texts) > MOST_TOLD else ""
-    return "; ".join(texts[:MOST_TOLD]) + more
+    more = f"; and {len(texts) - MOST_SHOWN} more" if len(texts) > MOST_SHOWN else ""
+    return "; ".join(texts[:MOST_SHOWN]) + more

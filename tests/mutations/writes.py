@@ -169,8 +169,8 @@ MUTATIONS = (
         mutation(
             "half-a-cancelled-change",
             "tools/dashboards/members.py",
-            "                await _take_back(api, [*done, step])\n            raise",
-            "                pass\n            raise",
+            "            await _take_back(api, [*done, step])\n            raise",
+            "            pass\n            raise",
             _MEMBERS + "test_a_cancelled_change_is_taken_back",
         ),
         mutation(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from maton_posthog.schemas.models import condition_flaws, metric_flaws, query_flaws, told
+from maton_posthog.schemas.models import as_sentence, condition_flaws, metric_flaws, query_flaws
 from maton_posthog.tools.analytics.kinds import KINDS
 
 EVENT: dict[str, Any] = {"kind": "EventsNode", "event": "$pageview"}
@@ -19,7 +19,7 @@ BROWSER = {"property": "$browser", "type": "event"}
 
 
 def flaws(query: dict[str, Any], **more: Any) -> str:
-    return told(query_flaws({**query, **more}))
+    return as_sentence(query_flaws({**query, **more}))
 
 
 MISPLACED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
@@ -190,7 +190,7 @@ METRICS: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("metric", "says"), METRICS)
 def test_a_metric_is_checked_by_its_type(metric: dict[str, Any], says: str) -> None:
-    found = told(metric_flaws({"kind": "ExperimentMetric", **metric}))
+    found = as_sentence(metric_flaws({"kind": "ExperimentMetric", **metric}))
     assert says in found
     assert bool(says) is bool(found)
 
@@ -218,7 +218,7 @@ CONDITIONS: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("condition", "says"), CONDITIONS)
 def test_a_condition_of_a_cohort_is_checked_by_its_type(condition: dict[str, Any], says: str) -> None:
-    found = told(condition_flaws(condition))
+    found = as_sentence(condition_flaws(condition))
     assert says in found
     assert bool(says) is bool(found)
 

@@ -18,7 +18,7 @@ from ...schemas.experiments.objects import (
 )
 from ...schemas.flags import FlagRow, Variant
 from ...schemas.json import as_list, as_object
-from ...schemas.models import metric_flaws, told
+from ...schemas.models import as_sentence, metric_flaws
 from ..operation import Effect, Operation, Result, Toolset, listing, read, show
 from ..operation.dates import instants, midnights
 from ..operation.editing import Change, Editing, plain_arguments
@@ -104,7 +104,7 @@ def _check_metrics(metrics: Sequence[Any], stored: Sequence[Any]) -> None:
         if flaw not in known.get(as_object(metric).get("uuid"), ())
     ]
     if found:
-        raise Refused("invalid_argument", f"metrics: {told(found)}.", "Correct the metrics, merged by uuid.")
+        raise Refused("invalid_argument", f"metrics: {as_sentence(found)}.", "Correct the metrics, merged by uuid.")
 
 
 def _back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:

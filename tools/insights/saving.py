@@ -11,7 +11,7 @@ from ...gateway.errors import Refused
 from ...schemas.analytics.queries import Analysis
 from ...schemas.analytics.saved import InsightQuery, ToolQuery, wrapped
 from ...schemas.json import as_object
-from ...schemas.models import query_flaws, told
+from ...schemas.models import as_sentence, query_flaws
 from ...schemas.query import RunHogql
 from ..analytics.kinds import KINDS, read_typed
 from ..query.operations import read_statement
@@ -62,7 +62,7 @@ def check_model(query: InsightQuery | None, stored: object = None) -> None:
     except RecursionError:
         raise Refused("invalid_argument", "query: it is nested too deeply.") from None
     if found:
-        raise Refused("invalid_argument", f"query: {told(found)}.", _AS_POSTHOG)
+        raise Refused("invalid_argument", f"query: {as_sentence(found)}.", _AS_POSTHOG)
 
 
 async def stored_query(api: Call, query: InsightQuery, stored: object = None) -> dict[str, Any]:

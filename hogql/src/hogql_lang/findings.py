@@ -96,7 +96,7 @@ class Mistake:
     property: tuple[str, str] | None = None
     """The problem exists only if this property (its type and name) is a string in the project."""
     warning: bool = False
-    """PostHog runs the statement all the same."""
+    """PostHog runs the statement anyway."""
 
 
 def position(sql: str, place: int) -> tuple[int, int]:

@@ -53,16 +53,16 @@ async def point_of(api: Call, args: ListActors, kind: Kind[Any, Any], spec: Spec
     given = [name for name in _POINTS if getattr(args, name) is not None]
     for name in given:
         if name not in takes:
-            raise _wrong(name, f"{kind.tool} has no such number", f"It takes {', '.join(takes)}.")
+            raise _wrong(name, f"does not apply to {kind.tool}", f"It takes {', '.join(takes)}.")
     if "step" not in takes and args.outcome == "dropped":
-        raise _wrong("outcome", f"{kind.tool} has no steps", "It belongs to query_funnel.")
+        raise _wrong("outcome", f"does not apply to {kind.tool}", "It belongs to query_funnel.")
     return await make(asked)
 
 
 async def _of_trend(asked: _PointRequest) -> ActorPoint:
     spec, args = asked.spec, asked.args
     if spec.options.formula:
-        raise _wrong("of", "a formula has no actors of its own", "Leave `formula` out and choose `series`.")
+        raise _wrong("of", "a formula has no actors", "Leave `formula` out and choose `series`.")
     place = _series(asked)
     source = _insight_actors(asked.query)
     source["series"] = place
@@ -80,14 +80,14 @@ async def _of_trend(asked: _PointRequest) -> ActorPoint:
 
 async def _of_lifecycle(asked: _PointRequest) -> ActorPoint:
     if asked.args.status is None:
-        raise _wrong("status", "is missing", "Choose new, returning, resurrecting or dormant.")
+        raise _required("status", "Choose new, returning, resurrecting or dormant.")
     source = _insight_actors(asked.query)
     return ActorPoint({**source, "day": _day(asked), "status": asked.args.status})
 
 
 async def _of_stickiness(asked: _PointRequest) -> ActorPoint:
     if asked.args.days is None:
-        raise _wrong("days", "is missing", "Give the number of active intervals, as in the first column.")
+        raise _required("days", "Give the number of active intervals, as in the first column.")
     source = _insight_actors(asked.query)
     return ActorPoint({**source, "day": asked.args.days, "series": _series(asked)})
 
@@ -110,7 +110,7 @@ async def _of_funnel(asked: _PointRequest) -> ActorPoint:
     if args.breakdown is not None:
         source["funnelStepBreakdown"] = await _breakdown(asked)
     elif spec.splits:
-        raise _wrong("breakdown", "is missing", "Choose a value as the result shows it.")
+        raise _required("breakdown", "Choose a value as the result shows it.")
     return ActorPoint(source)
 
 
@@ -118,9 +118,9 @@ async def _of_retention(asked: _PointRequest) -> ActorPoint:
     """Return the actors of a row. Its number is that of the row in the result, so the result is needed."""
     args = asked.args
     if args.day is None:
-        raise _wrong("day", "is missing", "Give when the cohort began, as in the column `began`.")
+        raise _required("day", "Give when the cohort began, as in the column `began`.")
     if asked.spec.splits and args.breakdown is None:
-        raise _wrong("breakdown", "is missing", "Choose a value as the result shows it.")
+        raise _required("breakdown", "Choose a value as the result shows it.")
     rows = await _results(asked)
     shown = args.breakdown[0] if args.breakdown else None
     begun = [
@@ -145,7 +145,7 @@ async def _of_retention(asked: _PointRequest) -> ActorPoint:
 async def _of_paths(asked: _PointRequest) -> ActorPoint:
     args = asked.args
     if args.edge is None or args.step is None:
-        raise _wrong("edge", "and `step` are needed", "Take them from a row: step 1, edge [from, to].")
+        raise _required("edge" if args.edge is None else "step", "Take both from a row: step 1, edge [from, to].")
     if len(args.edge) != 2:
         raise _wrong("edge", "needs two items", "Take them from a row: step 1, edge [from, to].")
     (first, second), step = args.edge, args.step
@@ -163,7 +163,7 @@ def _series(asked: _PointRequest) -> int:
     counted, given = asked.spec.counted, asked.args.series
     if given is None:
         if len(counted) > 1:
-            raise _wrong("series", "is missing", f"Choose one of {_listed(one.label for one in counted)}.")
+            raise _required("series", f"Choose one of {_listed(one.label for one in counted)}.")
         return 0
     names = [one.label for one in counted]
     found = [at for at, name in enumerate(names) if given == name or given.startswith((f"{name} (", f"{name} #"))]
@@ -183,14 +183,14 @@ def _step(asked: _PointRequest) -> int:
     """Return PostHog's number of the step: negative for those who left before it."""
     step, steps = asked.args.step, len(asked.spec.counted)
     if step is None:
-        raise _wrong("step", "is missing", f"Choose 1 to {steps}.")
+        raise _required("step", f"Choose 1 to {steps}.")
     if step > steps:
         raise _wrong("step", f"the funnel has {steps} steps", f"Choose 1 to {steps}.")
     if asked.args.outcome == "entered":
         return step
     if step == 1:
         raise _wrong(
-            "step", "nobody leaves before the first step", "Choose step 2 for those who did not go on from step 1."
+            "step", "no users leave before the first step", "Choose step 2 for those who did not go on from step 1."
         )
     return -step
 
@@ -199,7 +199,7 @@ def _day(asked: _PointRequest) -> str:
     """Return the first moment of an interval, as results write it: a day, or a day and a time."""
     text = asked.args.day
     if text is None:
-        raise _wrong("day", "is missing", "Give the interval as the first column shows it.")
+        raise _required("day", "Give the interval as the first column shows it.")
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -250,6 +250,10 @@ def _local(text: str, zone: Any) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(code(name, 60) for name in list(names)[:5])
+
+
+def _required(field: str, hint: str) -> Refused:
+    return Refused("invalid_argument", f"{field} is required.", hint)
 
 
 def _wrong(field: str, what: str, hint: str) -> Refused:

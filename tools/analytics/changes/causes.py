@@ -2,15 +2,16 @@
 
 A part explains a change when it changed and the rest did not. That is a likelihood: of all parts, the true one has the
 most evidence, because a larger part is diluted and a smaller one leaves change outside. Evidence of the whole is
-compared in the same way, so a change of everybody is not blamed on the largest part.
+compared in the same way, so a change of all users is not blamed on the largest part.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
 from operator import attrgetter
 from statistics import median, pstdev
 
+from .counts import Counts, Segments
 from .statistics import Baseline, evidence_of_count, evidence_of_rate, split_of_rate
 
 _CLEARLY, _AT_LEAST = 1.05, 4.0
@@ -24,41 +25,12 @@ _ALIKE = 0.03
 _WHOLE = 0.97
 _CLEAR_EVIDENCE, _CLEAR_SEEN, _CLEAR_SIZE = 14.0, 4.5, 0.03
 _SUSPECT, _CLEAR_PAIR = 5.0, 20.0
-"""What a part needs to be told when the whole did not change: evidence, deviations of its own past, and size."""
+"""What a part needs to be shown when the whole did not change: evidence, deviations of its past, and size."""
 NONE, OTHER = "", "\x00other"
 """The value of events without the property, and the rest of values that are not listed."""
 
 type Where = tuple[tuple[str, str], ...]
 """Dimensions and their values; empty for everything."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """The numbers of a part: of the period first, then of each window before it."""
-
-    counts: tuple[float, ...]
-    units: tuple[float, ...] = ()
-    """The denominators of a rate; empty for counts."""
-    people: float = 0.0
-    """Persons in the period."""
-    first_seen: str = ""
-
-    def plus(self, other: "Counts", sign: int = 1) -> "Counts":
-        """Return both together."""
-        return Counts(
-            tuple(one + sign * two for one, two in zip(self.counts, other.counts, strict=True)),
-            tuple(one + sign * two for one, two in zip(self.units, other.units, strict=True)),
-            self.people + sign * other.people,
-        )
-
-    @property
-    def is_new(self) -> bool:
-        """True if no window before has it."""
-        return not any(self.counts[1:]) and not any(self.units[1:])
-
-
-type Segments = Mapping[str, Mapping[str, Counts]]
-"""Cells by dimension and value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +121,8 @@ def singles(
             found += _of_versions(change, name, values)
             continue
         found += [change.effect(((name, value),), cell) for value, cell in values.items() if value != OTHER]
-    told = [one for one in found if _stands_out(change, one)]
-    kept = told if both_ways else _towards(told)
+    clear = [one for one in found if _stands_out(change, one)]
+    kept = clear if both_ways else _towards(clear)
     return _without_doubles(sorted(kept, key=attrgetter("evidence"), reverse=True))
 
 
@@ -298,16 +270,15 @@ def _of_versions(change: NumberChange, name: str, values: Mapping[str, Counts]) 
 
 def _new_version(change: NumberChange, values: Mapping[str, Counts]) -> str | None:
     """Return the version that no window before has, if it has at least a twentieth of the period."""
-    size: Callable[[Counts], float] = lambda cell: (cell.units or cell.counts)[0]  # noqa: E731
     new = {value: cell for value, cell in values.items() if value and cell.is_new}
     if not new or not any(not cell.is_new for cell in values.values()):
         return None
-    best = max(new, key=lambda value: size(new[value]))
-    return best if size(new[best]) >= 0.05 * sum(map(size, values.values())) else None
+    best = max(new, key=lambda value: new[value].sizes[0])
+    return best if new[best].sizes[0] >= 0.05 * sum(cell.sizes[0] for cell in values.values()) else None
 
 
 def _release(change: NumberChange, parts: Segments, versions: frozenset[str]) -> Explanation | None:
-    """Return the release that came with a change of everybody."""
+    """Return the release that came with a change of all users."""
     for name, values in parts.items():
         if name not in versions:
             continue

@@ -23,7 +23,6 @@ from ..names import unseen_event_notes
 from ..spec import Spec, Split
 from ..stored import source_of
 from .causes import (
-    Counts,
     Explanation,
     NumberChange,
     clear_pair,
@@ -35,6 +34,7 @@ from .causes import (
     same_way,
     singles,
 )
+from .counts import Counts
 from .dimensions import Dimension, dimensions_for
 from .happenings import happenings
 from .metric import MeasuredNumber, metric_of_funnel, metric_of_trend
@@ -178,8 +178,7 @@ def _spread(metric: MeasuredNumber, scanned: Scan) -> float:
 
 def _many_recorded(total: Counts) -> int:
     """Return how many windows there are since the first with data."""
-    sizes = total.units or total.counts
-    return max((at for at in range(1, len(sizes)) if sizes[at]), default=0)
+    return max((at for at, size in enumerate(total.sizes) if at and size), default=0)
 
 
 def _shortened(cell: Counts, recorded: int) -> Counts:
@@ -201,15 +200,15 @@ async def _without_baseline(
     """Return the result when there is too little before to compare with."""
     value = scanned.total.counts[0]
     seen = "" if api.privacy.aggregate_only else scanned.total.first_seen[:16]
-    first = f" Its first event there is of {seen}." if seen else ""
-    told = f"Nothing to compare with: fewer than 3 of the {len(windows.before)} periods before have data.{first}"
+    first = f" Its first event is from {seen}." if seen else ""
+    summary = f"Nothing to compare with: fewer than 3 of the {len(windows.before)} periods before have data.{first}"
     unseen = await unseen_event_notes(api, [metric.event]) if metric.event and not any(scanned.total.counts) else []
     shown: dict[str, Any] = {
         "number": metric.label,
         "range": windows.period.shown,
         "value": number(value),
         "real": None,
-        "answer": told,
+        "summary": summary,
     }
     return shown | ({"notes": [*notes, *unseen]} if notes or unseen else {})
 

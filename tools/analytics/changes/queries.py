@@ -11,7 +11,7 @@ from ....schemas.measures import Number
 from ....schemas.privacy import SMALLEST_GROUP
 from ...operation import unexpected_shape
 from ..computing import response_to, results, without_results
-from .causes import Counts
+from .counts import Counts
 from .dimensions import Dimension, quoted
 from .metric import MeasuredNumber
 from .windows import Windows, literal

@@ -11,7 +11,8 @@ from ....schemas.privacy.names import Subject, kind_of
 from ....schemas.text import excerpt
 from ...table import change as change_percent
 from ...table import number, percent
-from .causes import NONE, Counts, Explanation, NumberChange, Where
+from .causes import NONE, Explanation, NumberChange, Where
+from .counts import Counts
 from .dimensions import AUTOMATED, NEW
 from .happenings import Happening
 from .metric import MeasuredNumber
@@ -55,7 +56,7 @@ def report(found: Found, privacy: Privacy) -> dict[str, Any]:
         "range": windows.period.shown,
         "value": _amount(change.actual, change),
         "expected": _amount(change.baseline.expected, change),
-        "chance_reaches": [_amount(one, change) for one in change.baseline.band],
+        "expected_range": [_amount(one, change) for one in change.baseline.band],
         "real": change.is_real,
     }
     if not change.is_rate and change.baseline.expected:
@@ -64,10 +65,10 @@ def report(found: Found, privacy: Privacy) -> dict[str, Any]:
     left_out = sum(1 for weight in change.baseline.weights if not weight)
     shown["compared_with"] = compared + (f"; {left_out} unusual left out" if left_out else "")
     if not change.is_real and not found.effects:
-        shown["answer"] = "Nothing real: the value lies within what chance reaches."
+        shown["summary"] = "Nothing real: the value is within its expected range."
         return _with_notes(shown, found.notes)
     if not change.is_real:
-        shown["answer"] = "The whole lies within what chance reaches; these parts do not."
+        shown["summary"] = "The whole is within its expected range; these parts are not."
     if found.since:
         shown["since"] = _time(found.since)
     if found.until:

@@ -7,7 +7,8 @@ import pytest
 
 from maton_posthog.schemas.privacy import Privacy
 from maton_posthog.schemas.privacy.pseudonyms import Pseudonyms
-from maton_posthog.tools.analytics.changes.causes import Counts, Explanation, NumberChange
+from maton_posthog.tools.analytics.changes.causes import Explanation, NumberChange
+from maton_posthog.tools.analytics.changes.counts import Counts
 from maton_posthog.tools.analytics.changes.happenings import Happening
 from maton_posthog.tools.analytics.changes.metric import MeasuredNumber
 from maton_posthog.tools.analytics.changes.queries import Around
@@ -51,7 +52,7 @@ def test_a_value_within_the_band_is_nothing_real() -> None:
     quiet = found("purchase", actual=104.0)
     shown = report(Found(quiet.metric, quiet.windows, quiet.change), Privacy())
     assert (shown["real"], shown["value"], shown["expected"]) == (False, 104, 100)
-    assert shown["answer"].startswith("Nothing real")
+    assert shown["summary"].startswith("Nothing real")
     assert "explained_by" not in shown
 
 

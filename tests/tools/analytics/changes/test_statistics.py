@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maton_posthog.tools.analytics.changes.causes import Counts, NumberChange, pairs_of, singles, with_rest
+from maton_posthog.tools.analytics.changes.causes import NumberChange, pairs_of, singles, with_rest
+from maton_posthog.tools.analytics.changes.counts import Counts
 from maton_posthog.tools.analytics.changes.statistics import (
     counted_baseline,
     evidence_of_count,
