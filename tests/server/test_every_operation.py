@@ -168,7 +168,7 @@ async def documented(request: Received, peer: Peer) -> None:
 async def served(
     era: Era = "auto", *, learns_app: bool = False, **flags: Any
 ) -> AsyncGenerator[tuple[Client, FakeGateway]]:
-    """Return a client of a server with the recording gateway. It asks nobody unless `confirm` is given.
+    """Return a client of a server with the recording gateway. It requests no confirmation unless `confirm` is given.
 
     The address of the app is set unless the server `learns_app`, which takes one more request.
     """

@@ -244,7 +244,7 @@ async def test_empty_results_are_valid(
     assert (await run(operation, answered(results), **arguments))["columns"]
 
 
-async def test_equal_queries_at_the_same_time_are_one_request() -> None:
+async def test_equal_queries_at_the_same_time_are_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
     release = anyio.Event()
     api = FakeCall()
@@ -254,7 +254,7 @@ async def test_equal_queries_at_the_same_time_are_one_request() -> None:
         await release.wait()
         return InsightAnswer(results=[len(sent)])
 
-    api.query = query  # pyright: ignore[reportAttributeAccessIssue]
+    monkeypatch.setattr(api, "query", query)
     found: list[Any] = []
 
     async def ask(kind: str, *, refresh: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Events with a planted cause: each case is an event name of its own, over nine weeks that end at NOW."""
+"""Events with a planted cause: each case has a separate event name, over nine weeks that end at NOW."""
 
 import json
 import random
