@@ -274,7 +274,8 @@ def _new_version(change: NumberChange, values: Mapping[str, Counts]) -> str | No
     if not new or not any(not cell.is_new for cell in values.values()):
         return None
     best = max(new, key=lambda value: new[value].sizes[0])
-    return best if new[best].sizes[0] >= 0.05 * sum(cell.sizes[0] for cell in values.values()) else None
+    size = new[best].sizes[0]
+    return best if size and size >= 0.05 * sum(cell.sizes[0] for cell in values.values()) else None
 
 
 def _release(change: NumberChange, parts: Segments, versions: frozenset[str]) -> Explanation | None:

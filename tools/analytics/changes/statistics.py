@@ -36,8 +36,13 @@ class Baseline:
 
     @property
     def band(self) -> tuple[float, float]:
-        """The numbers that chance can reach."""
-        return max(self.expected - self.reach, 0.0), self.expected + self.reach
+        """The numbers that chance can reach.
+
+        Downwards it reaches on the scale of square roots, on which counts spread alike: windows that differ by a
+        quarter say little about a rise, but none of them comes near zero.
+        """
+        near_zero = 1 - self.reach / (2 * self.expected) if self.expected else 0.0
+        return self.expected * max(near_zero, 0.0) ** 2, self.expected + self.reach
 
     def holds(self, value: float) -> bool:
         """Return whether chance can reach a value."""

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
+from statistics import median
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def chosen() -> Sequence[Case]:
 
 @pytest.fixture(scope="module")
 def planted() -> Generator[LiveSandbox]:
-    """Serve the cases by a process of its own."""
+    """Serve the cases by a separate process."""
     numbers = [str(case.number) for case in chosen()]
     command = [sys.executable, "-m", f"{__package__}.serving", str(SEED), *numbers]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -61,13 +62,13 @@ def planted() -> Generator[LiveSandbox]:
 
 
 def named_first(case: Case, shown: dict[str, Any]) -> bool:
-    """Return whether the planted cause is the first that is told."""
-    told: Sequence[dict[str, Any]] = shown.get("explained_by") or shown.get("changed_parts") or ()
-    if not told:
+    """Return whether the planted cause is the first that is shown."""
+    found: Sequence[dict[str, Any]] = shown.get("explained_by") or shown.get("changed_parts") or ()
+    if not found:
         return False
     if case.kind == "everybody":
-        return "where" not in told[0]
-    return dict(case.where) in (told[0].get("where"), *told[0].get("same_numbers", ()))
+        return "where" not in found[0]
+    return dict(case.where) in (found[0].get("where"), *found[0].get("same_numbers", ()))
 
 
 async def test_the_planted_cause_is_named_first_and_nothing_where_there_is_none(planted: LiveSandbox) -> None:
@@ -85,9 +86,8 @@ async def test_the_planted_cause_is_named_first_and_nothing_where_there_is_none(
     assert len(missed) <= with_cause // 10, "\n".join(missed)
 
 
-@pytest.mark.parametrize(("kind", "most"), [("nothing", 1), ("pair", 3)])
-async def test_nothing_costs_one_query_and_a_change_three(
-    planted: LiveSandbox, monkeypatch: pytest.MonkeyPatch, kind: str, most: int
+async def test_no_change_usually_costs_one_query_and_a_change_at_most_three(
+    planted: LiveSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
     ask = queries.ask_rows
@@ -97,6 +97,12 @@ async def test_nothing_costs_one_query_and_a_change_three(
         return await ask(api, sql, *given)
 
     monkeypatch.setattr(queries, "ask_rows", counted)
-    case = next(case for case in chosen() if case.kind == kind)
-    await planted.call("explain_change", **case.arguments)
-    assert len(asked) == most
+    costs: dict[str, list[int]] = {"nothing": [], "pair": []}
+    for case in chosen():
+        if case.kind in costs:
+            asked.clear()
+            await planted.call("explain_change", **case.arguments)
+            costs[case.kind].append(len(asked))
+    assert median(costs["nothing"]) == 1
+    assert max(costs["nothing"]) <= 2, "the second looks for combinations that cancel out"
+    assert set(costs["pair"]) == {3}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maton_posthog.tools.analytics.changes.causes import NumberChange, pairs_of, singles, with_rest
+from maton_posthog.tools.analytics.changes.causes import NumberChange, pairs_of, ranked, singles, with_rest
 from maton_posthog.tools.analytics.changes.counts import Counts
 from maton_posthog.tools.analytics.changes.statistics import (
     counted_baseline,
@@ -143,3 +143,28 @@ def test_a_pair_is_the_rows_that_have_both_values() -> None:
     (pair,) = pairs_of(change, [("a", "x"), ("b", "y")], masks)
     assert (pair.where, pair.actual, pair.expected) == ((("a", "x"), ("b", "y")), 1, 30)
     assert fmean([pair.share]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [
+        (242.0, 211.0, 193.0, 169.0, 142.0, 89.0, 156.0, 145.0),
+        (180.0, 120.0, 150.0, 160.0, 110.0, 175.0, 140.0, 130.0),
+        (12.0, 9.0, 11.0, 10.0, 8.0, 12.0, 10.0, 9.0),
+    ],
+)
+def test_the_loss_of_everything_is_no_chance_although_windows_differ(windows: tuple[float, ...]) -> None:
+    baseline = counted_baseline(windows)
+    assert baseline
+    assert not baseline.holds(0.0)
+
+
+def test_a_version_without_events_in_the_period_is_no_release() -> None:
+    before = (200.0, 190.0, 210.0, 205.0)
+    baseline = counted_baseline(before)
+    assert baseline
+    change = NumberChange(Counts((0.0, *before)), baseline, 1.0)
+    versions = {"3.7.0": Counts((0.0, *before)), "3.8.0": Counts((0.0,) * 5)}
+    found = singles(change, {"app_version": versions}, ["app_version"], both_ways=False)
+    named = ranked(change, {"app_version": versions}, found, [], ["app_version"])
+    assert [one for one in (*found, *named) if one.kind == "release"] == []
