@@ -8,7 +8,7 @@ from .base import AskedWrite, Id, Page, View
 from .base.changes import Changes
 from .base.dates import Bound, Instant
 from .base.shown import Author, Items, Text
-from .insights import ShortId
+from .insights import InsightId
 
 type Scope = Literal["project", "organization", "dashboard", "insight"]
 
@@ -30,7 +30,7 @@ class CreateAnnotation(AskedWrite):
     date_marker: Instant | None = None
     """ISO 8601; default now."""
     scope: Scope = "project"
-    insight_id: Id | ShortId | None = None
+    insight_id: InsightId | None = None
     """Needed for scope insight."""
     dashboard_id: Id | None = None
     """Needed for scope dashboard."""

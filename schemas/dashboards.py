@@ -8,7 +8,7 @@ from .base import AskedWrite, Id, InProject, Page, View, Write
 from .base.changes import Changes
 from .base.forms import Clearable
 from .base.shown import Author, Fields, IfTrue, Items, Text
-from .insights import InsightBrief, InsightView, ShortId
+from .insights import InsightBrief, InsightId, InsightView
 from .json import is_object
 
 
@@ -41,8 +41,8 @@ class UpdateDashboard(Changes):
     pinned: bool | None = None
     tags: list[str] | None = None
     remove_tags: list[str] | None = None
-    add_insights: list[Id | ShortId] | None = Field(default=None, max_length=20)
-    remove_insights: list[Id | ShortId] | None = Field(default=None, max_length=20)
+    add_insights: list[InsightId] | None = Field(default=None, max_length=20)
+    remove_insights: list[InsightId] | None = Field(default=None, max_length=20)
 
 
 class DeleteDashboard(AskedWrite):

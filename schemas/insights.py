@@ -10,7 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 from .analytics.saved import InsightQuery, WithQuery
 from .base import AskedWrite, Id, InProject, Page, View, Write
 from .base.changes import Changes
-from .base.forms import Clearable
+from .base.forms import Clearable, whole_number
 from .base.shown import Author, Fields, IfTrue, Items, Text
 from .json import as_list, is_list, is_object
 
@@ -27,8 +27,8 @@ def _a_short_id(value: str) -> str:
     return value
 
 
-type ShortId = Annotated[str, AfterValidator(_a_short_id)]
-"""The short id of an insight."""
+type InsightId = Annotated[Id | Annotated[str, AfterValidator(_a_short_id)], BeforeValidator(whole_number)]
+"""The number of an insight or its short id. Digits are its number."""
 
 
 type InsightKind = Literal["TRENDS", "FUNNELS", "RETENTION", "PATHS", "STICKINESS", "LIFECYCLE", "JSON", "SQL"]
@@ -53,7 +53,7 @@ class ListInsights(Page):
 
 
 class GetInsight(InProject):
-    insight_id: Id | ShortId
+    insight_id: InsightId
     """Id or short id."""
     refresh: bool = False
     """Recompute the result."""
@@ -71,7 +71,7 @@ class CreateInsight(WithQuery, Write):
 
 
 class UpdateInsight(WithQuery, Changes):
-    insight_id: Id | ShortId
+    insight_id: InsightId
     """Id or short id."""
     name: Clearable | None = Field(default=None, max_length=400)
     query: InsightQuery | None = None
@@ -86,7 +86,7 @@ class UpdateInsight(WithQuery, Changes):
 
 
 class DeleteInsight(AskedWrite):
-    insight_id: Id | ShortId
+    insight_id: InsightId
     """Id or short id."""
 
 

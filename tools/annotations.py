@@ -47,8 +47,8 @@ def _marker(api: Call, value: datetime | date | str) -> str:
 
 async def _number_of(api: Call, insight_id: int | str) -> object:
     """Return the number of an insight, which annotations name it by."""
-    if isinstance(insight_id, int) or insight_id.isdecimal():
-        return int(insight_id)
+    if isinstance(insight_id, int):
+        return insight_id
     return as_object(await find_insight(api, insight_id)).get("id")
 
 

@@ -4,9 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
 
-from ..base import Id, InProject
+from ..base import InProject
 from ..base.dates import Bound, RangeStart
-from ..insights import ShortId
+from ..insights import InsightId
 from .events import PROPERTY_MATHS, Filters, Math
 from .saved import ToolQuery
 
@@ -20,7 +20,7 @@ class ExplainChange(InProject):
     filters: Filters | None = None
     of: Explained | None = None
     """{tool: query_trends | query_funnel, arguments}, instead of event."""
-    insight_id: Id | ShortId | None = None
+    insight_id: InsightId | None = None
     date_from: RangeStart | None = None
     """Default: the last 7 whole days."""
     date_to: Bound | None = None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maton_posthog.schemas.base import Id, TextId
-from maton_posthog.schemas.insights import ShortId
+from maton_posthog.schemas.insights import InsightId
 from maton_posthog.schemas.links import PAGES, AppPage, WrongPage, parse, unpasted
 from maton_posthog.schemas.persons import PersonId
 from maton_posthog.tools.operations import OPERATIONS
@@ -93,7 +93,7 @@ def test_an_address_of_something_else_is_rejected_by_its_argument(arguments: dic
 
 
 def test_every_argument_that_names_an_object_takes_its_address() -> None:
-    kinds = {Id, TextId, ShortId, PersonId}
+    kinds = {Id, TextId, InsightId, PersonId}
     named: set[tuple[str, str]] = set()
     for operation in OPERATIONS:
         for name, info in operation.input.model_fields.items():

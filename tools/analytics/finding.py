@@ -19,7 +19,7 @@ async def find_insight(api: Call, insight_id: int | str, query: Mapping[str, Any
     try:
         return await api.get(INSIGHT, query, insight_id=insight_id)
     except GatewayError as error:
-        if error.code != "not_found" or isinstance(insight_id, int) or insight_id.isdecimal():
+        if error.code != "not_found" or isinstance(insight_id, int):
             raise
         listed = await api.get(INSIGHTS, {"short_id": insight_id, "basic": True, "limit": 1})
         rows = await api.apart(lambda: as_list(as_object(listed).get("results")))
