@@ -135,5 +135,5 @@ def _unpacked(described: dict[str, Any], content: bytes) -> Block:
     middle = described["ids"] * _WIDTH
     start = middle + described["dates"] * _WIDTH
     ids, dates = (array("I", accumulate(from_bytes("I", part))) for part in (content[:middle], content[middle:start]))
-    moments = tuple(described["moments"])
-    return Block(described["table"], described["rows"], content[start:], moments, ids, dates)
+    data = bytearray(memoryview(content)[start:])
+    return Block(described["table"], described["rows"], data, tuple(described["moments"]), ids, dates)

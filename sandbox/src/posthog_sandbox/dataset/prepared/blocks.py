@@ -25,7 +25,7 @@ class Block:
 
     table: str
     rows: int
-    data: bytes | bytearray
+    data: bytearray
     moments: tuple[int, ...] = ()
     """Where columns of moments begin, in microseconds since 1970; 0 is no moment."""
     ids: Places = field(default_factory=_nowhere)
@@ -41,16 +41,15 @@ class Mover:
         self._days = days
         self._times, self._dates = _Times(days), _Dates(days)
 
-    def move(self, block: Block) -> bytearray:
-        """Return the data of a block with all times moved."""
-        data = bytearray(block.data)
+    def move(self, block: Block) -> None:
+        """Move all times of a block, in its data."""
+        data = block.data
         for start in block.moments:
             end = start + 8 * block.rows
             distance, before = self._days * _DAY_US, from_bytes("q", data[start:end])
             data[start:end] = to_bytes(array("q", [moment + distance if moment else 0 for moment in before]))
         _replace(data, block.ids, _TIME, self._times)
         _replace(data, block.dates, _DATE, self._dates)
-        return data
 
 
 class _Times(dict[bytes, bytes]):

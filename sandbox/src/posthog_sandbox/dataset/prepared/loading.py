@@ -58,7 +58,8 @@ def load(engine: Engine, prepared: Prepared, today: date) -> None:
         engine.execute(table.create())
     for block in prepared.read():
         table = tables[block.table]
-        engine.insert(f"{DATABASE}.{table.name}", table.names, [mover.move(block)], "Native")
+        mover.move(block)
+        engine.insert(f"{DATABASE}.{table.name}", table.names, [block.data], "Native")
         if table == SENT:
             _join(engine, days, block.rows)
     define_events(engine)
