@@ -9,7 +9,7 @@ from typing import Any
 
 from .blocks import to_bytes
 
-type Column = Sequence[Any]
+type Values = Sequence[Any]
 
 _DICTIONARY = "LowCardinality(String)"
 _VERSION = 1
@@ -26,13 +26,13 @@ def head(columns: int, rows: int) -> bytes:
     return _number(columns) + _number(rows)
 
 
-def encode(name: str, kind: str, values: Column) -> tuple[bytes, bytes]:
+def encode(name: str, kind: str, values: Values) -> tuple[bytes, bytes]:
     """Return the beginning of a column, and its values. UUIDs are text, moments are microseconds since 1970."""
     shown = _DICTIONARY if kind == "String" else kind
     return _text(name.encode()) + _text(shown.encode()), _encoder(kind)(values)
 
 
-def _encoder(kind: str) -> Callable[[Column], bytes]:
+def _encoder(kind: str) -> Callable[[Values], bytes]:
     if kind in _ARRAYS:
         return lambda values: _packed(_ARRAYS[kind], values)
     return _packed_moments if kind.startswith("DateTime64") else _ENCODERS[kind]
@@ -42,16 +42,16 @@ def _packed(code: str, values: Iterable[Any]) -> bytes:
     return to_bytes(array(code, values))
 
 
-def _packed_moments(values: Column) -> bytes:
+def _packed_moments(values: Values) -> bytes:
     return _packed("q", values)
 
 
-def _uuids(values: Column) -> bytes:
+def _uuids(values: Values) -> bytes:
     halves = {value: divmod(int(value.replace("-", ""), 16), _HALF + 1) for value in set(values)}
     return _packed("Q", [half for value in values for half in halves[value]])
 
 
-def _dictionary(values: Column) -> bytes:
+def _dictionary(values: Values) -> bytes:
     """Encode strings with each different one once. The first one of a dictionary is the empty string."""
     numbers: dict[str, int] = {"": 0}
     places = [numbers.setdefault(value, len(numbers)) for value in values]
@@ -61,7 +61,7 @@ def _dictionary(values: Column) -> bytes:
     return b"".join([*sizes[:3], keys, sizes[3], _packed(code, places)])
 
 
-def _arrays(values: Column) -> bytes:
+def _arrays(values: Values) -> bytes:
     ends: list[int] = []
     texts: list[str] = []
     for value in values:
@@ -70,7 +70,7 @@ def _arrays(values: Column) -> bytes:
     return _packed("Q", ends) + _texts(texts)
 
 
-def _optional(values: Column) -> bytes:
+def _optional(values: Values) -> bytes:
     return bytes([value is None for value in values]) + _texts([value or "" for value in values])
 
 
@@ -92,7 +92,7 @@ def _number(value: int) -> bytes:
     return bytes(groups)
 
 
-_ENCODERS: Mapping[str, Callable[[Column], bytes]] = {
+_ENCODERS: Mapping[str, Callable[[Values], bytes]] = {
     "String": _dictionary,
     _DICTIONARY: _dictionary,
     "UUID": _uuids,
