@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from .base import AskedWrite, Id, InProject, Page, Part, View, Write
+from .base import OBJECTS, AskedWrite, Id, InProject, Page, Part, View, Write
 from .base.changes import Changes
 from .base.forms import EMPTY_TEXT, Clearable, whole_number
 from .base.shown import Author, Fields, IfTrue, Items, Text
@@ -144,10 +144,7 @@ class CreateCohort(Write):
     """{"properties": {"type": "OR", "values": [{"type": "AND", "values": [{"type": "behavioral", "key": "$pageview",
     "event_type": "events", "value": "performed_event", "time_value": 30, "time_interval": "day"}, {"type": "person",
     "key": "plan", "operator": "exact", "value": ["pro"]}]}]}}"""
-    groups: (
-        Annotated[list[Group], WithJsonSchema({"type": "array", "items": {"type": "object"}}), Field(min_length=1)]
-        | None
-    ) = None
+    groups: Annotated[list[Group], OBJECTS, Field(min_length=1)] | None = None
     """Deprecated form, converted to filters."""
 
     @model_validator(mode="after")
