@@ -15,6 +15,8 @@ _LAST = ("dry_run", "confirmation", "project_id", "connection_id")
 _ANYTHING: dict[str, Any] = {"minLength": 0}
 """The fields of a free-form object: any value. Converters fail on `true` here, or make a text or an empty object of
 nothing, and linters report a schema that has no keyword to validate."""
+_SAID_ONCE: dict[str, Any] = {"limit": 20, "project_id": "@current"}
+"""Defaults that the server's instructions name for all tools, so that no schema repeats them."""
 _UNREACHED = 1_000_000
 """The limit above which a maximum only guards against overflow; no caller reaches it."""
 
@@ -26,6 +28,9 @@ def input_schema(model: type[Input], *, pinned_project: bool = False) -> dict[st
     schema = cast("dict[str, Any]", _lean(natural, definitions))
     schema.pop("description", None)
     properties = cast("dict[str, Any]", schema.setdefault("properties", {}))
+    for name, default in _SAID_ONCE.items():
+        if name in properties and properties[name].get("default") == default:
+            del properties[name]["default"]
     for name in ("project_id", "connection_id"):
         if name in properties and "description" not in properties[name]:
             properties[name] = {"type": "string"}
