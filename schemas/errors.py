@@ -11,7 +11,7 @@ from .measures import Count
 
 type Status = Annotated[Literal["active", "resolved", "suppressed", "all"], WithJsonSchema({"type": "string"})]
 """The list of tools has no room for the words; an error names them."""
-type Order = Literal["occurrences", "users", "sessions", "last_seen", "first_seen"]
+type ErrorOrder = Literal["occurrences", "users", "sessions", "last_seen", "first_seen"]
 
 
 def _uuid(text: str) -> str:
@@ -27,7 +27,7 @@ type ErrorId = Annotated[str, AfterValidator(_uuid), WithJsonSchema({"type": "st
 class ListErrors(Page):
     search: str | None = Field(default=None, min_length=1, max_length=1000)
     status: Status = "active"
-    order: Order = "occurrences"
+    order: ErrorOrder = "occurrences"
     date_from: Bound = "-7d"
     date_to: Bound | None = None
 

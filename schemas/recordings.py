@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from .analytics.events import EventChoice, Events, Filters
 from .base import InProject, Page, TextId, View
@@ -29,7 +29,15 @@ def _order(value: object) -> object:
 
 
 ANY_ERROR = "any"
-type _Events = Annotated[Events, WithJsonSchema({"type": "array", "items": {"type": "string"}})]
+
+
+def _some_text(value: str) -> str:
+    if not (text := value.strip()):
+        raise ValueError("must be an error_id, or text of the error")
+    return text
+
+
+type EventNames = Annotated[Events, WithJsonSchema({"type": "array", "items": {"type": "string"}})]
 """Names; objects with conditions are accepted too, but the list of tools has room only for names."""
 
 
@@ -39,9 +47,9 @@ class ListRecordings(Page):
     date_to: Bound | None = None
     person_id: PersonId | None = None
     distinct_id: str | None = Field(default=None, min_length=1)
-    events: _Events | None = None
+    events: EventNames | None = None
     properties: Filters | None = None
-    error: str | None = Field(default=None, min_length=1, max_length=400)
+    error: Annotated[str, AfterValidator(_some_text)] | None = Field(default=None, min_length=1, max_length=400)
     """Its id or text."""
     min_duration_s: float | None = Field(default=None, ge=0, le=1_000_000)
     order: Annotated[Order, BeforeValidator(_order)] = "start_time"
@@ -71,7 +79,7 @@ def exceptions_filter(error: str) -> dict[str, Any]:
     An exception belongs to the issue that its `issue_id` is now; its property `$exception_issue_id` still names the
     former one after a merge.
     """
-    condition = _condition_on(error.strip())
+    condition = _condition_on(error)
     conditions = {"properties": [{"key": condition, "type": "hogql"}]} if condition else {}
     return {"id": "$exception", "name": "$exception", "type": "events", **conditions}
 

@@ -5,7 +5,7 @@ names the former one (PostHog's own instructions for its `query-error-tracking-i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,9 +37,8 @@ class Span:
 
     since: datetime
     until: datetime
-    now: datetime
     is_open: bool
-    """It ends now."""
+    """It ends when PostHog counts it."""
 
     @property
     def before(self) -> datetime:
@@ -61,17 +60,21 @@ class Span:
     @property
     def marks(self) -> dict[str, Any]:
         """`{"range"}`, what was counted."""
-        return span_marks(Range(self.since, self.until if self.is_open else self.until - _EDGE, self.now))
+        return span_marks(Range(self.since, self.until if self.is_open else self.until - _EDGE, self.until))
+
+    def counted_at(self, moment: datetime) -> "Span":
+        """Return the range that PostHog counted at this moment, which is earlier for numbers from its cache."""
+        ends = moment.astimezone(self.since.tzinfo)
+        return replace(self, until=max(ends, self.since + timedelta(seconds=1))) if self.is_open else self
 
 
 def span_of(api: Call, start: Bounded, end: Bounded | None) -> Span:
     """Return the range of a call. Raises Refused (`invalid_argument`) for one that ends before it begins."""
-    now = api.now().astimezone(api.timezone)
     since, until = moments(api, start, end)
-    stop = now if until is None else until + _EDGE
+    stop = api.now().astimezone(api.timezone) if until is None else until + _EDGE
     if since is None or since >= stop:
         raise Refused("invalid_argument", "`date_from` is after `date_to`.", "Set `date_from` to an earlier date.")
-    return Span(since, stop, now, until is None)
+    return Span(since.astimezone(api.timezone), stop, until is None)
 
 
 @dataclass(frozen=True, slots=True)

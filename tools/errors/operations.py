@@ -32,6 +32,7 @@ async def _list_errors(api: Call, args: ListErrors) -> Result:
     query = _query(span, limit=args.limit, offset=args.offset, orderBy=args.order, status=args.status)
     query |= given(searchQuery=args.search)
     computed = await compute(api, query, tool=_LIST, refresh=False)
+    span = span.counted_at(computed.computed_at)
     found = results(computed.answer, list[ErrorIssue])
     issues = [issue for issue in found if _is_of_many(api, issue)]
     known = await courses(api, _LIST, [issue.id for issue in issues], span) if issues else {}
@@ -107,6 +108,7 @@ async def _get_error(api: Call, args: GetError) -> Result:
     span = span_of(api, args.date_from, None)
     query = _query(span, limit=1, offset=0, orderBy="last_seen", issueId=args.error_id, withFirstEvent=True)
     computed = await compute(api, query, tool=_GET, refresh=False)
+    span = span.counted_at(computed.computed_at)
     found = results(computed.answer, list[ErrorIssue])
     if not found:
         return await _unseen(api, args, span)
