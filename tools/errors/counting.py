@@ -53,9 +53,9 @@ class Span:
 
     @property
     def values(self) -> dict[str, str]:
-        """The placeholders of a query."""
+        """The placeholders of a query, which HogQL reads in the project's timezone."""
         ends = {"before": self.before, "since": self.since, "until": self.until}
-        return {name: moment.isoformat() for name, moment in ends.items()}
+        return {name: f"{moment:%Y-%m-%d %H:%M:%S}" for name, moment in ends.items()}
 
     @property
     def marks(self) -> dict[str, Any]:

@@ -81,9 +81,9 @@ async def test_a_list_is_one_error_tracking_query_and_one_of_hogql() -> None:
     }
     assert second["values"] == {
         "ids": [ID],
-        "before": "2026-11-08T10:30:00+01:00",
-        "since": "2026-11-16T00:00:00+01:00",
-        "until": "2026-11-23T13:30:00+01:00",
+        "before": "2026-11-08 10:30:00",
+        "since": "2026-11-16 00:00:00",
+        "until": "2026-11-23 13:30:00",
     }
     assert shown["errors"] == [
         {
@@ -118,7 +118,7 @@ async def test_the_arguments_of_a_list_are_sent() -> None:
     assert first["dateRange"] == {"date_from": "2026-11-01T00:00:00+01:00", "date_to": "2026-11-11T00:00:00+01:00"}
     assert (first["searchQuery"], first["status"], first["orderBy"]) == ("wallet", "all", "last_seen")
     assert (first["limit"], first["offset"]) == (5, 10)
-    assert second["values"]["before"] == "2026-10-22T00:00:00+02:00"
+    assert second["values"]["before"] == "2026-10-22 00:00:00"
     assert shown["range"] == ["2026-11-01", "2026-11-10"]
     # PostHog can filter a page after it was cut, so the next one does not begin after the rows of this one.
     assert shown["next_offset"] == 15
@@ -135,7 +135,7 @@ async def test_numbers_from_the_cache_are_compared_with_the_period_before_they_w
 
     shown = await run(LIST, api)
 
-    assert queries(api)[1]["values"]["until"] == "2026-11-23T07:00:00+01:00"
+    assert queries(api)[1]["values"]["until"] == "2026-11-23 07:00:00"
     assert shown["range"] == ["2026-11-16", "2026-11-23 07:00"]
     assert shown["computed_at"] == "2026-11-23T06:00:00+00:00"
 
