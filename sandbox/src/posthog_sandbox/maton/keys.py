@@ -59,6 +59,7 @@ _SCOPE_OBJECTS = {
     "query": "query",
     "groups": "group",
     "groups_types": "group",
+    "data_catalog": "data_catalog",
     "activity": "activity_log",
     "activity_log": "activity_log",
 }
