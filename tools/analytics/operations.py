@@ -39,7 +39,9 @@ def operation_of[I: Analysis, O](kind: Kind[I, O]) -> Operation[I]:
             answer = computed.answer.model_copy(update={"results": shown_groups.results})
             computed = replace(computed, answer=answer)
         span = counted(kind, spec, computed, calendar_of(api), await beginning(api, spec, computed))
-        report = await with_names(api, spec, await api.apart(lambda: reported(kind, spec, computed, span)))
+        has_test_accounts = api.project.has_test_accounts if api.project else None
+        report = await api.apart(lambda: reported(kind, spec, computed, span, has_test_accounts=has_test_accounts))
+        report = await with_names(api, spec, report)
         if shown_groups.note:
             report = replace(report, notes=(*report.notes, Note(shown_groups.note)))
         shown: Result = await api.apart(report.as_json)
