@@ -4,7 +4,7 @@ They come from PostHog's taxonomy and schema queries, its definitions, and one H
 frequent events. All of them are cached for ten minutes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,8 @@ from hogql_lang import Column, Schema
 
 from ...gateway.budget import Budget
 from ...gateway.call import Call
-from ...gateway.errors import Refused
+from ...gateway.errors import GatewayError, Refused
+from ...gateway.kept import Aged
 from ...schemas.definitions import EventDefinitionRow, PropertyDefinitionRow
 from ...schemas.json import is_list
 from ...schemas.near import near
@@ -21,22 +22,21 @@ from ...schemas.text import code, named
 from ..operation import Effect, Operation, Result, Toolset, read, show
 from ..operation.pages import PagedRows
 from .described import (
+    AGE_S,
     LONGEST_NAME,
     MOST_NAMES,
     Folded,
     Results,
-    ask_rows,
     few,
     first,
     is_context,
     oldest,
-    optional,
-    remembered,
+    rows_in,
     short,
     shown_values,
 )
 from .overview import overview, property_rows, samples_of_project, types_of, volumes_of
-from .samples import NO_SAMPLES, Counted
+from .samples import NO_SAMPLES, Volume
 from .schema import schema_of
 from .seen_names import event_names, property_names, unseen_events
 
@@ -64,7 +64,7 @@ async def _describe(api: Call, args: DescribeData) -> Result:
 
 async def samples_of(api: Call, event: str) -> list[tuple[str, int | None]]:
     """Return an event's properties, and how many values each has among its latest 100 events."""
-    samples = await remembered(api, ("samples", event), partial(_ask_samples, api, {"event": event}))
+    samples = await _remembered(api, ("samples", event), partial(_ask_samples, api, {"event": event}))
     return [(str(each["property"]), each.get("sample_count")) for each in samples.value]
 
 
@@ -86,8 +86,8 @@ async def _event(api: Call, event: str) -> dict[str, Any]:
     missing, names = await unseen_events(api, [event])
     if missing:
         raise _not_found("event", event, names.known)
-    samples = await remembered(api, ("samples", event), partial(_ask_samples, api, {"event": event}))
-    types = await remembered(api, ("types", event), partial(_ask_types, api, event))
+    samples = await _remembered(api, ("samples", event), partial(_ask_samples, api, {"event": event}))
+    types = await _remembered(api, ("types", event), partial(_ask_types, api, event))
     folded = Folded()
     plain = set(folded.plain(dict.fromkeys(str(each["property"]) for each in samples.value)))
     rows = [
@@ -123,7 +123,7 @@ async def _values(api: Call, name: str, event: str | None) -> dict[str, Any]:
             "Group by the property with run_hogql: SELECT properties.plan, uniq(person_id) FROM events GROUP BY 1.",
         )
     if event is None:
-        found = await remembered(api, ("person values", name), partial(_ask_person_values, api, name))
+        found = await _remembered(api, ("person values", name), partial(_ask_person_values, api, name))
         if not found.value:
             raise _not_found("person property", name, (await property_names(api, "person")).known)
         values = shown_values(api, name, [each.get("name") for each in found.value[:_VALUES]])
@@ -144,7 +144,7 @@ async def _values(api: Call, name: str, event: str | None) -> dict[str, Any]:
     if missing:
         raise _not_found("event", event, names.known)
     query = {"event": event, "properties": [name], "maxPropertyValues": _VALUES}
-    samples = await remembered(api, ("values", event, name), partial(_ask_samples, api, query))
+    samples = await _remembered(api, ("values", event, name), partial(_ask_samples, api, query))
     if not samples.value:
         raise _not_found(
             f"property of {named(event)} in the last 30 days", name, (await property_names(api, "event")).known
@@ -188,7 +188,7 @@ async def _search(api: Call, text: str) -> dict[str, Any]:
 async def _found_events(api: Call, names: list[str]) -> dict[str, Any]:
     """Return the events with their volume, the most frequent first."""
     known = {event.name: event for event in (await volumes_of(api)).value}
-    found = [known.get(name) or Counted(name, 0, None) for name in names]
+    found = [known.get(name) or Volume(name, 0, None) for name in names]
     found.sort(key=lambda event: -event.count)
     rows = [[short(event.name, LONGEST_NAME), event.count, event.last_seen] for event in found[:_MOST_FOUND]]
     left = len(found) - len(rows)
@@ -198,10 +198,10 @@ async def _found_events(api: Call, names: list[str]) -> dict[str, Any]:
 
 async def _found_properties(api: Call, names: list[str]) -> dict[str, Any]:
     """Return the properties of events: those of frequent events with type, events and values, the others by name."""
-    sampled = await optional(samples_of_project(api), None)
+    sampled = await _optional(samples_of_project(api), None)
     samples = sampled.value if sampled else NO_SAMPLES
     detailed = [name for name in names if name in samples.properties][:_MOST_DETAILED]
-    types = await optional(types_of(api, detailed), {})
+    types = await _optional(types_of(api, detailed), {})
     shown: dict[str, Any] = {}
     if detailed:
         shown["property_columns"] = ["property", "type", "events", "top_values"]
@@ -215,11 +215,12 @@ async def _found(api: Call, path: str, query: dict[str, str]) -> list[str]:
         rows = PagedRows(api, path, query, pages=1)
         return [str(show(EventDefinitionRow, row)["name"]) async for row in rows]
 
-    return (await remembered(api, ("search", path, tuple(query.items())), ask)).value
+    return (await _remembered(api, ("search", path, tuple(query.items())), ask)).value
 
 
 async def _ask_samples(api: Call, query: dict[str, Any]) -> list[dict[str, Any]]:
-    return await ask_rows(api, {"kind": "EventTaxonomyQuery", **query}, PropertySample)
+    sent = {"kind": "EventTaxonomyQuery", **query}
+    return rows_in(await api.counted_as(Budget.ANALYTICS).query({"query": sent}), PropertySample)
 
 
 async def _ask_types(api: Call, event: str) -> dict[str, str | None]:
@@ -233,6 +234,19 @@ async def _ask_person_values(api: Call, name: str) -> list[dict[str, Any]]:
     response = await api.counted_as(Budget.ANALYTICS).get(_PERSON_VALUES, {"key": name})
     rows = response if is_list(response) else read(Results, response).results
     return [show(PersonValue, row) for row in rows]
+
+
+async def _remembered[T](api: Call, topic: Hashable, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
+    async with api.remembered(("describe", topic), AGE_S) as slot:
+        return slot.found or slot.fill(await ask())
+
+
+async def _optional[T](asked: Awaitable[T], otherwise: T) -> T:
+    """Return a part that a description can do without."""
+    try:
+        return await asked
+    except GatewayError:
+        return otherwise
 
 
 def _behind(column: Column, schema: Schema) -> str | list[str]:

@@ -1,13 +1,11 @@
-"""What all forms of describe_data share: its cache, and names and values as they are shown."""
+"""What all forms of describe_data share: the rows of taxonomy queries, and names and values as they are shown."""
 
 import re
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...gateway.budget import Budget
 from ...gateway.call import Call
-from ...gateway.errors import GatewayError
 from ...gateway.kept import Aged
 from ...schemas.base import View
 from ...schemas.privacy.names import kind_of
@@ -28,30 +26,15 @@ CONTEXT = (
 """Beginnings of the properties that PostHog's SDKs and its geography plugin add to every event."""
 
 
-async def remembered[T](api: Call, topic: Hashable, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
-    """Return what was found in the last ten minutes, or is found now. Raises GatewayError."""
-    async with api.remembered(("describe", topic), AGE_S) as slot:
-        return slot.found or slot.fill(await ask())
-
-
 class Results(View):
     """The rows of a response."""
 
     results: list[Any]
 
 
-async def ask_rows(api: Call, query: dict[str, Any], row: type[View]) -> list[dict[str, Any]]:
-    """Return the rows of one of PostHog's taxonomy queries. Raises GatewayError."""
-    answer = show(Results, await api.counted_as(Budget.ANALYTICS).query({"query": query}))
-    return [show(row, each) for each in answer["results"]]
-
-
-async def optional[T](asked: Awaitable[T], otherwise: T) -> T:
-    """Return a part that a description can do without."""
-    try:
-        return await asked
-    except GatewayError:
-        return otherwise
+def rows_in(answer: object, row: type[View]) -> list[dict[str, Any]]:
+    """Return the rows in the response to one of PostHog's taxonomy queries. Raises Failed (`bad_upstream_response`)."""
+    return [show(row, each) for each in show(Results, answer)["results"]]
 
 
 def is_context(name: str) -> bool:

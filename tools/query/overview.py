@@ -4,12 +4,13 @@ The parts with a fixed place come first; events share what is left by volume, an
 that is left out is counted, and `search` finds it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from hogql_lang import Schema
 
+from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
 from ...gateway.kept import Aged
@@ -19,9 +20,9 @@ from ...schemas.query import EventCount, VerifiedMetric
 from ...schemas.text import excerpt, named
 from ..operation import show
 from ..operation.pages import PagedRows
-from .described import LONGEST_NAME, Folded, ask_rows, few, oldest, optional, remembered, short, shown_values
+from .described import AGE_S, LONGEST_NAME, Folded, few, oldest, rows_in, short, shown_values
 from .fitting import weight, within
-from .samples import MOST_EVENTS, NO_SAMPLES, Counted, Samples, ask_samples
+from .samples import MOST_EVENTS, NO_SAMPLES, Samples, Volume, ask_samples
 from .schema import schema_of
 from .seen_names import first_event, group_property_names, group_types, property_names
 
@@ -59,14 +60,14 @@ async def overview(api: Call) -> Json:
     volumes, schema = await volumes_of(api), await schema_of(api)
     folded = Folded()
     events = [event for event in volumes.value if folded.plain([event.name])]
-    sampled = await optional(samples_of_project(api), None)
+    sampled = await _optional(samples_of_project(api), None)
     persons = folded.plain((await property_names(api, "person")).known)
     began = await first_event(api)
     parts: Json = {
         "person_properties": _cut(sorted(persons, key=_is_posthogs), "person_properties"),
         "session_properties": _session_properties(schema.value),
-        "groups": await optional(_groups(api, folded), {}),
-        "metrics": await optional(_metrics(api, folded), {}),
+        "groups": await _optional(_groups(api, folded), {}),
+        "metrics": await _optional(_metrics(api, folded), {}),
         "tables": _tables(schema.value),
     }
     parts = {name: part for name, part in parts.items() if part}
@@ -86,30 +87,30 @@ async def overview(api: Call) -> Json:
     }
 
 
-async def volumes_of(api: Call) -> Aged[list[Counted]]:
+async def volumes_of(api: Call) -> Aged[list[Volume]]:
     """Return the events of the last 30 days, the most frequent first, then the others by their last arrival."""
-    counts = await remembered(api, "event counts", partial(_ask_counts, api))
-    seen = await remembered(api, "events seen", partial(_ask_last_seen, api))
+    counts = await _remembered(api, "event counts", partial(_ask_counts, api))
+    seen = await _remembered(api, "events seen", partial(_ask_last_seen, api))
     counted = {str(each["event"]): each["count"] for each in counts.value}
-    rows = [Counted(name, count, seen.value.get(name)) for name, count in counted.items()]
-    rows += [Counted(name, 0, day) for name, day in seen.value.items() if name not in counted]
+    rows = [Volume(name, count, seen.value.get(name)) for name, count in counted.items()]
+    rows += [Volume(name, 0, day) for name, day in seen.value.items() if name not in counted]
     return Aged(rows, max(counts.age_s, seen.age_s))
 
 
 async def samples_of_project(api: Call) -> Aged[Samples]:
     """Return the properties of the most frequent events. Raises GatewayError."""
     events = [event for event in (await volumes_of(api)).value if event.count and Folded().plain([event.name])]
-    return await remembered(api, "samples", partial(ask_samples, api, events[:MOST_EVENTS]))
+    return await _remembered(api, "samples", partial(ask_samples, api, events[:MOST_EVENTS]))
 
 
 async def types_of(api: Call, names: Sequence[str]) -> Mapping[str, str | None]:
     """Return PostHog's types of these properties of events. Raises GatewayError."""
     asked = sorted(name for name in names if "," not in name)[:_MOST_TYPED]
     query = {"type": "event", "properties": ",".join(asked)}
-    return (await remembered(api, ("types", *asked), partial(_ask_types, api, query))).value if asked else {}
+    return (await _remembered(api, ("types", *asked), partial(_ask_types, api, query))).value if asked else {}
 
 
-def _events(events: Sequence[Counted], found: Samples, folded: Folded, room: float) -> Json:
+def _events(events: Sequence[Volume], found: Samples, folded: Folded, room: float) -> Json:
     """Return the events that fit, and the names of others; on most events a property is named once."""
     common = _common(found, folded)
     frequent = [event for event in events if event.count]
@@ -125,7 +126,7 @@ def _events(events: Sequence[Counted], found: Samples, folded: Folded, room: flo
     return shown | ({"on_most_events": common} if common else {})
 
 
-def _row(event: Counted, found: Samples, common: Sequence[str], most: int) -> list[Any]:
+def _row(event: Volume, found: Samples, common: Sequence[str], most: int) -> list[Any]:
     names = Folded().plain(name for name in found.events.get(event.name, ()) if name not in common)
     names = [short(name) for name in sorted(names, key=_is_posthogs)]
     more = [f"… {len(names) - most} more"] if len(names) > most else []
@@ -140,12 +141,12 @@ def _common(found: Samples, folded: Folded) -> list[str]:
     return sorted(folded.plain(names), key=_is_posthogs)
 
 
-async def _properties(api: Call, events: Sequence[Counted], found: Samples, folded: Folded, room: float) -> Json:
+async def _properties(api: Call, events: Sequence[Volume], found: Samples, folded: Folded, room: float) -> Json:
     """Return types and frequent values, by the volume of the events with the property."""
     counts = {event.name: event.count for event in events}
     volumes = {name: sum(counts.get(event, 0) for event in one.events) for name, one in found.properties.items()}
     names = sorted(folded.plain(found.properties), key=lambda name: (_is_posthogs(name), -volumes[name]))
-    types = await optional(types_of(api, names[:_MOST_TYPED]), {})
+    types = await _optional(types_of(api, names[:_MOST_TYPED]), {})
     rows = within((_property(api, name, found, types, folded) for name in names), room)
     if not names:
         return {}
@@ -183,7 +184,7 @@ async def _groups(api: Call, folded: Folded) -> Json:
 
 async def _metrics(api: Call, folded: Folded) -> Json:
     """Return the metrics that somebody approved, with what they are."""
-    found = await remembered(api, "metrics", partial(_ask_metrics, api))
+    found = await _remembered(api, "metrics", partial(_ask_metrics, api))
     plain = [each for each in found.value if folded.plain([each["name"]])]
     rows = [(each["name"], " ".join(folded.plain_values([_about(each)]))) for each in plain]
     kept = within(rows, _ROOMS["metrics"])
@@ -241,7 +242,8 @@ def _is_posthogs(name: str) -> bool:
 
 
 async def _ask_counts(api: Call) -> list[Json]:
-    return await ask_rows(api, {"kind": "TeamTaxonomyQuery"}, EventCount)
+    query = {"kind": "TeamTaxonomyQuery"}
+    return rows_in(await api.counted_as(Budget.ANALYTICS).query({"query": query}), EventCount)
 
 
 async def _ask_last_seen(api: Call) -> dict[str, str | None]:
@@ -265,3 +267,16 @@ async def _ask_metrics(api: Call) -> list[Json]:
             raise
         return []
     return [row for row in rows if row.get("status") == "approved" and not row.get("is_drifted")]
+
+
+async def _remembered[T](api: Call, topic: Hashable, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
+    async with api.remembered(("describe", topic), AGE_S) as slot:
+        return slot.found or slot.fill(await ask())
+
+
+async def _optional[T](asked: Awaitable[T], otherwise: T) -> T:
+    """Return a part that a description can do without."""
+    try:
+        return await asked
+    except GatewayError:
+        return otherwise

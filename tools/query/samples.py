@@ -44,7 +44,7 @@ GROUP BY event, name, value ORDER BY event, name, events DESC, value LIMIT 3 BY 
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class Volume:
     """An event with its count of 30 days and the day of its last arrival."""
 
     name: str
@@ -78,7 +78,7 @@ class Samples:
 NO_SAMPLES = Samples({}, {}, {})
 
 
-async def ask_samples(api: Call, events: Sequence[Counted]) -> Samples:
+async def ask_samples(api: Call, events: Sequence[Volume]) -> Samples:
     """Return the properties of these events. Raises GatewayError."""
     if not events:
         return NO_SAMPLES
@@ -89,7 +89,7 @@ async def ask_samples(api: Call, events: Sequence[Counted]) -> Samples:
     return _read(rows, [event.name for event in events])
 
 
-async def _ask(api: Call, events: Sequence[Counted], automated: str) -> list[Any]:
+async def _ask(api: Call, events: Sequence[Volume], automated: str) -> list[Any]:
     values: dict[str, Any] = {"left_out": f"^(?:{'|'.join(map(re.escape, _LEFT_OUT))})"}
     for at, event in enumerate(events):
         values |= {f"event_{at}": event.name, f"since_{at}": _since(event, api.now())}
@@ -99,7 +99,7 @@ async def _ask(api: Call, events: Sequence[Counted], automated: str) -> list[Any
     return as_list(as_object(answer).get("results"))
 
 
-def _since(event: Counted, now: datetime) -> str:
+def _since(event: Volume, now: datetime) -> str:
     """Return the start of the days that are read, which are few for a frequent event: PostHog sorts all its events."""
     try:
         last = date.fromisoformat(event.last_seen or "")
