@@ -18,7 +18,6 @@ LATEST = 100
 """Events of each name that are read."""
 _MANY = 3_000
 """Events of 30 days above which the last two days have enough of them."""
-_LONGEST_VALUE = 80
 _VALUES = 3
 _ROWS = 20_000
 _AGENT = ""
@@ -34,13 +33,13 @@ _READ = (
     "SELECT event, properties AS held, properties.$raw_user_agent AS agent, {automated} AS automated FROM events "
     "WHERE event = {{event_{at}}} AND timestamp >= toDateTime({{since_{at}}}) ORDER BY timestamp DESC LIMIT {latest}"
 )
-_COUNTED = """SELECT event, pair.1 AS name, pair.2 AS value, count() AS events FROM (
+_COUNTED = """SELECT event, pair.1 AS name, pair.2 AS value, count() AS seen FROM (
 SELECT event, arrayJoin(arrayConcat(
-arrayFilter(pair -> NOT match(pair.1, {left_out}), arrayMap(raw -> (raw.1, substring(raw.2, 1, 80)),
+arrayFilter(kept -> NOT match(kept.1, {left_out}), arrayMap(raw -> (raw.1, substring(raw.2, 1, 80)),
 JSONExtractKeysAndValuesRaw(held))),
 [('', if(ifNull(agent, '') = '', '', toString(automated)))])) AS pair FROM ("""
 _RANKED = """))
-GROUP BY event, name, value ORDER BY event, name, events DESC, value LIMIT 3 BY event, name LIMIT """
+GROUP BY event, name, value ORDER BY event, name, seen DESC, value LIMIT 3 BY event, name LIMIT """
 
 
 @dataclass(frozen=True, slots=True)
