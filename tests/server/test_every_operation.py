@@ -106,6 +106,7 @@ _VOLUMES = [
 _PARTS = [["period", "now", 40, 9], ["period", "before", 50, 9], ["pages", "/", 40, 9]]
 _ACTOR = {"id": PERSON, "properties": {"plan": "pro"}, "distinct_ids": ["user_1"], "is_identified": True}
 _SURVEY_STATS = {"stats": {"survey shown": {"total_count": 2}, "survey sent": {"total_count": 1}}}
+_METRIC = {"name": "mrr", "description": "Revenue of all plans", "status": "approved", "is_drifted": False}
 _DAYS = {"days": ["2026-11-22", "2026-11-23"], "data": [1.0, 2.0]}
 INSIGHTS: Mapping[str, Any] = {
     "TrendsQuery": [{**_DAYS, "label": "$pageview", "count": 3.0, "action": {"order": 0}}],
@@ -153,9 +154,15 @@ def upstream(request: Received) -> Any:
             return {"results": _PARTS if "pair" in sql else [[ERROR, 40, 50, "1.2.3"]]}
         if "AS all_events" in sql:
             return {"results": _VOLUMES}
+        if "AS held" in sql:
+            return {"results": [["$pageview", "plan", '"pro"', 2]]}
         if kind == "EventsQuery":
             return {"results": [["s-1", 0, None, "9", *[None] * 6]]}
         return {"results": INSIGHTS[kind]} if kind in INSIGHTS else _HOGQL
+    if resource == "data_catalog":
+        return page(_METRIC)
+    if resource == "groups_types":
+        return [{"group_type": "organization", "group_type_index": 0}]
     if request.method == "GET" and rest[-1:] == ["stats"]:
         return _SURVEY_STATS
     if request.method == "GET" and not rest:

@@ -54,7 +54,8 @@ async def _get_insight(api: Call, args: GetInsight) -> Result:
         insight, now = read(InsightView, answer), api.now()
         result, calendar = insight.result, calendar_of(api)
         began = await first_event(api) if is_analysis(insight) else None
-        computed = await api.apart(lambda: shown_result(insight, calendar, began))
+        known = api.project.has_test_accounts if api.project else None
+        computed = await api.apart(lambda: shown_result(insight, calendar, began, has_test_accounts=known))
         shown = {**show(StoredInsight, answer), **age_of(insight, now), **computed.fields}
     if is_withheld(api.privacy, found):
         shown["note"] = WITHHELD

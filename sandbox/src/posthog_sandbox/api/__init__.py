@@ -12,6 +12,7 @@ from .activity import ROUTES as ACTIVITY
 from .annotations import ROUTES as ANNOTATIONS
 from .cohorts.resource import calculate_pending, cohort_persons, cohort_routes
 from .dashboards.resource import dashboard_routes
+from .data_catalog import ROUTES as DATA_CATALOG
 from .definitions import ROUTES as DEFINITIONS
 from .error_issues import error_issue_routes
 from .experiments.copies import ROUTES as EXPERIMENT_COPIES
@@ -49,6 +50,7 @@ def resource_routes() -> tuple[Route, ...]:
         *SURVEYS,
         *EXPERIMENTS,
         *DEFINITIONS,
+        *DATA_CATALOG,
         *recording_routes(query.compute),
         *error_issue_routes(query.compute),
         *GROUPS,

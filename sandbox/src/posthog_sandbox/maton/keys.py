@@ -60,6 +60,7 @@ _SCOPE_OBJECTS = {
     "error_tracking": "error_tracking",
     "groups": "group",
     "groups_types": "group",
+    "data_catalog": "data_catalog",
     "activity": "activity_log",
     "activity_log": "activity_log",
 }
