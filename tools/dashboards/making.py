@@ -215,7 +215,7 @@ async def _shown(api: Call, made: Made, plan: Sequence[_Planned], tiles: Sequenc
             shown.append({"id": tile.get("id"), "text": excerpt(one.tile.text or "", _LONGEST_TEXT)})
             continue
         insight = next(insights)
-        short = {name: insight[name] for name in ("id", "short_id", "name") if insight.get(name) is not None}
+        short = {name: insight[name] for name in ("id", "name") if insight.get(name) is not None}
         shown.append({"id": tile.get("id"), "insight": short, **insight_page(insight), **next(numbers)})
     if any("no_headline" in tile for tile in shown):
         notes = [*notes, LATER]

@@ -85,7 +85,8 @@ async def _create_insight(api: Call, args: CreateInsight) -> Result:
         return made
     (number,) = await headlines(api, [made["id"]])
     note = {"note": LATER} if "no_headline" in number else {}
-    return {**made, **number, **note}
+    undo = {"undo": made.pop("undo")}
+    return {**made, **number, **note, **undo}
 
 
 def _body(api: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -135,7 +135,7 @@ async def test_the_tiles_are_made_in_their_order_and_shown_with_their_numbers() 
     assert [sent.query for sent in numbers] == [{"refresh": "blocking", "from_dashboard": "9"}] * 2
     text, first, second = shown["tiles"]
     assert text == {"id": 92, "text": "# Growth"}
-    assert first["insight"] == {"id": 31, "short_id": "short31", "name": "Views"}
+    assert first["insight"] == {"id": 31, "name": "Views"}
     assert (first["id"], first["url"], first["headline"]["value"]) == (70, "insights/short31", 6)
     assert second["headline"] == {"what": "n", "value": 1}
     assert shown["undo"] == {
