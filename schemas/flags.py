@@ -84,6 +84,8 @@ class CreateFlag(Write):
     variants: list[Variant] | None = None
     """Percentages must add up to 100."""
     tags: list[str] | None = None
+    ensure_experience_continuity: bool | None = None
+    """Same value before and after login."""
     copy_from: Id | None = None
     """Project that has the flag; the copy is off unless active is set."""
     create_usage_dashboard: bool = False
@@ -142,6 +144,7 @@ class UpdateFlag(_OneFlag):
     """Gives one variant to everybody."""
     filters: dict[str, Any] | None = None
     """Merged: omitted fields are kept, null removes. groups replaces all conditions."""
+    ensure_experience_continuity: bool | None = None
     tags: list[str] | None = None
     remove_tags: list[str] | None = None
 
@@ -150,7 +153,7 @@ class UpdateFlag(_OneFlag):
         if not self.changes_filters and not self.fields() and self.tags is None and self.remove_tags is None:
             raise ValueError(
                 "nothing to change; set `key`, `name`, `active`, `rollout_percentage`, `conditions`, `variants`, "
-                "`payloads`, `serve_variant`, `filters` or `tags`"
+                "`payloads`, `serve_variant`, `filters`, `ensure_experience_continuity` or `tags`"
             )
         if self.condition is not None and self.rollout_percentage is None:
             raise ValueError("`condition` needs `rollout_percentage`; use `conditions` for other changes")
@@ -175,9 +178,10 @@ class UpdateFlag(_OneFlag):
 
     def fields(self) -> dict[str, Any]:
         """Return the fields that PostHog stores as given."""
-        return self.model_dump(mode="json", include={"key", "name", "active"}, exclude_unset=True, exclude_none=True)
+        return self.model_dump(mode="json", include=_STORED_AS_GIVEN, exclude_unset=True, exclude_none=True)
 
 
+_STORED_AS_GIVEN = {"key", "name", "active", "ensure_experience_continuity"}
 _APART: Mapping[str, tuple[str, ...]] = {
     "filters": ("rollout_percentage", "conditions", "variants", "remove_variants", "payloads", "serve_variant"),
     "rollout_percentage": ("conditions", "serve_variant"),

@@ -25,8 +25,8 @@ ONLY_FOR = {
     "hasOpenChoice": _CHOICES,
 }
 """The types of question that a field is valid for."""
-_SCALES = {"number": (10, 5, 7), "emoji": (5, 3)}
-"""The scales that PostHog can draw, the default first. Number 10 is 0 to 10, the NPS scale."""
+_SCALES = {"number": (10, 5, 7), "emoji": (5, 3, 2)}
+"""The scales that PostHog can draw, the default first. Number 10 is 0 to 10, the NPS scale; emoji 2 is thumbs."""
 
 _LINK = re.compile(r"(https://|mailto:)\S+")
 
@@ -43,8 +43,8 @@ class Question(Part):
     description: str | None = None
     optional: bool | None = None
     display: Literal["number", "emoji"] | None = None
-    scale: Annotated[Literal[3, 5, 7, 10], WithJsonSchema({"type": "integer"})] | None = None
-    """3, 5, 7 or 10 (default: 0 to 10, NPS)."""
+    scale: Annotated[Literal[2, 3, 5, 7, 10], WithJsonSchema({"type": "integer"})] | None = None
+    """Emoji 2 (thumbs), 3, 5; number 5, 7, 10 (default: 0 to 10, NPS)."""
     lowerBoundLabel: str | None = None  # noqa: N815 (PostHog's spelling, here and below)
     upperBoundLabel: str | None = None  # noqa: N815
     choices: list[str] | None = None
@@ -56,6 +56,7 @@ class Question(Part):
     id: SkipJsonSchema[str | None] = None
     descriptionContentType: SkipJsonSchema[Literal["text", "html"] | None] = None  # noqa: N815
     validation: SkipJsonSchema[list[Any] | None] = None
+    translations: SkipJsonSchema[dict[str, Any] | None] = None
     skipSubmitButton: SkipJsonSchema[bool | None] = None  # noqa: N815
 
     @model_validator(mode="after")
@@ -92,6 +93,10 @@ class GetSurvey(InProject):
     full: bool = False
 
 
+type Schedule = Literal["once", "recurring", "always"]
+type Iterations = Annotated[int, Field(ge=1, le=500)]
+
+
 class CreateSurvey(AskedWrite):
     name: str = Field(min_length=1, max_length=400)
     type: Literal["popover", "widget", "external_survey", "api"]
@@ -100,8 +105,30 @@ class CreateSurvey(AskedWrite):
     conditions: dict[str, Any] | None = None
     """Where to show it: {"url": "/pricing", "urlMatchType": "icontains"}"""
     appearance: dict[str, Any] | None = None
+    schedule: Schedule | None = None
+    """Default once; recurring needs both of these."""
+    iteration_count: Iterations | None = None
+    iteration_frequency_days: Iterations | None = None
+    translations: dict[str, Any] | None = None
+    """{"de": {"name": ...}}; questions have them too."""
     start_date: Instant | None = None
     """now launches the survey."""
+
+    @model_validator(mode="after")
+    def _repeat_if_recurring(self) -> Self:
+        problem = flaw_of_schedule(self.schedule, self.iteration_count, self.iteration_frequency_days)
+        if problem:
+            raise ValueError(problem)
+        return self
+
+
+def flaw_of_schedule(schedule: str | None, count: int | None, days: int | None) -> str | None:
+    """Return why a survey does not repeat as its schedule says; None if it does."""
+    if schedule == "recurring" and not (count and days):
+        return "`schedule` recurring needs `iteration_count` and `iteration_frequency_days`"
+    if schedule != "recurring" and (count or days):
+        return "`iteration_count` and `iteration_frequency_days` need `schedule` recurring"
+    return None
 
 
 class UpdateSurvey(Changes, AskedWrite):
@@ -119,6 +146,10 @@ class UpdateSurvey(Changes, AskedWrite):
     """Merged: omitted fields are kept, null removes."""
     appearance: dict[str, Any] | None = None
     """Merged like conditions."""
+    schedule: Schedule | None = None
+    iteration_count: Iterations | None = None
+    iteration_frequency_days: Iterations | None = None
+    translations: dict[str, Any] | None = None
     start_date: ClearableInstant | None = None
     """now launches the survey."""
     end_date: ClearableInstant | None = None
@@ -167,6 +198,7 @@ class QuestionView(View):
     link: Text = None
     branching: Fields = None
     validation: Items = None
+    translations: Fields = None
     skipSubmitButton: bool | None = None  # noqa: N815
 
 
@@ -179,7 +211,7 @@ class LinkedFlag(View):
 
 
 class SurveyView(SurveyRow):
-    """A survey with its questions and display conditions; `full` adds appearance and translations."""
+    """A survey with its questions and display conditions; `full` adds appearance."""
 
     questions: list[QuestionView] | None = None
     conditions: Fields = None
@@ -190,4 +222,5 @@ class SurveyView(SurveyRow):
     responses_limit: int | None = None
     iteration_count: int | None = None
     iteration_frequency_days: int | None = None
+    translations: Fields = None
     created_by: Author = None

@@ -44,6 +44,7 @@ _FREE_FORM = frozenset(
     [
         "query",
         "conditions",
+        "translations",
         "metrics",
         "appearance",
         "filters",
