@@ -44,17 +44,17 @@ def _columns(value: object) -> object:
     return found
 
 
-type Trimmed[T] = Annotated[T, StringConstraints(strip_whitespace=True, min_length=1)]
+type Trimmed = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 """A text without spaces around it, which PostHog drops too."""
 
 
 class NewTile(Part):
     """A tile of a new dashboard: a new insight or a text."""
 
-    name: Trimmed[str] | None = Field(default=None, max_length=400)
+    name: Trimmed | None = Field(default=None, max_length=400)
     query: InsightQuery | None = None
     description: str | None = None
-    text: Trimmed[str] | None = Field(default=None, max_length=4000)
+    text: Trimmed | None = Field(default=None, max_length=4000)
     width: Annotated[int, BeforeValidator(_columns)] | None = None
     """Columns of the grid."""
 

@@ -64,7 +64,7 @@ QUERY = {"kind": "HogQLQuery", "query": "select 1"}
     ],
 )
 async def test_a_dashboard_makes_and_deletes_no_insights_where_their_tools_are_off(
-    flags: dict[str, str], tool: str, arguments: dict[str, Any]
+    flags: dict[str, Any], tool: str, arguments: dict[str, Any]
 ) -> None:
     async with served(**flags) as (client, fake):
         error = json.loads(text_of(await client.call_tool(tool, arguments)))["error"]
