@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from .base import AskedWrite, Id, InProject, Page, Part, View, Write
+from .base import OBJECTS, AskedWrite, Id, InProject, Page, Part, View, Write
 from .base.forms import Clearable
 from .base.shown import Author, Fields, IfTrue, Items, Text
 from .json import as_list, as_object, is_list, is_object
@@ -46,6 +46,8 @@ class Variant(Part):
     name: str | None = None
 
 
+type Variants = Annotated[list[Variant], OBJECTS]
+
 _ACTIVE = {"type": "string", "enum": ["true", "false", "STALE"]}
 
 
@@ -81,8 +83,8 @@ class CreateFlag(Write):
     """Percentage of all users."""
     filters: dict[str, Any] | None = None
     """Targeting: {"groups": [{"properties": [...], "rollout_percentage": 50}]}"""
-    variants: list[Variant] | None = None
-    """Percentages must add up to 100."""
+    variants: Variants | None = None
+    """{key, rollout_percentage, name}; must add up to 100."""
     tags: list[str] | None = None
     ensure_experience_continuity: bool | None = None
     """Same value before and after login."""
@@ -135,7 +137,7 @@ class UpdateFlag(_OneFlag):
     conditions: list[dict[str, Any]] | None = None
     """Change {"condition": 2, "rollout_percentage": 50}, remove {"condition": 1, "remove": true}, or add
     {"properties": [...], "rollout_percentage": 10}."""
-    variants: list[Variant] | None = None
+    variants: Variants | None = None
     """Merged by key."""
     remove_variants: list[str] | None = None
     payloads: dict[str, Any] | None = None

@@ -29,7 +29,7 @@ WRITING = {
     "delete": Effect.DELETE,
     "manage": Effect.MANAGE,
 }
-AUTHORISING = re.compile(r"confirm|force|yes|sure|approve|really|skip", re.IGNORECASE)
+AUTHORISING = re.compile(r"(?:^|_)(?:confirm|force|yes|sure|approve|really|skip)", re.IGNORECASE)
 MOST_TOKENS, MOST_MISSION_TOKENS, MOST_TOOL_TOKENS = 10_000, 5_200, 600
 
 

@@ -3,10 +3,9 @@
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, WithJsonSchema, computed_field, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import Field, computed_field, model_validator
 
-from ..base import AskedWrite, InProject, Page, Part, TextId, View
+from ..base import OBJECTS, AskedWrite, InProject, Page, Part, TextId, View
 from ..base.changes import Changes
 from ..base.dates import ClearableInstant, Instant
 from ..base.forms import Clearable
@@ -36,28 +35,27 @@ def _are_choices(choices: list[str] | None) -> bool:
 
 
 class Question(Part):
-    """A question in PostHog's form. The hidden fields let a question from get_survey be sent back."""
+    """A question in PostHog's form. All fields are there, so that a question from get_survey can be sent back."""
 
     type: Literal["open", "link", "rating", "single_choice", "multiple_choice"]
     question: str = Field(min_length=1)
     description: str | None = None
     optional: bool | None = None
     display: Literal["number", "emoji"] | None = None
-    scale: Annotated[Literal[2, 3, 5, 7, 10], WithJsonSchema({"type": "integer"})] | None = None
-    """Emoji 2 (thumbs), 3, 5; number 5, 7, 10 (default: 0 to 10, NPS)."""
+    scale: Literal[2, 3, 5, 7, 10] | None = None
     lowerBoundLabel: str | None = None  # noqa: N815 (PostHog's spelling, here and below)
     upperBoundLabel: str | None = None  # noqa: N815
     choices: list[str] | None = None
     hasOpenChoice: bool | None = None  # noqa: N815
     link: str | None = None
-    buttonText: SkipJsonSchema[str | None] = None  # noqa: N815
-    shuffleOptions: SkipJsonSchema[bool | None] = None  # noqa: N815
-    branching: SkipJsonSchema[dict[str, Any] | None] = None
-    id: SkipJsonSchema[str | None] = None
-    descriptionContentType: SkipJsonSchema[Literal["text", "html"] | None] = None  # noqa: N815
-    validation: SkipJsonSchema[list[Any] | None] = None
-    translations: SkipJsonSchema[dict[str, Any] | None] = None
-    skipSubmitButton: SkipJsonSchema[bool | None] = None  # noqa: N815
+    buttonText: str | None = None  # noqa: N815
+    shuffleOptions: bool | None = None  # noqa: N815
+    branching: dict[str, Any] | None = None
+    id: str | None = None
+    descriptionContentType: Literal["text", "html"] | None = None  # noqa: N815
+    validation: list[Any] | None = None
+    translations: dict[str, Any] | None = None
+    skipSubmitButton: bool | None = None  # noqa: N815
 
     @model_validator(mode="after")
     def _fit_the_type(self) -> Self:
@@ -100,7 +98,10 @@ type Iterations = Annotated[int, Field(ge=1, le=500)]
 class CreateSurvey(AskedWrite):
     name: str = Field(min_length=1, max_length=400)
     type: Literal["popover", "widget", "external_survey", "api"]
-    questions: list[Question] = Field(min_length=1)
+    questions: Annotated[list[Question], OBJECTS] = Field(min_length=1)
+    """{type: open, link, rating, single_choice or multiple_choice; question; description, optional; rating: display
+    (number, emoji), scale (number 5, 7, 10; emoji 2 (thumbs), 3, 5; default 10: NPS), lowerBoundLabel, upperBoundLabel;
+    choices, hasOpenChoice; link}"""
     description: str | None = None
     conditions: dict[str, Any] | None = None
     """Where to show it: {"url": "/pricing", "urlMatchType": "icontains"}"""
@@ -135,10 +136,7 @@ class UpdateSurvey(Changes, AskedWrite):
     survey_id: TextId
     name: str | None = Field(default=None, min_length=1, max_length=400)
     description: Clearable | None = None
-    questions: (
-        Annotated[list[Question], WithJsonSchema({"type": "array", "items": {"type": "object"}}), Field(min_length=1)]
-        | None
-    ) = None
+    questions: Annotated[list[Question], OBJECTS, Field(min_length=1)] | None = None
     """Merged by id; others are added. See create_survey."""
     remove_questions: list[str] | None = None
     """Ids."""

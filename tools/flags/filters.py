@@ -35,6 +35,7 @@ def changed_filters(args: UpdateFlag, flag: Mapping[str, Any]) -> dict[str, Any]
         filters["groups"] = _with_rollout(groups_of(filters), args.rollout_percentage, args.condition)
     if args.serve_variant is not None:
         filters = _serving(filters, args.serve_variant)
+    _check_payload_of_true(filters)
     return filters
 
 
@@ -148,6 +149,17 @@ def _check_payload_keys(payloads: Mapping[str, Any], filters: Mapping[str, Any])
             "invalid_argument",
             f"`payloads`: {excerpt(unknown[0], 100)} is no value of this flag.",
             f"Keys of payloads: {excerpt(', '.join(map(str, keys)), 200)}.",
+        )
+
+
+def _check_payload_of_true(filters: Mapping[str, Any]) -> None:
+    """Raise Refused for variants beside the payload of a flag without them, which PostHog rejects."""
+    variants = [as_object(each).get("key") for each in as_list(as_object(filters.get("multivariate")).get("variants"))]
+    if variants and "true" not in variants and "true" in as_object(filters.get("payloads")):
+        raise Refused(
+            "invalid_argument",
+            "`variants`: the flag has a payload for true, which a flag with variants cannot have.",
+            'Remove it in the same call with payloads {"true": null}, and set payloads by variant.',
         )
 
 

@@ -398,3 +398,16 @@ def _edge(text: str, *, at_end: bool) -> datetime:
     if len(text) == len("2026-11-23"):
         moment = moment.replace(hour=23, minute=59) if at_end else moment
     return moment.replace(second=59) if at_end else moment
+
+
+async def test_the_values_of_a_breakdown_have_their_total_where_they_add_up(sandbox: LiveSandbox) -> None:
+    asked = {"events": "$pageview", "interval": "total", "date_from": "-14d"}
+    whole = await sandbox.call("query_trends", **asked)
+    split = await sandbox.call("query_trends", **asked, breakdown="$browser", breakdown_limit=2)
+    assert split["all_values"] == whole["rows"][0][1] == sum(row[1] for row in split["rows"])
+    assert "all_values" not in await sandbox.call("query_trends", **asked, breakdown="$browser", math="dau")
+    steps = ["$pageview", "signed_up"]
+    funnel = await sandbox.call("query_funnel", steps=steps)
+    by_browser = await sandbox.call("query_funnel", steps=steps, breakdown="$browser", breakdown_limit=2)
+    expected = {name: funnel["facts"][name] for name in ("entered", "completed", "conversion_percent")}
+    assert by_browser["facts"]["all_values"] == expected

@@ -398,3 +398,14 @@ async def test_continuity_is_set_and_changed() -> None:
     changed = await run(UPDATE, api, flag=42, ensure_experience_continuity=True)
     assert changed["changed"] == {"ensure_experience_continuity": {"before": False, "after": True}}
     assert changed["undo"]["arguments"]["ensure_experience_continuity"] is False
+
+
+async def test_variants_beside_a_payload_for_true_are_rejected_with_the_way_out() -> None:
+    plain = with_groups(ALL_USERS, payloads={"true": '"a"'})
+    api = FakeCall({f"GET {FLAG}": plain, f"PATCH {FLAG}": stored})
+    halves = [{"key": "control", "rollout_percentage": 50}, {"key": "test", "rollout_percentage": 50}]
+    with pytest.raises(Refused, match="a payload for true") as caught:
+        await run(UPDATE, api, flag=42, variants=halves)
+    assert 'payloads {"true": null}' in (caught.value.hint or "")
+    shown = await run(UPDATE, api, flag=42, variants=halves, payloads={"true": None})
+    assert "payloads" not in shown["filters"] or shown["filters"]["payloads"] == {}

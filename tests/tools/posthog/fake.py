@@ -46,6 +46,8 @@ _FREE_FORM = frozenset(
         "conditions",
         "translations",
         "metrics",
+        "metrics_secondary",
+        "running_time_calculation",
         "appearance",
         "filters",
         "properties",

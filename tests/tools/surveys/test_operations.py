@@ -222,7 +222,9 @@ async def test_translations_are_merged_by_language() -> None:
     ],
 )
 async def test_a_schedule_changes_whole(before: dict[str, Any], given: dict[str, Any], sent: dict[str, Any]) -> None:
-    api = FakeCall({f"GET {SURVEY}": survey(**before), f"PATCH {SURVEY}": lambda one: survey(**before | (one.body or {}))})
+    api = FakeCall(
+        {f"GET {SURVEY}": survey(**before), f"PATCH {SURVEY}": lambda one: survey(**before | (one.body or {}))}
+    )
     shown = await run(UPDATE, api, survey_id=ID, **given)
     assert api.last.body == sent
     undo = {name: value for name, value in shown["undo"]["arguments"].items() if name in RECURRING}
