@@ -31,9 +31,10 @@ MISSION: Mapping[str, str] = {
     "create_insight": "*name *query description tags add_to_dashboards saved dry_run",
     "list_flags": f"{PAGE} search active type tags",
     "get_flag": "*flag person full",
-    "create_flag": "*key name active rollout_percentage filters variants tags copy_from create_usage_dashboard dry_run",
+    "create_flag": "*key name active rollout_percentage filters variants tags ensure_experience_continuity copy_from "
+    "create_usage_dashboard dry_run",
     "update_flag": "*flag key name active rollout_percentage condition conditions variants remove_variants payloads "
-    "serve_variant filters tags remove_tags dry_run confirmation",
+    "serve_variant filters ensure_experience_continuity tags remove_tags dry_run confirmation",
     "delete_flag": "*flag dry_run confirmation",
     "list_cohorts": f"{PAGE} search",
     "get_cohort": "*cohort_id",
@@ -45,9 +46,11 @@ MISSION: Mapping[str, str] = {
     "list_annotations": f"{PAGE} search scope date_from date_to",
     "create_annotation": "*content date_marker scope insight_id dashboard_id dry_run confirmation",
     "list_surveys": f"{PAGE} search archived",
-    "create_survey": "*name *type *questions description conditions appearance start_date dry_run confirmation",
+    "create_survey": "*name *type *questions description conditions appearance schedule iteration_count "
+    "iteration_frequency_days translations start_date dry_run confirmation",
     "list_experiments": f"{PAGE} search status",
-    "create_experiment": "*name *feature_flag_key description variants metrics type dry_run",
+    "create_experiment": "*name *feature_flag_key description variants metrics secondary_metrics saved_metrics "
+    "running_time_calculation type dry_run",
     "list_event_definitions": f"{PAGE} search event_type",
     # PostHog returns 400 for type=group without group_type_index.
     "list_property_definitions": f"{PAGE} search type event_names group_type_index",

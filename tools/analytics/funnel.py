@@ -28,6 +28,7 @@ from ..table import (
     series_columns,
 )
 from . import inputs, stored
+from .comparing import with_comparison
 from .compiling import PosthogQuery, event_node, shared, unless_empty
 from .computing import Computed, results
 from .dates import Range, Rounding, intervals
@@ -80,6 +81,7 @@ def _read(args: QueryFunnel) -> Spec[_FunnelOptions]:
         interval=args.interval,
         splits=inputs.splits(args.breakdown),
         most_values=args.breakdown_limit if args.breakdown else None,
+        compare=args.compare,
         **inputs.shared(args, args.date_from),
     )
 
@@ -378,4 +380,6 @@ KIND = Kind(
     headline=_headline,
     range_interval=_range_interval,
     rounding=lambda _: Rounding.EXACT,
+    leaves_out_open=lambda spec: spec.compare is not None,
+    compared=with_comparison,
 )
