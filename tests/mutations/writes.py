@@ -196,14 +196,6 @@ MUTATIONS = (
             _MAKING + "test_insights_that_posthog_keeps_are_deleted_one_by_one",
         ),
         mutation(
-            "tiles-of-a-tool-that-is-off",
-            "server/calling.py",
-            "if other not in runtime.offered and",
-            "if False and",
-            "tests/server/settings/test_toolsets.py::"
-            "test_a_dashboard_makes_and_deletes_no_insights_where_their_tools_are_off",
-        ),
-        mutation(
             "other-dashboards-are-dropped",
             "schemas/insights.py",
             "return named or [tile",
