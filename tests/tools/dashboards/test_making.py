@@ -243,7 +243,7 @@ async def test_a_cancelled_call_leaves_nothing(last: str) -> None:
             return await cancelled("PATCH", original_patch(path, body, **identifiers))
 
         posthog.api.post, posthog.api.patch = post, patch
-        posthog.api.counted_as = lambda _: posthog.api
+        posthog.api.counted_as = lambda budget: posthog.api
         await run(CREATE, posthog.api, name="Growth", tiles=TILES)
     assert set(posthog.deleted) == {9, *posthog.insights}
     assert posthog.insights
