@@ -20,6 +20,7 @@ PAGES: Mapping[str, str] = {
     "survey": "surveys/{id}",
     "person": "persons/{uuid}",
     "recording": "replay/{id}",
+    "error": "error_tracking/{id}",
 }
 """The path of an object's page behind `/project/{project_id}/`, with the field that it names (PostHog's frontend)."""
 
@@ -29,6 +30,7 @@ _KINDS = {path.rpartition("/")[0]: kind for kind, path in PAGES.items()} | _FORM
 _ARGUMENTS: Mapping[str, str] = {
     **{f"{kind}_id": kind for kind in PAGES},
     "flag": "flag",
+    "error": "error",
     "dashboards": "dashboard",
     "add_to_dashboards": "dashboard",
     "remove_from_dashboards": "dashboard",
@@ -36,6 +38,8 @@ _ARGUMENTS: Mapping[str, str] = {
     "remove_insights": "insight",
 }
 """The kind of object that an argument names, one or a list."""
+_OR_TEXT = ("error",)
+"""Arguments that can also be text, which can contain any address."""
 _PROJECTS = ("project_id", "copy_from")
 """Arguments that name a project."""
 _LONGEST = 2000
@@ -139,6 +143,8 @@ def _read(name: str, kind: str, value: Any, projects: list[tuple[str, int]]) -> 
     if not isinstance(value, str) or "://" not in value:
         return value
     page = parse(value)
+    if name in _OR_TEXT and (page is None or page.kind is None):
+        return value
     if page is None or page.kind != kind or page.identifier is None:
         found = f"the page of {_with_article(page.kind)}" if page and page.kind else "an address without one"
         raise WrongPage(name, f"must name {_with_article(kind)}; this is {found}")

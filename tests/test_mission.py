@@ -41,7 +41,7 @@ MISSION: Mapping[str, str] = {
     "create_cohort": "*name description filters groups dry_run",
     "list_actions": f"{PAGE} search",
     "create_action": "*name *steps description tags dry_run",
-    "list_recordings": f"{PAGE} date_from date_to person_id distinct_id order",
+    "list_recordings": f"{PAGE} date_from date_to person_id distinct_id events properties error min_duration_s order",
     "get_recording": "*recording_id full",
     "list_annotations": f"{PAGE} search scope date_from date_to",
     "create_annotation": "*content date_marker scope insight_id dashboard_id dry_run confirmation",

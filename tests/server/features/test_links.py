@@ -9,7 +9,7 @@ import pytest
 from maton_posthog.schemas.links import insight_page, with_address
 from maton_posthog.tools.operations import OPERATIONS
 from tests.gateway.fake_gateway import Peer, Received, raw
-from tests.server.test_every_operation import APP, ARGUMENTS, PERSON, documented, served, text_of, upstream
+from tests.server.test_every_operation import APP, ARGUMENTS, ERROR, PERSON, documented, served, text_of, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +29,7 @@ LINKS = {
     "get_experiment_results": "experiments/11",
     "get_survey_stats": "surveys/0190bbbb-0000-7000-8000-000000000002",
     "get_person": f"persons/{PERSON}",
+    "get_error": f"error_tracking/{ERROR}",
     "get_recording": "replay/019c8795-79e3-7a05-ac56-597b102f1960",
 }  # fmt: skip
 ROWS = {
@@ -36,6 +37,7 @@ ROWS = {
     "list_cohorts": "cohorts/{id}", "list_actions": "data-management/actions/{id}", "list_surveys": "surveys/{id}",
     "list_annotations": "data-management/annotations/{id}", "list_experiments": "experiments/{id}",
     "list_persons": "persons/{uuid}", "list_recordings": "replay/{id}",
+    "list_errors": "error_tracking/{id}",
 }  # fmt: skip
 
 
@@ -56,6 +58,11 @@ async def test_an_object_has_the_address_of_its_page(tool: str) -> None:
 async def test_a_list_has_the_address_of_its_rows(tool: str) -> None:
     result, _ = await answered(tool, ARGUMENTS.get(tool, {}))
     assert result["row_url"] == f"{PROJECT}/{ROWS[tool]}"
+
+
+async def test_the_recordings_of_an_error_have_the_address_of_theirs() -> None:
+    result, _ = await answered("get_error", ARGUMENTS["get_error"])
+    assert result["row_url"] == f"{PROJECT}/replay/{{id}}"
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)

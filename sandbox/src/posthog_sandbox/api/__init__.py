@@ -13,6 +13,7 @@ from .annotations import ROUTES as ANNOTATIONS
 from .cohorts.resource import calculate_pending, cohort_persons, cohort_routes
 from .dashboards.resource import dashboard_routes
 from .definitions import ROUTES as DEFINITIONS
+from .error_issues import error_issue_routes
 from .experiments.copies import ROUTES as EXPERIMENT_COPIES
 from .experiments.resource import ROUTES as EXPERIMENTS
 from .experiments.saved_metrics import ROUTES as SAVED_METRICS
@@ -49,6 +50,7 @@ def resource_routes() -> tuple[Route, ...]:
         *EXPERIMENTS,
         *DEFINITIONS,
         *recording_routes(query.compute),
+        *error_issue_routes(query.compute),
         *GROUPS,
         *ACTIVITY,
         *insight_view_routes(query.cancel),

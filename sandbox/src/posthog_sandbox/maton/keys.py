@@ -57,6 +57,7 @@ _SCOPE_OBJECTS = {
     "event_definitions": "event_definition",
     "property_definitions": "property_definition",
     "query": "query",
+    "error_tracking": "error_tracking",
     "groups": "group",
     "groups_types": "group",
     "activity": "activity_log",
