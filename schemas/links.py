@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from .base.forms import from_text
-from .json import is_list
+from .json import is_list, is_object
 
 PAGES: Mapping[str, str] = {
     "flag": "feature_flags/{id}",
@@ -24,6 +24,7 @@ PAGES: Mapping[str, str] = {
 }
 """The path of an object's page behind `/project/{project_id}/`, with the field that it names (PostHog's frontend)."""
 
+_INSIGHT = PAGES["insight"].partition("{")[0]
 _FORMER_PATHS = {"actions": "action", "annotations": "annotation"}
 _KINDS = {path.rpartition("/")[0]: kind for kind, path in PAGES.items()} | _FORMER_PATHS
 _ARGUMENTS: Mapping[str, str] = {
@@ -68,6 +69,21 @@ class Unpasted:
 
     arguments: Mapping[str, Any]
     projects: tuple[tuple[str, int], ...] = ()
+
+
+def insight_page(insight: Mapping[str, Any]) -> dict[str, str]:
+    """Return `{"url"}` with the path of an insight's page below its project; empty for one without a short id."""
+    short_id: object = insight.get("short_id")
+    return {"url": _INSIGHT + quote(short_id, safe="")} if isinstance(short_id, str) and short_id else {}
+
+
+def with_address(tile: Any, project: str | None) -> Any:
+    """Return a tile with the whole address of its insight, or without one if that of the project is not known."""
+    url: object = tile.get("url") if is_object(tile) else None
+    if not isinstance(url, str) or not url.startswith(_INSIGHT):
+        return tile
+    others = {name: value for name, value in tile.items() if name != "url"}
+    return {name: f"{project}/{url}" if name == "url" else tile[name] for name in (tile if project else others)}
 
 
 def unpasted(arguments: Mapping[str, Any]) -> Unpasted:

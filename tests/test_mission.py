@@ -24,11 +24,11 @@ MISSION: Mapping[str, str] = {
     "get_person": "*person_id full",
     "list_dashboards": f"{PAGE} search tags",
     "get_dashboard": "*dashboard_id full numbers refresh",
-    "create_dashboard": "*name description pinned tags dry_run",
+    "create_dashboard": "*name description pinned tags tiles dry_run",
     "update_dashboard": "*dashboard_id name description pinned tags remove_tags add_insights remove_insights dry_run",
     "list_insights": f"{PAGE} search saved insight dashboards",
     "get_insight": "*insight_id refresh full",
-    "create_insight": "*name *query description tags dashboards saved dry_run",
+    "create_insight": "*name *query description tags add_to_dashboards saved dry_run",
     "list_flags": f"{PAGE} search active type tags",
     "get_flag": "*flag person full",
     "create_flag": "*key name active rollout_percentage filters variants tags ensure_experience_continuity copy_from "

@@ -11,7 +11,7 @@ from ..gateway.errors import GatewayError, Refused
 from ..gateway.paths import check_base_url
 from ..gateway.projects import Project, label
 from ..schemas.json import as_object, is_list
-from ..schemas.links import PAGES, Unpasted
+from ..schemas.links import PAGES, Unpasted, with_address
 from .operation import Result
 from .toolsets import Toolset
 
@@ -49,7 +49,7 @@ def check_project(pasted: Unpasted, project: Project | None) -> None:
 
 async def linked(call: Call, toolset: Toolset | None, result: Result, app_url: str | None) -> Result:
     """Return the links of a result: `url` of an object, `row_url` of a list or of the recordings of an object, nothing
-    for a result without a page.
+    for a result without a page. The `tiles` of a new dashboard are returned with the addresses of their insights.
 
     `row_url` contains the name of the field that each row fills in. Without `app_url`, PostHog is asked once for each
     project; if it does not tell in time, there is no link.
@@ -58,7 +58,10 @@ async def linked(call: Call, toolset: Toolset | None, result: Result, app_url: s
     if not pages or call.project is None or not call.project.resolved:
         return {}
     app = app_url or await _ask_app_url(call)
-    return {name: f"{app}/project/{call.project.id}/{page}" for name, page in pages} if app else {}
+    project = f"{app}/project/{call.project.id}" if app else None
+    tiles: object = result.get("tiles") if toolset is Toolset.DASHBOARDS else None
+    linked_tiles = {"tiles": [with_address(tile, project) for tile in tiles]} if is_list(tiles) else {}
+    return {**({name: f"{project}/{page}" for name, page in pages} if project else {}), **linked_tiles}
 
 
 async def _ask_app_url(call: Call) -> str | None:

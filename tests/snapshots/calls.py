@@ -95,7 +95,7 @@ OBJECTS: Mapping[str, Pair] = {
         {
             "name": "Page views",
             "query": {"tool": "query_trends", "arguments": {"events": ["$pageview"]}},
-            "dashboards": [DASHBOARD],
+            "add_to_dashboards": [DASHBOARD],
         },
         {"name": "Page views", "query": {"tool": "query_trends", "arguments": {"event": "$pageview"}}},
     ),
@@ -103,7 +103,18 @@ OBJECTS: Mapping[str, Pair] = {
     "delete_insight": Pair({"insight_id": INSIGHT}, {"insight_id": MISSING}),
     "list_dashboards": Pair({}, {"offset": -1}),
     "get_dashboard": Pair({"dashboard_id": DASHBOARD}, {"dashboard_id": MISSING}),
-    "create_dashboard": Pair({"name": "Growth", "tags": ["weekly"]}, {"name": ""}),
+    "create_dashboard": Pair(
+        {
+            "name": "Growth",
+            "tags": ["weekly"],
+            "tiles": [
+                {"text": "# Visits"},
+                {"name": "Page views", "query": {"tool": "query_trends", "arguments": {"events": ["$pageview"]}}},
+                {"name": "Events", "query": {"kind": "HogQLQuery", "query": "SELECT count() FROM events"}},
+            ],
+        },
+        {"name": "Growth", "tiles": [{"text": "# Visits"}, {"query": {"kind": "TrendsQuery"}, "width": "wide"}]},
+    ),
     "update_dashboard": Pair({"dashboard_id": DASHBOARD, "pinned": False}, {"dashboard_id": DASHBOARD}),
     "delete_dashboard": Pair({"dashboard_id": DASHBOARD}, {"dashboard_id": MISSING}),
     "list_cohorts": Pair({"search": "power"}, {"serch": "power"}),

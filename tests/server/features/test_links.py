@@ -2,9 +2,11 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from maton_posthog.schemas.links import insight_page, with_address
 from maton_posthog.tools.operations import OPERATIONS
 from tests.gateway.fake_gateway import Peer, Received, raw
 from tests.server.test_every_operation import APP, ARGUMENTS, ERROR, PERSON, documented, served, text_of, upstream
@@ -68,6 +70,29 @@ async def test_no_other_result_has_a_link(operation: Any) -> None:
     if operation.name not in LINKS and operation.name not in ROWS and operation.name != "restore_deleted":
         result, _ = await answered(operation.name, ARGUMENTS.get(operation.name, {}))
         assert not {"url", "row_url"} & result.keys()
+
+
+INSIGHT_TILE = {"id": 70, "insight": {"id": 31}, "url": "insights/AaVQ8Ijw"}
+
+
+@pytest.mark.parametrize(
+    ("tile", "project", "shown"),
+    [
+        (INSIGHT_TILE, PROJECT, {**INSIGHT_TILE, "url": f"{PROJECT}/insights/AaVQ8Ijw"}),
+        (INSIGHT_TILE, None, {"id": 70, "insight": {"id": 31}}),
+        ({"id": 71, "text": "x"}, PROJECT, {"id": 71, "text": "x"}),
+        ({"id": 72, "url": "https://example.com"}, PROJECT, {"id": 72, "url": "https://example.com"}),
+        ("odd", PROJECT, "odd"),
+    ],
+)
+def test_a_tile_has_the_address_of_its_insight(tile: Any, project: str | None, shown: Any) -> None:
+    assert with_address(tile, project) == shown
+
+
+@pytest.mark.parametrize("short_id", ["../x y", "AaVQ8Ijw", None, ""])
+def test_the_page_of_an_insight_is_one_segment(short_id: str | None) -> None:
+    page = insight_page({"short_id": short_id})
+    assert page == ({"url": f"insights/{quote(short_id, safe='')}"} if short_id else {})
 
 
 def telling(address: str | None) -> Any:
