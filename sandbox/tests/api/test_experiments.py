@@ -151,7 +151,11 @@ async def test_an_unsuitable_flag_is_400(api: Resources, keys: tuple[str, ...], 
         ),
         ({"saved_metrics_ids": [{"id": 1}]}, "saved_metrics_ids", "Saved metric does not exist"),
         ({"saved_metrics_ids": ["1"]}, "saved_metrics_ids", "Saved metric must be an object"),
-        ({"saved_metrics_ids": [{"id": 1, "metadata": {}}]}, "saved_metrics_ids", "Metadata must have a type key"),
+        (
+            {"saved_metrics_ids": [{"id": 1, "metadata": {"kind": "x"}}]},
+            "saved_metrics_ids",
+            "Metadata must have a type key",
+        ),
         ({"exposure_criteria": {"filterTestAccounts": "no"}}, "exposure_criteria", "exposure_criteria.filterTest"),
     ],
 )

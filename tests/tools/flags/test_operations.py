@@ -377,7 +377,7 @@ async def test_a_property_without_a_type_gets_the_only_one_it_can_have(
 
 
 async def test_a_changed_condition_takes_the_type_from_what_it_counts() -> None:
-    by_company = {"properties": [], "rollout_percentage": 10, "aggregation_group_type_index": 1}
+    by_company: dict[str, Any] = {"properties": [], "rollout_percentage": 10, "aggregation_group_type_index": 1}
     api = FakeCall({f"GET {FLAG}": with_groups(by_company), f"PATCH {FLAG}": stored})
     shown = await run(UPDATE, api, flag=42, conditions=[{"condition": 1, "properties": [PRO]}])
     assert shown["filters"]["groups"][0]["properties"] == [{**PRO, "type": "group", "group_type_index": 1}]
