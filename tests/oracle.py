@@ -1,4 +1,4 @@
-"""The number of examples of property tests: a sample in every run, all with `ORACLE_SEEDS=N`."""
+"""The cases of tests with many: a sample in every run, all with `ORACLE_SEEDS=N`."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -26,7 +26,7 @@ ODD: tuple[Any, ...] = (
 _TYPED = ("query_", "get_experiment_results", "get_survey_stats")
 """Tools that compute with what they get: they meet more of the values in each field."""
 
-_PLACES, _TYPED_PLACES = 2 * len(ODD), 4 * len(ODD)
+_PLACES, _TYPED_PLACES = len(ODD), 2 * len(ODD)
 """The number of places of a sample, at least."""
 
 type Place = tuple[str | int, ...]
