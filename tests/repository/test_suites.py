@@ -67,6 +67,7 @@ def test_every_failed_suite_is_named_and_every_output_is_whole(
 
     monkeypatch.setattr(suites, "FOLDERS", tuple(codes))
     monkeypatch.setattr(suites, "PARTS", {})
+    monkeypatch.setattr(suites, "LONGEST", ())
     monkeypatch.setattr(suites, "run", run)
     code: int = suites.main(arguments)
     shown = capsys.readouterr()
@@ -126,10 +127,11 @@ def test_a_failed_part_is_named(
 
     monkeypatch.setattr(suites, "FOLDERS", ("sandbox",))
     monkeypatch.setattr(suites, "PARTS", {"sandbox": ["tests/api"]})
+    monkeypatch.setattr(suites, "LONGEST", ("sandbox/tests",))
     monkeypatch.setattr(suites, "run", run)
     assert suites.main([]) == 1
     shown = capsys.readouterr()
-    assert (shown.out, shown.err) == ("\nsandbox/tests\ndone\n", "Failed: sandbox/tests/api\n")
+    assert (shown.out, shown.err) == ("\nsandbox/tests/api\ndone\n", "Failed: sandbox/tests/api\n")
 
 
 @IN_REPOSITORY

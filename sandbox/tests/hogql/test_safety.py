@@ -282,7 +282,7 @@ CHAINS = {
 }
 
 
-SHORT, LONG = (60, 500), (5_000, 150_000)
+SHORT, LONG = (500, 60), (5_000, 150_000)
 """Lengths at which chains are compiled, which takes longer, and at which almost all are rejected."""
 LENGTHS = [
     *(pair for number, name in enumerate(CHAINS) for pair in product([name], SHORT if SEEDS else [SHORT[number % 2]])),

@@ -214,7 +214,7 @@ def test_companies_are_groups_of_the_events_of_their_people() -> None:
 
 
 def test_hostile_values_are_present_unless_disabled() -> None:
-    size = 6_000
+    size = 12_000
     planted = list(raw_rows(Parameters(size, 42, TODAY)))
     clean = list(raw_rows(Parameters(size, 42, TODAY, hostile=False)))
 
