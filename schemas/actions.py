@@ -2,10 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import Field, field_validator, model_validator
 
-from .base import Id, InProject, Page, Part, View, Write
+from .base import OBJECTS, Id, InProject, Page, Part, View, Write
 from .base.changes import Changes
 from .base.forms import Clearable
 from .base.shown import Author, Items, Text
@@ -21,9 +20,9 @@ class Step(Part):
     url_matching: Matching | None = None
     selector: str | None = None
     text: str | None = None
-    text_matching: SkipJsonSchema[Matching | None] = None
+    text_matching: Matching | None = None
     href: str | None = None
-    href_matching: SkipJsonSchema[Matching | None] = None
+    href_matching: Matching | None = None
     tag_name: str | None = None
     properties: list[dict[str, Any]] | None = None
 
@@ -59,8 +58,9 @@ class GetAction(InProject):
 
 class CreateAction(Write):
     name: str = Field(min_length=1, max_length=400)
-    steps: list[Step] = Field(min_length=1)
-    """Events match if they meet all conditions of any step. Default url_matching: contains."""
+    steps: Annotated[list[Step], OBJECTS] = Field(min_length=1)
+    """{event, url, url_matching (contains by default, regex, exact), selector, text, href, tag_name, properties}. An
+    event matches if it meets all conditions of any step."""
     description: str | None = None
     tags: list[str] | None = None
 
@@ -68,10 +68,7 @@ class CreateAction(Write):
 class UpdateAction(Changes):
     action_id: Id
     name: str | None = Field(default=None, min_length=1, max_length=400)
-    steps: (
-        Annotated[list[Step], WithJsonSchema({"type": "array", "items": {"type": "object"}}), Field(min_length=1)]
-        | None
-    ) = None
+    steps: Annotated[list[Step], OBJECTS, Field(min_length=1)] | None = None
     """Replaces all; see create_action."""
     description: Clearable | None = None
     tags: list[str] | None = None

@@ -1,14 +1,15 @@
 """Cohorts: `/api/projects/{project_id}/cohorts/`."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from .base import AskedWrite, Id, InProject, Page, Part, View, Write
+from .base import OBJECTS, AskedWrite, Id, InProject, Page, Part, View, Write
 from .base.changes import Changes
 from .base.forms import EMPTY_TEXT, Clearable, whole_number
 from .base.shown import Author, Fields, IfTrue, Items, Text
-from .json import as_object, is_list
+from .json import as_list, as_object, is_list
 from .models import CONDITIONS, as_sentence, condition_flaws, within
 
 DAYS = 30
@@ -107,7 +108,18 @@ def _check(filters: dict[str, Any]) -> dict[str, Any]:
         raise ValueError('must be {"properties": {"type": "OR", "values": [...]}} with no other keys')
     if not _conditions(filters["properties"], ("properties",)):
         raise ValueError("needs at least one condition")
-    return filters
+    return {"properties": _nested(filters["properties"])}
+
+
+def _nested(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tree with its conditions in groups: PostHog's page freezes on a cohort with some beside the groups.
+
+    The conditions move into one group of the same type, which means the same.
+    """
+    values = as_list(tree.get("values"))
+    alone = [value for value in values if as_object(value).get("type") not in ("AND", "OR")]
+    groups = [value for value in values if as_object(value).get("type") in ("AND", "OR")]
+    return {**tree, "values": [*([{"type": tree["type"], "values": alone}] if alone else []), *groups]}
 
 
 def _conditions(node: object, path: tuple[str | int, ...]) -> int:
@@ -144,10 +156,7 @@ class CreateCohort(Write):
     """{"properties": {"type": "OR", "values": [{"type": "AND", "values": [{"type": "behavioral", "key": "$pageview",
     "event_type": "events", "value": "performed_event", "time_value": 30, "time_interval": "day"}, {"type": "person",
     "key": "plan", "operator": "exact", "value": ["pro"]}]}]}}"""
-    groups: (
-        Annotated[list[Group], WithJsonSchema({"type": "array", "items": {"type": "object"}}), Field(min_length=1)]
-        | None
-    ) = None
+    groups: Annotated[list[Group], OBJECTS, Field(min_length=1)] | None = None
     """Deprecated form, converted to filters."""
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from .base import AskedWrite, Id, InProject, Page, Part, View, Write
+from .base import OBJECTS, AskedWrite, Id, InProject, Page, Part, View, Write
 from .base.forms import Clearable
 from .base.shown import Author, Fields, IfTrue, Items, Text
 from .json import as_list, as_object, is_list, is_object
@@ -46,6 +46,8 @@ class Variant(Part):
     name: str | None = None
 
 
+type Variants = Annotated[list[Variant], OBJECTS]
+
 _ACTIVE = {"type": "string", "enum": ["true", "false", "STALE"]}
 
 
@@ -81,9 +83,11 @@ class CreateFlag(Write):
     """Percentage of all users."""
     filters: dict[str, Any] | None = None
     """Targeting: {"groups": [{"properties": [...], "rollout_percentage": 50}]}"""
-    variants: list[Variant] | None = None
-    """Percentages must add up to 100."""
+    variants: Variants | None = None
+    """{key, rollout_percentage, name}; must add up to 100."""
     tags: list[str] | None = None
+    ensure_experience_continuity: bool | None = None
+    """Same value before and after login."""
     copy_from: Id | None = None
     """Project that has the flag; the copy is off unless active is set."""
     create_usage_dashboard: bool = False
@@ -133,7 +137,7 @@ class UpdateFlag(_OneFlag):
     conditions: list[dict[str, Any]] | None = None
     """Change {"condition": 2, "rollout_percentage": 50}, remove {"condition": 1, "remove": true}, or add
     {"properties": [...], "rollout_percentage": 10}."""
-    variants: list[Variant] | None = None
+    variants: Variants | None = None
     """Merged by key."""
     remove_variants: list[str] | None = None
     payloads: dict[str, Any] | None = None
@@ -142,6 +146,7 @@ class UpdateFlag(_OneFlag):
     """Gives one variant to everybody."""
     filters: dict[str, Any] | None = None
     """Merged: omitted fields are kept, null removes. groups replaces all conditions."""
+    ensure_experience_continuity: bool | None = None
     tags: list[str] | None = None
     remove_tags: list[str] | None = None
 
@@ -150,7 +155,7 @@ class UpdateFlag(_OneFlag):
         if not self.changes_filters and not self.fields() and self.tags is None and self.remove_tags is None:
             raise ValueError(
                 "nothing to change; set `key`, `name`, `active`, `rollout_percentage`, `conditions`, `variants`, "
-                "`payloads`, `serve_variant`, `filters` or `tags`"
+                "`payloads`, `serve_variant`, `filters`, `ensure_experience_continuity` or `tags`"
             )
         if self.condition is not None and self.rollout_percentage is None:
             raise ValueError("`condition` needs `rollout_percentage`; use `conditions` for other changes")
@@ -175,9 +180,10 @@ class UpdateFlag(_OneFlag):
 
     def fields(self) -> dict[str, Any]:
         """Return the fields that PostHog stores as given."""
-        return self.model_dump(mode="json", include={"key", "name", "active"}, exclude_unset=True, exclude_none=True)
+        return self.model_dump(mode="json", include=_STORED_AS_GIVEN, exclude_unset=True, exclude_none=True)
 
 
+_STORED_AS_GIVEN = {"key", "name", "active", "ensure_experience_continuity"}
 _APART: Mapping[str, tuple[str, ...]] = {
     "filters": ("rollout_percentage", "conditions", "variants", "remove_variants", "payloads", "serve_variant"),
     "rollout_percentage": ("conditions", "serve_variant"),

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from .analytics.events import is_date, operator_word
-from .base import Id, InProject, Page, Part, View
+from .base import OBJECTS, Id, InProject, Page, Part, View
 from .base.forms import EMPTY_TEXT
 
 SHOWN_DISTINCT_IDS = 10
@@ -31,16 +31,6 @@ type PersonOperator = Literal[
 type Value = Annotated[
     str | int | float | bool | list[str | int | float | bool],
     EMPTY_TEXT,
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string"},
-                {"type": "number"},
-                {"type": "boolean"},
-                {"type": "array", "items": {"type": "string"}},
-            ]
-        }
-    ),
 ]
 _WITHOUT_VALUE = ("is_set", "is_not_set")
 
@@ -81,8 +71,8 @@ class ListPersons(Page):
     """Part of an email or name, or a full distinct id."""
     email: str | None = None
     distinct_id: str | None = None
-    properties: list[PersonProperty] | None = None
-    """All must match."""
+    properties: Annotated[list[PersonProperty], OBJECTS] | None = None
+    """All must match: {key, operator (exact, is_not, icontains, regex, gt, is_set, is_date_before...), value}"""
     cohort_id: Id | None = None
 
 

@@ -29,7 +29,7 @@ WRITING = {
     "delete": Effect.DELETE,
     "manage": Effect.MANAGE,
 }
-AUTHORISING = re.compile(r"confirm|force|yes|sure|approve|really|skip", re.IGNORECASE)
+AUTHORISING = re.compile(r"(?:^|_)(?:confirm|force|yes|sure|approve|really|skip)", re.IGNORECASE)
 MOST_TOKENS, MOST_MISSION_TOKENS, MOST_TOOL_TOKENS = 10_000, 5_200, 600
 
 
@@ -124,7 +124,7 @@ def test_its_schema_stays_in_the_subset_that_every_converter_takes(operation: Op
         assert schema.keys() <= {"type", "properties", "required"}
         assert list(outside_subset(schema, operation.name)) == []
         aims = {name: schema["properties"].get(name) for name in ("project_id", "connection_id")}
-        assert aims["project_id"] in (None, {"type": "string", "default": "@current"})
+        assert aims["project_id"] in (None, {"type": "string"})
         is_pinned = settings["connected"] and operation.toolset is not Toolset.CONNECTIONS
         assert aims["connection_id"] == (None if is_pinned else {"type": "string"})
 

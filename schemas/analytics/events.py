@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from ..base import Id, Part
+from ..base import OBJECTS, Id, Part
 from ..base.dates import read_bound
 from ..base.forms import EMPTY_TEXT, from_text, number_as_text, whole_number
 from ..base.periods import Period
@@ -178,7 +178,7 @@ def is_date(value: object) -> bool:
 
 type Filters = Annotated[
     list[PropertyFilter],
-    WithJsonSchema({"type": "array", "items": {"type": "object"}}),
+    OBJECTS,
 ]
 
 

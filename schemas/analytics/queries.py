@@ -137,9 +137,15 @@ class QueryFunnel(Dated):
     view: Literal["steps", "trend", "time_to_convert"] = "steps"
     interval: Interval = "day"
     """With view trend."""
+    compare: Compare = None
+    """As in query_trends."""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
+        if self.compare and self.view != "steps":
+            raise ValueError("`compare` needs view steps")
+        if self.compare and any(one.type == "cohort" for one in self.breakdown or []):
+            raise ValueError("`compare` cannot have a breakdown by cohort: users in several cohorts do not add up")
         if self.steps[0].optional:
             raise ValueError("the first step cannot be optional")
         if self.order == "unordered" and (self.exclude or any(step.optional for step in self.steps)):

@@ -12,10 +12,11 @@ from . import Input
 
 _LAST = ("dry_run", "confirmation", "project_id", "connection_id")
 """Arguments that many tools share, in the order of the schemas."""
-_PROJECT_ID: dict[str, Any] = {"type": "string", "default": "@current"}
 _ANYTHING: dict[str, Any] = {"minLength": 0}
 """The fields of a free-form object: any value. Converters fail on `true` here, or make a text or an empty object of
 nothing, and linters report a schema that has no keyword to validate."""
+_SAID_ONCE: dict[str, Any] = {"limit": 20, "project_id": "@current"}
+"""Defaults that the server's instructions name for all tools, so that no schema repeats them."""
 _UNREACHED = 1_000_000
 """The limit above which a maximum only guards against overflow; no caller reaches it."""
 
@@ -27,10 +28,12 @@ def input_schema(model: type[Input], *, pinned_project: bool = False) -> dict[st
     schema = cast("dict[str, Any]", _lean(natural, definitions))
     schema.pop("description", None)
     properties = cast("dict[str, Any]", schema.setdefault("properties", {}))
-    if "project_id" in properties:
-        properties["project_id"] = dict(_PROJECT_ID)
-    if "connection_id" in properties and "description" not in properties["connection_id"]:
-        properties["connection_id"] = {"type": "string"}
+    for name, default in _SAID_ONCE.items():
+        if name in properties and properties[name].get("default") == default:
+            del properties[name]["default"]
+    for name in ("project_id", "connection_id"):
+        if name in properties and "description" not in properties[name]:
+            properties[name] = {"type": "string"}
     if pinned_project:
         properties.pop("project_id", None)
     ordered = {name: value for name, value in properties.items() if name not in _LAST}

@@ -3,10 +3,9 @@
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, WithJsonSchema, computed_field, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import Field, computed_field, model_validator
 
-from ..base import AskedWrite, InProject, Page, Part, TextId, View
+from ..base import OBJECTS, AskedWrite, InProject, Page, Part, TextId, View
 from ..base.changes import Changes
 from ..base.dates import ClearableInstant, Instant
 from ..base.forms import Clearable
@@ -25,8 +24,8 @@ ONLY_FOR = {
     "hasOpenChoice": _CHOICES,
 }
 """The types of question that a field is valid for."""
-_SCALES = {"number": (10, 5, 7), "emoji": (5, 3)}
-"""The scales that PostHog can draw, the default first. Number 10 is 0 to 10, the NPS scale."""
+_SCALES = {"number": (10, 5, 7), "emoji": (5, 3, 2)}
+"""The scales that PostHog can draw, the default first. Number 10 is 0 to 10, the NPS scale; emoji 2 is thumbs."""
 
 _LINK = re.compile(r"(https://|mailto:)\S+")
 
@@ -36,27 +35,27 @@ def _are_choices(choices: list[str] | None) -> bool:
 
 
 class Question(Part):
-    """A question in PostHog's form. The hidden fields let a question from get_survey be sent back."""
+    """A question in PostHog's form. All fields are there, so that a question from get_survey can be sent back."""
 
     type: Literal["open", "link", "rating", "single_choice", "multiple_choice"]
     question: str = Field(min_length=1)
     description: str | None = None
     optional: bool | None = None
     display: Literal["number", "emoji"] | None = None
-    scale: Annotated[Literal[3, 5, 7, 10], WithJsonSchema({"type": "integer"})] | None = None
-    """3, 5, 7 or 10 (default: 0 to 10, NPS)."""
+    scale: Literal[2, 3, 5, 7, 10] | None = None
     lowerBoundLabel: str | None = None  # noqa: N815 (PostHog's spelling, here and below)
     upperBoundLabel: str | None = None  # noqa: N815
     choices: list[str] | None = None
     hasOpenChoice: bool | None = None  # noqa: N815
     link: str | None = None
-    buttonText: SkipJsonSchema[str | None] = None  # noqa: N815
-    shuffleOptions: SkipJsonSchema[bool | None] = None  # noqa: N815
-    branching: SkipJsonSchema[dict[str, Any] | None] = None
-    id: SkipJsonSchema[str | None] = None
-    descriptionContentType: SkipJsonSchema[Literal["text", "html"] | None] = None  # noqa: N815
-    validation: SkipJsonSchema[list[Any] | None] = None
-    skipSubmitButton: SkipJsonSchema[bool | None] = None  # noqa: N815
+    buttonText: str | None = None  # noqa: N815
+    shuffleOptions: bool | None = None  # noqa: N815
+    branching: dict[str, Any] | None = None
+    id: str | None = None
+    descriptionContentType: Literal["text", "html"] | None = None  # noqa: N815
+    validation: list[Any] | None = None
+    translations: dict[str, Any] | None = None
+    skipSubmitButton: bool | None = None  # noqa: N815
 
     @model_validator(mode="after")
     def _fit_the_type(self) -> Self:
@@ -92,26 +91,52 @@ class GetSurvey(InProject):
     full: bool = False
 
 
+type Schedule = Literal["once", "recurring", "always"]
+type Iterations = Annotated[int, Field(ge=1, le=500)]
+
+
 class CreateSurvey(AskedWrite):
     name: str = Field(min_length=1, max_length=400)
     type: Literal["popover", "widget", "external_survey", "api"]
-    questions: list[Question] = Field(min_length=1)
+    questions: Annotated[list[Question], OBJECTS] = Field(min_length=1)
+    """{type: open, link, rating, single_choice or multiple_choice; question; description, optional; rating: display
+    (number, emoji), scale (number 5, 7, 10; emoji 2 (thumbs), 3, 5; default 10: NPS), lowerBoundLabel, upperBoundLabel;
+    choices, hasOpenChoice; link}"""
     description: str | None = None
     conditions: dict[str, Any] | None = None
     """Where to show it: {"url": "/pricing", "urlMatchType": "icontains"}"""
     appearance: dict[str, Any] | None = None
+    schedule: Schedule | None = None
+    """Default once; recurring needs both of these."""
+    iteration_count: Iterations | None = None
+    iteration_frequency_days: Iterations | None = None
+    translations: dict[str, Any] | None = None
+    """{"de": {"name": ...}}; questions have them too."""
     start_date: Instant | None = None
     """now launches the survey."""
+
+    @model_validator(mode="after")
+    def _repeat_if_recurring(self) -> Self:
+        problem = flaw_of_schedule(self.schedule, self.iteration_count, self.iteration_frequency_days)
+        if problem:
+            raise ValueError(problem)
+        return self
+
+
+def flaw_of_schedule(schedule: str | None, count: int | None, days: int | None) -> str | None:
+    """Return why a survey does not repeat as its schedule says; None if it does."""
+    if schedule == "recurring" and not (count and days):
+        return "`schedule` recurring needs `iteration_count` and `iteration_frequency_days`"
+    if schedule != "recurring" and (count or days):
+        return "`iteration_count` and `iteration_frequency_days` need `schedule` recurring"
+    return None
 
 
 class UpdateSurvey(Changes, AskedWrite):
     survey_id: TextId
     name: str | None = Field(default=None, min_length=1, max_length=400)
     description: Clearable | None = None
-    questions: (
-        Annotated[list[Question], WithJsonSchema({"type": "array", "items": {"type": "object"}}), Field(min_length=1)]
-        | None
-    ) = None
+    questions: Annotated[list[Question], OBJECTS, Field(min_length=1)] | None = None
     """Merged by id; others are added. See create_survey."""
     remove_questions: list[str] | None = None
     """Ids."""
@@ -119,6 +144,10 @@ class UpdateSurvey(Changes, AskedWrite):
     """Merged: omitted fields are kept, null removes."""
     appearance: dict[str, Any] | None = None
     """Merged like conditions."""
+    schedule: Schedule | None = None
+    iteration_count: Iterations | None = None
+    iteration_frequency_days: Iterations | None = None
+    translations: dict[str, Any] | None = None
     start_date: ClearableInstant | None = None
     """now launches the survey."""
     end_date: ClearableInstant | None = None
@@ -167,6 +196,7 @@ class QuestionView(View):
     link: Text = None
     branching: Fields = None
     validation: Items = None
+    translations: Fields = None
     skipSubmitButton: bool | None = None  # noqa: N815
 
 
@@ -179,7 +209,7 @@ class LinkedFlag(View):
 
 
 class SurveyView(SurveyRow):
-    """A survey with its questions and display conditions; `full` adds appearance and translations."""
+    """A survey with its questions and display conditions; `full` adds appearance."""
 
     questions: list[QuestionView] | None = None
     conditions: Fields = None
@@ -190,4 +220,5 @@ class SurveyView(SurveyRow):
     responses_limit: int | None = None
     iteration_count: int | None = None
     iteration_frequency_days: int | None = None
+    translations: Fields = None
     created_by: Author = None

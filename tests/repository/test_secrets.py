@@ -11,7 +11,7 @@ from .test_floors import ROOT
 
 KEY = re.compile(rb"ph[xsar]_[A-Za-z0-9]{30,}|eyJ[\w-]{20,}\.eyJ[\w-]{20,}\.[\w-]{20,}|-----BEGIN [A-Z ]*PRIVATE KEY")
 """Keys of PostHog, JSON web tokens and private keys."""
-MADE = frozenset({".git", ".venv", "__pycache__", "node_modules", "dist", "build"})
+MADE = frozenset({".git", ".venv", ".hosts", ".hypothesis", "__pycache__", "node_modules", "dist", "build"})
 LARGEST = 2_000_000
 
 

@@ -60,7 +60,7 @@ def test_a_schema_contains_only_the_parts_a_caller_needs() -> None:
             "flag": {"type": "boolean"},
             "extras": FREE,
             "free": {"type": "array", "items": FREE},
-            "project_id": {"type": "string", "default": "@current"},
+            "project_id": {"type": "string"},
             "connection_id": {"type": "string"},
         },
         "required": ["name"],

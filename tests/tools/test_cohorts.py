@@ -176,3 +176,26 @@ async def test_older_servers_can_omit_any_field_but_the_id(field: str) -> None:
     api = FakeCall({f"GET {COHORT}": old, f"GET {COHORTS}": page(old)})
     assert (await run(GET, api, cohort_id=7))["id"] == 7
     assert len((await run(LIST, api))["cohorts"]) == 1
+
+
+PLAN = {"type": "person", "key": "plan", "operator": "exact", "value": ["pro"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"type": "AND", "values": [PLAN, PLAN]}, {"type": "AND", "values": [{"type": "AND", "values": [PLAN, PLAN]}]}),
+        (
+            {"type": "OR", "values": [PLAN, {"type": "AND", "values": [PLAN]}]},
+            {"type": "OR", "values": [{"type": "OR", "values": [PLAN]}, {"type": "AND", "values": [PLAN]}]},
+        ),
+        ({"type": "OR", "values": [{"type": "AND", "values": [PLAN]}]},) * 2,
+    ],
+)
+async def test_conditions_are_sent_in_groups_so_that_posthogs_page_can_open_the_cohort(
+    given: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    api = FakeCall({f"POST {COHORTS}": answer("cohort")})
+    await run(CREATE, api, name="x", filters={"properties": given})
+    assert api.last.body is not None
+    assert api.last.body["filters"] == {"properties": sent}

@@ -28,6 +28,7 @@ from ..table import (
     series_columns,
 )
 from . import inputs, stored
+from .comparing import with_comparison
 from .compiling import PosthogQuery, event_node, shared, unless_empty
 from .computing import Computed, results
 from .dates import Range, Rounding, intervals
@@ -68,6 +69,8 @@ class _FunnelOptions:
     window: int = 14
     """The time to convert, counted from the first step."""
     window_unit: str = "day"
+    one_value_each: bool = True
+    """Whether each user counts under one value of a breakdown, so that the values add up."""
 
 
 def _read(args: QueryFunnel) -> Spec[_FunnelOptions]:
@@ -78,6 +81,7 @@ def _read(args: QueryFunnel) -> Spec[_FunnelOptions]:
         interval=args.interval,
         splits=inputs.splits(args.breakdown),
         most_values=args.breakdown_limit if args.breakdown else None,
+        compare=args.compare,
         **inputs.shared(args, args.date_from),
     )
 
@@ -94,6 +98,7 @@ def _read_stored(source: stored.StoredQuery) -> Spec[_FunnelOptions] | None:
         stored.text(shown.get("funnelOrderType")) or "ordered",
         stored.whole(shown.get("funnelWindowInterval"), 14),
         stored.one_of(tuple(_UNIT_SECONDS), shown.get("funnelWindowIntervalUnit")) or "day",
+        one_value_each=shown.get("breakdownAttributionType") != "all_events",
     )
     return Spec(
         options=options,
@@ -171,6 +176,8 @@ def _steps(spec: Spec[_FunnelOptions], computed: Computed, marks: dict[str, Any]
         cut = f"Only {spec.most_values} values are named; the rest are grouped as {OTHER}."
         notes = (Note(f"{cut} Raise `breakdown_limit` to see more."), *notes)
     facts, small = (_facts(spec, groups[0][1], computed), 0) if len(groups) == 1 else _best_and_worst(groups)
+    if sizes and len(groups) > 1 and _adds_up(spec):
+        facts = {"all_values": _of_all_values(sizes), **facts}
     if small:
         notes = (*notes, Note(f"Best and worst have at least {SMALLEST_BASE} users that entered; {small} have fewer."))
     return Report(Table("funnel", (dimension(split_name(spec.splits)), *_COLUMNS), rows), facts, marks, notes)
@@ -229,6 +236,18 @@ def _facts(spec: Spec[_FunnelOptions], steps: Sequence[FunnelResult], computed: 
         facts["biggest_drop"] = drop | given(also_to=also([_name(spec, one, steps[one]) for one in others]))
     whole = last.median_conversion_time if len(steps) == 2 else computed.answer.total_median_conversion_time
     return facts | given(median_total_s=_seconds(whole))
+
+
+def _adds_up(spec: Spec[_FunnelOptions]) -> bool:
+    """Return whether no user counts under two values of the breakdown."""
+    return not spec.splits or (spec.options.one_value_each and not spec.is_by_cohort)
+
+
+def _of_all_values(sizes: Sequence[int]) -> dict[str, Any]:
+    """Return the conversion of all users; PostHog counts each under one value, that of the first step."""
+    entered, completed = sizes[0], sizes[-1]
+    shown = {"entered": entered, "completed": completed}
+    return shown | given(conversion_percent=percent(completed, entered))
 
 
 def _best_and_worst(groups: Sequence[tuple[str, Sequence[FunnelResult]]]) -> tuple[dict[str, Any], int]:
@@ -337,6 +356,8 @@ def _headline(spec: Spec[_FunnelOptions], report: Report) -> Headline | None:
         case "time_to_convert":
             return headline_of("time to convert, average", fact.get("average_s"), "seconds")
         case _:
+            if not _adds_up(spec):
+                return None
             entered, completed = _ends(spec, report.table)
             return headline_of(f"conversion, {completed} of {entered}", percent(completed, entered), "percent")
 
@@ -359,4 +380,6 @@ KIND = Kind(
     headline=_headline,
     range_interval=_range_interval,
     rounding=lambda _: Rounding.EXACT,
+    leaves_out_open=lambda spec: spec.compare is not None,
+    compared=with_comparison,
 )

@@ -54,6 +54,8 @@ class Kind[I: Analysis, O]:
     """Return what PostHog counts of the intervals at the ends of the range."""
     leaves_out_open: Callable[[Spec[O]], bool] = _never
     """Return whether the current interval would distort numbers that cannot be corrected afterwards."""
+    compared: Callable[[Report, Report, Range], Report] | None = None
+    """Return a report with the one of the range before, where PostHog does not compare: that takes a second query."""
     sent: Callable[[PosthogQuery], PosthogQuery] = dict
     """Return the query to compute, when it is not the one to store."""
     unread_headline: Callable[[StoredQuery, Any], Headline | None] = _no_headline

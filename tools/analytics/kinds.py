@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ...gateway.call import Call
+from ...gateway.errors import Refused
 from ...schemas.analytics.queries import Analysis
 from ..operation.dates import Calendar, calendar_of, relative
 from ..query.seen_names import first_event
@@ -39,6 +40,12 @@ async def read_typed[I: Analysis, O](api: Call, kind: Kind[I, O], args: I, *, to
     Raises Refused (`invalid_argument`) for dates that PostHog would misread, and for types of groups that do not exist.
     """
     spec, calendar = await with_group_types(api, kind.read(args)), calendar_of(api)
+    if to_store and spec.compare and kind.compared is not None:
+        raise Refused(
+            "invalid_argument",
+            f"compare: PostHog stores no comparison of a {kind.name}.",
+            f"Leave it out, and compare with {kind.tool}.",
+        )
     interval, rounding = kind.range_interval(spec), kind.rounding(spec)
     dates = settled(
         storable(spec.dates) if to_store else spec.dates,

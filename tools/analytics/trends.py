@@ -144,6 +144,7 @@ def _report(spec: TrendSpec, computed: Computed, span: Range) -> Report:
             marks["incomplete_last"] = f"{span.now:%Y-%m-%d}"
             if spec.compare:
                 notes = (Note(f"{span.now:%Y-%m-%d} is not over, so no change is shown. Pass date_to: -1d."), *notes)
+        marks |= _of_all_values(spec, lines)
         whole = span.end <= span.now and not span.compares_before_data
         return Report(_totals(spec, lines, earlier, with_change=whole), (), marks, notes)
     days = next((line.result.days for line in lines if line.result.days), list[str]())
@@ -229,6 +230,13 @@ def _totals(spec: TrendSpec, lines: Sequence[_TrendLine], earlier: _Lines, *, wi
     compared = compared[: 1 + with_change]
     share_column = (Column("share_percent", Role.SHARE),) if shared_out else ()
     return Table("bars", (dimension(split), Column("value", Role.VALUE), *compared, *share_column), tuple(rows))
+
+
+def _of_all_values(spec: TrendSpec, lines: Sequence[_TrendLine]) -> dict[str, Any]:
+    """Return `{"all_values"}`: the sum over the values of a breakdown, where each event has one of them."""
+    if len(lines) < 2 or spec.is_by_cohort or not spec.splits or {line.base for line in lines} != {0}:
+        return {}
+    return {"all_values": number(_whole(lines[0], lines, None))} if is_additive(spec, 0) else {}
 
 
 def _before(line: _TrendLine, earlier: _Lines) -> tuple[Cell, Cell]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...gateway.call import Call
-from ...gateway.errors import GatewayError, Refused
+from ...gateway.errors import GatewayError
 from ...schemas.base.shown import Whole
 from ...schemas.experiments.objects import (
     CreateExperiment,
@@ -17,15 +17,13 @@ from ...schemas.experiments.objects import (
     UpdateExperiment,
 )
 from ...schemas.flags import FlagRow, Variant
-from ...schemas.json import as_list, as_object
-from ...schemas.models import as_sentence, metric_flaws
 from ..operation import Effect, Operation, Result, Toolset, listing, read, show
 from ..operation.dates import instants, midnights
 from ..operation.editing import Change, Editing, plain_arguments
-from ..operation.merging import merged_by
 from ..operation.pages import PagedRows
 from ..operation.undoing import removal
 from ..operation.writing import create, deleting, updating
+from .stored import SPECIAL, STORED, changed_fields, fields_back, with_links, without_empty_plan
 
 EXPERIMENTS = "/api/projects/{project_id}/experiments/"
 EXPERIMENT = "/api/projects/{project_id}/experiments/{experiment_id}/"
@@ -47,6 +45,9 @@ async def _create_experiment(api: Call, args: CreateExperiment) -> Result:
         "description": args.description,
         "parameters": {"feature_flag_variants": variants} if variants else None,
         "metrics": args.metrics,
+        "metrics_secondary": args.secondary_metrics,
+        "saved_metrics_ids": [each.as_link() for each in args.saved_metrics] if args.saved_metrics else None,
+        "running_time_calculation": args.running_time_calculation,
         "type": args.type,
     }
     body = {name: value for name, value in body.items() if value is not None}
@@ -83,39 +84,21 @@ def _has(shown: dict[str, Any], requested: list[Variant]) -> bool:
     return stored == {variant.key: variant.rollout_percentage for variant in requested}
 
 
+async def _find(api: Call, args: UpdateExperiment | DeleteExperiment) -> dict[str, Any]:
+    return with_links(await api.get(EXPERIMENT, experiment_id=args.experiment_id))
+
+
+async def _store(api: Call, change: Change) -> dict[str, Any]:
+    return with_links(await api.patch(EXPERIMENT, change.body, experiment_id=change.before["id"]))
+
+
 def _body(api: Call, args: UpdateExperiment, stored: Mapping[str, Any]) -> Mapping[str, Any]:
-    body = args.given(leave_out=frozenset({"metrics", "remove_metrics"}))
-    if args.metrics is not None or args.remove_metrics is not None:
-        was = as_list(stored.get("metrics"))
-        body["metrics"] = merged_by(("uuid",), was, args.metrics or (), args.remove_metrics or ())
-        _check_metrics(body["metrics"], was)
-    return body | instants(api, args, *_DATES)
-
-
-def _check_metrics(metrics: Sequence[Any], stored: Sequence[Any]) -> None:
-    """Raise Refused (`invalid_argument`) for metrics that PostHog's models reject. What the stored metric with the same
-    uuid has is accepted: PostHog can be newer than the models here.
-    """
-    known = {as_object(metric).get("uuid"): set(metric_flaws(metric)) for metric in stored}
-    found = [
-        flaw.within(at)
-        for at, metric in enumerate(metrics)
-        for flaw in metric_flaws(metric)
-        if flaw not in known.get(as_object(metric).get("uuid"), ())
-    ]
-    if found:
-        raise Refused("invalid_argument", f"metrics: {as_sentence(found)}.", "Correct the metrics, merged by uuid.")
+    return args.given(leave_out=SPECIAL) | changed_fields(args, stored) | instants(api, args, *_DATES)
 
 
 def _back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
-    """Return the arguments that bring back the fields; metrics are given by uuid, and the new ones removed."""
-    back = {**plain_arguments(before, after, [name for name in names if name != "metrics"])}
-    if "metrics" in names:
-        was = as_list(before.get("metrics"))
-        known = {as_object(metric).get("uuid") for metric in was}
-        added = [metric["uuid"] for metric in map(as_object, as_list(after.get("metrics"))) if "uuid" in metric]
-        back |= {"metrics": was, "remove_metrics": [uuid for uuid in added if uuid not in known]}
-    return {name: value for name, value in back.items() if value != []}
+    special = fields_back(before, after, names)
+    return {**plain_arguments(before, after, [name for name in names if name not in STORED]), **special}
 
 
 async def _reasons(_: Call, change: Change) -> Sequence[str]:
@@ -142,6 +125,9 @@ _EDITING: Editing[Any] = Editing(
     path=EXPERIMENT,
     gives=ExperimentView,
     target="experiment_id",
+    find=_find,
+    store=_store,
+    meant=without_empty_plan,
     body=_body,
     back=_back,
     reasons=_reasons,

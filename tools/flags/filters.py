@@ -9,6 +9,7 @@ from ...schemas.json import as_list, as_object, is_object
 from ...schemas.text import excerpt
 from ..operation import unexpected_shape
 from ..operation.merging import merged, merged_by, reverting
+from .targeting import typed, with_typed_groups
 
 _EVERYBODY = 100
 """The rollout of a condition without one, in percent."""
@@ -29,11 +30,12 @@ def changed_filters(args: UpdateFlag, flag: Mapping[str, Any]) -> dict[str, Any]
         filters["payloads"] = merged(filters.get("payloads"), args.payloads)
         _check_payload_keys(args.payloads, filters)
     if args.conditions is not None:
-        filters["groups"] = _with_conditions(groups_of(filters), args.conditions)
+        filters["groups"] = _with_conditions(filters, args.conditions)
     if args.rollout_percentage is not None:
         filters["groups"] = _with_rollout(groups_of(filters), args.rollout_percentage, args.condition)
     if args.serve_variant is not None:
         filters = _serving(filters, args.serve_variant)
+    _check_payload_of_true(filters)
     return filters
 
 
@@ -87,6 +89,8 @@ def _check_payloads(args: UpdateFlag, stored: Mapping[str, Any]) -> None:
 
 def _merged(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     filters = merged(stored, {name: value for name, value in given.items() if name != "multivariate"})
+    if "groups" in given:
+        filters = with_typed_groups(filters)
     if "multivariate" not in given:
         return filters
     multivariate = given["multivariate"]
@@ -148,16 +152,31 @@ def _check_payload_keys(payloads: Mapping[str, Any], filters: Mapping[str, Any])
         )
 
 
-def _with_conditions(groups: list[dict[str, Any]], changes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _check_payload_of_true(filters: Mapping[str, Any]) -> None:
+    """Raise Refused for variants beside the payload of a flag without them, which PostHog rejects."""
+    variants = [as_object(each).get("key") for each in as_list(as_object(filters.get("multivariate")).get("variants"))]
+    if variants and "true" not in variants and "true" in as_object(filters.get("payloads")):
+        raise Refused(
+            "invalid_argument",
+            "`variants`: the flag has a payload for true, which a flag with variants cannot have.",
+            'Remove it in the same call with payloads {"true": null}, and set payloads by variant.',
+        )
+
+
+def _with_conditions(filters: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the conditions with some changed, removed and added. Raises Refused if none is left."""
+    groups = groups_of(filters)
     conditions: list[dict[str, Any] | None] = list(groups)
     for change in changes:
         fields = {name: value for name, value in change.items() if name not in ("condition", "remove")}
         if "condition" not in change:
-            conditions.append({"properties": [], **fields})
+            conditions.append(typed({"properties": [], **fields}, filters))
             continue
         at = _position(groups, change["condition"])
-        conditions[at] = None if change.get("remove") else merged(groups[at], fields)
+        changed = merged(groups[at], fields)
+        conditions[at] = (
+            None if change.get("remove") else typed(changed, filters) if "properties" in fields else changed
+        )
     left = [each for each in conditions if each is not None]
     if not left:
         raise Refused(

@@ -18,6 +18,7 @@ from ..operation.writing import create, deleting, updating
 from .filters import changed_filters, filters_back, groups_of
 from .finding import FLAG, FLAGS, find_flag, find_to_change
 from .people import evidence, reach_of, what_a_person_gets
+from .targeting import with_typed_groups
 
 _EXPERIMENT = "/api/projects/{project_id}/experiments/{experiment_id}/"
 _MOST_EXPERIMENTS = 3
@@ -55,7 +56,8 @@ async def _create_flag(api: Call, args: CreateFlag) -> Result:
     if args.variants:
         variants = [variant.model_dump(exclude_none=True) for variant in args.variants]
         filters = {**filters, "multivariate": {"variants": variants}}
-    return await _create(api, args, {"name": args.name, "active": args.active, "filters": filters, "tags": args.tags})
+    fields = {"name": args.name, "active": args.active, "filters": with_typed_groups(filters), "tags": args.tags}
+    return await _create(api, args, fields | {"ensure_experience_continuity": args.ensure_experience_continuity})
 
 
 async def _copy_flag(api: Call, args: CreateFlag, project: int) -> Result:
@@ -73,6 +75,8 @@ async def _copy_flag(api: Call, args: CreateFlag, project: int) -> Result:
         )
     active = args.active if "active" in args.model_fields_set else False
     fields = {"name": args.name or found.name, "active": active, "filters": filters, "tags": args.tags or found.tags}
+    kept = args.ensure_experience_continuity
+    fields["ensure_experience_continuity"] = found.ensure_experience_continuity if kept is None else kept
     return {**await _create(api, args, fields), "copied_from": project}
 
 
@@ -123,7 +127,7 @@ async def _reasons(api: Call, change: Change) -> Sequence[str]:
         reasons.append("It turns the flag on.")
     elif was_on and "key" in names:
         reasons.append("The flag is on, and code asks for it by its old key.")
-    elif was_on and "filters" in names:
+    elif was_on and not names.isdisjoint(("filters", "ensure_experience_continuity")):
         reasons.append("The flag is on: this changes who gets it, or what they get.")
     numbers = as_list(change.before.get("experiment_set"))
     states = [await _state_of(api, number) for number in numbers[:_MOST_EXPERIMENTS]]

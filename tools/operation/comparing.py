@@ -20,7 +20,7 @@ VOLATILE = frozenset(
     ]
 )
 """Fields that change by themselves, or follow from others."""
-_FOLLOWS = {"tiles": "insights"}
+_FOLLOWS = {"tiles": "insights", "saved_metrics": "saved_metrics_ids"}
 """Fields that show in another way what the named ones do."""
 _LONGEST = 2000
 """Most characters of one value in a difference."""

@@ -13,6 +13,8 @@ from .assigning import Responses, score_of
 
 MOST_SAMPLES = 5
 _SAMPLE_CHARACTERS = 200
+_THUMBS, _UP, _DOWN = 2, 1, 2
+"""The scale of two thumbs, and its responses: 1 is up in PostHog's SDKs, so an average would say nothing."""
 _NPS_SCALE = 10
 _PROMOTERS, _DETRACTORS = 9, 6
 WRITTEN = "respondents_wrote"
@@ -56,11 +58,17 @@ def _summary(question: QuestionView, values: Sequence[Any]) -> dict[str, Any]:
 
 
 def _rating(question: QuestionView, values: Sequence[Any]) -> dict[str, Any]:
-    """Return the average, counts per rating and, on the scale from 0 to 10, the net promoter score."""
+    """Return the average, counts per rating and, on the scale from 0 to 10, the net promoter score; or the thumbs."""
     scores = [score for value in values if (score := score_of(value)) is not None]
     counts = Counter(scores)
     shown: dict[str, Any] = {}
-    if scores:
+    if question.scale == _THUMBS and set(scores) <= {_UP, _DOWN}:
+        shown = {
+            "thumbs_up": counts[_UP],
+            "thumbs_down": counts[_DOWN],
+            "up_percent": percent(counts[_UP], len(scores)),
+        }
+    elif scores:
         shown = {"average": mean(scores), "counts": {f"{number(score)}": counts[score] for score in sorted(counts)}}
     if question.scale == _NPS_SCALE and scores:
         promoters = sum(count for score, count in counts.items() if score >= _PROMOTERS)

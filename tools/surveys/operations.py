@@ -16,6 +16,7 @@ from ...schemas.surveys.objects import (
     SurveyRow,
     SurveyView,
     UpdateSurvey,
+    flaw_of_schedule,
 )
 from ..operation import Effect, Operation, Result, Toolset, listing, read, show
 from ..operation.dates import instant, instants, midnights
@@ -25,7 +26,11 @@ from ..operation.writing import create, updating
 
 SURVEYS = "/api/projects/{project_id}/surveys/"
 SURVEY = "/api/projects/{project_id}/surveys/{survey_id}/"
-_NESTED = ("questions", "conditions", "appearance")
+_MERGED = ("conditions", "appearance", "translations")
+_NESTED = ("questions", *_MERGED)
+_ITERATIONS = ("iteration_count", "iteration_frequency_days")
+_REPEATING = ("schedule", *_ITERATIONS)
+_NOT_REPEATING = ("once", "always")
 _DATES = ("start_date", "end_date")
 _UNDER_WAY = "The survey is running: people who answered before saw it as it was, and its statistics mix both."
 _DRAFT = "This survey is a draft. Users do not see it until update_survey sets start_date."
@@ -43,6 +48,8 @@ async def _create_survey(api: Call, args: CreateSurvey) -> Result:
         "description": args.description,
         "conditions": args.conditions,
         "appearance": args.appearance,
+        **{name: getattr(args, name) for name in _REPEATING},
+        "translations": args.translations,
         "start_date": instant(api, "start_date", args.start_date),
     }
     body = {name: value for name, value in body.items() if value is not None}
@@ -59,13 +66,28 @@ def _archived(stored: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
 
 
 def _body(api: Call, args: UpdateSurvey, stored: Mapping[str, Any]) -> Mapping[str, Any]:
-    body = args.given(leave_out=frozenset({"questions", "remove_questions", "conditions", "appearance"}))
+    body = args.given(leave_out=frozenset({"questions", "remove_questions", *_MERGED}))
     if args.questions is not None or args.remove_questions is not None:
         body["questions"] = _questions(args, stored)
-    for name in ("conditions", "appearance"):
+    for name in _MERGED:
         if (given := getattr(args, name)) is not None:
             body[name] = merged(stored.get(name), given)
-    return body | instants(api, args, *_DATES)
+    return body | _repeating(args, stored) | instants(api, args, *_DATES)
+
+
+def _repeating(args: UpdateSurvey, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the schedule; one that does not repeat clears the iterations, as PostHog's page does.
+
+    Raises Refused for a schedule that lacks something.
+    """
+    given = {name: value for name in _REPEATING if (value := getattr(args, name)) is not None}
+    if not given:
+        return {}
+    cleared = dict.fromkeys(_ITERATIONS, 0) if given.get("schedule") in _NOT_REPEATING else {}
+    after: dict[str, Any] = {name: {**stored, **cleared, **given}.get(name) for name in _REPEATING}
+    if problem := flaw_of_schedule(after["schedule"], after["iteration_count"], after["iteration_frequency_days"]):
+        raise Refused("invalid_argument", f"{problem}.", "Set all three, or schedule once or always.")
+    return {name: value for name, value in after.items() if name in given or (name in cleared and stored.get(name))}
 
 
 def _questions(args: UpdateSurvey, stored: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -92,13 +114,14 @@ def _known(question: Mapping[str, Any]) -> dict[str, Any]:
 
 def _back(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
     """Return the arguments that bring back the fields: questions by id, and null for what was added to an object."""
-    back = dict(plain_arguments(before, after, [name for name in names if name not in _NESTED]))
+    cleared = _ITERATIONS if before.get("schedule") in _NOT_REPEATING else ()
+    back = dict(plain_arguments(before, after, [name for name in names if name not in (*_NESTED, *cleared)]))
     if "questions" in names:
         was = [_known(question) for question in as_objects(before.get("questions"))]
         known = {question.get("id") for question in was}
         added = [question.get("id") for question in as_objects(after.get("questions"))]
         back |= {"questions": was, "remove_questions": [number for number in added if number not in known]}
-    for name in ("conditions", "appearance"):
+    for name in _MERGED:
         if name in names:
             back[name] = reverting(before.get(name), after.get(name))
     return {name: value for name, value in back.items() if value != []}
@@ -129,6 +152,11 @@ def _notes(_: Call, args: UpdateSurvey, change: Change, after: Mapping[str, Any]
     return notes
 
 
+def _meant(survey: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the survey with null for iterations of 0, which mean the same."""
+    return {**survey, **{name: survey.get(name) or None for name in _ITERATIONS}}
+
+
 _EDITING: Editing[Any] = Editing(
     what="survey",
     path=SURVEY,
@@ -138,6 +166,7 @@ _EDITING: Editing[Any] = Editing(
     back=_back,
     reasons=_reasons,
     notes=_notes,
+    meant=_meant,
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from posthog_sandbox.api.experiments.resource import ROUTES
+from posthog_sandbox.api.experiments.saved_metrics import ROUTES as SAVED_METRICS
 from posthog_sandbox.api.flags.resource import FLAGS
 from posthog_sandbox.http.resource import routes
 
@@ -32,7 +33,7 @@ def metric(**fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def api() -> Iterator[Resources]:
-    with closing(Resources((*ROUTES, *routes(FLAGS)), KnownEvents("purchase_completed"))) as opened:
+    with closing(Resources((*ROUTES, *SAVED_METRICS, *routes(FLAGS)), KnownEvents("purchase_completed"))) as opened:
         yield opened
 
 
@@ -66,6 +67,7 @@ async def test_an_experiment_has_posthogs_fields_and_no_others(api: Resources) -
     assert (await draft(api)).keys() == {
         *("id", "name", "description", "start_date", "end_date", "feature_flag_key", "feature_flag", "holdout"),
         *("holdout_id", "exposure_cohort", "parameters", "secondary_metrics", "saved_metrics", "saved_metrics_ids"),
+        "running_time_calculation",
         *("filters", "archived", "deleted", "created_by", "created_at", "updated_at", "type", "exposure_criteria"),
         *("metrics", "metrics_secondary", "stats_config", "scheduling_config", "conclusion", "conclusion_comment"),
         *("primary_metrics_ordered_uuids", "secondary_metrics_ordered_uuids", "user_access_level", "status"),
@@ -148,6 +150,8 @@ async def test_an_unsuitable_flag_is_400(api: Resources, keys: tuple[str, ...], 
             "Action(s) with ID 9 not found or deleted.",
         ),
         ({"saved_metrics_ids": [{"id": 1}]}, "saved_metrics_ids", "Saved metric does not exist"),
+        ({"saved_metrics_ids": ["1"]}, "saved_metrics_ids", "Saved metric must be an object"),
+        ({"saved_metrics_ids": [{"id": 1, "metadata": {}}]}, "saved_metrics_ids", "Metadata must have a type key"),
         ({"exposure_criteria": {"filterTestAccounts": "no"}}, "exposure_criteria", "exposure_criteria.filterTest"),
     ],
 )
@@ -359,3 +363,24 @@ async def test_an_experiment_of_another_project_is_404(api: Resources) -> None:
 
     assert (await api.send("GET", f"/2/experiments/{made['id']}/")).status == 404
     assert (await api.send("POST", f"/2/experiments/{made['id']}/launch/")).status == 404
+
+
+async def test_a_shared_metric_is_linked_with_its_place_and_a_change_replaces_all_links(api: Resources) -> None:
+    shared = await api.make("experiment_saved_metrics/", name="Purchases", query=metric())
+    link = {"id": shared["id"], "metadata": {"type": "secondary"}}
+
+    made = await draft(api, saved_metrics_ids=[link])
+
+    (shown,) = made["saved_metrics"]
+    assert (shown["saved_metric"], shown["name"], shown["query"]) == (shared["id"], "Purchases", metric())
+    assert shown["metadata"] == {"type": "secondary"}
+    assert made["saved_metrics_ids"] is None
+    path = f"experiments/{made['id']}/"
+    assert len((await api.patch(path, name="Renamed"))["saved_metrics"]) == 1
+    assert (await api.patch(path, saved_metrics_ids=[]))["saved_metrics"] == []
+
+
+async def test_a_shared_metric_needs_a_query_of_a_metric(api: Resources) -> None:
+    rejected = await api.send("POST", "experiment_saved_metrics/", {"name": "x", "query": {"kind": "TrendsQuery"}})
+    assert rejected.status == 400
+    assert rejected.detail.startswith("Metric query kind must be")

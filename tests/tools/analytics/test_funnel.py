@@ -85,6 +85,7 @@ async def test_small_groups_are_neither_best_nor_worst_and_ties_are_all_named() 
     groups = by_value(Chrome=(200, 50), Arc=(29, 29), Safari=(40, 10), Opera=(30, 0), Edge=(5, 0))
     shown = await run(FUNNEL, answered(groups), steps=["a", "b"], breakdown="$browser")
     assert shown["facts"] == {
+        "all_values": {"entered": 304, "completed": 89, "conversion_percent": 29.3},
         "best": {"value": "Chrome", "entered": 200, "conversion_percent": 25, "tied": ["Safari (40)"]},
         "worst": {"value": "Opera", "entered": 30, "conversion_percent": 0},
     }
@@ -93,7 +94,7 @@ async def test_small_groups_are_neither_best_nor_worst_and_ties_are_all_named() 
 
 async def test_equal_groups_have_no_best_and_equal_drops_are_all_named() -> None:
     shown = await run(FUNNEL, answered(by_value(A=(40, 10), B=(80, 20))), steps=["a", "b"], breakdown="$browser")
-    assert "facts" not in shown
+    assert shown["facts"] == {"all_values": {"entered": 120, "completed": 30, "conversion_percent": 25}}
     equal = await run(FUNNEL, answered([step("a", 90), step("b", 60), step("c", 30)]), steps=["a", "b", "c"])
     assert equal["facts"]["biggest_drop"] == {
         "from": "a", "to": "b", "lost": 30, "lost_percent": 33.3, "of": 90, "also_to": ["c"]

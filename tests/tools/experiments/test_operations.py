@@ -189,3 +189,90 @@ async def test_a_change_of_a_metric_is_checked_as_a_whole() -> None:
     assert api.last.body == {"metrics": [{**newer, "goal": "decrease"}]}
     with pytest.raises(Refused, match=r"metrics: `0.goal` must be one of increase, decrease"):
         await run(UPDATE, api, experiment_id=11, metrics=[{"uuid": "u-1", "goal": "down"}])
+
+
+PAYMENTS = {"kind": "ExperimentMetric", "metric_type": "mean", "source": PAID}
+PLAN = {"minimum_detectable_effect": 20, "recommended_sample_size": 4000, "recommended_running_time": 14}
+SHARED = {"id": 90, "saved_metric": 5, "metadata": {"type": "secondary"}, "name": "Revenue", "query": PAYMENTS}
+
+
+async def test_secondary_and_shared_metrics_and_the_plan_are_sent() -> None:
+    api = api_with()
+    shared = ["5", {"id": 6, "type": "secondary"}]
+    asked = {"secondary_metrics": [PAYMENTS], "saved_metrics": shared, "running_time_calculation": PLAN}
+    await run(CREATE, api, name="x", feature_flag_key=KEY, **asked)
+    assert api.last.body == {
+        "name": "x",
+        "feature_flag_key": KEY,
+        "metrics_secondary": [PAYMENTS],
+        "saved_metrics_ids": [
+            {"id": 5, "metadata": {"type": "primary"}},
+            {"id": 6, "metadata": {"type": "secondary"}},
+        ],
+        "running_time_calculation": PLAN,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "body"),
+    [
+        ({"secondary_metrics": [PAYMENTS]}, {"metrics_secondary": [{**PAYMENTS, "uuid": "s-1"}, PAYMENTS]}),
+        ({"remove_metrics": ["s-1"]}, {"metrics_secondary": []}),
+        (
+            {"saved_metrics": [6]},
+            {
+                "saved_metrics_ids": [
+                    {"id": 5, "metadata": {"type": "secondary"}},
+                    {"id": 6, "metadata": {"type": "primary"}},
+                ]
+            },
+        ),
+        ({"saved_metrics": ["5"]}, {"saved_metrics_ids": [{"id": 5, "metadata": {"type": "primary"}}]}),
+        ({"remove_metrics": ["5"]}, {"saved_metrics_ids": []}),
+        (
+            {"running_time_calculation": {"recommended_running_time": 21}},
+            {"running_time_calculation": {**PLAN, "recommended_running_time": 21}},
+        ),
+    ],
+)
+async def test_an_update_keeps_the_metrics_and_the_plan_that_it_does_not_name(
+    given: dict[str, Any], body: dict[str, Any]
+) -> None:
+    stored = experiment(
+        metrics=[{**PAYMENTS, "uuid": "p-1"}],
+        metrics_secondary=[{**PAYMENTS, "uuid": "s-1"}],
+        saved_metrics=[SHARED],
+        running_time_calculation=PLAN,
+    )
+
+    def changed(sent: Sent) -> dict[str, Any]:
+        fields = dict(sent.body or {})
+        links = fields.pop("saved_metrics_ids", None)
+        if links is not None:
+            fields["saved_metrics"] = [
+                {**SHARED, "saved_metric": link["id"], "metadata": link["metadata"]} for link in links
+            ]
+        if "metrics_secondary" in fields:
+            fields["metrics_secondary"] = [{"uuid": "new", **metric} for metric in fields["metrics_secondary"]]
+        return {**stored, **fields}
+
+    api = FakeCall({f"GET {EXPERIMENT}": stored, f"PATCH {EXPERIMENT}": changed})
+    shown = await run(UPDATE, api, experiment_id=11, **given)
+    assert api.last.body == body
+    assert shown["changed"].keys() == body.keys() or all(name.partition(".")[0] in body for name in shown["changed"])
+    assert "also_changed" not in shown
+    assert shown["undo"]["tool"] == "update_experiment"
+
+
+async def test_removing_an_unknown_metric_is_rejected() -> None:
+    api = FakeCall({f"GET {EXPERIMENT}": experiment(metrics=[{**PAYMENTS, "uuid": "p-1"}])})
+    with pytest.raises(Refused, match="the experiment has no metric p-2"):
+        await run(UPDATE, api, experiment_id=11, remove_metrics=["p-2"])
+
+
+@pytest.mark.parametrize(
+    "plan", [{"sample_size": 5}, {"recommended_sample_size": "many"}, {"recommended_running_time": 0}]
+)
+def test_a_plan_of_something_else_is_rejected(plan: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="running_time_calculation"):
+        CreateExperiment.model_validate({"name": "x", "feature_flag_key": KEY, "running_time_calculation": plan})

@@ -73,10 +73,11 @@ async def test_a_variant_is_served_to_everybody_and_the_others_stay_defined(sand
 
 async def test_a_flag_is_copied_to_another_project_and_is_off_there(sandbox: LiveSandbox) -> None:
     (source, *_) = [str(row["id"]) for row in (await sandbox.call("list_projects"))["projects"] if row["id"] != 1]
-    await new_flag(sandbox, "copied", rollout_percentage=30, project_id=source)
+    await new_flag(sandbox, "copied", rollout_percentage=30, project_id=source, ensure_experience_continuity=True)
     shown = await sandbox.call("create_flag", key="copied", copy_from=source)
     assert (shown["active"], shown["copied_from"]) == (False, int(source))
     assert shown["filters"]["groups"][0]["rollout_percentage"] == 30
+    assert shown["ensure_experience_continuity"] is True
     cohort = [{"key": "id", "type": "cohort", "value": 1}]
     await new_flag(
         sandbox, "tied", project_id=source, rollout_percentage=None, filters={"groups": [{"properties": cohort}]}

@@ -112,6 +112,19 @@ def test_a_funnel_is_its_conversion_over_every_value_of_a_breakdown() -> None:
     assert telling(split, groups).headline == {"what": "conversion, 60 of 400", "value": 15, "unit": "percent"}
 
 
+def test_users_who_count_under_several_values_are_not_added_up() -> None:
+    source: dict[str, Any] = {"kind": "FunnelsQuery", "series": [PAGEVIEW, PAID], "dateRange": {"date_from": "-30d"}}
+    groups = [[{**step, "breakdown_value": [value]} for step in STEPS] for value in ("Chrome", "Safari")]
+    of_each = source | {"breakdownFilter": {"breakdown": ["$browser"], "breakdown_type": "event"}}
+    assert telling(of_each, groups).fields["facts"]["all_values"]["entered"] == 400
+    all_events = of_each | {"funnelsFilter": {"breakdownAttributionType": "all_events"}}
+    by_cohort = source | {"breakdownFilter": {"breakdown": [1, 2], "breakdown_type": "cohort"}}
+    for several in (all_events, by_cohort):
+        said = telling(several, groups)
+        assert said.headline is None
+        assert "all_values" not in said.fields.get("facts", {})
+
+
 def test_the_views_of_a_funnel_have_their_own_headlines() -> None:
     source: dict[str, Any] = {"kind": "FunnelsQuery", "series": [PAGEVIEW, PAID], "dateRange": {"date_from": "-9d"}}
     trend = telling(source | {"funnelsFilter": {"funnelVizType": "trends"}}, [line([10.0, 20.0, 15.0])])

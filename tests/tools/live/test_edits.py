@@ -39,6 +39,10 @@ class Edit:
     places: tuple[str, ...]
 
 
+_METRICS = (
+    ("metrics", "metrics", "primary_metrics_ordered_uuids"),
+    ("secondary_metrics", "metrics_secondary", "secondary_metrics_ordered_uuids"),
+)
 type Draw = Callable[[random.Random, Mapping[str, Any]], Edit]
 
 
@@ -77,7 +81,8 @@ def variants(draw: random.Random, stored: Mapping[str, Any]) -> Edit:
     first["rollout_percentage"] = share if others else 100
     if others:
         others[0]["rollout_percentage"] = 100 - share
-    return Edit({"variants": [first, *others]}, ("filters.multivariate",))
+    removed = {"payloads": {"true": None}} if "true" in as_object(stored["filters"].get("payloads")) else {}
+    return Edit({"variants": [first, *others], **removed}, ("filters.multivariate", "filters.payloads"))
 
 
 def payload(draw: random.Random, stored: Mapping[str, Any]) -> Edit:
@@ -99,14 +104,25 @@ def appearance(draw: random.Random, _: Mapping[str, Any]) -> Edit:
     return Edit({"appearance": {"position": draw.choice(["left", "right", "center"])}}, ("appearance",))
 
 
+def translations(draw: random.Random, _: Mapping[str, Any]) -> Edit:
+    language = draw.choice(["de", "fr", "ja"])
+    return Edit({"translations": {language: {"name": f"{draw.randrange(99)}"}}}, ("translations",))
+
+
+def plan(draw: random.Random, _: Mapping[str, Any]) -> Edit:
+    given = {draw.choice(["recommended_sample_size", "recommended_running_time"]): draw.randrange(1, 99)}
+    return Edit({"running_time_calculation": given}, ("running_time_calculation",))
+
+
 def steps(draw: random.Random, _: Mapping[str, Any]) -> Edit:
     return Edit({"steps": [{"event": "$pageview", "url": f"/{draw.randrange(99)}"}]}, ("steps",))
 
 
 def metrics(draw: random.Random, _: Mapping[str, Any]) -> Edit:
+    argument, field, order = draw.choice(_METRICS)
     source = {"kind": "EventsNode", "event": "purchase_completed"}
     metric = {"kind": "ExperimentMetric", "metric_type": "mean", "source": source, "name": f"M{draw.randrange(99)}"}
-    return Edit({"metrics": [metric]}, ("metrics", "primary_metrics_ordered_uuids"))
+    return Edit({argument: [metric]}, (field, order))
 
 
 KINDS: Mapping[str, tuple[str, str, str, tuple[Draw, ...]]] = {
@@ -114,7 +130,10 @@ KINDS: Mapping[str, tuple[str, str, str, tuple[Draw, ...]]] = {
         "list_flags",
         "flag",
         "feature_flags",
-        (text("name"), tags, toggled("active"), rollout, added_condition, variants, payload),
+        (
+            *(text("name"), tags, toggled("active"), rollout, added_condition, variants, payload),
+            toggled("ensure_experience_continuity"),
+        ),
     ),
     "update_cohort": ("list_cohorts", "cohort_id", "cohorts", (text("name"), text("description"))),
     "update_action": ("list_actions", "action_id", "actions", (text("name"), text("description"), tags, steps)),
@@ -130,13 +149,13 @@ KINDS: Mapping[str, tuple[str, str, str, tuple[Draw, ...]]] = {
         "list_surveys",
         "survey_id",
         "surveys",
-        (text("name"), text("description"), question, appearance),
+        (text("name"), text("description"), question, appearance, translations),
     ),
     "update_experiment": (
         "list_experiments",
         "experiment_id",
         "experiments",
-        (text("name"), text("description"), metrics),
+        (text("name"), text("description"), metrics, plan),
     ),
 }
 """The list, the argument that names the object, the resource, and the edits of each update tool."""

@@ -44,7 +44,10 @@ _FREE_FORM = frozenset(
     [
         "query",
         "conditions",
+        "translations",
         "metrics",
+        "metrics_secondary",
+        "running_time_calculation",
         "appearance",
         "filters",
         "properties",

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from maton_posthog.gateway.errors import Failed
+from maton_posthog.gateway.errors import Failed, Refused
 from maton_posthog.gateway.projects import Project
 from maton_posthog.schemas.surveys.objects import CreateSurvey, Question, UpdateSurvey
 from maton_posthog.tools.surveys.operations import OPERATIONS
@@ -77,11 +77,13 @@ async def test_a_start_date_launches_the_survey() -> None:
 DRAWN: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"type": "rating", "display": "emoji"}, {"display": "emoji", "scale": 5}),
     ({"type": "rating", "display": "emoji", "scale": 3}, {"display": "emoji", "scale": 3}),
+    ({"type": "rating", "display": "emoji", "scale": 2}, {"display": "emoji", "scale": 2}),
     ({"type": "rating", "scale": 7}, {"display": "number", "scale": 7}),
     ({"type": "open"}, {}),
     ({"type": "link", "link": "mailto:a@b.c"}, {}),
     ({"type": "single_choice", "choices": ["a", "b"], "hasOpenChoice": True}, {}),
     ({"type": "open", "id": "q", "branching": {"type": "end"}, "buttonText": "Go"}, {}),
+    ({"type": "open", "translations": {"de": {"question": "Warum?"}}}, {}),
 ]
 
 
@@ -94,7 +96,7 @@ def test_a_question_is_completed_so_that_it_can_be_drawn(question: dict[str, Any
 REJECTED: list[tuple[dict[str, Any], str]] = [
     ({"type": "rating", "scale": 4}, "10"),
     ({"type": "rating", "scale": 3}, "`scale` must be 5, 7 or 10 with display number"),
-    ({"type": "rating", "display": "emoji", "scale": 10}, "`scale` must be 3 or 5 with display emoji"),
+    ({"type": "rating", "display": "emoji", "scale": 10}, "`scale` must be 2, 3 or 5 with display emoji"),
     ({"type": "open", "choices": ["a", "b"]}, "`choices` is only valid with"),
     ({"type": "open", "scale": 10}, "`scale` is only valid with type rating"),
     ({"type": "single_choice"}, "needs 2 to 20 `choices`"),
@@ -190,3 +192,60 @@ async def test_a_survey_that_cannot_be_read_is_not_changed() -> None:
     with pytest.raises(Failed):
         await run(UPDATE, api, survey_id=ID, appearance={"position": "right"})
     assert [sent.method for sent in api.sent] == ["GET"]
+
+
+RECURRING = {"schedule": "recurring", "iteration_count": 4, "iteration_frequency_days": 30}
+
+
+async def test_a_schedule_and_translations_are_set() -> None:
+    api = FakeCall({f"POST {SURVEYS}": stored})
+    german = {"de": {"name": "Umfrage"}}
+    await run(CREATE, api, name="x", type="popover", questions=[NPS], translations=german, **RECURRING)
+    assert api.last.body is not None
+    assert {name: api.last.body[name] for name in (*RECURRING, "translations")} == {**RECURRING, "translations": german}
+
+
+async def test_translations_are_merged_by_language() -> None:
+    both = {"de": {"name": "Umfrage"}, "fr": {"name": "Sondage"}}
+    api = FakeCall({f"GET {SURVEY}": survey(translations=both), f"PATCH {SURVEY}": stored})
+    await run(UPDATE, api, survey_id=ID, translations={"de": None, "it": {"name": "Sondaggio"}})
+    assert api.last.body == {"translations": {"fr": {"name": "Sondage"}, "it": {"name": "Sondaggio"}}}
+
+
+@pytest.mark.parametrize(
+    ("before", "given", "sent"),
+    [
+        ({"schedule": "once"}, RECURRING, RECURRING),
+        (RECURRING, {"iteration_count": 5}, {"iteration_count": 5}),
+        (RECURRING, {"schedule": "once"}, {"schedule": "once", "iteration_count": 0, "iteration_frequency_days": 0}),
+        ({"schedule": "once", "iteration_count": None}, {"schedule": "always"}, {"schedule": "always"}),
+    ],
+)
+async def test_a_schedule_changes_whole(before: dict[str, Any], given: dict[str, Any], sent: dict[str, Any]) -> None:
+    api = FakeCall(
+        {f"GET {SURVEY}": survey(**before), f"PATCH {SURVEY}": lambda one: survey(**before | (one.body or {}))}
+    )
+    shown = await run(UPDATE, api, survey_id=ID, **given)
+    assert api.last.body == sent
+    undo = {name: value for name, value in shown["undo"]["arguments"].items() if name in RECURRING}
+    assert undo == {name: before[name] for name in undo}
+    assert undo.keys() >= given.keys() & before.keys()
+
+
+@pytest.mark.parametrize(
+    ("before", "given", "problem"),
+    [
+        ({"schedule": "once"}, {"schedule": "recurring"}, "recurring needs `iteration_count`"),
+        ({"schedule": "once"}, {"iteration_count": 2}, "need `schedule` recurring"),
+        (RECURRING, {"schedule": "always", "iteration_count": 2}, "need `schedule` recurring"),
+    ],
+)
+async def test_a_schedule_that_would_not_repeat_as_it_says_is_rejected(
+    before: dict[str, Any], given: dict[str, Any], problem: str
+) -> None:
+    api = FakeCall({f"GET {SURVEY}": survey(**before)})
+    with pytest.raises(Refused, match=problem):
+        await run(UPDATE, api, survey_id=ID, **given)
+    if "iteration_count" not in before:
+        with pytest.raises(ValidationError, match=problem):
+            CreateSurvey.model_validate({"name": "x", "type": "api", "questions": [NPS], **given})

@@ -206,6 +206,15 @@ def test_only_a_scale_of_10_has_an_nps_and_invalid_ratings_are_counted() -> None
     assert "nps" not in shown
 
 
+def test_thumbs_are_counted_by_their_side_without_an_average() -> None:
+    shown = summary({"type": "rating", "question": "?", "display": "emoji", "scale": 2}, 1, "1", "2", "x")
+    assert shown["thumbs_up"] == 2
+    assert shown["thumbs_down"] == 1
+    assert shown["up_percent"] == 66.7
+    assert shown["not_a_rating"] == 1
+    assert "average" not in shown
+
+
 def test_links_are_only_counted_and_text_samples_are_few_and_short() -> None:
     assert summary({"type": "link", "question": "?"}, "link clicked") == {
         "question": "?",

@@ -15,6 +15,7 @@ from .dashboards.resource import dashboard_routes
 from .definitions import ROUTES as DEFINITIONS
 from .experiments.copies import ROUTES as EXPERIMENT_COPIES
 from .experiments.resource import ROUTES as EXPERIMENTS
+from .experiments.saved_metrics import ROUTES as SAVED_METRICS
 from .flags.bulk import ROUTES as FLAG_BULK
 from .flags.cohorts import ROUTES as FLAG_COHORTS
 from .flags.copies import ROUTES as FLAG_COPIES
@@ -57,6 +58,7 @@ def resource_routes() -> tuple[Route, ...]:
         *FLAG_COHORTS,
         *FLAG_EVALUATION,
         *EXPERIMENT_COPIES,
+        *SAVED_METRICS,
     )
 
 

@@ -22,6 +22,7 @@ TABLES = (
     "annotations",
     "surveys",
     "experiments",
+    "experiment_saved_metrics",
     "property_types",
     "recording_views",
     "removed",

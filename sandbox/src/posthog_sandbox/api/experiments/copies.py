@@ -30,7 +30,7 @@ _COPIED = (
     "stats_config",
     "scheduling_config",
     "exposure_criteria",
-    "saved_metrics_ids",
+    "running_time_calculation",
 )
 _COPYING = (
     Field("feature_flag_key", text(blank=False), null=True),
@@ -50,6 +50,7 @@ def _copy(call: Call) -> Row:
         values = {name: deepcopy(experiment[name]) for name in _COPIED}
         for metrics in ("metrics", "metrics_secondary"):
             values[metrics] = [{**metric, "uuid": str(uuid.uuid4())} for metric in objects(values[metrics])]
+        values["saved_metrics_ids"] = deepcopy(experiment.get("_saved_metrics") or [])
         values |= {"feature_flag_key": key, "name": given.get("name") or _free_name(rows, experiment)}
         row = add_row(EXPERIMENTS, Change(rows, call.project_id, values, values, None))
         return EXPERIMENTS.show(rows, row)

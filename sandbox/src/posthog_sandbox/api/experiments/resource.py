@@ -28,9 +28,9 @@ from .rules import (
     metrics,
     ordered_uuids,
     parameters,
-    saved_metrics_ids,
     stats_config,
 )
+from .saved_metrics import check_links, linked_metrics, saved_metrics_ids
 
 _CONCLUSIONS = choice("won", "lost", "inconclusive", "stopped_early", "invalid")
 _ENDING = (
@@ -47,6 +47,7 @@ _FIELDS = (
     Field("parameters", parameters, null=True),
     Field("secondary_metrics", json_list, null=True),
     Field("saved_metrics_ids", saved_metrics_ids, null=True),
+    Field("running_time_calculation", json_object),
     Field("filters", json_object),
     Field("archived", boolean),
     Field("deleted", boolean),
@@ -70,8 +71,9 @@ _DEFAULTS: Row = {
     "exposure_cohort": None,
     "parameters": None,
     "secondary_metrics": [],
-    "saved_metrics": [],
     "saved_metrics_ids": None,
+    "running_time_calculation": {},
+    "_saved_metrics": [],
     "filters": {},
     "archived": False,
     "deleted": False,
@@ -96,6 +98,10 @@ def _check(change: Change, row: Row) -> Row:
     if row["holdout_id"] is not None:
         raise missing_reference(row["holdout_id"], "holdout_id")
     _check_actions(change)
+    links = row["saved_metrics_ids"]
+    check_links(change, links)
+    kept = links if "saved_metrics_ids" in change.values else row.get("_saved_metrics")
+    row |= {"_saved_metrics": kept or [], "saved_metrics_ids": None}
     for name, ordering in (
         ("metrics", "primary_metrics_ordered_uuids"),
         ("metrics_secondary", "secondary_metrics_ordered_uuids"),
@@ -160,6 +166,7 @@ def _show(rows: Rows, row: Row) -> Row:
         **public(rows, row),
         "feature_flag_key": None if flag is None else flag["key"],
         "feature_flag": None if flag is None else minimal_flag(flag),
+        "saved_metrics": linked_metrics(rows, row),
         "user_access_level": "editor",
         "status": _status(rows, row),
     }

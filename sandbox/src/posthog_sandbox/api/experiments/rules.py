@@ -144,16 +144,6 @@ def stats_config(value: Any, name: str) -> Row:
     return {**found, "method": method}
 
 
-def saved_metrics_ids(value: Any, name: str) -> list[Any]:
-    """Accept only an empty list, because the sandbox has no saved metrics."""
-    found = as_list(value)
-    if found is None:
-        raise invalid("Saved metrics must be a list", attr=name)
-    if found:
-        raise invalid("Saved metric does not exist or does not belong to this project", attr=name)
-    return []
-
-
 def check_dates(row: Row) -> None:
     """Raise ApiError 400 unless the end is after the start."""
     start, end = row["start_date"], row["end_date"]
