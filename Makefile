@@ -8,6 +8,9 @@ SIBLINGS := $(patsubst %/pyproject.toml,%,$(wildcard hogql/pyproject.toml sandbo
 PROJECTS := pyproject.toml $(SIBLINGS:%=%/pyproject.toml)
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3 python \
 	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python3 "$$HOME"/.local/share/uv/python/cpython-3.*/bin/python3)
+# The prepared data of the sandbox are made again when the code that generates them has changed.
+GENERATOR := $(wildcard sandbox/src/posthog_sandbox/dataset/*.py sandbox/src/posthog_sandbox/dataset/*/*.py)
+PREPARED := $(if $(GENERATOR),$(VENV)/.prepared)
 ARGS ?=
 SEEDS ?= 5
 SOAK_MINUTES ?= 30
@@ -18,10 +21,10 @@ SOAK_MINUTES ?= 30
 help:  ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-demo: $(VENV)/.installed-demo  ## Watch an MCP client use the server on synthetic data; no account needed.
+demo: $(VENV)/.installed-demo $(PREPARED)  ## Watch an MCP client use the server on synthetic data; no account needed.
 	@$(RUN) -m maton_posthog.server demo
 
-test: $(VENV)/.installed-dev  ## Run the tests; ARGS="-k flags" goes to pytest.
+test: $(VENV)/.installed-dev $(PREPARED)  ## Run the tests; ARGS="-k flags" goes to pytest.
 	@$(RUN) .ci/suites.py $(ARGS)
 
 oracle: $(VENV)/.installed-dev  ## Run recounts, combinations and property tests in full, with SEEDS=5 seeds.
@@ -39,7 +42,7 @@ coverage: $(VENV)/.installed-dev  ## Run the tests with branch coverage; fails b
 mutations: $(VENV)/.installed-dev  ## Remove each protection in turn: its tests have to fail; ARGS="--only NAME".
 	@$(RUN) -m tests.mutations $(ARGS)
 
-bench: $(VENV)/.installed-dev  ## Print costs as ratios; ARGS="--only hogql --events 5000000" measures HogQL.
+bench: $(VENV)/.installed-dev $(PREPARED)  ## Print costs as ratios; ARGS="--only hogql --events 5000000" measures HogQL.
 	@$(RUN) -m bench $(ARGS)
 
 soak: $(VENV)/.installed-dev  ## Run many clients over faults for 30 minutes; SOAK_MINUTES=2 makes it shorter.
@@ -90,6 +93,11 @@ $(VENV)/.installed-demo: $(PROJECTS) constraints.txt | $(RUN)
 $(VENV)/.installed-dev: $(PROJECTS) constraints.txt | $(RUN)
 	@$(call install,dev,430 MB,1.4 GB)
 	@touch $@ $(VENV)/.installed-demo
+
+# The installation makes these data, so this does nothing until the generator is changed.
+$(VENV)/.prepared: $(GENERATOR) | $(RUN)
+	@PYTHONPATH=sandbox/src $(RUN) -m posthog_sandbox.dataset.prepared
+	@touch $@
 
 # $(1) the extra, $(2) what it downloads on an empty machine, $(3) what it takes on disk.
 define install

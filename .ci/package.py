@@ -78,6 +78,7 @@ def main() -> None:
         wheels = Path(scratch, "dist")
         built = {each.name: build(each, wheels) for each in present}
         for each in present:
+            check_sdist(sdist(each, wheels))
             check_contents(each, built[each.name])
             alone = install(each, built[each.name], Path(scratch, each.name))
             check_names(each, alone)
@@ -95,6 +96,18 @@ def build(distribution: Distribution, target: Path) -> Path:
     run(*command, cwd=target.parent)
     (wheel,) = target.glob(f"{distribution.name.replace('-', '_')}-*.whl")
     return wheel
+
+
+def sdist(distribution: Distribution, folder: Path) -> Path:
+    """Return the sdist of a distribution that was built into this folder."""
+    (archive,) = folder.glob(f"{distribution.name.replace('-', '_')}-*.tar.gz")
+    return archive
+
+
+def check_sdist(archive: Path) -> None:
+    """Check that the sdist is without data that the build makes."""
+    with tarfile.open(archive) as file:
+        assert not [name for name in file.getnames() if name.endswith(".data")]
 
 
 def check_contents(distribution: Distribution, wheel: Path) -> None:
@@ -170,8 +183,13 @@ async def check_tools(installed: Installed, command: tuple[str, ...]) -> None:
 
 
 def try_sandbox(installed: Installed) -> None:
-    """Check that the command has a help text, and that a program gets events and the rows of the examples."""
+    """Check that the command has a help text, that the prepared data are there, and that a program gets events."""
     assert installed.succeed("posthog-sandbox", "--help").startswith("usage: posthog-sandbox ")
+    prepared = """
+from posthog_sandbox.dataset.prepared.archive import find
+print({block.table: block.rows for block in find().read()}["prepared_events"])
+"""
+    assert installed.succeed("python", "-P", "-c", prepared) == "100000\n"
     program = """
 import json, urllib.request
 from posthog_sandbox import Sandbox
@@ -193,7 +211,7 @@ def try_language(installed: Installed) -> None:
 
 def collect_tests(distribution: Distribution, wheels: Path, at: Path) -> int:
     """Install the unpacked sdist with what `.venv` has, collect its tests there, and return how many there are."""
-    (archive,) = wheels.glob(f"{distribution.name.replace('-', '_')}-*.tar.gz")
+    archive = sdist(distribution, wheels)
     with tarfile.open(archive) as file:
         file.extractall(at, filter="data")
     (source,) = at.iterdir()

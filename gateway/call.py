@@ -179,13 +179,13 @@ class Call:
         self._dispatcher.deadline += waited_s
         return waited_s > 0
 
-    async def soft_delete(self, path: str, **identifiers: object) -> Any:
-        """Send PATCH `{"deleted": true}` for a resource of RESTORABLE; the response must confirm it."""
-        return await self._set_deleted(path, identifiers, deleted=True)
+    async def soft_delete(self, path: str, also: Mapping[str, Any] | None = None, **identifiers: object) -> Any:
+        """Send PATCH `{"deleted": true, **also}` for a resource of RESTORABLE; the response must confirm it."""
+        return await self._set_deleted(path, identifiers, {**(also or {}), "deleted": True})
 
     async def restore(self, path: str, **identifiers: object) -> Any:
         """Send PATCH `{"deleted": false}`, the undo of `soft_delete`."""
-        return await self._set_deleted(path, identifiers, deleted=False)
+        return await self._set_deleted(path, identifiers, {"deleted": False})
 
     async def query[T](
         self,
@@ -362,11 +362,13 @@ class Call:
         )
         return await self._dispatcher.send(request)
 
-    async def _set_deleted(self, path: str, identifiers: Mapping[str, object], *, deleted: bool) -> dict[str, Any]:
+    async def _set_deleted(
+        self, path: str, identifiers: Mapping[str, object], body: Mapping[str, Any]
+    ) -> dict[str, Any]:
         if paths.resource(path) not in RESTORABLE:
             raise RuntimeError(f"{path} takes no soft delete")
         return await self._write(
-            "PATCH", path, {"deleted": deleted}, identifiers, lambda fields: fields.get("deleted") is deleted
+            "PATCH", path, body, identifiers, lambda found: found.get("deleted") is body["deleted"]
         )
 
     async def _write(

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import anyio
 
-from ..schemas.json import as_list, as_object
+from ..schemas.json import as_list, as_object, is_list
 from ..schemas.text import named
 from .budget import Budget
 from .connections import Send
@@ -27,6 +27,8 @@ class Project:
     timezone: str = "UTC"
     week_start: int = 0
     """The first day of a week: 0 for Sunday, 1 for Monday."""
+    has_test_accounts: bool | None = None
+    """Whether the project defines which users are test accounts; None if unknown."""
     candidates: tuple[str, ...] = ()
     """Possible projects of an unresolved one, as `number name`."""
 
@@ -156,6 +158,7 @@ def _read(response: object, wanted: int | Literal["@current"]) -> Project:
         name if isinstance(name, str) else None,
         timezone if isinstance(timezone, str) else "UTC",
         1 if fields.get("week_start_day") == 1 else 0,
+        bool(fields["test_account_filters"]) if is_list(fields.get("test_account_filters")) else None,
     )
 
 

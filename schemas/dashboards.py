@@ -1,12 +1,14 @@
 """Dashboards: `/api/projects/{project_id}/dashboards/`."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
-from .base import AskedWrite, Id, InProject, Page, View, Write
+from .analytics.saved import InsightQuery, ToolQuery, WithQuery
+from .base import AskedWrite, Id, InProject, Page, Part, View, Write
 from .base.changes import Changes
-from .base.forms import Clearable
+from .base.forms import Clearable, whole_number
 from .base.shown import Author, Fields, IfTrue, Items, Text
 from .insights import InsightBrief, InsightId, InsightView
 from .json import is_object
@@ -27,11 +29,57 @@ class GetDashboard(InProject):
     """Recompute the numbers."""
 
 
-class CreateDashboard(Write):
+COLUMNS = 12
+"""The width of a dashboard's grid."""
+_WIDTHS: Mapping[str, int] = {"full": COLUMNS, "two thirds": 8, "half": 6, "third": 4, "quarter": 3}
+_NARROWEST = 2
+
+
+def _columns(value: object) -> object:
+    """Return the number of columns that a width means. Raises ValueError for one that does not fit the grid."""
+    word = " ".join(value.replace("_", " ").replace("-", " ").casefold().split()) if isinstance(value, str) else value
+    found = _WIDTHS[word] if isinstance(word, str) and word in _WIDTHS else whole_number(word)
+    if isinstance(found, bool) or not isinstance(found, int) or not _NARROWEST <= found <= COLUMNS:
+        raise ValueError(f"must be {', '.join(_WIDTHS)}, or {_NARROWEST} to {COLUMNS} columns")
+    return found
+
+
+type Trimmed = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+"""A text without spaces around it, which PostHog drops too."""
+
+
+class NewTile(Part):
+    """A tile of a new dashboard: a new insight or a text."""
+
+    name: Trimmed | None = Field(default=None, max_length=400)
+    query: InsightQuery | None = None
+    description: str | None = None
+    text: Trimmed | None = Field(default=None, max_length=4000)
+    width: Annotated[int, BeforeValidator(_columns)] | None = None
+    """Columns of the grid."""
+
+    @model_validator(mode="after")
+    def _is_one_of_them(self) -> Self:
+        if self.text is not None:
+            if others := self.model_fields_set & {"name", "query", "description"}:
+                raise ValueError(f"is either a `text` or an insight; remove `text` or {', '.join(sorted(others))}")
+        elif self.query is None or self.name is None:
+            raise ValueError("needs `name` and `query`, or `text`")
+        return self
+
+
+class CreateDashboard(WithQuery, Write):
     name: str = Field(min_length=1, max_length=400)
     description: str | None = None
     pinned: bool | None = None
     tags: list[str] | None = None
+    tiles: list[Annotated[NewTile, WithJsonSchema({"type": "object"})]] | None = Field(default=None, max_length=20)
+    """{name, query} as in create_insight, or {text}; width: full, half, third, quarter. Up to 20."""
+
+    def queries(self) -> Mapping[str, ToolQuery | dict[str, Any]]:
+        """Return the queries by their place in the arguments."""
+        named = ((f"tiles.{at}.query", tile.query) for at, tile in enumerate(self.tiles or ()))
+        return {place: query for place, query in named if query is not None}
 
 
 class UpdateDashboard(Changes):
@@ -47,6 +95,8 @@ class UpdateDashboard(Changes):
 
 class DeleteDashboard(AskedWrite):
     dashboard_id: Id
+    delete_insights: bool = False
+    """Those only on this one."""
 
 
 class DashboardRow(View):

@@ -87,7 +87,6 @@ class CreateFlag(Write):
     """{key, rollout_percentage, name}; must add up to 100."""
     tags: list[str] | None = None
     ensure_experience_continuity: bool | None = None
-    """Same value before and after login."""
     copy_from: Id | None = None
     """Project that has the flag; the copy is off unless active is set."""
     create_usage_dashboard: bool = False

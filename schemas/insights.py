@@ -66,7 +66,9 @@ class CreateInsight(WithQuery, Write):
     """{tool, arguments} as in a call of query_trends, run_hogql...; or PostHog's own: {kind: TrendsQuery...}."""
     description: str | None = None
     tags: list[str] | None = None
-    dashboards: list[Id] | None = None
+    add_to_dashboards: list[Id] | None = None
+    dashboards: SkipJsonSchema[list[Id] | None] = None
+    """The former name of add_to_dashboards."""
     saved: bool = True
 
 

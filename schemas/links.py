@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from .base.forms import from_text
-from .json import is_list
+from .json import is_list, is_object
 
 PAGES: Mapping[str, str] = {
     "flag": "feature_flags/{id}",
@@ -20,14 +20,17 @@ PAGES: Mapping[str, str] = {
     "survey": "surveys/{id}",
     "person": "persons/{uuid}",
     "recording": "replay/{id}",
+    "error": "error_tracking/{id}",
 }
 """The path of an object's page behind `/project/{project_id}/`, with the field that it names (PostHog's frontend)."""
 
+_INSIGHT = PAGES["insight"].partition("{")[0]
 _FORMER_PATHS = {"actions": "action", "annotations": "annotation"}
 _KINDS = {path.rpartition("/")[0]: kind for kind, path in PAGES.items()} | _FORMER_PATHS
 _ARGUMENTS: Mapping[str, str] = {
     **{f"{kind}_id": kind for kind in PAGES},
     "flag": "flag",
+    "error": "error",
     "dashboards": "dashboard",
     "add_to_dashboards": "dashboard",
     "remove_from_dashboards": "dashboard",
@@ -35,6 +38,8 @@ _ARGUMENTS: Mapping[str, str] = {
     "remove_insights": "insight",
 }
 """The kind of object that an argument names, one or a list."""
+_OR_TEXT = ("error",)
+"""Arguments that can also be text, which can contain any address."""
 _PROJECTS = ("project_id", "copy_from")
 """Arguments that name a project."""
 _LONGEST = 2000
@@ -64,6 +69,21 @@ class Unpasted:
 
     arguments: Mapping[str, Any]
     projects: tuple[tuple[str, int], ...] = ()
+
+
+def insight_page(insight: Mapping[str, Any]) -> dict[str, str]:
+    """Return `{"url"}` with the path of an insight's page below its project; empty for one without a short id."""
+    short_id: object = insight.get("short_id")
+    return {"url": _INSIGHT + quote(short_id, safe="")} if isinstance(short_id, str) and short_id else {}
+
+
+def with_address(tile: Any, project: str | None) -> Any:
+    """Return a tile with the whole address of its insight, or without one if that of the project is not known."""
+    url: object = tile.get("url") if is_object(tile) else None
+    if not isinstance(url, str) or not url.startswith(_INSIGHT):
+        return tile
+    others = {name: value for name, value in tile.items() if name != "url"}
+    return {name: f"{project}/{url}" if name == "url" else tile[name] for name in (tile if project else others)}
 
 
 def unpasted(arguments: Mapping[str, Any]) -> Unpasted:
@@ -123,6 +143,8 @@ def _read(name: str, kind: str, value: Any, projects: list[tuple[str, int]]) -> 
     if not isinstance(value, str) or "://" not in value:
         return value
     page = parse(value)
+    if name in _OR_TEXT and (page is None or page.kind is None):
+        return value
     if page is None or page.kind != kind or page.identifier is None:
         found = f"the page of {_with_article(page.kind)}" if page and page.kind else "an address without one"
         raise WrongPage(name, f"must name {_with_article(kind)}; this is {found}")

@@ -128,6 +128,17 @@ class EventCount(View):
     count: Count
 
 
+class VerifiedMetric(View):
+    """A metric of the project's data catalog. `is_drifted`: the insight that it was made from has changed."""
+
+    name: str
+    display_name: str | None = None
+    description: str | None = None
+    unit: str | None = None
+    status: str | None = None
+    is_drifted: bool | None = None
+
+
 class PropertySample(View):
     """A row of EventTaxonomyQuery: a property and some of its values."""
 

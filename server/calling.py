@@ -60,6 +60,9 @@ async def call_tool(
             and (area := RESTORED[getattr(args, "resource", "")]) not in runtime.settings.toolsets
         ):
             raise _toolset_off(operation.name, area)
+        for other in operation.does(args):
+            if other not in runtime.offered and (off := not_offered(other, runtime)):
+                raise off
         if effect.writes:
             reject_marks(operation.name, arguments)
         reject_pseudonyms(runtime.privacy, arguments)
@@ -111,7 +114,8 @@ async def _rendered(
     runtime: Runtime, call: Call, link: Result, reply: Reply, offset: int | None
 ) -> tuple[str, dict[str, Any] | None]:
     """Return a result as text and, with `--structured`, as an object. Large ones are rendered in a thread."""
-    work = partial(_render, runtime, {**call.aimed(), **link, **reply.result}, offset, reply.revealed)
+    first = {name: value for name, value in link.items() if name not in reply.result}
+    work = partial(_render, runtime, {**call.aimed(), **first, **reply.result, **link}, offset, reply.revealed)
     is_large = call.is_large or any(
         isinstance(value, Rows) and len(value.text) > LARGE_BYTES for value in reply.result.values()
     )

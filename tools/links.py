@@ -11,7 +11,7 @@ from ..gateway.errors import GatewayError, Refused
 from ..gateway.paths import check_base_url
 from ..gateway.projects import Project, label
 from ..schemas.json import as_object, is_list
-from ..schemas.links import PAGES, Unpasted
+from ..schemas.links import PAGES, Unpasted, with_address
 from .operation import Result
 from .toolsets import Toolset
 
@@ -26,6 +26,7 @@ _KINDS: Mapping[Toolset, str] = {
     Toolset.SURVEYS: "survey",
     Toolset.PERSONS: "person",
     Toolset.RECORDINGS: "recording",
+    Toolset.ERRORS: "error",
 }
 """The kinds of object that each area shows."""
 _DEFINITIONS = "/api/projects/{project_id}/event_definitions/"
@@ -47,16 +48,20 @@ def check_project(pasted: Unpasted, project: Project | None) -> None:
 
 
 async def linked(call: Call, toolset: Toolset | None, result: Result, app_url: str | None) -> Result:
-    """Return the link of a result: `url` of an object, `row_url` of a list, nothing for a result without a page.
+    """Return the links of a result: `url` of an object, `row_url` of a list or of the recordings of an object, nothing
+    for a result without a page. The `tiles` of a new dashboard are returned with the addresses of their insights.
 
     `row_url` contains the name of the field that each row fills in. Without `app_url`, PostHog is asked once for each
     project; if it does not tell in time, there is no link.
     """
-    page = _page_of(toolset, result)
-    if page is None or call.project is None or not call.project.resolved:
+    pages = [page for page in (_page_of(toolset, result), _recordings_of(toolset, result)) if page]
+    if not pages or call.project is None or not call.project.resolved:
         return {}
     app = app_url or await _ask_app_url(call)
-    return {page[0]: f"{app}/project/{call.project.id}/{page[1]}"} if app else {}
+    project = f"{app}/project/{call.project.id}" if app else None
+    tiles: object = result.get("tiles") if toolset is Toolset.DASHBOARDS else None
+    linked_tiles = {"tiles": [with_address(tile, project) for tile in tiles]} if is_list(tiles) else {}
+    return {**({name: f"{project}/{page}" for name, page in pages} if project else {}), **linked_tiles}
 
 
 async def _ask_app_url(call: Call) -> str | None:
@@ -98,7 +103,15 @@ def _page_of(toolset: Toolset | None, result: Result) -> tuple[str, str] | None:
         return None
     if isinstance(value := found.get(identifier), int | str):
         return "url", page + quote(str(value), safe="")
-    rows: object = result.get(toolset.value) if toolset else None
-    if is_list(rows) and rows and identifier in as_object(rows[0]):
-        return "row_url", PAGES[kind]
-    return None
+    return _rows_of(result.get(toolset.value) if toolset else None, kind)
+
+
+def _recordings_of(toolset: Toolset | None, result: Result) -> tuple[str, str] | None:
+    """Return the link of the recordings in a result about something else."""
+    recordings = Toolset.RECORDINGS
+    return None if toolset is recordings else _rows_of(result.get(recordings.value), _KINDS[recordings])
+
+
+def _rows_of(rows: object, kind: str) -> tuple[str, str] | None:
+    identifier = PAGES[kind].partition("{")[2].rstrip("}")
+    return ("row_url", PAGES[kind]) if is_list(rows) and rows and identifier in as_object(rows[0]) else None

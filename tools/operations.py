@@ -7,6 +7,7 @@ from .analytics import operations as analytics
 from .analytics.actors import operations as actors
 from .analytics.changes import operations as changes
 from .dashboards import operations as dashboards
+from .errors import operations as errors
 from .experiments import operations as experiments
 from .experiments import results as experiment_results
 from .flags import operations as flags
@@ -37,6 +38,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *survey_stats.OPERATIONS,
     *experiments.OPERATIONS,
     *experiment_results.OPERATIONS,
+    *errors.OPERATIONS,
     *definitions.OPERATIONS,
     *restore.OPERATIONS,
     *account.OPERATIONS,

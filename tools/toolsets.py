@@ -38,6 +38,7 @@ class Toolset(StrEnum):
     ANNOTATIONS = "annotations"
     SURVEYS = "surveys"
     EXPERIMENTS = "experiments"
+    ERRORS = "errors"
     DEFINITIONS = "definitions"
 
 

@@ -24,6 +24,7 @@ QUERY_KINDS = frozenset(
         "PathsQuery",
         "StickinessQuery",
         "LifecycleQuery",
+        "ErrorTrackingQuery",
         "ExperimentQuery",
         "ExperimentExposureQuery",
         "InsightVizNode",

@@ -62,7 +62,6 @@ class Analysis(InProject):
 
     date_to: Bound | None = None
     filters: Filters | None = None
-    """As in query_trends."""
     filter_test_accounts: bool = False
     refresh: bool = False
     chart: bool = False
@@ -72,7 +71,6 @@ class Dated(Analysis):
     """The arguments of queries over a date range; relative dates count back from now."""
 
     date_from: RangeStart = "-30d"
-    """As in query_trends."""
 
 
 class QueryTrends(Dated):
@@ -181,7 +179,6 @@ class QueryRetention(Analysis):
 class QueryPaths(Dated):
     node: ClassVar[str] = "PathsQuery"
     date_from: RangeStart = "-7d"
-    """As in query_trends."""
     include: list[PathItem] = Field(default=["$pageview"])
     """[] for every event."""
     exclude: list[str] | None = None

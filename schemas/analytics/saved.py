@@ -104,16 +104,24 @@ type InsightQuery = Annotated[ToolQuery | dict[str, Any], PlainValidator(_either
 
 
 class WithQuery(InProject):
-    """The arguments of tools that store an insight's query. They act on the project and connection that it names."""
+    """The arguments of tools that store insights' queries. They act on the project and connection that these name."""
+
+    def queries(self) -> Mapping[str, ToolQuery | dict[str, Any]]:
+        """Return the queries by their place in the arguments."""
+        query: ToolQuery | dict[str, Any] | None = getattr(self, "query", None)
+        return {} if query is None else {"query": query}
 
     @model_validator(mode="after")
-    def _aim_like_the_query(self) -> Self:
-        query = getattr(self, "query", None)
-        named = _target(query.arguments) if isinstance(query, ToolQuery) else {}
-        for name in named.keys() & self.model_fields_set:
-            if getattr(self, name) != named[name]:
-                raise ValueError(f"`{name}` differs from the one in `query.arguments`; pass one of them")
-        return self.model_copy(update=named) if named else self
+    def _aim_like_the_queries(self) -> Self:
+        aim: dict[str, Any] = {}
+        for place, query in self.queries().items():
+            named = _target(query.arguments) if isinstance(query, ToolQuery) else {}
+            for name, value in named.items():
+                other = getattr(self, name) if name in self.model_fields_set else aim.get(name, value)
+                if other != value:
+                    raise ValueError(f"`{name}` differs from the one in `{place}.arguments`; pass one of them")
+            aim |= named
+        return self.model_copy(update=aim) if aim else self
 
 
 def _target(arguments: InProject) -> dict[str, Any]:

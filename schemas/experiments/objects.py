@@ -70,7 +70,7 @@ def _checked_plan(plan: dict[str, Any]) -> dict[str, Any]:
     return plan
 
 
-type Plan = Annotated[dict[str, Any], AfterValidator(_checked_plan)]
+type RunningTime = Annotated[dict[str, Any], AfterValidator(_checked_plan)]
 
 
 class ListExperiments(Page):
@@ -95,7 +95,7 @@ class CreateExperiment(Write):
     secondary_metrics: Annotated[Metrics, AfterValidator(_checked)] | None = None
     saved_metrics: SavedMetrics | None = None
     """Ids of shared metrics, or {id, type: secondary}."""
-    running_time_calculation: Plan | None = None
+    running_time_calculation: RunningTime | None = None
     """{minimum_detectable_effect (%), recommended_sample_size, recommended_running_time (days)}"""
     type: Literal["product", "web"] | None = None
 
@@ -117,7 +117,7 @@ class UpdateExperiment(Changes, AskedWrite):
     """Added. See create_experiment."""
     remove_metrics: list[str] | None = None
     """Uuids of metrics, or ids of shared ones."""
-    running_time_calculation: Plan | None = None
+    running_time_calculation: RunningTime | None = None
     start_date: ClearableInstant | None = None
     """now launches a draft and turns its flag on."""
     end_date: ClearableInstant | None = None

@@ -9,6 +9,14 @@ MUTATIONS = (
     *against(
         "an agent writes when it should only read",
         mutation(
+            "tiles-of-a-tool-that-is-off",
+            "server/calling.py",
+            "if other not in runtime.offered and",
+            "if False and",
+            "tests/server/settings/test_toolsets.py::"
+            "test_a_dashboard_makes_and_deletes_no_insights_where_their_tools_are_off",
+        ),
+        mutation(
             "write-tools-of-a-read-only-server",
             "server/tool_list.py",
             "and (reads or not settings.read_only)",

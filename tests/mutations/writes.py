@@ -5,6 +5,7 @@ from .mutation import against, mutation
 _WRITING = "tests/tools/operation/test_writing.py::"
 _ASKING = "tests/server/asking/test_approval.py::"
 _MEMBERS = "tests/tools/dashboards/test_members.py::"
+_MAKING = "tests/tools/dashboards/test_making.py::"
 _AUDIT = "tests/server/logs/test_audit_log.py::"
 
 MUTATIONS = (
@@ -174,6 +175,27 @@ MUTATIONS = (
             _MEMBERS + "test_a_cancelled_change_is_taken_back",
         ),
         mutation(
+            "half-a-dashboard",
+            "tools/dashboards/making.py",
+            "raise await failure(api, made, what, error) from error",
+            "raise",
+            _MAKING + "test_what_was_made_before_a_rejection_is_deleted",
+        ),
+        mutation(
+            "half-a-cancelled-dashboard",
+            "tools/dashboards/making.py",
+            "        await take_back(api, made)\n        raise",
+            "        pass\n        raise",
+            _MAKING + "test_a_cancelled_call_leaves_nothing",
+        ),
+        mutation(
+            "insights-outlive-their-dashboard",
+            "tools/dashboards/taking_back.py",
+            "or await is_deleted(again, numbers[0])",
+            "or numbers",
+            _MAKING + "test_insights_that_posthog_keeps_are_deleted_one_by_one",
+        ),
+        mutation(
             "other-dashboards-are-dropped",
             "schemas/insights.py",
             "return named or [tile",
@@ -252,8 +274,8 @@ MUTATIONS = (
         mutation(
             "unconfirmed-deletes",
             "gateway/call.py",
-            'lambda fields: fields.get("deleted") is deleted',
-            "lambda fields: True",
+            'lambda found: found.get("deleted") is body["deleted"]',
+            "lambda found: True",
             "tests/gateway/test_call.py::test_a_delete_that_the_response_does_not_confirm_is_an_error",
         ),
         mutation(

@@ -12,7 +12,7 @@ from .question import MOST_CALLS, Question, agree
 from .report import Report
 from .world import world
 
-MEDIAN_TOKENS, MOST_TOKENS, MOST_DESCRIBED = 200, 1_000, 1_000
+MEDIAN_TOKENS, MOST_TOKENS, MOST_DESCRIBED = 200, 1_000, 1_500
 """The limits for the answers to one question, and for describe_data before them."""
 
 

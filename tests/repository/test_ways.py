@@ -13,7 +13,7 @@ from .test_floors import FLOORS
 
 pytestmark = pytest.mark.anyio
 MOST_FILES = 10
-FILES_OF = {"explain_change": 14}
+FILES_OF = {"describe_data": 12, "explain_change": 14}
 """Tools that look at several things."""
 
 

@@ -28,7 +28,7 @@ PLAIN: tuple[Any, ...] = (
     [{"key": "$pageview", "type": "event", "value": "performed_event"}], {"type": "cohort", "property": 7}, 3, 10,
     {"tool": "query_trends", "arguments": {"events": ["$pageview"]}},
     [{"metric_type": "mean", "source": {"kind": "EventsNode", "event": "$pageview"}}],
-    {"recommended_sample_size": 5},
+    {"recommended_sample_size": 5}, [{"text": "a"}],
 )  # fmt: skip
 """Values of which every field accepts at least one."""
 CLEARED = {

@@ -32,6 +32,7 @@ UUID = "0197d0c6-5b1e-7d3a-9c41-3f7be21a8e54"
         (f"{HOST}/project/5/surveys/{UUID}", AppPage("survey", UUID, 5)),
         (f"{HOST}/project/5/persons/{UUID}#activeTab=events", AppPage("person", UUID, 5)),
         (f"{HOST}/project/5/replay/{UUID}?t=12", AppPage("recording", UUID, 5)),
+        (f"{HOST}/project/5/error_tracking/{UUID}?fingerprint=a", AppPage("error", UUID, 5)),
         (f"{HOST}/project/5/settings", AppPage(None, None, 5)),
         (f"{HOST}/project/5/insights/new", AppPage(None, None, 5)),
         (f"{HOST}/insights/new", None),
@@ -57,6 +58,10 @@ def test_no_text_makes_the_parser_fail(text: str) -> None:
         ({"flag": f"{HOST}/project/5/feature_flags/42"}, {"flag": "42"}, (("flag", 5),)),
         ({"flag_id": f"{HOST}/project/5/feature_flags/42"}, {"flag_id": "42"}, (("flag_id", 5),)),
         ({"project_id": f"{HOST}/project/5/insights/AbC123"}, {"project_id": "5"}, ()),
+        ({"error_id": f"{HOST}/project/5/error_tracking/{UUID}"}, {"error_id": UUID}, (("error_id", 5),)),
+        ({"error": f"{HOST}/project/5/error_tracking/{UUID}"}, {"error": UUID}, (("error", 5),)),
+        ({"error": "Failed to load https://a.example/x"}, {"error": "Failed to load https://a.example/x"}, ()),
+        ({"error": "https://a.example/x"}, {"error": "https://a.example/x"}, ()),
         ({"copy_from": f"{HOST}/project/5"}, {"copy_from": "5"}, ()),
         (
             {"dashboards": [3, f"{HOST}/project/5/dashboard/9", f"{HOST}/project/6/dashboard/10"]},

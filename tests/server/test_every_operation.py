@@ -28,6 +28,7 @@ ERAS = pytest.mark.parametrize("era", BOTH_ERAS)
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 APP = "https://us.posthog.com"
 PERSON = "5d79eecb-93e6-5c8b-90f9-8510ba4040b8"
+ERROR = "0190cccc-0000-7000-8000-000000000003"
 PERFORMED = {"key": "$pageview", "type": "event", "value": "performed_event"}
 
 ARGUMENTS: Mapping[str, dict[str, Any]] = {
@@ -67,6 +68,7 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "delete_action": {"action_id": 3},
     "get_person": {"person_id": PERSON},
     "get_recording": {"recording_id": "019c8795-79e3-7a05-ac56-597b102f1960"},
+    "get_error": {"error_id": ERROR},
     "create_annotation": {"content": "New feature launched"},
     "update_annotation": {"annotation_id": 5, "content": "Launch"},
     "delete_annotation": {"annotation_id": 5},
@@ -103,8 +105,10 @@ _VOLUMES = [
     [window, "web", 500, 20 if window else 90, ["TypeError"] if window else ["RangeError"], 100, [0]]
     for window in range(9)
 ]
+_PARTS = [["period", "now", 40, 9], ["period", "before", 50, 9], ["pages", "/", 40, 9]]
 _ACTOR = {"id": PERSON, "properties": {"plan": "pro"}, "distinct_ids": ["user_1"], "is_identified": True}
 _SURVEY_STATS = {"stats": {"survey shown": {"total_count": 2}, "survey sent": {"total_count": 1}}}
+_METRIC = {"name": "mrr", "description": "Revenue of all plans", "status": "approved", "is_drifted": False}
 _DAYS = {"days": ["2026-11-22", "2026-11-23"], "data": [1.0, 2.0]}
 INSIGHTS: Mapping[str, Any] = {
     "TrendsQuery": [{**_DAYS, "label": "$pageview", "count": 3.0, "action": {"order": 0}}],
@@ -112,6 +116,7 @@ INSIGHTS: Mapping[str, Any] = {
     "RetentionQuery": [{"date": "2026-11-22T00:00:00Z", "values": [{"count": 2}, {"count": 1}]}],
     "PathsQuery": [{"source": "1_/", "target": "2_/pricing", "value": 2, "average_conversion_time": 1000.0}],
     "StickinessQuery": [{"data": [1, 1], "days": [1, 2], "count": 2, "label": "$pageview", "action": {"order": 0}}],
+    "ErrorTrackingQuery": [answer("error_tracking_result")],
     "LifecycleQuery": [{**_DAYS, "status": "new"}, {**_DAYS, "status": "dormant", "data": [0.0, -1.0]}],
 }
 """Results of the typed queries."""
@@ -147,11 +152,19 @@ def upstream(request: Received) -> Any:
         sql = cast("dict[str, Any]", request.json)["query"].get("query", "")
         if "arrayJoin(pairs)" in sql:
             return {"results": _EXPLAINED}
+        if "issue_id" in sql:
+            return {"results": _PARTS if "pair" in sql else [[ERROR, 40, 50, "1.2.3"]]}
         if "AS all_events" in sql:
             return {"results": _VOLUMES}
+        if "AS held" in sql:
+            return {"results": [["$pageview", "plan", '"pro"', 2]]}
         if kind == "EventsQuery":
             return {"results": [["s-1", 0, None, "9", *[None] * 6]]}
         return {"results": INSIGHTS[kind]} if kind in INSIGHTS else _HOGQL
+    if resource == "data_catalog":
+        return page(_METRIC)
+    if resource == "groups_types":
+        return [{"group_type": "organization", "group_type_index": 0}]
     if request.method == "GET" and rest[-1:] == ["stats"]:
         return _SURVEY_STATS
     if request.method == "GET" and not rest:

@@ -13,6 +13,7 @@ FLAG, EXPERIMENT, DASHBOARD, INSIGHT, COHORT, ACTION, ANNOTATION = 8, 1, 1, 1, 1
 SURVEY = "0197d0c6-5b1e-7d3a-9c41-3f7be21a8e54"
 RECORDING = "01a20369-2004-7295-9b7d-9d2d22aff503"
 PERSON = "f20b9199-68a5-4ee7-ab6e-0d069211d6cc"
+ERROR = "35f1a6ac-0dae-5db6-ac00-f2a96c8f87de"
 CONNECTION = "d7f2ed1c-5be3-5285-85e0-d18240b5661d"
 COUNTED = "SELECT event, count() AS events FROM events WHERE timestamp > now() - INTERVAL 30 DAY GROUP BY event"
 PAYING = {"key": "plan", "type": "person", "value": ["pro"], "operator": "exact"}
@@ -80,8 +81,10 @@ DATA: Mapping[str, Pair] = {
     ),
     "list_persons": Pair({"limit": 2}, {"limit": 500}),
     "get_person": Pair({"person_id": PERSON}, {"person_id": "nobody@quillboard.example"}),
-    "list_recordings": Pair({"limit": 2, "date_from": "-30d"}, {"order": "length"}),
+    "list_recordings": Pair({"limit": 2, "date_from": "-30d", "error": "TypeError"}, {"order": "length"}),
     "get_recording": Pair({"recording_id": RECORDING}, {"recording_id": "01a20369-2004-7295-9b7d-000000000000"}),
+    "list_errors": Pair({"limit": 2, "date_from": "2026-10-24"}, {"status": "open"}),
+    "get_error": Pair({"error_id": ERROR, "date_from": "2026-10-24"}, {"error_id": "TypeError"}),
     "list_event_definitions": Pair({"search": "checkout"}, {"event_type": "custom"}),
     "list_property_definitions": Pair({"search": "plan"}, {"type": "group"}),
 }
@@ -92,7 +95,7 @@ OBJECTS: Mapping[str, Pair] = {
         {
             "name": "Page views",
             "query": {"tool": "query_trends", "arguments": {"events": ["$pageview"]}},
-            "dashboards": [DASHBOARD],
+            "add_to_dashboards": [DASHBOARD],
         },
         {"name": "Page views", "query": {"tool": "query_trends", "arguments": {"event": "$pageview"}}},
     ),
@@ -100,7 +103,18 @@ OBJECTS: Mapping[str, Pair] = {
     "delete_insight": Pair({"insight_id": INSIGHT}, {"insight_id": MISSING}),
     "list_dashboards": Pair({}, {"offset": -1}),
     "get_dashboard": Pair({"dashboard_id": DASHBOARD}, {"dashboard_id": MISSING}),
-    "create_dashboard": Pair({"name": "Growth", "tags": ["weekly"]}, {"name": ""}),
+    "create_dashboard": Pair(
+        {
+            "name": "Growth",
+            "tags": ["weekly"],
+            "tiles": [
+                {"text": "# Visits"},
+                {"name": "Page views", "query": {"tool": "query_trends", "arguments": {"events": ["$pageview"]}}},
+                {"name": "Events", "query": {"kind": "HogQLQuery", "query": "SELECT count() FROM events"}},
+            ],
+        },
+        {"name": "Growth", "tiles": [{"text": "# Visits"}, {"query": {"kind": "TrendsQuery"}, "width": "wide"}]},
+    ),
     "update_dashboard": Pair({"dashboard_id": DASHBOARD, "pinned": False}, {"dashboard_id": DASHBOARD}),
     "delete_dashboard": Pair({"dashboard_id": DASHBOARD}, {"dashboard_id": MISSING}),
     "list_cohorts": Pair({"search": "power"}, {"serch": "power"}),

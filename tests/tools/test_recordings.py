@@ -22,6 +22,10 @@ RECORDINGS = "/api/projects/{project_id}/session_recordings/"
 RECORDING = RECORDINGS + "{recording_id}/"
 ID = "019c8795-79e3-7a05-ac56-597b102f1960"
 PERSON = "5d79eecb-93e6-5c8b-90f9-8510ba4040b8"
+_SAYS = (
+    "position(lower(concat(ifNull(toString(properties.$exception_types), ''), ' ', "
+    "ifNull(toString(properties.$exception_values), ''))), lower('{}')) > 0"
+)
 BERLIN = Project(PROJECT_ID, "Default project", "Europe/Berlin")
 
 
@@ -54,6 +58,62 @@ async def test_list_shows_activity_and_next_offset() -> None:
         "date_from": "-7d",
         "next_offset": 3,
     }
+
+
+async def test_filters_are_sent_in_posthogs_form() -> None:
+    api = FakeCall({f"GET {RECORDINGS}": answer("session_recording_list_page")})
+    on_pricing = {"key": "$current_url", "operator": "icontains", "value": "/pricing"}
+
+    await run(
+        LIST, api,
+        events=["purchase", {"event": "*", "where": [on_pricing]}, {"action_id": 3}],
+        properties=[on_pricing, {"type": "cohort", "value": 7}],
+        error="any",
+        min_duration_s=90,
+    )  # fmt: skip
+
+    sent = {**on_pricing, "type": "event"}
+    assert {name: api.last.query[name] for name in ("events", "actions", "properties", "having_predicates")} == {
+        "events": [
+            {"id": "purchase", "name": "purchase", "type": "events"},
+            {"id": None, "name": None, "type": "events", "properties": [sent]},
+            {"id": "$exception", "name": "$exception", "type": "events"},
+        ],
+        "actions": [{"id": 3, "type": "actions"}],
+        "properties": [sent, {"key": "id", "value": 7, "operator": "in", "type": "cohort"}],
+        "having_predicates": [{"key": "duration", "type": "recording", "operator": "gte", "value": 90}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "key"),
+    [
+        ("0190CCCC-0000-7000-8000-000000000003", "issue_id = toUUID('0190cccc-0000-7000-8000-000000000003')"),
+        ("it's \\", _SAYS.format(r"it\'s \\")),
+        ("x') OR 1=1 --", _SAYS.format(r"x\') OR 1=1 --")),
+    ],
+)
+async def test_an_error_is_an_issue_or_its_words(error: str, key: str) -> None:
+    api = FakeCall({f"GET {RECORDINGS}": answer("session_recording_list_page")})
+
+    await run(LIST, api, error=error)
+
+    assert api.last.query["events"][0]["properties"] == [{"key": key, "type": "hogql"}]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"error": " "},
+        {"events": []},
+        {"properties": [{"key": "plan"}]},
+        {"min_duration_s": -1},
+        {"events": [{"name": "x"}]},
+    ],
+)
+def test_incomplete_filters_are_rejected(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ListRecordings.model_validate(arguments)
 
 
 async def test_the_last_page_has_no_next_offset() -> None:

@@ -7,24 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError, Refused
-from ...schemas.base import View
-from ...schemas.json import is_list
-from ...schemas.measures import Count
 from ...schemas.text import code
-from ..operation import read
-from ..query.seen_names import property_names
+from ..query.seen_names import group_types, property_names
 from .spec import GROUP, Condition, Counted, Spec, Split
-
-_TYPES = "/api/projects/{project_id}/groups_types/"
-_TYPES_AGE_S = 600.0
-
-
-class _GroupType(View):
-    group_type: str
-    group_type_index: Count
 
 
 async def with_group_types(api: Call, spec: Spec[Any]) -> Spec[Any]:
@@ -36,7 +23,7 @@ async def with_group_types(api: Call, spec: Spec[Any]) -> Spec[Any]:
     if not names:
         return spec
     try:
-        indexes = await _indexes(api)
+        indexes = await group_types(api)
         # An event can have a property with a dot in its name.
         known = (await property_names(api, "event")).distinct if indexes else frozenset[str]()
     except GatewayError:
@@ -91,18 +78,6 @@ def _split(one: Split, index_of: _IndexOf) -> Split:
     name = str(one.property)
     group = index_of(one.type, name) if _is_open(one.type, one.group_type_index) else None
     return Split(group[1], GROUP, group[0], name) if group else one
-
-
-async def _indexes(api: Call) -> dict[str, int]:
-    """Return the index of each type of groups."""
-    async with api.remembered("group types", _TYPES_AGE_S) as slot:
-        return (slot.found or slot.fill(await _types(api))).value
-
-
-async def _types(api: Call) -> dict[str, int]:
-    response = await api.counted_as(Budget.CRUD).get(_TYPES)
-    found = [read(_GroupType, one) for one in (response if is_list(response) else [])]
-    return {one.group_type: one.group_type_index for one in found}
 
 
 def _unknown(name: str, types: Sequence[str]) -> Refused:

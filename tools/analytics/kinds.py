@@ -16,6 +16,7 @@ from .dates import End, Range, check, resolve
 from .group_types import with_group_types
 from .inputs import settled, storable
 from .kind import Kind
+from .left_out import clock, clock_changes, filter_notes
 from .spec import Spec
 from .stored import INTERVALS, StoredQuery, one_of
 
@@ -108,9 +109,15 @@ async def beginning(api: Call, spec: Spec[Any], computed: Computed) -> datetime 
     return await first_event(api)
 
 
-def reported(kind: Kind[Any, Any], spec: Spec[Any], computed: Computed, span: Range) -> Report:
-    """Return the report of a result, with a note when its range, or the one before, is older than the data."""
+def reported(
+    kind: Kind[Any, Any], spec: Spec[Any], computed: Computed, span: Range, *, has_test_accounts: bool | None = None
+) -> Report:
+    """Return the report of a result, with notes on what it leaves out, on days of another length, and when its range,
+    or the one before, is older than the data.
+    """
     report = kind.report(spec, computed, span)
+    notes = (*filter_notes(spec, has_test_accounts=has_test_accounts), *clock_changes(kind.name, spec, span))
+    report = replace(report, marks={**report.marks, **clock(spec, span)}, notes=(*report.notes, *notes))
     if spec.dates.left_out:
         left_out = f"The current {spec.dates.left_out} is not over and is left out; date_to: now includes it."
         report = replace(report, notes=(Note(left_out), *report.notes))

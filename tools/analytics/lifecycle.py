@@ -56,6 +56,7 @@ def _report(spec: Spec[None], computed: Computed, span: Range) -> Report:
     elif over.incomplete_last is not None:
         notes.append(Note("In the last interval, dormant includes all users who have not come back yet."))
     columns = (dimension(spec.interval, spec.interval), *(Column(status, Role.STATUS) for status in _STATUSES))
+    notes.append(Note("Events without a person profile are not counted."))
     return Report(Table("time", columns, tuple(rows)), facts, marks, tuple(notes))
 
 

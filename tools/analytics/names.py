@@ -42,15 +42,16 @@ async def with_names(api: Call, spec: Spec[Any], report: Report) -> Report:
         ]
     except GatewayError:
         found = [f"Check the names: {_SEARCH}"] if doubted else []
-    return replace(report, notes=(*report.notes, *map(Note, [*_person_values(spec), *found[:_MOST_NOTES]])))
+    return replace(report, notes=(*report.notes, *map(Note, [*person_values(spec), *found[:_MOST_NOTES]])))
 
 
-def _person_values(spec: Spec[Any]) -> list[str]:
+def person_values(spec: Spec[Any]) -> list[str]:
     """Return the note on properties of persons that can have changed since an event."""
     name = next((name for owner, name in _properties(spec) if owner == "person" and changes(name)), None)
     if name is None:
         return []
-    return [f"{code(f'person.{name}', 67)} is its value at the time of each event in most projects, not today's."]
+    shown = code(f"person.{name}", 67)
+    return [f"{shown} is its value at the time of each event in most projects; a cohort has today's."]
 
 
 async def unseen_event_notes(api: Call, wanted: Iterable[str]) -> list[str]:

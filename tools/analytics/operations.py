@@ -70,7 +70,8 @@ async def _reported[I: Analysis, O](
         answer = computed.answer.model_copy(update={"results": shown_groups.results})
         computed = replace(computed, answer=answer)
     span = counted(kind, spec, computed, calendar_of(api), await beginning(api, spec, computed))
-    report = await api.apart(lambda: reported(kind, spec, computed, span))
+    known = api.project.has_test_accounts if api.project else None
+    report = await api.apart(lambda: reported(kind, spec, computed, span, has_test_accounts=known))
     if shown_groups.note:
         report = replace(report, notes=(*report.notes, Note(shown_groups.note)))
     return report, span

@@ -131,6 +131,8 @@ class Spec[O]:
     conditions: tuple[Condition, ...] = ()
     """Conditions on everything counted."""
     without_test_accounts: bool = False
+    sampling: float | None = None
+    """The share of users that a stored query counts; None for all."""
 
     def is_filtered(self, *counted: Counted) -> bool:
         """Return whether conditions apply to all events, or to one of these."""

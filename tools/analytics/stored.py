@@ -35,7 +35,14 @@ def shared(source: StoredQuery, *, default_start: str | None = _DEFAULT_START) -
         "dates": _dates(as_object(source.get("dateRange")), default_start),
         "conditions": conditions(source.get("properties")),
         "without_test_accounts": source.get("filterTestAccounts") is True,
+        "sampling": sampling_of(source),
     }
+
+
+def sampling_of(source: StoredQuery) -> float | None:
+    """Return the share of users that a query counts; None for all."""
+    factor = source.get("samplingFactor")
+    return float(factor) if isinstance(factor, (int, float)) and not isinstance(factor, bool) and factor > 0 else None
 
 
 def counted(node: StoredQuery) -> Counted:

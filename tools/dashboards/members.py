@@ -62,6 +62,16 @@ def _with_insights(board: Mapping[str, Any]) -> dict[str, Any]:
     return {**board, _INSIGHTS: [number for number in shown if number is not None]}
 
 
+def own_insights(board: Mapping[str, Any]) -> list[int]:
+    """Return the ids of the insights that are on this dashboard only."""
+    insights = [as_object(as_object(tile).get("insight")) for tile in as_list(board.get("tiles"))]
+    return [
+        each["id"]
+        for each in insights
+        if isinstance(each.get("id"), int) and not each.get("deleted") and set(dashboards_of(each)) <= {board["id"]}
+    ]
+
+
 def body_of(_: Call, args: UpdateDashboard, stored: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the fields to store; the insights are added and removed."""
     body = args.given(leave_out=_APART) | tags_of(args, stored)

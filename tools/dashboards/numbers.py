@@ -4,25 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import anyio
-
-from ...gateway.budget import Budget
 from ...gateway.call import Call
-from ...gateway.errors import GatewayError
 from ...schemas.dashboards import NumberedTiles
 from ...schemas.insights import InsightView
 from ...schemas.text import named
-from ..analytics.finding import INSIGHT
+from ..insights.numbers import computed
 from ..insights.results import age_of, is_analysis, shown_result
-from ..insights.withheld import without_persons
-from ..operation import read
 from ..operation.dates import calendar_of
 from ..query.seen_names import first_event
 
-_AT_ONCE = 3
-"""The number of queries that PostHog runs for one key at the same time."""
-_LEAST_S = 5.0
-"""The time that the call must have left to compute one more insight."""
 _COLUMNS = ("insight", "short_id", "what", "value", "unit", "change_percent", "change_of", "age_s")
 
 
@@ -46,25 +36,11 @@ async def _computed(
     api: Call, dashboard_id: int, insights: Sequence[InsightView]
 ) -> tuple[list[InsightView], list[str]]:
     """Return the insights with fresh results, and why some failed; those keep their cached result."""
-    found, failed = list(insights), list[str]()
-    room, far = anyio.CapacityLimiter(_AT_ONCE), api.counted_as(Budget.ANALYTICS)
-
-    async def compute(at: int, insight: InsightView) -> None:
-        async with room:
-            if api.left_s < _LEAST_S:
-                failed.append(f"{named(_name(insight))} (no time left)")
-                return
-            try:
-                query = {"refresh": "force_blocking", "from_dashboard": dashboard_id}
-                answer = await far.get(INSIGHT, query, insight_id=insight.id)
-                found[at] = read(InsightView, without_persons(api.privacy, answer))
-            except GatewayError as error:
-                failed.append(f"{named(_name(insight))} ({error.code})")
-
-    async with anyio.create_task_group() as tasks:
-        for at, insight in enumerate(insights):
-            tasks.start_soon(compute, at, insight)
-    return found, sorted(failed)
+    query = {"refresh": "force_blocking", "from_dashboard": dashboard_id}
+    found = await computed(api, [insight.id for insight in insights], query)
+    pairs = list(zip(insights, found, strict=True))
+    failed = [f"{named(_name(old))} ({new})" for old, new in pairs if isinstance(new, str)]
+    return [old if isinstance(new, str) else new for old, new in pairs], sorted(failed)
 
 
 def _line(api: Call, insight: InsightView, began: datetime | None) -> list[Any]:

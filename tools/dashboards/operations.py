@@ -1,6 +1,7 @@
 """Dashboards. PostHog cannot search them, so all pages are searched here; tiles are shown without their results."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...gateway.call import Call
@@ -21,11 +22,11 @@ from ..insights.withheld import without_persons
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
 from ..operation.editing import Change, Editing
 from ..operation.pages import MAX_PAGES, PAGE_SIZE, PagedRows
-from ..operation.writing import creating, deleting, updating
-from .members import DASHBOARD, arguments_back, body_of, read_dashboard, store_dashboard
+from ..operation.writing import delete, updating
+from .making import DASHBOARDS, create_dashboard, prepared_queries
+from .members import DASHBOARD, arguments_back, body_of, own_insights, read_dashboard, store_dashboard
 from .numbers import numbers_of
-
-DASHBOARDS = "/api/projects/{project_id}/dashboards/"
+from .taking_back import WITH_INSIGHTS, is_deleted
 
 
 async def _list_dashboards(api: Call, args: ListDashboards) -> Result:
@@ -88,7 +89,9 @@ async def _reasons(_: Call, change: Change) -> Sequence[str]:
     tiles = len(as_list(change.before.get("tiles")))
     if "deleted" not in change.body or not tiles:
         return ()
-    return (f"It has {tiles} {'tile' if tiles == 1 else 'tiles'}, and others may use it.",)
+    others = (f"It has {tiles} {'tile' if tiles == 1 else 'tiles'}, and others may use it.",)
+    own = len(own_insights(change.before)) if "delete_insights" in change.body else 0
+    return (*others, f"The insights only on it are deleted too: {own}.") if own else others
 
 
 _EDITING: Editing[Any] = Editing(
@@ -102,6 +105,26 @@ _EDITING: Editing[Any] = Editing(
     store=store_dashboard,
     reasons=_reasons,
 )
+
+
+async def _delete_dashboard(api: Call, args: DeleteDashboard) -> Result:
+    if not args.delete_insights:
+        return await delete(api, args, _EDITING, DashboardState)
+    own: list[int] = []
+
+    async def find(api: Call, args: DeleteDashboard) -> dict[str, Any]:
+        board = await read_dashboard(api, args)
+        own[:] = own_insights(board)
+        return board
+
+    shown = await delete(api, args, replace(_EDITING, find=find), DashboardState, WITH_INSIGHTS)
+    if not own:
+        return shown
+    if args.dry_run:
+        return {**shown, "would_delete_insights": own}
+    if await is_deleted(api, own[0]):
+        return {**shown, "deleted_insights": own}
+    return {**shown, "note": "PostHog deleted the dashboard, but kept its insights; delete_insight deletes one."}
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
@@ -121,14 +144,15 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         input=GetDashboard,
         run=_get_dashboard,
     ),
-    creating(
-        "POST /api/projects/{project_id}/dashboards/",
-        CreateDashboard,
-        DashboardView,
+    Operation(
         name="create_dashboard",
-        what="dashboard",
-        about="Create an empty dashboard. Add insights with create_insight or update_insight.",
+        about="Create a dashboard with all its tiles, or nothing; shows each tile's headline number.",
         toolset=Toolset.DASHBOARDS,
+        effect=Effect.CREATE,
+        input=CreateDashboard,
+        run=create_dashboard,
+        prepare=prepared_queries,
+        does=lambda args: ("create_insight",) if args.queries() else (),
     ),
     updating(
         UpdateDashboard,
@@ -137,12 +161,13 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         about="Change a dashboard's name, description, tags or insights, or pin it.",
         toolset=Toolset.DASHBOARDS,
     ),
-    deleting(
-        DeleteDashboard,
-        _EDITING,
-        DashboardState,
+    Operation(
         name="delete_dashboard",
         about="Delete a dashboard but keep its insights. Undo with restore_deleted.",
         toolset=Toolset.DASHBOARDS,
+        effect=Effect.DELETE,
+        input=DeleteDashboard,
+        run=_delete_dashboard,
+        does=lambda args: ("delete_insight",) if args.delete_insights else (),
     ),
 )

@@ -47,7 +47,11 @@ async def _get_experiment_results(api: Call, args: GetExperimentResults) -> Resu
     ]
     now = api.now()
     days = days_run(experiment.start_date, experiment.end_date, computed_at(exposures.last_refresh, now))
-    found_notes = [*notes(experiment, shares, readings), *_not_shown(metrics, requested)]
+    known = api.project.has_test_accounts if api.project else None
+    found_notes = [
+        *notes(experiment, shares, readings, has_test_accounts=known),
+        *_not_shown(metrics, requested),
+    ]
     return {
         "experiment": {**named, "days_run": round(days, 1), "method": _method(experiment)},
         "exposures": shares.as_json(),

@@ -102,7 +102,9 @@ def verdict(experiment: ExperimentSource, shares: Shares, readings: Sequence[Rea
     }
 
 
-def notes(experiment: ExperimentSource, shares: Shares, readings: Sequence[Reading]) -> list[str]:
+def notes(
+    experiment: ExperimentSource, shares: Shares, readings: Sequence[Reading], *, has_test_accounts: bool | None = None
+) -> list[str]:
     """Return the notes that do not affect the verdict."""
     found: list[str] = []
     compared = sum(len(reading.outcomes) for reading in readings)
@@ -121,6 +123,8 @@ def notes(experiment: ExperimentSource, shares: Shares, readings: Sequence[Readi
     gone = [key for key in shares.counts if key not in shares.expected and not key.startswith(_NO_VARIANTS)]
     if gone and shares.expected:
         found.append("Some exposures are of variants that the flag no longer has.")
+    if (experiment.exposure_criteria or {}).get("filterTestAccounts") is True and has_test_accounts is not False:
+        found.append("Test accounts are left out; the experiment's page in PostHog has the switch.")
     return found
 
 

@@ -29,11 +29,13 @@ from ..operation.editing import Change, Editing, plain_arguments, tags_of
 from ..operation.undoing import removal
 from ..operation.writing import create, deleting, updating
 from ..query.seen_names import first_event
+from .numbers import LATER, headlines
 from .results import age_of, is_analysis, shown_result
 from .saving import check_model, stored_query, stored_sql
 from .withheld import WITHHELD, is_withheld, without_persons
 
 _AIM = {*OF_THE_CALL, "insight_id"}
+_ONTO = frozenset({"dashboards", "add_to_dashboards"})
 _APART = frozenset({"query", "tags", "remove_tags", "dashboards", "add_to_dashboards", "remove_from_dashboards"})
 
 
@@ -54,7 +56,8 @@ async def _get_insight(api: Call, args: GetInsight) -> Result:
         insight, now = read(InsightView, answer), api.now()
         result, calendar = insight.result, calendar_of(api)
         began = await first_event(api) if is_analysis(insight) else None
-        computed = await api.apart(lambda: shown_result(insight, calendar, began))
+        known = api.project.has_test_accounts if api.project else None
+        computed = await api.apart(lambda: shown_result(insight, calendar, began, has_test_accounts=known))
         shown = {**show(StoredInsight, answer), **age_of(insight, now), **computed.fields}
     if is_withheld(api.privacy, found):
         shown["note"] = WITHHELD
@@ -74,9 +77,17 @@ def _prepared(args: CreateInsight | UpdateInsight, _: Path | None) -> dict[str, 
 
 
 async def _create_insight(api: Call, args: CreateInsight) -> Result:
-    body = args.model_dump(mode="json", exclude={*_AIM, "query"}, exclude_none=True)
+    body = args.model_dump(mode="json", exclude={*_AIM, "query", *_ONTO}, exclude_none=True)
     body["query"] = api.prepared or await stored_query(api, args.query)
-    return await create(api, args, INSIGHTS, body, StoredInsight, what="insight", undo=removal(INSIGHTS))
+    if onto := list(dict.fromkeys((*(args.dashboards or ()), *(args.add_to_dashboards or ())))):
+        body["dashboards"] = onto
+    made = await create(api, args, INSIGHTS, body, StoredInsight, what="insight", undo=removal(INSIGHTS))
+    if args.dry_run:
+        return made
+    (number,) = await headlines(api, [made["id"]])
+    note = {"note": LATER} if "no_headline" in number else {}
+    undo = {"undo": made.pop("undo")}
+    return {**made, **number, **note, **undo}
 
 
 def _body(api: Call, args: UpdateInsight, stored: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -150,7 +161,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         name="create_insight",
-        about="Save a chart or SQL query as an insight, also onto dashboards. Run it first to check the numbers.",
+        about="Save a chart or SQL query as an insight, also onto dashboards; shows its headline number.",
         toolset=Toolset.INSIGHTS,
         effect=Effect.CREATE,
         budget=Budget.ANALYTICS,

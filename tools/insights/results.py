@@ -1,7 +1,7 @@
 """Computed results of stored insights: the table and facts that the typed queries give, and one headline number."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,16 +10,19 @@ from pydantic import ValidationError
 from ...gateway.errors import GatewayError
 from ...schemas.analytics.results import InsightAnswer, ResolvedRange
 from ...schemas.insights import InsightView
-from ...schemas.json import as_list, is_list, is_object
+from ...schemas.json import as_list, as_object, is_list, is_object
 from ...schemas.text import shortened
 from ..analytics.computing import Computed, computed_at
 from ..analytics.headline import Headline
 from ..analytics.kind import Kind
 from ..analytics.kinds import counted, kind_of, read_stored, reported
+from ..analytics.left_out import filter_notes
+from ..analytics.names import person_values
 from ..analytics.spec import Spec
-from ..analytics.stored import source_of
+from ..analytics.stored import StoredQuery, sampling_of, source_of
 from ..operation.dates import Calendar
-from ..table import Column, Report, Table, given, number
+from ..query.persons_then import note_on
+from ..table import Column, Note, Report, Table, given, number
 
 _BULKY = frozenset(
     ["filter", "action", "persons_urls", "people", "people_url", "converted_people_url", "dropped_people_url"]
@@ -36,24 +39,34 @@ class Shown:
     headline: Headline | None = None
 
 
-def shown_result(insight: InsightView, calendar: Calendar, began: datetime | None = None) -> Shown:
+def shown_result(
+    insight: InsightView,
+    calendar: Calendar,
+    began: datetime | None = None,
+    *,
+    has_test_accounts: bool | None = None,
+) -> Shown:
     """Return a computed result as the typed query for it would report it, as rows, or else as PostHog sends it without
-    the bulky fields. Empty for an insight without a result. `began` is the first event of the project.
+    the bulky fields. Empty for an insight without a result. `began` is the first event of the project, and
+    `has_test_accounts` whether it defines some.
     """
     if insight.result is None:
         return Shown()
     source = source_of(insight.query)
     rows: object = insight.result
+    about = [note.text for note in filter_notes(_filters_of(source), has_test_accounts=has_test_accounts)]
+    notes = {"notes": about} if about else {}
     if source.get("kind") in _TABLES and insight.columns and is_list(rows):
-        return _rows(insight, [str(column) for column in insight.columns], rows)
+        rows_shown = _rows(insight, [str(column) for column in insight.columns], rows)
+        return replace(rows_shown, fields={**rows_shown.fields, **notes, **_then(source)})
     kind = kind_of(source)
     if kind is None:
-        return Shown({"result": _lean(insight.result)})
+        return Shown({"result": _lean(insight.result), **notes})
     spec = read_stored(kind, source)
-    report = None if spec is None else _report(kind, spec, insight, calendar, began)
+    report = None if spec is None else _report(kind, spec, insight, calendar, began, has_test_accounts)
     if spec is None or report is None:
         headline = kind.unread_headline(source, insight.result)
-        return Shown({**given(headline=headline), "result": _lean(insight.result)}, headline)
+        return Shown({**given(headline=headline), "result": _lean(insight.result), **notes}, headline)
     headline = kind.headline(spec, report)
     return Shown({**given(headline=headline), **_without_age(report.as_json())}, headline)
 
@@ -71,15 +84,34 @@ def is_analysis(insight: InsightView) -> bool:
     return insight.result is not None and kind_of(source_of(insight.query)) is not None
 
 
+def _filters_of(source: StoredQuery) -> Spec[None]:
+    """Return the filters of a query of any kind; SQL has them in `filters`."""
+    filters = as_object(source.get("filters"))
+    is_without = source.get("filterTestAccounts") is True or filters.get("filterTestAccounts") is True
+    return Spec(options=None, without_test_accounts=is_without, sampling=sampling_of(source))
+
+
+def _then(source: StoredQuery) -> dict[str, Any]:
+    """Return the note on person properties of events in SQL."""
+    return given(person_values=note_on(str(source.get("query") or "")))
+
+
 def _report(
-    kind: Kind[Any, Any], spec: Spec[Any], insight: InsightView, calendar: Calendar, began: datetime | None
+    kind: Kind[Any, Any],
+    spec: Spec[Any],
+    insight: InsightView,
+    calendar: Calendar,
+    began: datetime | None,
+    has_test_accounts: bool | None,
 ) -> Report | None:
     """Return the report; None for a result that does not fit its query."""
     try:
         answer = InsightAnswer.model_validate({"results": insight.result, "hasMore": insight.hasMore})
         answer.resolved_date_range = _resolved(insight)
         computed = Computed(answer, computed_at(insight.last_refresh, calendar.now))
-        return reported(kind, spec, computed, counted(kind, spec, computed, calendar, began))
+        span = counted(kind, spec, computed, calendar, began)
+        report = reported(kind, spec, computed, span, has_test_accounts=has_test_accounts)
+        return replace(report, notes=(*report.notes, *map(Note, person_values(spec))))
     except (GatewayError, ValidationError, ValueError, LookupError):
         return None
 

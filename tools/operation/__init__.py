@@ -1,7 +1,7 @@
 """The record of an operation. `route` and `listing` make those of one HTTP call that reads; others are coroutines."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,10 @@ class Reply:
     """Fields of the result whose session tokens are kept, because their reader needs them."""
 
 
+def _nothing_else(_: Input) -> Collection[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation[I: Input]:
     """One tool, as `tools/list` shows it and `tools/call` runs it."""
@@ -73,6 +77,9 @@ class Operation[I: Input]:
     """Returns what `run` finds as `Call.prepared`, or a Reply, which is the result without `run`. It is called with the
     directory of exports before anything is sent, and can reject the call.
     """
+
+    does: Callable[[I], Collection[str]] = _nothing_else
+    """Returns the other tools whose work a call does as well: where one of them is off, the call is rejected."""
 
     def __post_init__(self) -> None:
         if self.toolset is Toolset.CONNECTIONS and self.budget is not Budget.CONTROL:

@@ -55,16 +55,21 @@ async def update[I: Write](api: Call, args: I, editing: Editing[I], tool: str) -
     }
 
 
-async def delete[I: Write](api: Call, args: I, editing: Editing[I], state: type[View]) -> Result:
-    """Delete the object softly, and return it with the call that restores it. Raises GatewayError."""
+async def delete[I: Write](
+    api: Call, args: I, editing: Editing[I], state: type[View], also: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Delete the object softly, and return it with the call that restores it. `also` is sent with the deletion.
+
+    Raises GatewayError.
+    """
     before = await editing.stored(api, args)
-    change = Change(before, {"deleted": True})
+    change = Change(before, {"deleted": True, **(also or {})})
     proposal = await _proposal(api, editing, change, "Delete")
     if args.dry_run:
         return await dry_run(proposal, show(state, before))
     if await api.approve(proposal):
         await _unchanged(api, args, editing, change)
-    after = await api.soft_delete(editing.path, **{editing.placeholder: before["id"]})
+    after = await api.soft_delete(editing.path, also, **{editing.placeholder: before["id"]})
     check_identity(before["id"], after)
     return {
         **show(state, after),

@@ -1,10 +1,9 @@
 """Describes a project's data: tables and columns, events with their volume, properties with sample values.
 
-They come from PostHog's taxonomy and schema queries and its definitions; none of these is a HogQL query, and all of
-them are cached for ten minutes.
+They come from PostHog's taxonomy and schema queries, its definitions, and one HogQL query for the properties of all
+frequent events. All of them are cached for ten minutes.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -13,40 +12,42 @@ from hogql_lang import Column, Schema
 
 from ...gateway.budget import Budget
 from ...gateway.call import Call
-from ...gateway.errors import Refused
+from ...gateway.errors import GatewayError, Refused
 from ...gateway.kept import Aged
-from ...schemas.base import View
 from ...schemas.definitions import EventDefinitionRow, PropertyDefinitionRow
 from ...schemas.json import is_list
 from ...schemas.near import near
-from ...schemas.privacy.names import kind_of
-from ...schemas.query import DescribeData, EventCount, PersonValue, PropertySample
+from ...schemas.query import DescribeData, PersonValue, PropertySample
 from ...schemas.text import code, named
 from ..operation import Effect, Operation, Result, Toolset, read, show
 from ..operation.pages import PagedRows
+from .described import (
+    AGE_S,
+    LONGEST_NAME,
+    MOST_NAMES,
+    Folded,
+    Results,
+    few,
+    first,
+    is_context,
+    oldest,
+    rows_in,
+    short,
+    shown_values,
+)
+from .overview import overview, property_rows, samples_of_project, types_of, volumes_of
+from .samples import NO_SAMPLES, Volume
 from .schema import schema_of
-from .seen_names import event_names, first_event, property_names, unseen_events
+from .seen_names import event_names, property_names, unseen_events
 
-_AGE_S = 600.0
-_EVENT_DEFINITIONS = "/api/projects/{project_id}/event_definitions/"
 _PROPERTY_DEFINITIONS = "/api/projects/{project_id}/property_definitions/"
+_EVENT_DEFINITIONS = "/api/projects/{project_id}/event_definitions/"
 _PERSON_VALUES = "/api/projects/{project_id}/persons/values/"
-_MOST_EVENTS = 40
 _MOST_NEAR = 3
 _MOST_PROPERTIES = 80
-_MOST_NAMES = 40
 _MOST_FOUND = 20
-_SAMPLES = 3
-_SAMPLE_LENGTH = 60
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-")
-_NAME_LENGTH = 120
+_MOST_DETAILED = 10
 _VALUES = 50
-_CONTEXT = (
-    "$browser", "$device", "$geoip_", "$group", "$host", "$initial_", "$insert_id", "$ip", "$is_identified", "$lib",
-    "$locale", "$network_", "$os", "$raw_user_agent", "$referr", "$screen_height", "$screen_width", "$sdk_",
-    "$session_id", "$timezone", "$user_agent", "$viewport_", "$window_id",
-)  # fmt: skip
-"""Beginnings of the properties that PostHog's SDKs and its geography plugin add to every event."""
 
 
 async def _describe(api: Call, args: DescribeData) -> Result:
@@ -59,28 +60,6 @@ async def _describe(api: Call, args: DescribeData) -> Result:
     if args.event is not None:
         return await _event(api, args.event)
     return await overview(api)
-
-
-async def overview(api: Call) -> dict[str, Any]:
-    """Return events by volume, tables by kind, properties of persons."""
-    counts = await _remembered(api, "event counts", partial(_ask_counts, api))
-    seen = await _remembered(api, "events seen", partial(_ask_last_seen, api))
-    schema = await schema_of(api)
-    persons = await property_names(api, "person")
-    counted = {str(each["event"]): each["count"] for each in counts.value[:_MOST_EVENTS]}
-    rows = [[_short(name, _NAME_LENGTH), count, seen.value.get(name)] for name, count in counted.items()]
-    quiet = [name for name in seen.value if name not in counted]
-    shown: dict[str, Any] = {"columns": ["event", "count_30d", "last_seen"], "events": rows}
-    if quiet:
-        shown["other_events"] = _first(quiet, _MOST_NAMES)
-    began = await first_event(api)
-    return {
-        **shown,
-        **({"data_since": f"{began:%Y-%m-%d %H:%M}"} if began else {}),
-        "person_properties": _first(persons.known, _MOST_NAMES),
-        "tables": _tables(schema.value),
-        "age_s": _oldest(counts, seen, schema),
-    }
 
 
 async def samples_of(api: Call, event: str) -> list[tuple[str, int | None]]:
@@ -100,7 +79,7 @@ async def describe_table(api: Call, table: str) -> dict[str, Any]:
         if column.type not in ("lazy_table", "virtual_table"):
             by_type.setdefault(column.type, []).append(column.name)
     joins = {column.name: _behind(column, schema.value) for column in columns.values() if column.fields or column.table}
-    return {"table": table, "columns": by_type, **({"joins": joins} if joins else {}), "age_s": _oldest(schema)}
+    return {"table": table, "columns": by_type, **({"joins": joins} if joins else {}), "age_s": oldest(schema)}
 
 
 async def _event(api: Call, event: str) -> dict[str, Any]:
@@ -109,26 +88,30 @@ async def _event(api: Call, event: str) -> dict[str, Any]:
         raise _not_found("event", event, names.known)
     samples = await _remembered(api, ("samples", event), partial(_ask_samples, api, {"event": event}))
     types = await _remembered(api, ("types", event), partial(_ask_types, api, event))
+    folded = Folded()
+    plain = set(folded.plain(dict.fromkeys(str(each["property"]) for each in samples.value)))
     rows = [
         [
-            _short(each["property"], _NAME_LENGTH),
+            short(each["property"], LONGEST_NAME),
             types.value.get(each["property"]),
-            _samples(_shown_values(api, each["property"], each["sample_values"])),
+            few(folded.plain_values(shown_values(api, each["property"], each["sample_values"]))),
         ]
         for each in samples.value
-        if not _is_context(each["property"])
+        if each["property"] in plain and not is_context(each["property"])
     ]
     sampled = {str(each["property"]) for each in samples.value}
-    names = {*sampled, *types.value}
-    context = _by_type(filter(_is_context, names), types.value)
-    others = [name for name in types.value if name not in sampled and not _is_context(name)]
+    defined = folded.plain(name for name in types.value if name not in sampled)
+    context = _by_type(filter(is_context, {*plain, *defined}), types.value)
+    others = [name for name in defined if not is_context(name)]
+    notes = folded.note()
     return {
         "event": event,
         "columns": ["property", "type", "samples"],
         "properties": rows[:_MOST_PROPERTIES],
         **({"context_properties": context} if context else {}),
-        **({"other_properties": _first(others, _MOST_NAMES)} if others else {}),
-        "age_s": _oldest(samples, types),
+        **({"other_properties": first(others, MOST_NAMES)} if others else {}),
+        **({"notes": notes} if notes else {}),
+        "age_s": oldest(samples, types),
     }
 
 
@@ -143,10 +126,20 @@ async def _values(api: Call, name: str, event: str | None) -> dict[str, Any]:
         found = await _remembered(api, ("person values", name), partial(_ask_person_values, api, name))
         if not found.value:
             raise _not_found("person property", name, (await property_names(api, "person")).known)
-        values = _shown_values(api, name, [each.get("name") for each in found.value[:_VALUES]])
+        values = shown_values(api, name, [each.get("name") for each in found.value[:_VALUES]])
         counts = [each.get("count") for each in found.value[:_VALUES]]
-        rows = [[_short(value), count] for value, count in zip(values, counts, strict=True)]
-        return {"person_property": name, "columns": ["value", "persons"], "values": rows, "age_s": _oldest(found)}
+        folded = Folded()
+        rows = [
+            [short(value), count] for value, count in zip(values, counts, strict=True) if folded.plain_values([value])
+        ]
+        notes = {"notes": folded.note()} if folded.values else {}
+        return {
+            "person_property": name,
+            "columns": ["value", "persons"],
+            "values": rows,
+            **notes,
+            "age_s": oldest(found),
+        }
     missing, names = await unseen_events(api, [event])
     if missing:
         raise _not_found("event", event, names.known)
@@ -157,9 +150,11 @@ async def _values(api: Call, name: str, event: str | None) -> dict[str, Any]:
             f"property of {named(event)} in the last 30 days", name, (await property_names(api, "event")).known
         )
     (sample,) = samples.value[:1]
-    values = [_short(value) for value in _shown_values(api, name, sample["sample_values"])]
+    folded = Folded()
+    values = [short(value) for value in folded.plain_values(shown_values(api, name, sample["sample_values"]))]
+    notes = {"notes": folded.note()} if folded.values else {}
     distinct = {"distinct": sample["sample_count"]} if "sample_count" in sample else {}
-    return {"event": event, "property": name, "values": values, **distinct, "age_s": _oldest(samples)}
+    return {"event": event, "property": name, "values": values, **distinct, **notes, "age_s": oldest(samples)}
 
 
 async def _search(api: Call, text: str) -> dict[str, Any]:
@@ -168,19 +163,51 @@ async def _search(api: Call, text: str) -> dict[str, Any]:
     columns = [
         f"{table}.{column}" for table, fields in schema.value.tables.items() for column in fields if _has(column, words)
     ]
+    events = await _found(api, _EVENT_DEFINITIONS, {"search": text})
+    properties = await _found(api, _PROPERTY_DEFINITIONS, {"search": text, "type": "event"})
     found: dict[str, list[str]] = {
-        "events": await _found(api, _EVENT_DEFINITIONS, {"search": text}),
-        "event_properties": await _found(api, _PROPERTY_DEFINITIONS, {"search": text, "type": "event"}),
         "person_properties": await _found(api, _PROPERTY_DEFINITIONS, {"search": text, "type": "person"}),
         "tables": [table for table in schema.value.tables if _has(table, words)],
         "table_columns": columns,
     }
-    shown = {name: _first(names, _MOST_FOUND) for name, names in found.items() if names}
+    folded = Folded()
+    shown = {
+        **(await _found_events(api, folded.plain(events)) if events else {}),
+        **(await _found_properties(api, folded.plain(properties)) if properties else {}),
+        **{name: first(kept, _MOST_FOUND) for name, names in found.items() if (kept := folded.plain(names))},
+    }
+    if notes := folded.note():
+        shown["notes"] = notes
     if shown:
-        return {"search": text, **shown, "age_s": _oldest(schema)}
+        return {"search": text, **shown, "age_s": oldest(schema)}
     known = [*(await event_names(api)).known, *(await property_names(api, "event")).known]
     similar = near(text, known, _MOST_NEAR)
-    return {"search": text, "found": 0, **({"nearest": similar} if similar else {}), "age_s": _oldest(schema)}
+    return {"search": text, "found": 0, **({"nearest": similar} if similar else {}), "age_s": oldest(schema)}
+
+
+async def _found_events(api: Call, names: list[str]) -> dict[str, Any]:
+    """Return the events with their volume, the most frequent first."""
+    known = {event.name: event for event in (await volumes_of(api)).value}
+    found = [known.get(name) or Volume(name, 0, None) for name in names]
+    found.sort(key=lambda event: -event.count)
+    rows = [[short(event.name, LONGEST_NAME), event.count, event.last_seen] for event in found[:_MOST_FOUND]]
+    left = len(found) - len(rows)
+    shown = {"columns": ["event", "count_30d", "last_seen"], "events": rows} if rows else {}
+    return shown | ({"more_events": f"{left}: search with more words"} if left else {})
+
+
+async def _found_properties(api: Call, names: list[str]) -> dict[str, Any]:
+    """Return the properties of events: those of frequent events with type, events and values, the others by name."""
+    sampled = await _optional(samples_of_project(api), None)
+    samples = sampled.value if sampled else NO_SAMPLES
+    detailed = [name for name in names if name in samples.properties][:_MOST_DETAILED]
+    types = await _optional(types_of(api, detailed), {})
+    shown: dict[str, Any] = {}
+    if detailed:
+        shown["property_columns"] = ["property", "type", "events", "top_values"]
+        shown["properties"] = property_rows(api, detailed, samples, types)
+    others = [name for name in names if name not in detailed]
+    return shown | ({"event_properties": first(others, _MOST_FOUND)} if others else {})
 
 
 async def _found(api: Call, path: str, query: dict[str, str]) -> list[str]:
@@ -191,24 +218,9 @@ async def _found(api: Call, path: str, query: dict[str, str]) -> list[str]:
     return (await _remembered(api, ("search", path, tuple(query.items())), ask)).value
 
 
-async def _ask_counts(api: Call) -> list[dict[str, Any]]:
-    return await _ask_rows(api, {"kind": "TeamTaxonomyQuery"}, EventCount)
-
-
 async def _ask_samples(api: Call, query: dict[str, Any]) -> list[dict[str, Any]]:
-    return await _ask_rows(api, {"kind": "EventTaxonomyQuery", **query}, PropertySample)
-
-
-async def _ask_rows(api: Call, query: dict[str, Any], row: type[View]) -> list[dict[str, Any]]:
-    answer = show(_Results, await api.counted_as(Budget.ANALYTICS).query({"query": query}))
-    return [show(row, each) for each in answer["results"]]
-
-
-async def _ask_last_seen(api: Call) -> dict[str, str | None]:
-    """Return the day of each event's last arrival, by name, the latest first."""
-    rows = PagedRows(api, _EVENT_DEFINITIONS, {}, pages=2)
-    shown = [show(EventDefinitionRow, row) async for row in rows]
-    return {each["name"]: (each.get("last_seen_at") or "")[:10] or None for each in shown}
+    sent = {"kind": "EventTaxonomyQuery", **query}
+    return rows_in(await api.counted_as(Budget.ANALYTICS).query({"query": sent}), PropertySample)
 
 
 async def _ask_types(api: Call, event: str) -> dict[str, str | None]:
@@ -220,29 +232,21 @@ async def _ask_types(api: Call, event: str) -> dict[str, str | None]:
 
 async def _ask_person_values(api: Call, name: str) -> list[dict[str, Any]]:
     response = await api.counted_as(Budget.ANALYTICS).get(_PERSON_VALUES, {"key": name})
-    rows = response if is_list(response) else read(_Results, response).results
+    rows = response if is_list(response) else read(Results, response).results
     return [show(PersonValue, row) for row in rows]
 
 
-class _Results(View):
-    results: list[Any]
-
-
 async def _remembered[T](api: Call, topic: Hashable, ask: Callable[[], Awaitable[T]]) -> Aged[T]:
-    async with api.remembered(("describe", topic), _AGE_S) as slot:
+    async with api.remembered(("describe", topic), AGE_S) as slot:
         return slot.found or slot.fill(await ask())
 
 
-def _oldest(*answers: Aged[Any]) -> int:
-    return round(max(answer.age_s for answer in answers))
-
-
-def _tables(schema: Schema) -> dict[str, list[str]]:
-    """Return names by kind: PostHog's own, the project's metadata, the warehouse."""
-    kinds: dict[str, list[str]] = {}
-    for name in schema.tables:
-        kinds.setdefault(schema.kinds.get(name) or "other", []).append(name)
-    return {kind: _first(names, _MOST_NAMES) for kind, names in kinds.items()}
+async def _optional[T](asked: Awaitable[T], otherwise: T) -> T:
+    """Return a part that a description can do without."""
+    try:
+        return await asked
+    except GatewayError:
+        return otherwise
 
 
 def _behind(column: Column, schema: Schema) -> str | list[str]:
@@ -251,55 +255,25 @@ def _behind(column: Column, schema: Schema) -> str | list[str]:
     return column.table if known and column.table else list(column.fields)
 
 
-def _shown_values(api: Call, name: str, values: list[Any]) -> list[Any]:
-    """Return the values of a property as the operator allows: all, none of them, or pseudonyms."""
-    if api.privacy.aggregate_only:
-        return []
-    pseudonyms, kind = api.privacy.pseudonyms, kind_of(name, of_person=True)
-    return pseudonyms.whole(kind, values, numbers=True) if pseudonyms and kind else values
-
-
-def _samples(values: list[Any]) -> list[Any]:
-    """Return a few values; for long values and ids one is enough."""
-    first = str(values[0]) if values else ""
-    return [_short(value) for value in values[: 1 if len(first) > _SAMPLE_LENGTH or _UUID.match(first) else _SAMPLES]]
-
-
-def _is_context(name: str) -> bool:
-    """Return whether PostHog's SDKs send it with every event: `$browser` needs no sample."""
-    return name.startswith(_CONTEXT)
-
-
 def _by_type(names: Iterable[str], types: Mapping[str, str | None]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in sorted(names):
         found.setdefault(types.get(name) or "other", []).append(name)
-    return {kind: _first(listed, _MOST_NAMES) for kind, listed in found.items()}
-
-
-def _first(names: Iterable[str], most: int) -> list[str]:
-    """Return some names, and how many more there are."""
-    listed = [_short(name, _NAME_LENGTH) for name in names]
-    return listed if len(listed) <= most else [*listed[:most], f"… {len(listed) - most} more: search"]
+    return {kind: first(listed, MOST_NAMES) for kind, listed in found.items()}
 
 
 def _has(name: str, words: list[str]) -> bool:
     return all(word in name.lower() for word in words)
 
 
-def _short(value: Any, most: int = _SAMPLE_LENGTH) -> Any:
-    """Return the beginning of a sample value."""
-    return f"{value[:most]}…" if isinstance(value, str) and len(value) > most else value
-
-
 def _not_found(kind: str, name: str, known: Iterable[str]) -> Refused:
     similar = near(name, known, _MOST_NEAR)
     hint = (
-        f"Did you mean {' or '.join(code(each, _NAME_LENGTH) for each in similar)}?"
+        f"Did you mean {' or '.join(code(each, LONGEST_NAME) for each in similar)}?"
         if similar
         else "Find names with `search` in describe_data."
     )
-    return Refused("not_found", f"There is no {kind} {code(name, _NAME_LENGTH)}.", hint)
+    return Refused("not_found", f"There is no {kind} {code(name, LONGEST_NAME)}.", hint)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

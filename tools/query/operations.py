@@ -25,6 +25,7 @@ from ..operation import Effect, Operation, Reply, Result, Toolset
 from .aggregated import NOTE, aggregated
 from .check import checked, reject_at_sight
 from .export import export, export_directory
+from .meanings import text_numbers, timezone_of
 from .persons_then import note_on
 from .plan import MOST_ROWS, plan
 from .running import PlannedQuery, QueryRows, ask
@@ -57,8 +58,11 @@ async def _run_hogql(api: Call, args: RunHogql) -> Result | Reply:
         PlannedQuery(plan=planned, values=values, name=args.name, refresh=args.refresh, background=args.background),
     )
     said: dict[str, Any] = {"warnings": list(warnings)} if warnings else {}
-    if note := note_on(statement):
+    if note := note_on(statement.sql):
         said["person_values"] = note
+    said |= timezone_of(api, statement.sql)
+    if args.check == "full":
+        said |= await text_numbers(api, statement.sql)
     if about_groups:
         said["note"] = NOTE
     if not await _wait(api, query):

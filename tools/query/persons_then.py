@@ -2,8 +2,6 @@
 
 import re
 
-from hogql_lang import Statement
-
 from ...schemas.text import excerpt
 
 _KEPT = re.compile(r"email|name|\$initial_.*|\$creator_.*|\$virt_initial_.*")
@@ -16,9 +14,9 @@ def changes(name: str) -> bool:
     return _KEPT.fullmatch(name) is None
 
 
-def note_on(statement: Statement) -> str | None:
-    """Return the note on a statement that reads person properties of events; None for others."""
-    found = (next(filter(None, match.groups())) for match in _OF_PERSONS.finditer(statement.sql))
+def note_on(sql: str) -> str | None:
+    """Return the note on a HogQL query that reads person properties of events; None for others."""
+    found = (next(filter(None, match.groups())) for match in _OF_PERSONS.finditer(sql))
     name = next((excerpt(name, 60) for name in found if changes(name)), None)
     if name is None:
         return None

@@ -9,7 +9,8 @@ from ...gateway.budget import Budget
 from ...gateway.call import Call
 from ...gateway.errors import GatewayError
 from ...schemas.base import View
-from ...schemas.json import as_list, as_object
+from ...schemas.json import as_list, as_object, is_list
+from ...schemas.measures import Count
 from ..operation import read
 from ..operation.pages import PagedRows
 
@@ -18,6 +19,7 @@ _EVENT_PAGES = 5
 _PROPERTY_PAGES = 3
 _EVENTS = "/api/projects/{project_id}/event_definitions/"
 _PROPERTIES = "/api/projects/{project_id}/property_definitions/"
+_GROUP_TYPES = "/api/projects/{project_id}/groups_types/"
 
 
 _FIRST_AGE_S = 3600.0
@@ -45,6 +47,11 @@ class Names:
     """The properties that HogQL reads as strings: those defined as strings, and those without a type."""
 
 
+class _GroupType(View):
+    group_type: str
+    group_type_index: Count
+
+
 class _NamedRow(View):
     name: str
     property_type: Any = "unknown"
@@ -61,6 +68,25 @@ async def property_names(api: Call, kind: str) -> Names:
     """Return the properties of `event`, `person` or `session`, at most 300. Raises GatewayError."""
     async with api.remembered(("property names", kind), NAMES_AGE_S) as slot:
         return (slot.found or slot.fill(await _names(api, _PROPERTIES, {"type": kind}, _PROPERTY_PAGES))).value
+
+
+async def group_types(api: Call) -> dict[str, int]:
+    """Return the index of each type of groups. Raises GatewayError."""
+    async with api.remembered("group types", NAMES_AGE_S) as slot:
+        return (slot.found or slot.fill(await _group_types(api))).value
+
+
+async def _group_types(api: Call) -> dict[str, int]:
+    response = await api.counted_as(Budget.CRUD).get(_GROUP_TYPES)
+    found = [read(_GroupType, one) for one in (response if is_list(response) else [])]
+    return {one.group_type: one.group_type_index for one in found}
+
+
+async def group_property_names(api: Call, index: int) -> Names:
+    """Return the properties of a type of groups, at most 100. Raises GatewayError."""
+    async with api.remembered(("group property names", index), NAMES_AGE_S) as slot:
+        query = {"type": "group", "group_type_index": str(index)}
+        return (slot.found or slot.fill(await _names(api, _PROPERTIES, query, 1))).value
 
 
 async def unseen_events(api: Call, wanted: Iterable[str]) -> tuple[set[str], Names]:

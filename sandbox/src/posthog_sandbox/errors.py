@@ -19,6 +19,10 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
 
+class PartlyStored(ApiError):
+    """The request fails, but what was stored before persists: PostHog changes some objects without a transaction."""
+
+
 def posthog_error(status: int, kind: str, code: str, detail: str, attr: str | None = None) -> ApiError:
     """Return an error in PostHog's envelope, which carries only the first error."""
     return ApiError(status, {"type": kind, "code": code, "detail": detail, "attr": attr})

@@ -105,7 +105,82 @@ async def test_tiles_are_moved_and_texts_are_added(sandbox: Serving) -> None:
     changed = await sandbox.patch(f"dashboards/{made['id']}/", {"tiles": changes})
 
     assert [item["color"] for item in changed["tiles"]] == ["blue", None]
-    assert [item["text"] for item in changed["tiles"]] == [None, {"body": "# Notes"}]
+    assert [item["text"] and item["text"]["body"] for item in changed["tiles"]] == [None, "# Notes"]
+
+
+async def test_tiles_are_shown_from_top_to_bottom_and_those_without_a_layout_last(sandbox: Serving) -> None:
+    made = await board(sandbox)
+    for _ in range(3):
+        await insight(sandbox, made["id"])
+    tiles = (await sandbox.get(f"dashboards/{made['id']}/"))["tiles"]
+    first, second, third = (tile["id"] for tile in tiles)
+    assert [tile["layouts"] for tile in tiles] == [{}, {}, {}], "PostHog's app places new insights, not its API"
+    boxes = {second: {"x": 6, "y": 0, "w": 6, "h": 5}, third: {"x": 0, "y": 0, "w": 6, "h": 5}}
+    changes = [{"id": number, "layouts": {"sm": box}, "order": 9} for number, box in boxes.items()]
+    changed = await sandbox.patch(f"dashboards/{made['id']}/", {"tiles": changes})
+
+    assert [(tile["id"], tile["order"]) for tile in changed["tiles"]] == [(third, 0), (second, 1), (first, 2)]
+    assert changed["tiles"][0]["layouts"] == {"sm": boxes[third]}
+
+
+async def test_a_text_has_an_id_and_an_author_of_its_own_and_its_body_is_trimmed(sandbox: Serving) -> None:
+    made = await board(sandbox)
+    path = f"dashboards/{made['id']}/"
+    box = {"sm": {"x": 0, "y": 0, "w": 12, "h": 1}}
+    changed = await sandbox.patch(path, {"tiles": [{"text": {"body": "  # Notes\n"}, "layouts": box}]})
+    [tile] = changed["tiles"]
+    assert (tile["text"]["body"], tile["layouts"], tile["insight"]) == ("# Notes", box, None)
+    assert tile["text"]["id"] != tile["id"]
+    assert tile["text"]["created_by"]["email"] == "sandbox@quillboard.example"
+    edited = {"id": tile["id"], "text": {**tile["text"], "body": "New"}}
+    [after] = (await sandbox.patch(path, {"tiles": [edited]}))["tiles"]
+    assert (after["id"], after["text"]["id"], after["text"]["body"]) == (tile["id"], tile["text"]["id"], "New")
+    assert after["layouts"] == box
+
+
+async def test_tiles_of_another_dashboard_are_left_alone_and_insights_are_not_placed_by_a_patch(
+    sandbox: Serving,
+) -> None:
+    made, other = await board(sandbox), await board(sandbox)
+    placed = await insight(sandbox, other["id"])
+    [tile] = (await sandbox.get(f"dashboards/{other['id']}/"))["tiles"]
+    changes: list[Any] = [
+        {"id": tile["id"], "color": "blue"},
+        {"insight": placed["id"], "layouts": {}},
+        {"id": 999, "color": "red"},
+    ]
+
+    assert (await sandbox.patch(f"dashboards/{made['id']}/", {"tiles": changes}))["tiles"] == []
+    assert (await sandbox.get(f"dashboards/{other['id']}/"))["tiles"][0]["color"] is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "attr"),
+    [
+        ({"text": {"body": "x" * 4001}}, 400, "text__body"),
+        ({"text": {"body": ["x"]}}, 400, "text__body"),
+        ({"text": {"body": "x", "id": 7}}, 400, "text"),
+        ({"text": "x"}, 500, None),
+        ("x", 500, None),
+        ({"id": 1, "layouts": None}, 500, None),
+    ],
+)
+async def test_tiles_before_a_rejected_one_are_stored(
+    sandbox: Serving, wrong: Any, status: int, attr: str | None
+) -> None:
+    made = await board(sandbox)
+    path = f"dashboards/{made['id']}/"
+    sent = {"name": "Renamed", "tiles": [{"text": {"body": "First"}}, wrong, {"text": {"body": "Last"}}]}
+    response = await sandbox.send("PATCH", path, sent)
+    after = await sandbox.get(path)
+
+    assert (response.status_code, response.json()["attr"]) == (status, attr)
+    assert [tile["text"]["body"] for tile in after["tiles"]] == ["First"]
+    assert after["name"] == "Renamed"
+
+
+async def test_tiles_of_a_new_dashboard_are_ignored(sandbox: Serving) -> None:
+    assert (await board(sandbox, tiles=[{"text": {"body": "x"}}]))["tiles"] == []
 
 
 async def test_an_insight_is_found_by_its_number_and_its_short_id(sandbox: Serving) -> None:

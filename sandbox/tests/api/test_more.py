@@ -229,6 +229,11 @@ async def test_group_types_are_those_of_the_project(sandbox: Serving) -> None:
     assert await sandbox.get("/posthog/api/projects/2/groups_types/") == []
 
 
+async def test_the_data_catalog_has_no_metrics_in_the_list_and_in_hogql(sandbox: Serving) -> None:
+    assert (await sandbox.get("data_catalog/metrics/"))["results"] == []
+    assert (await sandbox.query("SELECT name FROM system.information_schema.metrics"))["results"] == []
+
+
 async def test_recordings_are_filtered_by_actions(sandbox: Serving, engine: Engine) -> None:
     steps = [{"event": "purchase_completed"}, {"event": "$pageview", "url": "://app."}]
     made = [await sandbox.make("actions/", {"name": step["event"], "steps": [step]}) for step in steps]

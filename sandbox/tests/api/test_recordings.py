@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from posthog_sandbox.api.cohorts.resource import cohort_persons
 from posthog_sandbox.api.recordings.resource import recording_routes
-from posthog_sandbox.http.routing import Call
+from posthog_sandbox.query_endpoint.handlers import QueryEndpoint
 from posthog_sandbox.storage.engine import Engine
-from posthog_sandbox.values import Row
 
 from ..shared_data import open_shared
 from .resource_calls import NOW, Resources
@@ -18,6 +18,7 @@ from .resource_calls import NOW, Resources
 pytestmark = pytest.mark.anyio
 
 RECORDINGS = "session_recordings/"
+COHORT: dict[str, Any] = {"name": "Paying", "is_static": False, "deleted": False, "groups": []}
 ALL: dict[str, Any] = {"date_from": "all", "limit": "1000"}
 
 
@@ -27,14 +28,9 @@ def engine() -> Iterator[Engine]:
         yield opened
 
 
-async def no_query(_call: Call, _query: Row) -> Row:
-    """Stand in for the query endpoint in tests without actions."""
-    raise AssertionError
-
-
 @pytest.fixture
 def api(engine: Engine) -> Iterator[Resources]:
-    with closing(Resources(recording_routes(no_query), engine)) as opened:
+    with closing(Resources(recording_routes(QueryEndpoint(cohort_persons).compute), engine)) as opened:
         yield opened
 
 
@@ -147,6 +143,68 @@ async def test_filters_on_events_persons_and_measures(api: Resources) -> None:
     assert await ids(comment_text={"operator": "exact", "value": "x"}) == set()
 
 
+EXCEPTION: dict[str, Any] = {"id": "$exception", "name": "$exception", "type": "events"}
+
+
+def recount(engine: Engine, condition: str) -> set[str]:
+    """Return the recorded sessions with an event, straight from the tables."""
+    sql = (
+        "SELECT DISTINCT session_id FROM posthog.session_replays WHERE session_id IN "
+        f"(SELECT `$session_id` FROM posthog.events WHERE {condition})"
+    )
+    return {row[0] for row in engine.select(sql).rows}
+
+
+async def test_sessions_are_found_by_what_their_events_have(api: Resources, engine: Engine) -> None:
+    async def ids(**query: Any) -> set[str]:
+        return {row["id"] for row in (await api.get(RECORDINGS, **ALL, **query))["results"]}
+
+    on_chrome = {"key": "$browser", "type": "event", "operator": "exact", "value": ["Chrome"]}
+    chrome = "JSONExtractString(properties, '$browser') = 'Chrome'"
+    frequent = (
+        "SELECT JSONExtractString(properties, '$exception_issue_id') AS id "
+        "FROM posthog.events WHERE event = '$exception' GROUP BY id ORDER BY count() DESC LIMIT 1"
+    )
+    issue = engine.select(frequent).rows[0][0]
+    of_issue = {"key": f"issue_id = toUUID('{issue}')", "type": "hogql"}
+
+    everything = await ids()
+    failed = recount(engine, "event = '$exception'")
+    assert await ids(events=[EXCEPTION]) == failed
+    assert set() < failed < everything
+    assert await ids(events=[{"id": None, "type": "events"}]) == everything
+    assert await ids(events=[{**EXCEPTION, "properties": [on_chrome]}]) == recount(
+        engine, f"event = '$exception' AND {chrome}"
+    )
+    found = await ids(events=[{**EXCEPTION, "properties": [of_issue]}])
+    assert found == recount(engine, f"JSONExtractString(properties, '$exception_issue_id') = '{issue}'")
+    assert set() < found < failed
+    assert await ids(properties=[on_chrome]) == recount(engine, chrome)
+    # An event without the property has another value, too, but a session is left out for one that has it.
+    assert await ids(properties=[{**on_chrome, "operator": "is_not"}]) == everything - recount(engine, chrome)
+    unheard_of = {"key": "unheard_of", "type": "event", "operator": "is_not_set"}
+    assert await ids(properties=[unheard_of]) == everything
+    not_on_chrome = [{**on_chrome, "operator": "is_not"}]
+    assert await ids(events=[{**EXCEPTION, "properties": not_on_chrome}]) == failed - recount(engine, chrome)
+
+
+async def test_sessions_are_found_by_cohort_group_and_session(api: Resources, engine: Engine) -> None:
+    async def ids(*properties: dict[str, Any]) -> set[str]:
+        return {row["id"] for row in (await api.get(RECORDINGS, properties=list(properties), **ALL))["results"]}
+
+    group = {"key": "industry", "type": "group", "group_type_index": 0, "operator": "is_set"}
+    in_group = await ids(group)
+    assert set() < in_group <= recount(engine, "`$group_0` != ''")
+    landed = {"key": "$entry_pathname", "type": "session", "operator": "exact", "value": ["/pricing"]}
+    assert set() < await ids(landed) < await ids()
+    members = "SELECT id FROM posthog.persons WHERE JSONExtractString(properties, 'plan') = 'pro'"
+    paying = {"type": "AND", "values": [{"key": "plan", "type": "person", "operator": "exact", "value": ["pro"]}]}
+    with api.store.transaction() as rows:
+        cohort = rows.insert("cohorts", 1, {**COHORT, "filters": {"properties": {"type": "AND", "values": [paying]}}})
+    of_cohort = {"key": "id", "type": "cohort", "operator": "in", "value": cohort["id"]}
+    assert await ids(of_cohort) == recount(engine, f"person_id IN ({members})")
+
+
 async def test_test_accounts_are_excluded_on_request(api: Resources) -> None:
     with api.store.transaction() as rows:
         project = rows.get("projects", 1)
@@ -174,8 +232,13 @@ async def test_test_accounts_are_excluded_on_request(api: Resources) -> None:
         ({"date_from": "yesterday"}, "date_from"),
         ({"operand": "XOR"}, "operand"),
         ({"actions": [{"id": "x"}]}, "actions"),
-        ({"actions": [{"id": 1, "properties": [{"key": "a"}]}]}, "actions"),
-        ({"properties": [{"key": "x", "type": "cohort"}]}, "properties"),
+        ({"actions": [{"id": "x", "type": "actions"}]}, "actions"),
+        ({"events": [{"id": "signed_up"}]}, "events"),
+        ({"properties": [{"key": "x", "type": "feature"}]}, "properties"),
+        (
+            {"events": [{"id": "signed_up", "type": "events", "properties": [{"key": "x", "type": "recording"}]}]},
+            "properties",
+        ),
         ({"having_predicates": [{"key": "duration", "operator": "gt", "value": "long"}]}, "having_predicates"),
         ({"console_log_filters": [{"key": "message", "value": ["x"]}]}, "console_log_filters"),
     ],

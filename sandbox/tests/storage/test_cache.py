@@ -189,14 +189,16 @@ def never(*_: object) -> None:
 
 
 def test_a_changed_generator_has_another_digest(tmp_path: Path) -> None:
-    source = Path(cache_module.__file__).parent
-    for path in source.glob("*.py"):
-        shutil.copy(path, tmp_path / path.name)
-    same = cache_module.generator_digest.__wrapped__(tmp_path)
-    (tmp_path / "journeys.py").write_text("# changed", "utf-8")
-
+    source, copied = Path(cache_module.__file__).parent, tmp_path / "dataset"
+    shutil.copytree(source, copied)
+    same = cache_module.generator_digest.__wrapped__(copied)
     assert same == cache_module.generator_digest()
-    assert cache_module.generator_digest.__wrapped__(tmp_path) != same
+
+    for name in ("journeys.py", "prepared/native.py"):
+        (copied / name).write_text("# changed", "utf-8")
+        changed = cache_module.generator_digest.__wrapped__(copied)
+        assert changed != same
+        same = changed
 
 
 def test_data_of_another_version_are_generated(cache: Path, monkeypatch: pytest.MonkeyPatch, prepare: Prepare) -> None:

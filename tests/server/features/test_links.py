@@ -2,12 +2,14 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from maton_posthog.schemas.links import insight_page, with_address
 from maton_posthog.tools.operations import OPERATIONS
 from tests.gateway.fake_gateway import Peer, Received, raw
-from tests.server.test_every_operation import APP, ARGUMENTS, PERSON, documented, served, text_of, upstream
+from tests.server.test_every_operation import APP, ARGUMENTS, ERROR, PERSON, documented, served, text_of, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -27,6 +29,7 @@ LINKS = {
     "get_experiment_results": "experiments/11",
     "get_survey_stats": "surveys/0190bbbb-0000-7000-8000-000000000002",
     "get_person": f"persons/{PERSON}",
+    "get_error": f"error_tracking/{ERROR}",
     "get_recording": "replay/019c8795-79e3-7a05-ac56-597b102f1960",
 }  # fmt: skip
 ROWS = {
@@ -34,6 +37,7 @@ ROWS = {
     "list_cohorts": "cohorts/{id}", "list_actions": "data-management/actions/{id}", "list_surveys": "surveys/{id}",
     "list_annotations": "data-management/annotations/{id}", "list_experiments": "experiments/{id}",
     "list_persons": "persons/{uuid}", "list_recordings": "replay/{id}",
+    "list_errors": "error_tracking/{id}",
 }  # fmt: skip
 
 
@@ -56,11 +60,39 @@ async def test_a_list_has_the_address_of_its_rows(tool: str) -> None:
     assert result["row_url"] == f"{PROJECT}/{ROWS[tool]}"
 
 
+async def test_the_recordings_of_an_error_have_the_address_of_theirs() -> None:
+    result, _ = await answered("get_error", ARGUMENTS["get_error"])
+    assert result["row_url"] == f"{PROJECT}/replay/{{id}}"
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 async def test_no_other_result_has_a_link(operation: Any) -> None:
     if operation.name not in LINKS and operation.name not in ROWS and operation.name != "restore_deleted":
         result, _ = await answered(operation.name, ARGUMENTS.get(operation.name, {}))
         assert not {"url", "row_url"} & result.keys()
+
+
+INSIGHT_TILE = {"id": 70, "insight": {"id": 31}, "url": "insights/AaVQ8Ijw"}
+
+
+@pytest.mark.parametrize(
+    ("tile", "project", "shown"),
+    [
+        (INSIGHT_TILE, PROJECT, {**INSIGHT_TILE, "url": f"{PROJECT}/insights/AaVQ8Ijw"}),
+        (INSIGHT_TILE, None, {"id": 70, "insight": {"id": 31}}),
+        ({"id": 71, "text": "x"}, PROJECT, {"id": 71, "text": "x"}),
+        ({"id": 72, "url": "https://example.com"}, PROJECT, {"id": 72, "url": "https://example.com"}),
+        ("odd", PROJECT, "odd"),
+    ],
+)
+def test_a_tile_has_the_address_of_its_insight(tile: Any, project: str | None, shown: Any) -> None:
+    assert with_address(tile, project) == shown
+
+
+@pytest.mark.parametrize("short_id", ["../x y", "AaVQ8Ijw", None, ""])
+def test_the_page_of_an_insight_is_one_segment(short_id: str | None) -> None:
+    page = insight_page({"short_id": short_id})
+    assert page == ({"url": f"insights/{quote(short_id, safe='')}"} if short_id else {})
 
 
 def telling(address: str | None) -> Any:

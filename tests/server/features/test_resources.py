@@ -41,7 +41,8 @@ async def test_the_schema_is_that_of_describe_data_and_is_requested_once() -> No
         shown = await read(client, "posthog://schema")
         asked = len(fake.received)
         tool = await client.call_tool("describe_data", {})
-        assert json.loads(getattr(tool.content[0], "text", "")) == shown
+        described = json.loads(getattr(tool.content[0], "text", ""))
+        assert described | {"age_s": 0} == shown | {"age_s": 0}
         assert len(fake.received) == asked
     assert shown["project"]["id"] == 136209
     assert shown["events"][0][0] == "$pageview"

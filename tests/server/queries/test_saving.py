@@ -66,7 +66,8 @@ async def test_arguments_that_name_their_project_are_stored_in_it() -> None:
         fake.received.clear()
         other = await client.call_tool("create_insight", {"name": "Views", "query": query, "project_id": "5"})
         assert fake.received == []
-    assert asked == ["/posthog/api/projects/136209/", "/posthog/api/projects/136209/insights/"]
+    insights = "/posthog/api/projects/136209/insights/"
+    assert asked == ["/posthog/api/projects/136209/", insights, f"{insights}31/"]
     assert "`project_id` differs" in json.loads(text_of(other))["error"]["message"]
 
 

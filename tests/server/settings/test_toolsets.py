@@ -1,6 +1,7 @@
 """Areas that are off: nothing of them is offered, and nothing is requested from them."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -44,3 +45,31 @@ async def test_without_an_area_that_deletes_nothing_can_be_restored(toolset: Too
         result = await client.call_tool("restore_deleted", {"resource": "flag", "id": 42})
         assert json.loads(text_of(result))["error"]["code"] == "toolset_off"
         assert fake.received == []
+
+
+QUERY = {"kind": "HogQLQuery", "query": "select 1"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "tool", "arguments"),
+    [
+        ({"toolsets": "dashboards"}, "create_dashboard", {"name": "A", "tiles": [{"name": "B", "query": QUERY}]}),
+        (
+            {"exclude_tools": "create_insight"},
+            "create_dashboard",
+            {"name": "A", "tiles": [{"name": "B", "query": QUERY}]},
+        ),
+        ({"toolsets": "dashboards"}, "delete_dashboard", {"dashboard_id": 9, "delete_insights": True}),
+        ({"exclude_tools": "delete_insight"}, "delete_dashboard", {"dashboard_id": 9, "delete_insights": True}),
+    ],
+)
+async def test_a_dashboard_makes_and_deletes_no_insights_where_their_tools_are_off(
+    flags: dict[str, Any], tool: str, arguments: dict[str, Any]
+) -> None:
+    async with served(**flags) as (client, fake):
+        error = json.loads(text_of(await client.call_tool(tool, arguments)))["error"]
+        assert (error["code"], error["outcome"]) == ("toolset_off", "not_sent")
+        assert tool.replace("dashboard", "insight") in error["message"]
+        assert fake.received == []
+        without = {name: value for name, value in arguments.items() if name not in ("tiles", "delete_insights")}
+        assert not (await client.call_tool(tool, without)).is_error

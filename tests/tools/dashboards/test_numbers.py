@@ -29,6 +29,10 @@ def insight(**changes: Any) -> dict[str, Any]:
     return answer("insight", **changes)
 
 
+def computed(sent: Sent) -> dict[str, Any]:
+    return insight(id=int(sent.path.rstrip("/").rpartition("/")[2]), **COMPUTED)
+
+
 async def test_each_insight_is_a_row_with_its_cached_number_and_age() -> None:
     api = FakeCall({DASHBOARD: dashboard(insight(**COMPUTED), insight(id=32, short_id="bbbbbbbb", name="Empty"))})
     shown = await run(GET, api, dashboard_id=9, numbers=True)
@@ -44,7 +48,7 @@ async def test_each_insight_is_a_row_with_its_cached_number_and_age() -> None:
 
 
 async def test_refresh_computes_each_insight_with_the_dashboards_filters() -> None:
-    api = FakeCall({DASHBOARD: dashboard(insight(), insight(id=32)), INSIGHT: insight(**COMPUTED)})
+    api = FakeCall({DASHBOARD: dashboard(insight(), insight(id=32)), INSIGHT: computed})
     shown = await run(GET, api, dashboard_id=9, refresh=True)
     query = {"refresh": "force_blocking", "from_dashboard": "9"}
     asked = [Sent("GET", f"/api/projects/{PROJECT_ID}/insights/{number}/", query) for number in (31, 32)]

@@ -5,11 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maton_posthog.gateway.errors import Failed, Refused, Rejected, Upstream
+from maton_posthog.gateway.projects import Project
+from maton_posthog.gateway.target import Target
 from maton_posthog.schemas.experiments.results import MetricAnswer
 from maton_posthog.tools.experiments.metrics import Metric, reading_of
 from maton_posthog.tools.experiments.results import OPERATIONS
 
-from ..posthog.fake import run
+from ..posthog.fake import PROJECT_ID, run
 from .answers import (
     CONTROL,
     NEITHER,
@@ -28,6 +30,7 @@ from .answers import (
 pytestmark = pytest.mark.anyio
 
 (RESULTS,) = OPERATIONS
+WITHOUT_TEST_ACCOUNTS = "Test accounts are left out; the experiment's page in PostHog has the switch."
 
 
 async def test_exposures_and_each_stored_primary_metric_take_one_query() -> None:
@@ -90,7 +93,7 @@ async def test_a_significant_winner_is_conclusive() -> None:
             }
         ],
         "verdict": {"conclusive": True, "outcomes": ["test wins on Purchases"]},
-        "notes": ["Its flag is off: no new users are exposed."],
+        "notes": ["Its flag is off: no new users are exposed.", WITHOUT_TEST_ACCOUNTS],
     }
 
 
@@ -307,6 +310,7 @@ async def test_users_who_saw_several_variants_are_reported_separately() -> None:
         "9 users saw more than one variant ($multiple) and are excluded.",
         "2.1 % of users saw more than one variant of an uneven split; excluding them biases the result.",
         "Some exposures are of variants that the flag no longer has.",
+        WITHOUT_TEST_ACCOUNTS,
     ]
 
 
@@ -322,7 +326,7 @@ async def test_held_out_users_are_not_a_variant() -> None:
     seen = exposures(total_exposures={"control": 150.0, "test": 150.0, "holdout-4": 30.0})
     shown = await run(RESULTS, api_with(experiment(), seen), experiment_id=11)
     assert [row[1:] for row in shown["exposures"]["rows"]] == [[150, 50, 50], [150, 50, 50], [30, None, None]]
-    assert shown["notes"] == ["Its flag is off: no new users are exposed."]
+    assert shown["notes"] == ["Its flag is off: no new users are exposed.", WITHOUT_TEST_ACCOUNTS]
 
 
 async def test_steps_of_a_longer_funnel_are_shown_and_sessions_are_not() -> None:
@@ -381,3 +385,20 @@ async def test_older_servers_can_omit_any_field_but_the_id(field: str) -> None:
     old = {name: value for name, value in experiment().items() if name != field}
     shown = await run(RESULTS, api_with(old), experiment_id=11)
     assert shown["experiment"]["id"] == 11
+
+
+@pytest.mark.parametrize(
+    ("criteria", "defined", "is_noted"),
+    [
+        ({"filterTestAccounts": True}, True, True),
+        ({"filterTestAccounts": True}, None, True),
+        ({"filterTestAccounts": True}, False, False),
+        ({"filterTestAccounts": False}, True, False),
+        (None, True, False),
+    ],
+)
+async def test_that_test_accounts_are_left_out_is_noted(criteria: Any, defined: bool | None, is_noted: bool) -> None:
+    api = api_with(experiment(exposure_criteria=criteria))
+    api.target = Target(None, Project(PROJECT_ID, "Default project", has_test_accounts=defined))
+    notes = (await run(RESULTS, api, experiment_id=11)).get("notes", [])
+    assert (WITHOUT_TEST_ACCOUNTS in notes) is is_noted

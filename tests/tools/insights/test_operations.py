@@ -130,9 +130,9 @@ async def test_a_short_id_is_found_through_the_list_on_older_servers() -> None:
     ],
 )
 async def test_a_bare_query_is_wrapped_in_the_node_that_draws_it(query: dict[str, Any], node: str) -> None:
-    api = FakeCall({f"POST {INSIGHTS}": stored})
-    shown = await run(CREATE, api, name="Visitors", query=query, dashboards=[9])
-    assert api.last.body == {
+    api = FakeCall({f"POST {INSIGHTS}": stored, f"GET {INSIGHT}": insight()})
+    shown = await run(CREATE, api, name="Visitors", query=query, add_to_dashboards=[9])
+    assert api.sent[0].body == {
         "name": "Visitors",
         "query": {"kind": node, "source": query},
         "dashboards": [9],
@@ -144,9 +144,50 @@ async def test_a_bare_query_is_wrapped_in_the_node_that_draws_it(query: dict[str
 
 async def test_a_node_is_sent_unchanged() -> None:
     node = {"kind": "InsightVizNode", "source": TRENDS, "full": True}
-    api = FakeCall({f"POST {INSIGHTS}": stored})
+    api = FakeCall({f"POST {INSIGHTS}": stored, f"GET {INSIGHT}": insight()})
     await run(CREATE, api, name="Visitors", query=node, saved=False)
-    assert api.last.body == {"name": "Visitors", "query": node, "saved": False}
+    assert api.sent[0].body == {"name": "Visitors", "query": node, "saved": False}
+
+
+@pytest.mark.parametrize("onto", [{"dashboards": [9, 8]}, {"dashboards": [9], "add_to_dashboards": [8, 9]}])
+async def test_the_former_name_of_add_to_dashboards_is_accepted(onto: dict[str, Any]) -> None:
+    api = FakeCall({f"POST {INSIGHTS}": stored, f"GET {INSIGHT}": insight()})
+    await run(CREATE, api, name="Visitors", query=TRENDS, **onto)
+    assert api.sent[0].body
+    assert api.sent[0].body["dashboards"] == [9, 8]
+
+
+async def test_a_new_insight_shows_its_headline_number() -> None:
+    series = {"data": [4, 6], "days": ["2026-01-01", "2026-01-02"], "label": "$pageview", "action": {"order": 0}}
+    computed = insight(result=[series], last_refresh="2026-01-03T09:00:00Z")
+    api = FakeCall({f"POST {INSIGHTS}": stored, f"GET {INSIGHT}": computed})
+    shown = await run(CREATE, api, name="Visitors", query=TRENDS)
+    assert api.sent[1:] == [Sent("GET", f"/api/projects/{PROJECT_ID}/insights/31/", {"refresh": "blocking"})]
+    assert (shown["headline"]["value"], shown["headline"]["change_percent"]) == (6, 50)
+    assert "note" not in shown
+
+
+@pytest.mark.parametrize(
+    ("computed", "why"),
+    [
+        (Rejected("validation_failed", "No."), "validation_failed"),
+        (insight(id=32), "PostHog responded with another insight"),
+        (insight(), "no result"),
+        ({"id": 31, "query": {"source": {"kind": "HogQLQuery"}}, "result": [["a"]]}, "no number in the result"),
+    ],
+    ids=["rejected", "another", "none", "no number"],
+)
+async def test_an_insight_is_stored_also_if_its_number_cannot_be_had(computed: Any, why: str) -> None:
+    api = FakeCall({f"POST {INSIGHTS}": stored, f"GET {INSIGHT}": computed})
+    shown = await run(CREATE, api, name="Visitors", query=TRENDS)
+    assert (shown["id"], shown["no_headline"]) == (31, why)
+    assert "Everything is stored" in shown["note"]
+    assert api.wrote
+
+
+async def test_a_dry_run_computes_no_number() -> None:
+    shown = await run(CREATE, FakeCall(), name="Visitors", query=TRENDS, dry_run=True)
+    assert shown["would_send"]["name"] == "Visitors"
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [

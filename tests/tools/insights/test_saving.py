@@ -25,29 +25,37 @@ ASKED: dict[str, dict[str, Any]] = {
 }
 
 
+INSIGHT = INSIGHTS + "{insight_id}/"
+
+
 def stored(sent: Sent) -> dict[str, Any]:
     return answer("insight", query=(sent.body or {}).get("query"))
+
+
+def posted(api: FakeCall) -> Any:
+    """Return the body of the new insight."""
+    (sent,) = [each for each in api.sent if each.method == "POST" and each.path.endswith("/insights/")]
+    return sent.body
 
 
 @pytest.mark.parametrize("tool", ASKED)
 async def test_the_stored_query_is_the_one_that_is_computed(tool: str) -> None:
     (operation,) = [each for each in QUERIES if each.name == tool]
     names = {f"GET /api/projects/{{project_id}}/{kind}_definitions/": page() for kind in ("event", "property")}
-    api = FakeCall({POST: {"results": []}, f"POST {INSIGHTS}": stored, **names})
+    api = FakeCall({POST: {"results": []}, f"POST {INSIGHTS}": stored, f"GET {INSIGHT}": answer("insight"), **names})
     await run(operation, api, **ASKED[tool])
     shown = await run(CREATE, api, name="Views", query={"tool": tool, "arguments": {**ASKED[tool], "chart": True}})
-    asked, *_, saved = api.sent
+    asked, saved = api.sent[0], posted(api)
     assert asked.body
     node = {"kind": "InsightVizNode", "source": asked.body["query"]}
-    assert saved.body == {"name": "Views", "query": node, "saved": True}
+    assert saved == {"name": "Views", "query": node, "saved": True}
     assert shown["query"] == node
 
 
 async def test_paths_are_stored_with_the_edges_that_are_shown() -> None:
-    api = FakeCall({f"POST {INSIGHTS}": stored})
+    api = FakeCall({f"POST {INSIGHTS}": stored, f"GET {INSIGHT}": answer("insight")})
     await run(CREATE, api, name="Paths", query={"tool": "query_paths", "arguments": {"edges": 12}})
-    assert api.last.body
-    assert api.last.body["query"]["source"]["pathsFilter"]["edgeLimit"] == 12
+    assert posted(api)["query"]["source"]["pathsFilter"]["edgeLimit"] == 12
 
 
 @pytest.mark.parametrize(
@@ -60,10 +68,9 @@ async def test_paths_are_stored_with_the_edges_that_are_shown() -> None:
     ],
 )
 async def test_sql_is_stored_with_its_values_and_its_limit(arguments: dict[str, Any], source: dict[str, Any]) -> None:
-    api = FakeCall({f"POST {INSIGHTS}": stored})
+    api = FakeCall({f"POST {INSIGHTS}": stored, f"GET {INSIGHT}": answer("insight")})
     await run(CREATE, api, name="One", query={"tool": "run_hogql", "arguments": arguments})
-    assert api.last.body
-    assert api.last.body["query"] == {
+    assert posted(api)["query"] == {
         "kind": "DataVisualizationNode",
         "source": {"kind": "HogQLQuery", **source},
     }
@@ -111,8 +118,7 @@ async def test_what_a_newer_posthog_has_stored_can_be_sent_back() -> None:
 
 
 async def test_a_newer_kind_of_query_is_stored_in_its_node() -> None:
-    api = FakeCall({f"POST {INSIGHTS}": stored})
+    api = FakeCall({f"POST {INSIGHTS}": stored, f"GET {INSIGHT}": answer("insight")})
     node = {"kind": "DataTableNode", "source": {"kind": "NewerQuery", "field": 1}}
     await run(CREATE, api, name="New", query=node)
-    assert api.last.body
-    assert api.last.body["query"] == node
+    assert posted(api)["query"] == node

@@ -15,6 +15,13 @@ pytestmark = pytest.mark.anyio
 
 (DESCRIBE,) = OPERATIONS
 LONG = "x" * 200
+SAMPLED = [
+    ["$pageview", "$current_url", '"https://a.example/"', 60],
+    ["signed_up", "plan", '"free"', 9],
+    ["signed_up", "plan", '"pro"', 3],
+    ["signed_up", "seats", "12", 7],
+    ["signed_up", "email", '"ann@example.com"', 1],
+]
 ID = "01a20102-35e3-771b-9146-aed4f0c2e87a"
 
 
@@ -34,12 +41,14 @@ def upstream() -> FakeCall:
         kind = sent.body["query"]["kind"]
         if kind == "DatabaseSchemaQuery":
             return describe_schema(("organization",))
+        if kind == "HogQLQuery":
+            return {"results": SAMPLED}
         nothing = sent.body["query"].get("properties") == ["nothing"]
         return {"results": [] if nothing else taxonomy[kind]}
 
     def properties(sent: Sent) -> Any:
-        person = sent.query["type"] == "person"
-        found = ["email", "plan"] if person else ["plan", "revenue", "$os"]
+        of = {"person": ["email", "plan"], "group": ["industry"]}
+        found = of.get(sent.query["type"], ["plan", "revenue", "$os"])
         named = [name for name in found if sent.query.get("search", "") in name]
         return page(*({"name": name, "property_type": "String"} for name in named))
 
@@ -56,14 +65,23 @@ def upstream() -> FakeCall:
                 {"name": "pro", "count": 3},
                 {"name": "free", "count": 9},
             ],
+            "GET /api/projects/{project_id}/groups_types/": [{"group_type": "organization", "group_type_index": 0}],
+            "GET /api/projects/{project_id}/data_catalog/metrics/": page(
+                {"name": "mrr", "description": "Revenue a month", "unit": "usd", "status": "approved"},
+                {"name": "proposal", "description": "x", "status": "proposed"},
+                {"name": "changed", "description": "x", "status": "approved", "is_drifted": True},
+            ),
         }
     )
 
 
 async def test_without_arguments_it_lists_events_by_volume_tables_and_person_properties() -> None:
     shown = await run(DESCRIBE, upstream())
-    assert shown["columns"] == ["event", "count_30d", "last_seen"]
-    assert shown["events"] == [["$pageview", 900, "2026-11-23"], ["signed_up", 12, "2026-11-23"]]
+    assert shown["columns"] == ["event", "count_30d", "last_seen", "properties"]
+    assert shown["events"] == [
+        ["$pageview", 900, "2026-11-23", ["$current_url"]],
+        ["signed_up", 12, "2026-11-23", ["plan", "seats", "email"]],
+    ]
     assert shown["other_events"] == ["old event"]
     assert shown["person_properties"] == ["email", "plan"]
     assert shown["tables"]["posthog"][:1] == ["events"]
@@ -105,8 +123,17 @@ async def test_a_property_shows_its_values_for_an_event_or_for_persons() -> None
 
 async def test_a_search_finds_events_properties_and_columns() -> None:
     shown = await run(DESCRIBE, upstream(), search="plan")
-    assert shown["event_properties"] == ["plan"]
+    assert shown["property_columns"] == ["property", "type", "events", "top_values"]
+    assert shown["properties"] == [["plan", "String", ["signed_up"], ["free", "pro"]]]
     assert shown["person_properties"] == ["plan"]
+    shown = await run(DESCRIBE, upstream(), search="revenue")
+    assert shown["event_properties"] == ["revenue"]
+    shown = await run(DESCRIBE, upstream(), search="e")
+    assert shown["events"] == [
+        ["$pageview", 900, "2026-11-23"],
+        ["signed_up", 12, "2026-11-23"],
+        ["old event", 0, "2026-11-23"],
+    ]
     shown = await run(DESCRIBE, upstream(), search="utm_source")
     assert shown["table_columns"] == ["sessions.$entry_utm_source"]
     shown = await run(DESCRIBE, upstream(), search="signedup")
@@ -137,7 +164,7 @@ async def test_nothing_is_requested_twice_within_ten_minutes() -> None:
         await run(DESCRIBE, api, **arguments)
         assert len(api.sent) == before
     kinds = [sent.body["query"]["kind"] for sent in api.sent if sent.body]
-    assert "HogQLQuery" not in kinds
+    assert kinds.count("HogQLQuery") == 1
 
 
 @pytest.mark.parametrize(

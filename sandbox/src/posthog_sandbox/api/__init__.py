@@ -12,7 +12,9 @@ from .activity import ROUTES as ACTIVITY
 from .annotations import ROUTES as ANNOTATIONS
 from .cohorts.resource import calculate_pending, cohort_persons, cohort_routes
 from .dashboards.resource import dashboard_routes
+from .data_catalog import ROUTES as DATA_CATALOG
 from .definitions import ROUTES as DEFINITIONS
+from .error_issues import error_issue_routes
 from .experiments.copies import ROUTES as EXPERIMENT_COPIES
 from .experiments.resource import ROUTES as EXPERIMENTS
 from .experiments.saved_metrics import ROUTES as SAVED_METRICS
@@ -48,7 +50,9 @@ def resource_routes() -> tuple[Route, ...]:
         *SURVEYS,
         *EXPERIMENTS,
         *DEFINITIONS,
+        *DATA_CATALOG,
         *recording_routes(query.compute),
+        *error_issue_routes(query.compute),
         *GROUPS,
         *ACTIVITY,
         *insight_view_routes(query.cancel),

@@ -5,7 +5,6 @@ and can be removed at any time: a dataset that cannot be copied is generated. An
 for the caller to shift; all entries of a dataset with the same calendar differ only by such a shift.
 """
 
-import hashlib
 import logging
 import os
 import shutil
@@ -22,8 +21,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
+from .digest import generator_digest
 from .directory import SCHEMA_VERSION
 from .parameters import Parameters
+from .prepared.archive import find
 
 VARIABLE = "POSTHOG_SANDBOX_CACHE"
 OFF = "off"
@@ -63,21 +64,25 @@ class Cache:
     def with_calendar(self, parameters: Parameters) -> Parameters:
         """Return the parameters with the calendar of an entry, so that the dataset can be copied and shifted.
 
-        The real weekdays are preferred, which give the same data as the generator; then the entry used last. Without
-        an entry the parameters are returned as they are.
+        The real weekdays are preferred, which give the same data as the generator; then the entry used last; then the
+        prepared dataset. If there is none, the parameters are returned as they are.
         """
         entries = self._entries(parameters)
-        if not entries or any(entry.calendar == parameters.calendar for entry in entries):
+        if not entries:
+            prepared = find()
+            return prepared.with_calendar(parameters) if prepared else parameters
+        if any(entry.calendar == parameters.calendar for entry in entries):
             return parameters
         return replace(parameters, weekday=entries[0].calendar)
 
-    def restore(self, parameters: Parameters, database: Path) -> date | None:
+    def restore(self, parameters: Parameters, database: Path, *, other_days: bool = True) -> date | None:
         """Copy the dataset to `database`, a path that does not exist. Return the last day of the copy.
 
-        Its calendar is that of `parameters`, and its last day is theirs if the cache has that. Return None if the cache
-        has no such dataset.
+        Its calendar is that of `parameters`, and its last day is theirs if the cache has that or `other_days` is false.
+        Return None if the cache has no such dataset.
         """
-        entries = [entry for entry in self._entries(parameters) if entry.calendar == parameters.calendar]
+        found = [entry for entry in self._entries(parameters) if entry.calendar == parameters.calendar]
+        entries = [entry for entry in found if other_days or entry.today == parameters.today]
         for entry in sorted(entries, key=lambda entry: entry.today != parameters.today)[:1]:
             try:
                 shutil.copytree(entry.path, database, symlinks=True, copy_function=_link)
@@ -185,15 +190,6 @@ def _engine_version() -> str:
     from importlib import metadata
 
     return metadata.version("chdb-core")
-
-
-@cache
-def generator_digest(folder: Path = Path(__file__).parent) -> str:
-    """Return a digest of the code that generates datasets: its version stays the same while somebody changes it."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def _beyond(entries: Iterable[Path]) -> list[Path]:

@@ -1,44 +1,18 @@
 """Loading of a generated dataset into an open database."""
 
-import re
-from collections.abc import Iterable
-
 from ..collector import without_collector
 from ..storage.engine import Engine
+from .definitions import define, define_events, session_definitions
 from .generate import generate
 from .parameters import Parameters, ReportProgress
 from .rows import Batch
 from .staging import EVENT_COLUMNS, JOINED, PROPERTIES, SENT, SETTINGS, STAGING, collect_properties, staged_lines
-from .tables import DATABASE, EVENT_DEFINITIONS, EVENTS, GENERATED, PROPERTY_DEFINITIONS, TABLES, line
+from .tables import DATABASE, EVENTS, GENERATED, PROPERTY_DEFINITIONS, TABLES, line
 
 _ROUND_EVENTS = 100_000
 """Number of events whose text is sent to ClickHouse at once; each round leaves a part per table."""
 _GENERATED_SHARE = 0.95
 _SAMPLED_EVENTS = 1_000_000
-
-_DATE_TIME = re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"')
-
-_SESSION_PROPERTIES = (
-    ("$start_timestamp", "DateTime"),
-    ("$end_timestamp", "DateTime"),
-    ("$entry_current_url", "String"),
-    ("$entry_pathname", "String"),
-    ("$end_current_url", "String"),
-    ("$end_pathname", "String"),
-    ("$entry_referring_domain", "String"),
-    ("$entry_utm_source", "String"),
-    ("$entry_utm_campaign", "String"),
-    ("$entry_utm_medium", "String"),
-    ("$entry_utm_term", "String"),
-    ("$entry_utm_content", "String"),
-    ("$pageview_count", "Numeric"),
-    ("$autocapture_count", "Numeric"),
-    ("$screen_count", "Numeric"),
-    ("$channel_type", "String"),
-    ("$session_duration", "Numeric"),
-    ("$is_bounce", "Boolean"),
-)
-
 
 _PROPERTIES_OF = """
 SELECT pair.1 AS name, groupUniqArray(substring(pair.2, 1, 1)) AS starts, any(substring(pair.2, 1, 40)) AS example,
@@ -71,7 +45,7 @@ def load(engine: Engine, parameters: Parameters, progress: ReportProgress) -> No
             if writer.events >= _ROUND_EVENTS or made == total:
                 writer.write()
     progress(_GENERATED_SHARE, "Collecting event and property definitions")
-    _define_events(engine)
+    define_events(engine)
     _define_properties(engine)
     for table in STAGING:
         engine.execute(f"DROP TABLE {DATABASE}.{table.name} SYNC")
@@ -122,13 +96,6 @@ class _Writer:
         self.events = self._number = 0
 
 
-def _define_events(engine: Engine) -> None:
-    engine.execute(
-        f"INSERT INTO {DATABASE}.{EVENT_DEFINITIONS.name} "
-        f"SELECT event, min(timestamp), max(timestamp), count() FROM {DATABASE}.events GROUP BY event"
-    )
-
-
 def _define_properties(engine: Engine) -> None:
     """Derive property definitions from the JSON, typed by the values as in PostHog.
 
@@ -139,28 +106,9 @@ def _define_properties(engine: Engine) -> None:
         ("person", _PROPERTIES_OF.format(source=f"{DATABASE}.persons")),
         ("group", _PROPERTIES_OF.format(source=f"{DATABASE}.groups")),
     )
-    definitions: list[tuple[object, ...]] = [
-        _definition(name, "session", kind, ()) for name, kind in _SESSION_PROPERTIES
-    ]
+    definitions = [*session_definitions()]
     for scope, source in sources:
         found = engine.select(source, max_seconds=600)
-        for name, starts, example, owners in found.rows:
-            definitions.append(_definition(name, scope, _kind(starts, example), owners))
+        definitions += [define(name, scope, starts, example, owners) for name, starts, example, owners in found.rows]
     lines = "".join(map(line, definitions))
     engine.insert(f"{DATABASE}.{PROPERTY_DEFINITIONS.name}", PROPERTY_DEFINITIONS.names, [lines.encode()])
-
-
-def _kind(starts: list[str], example: str) -> str | None:
-    """Return the property type of values whose JSON texts begin with `starts`."""
-    first = set(starts) - {"n"}
-    if not first or first & {"{", "["}:
-        return None
-    if first <= set("-0123456789"):
-        return "Numeric"
-    if first <= {"t", "f"}:
-        return "Boolean"
-    return "DateTime" if first == {'"'} and _DATE_TIME.fullmatch(example) else "String"
-
-
-def _definition(name: str, scope: str, kind: str | None, owners: Iterable[str]) -> tuple[object, ...]:
-    return (name, scope, kind, kind == "Numeric", tuple(owners))

@@ -1,5 +1,6 @@
 """Opening of a dataset: reuse the contents of a directory, or generate them."""
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -10,9 +11,11 @@ from ..storage.engine import Engine, EngineError
 from .cache import Cache
 from .directory import DatasetBusyError, DatasetDirectory, DatasetError, claim
 from .parameters import Parameters, ReportProgress
+from .prepared.archive import Prepared, PreparedError, find
 from .shifting import shift
 from .tables import DATABASE, EVENTS
 
+_log = logging.getLogger(__name__)
 _OUT_OF_DISK = ("NOT_ENOUGH_SPACE", "INSERT_LOST_ROWS")
 
 
@@ -97,11 +100,8 @@ def _open(directory: DatasetDirectory, parameters: Parameters, progress: ReportP
         with suppress(EngineError):
             return _ready(directory, parameters, progress)
     directory.clear(parameters)
-    if cache and (made_for := cache.restore(parameters, directory.database)):
-        with suppress(EngineError):
-            return _copied(directory, parameters, progress, cache, made_for)
-        cache.discard(parameters)
-        directory.clear(parameters)
+    if cache and (engine := _restored(directory, parameters, progress, cache)):
+        return engine
     from .loading import load  # with the generator, which a start from the cache does not need
 
     engine = _start(directory)
@@ -120,6 +120,46 @@ def _open(directory: DatasetDirectory, parameters: Parameters, progress: ReportP
         if cache:
             cache.keep(parameters, directory.database)
         on_failure.pop_all()
+    return engine
+
+
+def _restored(
+    directory: DatasetDirectory, parameters: Parameters, progress: ReportProgress, cache: Cache
+) -> Engine | None:
+    """Open the dataset as the cache or the package has it; None if they do not have it, or it cannot be used.
+
+    To move the prepared dataset takes less time than to shift a cached one.
+    """
+    prepared = find()
+    if prepared and not prepared.fits(parameters):
+        prepared = None
+    if made_for := cache.restore(parameters, directory.database, other_days=prepared is None):
+        with suppress(EngineError):
+            return _copied(directory, parameters, progress, cache, made_for)
+        cache.discard(parameters)
+        directory.clear(parameters)
+    if prepared:
+        try:
+            return _unpacked(directory, parameters, progress, cache, prepared)
+        except (EngineError, PreparedError) as error:
+            _log.warning("The prepared data are not used: %s", error)
+        directory.clear(parameters)
+    return None
+
+
+def _unpacked(
+    directory: DatasetDirectory, parameters: Parameters, progress: ReportProgress, cache: Cache, prepared: Prepared
+) -> Engine:
+    """Load the prepared dataset and keep it in the cache. Raises EngineError and PreparedError."""
+    from .prepared.loading import load  # which a start from the cache does not need
+
+    engine = _start(directory)
+    with ExitStack() as on_failure:
+        on_failure.callback(engine.close)
+        load(engine, prepared, parameters.today)
+        cache.keep(parameters, directory.database)
+        on_failure.pop_all()
+    progress(1.0, f"{parameters.events:,} events ready")
     return engine
 
 

@@ -41,11 +41,11 @@ def _rewrite(engine: Engine, table: TableDefinition, steps: Iterable[_Replaced],
         replaced = ", ".join(f"{expression} AS `{column}`" for column, expression in step.items())
         source = f"(SELECT * REPLACE ({replaced}) FROM {source})"
     names = ", ".join(f"`{column}`" for column in table.names)
-    engine.copy(name, table.names, f"WITH {_functions(days)} SELECT {names} FROM {source}", rows)
+    engine.copy(name, table.names, f"WITH {functions(days)} SELECT {names} FROM {source}", rows)
     engine.execute(f"DROP TABLE {old} SYNC")
 
 
-def _functions(days: int) -> str:
+def functions(days: int) -> str:
     """Return the functions that shift a version 7 UUID as text and as a number, a moment, and a day as text."""
     digits = "concat(substring(id, 1, 8), substring(id, 10, 4))"
     time = f"lower(leftPad(hex(reinterpretAsInt64(reverse(unhex({digits}))) + {days * _DAY_MS}), 12, '0'))"

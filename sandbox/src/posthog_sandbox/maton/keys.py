@@ -57,8 +57,10 @@ _SCOPE_OBJECTS = {
     "event_definitions": "event_definition",
     "property_definitions": "property_definition",
     "query": "query",
+    "error_tracking": "error_tracking",
     "groups": "group",
     "groups_types": "group",
+    "data_catalog": "data_catalog",
     "activity": "activity_log",
     "activity_log": "activity_log",
 }

@@ -29,6 +29,7 @@ _LATER: Mapping[str, str] = {
     "RetentionQuery": "insights.retention.query:retention_query",
     **dict.fromkeys(ACTOR_KINDS, "insights.actors.query:insight_actors_query"),
     "InsightActorsQueryOptions": "insights.actors.options:actors_options",
+    "ErrorTrackingQuery": "query_endpoint.error_tracking:error_tracking_query",
     "ExperimentQuery": "insights.experiments.query:experiment_query",
     "ExperimentExposureQuery": "insights.experiments.exposures:experiment_exposure_query",
 }

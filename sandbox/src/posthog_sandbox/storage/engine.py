@@ -14,7 +14,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from .clickhouse_types import converter, without_low_cardinality
 
@@ -82,7 +82,7 @@ class _Inserted(Protocol):
 
 
 class _Inserter(Protocol):
-    def append(self, data: bytes) -> None: ...
+    def append(self, data: bytes | bytearray) -> None: ...
     def finish(self) -> _Inserted: ...
     def cancel(self) -> None: ...
 
@@ -164,15 +164,21 @@ class Engine:
         with self._writing, _engine_errors():
             self._writer.query(sql)
 
-    def insert(self, table: str, columns: Iterable[str], chunks: Iterable[bytes]) -> None:
-        """Append rows given as chunks of ClickHouse's `TSV` format, in the order of `columns`.
+    def insert(
+        self,
+        table: str,
+        columns: Iterable[str],
+        chunks: Iterable[bytes | bytearray],
+        form: Literal["TSV", "Native"] = "TSV",
+    ) -> None:
+        """Append rows given as chunks of a format of ClickHouse, in the order of `columns`.
 
         Raises EngineError; its code `INSERT_LOST_ROWS` means that rows were lost, most likely because of a full disk.
         """
         names = ", ".join(f"`{column}`" for column in columns)
         with self._writing, _engine_errors():
             before = self._count(table)
-            inserter = self._writer.send_insert(f"INSERT INTO {table} ({names})", "TSV")
+            inserter = self._writer.send_insert(f"INSERT INTO {table} ({names})", form)
             try:
                 for chunk in chunks:
                     inserter.append(chunk)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 
+from ..errors import PartlyStored
 from ..values import Clock, Row, timestamp
 
 TABLES = (
@@ -119,12 +120,17 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Generator[Rows]:
-        """Yield rows that are committed when the block ends and rolled back if it raises. Blocks the calling thread."""
+        """Yield rows that are committed when the block ends or raises PartlyStored, and rolled back if it raises
+        anything else. Blocks the calling thread.
+        """
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield Rows(self._connection, timestamp(self._clock()))
                 self._connection.execute("COMMIT")
+            except PartlyStored:
+                self._connection.execute("COMMIT")
+                raise
             except BaseException:
                 if self._connection.in_transaction:  # a full disk has already rolled it back
                     self._connection.execute("ROLLBACK")

@@ -8,14 +8,14 @@ from functools import partial
 from anyio import to_thread
 from starlette.responses import Response, StreamingResponse
 
-from ...errors import invalid
+from ...errors import ApiError, PartlyStored, invalid
 from ...http.fields import Field, boolean, choice, integer, json_list, json_object, json_value, tags, text
 from ...http.filters import Ordering, Predicate, equals, tagged, truth
 from ...http.resource import Change, Resource, add_row, alive_or_restored, get_row, public, routes
 from ...http.responses import json_response
 from ...http.routing import Call, Route
 from ...storage.store import Rows
-from ...values import Row, objects
+from ...values import Row
 from ..insights.resource import INSIGHTS, ObtainResult, overriding, show_insight, with_result
 from .tiles import change_tiles, copy_tiles, lose_dashboard, regain_dashboard, show_tile, tiles_of_dashboard
 
@@ -101,7 +101,10 @@ def _stored(change: Change, row: Row) -> None:
         lose_dashboard(rows, row, insights_too=change.body.get("delete_insights") is True)
     if before["deleted"] and not row["deleted"]:
         regain_dashboard(rows, row)
-    change_tiles(rows, row, objects(change.body.get("tiles")))
+    try:
+        change_tiles(rows, row, change.body.get("tiles", []))
+    except ApiError as error:
+        raise PartlyStored(error.status, error.body) from error
 
 
 def _show_basic(rows: Rows, row: Row) -> Row:
@@ -120,8 +123,8 @@ def _show(rows: Rows, row: Row) -> Row:
         **_show_basic(rows, row),
         **{name: row[name] for name in _DETAILS},
         "tiles": [
-            show_tile(tile, None if insight is None else show_insight(rows, insight))
-            for tile, insight in _live_tiles(rows, row)
+            show_tile(tile, None if insight is None else show_insight(rows, insight), order)
+            for order, (tile, insight) in enumerate(_live_tiles(rows, row))
         ],
     }
 

@@ -18,12 +18,11 @@ from ...values import Row, timestamp
 from ..insights.resource import RunQuery
 from ..persons.resource import embedded_person, read_persons
 from ..removals import remove_keys, removed_keys
-from .filters import ACTIVITY_SCORE, MEASURES, recording_conditions, wanted_actions
+from .filters import ACTIVITY_SCORE, MEASURES, SessionsOf, recording_conditions, wanted_sessions
 
 _KIND = "session_recording"
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 10_000
-_MOST_SESSIONS = 50_000
 _BULK = 100
 _RETENTION = timedelta(days=90)
 _ONGOING = timedelta(minutes=5)
@@ -54,8 +53,9 @@ async def _list(run_query: RunQuery, call: Call) -> Response:
     choice(*MEASURES)(order, "order")
     direction = call.params.get("order_direction") or "DESC"
     choice("ASC", "DESC")(direction, "order_direction")
-    of_actions = [await _sessions_of(run_query, call, action) for action in wanted_actions(call)]
-    conditions = await to_thread.run_sync(_conditions, call, of_actions)
+    wanted = await to_thread.run_sync(wanted_sessions, call)
+    of_events = [(one, await _sessions_of(run_query, call, one)) for one in wanted]
+    conditions = await to_thread.run_sync(_conditions, call, of_events)
     page = f"ORDER BY {MEASURES[order]} {direction}, session_id {direction} LIMIT {limit + 1} OFFSET {offset}"
     found = await _read(call, f"{' AND '.join(conditions)} {page}")
     body: Row = {"results": found[:limit], "has_next": len(found) > limit, "version": 4}
@@ -66,16 +66,14 @@ async def _list(run_query: RunQuery, call: Call) -> Response:
     return response
 
 
-def _conditions(call: Call, of_actions: list[list[str]]) -> list[str]:
+def _conditions(call: Call, of_events: list[tuple[SessionsOf, list[str]]]) -> list[str]:
     with call.services.store.transaction() as rows:
-        return recording_conditions(rows, call, call.services.clock(), of_actions)
+        return recording_conditions(rows, call, call.services.clock(), of_events)
 
 
-async def _sessions_of(run_query: RunQuery, call: Call, action: int) -> list[str]:
-    """Return the sessions with an event that matches an action."""
-    text = f"select distinct $session_id from events where matchesAction({action}) limit {_MOST_SESSIONS}"
-    found = await run_query(call, {"kind": "HogQLQuery", "query": text})
-    return [row[0] for row in found["results"]]
+async def _sessions_of(run_query: RunQuery, call: Call, wanted: SessionsOf) -> list[str]:
+    """Return the sessions with an event that matches."""
+    return [row[0] for row in (await run_query(call, wanted.query))["results"]]
 
 
 def _number(call: Call, name: str, minimum: int, default: int) -> int:
@@ -198,7 +196,7 @@ async def _bulk_delete(call: Call) -> Response:
 
 
 def recording_routes(run_query: RunQuery) -> tuple[Route, ...]:
-    """Return the routes of recordings; `run_query` finds the events of actions."""
+    """Return the routes of recordings; `run_query` finds sessions by their events."""
     collection = "projects/{project_id}/session_recordings"
     return (
         Route("GET", collection, partial(_list, run_query)),

@@ -77,18 +77,19 @@ Go-http-client|Go|http_client|Automation
 _KNOWN = [line.split("|") for line in _BOTS.strip().splitlines()]
 
 
-def _classified(column: int, otherwise: str) -> str:
+def _classified(column: int, otherwise: str, without_agent: str = "") -> str:
+    """Return the label of a user agent: of a known bot, `without_agent` for a missing or empty one, or `otherwise`."""
     arms = ", ".join(f"match(ifNull({{agent}}, ''), '(?i){bot[0]}'), '{bot[column]}'" for bot in _KNOWN)
-    return f"multiIf({arms}, '{otherwise}')"
+    return f"multiIf({arms}, ifNull({{agent}}, '') = '', '{without_agent}', '{otherwise}')"
 
 
 TRAFFIC = f"""
-getTrafficType(agent) = {_classified(3, "Regular")}
-getTrafficCategory(agent) = {_classified(2, "regular")}
-getBotType(agent) = {_classified(2, "")}
+getTrafficType(agent) = {_classified(3, "Regular", "Automation")}
+getTrafficCategory(agent) = {_classified(2, "regular", "no_user_agent")}
+getBotType(agent) = {_classified(2, "", "no_user_agent")}
 getBotName(agent) = {_classified(0, "")}
 getBotOperator(agent) = {_classified(1, "")}
-isLikelyBot(agent) = getBotName({{agent}}) != ''
+isLikelyBot(agent) = getBotType({{agent}}) != ''
 """
 """A short list of well-known user agents instead of PostHog's."""
 

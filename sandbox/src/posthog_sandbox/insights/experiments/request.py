@@ -79,7 +79,7 @@ def read_exposures(
     condition, variant = _exposure(call, project, str(flag["key"]), config)
     variants = flag_variants(flag)
     terms = [condition, f"{variant} IN ({', '.join(map(_text, variants))})" if variants else "false"]
-    if given.get("filterTestAccounts") is not False:
+    if given.get("filterTestAccounts") is True:
         terms.append(project.test_accounts())
     handling = choice(given, "multiple_variant_handling", "exposure_criteria.", _HANDLINGS, "exclude")
     return Exposures(

@@ -58,7 +58,7 @@ def _is_exposure(case: Case, event: Event) -> bool:
         return False
     if config["properties"] and event.properties.get("plan") != "pro":
         return False
-    if criteria.get("filterTestAccounts", True) and "@internal.test" in event.person.properties["email"]:
+    if criteria.get("filterTestAccounts") and "@internal.test" in event.person.properties["email"]:
         return False
     if config["event"] == "$feature_flag_called" and event.properties["$feature_flag"] != FLAG:
         return False

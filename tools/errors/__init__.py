@@ -1,0 +1,1 @@
+"""Error tracking: issues, what they changed, and one of them with its stack."""
