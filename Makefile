@@ -27,7 +27,7 @@ demo: $(VENV)/.installed-demo $(PREPARED)  ## Watch an MCP client use the server
 test: $(VENV)/.installed-dev $(PREPARED)  ## Run the tests; ARGS="-k flags" goes to pytest.
 	@$(RUN) .ci/suites.py $(ARGS)
 
-oracle: $(VENV)/.installed-dev  ## Run recounts and property tests in full, with SEEDS=5 seeds.
+oracle: $(VENV)/.installed-dev  ## Run recounts, combinations and property tests in full, with SEEDS=5 seeds.
 	@ORACLE_SEEDS=$(SEEDS) $(RUN) .ci/suites.py -m "oracle or hypothesis" --hypothesis-profile=drawn $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Format, lint, types, and imports that go down the floors only.

@@ -19,8 +19,21 @@ ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = "."
 FOLDERS = (PRODUCT, "sandbox", "hogql")
 """The longest suite first."""
-PARTS: Mapping[str, Sequence[str]] = {PRODUCT: ["tests/server"], "sandbox": ["tests/insights"]}
+PARTS: Mapping[str, Sequence[str]] = {
+    PRODUCT: ["tests/server", "tests/tools", "tests/repository"],
+    "sandbox": ["tests/insights"],
+}
 """Folders of tests that run beside the rest of their suite, so that no long suite is left over at the end."""
+LONGEST = (
+    "./tests/server",
+    "sandbox/tests",
+    "./tests/tools",
+    "sandbox/tests/insights",
+    "./tests/repository",
+    "./tests",
+)
+"""Runs by the time that they take. They start in this order and all others after them, so that the last ones are short
+and the cores are busy until the end."""
 AT_ONCE = 3
 """One more than the cores of a small machine, because tests wait for the processes that they start."""
 NO_TESTS = 5
@@ -60,19 +73,15 @@ def main(arguments: Sequence[str]) -> int:
 
 def in_parts(folders: Sequence[str]) -> Iterator[Run]:
     """Yield the runs of whole suites, the longest first: of each suite the parts, and everything else."""
-    first, *_ = folders
-    yield from parts_of(first)
-    for folder in folders:
-        yield Run(folder, [*apart(folder), *(f"--ignore={part}" for part in PARTS.get(folder, ()))])
-    for folder in folders:
-        if folder != first:
-            yield from parts_of(folder)
+    runs = [run for folder in folders for run in runs_of(folder)]
+    yield from sorted(runs, key=lambda run: LONGEST.index(run.name) if run.name in LONGEST else len(LONGEST))
 
 
-def parts_of(folder: str) -> Iterator[Run]:
-    """Yield the runs of the parts of a suite."""
-    for part in PARTS.get(folder, ()):
-        yield Run(folder, [*apart(folder), part], part)
+def runs_of(folder: str) -> Iterator[Run]:
+    """Yield the runs of a suite: its parts, and everything else."""
+    parts = PARTS.get(folder, ())
+    yield from (Run(folder, [*apart(folder), part], part) for part in parts)
+    yield Run(folder, [*apart(folder), *(f"--ignore={part}" for part in parts)])
 
 
 def apart(folder: str) -> Sequence[str]:

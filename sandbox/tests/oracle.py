@@ -12,8 +12,8 @@ import pytest
 
 SEEDS = int(os.environ.get("ORACLE_SEEDS") or 0)
 """The number of seeds; 0 for the sample of every run."""
-_SHARE = 30
-"""The divisor of a sample: one case in 30."""
+_SHARE = 60
+"""The divisor of a sample: one case in 60."""
 
 
 @dataclass(frozen=True, slots=True)

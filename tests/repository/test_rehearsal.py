@@ -20,6 +20,8 @@ AFTERWARDS = (
 )
 """The responses were made a moment ago."""
 PATIENCE_S = 600
+_UNUSED = ("cacheprovider", "hypothesispytest")
+"""Plugins of pytest: the second reads all modules for values to try, which takes longer than these tests."""
 _MADE = ("__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", "build", "dist", ".git", ".venv", ".hosts")
 
 SCHEMAS = '''"""Notebooks: `/api/projects/{project_id}/notebooks/`."""
@@ -270,7 +272,7 @@ def _ruff(copy: Path, *arguments: str) -> None:
 def _pytest(copy: Path, *arguments: str, **variables: str) -> None:
     sources = os.pathsep.join(str(copy / source) for source in (".dev", "hogql/src", "sandbox/src"))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-q", *(f"-pno:{plugin}" for plugin in _UNUSED), *arguments],
         cwd=copy,
         env={**os.environ, "PYTHONPATH": sources, **variables},
         capture_output=True,

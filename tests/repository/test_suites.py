@@ -67,6 +67,7 @@ def test_every_failed_suite_is_named_and_every_output_is_whole(
 
     monkeypatch.setattr(suites, "FOLDERS", tuple(codes))
     monkeypatch.setattr(suites, "PARTS", {})
+    monkeypatch.setattr(suites, "LONGEST", ())
     monkeypatch.setattr(suites, "run", run)
     code: int = suites.main(arguments)
     shown = capsys.readouterr()
@@ -78,17 +79,24 @@ def test_every_failed_suite_is_named_and_every_output_is_whole(
 @IN_REPOSITORY
 def test_the_parts_of_a_suite_leave_no_test_out_and_run_none_twice(suites: ModuleType) -> None:
     for folder, parts in suites.PARTS.items():
-        *first, rest = suites.in_parts([folder])
-        assert [one.arguments[-1] for one in first] == [one.tests for one in first] == parts
+        runs = {one.tests: one for one in suites.in_parts([folder])}
+        rest = runs.pop("tests")
+        assert {name: one.arguments[-1] for name, one in runs.items()} == {part: part for part in parts}
         assert rest.arguments[-len(parts) :] == [f"--ignore={part}" for part in parts]
         assert all((ROOT / folder / part).is_dir() for part in parts)
 
 
 @IN_REPOSITORY
-def test_the_short_parts_start_last(suites: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suites, "PARTS", {"long": ["tests/a"], "other": ["tests/b"]})
-    names = [one.name for one in suites.in_parts(["long", "other", "small"])]
-    assert names == ["long/tests/a", "long/tests", "other/tests", "small/tests", "other/tests/b"]
+def test_the_long_parts_start_first(suites: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suites, "PARTS", {"one": ["tests/a"], "other": ["tests/b"]})
+    monkeypatch.setattr(suites, "LONGEST", ("other/tests", "one/tests/a"))
+    names = [one.name for one in suites.in_parts(["one", "other", "small"])]
+    assert names == ["other/tests", "one/tests/a", "one/tests", "other/tests/b", "small/tests"]
+
+
+@IN_REPOSITORY
+def test_only_parts_that_run_have_a_place_in_the_order(suites: ModuleType) -> None:
+    assert {*suites.LONGEST} <= {one.name for one in suites.in_parts(suites.FOLDERS)}
 
 
 @IN_REPOSITORY
@@ -119,10 +127,11 @@ def test_a_failed_part_is_named(
 
     monkeypatch.setattr(suites, "FOLDERS", ("sandbox",))
     monkeypatch.setattr(suites, "PARTS", {"sandbox": ["tests/api"]})
+    monkeypatch.setattr(suites, "LONGEST", ("sandbox/tests",))
     monkeypatch.setattr(suites, "run", run)
     assert suites.main([]) == 1
     shown = capsys.readouterr()
-    assert (shown.out, shown.err) == ("\nsandbox/tests\ndone\n", "Failed: sandbox/tests/api\n")
+    assert (shown.out, shown.err) == ("\nsandbox/tests/api\ndone\n", "Failed: sandbox/tests/api\n")
 
 
 @IN_REPOSITORY

@@ -3,7 +3,7 @@
 import json
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -95,7 +95,31 @@ OWN = [
 """Every other field, once: where it is defined."""
 FIELDS = {f"{model.__name__}.{name}": alone(model, name) for model, name in OWN}
 WORDS = {f"{model.__name__}.{name}": words(model.model_fields[name].annotation) for model, name in OWN}
-EVERY = pytest.mark.parametrize("place", FIELDS)
+
+
+def of_each(places: Iterable[str]) -> Callable[[Callable[[str], None]], Callable[[str], None]]:
+    """Run a test with each of the fields. The fields of a model are one test, because there are hundreds of fields."""
+    fields: dict[str, list[str]] = {}
+    for each in places:
+        fields.setdefault(each.partition(".")[0], []).append(each)
+
+    def decorate(test: Callable[[str], None]) -> Callable[[str], None]:
+        @pytest.mark.parametrize("model_name", fields)
+        def run(model_name: str) -> None:
+            for place in fields[model_name]:
+                try:
+                    test(place)
+                except BaseException as error:
+                    error.add_note(f"with {place}")
+                    raise
+
+        run.__name__ = test.__name__
+        return run
+
+    return decorate
+
+
+EVERY = of_each(FIELDS)
 EVERY_MODEL = pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
 
 
@@ -124,7 +148,7 @@ def plain_values(place: str, *kinds: type) -> list[tuple[Any, Any]]:
     return [(plain, expected) for plain, expected in ACCEPTED[place] if type(plain) in kinds]
 
 
-EVERY_TYPED = pytest.mark.parametrize("place", [place for place in FIELDS if place not in COMPARED])
+EVERY_TYPED = of_each(place for place in FIELDS if place not in COMPARED)
 NUMBERS = {place for place, values in ACCEPTED.items() if any(type(plain) in (int, float) for plain, _ in values)}
 OF_ANYTHING = {"Question.validation", "GroupCondition.value"}
 """Fields whose content is left as it is."""

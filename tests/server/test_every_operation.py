@@ -18,11 +18,13 @@ from maton_posthog.tools.operation import Effect, Operation
 from maton_posthog.tools.operations import OPERATIONS
 from tests.clients import Era, client_of
 from tests.gateway.fake_gateway import CANARY, CONNECTION, OTHER_CONNECTION, FakeGateway, Peer, Received, raw
+from tests.oracle import crossed
 from tests.tools.posthog.fake import LEAK, answer, connection, marked, page
 
 pytestmark = pytest.mark.anyio
 
-ERAS = pytest.mark.parametrize("era", ["auto", "legacy"])
+BOTH_ERAS: tuple[Era, ...] = ("auto", "legacy")
+ERAS = pytest.mark.parametrize("era", BOTH_ERAS)
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 APP = "https://us.posthog.com"
 PERSON = "5d79eecb-93e6-5c8b-90f9-8510ba4040b8"
@@ -204,11 +206,8 @@ def key_set(app: str | None = APP) -> Generator[None]:
 
 BY_QUERY_ID = frozenset({"get_query_result", "cancel_query"})
 """Tools for a query that this server ran before, which send nothing to find it (tests/tools/test_query.py)."""
-ANSWERED = pytest.mark.parametrize(
-    "operation",
-    [operation for operation in OPERATIONS if operation.name not in BY_QUERY_ID],
-    ids=lambda operation: operation.name,
-)
+RETURNING: tuple[Operation[Any], ...] = tuple(each for each in OPERATIONS if each.name not in BY_QUERY_ID)
+ANSWERED = pytest.mark.parametrize("operation", RETURNING, ids=lambda operation: operation.name)
 
 
 def text_of(result: CallToolResult) -> str:
@@ -226,8 +225,7 @@ def methods(fake: FakeGateway) -> set[str]:
     }
 
 
-@ERAS
-@ANSWERED
+@crossed(("operation", RETURNING), ("era", BOTH_ERAS))
 async def test_it_returns_one_compact_object_that_names_the_project_and_fits_its_view(
     operation: Operation[Any], era: Era
 ) -> None:

@@ -16,8 +16,9 @@ from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.toolsets import SINGLE_PERSONS
 
 from ..gateway.fake_gateway import Peer, Received, raw, reply
+from ..oracle import crossed
 from .queries.test_slow import PATH
-from .test_every_operation import ANSWERED, ARGUMENTS, PERSON, served, text_of, upstream
+from .test_every_operation import ARGUMENTS, PERSON, RETURNING, served, text_of, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -67,8 +68,7 @@ def shows(text: str) -> list[str]:
     return [one for one in (*CANARIES, "zebulon", "Zebulon", "5550 1234", "4930555", "52.517") if one in text]
 
 
-@ANSWERED
-@pytest.mark.parametrize("structured", [False, True], ids=["text", "structured"])
+@crossed(("operation", RETURNING), ("structured", (False, True)))
 async def test_no_tool_shows_personal_data_with_redact(operation: Operation[Any], structured: bool) -> None:
     async with served(redact=True, structured=structured) as (client, fake):
         fake.answers(plant)

@@ -43,7 +43,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     SEPARATORS,
     st.booleans(),
 )
-@settings(max_examples=examples(100, 2000))
+@settings(max_examples=examples(40, 2000))
 def test_any_response_is_parsed_as_without_rows(
     rows: list[Any],
     before: dict[str, Any],

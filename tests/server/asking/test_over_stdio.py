@@ -10,6 +10,7 @@ from mcp import Client, StdioServerParameters
 from mcp.types import ElicitRequestParams, ElicitResult, TextContent
 
 from posthog_sandbox import Sandbox
+from tests.oracle import crossed
 from tests.server.processes import COMMAND, environment
 
 pytestmark = pytest.mark.anyio
@@ -57,8 +58,7 @@ async def called(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     return json.loads(content.text)
 
 
-@ERAS
-@pytest.mark.parametrize("action", ["accept", "decline"])
+@crossed(("era", ("legacy", "auto")), ("action", ("accept", "decline")))
 async def test_a_person_at_a_client_over_stdio_decides(
     sandbox: Sandbox, era: str, action: Literal["accept", "decline"]
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import Client
 from mcp.types import CallToolResult, TextContent, Tool
@@ -19,6 +19,7 @@ from mcp.types import CallToolResult, TextContent, Tool
 from maton_posthog.server.cli.hosts import claude_desktop, claude_desktop_file, command_in_use
 from maton_posthog.server.cli.page import Terminal, columns_of
 from maton_posthog.server.cli.steps import Demo, count_tokens
+from tests.oracle import examples
 from tests.server.processes import COMMAND, environment
 
 DEMO_S = 300
@@ -118,6 +119,7 @@ def written(width: int = 60, *, styled: bool = False, live: bool = False) -> tup
     return Terminal(out, width=width, styled=styled, live=live), out
 
 
+@settings(max_examples=examples(10, 1000))
 @given(
     st.lists(st.lists(st.text(max_size=60) | st.integers() | st.none(), min_size=3, max_size=3)), st.integers(0, 120)
 )

@@ -10,7 +10,7 @@ from mcp.types import TextContent
 
 from maton_posthog.gateway.waits import human
 from maton_posthog.tools.operation import Operation
-from tests.oracle import examples
+from tests.oracle import WHOLE, examples
 
 from ...gateway.fake_gateway import CONNECTION, Peer, Received, raw, reply
 from ...tools.posthog.fake import page
@@ -25,6 +25,9 @@ ODD: tuple[Any, ...] = (
 )
 _TYPED = ("query_", "get_experiment_results", "get_survey_stats")
 """Tools that compute with what they get: they meet more of the values in each field."""
+
+_PLACES, _TYPED_PLACES = len(ODD), 2 * len(ODD)
+"""The number of places of a sample, at least."""
 
 type Place = tuple[str | int, ...]
 
@@ -54,9 +57,12 @@ def replaced(value: Any, place: Place, odd: Any) -> Any:
 def chosen(name: str, found: dict[tuple[str, str], Any]) -> Iterator[tuple[tuple[str, str], Place, Any]]:
     """Yield requests, places and odd values: a sample that begins with another value at each place, so that all occur.
 
-    With ORACLE_SEEDS, numbers to compute with meet all values.
+    With ORACLE_SEEDS, all places meet two values, and numbers to compute with meet all. Without, tools with many places
+    meet an odd value at a part of them, spread over the response.
     """
-    for number, (request, place) in enumerate((one, at) for one, answer in found.items() for at in places(answer)):
+    everywhere = [(one, at) for one, answer in found.items() for at in places(answer)]
+    spread = 1 if WHOLE else max(1, len(everywhere) // (_TYPED_PLACES if name.startswith(_TYPED) else _PLACES))
+    for number, (request, place) in enumerate(everywhere[::spread]):
         computed = name.startswith(_TYPED) and (request[1].endswith(("/query/", "/stats/")))
         step = examples(7, 1) if computed else examples(len(ODD), 11)
         for odd in ODD[number % step :: step]:

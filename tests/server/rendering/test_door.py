@@ -14,8 +14,9 @@ from maton_posthog.tools.charts import drawing
 from maton_posthog.tools.operation import Operation
 
 from ...gateway.fake_gateway import CANARY, Peer, Received, raw, reply
+from ...oracle import crossed
 from ..queries.test_slow import PATH
-from ..test_every_operation import ANSWERED, ARGUMENTS, served, upstream
+from ..test_every_operation import ARGUMENTS, RETURNING, served, upstream
 from .test_side_doors import FORMS, HIDDEN, leaks
 
 pytestmark = pytest.mark.anyio
@@ -42,8 +43,7 @@ async def poison(request: Received, peer: Peer) -> None:
     await peer.send(raw(200, json.dumps(found if is_plain else poisoned(found)).encode()))
 
 
-@ANSWERED
-@pytest.mark.parametrize("structured", [False, True], ids=["text", "structured"])
+@crossed(("operation", RETURNING), ("structured", (False, True)))
 async def test_no_tool_shows_the_key_or_a_part_of_it(operation: Operation[Any], structured: bool) -> None:
     async with served(structured=structured) as (client, fake):
         fake.answers(poison)

@@ -192,7 +192,7 @@ def shown_by(rendering: Any, result: dict[str, Any], offset: int | None) -> tupl
     st.dictionaries(TEXTS, CELLS | ITEMS, max_size=4),
     st.none() | st.integers(0, 40),
 )
-@settings(max_examples=examples(60, 600))
+@settings(max_examples=examples(30, 600))
 def test_every_result_is_rendered_as_if_all_of_it_was_cleaned_and_written(
     lists: dict[str, tuple[list[Any], int]], others: dict[str, Any], offset: int | None
 ) -> None:

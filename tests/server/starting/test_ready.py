@@ -10,6 +10,7 @@ from maton_posthog.server.settings import Settings, load
 from maton_posthog.server.starting.opening import REPLAYED, Opening
 from maton_posthog.server.starting.ready import PATH, ReadyResults
 from maton_posthog.tools.toolsets import Toolset
+from tests.oracle import crossed
 from tests.snapshots.files import difference
 from tests.snapshots.ready import VERSIONS, every_kind_of_settings, line, ready_file, requests_of, results_of_sdk
 
@@ -24,12 +25,11 @@ async def test_the_file_holds_what_the_sdk_answers(tmp_path: Path) -> None:
     assert difference(PATH, json.dumps(made, ensure_ascii=False, indent=0) + "\n") == ""
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize(("pinned", "connected", "read_only", "exports"), list(product((False, True), repeat=4)))
-@pytest.mark.parametrize("toolsets", SOME, ids=lambda each: f"{len(each)} toolsets")
+@crossed(("flags", list(product((False, True), repeat=4))), ("version", VERSIONS), ("toolsets", SOME))
 async def test_an_answer_is_the_sdks_byte_by_byte(
-    version: str, pinned: bool, connected: bool, read_only: bool, exports: bool, toolsets: tuple[Toolset, ...]
+    flags: tuple[bool, bool, bool, bool], version: str, toolsets: tuple[Toolset, ...]
 ) -> None:
+    pinned, connected, read_only, exports = flags
     settings = load(
         project_id=1 if pinned else None,
         connection_id="0b6f7a52-6f0e-4d0e-9d59-3c1e5d0c1a11" if connected else None,

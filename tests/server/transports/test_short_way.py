@@ -21,7 +21,7 @@ from maton_posthog.server.transports import pipe, short_way, stdio
 from maton_posthog.tools.operation import FileLink, Operation, Picture
 from maton_posthog.tools.operations import OPERATIONS
 from tests.gateway.fake_gateway import reply
-from tests.oracle import WHOLE
+from tests.oracle import WHOLE, crossed
 from tests.server.processes import ServerProcess
 from tests.server.test_every_operation import ARGUMENTS, documented
 
@@ -47,9 +47,7 @@ def without_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipe, "_load", refuse)
 
 
-@pytest.mark.oracle
-@EVERY
-@pytest.mark.parametrize("era", ["2025-11-25", MODERN])
+@crossed(("operation", OPERATIONS), ("era", ("2025-11-25", MODERN)))
 async def test_every_tool_sends_the_same_messages_and_requests(
     operation: Operation[Any], era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

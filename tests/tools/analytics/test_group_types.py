@@ -1,6 +1,5 @@
 """Breakdowns and filters by properties of groups and sessions, which would otherwise count as having no value."""
 
-from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from maton_posthog.tools.analytics.operations import OPERATIONS
 from maton_posthog.tools.insights.operations import OPERATIONS as INSIGHTS
 
 from ..posthog.fake import QUERY_PATH, FakeCall, Sent, answer, page, run
-from ..posthog.live import LiveSandbox, running_sandbox
+from ..posthog.live import LiveSandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -147,12 +146,6 @@ async def test_a_breakdown_that_splits_nothing_is_reported() -> None:
     assert shown["notes"][0] == "No event counted here has a value for $os: the breakdown splits nothing."
     api.respond({f"POST {QUERY_PATH}": {"results": [line, {**line, "label": "Mac", "breakdown_value": ["Mac"]}]}})
     assert "splits nothing" not in str(await run(TRENDS, api, events=["a"], breakdown="$os", refresh=True))
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Generator[LiveSandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 SPLITS = {

@@ -1,6 +1,5 @@
 """Ranges: `range` shows what is counted, which is what was asked for. Clock times, words, the beginning of the data."""
 
-from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -13,7 +12,7 @@ from maton_posthog.gateway.projects import Project
 from maton_posthog.gateway.target import Target
 
 from ..posthog.fake import PROJECT_ID, FakeCall, run
-from ..posthog.live import NOW, LiveSandbox, running_sandbox
+from ..posthog.live import NOW, LiveSandbox
 from .answers import FUNNEL, LIFECYCLE, PATHS, RETENTION, STICKINESS, TRENDS, VIEWS, answered, cohort
 
 pytestmark = pytest.mark.anyio
@@ -21,12 +20,6 @@ pytestmark = pytest.mark.anyio
 type Views = list[tuple[datetime, str]]
 FROM, TO = "2026-11-18T10:00", "2026-11-20T12:30"
 WITHIN = (datetime(2026, 11, 18, 10, tzinfo=UTC), datetime(2026, 11, 20, 12, 30, tzinfo=UTC))
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Generator[LiveSandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

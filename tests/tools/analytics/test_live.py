@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -15,7 +15,7 @@ from maton_posthog.gateway.errors import GatewayError, Refused
 from maton_posthog.tools.analytics.comparing import range_before
 from maton_posthog.tools.analytics.dates import Range
 
-from ..posthog.live import NOW, LiveSandbox, running_sandbox
+from ..posthog.live import NOW, LiveSandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -36,12 +36,6 @@ class Event:
     @property
     def day(self) -> date:
         return self.at.date()
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Generator[LiveSandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

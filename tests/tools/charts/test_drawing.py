@@ -181,7 +181,7 @@ def test_extreme_numbers_are_drawn_correctly(kind: Shape, value: float) -> None:
         json.dumps(chart and chart.spec, allow_nan=False)
 
 
-@settings(max_examples=examples(60, 1000), deadline=None)
+@settings(max_examples=examples(30, 1000), deadline=None)
 @given(
     kind=st.sampled_from(["time", "bars", "histogram", "funnel", "retention", "paths"]),
     rows=st.lists(st.lists(CELLS, min_size=7, max_size=7), max_size=12),

@@ -1,7 +1,6 @@
 """The settings on people's data over the sandbox's synthetic persons."""
 
 import json
-from collections.abc import Generator
 from dataclasses import replace
 
 import pytest
@@ -10,18 +9,12 @@ from maton_posthog.gateway.errors import Refused
 from maton_posthog.schemas.privacy import Privacy
 from maton_posthog.schemas.privacy.pseudonyms import Pseudonyms, is_pseudonym
 
-from ..posthog.live import LiveSandbox, running_sandbox
+from ..posthog.live import LiveSandbox
 
 pytestmark = pytest.mark.anyio
 
 KEY = Pseudonyms(b"a key of this test")
 PEOPLE = "SELECT person.properties.email AS e, any(person.properties.name) AS n FROM events WHERE e != '' GROUP BY e"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Generator[LiveSandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 async def test_rows_of_persons_are_pseudonyms_of_the_real_values(sandbox: LiveSandbox) -> None:

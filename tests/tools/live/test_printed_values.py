@@ -1,6 +1,5 @@
 """What results print is accepted as a filter: every value of every list, against the filter that takes it."""
 
-from collections.abc import Generator
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
@@ -11,7 +10,7 @@ from maton_posthog.schemas.json import as_objects
 from maton_posthog.tools.operation import Operation
 from maton_posthog.tools.operations import OPERATIONS
 
-from ..posthog.live import LiveSandbox, running_sandbox
+from ..posthog.live import LiveSandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -49,12 +48,6 @@ OPERATORS = ["=", "EXACT", "is not", "Contains", "greater than", ">=", "max", "I
 
 def operation_of(name: str) -> Operation[Any]:
     return next(operation for operation in OPERATIONS if operation.name == name)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Generator[LiveSandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.mark.parametrize("operation", LISTS, ids=lambda operation: operation.name)

@@ -23,6 +23,7 @@ from maton_posthog.tools.operations import OPERATIONS
 from posthog_sandbox import Sandbox
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+EVENTS = 20_000
 _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
 
 
@@ -79,7 +80,7 @@ class LiveSandbox:
 
 
 @contextmanager
-def running_sandbox(events: int = 20_000) -> Generator[LiveSandbox]:
+def running_sandbox(events: int = EVENTS) -> Generator[LiveSandbox]:
     """Run a sandbox with synthetic events up to TODAY, at NOW. Its process ends with the block."""
     with Sandbox(events=events, today=NOW.date(), now=NOW) as sandbox:
         yield LiveSandbox(sandbox.url)

@@ -1,6 +1,5 @@
 """With --aggregate-only a HogQL statement is about groups of at least five persons, or it is rejected."""
 
-from collections.abc import Generator
 from random import Random
 
 import pytest
@@ -11,7 +10,7 @@ from hogql_lang import read, tree
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.tools.query.aggregated import aggregated
 
-from ..posthog.live import LiveSandbox, running_sandbox
+from ..posthog.live import LiveSandbox
 from .random_hogql import statement
 
 HAVING = "uniq(person_id) >= 5"
@@ -173,12 +172,6 @@ def test_whatever_is_accepted_has_the_smallest_group(random: Random) -> None:
         return
     assert isinstance(sent.tree, tree.Select)
     assert ">= 5" in sent.sql
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Generator[LiveSandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.mark.anyio

@@ -11,6 +11,7 @@ from maton_posthog.tools.query.schema import read_schema as read_response
 from maton_posthog.tools.query.verdict import refusal, statement_of
 from posthog_sandbox.hogql import Context, HogqlError, describe_schema, translate
 
+from ...oracle import examples
 from .random_hogql import statement
 
 pytest.importorskip("hogql_parser_rs", reason="HogQL's parser has no wheel for this platform")
@@ -52,7 +53,8 @@ def test_a_response_that_is_not_a_schema_is_an_upstream_error(response: object) 
     assert caught.value.code == "bad_upstream_response"
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.oracle
+@pytest.mark.parametrize("seed", range(examples(3, 24)))
 def test_no_random_statement_that_compiles_is_rejected(seed: int) -> None:
     random = Random(seed)
     compiled = 0

@@ -9,6 +9,7 @@ import pytest
 
 from posthog_sandbox.storage.engine import Engine
 
+from ...oracle import examples
 from ...sandbox_client import Serving, Shared, serving
 from ..funnel_queries import LETTERS, PEOPLE, RANDOM_EVENTS, SIGNED_UP, counts, funnel, funnel_events, results, step
 from ..hand_made import open_engine, run_query
@@ -220,7 +221,8 @@ def _recount(names: tuple[str, ...], window: timedelta, days: tuple[int, int]) -
     return [sum(length > place for length in reached) for place in range(len(names))]
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.oracle
+@pytest.mark.parametrize("seed", range(examples(20, 200)))
 async def test_random_funnels_match_a_recount_of_every_chain(sandbox: Serving, seed: int) -> None:
     chance = random.Random(seed)
     names = tuple(chance.choices(LETTERS, k=chance.randint(2, 4)))

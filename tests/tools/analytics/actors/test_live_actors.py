@@ -1,6 +1,6 @@
 """The actors behind every kind of number, on a sandbox: their count is the number of the typed query."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -8,18 +8,12 @@ import pytest
 from maton_posthog.gateway.errors import Refused
 from maton_posthog.tools.analytics.actors.points import POINTS
 from maton_posthog.tools.analytics.kinds import KINDS
-from tests.tools.posthog.live import LiveSandbox, running_sandbox
+from tests.tools.posthog.live import LiveSandbox
 
 pytestmark = pytest.mark.anyio
 
 BY_BROWSER: Mapping[str, Any] = {"events": "$pageview", "breakdown": "$browser"}
 FUNNEL: Mapping[str, Any] = {"steps": ["$pageview", "checkout_started", "purchase_completed"], "date_from": "-30d"}
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Generator[LiveSandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 async def counted(sandbox: LiveSandbox, tool: str, arguments: Mapping[str, Any], **point: Any) -> dict[str, Any]:
