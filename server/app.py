@@ -54,7 +54,7 @@ INSTRUCTIONS = """PostHog product analytics through the Maton gateway.
 Project: project_id is a number or "@current" (default), resolved once and kept. Results name their project: check it
 before you report or write. connection_id selects a PostHog account; omit it unless there are several.
 Ids can also be pasted PostHog addresses.
-Numbers: use query_trends, query_funnel, query_retention and other query tools for common questions
+Numbers: use query_trends, query_funnel and other query tools for common questions
 (incomplete_last is the current interval), and run_hogql (ClickHouse-like SQL) for the rest. Look up names with
 describe_data first. In SQL, properties are properties.$browser and person.properties.email; filter events by
 timestamp. HogQL is limited to 120 queries an hour: aggregate, and prefer one large query to many.

@@ -76,6 +76,6 @@ def linked_metrics(rows: Rows, experiment: Row) -> list[Row]:
             "query": metric["query"],
             "name": metric["name"],
         }
-        for link in experiment.get("_saved_metrics") or []
+        for link in objects(experiment.get("_saved_metrics"))
         if (metric := rows.get(_TABLE, link["id"])) is not None
     ]
