@@ -15,6 +15,7 @@ from . import (
     visits,
     zones,
 )
+from .in_depth import ambiguous, calendar_words, companies, faults, made_boards, sittings, who, whys
 from .question import Question
 
 QUESTIONS: tuple[Question, ...] = (
@@ -31,4 +32,12 @@ QUESTIONS: tuple[Question, ...] = (
     *zones.QUESTIONS,
     *guesses.QUESTIONS,
     *boards.QUESTIONS,
+    *whys.QUESTIONS,
+    *who.QUESTIONS,
+    *companies.QUESTIONS,
+    *sittings.QUESTIONS,
+    *calendar_words.QUESTIONS,
+    *ambiguous.QUESTIONS,
+    *faults.QUESTIONS,
+    *made_boards.QUESTIONS,
 )

@@ -6,7 +6,7 @@ from itertools import pairwise
 from statistics import median
 
 from .question import Question, Shown, call, fact, rows
-from .world import TODAY, Row, World, ago, by, has, percent, persons
+from .world import TODAY, Row, World, ago, funnel, has, own_events, percent, persons, reached
 
 _CHECKOUT = ["checkout_started", "purchase_completed"]
 _JOURNEY = ["$pageview", "signed_up", "project_created", "checkout_started", "purchase_completed"]
@@ -14,33 +14,8 @@ _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _BROKEN_FROM, _BROKEN_TO = date(2026, 11, 10), date(2026, 11, 13)
 
 
-def _people(world: World, steps: list[str], first: date, last: date = TODAY) -> dict[str, list[Row]]:
-    """Return the events of the steps, by person."""
-    return by(world.of(*steps, first=first, last=last), lambda event: event["person_id"])
-
-
-def _reached(own: list[Row], steps: list[str], window: timedelta) -> int:
-    """Return the steps that a person completed in order within the window, trying every first step."""
-    best = 0
-    for at, start in enumerate(own):
-        if start["event"] != steps[0]:
-            continue
-        step = 1
-        for event in own[at + 1 :]:
-            in_time = event["timestamp"] - start["timestamp"] <= window
-            if step < len(steps) and event["event"] == steps[step] and in_time:
-                step += 1
-        best = max(best, step)
-    return best
-
-
-def _counts(world: World, steps: list[str], first: date, last: date, window: timedelta) -> list[int]:
-    reached = [_reached(own, steps, window) for own in _people(world, steps, first, last).values()]
-    return [sum(1 for one in reached if one > step) for step in range(len(steps))]
-
-
 def _conversion(world: World) -> list[object]:
-    entered, completed = _counts(world, _CHECKOUT, ago(30), TODAY, 14 * _DAY)
+    entered, completed = funnel(world, _CHECKOUT, ago(30), TODAY, 14 * _DAY)
     return [entered, completed, percent(completed, entered)]
 
 
@@ -49,7 +24,7 @@ def _facts(*names: str) -> Callable[[Shown], list[object]]:
 
 
 def _biggest_drop(world: World) -> list[object]:
-    counted = _counts(world, _JOURNEY, ago(60), TODAY, 30 * _DAY)
+    counted = funnel(world, _JOURNEY, ago(60), TODAY, 30 * _DAY)
     lost = [before - after for before, after in pairwise(counted)]
     at = lost.index(max(lost))
     return [_JOURNEY[at], _JOURNEY[at + 1], lost[at]]
@@ -63,12 +38,12 @@ def _drop(shown: Shown) -> list[object]:
 def _by_browser(world: World) -> dict[str, list[int]]:
     """Count checkouts and purchases while release 3.8.0 was live, by the browser of the first event."""
     found: dict[str, list[int]] = {}
-    for own in _people(world, _CHECKOUT, _BROKEN_FROM, _BROKEN_TO).values():
-        reached = _reached(own, _CHECKOUT, 14 * _DAY)
-        if reached:
+    for own in own_events(world, _CHECKOUT, _BROKEN_FROM, _BROKEN_TO).values():
+        level = reached(own, _CHECKOUT, 14 * _DAY)
+        if level:
             sums = found.setdefault(has(own[0], "$browser"), [0, 0])
             sums[0] += 1
-            sums[1] += reached == 2
+            sums[1] += level == 2
     return found
 
 
@@ -81,19 +56,19 @@ def _steps_by_value(shown: Shown) -> dict[str, list[int]]:
 
 def _days_to_buy(world: World) -> float:
     """Return the median seconds from the sign-up to the first purchase of each buyer."""
-    people = _people(world, ["signed_up", "purchase_completed"], ago(80)).values()
+    people = own_events(world, ["signed_up", "purchase_completed"], ago(80)).values()
     bought = [own for own in people if own[0]["event"] == "signed_up" and len(own) > 1]
     return round(median((own[1]["timestamp"] - own[0]["timestamp"]).total_seconds() for own in bought), 1)
 
 
 def _fast_activation(world: World) -> list[int]:
-    return _counts(world, ["signed_up", "project_created"], ago(60), TODAY, _HOUR)
+    return funnel(world, ["signed_up", "project_created"], ago(60), TODAY, _HOUR)
 
 
 def _without_errors(world: World) -> list[int]:
     """Count users by their furthest attempt without an exception; users with only failed attempts are excluded."""
     counts = [0, 0]
-    for own in _people(world, [*_CHECKOUT, "$exception"], ago(90)).values():
+    for own in own_events(world, [*_CHECKOUT, "$exception"], ago(90)).values():
         clean = max((reach for reach, met in _attempts(own) if not met), default=0)
         spoilt = max((reach for reach, met in _attempts(own) if met), default=0)
         if clean and clean >= spoilt:
@@ -124,7 +99,7 @@ def _attempts(own: list[Row]) -> list[tuple[int, bool]]:
 def _last_week_rate(world: World) -> list[object]:
     """Return the percentage of users who bought within a day of a checkout in the last complete week."""
     monday = ago(7)
-    own = _people(world, _CHECKOUT, monday)
+    own = own_events(world, _CHECKOUT, monday)
     entered = persons(world.of("checkout_started", first=monday, last=ago(1)))
     bought = sum(1 for person in entered if _bought_from(own[person], ago(1)))
     return [f"{monday}", round(100 * bought / len(entered), 2)]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from .asking import Answered
-from .question import Question
+from .question import Question, agree
+from .world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,21 @@ class Report:
         """Return the costs of all calls of a question."""
         return Costs.of([answer.tokens + answer.described_tokens for answer in self.answers])
 
+    def inexact(self, world: World) -> list[str]:
+        """Return the questions whose answer is not the true one."""
+        both = zip(self.questions, self.answers, strict=True)
+        return [question.asked for question, answer in both if not _is_exact(question, answer, world)]
+
+    @property
+    def calls(self) -> int:
+        """The number of calls without describe_data."""
+        return sum(len(question.steps) for question in self.questions)
+
+    @property
+    def calls_each(self) -> float:
+        """The calls of a question on average, without describe_data."""
+        return self.calls / len(self.questions)
+
     @property
     def hogql_queries(self) -> int:
         """The number of HogQL queries that all questions use."""
@@ -56,15 +72,22 @@ class Report:
             f"{answer.described_tokens:5} {answer.tokens:6} {answer.hogql_queries:5}  {question.asked}"
             for question, answer in zip(self.questions, self.answers, strict=True)
         ]
-        calls = sum(len(question.steps) for question in self.questions)
         looks = sum(1 for question in self.questions if question.described is not None)
         return [
             " data answer HogQL",
             *each,
             "",
-            f"{len(self.questions)} questions, {calls} calls, {looks} describe_data calls, "
-            f"{self.hogql_queries} HogQL queries",
+            f"{len(self.questions)} questions, {self.calls} calls ({self.calls_each:.2f} each), "
+            f"{looks} describe_data calls, {self.hogql_queries} HogQL queries",
             self.of_calls().line("answers"),
             self.of_descriptions().line("describe_data"),
             self.of_questions().line("both"),
         ]
+
+
+def _is_exact(question: Question, answer: Answered, world: World) -> bool:
+    """Return whether an answer is true. One of another shape is not: other versions of the tools can be measured."""
+    try:
+        return not answer.errors and agree(question.read(answer.shown), question.truth(world))
+    except (LookupError, TypeError, ValueError, StopIteration):
+        return False

@@ -1,7 +1,7 @@
 """The events of the sandbox as plain rows, and counting functions for true answers, without the engine or tools."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
@@ -90,6 +90,32 @@ def by[K: Hashable](events: Iterable[Row], key: Callable[[Row], K]) -> dict[K, l
     for event in events:
         found[key(event)].append(event)
     return dict(found)
+
+
+def own_events(world: World, steps: Iterable[str], first: date, last: date = TODAY) -> dict[str, list[Row]]:
+    """Return the events with these names, by person."""
+    return by(world.of(*steps, first=first, last=last), lambda event: event["person_id"])
+
+
+def reached(own: list[Row], steps: Sequence[str], window: timedelta) -> int:
+    """Return the steps that a person completed in order within the window, trying every first step."""
+    best = 0
+    for at, start in enumerate(own):
+        if start["event"] != steps[0]:
+            continue
+        step = 1
+        for event in own[at + 1 :]:
+            in_time = event["timestamp"] - start["timestamp"] <= window
+            if step < len(steps) and event["event"] == steps[step] and in_time:
+                step += 1
+        best = max(best, step)
+    return best
+
+
+def funnel(world: World, steps: Sequence[str], first: date, last: date, window: timedelta) -> list[int]:
+    """Return the persons who reached each step."""
+    found = [reached(own, steps, window) for own in own_events(world, steps, first, last).values()]
+    return [sum(1 for one in found if one > step) for step in range(len(steps))]
 
 
 def percent(part: float, whole: float) -> float:
