@@ -34,8 +34,8 @@ LONGEST = (
 )
 """Runs by the time that they take. They start in this order and all others after them, so that the last ones are short
 and the cores are busy until the end."""
-AT_ONCE = 3
-"""One more than the cores of a small machine, because tests wait for the processes that they start."""
+AT_ONCE = 4
+"""Twice the cores of a small machine, because tests wait for the processes that they start."""
 NO_TESTS = 5
 
 

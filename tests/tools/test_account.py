@@ -81,7 +81,7 @@ async def test_current_reports_that_the_user_opened_another_project() -> None:
         "before": {"id": PROJECT_ID, "name": "Default project"},
         "now": {"id": 7, "name": "Docs"},
     }
-    assert api.project == Project(7, "Docs", week_start=1)
+    assert api.project == Project(7, "Docs", week_start=1, has_test_accounts=True)
     assert api.last.path == "/api/projects/7/"
     assert "current_project_changed" not in await run(PROJECT, api)
 

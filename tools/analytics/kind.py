@@ -56,6 +56,8 @@ class Kind[I: Analysis, O]:
     """Return whether the current interval would distort numbers that cannot be corrected afterwards."""
     compared: Callable[[Report, Report, Range], Report] | None = None
     """Return a report with the one of the range before, where PostHog does not compare: that takes a second query."""
+    tile_rows: int = 5
+    """The height that PostHog gives to its tile on a dashboard, in rows of the grid."""
     sent: Callable[[PosthogQuery], PosthogQuery] = dict
     """Return the query to compute, when it is not the one to store."""
     unread_headline: Callable[[StoredQuery, Any], Headline | None] = _no_headline

@@ -149,4 +149,5 @@ KIND = Kind(
     headline=_headline,
     rounding=lambda _: Rounding.DAYS,
     sent=_with_all_edges,
+    tile_rows=7,
 )

@@ -246,4 +246,5 @@ KIND = Kind(
     report=_report,
     headline=_headline,
     rounding=lambda _: Rounding.WHOLE,
+    tile_rows=7,
 )

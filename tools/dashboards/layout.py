@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...schemas.dashboards import COLUMNS, NewTile
+from ..analytics.kinds import kind_of
 from ..analytics.stored import source_of
 
 type Box = dict[str, int]
 """`{"x", "y", "w", "h"}` in columns and rows of the grid."""
 _HEIGHT = 5
-_HEIGHTS = {"RetentionQuery": 7, "PathsQuery": 7}
-"""Heights that PostHog gives to insights without a layout."""
+"""The height of insights that are no analysis, such as SQL, and the most of a text."""
 _LINES = 4
 """The number of lines of text that fit a row of the grid."""
 _LETTERS = 14
@@ -43,7 +43,8 @@ def _aligned(row: Sequence[Box], top: int) -> list[Box]:
 
 
 def _insight_height(query: Any) -> int:
-    return _HEIGHTS.get(str(source_of(query).get("kind")), _HEIGHT)
+    kind = kind_of(source_of(query))
+    return _HEIGHT if kind is None else kind.tile_rows
 
 
 def _text_height(text: str, width: int) -> int:

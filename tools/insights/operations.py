@@ -25,7 +25,7 @@ from ..analytics.computing import INSIGHTS
 from ..analytics.finding import INSIGHT, find_insight
 from ..operation import Effect, Operation, Result, Toolset, read, show, show_page
 from ..operation.dates import calendar_of
-from ..operation.editing import Change, Editing, plain_arguments, tags_of
+from ..operation.editing import Change, Editing, NotRestored, plain_arguments, tags_of
 from ..operation.undoing import removal
 from ..operation.writing import create, deleting, updating
 from ..query.seen_names import first_event
@@ -120,6 +120,15 @@ async def _reasons(_: Call, change: Change) -> Sequence[str]:
     return (f"It is on {len(dashboards)} {'dashboard' if len(dashboards) == 1 else 'dashboards'}.",)
 
 
+def _not_restored(before: Mapping[str, Any]) -> NotRestored | None:
+    """Return the dashboards of an insight: when it is deleted, PostHog takes it off them for good."""
+    dashboards = [str(number) for number in as_list(before.get("dashboards"))]
+    if not dashboards:
+        return None
+    arguments = {"insight_id": str(before["id"]), "add_to_dashboards": dashboards}
+    return NotRestored(("dashboards",), "update_insight", arguments)
+
+
 async def _find(api: Call, args: UpdateInsight | DeleteInsight) -> Any:
     """Return the stored insight. The node for a new query is prepared with it: it can need look-ups."""
     found = await find_insight(api, args.insight_id)
@@ -137,6 +146,7 @@ _EDITING: Editing[Any] = Editing(
     body=_body,
     back=_back,
     reasons=_reasons,
+    not_restored=_not_restored,
 )
 
 

@@ -86,6 +86,15 @@ def tags_of(args: Any, stored: Mapping[str, Any]) -> dict[str, Any]:
     return {"tags": list(dict.fromkeys((*kept, *(args.tags or ()))))}
 
 
+@dataclass(frozen=True, slots=True)
+class NotRestored:
+    """What restoring a deleted object does not bring back, and the call that does."""
+
+    names: Sequence[str]
+    tool: str
+    arguments: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Editing[I: Write]:
     """How the objects of one kind are changed and deleted."""
@@ -111,6 +120,7 @@ class Editing[I: Write]:
     """Returns whom a change affects, as far as PostHog counts it."""
     store: Callable[[Call, Change], Awaitable[dict[str, Any]]] | None = None
     """Stores a change that takes more than one request, and returns the object then; by default it is one PATCH."""
+    not_restored: Callable[[Mapping[str, Any]], NotRestored | None] = lambda _: None
     notes: Callable[[Call, I, Change, Mapping[str, Any]], Sequence[str]] = no_notes
     """Returns notes on the stored object."""
 

@@ -71,11 +71,15 @@ async def delete[I: Write](
         await _unchanged(api, args, editing, change)
     after = await api.soft_delete(editing.path, also, **{editing.placeholder: before["id"]})
     check_identity(before["id"], after)
+    undo, lost = restoring(api, editing.path, after["id"]), editing.not_restored(before)
+    if lost is not None and "tool" in undo["undo"]:
+        then = undo_call(api, lost.tool, lost.arguments)["undo"]
+        undo = {"undo": {**undo["undo"], "does_not_set": list(lost.names), "then": then}}
     return {
         **show(state, after),
         **differences(editing.gives, before, after, change.body),
         "changed": {"deleted": {"before": False, "after": True}},
-        **restoring(api, editing.path, after["id"]),
+        **undo,
     }
 
 

@@ -113,8 +113,8 @@ async def test_stored_queries_have_the_group_type_too() -> None:
     for operation, more in ((CREATE, {"name": "x"}), (UPDATE, {"insight_id": 31})):
         api = api_with()
         await run(operation, api, query=query, **more)
-        assert api.last.body
-        (split,) = api.last.body["query"]["source"]["breakdownFilter"]["breakdowns"]
+        (stored,) = [one.body for one in api.sent if one.body and "source" in one.body.get("query", {})]
+        (split,) = stored["query"]["source"]["breakdownFilter"]["breakdowns"]
         assert split == {"property": "size", "type": "group", "group_type_index": 1}
 
 

@@ -205,3 +205,19 @@ async def test_insights_move_between_dashboards_and_back(sandbox: LiveSandbox) -
     assert sorted(now) == sorted([*on_it[1:], *others[:2]])
     back = await sandbox.call("update_dashboard", **shown["undo"]["arguments"])
     assert sorted(tile["insight"]["id"] for tile in back["tiles"] if "insight" in tile) == sorted(on_it)
+
+
+async def test_a_deleted_insight_returns_to_its_dashboards_by_both_calls_of_its_undo(sandbox: LiveSandbox) -> None:
+    board = (await sandbox.call("list_dashboards"))["dashboards"][0]["id"]
+    query = {"tool": "query_trends", "arguments": {"events": ["$pageview"]}}
+    made = await sandbox.call("create_insight", name="Short-lived", query=query, add_to_dashboards=[str(board)])
+    undo = (await sandbox.call("delete_insight", insight_id=str(made["id"])))["undo"]
+    assert undo["does_not_set"] == ["dashboards"]
+    await sandbox.call(undo["tool"], **undo["arguments"])
+    path = "/api/projects/{project_id}/insights/{id}/"
+    assert (await sandbox.get(path, id=made["id"]))["dashboards"] == []
+    await sandbox.call(undo["then"]["tool"], **undo["then"]["arguments"])
+    assert (await sandbox.get(path, id=made["id"]))["dashboards"] == [board]
+    plain = await sandbox.call("create_insight", name="Alone", query=query)
+    undo = (await sandbox.call("delete_insight", insight_id=str(plain["id"])))["undo"]
+    assert undo.keys() == {"tool", "arguments"}

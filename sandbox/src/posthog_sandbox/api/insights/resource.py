@@ -127,7 +127,10 @@ def _stored(change: Change, row: Row) -> None:
     if change.before is None:
         row["short_id"] = _short_id(row["id"])
         change.rows.save("insights", row)
-    if "dashboards" in change.values:
+    if change.values.get("deleted"):
+        # Restoring the insight does not bring its tiles back.
+        place_insight(change.rows, row, [])
+    elif "dashboards" in change.values:
         place_insight(change.rows, row, change.values["dashboards"])
 
 
