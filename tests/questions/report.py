@@ -19,8 +19,8 @@ class Costs:
 
     @classmethod
     def of(cls, tokens: Sequence[int]) -> "Costs":
-        """Return the costs of one or more answers."""
-        return cls(sum(tokens), median(tokens), max(tokens))
+        """Return the costs of answers; zeros without any."""
+        return cls(sum(tokens), median(tokens or [0]), max(tokens, default=0))
 
     def line(self, name: str) -> str:
         """Return the costs as a line of text."""

@@ -33,7 +33,7 @@ def _landed_on_pricing(world: World) -> int:
 
 def _long_ones(world: World) -> int:
     lengths = {session["session_id"]: session["$session_duration"] for session in world.sessions}
-    return sum(1 for one in _ids(world.of(first=ago(1), last=ago(1))) if lengths[one] > _LONG_S)
+    return sum(1 for one in _ids(world.of(first=ago(7), last=ago(1))) if lengths[one] > _LONG_S)
 
 
 def _of_one_page(world: World) -> float:
@@ -71,9 +71,9 @@ QUESTIONS = (
         _landed_on_pricing,
     ),
     Question(
-        "How many sessions of yesterday lasted longer than five minutes?",
+        "How many of last week's sessions lasted longer than five minutes?",
         call(
-            "query_trends", events=["*"], math="unique_session", interval="total", date_from="yesterday",
+            "query_trends", events=["*"], math="unique_session", interval="total", date_from="last_week",
             filters=[{"key": "$session_duration", "operator": "gt", "value": _LONG_S}],
         ),
         cell,

@@ -41,7 +41,7 @@ from .metric import MeasuredNumber, metric_of_funnel, metric_of_trend
 from .queries import TOOL, Around, Scan, around, combinations, scan
 from .report import Found, report
 from .statistics import Baseline, Noise, counted_baseline, noise_of, rate_baseline, turn
-from .windows import Windows, windows_of
+from .windows import Stretch, Windows, windows_of
 
 _OF_EVENTS = "query_trends"
 _METRICS = {_OF_EVENTS: metric_of_trend, "query_funnel": metric_of_funnel}
@@ -49,6 +49,8 @@ _WEEK, _DAY = timedelta(days=7), timedelta(days=1)
 _MOST_PAIRED = 10
 _MISSING_SHARE = 0.5
 """Share of a change that missing properties must make up to come first."""
+_TELLING = 10.0
+"""The number expected in a time without any, from which chance does not explain it."""
 
 
 async def _explain(api: Call, args: ExplainChange) -> Result:
@@ -68,7 +70,7 @@ async def _explain(api: Call, args: ExplainChange) -> Result:
         return await _without_baseline(api, metric, windows, scanned, notes)
     change, recorded = judged
     if recorded < len(windows.before):
-        notes.append(f"Only {recorded} of the {len(windows.before)} periods before have data.")
+        notes.append(f"Only {recorded} of the {len(windows.before)} periods before have data throughout.")
         scanned = _recorded(scanned, recorded)
     versions = [one.name for one in dimensions if one.is_version]
     single = singles(change, scanned.parts, versions, both_ways=not change.is_real)
@@ -114,7 +116,7 @@ def _kind(tool: str) -> Kind[Any, Any]:
 
 def _judged(metric: MeasuredNumber, windows: Windows, scanned: Scan) -> tuple[NumberChange, int] | None:
     """Return the change and the number of windows with data; None when they are too few."""
-    recorded = _many_recorded(scanned.total)
+    recorded = _many_recorded(metric, windows, scanned)
     total = _shortened(scanned.total, recorded)
     if not metric.is_rate:
         spread = _spread(metric, scanned)
@@ -176,9 +178,21 @@ def _spread(metric: MeasuredNumber, scanned: Scan) -> float:
     return max(1.0, 0.5 * (1 + each))
 
 
-def _many_recorded(total: Counts) -> int:
-    """Return how many windows there are since the first with data."""
-    return max((at for at, size in enumerate(total.sizes) if at and size), default=0)
+def _many_recorded(metric: MeasuredNumber, windows: Windows, scanned: Scan) -> int:
+    """Return how many windows there are since the first with data, without one in which the data only begin: it is
+    silent at first, where the later windows have numbers.
+    """
+    many = max((at for at, size in enumerate(scanned.total.sizes) if at and size), default=0)
+    if many < 2:
+        return many
+
+    def sizes(window: Stretch) -> list[float]:
+        return [_at(scanned, moment)[metric.is_rate] for moment in windows.steps(window.start, window.end)]
+
+    *later, oldest = (sizes(one) for one in windows.before[:many])
+    silent = next((at for at, size in enumerate(oldest) if size), len(oldest))
+    usual = sum(sum(one[:silent]) for one in later) / len(later)
+    return many - 1 if usual >= _TELLING else many
 
 
 def _shortened(cell: Counts, recorded: int) -> Counts:

@@ -1,5 +1,6 @@
 """The three HogQL queries of an explanation, and what their rows say."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -134,7 +135,9 @@ async def combinations(
     windows: Windows,
     chosen: Sequence[tuple[Dimension, str]],
 ) -> list[tuple[int, Counts]]:
-    """Return the number by which of the chosen values a row has: bit n is set for value n."""
+    """Return the number by which of the chosen values a row has: bit n is set for value n. Numbers of persons or
+    sessions, of which one can be in several rows, are by pairs of values: they do not add up.
+    """
     values = dict(metric.values)
     columns: list[str] = []
     terms: list[str] = []
@@ -144,8 +147,12 @@ async def combinations(
         terms.append(f"if(pairs[{at + 1}] = {{c{at}}}, {1 << at}, 0)")
     inner = _rows(metric, windows, f"[{', '.join(columns)}]")
     numbers, units = _sums(metric, len(windows.all))
+    mask = " + ".join(terms)
+    if metric.once:
+        pairs = ", ".join(str(1 << one | 1 << two) for one, two in itertools.combinations(range(len(chosen)), 2))
+        mask = f"arrayJoin(arrayFilter(pair -> bitAnd({mask}, pair) = pair, [{pairs}]))"
     sql = (
-        f"SELECT {' + '.join(terms)} AS mask, {numbers} AS numbers, {units} AS units, uniqIf(actor, w = 0) AS people "
+        f"SELECT {mask} AS mask, {numbers} AS numbers, {units} AS units, uniqIf(actor, w = 0) AS people "
         f"FROM ({inner}) GROUP BY mask{_groups(api)} ORDER BY count() DESC LIMIT {_MOST_MASKS}"
     )
     rows = await ask_rows(api, sql, values, metric.filters, _MaskRow)
