@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 from ..question import Question, Shown, call, pairs, rows
-from ..world import TODAY, World, ago, funnel, percent, person_has, persons, revenue
+from ..world import TODAY, Row, World, ago, funnel, percent, person_has, persons, revenue
 
 _OCTOBER = (date(2026, 10, 1), date(2026, 10, 31))
 _NOVEMBER = date(2026, 11, 1)
@@ -56,9 +56,8 @@ def _is_own(email: object) -> bool:
     return "@quillboard.example" in str(email or "").lower()
 
 
-def _without_staff(world: World) -> int:
-    tasks = world.of("task_created", first=_OCTOBER[0], last=_OCTOBER[1])
-    return len(persons(event for event in tasks if not _is_own(person_has(event, "email"))))
+def _of_others(events: list[Row]) -> list[Row]:
+    return [event for event in events if not _is_own(person_has(event, "email"))]
 
 
 QUESTIONS = (
@@ -108,7 +107,16 @@ QUESTIONS = (
             filter_test_accounts=True,
         ),
         lambda shown: rows(shown)[0][1],
-        _without_staff,
+        lambda world: len(persons(_of_others(world.of("task_created", first=_OCTOBER[0], last=_OCTOBER[1])))),
+    ),
+    Question(
+        "How many visitors did we have in the last 30 days, without today and without our own staff?",
+        call(
+            "query_trends", events=["$pageview"], math="dau", interval="total", date_from="last_30_days",
+            filter_test_accounts=True,
+        ),
+        lambda shown: rows(shown)[0][1],
+        lambda world: len(persons(_of_others(world.of("$pageview", first=ago(30), last=ago(1))))),
     ),
     Question(
         "What revenue did this month bring: of purchases, and of renewals?",

@@ -48,7 +48,9 @@ def _last_pages(world: World) -> list[list[object]]:
 
 def _lengths(world: World) -> list[list[object]]:
     found = by(_started(world, _NOVEMBER), lambda session: session["$channel_type"])
-    return [[channel, mean(one["$session_duration"] for one in own)] for channel, own in sorted(found.items())]
+    return [
+        [channel, round(mean(one["$session_duration"] for one in own), 1)] for channel, own in sorted(found.items())
+    ]
 
 
 QUESTIONS = (
@@ -100,7 +102,7 @@ QUESTIONS = (
     Question(
         "How long do sessions of each channel last on average this month?",
         hogql(
-            "SELECT $channel_type AS channel, avg($session_duration) AS seconds FROM sessions "
+            "SELECT $channel_type AS channel, round(avg($session_duration), 1) AS seconds FROM sessions "
             "WHERE $start_timestamp >= '2026-11-01' GROUP BY channel ORDER BY channel"
         ),
         rows,

@@ -56,7 +56,7 @@ def report(found: Found, privacy: Privacy) -> dict[str, Any]:
         "range": windows.period.shown,
         "value": _amount(change.actual, change),
         "expected": _amount(change.baseline.expected, change),
-        "expected_range": [_amount(one, change) for one in change.baseline.band],
+        "expected_range": [_amount(one, change) for one in _band(found)],
         "real": change.is_real,
     }
     if not change.is_rate and change.baseline.expected:
@@ -189,6 +189,12 @@ def _around(around: Around, change: NumberChange) -> dict[str, Any]:
             "new": [_short(kind, _LONGEST_VALUE) for kind in around.error_types[:3]],
         }
     return shown
+
+
+def _band(found: Found) -> tuple[float, float]:
+    """Return the numbers that chance can reach: a conversion is at most 1."""
+    low, high = found.change.baseline.band
+    return low, min(high, 1.0) if found.metric.steps else high
 
 
 def _differs(cell: Counts, change: NumberChange) -> float | None:

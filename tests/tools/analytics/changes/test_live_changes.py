@@ -41,3 +41,9 @@ async def test_people_of_a_pair_of_values_are_counted_once(
     assert all(part["value"] <= shown["value"] for part in shown["changed_parts"])
     assert {pair.mask.bit_count() for pair in pairs} == {2}
     assert 0 < max(pair.numbers[0] for pair in pairs) <= shown["value"]
+
+
+async def test_a_conversion_is_expected_to_be_at_most_1(sandbox: LiveSandbox) -> None:
+    funnel = {"tool": "query_funnel", "arguments": {"steps": ["checkout_started", "purchase_completed"]}}
+    shown = await sandbox.call("explain_change", of=funnel, date_from="2026-11-10", date_to="2026-11-13")
+    assert shown["expected_range"][1] == 1
