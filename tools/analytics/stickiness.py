@@ -99,8 +99,8 @@ def _column(spec: Spec[_StickinessOptions], at: int, result: StickinessResult) -
 
 
 def _fact(spec: Spec[_StickinessOptions], name: str, result: StickinessResult, *, is_open: bool) -> dict[str, Any]:
-    """Return the number of persons, their average of active intervals, and how many were active in one, or in all if any; the
-    persons alone while the last interval `is_open`.
+    """Return the number of persons, their average of active intervals, and how many were active in one, or in all if
+    any; the persons alone while the last interval `is_open`.
     """
     data = result.data
     exactly = (
