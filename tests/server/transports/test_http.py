@@ -160,6 +160,45 @@ def test_the_token_of_a_client_never_reaches_the_gateway() -> None:
     assert b"c=1" not in request
 
 
+LOOSENING = {
+    "X-MCP-Readonly": "false", "X-Read-Only": "false", "Maton-Posthog-Read-Only": "0", "X-MCP-Toolsets": "all",
+    "Maton-Connection": "9b1c7a52-0000-4000-8000-000000000009", "X-PostHog-Project-Id": "9", "X-PostHog-Read-Only": "0",
+    "X-Maton-Api-Key": "another-key", "X-Forwarded-Host": "example.com", "X-HTTP-Method-Override": "DELETE",
+}  # fmt: skip
+"""Headers by which other servers, or a reader of our settings, would ask for more."""
+
+
+def test_no_header_of_a_client_loosens_what_the_server_allows() -> None:
+    with (
+        silent_gateway() as gateway,
+        HttpServer(
+            *("--read-only", "--project", "1", "--connection", "0b6f7a52", "--toolsets", "flags,connections"),
+            MATON_API_KEY="mtk-0123456789",
+            MATON_GATEWAY_URL=gateway.url,
+        ) as server,
+    ):
+        plain = server.open_session()
+        asking = server.open_session(**LOOSENING)
+        listed = [
+            server.fetch("POST", "/mcp", {**server.headers(session), **more}, server.request("tools/list")).message()
+            for session, more in ((plain, {}), (asking, LOOSENING))
+        ]
+        assert listed[0] == listed[1]
+        headers = {**server.headers(asking), **LOOSENING}
+        write = server.request(
+            "tools/call", {"name": "create_flag", "arguments": {"key": "x", "rollout_percentage": 1}}
+        )
+        rejected = server.fetch("POST", "/mcp", headers, write).message()["result"]
+        assert json.loads(rejected["content"][0]["text"])["error"]["code"] == "read_only"
+        read = server.request("tools/call", {"name": "list_flags", "arguments": {}})
+        with server.open_stream("POST", "/mcp", headers, read):
+            request = gateway.wait_for_request().lower()
+    assert request.startswith(b"get /posthog/api/projects/1/")
+    assert b"maton-connection: 0b6f7a52" in request
+    assert b"authorization: bearer mtk-0123456789" in request
+    assert all(value.lower().encode() not in request for value in LOOSENING.values() if len(value) > 5)
+
+
 @pytest.mark.parametrize("path", ["/mcp", "/messages/?session_id=00000000000000000000000000000000"])
 def test_a_form_post_is_rejected(server: HttpServer, path: str) -> None:
     headers = {**server.headers(), "Content-Type": "text/plain"}
