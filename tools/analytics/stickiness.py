@@ -99,8 +99,8 @@ def _column(spec: Spec[_StickinessOptions], at: int, result: StickinessResult) -
 
 
 def _fact(spec: Spec[_StickinessOptions], name: str, result: StickinessResult, *, is_open: bool) -> dict[str, Any]:
-    """Return the number of persons, their average of active intervals, and how many were active in one, or in all if
-    any; the persons alone while the last interval `is_open`.
+    """Return the number of persons, their average of active intervals, and how many were active in one or in all; the
+    persons alone while the last interval `is_open`.
     """
     data = result.data
     exactly = (
@@ -110,8 +110,8 @@ def _fact(spec: Spec[_StickinessOptions], name: str, result: StickinessResult, *
     if not result.count or not exactly or is_open:
         return fact
     active = sum(day * count for day, count in enumerate(exactly, start=1))
-    fact |= {f"average_{spec.interval}s": number(round(active / result.count, 2))}
-    return fact | given(in_all=number(exactly[-1]) or None, once_percent=percent(exactly[0], result.count))
+    fact |= {f"average_{spec.interval}s": number(round(active / result.count, 2)), "in_all": number(exactly[-1])}
+    return fact | given(once_percent=percent(exactly[0], result.count))
 
 
 def _headline(spec: Spec[_StickinessOptions], report: Report) -> Headline | None:

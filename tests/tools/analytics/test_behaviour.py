@@ -82,10 +82,12 @@ async def test_stickiness_with_a_comparison_pairs_alternating_results() -> None:
     }  # fmt: skip
 
 
-async def test_stickiness_names_users_of_all_intervals_only_if_there_are_some() -> None:
+async def test_stickiness_says_that_no_users_were_active_in_all_intervals() -> None:
     one = {"data": [8.0, 4, 0], "days": [1, 2, 3], "count": 12.0, "label": "$pageview", "action": {"order": 0}}
     shown = await run(STICKINESS, answered([one]), events=["$pageview"])
-    assert shown["facts"] == [{"series": "$pageview", "persons": 12, "average_days": 1.33, "once_percent": 66.7}]
+    assert shown["facts"] == [
+        {"series": "$pageview", "persons": 12, "average_days": 1.33, "in_all": 0, "once_percent": 66.7}
+    ]
 
 
 async def test_lifecycle_reports_growth_over_complete_intervals() -> None:
