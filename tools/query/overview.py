@@ -38,7 +38,7 @@ _MANY_EVENTS = 15
 _MOST_TYPED = 100
 _MOST_GROUP_TYPES = 5
 _FEWEST_EVENTS, _MOST_OF_THEM = 4, 0.6
-"""A property on this share of at least so many events is on most events."""
+"""With at least so many events, a property on this share of them is named once, as on most events."""
 _FEW_BOTS = 5
 """Percent of automated events that are not worth a note."""
 _MOST_NAMED = 3
@@ -63,11 +63,12 @@ async def overview(api: Call) -> Json:
     sampled = await _optional(samples_of_project(api), None)
     persons = folded.plain((await property_names(api, "person")).known)
     began = await first_event(api)
+    groups, metrics = await _optional(_groups(api, folded), None), await _optional(_metrics(api, folded), None)
     parts: Json = {
         "person_properties": _cut(sorted(persons, key=_is_posthogs), "person_properties"),
         "session_properties": _session_properties(schema.value),
-        "groups": await _optional(_groups(api, folded), {}),
-        "metrics": await _optional(_metrics(api, folded), {}),
+        "groups": groups,
+        "metrics": metrics,
         "tables": _tables(schema.value),
     }
     parts = {name: part for name, part in parts.items() if part}
@@ -78,6 +79,8 @@ async def overview(api: Call) -> Json:
     notes = [*_bots(found), *folded.note()]
     if sampled is None:
         notes.append("Properties of events are missing: the query for them failed. Use `event`.")
+    if missing := [name for name, part in (("groups", groups), ("metrics", metrics)) if part is None]:
+        notes.append(f"Missing, because PostHog could not be asked: {' and '.join(missing)}.")
     return {
         **({"data_since": f"{began:%Y-%m-%d %H:%M}"} if began else {}),
         **shown,

@@ -42,6 +42,10 @@ _RANKED = """))
 GROUP BY event, name, value ORDER BY event, name, seen DESC, value LIMIT 3 BY event, name LIMIT """
 
 
+_UNKNOWN_FUNCTION = ("hogql_query_error", "hogql_syntax_error", "validation_failed")
+"""How a server without `isLikelyBot`, which is of 2026, rejects the query."""
+
+
 @dataclass(frozen=True, slots=True)
 class Volume:
     """An event with its count of 30 days and the day of its last arrival."""
@@ -83,7 +87,9 @@ async def ask_samples(api: Call, events: Sequence[Volume]) -> Samples:
         return NO_SAMPLES
     try:
         rows = await _ask(api, events, "isLikelyBot(properties.$raw_user_agent)")
-    except Rejected:  # the function is of 2026
+    except Rejected as error:
+        if error.code not in _UNKNOWN_FUNCTION:
+            raise
         rows = await _ask(api, events, "false")
     return _read(rows, [event.name for event in events])
 

@@ -33,10 +33,10 @@ async def test_a_funnel_is_compared_with_the_whole_range_before(sandbox: LiveSan
     days = [date.fromisoformat(day[:10]) for day in (*past["range"], first, last)]
     assert days[2] - days[1] == timedelta(days=1)
     assert days[1] - days[0] == days[3] - days[2]
-    for dates, told in ((shown["range"], shown["facts"]), (past["range"], past)):
+    for dates, facts in ((shown["range"], shown["facts"]), (past["range"], past)):
         alone = await sandbox.call("query_funnel", steps=steps, date_from=dates[0], date_to=dates[1])
         for name in ("entered", "completed", "conversion_percent"):
-            assert told[name] == alone["facts"][name]
+            assert facts[name] == alone["facts"][name]
     moved = round(shown["facts"]["conversion_percent"] - past["conversion_percent"], 1)
     assert past["change_points"] == moved
     assert "is not over and is left out" in shown["notes"][0]

@@ -89,7 +89,7 @@ async def test_all_tiles_are_stored_as_they_were_given_and_the_undo_deletes_them
     assert (board["name"], board["description"], board["tags"]) == ("Growth", "Weekly", ["team"])
     assert [tile["id"] for tile in board["tiles"]] == [tile["id"] for tile in shown["tiles"]]
     right, below = 0, 0
-    for given, kept, told in zip(tiles, board["tiles"], shown["tiles"], strict=True):
+    for given, kept, answered in zip(tiles, board["tiles"], shown["tiles"], strict=True):
         box = kept["layouts"]["sm"]
         assert box["w"] == (WIDTHS[given["width"]] if "width" in given else 12 if "text" in given else 6)
         assert (box["x"], box["y"] < below) in ((right, True), (0, False)), "left to right, then below the whole row"
@@ -98,12 +98,12 @@ async def test_all_tiles_are_stored_as_they_were_given_and_the_undo_deletes_them
         if "text" in given:
             assert kept["text"]["body"] == given["text"].strip()
             continue
-        insight = await live.call("get_insight", insight_id=told["insight"]["id"], refresh=True)
+        insight = await live.call("get_insight", insight_id=answered["insight"]["id"], refresh=True)
         assert (insight["name"], insight["saved"], insight["dashboards"]) == (given["name"], True, [shown["id"]])
         alone = await live.call("create_insight", name="Alone", query=given["query"])
         assert kept["insight"]["query"] == alone["query"]
-        assert told.get("headline") == insight.get("headline") == alone.get("headline")
-        assert told["url"] == f"insights/{insight['short_id']}"
+        assert answered.get("headline") == insight.get("headline") == alone.get("headline")
+        assert answered["url"] == f"insights/{insight['short_id']}"
         await live.call("delete_insight", insight_id=alone["id"])
     undone = await live.call(shown["undo"]["tool"], **shown["undo"]["arguments"])
     assert len(undone.get("deleted_insights", [])) == sum("query" in tile for tile in tiles)

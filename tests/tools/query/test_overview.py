@@ -265,3 +265,21 @@ async def test_the_overview_works_without_the_query_for_properties() -> None:
     shown = await run(DESCRIBE, small(SELECT=Failed("timeout", "PostHog is still running the query.", "")))
     assert shown["events"] == [["paid", 40, "2026-11-23"]]
     assert "`event`" in shown["notes"][0]
+
+
+@pytest.mark.parametrize("code", ["rate_limited", "permission_denied"])
+async def test_a_rejection_that_is_not_about_the_function_spends_no_second_query(code: Any) -> None:
+    api = small(SELECT=Rejected(code, "No.", ""))
+    shown = await run(DESCRIBE, api)
+    asked = [each for each in api.sent if each.body and each.body["query"]["kind"] == "HogQLQuery"]
+    assert len(asked) == 1
+    assert "`event`" in shown["notes"][0]
+
+
+async def test_parts_that_posthog_could_not_be_asked_for_are_named() -> None:
+    api = small()
+    unreachable = Failed("unavailable", "PostHog is down.", "")
+    api.respond({METRICS: unreachable, "GET /api/projects/{project_id}/groups_types/": unreachable})
+    shown = await run(DESCRIBE, api)
+    assert shown["notes"] == ["Missing, because PostHog could not be asked: groups and metrics."]
+    assert [row[0] for row in shown["properties"]] == ["plan", "amount", "paid"]
