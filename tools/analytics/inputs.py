@@ -112,7 +112,9 @@ def _last_complete(start: End, calendar: Calendar, interval: str) -> End:
     unit = unit_of(interval)
     begin = floor(calendar.now, unit, calendar.week_start)
     first = (
-        None if start in (None, "all") else resolve(start, None, now=begin, zone=calendar.zone, interval="hour").start
+        None
+        if start in (None, "all")
+        else resolve(start, None, now=calendar.now, zone=calendar.zone, interval="hour").start
     )
     if first is not None and first >= begin:
         return None

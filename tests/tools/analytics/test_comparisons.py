@@ -68,3 +68,14 @@ async def test_a_comparison_of_a_funnel_is_not_stored(sandbox: LiveSandbox) -> N
     query = {"tool": "query_funnel", "arguments": {"steps": ["$pageview", "signed_up"], "compare": "previous"}}
     with pytest.raises(Refused, match="PostHog stores no comparison of a funnel"):
         await sandbox.call("create_insight", name="x", query=query)
+
+
+@pytest.mark.parametrize("tool", ["query_funnel", "query_trends"])
+async def test_a_range_of_hours_of_today_is_compared_as_it_is(sandbox: LiveSandbox, tool: str) -> None:
+    of = (
+        {"steps": ["$pageview", "signed_up"]}
+        if tool == "query_funnel"
+        else {"events": "$pageview", "interval": "total"}
+    )
+    shown = await sandbox.call(tool, **of, date_from="-3h", compare="previous")
+    assert not any("is left out" in note for note in shown.get("notes", ()))
